@@ -1,0 +1,37 @@
+# Each target makes the virtual environment it needs; nothing has to be installed before.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+DEV = $(VENV)/.installed-dev
+CORE = $(VENV)/.installed-core
+
+.PHONY: demo test lint bench clean
+
+demo: $(CORE)
+	$(BIN)/python demo/demo.py
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(DEV)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(DEV)
+	$(BIN)/python benchmarks/operations.py
+
+clean:
+	rm -rf $(VENV) demo/output
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(CORE): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable . matplotlib
+	touch $@
+
+$(DEV): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ $(CORE)

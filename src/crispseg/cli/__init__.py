@@ -1,0 +1,1 @@
+"""The command line: `crispseg COMMAND …`, a file for each command."""

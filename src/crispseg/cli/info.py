@@ -1,0 +1,64 @@
+"""`crispseg info`."""
+
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+
+import torch
+from safetensors import safe_open
+
+import crispseg
+from crispseg.cli.arguments import CommandParser
+from crispseg.inference.sharpener import shipped_weights
+from crispseg.ops.implementations import implementations
+
+_DESCRIPTION = "Show versions, devices, which implementation serves which operation, and the weights that ship."
+
+_EXAMPLES = "  crispseg info"
+
+_PACKAGES = ("torch", "torchvision", "safetensors", "numpy", "pillow", "lightning", "jsonargparse")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    CommandParser("info", _DESCRIPTION, _EXAMPLES).parse_args(arguments)
+    sections = {
+        "versions": _versions(),
+        "devices": _devices(),
+        "operations": implementations(),
+        "weights": _weights(),
+    }
+    for title, rows in sections.items():
+        print(title)
+        width = max(map(len, rows))
+        for name, value in rows.items():
+            print(f"  {name:<{width}}  {value}")
+
+
+def _versions() -> dict[str, str]:
+    versions = {"crispseg": crispseg.__version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def _devices() -> dict[str, str]:
+    devices = {"cpu": f"{platform.machine()}, {torch.get_num_threads()} threads"}
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if accelerator is None:
+        devices["gpu"] = "none found"
+    elif accelerator.type == "cuda":
+        devices |= {f"cuda:{i}": torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())}
+    else:
+        devices[accelerator.type] = "available"
+    return devices
+
+
+def _weights() -> dict[str, str]:
+    path = shipped_weights()
+    with safe_open(path, framework="pt") as file:
+        details = ", ".join(f"{name} {value}" for name, value in sorted(file.metadata().items()))
+    return {path.name: f"{path.stat().st_size / 1e6:.1f} MB, {details}", "folder": str(path.parent)}

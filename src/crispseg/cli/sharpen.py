@@ -1,0 +1,62 @@
+"""`crispseg sharpen`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from crispseg.cli.arguments import (
+    CommandParser,
+    add_scores_option,
+    add_sharpener_options,
+    build_sharpener,
+    progress_bar,
+)
+from crispseg.inference import sharpen
+
+_DESCRIPTION = """\
+Make the segmentation of images crisp.
+
+A prediction is what a segmentation network said of an image, at any resolution:
+  - a label map: an indexed or greyscale PNG, one label number a pixel;
+  - scores of shape (classes, height, width): .npy, .npz with one array, or .safetensors with one tensor.
+
+For an image NAME the output folder will hold
+  NAME.png                 the sharpened label map, with the palette of the prediction
+  before_after/NAME.png    a picture: image, before, after, and the part that changed most
+  scores/NAME.safetensors  the sharpened scores (with --save-scores)"""
+
+_EXAMPLES = """\
+  crispseg sharpen photo.jpg --prediction mask.png --output out
+  crispseg sharpen photo.jpg --prediction logits.npy --output out --save-scores
+  crispseg sharpen images/ --prediction probabilities/ --scores probabilities --output out"""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    parser = CommandParser("sharpen", _DESCRIPTION, _EXAMPLES)
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
+    parser.add_argument(
+        "--prediction",
+        type=Path,
+        required=True,
+        metavar="FILE|FOLDER",
+        help="prediction of the one image, or a folder with a file of the same name for each image",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write to")
+    add_scores_option(parser)
+    parser.add_argument("--save-scores", action="store_true", help="write the sharpened scores too")
+    add_sharpener_options(parser)
+    options = parser.parse_args(arguments)
+
+    sharpener = build_sharpener(options)
+    with progress_bar() as progress:
+        written = sharpen(
+            options.images,
+            options.prediction,
+            options.output,
+            sharpener,
+            scores=options.scores,
+            save_scores=options.save_scores,
+            progress=progress,
+        )
+    for item in written:
+        print(f"{item.labels}  {100 * item.changed:.1f} % of the pixels changed, {1000 * item.seconds:.0f} ms")

@@ -1,0 +1,37 @@
+"""`crispseg train`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from jsonargparse import ArgumentParser
+
+from crispseg.errors import InputError
+from crispseg.training import train
+
+_DESCRIPTION = """\
+Train the embedding network.
+
+CONFIG is a YAML file with the arguments below; each can be changed on the command line. The folder `configs` of the
+repository has the paper's and ours. Every few hundred steps the network is validated, and OUTPUT gets a checkpoint
+(last.ckpt), weights for `crispseg sharpen --weights` (embedding.safetensors) and a line in validation.jsonl;
+TensorBoard reads OUTPUT too. A run that was stopped goes on with --resume."""
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str, ex: Exception | None = None) -> Any:  # noqa: ANN401 - as the base class declares it
+        """Say what is wrong in one line."""
+        raise InputError(" ".join(message.split())) from ex
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    parser = _Parser(prog="crispseg train", description=_DESCRIPTION, usage="crispseg train CONFIG [--option value …]")
+    parser.add_argument("--config", action="config", help="the YAML file, with or without the word --config")
+    parser.add_argument("--resume", action="store_true", help="go on from OUTPUT/last.ckpt")
+    parser.add_function_arguments(train, skip={"resume"}, fail_untyped=True)
+    given = list(arguments)
+    if given and not given[0].startswith("-"):
+        given.insert(0, "--config")
+    options = parser.instantiate_classes(parser.parse_args(given))
+    del options.config
+    train(**options.as_dict())

@@ -1,0 +1,24 @@
+"""Images, label maps, scores and datasets: what is on disk, checked and turned into tensors."""
+
+from crispseg.data.bsds500 import BSDS500
+from crispseg.data.crops import CropDataset
+from crispseg.data.folder import LabelledFolder
+from crispseg.data.image import read_image
+from crispseg.data.labels import LabelMap, read_labels, write_labels
+from crispseg.data.prediction import Prediction, read_prediction, write_scores
+from crispseg.data.sample import LabelledImages, Sample
+
+__all__ = [
+    "BSDS500",
+    "CropDataset",
+    "LabelMap",
+    "LabelledFolder",
+    "LabelledImages",
+    "Prediction",
+    "Sample",
+    "read_image",
+    "read_labels",
+    "read_prediction",
+    "write_labels",
+    "write_scores",
+]

@@ -1,0 +1,108 @@
+"""Finding files that belong together, and writing files whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from crispseg.errors import InputError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+
+
+def list_files(folder: Path, suffixes: Sequence[str], what: str) -> list[Path]:
+    """Files of a folder with one of the endings, sorted by name.
+
+    Raises:
+        InputError: If the folder does not exist or holds no such file.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{what} folder {folder}: no such folder")
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    if not found:
+        raise InputError(f"{what} folder {folder}: no file ends in {', '.join(suffixes)}")
+    return found
+
+
+def expand_images(paths: Iterable[Path]) -> list[Path]:
+    """Image files, with folders replaced by the images in them.
+
+    Raises:
+        InputError: If a path does not exist, a folder holds no image, or two images share a name.
+    """
+    images: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            images += list_files(path, IMAGE_SUFFIXES, "image")
+        elif path.is_file():
+            images.append(path)
+        else:
+            raise InputError(f"image {path}: no such file or folder")
+    by_stem(images, "image")
+    return images
+
+
+def by_stem(paths: Iterable[Path], what: str) -> dict[str, Path]:
+    """Files by their name without ending.
+
+    Raises:
+        InputError: If two files share a name.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in found:
+            raise InputError(f"{what}s {found[path.stem]} and {path} have the same name; keep one of them")
+        found[path.stem] = path
+    return found
+
+
+def match_files(images: Sequence[Path], folder: Path, suffixes: Sequence[str], what: str) -> list[Path]:
+    """For every image, the file of the same name in another folder.
+
+    Raises:
+        InputError: If the folder is missing or empty, or an image has no counterpart.
+    """
+    candidates = by_stem(list_files(folder, suffixes, what), what)
+    missing = [image.stem for image in images if image.stem not in candidates]
+    if missing:
+        raise InputError(
+            f"{what} folder {folder}: nothing for {len(missing)} of {len(images)} images, the first is "
+            f"{missing[0]!r}; expected a file of the same name ending in {', '.join(suffixes)}"
+        )
+    return [candidates[image.stem] for image in images]
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder to write into.
+
+    Raises:
+        InputError: If it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"output folder {folder}: cannot be written to ({error.strerror or error})") from error
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; rename it to `path` at the end, or remove it when the writing fails.
+
+    Example:
+        >>> folder = getfixture("tmp_path")
+        >>> with written_whole(folder / "a.txt") as temporary:
+        ...     _ = temporary.write_text("all of it")
+        >>> [file.name for file in folder.iterdir()]
+        ['a.txt']
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)

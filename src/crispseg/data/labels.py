@@ -1,0 +1,88 @@
+"""Label maps as indexed or greyscale PNG files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from crispseg.data.files import written_whole
+from crispseg.data.image import opened
+from crispseg.errors import InputError
+
+LABEL_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff")
+
+_MODES = ("P", "L", "1", "I;16", "I")
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """Labels with the colours they are shown in."""
+
+    labels: Tensor
+    """(H, W) int64."""
+    palette: tuple[int, ...] | None
+    """Red, green, blue of label 0, of label 1, …; None for a greyscale file."""
+
+
+def read_labels(path: Path) -> LabelMap:
+    """Read a label map: one whole number a pixel.
+
+    Raises:
+        InputError: If the file is missing, damaged, in colour, or holds a label that its palette does not.
+    """
+    with opened(path, "label map") as image:
+        if image.mode not in _MODES:
+            raise InputError(
+                f"label map {path}: its pixels are {image.mode}; expected an indexed or greyscale image, one label "
+                "number a pixel (map the colours to numbers first)"
+            )
+        labels = torch.from_numpy(np.asarray(image).astype(np.int64))
+        colours = image.getpalette() if image.mode == "P" else None
+    if colours is not None and labels.numel() and int(labels.max()) >= len(colours) // 3:
+        raise InputError(
+            f"label map {path}: label {int(labels.max())} is beyond its palette of {len(colours) // 3} colours; "
+            "write it with a palette for every label"
+        )
+    return LabelMap(labels, tuple(colours) if colours is not None else None)
+
+
+def write_labels(path: Path, labels: Tensor, palette: tuple[int, ...] | None = None) -> None:
+    """Write a label map as PNG, whole or not at all.
+
+    Args:
+        path: Ends in .png.
+        labels: (H, W) whole numbers, 0 to 65535.
+        palette: Red, green, blue of each label; None writes greyscale (16-bit above label 255).
+
+    Raises:
+        InputError: If the file cannot be written, or a label lies outside the range or the palette.
+    """
+    highest = int(labels.max()) if labels.numel() else 0
+    limit = len(palette) // 3 if palette is not None else 65536
+    if highest >= limit or (labels.numel() and int(labels.min()) < 0):
+        raise InputError(f"{path}: labels from {int(labels.min())} to {highest}; expected 0 to {limit - 1}")
+    pixels = labels.cpu().numpy().astype(np.uint16 if highest > 255 else np.uint8)
+    image = Image.fromarray(pixels)
+    if palette is not None:
+        image.putpalette(palette)
+    with written_whole(path) as temporary:
+        image.save(temporary, format="PNG")
+
+
+def default_palette(count: int = 256) -> tuple[int, ...]:
+    """Colours that tell neighbouring labels apart: the bits of the label spread over the high bits of the colour.
+
+    This is the colour map of the PASCAL VOC development kit.
+
+    Example:
+        >>> default_palette(3)
+        (0, 0, 0, 128, 0, 0, 0, 128, 0)
+    """
+    colours = []
+    for label in range(count):
+        red, green, blue = (sum(((label >> (3 * bit + c)) & 1) << (7 - bit) for bit in range(8)) for c in range(3))
+        colours += [red, green, blue]
+    return tuple(colours)

@@ -1,0 +1,36 @@
+"""What every data set of images and label maps gives."""
+
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+IGNORE_INDEX = 255
+"""Label of pixels that belong to no class; data sets map their own void labels to it."""
+
+
+class Sample(NamedTuple):
+    """An image with its label map."""
+
+    image: Tensor
+    """(3, H, W) uint8, RGB."""
+    labels: Tensor
+    """(H, W) int64; `IGNORE_INDEX` where there is no label."""
+    name: str
+    """File name without its ending."""
+
+
+class LabelledImages(Protocol):
+    """A data set of samples, read one at a time."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+        ...
+
+    def read(self, index: int, choice: int = 0) -> Sample:
+        """Read one sample.
+
+        Args:
+            index: Which image.
+            choice: Where an image has several label maps (annotators), which of them, counted modulo their number.
+        """
+        ...

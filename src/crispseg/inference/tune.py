@@ -1,0 +1,137 @@
+"""Find hardness, window and iterations on labelled images."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from rich.progress import Progress
+from torch import Tensor, nn
+
+from crispseg.data import Prediction, Sample
+from crispseg.data.sample import IGNORE_INDEX
+from crispseg.errors import InputError
+from crispseg.evaluation import Accuracy, trimap
+from crispseg.inference.evaluate import TRIMAP_WIDTH, LabelledPredictions
+from crispseg.inference.one_image import naming
+from crispseg.inference.sharpener import resize, to_probabilities
+from crispseg.ops import affinity, local_distance, local_filter
+from crispseg.ops._checks import check_choice, check_count, check_positive
+from crispseg.window import Window
+
+
+class Setting(NamedTuple):
+    """One point of the grid."""
+
+    window: Window
+    hardness: float
+    iterations: int
+
+
+@dataclass
+class Tuning:
+    """Accuracy at every point of the grid, and without sharpening."""
+
+    before: Accuracy
+    after: dict[Setting, Accuracy]
+    objective: str
+    """"miou", "trimap", or "both" for their mean."""
+    images: int
+
+    def gain(self, setting: Setting) -> tuple[float, float]:
+        """Points of mIoU and of trimap mIoU gained."""
+        after = self.after[setting]
+        return (
+            after.overall.miou - self.before.overall.miou,
+            after.trimap.miou - self.before.trimap.miou,
+        )
+
+    def value(self, setting: Setting) -> float:
+        """What is maximised."""
+        miou, band = self.gain(setting)
+        return {"miou": miou, "trimap": band, "both": (miou + band) / 2}[self.objective]
+
+    @property
+    def best(self) -> Setting | None:
+        """The best point of the grid; None when no point gains anything."""
+        best = max(self.after, key=self.value)
+        return best if self.value(best) > 0 else None
+
+
+@torch.inference_mode()
+def tune(
+    data: LabelledPredictions,
+    embedding: nn.Module,
+    *,
+    windows: Sequence[Window],
+    hardness: Sequence[float],
+    iterations: Sequence[int],
+    norm: int = 1,
+    objective: str = "both",
+    every: int = 1,
+    progress: Progress | None = None,
+) -> Tuning:
+    """Measure every combination of window, hardness and iterations.
+
+    Args:
+        data: Images to tune on; report what was found on others.
+        embedding: Gives the embedding of an image, on the device to work on.
+        windows: Windows to try.
+        hardness: Values of λ to try.
+        iterations: Numbers of passes to try.
+        norm: 1 or 2, the norm of the distance.
+        objective: "miou", "trimap", or "both" for their mean.
+        every: Take every n-th image.
+        progress: Shows how far it is.
+
+    Raises:
+        InputError: If a list is empty, a value makes no sense, or a file cannot be read or does not fit.
+    """
+    check_choice("objective", objective, ("miou", "trimap", "both"))
+    check_count("every", every)
+    for name, values in (("windows", windows), ("hardness", hardness), ("iterations", iterations)):
+        if not values:
+            raise InputError(f"no {name} to try; expected at least one")
+    for value in hardness:
+        check_positive("hardness", value)
+    for count in iterations:
+        check_count("iterations", count)
+    grid = [Setting(window, value, count) for window in windows for value in hardness for count in iterations]
+    result = Tuning(Accuracy.empty(data.classes), {s: Accuracy.empty(data.classes) for s in grid}, objective, images=0)
+    indices = range(0, len(data), every)
+    for index in progress.track(indices, description="tuning") if progress else indices:
+        sample, prediction = data.read(index)
+        with naming(data.files[index]):
+            _add(result, sample, prediction, embedding, norm)
+        result.images += 1
+    return result
+
+
+def _add(result: Tuning, sample: Sample, prediction: Prediction, embedding: nn.Module, norm: int) -> None:
+    device = next(embedding.parameters(), torch.empty(0)).device
+    size = (sample.labels.shape[-2], sample.labels.shape[-1])
+    coarse = resize(prediction.scores[None], size)
+    probabilities = to_probabilities(coarse, prediction.kind).to(device)
+    band = trimap(sample.labels, TRIMAP_WIDTH, ignore_index=IGNORE_INDEX)
+    result.before.add(prediction.labels(coarse[0]), sample.labels, band)
+    pixels = embedding(sample.image[None].to(device) / 255)
+    as_probabilities = Prediction(prediction.scores, "probabilities", prediction.classes)
+    for setting, filtered in _sweep(pixels, probabilities, list(result.after), norm):
+        result.after[setting].add(as_probabilities.labels(filtered[0].cpu()), sample.labels, band)
+
+
+def _sweep(
+    embedding: Tensor, probabilities: Tensor, grid: Sequence[Setting], norm: int
+) -> Iterator[tuple[Setting, Tensor]]:
+    """Filtered probabilities at every point; distances, weights and earlier passes are used again."""
+    for window in dict.fromkeys(setting.window for setting in grid):
+        distance = local_distance(embedding, window, norm=norm)
+        for hardness in dict.fromkeys(setting.hardness for setting in grid):
+            weights = affinity(distance, hardness)
+            weights /= weights.sum(1, keepdim=True)
+            filtered, done = probabilities, 0
+            for iterations in sorted({setting.iterations for setting in grid}):
+                more = iterations - done
+                filtered = local_filter(filtered, weights, window, iterations=more, normalize=False)
+                done = iterations
+                yield Setting(window, hardness, iterations), filtered

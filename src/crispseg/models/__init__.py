@@ -1,0 +1,5 @@
+"""Whole networks."""
+
+from crispseg.models.embedding_net import EmbeddingNet
+
+__all__ = ["EmbeddingNet"]

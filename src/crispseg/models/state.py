@@ -1,0 +1,36 @@
+"""Reading weights: safetensors only, and every tensor of the shape that the network has."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from crispseg.errors import InputError
+
+
+def load_state(path: Path, what: str) -> dict[str, Tensor]:
+    """Tensors of a safetensors file by name.
+
+    Raises:
+        InputError: If the file is missing or is not safetensors.
+    """
+    if not path.is_file():
+        raise InputError(f"{what} {path}: no such file")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{what} {path}: not a safetensors file ({error})") from error
+
+
+def check_state(state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], source: object) -> None:
+    """Compare shapes with those of a network.
+
+    Raises:
+        InputError: If a tensor is missing or has another shape.
+    """
+    for name, shape in shapes.items():
+        found = tuple(state[name].shape) if name in state else "missing"
+        if found != shape:
+            raise InputError(f"weights {source}: {name} is {found}; expected shape {shape}: were they made for this?")

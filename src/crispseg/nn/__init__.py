@@ -1,0 +1,7 @@
+"""Modules that hold the options and parameters of the operations."""
+
+from crispseg.nn.affinity import Affinity
+from crispseg.nn.embedding_loss import EmbeddingLoss
+from crispseg.nn.local_filter import LocalFilter
+
+__all__ = ["Affinity", "EmbeddingLoss", "LocalFilter"]

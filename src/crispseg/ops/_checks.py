@@ -1,0 +1,64 @@
+"""Checks that the operations share: each names the argument, what was given and what was expected."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from crispseg.errors import InputError
+from crispseg.window import Window
+
+
+def check_map(name: str, value: Tensor) -> None:
+    """A floating-point (N, channels, H, W) tensor."""
+    if value.ndim != 4:
+        raise InputError(f"{name} has shape {tuple(value.shape)}; expected 4 dimensions (N, channels, H, W)")
+    if not value.is_floating_point():
+        raise TypeError(f"{name} is {value.dtype}; expected a floating-point tensor: convert it with .float()")
+
+
+def check_labels(labels: Tensor) -> None:
+    """An integer (N, H, W) tensor."""
+    if labels.ndim != 3:
+        raise InputError(f"labels have shape {tuple(labels.shape)}; expected 3 dimensions (N, H, W)")
+    if labels.is_floating_point() or labels.dtype == torch.bool or labels.is_complex():
+        raise TypeError(f"labels are {labels.dtype}; expected whole numbers: convert them with .long()")
+
+
+def check_same_grid(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
+    """The same batch size, height, width and device."""
+    ours, theirs = (value.shape[0], *value.shape[-2:]), (other.shape[0], *other.shape[-2:])
+    if ours != theirs:
+        raise InputError(f"{name} has (N, H, W) = {ours}, {other_name} {theirs}; expected the same")
+    if value.device != other.device:
+        raise InputError(f"{name} is on {value.device}, {other_name} on {other.device}; move both to one device")
+
+
+def check_window_axis(name: str, value: Tensor, window: Window) -> None:
+    """A (N, K, H, W) tensor with one channel a neighbour."""
+    if value.shape[1] != window.count:
+        raise InputError(
+            f"{name} has {value.shape[1]} channels; expected {window.count}, one for each neighbour of {window}"
+        )
+
+
+def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    """One of a few values."""
+    if value not in choices:
+        raise InputError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}")
+
+
+def check_count(name: str, value: int) -> None:
+    """A whole number of at least 1."""
+    if not _is_whole(value) or value < 1:
+        raise InputError(f"{name} is {value!r}; expected a whole number of 1 or more")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_positive(name: str, value: float) -> None:
+    """A finite number above 0."""
+    if not (math.isfinite(value) and value > 0):
+        raise InputError(f"{name} is {value}; expected a number above 0")

@@ -1,0 +1,44 @@
+"""Overlaps of an image with its shifted self: how a loop over the window reaches all pixels at once."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from crispseg.window import Window
+
+
+class Shift(NamedTuple):
+    """For one neighbour of the window, the pixels where centre and neighbour are both inside the image.
+
+    `k` is the neighbour's place in the window. `out` indexes the (H', W') grid of centres; `centre` and `neighbour`
+    index the (H, W) image and have the same shape.
+    """
+
+    k: int
+    out: tuple[slice, slice]
+    centre: tuple[slice, slice]
+    neighbour: tuple[slice, slice]
+
+
+def strided_size(size: int, stride: int) -> int:
+    """Centres along an axis of `size` pixels when every `stride`-th is taken, from the first."""
+    return -(-size // stride)
+
+
+def shifts(window: Window, height: int, width: int, stride: int = 1) -> Iterator[Shift]:
+    """Yield the overlap of every neighbour that meets the image at all, in window order."""
+    for k, (rows, columns) in enumerate(window.offsets):
+        row_slices = _overlap(height, rows, stride)
+        column_slices = _overlap(width, columns, stride)
+        if row_slices and column_slices:
+            out, centre, neighbour = zip(row_slices, column_slices, strict=True)
+            yield Shift(k, out, centre, neighbour)
+
+
+def _overlap(size: int, offset: int, stride: int) -> tuple[slice, slice, slice] | None:
+    """Along one axis: slices of the centres' grid, of the centres and of the neighbours; None where there are none."""
+    first = strided_size(max(0, -offset), stride)
+    end = strided_size(min(size, size - offset), stride)
+    if first >= end:
+        return None
+    start, stop = first * stride, (end - 1) * stride + 1
+    return slice(first, end), slice(start, stop, stride), slice(start + offset, stop + offset, stride)

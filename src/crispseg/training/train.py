@@ -1,0 +1,138 @@
+"""The training run: data, progress, checkpoints, resume."""
+
+import json
+from pathlib import Path
+
+import lightning
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader
+
+from crispseg.data.crops import ConsecutiveSampler, CropDataset
+from crispseg.data.files import make_folder
+from crispseg.data.sample import LabelledImages
+from crispseg.errors import InputError
+from crispseg.models import EmbeddingNet
+from crispseg.models.embedding_net import save_embedding_net
+from crispseg.nn import EmbeddingLoss
+from crispseg.ops._checks import check_count
+from crispseg.training.task import EmbeddingTask
+from crispseg.training.whole_images import WholeImages
+
+CHECKPOINT = "last.ckpt"
+WEIGHTS = "embedding.safetensors"
+
+
+def train(
+    network: EmbeddingNet,
+    loss: EmbeddingLoss,
+    train_data: list[LabelledImages],
+    val_data: dict[str, LabelledImages],
+    output: Path,
+    *,
+    steps: int = 4000,
+    batch_size: int = 4,
+    crop_size: int = 144,
+    zoom: tuple[float, float] = (0.75, 1.5),
+    learning_rate: float = 1e-3,
+    warmup: int = 50,
+    side_weight: float = 0.0,
+    val_every: int = 500,
+    val_images: int = 16,
+    workers: int = 1,
+    seed: int = 0,
+    accelerator: str = "auto",
+    resume: bool = False,
+) -> EmbeddingTask:
+    """Train an embedding network on random crops; validate, save a checkpoint and the weights every few hundred steps.
+
+    Args:
+        network: The network, from wherever it starts.
+        loss: The loss of the final embedding and, weighted, of the layers behind it.
+        train_data: Data sets to learn from, in equal shares.
+        val_data: Data sets to validate on, by name.
+        output: Folder for the TensorBoard log, `last.ckpt`, `embedding.safetensors` and `validation.json`.
+        steps: Steps of the optimiser.
+        batch_size: Crops a step.
+        crop_size: Side of a crop in pixels.
+        zoom: Bounds of the random magnification of a crop.
+        learning_rate: Highest learning rate of Adam; falls along a cosine.
+        warmup: Steps over which the learning rate rises.
+        side_weight: Weight of the loss at each of the five layers; the paper uses 1, 0 leaves them out.
+        val_every: Steps between two validations; a checkpoint is written after each.
+        val_images: Images of each data set to validate on, evenly spaced.
+        workers: Processes that read and cut images.
+        seed: Everything random follows from it.
+        accelerator: What Lightning runs on: "auto", "cpu", "gpu".
+        resume: Go on from `output`/last.ckpt.
+
+    Returns:
+        The task with the trained network.
+
+    Raises:
+        InputError: If a number makes no sense, the output cannot be written, holds another run while `resume` is not
+            given, or holds none while it is.
+    """
+    for name, value in (("steps", steps), ("batch_size", batch_size), ("val_every", val_every)):
+        check_count(name, value)
+    checkpoint = _checkpoint(output, resume)
+    lightning.seed_everything(seed, workers=True, verbose=False)
+    task = EmbeddingTask(
+        network,
+        loss,
+        side_weight=side_weight,
+        learning_rate=learning_rate,
+        warmup=warmup,
+        steps=steps,
+        val_names=list(val_data),
+    )
+    interval = min(val_every, steps)
+    trainer = lightning.Trainer(
+        accelerator=accelerator,
+        devices=1,
+        max_steps=steps,
+        logger=TensorBoardLogger(output, name="", version="log"),
+        callbacks=[*_checkpoints(output), LearningRateMonitor(), RichProgressBar()],
+        log_every_n_steps=10,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+    )
+    crops = CropDataset(train_data, crop_size, zoom=zoom, seed=seed)
+    sampler = ConsecutiveSampler(interval * batch_size)
+    train_loader = DataLoader(crops, batch_size, sampler=sampler, num_workers=workers)
+    val_loaders = [DataLoader(WholeImages(data, val_images)) for data in val_data.values()]
+    trainer.fit(task, train_loader, val_loaders, ckpt_path=checkpoint, weights_only=True)
+    return task
+
+
+def _checkpoint(output: Path, resume: bool) -> Path | None:
+    checkpoint = output / CHECKPOINT
+    if resume and not checkpoint.is_file():
+        raise InputError(f"nothing to resume: {checkpoint} does not exist; run without --resume")
+    if not resume and checkpoint.exists():
+        raise InputError(f"{output} holds an earlier run; go on with --resume, or choose another --output")
+    make_folder(output)
+    return checkpoint if resume else None
+
+
+def _checkpoints(output: Path) -> list[Callback]:
+    return [
+        ModelCheckpoint(
+            output, CHECKPOINT.removesuffix(".ckpt"), save_on_train_epoch_end=True, enable_version_counter=False
+        ),
+        _WriteWeights(output),
+    ]
+
+
+class _WriteWeights(Callback):
+    """After every validation: the weights that a `Sharpener` loads, and the shares that were measured."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        assert isinstance(pl_module, EmbeddingTask)
+        shares = {name: round(share, 4) for name, share in pl_module.shares().items()}
+        save_embedding_net(pl_module.network, self.output / WEIGHTS, steps=str(trainer.global_step))
+        with (self.output / "validation.jsonl").open("a") as log:
+            log.write(json.dumps({"step": trainer.global_step, **shares}) + "\n")

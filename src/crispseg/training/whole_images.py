@@ -1,0 +1,24 @@
+"""Validation images, whole, in batches of one."""
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from crispseg.data.sample import LabelledImages
+
+
+class WholeImages(Dataset[tuple[Tensor, Tensor]]):
+    """At most `count` evenly spaced images of a data set, as float RGB in [0, 1] with their label maps."""
+
+    def __init__(self, source: LabelledImages, count: int) -> None:
+        self.source = source
+        size = len(source)
+        self.indices = [position * size // min(count, size) for position in range(min(count, size))]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Image (3, H, W) and labels (H, W)."""
+        sample = self.source.read(self.indices[index])
+        return sample.image.to(torch.float32) / 255, sample.labels

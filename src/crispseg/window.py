@@ -1,0 +1,62 @@
+"""The window: which neighbours a pixel is compared with, and in which order."""
+
+from dataclasses import dataclass
+
+from crispseg.errors import InputError
+
+
+@dataclass(frozen=True)
+class Window:
+    """A square neighbourhood N(i) around a pixel, centre included.
+
+    This is the one place that orders neighbours: every tensor with a K axis follows `offsets`.
+
+    Args:
+        size: Neighbours along one side; odd, so that there is a centre. The paper uses 7, 9, 11 and 15.
+        dilation: Pixels between two neighbours; 1 is a dense window.
+
+    Raises:
+        InputError: If `size` is even or below 1, or `dilation` is below 1.
+
+    Example:
+        >>> window = Window(3)
+        >>> window.count, window.radius
+        (9, 1)
+        >>> window.offsets[:3]
+        ((-1, -1), (-1, 0), (-1, 1))
+        >>> Window(3, dilation=2).offsets[0]
+        (-2, -2)
+    """
+
+    size: int
+    dilation: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value in (("size", self.size), ("dilation", self.dilation)):
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise InputError(f"window {name} is {value!r}; expected a whole number")
+        if self.size < 1 or self.size % 2 == 0:
+            raise InputError(f"window size is {self.size}; expected an odd number such as {self.size // 2 * 2 + 1}")
+        if self.dilation < 1:
+            raise InputError(f"window dilation is {self.dilation}; expected 1 or more")
+
+    @property
+    def count(self) -> int:
+        """K, the number of neighbours, centre included."""
+        return self.size**2
+
+    @property
+    def radius(self) -> int:
+        """Pixels from the centre to the farthest neighbour along one axis."""
+        return self.size // 2 * self.dilation
+
+    @property
+    def centre(self) -> int:
+        """Index of the centre among the offsets."""
+        return self.count // 2
+
+    @property
+    def offsets(self) -> tuple[tuple[int, int], ...]:
+        """The K offsets (rows, columns) in row-major order."""
+        steps = range(-self.radius, self.radius + 1, self.dilation)
+        return tuple((row, column) for row in steps for column in steps)
