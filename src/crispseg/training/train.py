@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import lightning
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, RichProgressBar
@@ -42,6 +43,7 @@ def train(
     workers: int = 1,
     seed: int = 0,
     accelerator: str = "auto",
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true",
     resume: bool = False,
 ) -> EmbeddingTask:
     """Train an embedding network on random crops; validate, save a checkpoint and the weights every few hundred steps.
@@ -64,6 +66,8 @@ def train(
         workers: Processes that read and cut images.
         seed: Everything random follows from it.
         accelerator: What Lightning runs on: "auto", "cpu", "gpu".
+        precision: Of the convolutions: "32-true", or "bf16-mixed" for twice the speed where the processor has it
+            ("16-mixed" on older GPUs). The loss is always computed in float32.
         resume: Go on from `output`/last.ckpt.
 
     Returns:
@@ -90,6 +94,7 @@ def train(
     trainer = lightning.Trainer(
         accelerator=accelerator,
         devices=1,
+        precision=precision,
         max_steps=steps,
         logger=TensorBoardLogger(output, name="", version="log"),
         callbacks=[*_checkpoints(output), LearningRateMonitor(), RichProgressBar()],

@@ -1,0 +1,100 @@
+"""The operations once more, as loops over single pixels that read like the paper: the oracle of the contract test."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from crispseg.window import Window
+
+
+def neighbours(window: Window, row: int, column: int, height: int, width: int) -> Iterator[tuple[int, int, int]]:
+    """Place in the window, row and column of the neighbours that are inside the image."""
+    half = window.size // 2
+    for k in range(window.size**2):
+        r = row + (k // window.size - half) * window.dilation
+        c = column + (k % window.size - half) * window.dilation
+        if 0 <= r < height and 0 <= c < width:
+            yield k, r, c
+
+
+def centres(height: int, width: int, stride: int) -> Iterator[tuple[int, int, int, int]]:
+    """Row and column on the grid of centres, and in the image."""
+    for i, row in enumerate(range(0, height, stride)):
+        for j, column in enumerate(range(0, width, stride)):
+            yield i, j, row, column
+
+
+def local_distance(embedding: Tensor, window: Window, *, norm: int = 1, stride: int = 1) -> Tensor:
+    batch, _, height, width = embedding.shape
+    size = (batch, window.size**2, math.ceil(height / stride), math.ceil(width / stride))
+    result = torch.full(size, torch.inf, dtype=torch.float64)
+    for n in range(batch):
+        for i, j, row, column in centres(height, width, stride):
+            for k, r, c in neighbours(window, row, column, height, width):
+                difference = [abs(v) for v in (embedding[n, :, row, column] - embedding[n, :, r, c]).tolist()]
+                result[n, k, i, j] = sum(difference) if norm == 1 else math.sqrt(sum(v * v for v in difference))
+    return result
+
+
+def local_parity(
+    labels: Tensor, window: Window, *, stride: int = 1, ignore_index: int = 255
+) -> tuple[Tensor, Tensor]:
+    batch, height, width = labels.shape
+    size = (batch, window.size**2, math.ceil(height / stride), math.ceil(width / stride))
+    parity, valid = torch.zeros(size, dtype=torch.bool), torch.zeros(size, dtype=torch.bool)
+    for n in range(batch):
+        for i, j, row, column in centres(height, width, stride):
+            for k, r, c in neighbours(window, row, column, height, width):
+                one, other = int(labels[n, row, column]), int(labels[n, r, c])
+                if (r, c) != (row, column) and ignore_index not in (one, other):
+                    valid[n, k, i, j] = True
+                    parity[n, k, i, j] = one == other
+    return parity, valid
+
+
+def affinity(distance: Tensor, hardness: float) -> Tensor:
+    return torch.tensor([math.exp(-hardness * d) for d in distance.flatten().tolist()]).reshape(distance.shape)
+
+
+def local_filter(
+    scores: Tensor, weights: Tensor, window: Window, *, iterations: int = 1, normalize: bool = True
+) -> Tensor:
+    batch, channels, height, width = scores.shape
+    result = scores.double()
+    for _ in range(iterations):
+        before, result = result, torch.zeros_like(result)
+        for n in range(batch):
+            for row in range(height):
+                for column in range(width):
+                    inside = list(neighbours(window, row, column, height, width))
+                    total = sum(float(weights[n, k, row, column]) for k, _, _ in inside) if normalize else 1.0
+                    for channel in range(channels):
+                        value = sum(
+                            float(weights[n, k, row, column]) * float(before[n, channel, r, c]) for k, r, c in inside
+                        )
+                        result[n, channel, row, column] = value / total if total else 0.0
+    return result
+
+
+def embedding_loss(
+    embedding: Tensor,
+    labels: Tensor,
+    window: Window,
+    *,
+    near: float = 0.5,
+    far: float = 2.0,
+    norm: int = 1,
+    stride: int = 1,
+    ignore_index: int = 255,
+    balance: str = "none",
+    reduction: str = "mean",
+) -> float:
+    distance = local_distance(embedding, window, norm=norm, stride=stride)
+    parity, valid = local_parity(labels, window, stride=stride, ignore_index=ignore_index)
+    same = [max(d - near, 0.0) for d in distance[valid & parity].tolist()]
+    different = [max(far - d, 0.0) for d in distance[valid & ~parity].tolist()]
+    groups = [group for group in ([same + different] if balance == "none" else [same, different]) if group]
+    mean = sum(sum(group) / len(group) for group in groups) / len(groups) if groups else 0.0
+    return mean if reduction == "mean" else mean * (len(same) + len(different))

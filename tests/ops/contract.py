@@ -1,0 +1,101 @@
+"""What the contract test needs to know of each operation: how to draw inputs, how to call it, what is true of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from crispseg import ops
+from crispseg.window import Window
+from tests.ops import brute_force
+
+Inputs = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation under contract."""
+
+    name: str
+    draw: Callable[[torch.Generator, tuple[int, int, int, int], Window], Inputs]
+    """Float64 inputs for a batch, channels, height, width and window. Those that are floating point get gradients."""
+    call: Callable[..., Tensor]
+    oracle: Callable[..., Any]
+    options: tuple[dict[str, Any], ...] = ({},)
+    gathers: bool = True
+    """Whether an output pixel looks at its window in the first input."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _embedding(rng: torch.Generator, shape: tuple[int, int, int, int], window: Window) -> Inputs:
+    return (torch.randn(shape, generator=rng, dtype=torch.float64),)
+
+
+def _embedding_and_labels(rng: torch.Generator, shape: tuple[int, int, int, int], window: Window) -> Inputs:
+    batch, _, height, width = shape
+    labels = torch.randint(0, 3, (batch, height, width), generator=rng)
+    return *_embedding(rng, shape, window), labels.masked_fill(labels == 2, 255)
+
+
+def _scores_and_weights(rng: torch.Generator, shape: tuple[int, int, int, int], window: Window) -> Inputs:
+    batch, _, height, width = shape
+    weights = torch.rand((batch, window.count, height, width), generator=rng, dtype=torch.float64)
+    return *_embedding(rng, shape, window), weights
+
+
+def _finite(distance: Tensor) -> Tensor:
+    """Infinity marks a neighbour outside the image; gradcheck cannot subtract it."""
+    return distance.masked_fill(torch.isposinf(distance), 7.0)
+
+
+def _local_distance(embedding: Tensor, window: Window, **options: Any) -> Tensor:
+    return _finite(ops.local_distance(embedding, window, **options))
+
+
+def _affinity_weights_oracle(embedding: Tensor, window: Window, norm: int) -> Tensor:
+    return brute_force.affinity(brute_force.local_distance(embedding, window, norm=norm), 1.5)
+
+
+OPERATIONS = (
+    Operation(
+        "local_distance",
+        _embedding,
+        _local_distance,
+        lambda e, window, **options: _finite(brute_force.local_distance(e, window, **options)),
+        tuple({"norm": norm, "stride": stride} for norm in (1, 2) for stride in (1, 2, 3)),
+    ),
+    Operation(
+        "affinity_weights",
+        _embedding,
+        lambda e, window, norm: ops.affinity_weights(e, window, 1.5, norm=norm),
+        _affinity_weights_oracle,
+        ({"norm": 1}, {"norm": 2}),
+    ),
+    Operation(
+        "local_filter",
+        _scores_and_weights,
+        ops.local_filter,
+        brute_force.local_filter,
+        (
+            {"iterations": 1, "normalize": False},
+            {"iterations": 3, "normalize": True},
+        ),
+    ),
+    Operation(
+        "embedding_loss",
+        _embedding_and_labels,
+        ops.embedding_loss,
+        brute_force.embedding_loss,
+        (
+            {"norm": 1, "stride": 1},
+            {"norm": 2, "stride": 2, "balance": "parity"},
+            {"norm": 1, "stride": 1, "balance": "parity", "reduction": "sum"},
+            {"norm": 1, "stride": 3, "reduction": "sum", "near": 1.0, "far": 3.0},
+        ),
+        gathers=False,
+    ),
+)

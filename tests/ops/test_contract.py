@@ -1,0 +1,160 @@
+"""Every operation keeps every clause of this contract."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from crispseg.window import Window
+from tests.ops.contract import OPERATIONS, Inputs, Operation
+
+CASES = [pytest.param(op, options, id=f"{op}-{options}") for op in OPERATIONS for options in op.options]
+
+SHAPES = [(2, 3, 5, 7), (1, 1, 1, 1), (1, 2, 1, 6), (1, 2, 3, 2), (0, 2, 4, 4)]
+
+WINDOWS = [Window(1), Window(3), Window(5), Window(3, dilation=2), Window(9, dilation=3)]
+
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 3e-2, torch.float16: 4e-3}
+
+
+def inputs_of(op: Operation, shape: tuple[int, int, int, int], window: Window, seed: int = 0) -> Inputs:
+    return op.draw(torch.Generator().manual_seed(seed), shape, window)
+
+
+def cast(inputs: Inputs, dtype: torch.dtype) -> Inputs:
+    return tuple(x.to(dtype) if x.is_floating_point() else x for x in inputs)
+
+
+def gradients(op: Operation, inputs: Inputs, window: Window, options: dict[str, Any]) -> tuple[Tensor, ...]:
+    """Gradients of the sum of the squared output with respect to every floating-point input."""
+    leaves = tuple(x.clone().requires_grad_() if x.is_floating_point() else x for x in inputs)
+    op.call(*leaves, window, **options).float().square().sum().backward()
+    return tuple(x.grad for x in leaves if x.grad is not None)
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("op", "options"), CASES)
+def test_equals_the_brute_force_loops(
+    op: Operation, options: dict[str, Any], shape: tuple[int, int, int, int], window: Window
+) -> None:
+    inputs = inputs_of(op, shape, window)
+    expected = torch.as_tensor(op.oracle(*inputs, window, **options), dtype=torch.float64)
+    torch.testing.assert_close(op.call(*inputs, window, **options), expected, rtol=1e-6, atol=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    case=st.sampled_from([(op, options) for op in OPERATIONS for options in op.options]),
+    shape=st.tuples(st.integers(0, 2), st.integers(1, 3), st.integers(1, 6), st.integers(1, 6)),
+    window=st.builds(Window, st.sampled_from([1, 3, 5, 7]), st.integers(1, 4)),
+    seed=st.integers(0, 2**16),
+)
+def test_equals_the_brute_force_loops_at_any_size(
+    case: tuple[Operation, dict[str, Any]], shape: tuple[int, int, int, int], window: Window, seed: int
+) -> None:
+    op, options = case
+    inputs = inputs_of(op, shape, window, seed)
+    expected = torch.as_tensor(op.oracle(*inputs, window, **options), dtype=torch.float64)
+    torch.testing.assert_close(op.call(*inputs, window, **options), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("window", [Window(3), Window(3, dilation=2), Window(7)], ids=str)
+@pytest.mark.parametrize(("op", "options"), CASES)
+def test_gradients_are_those_of_finite_differences(op: Operation, options: dict[str, Any], window: Window) -> None:
+    inputs = tuple(x.requires_grad_(x.is_floating_point()) for x in inputs_of(op, (2, 3, 4, 5), window))
+    assert torch.autograd.gradcheck(lambda *x: op.call(*x, window, **options), inputs)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(("op", "options"), CASES)
+def test_every_dtype_forward_and_backward(op: Operation, options: dict[str, Any], dtype: torch.dtype) -> None:
+    window = Window(5)
+    rounded = cast(inputs_of(op, (2, 8, 9, 7), window), dtype)
+    exact = cast(rounded, torch.float64)
+    result = op.call(*rounded, window, **options)
+    if op.name != "embedding_loss":
+        assert result.dtype == dtype
+    tolerance = TOLERANCE[dtype]
+    torch.testing.assert_close(
+        result.double(), op.call(*exact, window, **options), rtol=tolerance, atol=tolerance
+    )
+    for ours, expected in zip(
+        gradients(op, rounded, window, options), gradients(op, exact, window, options), strict=True
+    ):
+        assert ours.dtype == dtype
+        scale = float(expected.abs().max())
+        torch.testing.assert_close(ours.double() / scale, expected / scale, rtol=0, atol=2 * tolerance)
+
+
+@pytest.mark.parametrize(("op", "options"), CASES)
+def test_memory_layout_changes_nothing(op: Operation, options: dict[str, Any]) -> None:
+    window = Window(3)
+    inputs = inputs_of(op, (2, 3, 6, 5), window)
+    expected = op.call(*inputs, window, **options)
+    expected_gradients = gradients(op, inputs, window, options)
+    for relaid in (_channels_last(inputs), _every_second_column(inputs), _expanded_batch(inputs)):
+        torch.testing.assert_close(op.call(*relaid, window, **options), expected)
+        if relaid[0].stride(0):
+            torch.testing.assert_close(gradients(op, relaid, window, options), expected_gradients)
+
+
+def _channels_last(inputs: Inputs) -> Inputs:
+    return tuple(x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs)
+
+
+def _every_second_column(inputs: Inputs) -> Inputs:
+    return tuple(torch.stack((x, torch.zeros_like(x)), dim=-1).flatten(-2)[..., ::2] for x in inputs)
+
+
+def _expanded_batch(inputs: Inputs) -> Inputs:
+    """A transposed view of a transposed copy: same values, foreign strides."""
+    return tuple(x.transpose(-1, -2).contiguous().transpose(-1, -2) for x in inputs)
+
+
+@pytest.mark.parametrize(("op", "options"), CASES)
+def test_same_input_gives_the_same_bits(op: Operation, options: dict[str, Any]) -> None:
+    window = Window(5)
+    inputs = cast(inputs_of(op, (2, 4, 17, 19), window), torch.float32)
+    assert torch.equal(op.call(*inputs, window, **options), op.call(*inputs, window, **options))
+    for first, second in zip(
+        gradients(op, inputs, window, options), gradients(op, inputs, window, options), strict=True
+    ):
+        assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("poison", [torch.nan, torch.inf])
+@pytest.mark.parametrize("op", [op for op in OPERATIONS if op.gathers], ids=str)
+def test_nan_and_infinity_stay_within_the_window(op: Operation, poison: float) -> None:
+    window = Window(3)
+    inputs = inputs_of(op, (1, 2, 9, 9), window)
+    options = op.options[0]
+    clean = op.call(*inputs, window, **options)
+    inputs[0][0, 0, 4, 4] = poison
+    poisoned = op.call(*inputs, window, **options)
+    far = torch.ones(9, 9, dtype=torch.bool)
+    far[3:6, 3:6] = False
+    torch.testing.assert_close(poisoned[..., far], clean[..., far], rtol=0, atol=0)
+    assert not torch.equal(poisoned[..., ~far].nan_to_num(-1, -1), clean[..., ~far])
+
+
+@pytest.mark.parametrize("op", [op for op in OPERATIONS if op.gathers], ids=str)
+def test_shifting_the_image_shifts_the_result_away_from_the_border(op: Operation) -> None:
+    window = Window(3, dilation=2)
+    inputs = inputs_of(op, (1, 2, 12, 12), window)
+    options = op.options[0]
+    rolled = tuple(torch.roll(x, (1, 2), dims=(-2, -1)) for x in inputs)
+    result = torch.roll(op.call(*inputs, window, **options), (1, 2), dims=(-2, -1))
+    inside = (..., slice(3, -2), slice(4, -2))
+    torch.testing.assert_close(op.call(*rolled, window, **options)[inside], result[inside])
+
+
+def test_a_second_derivative_is_refused_with_a_word() -> None:
+    embedding = torch.randn(1, 2, 3, 3, requires_grad=True)
+    (op,) = (op for op in OPERATIONS if op.name == "local_distance")
+    (first,) = torch.autograd.grad(op.call(embedding, Window(3), norm=2).sum(), embedding, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        first.sum().backward()
