@@ -38,9 +38,7 @@ def local_distance(embedding: Tensor, window: Window, *, norm: int = 1, stride: 
     return result
 
 
-def local_parity(
-    labels: Tensor, window: Window, *, stride: int = 1, ignore_index: int = 255
-) -> tuple[Tensor, Tensor]:
+def local_parity(labels: Tensor, window: Window, *, stride: int = 1, ignore_index: int = 255) -> tuple[Tensor, Tensor]:
     batch, height, width = labels.shape
     size = (batch, window.size**2, math.ceil(height / stride), math.ceil(width / stride))
     parity, valid = torch.zeros(size, dtype=torch.bool), torch.zeros(size, dtype=torch.bool)

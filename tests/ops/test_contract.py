@@ -81,9 +81,7 @@ def test_every_dtype_forward_and_backward(op: Operation, options: dict[str, Any]
     if op.name != "embedding_loss":
         assert result.dtype == dtype
     tolerance = TOLERANCE[dtype]
-    torch.testing.assert_close(
-        result.double(), op.call(*exact, window, **options), rtol=tolerance, atol=tolerance
-    )
+    torch.testing.assert_close(result.double(), op.call(*exact, window, **options), rtol=tolerance, atol=tolerance)
     for ours, expected in zip(
         gradients(op, rounded, window, options), gradients(op, exact, window, options), strict=True
     ):

@@ -32,6 +32,6 @@ def main(arguments: Sequence[str]) -> None:
     given = list(arguments)
     if given and not given[0].startswith("-"):
         given.insert(0, "--config")
-    options = parser.instantiate_classes(parser.parse_args(given))
+    options = parser.instantiate(parser.parse_args(given))
     del options.config
     train(**options.as_dict())

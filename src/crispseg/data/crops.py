@@ -1,6 +1,6 @@
 """Random crops for training. What is drawn is a value of its own, apart from what is done with it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,18 +91,21 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
 
 
 class ConsecutiveSampler(Sampler[int]):
-    """The numbers epoch·count … (epoch + 1)·count - 1: an endless row of crops, in epochs of `count`."""
+    """`count` numbers in a row, from wherever the run stands when an epoch begins.
 
-    def __init__(self, count: int) -> None:
+    Args:
+        count: Crops in an epoch.
+        start: Gives the number of crops that the run has seen; asked at the beginning of every epoch, so that a resumed
+            run goes on where it stopped.
+    """
+
+    def __init__(self, count: int, start: Callable[[], int]) -> None:
         self.count = count
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before every epoch."""
-        self.epoch = epoch
+        self.start = start
 
     def __len__(self) -> int:
         return self.count
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(self.epoch * self.count, (self.epoch + 1) * self.count))
+        start = self.start()
+        return iter(range(start, start + self.count))

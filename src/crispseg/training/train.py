@@ -1,6 +1,7 @@
 """The training run: data, progress, checkpoints, resume."""
 
-import json
+import logging
+import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -14,14 +15,13 @@ from crispseg.data.files import make_folder
 from crispseg.data.sample import LabelledImages
 from crispseg.errors import InputError
 from crispseg.models import EmbeddingNet
-from crispseg.models.embedding_net import save_embedding_net
 from crispseg.nn import EmbeddingLoss
 from crispseg.ops._checks import check_count
+from crispseg.training.report import ValidationReport
 from crispseg.training.task import EmbeddingTask
 from crispseg.training.whole_images import WholeImages
 
 CHECKPOINT = "last.ckpt"
-WEIGHTS = "embedding.safetensors"
 
 
 def train(
@@ -53,7 +53,7 @@ def train(
         loss: The loss of the final embedding and, weighted, of the layers behind it.
         train_data: Data sets to learn from, in equal shares.
         val_data: Data sets to validate on, by name.
-        output: Folder for the TensorBoard log, `last.ckpt`, `embedding.safetensors` and `validation.json`.
+        output: Folder for the TensorBoard log, `last.ckpt`, `embedding.safetensors` and `validation.jsonl`.
         steps: Steps of the optimiser.
         batch_size: Crops a step.
         crop_size: Side of a crop in pixels.
@@ -80,6 +80,7 @@ def train(
     for name, value in (("steps", steps), ("batch_size", batch_size), ("val_every", val_every)):
         check_count(name, value)
     checkpoint = _checkpoint(output, resume)
+    _quieten()
     lightning.seed_everything(seed, workers=True, verbose=False)
     task = EmbeddingTask(
         network,
@@ -97,13 +98,13 @@ def train(
         precision=precision,
         max_steps=steps,
         logger=TensorBoardLogger(output, name="", version="log"),
-        callbacks=[*_checkpoints(output), LearningRateMonitor(), RichProgressBar()],
+        callbacks=_callbacks(output),
         log_every_n_steps=10,
         num_sanity_val_steps=0,
         enable_model_summary=False,
     )
     crops = CropDataset(train_data, crop_size, zoom=zoom, seed=seed)
-    sampler = ConsecutiveSampler(interval * batch_size)
+    sampler = ConsecutiveSampler(interval * batch_size, lambda: trainer.global_step * batch_size)
     train_loader = DataLoader(crops, batch_size, sampler=sampler, num_workers=workers)
     val_loaders = [DataLoader(WholeImages(data, val_images)) for data in val_data.values()]
     trainer.fit(task, train_loader, val_loaders, ckpt_path=checkpoint, weights_only=True)
@@ -120,24 +121,19 @@ def _checkpoint(output: Path, resume: bool) -> Path | None:
     return checkpoint if resume else None
 
 
-def _checkpoints(output: Path) -> list[Callback]:
-    return [
-        ModelCheckpoint(
-            output, CHECKPOINT.removesuffix(".ckpt"), save_on_train_epoch_end=True, enable_version_counter=False
-        ),
-        _WriteWeights(output),
-    ]
+def _quieten() -> None:
+    """Leave out what Lightning says of itself; what it says of the run stays."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in (
+        r"Checkpoint directory .* exists and is not empty",  # the log lies in it
+        r".*does not have many workers",  # two cores are better spent on the network
+        r".*smaller than the logging interval",  # short runs log at their validations
+        r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # between Lightning and PyTorch
+    ):
+        warnings.filterwarnings("ignore", message=message)
 
 
-class _WriteWeights(Callback):
-    """After every validation: the weights that a `Sharpener` loads, and the shares that were measured."""
-
-    def __init__(self, output: Path) -> None:
-        self.output = output
-
-    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        assert isinstance(pl_module, EmbeddingTask)
-        shares = {name: round(share, 4) for name, share in pl_module.shares().items()}
-        save_embedding_net(pl_module.network, self.output / WEIGHTS, steps=str(trainer.global_step))
-        with (self.output / "validation.jsonl").open("a") as log:
-            log.write(json.dumps({"step": trainer.global_step, **shares}) + "\n")
+def _callbacks(output: Path) -> list[Callback]:
+    name = CHECKPOINT.removesuffix(".ckpt")
+    checkpoint = ModelCheckpoint(output, name, save_on_train_epoch_end=True, enable_version_counter=False)
+    return [checkpoint, ValidationReport(output), LearningRateMonitor(), RichProgressBar()]

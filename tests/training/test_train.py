@@ -1,0 +1,169 @@
+"""Training runs, resumes where it stopped, and refuses what makes no sense."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from crispseg import InputError, Window
+from crispseg.cli.main import main
+from crispseg.data import LabelledFolder, LabelledImages, Sample
+from crispseg.inference import Sharpener
+from crispseg.models import EmbeddingNet
+from crispseg.models.embedding_net import load_embedding_net
+from crispseg.nn import EmbeddingLoss
+from crispseg.training import train
+from crispseg.training.task import shrink_labels
+from tests.fakes import write_bsds500, write_folder
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+def run(
+    root: Path, output: Path, *, steps: int, side_weight: float = 0.0, resume: bool = False, reads: int = 10**6
+) -> EmbeddingNet:
+    torch.manual_seed(3)
+    folder = LabelledFolder(root / "images", root / "labels", void=11)
+    task = train(
+        EmbeddingNet(dim=8),
+        EmbeddingLoss(Window(3), stride=2, balance="parity"),
+        [BreaksAfter(folder, reads)],
+        {"fake": folder},
+        output,
+        steps=steps,
+        batch_size=2,
+        crop_size=24,
+        side_weight=side_weight,
+        val_every=2,
+        val_images=1,
+        workers=0,
+        accelerator="cpu",
+        resume=resume,
+    )
+    return task.network
+
+
+def test_a_run_leaves_weights_that_a_sharpener_loads(tmp_path: Path) -> None:
+    network = run(write_folder(tmp_path / "data"), tmp_path / "run", steps=4)
+    loaded = load_embedding_net(tmp_path / "run" / "embedding.safetensors")
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[name])
+    sharpener = Sharpener.from_pretrained(tmp_path / "run" / "embedding.safetensors")
+    assert sharpener(torch.rand(1, 3, 16, 16), torch.randn(1, 3, 4, 4)).shape == (1, 3, 16, 16)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "validation.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4]
+    assert all(0 <= line["fake/same"] <= 1 and 0 <= line["fake/different"] <= 1 for line in lines)
+
+
+def test_learning_lowers_the_loss(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "data")
+    sample = LabelledFolder(root / "images", root / "labels", void=11).read(0)
+    loss = EmbeddingLoss(Window(3), balance="parity")
+
+    def loss_of(network: EmbeddingNet) -> float:
+        return float(loss(network.eval()(sample.image[None] / 255), sample.labels[None]).detach())
+
+    torch.manual_seed(3)
+    assert loss_of(run(root, tmp_path / "run", steps=30)) < 0.8 * loss_of(EmbeddingNet(dim=8))
+
+
+def test_the_side_losses_reach_the_layers(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "data")
+    without = run(root, tmp_path / "without", steps=2).state_dict()
+    with_losses = run(root, tmp_path / "with", steps=2, side_weight=1.0).state_dict()
+    assert not torch.equal(without["conv1_1.weight"], with_losses["conv1_1.weight"])
+
+
+class BreaksAfter:
+    """A data set that fails after so many reads, as a full disk or a killed machine would."""
+
+    def __init__(self, source: LabelledImages, reads: int) -> None:
+        self.source = source
+        self.reads = reads
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read(self, index: int, choice: int = 0) -> Sample:
+        self.reads -= 1
+        if self.reads < 0:
+            raise OSError("the disk is gone")
+        return self.source.read(index, choice)
+
+
+def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "data")
+    whole = run(root, tmp_path / "whole", steps=6).state_dict()
+    with pytest.raises(OSError, match="disk is gone"):
+        run(root, tmp_path / "halves", steps=6, reads=9)  # in the fifth step; the last checkpoint is of the fourth
+    resumed = run(root, tmp_path / "halves", steps=6, resume=True).state_dict()
+    for name, value in whole.items():
+        assert torch.equal(value, resumed[name]), name
+
+
+def test_a_run_is_not_overwritten_and_nothing_is_not_resumed(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "data")
+    run(root, tmp_path / "run", steps=2)
+    with pytest.raises(InputError, match="holds an earlier run; go on with --resume"):
+        run(root, tmp_path / "run", steps=2)
+    with pytest.raises(InputError, match="nothing to resume"):
+        run(root, tmp_path / "other", steps=2, resume=True)
+
+
+def test_labels_are_shrunk_by_the_nearest_pixel() -> None:
+    labels = torch.tensor([[[0, 0, 255, 255], [0, 0, 255, 255], [7, 7, 3, 3], [7, 7, 3, 3]]])
+    assert shrink_labels(labels, 2, 2).tolist() == [[[0, 255], [7, 3]]]
+    assert set(shrink_labels(labels, 3, 3).unique().tolist()) <= {0, 3, 7, 255}
+
+
+def fake_config(config: Path, root: Path) -> Path:
+    """The config with its data replaced by small fakes, and nothing else."""
+    content = yaml.safe_load(config.read_text())
+    folder, bsds = write_folder(root / "folder"), root / "bsds"
+    write_bsds500(bsds, split="train")
+    write_bsds500(bsds, split="val")
+    paths = {"images": str(folder / "images"), "labels": str(folder / "labels"), "root": str(bsds)}
+    for source in [*content["train_data"], *content["val_data"].values()]:
+        source["init_args"] = {name: paths.get(name, value) for name, value in source["init_args"].items()}
+    content["network"]["init_args"]["init"] = "random"
+    target = root / config.name
+    target.write_text(yaml.safe_dump(content))
+    return target
+
+
+def test_there_is_a_config_of_the_paper_and_one_of_ours() -> None:
+    assert [config.stem for config in CONFIGS] == ["embedding", "embedding_paper"]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
+def test_every_config_trains(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["train", str(fake_config(config, tmp_path)), "--output", str(tmp_path / "run")]
+    small = ["--steps", "2", "--val_every", "1", "--workers", "0", "--crop_size", "32", "--batch_size", "2"]
+    assert main([*command, *small]) == 0
+    assert "step 2 of 2" in capsys.readouterr().out
+    assert (tmp_path / "run" / "last.ckpt").is_file()
+    assert main([*command, *small, "--steps", "3", "--resume"]) == 0
+    assert "step 3 of 3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--loss.window.size", "8"], "window size is 8; expected an odd number such as 9"),
+        (["--steps", "0"], "steps is 0; expected a whole number of 1 or more"),
+        (["--crop_size", "4"], "crop size is 4"),
+        (["--network.dim", "0"], "dim is 0"),
+        (["--network.init", "missing.safetensors"], "missing.safetensors: no such file"),
+        (["--no_such_option", "1"], "no_such_option"),
+    ],
+)
+def test_a_wrong_option_is_one_line(
+    change: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = fake_config(CONFIGS[0], tmp_path)
+    assert main(["train", str(config), "--output", str(tmp_path / "run"), *change]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
