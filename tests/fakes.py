@@ -34,7 +34,7 @@ def write_folder(root: Path, count: int = 3, *, void: int = 11, seed: int = 0) -
 
 
 def write_bsds500(root: Path, count: int = 2, *, split: str = "train", seed: int = 1) -> Path:
-    """`images/SPLIT/NAME.jpg` and `groundTruth/SPLIT/NAME.mat` with two annotators, the second of whom merges regions."""
+    """`images/SPLIT/NAME.jpg` and `groundTruth/SPLIT/NAME.mat` of two annotators, the second of whom merges regions."""
     rng = np.random.default_rng(seed)
     images, truth = root / "images" / split, root / "groundTruth" / split
     images.mkdir(parents=True)
@@ -50,7 +50,7 @@ def write_bsds500(root: Path, count: int = 2, *, split: str = "train", seed: int
 
 
 def write_coarse_scores(root: Path, folder: Path, *, classes: int = 3, block: int = 8) -> Path:
-    """`folder/NAME.npy`: log-probabilities of the labels of `root`, averaged over blocks, as a coarse network gives them."""
+    """`folder/NAME.npy`: log-probabilities of the labels of `root`, averaged over blocks as in a coarse network."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted((root / "labels").iterdir()):
         labels = np.asarray(Image.open(path))

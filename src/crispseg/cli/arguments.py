@@ -110,13 +110,15 @@ def add_scores_option(parser: CommandParser) -> None:
 
 
 def progress_bar() -> Progress:
-    """A bar with count, elapsed time and time left, on standard error; gone when done."""
+    """A bar with count, elapsed time and time left, on standard error; gone when done, absent where no one looks."""
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )

@@ -1,7 +1,6 @@
 """Images, label maps, scores and datasets: what is on disk, checked and turned into tensors."""
 
 from crispseg.data.bsds500 import BSDS500
-from crispseg.data.crops import CropDataset
 from crispseg.data.folder import LabelledFolder
 from crispseg.data.image import read_image
 from crispseg.data.labels import LabelMap, read_labels, write_labels
@@ -10,7 +9,6 @@ from crispseg.data.sample import LabelledImages, Sample
 
 __all__ = [
     "BSDS500",
-    "CropDataset",
     "LabelMap",
     "LabelledFolder",
     "LabelledImages",

@@ -101,10 +101,10 @@ class _Quantised:
 
 def _load_numpy(path: Path) -> Tensor | _Quantised:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return _floating(loaded, path)
-        with loaded:
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return _floating(loaded, path)
             if "q" in loaded.files and loaded["q"].dtype == np.uint8:
                 return _Quantised(loaded["q"])
             if len(loaded.files) != 1:

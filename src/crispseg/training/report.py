@@ -7,6 +7,7 @@ from pathlib import Path
 
 import lightning
 from lightning.pytorch.callbacks import Callback
+from rich.console import Console
 
 from crispseg.models.embedding_net import save_embedding_net
 from crispseg.training.task import EmbeddingTask
@@ -43,4 +44,5 @@ class ValidationReport(Callback):
         self.last = (time.monotonic(), trainer.global_step)
         if not sys.stdout.isatty():  # a terminal has the progress bar
             said = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
-            print(f"step {trainer.global_step} of {trainer.max_steps}, {rate:.2f} s a step: {said}", flush=True)
+            line = f"step {trainer.global_step} of {trainer.max_steps}, {rate:.2f} s a step: {said}"
+            Console(highlight=False).print(line, soft_wrap=True)

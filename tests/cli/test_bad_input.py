@@ -1,0 +1,187 @@
+"""Bad input is one line that says what was given and what was expected, exit code 2, and nothing half-written."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from crispseg.cli.main import main
+from crispseg.data import write_labels
+from tests.fakes import write_coarse_scores, write_folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Good data, and one file of every kind of badness beside it."""
+    write_folder(tmp_path)
+    write_coarse_scores(tmp_path, tmp_path / "scores")
+    (tmp_path / "empty").mkdir()
+    whole = (tmp_path / "images" / "scene0.png").read_bytes()
+    (tmp_path / "truncated.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.png").write_text("not an image")
+    np.save(tmp_path / "tall.npy", np.zeros((3, 8, 6), dtype=np.float32))
+    np.save(tmp_path / "nan.npy", np.full((3, 6, 8), np.nan, dtype=np.float32))
+    np.save(tmp_path / "negative.npy", np.full((3, 6, 8), -1, dtype=np.float32))
+    Image.fromarray(np.zeros((6, 8, 3), dtype=np.uint8)).save(tmp_path / "colour.png")
+    save_file({"fuse.weight": torch.zeros(64, 3, 1, 1)}, tmp_path / "other.safetensors")
+    return tmp_path
+
+
+SHARPEN = {
+    "missing image": (
+        ["{}/none.png", "--prediction", "{}/scores/scene0.npy"],
+        "image {}/none.png: no such file or folder",
+    ),
+    "truncated image": (
+        ["{}/truncated.png", "--prediction", "{}/scores/scene0.npy"],
+        "image {}/truncated.png: damaged or truncated",
+    ),
+    "text for an image": (
+        ["{}/text.png", "--prediction", "{}/scores/scene0.npy"],
+        "image {}/text.png: not an image that Pillow can read; expected PNG, JPEG or the like",
+    ),
+    "empty folder": (
+        ["{}/empty", "--prediction", "{}/scores"],
+        "image folder {}/empty: no file ends in .png",
+    ),
+    "missing prediction": (
+        ["{}/images/scene0.png", "--prediction", "{}/none.npy"],
+        "prediction {}/none.npy: no such file or folder",
+    ),
+    "empty prediction folder": (
+        ["{}/images", "--prediction", "{}/empty"],
+        "prediction folder {}/empty: no file ends in .npy",
+    ),
+    "several images, one prediction": (
+        ["{}/images", "--prediction", "{}/scores/scene0.npy"],
+        "3 images but one prediction file {}/scores/scene0.npy; expected a folder of predictions",
+    ),
+    "another aspect": (
+        ["{}/images/scene0.png", "--prediction", "{}/tall.npy"],
+        "{}/tall.npy: image is 48x64 but its scores are 8x6, of another aspect; expected scores of the whole image",
+    ),
+    "NaN": (
+        ["{}/images/scene0.png", "--prediction", "{}/nan.npy"],
+        "prediction {}/nan.npy: 144 of 144 scores are NaN or infinite; expected numbers",
+    ),
+    "not probabilities": (
+        ["{}/images/scene0.png", "--prediction", "{}/negative.npy", "--scores", "probabilities"],
+        "prediction {}/negative.npy: said to be probabilities but runs from -1 to -1; say that they are logits",
+    ),
+    "a colour label map": (
+        ["{}/images/scene0.png", "--prediction", "{}/colour.png"],
+        "label map {}/colour.png: its pixels are RGB; expected an indexed or greyscale image",
+    ),
+    "an even window": (
+        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--window", "8"],
+        "window size is 8; expected an odd number such as 9",
+    ),
+    "hardness 0": (
+        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--hardness", "0"],
+        "hardness is 0.0; expected a number above 0",
+    ),
+    "no iterations": (
+        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--iterations", "0"],
+        "iterations is 0; expected a whole number of 1 or more",
+    ),
+    "weights of another shape": (
+        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--weights", "{}/other.safetensors"],
+        "weights {}/other.safetensors: mean is missing; expected shape (3,)",
+    ),
+    "missing weights": (
+        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--weights", "{}/none"],
+        "embedding weights {}/none: no such file",
+    ),
+    "no such device": (
+        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--device", "toaster"],
+        "device 'toaster' cannot be used here",
+    ),
+    "no number": (
+        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--window", "wide"],
+        "argument --window: invalid int value: 'wide' (see crispseg sharpen --help)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SHARPEN)
+def test_sharpen(case: str, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments, message = SHARPEN[case]
+    command = ["sharpen", *(argument.format(root) for argument in arguments), "--output", str(root / "out")]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"crispseg sharpen: error: {message.format(root)}")
+    assert error.count("\n") == 1
+    assert not [path for path in (root / "out").rglob("*") if path.is_file()]
+
+
+def test_a_file_where_the_output_should_be(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image, scores = root / "images" / "scene0.png", root / "scores" / "scene0.npy"
+    command = ["sharpen", str(image), "--prediction", str(scores), "--output", str(root / "text.png")]
+    assert main(command) == 2
+    assert f"output folder {root}/text.png: cannot be written to" in capsys.readouterr().err
+    assert (root / "text.png").read_text() == "not an image"
+
+
+def test_an_output_folder_that_nobody_may_write(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image, scores = root / "images" / "scene0.png", root / "scores" / "scene0.npy"
+    assert main(["sharpen", str(image), "--prediction", str(scores), "--output", "/proc/out"]) == 2
+    assert "output folder /proc/out: cannot be written to" in capsys.readouterr().err
+
+
+def evaluate(root: Path, **options: object) -> list[str]:
+    given = {"images": root / "images", "labels": root / "labels", "predictions": root / "scores", "void": 11} | options
+    return ["evaluate", *(text for name, value in given.items() for text in (f"--{name}", str(value)))]
+
+
+def test_evaluate(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "masks").mkdir()
+    for index in range(3):
+        write_labels(root / "masks" / f"scene{index}.png", torch.full((6, 8), 9))
+    for options, message in (
+        ({"labels": root / "empty"}, f"label folder {root}/empty: no file ends in .png"),
+        ({"predictions": root / "none"}, f"prediction folder {root}/none: no such folder"),
+        ({"void": 255}, f"label map {root}/labels/scene0.png: label 11 is not one of the 3 classes; give its number"),
+        ({"classes": 2}, f"label map {root}/labels/scene0.png: label 2 is not one of the 2 classes"),
+        ({"predictions": root / "masks"}, "predictions are label maps"),
+        (
+            {"predictions": root / "masks", "classes": 3},
+            f"prediction {root}/masks/scene0.png: label 9 is not one of the 3 classes",
+        ),
+        ({"json": root / "text.png" / "a.json"}, f"output folder {root}/text.png: cannot be written to"),
+        ({"hardness": -1}, "hardness is -1.0; expected a number above 0"),
+    ):
+        assert main(evaluate(root, **options)) == 2, options
+        error = capsys.readouterr().err
+        assert error.startswith(f"crispseg evaluate: error: {message}"), error
+        assert error.count("\n") == 1
+
+
+def test_tune(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["tune", *evaluate(root)[1:]]
+    for options, message in (
+        (["--windows", "4"], "window size is 4; expected an odd number such as 5"),
+        (["--hardness", "0"], "hardness is 0.0; expected a number above 0"),
+        (["--iterations", "0"], "iterations is 0; expected"),
+        (["--every", "0"], "every is 0; expected"),
+    ):
+        assert main([*command, *options]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"crispseg tune: error: {message}")
+        assert error.count("\n") == 1
+
+
+def test_an_interrupt_is_said_and_leaves_nothing(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["crispseg.inference.sharpen"], "sharpen_one", interrupt)
+    image, scores = root / "images" / "scene0.png", root / "scores" / "scene0.npy"
+    assert main(["sharpen", str(image), "--prediction", str(scores), "--output", str(root / "out")]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert not [path for path in (root / "out").rglob("*") if path.is_file()]

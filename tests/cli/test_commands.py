@@ -1,0 +1,159 @@
+"""The commands do what their help says, on files."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from crispseg.cli.main import COMMANDS, main
+from crispseg.data import read_labels, write_labels
+from crispseg.data.prediction import read_prediction
+from tests.fakes import write_coarse_scores, write_folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Three images with labels and coarse scores, in `images`, `labels` and `scores`."""
+    write_folder(tmp_path)
+    write_coarse_scores(tmp_path, tmp_path / "scores")
+    return tmp_path
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_sharpen_an_image_with_scores(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image, scores, output = root / "images" / "scene0.png", root / "scores" / "scene0.npy", root / "out"
+    assert run("sharpen", image, "--prediction", scores, "--output", output, "--save-scores") == 0
+    written = sorted(str(path.relative_to(output)) for path in output.rglob("*") if path.is_file())
+    assert written == ["before_after/scene0.png", "scene0.png", "scores/scene0.safetensors"]
+    label_map = read_labels(output / "scene0.png")
+    assert label_map.labels.shape == (48, 64)
+    assert label_map.palette is not None
+    saved = read_prediction(output / "scores" / "scene0.safetensors")
+    assert torch.equal(saved.scores.argmax(0), label_map.labels)
+    assert re.search(r"scene0.png  \d+\.\d % of the pixels changed, \d+ ms", capsys.readouterr().out)
+
+
+def test_sharpen_a_folder_of_indexed_label_maps_keeps_ids_and_palette(root: Path) -> None:
+    palette = tuple(value % 256 for value in range(3 * 201))
+    (root / "masks").mkdir()
+    for path in (root / "labels").iterdir():
+        labels = torch.tensor([5, 80, 200])[read_labels(path).labels.clamp(max=2)]
+        write_labels(root / "masks" / path.name, labels[::8, ::8], palette)
+    assert run("sharpen", root / "images", "--prediction", root / "masks", "--output", root / "out") == 0
+    for index in range(3):
+        label_map = read_labels(root / "out" / f"scene{index}.png")
+        assert set(label_map.labels.unique().tolist()) <= {5, 80, 200}
+        assert label_map.palette == palette
+
+
+def test_sharpen_a_grey_mask_of_one_class_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_labels(root / "mask.png", torch.full((6, 8), 7))
+    image = root / "images" / "scene0.png"
+    assert run("sharpen", image, "--prediction", root / "mask.png", "--output", root / "out") == 0
+    assert read_labels(root / "out" / "scene0.png").labels.unique().tolist() == [7]
+    assert "0.0 % of the pixels changed" in capsys.readouterr().out
+
+
+def test_the_picture_shows_three_panels_and_three_details(root: Path) -> None:
+    image, scores = root / "images" / "scene0.png", root / "scores" / "scene0.npy"
+    assert run("sharpen", image, "--prediction", scores, "--output", root / "out") == 0
+    picture = np.asarray(Image.open(root / "out" / "before_after" / "scene0.png"))
+    assert picture.shape == (22 + 2 * 240 + 6, 3 * 320 + 2 * 6, 3)
+    before, after = picture[22:262, 326:646], picture[22:262, 652:972]
+    assert not np.array_equal(before, after)
+
+
+def data_options(root: Path) -> list[object]:
+    return [
+        "--images", root / "images", "--labels", root / "labels", "--predictions", root / "scores", "--void", 11
+    ]  # fmt: skip
+
+
+def test_evaluate_reports_before_and_after(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("evaluate", *data_options(root), "--json", root / "out" / "result.json") == 0
+    result = json.loads((root / "out" / "result.json").read_text())
+    assert result["images"] == 3
+    assert result["milliseconds_per_image"] > 0
+    assert result["settings"]["window"] == 9
+    for part in ("before", "after"):
+        assert 0 < result[part]["trimap"] <= result[part]["miou"] <= 100
+        assert len(result[part]["per_class"]) == len(result[part]["per_class_trimap"]) == 3
+        assert result[part]["miou"] == pytest.approx(np.mean(result[part]["per_class"]), abs=1e-3)
+    printed = capsys.readouterr().out
+    gain = result["after"]["miou"] - result["before"]["miou"]
+    assert f"mIoU {gain:+.2f}, trimap" in printed
+    assert printed.count("\n") > 5
+
+
+def test_evaluate_before_is_the_upsampled_prediction(root: Path) -> None:
+    assert run("evaluate", *data_options(root), "--json", root / "result.json") == 0
+    before = json.loads((root / "result.json").read_text())["before"]["miou"]
+    counts = np.zeros((3, 3))
+    for path in sorted((root / "labels").iterdir()):
+        labels = np.asarray(Image.open(path))
+        scores = torch.from_numpy(np.load(root / "scores" / f"{path.stem}.npy"))[None]
+        predicted = torch.nn.functional.interpolate(scores, size=(48, 64), mode="bilinear").argmax(1)[0].numpy()
+        np.add.at(counts, (labels[labels < 11], predicted[labels < 11]), 1)
+    hits = np.diag(counts)
+    assert before == pytest.approx(100 * np.mean(hits / (counts.sum(0) + counts.sum(1) - hits)), abs=1e-3)
+
+
+def test_evaluate_takes_label_maps(root: Path) -> None:
+    for path in (root / "labels").iterdir():
+        labels = read_labels(path).labels.clamp(max=2)
+        (root / "masks").mkdir(exist_ok=True)
+        write_labels(root / "masks" / path.name, labels)
+    options = [*data_options(root), "--predictions", root / "masks", "--json", root / "result.json"]
+    assert run("evaluate", *options, "--classes", 3) == 0
+    assert json.loads((root / "result.json").read_text())["before"]["miou"] == pytest.approx(100)
+
+
+def test_tune_finds_the_best_and_evaluate_agrees(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grid = ["--windows", 3, 5, "--hardness", 2, 8, "--iterations", 1, 3]
+    assert run("tune", *data_options(root), *grid) == 0
+    printed = capsys.readouterr().out
+    best = re.search(r"best: (--window .*)\ngained ([+-][\d.]+) mIoU and ([+-][\d.]+) trimap", printed)
+    assert best
+    assert printed.count("window 3, dilation 1") == printed.count("window 5, dilation 1") == 1
+    assert run("evaluate", *data_options(root), *best[1].split()) == 0
+    assert f"mIoU {best[2]}, trimap {best[3]}" in capsys.readouterr().out
+
+
+def test_tune_says_when_nothing_is_gained(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (root / "labels").iterdir():
+        one_hot = torch.nn.functional.one_hot(read_labels(path).labels.clamp(max=2), 3).permute(2, 0, 1).float()
+        np.save(root / "scores" / f"{path.stem}.npy", (one_hot + 1e-6).log().numpy())
+    assert run("tune", *data_options(root), "--windows", 3, "--hardness", 0.1, "--iterations", 5) == 0
+    assert "no gain: no combination improves on 100.00 mIoU" in capsys.readouterr().out
+
+
+def test_info_names_versions_devices_operations_and_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("info") == 0
+    printed = capsys.readouterr().out
+    for word in ("crispseg", "torch ", "cpu", "local_filter", "reference", "embedding.safetensors", "MB"):
+        assert word in printed
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_teaches(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        run(name, "--help")
+    assert exit_.value.code == 0
+    printed = capsys.readouterr().out
+    assert f"usage: crispseg {name}" in printed
+    assert len(printed) > 200
+
+
+def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--help") == 0
+    printed = capsys.readouterr().out
+    assert all(f"  {name} " in printed for name in COMMANDS)
+    assert run("shrapen") == 2
+    assert "no command 'shrapen'; expected one of sharpen" in capsys.readouterr().err

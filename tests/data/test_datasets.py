@@ -1,0 +1,138 @@
+"""Data sets pair files, and crops depend on nothing but seed and number."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from crispseg import InputError
+from crispseg.data import BSDS500, LabelledFolder, Sample
+from crispseg.data.crops import ConsecutiveSampler, Crop, CropDataset
+from crispseg.data.files import by_stem, expand_images, make_folder, match_files, written_whole
+from tests.fakes import write_bsds500, write_folder
+
+
+def test_a_folder_pairs_images_and_labels_and_maps_void(tmp_path: Path) -> None:
+    root = write_folder(tmp_path)
+    folder = LabelledFolder(root / "images", root / "labels", void=11)
+    assert len(folder) == 3
+    sample = folder.read(1)
+    assert sample.name == "scene1"
+    assert sample.image.shape == (3, 48, 64)
+    assert sorted(sample.labels.unique().tolist()) == [0, 1, 2, 255]
+    assert (sample.labels[:2] == 255).all()
+
+
+def test_bsds500_gives_every_annotator(tmp_path: Path) -> None:
+    data = BSDS500(write_bsds500(tmp_path))
+    first, second, third = (data.read(0, choice).labels for choice in range(3))
+    assert sorted(first.unique().tolist()) == [1, 2, 3]
+    assert sorted(second.unique().tolist()) == [1, 2]
+    assert torch.equal(first, third)
+
+
+def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "data")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(InputError, match=r"image folder .*none: no such folder"):
+        LabelledFolder(tmp_path / "none", root / "labels")
+    with pytest.raises(InputError, match=r"image folder .*empty: no file ends in .png"):
+        LabelledFolder(empty, root / "labels")
+    (root / "labels" / "scene1.png").unlink()
+    with pytest.raises(InputError, match="nothing for 1 of 3 images, the first is 'scene1'"):
+        LabelledFolder(root / "images", root / "labels")
+    Image.fromarray(np.zeros((5, 5), dtype=np.uint8)).save(root / "labels" / "scene1.png")
+    with pytest.raises(InputError, match=r"height and width \(5, 5\), its image \(48, 64\)"):
+        LabelledFolder(root / "images", root / "labels").read(1)
+    bsds = write_bsds500(tmp_path / "bsds")
+    (bsds / "groundTruth" / "train" / "100.mat").write_bytes(b"nothing of the kind")
+    with pytest.raises(InputError, match=r"100.mat: not a BSDS500 ground truth"):
+        BSDS500(bsds).read(0)
+
+
+def test_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(InputError, match="have the same name; keep one of them"):
+        expand_images([tmp_path])
+    with pytest.raises(InputError, match="no such file or folder"):
+        expand_images([tmp_path / "b.png"])
+    assert by_stem([tmp_path / "a.png"], "image") == {"a": tmp_path / "a.png"}
+    assert match_files([Path("x/a.jpg")], tmp_path, (".png",), "label") == [tmp_path / "a.png"]
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("before")
+    with pytest.raises(UnicodeEncodeError), written_whole(target) as temporary:
+        temporary.write_text("half of it, then \udc80", encoding="utf-8")
+    assert target.read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    with pytest.raises(InputError, match=r"output folder .*a.txt: cannot be written to"):
+        make_folder(target)
+
+
+def test_crops_depend_on_seed_and_number_alone(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "data")
+    sources = [LabelledFolder(root / "images", root / "labels", 11), BSDS500(write_bsds500(tmp_path / "bsds"))]
+    crops, again, other = (CropDataset(sources, 24, seed=seed) for seed in (0, 0, 1))
+    for index in (5, 0, 3):
+        image, labels = crops[index]
+        assert image.shape == (3, 24, 24)
+        assert labels.shape == (24, 24)
+        assert 0 <= float(image.min()) <= float(image.max()) <= 1
+        assert torch.equal(image, again[index][0])
+        assert torch.equal(labels, again[index][1])
+        assert not torch.equal(image, other[index][0])
+
+
+def test_crops_take_the_sources_in_turn(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "data")
+    sources = [LabelledFolder(root / "images", root / "labels", 11), BSDS500(write_bsds500(tmp_path / "bsds"))]
+    crops = CropDataset(sources, 48, zoom=(1.0, 1.0))
+    assert all((0 in labels) == (index % 2 == 0) for index, (_, labels) in ((i, crops[i]) for i in range(6)))
+
+
+def test_a_crop_cuts_image_and_labels_alike() -> None:
+    labels = torch.arange(48).reshape(6, 8)
+    image = labels.expand(3, 6, 8).to(torch.uint8)
+    crop = Crop(top=1, left=2, side=4, flip=True, brightness=1.0, contrast=1.0)
+    cut, cut_labels = crop.apply(Sample(image, labels, "a"), 4)
+    expected = labels[1:5, 2:6].flip(-1)
+    assert torch.equal(cut_labels, expected)
+    torch.testing.assert_close(cut[0], expected / 255, atol=1e-3, rtol=0)
+
+
+def test_a_zoomed_crop_makes_no_new_labels() -> None:
+    labels = torch.randint(0, 2, (40, 40)) * 200
+    crop = Crop.draw(np.random.default_rng(0), 40, 40, 32, (1.5, 1.5))
+    assert crop.side == 21
+    _, cut = crop.apply(Sample(torch.zeros(3, 40, 40, dtype=torch.uint8), labels, "a"), 32)
+    assert set(cut.unique().tolist()) == {0, 200}
+
+
+def test_a_crop_of_a_small_image_is_the_whole_of_it() -> None:
+    crop = Crop.draw(np.random.default_rng(0), 10, 20, 144, (1.0, 1.0))
+    assert (crop.side, crop.top) == (10, 0)
+
+
+def test_senseless_crops_are_refused(tmp_path: Path) -> None:
+    root = write_folder(tmp_path)
+    folder = LabelledFolder(root / "images", root / "labels")
+    with pytest.raises(InputError, match="no training data"):
+        CropDataset([], 24)
+    with pytest.raises(InputError, match="crop size is 4"):
+        CropDataset([folder], 4)
+    with pytest.raises(InputError, match=r"zoom is \(2.0, 1.0\)"):
+        CropDataset([folder], 24, zoom=(2.0, 1.0))
+
+
+def test_a_resumed_sampler_goes_on_where_it_stopped() -> None:
+    seen = 0
+    sampler = ConsecutiveSampler(3, lambda: seen)
+    assert list(sampler) == [0, 1, 2]
+    seen = 3
+    assert (list(sampler), len(sampler)) == ([3, 4, 5], 3)

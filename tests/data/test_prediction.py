@@ -1,0 +1,100 @@
+"""Predictions from every kind of file, and a word on what is wrong with the others."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from crispseg import InputError
+from crispseg.data import read_prediction, write_labels, write_scores
+
+SCORES = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
+
+
+def save(path: Path, array: np.ndarray, **arrays: np.ndarray) -> Path:
+    if path.suffix == ".npy":
+        np.save(path, array)
+    elif path.suffix == ".npz":
+        np.savez(path, scores=array, **arrays)
+    else:
+        save_file({"anything": torch.from_numpy(array)}, path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors"])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_scores_come_back(tmp_path: Path, suffix: str, dtype: type) -> None:
+    prediction = read_prediction(save(tmp_path / f"a{suffix}", SCORES.astype(dtype)))
+    np.testing.assert_allclose(prediction.scores.numpy(), SCORES, atol=1e-2 if dtype == np.float16 else 0)
+    assert prediction.scores.dtype == torch.float32
+    assert (prediction.kind, prediction.classes, prediction.palette) == ("logits", (0, 1, 2), None)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write_scores(tmp_path / "a.safetensors", torch.from_numpy(SCORES))
+    assert torch.equal(read_prediction(tmp_path / "a.safetensors").scores, torch.from_numpy(SCORES))
+
+
+def test_quantised_log_probabilities(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", q=np.array([[[0, 100]], [[100, 99]]], dtype=np.uint8))
+    prediction = read_prediction(tmp_path / "a.npz", "probabilities")
+    assert prediction.kind == "logits"
+    torch.testing.assert_close(prediction.scores, torch.tensor([[[-10.0, 0.0]], [[0.0, -0.1]]]))
+
+
+def test_a_label_map_becomes_probabilities_of_the_labels_in_it(tmp_path: Path) -> None:
+    labels = torch.tensor([[3, 3, 255], [3, 7, 7]])
+    write_labels(tmp_path / "a.png", labels, tuple(range(256)) * 3)
+    prediction = read_prediction(tmp_path / "a.png")
+    assert (prediction.kind, prediction.classes) == ("probabilities", (3, 7, 255))
+    assert prediction.scores.shape == (3, 2, 3)
+    assert torch.equal(prediction.labels(prediction.scores), labels)
+
+
+def test_a_single_channel_is_one_class_against_background(tmp_path: Path) -> None:
+    logits = read_prediction(save(tmp_path / "a.npy", np.array([[-1.0, 2.0]])))
+    assert logits.scores.shape == (1, 1, 2)
+    assert logits.labels(logits.scores).tolist() == [[0, 1]]
+    probabilities = read_prediction(save(tmp_path / "b.npy", np.array([[0.2, 0.8]])), "probabilities")
+    assert probabilities.labels(probabilities.scores).tolist() == [[0, 1]]
+
+
+def test_a_batch_of_one_is_taken(tmp_path: Path) -> None:
+    assert read_prediction(save(tmp_path / "a.npy", SCORES[None])).scores.shape == (3, 4, 5)
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+def test_scores_that_are_not_numbers_are_refused(tmp_path: Path, poison: float) -> None:
+    broken = SCORES.copy()
+    broken[0, 0, :2] = poison
+    with pytest.raises(InputError, match="2 of 60 scores are NaN or infinite"):
+        read_prediction(save(tmp_path / "a.npy", broken))
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    save(tmp_path / "range.npy", SCORES)
+    save(tmp_path / "shape.npy", SCORES[0, 0])
+    save(tmp_path / "many.npz", SCORES, more=SCORES)
+    np.save(tmp_path / "whole.npy", np.zeros((2, 2, 2), dtype=np.int64))
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "range.npy").read_bytes()[:200])
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "many.npz").read_bytes()[:200])
+    (tmp_path / "a.safetensors").write_bytes(b"12345678")
+    (tmp_path / "a.txt").write_text("scores")
+    for name, message in (
+        ("range.npy", "said to be probabilities but runs from"),
+        ("shape.npy", r"shape \(5,\); expected \(classes, height, width\)"),
+        ("many.npz", r"holds arrays \['scores', 'more'\]; expected exactly one"),
+        ("whole.npy", "its numbers are int64; expected floating-point scores"),
+        ("objects.npy", "not a plain array"),
+        ("cut.npy", "prediction .*cut.npy"),
+        ("cut.npz", "damaged or truncated"),
+        ("a.safetensors", "not a safetensors file"),
+        ("a.txt", "unknown ending; expected one of .npy"),
+        ("none.npy", "no such file"),
+    ):
+        with pytest.raises(InputError, match=message) as caught:
+            read_prediction(tmp_path / name, "probabilities")
+        assert name in str(caught.value)

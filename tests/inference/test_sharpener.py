@@ -1,0 +1,183 @@
+"""The sharpener sharpens, takes what it says it takes, and refuses the rest with a word."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from crispseg import InputError, Sharpener, Window
+from crispseg.inference.sharpener import resize
+from tests.fakes import draw_scene
+
+
+def scene(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """Image (1, 3, 48, 64), labels (48, 64) and probabilities (1, 3, 6, 8) that are the labels averaged over blocks."""
+    image, labels = (torch.from_numpy(array) for array in draw_scene(np.random.default_rng(seed)))
+    one_hot = F.one_hot(labels.long(), 3).permute(2, 0, 1)[None].float()
+    return image.permute(2, 0, 1)[None], labels.long(), F.avg_pool2d(one_hot, 8)
+
+
+def accuracy(scores: Tensor, labels: Tensor) -> float:
+    return float((scores.argmax(1)[0] == labels).double().mean())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sharpening_with_the_shipped_weights_beats_upsampling(seed: int) -> None:
+    image, labels, coarse = scene(seed)
+    sharpener = Sharpener.from_pretrained(scores="probabilities")
+    before, after = accuracy(resize(coarse, (48, 64)), labels), accuracy(sharpener(image, coarse), labels)
+    assert after > before + 0.3 * (1 - before)
+
+
+def test_logits_and_probabilities_give_the_same_labels_and_kind() -> None:
+    image, _, coarse = scene()
+    logits = (coarse + 0.01).log()
+    upsampled = resize(logits, (48, 64))
+    by_logits = Sharpener.from_pretrained()(image, upsampled)
+    by_probabilities = Sharpener.from_pretrained(scores="probabilities")(image, upsampled.softmax(1))
+    torch.testing.assert_close(by_logits.softmax(1), by_probabilities)
+    torch.testing.assert_close(by_probabilities.sum(1), torch.ones(1, 48, 64))
+
+
+def test_a_single_logit_goes_through_the_sigmoid() -> None:
+    image, _, coarse = scene()
+    probability = coarse[:, 2:].clamp(0.01, 0.99)
+    by_logit = Sharpener.from_pretrained()(image, resize(probability, (48, 64)).logit())
+    by_probability = Sharpener.from_pretrained(scores="probabilities")(image, probability)
+    torch.testing.assert_close(by_logit.sigmoid(), by_probability, rtol=1e-4, atol=1e-4)
+
+
+def test_uint8_and_float_images_are_the_same() -> None:
+    image, _, coarse = scene()
+    sharpener = Sharpener.from_pretrained()
+    torch.testing.assert_close(sharpener(image, coarse), sharpener(image / 255, coarse))
+
+
+def test_a_batch_is_its_images_one_by_one() -> None:
+    scenes = [scene(seed) for seed in range(3)]
+    images, coarse = torch.cat([s[0] for s in scenes]), torch.cat([s[2] for s in scenes])
+    sharpener = Sharpener.from_pretrained()
+    together = sharpener(images, coarse)
+    for index in range(3):
+        alone = sharpener(images[index : index + 1], coarse[index : index + 1])
+        torch.testing.assert_close(together[index : index + 1], alone, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 21, 150])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_any_class_count_and_dtype(classes: int, dtype: torch.dtype) -> None:
+    scores = torch.randn(1, classes, 3, 4).to(dtype)
+    result = Sharpener.from_pretrained()(torch.rand(1, 3, 12, 16), scores)
+    assert result.shape == (1, classes, 12, 16)
+    assert result.dtype == dtype
+    assert torch.isfinite(result).all()
+
+
+def test_output_size() -> None:
+    image, _, coarse = scene()
+    sharpener = Sharpener.from_pretrained(scores="probabilities")
+    assert sharpener(image, coarse, output_size=(20, 30)).shape == (1, 3, 20, 30)
+    torch.testing.assert_close(
+        sharpener(image, coarse, output_size=(24, 32)), resize(sharpener(image, coarse), (24, 32))
+    )
+
+
+def test_one_class_stays_as_it_is() -> None:
+    image, _, _ = scene()
+    ones = torch.ones(1, 1, 48, 64)
+    torch.testing.assert_close(Sharpener.from_pretrained(scores="probabilities")(image, ones), ones)
+
+
+def test_the_options_reach_the_filter() -> None:
+    image, _, coarse = scene()
+    results = [
+        Sharpener.from_pretrained(**options)(image, coarse)  # type: ignore[arg-type]
+        for options in (
+            {},
+            {"window": Window(5)},
+            {"window": Window(5, dilation=2)},
+            {"hardness": 1.0},
+            {"iterations": 2},
+            {"norm": 2},
+        )
+    ]
+    for index, result in enumerate(results):
+        assert all(not torch.equal(result, other) for other in results[index + 1 :])
+
+
+def test_any_module_may_give_the_embedding_and_learns_from_the_scores() -> None:
+    image, labels, coarse = scene()
+    embedding = nn.Conv2d(3, 4, 3, padding=1)
+    sharpener = Sharpener(embedding, hardness=1.0, iterations=3)
+    loss = F.cross_entropy(sharpener(image, (coarse + 0.01).log()), labels[None])
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert embedding.weight.grad is not None
+    assert embedding.weight.grad.abs().max() > 0
+    rgb = Sharpener(nn.Identity(), hardness=15.0, iterations=5, scores="probabilities")
+    assert accuracy(rgb(image, coarse), labels) > accuracy(resize(coarse, (48, 64)), labels)
+
+
+def test_expecting_shares_the_weights() -> None:
+    sharpener = Sharpener.from_pretrained()
+    other = sharpener.expecting("probabilities")
+    assert (sharpener.scores, other.scores) == ("logits", "probabilities")
+    assert other.embedding is sharpener.embedding
+
+
+IMAGE = torch.zeros(1, 3, 48, 64, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("image", "scores", "message"),
+    [
+        (IMAGE[0], torch.rand(1, 3, 6, 8), r"image has shape \(3, 48, 64\); expected \(N, 3, H, W\)"),
+        (IMAGE[:, :1], torch.rand(1, 3, 6, 8), r"image has shape \(1, 1, 48, 64\)"),
+        (IMAGE, torch.rand(3, 6, 8), r"scores has shape \(3, 6, 8\); expected 4 dimensions"),
+        (IMAGE, torch.rand(2, 3, 6, 8), "1 images but scores for 2"),
+        (IMAGE, torch.rand(1, 3, 8, 6), r"image is 48x64 but its scores are 8x6, of another aspect"),
+        (IMAGE, torch.rand(1, 3, 48, 48), "of another aspect"),
+        (IMAGE, torch.rand(1, 0, 6, 8), "have no pixels or no channels"),
+        (IMAGE.float() - 1, torch.rand(1, 3, 6, 8), r"image runs from -1 to -1; expected uint8, or floating"),
+        (IMAGE.float() + 128, torch.rand(1, 3, 6, 8), "image runs from 128 to 128"),
+        (IMAGE, torch.full((1, 3, 6, 8), torch.nan), "scores hold NaN or infinity"),
+        (IMAGE, 3 * torch.ones(1, 3, 6, 8), r"scores run from 3 to 3; expected probabilities"),
+    ],
+)
+def test_wrong_inputs_are_refused(image: Tensor, scores: Tensor, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Sharpener.from_pretrained(scores="probabilities")(image, scores)
+
+
+def test_wrong_dtypes_are_refused() -> None:
+    sharpener = Sharpener.from_pretrained()
+    with pytest.raises(TypeError, match=r"scores is torch.int64"):
+        sharpener(IMAGE, torch.zeros(1, 3, 6, 8, dtype=torch.long))
+    with pytest.raises(TypeError, match=r"image is torch.int32"):
+        sharpener(IMAGE.int(), torch.rand(1, 3, 6, 8))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(6, 8), (7, 9), (5, 7), (1, 1), (48, 64), (17, 22), (36, 46)])
+def test_grids_that_networks_round_are_taken(rows: int, columns: int) -> None:
+    assert Sharpener.from_pretrained()(IMAGE, torch.rand(1, 2, rows, columns)).shape == (1, 2, 48, 64)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hardness": 0.0}, "hardness is 0.0; expected a number above 0"),
+        ({"iterations": 0}, "iterations is 0"),
+        ({"norm": 3}, "norm is 3"),
+        ({"scores": "softmax"}, "scores is 'softmax'; expected one of 'logits', 'probabilities'"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Sharpener.from_pretrained(**options)  # type: ignore[arg-type]
+
+
+def test_missing_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"embedding weights .*none.safetensors: no such file"):
+        Sharpener.from_pretrained(tmp_path / "none.safetensors")

@@ -1,0 +1,132 @@
+"""The embedding network: its shape, its starts, its files."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from crispseg import InputError
+from crispseg.inference.sharpener import shipped_weights
+from crispseg.models import EmbeddingNet
+from crispseg.models.embedding_net import load_embedding_net, save_embedding_net
+from crispseg.models.vgg import VGG_LAYERS
+
+
+def random_vgg() -> dict[str, Tensor]:
+    rng = torch.Generator().manual_seed(0)
+    state = {}
+    for name, (inputs, outputs) in VGG_LAYERS.items():
+        state[f"{name}.weight"] = 0.1 * torch.randn(outputs, inputs, 3, 3, generator=rng)
+        state[f"{name}.bias"] = torch.randn(outputs, generator=rng)
+    return state
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 9), (16, 20), (31, 45)])
+def test_every_pixel_of_every_size_gets_an_embedding(size: tuple[int, int]) -> None:
+    assert EmbeddingNet(dim=5)(torch.rand(2, 3, *size)).shape == (2, 5, *size)
+
+
+def test_the_taps_lie_at_full_half_and_quarter_resolution() -> None:
+    _, taps = EmbeddingNet().embed_with_taps(torch.rand(1, 3, 30, 21))
+    assert {name: tuple(tap.shape[1:]) for name, tap in taps.items()} == {
+        "conv1_1": (64, 30, 21),
+        "conv1_2": (64, 30, 21),
+        "conv2_1": (128, 15, 11),
+        "conv2_2": (128, 15, 11),
+        "conv3_1": (256, 8, 6),
+    }
+
+
+def test_mixing_before_upsampling_equals_the_concatenation_of_the_paper() -> None:
+    network = EmbeddingNet(dim=6)
+    embedding, taps = network.embed_with_taps(torch.rand(1, 3, 22, 18))
+    upsampled = [
+        F.interpolate(tap, scale_factor=2 ** (int(name[4]) - 1), mode="bilinear")[..., :22, :18]
+        for name, tap in taps.items()
+    ]
+    torch.testing.assert_close(embedding, network.fuse(torch.cat(upsampled, 1)) / 6, rtol=1e-4, atol=1e-6)
+
+
+def test_upsampling_is_aligned_with_the_pooling() -> None:
+    """A ramp stays where it is: two pooled pixels lie where the middle of the four that they cover lies."""
+    ramp = torch.arange(16.0).expand(1, 1, 16, 16)
+    pooled = F.avg_pool2d(ramp, 4)
+    restored = F.interpolate(pooled, scale_factor=4, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(restored[..., 2:14], ramp[..., 2:14])
+
+
+def test_a_vgg_file_gives_the_activations_of_those_weights(tmp_path: Path) -> None:
+    state = random_vgg()
+    save_file(state, tmp_path / "vgg.safetensors")
+    network = EmbeddingNet(init=tmp_path / "vgg.safetensors")
+    image = torch.rand(1, 3, 9, 11)
+    normalised = (image - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) / torch.tensor([0.229, 0.224, 0.225])[
+        :, None, None
+    ]
+    expected = F.relu(F.conv2d(normalised, state["conv1_1.weight"], state["conv1_1.bias"], padding=1))
+    torch.testing.assert_close(network.embed_with_taps(image)[1]["conv1_1"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_preprocessing_layer_in_the_file_is_folded_away(tmp_path: Path) -> None:
+    state = random_vgg()
+    bgr = 255 * torch.eye(3).flip(0)
+    state |= {"preprocess.weight": bgr[:, :, None, None], "preprocess.bias": torch.tensor([-103.9, -116.8, -123.7])}
+    save_file(state, tmp_path / "vgg.safetensors")
+    image = torch.rand(1, 3, 9, 11)
+    raw = F.conv2d(image, state["preprocess.weight"], state["preprocess.bias"])
+    expected = F.relu(F.conv2d(raw, state["conv1_1.weight"], state["conv1_1.bias"], padding=1))
+    taps = EmbeddingNet(init=tmp_path / "vgg.safetensors").embed_with_taps(image)[1]
+    torch.testing.assert_close(taps["conv1_1"], expected, rtol=1e-4, atol=1e-3)
+
+
+def test_torchvision_weights_are_taken_by_their_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = random_vgg()
+    places = {"conv1_1": 0, "conv1_2": 2, "conv2_1": 5, "conv2_2": 7, "conv3_1": 10}
+    served = {f"features.{places[name.split('.')[0]]}.{name.split('.')[1]}": value for name, value in state.items()}
+    served["classifier.6.weight"] = torch.zeros(1)
+    monkeypatch.setattr("torchvision.models.VGG16_Weights.get_state_dict", lambda *_, **__: served)
+    network = EmbeddingNet(init="vgg16")
+    for name, value in state.items():
+        assert torch.equal(network.state_dict()[name], value)
+
+
+def test_torchvision_has_the_layers_at_those_places() -> None:
+    from torchvision.models import vgg16  # noqa: PLC0415 - slow to import
+
+    features = vgg16(weights=None).features
+    for place, (inputs, outputs) in zip((0, 2, 5, 7, 10), VGG_LAYERS.values(), strict=True):
+        assert features[place].weight.shape == (outputs, inputs, 3, 3)
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
+    network = EmbeddingNet(dim=7)
+    save_embedding_net(network, tmp_path / "net.safetensors", steps="3")
+    image = torch.rand(1, 3, 8, 8)
+    assert torch.equal(load_embedding_net(tmp_path / "net.safetensors")(image), network(image))
+    assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
+
+
+def test_wrong_weights_are_refused(tmp_path: Path) -> None:
+    state = load_file(shipped_weights())
+    short, other = dict(state), dict(state)
+    del short["conv2_2.bias"]
+    other["conv1_1.weight"] = torch.zeros(32, 3, 3, 3)
+    for name, tensors in (("short", short), ("other", other)):
+        save_file(tensors, tmp_path / f"{name}.safetensors")
+    (tmp_path / "text.safetensors").write_text("not weights")
+    for name, message in (
+        ("short", r"conv2_2.bias is missing; expected shape \(128,\)"),
+        ("other", r"conv1_1.weight is \(32, 3, 3, 3\); expected shape \(64, 3, 3, 3\)"),
+        ("text", "not a safetensors file"),
+        ("none", "no such file"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load_embedding_net(tmp_path / f"{name}.safetensors")
+
+
+def test_the_shipped_weights_are_small_and_whole() -> None:
+    assert shipped_weights().stat().st_size <= 3_000_000
+    assert load_embedding_net(shipped_weights()).dim == 64

@@ -1,0 +1,117 @@
+"""Every operation on a 3×3 image, worked out by hand: truth that needs no other code."""
+
+import math
+
+import pytest
+import torch
+
+from crispseg import ops
+from crispseg.window import Window
+
+IMAGE = torch.tensor([[[[0.0, 1.0, 2.0], [3.0, 4.0, 5.0], [6.0, 7.0, 9.0]]]])
+
+INF = math.inf
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+def test_local_distance_of_the_middle_and_of_a_corner(norm: int) -> None:
+    distance = ops.local_distance(IMAGE, Window(3), norm=norm)
+    assert distance[0, :, 1, 1].tolist() == [4, 3, 2, 1, 0, 1, 2, 3, 5]
+    assert distance[0, :, 2, 2].tolist() == [5, 4, INF, 2, 0, INF, INF, INF, INF]
+
+
+def test_local_distance_norms_differ_with_two_channels() -> None:
+    embedding = torch.tensor([[[[0.0, 3.0]], [[0.0, 4.0]]]])
+    assert ops.local_distance(embedding, Window(3), norm=1)[0, 5, 0, 0] == 7
+    assert ops.local_distance(embedding, Window(3), norm=2)[0, 5, 0, 0] == 5
+
+
+def test_local_distance_stride_takes_every_second_centre() -> None:
+    distance = ops.local_distance(IMAGE, Window(3), stride=2)
+    assert distance.shape == (1, 9, 2, 2)
+    assert distance[0, :, 1, 1].tolist() == [5, 4, INF, 2, 0, INF, INF, INF, INF]
+
+
+def test_local_distance_dilation_spreads_the_neighbours() -> None:
+    distance = ops.local_distance(IMAGE, Window(3, dilation=2))
+    assert distance[0, :, 0, 0].tolist() == [INF, INF, INF, INF, 0, 2, INF, 6, 9]
+
+
+def test_gradient_of_distance_zero_is_zero() -> None:
+    for norm in (1, 2):
+        embedding = torch.ones(1, 2, 2, 2, requires_grad=True)
+        distance = ops.local_distance(embedding, Window(3), norm=norm)
+        distance[torch.isfinite(distance)].sum().backward()
+        assert embedding.grad is not None
+        assert embedding.grad.abs().max() == 0
+
+
+def test_local_parity_with_an_ignored_pixel() -> None:
+    labels = torch.tensor([[[1, 1, 2], [1, 1, 2], [255, 2, 2]]])
+    parity, valid = ops.local_parity(labels, Window(3))
+    assert parity[0, :, 1, 1].tolist() == [True, True, False, True, False, False, False, False, False]
+    assert valid[0, :, 1, 1].tolist() == [True, True, True, True, False, True, False, True, True]
+    assert not valid[0, :, 2, 0].any()
+
+
+def test_affinity() -> None:
+    weights = ops.affinity(torch.tensor([[[[0.0, 0.5, INF]]]]), 2.0)
+    assert weights.flatten().tolist() == pytest.approx([1.0, math.exp(-1), 0.0])
+
+
+def test_gradient_to_the_hardness_is_minus_distance_times_weight() -> None:
+    hardness = torch.tensor(2.0, requires_grad=True)
+    ops.affinity(torch.tensor([[[[0.0, 0.5, INF]]]]), hardness).sum().backward()
+    assert hardness.grad is not None
+    assert hardness.grad.item() == pytest.approx(-0.5 * math.exp(-1))
+
+
+def test_local_filter_averages_what_the_weights_allow() -> None:
+    weights = torch.zeros(1, 9, 3, 3)
+    weights[:, 4] = 1.0
+    weights[0, 5, 1, 1] = 3.0
+    result = ops.local_filter(IMAGE, weights, Window(3))
+    expected = IMAGE.clone()
+    expected[0, 0, 1, 1] = (4.0 + 3 * 5.0) / 4
+    torch.testing.assert_close(result, expected)
+    expected[0, 0, 1, 1] = 4.0 + 3 * 5.0
+    torch.testing.assert_close(ops.local_filter(IMAGE, weights, Window(3), normalize=False), expected)
+
+
+def test_local_filter_repeats_with_the_same_weights() -> None:
+    scores = torch.tensor([[[[0.0, 4.0]]]])
+    once = ops.local_filter(scores, torch.ones(1, 9, 1, 2), Window(3))
+    assert once.tolist() == [[[[2.0, 2.0]]]]
+    weights = torch.zeros(1, 9, 1, 2)
+    weights[0, 4], weights[0, 5] = 1.0, 1.0
+    twice = ops.local_filter(scores, weights, Window(3), iterations=2)
+    assert twice.tolist() == [[[[3.0, 4.0]]]]
+
+
+def test_a_pixel_without_weight_becomes_zero() -> None:
+    assert ops.local_filter(IMAGE, torch.zeros(1, 9, 3, 3), Window(3)).abs().max() == 0
+
+
+def test_embedding_loss_of_three_pixels() -> None:
+    embedding = torch.tensor([[[[0.0, 1.0, 1.5]]]])
+    labels = torch.tensor([[[0, 0, 1]]])
+    # Pairs, each from both sides: same label at distance 1 costs 0.5; different labels at distance 0.5 cost 1.5.
+    assert ops.embedding_loss(embedding, labels, Window(3)) == pytest.approx(1.0)
+    assert ops.embedding_loss(embedding, labels, Window(3), reduction="sum") == pytest.approx(4.0)
+
+
+def test_embedding_loss_balance() -> None:
+    embedding = torch.tensor([[[[0.0, 1.0, 2.0, 2.5]]]])
+    labels = torch.tensor([[[0, 0, 0, 1]]])
+    # Two pairs of one label cost 0.5 each, one pair of two labels costs 1.5.
+    assert ops.embedding_loss(embedding, labels, Window(3)) == pytest.approx((0.5 + 0.5 + 1.5) / 3)
+    assert ops.embedding_loss(embedding, labels, Window(3), balance="parity") == pytest.approx((0.5 + 1.5) / 2)
+
+
+def test_embedding_loss_without_pairs_is_zero_and_has_a_gradient() -> None:
+    embedding = torch.randn(1, 2, 3, 3, requires_grad=True)
+    loss = ops.embedding_loss(embedding, torch.full((1, 3, 3), 255), Window(3))
+    loss.backward()
+    assert loss == 0
+    assert embedding.grad is not None
+    assert embedding.grad.abs().max() == 0

@@ -1,0 +1,47 @@
+"""Wrong arguments are refused before any work, with a word on what was given and what was expected."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from crispseg import InputError, Window, ops
+
+MAP = torch.rand(1, 2, 4, 5)
+LABELS = torch.zeros(1, 4, 5, dtype=torch.long)
+WEIGHTS = torch.rand(1, 9, 4, 5)
+W = Window(3)
+
+CASES: list[tuple[Callable[[], object], type[Exception], str]] = [
+    (lambda: Window(8), InputError, "window size is 8; expected an odd number such as 9"),
+    (lambda: Window(0), InputError, "window size is 0; expected an odd number such as 1"),
+    (lambda: Window(-3), InputError, "window size is -3"),
+    (lambda: Window(3, dilation=0), InputError, "window dilation is 0; expected 1 or more"),
+    (lambda: Window(3.0), InputError, "window size is 3.0; expected a whole number"),  # type: ignore[arg-type]
+    (lambda: ops.local_distance(MAP[0], W), InputError, r"embedding has shape \(2, 4, 5\); expected 4 dimensions"),
+    (lambda: ops.local_distance(MAP.long(), W), TypeError, "embedding is torch.int64; expected a floating-point"),
+    (lambda: ops.local_distance(MAP, W, norm=3), InputError, "norm is 3; expected one of 1, 2"),
+    (lambda: ops.local_distance(MAP, W, stride=0), InputError, "stride is 0; expected a whole number of 1 or more"),
+    (lambda: ops.local_parity(LABELS.float(), W), TypeError, "labels are torch.float32; expected whole numbers"),
+    (lambda: ops.local_parity(LABELS[0], W), InputError, r"labels have shape \(4, 5\)"),
+    (lambda: ops.affinity(WEIGHTS, 0.0), InputError, "hardness is 0.0; expected a number above 0"),
+    (lambda: ops.affinity(WEIGHTS, float("nan")), InputError, "hardness is nan"),
+    (lambda: ops.affinity(WEIGHTS, torch.ones(2)), InputError, r"hardness has shape \(2,\); expected one element"),
+    (lambda: ops.affinity_weights(MAP, W, -1.0), InputError, "hardness is -1.0"),
+    (lambda: ops.affinity_weights(MAP, W, 1.0, norm=0), InputError, "norm is 0"),
+    (lambda: ops.local_filter(MAP, WEIGHTS[:, :5], W), InputError, "weights has 5 channels; expected 9"),
+    (lambda: ops.local_filter(MAP, WEIGHTS[..., :4], W), InputError, r"scores has \(N, H, W\) = \(1, 4, 5\), weights"),
+    (lambda: ops.local_filter(MAP, WEIGHTS, W, iterations=0), InputError, "iterations is 0"),
+    (lambda: ops.local_filter(MAP.int(), WEIGHTS, W), TypeError, "scores is torch.int32"),
+    (lambda: ops.local_filter(MAP, WEIGHTS.to("meta"), W), InputError, "scores is on cpu, weights on meta"),
+    (lambda: ops.embedding_loss(MAP, LABELS[:, :3], W), InputError, "expected the same"),
+    (lambda: ops.embedding_loss(MAP, LABELS, W, near=3.0), InputError, "near is 3.0 and far is 2.0"),
+    (lambda: ops.embedding_loss(MAP, LABELS, W, balance="x"), InputError, "balance is 'x'; expected one of 'none'"),
+    (lambda: ops.embedding_loss(MAP, LABELS, W, reduction="x"), InputError, "reduction is 'x'"),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "message"), CASES, ids=[message for *_, message in CASES])
+def test_refused(call: Callable[[], object], kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        call()

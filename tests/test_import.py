@@ -1,0 +1,27 @@
+"""Importing the package is fast and pulls in nothing heavy."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("lightning", "gradio", "matplotlib", "torchvision", "scipy", "jsonargparse", "tensorboard")
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = f"import crispseg, sys; print([name for name in {HEAVY} if name in sys.modules])"
+    assert run(code) == "[]"
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+def test_the_guard_sees_what_is_imported(name: str) -> None:
+    assert run(f"import crispseg, sys; print({name!r} in sys.modules)") == "True"
+
+
+def test_importing_takes_less_than_a_third_of_a_second_beyond_torch() -> None:
+    code = "import torch, time; start = time.perf_counter(); import crispseg; print(time.perf_counter() - start)"
+    assert min(float(run(code)) for _ in range(3)) < 0.3
