@@ -29,7 +29,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(CORE): pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable . matplotlib
+	$(BIN)/python -m pip install --quiet --editable . scikit-learn
 	touch $@
 
 $(DEV): pyproject.toml | $(BIN)/python

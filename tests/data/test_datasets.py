@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from crispseg import InputError
-from crispseg.data import BSDS500, LabelledFolder, Sample
+from crispseg.data import BSDS500, LabelledFolder, LabelledImages, Sample
 from crispseg.data.crops import ConsecutiveSampler, Crop, CropDataset
 from crispseg.data.files import by_stem, expand_images, make_folder, match_files, written_whole
 from tests.fakes import write_bsds500, write_folder
@@ -77,7 +77,10 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_crops_depend_on_seed_and_number_alone(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "data")
-    sources = [LabelledFolder(root / "images", root / "labels", 11), BSDS500(write_bsds500(tmp_path / "bsds"))]
+    sources: list[LabelledImages] = [
+        LabelledFolder(root / "images", root / "labels", 11),
+        BSDS500(write_bsds500(tmp_path / "bsds")),
+    ]
     crops, again, other = (CropDataset(sources, 24, seed=seed) for seed in (0, 0, 1))
     for index in (5, 0, 3):
         image, labels = crops[index]
@@ -91,7 +94,10 @@ def test_crops_depend_on_seed_and_number_alone(tmp_path: Path) -> None:
 
 def test_crops_take_the_sources_in_turn(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "data")
-    sources = [LabelledFolder(root / "images", root / "labels", 11), BSDS500(write_bsds500(tmp_path / "bsds"))]
+    sources: list[LabelledImages] = [
+        LabelledFolder(root / "images", root / "labels", 11),
+        BSDS500(write_bsds500(tmp_path / "bsds")),
+    ]
     crops = CropDataset(sources, 48, zoom=(1.0, 1.0))
     assert all((0 in labels) == (index % 2 == 0) for index, (_, labels) in ((i, crops[i]) for i in range(6)))
 

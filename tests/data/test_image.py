@@ -1,6 +1,7 @@
 """Any photograph becomes RGB; anything else becomes an error that names the file."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from crispseg.data import read_image
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
 
 
-def save(path: Path, array: np.ndarray, mode: str | None = None, **options: object) -> Path:
+def save(path: Path, array: np.ndarray, mode: str | None = None, **options: Any) -> Path:
     image = Image.fromarray(array)
     (image.convert(mode) if mode else image).save(path, **options)
     return path

@@ -1,6 +1,7 @@
 """Predictions from every kind of file, and a word on what is wrong with the others."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from crispseg.data import read_prediction, write_labels, write_scores
 SCORES = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
 
 
-def save(path: Path, array: np.ndarray, **arrays: np.ndarray) -> Path:
+def save(path: Path, array: np.ndarray, **arrays: Any) -> Path:
     if path.suffix == ".npy":
         np.save(path, array)
     elif path.suffix == ".npz":

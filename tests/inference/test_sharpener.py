@@ -94,7 +94,7 @@ def test_one_class_stays_as_it_is() -> None:
 def test_the_options_reach_the_filter() -> None:
     image, _, coarse = scene()
     results = [
-        Sharpener.from_pretrained(**options)(image, coarse)  # type: ignore[arg-type]
+        Sharpener.from_pretrained(**options)(image, coarse)
         for options in (
             {},
             {"window": Window(5)},
@@ -113,7 +113,7 @@ def test_any_module_may_give_the_embedding_and_learns_from_the_scores() -> None:
     embedding = nn.Conv2d(3, 4, 3, padding=1)
     sharpener = Sharpener(embedding, hardness=1.0, iterations=3)
     loss = F.cross_entropy(sharpener(image, (coarse + 0.01).log()), labels[None])
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     assert embedding.weight.grad is not None
     assert embedding.weight.grad.abs().max() > 0
     rgb = Sharpener(nn.Identity(), hardness=15.0, iterations=5, scores="probabilities")

@@ -1,5 +1,7 @@
 """The modules hold options and parameters, and call the operations."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -37,7 +39,7 @@ def test_a_learned_hardness_has_the_gradient_of_finite_differences() -> None:
     embedding = EMBEDDING.double()
     module = Affinity(Window(3), 0.7, learned=True).double()
 
-    def total(log_hardness: torch.Tensor) -> torch.Tensor:
+    def total(log_hardness: torch.Tensor) -> Any:
         return torch.func.functional_call(module, {"log_hardness": log_hardness}, (embedding,)).sum()
 
     start = module.log_hardness.detach().clone().requires_grad_()
