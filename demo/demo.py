@@ -1,7 +1,7 @@
 """Sharpen a photograph's coarse segmentation with the weights that ship, and leave a picture before/after.
 
-The photograph comes with scikit-learn; the mask beside this file was drawn by hand on a grid of 16-pixel squares:
-sky, building, trees, water.
+The photograph (CC BY 2.0, danielbuechele) comes with scikit-learn. The mask beside this file was drawn by hand on a
+grid of 16-pixel squares: sky, building, trees, water.
 """
 
 import sys
@@ -11,13 +11,17 @@ import sklearn.datasets
 
 from crispseg.cli.main import main
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 PHOTOGRAPH = Path(sklearn.datasets.__file__).parent / "images" / "china.jpg"
-OUTPUT = HERE / "output"
+
+
+def run(output: Path) -> int:
+    """Sharpen into a folder, say where the picture is, and return the exit code."""
+    code = main(["sharpen", str(PHOTOGRAPH), "--prediction", str(HERE / "coarse_mask.png"), "--output", str(output)])
+    if code == 0:
+        print(f"before and after: {output / 'before_after' / 'china.png'}")
+    return code
+
 
 if __name__ == "__main__":
-    command = ["sharpen", str(PHOTOGRAPH), "--prediction", str(HERE / "coarse_mask.png"), "--output", str(OUTPUT)]
-    code = main(command)
-    if code == 0:
-        print(f"before and after: {OUTPUT / 'before_after' / 'china.png'}")
-    sys.exit(code)
+    sys.exit(run(HERE / "output"))

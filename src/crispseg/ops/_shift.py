@@ -18,6 +18,24 @@ class Shift(NamedTuple):
     centre: tuple[slice, slice]
     neighbour: tuple[slice, slice]
 
+    def rows(self, first: int, stop: int) -> "Shift | None":
+        """The part of it whose centres lie in rows `first` to `stop` of their grid; None where there is none."""
+        out = self.out[0]
+        start, end = max(out.start, first), min(out.stop, stop)
+        if start >= end:
+            return None
+
+        def cut(rows: slice) -> slice:
+            top = rows.start + (start - out.start) * rows.step
+            return slice(top, top + (end - start - 1) * rows.step + 1, rows.step)
+
+        return Shift(
+            self.k,
+            (slice(start, end), self.out[1]),
+            (cut(self.centre[0]), self.centre[1]),
+            (cut(self.neighbour[0]), self.neighbour[1]),
+        )
+
 
 def strided_size(size: int, stride: int) -> int:
     """Centres along an axis of `size` pixels when every `stride`-th is taken, from the first."""
