@@ -10,7 +10,7 @@ from PIL import Image
 from crispseg import InputError
 from crispseg.data import BSDS500, LabelledFolder, LabelledImages, Sample
 from crispseg.data.crops import ConsecutiveSampler, Crop, CropDataset
-from crispseg.data.files import by_stem, expand_images, make_folder, match_files, written_whole
+from crispseg.data.files import by_stem, expand_images, match_files
 from tests.fakes import write_bsds500, write_folder
 
 
@@ -62,17 +62,6 @@ def test_files_of_one_name_are_refused(tmp_path: Path) -> None:
         expand_images([tmp_path / "b.png"])
     assert by_stem([tmp_path / "a.png"], "image") == {"a": tmp_path / "a.png"}
     assert match_files([Path("x/a.jpg")], tmp_path, (".png",), "label") == [tmp_path / "a.png"]
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    target = tmp_path / "a.txt"
-    target.write_text("before")
-    with pytest.raises(UnicodeEncodeError), written_whole(target) as temporary:
-        temporary.write_text("half of it, then \udc80", encoding="utf-8")
-    assert target.read_text() == "before"
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
-    with pytest.raises(InputError, match=r"output folder .*a.txt: cannot be written to"):
-        make_folder(target)
 
 
 def test_crops_depend_on_seed_and_number_alone(tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ from crispseg.cli.arguments import (
     build_sharpener,
     progress_bar,
 )
-from crispseg.data.files import make_folder, written_whole
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.inference import evaluate
 from crispseg.inference.evaluate import LabelledPredictions
+from crispseg.writing import make_folder, written_whole
 
 _DESCRIPTION = """\
 Measure what sharpening gains on labelled images.

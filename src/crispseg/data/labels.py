@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from crispseg.data.files import written_whole
 from crispseg.data.image import opened
 from crispseg.errors import InputError
+from crispseg.writing import written_whole
 
 LABEL_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff")
 

@@ -12,9 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from crispseg.data.files import written_whole
 from crispseg.data.labels import LABEL_SUFFIXES, read_labels
 from crispseg.errors import InputError
+from crispseg.writing import written_whole
 
 ScoreKind = Literal["logits", "probabilities"]
 

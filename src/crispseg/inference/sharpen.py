@@ -9,13 +9,14 @@ from rich.progress import Progress
 from torch import Tensor
 
 from crispseg.data import Prediction, read_image, read_prediction, write_labels, write_scores
-from crispseg.data.files import expand_images, make_folder, match_files, written_whole
+from crispseg.data.files import expand_images, match_files
 from crispseg.data.labels import default_palette
 from crispseg.data.prediction import PREDICTION_SUFFIXES
 from crispseg.errors import InputError
 from crispseg.inference.one_image import Sharpened, naming, sharpen_one
 from crispseg.inference.picture import before_after
 from crispseg.inference.sharpener import Sharpener
+from crispseg.writing import make_folder, written_whole
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
+from crispseg.checks import check_choice, check_map
 from crispseg.errors import InputError
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.nn import Affinity, LocalFilter
-from crispseg.ops._checks import check_choice, check_map
 from crispseg.window import Window
 
 DEFAULT_WINDOW = Window(9)

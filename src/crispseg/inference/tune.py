@@ -8,6 +8,7 @@ import torch
 from rich.progress import Progress
 from torch import Tensor, nn
 
+from crispseg.checks import check_choice, check_count, check_positive
 from crispseg.data import Prediction, Sample
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
@@ -16,7 +17,6 @@ from crispseg.inference.evaluate import TRIMAP_WIDTH, LabelledPredictions
 from crispseg.inference.one_image import naming
 from crispseg.inference.sharpener import resize, to_probabilities
 from crispseg.ops import affinity, local_distance, local_filter
-from crispseg.ops._checks import check_choice, check_count, check_positive
 from crispseg.window import Window
 
 

@@ -7,9 +7,10 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from crispseg.checks import check_count, check_map
 from crispseg.models.state import check_state, load_state
 from crispseg.models.vgg import VGG_LAYERS, VGG_MEAN, VGG_STD, vgg_state
-from crispseg.ops._checks import check_count, check_map
+from crispseg.writing import written_whole
 
 _POOL_AFTER = ("conv1_2", "conv2_2")
 
@@ -112,12 +113,11 @@ def save_embedding_net(network: EmbeddingNet, path: Path, **metadata: str) -> No
     """Write the weights as safetensors, whole or not at all, with free text beside them.
 
     Raises:
-        OSError: If the file cannot be written.
+        InputError: If the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.part")
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
-    save_file(state, temporary, metadata={**metadata, "dim": str(network.dim)})
-    temporary.replace(path)
+    with written_whole(path) as temporary:
+        save_file(state, temporary, metadata={**metadata, "dim": str(network.dim)})
 
 
 def load_embedding_net(path: Path) -> EmbeddingNet:

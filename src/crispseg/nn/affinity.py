@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from crispseg.checks import check_choice, check_positive
 from crispseg.ops import affinity_weights
-from crispseg.ops._checks import check_choice, check_positive
 from crispseg.window import Window
 
 

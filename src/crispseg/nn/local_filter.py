@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
+from crispseg.checks import check_count
 from crispseg.ops import local_filter
-from crispseg.ops._checks import check_count
 from crispseg.window import Window
 
 

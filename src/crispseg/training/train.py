@@ -10,16 +10,16 @@ from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelChec
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from crispseg.checks import check_count
 from crispseg.data.crops import ConsecutiveSampler, CropDataset
-from crispseg.data.files import make_folder
 from crispseg.data.sample import LabelledImages
+from crispseg.data.whole_images import WholeImages
 from crispseg.errors import InputError
 from crispseg.models import EmbeddingNet
 from crispseg.nn import EmbeddingLoss
-from crispseg.ops._checks import check_count
 from crispseg.training.report import ValidationReport
 from crispseg.training.task import EmbeddingTask
-from crispseg.training.whole_images import WholeImages
+from crispseg.writing import make_folder
 
 CHECKPOINT = "last.ckpt"
 

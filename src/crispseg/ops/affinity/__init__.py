@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
+from crispseg.checks import check_choice, check_map, check_positive
 from crispseg.errors import InputError
-from crispseg.ops._checks import check_choice, check_map, check_positive
 from crispseg.ops.affinity.reference import affinity_reference, affinity_weights_reference
 from crispseg.window import Window
 

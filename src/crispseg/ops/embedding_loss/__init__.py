@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
+from crispseg.checks import check_choice, check_count, check_labels, check_map, check_same_grid
 from crispseg.errors import InputError
-from crispseg.ops._checks import check_choice, check_count, check_labels, check_map, check_same_grid
 from crispseg.ops.embedding_loss.reference import embedding_loss_reference
 from crispseg.window import Window
 

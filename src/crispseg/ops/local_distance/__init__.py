@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from crispseg.ops._checks import check_choice, check_count, check_map
+from crispseg.checks import check_choice, check_count, check_map
 from crispseg.ops.local_distance.reference import local_distance_reference
 from crispseg.window import Window
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from crispseg.ops._checks import check_count, check_map, check_same_grid, check_window_axis
+from crispseg.checks import check_count, check_map, check_same_grid, check_window_axis
 from crispseg.ops.local_filter.reference import local_filter_reference
 from crispseg.window import Window
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from crispseg.ops._checks import check_count, check_labels
+from crispseg.checks import check_count, check_labels
 from crispseg.ops.local_parity.reference import local_parity_reference
 from crispseg.window import Window
 

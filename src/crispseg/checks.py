@@ -1,4 +1,4 @@
-"""Checks that the operations share: each names the argument, what was given and what was expected."""
+"""Checks of arguments: each names the argument, what was given and what was expected."""
 
 import math
 
