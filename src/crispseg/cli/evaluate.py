@@ -79,6 +79,8 @@ def main(arguments: Sequence[str]) -> None:
         f"mIoU {comparison.miou_gain:+.2f}, trimap {comparison.trimap_gain:+.2f}, "
         f"{comparison.milliseconds / comparison.images:.0f} ms per image"
     )
+    losing = ", ".join(f"{label} ({gain:+.2f})" for label, gain in comparison.losing_classes.items())
+    print(f"classes that lose IoU: {losing or 'none'}")
 
 
 def _settings(options: Namespace) -> dict[str, Any]:

@@ -60,6 +60,12 @@ class Comparison:
         """After minus before, in points of trimap mIoU."""
         return self.after.trimap.miou - self.before.trimap.miou
 
+    @property
+    def losing_classes(self) -> dict[int, float]:
+        """Points of IoU lost, for every class that is worse after than before."""
+        gains = (self.after.overall.iou - self.before.overall.iou).tolist()
+        return {label: gain for label, gain in enumerate(gains) if gain < 0}
+
     def as_json(self) -> str:
         """Everything, as JSON text; accuracies in percent."""
         content = {
