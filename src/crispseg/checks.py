@@ -1,12 +1,12 @@
 """Checks of arguments: each names the argument, what was given and what was expected."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from crispseg.errors import InputError
 from crispseg.window import Window
+
+_LARGEST = 1e30
 
 
 def check_map(name: str, value: Tensor) -> None:
@@ -23,6 +23,12 @@ def check_labels(labels: Tensor) -> None:
         raise InputError(f"labels have shape {tuple(labels.shape)}; expected 3 dimensions (N, H, W)")
     if labels.is_floating_point() or labels.dtype == torch.bool or labels.is_complex():
         raise TypeError(f"labels are {labels.dtype}; expected whole numbers: convert them with .long()")
+
+
+def check_window(value: object) -> None:
+    """A `Window`."""
+    if not isinstance(value, Window):
+        raise TypeError(f"window is {value!r}; expected a Window such as crispseg.Window(9)")
 
 
 def check_same_grid(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
@@ -59,6 +65,12 @@ def _is_whole(value: object) -> bool:
 
 
 def check_positive(name: str, value: float) -> None:
-    """A finite number above 0."""
-    if not (math.isfinite(value) and value > 0):
-        raise InputError(f"{name} is {value}; expected a number above 0")
+    """A number above 0 that float32 holds."""
+    if not 0 < value <= _LARGEST:
+        raise InputError(f"{name} is {value}; expected a number above 0 and up to {_LARGEST:g}")
+
+
+def check_not_negative(name: str, value: float) -> None:
+    """A finite number of at least 0."""
+    if not 0 <= value <= _LARGEST:
+        raise InputError(f"{name} is {value}; expected a number of 0 or more")

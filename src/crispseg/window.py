@@ -36,7 +36,8 @@ class Window:
             if isinstance(value, bool) or not isinstance(value, int):
                 raise InputError(f"window {name} is {value!r}; expected a whole number")
         if self.size < 1 or self.size % 2 == 0:
-            raise InputError(f"window size is {self.size}; expected an odd number such as {self.size // 2 * 2 + 1}")
+            odd = max(self.size // 2 * 2 + 1, 1)
+            raise InputError(f"window size is {self.size}; expected an odd number such as {odd}")
         if self.dilation < 1:
             raise InputError(f"window dilation is {self.dilation}; expected 1 or more")
 

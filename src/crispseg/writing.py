@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from crispseg.errors import InputError
 
 
@@ -23,9 +25,24 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"output folder {folder}: cannot be written to ({error.strerror or error})") from error
 
 
+def check_writable(path: Path) -> None:
+    """Refuse to replace anything but a file.
+
+    Raises:
+        InputError: If a folder or a device stands there.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: not a file; give the name of a file to write")
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; rename it to `path` at the end, or remove it when the writing fails.
+
+    A link is followed: what it points to is replaced.
+
+    Raises:
+        InputError: If the file cannot be written, or something that is not a file stands there.
 
     Example:
         >>> folder = getfixture("tmp_path")
@@ -34,11 +51,13 @@ def written_whole(path: Path) -> Iterator[Path]:
         >>> [file.name for file in folder.iterdir()]
         ['a.txt']
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    target = path.resolve()
+    check_writable(target)
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     try:
         yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+        temporary.replace(target)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -132,6 +132,14 @@ def test_an_output_folder_that_nobody_may_write(root: Path, capsys: pytest.Captu
     assert "output folder /proc/out: cannot be written to" in capsys.readouterr().err
 
 
+def test_what_is_read_is_not_written_over(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in (root / "images").iterdir()}
+    command = ["sharpen", str(root / "images"), "--prediction", str(root / "scores"), "--output", str(root / "images")]
+    assert main(command) == 2
+    assert f"output {root}/images/scene0.png: is one of the files to read" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (root / "images").iterdir()} == before
+
+
 def evaluate(root: Path, **options: object) -> list[str]:
     given = {"images": root / "images", "labels": root / "labels", "predictions": root / "scores", "void": 11} | options
     return ["evaluate", *(text for name, value in given.items() for text in (f"--{name}", str(value)))]
@@ -152,12 +160,23 @@ def test_evaluate(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
             f"prediction {root}/masks/scene0.png: label 9 is not one of the 3 classes",
         ),
         ({"json": root / "text.png" / "a.json"}, f"output folder {root}/text.png: cannot be written to"),
+        ({"json": root}, f"{root}: not a file; give the name of a file to write"),
+        ({"classes": 1000}, "1000 classes; expected 1 to 255"),
+        ({"window": 3001}, "out of memory"),
+        ({"hardness": 1e39}, "hardness is 1e+39; expected a number above 0 and up to 1e+30"),
         ({"hardness": -1}, "hardness is -1.0; expected a number above 0"),
     ):
         assert main(evaluate(root, **options)) == 2, options
         error = capsys.readouterr().err
         assert error.startswith(f"crispseg evaluate: error: {message}"), error
         assert error.count("\n") == 1
+
+
+def test_tune_refuses_what_evaluate_refuses(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for index in range(3):
+        np.save(root / "scores" / f"scene{index}.npy", np.zeros((3, 8, 6), dtype=np.float32))
+    assert main(["tune", *evaluate(root)[1:]]) == 2
+    assert "scene0.npy: image is 48x64 but its scores are 8x6, of another aspect" in capsys.readouterr().err
 
 
 def test_tune(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

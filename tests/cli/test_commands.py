@@ -91,7 +91,9 @@ def test_evaluate_reports_before_and_after(root: Path, capsys: pytest.CaptureFix
     assert f"mIoU {gain:+.2f}, trimap" in printed
     losing = [
         label
-        for label, (before, after) in enumerate(zip(result["before"]["per_class"], result["after"]["per_class"], strict=True))
+        for label, (before, after) in enumerate(
+            zip(result["before"]["per_class"], result["after"]["per_class"], strict=True)
+        )
         if after < before
     ]
     assert ("classes that lose IoU: none" in printed) == (not losing)

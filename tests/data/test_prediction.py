@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from crispseg import InputError
-from crispseg.data import read_prediction, write_labels, write_scores
+from crispseg.data import Prediction, read_prediction, write_labels, write_scores
 
 SCORES = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
 
@@ -34,8 +34,11 @@ def test_scores_come_back(tmp_path: Path, suffix: str, dtype: type) -> None:
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    write_scores(tmp_path / "a.safetensors", torch.from_numpy(SCORES))
-    assert torch.equal(read_prediction(tmp_path / "a.safetensors").scores, torch.from_numpy(SCORES))
+    written = Prediction(torch.from_numpy(SCORES).softmax(0), "probabilities", (0, 7, 200))
+    write_scores(tmp_path / "a.safetensors", written.scores, written)
+    read = read_prediction(tmp_path / "a.safetensors", "logits")
+    assert torch.equal(read.scores, written.scores)
+    assert (read.kind, read.classes) == ("probabilities", (0, 7, 200))
 
 
 def test_quantised_log_probabilities(tmp_path: Path) -> None:
@@ -55,10 +58,10 @@ def test_a_label_map_becomes_probabilities_of_the_labels_in_it(tmp_path: Path) -
 
 
 def test_a_single_channel_is_one_class_against_background(tmp_path: Path) -> None:
-    logits = read_prediction(save(tmp_path / "a.npy", np.array([[-1.0, 2.0]])))
+    logits = read_prediction(save(tmp_path / "a.npy", np.array([[[-1.0, 2.0]]])))
     assert logits.scores.shape == (1, 1, 2)
     assert logits.labels(logits.scores).tolist() == [[0, 1]]
-    probabilities = read_prediction(save(tmp_path / "b.npy", np.array([[0.2, 0.8]])), "probabilities")
+    probabilities = read_prediction(save(tmp_path / "b.npy", np.array([[[0.2, 0.8]]])), "probabilities")
     assert probabilities.labels(probabilities.scores).tolist() == [[0, 1]]
 
 
@@ -83,6 +86,8 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "cut.npy").write_bytes((tmp_path / "range.npy").read_bytes()[:200])
     (tmp_path / "cut.npz").write_bytes((tmp_path / "many.npz").read_bytes()[:200])
     (tmp_path / "a.safetensors").write_bytes(b"12345678")
+    save(tmp_path / "flat.npy", SCORES[0])
+    write_labels(tmp_path / "depth.png", torch.arange(2000).reshape(40, 50))
     (tmp_path / "a.txt").write_text("scores")
     for name, message in (
         ("range.npy", "said to be probabilities but runs from"),
@@ -91,7 +96,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         ("whole.npy", "its numbers are int64; expected floating-point scores"),
         ("objects.npy", "not a plain array"),
         ("cut.npy", "prediction .*cut.npy"),
-        ("cut.npz", "damaged or truncated"),
+        ("cut.npz", "damaged, or not a plain array"),
+        ("flat.npy", r"shape \(4, 5\); expected \(classes, height, width\), \(1, height, width\) for one class"),
+        ("depth.png", "holds 2000 different numbers; expected a label map of at most 1024 classes"),
         ("a.safetensors", "not a safetensors file"),
         ("a.txt", "unknown ending; expected one of .npy"),
         ("none.npy", "no such file"),

@@ -24,6 +24,14 @@ def test_iou_by_hand() -> None:
     assert matrix.miou == 50.0
 
 
+def test_a_class_that_is_only_predicted_is_not_in_the_mean() -> None:
+    labels = torch.tensor([0, 0, 1, 1])
+    matrix = ConfusionMatrix(3)
+    matrix.add(torch.tensor([0, 2, 1, 1]), labels)
+    assert matrix.iou.tolist() == [50.0, 100.0, 0.0]
+    assert matrix.miou == 75.0
+
+
 def test_one_matrix_over_the_set_is_not_the_mean_over_images() -> None:
     matrix = ConfusionMatrix(2)
     matrix.add(predicted=torch.zeros(1, dtype=torch.long), labels=torch.zeros(1, dtype=torch.long))

@@ -50,12 +50,14 @@ def test_mixing_before_upsampling_equals_the_concatenation_of_the_paper() -> Non
     torch.testing.assert_close(embedding, network.fuse(torch.cat(upsampled, 1)) / 6, rtol=1e-4, atol=1e-6)
 
 
-def test_upsampling_is_aligned_with_the_pooling() -> None:
-    """A ramp stays where it is: two pooled pixels lie where the middle of the four that they cover lies."""
-    ramp = torch.arange(16.0).expand(1, 1, 16, 16)
-    pooled = F.avg_pool2d(ramp, 4)
-    restored = F.interpolate(pooled, scale_factor=4, mode="bilinear", align_corners=False)
-    torch.testing.assert_close(restored[..., 2:14], ramp[..., 2:14])
+def test_the_embedding_turns_with_the_image() -> None:
+    """Mirrored image, mirrored embedding: no layer shifts to one side (the filters are made symmetric for it)."""
+    network = EmbeddingNet(dim=6)
+    for name, value in network.named_parameters():
+        if name.startswith("conv") and value.ndim == 4:
+            value.data = (value + value.flip(-1)) / 2
+    image = torch.rand(1, 3, 16, 24)
+    torch.testing.assert_close(network(image.flip(-1)).flip(-1), network(image), rtol=1e-3, atol=1e-6)
 
 
 def test_a_vgg_file_gives_the_activations_of_those_weights(tmp_path: Path) -> None:
@@ -93,6 +95,15 @@ def test_torchvision_weights_are_taken_by_their_place(monkeypatch: pytest.Monkey
         assert torch.equal(network.state_dict()[name], value)
 
 
+def test_no_network_for_torchvision_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("torchvision.models.VGG16_Weights.get_state_dict", offline)
+    with pytest.raises(InputError, match="torchvision could not download them"):
+        EmbeddingNet(init="vgg16")
+
+
 def test_torchvision_has_the_layers_at_those_places() -> None:
     from torchvision.models import vgg16  # noqa: PLC0415 - slow to import
 
@@ -116,10 +127,16 @@ def test_wrong_weights_are_refused(tmp_path: Path) -> None:
     other["conv1_1.weight"] = torch.zeros(32, 3, 3, 3)
     for name, tensors in (("short", short), ("other", other)):
         save_file(tensors, tmp_path / f"{name}.safetensors")
+    save_file(state | {"more": torch.zeros(1)}, tmp_path / "more.safetensors")
+    save_file(state | {"std": torch.full((3,), torch.nan)}, tmp_path / "nan.safetensors")
+    save_file(state | {"fuse.weight": torch.tensor(1.0)}, tmp_path / "flat.safetensors")
     (tmp_path / "text.safetensors").write_text("not weights")
     for name, message in (
         ("short", r"conv2_2.bias is missing; expected shape \(128,\)"),
         ("other", r"conv1_1.weight is \(32, 3, 3, 3\); expected shape \(64, 3, 3, 3\)"),
+        ("more", "more is not of an EmbeddingNet"),
+        ("nan", "std holds NaN or infinity"),
+        ("flat", r"fuse.weight is \(\); expected shape \(64, 640, 1, 1\)"),
         ("text", "not a safetensors file"),
         ("none", "no such file"),
     ):

@@ -32,7 +32,7 @@ def test_a_learned_hardness_moves_and_stays_positive() -> None:
         optimizer.zero_grad()
         (-module(EMBEDDING).sum()).backward()  # asks for an ever smaller hardness
         optimizer.step()
-    assert 0 <= module.hardness.item() < 0.5
+    assert 0 < module.hardness.item() < 0.5
 
 
 def test_a_learned_hardness_has_the_gradient_of_finite_differences() -> None:

@@ -60,7 +60,43 @@ def _affinity_weights_oracle(embedding: Tensor, window: Window, norm: int) -> Te
     return brute_force.affinity(brute_force.local_distance(embedding, window, norm=norm), 1.5)
 
 
+def _distance_and_hardness(rng: torch.Generator, shape: tuple[int, int, int, int], window: Window) -> Inputs:
+    distance = torch.rand(shape, generator=rng, dtype=torch.float64)
+    distance[..., 0] = torch.inf  # as at a border
+    return distance, torch.tensor(1.5, dtype=torch.float64)
+
+
+def _labels(rng: torch.Generator, shape: tuple[int, int, int, int], window: Window) -> Inputs:
+    batch, _, height, width = shape
+    return (torch.randint(0, 4, (batch, height, width), generator=rng),)
+
+
+def _local_parity(labels: Tensor, window: Window, **options: Any) -> Tensor:
+    """Both answers in one: 0 no pair, 1 different, 2 same."""
+    parity, valid = ops.local_parity(labels, window, **options)
+    return (parity.int() + valid).double()
+
+
+def _local_parity_oracle(labels: Tensor, window: Window, **options: Any) -> Tensor:
+    parity, valid = brute_force.local_parity(labels, window, **options)
+    return (parity.int() + valid).double()
+
+
 OPERATIONS = (
+    Operation(
+        "local_parity",
+        _labels,
+        _local_parity,
+        _local_parity_oracle,
+        ({}, {"stride": 2}, {"stride": 3, "ignore_index": 2}),
+    ),
+    Operation(
+        "affinity",
+        _distance_and_hardness,
+        lambda distance, hardness, window: ops.affinity(distance, hardness),
+        lambda distance, hardness, window: brute_force.affinity(distance, float(hardness)),
+        gathers=False,
+    ),
     Operation(
         "local_distance",
         _embedding,

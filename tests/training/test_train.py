@@ -15,7 +15,7 @@ from crispseg.models import EmbeddingNet
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.nn import EmbeddingLoss
 from crispseg.training import train
-from crispseg.training.task import shrink_labels
+from crispseg.training.task import EmbeddingTask, shrink_labels
 from tests.fakes import write_bsds500, write_folder
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
@@ -66,14 +66,33 @@ def test_learning_lowers_the_loss(tmp_path: Path) -> None:
         return float(loss(network.eval()(sample.image[None] / 255), sample.labels[None]).detach())
 
     torch.manual_seed(3)
-    assert loss_of(run(root, tmp_path / "run", steps=30)) < 0.8 * loss_of(EmbeddingNet(dim=8))
+    start = EmbeddingNet(dim=8)  # the one that `run` starts from
+    assert loss_of(run(root, tmp_path / "run", steps=30)) < 0.8 * loss_of(start)
 
 
-def test_the_side_losses_reach_the_layers(tmp_path: Path) -> None:
-    root = write_folder(tmp_path / "data")
-    without = run(root, tmp_path / "without", steps=2).state_dict()
-    with_losses = run(root, tmp_path / "with", steps=2, side_weight=1.0).state_dict()
-    assert not torch.equal(without["conv1_1.weight"], with_losses["conv1_1.weight"])
+def test_the_loss_is_the_final_one_and_the_weighted_one_of_every_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EmbeddingTask, "log", lambda *_, **__: None)  # it wants a trainer
+    torch.manual_seed(0)
+    network, loss = EmbeddingNet(dim=4), EmbeddingLoss(Window(3))
+    task = EmbeddingTask(network, loss, side_weight=0.5, learning_rate=1e-3, warmup=0, steps=1, val_names=[])
+    image, labels = torch.rand(2, 3, 12, 14), torch.randint(0, 3, (2, 12, 14))
+    embedding, taps = network.embed_with_taps(image)
+    assert len(taps) == 5
+    expected = loss(embedding, labels)
+    for tap in taps.values():
+        height, width = tap.shape[-2:]
+        rows = ((torch.arange(height) + 0.5) * 12 / height).long()
+        columns = ((torch.arange(width) + 0.5) * 14 / width).long()
+        expected = expected + 0.5 * loss(tap, labels[:, rows][:, :, columns])
+    torch.testing.assert_close(task.training_step((image, labels), 0), expected)
+
+
+def test_the_last_steps_are_validated_and_saved_even_if_few(tmp_path: Path) -> None:
+    network = run(write_folder(tmp_path / "data"), tmp_path / "run", steps=5)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "validation.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 5]
+    loaded = load_embedding_net(tmp_path / "run" / "embedding.safetensors").state_dict()
+    assert all(torch.equal(value, loaded[name]) for name, value in network.state_dict().items())
 
 
 class BreaksAfter:
@@ -101,6 +120,49 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     resumed = run(root, tmp_path / "halves", steps=6, resume=True).state_dict()
     for name, value in whole.items():
         assert torch.equal(value, resumed[name]), name
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = fake_config(CONFIGS[0], tmp_path)
+    command = ["train", str(config), "--output", str(tmp_path / "run"), "--workers", "0"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EmbeddingTask, "training_step", _interrupt)
+        assert main(command) == 130
+    assert "interrupted; go on with --resume from" in capsys.readouterr().err
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_bad_image_in_a_worker_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = fake_config(CONFIGS[0], tmp_path)
+    for image in (tmp_path / "folder" / "images").iterdir():
+        image.write_text("no image")
+    assert main(["train", str(config), "--output", str(tmp_path / "run"), "--workers", "1"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("crispseg train: error: image ")
+    assert "not an image that Pillow can read" in error
+    assert error.count("\n") == 1
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
+    config = fake_config(CONFIGS[0], tmp_path)
+    small = ["--steps", "2", "--workers", "0", "--crop_size", "32", "--precision", "32-true"]
+    weights = []
+    for name, seed in (("a", "5"), ("b", "5"), ("c", "6")):
+        assert main(["train", str(config), "--output", str(tmp_path / name), "--seed", seed, *small]) == 0
+        weights.append(load_embedding_net(tmp_path / name / "embedding.safetensors").state_dict()["fuse.weight"])
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_a_damaged_checkpoint_is_said_to_be_damaged(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "data")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "last.ckpt").write_bytes(b"half a checkpoint")
+    with pytest.raises(InputError, match=r"last.ckpt: damaged"):
+        run(root, tmp_path / "run", steps=2, resume=True)
 
 
 def test_a_run_is_not_overwritten_and_nothing_is_not_resumed(tmp_path: Path) -> None:
@@ -153,6 +215,13 @@ def test_every_config_trains(config: Path, tmp_path: Path, capsys: pytest.Captur
     [
         (["--loss.window.size", "8"], "window size is 8; expected an odd number such as 9"),
         (["--steps", "0"], "steps is 0; expected a whole number of 1 or more"),
+        (["--val_images", "0"], "val_images is 0; expected a whole number of 1 or more"),
+        (["--learning_rate", "-1"], "learning_rate is -1.0; expected a number above 0"),
+        (["--warmup", "-5"], "warmup is -5; expected a number of 0 or more"),
+        (["--seed", "-1"], "seed is -1; expected a number from 0"),
+        (["--accelerator", "gpu"], "Lightning cannot run so"),
+        (["--val_data", "{}"], "no validation data"),
+        (["--loss.near", "3"], "near is 3.0 and far is 2.0"),
         (["--crop_size", "4"], "crop size is 4"),
         (["--network.dim", "0"], "dim is 0"),
         (["--network.init", "missing.safetensors"], "missing.safetensors: no such file"),

@@ -8,6 +8,8 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from crispseg.data import LabelledPredictions
+from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
 from crispseg.inference.sharpener import DEFAULT_HARDNESS, DEFAULT_ITERATIONS, DEFAULT_WINDOW, Sharpener
 from crispseg.window import Window
@@ -93,8 +95,11 @@ def choose_device(name: str | None) -> torch.device:
     if name is None:
         return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
+        device = torch.empty(0, device=name).device
+        if device.type == "meta":
+            raise InputError("device 'meta' holds no numbers; `crispseg info` lists devices")
+        return device
+    except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"device {name!r} cannot be used here ({reason}); `crispseg info` lists devices") from error
 
@@ -106,6 +111,34 @@ def add_scores_option(parser: CommandParser) -> None:
         choices=("logits", "probabilities"),
         default="logits",
         help="what floating-point scores are; label maps need no word (default: %(default)s)",
+    )
+
+
+def add_data_options(parser: CommandParser) -> None:
+    """Options that name images, labels and predictions."""
+    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER", help="images")
+    parser.add_argument(
+        "--labels", type=Path, required=True, metavar="FOLDER", help="true label maps: indexed or greyscale PNG"
+    )
+    parser.add_argument(
+        "--predictions", type=Path, required=True, metavar="FOLDER", help="label maps or scores, one for each image"
+    )
+    parser.add_argument(
+        "--void", type=int, default=IGNORE_INDEX, help="true label of pixels without a class (default: %(default)s)"
+    )
+    parser.add_argument("--classes", type=int, help="number of classes (default: the number of score channels)")
+    add_scores_option(parser)
+
+
+def read_data(options: argparse.Namespace) -> LabelledPredictions:
+    """The data that the options name."""
+    return LabelledPredictions(
+        options.images,
+        options.labels,
+        options.predictions,
+        void=options.void,
+        classes=options.classes,
+        scores=options.scores,
     )
 
 

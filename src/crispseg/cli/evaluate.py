@@ -9,15 +9,14 @@ from rich.console import Console
 
 from crispseg.cli.arguments import (
     CommandParser,
-    add_scores_option,
+    add_data_options,
     add_sharpener_options,
     build_sharpener,
     progress_bar,
+    read_data,
 )
-from crispseg.data.sample import IGNORE_INDEX
 from crispseg.inference import evaluate
-from crispseg.inference.evaluate import LabelledPredictions
-from crispseg.writing import make_folder, written_whole
+from crispseg.writing import check_writable, make_folder, written_whole
 
 _DESCRIPTION = """\
 Measure what sharpening gains on labelled images.
@@ -30,34 +29,6 @@ _EXAMPLES = """\
   crispseg evaluate --images val --labels val_labels --predictions masks --void 11 --classes 11"""
 
 
-def add_data_options(parser: CommandParser) -> None:
-    """Options that name images, labels and predictions."""
-    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER", help="images")
-    parser.add_argument(
-        "--labels", type=Path, required=True, metavar="FOLDER", help="true label maps: indexed or greyscale PNG"
-    )
-    parser.add_argument(
-        "--predictions", type=Path, required=True, metavar="FOLDER", help="label maps or scores, one for each image"
-    )
-    parser.add_argument(
-        "--void", type=int, default=IGNORE_INDEX, help="true label of pixels without a class (default: %(default)s)"
-    )
-    parser.add_argument("--classes", type=int, help="number of classes (default: the number of score channels)")
-    add_scores_option(parser)
-
-
-def read_data(options: Namespace) -> LabelledPredictions:
-    """The data that the options name."""
-    return LabelledPredictions(
-        options.images,
-        options.labels,
-        options.predictions,
-        void=options.void,
-        classes=options.classes,
-        scores=options.scores,
-    )
-
-
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
     parser = CommandParser("evaluate", _DESCRIPTION, _EXAMPLES)
@@ -68,6 +39,7 @@ def main(arguments: Sequence[str]) -> None:
 
     if options.json is not None:
         make_folder(options.json.absolute().parent)
+        check_writable(options.json)
     data = read_data(options)
     with progress_bar() as progress:
         comparison = evaluate(data, build_sharpener(options), settings=_settings(options), progress=progress)

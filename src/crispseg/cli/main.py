@@ -1,6 +1,7 @@
 """Choose the command, run it, and turn an input error into one line and exit code 2."""
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -16,6 +17,9 @@ COMMANDS = {
 """Every command has a module of its name here, with a function `main(arguments)`."""
 
 
+TRAIN_MODULES = ("jsonargparse", "lightning", "scipy", "tensorboard", "torchvision")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -29,20 +33,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # Commands are imported when they are called: `sharpen` must not wait for the training libraries.
         importlib.import_module(f"crispseg.cli.{name}").main(rest)
-    except InputError as error:
-        print(f"crispseg {name}: error: {error}", file=sys.stderr)
-        return 2
-    except ModuleNotFoundError as error:
-        print(f"crispseg {name}: error: {error}; install it with: pip install 'crispseg[train]'", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"crispseg {name}: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"crispseg {name}: interrupted{interrupt}", file=sys.stderr)
         return 130
+    except Exception as error:
+        explanation = _explain(error)
+        if explanation is None:
+            raise
+        print(f"crispseg {name}: error: {explanation}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _explain(error: Exception) -> str | None:
+    """One line on an error that a user can mend; None for one that is ours."""
+    if isinstance(error, InputError):
+        return " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError) and error.name in TRAIN_MODULES:
+        return f"{error}; install it with: pip install 'crispseg[train]'"
+    words = ("can't allocate memory", "not enough memory", "out of memory")
+    if isinstance(error, MemoryError) or any(word in str(error).lower() for word in words):
+        return f"out of memory ({str(error).strip().splitlines()[-1]}); use a smaller image or window"
+    return None
 
 
 def entry_point() -> None:
     """What the installed command calls."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without λ still gets its help
     sys.exit(main())
 
 

@@ -18,6 +18,7 @@ Make the segmentation of images crisp.
 A prediction is what a segmentation network said of an image, at any resolution:
   - a label map: an indexed or greyscale PNG, one label number a pixel;
   - scores of shape (classes, height, width): .npy, .npz with one array, or .safetensors with one tensor.
+An image is turned upright as its EXIF says; its prediction must be of the upright image.
 
 For an image NAME the output folder will hold
   NAME.png                 the sharpened label map, with the palette of the prediction
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str]) -> None:
 
     sharpener = build_sharpener(options)
     with progress_bar() as progress:
-        written = sharpen(
+        for item in sharpen(
             options.images,
             options.prediction,
             options.output,
@@ -57,6 +58,6 @@ def main(arguments: Sequence[str]) -> None:
             scores=options.scores,
             save_scores=options.save_scores,
             progress=progress,
-        )
-    for item in written:
-        print(f"{item.labels}  {100 * item.changed:.1f} % of the pixels changed, {1000 * item.seconds:.0f} ms")
+        ):
+            line = f"{100 * item.changed:.1f} % of the pixels changed, {1000 * item.seconds:.0f} ms"
+            print(f"{item.labels}  {line}")

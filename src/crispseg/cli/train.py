@@ -6,7 +6,9 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from crispseg.errors import InputError
-from crispseg.training import train
+from crispseg.training import seed_everything, train
+
+_ERROR_NAME = "crispseg.errors.InputError: "
 
 _DESCRIPTION = """\
 Train the embedding network.
@@ -14,13 +16,13 @@ Train the embedding network.
 CONFIG is a YAML file with the arguments below; each can be changed on the command line. The folder `configs` of the
 repository has the paper's and ours. Every few hundred steps the network is validated, and OUTPUT gets a checkpoint
 (last.ckpt), weights for `crispseg sharpen --weights` (embedding.safetensors) and a line in validation.jsonl;
-TensorBoard reads OUTPUT too. A run that was stopped goes on with --resume."""
+TensorBoard reads OUTPUT too. A run that was stopped goes on from its last checkpoint with --resume."""
 
 
 class _Parser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> Any:  # noqa: ANN401 - as the base class declares it
         """Say what is wrong in one line."""
-        raise InputError(" ".join(message.split())) from ex
+        raise InputError(message) from ex
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -32,6 +34,16 @@ def main(arguments: Sequence[str]) -> None:
     given = list(arguments)
     if given and not given[0].startswith("-"):
         given.insert(0, "--config")
-    options = parser.instantiate(parser.parse_args(given))
+    try:
+        options = parser.parse_args(given)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"config {given[1]}: cannot be read as YAML text ({error})") from error
+    # Before the network is made, whose weights may start at random.
+    seed_everything(options.seed)
+    options = parser.instantiate(options)
     del options.config
-    train(**options.as_dict())
+    try:
+        train(**options.as_dict())
+    except InputError as error:
+        # From a worker process the message comes with that process's whole traceback.
+        raise InputError(str(error).strip().splitlines()[-1].removeprefix(_ERROR_NAME)) from error

@@ -5,8 +5,14 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from crispseg.cli.arguments import CommandParser, add_embedding_options, choose_device, progress_bar
-from crispseg.cli.evaluate import add_data_options, read_data
+from crispseg.cli.arguments import (
+    CommandParser,
+    add_data_options,
+    add_embedding_options,
+    choose_device,
+    progress_bar,
+    read_data,
+)
 from crispseg.inference import Sharpener, Tuning, tune
 from crispseg.inference.tune import Setting
 from crispseg.window import Window
@@ -45,15 +51,14 @@ def main(arguments: Sequence[str]) -> None:
     add_embedding_options(parser)
     options = parser.parse_args(arguments)
 
-    sharpener = Sharpener.from_pretrained(options.weights).to(choose_device(options.device))
+    sharpener = Sharpener.from_pretrained(options.weights, norm=options.norm).to(choose_device(options.device))
     with progress_bar() as progress:
         result = tune(
             read_data(options),
-            sharpener.embedding,
+            sharpener,
             windows=[Window(size, dilation) for size in options.windows for dilation in options.dilations],
             hardness=options.hardness,
             iterations=options.iterations,
-            norm=options.norm,
             objective=options.objective,
             every=options.every,
             progress=progress,

@@ -3,8 +3,9 @@
 from crispseg.data.bsds500 import BSDS500
 from crispseg.data.folder import LabelledFolder
 from crispseg.data.image import read_image
+from crispseg.data.labelled_predictions import LabelledPredictions
 from crispseg.data.labels import LabelMap, read_labels, write_labels
-from crispseg.data.prediction import Prediction, read_prediction, write_scores
+from crispseg.data.prediction import Prediction, ScoreKind, read_prediction, write_scores
 from crispseg.data.sample import LabelledImages, Sample
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "LabelMap",
     "LabelledFolder",
     "LabelledImages",
+    "LabelledPredictions",
     "Prediction",
     "Sample",
+    "ScoreKind",
     "read_image",
     "read_labels",
     "read_prediction",

@@ -51,5 +51,5 @@ def _read_annotators(path: Path) -> list[np.ndarray]:
     try:
         cells = loadmat(path)["groundTruth"][0]
         return [cell["Segmentation"][0, 0] for cell in cells]
-    except (MatReadError, KeyError, IndexError, TypeError, ValueError, OSError) as error:
+    except (MatReadError, KeyError, IndexError, TypeError, ValueError, OSError, NotImplementedError) as error:
         raise InputError(f"regions {path}: not a BSDS500 ground truth ({error})") from error

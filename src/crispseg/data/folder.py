@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from crispseg.data.files import IMAGE_SUFFIXES, list_files, match_files
+from crispseg.data.files import IMAGE_SUFFIXES, by_stem, list_files, match_files
 from crispseg.data.image import read_image
 from crispseg.data.labels import LABEL_SUFFIXES, read_labels
 from crispseg.data.sample import IGNORE_INDEX, Sample
@@ -18,11 +18,11 @@ class LabelledFolder:
         void: Label of pixels without a class; becomes 255. CamVid uses 11.
 
     Raises:
-        InputError: If a folder is missing or empty, or an image has no label map.
+        InputError: If a folder is missing or empty, two images share a name, or an image has no label map.
     """
 
     def __init__(self, images: Path, labels: Path, void: int = IGNORE_INDEX) -> None:
-        self.images = list_files(Path(images), IMAGE_SUFFIXES, "image")
+        self.images = list(by_stem(list_files(Path(images), IMAGE_SUFFIXES, "image"), "image").values())
         self.labels = match_files(self.images, Path(labels), LABEL_SUFFIXES, "label")
         self.void = void
 

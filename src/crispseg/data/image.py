@@ -47,7 +47,9 @@ def opened(path: Path, what: str) -> Iterator[Image.Image]:
         raise InputError(f"{what} {path}: not an image that Pillow can read; expected PNG, JPEG or the like") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{what} {path}: too large to open safely ({error}); cut it into tiles") from error
-    except (OSError, SyntaxError) as error:
+    except InputError:
+        raise
+    except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"{what} {path}: damaged or truncated ({error}); write it again") from error
 
 

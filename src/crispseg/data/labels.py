@@ -41,7 +41,9 @@ def read_labels(path: Path) -> LabelMap:
             )
         labels = torch.from_numpy(np.asarray(image).astype(np.int64))
         colours = image.getpalette() if image.mode == "P" else None
-    if colours is not None and labels.numel() and int(labels.max()) >= len(colours) // 3:
+    if labels.min() < 0 or labels.max() > 65535:
+        raise InputError(f"label map {path}: labels from {labels.min()} to {labels.max()}; expected 0 to 65535")
+    if colours is not None and int(labels.max()) >= len(colours) // 3:
         raise InputError(
             f"label map {path}: label {int(labels.max())} is beyond its palette of {len(colours) // 3} colours; "
             "write it with a palette for every label"

@@ -1,15 +1,13 @@
 """What a segmentation network said of an image: a label map or scores, from a file."""
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from crispseg.data.labels import LABEL_SUFFIXES, read_labels
@@ -20,6 +18,11 @@ ScoreKind = Literal["logits", "probabilities"]
 
 SCORE_SUFFIXES = (".npy", ".npz", ".safetensors")
 PREDICTION_SUFFIXES = SCORE_SUFFIXES + LABEL_SUFFIXES
+
+TOLERANCE = 1e-3
+"""How far a probability may lie outside [0, 1]: averages round."""
+
+_MOST_LABELS = 1024
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,14 @@ def read_prediction(path: Path, kind: ScoreKind = "logits") -> Prediction:
     """Read a prediction.
 
     Args:
-        path: A label map (indexed or greyscale image), or scores of shape (C, h, w) or (h, w):
+        path: A label map (indexed or greyscale image), or scores of shape (C, h, w):
 
             - `.npy`: one floating-point array;
             - `.npz`: one floating-point array by any name, or the quantised log-probabilities of this project: a uint8
               array `q` with log p = (q - 100) / 10;
             - `.safetensors`: one floating-point tensor by any name.
-        kind: What floating-point scores are. Label maps become probabilities 0 and 1; quantised ones are logits.
+        kind: What floating-point scores are. Label maps are probabilities 0 and 1, quantised ones logits, and what
+            `write_scores` wrote says what it is.
 
     Raises:
         InputError: If the file is missing, damaged or of another kind, or scores are not finite, not of that shape,
@@ -68,89 +72,107 @@ def read_prediction(path: Path, kind: ScoreKind = "logits") -> Prediction:
     suffix = path.suffix.lower()
     if suffix in LABEL_SUFFIXES:
         return _from_labels(path)
-    if suffix not in SCORE_SUFFIXES:
-        raise InputError(f"prediction {path}: unknown ending; expected one of {', '.join(PREDICTION_SUFFIXES)}")
-    array = _load_safetensors(path) if suffix == ".safetensors" else _load_numpy(path)
-    if isinstance(array, _Quantised):
-        array, kind = array.logits(), "logits"
-    scores = _check_scores(array, kind, path)
-    count = scores.shape[0]
-    return Prediction(scores, kind, tuple(range(max(count, 2))))
+    if suffix == ".safetensors":
+        return _from_safetensors(path, kind)
+    if suffix in SCORE_SUFFIXES:
+        return _from_numpy(path, kind)
+    raise InputError(f"prediction {path}: unknown ending; expected one of {', '.join(PREDICTION_SUFFIXES)}")
 
 
-def write_scores(path: Path, scores: Tensor) -> None:
-    """Write (C, H, W) scores as one tensor `scores` in a safetensors file, whole or not at all."""
+def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
+    """Write (C, H, W) scores of the kind and classes of a prediction as safetensors, whole or not at all."""
+    metadata = {"kind": prediction.kind, "classes": " ".join(map(str, prediction.classes))}
     with written_whole(path) as temporary:
-        save_file({"scores": scores.contiguous()}, temporary)
+        save_file({"scores": scores.contiguous()}, temporary, metadata=metadata)
 
 
 def _from_labels(path: Path) -> Prediction:
     label_map = read_labels(path)
     classes, channel = torch.unique(label_map.labels, return_inverse=True)
-    scores = F.one_hot(channel, len(classes)).permute(2, 0, 1).float()
+    if len(classes) > _MOST_LABELS:
+        raise InputError(
+            f"prediction {path}: holds {len(classes)} different numbers; expected a label map of at most "
+            f"{_MOST_LABELS} classes, not a depth map or a photograph"
+        )
+    scores = torch.zeros(len(classes), *channel.shape).scatter_(0, channel[None], 1)
     return Prediction(scores, "probabilities", tuple(classes.tolist()), label_map.palette, from_scores=False)
 
 
-@dataclass(frozen=True)
-class _Quantised:
-    q: np.ndarray
-
-    def logits(self) -> Tensor:
-        return (torch.from_numpy(self.q).float() - 100) / 10
-
-
-def _load_numpy(path: Path) -> Tensor | _Quantised:
+def _from_safetensors(path: Path, kind: ScoreKind) -> Prediction:
     try:
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return _floating(loaded, path)
-            if "q" in loaded.files and loaded["q"].dtype == np.uint8:
-                return _Quantised(loaded["q"])
-            if len(loaded.files) != 1:
-                raise InputError(f"prediction {path}: holds arrays {loaded.files}; expected exactly one")
-            return _floating(loaded[loaded.files[0]], path)
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"prediction {path}: damaged or truncated ({error}); write it again") from error
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(f"prediction {path}: not a plain array ({error}); save it with numpy.save") from error
+        with safe_open(path, framework="pt") as file:
+            names, metadata = list(file.keys()), file.metadata() or {}
+            if len(names) != 1:
+                raise InputError(f"prediction {path}: holds tensors {sorted(names)}; expected exactly one")
+            tensor = file.get_tensor(names[0])
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"prediction {path}: not a safetensors file ({error})") from error
+    if not tensor.is_floating_point():
+        raise InputError(f"prediction {path}: its numbers are {tensor.dtype}; expected floating-point scores")
+    if metadata.get("kind") in ("logits", "probabilities"):
+        kind = cast(ScoreKind, metadata["kind"])
+    scores = _check_scores(tensor.float(), kind, path)
+    classes = tuple(int(label) for label in metadata.get("classes", "").split() if label.isdecimal())
+    return Prediction(scores, kind, classes if len(classes) == len(scores) else _count(scores))
 
 
-def _floating(array: np.ndarray, path: Path) -> Tensor:
-    if not np.issubdtype(array.dtype, np.floating):
+def _from_numpy(path: Path, kind: ScoreKind) -> Prediction:
+    array = _load_numpy(path)
+    if array.dtype == np.uint8:
+        kind, scores = "logits", (torch.from_numpy(array).float() - 100) / 10
+    elif np.issubdtype(array.dtype, np.floating):
+        scores = torch.from_numpy(array.astype(np.float32))
+    else:
         raise InputError(
             f"prediction {path}: its numbers are {array.dtype}; expected floating-point scores (a label map of whole "
             "numbers is given as PNG)"
         )
-    return torch.from_numpy(array.astype(np.float32))
+    scores = _check_scores(scores, kind, path)
+    return Prediction(scores, kind, _count(scores))
 
 
-def _load_safetensors(path: Path) -> Tensor:
+def _load_numpy(path: Path) -> np.ndarray:
+    """The one array of a file; of type uint8 only if it is the quantised kind."""
     try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"prediction {path}: not a safetensors file ({error})") from error
-    if len(tensors) != 1:
-        raise InputError(f"prediction {path}: holds tensors {sorted(tensors)}; expected exactly one")
-    (tensor,) = tensors.values()
-    if not tensor.is_floating_point():
-        raise InputError(f"prediction {path}: its numbers are {tensor.dtype}; expected floating-point scores")
-    return tensor.float()
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                array, quantised = loaded, False
+            elif "q" in loaded.files:
+                array, quantised = loaded["q"], True
+            elif len(loaded.files) == 1:
+                array, quantised = loaded[loaded.files[0]], False
+            else:
+                raise InputError(f"prediction {path}: holds arrays {loaded.files}; expected exactly one")
+            if not isinstance(array, np.ndarray):
+                raise InputError(f"prediction {path}: holds something that is no array; expected exactly one array")
+    except InputError:
+        raise
+    except Exception as error:  # NumPy raises whatever its parsers raise: a dozen kinds
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"prediction {path}: damaged, or not a plain array ({reason}); write it with numpy.save"
+        ) from error
+    return array if quantised or array.dtype != np.uint8 else array.astype(np.int64)
+
+
+def _count(scores: Tensor) -> tuple[int, ...]:
+    """Classes 0, 1, …: one for each channel, and two for a single one."""
+    return tuple(range(max(len(scores), 2)))
 
 
 def _check_scores(scores: Tensor, kind: ScoreKind, path: Path) -> Tensor:
     if scores.ndim == 4 and scores.shape[0] == 1:
         scores = scores[0]
-    if scores.ndim == 2:
-        scores = scores[None]
     if scores.ndim != 3 or 0 in scores.shape:
-        raise InputError(f"prediction {path}: shape {tuple(scores.shape)}; expected (classes, height, width)")
+        raise InputError(
+            f"prediction {path}: shape {tuple(scores.shape)}; expected (classes, height, width), (1, height, width) "
+            "for one class against background; a label map is given as PNG"
+        )
     bad = int((~torch.isfinite(scores)).sum())
     if bad:
         raise InputError(f"prediction {path}: {bad} of {scores.numel()} scores are NaN or infinite; expected numbers")
-    if kind == "probabilities" and not (scores.min() >= 0 and scores.max() <= 1):
+    if kind == "probabilities" and not (scores.min() >= -TOLERANCE and scores.max() <= 1 + TOLERANCE):
         raise InputError(
             f"prediction {path}: said to be probabilities but runs from {scores.min():.4g} to {scores.max():.4g}; "
             "say that they are logits, or apply a softmax"

@@ -59,5 +59,9 @@ class ConfusionMatrix:
 
     @property
     def miou(self) -> float:
-        """Mean of `iou` over the classes that occur, in percent; NaN when nothing was counted."""
-        return float(self.iou.nanmean())
+        """Mean of `iou` over the classes that have true pixels, in percent; NaN when nothing was counted.
+
+        A class that is only predicted is left out, so that two predictions of the same labels share their classes; its
+        pixels count against the classes that they belong to.
+        """
+        return float(self.iou[self.counts.sum(1) > 0].mean())

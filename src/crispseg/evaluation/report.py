@@ -77,7 +77,7 @@ class Comparison:
         }
         return json.dumps(content, indent=2) + "\n"
 
-    def table(self, names: Sequence[str] | None = None) -> Table:
+    def table(self) -> Table:
         """IoU of every class and their means, before and after, over all pixels and in the trimap."""
         table = Table(title=f"IoU in percent over {self.images} images", title_justify="left")
         table.add_column("class")
@@ -85,7 +85,7 @@ class Comparison:
             table.add_column(column, justify="right")
         accuracies = (self.before.overall, self.after.overall, self.before.trimap, self.after.trimap)
         for label, values in enumerate(zip(*(matrix.iou.tolist() for matrix in accuracies), strict=True)):
-            table.add_row(names[label] if names else str(label), *_cells(values))
+            table.add_row(str(label), *_cells(values))
         table.add_section()
         table.add_row("mean", *_cells([matrix.miou for matrix in accuracies]), style="bold")
         return table

@@ -1,4 +1,4 @@
-"""One image with its prediction: read from files, sharpened, timed."""
+"""One image with its prediction: sharpened and timed."""
 
 import time
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Sharpened:
 @torch.inference_mode()
 def sharpen_one(sharpener: Sharpener, image: Tensor, prediction: Prediction) -> Sharpened:
     """Sharpen the prediction of a (3, H, W) uint8 image, where the weights of the sharpener are."""
-    device = sharpener.affinity.log_hardness.device
+    device = sharpener.device
     size = (image.shape[-2], image.shape[-1])
     start = time.perf_counter()
     scores = sharpener.expecting(prediction.kind)(image[None].to(device), prediction.scores[None].to(device))[0].cpu()

@@ -1,14 +1,13 @@
 """Sharpen the predictions of images in files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from rich.progress import Progress
 from torch import Tensor
 
-from crispseg.data import Prediction, read_image, read_prediction, write_labels, write_scores
+from crispseg.data import Prediction, ScoreKind, read_image, read_prediction, write_labels, write_scores
 from crispseg.data.files import expand_images, match_files
 from crispseg.data.labels import default_palette
 from crispseg.data.prediction import PREDICTION_SUFFIXES
@@ -36,10 +35,10 @@ def sharpen(
     output: Path,
     sharpener: Sharpener,
     *,
-    scores: Literal["logits", "probabilities"] = "logits",
+    scores: ScoreKind = "logits",
     save_scores: bool = False,
     progress: Progress | None = None,
-) -> list[Written]:
+) -> Iterator[Written]:
     """Sharpen the predictions of images and write label maps and pictures.
 
     For an image NAME there will be `NAME.png`, `before_after/NAME.png` and, if asked, `scores/NAME.safetensors`.
@@ -53,30 +52,29 @@ def sharpen(
         save_scores: Write the sharpened scores too.
         progress: Shows how far it is.
 
-    Returns:
-        What was written, in the order of the images.
+    Yields:
+        What was written, after each image.
 
     Raises:
         InputError: If anything that was given cannot be read, does not fit together, or cannot be written. What is
             written before that is complete.
     """
     pairs = _pair(expand_images(images), prediction)
+    _check_outputs(pairs, output)
     make_folder(output)
     make_folder(output / "before_after")
     if save_scores:
         make_folder(output / "scores")
-    written = []
     for image_file, prediction_file in progress.track(pairs, description="sharpening") if progress else pairs:
         name = image_file.stem
         image, said = read_image(image_file), read_prediction(prediction_file, scores)
         with naming(prediction_file):
             result = sharpen_one(sharpener, image, said)
-        if save_scores:
-            write_scores(output / "scores" / f"{name}.safetensors", result.scores)
         labels = _write(output, name, image, said, result)
+        if save_scores:
+            write_scores(output / "scores" / f"{name}.safetensors", result.scores, said)
         changed = float((result.before != result.after).double().mean())
-        written.append(Written(image_file, labels, changed, result.seconds))
-    return written
+        yield Written(image_file, labels, changed, result.seconds)
 
 
 def _pair(images: list[Path], prediction: Path) -> list[tuple[Path, Path]]:
@@ -87,6 +85,15 @@ def _pair(images: list[Path], prediction: Path) -> list[tuple[Path, Path]]:
     if len(images) != 1:
         raise InputError(f"{len(images)} images but one prediction file {prediction}; expected a folder of predictions")
     return [(images[0], prediction)]
+
+
+def _check_outputs(pairs: list[tuple[Path, Path]], output: Path) -> None:
+    """Refuse to write over what is read."""
+    read = {path.resolve() for pair in pairs for path in pair}
+    for image, _ in pairs:
+        for target in (output / f"{image.stem}.png", output / "scores" / f"{image.stem}.safetensors"):
+            if target.resolve() in read:
+                raise InputError(f"output {target}: is one of the files to read; choose another output folder")
 
 
 def _write(output: Path, name: str, image: Tensor, prediction: Prediction, result: Sharpened) -> Path:

@@ -3,21 +3,22 @@
 import copy
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
 from crispseg.checks import check_choice, check_map
+from crispseg.data.prediction import TOLERANCE, ScoreKind
 from crispseg.errors import InputError
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.nn import Affinity, LocalFilter
 from crispseg.window import Window
 
 DEFAULT_WINDOW = Window(9)
-DEFAULT_HARDNESS = 3.0
-DEFAULT_ITERATIONS = 15
+DEFAULT_HARDNESS = 5.0
+DEFAULT_ITERATIONS = 25
 
 SHIPPED_WEIGHTS = "embedding.safetensors"
 
@@ -58,7 +59,7 @@ class Sharpener(nn.Module):
         hardness: float = DEFAULT_HARDNESS,
         iterations: int = DEFAULT_ITERATIONS,
         norm: int = 1,
-        scores: Literal["logits", "probabilities"] = "logits",
+        scores: ScoreKind = "logits",
     ) -> None:
         super().__init__()
         check_choice("scores", scores, ("logits", "probabilities"))
@@ -76,7 +77,7 @@ class Sharpener(nn.Module):
         hardness: float = DEFAULT_HARDNESS,
         iterations: int = DEFAULT_ITERATIONS,
         norm: int = 1,
-        scores: Literal["logits", "probabilities"] = "logits",
+        scores: ScoreKind = "logits",
     ) -> Self:
         """A sharpener with trained weights: those that ship with the package, or a file that `crispseg train` wrote.
 
@@ -89,7 +90,7 @@ class Sharpener(nn.Module):
         sharpener = cls(network, window=window, hardness=hardness, iterations=iterations, norm=norm, scores=scores)
         return sharpener.eval()
 
-    def expecting(self, scores: Literal["logits", "probabilities"]) -> Self:
+    def expecting(self, scores: ScoreKind) -> Self:
         """The same sharpener, weights shared, for scores of the given kind."""
         check_choice("scores", scores, ("logits", "probabilities"))
         other = copy.copy(self)
@@ -112,26 +113,41 @@ class Sharpener(nn.Module):
                 are not finite.
             TypeError: If a dtype is not as above.
         """
-        check_map("scores", scores)
-        _check_fit(image, scores)
-        rgb = _to_unit_range(image)
-        if not torch.compiler.is_compiling():
-            _check_values(rgb, scores, self.scores)
-        size = (image.shape[-2], image.shape[-1])
-        probabilities = to_probabilities(resize(scores.to(rgb.dtype), size), self.scores)
+        if output_size is not None and min(output_size) < 1:
+            raise InputError(f"output_size is {output_size}; expected (height, width), both above 0")
+        rgb, probabilities = self.prepare(image, scores)
         crisp = self.filter(probabilities, self.affinity(self.embedding(rgb)))
         if output_size is not None:
             crisp = resize(crisp, output_size)
         return _from_probabilities(crisp, self.scores).to(scores.dtype)
 
+    def prepare(self, image: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Check a batch; give the image as the embedding takes it and the scores as the filter does.
+
+        Arguments and errors are those of `forward`.
+
+        Returns:
+            (N, 3, H, W) floating point in [0, 1] and (N, C, H, W) probabilities.
+        """
+        check_map("scores", scores)
+        _check_fit(image, scores)
+        dtype = next((p.dtype for p in self.embedding.parameters()), torch.float32)
+        rgb = image.to(dtype) / 255 if image.dtype == torch.uint8 else image.to(dtype)
+        if not torch.compiler.is_compiling():
+            _check_values(rgb, scores, self.scores)
+        size = (image.shape[-2], image.shape[-1])
+        wide = scores.to(torch.promote_types(dtype, torch.float32))
+        return rgb, _to_probabilities(resize(wide, size), self.scores)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the sharpener works."""
+        return self.affinity.log_hardness.device
+
 
 def shipped_weights() -> Path:
     """The weights inside the package."""
     return Path(str(files("crispseg") / "weights" / SHIPPED_WEIGHTS))
-
-
-def _to_unit_range(image: Tensor) -> Tensor:
-    return image.float() / 255 if image.dtype == torch.uint8 else image
 
 
 def resize(value: Tensor, size: tuple[int, int]) -> Tensor:
@@ -141,16 +157,15 @@ def resize(value: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(value, size=size, mode="bilinear", align_corners=False)
 
 
-def to_probabilities(scores: Tensor, kind: str) -> Tensor:
-    """(N, C, H, W) scores of a kind as probabilities: a softmax, or a sigmoid for a single channel."""
+def _to_probabilities(scores: Tensor, kind: ScoreKind) -> Tensor:
     if kind == "probabilities":
         return scores
     return scores.sigmoid() if scores.shape[1] == 1 else scores.softmax(1)
 
 
-def _from_probabilities(probabilities: Tensor, kind: str) -> Tensor:
+def _from_probabilities(probabilities: Tensor, kind: ScoreKind) -> Tensor:
     if kind == "probabilities":
-        return probabilities
+        return probabilities.clamp(0, 1)
     smallest = torch.finfo(probabilities.dtype).tiny
     if probabilities.shape[1] == 1:
         return probabilities.clamp(min=smallest).log() - (1 - probabilities).clamp(min=smallest).log()
@@ -175,11 +190,11 @@ def _check_fit(image: Tensor, scores: Tensor) -> None:
     if highest > lowest:
         raise InputError(
             f"image is {height}x{width} but its scores are {rows}x{columns}, of another aspect; expected scores of the "
-            "whole image: cut off padding, or give the image that the network saw"
+            "whole image, upright as EXIF says: cut off padding, or give the image that the network saw"
         )
 
 
-def _check_values(rgb: Tensor, scores: Tensor, kind: str) -> None:
+def _check_values(rgb: Tensor, scores: Tensor, kind: ScoreKind) -> None:
     if rgb.numel() and not (rgb.min() >= 0 and rgb.max() <= 1):
         raise InputError(
             f"image runs from {rgb.min():.4g} to {rgb.max():.4g}; expected uint8, or floating point in [0, 1] before "
@@ -187,8 +202,9 @@ def _check_values(rgb: Tensor, scores: Tensor, kind: str) -> None:
         )
     if not torch.isfinite(scores).all():
         raise InputError("scores hold NaN or infinity; expected finite numbers")
-    if kind == "probabilities" and scores.numel() and not (scores.min() >= 0 and scores.max() <= 1):
+    low, high = (float(scores.min()), float(scores.max())) if scores.numel() else (0.0, 1.0)
+    if kind == "probabilities" and not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
         raise InputError(
-            f"scores run from {scores.min():.4g} to {scores.max():.4g}; expected probabilities in [0, 1], or "
+            f"scores run from {low:.4g} to {high:.4g}; expected probabilities in [0, 1], or "
             'Sharpener(..., scores="logits")'
         )

@@ -1,21 +1,22 @@
 """Find hardness, window and iterations on labelled images."""
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from rich.progress import Progress
-from torch import Tensor, nn
+from torch import Tensor
 
 from crispseg.checks import check_choice, check_count, check_positive
-from crispseg.data import Prediction, Sample
+from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
 from crispseg.evaluation import Accuracy, trimap
-from crispseg.inference.evaluate import TRIMAP_WIDTH, LabelledPredictions
+from crispseg.inference.evaluate import TRIMAP_WIDTH
 from crispseg.inference.one_image import naming
-from crispseg.inference.sharpener import resize, to_probabilities
+from crispseg.inference.sharpener import Sharpener, resize
 from crispseg.ops import affinity, local_distance, local_filter
 from crispseg.window import Window
 
@@ -61,12 +62,11 @@ class Tuning:
 @torch.inference_mode()
 def tune(
     data: LabelledPredictions,
-    embedding: nn.Module,
+    sharpener: Sharpener,
     *,
     windows: Sequence[Window],
     hardness: Sequence[float],
     iterations: Sequence[int],
-    norm: int = 1,
     objective: str = "both",
     every: int = 1,
     progress: Progress | None = None,
@@ -75,20 +75,35 @@ def tune(
 
     Args:
         data: Images to tune on; report what was found on others.
-        embedding: Gives the embedding of an image, on the device to work on.
+        sharpener: Gives embedding, norm and device; its own window, hardness and iterations play no part.
         windows: Windows to try.
         hardness: Values of λ to try.
         iterations: Numbers of passes to try.
-        norm: 1 or 2, the norm of the distance.
         objective: "miou", "trimap", or "both" for their mean.
         every: Take every n-th image.
         progress: Shows how far it is.
 
     Raises:
-        InputError: If a list is empty, a value makes no sense, or a file cannot be read or does not fit.
+        InputError: If a list is empty, a value makes no sense, a file cannot be read or does not fit, or the objective
+            is not defined because the labels have no boundary.
     """
+    grid = _grid(windows, hardness, iterations)
     check_choice("objective", objective, ("miou", "trimap", "both"))
     check_count("every", every)
+    after = {setting: Accuracy.empty(data.classes) for setting in grid}
+    result = Tuning(Accuracy.empty(data.classes), after, objective, images=0)
+    indices = range(0, len(data), every)
+    for index in progress.track(indices, description="tuning") if progress else indices:
+        sample, prediction = data.read(index)
+        with naming(data.files[index]):
+            _add(result, sample, prediction, sharpener)
+        result.images += 1
+    if math.isnan(result.value(grid[0])):
+        raise InputError(f"{objective} is not defined: the labels of {result.images} images show no boundary")
+    return result
+
+
+def _grid(windows: Sequence[Window], hardness: Sequence[float], iterations: Sequence[int]) -> list[Setting]:
     for name, values in (("windows", windows), ("hardness", hardness), ("iterations", iterations)):
         if not values:
             raise InputError(f"no {name} to try; expected at least one")
@@ -96,27 +111,18 @@ def tune(
         check_positive("hardness", value)
     for count in iterations:
         check_count("iterations", count)
-    grid = [Setting(window, value, count) for window in windows for value in hardness for count in iterations]
-    result = Tuning(Accuracy.empty(data.classes), {s: Accuracy.empty(data.classes) for s in grid}, objective, images=0)
-    indices = range(0, len(data), every)
-    for index in progress.track(indices, description="tuning") if progress else indices:
-        sample, prediction = data.read(index)
-        with naming(data.files[index]):
-            _add(result, sample, prediction, embedding, norm)
-        result.images += 1
-    return result
+    return [Setting(window, value, count) for window in windows for value in hardness for count in iterations]
 
 
-def _add(result: Tuning, sample: Sample, prediction: Prediction, embedding: nn.Module, norm: int) -> None:
-    device = next(embedding.parameters(), torch.empty(0)).device
+def _add(result: Tuning, sample: Sample, prediction: Prediction, sharpener: Sharpener) -> None:
     size = (sample.labels.shape[-2], sample.labels.shape[-1])
-    coarse = resize(prediction.scores[None], size)
-    probabilities = to_probabilities(coarse, prediction.kind).to(device)
     band = trimap(sample.labels, TRIMAP_WIDTH, ignore_index=IGNORE_INDEX)
-    result.before.add(prediction.labels(coarse[0]), sample.labels, band)
-    pixels = embedding(sample.image[None].to(device) / 255)
-    as_probabilities = Prediction(prediction.scores, "probabilities", prediction.classes)
-    for setting, filtered in _sweep(pixels, probabilities, list(result.after), norm):
+    result.before.add(prediction.labels(resize(prediction.scores[None], size)[0]), sample.labels, band)
+    image, scores = sample.image[None].to(sharpener.device), prediction.scores[None].to(sharpener.device)
+    rgb, probabilities = sharpener.expecting(prediction.kind).prepare(image, scores)
+    as_probabilities = replace(prediction, kind="probabilities")
+    norm = sharpener.affinity.norm
+    for setting, filtered in _sweep(sharpener.embedding(rgb), probabilities, list(result.after), norm):
         result.after[setting].add(as_probabilities.labels(filtered[0].cpu()), sample.labels, band)
 
 

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from crispseg.checks import check_count, check_map
+from crispseg.errors import InputError
 from crispseg.models.state import check_state, load_state
 from crispseg.models.vgg import VGG_LAYERS, VGG_MEAN, VGG_STD, vgg_state
 from crispseg.writing import written_whole
@@ -127,7 +128,12 @@ def load_embedding_net(path: Path) -> EmbeddingNet:
         InputError: If the file is missing, is not safetensors, or does not hold an `EmbeddingNet`.
     """
     state = load_state(path, "embedding weights")
-    expected = EmbeddingNet(dim=state["fuse.weight"].shape[0] if "fuse.weight" in state else 64)
-    check_state(state, {name: tuple(value.shape) for name, value in expected.state_dict().items()}, path)
-    expected.load_state_dict(state)
-    return expected
+    fuse = state.get("fuse.weight")
+    network = EmbeddingNet(dim=fuse.shape[0] if fuse is not None and fuse.ndim and len(fuse) else 64)
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    check_state(state, shapes, path)
+    unknown = sorted(state.keys() - shapes.keys())
+    if unknown:
+        raise InputError(f"weights {path}: {unknown[0]} is not of an EmbeddingNet: were they made for this?")
+    network.load_state_dict(state)
+    return network

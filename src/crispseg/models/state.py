@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -28,9 +29,11 @@ def check_state(state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...
     """Compare shapes with those of a network.
 
     Raises:
-        InputError: If a tensor is missing or has another shape.
+        InputError: If a tensor is missing, has another shape, or holds NaN or infinity.
     """
     for name, shape in shapes.items():
         found = tuple(state[name].shape) if name in state else "missing"
         if found != shape:
             raise InputError(f"weights {source}: {name} is {found}; expected shape {shape}: were they made for this?")
+        if not torch.isfinite(state[name]).all():
+            raise InputError(f"weights {source}: {name} holds NaN or infinity; expected trained weights")

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from crispseg.errors import InputError
 from crispseg.models.state import check_state, load_state
 
 VGG_LAYERS = {
@@ -43,13 +44,21 @@ def vgg_state(source: str | Path) -> dict[str, Tensor]:
     layers = {name: state[name] for name in shapes}
     if "preprocess.weight" not in state:
         return layers | {"mean": torch.tensor(VGG_MEAN)}
+    check_state(state, {"preprocess.weight": (3, 3, 1, 1), "preprocess.bias": (3,)}, source)
+    if torch.linalg.det(state["preprocess.weight"][:, :, 0, 0].double()) == 0:
+        raise InputError(f"VGG weights {source}: preprocess.weight loses colours; expected an invertible mixture")
     return layers | _fold(state["preprocess.weight"], state["preprocess.bias"], layers["conv1_1.weight"])
 
 
 def _torchvision_state() -> dict[str, Tensor]:
     from torchvision.models import VGG16_Weights  # noqa: PLC0415 - slow to import, and needed for this source alone
 
-    weights = VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=True)
+    try:
+        weights = VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=True)
+    except OSError as error:
+        raise InputError(
+            f"VGG weights vgg16: torchvision could not download them ({error}); give a safetensors file instead"
+        ) from error
     return {
         f"{name}.{kind}": weights[f"features.{index}.{kind}"]
         for name, index in _TORCHVISION_INDEX.items()

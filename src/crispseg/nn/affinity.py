@@ -5,9 +5,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from crispseg.checks import check_choice, check_positive
+from crispseg.checks import check_choice, check_positive, check_window
 from crispseg.ops import affinity_weights
 from crispseg.window import Window
+
+_LARGEST_LOG = math.log(1e30)
 
 
 class Affinity(nn.Module):
@@ -36,6 +38,7 @@ class Affinity(nn.Module):
 
     def __init__(self, window: Window, hardness: float, *, learned: bool = False, norm: int = 1) -> None:
         super().__init__()
+        check_window(window)
         check_positive("hardness", hardness)
         check_choice("norm", norm, (1, 2))
         self.window = window
@@ -49,7 +52,8 @@ class Affinity(nn.Module):
     @property
     def hardness(self) -> Tensor:
         """λ, a positive scalar tensor."""
-        return self.log_hardness.exp()
+        # Bounded, so that an optimiser gone astray meets a hard or a soft filter and never 0 or infinity.
+        return self.log_hardness.clamp(-_LARGEST_LOG, _LARGEST_LOG).exp()
 
     def forward(self, embedding: Tensor) -> Tensor:
         """(N, D, H, W) embedding to (N, K, H, W) weights."""

@@ -4,7 +4,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from crispseg.checks import check_window
 from crispseg.ops import embedding_loss
+from crispseg.ops.embedding_loss import check_loss_options
 from crispseg.window import Window
 
 
@@ -20,6 +22,9 @@ class EmbeddingLoss(nn.Module):
         ignore_index: Label of pixels that belong to no pair.
         balance: "none", or "parity" to give equal and different pairs the same total weight.
         reduction: "mean" over the pairs or "sum".
+
+    Raises:
+        InputError: If an option is not as above, or not 0 <= near <= far.
 
     Example:
         >>> import torch
@@ -41,6 +46,8 @@ class EmbeddingLoss(nn.Module):
         reduction: Literal["mean", "sum"] = "mean",
     ) -> None:
         super().__init__()
+        check_window(window)
+        check_loss_options(near, far, norm=norm, stride=stride, balance=balance, reduction=reduction)
         self.window = window
         self.near = near
         self.far = far

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from crispseg.checks import check_count
+from crispseg.checks import check_count, check_window
 from crispseg.ops import local_filter
 from crispseg.window import Window
 
@@ -26,6 +26,7 @@ class LocalFilter(nn.Module):
 
     def __init__(self, window: Window, *, iterations: int = 1, normalize: bool = True) -> None:
         super().__init__()
+        check_window(window)
         check_count("iterations", iterations)
         self.window = window
         self.iterations = iterations

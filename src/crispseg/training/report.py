@@ -26,6 +26,7 @@ class ValidationReport(Callback):
     def __init__(self, output: Path) -> None:
         self.output = output
         self.last = (time.monotonic(), 0)
+        """Time and step of the last validation."""
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start the clock."""

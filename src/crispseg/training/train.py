@@ -3,14 +3,16 @@
 import logging
 import warnings
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import lightning
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from crispseg.checks import check_count
+from crispseg.checks import check_count, check_not_negative, check_positive
 from crispseg.data.crops import ConsecutiveSampler, CropDataset
 from crispseg.data.sample import LabelledImages
 from crispseg.data.whole_images import WholeImages
@@ -64,7 +66,8 @@ def train(
         val_every: Steps between two validations; a checkpoint is written after each.
         val_images: Images of each data set to validate on, evenly spaced.
         workers: Processes that read and cut images.
-        seed: Everything random follows from it.
+        seed: Crops and augmentation follow from it; a network that starts at random is drawn by the caller, for which
+            `crispseg train` seeds first.
         accelerator: What Lightning runs on: "auto", "cpu", "gpu".
         precision: Of the convolutions: "32-true", or "bf16-mixed" for twice the speed where the processor has it
             ("16-mixed" on older GPUs). The loss is always computed in float32.
@@ -77,11 +80,17 @@ def train(
         InputError: If a number makes no sense, the output cannot be written, holds another run while `resume` is not
             given, or holds none while it is.
     """
-    for name, value in (("steps", steps), ("batch_size", batch_size), ("val_every", val_every)):
+    counts = {"steps": steps, "batch_size": batch_size, "val_every": val_every, "val_images": val_images}
+    for name, value in counts.items():
         check_count(name, value)
+    for name, number in (("warmup", warmup), ("side_weight", side_weight), ("workers", workers)):
+        check_not_negative(name, number)
+    check_positive("learning_rate", learning_rate)
+    if not val_data:
+        raise InputError("no validation data; expected at least one data set in val_data")
     checkpoint = _checkpoint(output, resume)
     _quieten()
-    lightning.seed_everything(seed, workers=True, verbose=False)
+    seed_everything(seed)
     task = EmbeddingTask(
         network,
         loss,
@@ -91,34 +100,66 @@ def train(
         steps=steps,
         val_names=list(val_data),
     )
-    interval = min(val_every, steps)
-    trainer = lightning.Trainer(
+    report = ValidationReport(output)
+    trainer = _build_trainer(
         accelerator=accelerator,
-        devices=1,
         precision=precision,
         max_steps=steps,
         logger=TensorBoardLogger(output, name="", version="log"),
-        callbacks=_callbacks(output),
+        callbacks=[_save_checkpoint(output), report, LearningRateMonitor(), RichProgressBar()],
         log_every_n_steps=10,
         num_sanity_val_steps=0,
         enable_model_summary=False,
     )
     crops = CropDataset(train_data, crop_size, zoom=zoom, seed=seed)
-    sampler = ConsecutiveSampler(interval * batch_size, lambda: trainer.global_step * batch_size)
+    sampler = ConsecutiveSampler(min(val_every, steps) * batch_size, lambda: trainer.global_step * batch_size)
     train_loader = DataLoader(crops, batch_size, sampler=sampler, num_workers=workers)
     val_loaders = [DataLoader(WholeImages(data, val_images)) for data in val_data.values()]
-    trainer.fit(task, train_loader, val_loaders, ckpt_path=checkpoint, weights_only=True)
+    try:
+        trainer.fit(task, train_loader, val_loaders, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit:  # what Lightning makes of Ctrl-C
+        raise KeyboardInterrupt(f"; go on with --resume from {output / CHECKPOINT}") from None
+    if report.last[1] < trainer.global_step:  # the last steps were too few for a validation of their own
+        trainer.validate(task, val_loaders, verbose=False)
     return task
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and PyTorch, here and in the processes that read images.
+
+    Raises:
+        InputError: If `seed` is not between 0 and 2³² - 1.
+    """
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed is {seed}; expected a number from 0 to {2**32 - 1}")
+    lightning.seed_everything(seed, workers=True, verbose=False)
+
+
+def _build_trainer(**options: Any) -> lightning.Trainer:  # noqa: ANN401 - they are Lightning's
+    try:
+        return lightning.Trainer(devices=1, **options)
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"Lightning cannot run so ({reason}); choose another accelerator or precision") from error
 
 
 def _checkpoint(output: Path, resume: bool) -> Path | None:
     checkpoint = output / CHECKPOINT
     if resume and not checkpoint.is_file():
         raise InputError(f"nothing to resume: {checkpoint} does not exist; run without --resume")
+    if resume:
+        _check_checkpoint(checkpoint)
     if not resume and checkpoint.exists():
         raise InputError(f"{output} holds an earlier run; go on with --resume, or choose another --output")
     make_folder(output)
     return checkpoint if resume else None
+
+
+def _check_checkpoint(checkpoint: Path) -> None:
+    try:
+        torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # a damaged file fails in as many ways as it can be damaged
+        raise InputError(f"{checkpoint}: damaged ({type(error).__name__}); remove it and start again") from error
 
 
 def _quieten() -> None:
@@ -126,14 +167,13 @@ def _quieten() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in (
         r"Checkpoint directory .* exists and is not empty",  # the log lies in it
-        r".*does not have many workers",  # two cores are better spent on the network
+        r".*does not have many workers",  # reading a crop is far cheaper than a step
         r".*smaller than the logging interval",  # short runs log at their validations
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # between Lightning and PyTorch
     ):
         warnings.filterwarnings("ignore", message=message)
 
 
-def _callbacks(output: Path) -> list[Callback]:
+def _save_checkpoint(output: Path) -> Callback:
     name = CHECKPOINT.removesuffix(".ckpt")
-    checkpoint = ModelCheckpoint(output, name, save_on_train_epoch_end=True, enable_version_counter=False)
-    return [checkpoint, ValidationReport(output), LearningRateMonitor(), RichProgressBar()]
+    return ModelCheckpoint(output, name, save_on_train_epoch_end=True, enable_version_counter=False)

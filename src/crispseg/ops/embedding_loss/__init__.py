@@ -54,12 +54,7 @@ def embedding_loss(
     check_map("embedding", embedding)
     check_labels(labels)
     check_same_grid("embedding", embedding, "labels", labels)
-    check_choice("norm", norm, (1, 2))
-    check_count("stride", stride)
-    check_choice("balance", balance, ("none", "parity"))
-    check_choice("reduction", reduction, ("mean", "sum"))
-    if not 0 <= near <= far:
-        raise InputError(f"near is {near} and far is {far}; expected 0 <= near <= far")
+    check_loss_options(near, far, norm=norm, stride=stride, balance=balance, reduction=reduction)
     return embedding_loss_reference(
         embedding,
         labels,
@@ -72,3 +67,17 @@ def embedding_loss(
         balance=balance,
         reduction=reduction,
     )
+
+
+def check_loss_options(near: float, far: float, *, norm: int, stride: int, balance: str, reduction: str) -> None:
+    """Refuse options that `embedding_loss` does not have.
+
+    Raises:
+        InputError: If one is not as `embedding_loss` documents it.
+    """
+    check_choice("norm", norm, (1, 2))
+    check_count("stride", stride)
+    check_choice("balance", balance, ("none", "parity"))
+    check_choice("reduction", reduction, ("mean", "sum"))
+    if not 0 <= near <= far:
+        raise InputError(f"near is {near} and far is {far}; expected 0 <= near <= far")

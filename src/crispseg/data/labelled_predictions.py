@@ -1,0 +1,68 @@
+"""Labelled images with what a network said of them."""
+
+from pathlib import Path
+
+from crispseg.data.files import match_files
+from crispseg.data.folder import LabelledFolder
+from crispseg.data.prediction import PREDICTION_SUFFIXES, Prediction, ScoreKind, read_prediction
+from crispseg.data.sample import IGNORE_INDEX, Sample
+from crispseg.errors import InputError
+
+
+class LabelledPredictions:
+    """Images with true labels and with what a network said of them.
+
+    Args:
+        images: Folder of images.
+        labels: Folder of true label maps.
+        predictions: Folder of label maps or scores.
+        void: True label of pixels without a class.
+        classes: Number of classes; None takes the number of score channels.
+        scores: What floating-point scores in the files are.
+
+    Raises:
+        InputError: If folders do not fit together, `classes` is not between 1 and 255, or it is None and the first
+            prediction is a label map.
+    """
+
+    def __init__(
+        self,
+        images: Path,
+        labels: Path,
+        predictions: Path,
+        *,
+        void: int,
+        classes: int | None,
+        scores: ScoreKind,
+    ) -> None:
+        self.folder = LabelledFolder(images, labels, void)
+        self.files = match_files(self.folder.images, predictions, PREDICTION_SUFFIXES, "prediction")
+        self.scores = scores
+        self.classes = classes if classes is not None else self._count_classes()
+        if not 1 <= self.classes <= IGNORE_INDEX:
+            raise InputError(f"{self.classes} classes; expected 1 to {IGNORE_INDEX}")
+
+    def __len__(self) -> int:
+        return len(self.folder)
+
+    def read(self, index: int) -> tuple[Sample, Prediction]:
+        """Read image, true labels and prediction, and check that their labels are classes."""
+        sample, prediction = self.folder.read(index), read_prediction(self.files[index], self.scores)
+        known = sample.labels[sample.labels != IGNORE_INDEX]
+        if known.numel() and int(known.max()) >= self.classes:
+            raise InputError(
+                f"label map {self.folder.labels[index]}: label {int(known.max())} is not one of the {self.classes} "
+                "classes; give its number as void if it is one"
+            )
+        if max(prediction.classes) >= self.classes:
+            raise InputError(
+                f"prediction {self.files[index]}: label {max(prediction.classes)} is not one of the {self.classes} "
+                "classes"
+            )
+        return sample, prediction
+
+    def _count_classes(self) -> int:
+        prediction = read_prediction(self.files[0], self.scores)
+        if not prediction.from_scores:
+            raise InputError(f"predictions are label maps ({self.files[0]}); give the number of classes")
+        return len(prediction.classes)
