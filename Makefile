@@ -11,7 +11,7 @@ demo: $(CORE)
 	$(BIN)/python demo/demo.py
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --cov
 
 lint: $(DEV)
 	$(BIN)/ruff format --check

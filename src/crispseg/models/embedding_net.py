@@ -70,6 +70,8 @@ class EmbeddingNet(nn.Module):
         check_map("image", image)
         taps: dict[str, Tensor] = {}
         x = (image - self.mean[:, None, None]) / self.std[:, None, None]
+        # Convolutions are a third faster with the channels of a pixel side by side, and the distances want them so.
+        x = x.contiguous(memory_format=torch.channels_last)
         for name in VGG_LAYERS:
             x = F.relu(self.get_submodule(name)(x))
             taps[name] = x

@@ -43,8 +43,7 @@ class EmbeddingTask(LightningModule):
         val_names: list[str],
     ) -> None:
         super().__init__()
-        # Convolutions on a CPU are a fifth faster with the channels of a pixel side by side.
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = network
         self.loss = loss
         self.side_weight = side_weight
         self.learning_rate = learning_rate
@@ -55,7 +54,7 @@ class EmbeddingTask(LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         image, labels = batch
-        embedding, taps = self.network.embed_with_taps(image.contiguous(memory_format=torch.channels_last))
+        embedding, taps = self.network.embed_with_taps(image)
         total: Tensor = self.loss(embedding, labels)
         self.log("loss/final", total, prog_bar=True)
         if self.side_weight:
