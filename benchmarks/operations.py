@@ -1,4 +1,4 @@
-"""Time the operations that cost time against what `torch.nn.functional.unfold` gives, on the same input in the same run.
+"""Time the operations that cost time against what `torch.nn.functional.unfold` gives, on one input in one run.
 
     make bench
 
