@@ -22,7 +22,9 @@ def make_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise InputError(f"output folder {folder}: cannot be written to ({error.strerror or error})") from error
+        raise InputError(
+            f"output folder {folder}: cannot be written to ({error.strerror or error}); choose another"
+        ) from error
 
 
 def check_writable(path: Path) -> None:

@@ -35,7 +35,7 @@ def expand_images(paths: Iterable[Path]) -> list[Path]:
         elif path.is_file():
             images.append(path)
         else:
-            raise InputError(f"image {path}: no such file or folder")
+            raise InputError(f"image {path}: no such file or folder; check the path")
     by_stem(images, "image")
     return images
 

@@ -171,7 +171,10 @@ def _check_scores(scores: Tensor, kind: ScoreKind, path: Path) -> Tensor:
         )
     bad = int((~torch.isfinite(scores)).sum())
     if bad:
-        raise InputError(f"prediction {path}: {bad} of {scores.numel()} scores are NaN or infinite; expected numbers")
+        raise InputError(
+            f"prediction {path}: {bad} of {scores.numel()} scores are NaN or infinite; expected "
+            "finite numbers: look for what broke in the network that gave them"
+        )
     if kind == "probabilities" and not (scores.min() >= -TOLERANCE and scores.max() <= 1 + TOLERANCE):
         raise InputError(
             f"prediction {path}: said to be probabilities but runs from {scores.min():.4g} to {scores.max():.4g}; "

@@ -81,7 +81,7 @@ def _pair(images: list[Path], prediction: Path) -> list[tuple[Path, Path]]:
     if prediction.is_dir():
         return list(zip(images, match_files(images, prediction, PREDICTION_SUFFIXES, "prediction"), strict=True))
     if not prediction.is_file():
-        raise InputError(f"prediction {prediction}: no such file or folder")
+        raise InputError(f"prediction {prediction}: no such file or folder; check the path")
     if len(images) != 1:
         raise InputError(f"{len(images)} images but one prediction file {prediction}; expected a folder of predictions")
     return [(images[0], prediction)]

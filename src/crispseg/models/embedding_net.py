@@ -136,6 +136,6 @@ def load_embedding_net(path: Path) -> EmbeddingNet:
     check_state(state, shapes, path)
     unknown = sorted(state.keys() - shapes.keys())
     if unknown:
-        raise InputError(f"weights {path}: {unknown[0]} is not of an EmbeddingNet: were they made for this?")
+        raise InputError(f"weights {path}: {unknown[0]} is not of an EmbeddingNet: give weights made for this network")
     network.load_state_dict(state)
     return network

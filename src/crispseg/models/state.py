@@ -34,6 +34,8 @@ def check_state(state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...
     for name, shape in shapes.items():
         found = tuple(state[name].shape) if name in state else "missing"
         if found != shape:
-            raise InputError(f"weights {source}: {name} is {found}; expected shape {shape}: were they made for this?")
+            raise InputError(
+                f"weights {source}: {name} is {found}; expected shape {shape}: give weights made for this network"
+            )
         if not torch.isfinite(state[name]).all():
             raise InputError(f"weights {source}: {name} holds NaN or infinity; expected trained weights")
