@@ -66,7 +66,7 @@ SHARPEN = {
     ),
     "NaN": (
         ["{}/images/scene0.png", "--prediction", "{}/nan.npy"],
-        "prediction {}/nan.npy: 144 of 144 scores are NaN or infinite; expected numbers",
+        "prediction {}/nan.npy: 144 of 144 scores are NaN or infinite; expected finite numbers",
     ),
     "not probabilities": (
         ["{}/images/scene0.png", "--prediction", "{}/negative.npy", "--scores", "probabilities"],
