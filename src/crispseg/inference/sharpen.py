@@ -91,7 +91,8 @@ def _check_outputs(pairs: list[tuple[Path, Path]], output: Path) -> None:
     """Refuse to write over what is read."""
     read = {path.resolve() for pair in pairs for path in pair}
     for image, _ in pairs:
-        for target in (output / f"{image.stem}.png", output / "scores" / f"{image.stem}.safetensors"):
+        names = (f"{image.stem}.png", f"before_after/{image.stem}.png", f"scores/{image.stem}.safetensors")
+        for target in (output / name for name in names):
             if target.resolve() in read:
                 raise InputError(f"output {target}: is one of the files to read; choose another output folder")
 

@@ -80,11 +80,8 @@ def train(
         InputError: If a number makes no sense, the output cannot be written, holds another run while `resume` is not
             given, or holds none while it is.
     """
-    counts = {"steps": steps, "batch_size": batch_size, "val_every": val_every, "val_images": val_images}
-    for name, value in counts.items():
-        check_count(name, value)
-    for name, number in (("warmup", warmup), ("side_weight", side_weight), ("workers", workers)):
-        check_not_negative(name, number)
+    _check_counts(steps=steps, batch_size=batch_size, val_every=val_every, val_images=val_images)
+    _check_not_negative(warmup=warmup, side_weight=side_weight, workers=workers)
     check_positive("learning_rate", learning_rate)
     if not val_data:
         raise InputError("no validation data; expected at least one data set in val_data")
@@ -133,6 +130,16 @@ def seed_everything(seed: int) -> None:
     if not 0 <= seed < 2**32:
         raise InputError(f"seed is {seed}; expected a number from 0 to {2**32 - 1}")
     lightning.seed_everything(seed, workers=True, verbose=False)
+
+
+def _check_counts(**values: int) -> None:
+    for name, value in values.items():
+        check_count(name, value)
+
+
+def _check_not_negative(**values: float) -> None:
+    for name, value in values.items():
+        check_not_negative(name, value)
 
 
 def _build_trainer(**options: Any) -> lightning.Trainer:  # noqa: ANN401 - they are Lightning's
