@@ -72,7 +72,7 @@ def _distinct_pairs(pixels: Tensor, window: Window, stride: int) -> Iterator[Shi
     """
     height, width, dim = pixels.shape
     whole = [s for s in shifts(window, height, width, stride) if stride > 1 or s.k <= window.centre]
-    # Differences of a band stay in the processor's cache; those of a whole image do not, which is four times slower.
+    # Differences of a band stay in the processor's cache; those of a whole image do not, which is several times slower.
     band = max(1, _BAND_BYTES // max(width * dim * pixels.element_size(), 1))
     for first in range(0, strided_size(height, stride), band):
         for shift in whole:
