@@ -7,6 +7,7 @@ from crispseg.errors import InputError
 from crispseg.window import Window
 
 _LARGEST = 1e30
+_PLAIN_TENSORS = (Tensor, torch.nn.Parameter)
 
 
 def check_map(name: str, value: Tensor) -> None:
@@ -68,6 +69,24 @@ def check_positive(name: str, value: float) -> None:
     """A number above 0 that float32 holds."""
     if not 0 < value <= _LARGEST:
         raise InputError(f"{name} is {value}; expected a number above 0 and up to {_LARGEST:g}")
+
+
+def check_hardness(hardness: float | Tensor, name: str, value: Tensor) -> None:
+    """A number above 0, or a floating-point tensor with one on the device of `value`.
+
+    The value of a tensor is looked at only where that costs nothing: on the CPU, outside of a trace.
+    """
+    if not isinstance(hardness, Tensor):
+        check_positive("hardness", hardness)
+        return
+    if hardness.numel() != 1:
+        raise InputError(f"hardness has shape {tuple(hardness.shape)}; expected one element")
+    if not hardness.is_floating_point():
+        raise TypeError(f"hardness is {hardness.dtype}; expected a floating-point tensor: convert it with .float()")
+    if hardness.device != value.device:
+        raise InputError(f"hardness is on {hardness.device}, {name} on {value.device}; move both to one device")
+    if hardness.device.type == "cpu" and not torch.compiler.is_compiling() and type(hardness) in _PLAIN_TENSORS:
+        check_positive("hardness", hardness.item())
 
 
 def check_not_negative(name: str, value: float) -> None:

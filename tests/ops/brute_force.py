@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 
 import torch
 from torch import Tensor
 
 from crispseg.window import Window
+
+HALF = Fraction(1, 2)
 
 
 def neighbours(window: Window, row: int, column: int, height: int, width: int) -> Iterator[tuple[int, int, int]]:
@@ -50,6 +53,28 @@ def local_parity(labels: Tensor, window: Window, *, stride: int = 1, ignore_inde
                     valid[n, k, i, j] = True
                     parity[n, k, i, j] = one == other
     return parity, valid
+
+
+def bresenham(row: int, column: int, end_row: int, end_column: int) -> list[tuple[int, int]]:
+    """Pixels of the line between two others: the nearest to each of equal steps, halves towards larger coordinates."""
+    steps = max(abs(end_row - row), abs(end_column - column))
+    fractions = [Fraction(step, steps) for step in range(steps + 1)]
+    return [
+        (math.floor(row + f * (end_row - row) + HALF), math.floor(column + f * (end_column - column) + HALF))
+        for f in fractions
+    ]
+
+
+def local_contour(boundary: Tensor, window: Window) -> Tensor:
+    batch, _, height, width = boundary.shape
+    result = torch.full((batch, window.size**2, height, width), torch.inf, dtype=torch.float64)
+    for n in range(batch):
+        for row in range(height):
+            for column in range(width):
+                for k, r, c in neighbours(window, row, column, height, width):
+                    line = bresenham(row, column, r, c) if (r, c) != (row, column) else []
+                    result[n, k, row, column] = max((float(boundary[n, 0, y, x]) for y, x in line), default=0.0)
+    return result
 
 
 def affinity(distance: Tensor, hardness: float) -> Tensor:

@@ -56,8 +56,18 @@ def _local_distance(embedding: Tensor, window: Window, **options: Any) -> Tensor
     return _finite(ops.local_distance(embedding, window, **options))
 
 
-def _affinity_weights_oracle(embedding: Tensor, window: Window, norm: int) -> Tensor:
-    return brute_force.affinity(brute_force.local_distance(embedding, window, norm=norm), 1.5)
+def _embedding_and_hardness(rng: torch.Generator, shape: tuple[int, int, int, int], window: Window) -> Inputs:
+    return *_embedding(rng, shape, window), torch.tensor(1.5, dtype=torch.float64)
+
+
+def _affinity_weights_oracle(embedding: Tensor, hardness: Tensor, window: Window, norm: int, normalize: bool) -> Tensor:
+    weights = brute_force.affinity(brute_force.local_distance(embedding, window, norm=norm), float(hardness))
+    return weights / weights.sum(1, keepdim=True) if normalize else weights
+
+
+def _boundary(rng: torch.Generator, shape: tuple[int, int, int, int], window: Window) -> Inputs:
+    batch, _, height, width = shape
+    return (torch.rand((batch, 1, height, width), generator=rng, dtype=torch.float64),)
 
 
 def _distance_and_hardness(rng: torch.Generator, shape: tuple[int, int, int, int], window: Window) -> Inputs:
@@ -106,10 +116,16 @@ OPERATIONS = (
     ),
     Operation(
         "affinity_weights",
-        _embedding,
-        lambda e, window, norm: ops.affinity_weights(e, window, 1.5, norm=norm),
+        _embedding_and_hardness,
+        lambda e, hardness, window, **options: ops.affinity_weights(e, window, hardness, **options),
         _affinity_weights_oracle,
-        ({"norm": 1}, {"norm": 2}),
+        ({"norm": 1, "normalize": False}, {"norm": 2, "normalize": False}, {"norm": 1, "normalize": True}),
+    ),
+    Operation(
+        "local_contour",
+        _boundary,
+        lambda boundary, window: _finite(ops.local_contour(boundary, window)),
+        lambda boundary, window: _finite(brute_force.local_contour(boundary, window)),
     ),
     Operation(
         "local_filter",

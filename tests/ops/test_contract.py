@@ -1,4 +1,4 @@
-"""Every operation keeps every clause of this contract."""
+"""Every operation keeps every clause of this contract, on every implementation that can run here."""
 
 from typing import Any
 
@@ -7,9 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from crispseg.window import Window
 from tests.ops.contract import OPERATIONS, Inputs, Operation
+from tests.ops.served import SERVERS, Server, served_by, server
+
+__all__ = ["server"]
 
 DIFFERENTIABLE = [op for op in OPERATIONS if op.name != "local_parity"]
 
@@ -23,11 +27,27 @@ SHAPES = [(2, 3, 5, 7), (1, 1, 1, 1), (1, 2, 1, 6), (1, 2, 3, 2), (0, 2, 4, 4)]
 
 WINDOWS = [Window(1), Window(3), Window(5), Window(3, dilation=2), Window(9, dilation=3)]
 
+# The interpreter takes its time: it gets the sizes that are unlike each other.
+SIZES = [
+    pytest.param(server, shape, window, id=f"{server}-{shape}-{window}")
+    for server in SERVERS
+    for shape in (SHAPES[::2] if server.interpreted else SHAPES)
+    for window in (WINDOWS[1::2] if server.interpreted else WINDOWS)
+]
+
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 3e-2, torch.float16: 4e-3}
 
 
-def inputs_of(op: Operation, shape: tuple[int, int, int, int], window: Window, seed: int = 0) -> Inputs:
-    return op.draw(torch.Generator().manual_seed(seed), shape, window)
+def inputs_of(op: Operation, server: Server, shape: tuple[int, int, int, int], window: Window, seed: int = 0) -> Inputs:
+    return tuple(x.to(server.device) for x in op.draw(torch.Generator().manual_seed(seed), shape, window))
+
+
+def expected_of(op: Operation, server: Server, inputs: Inputs, window: Window, options: dict[str, Any]) -> Tensor:
+    """What the definition says: loops over single pixels for the reference, the reference for everything else."""
+    if server.module != "reference":
+        with served_by(Server("reference")):
+            return op.call(*inputs, window, **options)
+    return torch.as_tensor(op.oracle(*inputs, window, **options), dtype=torch.float64)
 
 
 def cast(inputs: Inputs, dtype: torch.dtype) -> Inputs:
@@ -43,14 +63,13 @@ def gradients(op: Operation, inputs: Inputs, window: Window, options: dict[str, 
     return tuple(x.grad for x in leaves if x.grad is not None)
 
 
-@pytest.mark.parametrize("window", WINDOWS, ids=str)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("server", "shape", "window"), SIZES, indirect=["server"])
 @pytest.mark.parametrize(("op", "options"), CASES)
-def test_equals_the_brute_force_loops(
-    op: Operation, options: dict[str, Any], shape: tuple[int, int, int, int], window: Window
+def test_equals_its_definition(
+    server: Server, op: Operation, options: dict[str, Any], shape: tuple[int, int, int, int], window: Window
 ) -> None:
-    inputs = inputs_of(op, shape, window)
-    expected = torch.as_tensor(op.oracle(*inputs, window, **options), dtype=torch.float64)
+    inputs = inputs_of(op, server, shape, window)
+    expected = expected_of(op, server, inputs, window, options)
     torch.testing.assert_close(op.call(*inputs, window, **options), expected, rtol=1e-6, atol=1e-6)
 
 
@@ -61,27 +80,33 @@ def test_equals_the_brute_force_loops(
     window=st.builds(Window, st.sampled_from([1, 3, 5, 7]), st.integers(1, 4)),
     seed=st.integers(0, 2**16),
 )
-def test_equals_the_brute_force_loops_at_any_size(
-    case: tuple[Operation, dict[str, Any]], shape: tuple[int, int, int, int], window: Window, seed: int
+def test_equals_its_definition_at_any_size(
+    server: Server, case: tuple[Operation, dict[str, Any]], shape: tuple[int, int, int, int], window: Window, seed: int
 ) -> None:
+    if server.interpreted and seed % 4:
+        return
     op, options = case
-    inputs = inputs_of(op, shape, window, seed)
-    expected = torch.as_tensor(op.oracle(*inputs, window, **options), dtype=torch.float64)
+    inputs = inputs_of(op, server, shape, window, seed)
+    expected = expected_of(op, server, inputs, window, options)
     torch.testing.assert_close(op.call(*inputs, window, **options), expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("window", [Window(3), Window(3, dilation=2), Window(7)], ids=str)
 @pytest.mark.parametrize(("op", "options"), DIFFERENTIABLE_CASES)
-def test_gradients_are_those_of_finite_differences(op: Operation, options: dict[str, Any], window: Window) -> None:
-    inputs = tuple(x.requires_grad_(x.is_floating_point()) for x in inputs_of(op, (2, 3, 4, 5), window))
+def test_gradients_are_those_of_finite_differences(
+    server: Server, op: Operation, options: dict[str, Any], window: Window
+) -> None:
+    inputs = tuple(x.requires_grad_(x.is_floating_point()) for x in inputs_of(op, server, (1, 2, 3, 4), window))
     assert torch.autograd.gradcheck(lambda *x: op.call(*x, window, **options), inputs)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize(("op", "options"), DIFFERENTIABLE_CASES)
-def test_every_dtype_forward_and_backward(op: Operation, options: dict[str, Any], dtype: torch.dtype) -> None:
+def test_every_dtype_forward_and_backward(
+    server: Server, op: Operation, options: dict[str, Any], dtype: torch.dtype
+) -> None:
     window = Window(5)
-    rounded = cast(inputs_of(op, (2, 8, 9, 7), window), dtype)
+    rounded = cast(inputs_of(op, server, (2, 8, 9, 7), window), dtype)
     exact = cast(rounded, torch.float64)
     result = op.call(*rounded, window, **options)
     assert result.dtype == (torch.float32 if op.name == "embedding_loss" else dtype)
@@ -96,9 +121,9 @@ def test_every_dtype_forward_and_backward(op: Operation, options: dict[str, Any]
 
 
 @pytest.mark.parametrize(("op", "options"), DIFFERENTIABLE_CASES)
-def test_memory_layout_changes_nothing(op: Operation, options: dict[str, Any]) -> None:
+def test_memory_layout_changes_nothing(server: Server, op: Operation, options: dict[str, Any]) -> None:
     window = Window(3)
-    inputs = inputs_of(op, (2, 3, 6, 5), window)
+    inputs = inputs_of(op, server, (2, 3, 6, 5), window)
     expected = op.call(*inputs, window, **options)
     expected_gradients = gradients(op, inputs, window, options)
     for relaid in (_channels_last(inputs), _every_second_column(inputs), _transposed(inputs)):
@@ -107,9 +132,9 @@ def test_memory_layout_changes_nothing(op: Operation, options: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(("op", "options"), CASES)
-def test_an_expanded_batch_is_the_same_image_twice(op: Operation, options: dict[str, Any]) -> None:
+def test_an_expanded_batch_is_the_same_image_twice(server: Server, op: Operation, options: dict[str, Any]) -> None:
     window = Window(3)
-    single = inputs_of(op, (1, 3, 6, 5), window)
+    single = inputs_of(op, server, (1, 3, 6, 5), window)
     expanded = tuple(x.expand(2, *x.shape[1:]) if x.ndim else x for x in single)
     copied = tuple(x.contiguous() for x in expanded)
     torch.testing.assert_close(op.call(*expanded, window, **options), op.call(*copied, window, **options))
@@ -129,9 +154,9 @@ def _transposed(inputs: Inputs) -> Inputs:
 
 
 @pytest.mark.parametrize(("op", "options"), DIFFERENTIABLE_CASES)
-def test_same_input_gives_the_same_bits(op: Operation, options: dict[str, Any]) -> None:
+def test_same_input_gives_the_same_bits(server: Server, op: Operation, options: dict[str, Any]) -> None:
     window = Window(5)
-    inputs = cast(inputs_of(op, (2, 4, 17, 19), window), torch.float32)
+    inputs = cast(inputs_of(op, server, (2, 4, 17, 19), window), torch.float32)
     assert torch.equal(op.call(*inputs, window, **options), op.call(*inputs, window, **options))
     for first, second in zip(
         gradients(op, inputs, window, options), gradients(op, inputs, window, options), strict=True
@@ -141,9 +166,9 @@ def test_same_input_gives_the_same_bits(op: Operation, options: dict[str, Any]) 
 
 @pytest.mark.parametrize("poison", [torch.nan, torch.inf])
 @pytest.mark.parametrize("op", [op for op in DIFFERENTIABLE if op.gathers], ids=str)
-def test_nan_and_infinity_stay_within_the_window(op: Operation, poison: float) -> None:
+def test_nan_and_infinity_stay_within_the_window(server: Server, op: Operation, poison: float) -> None:
     window = Window(3)
-    inputs = inputs_of(op, (1, 2, 9, 9), window)
+    inputs = inputs_of(op, server, (1, 2, 9, 9), window)
     options = op.options[0]
     clean = op.call(*inputs, window, **options)
     inputs[0][0, 0, 4, 4] = poison
@@ -155,19 +180,55 @@ def test_nan_and_infinity_stay_within_the_window(op: Operation, poison: float) -
 
 
 @pytest.mark.parametrize("op", [op for op in OPERATIONS if op.gathers], ids=str)
-def test_shifting_the_image_shifts_the_result_away_from_the_border(op: Operation) -> None:
+def test_shifting_the_image_shifts_the_result_away_from_the_border(server: Server, op: Operation) -> None:
     window = Window(3, dilation=2)
-    inputs = inputs_of(op, (1, 2, 12, 12), window)
+    inputs = inputs_of(op, server, (1, 2, 12, 12), window)
     options = op.options[0]
-    rolled = tuple(torch.roll(x, (1, 2), dims=(-2, -1)) for x in inputs)
+    rolled = tuple(torch.roll(x, (1, 2), dims=(-2, -1)) if x.ndim else x for x in inputs)
     result = torch.roll(op.call(*inputs, window, **options), (1, 2), dims=(-2, -1))
     inside = (..., slice(3, -2), slice(4, -2))
     torch.testing.assert_close(op.call(*rolled, window, **options)[inside], result[inside])
 
 
-def test_a_second_derivative_is_refused_with_a_word() -> None:
-    embedding = torch.randn(1, 2, 3, 3, requires_grad=True)
-    (op,) = (op for op in OPERATIONS if op.name == "local_distance")
-    (first,) = torch.autograd.grad(op.call(embedding, Window(3), norm=2).square().sum(), embedding, create_graph=True)
-    with pytest.raises(RuntimeError, match="differentiate twice"):
+@pytest.mark.parametrize("op", [op for op in DIFFERENTIABLE if op.name != "affinity"], ids=str)
+def test_a_second_derivative_is_refused_with_a_word(server: Server, op: Operation) -> None:
+    inputs = inputs_of(op, server, (1, 2, 3, 3), Window(3))
+    inputs[0].requires_grad_()
+    result = op.call(*inputs, Window(3), **op.options[0]).square().sum()
+    (first,) = torch.autograd.grad(result, inputs[0], create_graph=True)
+    with pytest.raises(RuntimeError, match=f"{op.name} can be differentiated once; a second derivative"):
         first.sum().backward()
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # PyTorch's own check
+@pytest.mark.parametrize("op", [op for op in OPERATIONS if op.name != "affinity"], ids=str)
+def test_it_is_a_well_behaved_operator(server: Server, op: Operation) -> None:
+    """Schema, gradient registration, shapes of the fake, and tracing with sizes that change."""
+    calls = calls_of(op, inputs_of(op, server, (2, 3, 5, 4), Window(3)), Window(3))
+    assert calls[0][0].startswith(f"crispseg::{op.name}")
+    for name, arguments in calls:
+        forward = not name.endswith("_backward")  # a second derivative is refused, see above
+        copies = tuple(_copy(x, forward) if isinstance(x, Tensor) else x for x in arguments)
+        torch.library.opcheck(getattr(torch.ops.crispseg, name.removeprefix("crispseg::")).default, copies)
+
+
+def _copy(x: Tensor, differentiable: bool) -> Tensor:
+    return x.detach().clone().requires_grad_(differentiable and x.is_floating_point())
+
+
+def calls_of(op: Operation, inputs: Inputs, window: Window) -> list[tuple[str, tuple[Any, ...]]]:
+    """The operators that an operation and its gradient call, with their arguments."""
+    calls = []
+
+    class Recorder(TorchDispatchMode):
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if function.namespace == "crispseg":
+                calls.append((function.name(), args))
+            return function(*args, **(kwargs or {}))
+
+    leaves = tuple(x.detach().requires_grad_(x.is_floating_point()) for x in inputs)
+    with Recorder():
+        result = op.call(*leaves, window, **op.options[0])
+        if result.requires_grad:
+            result.sum().backward()
+    return calls

@@ -8,9 +8,10 @@ import torch
 from safetensors import safe_open
 
 import crispseg
+from crispseg import ops
 from crispseg.cli.arguments import CommandParser
 from crispseg.inference.sharpener import shipped_weights
-from crispseg.ops.implementations import implementations
+from crispseg.ops.implementations import describe
 
 _DESCRIPTION = "Show versions, devices, which implementation serves which operation, and the weights that ship."
 
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str]) -> None:
     sections = {
         "versions": _versions(),
         "devices": _devices(),
-        "operations": implementations(),
+        **_operations(),
         "weights": _weights(),
     }
     for title, rows in sections.items():
@@ -55,6 +56,11 @@ def _devices() -> dict[str, str]:
     else:
         devices[accelerator.type] = "available"
     return devices
+
+
+def _operations() -> dict[str, dict[str, str]]:
+    devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    return {f"operations on {device}": {name: describe(name, device) for name in ops.__all__} for device in devices}
 
 
 def _weights() -> dict[str, str]:

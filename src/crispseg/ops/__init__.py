@@ -1,7 +1,9 @@
-"""The operations: pure functions on tensors, each in a folder with its plain-PyTorch reference."""
+"""The operations: pure functions on tensors, each in a folder with its plain-PyTorch reference and its kernels."""
 
-from crispseg.ops.affinity import affinity, affinity_weights
+from crispseg.ops.affinity import affinity
+from crispseg.ops.affinity_weights import affinity_weights
 from crispseg.ops.embedding_loss import embedding_loss
+from crispseg.ops.local_contour import local_contour
 from crispseg.ops.local_distance import local_distance
 from crispseg.ops.local_filter import local_filter
 from crispseg.ops.local_parity import local_parity
@@ -10,6 +12,7 @@ __all__ = [
     "affinity",
     "affinity_weights",
     "embedding_loss",
+    "local_contour",
     "local_distance",
     "local_filter",
     "local_parity",

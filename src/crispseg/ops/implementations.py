@@ -1,8 +1,50 @@
-"""Which implementation serves which operation."""
+"""Which implementation serves an operation on a device, and why.
 
-from crispseg import ops
+Every operation has a folder with one file for each implementation, and in each file the same functions.
+"""
+
+import functools
+import importlib
+import importlib.util
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 
-def implementations() -> dict[str, str]:
-    """For every operation, what runs when it is called."""
-    return dict.fromkeys(ops.__all__, "reference (plain PyTorch, any device)")
+class Implementation(NamedTuple):
+    """A file in the folder of every operation, and what to know about it."""
+
+    module: str
+    description: str
+
+
+@functools.cache
+def serving(device_type: str) -> Implementation:
+    """The implementation for tensors on a device."""
+    if device_type == "cpu":
+        return _on_cpu()
+    if device_type == "cuda" and importlib.util.find_spec("triton") is not None:
+        return Implementation("triton", "Triton kernels")
+    missing = "Triton is not installed" if device_type == "cuda" else "there are no kernels for this device"
+    return Implementation("reference", f"reference in plain PyTorch: {missing}")
+
+
+def _on_cpu() -> Implementation:
+    try:
+        kernels = importlib.import_module("crispseg.ops._kernels")
+    except ImportError as error:
+        return Implementation("reference", f"reference in plain PyTorch: the C++ kernels were not built ({error})")
+    return Implementation("cpu", f"C++ kernels, {kernels.LEVEL} vectors")
+
+
+@functools.cache
+def find(function: str, device_type: str) -> Callable[..., Any]:
+    """The function that serves an operator, forward or backward, on a device."""
+    folder = function.removesuffix("_backward")
+    module = importlib.import_module(f"crispseg.ops.{folder}.{serving(device_type).module}")
+    found: Callable[..., Any] = getattr(module, function)
+    return found
+
+
+def describe(operation: str, device_type: str) -> str:
+    """What runs when an operation is called on a device."""
+    return "plain PyTorch, one expression" if operation == "affinity" else serving(device_type).description

@@ -1,10 +1,11 @@
 """The loss that makes an embedding: near for pixels of one label, far for pixels of two (eq. 1 and 2)."""
 
+import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_count, check_labels, check_map, check_same_grid
+from crispseg.checks import check_choice, check_count, check_labels, check_map, check_same_grid, check_window
 from crispseg.errors import InputError
-from crispseg.ops.embedding_loss.reference import embedding_loss_reference
+from crispseg.ops.embedding_loss import registration as registration
 from crispseg.window import Window
 
 
@@ -53,20 +54,13 @@ def embedding_loss(
     """
     check_map("embedding", embedding)
     check_labels(labels)
+    check_window(window)
     check_same_grid("embedding", embedding, "labels", labels)
     check_loss_options(near, far, norm=norm, stride=stride, balance=balance, reduction=reduction)
-    return embedding_loss_reference(
-        embedding,
-        labels,
-        window,
-        near=near,
-        far=far,
-        norm=norm,
-        stride=stride,
-        ignore_index=ignore_index,
-        balance=balance,
-        reduction=reduction,
+    loss: Tensor = torch.ops.crispseg.embedding_loss(
+        embedding, labels, window.size, window.dilation, near, far, norm, stride, ignore_index, balance, reduction
     )
+    return loss
 
 
 def check_loss_options(near: float, far: float, *, norm: int, stride: int, balance: str, reduction: str) -> None:

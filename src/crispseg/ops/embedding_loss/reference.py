@@ -3,16 +3,15 @@
 import torch
 from torch import Tensor
 
-from crispseg.ops.local_distance.reference import local_distance_reference
-from crispseg.ops.local_parity.reference import local_parity_reference
-from crispseg.window import Window
+from crispseg.ops.local_distance.reference import local_distance, local_distance_backward
+from crispseg.ops.local_parity.reference import local_parity
 
 
-def embedding_loss_reference(
+def embedding_loss(
     embedding: Tensor,
     labels: Tensor,
-    window: Window,
-    *,
+    size: int,
+    dilation: int,
     near: float,
     far: float,
     norm: int,
@@ -22,12 +21,50 @@ def embedding_loss_reference(
     reduction: str,
 ) -> Tensor:
     """See `crispseg.ops.embedding_loss`."""
-    wide = embedding.to(torch.promote_types(embedding.dtype, torch.float32))
-    distance = local_distance_reference(wide, window, norm=norm, stride=stride)
-    parity, valid = local_parity_reference(labels, window, stride=stride, ignore_index=ignore_index)
+    distance = local_distance(_wide(embedding), size, dilation, norm, stride)
+    parity, valid = local_parity(labels, size, dilation, stride, ignore_index)
     hinge = torch.where(parity, distance - near, far - distance).clamp(min=0)
+    weights = _weights(parity, valid, balance, reduction).to(hinge.dtype)
+    return (hinge.where(valid, 0) * weights).sum()
+
+
+def embedding_loss_backward(
+    grad: Tensor,
+    embedding: Tensor,
+    labels: Tensor,
+    size: int,
+    dilation: int,
+    near: float,
+    far: float,
+    norm: int,
+    stride: int,
+    ignore_index: int,
+    balance: str,
+    reduction: str,
+) -> Tensor:
+    """Gradient to the embedding."""
+    wide = _wide(embedding)
+    distance = local_distance(wide, size, dilation, norm, stride)
+    parity, valid = local_parity(labels, size, dilation, stride, ignore_index)
+    weights = grad * _weights(parity, valid, balance, reduction).to(distance.dtype)
+    pulled, pushed = parity & (distance > near), valid & ~parity & (distance < far)
+    to_distance = weights.where(pulled, 0) - weights.where(pushed, 0)
+    to_embedding = local_distance_backward(to_distance, wide, size, dilation, norm, stride)
+    return torch.empty_like(embedding).copy_(to_embedding)
+
+
+def _weights(parity: Tensor, valid: Tensor, balance: str, reduction: str) -> Tensor:
+    """What each pair weighs in the loss; with balance, the pairs of one label and of two weigh the same in total."""
     groups = [valid] if balance == "none" else [valid & parity, valid & ~parity]
-    means = [hinge.where(group, 0).sum() / group.sum().clamp(min=1) for group in groups]
-    present = torch.stack([group.any() for group in groups]).sum().clamp(min=1)
-    mean = torch.stack(means).sum() / present
-    return mean if reduction == "mean" else mean * valid.sum()
+    counts = [int(group.sum()) for group in groups]
+    present = sum(count > 0 for count in counts)
+    total = sum(counts) if reduction == "sum" else 1
+    weights = torch.zeros(valid.shape, dtype=torch.float64, device=valid.device)
+    for group, count in zip(groups, counts, strict=True):
+        if count:
+            weights[group] = total / (count * present)
+    return weights
+
+
+def _wide(embedding: Tensor) -> Tensor:
+    return embedding.detach().to(torch.promote_types(embedding.dtype, torch.float32))

@@ -1,9 +1,10 @@
 """Distances between every pixel's embedding and those of its neighbours (im2dist in the paper, sec. 4.2)."""
 
+import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_count, check_map
-from crispseg.ops.local_distance.reference import local_distance_reference
+from crispseg.checks import check_choice, check_count, check_map, check_window
+from crispseg.ops.local_distance import registration as registration
 from crispseg.window import Window
 
 
@@ -37,4 +38,6 @@ def local_distance(embedding: Tensor, window: Window, *, norm: int = 1, stride: 
     check_map("embedding", embedding)
     check_choice("norm", norm, (1, 2))
     check_count("stride", stride)
-    return local_distance_reference(embedding, window, norm=norm, stride=stride)
+    check_window(window)
+    distance: Tensor = torch.ops.crispseg.local_distance(embedding, window.size, window.dilation, norm, stride)
+    return distance

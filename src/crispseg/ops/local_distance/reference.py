@@ -4,65 +4,56 @@ Autograd alone would keep one (N, D, H, W) difference for each neighbour; here t
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from crispseg.ops._shift import Shift, shifts, strided_size
 from crispseg.window import Window
 
 
-def local_distance_reference(embedding: Tensor, window: Window, *, norm: int = 1, stride: int = 1) -> Tensor:
+def local_distance(embedding: Tensor, size: int, dilation: int, norm: int, stride: int) -> Tensor:
     """See `crispseg.ops.local_distance`."""
-    distance: Tensor = _LocalDistance.apply(embedding, window, norm, stride)
+    window = Window(size, dilation)
+    batch, _, height, width = embedding.shape
+    shape = (batch, window.count, strided_size(height, stride), strided_size(width, stride))
+    distance = embedding.new_full(shape, torch.inf)
+    for pixels, target in zip(_channels_last(embedding), distance, strict=True):
+        for shift in _distinct_pairs(pixels, window, stride):
+            difference = pixels[shift.centre] - pixels[shift.neighbour]
+            values = difference.abs_().sum(-1) if norm == 1 else difference.norm(dim=-1)
+            target[shift.k][shift.out] = values
+            if stride == 1:
+                target[-1 - shift.k][shift.neighbour] = values
     return distance
+
+
+def local_distance_backward(
+    grad: Tensor, embedding: Tensor, size: int, dilation: int, norm: int, stride: int
+) -> Tensor:
+    """Gradient to the embedding."""
+    window = Window(size, dilation)
+    images = _channels_last(embedding)
+    result = torch.zeros_like(images)
+    for pixels, upstream, target in zip(images, grad.to(images.dtype), result, strict=True):
+        for shift in _distinct_pairs(pixels, window, stride):
+            pair_grad = upstream[shift.k][shift.out]
+            if stride == 1 and shift.k != window.centre:
+                pair_grad = pair_grad + upstream[-1 - shift.k][shift.neighbour]
+            difference = pixels[shift.centre] - pixels[shift.neighbour]
+            step = _norm_gradient(difference, norm).mul_(pair_grad.unsqueeze(-1))
+            target[shift.centre] += step
+            target[shift.neighbour] -= step
+    return torch.empty_like(embedding).copy_(result.permute(0, 3, 1, 2))
 
 
 _BAND_BYTES = 2**21
 
 
-class _LocalDistance(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, embedding: Tensor, window: Window, norm: int, stride: int) -> Tensor:
-        ctx.save_for_backward(embedding)
-        ctx.arguments = (window, norm, stride)
-        batch, _, height, width = embedding.shape
-        size = (batch, window.count, strided_size(height, stride), strided_size(width, stride))
-        distance = embedding.new_full(size, torch.inf)
-        for pixels, target in zip(_channels_last(embedding), distance, strict=True):
-            for shift in _distinct_pairs(pixels, window, stride):
-                difference = pixels[shift.centre] - pixels[shift.neighbour]
-                values = difference.abs_().sum(-1) if norm == 1 else difference.norm(dim=-1)
-                target[shift.k][shift.out] = values
-                if stride == 1:
-                    target[-1 - shift.k][shift.neighbour] = values
-        return distance
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
-        (embedding,) = ctx.saved_tensors
-        window, norm, stride = ctx.arguments
-        images = _channels_last(embedding)
-        result = torch.zeros_like(images)
-        for pixels, upstream, target in zip(images, grad.to(images.dtype), result, strict=True):
-            for shift in _distinct_pairs(pixels, window, stride):
-                pair_grad = upstream[shift.k][shift.out]
-                if stride == 1 and shift.k != window.centre:
-                    pair_grad = pair_grad + upstream[-1 - shift.k][shift.neighbour]
-                difference = pixels[shift.centre] - pixels[shift.neighbour]
-                step = _norm_gradient(difference, norm).mul_(pair_grad.unsqueeze(-1))
-                target[shift.centre] += step
-                target[shift.neighbour] -= step
-        return result.permute(0, 3, 1, 2).to(embedding.dtype), None, None, None
-
-
 def _channels_last(embedding: Tensor) -> Tensor:
     """(N, H, W, D) in the accumulation dtype: a pixel's channels side by side, whatever the stride."""
     dtype = torch.promote_types(embedding.dtype, torch.float32)
-    return embedding.permute(0, 2, 3, 1).to(dtype).contiguous()
+    return embedding.detach().permute(0, 2, 3, 1).to(dtype).contiguous()
 
 
 def _distinct_pairs(pixels: Tensor, window: Window, stride: int) -> Iterator[Shift]:

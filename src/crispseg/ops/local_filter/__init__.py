@@ -1,9 +1,10 @@
 """The filter: every score replaced by an average over the pixels that belong with it (eq. 4 and 5)."""
 
+import torch
 from torch import Tensor
 
-from crispseg.checks import check_count, check_map, check_same_grid, check_window_axis
-from crispseg.ops.local_filter.reference import local_filter_reference
+from crispseg.checks import check_count, check_map, check_same_grid, check_window, check_window_axis
+from crispseg.ops.local_filter import registration as registration
 from crispseg.window import Window
 
 
@@ -36,7 +37,11 @@ def local_filter(
     """
     check_map("scores", scores)
     check_map("weights", weights)
+    check_window(window)
     check_window_axis("weights", weights, window)
     check_same_grid("scores", scores, "weights", weights)
     check_count("iterations", iterations)
-    return local_filter_reference(scores, weights, window, iterations=iterations, normalize=normalize)
+    result: Tensor = torch.ops.crispseg.local_filter(
+        scores, weights, window.size, window.dilation, iterations, normalize
+    )
+    return result

@@ -1,9 +1,10 @@
 """Which neighbours carry the centre's label (im2parity in the paper, sec. 4.2)."""
 
+import torch
 from torch import Tensor
 
-from crispseg.checks import check_count, check_labels
-from crispseg.ops.local_parity.reference import local_parity_reference
+from crispseg.checks import check_count, check_labels, check_window
+from crispseg.ops.local_parity import registration as registration
 from crispseg.window import Window
 
 
@@ -33,4 +34,6 @@ def local_parity(labels: Tensor, window: Window, *, stride: int = 1, ignore_inde
     """
     check_labels(labels)
     check_count("stride", stride)
-    return local_parity_reference(labels, window, stride=stride, ignore_index=ignore_index)
+    check_window(window)
+    parity, valid = torch.ops.crispseg.local_parity(labels, window.size, window.dilation, stride, ignore_index)
+    return parity, valid

@@ -7,13 +7,12 @@ from crispseg.ops._shift import shifts, strided_size
 from crispseg.window import Window
 
 
-def local_parity_reference(
-    labels: Tensor, window: Window, *, stride: int = 1, ignore_index: int = 255
-) -> tuple[Tensor, Tensor]:
+def local_parity(labels: Tensor, size: int, dilation: int, stride: int, ignore_index: int) -> tuple[Tensor, Tensor]:
     """See `crispseg.ops.local_parity`."""
+    window = Window(size, dilation)
     batch, height, width = labels.shape
-    size = (batch, window.count, strided_size(height, stride), strided_size(width, stride))
-    parity = labels.new_zeros(size, dtype=torch.bool)
+    shape = (batch, window.count, strided_size(height, stride), strided_size(width, stride))
+    parity = labels.new_zeros(shape, dtype=torch.bool)
     valid = torch.zeros_like(parity)
     for shift in shifts(window, height, width, stride):
         if shift.k == window.centre:

@@ -1,0 +1,370 @@
+// The door to Python: checks every argument, so that no call from Python can reach memory that is not its own.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "kernels.h"
+
+namespace nb = nanobind;
+
+namespace crispseg {
+
+namespace {
+
+using Array = nb::ndarray<nb::device::cpu>;
+
+constexpr int64_t kLargestSide = int64_t{1} << 20;
+constexpr int kMostThreads = 1024;
+
+[[noreturn]] void refuse(const std::string& message) { throw nb::value_error(message.c_str()); }
+
+void require(bool condition, const char* message) {
+  if (!condition) refuse(message);
+}
+
+std::string shape_of(const Array& array) {
+  std::string text = "(";
+  for (size_t i = 0; i < array.ndim(); ++i) text += (i > 0 ? ", " : "") + std::to_string(array.shape(i));
+  return text + ")";
+}
+
+bool is(const Array& array, nb::dlpack::dtype_code code, int bits) {
+  return array.dtype().code == static_cast<uint8_t>(code) && array.dtype().bits == bits && array.dtype().lanes == 1;
+}
+
+Type type_of(const char* name, const Array& array) {
+  using Code = nb::dlpack::dtype_code;
+  if (is(array, Code::Float, 64)) return Type::kFloat64;
+  if (is(array, Code::Float, 32)) return Type::kFloat32;
+  if (is(array, Code::Float, 16)) return Type::kFloat16;
+  if (is(array, Code::Bfloat, 16)) return Type::kBFloat16;
+  if (is(array, Code::Int, 64)) return Type::kInt64;
+  if (is(array, Code::Int, 32)) return Type::kInt32;
+  if (is(array, Code::Bool, 8)) return Type::kBool;
+  refuse(std::string(name) + " has a dtype that no kernel reads");
+}
+
+bool is_float(Type type) {
+  return type == Type::kFloat64 || type == Type::kFloat32 || type == Type::kFloat16 || type == Type::kBFloat16;
+}
+
+Tensor tensor(const char* name, const Array& array, size_t dimensions) {
+  if (array.ndim() != dimensions)
+    refuse(std::string(name) + " has shape " + shape_of(array) + "; expected " + std::to_string(dimensions) +
+           " dimensions");
+  Tensor result{array.data(), type_of(name, array), {1, 1, 1, 1}, {0, 0, 0, 0}};
+  // (N, H, W) is read as (N, 1, H, W).
+  for (size_t i = 0; i < dimensions; ++i) {
+    const size_t to = dimensions == 3 && i > 0 ? i + 1 : i;
+    result.shape[to] = static_cast<int64_t>(array.shape(i));
+    result.stride[to] = array.stride(i);
+  }
+  return result;
+}
+
+// A floating-point (N, channels, H, W) tensor.
+Tensor map(const char* name, const Array& array) {
+  const Tensor result = tensor(name, array, 4);
+  require(is_float(result.type), "a map is not of a floating-point dtype");
+  return result;
+}
+
+void require_shape(const char* name, const Tensor& tensor, int64_t n, int64_t c, int64_t h, int64_t w) {
+  const int64_t expected[] = {n, c, h, w};
+  for (int i = 0; i < 4; ++i) {
+    if (tensor.shape[i] == expected[i]) continue;
+    refuse(std::string(name) + " has " + std::to_string(tensor.shape[i]) + " elements along dimension " +
+           std::to_string(i) + "; expected " + std::to_string(expected[i]));
+  }
+}
+
+void require_contiguous(const char* name, const Tensor& tensor) {
+  int64_t stride = 1;
+  for (int i = 3; i >= 0; --i) {
+    if (tensor.shape[i] > 1 && tensor.stride[i] != stride) refuse(std::string(name) + " is not contiguous");
+    stride *= tensor.shape[i];
+  }
+}
+
+// No two elements share memory, so that a kernel's threads may write them all.
+void require_own_elements(const char* name, const Tensor& tensor) {
+  for (int i = 0; i < 4; ++i) {
+    if (tensor.shape[i] < 2) continue;
+    int64_t span = 0;  // elements that the dimensions with smaller strides reach
+    for (int j = 0; j < 4; ++j)
+      if (j != i && tensor.shape[j] > 1 && tensor.stride[j] < tensor.stride[i]) span += (tensor.shape[j] - 1) * tensor.stride[j];
+    bool tied = false;
+    for (int j = 0; j < 4; ++j) tied |= j != i && tensor.shape[j] > 1 && tensor.stride[j] == tensor.stride[i];
+    if (tensor.stride[i] <= span || tied) refuse(std::string(name) + " has elements that share memory");
+  }
+}
+
+Window window(int64_t size, int64_t dilation, int64_t stride) {
+  require(size >= 1 && size % 2 == 1 && size <= kLargestSide, "window size is not an odd number up to 2^20");
+  require(dilation >= 1 && dilation <= kLargestSide, "window dilation is not a number from 1 to 2^20");
+  require(stride >= 1 && stride <= kLargestSide, "stride is not a number from 1 to 2^20");
+  return {size, dilation, stride};
+}
+
+int checked_norm(int norm) {
+  require(norm == 1 || norm == 2, "norm is not 1 or 2");
+  return norm;
+}
+
+int checked_threads(int threads) {
+  require(threads >= 1, "threads is below 1");
+  return threads < kMostThreads ? threads : kMostThreads;
+}
+
+int64_t centres(int64_t extent, int64_t stride) { return (extent + stride - 1) / stride; }
+
+void require_pairs(const char* name, const Tensor& pairs, const Tensor& map, const Window& w) {
+  require_shape(name, pairs, map.shape[0], w.size * w.size, centres(map.shape[2], w.stride),
+                centres(map.shape[3], w.stride));
+}
+
+void require_like(const char* name, const Tensor& tensor, const Tensor& other) {
+  require_shape(name, tensor, other.shape[0], other.shape[1], other.shape[2], other.shape[3]);
+}
+
+Tensor output(const char* name, const Array& array) {
+  const Tensor result = map(name, array);
+  require_own_elements(name, result);
+  return result;
+}
+
+class Level {
+ public:
+  explicit Level(const std::string& name) : kernels_(find(name)), doubles_(find(available().back())) {}
+
+  static std::vector<std::string> available() {
+    std::vector<std::string> names;
+#ifdef CRISPSEG_X86
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl"))
+      names.push_back("avx512");
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) names.push_back("avx2");
+#endif
+#ifdef CRISPSEG_NEON
+    names.push_back("neon");
+#else
+    names.push_back("plain");
+#endif
+    return names;
+  }
+
+  void local_distance(Array embedding_, int64_t size, int64_t dilation, int norm, int64_t stride, int threads,
+                      Array distance_) const {
+    const Tensor embedding = map("embedding", embedding_), distance = output("distance", distance_);
+    const Window w = window(size, dilation, stride);
+    require_pairs("distance", distance, embedding, w);
+    checked_norm(norm), threads = checked_threads(threads);
+    const nb::gil_scoped_release release;
+    kernels(embedding.type).local_distance(embedding, w, norm, threads, distance);
+  }
+
+  void local_distance_backward(Array grad_, Array embedding_, int64_t size, int64_t dilation, int norm, int64_t stride,
+                               int threads, Array result_) const {
+    const Tensor grad = map("grad", grad_), embedding = map("embedding", embedding_), result = output("result", result_);
+    const Window w = window(size, dilation, stride);
+    require_pairs("grad", grad, embedding, w);
+    require_like("result", result, embedding);
+    checked_norm(norm), threads = checked_threads(threads);
+    const nb::gil_scoped_release release;
+    kernels(embedding.type).local_distance_backward(grad, embedding, w, norm, threads, result);
+  }
+
+  void affinity_weights(Array embedding_, double hardness, int64_t size, int64_t dilation, int norm, bool normalize,
+                        int threads, Array weights_) const {
+    const Tensor embedding = map("embedding", embedding_), weights = output("weights", weights_);
+    const Window w = window(size, dilation, 1);
+    require_pairs("weights", weights, embedding, w);
+    checked_norm(norm), threads = checked_threads(threads);
+    const nb::gil_scoped_release release;
+    kernels(embedding.type).affinity_weights(embedding, hardness, w, norm, normalize, threads, weights);
+  }
+
+  double affinity_weights_backward(Array grad_, Array embedding_, double hardness, int64_t size, int64_t dilation,
+                                   int norm, int threads, Array result_) const {
+    const Tensor grad = map("grad", grad_), embedding = map("embedding", embedding_), result = output("result", result_);
+    const Window w = window(size, dilation, 1);
+    require_pairs("grad", grad, embedding, w);
+    require_like("result", result, embedding);
+    checked_norm(norm), threads = checked_threads(threads);
+    const nb::gil_scoped_release release;
+    return kernels(embedding.type).affinity_weights_backward(grad, embedding, hardness, w, norm, threads, result);
+  }
+
+  void local_filter(Array scores_, Array weights_, int64_t size, int64_t dilation, int64_t iterations, bool normalize,
+                    int threads, Array result_) const {
+    const Tensor scores = map("scores", scores_), weights = map("weights", weights_), result = output("result", result_);
+    const Window w = filter_window(scores, weights, size, dilation, iterations);
+    require_like("result", result, scores);
+    threads = checked_threads(threads);
+    const nb::gil_scoped_release release;
+    kernels(sums_of(scores, weights)).local_filter(scores, weights, w, iterations, normalize, threads, result);
+  }
+
+  // `grad_weights` starts as zeros.
+  void local_filter_backward(Array grad_, Array scores_, Array weights_, int64_t size, int64_t dilation,
+                             int64_t iterations, bool normalize, int threads, Array grad_scores_,
+                             Array grad_weights_) const {
+    const Tensor grad = map("grad", grad_), scores = map("scores", scores_), weights = map("weights", weights_);
+    const Tensor grad_scores = output("grad_scores", grad_scores_), grad_weights = output("grad_weights", grad_weights_);
+    const Window w = filter_window(scores, weights, size, dilation, iterations);
+    require_like("grad", grad, scores);
+    require_like("grad_scores", grad_scores, scores);
+    require_like("grad_weights", grad_weights, weights);
+    require(grad_weights.type == sums_of(scores, weights), "grad_weights has not the dtype of the sums");
+    threads = checked_threads(threads);
+    const nb::gil_scoped_release release;
+    kernels(sums_of(scores, weights)).local_filter_backward(grad, scores, weights, w, iterations, normalize, threads, grad_scores, grad_weights);
+  }
+
+  double embedding_loss(Array embedding_, Array labels_, int64_t size, int64_t dilation, double near, double far,
+                        int norm, int64_t stride, bool balanced, bool summed, int threads) const {
+    const Tensor embedding = map("embedding", embedding_), labels = loss_labels(labels_, embedding);
+    const Window w = window(size, dilation, stride);
+    checked_norm(norm), threads = checked_threads(threads);
+    const nb::gil_scoped_release release;
+    return kernels(embedding.type).embedding_loss(embedding, labels, w, norm, {near, far, balanced, summed}, threads);
+  }
+
+  void embedding_loss_backward(double grad, Array embedding_, Array labels_, int64_t size, int64_t dilation, double near,
+                               double far, int norm, int64_t stride, bool balanced, bool summed, int threads,
+                               Array result_) const {
+    const Tensor embedding = map("embedding", embedding_), labels = loss_labels(labels_, embedding);
+    const Tensor result = output("result", result_);
+    const Window w = window(size, dilation, stride);
+    require_like("result", result, embedding);
+    checked_norm(norm), threads = checked_threads(threads);
+    const nb::gil_scoped_release release;
+    kernels(embedding.type).embedding_loss_backward(grad, embedding, labels, w, norm, {near, far, balanced, summed}, threads, result);
+  }
+
+  void local_contour(Array boundary_, int64_t size, int64_t dilation, int threads, Array result_) const {
+    const Tensor boundary = contour_boundary(boundary_), result = output("result", result_);
+    const Window w = window(size, dilation, 1);
+    require_pairs("result", result, boundary, w);
+    threads = checked_threads(threads);
+    const nb::gil_scoped_release release;
+    kernels(boundary.type).local_contour(boundary, w, threads, result);
+  }
+
+  void local_contour_backward(Array grad_, Array boundary_, int64_t size, int64_t dilation, int threads,
+                              Array result_) const {
+    const Tensor grad = map("grad", grad_), boundary = contour_boundary(boundary_), result = map("result", result_);
+    const Window w = window(size, dilation, 1);
+    require_pairs("grad", grad, boundary, w);
+    require_like("result", result, boundary);
+    require_contiguous("result", result);
+    require(result.type == boundary.type, "result has another dtype than boundary");
+    threads = checked_threads(threads);
+    const nb::gil_scoped_release release;
+    kernels(boundary.type).local_contour_backward(grad, boundary, w, threads, result);
+  }
+
+  void local_parity(Array labels_, int64_t size, int64_t dilation, int64_t stride, int64_t ignore_index, int threads,
+                    Array parity_, Array valid_) const {
+    const Tensor labels = tensor("labels", labels_, 3);
+    require(labels.type == Type::kInt64, "labels are not int64");
+    require_contiguous("labels", labels);
+    const Window w = window(size, dilation, stride);
+    const Tensor parity = flags("parity", parity_, labels, w), valid = flags("valid", valid_, labels, w);
+    threads = checked_threads(threads);
+    const nb::gil_scoped_release release;
+    kernels_.local_parity(labels, w, ignore_index, threads, parity, valid);
+  }
+
+ private:
+  static const Kernels& find(const std::string& name) {
+    bool supported = false;
+    for (const std::string& level : available()) supported |= level == name;
+    if (!supported) refuse("this processor has no level " + name);
+#ifdef CRISPSEG_X86
+    if (name == "avx512") return avx512::kernels;
+    if (name == "avx2") return avx2::kernels;
+#endif
+#ifdef CRISPSEG_NEON
+    return neon::kernels;
+#else
+    return plain::kernels;
+#endif
+  }
+
+  static void require_accumulated(const char* name, const Tensor& tensor) {
+    if (tensor.type != Type::kFloat32 && tensor.type != Type::kFloat64)
+      refuse(std::string(name) + " is not float32 or float64");
+  }
+
+  static Type sums_of(const Tensor& scores, const Tensor& weights) {
+    const bool wide = scores.type == Type::kFloat64 || weights.type == Type::kFloat64;
+    return wide ? Type::kFloat64 : Type::kFloat32;
+  }
+
+  static Window filter_window(const Tensor& scores, const Tensor& weights, int64_t size, int64_t dilation,
+                              int64_t iterations) {
+    const Window w = window(size, dilation, 1);
+    require_pairs("weights", weights, scores, w);
+    require(iterations >= 1, "iterations is below 1");
+    return w;
+  }
+
+  static Tensor loss_labels(const Array& array, const Tensor& embedding) {
+    const Tensor labels = tensor("labels", array, 3);
+    require(labels.type == Type::kInt32, "labels are not int32");
+    require_shape("labels", labels, embedding.shape[0], 1, embedding.shape[2], embedding.shape[3]);
+    require_contiguous("labels", labels);
+    return labels;
+  }
+
+  static Tensor contour_boundary(const Array& array) {
+    const Tensor boundary = map("boundary", array);
+    require(boundary.shape[1] == 1, "boundary has more than one channel");
+    require_accumulated("boundary", boundary);
+    require_contiguous("boundary", boundary);
+    return boundary;
+  }
+
+  static Tensor flags(const char* name, const Array& array, const Tensor& labels, const Window& w) {
+    const Tensor result = tensor(name, array, 4);
+    require(result.type == Type::kBool, "an output of local_parity is not bool");
+    require_pairs(name, result, labels, w);
+    require_contiguous(name, result);
+    return result;
+  }
+
+  // Sums in doubles are compiled for the narrowest level only.
+  const Kernels& kernels(Type sums) const { return sums == Type::kFloat64 ? doubles_ : kernels_; }
+
+  const Kernels& kernels_;
+  const Kernels& doubles_;
+};
+
+}  // namespace
+
+NB_MODULE(_C, module) {
+  module.doc() = "The CPU kernels. Tensors pass by DLPack, without a copy; outputs are written in place.";
+  module.def("levels", &Level::available, "Vector widths that this processor has, widest first.");
+  nb::class_<Level>(module, "Kernels", "The kernels compiled for one vector width.")
+      .def(nb::init<const std::string&>(), nb::arg("level"))
+      .def("local_distance", &Level::local_distance)
+      .def("local_distance_backward", &Level::local_distance_backward)
+      .def("affinity_weights", &Level::affinity_weights)
+      .def("affinity_weights_backward", &Level::affinity_weights_backward)
+      .def("local_filter", &Level::local_filter)
+      .def("local_filter_backward", &Level::local_filter_backward)
+      .def("embedding_loss", &Level::embedding_loss)
+      .def("embedding_loss_backward", &Level::embedding_loss_backward)
+      .def("local_contour", &Level::local_contour)
+      .def("local_contour_backward", &Level::local_contour_backward)
+      .def("local_parity", &Level::local_parity);
+}
+
+}  // namespace crispseg

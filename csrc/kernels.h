@@ -1,0 +1,61 @@
+// The kernels, one table of them for each level. Arguments were checked by the binding.
+#pragma once
+
+#include "tensor.h"
+
+namespace crispseg {
+
+struct LossOptions {
+  double near, far;
+  bool balanced, summed;
+};
+
+// Outputs come last. Maps may have any floating-point dtype and strides, with what is said otherwise.
+struct Kernels {
+  void (*local_distance)(const Tensor& embedding, const Window&, int norm, Threads, const Tensor& distance);
+  void (*local_distance_backward)(const Tensor& grad, const Tensor& embedding, const Window&, int norm, Threads,
+                                  const Tensor& result);
+  void (*affinity_weights)(const Tensor& embedding, double hardness, const Window&, int norm, bool normalize, Threads,
+                           const Tensor& weights);
+  // Returns the gradient to the hardness.
+  double (*affinity_weights_backward)(const Tensor& grad, const Tensor& embedding, double hardness, const Window&,
+                                      int norm, Threads, const Tensor& result);
+  void (*local_filter)(const Tensor& scores, const Tensor& weights, const Window&, int64_t iterations, bool normalize,
+                       Threads, const Tensor& result);
+  // Adds to grad_weights, which are float64 where scores or weights are, else float32.
+  void (*local_filter_backward)(const Tensor& grad, const Tensor& scores, const Tensor& weights, const Window&,
+                                int64_t iterations, bool normalize, Threads, const Tensor& grad_scores,
+                                const Tensor& grad_weights);
+  // Labels are contiguous int32; INT32_MIN makes no pair.
+  double (*embedding_loss)(const Tensor& embedding, const Tensor& labels, const Window&, int norm, const LossOptions&,
+                           Threads);
+  void (*embedding_loss_backward)(double grad, const Tensor& embedding, const Tensor& labels, const Window&, int norm,
+                                  const LossOptions&, Threads, const Tensor& result);
+  // The boundary is contiguous, float32 or float64; its gradient is the same.
+  void (*local_contour)(const Tensor& boundary, const Window&, Threads, const Tensor& result);
+  void (*local_contour_backward)(const Tensor& grad, const Tensor& boundary, const Window&, Threads,
+                                 const Tensor& result);
+  // Labels are contiguous int64, results contiguous bool.
+  void (*local_parity)(const Tensor& labels, const Window&, int64_t ignore_index, Threads, const Tensor& parity,
+                       const Tensor& valid);
+};
+
+#ifdef CRISPSEG_NEON
+namespace neon {
+extern const Kernels kernels;
+}
+#else
+namespace plain {
+extern const Kernels kernels;
+}
+#endif
+#ifdef CRISPSEG_X86
+namespace avx2 {
+extern const Kernels kernels;
+}
+namespace avx512 {
+extern const Kernels kernels;
+}
+#endif
+
+}  // namespace crispseg

@@ -1,0 +1,285 @@
+// The pairs of an embedding: every pixel with its neighbours, their distances, and the gradients that flow back.
+//
+// All operations on distances are this walk with something else done at each pair. It goes down the image a row at a
+// time, with the rows in reach kept in a ring, unpacked to floats, one plane per channel: then a vector of neighbours is
+// one load, whatever the dtype and layout outside. Three things make the layout dense whatever the options:
+//
+// - dilation d: rows that differ by a multiple of d form a class; a class is walked on its own, as a dense image.
+// - stride s: a row is split by column modulo s into s phases; centres are phase 0, and a neighbour of all centres is a
+//   shift of one phase.
+// - at stride 1 a pair is met from both sides, d(i, j) = d(j, i): only the half of the window below the centre is walked.
+//
+// "Column" below counts centres: column x of phase p is pixel column s · x + p.
+#pragma once
+
+#include "rows.h"
+#include "tasks.h"
+
+namespace crispseg::CRISPSEG_LEVEL {
+
+struct Geometry {
+  int64_t batch, channels, height, width, out_height, out_width;
+  int64_t size, dilation, stride, half, count;
+  int64_t reach_y, reach_x;  // neighbours per side that can be inside the image at all
+  int64_t margin;            // columns that they reach to each side
+  bool mirrored;             // stride 1: each pair once, for both sides
+
+  Geometry(const Tensor& embedding, const Window& window)
+      : batch(embedding.shape[0]),
+        channels(embedding.shape[1]),
+        height(embedding.shape[2]),
+        width(embedding.shape[3]),
+        out_height(ceil_div(height, window.stride)),
+        out_width(ceil_div(width, window.stride)),
+        size(window.size),
+        dilation(window.dilation),
+        stride(window.stride),
+        half(window.size / 2),
+        count(window.size * window.size),
+        reach_y(height > 0 ? smaller(half, (height - 1) / dilation) : 0),
+        reach_x(width > 0 ? smaller(half, (width - 1) / dilation) : 0),
+        margin(ceil_div(reach_x * dilation, stride)),
+        mirrored(window.stride == 1) {}
+
+  int64_t neighbour(int64_t dy, int64_t dx) const { return (dy + half) * size + dx + half; }
+  bool empty() const { return batch == 0 || height == 0 || width == 0; }
+};
+
+struct Range {
+  int64_t first, end;
+};
+
+// The part of an image that one task walks: rows `rows` of a class, columns `tile`.
+struct Part {
+  int64_t image;
+  int64_t residue, class_rows;  // pixel row of row m is residue + dilation · m
+  Range rows;
+  Range tile;
+  Range columns;   // the tile, and for gradients what reaches into it
+  int64_t origin;  // column of the first packed element
+  int64_t pitch;   // elements from one plane to the next
+
+  int64_t at(int64_t column) const { return column - origin; }
+};
+
+// How an image is cut into parts. It does not depend on the number of threads, so neither does any sum.
+class Cutting {
+ public:
+  // `column_elements`: what a walk keeps in its rings for each column. `extension`: columns beside a tile that a walk
+  // visits too, because they reach into it.
+  Cutting(const Geometry& g, int64_t column_elements, int64_t extension, int64_t element_bytes)
+      : g_(g), extension_(extension) {
+    constexpr int64_t kCacheBytes = 384 << 10;  // what the rings may take of a core's own cache
+    constexpr int64_t kNarrowest = 64;
+    constexpr int64_t kBandRows = 64;
+    const int64_t column_bytes = larger<int64_t>(column_elements * element_bytes, 1);
+    const int64_t wished = larger(kCacheBytes / column_bytes - 2 * (g.margin + extension), kNarrowest);
+    tiles_ = larger<int64_t>(ceil_div(g.out_width, wished), 1);
+    tile_ = round_up(ceil_div(g.out_width, tiles_), kVectorBytes / element_bytes);
+    classes_ = smaller(g.dilation, g.height);
+    const int64_t rows = ceil_div(g.height, larger<int64_t>(classes_, 1));
+    bands_ = larger<int64_t>(ceil_div(rows, kBandRows), 1);
+    band_ = ceil_div(rows, bands_);
+    // An odd number of cache lines from plane to plane keeps the planes out of each other's cache sets.
+    const int64_t line = 64 / element_bytes;
+    const int64_t widest = tile_ + 2 * (g.margin + extension) + 2 * kVectorBytes / element_bytes;
+    pitch_ = ceil_div(widest, line) / 2 * 2 * line + line;
+  }
+
+  int64_t tasks() const { return g_.empty() ? 0 : g_.batch * classes_ * bands_ * tiles_; }
+  int64_t pitch() const { return pitch_; }
+
+  // False where rounding left nothing for a task.
+  bool part(int64_t task, Part& part) const {
+    const int64_t tile = task % tiles_, band = task / tiles_ % bands_, rest = task / tiles_ / bands_;
+    part.residue = rest % classes_;
+    part.image = rest / classes_;
+    part.class_rows = ceil_div(g_.height - part.residue, g_.dilation);
+    part.rows = {band * band_, smaller(part.class_rows, (band + 1) * band_)};
+    part.tile = {tile * tile_, smaller(g_.out_width, (tile + 1) * tile_)};
+    part.columns = {larger<int64_t>(part.tile.first - extension_, 0), smaller(g_.out_width, part.tile.end + extension_)};
+    part.origin = part.columns.first - g_.margin;
+    part.pitch = pitch_;
+    return part.rows.first < part.rows.end && part.tile.first < part.tile.end;
+  }
+
+ private:
+  const Geometry& g_;
+  int64_t extension_, tiles_, tile_, classes_, bands_, band_, pitch_;
+};
+
+// Rows that a walk holds: the centre's, those below and, where pairs are not mirrored, those above.
+inline int64_t forward_rows(const Geometry& g) { return (g.mirrored ? 1 : 2) * g.reach_y + 1; }
+
+// What the rings hold for a column on the way back: the embedding above and below, and the coefficients.
+inline int64_t backward_elements(const Geometry& g) {
+  return (forward_rows(g) + g.reach_y) * g.channels * g.stride + forward_rows(g) * g.count;
+}
+
+// Columns of the part whose neighbour dx is inside the image.
+inline Range inside(const Geometry& g, const Part& part, int64_t dx) {
+  const int64_t offset = dx * g.dilation;
+  const int64_t first = ceil_div(larger<int64_t>(-offset, 0), g.stride);
+  const int64_t end = offset >= g.width ? 0 : ceil_div(g.width - larger<int64_t>(offset, 0), g.stride);
+  const Range range{larger(part.columns.first, first), smaller(part.columns.end, end)};
+  return range.first < range.end ? range : Range{part.columns.first, part.columns.first};
+}
+
+// Rows of a map, unpacked: `planes` planes for each phase of each row that is held.
+template <typename T>
+class Ring {
+ public:
+  static int64_t elements(int64_t capacity, int64_t planes, int64_t pitch) { return capacity * planes * pitch; }
+
+  Ring(T* data, int64_t capacity, int64_t planes, int64_t pitch)
+      : data_(data), capacity_(capacity), row_(planes * pitch) {}
+  T* row(int64_t m) const { return data_ + m % capacity_ * row_; }
+
+ private:
+  T* data_;
+  int64_t capacity_, row_;
+};
+
+// One thread's memory for a walk: the ring of the embedding, and a few strips.
+template <typename T>
+struct Walk {
+  const Geometry& g;
+  const Tensor& embedding;
+  const Part& part;
+  Ring<T> ring;
+  T* strips;
+
+  const T* centre(int64_t m) const { return ring.row(m); }
+  const T* neighbour(int64_t m, int64_t dx) const {
+    const int64_t offset = dx * g.dilation, shift = floor_div(offset, g.stride);
+    return ring.row(m) + (offset - shift * g.stride) * g.channels * part.pitch + shift;
+  }
+
+  bool has_centres(int64_t m) const { return (part.residue + m * g.dilation) % g.stride == 0; }
+
+  void unpack(int64_t m) const {
+    const int64_t row = part.residue + m * g.dilation;
+    for (int64_t phase = 0; phase < g.stride; ++phase) {
+      T* planes = ring.row(m) + phase * g.channels * part.pitch;
+      const int64_t wanted = part.columns.end + g.margin;
+      const int64_t first = larger<int64_t>(part.origin, 0);
+      const int64_t end = smaller(wanted, ceil_div(g.width - phase, g.stride));
+      for (int64_t c = 0; c < g.channels; ++c) {
+        T* plane = planes + c * part.pitch;
+        for (int64_t i = 0; i < part.at(first); ++i) plane[i] = 0;
+        for (int64_t i = part.at(larger(first, end)); i < part.pitch; ++i) plane[i] = 0;
+      }
+      if (first >= end) continue;
+      const int64_t offset = part.image * embedding.stride[0] + row * embedding.stride[2] +
+                             (first * g.stride + phase) * embedding.stride[3];
+      load_planes(embedding, offset, g.stride * embedding.stride[3], end - first, g.channels, planes + part.at(first),
+                  part.pitch);
+    }
+  }
+};
+
+constexpr int kNorm1 = 1;
+
+// Neighbours whose distances are summed at once: as many as leave registers for the centre and the difference.
+constexpr int kGroup = 10;
+
+// strips[g · pitch + i] = distance of centre[i] to others[g][i]. Sums stay in registers over all channels.
+template <typename T, int kNorm, int kCount>
+void distance_strips(const T* centre, const T* const* others, int64_t channels, int64_t pitch, int64_t length,
+                     T* strips) {
+  for (int64_t i = 0; i < length; i += kLanes<T>) {
+    Vector<T> sums[kCount] = {};
+    int64_t at = i;
+    for (int64_t c = 0; c < channels; ++c, at += pitch) {
+      const Vector<T> here = load(centre + at);
+#pragma GCC unroll 16
+      for (int n = 0; n < kCount; ++n) {
+        const Vector<T> difference = here - load(others[n] + at);
+        sums[n] += kNorm == kNorm1 ? absolute<T>(difference) : difference * difference;
+      }
+    }
+#pragma GCC unroll 16
+    for (int n = 0; n < kCount; ++n) store<T>(strips + n * pitch + i, kNorm == kNorm1 ? sums[n] : square_root(sums[n]));
+  }
+}
+
+template <typename T, int kNorm>
+void distance_strips(int count, const T* centre, const T* const* others, int64_t channels, int64_t pitch,
+                     int64_t length, T* strips) {
+  switch (count) {
+#define CRISPSEG_CASE(n) \
+  case n:                \
+    return distance_strips<T, kNorm, n>(centre, others, channels, pitch, length, strips);
+    CRISPSEG_CASE(1)
+    CRISPSEG_CASE(2)
+    CRISPSEG_CASE(3)
+    CRISPSEG_CASE(4)
+    CRISPSEG_CASE(5)
+    CRISPSEG_CASE(6)
+    CRISPSEG_CASE(7)
+    CRISPSEG_CASE(8)
+    CRISPSEG_CASE(9)
+    CRISPSEG_CASE(10)
+#undef CRISPSEG_CASE
+    default:
+      return;
+  }
+}
+
+// Visits every pair whose centre is in row m of the part: visit(dy, dx, distances), a strip over part.columns.
+//
+// Without `wanted` the distances are not computed, and the strip holds nothing.
+template <typename T, typename Visit>
+void visit_pairs(const Walk<T>& walk, int64_t m, int norm, bool wanted, int64_t first_dy, Visit visit) {
+  const Geometry& g = walk.g;
+  const Part& part = walk.part;
+  const int64_t length = part.columns.end - part.columns.first, base = part.at(part.columns.first);
+  for (int64_t dy = larger(first_dy, -m); dy <= smaller(g.reach_y, part.class_rows - 1 - m); ++dy) {
+    const int64_t first = g.mirrored && dy == 0 ? 0 : -g.reach_x;
+    const int64_t groups = ceil_div(g.reach_x - first + 1, kGroup);
+    const int64_t group = ceil_div(g.reach_x - first + 1, groups);
+    for (int64_t dx0 = first; dx0 <= g.reach_x; dx0 += group) {
+      const int count = static_cast<int>(smaller(group, g.reach_x - dx0 + 1));
+      if (wanted) {
+        const T* others[kGroup];
+        for (int n = 0; n < count; ++n) others[n] = walk.neighbour(m + dy, dx0 + n) + base;
+        const T* centre = walk.centre(m) + base;
+        if (norm == kNorm1) {
+          distance_strips<T, 1>(count, centre, others, g.channels, part.pitch, length, walk.strips);
+        } else {
+          distance_strips<T, 2>(count, centre, others, g.channels, part.pitch, length, walk.strips);
+        }
+      }
+      for (int n = 0; n < count; ++n) visit(dy, dx0 + n, walk.strips + n * part.pitch);
+    }
+  }
+}
+
+// Walks down every part and visits each pair whose centre lies in it, once: visit(part, task, m, dy, dx, distances).
+// Then end(part, m) says that all pairs with centres in row m were visited.
+template <typename T, typename Visit, typename End>
+void walk_forward(const Geometry& g, const Cutting& cutting, const Tensor& embedding, int norm, Threads threads,
+                  const Visit& visit, const End& end) {
+  const int64_t above = g.mirrored ? 0 : g.reach_y;
+  const int64_t capacity = forward_rows(g), planes = g.stride * g.channels;
+  const int64_t ring_elements = Ring<T>::elements(capacity, planes, cutting.pitch());
+  const int64_t elements = ring_elements + kGroup * cutting.pitch();
+  const Scratch scratch(elements * threads * static_cast<int64_t>(sizeof(T)));
+  run_tasks(cutting.tasks(), threads, [&](int64_t task, int thread) {
+    Part part;
+    if (!cutting.part(task, part)) return;
+    T* memory = static_cast<T*>(scratch.data()) + thread * elements;
+    const Walk<T> walk{g, embedding, part, Ring<T>(memory, capacity, planes, part.pitch), memory + ring_elements};
+    int64_t unpacked = larger<int64_t>(part.rows.first - above, 0);
+    for (int64_t m = part.rows.first; m < part.rows.end; ++m) {
+      if (!walk.has_centres(m)) continue;
+      unpacked = larger(unpacked, m - above);
+      for (; unpacked <= smaller(m + g.reach_y, part.class_rows - 1); ++unpacked) walk.unpack(unpacked);
+      visit_pairs(walk, m, norm, true, g.mirrored ? 0 : -g.reach_y,
+                  [&](int64_t dy, int64_t dx, T* distances) { visit(part, task, m, dy, dx, distances); });
+      end(part, m);
+    }
+  });
+}
+
+}  // namespace crispseg::CRISPSEG_LEVEL

@@ -1,0 +1,38 @@
+#include "parallel.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace crispseg {
+
+void run_parallel(int64_t tasks, int threads, void (*run)(void*, int64_t, int), void* context) {
+  std::atomic<int64_t> next{0};
+  const auto work = [&](int thread) {
+    for (int64_t task = next++; task < tasks; task = next++) run(context, task, thread);
+  };
+  std::vector<std::thread> others;
+  const int64_t wanted = tasks < threads ? tasks : threads;
+  others.reserve(wanted > 0 ? wanted : 0);
+  try {
+    for (int thread = 1; thread < wanted; ++thread) others.emplace_back(work, thread);
+  } catch (const std::system_error&) {
+    // The system gives no more threads: those that run take over the tasks.
+  }
+  work(0);
+  for (std::thread& other : others) other.join();
+}
+
+Scratch::Scratch(int64_t bytes) : data_(nullptr) {
+  constexpr int64_t kAlignment = 64;
+  if (bytes <= 0) return;
+  data_ = std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+  if (data_ == nullptr) throw std::bad_alloc();
+}
+
+Scratch::~Scratch() { std::free(data_); }
+
+}  // namespace crispseg

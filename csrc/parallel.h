@@ -1,0 +1,30 @@
+// Threads and scratch memory: the two things that kernels ask of the system. Compiled once, for every level.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace crispseg {
+
+// Runs run(context, task, thread) for every task below `tasks`, each once, on at most `threads` threads, and waits.
+//
+// Threads live as long as the call: nothing has to survive a fork, and nothing spins while PyTorch works. Starting one
+// takes some 20 microseconds.
+void run_parallel(int64_t tasks, int threads, void (*run)(void* context, int64_t task, int thread), void* context);
+
+// Memory aligned to a cache line, released with the object.
+//
+// Throws std::bad_alloc, so kernels make it before their threads start.
+class Scratch {
+ public:
+  explicit Scratch(int64_t bytes);
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  void* data() const { return data_; }
+
+ private:
+  void* data_;
+};
+
+}  // namespace crispseg

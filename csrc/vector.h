@@ -1,0 +1,162 @@
+// Vectors as wide as the level this file is compiled for. Every kernel is compiled once per level, in a namespace of
+// its own, so that no function built for a wider processor can be linked into code for a narrower one.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
+namespace crispseg::CRISPSEG_LEVEL {
+
+#define CRISPSEG_INLINE inline __attribute__((always_inline))
+// For what is called once per strip: one copy per file builds faster than one per caller.
+#define CRISPSEG_SHARED inline __attribute__((noinline))
+
+constexpr int64_t kVectorBytes = CRISPSEG_VECTOR_BYTES;
+
+template <typename T>
+constexpr int64_t kLanes = kVectorBytes / static_cast<int64_t>(sizeof(T));
+
+template <typename T>
+struct IntegerOf;
+template <>
+struct IntegerOf<float> {
+  using type = int32_t;
+};
+template <>
+struct IntegerOf<double> {
+  using type = int64_t;
+};
+template <>
+struct IntegerOf<int32_t> {
+  using type = int32_t;
+};
+template <>
+struct IntegerOf<int64_t> {
+  using type = int64_t;
+};
+
+// The signed integer as wide as T.
+template <typename T>
+using Integer = typename IntegerOf<T>::type;
+
+template <typename T>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(CRISPSEG_VECTOR_BYTES)));
+  typedef T unaligned __attribute__((vector_size(CRISPSEG_VECTOR_BYTES), aligned(alignof(T)), may_alias));
+};
+
+template <typename T>
+using Vector = typename VectorOf<T>::type;
+
+template <typename T>
+CRISPSEG_INLINE Vector<T> load(const T* p) {
+  return *reinterpret_cast<const typename VectorOf<T>::unaligned*>(p);
+}
+
+template <typename T>
+CRISPSEG_INLINE void store(T* p, Vector<T> v) {
+  *reinterpret_cast<typename VectorOf<T>::unaligned*>(p) = v;
+}
+
+template <typename T>
+CRISPSEG_INLINE Vector<T> fill(T value) {
+  return value - Vector<T>{};  // not a sum, which would turn -0 into 0 and cost an addition
+}
+
+template <typename T>
+CRISPSEG_INLINE Vector<T> absolute(Vector<T> v) {
+  const Integer<T> mask = static_cast<Integer<T>>(~(uint64_t{1} << (8 * sizeof(T) - 1)));
+  return (Vector<T>)((Vector<Integer<T>>)v & mask);
+}
+
+template <typename V>
+CRISPSEG_INLINE V square_root(V v) {
+  for (size_t i = 0; i < sizeof(V) / sizeof(v[0]); ++i) v[i] = std::sqrt(v[i]);
+  return v;
+}
+
+// coefficient · sign(difference), in integers; 0 where the difference is 0.
+template <typename T>
+CRISPSEG_INLINE Vector<Integer<T>> signed_by(Vector<Integer<T>> coefficient, Vector<T> difference) {
+#if defined(__AVX2__) && CRISPSEG_VECTOR_BYTES == 32
+  // The bits of a float, read as an integer, have its sign and are 0 only for +0, which is what equal numbers give.
+  if constexpr (sizeof(T) == 4) return (Vector<Integer<T>>)_mm256_sign_epi32((__m256i)coefficient, (__m256i)difference);
+#endif
+  return ((difference > 0) & coefficient) - ((difference < 0) & coefficient);
+}
+
+// The same with a floating-point coefficient.
+template <typename T>
+CRISPSEG_INLINE Vector<T> signed_by(Vector<T> coefficient, Vector<T> difference) {
+  using Bits = Vector<Integer<T>>;
+  const Integer<T> sign = static_cast<Integer<T>>(uint64_t{1} << (8 * sizeof(T) - 1));
+  return (Vector<T>)(((Bits)coefficient ^ ((Bits)difference & sign)) & (difference != 0));
+}
+
+// exp(x) for x <= 0, to about one unit in the last place; below the smallest normal number it is 0. NaN stays NaN.
+CRISPSEG_INLINE Vector<float> exponential(Vector<float> x) {
+  // exp(x) = 2^n · exp(r) with n = round(x / ln 2); ln 2 in two parts keeps r exact.
+  const float shift = 12582912.0f;  // 1.5 · 2^23: adding it rounds to a whole number in the low bits
+  const Vector<float> rounded = x * 1.44269504088896341f + shift;
+  const Vector<float> n = rounded - shift;
+  const Vector<float> r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  Vector<float> p = fill(1.0f / 5040);
+  p = p * r + 1.0f / 720;
+  p = p * r + 1.0f / 120;
+  p = p * r + 1.0f / 24;
+  p = p * r + 1.0f / 6;
+  p = p * r + 0.5f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  const Vector<int32_t> exponent = ((Vector<int32_t>)rounded - (Vector<int32_t>)fill(shift) + 127) << 23;
+  const Vector<float> result = p * (Vector<float>)exponent;
+  return x < -87.0f ? fill(0.0f) : result;
+}
+
+CRISPSEG_INLINE Vector<double> exponential(Vector<double> x) {
+  for (int64_t i = 0; i < kLanes<double>; ++i) x[i] = std::exp(x[i]);
+  return x;
+}
+
+template <typename T, int kBytes>
+struct Halves {
+  typedef T type __attribute__((vector_size(kBytes)));
+  // The sum of all lanes, half of them added to the other half at each step.
+  static CRISPSEG_INLINE T sum(type v) {
+    if constexpr (kBytes == 2 * sizeof(T)) {
+      return v[0] + v[1];
+    } else {
+      using Half = Halves<T, kBytes / 2>;
+      typename Half::type halves[2];
+      __builtin_memcpy(halves, &v, kBytes);
+      return Half::sum(halves[0] + halves[1]);
+    }
+  }
+};
+
+template <typename T>
+CRISPSEG_INLINE T sum(Vector<T> v) {
+  return Halves<T, CRISPSEG_VECTOR_BYTES>::sum(v);
+}
+
+template <typename A>
+constexpr A smaller(A a, A b) {
+  return b < a ? b : a;
+}
+
+template <typename A>
+constexpr A larger(A a, A b) {
+  return a < b ? b : a;
+}
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+constexpr int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -ceil_div(-a, b); }
+
+constexpr int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+}  // namespace crispseg::CRISPSEG_LEVEL

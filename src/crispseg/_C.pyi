@@ -1,0 +1,119 @@
+from torch import Tensor
+
+def levels() -> list[str]: ...
+
+class Kernels:
+    def __init__(self, level: str) -> None: ...
+    def local_distance(
+        self, embedding: Tensor, size: int, dilation: int, norm: int, stride: int, threads: int, distance: Tensor, /
+    ) -> None: ...
+    def local_distance_backward(
+        self,
+        grad: Tensor,
+        embedding: Tensor,
+        size: int,
+        dilation: int,
+        norm: int,
+        stride: int,
+        threads: int,
+        result: Tensor,
+        /,
+    ) -> None: ...
+    def affinity_weights(
+        self,
+        embedding: Tensor,
+        hardness: float,
+        size: int,
+        dilation: int,
+        norm: int,
+        normalize: bool,
+        threads: int,
+        weights: Tensor,
+        /,
+    ) -> None: ...
+    def affinity_weights_backward(
+        self,
+        grad: Tensor,
+        embedding: Tensor,
+        hardness: float,
+        size: int,
+        dilation: int,
+        norm: int,
+        threads: int,
+        result: Tensor,
+        /,
+    ) -> float: ...
+    def local_filter(
+        self,
+        scores: Tensor,
+        weights: Tensor,
+        size: int,
+        dilation: int,
+        iterations: int,
+        normalize: bool,
+        threads: int,
+        result: Tensor,
+        /,
+    ) -> None: ...
+    def local_filter_backward(
+        self,
+        grad: Tensor,
+        scores: Tensor,
+        weights: Tensor,
+        size: int,
+        dilation: int,
+        iterations: int,
+        normalize: bool,
+        threads: int,
+        grad_scores: Tensor,
+        grad_weights: Tensor,
+        /,
+    ) -> None: ...
+    def embedding_loss(
+        self,
+        embedding: Tensor,
+        labels: Tensor,
+        size: int,
+        dilation: int,
+        near: float,
+        far: float,
+        norm: int,
+        stride: int,
+        balanced: bool,
+        summed: bool,
+        threads: int,
+        /,
+    ) -> float: ...
+    def embedding_loss_backward(
+        self,
+        grad: float,
+        embedding: Tensor,
+        labels: Tensor,
+        size: int,
+        dilation: int,
+        near: float,
+        far: float,
+        norm: int,
+        stride: int,
+        balanced: bool,
+        summed: bool,
+        threads: int,
+        result: Tensor,
+        /,
+    ) -> None: ...
+    def local_contour(self, boundary: Tensor, size: int, dilation: int, threads: int, result: Tensor, /) -> None: ...
+    def local_contour_backward(
+        self, grad: Tensor, boundary: Tensor, size: int, dilation: int, threads: int, result: Tensor, /
+    ) -> None: ...
+    def local_parity(
+        self,
+        labels: Tensor,
+        size: int,
+        dilation: int,
+        stride: int,
+        ignore_index: int,
+        threads: int,
+        parity: Tensor,
+        valid: Tensor,
+        /,
+    ) -> None: ...

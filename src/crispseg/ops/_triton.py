@@ -1,0 +1,182 @@
+"""What the Triton kernels share: which pixels and neighbours a program works on, and their distances.
+
+A program takes a block of pixels that follow each other in raster order, one to a lane: loads along a row coalesce, and
+narrow images waste no lanes. Rows and columns are worked out once for each program, so that no inner loop divides.
+"""
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+WIDE = 128
+"""Pixels of a program whose lanes each own a pixel: one for each thread of four warps."""
+
+
+def accumulator(*tensors: Tensor) -> torch.dtype:
+    """The dtype that kernels add up in: float64 where an input is, else float32."""
+    wide = any(x.dtype == torch.float64 for x in tensors)
+    return torch.float64 if wide else torch.float32
+
+
+def triton_dtype(dtype: torch.dtype) -> Any:
+    """Triton's name of an accumulator's dtype."""
+    return tl.float64 if dtype == torch.float64 else tl.float32
+
+
+def rows_in_memory(x: Tensor) -> Tensor:
+    """The tensor with neighbouring columns next to each other in memory, copied where they are not.
+
+    Every pixel is read K times and more; one copy is cheaper than reading it K times across the memory. The other
+    strides may be anything.
+    """
+    return x if x.stride(-1) == 1 or x.shape[-1] == 1 else x.contiguous()
+
+
+def neighbour_block(count: int) -> tuple[int, int]:
+    """Neighbours and warps of a program that keeps one accumulator for each of `WIDE` pixels and some neighbours.
+
+    16 neighbours share rows of pixels in the cache; eight of them to a thread leave registers for their addresses.
+    """
+    block = min(16, triton.next_power_of_2(max(count, 1)))
+    return block, max(4, block // 2)
+
+
+def channel_tile(channels: int) -> tuple[int, int, int]:
+    """Channels, pixels and warps of a program that holds all channels of its pixels at once.
+
+    The three tiles of a backward (centre, neighbour, result) stay in registers: 16 values of each for a thread. Below
+    16 pixels, loads would no longer fill a memory sector; more channels get more warps instead, up to 512 channels.
+    """
+    rows = triton.next_power_of_2(max(channels, 1))
+    pixels = min(WIDE, max(16, 2048 // rows))
+    return rows, pixels, min(16, max(4, rows * pixels // 512))
+
+
+def launch(kernel: Any, programs: int, *arguments: Any, **constants: Any) -> None:
+    """Run a kernel on the device of its first tensor; nothing where there is nothing to do."""
+    if programs:
+        with torch.cuda.device_of(arguments[0]):
+            kernel[(programs,)](*arguments, enable_fp_fusion=True, **constants)
+
+
+@triton.jit
+def program(blocks, PARTS: tl.constexpr):
+    """Which image, which block of its pixels, and which part of the window or of the channels.
+
+    Parts of one block are neighbours in time, so that they find its pixels in the cache.
+    """
+    i_program = tl.program_id(0)
+    i_block = i_program // PARTS
+    return (i_block // blocks).to(tl.int64), i_block % blocks, i_program % PARTS
+
+
+@triton.jit
+def pixel_block(i_block, width, BX: tl.constexpr):
+    """Rows and columns of the pixels of a block; rows beyond the image are for the caller to mask."""
+    o_first = i_block.to(tl.int64) * BX  # an image may have more pixels than an int32 counts
+    o_column = (o_first % width).to(tl.int32) + tl.arange(0, BX)  # [BX]
+    i_row = (o_first // width).to(tl.int32) + o_column // width  # [BX]
+    return i_row, o_column % width
+
+
+@triton.jit
+def neighbours(i_part, dilation, SIZE: tl.constexpr, BK: tl.constexpr):
+    """Places in the window and offsets (rows, columns) of a block of neighbours."""
+    i_k = i_part * BK + tl.arange(0, BK)  # [BK]
+    return i_k, (i_k // SIZE - SIZE // 2) * dilation, (i_k % SIZE - SIZE // 2) * dilation
+
+
+@triton.jit
+def inside(i_row, i_column, height, width):
+    """Whether pixels lie in the image."""
+    return (i_row >= 0) & (i_row < height) & (i_column >= 0) & (i_column < width)
+
+
+@triton.jit
+def shift(o_row, o_column, stride_row):
+    """How far neighbours are from their centres in memory."""
+    return o_row.to(tl.int64) * stride_row + o_column
+
+
+@triton.jit
+def address(i_row, i_column, stride_row):
+    """Places in their plane of the pixels of a block [BX], or of one neighbour of each.
+
+    The hints make the compiler lay its lanes along the row, also where ends of rows or a stride break the sequence. It
+    would join loads only of pixels that are aligned as well, so saying that they are not keeps the first hint harmless.
+    """
+    o_pixel = i_row.to(tl.int64) * stride_row + i_column
+    return tl.multiple_of(tl.max_contiguous(o_pixel, o_pixel.shape[0]), 1)
+
+
+@triton.jit
+def distances(
+    p_image, o_centre, o_neighbour, m_centre, m_pair, channels, stride_channel, NORM: tl.constexpr, ACC: tl.constexpr
+):
+    """Distances of a block of centres [BX] to a block of their neighbours [BK, BX]; meaningless outside `m_pair`."""
+    b_sum = tl.zeros(o_neighbour.shape, ACC)  # [BK, BX]
+    for _ in range(channels):
+        b_centre = tl.load(p_image + o_centre, m_centre, 0.0).to(ACC)  # [BX]
+        b_step = b_centre[None, :] - tl.load(p_image + o_neighbour, m_pair, 0.0).to(ACC)  # [BK, BX]
+        b_sum += tl.abs(b_step) if NORM == 1 else b_step * b_step
+        p_image += stride_channel
+    return b_sum if NORM == 1 else tl.sqrt(b_sum)
+
+
+@triton.jit
+def direction(b_step, NORM: tl.constexpr, ACC: tl.constexpr):
+    """Gradient of a distance with respect to the step between two pixels, times the distance where `NORM` is 2."""
+    return (b_step > 0).to(ACC) - (b_step < 0).to(ACC) if NORM == 1 else b_step
+
+
+@triton.jit
+def length(b_step, NORM: tl.constexpr):
+    """Norms of the steps [BD, BX] along their channels: [BX]."""
+    return tl.sum(tl.abs(b_step), 0) if NORM == 1 else tl.sqrt(tl.sum(b_step * b_step, 0))
+
+
+@triton.jit
+def over_length(b_grad, b_length, NORM: tl.constexpr):
+    """The factor of `direction`: the gradient of the distance, divided by it where `NORM` is 2; 0 at distance 0."""
+    return b_grad if NORM == 1 else tl.where(b_length == 0, 0.0, b_grad / tl.where(b_length == 0, 1.0, b_length))
+
+
+@triton.jit
+def store_pairs(
+    p_out,
+    b_value,
+    m_window,
+    m_pair,
+    i_n,
+    i_k,
+    i_row,
+    i_column,
+    o_row,
+    o_column,
+    height,
+    width,
+    OUTSIDE: tl.constexpr,
+    SIZE: tl.constexpr,
+    BOTH: tl.constexpr,
+):
+    """Store a block of the window [BK, BX] of a contiguous (N, K, H, W), `OUTSIDE` where a neighbour is outside.
+
+    `BOTH` also stores what the neighbours have to say of the centres, which is the same: entry K - 1 - k of pixel
+    p + offset(k). Those entries of the centres themselves that no pixel of the image would store are `OUTSIDE`.
+    """
+    plane = tl.cast(height, tl.int64) * width
+    o_centre = address(i_row, i_column, width)  # [BX]
+    p_out += i_n * (SIZE * SIZE) * plane
+    p_ours = p_out + (i_k.to(tl.int64) * plane)[:, None] + o_centre[None, :]  # [BK, BX]
+    tl.store(p_ours, tl.where(m_pair, b_value, OUTSIDE).to(p_out.dtype.element_ty), m_window)
+    if BOTH:
+        m_other = (i_k != SIZE * SIZE // 2)[:, None]  # [BK, 1]
+        p_plane = p_out + ((SIZE * SIZE - 1 - i_k).to(tl.int64) * plane)[:, None]  # [BK, 1]
+        o_neighbour = o_centre[None, :] + shift(o_row, o_column, width)[:, None]  # [BK, BX]
+        tl.store(p_plane + o_neighbour, b_value.to(p_out.dtype.element_ty), m_pair & m_other)
+        m_inside = inside(i_row[None, :] - o_row[:, None], i_column[None, :] - o_column[:, None], height, width)
+        b_outside = tl.full(m_pair.shape, OUTSIDE, p_out.dtype.element_ty)  # [BK, BX]
+        tl.store(p_plane + o_centre[None, :], b_outside, m_window & m_other & ~m_inside)

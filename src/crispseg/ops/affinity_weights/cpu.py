@@ -1,0 +1,31 @@
+"""`affinity_weights` by the kernels in `csrc/affinity_weights.cpp`."""
+
+import torch
+from torch import Tensor
+
+from crispseg.ops import _kernels
+
+
+def affinity_weights(
+    embedding: Tensor, hardness: Tensor, size: int, dilation: int, norm: int, normalize: bool
+) -> Tensor:
+    """See `crispseg.ops.affinity_weights`."""
+    batch, _, height, width = embedding.shape
+    weights = embedding.new_empty((batch, size**2, height, width))
+    threads = torch.get_num_threads()
+    _kernels.kernels().affinity_weights(
+        embedding.detach(), hardness.item(), size, dilation, norm, normalize, threads, weights
+    )
+    return weights
+
+
+def affinity_weights_backward(
+    grad: Tensor, embedding: Tensor, hardness: Tensor, size: int, dilation: int, norm: int
+) -> tuple[Tensor, Tensor]:
+    """Gradients to embedding and hardness, of weights that are not normalised."""
+    result = torch.empty_like(embedding, requires_grad=False)
+    threads = torch.get_num_threads()
+    to_hardness = _kernels.kernels().affinity_weights_backward(
+        grad.detach(), embedding.detach(), hardness.item(), size, dilation, norm, threads, result
+    )
+    return result, hardness.new_tensor(to_hardness)

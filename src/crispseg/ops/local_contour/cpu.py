@@ -1,0 +1,27 @@
+"""`local_contour` by the kernels in `csrc/local_contour.cpp`."""
+
+import torch
+from torch import Tensor
+
+from crispseg.ops import _kernels
+
+
+def local_contour(boundary: Tensor, size: int, dilation: int) -> Tensor:
+    """See `crispseg.ops.local_contour`."""
+    batch, _, height, width = boundary.shape
+    contour = boundary.new_empty((batch, size**2, height, width))
+    _kernels.kernels().local_contour(_wide(boundary), size, dilation, torch.get_num_threads(), contour)
+    return contour
+
+
+def local_contour_backward(grad: Tensor, boundary: Tensor, size: int, dilation: int) -> Tensor:
+    """Gradient to the boundary map."""
+    wide = _wide(boundary)
+    result = torch.empty_like(wide)
+    _kernels.kernels().local_contour_backward(grad.detach(), wide, size, dilation, torch.get_num_threads(), result)
+    return torch.empty_like(boundary).copy_(result)
+
+
+def _wide(boundary: Tensor) -> Tensor:
+    """The boundary in the dtype that sums have, contiguous: one channel is small."""
+    return boundary.detach().to(torch.promote_types(boundary.dtype, torch.float32)).contiguous()

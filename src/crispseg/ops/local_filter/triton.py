@@ -1,0 +1,252 @@
+"""`local_filter` on a GPU.
+
+Passes in either direction: a program keeps a block of channels of a block of pixels in registers and walks the window,
+so that one load of a weight serves them all. The sum of the weights is added up on the way: cheaper than loading it.
+Gradient of the weights: one launch for all passes. A program keeps a block of pixels times up to 16 neighbours and
+walks the channels of every pass, so that the large result is written once.
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from crispseg.ops._triton import (
+    WIDE,
+    accumulator,
+    address,
+    inside,
+    launch,
+    neighbour_block,
+    neighbours,
+    pixel_block,
+    program,
+    rows_in_memory,
+    shift,
+    triton_dtype,
+)
+
+
+def local_filter(scores: Tensor, weights: Tensor, size: int, dilation: int, iterations: int, normalize: bool) -> Tensor:
+    """See `crispseg.ops.local_filter`."""
+    weights, filtered = rows_in_memory(weights), rows_in_memory(scores)
+    wide = accumulator(scores, weights)
+    for left in reversed(range(iterations)):
+        target = scores.new_empty(scores.shape, dtype=wide if left else scores.dtype)
+        _run_pass(filtered, weights, target, None, size, dilation, transposed=False, normalize=normalize)
+        filtered = target
+    return filtered
+
+
+def local_filter_backward(
+    grad: Tensor, scores: Tensor, weights: Tensor, size: int, dilation: int, iterations: int, normalize: bool
+) -> tuple[Tensor, Tensor]:
+    """Gradients of `local_filter` with respect to scores and weights, shapes and dtypes of them.
+
+    The maps between the passes are worked out again, and kept with the gradients that arrive at each pass, divided by
+    the sum of the weights.
+    """
+    weights, wide = rows_in_memory(weights), accumulator(scores, weights)
+    maps = scores.new_empty((iterations + 1, *scores.shape), dtype=wide)
+    grads = scores.new_empty((iterations, *scores.shape), dtype=wide)
+    total = weights.new_empty((weights.shape[0], *weights.shape[2:]), dtype=wide) if normalize else None
+    maps[0].copy_(scores)
+    # The last map is needed for the gradient of the division alone.
+    for i in range(iterations if normalize else iterations - 1):
+        _run_pass(maps[i], weights, maps[i + 1], total, size, dilation, transposed=False, normalize=normalize)
+    if total is None:
+        grads[-1].copy_(grad)
+    else:
+        torch.div(grad, total.masked_fill(total == 0, 1).unsqueeze(1), out=grads[-1])
+    for i in reversed(range(1, iterations)):
+        _run_pass(grads[i], weights, grads[i - 1], total, size, dilation, transposed=True, normalize=normalize)
+    grad_scores = scores.new_empty(scores.shape)
+    _run_pass(grads[0], weights, grad_scores, None, size, dilation, transposed=True, normalize=False)
+    return grad_scores, _grad_weights(grads, maps, total, weights, size, dilation)
+
+
+def _run_pass(
+    scores: Tensor,
+    weights: Tensor,
+    result: Tensor,
+    total: Tensor | None,
+    size: int,
+    dilation: int,
+    *,
+    transposed: bool,
+    normalize: bool,
+) -> None:
+    """One pass, or the transposed map; `total` keeps the sums of the weights, which the transposed map divides by."""
+    batch, channels, height, width = scores.shape
+    block, blocks = _channel_block(channels), triton.cdiv(height * width, WIDE)
+    parts = triton.cdiv(channels, block)
+    launch(
+        _pass,
+        batch * blocks * parts,
+        scores,
+        weights,
+        total,
+        result,
+        *scores.stride()[:3],
+        *weights.stride()[:3],
+        channels,
+        height,
+        width,
+        blocks,
+        dilation,
+        SIZE=size,
+        TRANSPOSED=transposed,
+        NORMALIZE=normalize,
+        ACC=triton_dtype(accumulator(scores, weights)),
+        PARTS=parts,
+        BC=block,
+        BX=WIDE,
+    )
+
+
+def _grad_weights(
+    grads: Tensor, maps: Tensor, total: Tensor | None, weights: Tensor, size: int, dilation: int
+) -> Tensor:
+    passes, batch, channels, height, width = grads.shape
+    result = weights.new_empty(weights.shape)
+    block, warps = neighbour_block(size * size)
+    blocks, parts = triton.cdiv(height * width, WIDE), triton.cdiv(size * size, block)
+    launch(
+        _weights_backward,
+        batch * blocks * parts,
+        grads,
+        maps,
+        total,
+        result,
+        passes,
+        batch,
+        channels,
+        height,
+        width,
+        blocks,
+        dilation,
+        SIZE=size,
+        ACC=triton_dtype(grads.dtype),
+        PARTS=parts,
+        BK=block,
+        BX=WIDE,
+        num_warps=warps,
+    )
+    return result
+
+
+def _channel_block(channels: int) -> int:
+    """Channels of a program: of 1 to 16 the number that loads least, two values for each block and neighbour extra."""
+    return min((16, 8, 4, 2, 1), key=lambda block: triton.cdiv(channels, block) * (block + 2))
+
+
+@triton.jit
+def _pass(
+    p_scores,
+    p_weights,
+    p_total,
+    p_out,
+    stride_n,
+    stride_channel,
+    stride_row,
+    weights_stride_n,
+    weights_stride_k,
+    weights_stride_row,
+    channels,
+    height,
+    width,
+    blocks,
+    dilation,
+    SIZE: tl.constexpr,
+    TRANSPOSED: tl.constexpr,
+    NORMALIZE: tl.constexpr,
+    ACC: tl.constexpr,
+    PARTS: tl.constexpr,
+    BC: tl.constexpr,
+    BX: tl.constexpr,
+):
+    i_n, i_block, i_part = program(blocks, PARTS)
+    i_row, i_column = pixel_block(i_block, width, BX)  # [BX]
+    i_channel = (i_part * BC + tl.arange(0, BC)).to(tl.int64)  # [BC]
+    m_pixel = i_row < height  # [BX]
+    m_channel = (i_channel < channels)[:, None]  # [BC, 1]
+    plane = tl.cast(height, tl.int64) * width
+    o_pixel = address(i_row, i_column, width)  # [BX]
+    p_channel = p_scores + i_n * stride_n + (i_channel * stride_channel)[:, None]  # [BC, 1]
+    p_weights += i_n * weights_stride_n
+    b_sum = tl.zeros([BC, BX], ACC)
+    b_total = tl.zeros([BX], ACC)
+    for i_k in range(SIZE * SIZE):
+        i_there = i_row + (i_k // SIZE - SIZE // 2) * dilation  # [BX]
+        i_across = i_column + (i_k % SIZE - SIZE // 2) * dilation  # [BX]
+        m_pair = m_pixel & inside(i_there, i_across, height, width)  # [BX]
+        if TRANSPOSED:
+            # What the neighbour takes from here is its entry for the opposite offset.
+            o_weight = address(i_there, i_across, weights_stride_row)  # [BX]
+            p_weight = p_weights + tl.cast(SIZE * SIZE - 1 - i_k, tl.int64) * weights_stride_k + o_weight  # [BX]
+        else:
+            o_weight = address(i_row, i_column, weights_stride_row)  # [BX]
+            p_weight = p_weights + tl.cast(i_k, tl.int64) * weights_stride_k + o_weight  # [BX]
+        b_weight = tl.load(p_weight, m_pair, 0.0).to(ACC)  # [BX]
+        p_score = p_channel + address(i_there, i_across, stride_row)[None, :]  # [BC, BX]
+        b_score = tl.load(p_score, m_channel & m_pair[None, :], 0.0).to(ACC)  # [BC, BX]
+        b_sum += b_weight[None, :] * b_score
+        b_total += b_weight
+    if NORMALIZE:
+        if TRANSPOSED:
+            b_total = tl.load(p_total + i_n * plane + o_pixel, m_pixel, 1.0)
+        elif p_total is not None:
+            # Every part of the channels stores the same sums.
+            tl.store(p_total + i_n * plane + o_pixel, b_total, m_pixel)
+        b_sum /= tl.where(b_total == 0, 1.0, b_total)[None, :]
+    o_out = ((i_n * channels + i_channel) * plane)[:, None] + o_pixel[None, :]  # [BC, BX]
+    tl.store(p_out + o_out, b_sum.to(p_out.dtype.element_ty), m_channel & m_pixel[None, :])
+
+
+@triton.jit
+def _weights_backward(
+    p_grads,
+    p_maps,
+    p_total,
+    p_out,
+    passes,
+    batch,
+    channels,
+    height,
+    width,
+    blocks,
+    dilation,
+    SIZE: tl.constexpr,
+    ACC: tl.constexpr,
+    PARTS: tl.constexpr,
+    BK: tl.constexpr,
+    BX: tl.constexpr,
+):
+    i_n, i_block, i_part = program(blocks, PARTS)
+    i_row, i_column = pixel_block(i_block, width, BX)  # [BX]
+    i_k, o_row, o_column = neighbours(i_part, dilation, SIZE, BK)  # [BK]
+    m_pixel = i_row < height  # [BX]
+    m_window = (i_k < SIZE * SIZE)[:, None] & m_pixel[None, :]  # [BK, BX]
+    i_there = i_row[None, :] + o_row[:, None]  # [BK, BX]
+    i_across = i_column[None, :] + o_column[:, None]  # [BK, BX]
+    m_pair = m_window & inside(i_there, i_across, height, width)  # [BK, BX]
+    plane = tl.cast(height, tl.int64) * width
+    o_pixel = address(i_row, i_column, width)  # [BX]
+    o_neighbour = o_pixel[None, :] + shift(o_row, o_column, width)[:, None]  # [BK, BX]
+    if p_total is not None:
+        b_total = tl.load(p_total + i_n * plane + o_pixel, m_pixel, 1.0)  # [BX]
+        m_divided = m_pixel & (b_total != 0)  # [BX]
+    b_sum = tl.zeros([BK, BX], ACC)
+    for i_pass in range(passes):
+        o_map = (tl.cast(i_pass, tl.int64) * batch + i_n) * channels * plane
+        for _ in range(channels):
+            b_grad = tl.load(p_grads + o_map + o_pixel, m_pixel, 0.0)  # [BX]
+            b_score = tl.load(p_maps + o_map + o_neighbour, m_pair, 0.0)  # [BK, BX]
+            if p_total is not None:
+                # The next map is the mean that the division makes of these scores.
+                p_mean = p_maps + o_map + batch * (channels * plane) + o_pixel  # [BX]
+                b_score -= tl.load(p_mean, m_divided, 0.0)[None, :]
+            b_sum += b_grad[None, :] * b_score
+            o_map += plane
+    o_out = ((i_n * (SIZE * SIZE) + i_k) * plane)[:, None] + o_pixel[None, :]  # [BK, BX]
+    tl.store(p_out + o_out, tl.where(m_pair, b_sum, 0.0).to(p_out.dtype.element_ty), m_window)
