@@ -20,7 +20,7 @@ lint: $(DEV)
 	$(BIN)/lint-imports
 
 bench: $(DEV)
-	$(BIN)/python benchmarks/operations.py
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) demo/output

@@ -6,7 +6,6 @@ autograd does not need is overwritten in place; a weight is taken by `unbind`, w
 
 import math
 import warnings
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
@@ -123,10 +122,10 @@ def plain_affinity(distance: Tensor, hardness: float) -> Tensor:
 
 
 def kornia_bilateral(guide: Tensor, scores: Tensor, window: Window) -> Tensor:
-    """kornia's filter in its default form: weights of the squared L1 colour distance and of a Gaussian in space."""
+    """The filter of kornia in its default form: weights of the squared colour distance and of a Gaussian in space."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # at its import
-        from kornia.filters import joint_bilateral_blur  # noqa: PLC0415 - seconds, and only `make bench` installs it
+        from kornia.filters import joint_bilateral_blur  # noqa: PLC0415 - takes seconds, and not every user of this has it
     return joint_bilateral_blur(scores, guide, window.size, 0.3, (3.0, 3.0))
 
 
@@ -134,7 +133,7 @@ def _padded(values: Tensor, window: Window, outside: float) -> Tensor:
     return F.pad(values, [window.radius] * 4, value=outside)
 
 
-def _shifted(values: Tensor, window: Window, outside: float = 0.0) -> Sequence[Tensor]:
+def _shifted(values: Tensor, window: Window, outside: float = 0.0) -> list[Tensor]:
     """The image moved to each of the neighbours' places, in window order, as views."""
     height, width = values.shape[-2:]
     padded, steps = _padded(values, window, outside), range(window.size)

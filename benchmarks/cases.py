@@ -78,8 +78,7 @@ def prepared(row: Row, contender: Contender, direction: str, inputs: Inputs) -> 
 
         def forward() -> tuple[Tensor, ...]:
             with torch.no_grad():
-                output = contender.function(*tensors, window)
-            return output if isinstance(output, tuple) else (output,)
+                return _tuple(contender.function(*tensors, window))
 
         return forward
 
@@ -88,10 +87,14 @@ def prepared(row: Row, contender: Contender, direction: str, inputs: Inputs) -> 
     upstream = inputs[row.output] if row.output else None
 
     def forward_and_backward() -> tuple[Tensor, ...]:
-        output = contender.function(*arguments, window)
-        return output, *torch.autograd.grad(output, leaves, upstream)
+        outputs = _tuple(contender.function(*arguments, window))
+        return *outputs, *torch.autograd.grad(outputs, leaves, upstream)
 
     return forward_and_backward
+
+
+def _tuple(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return output if isinstance(output, tuple) else (output,)
 
 
 def _sharpen(embedding: Tensor, scores: Tensor, window: Window, iterations: int = PASSES) -> Tensor:
@@ -128,8 +131,8 @@ def _filter_row(name: str, iterations: int) -> Row:
     )
 
 
-# Ours takes the embedding channels-last. The baselines take the same values as PyTorch lays them by default, which is the
-# faster layout for them.
+# Ours takes the embedding channels-last. The baselines take the same values as PyTorch lays them by default, which is
+# the faster layout for them.
 _OURS, _THEIRS = ("embedding",), ("embedding, NCHW",)
 _EMBEDDING_ALONE = Contender(UNFOLD_EMBEDDING, _THEIRS, baselines.unfold_alone, (1, 1), learns=False)
 _SCORES_ALONE = Contender(UNFOLD_SCORES, ("scores",), baselines.unfold_alone, (1, 1), learns=False)
@@ -138,7 +141,7 @@ _ROWS = (
     Row(
         "local_distance",
         ("local_distance",),
-        "distance",
+        "weights",
         (
             Contender(OURS, _OURS, ops.local_distance),
             _EMBEDDING_ALONE,

@@ -10,13 +10,13 @@ from benchmarks.cases import BOTH, FILTER, FORWARD, LOSS, PASSES, SHARPEN, WEIGH
 from benchmarks.inputs import Problem
 
 CAPTION = """\
-Floor = max(operations ÷ rate, bytes ÷ bandwidth). Rates are the best of several runs in this process, on the same threads:
-the multiply-adds of a float32 matrix product, and a copy of a large tensor, bytes read and written. A plain addition takes
-the place of a multiply-add. L1 distance: a subtraction and an addition of the absolute value for each pair and channel,
-and d(i, j) = d(j, i) counted once. Filter: one multiply-add for each pixel, neighbour, channel and pass. Loss with
-backward: the distances twice, and for the gradient a subtraction and an addition for each pair and channel from both
-sides. Pairs reach inside the image only. Exponentials, the division by the sum of weights and the hinge are not counted.
-Bytes: inputs read once, outputs written once, weights written once and read once a pass."""
+Floor = max(operations ÷ rate, bytes ÷ bandwidth). Rates are the best of several runs in this process, on the same
+threads: the multiply-adds of a float32 matrix product, and a copy of a large tensor, bytes read and written. A plain
+addition takes the place of a multiply-add. L1 distance: a subtraction and an addition of the absolute value for each
+pair and channel, and d(i, j) = d(j, i) counted once. Filter: one multiply-add for each pixel, neighbour, channel and
+pass. Loss with backward: the distances twice, and for the gradient a subtraction and an addition for each pair and
+channel from both sides. Pairs reach inside the image only. Exponentials, the division by the sum of weights and the hinge are
+not counted. Bytes: inputs read once, outputs written once, weights written once and read once a pass."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def measured_rates(device: str, *, quick: bool) -> Rates:
     first, second = torch.rand(2, side, side, device=device)
     product = torch.empty_like(first)
     seconds = _fastest(lambda: torch.mm(first, second, out=product), device, quick=quick)
-    source = torch.ones(2**16 if quick else 2**30 if on_gpu else 2**26, device=device)
+    source = torch.ones(2**16 if quick else 2**28 if on_gpu else 2**26, device=device)
     target = torch.zeros_like(source)
     copying = _fastest(lambda: target.copy_(source), device, quick=quick)
     return Rates(side**3 / seconds, 2 * source.nbytes / copying)
@@ -69,9 +69,7 @@ def work_of(row: str, direction: str, problem: Problem) -> Work | None:
         ("local_distance", FORWARD): Work(distances, embedding + weights),
         (WEIGHTS, FORWARD): Work(distances, embedding + weights),
         (FILTER, FORWARD): Work(PASSES * one_pass, 2 * scores + PASSES * weights),
-        (SHARPEN, FORWARD): Work(
-            distances + PASSES * one_pass, embedding + 2 * scores + (1 + PASSES) * weights
-        ),
+        (SHARPEN, FORWARD): Work(distances + PASSES * one_pass, embedding + 2 * scores + (1 + PASSES) * weights),
         (LOSS, FORWARD): Work(distances, embedding),
         (LOSS, BOTH): Work(2 * distances + 2 * problem.channels * directed, 2 * embedding),
     }

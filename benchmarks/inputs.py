@@ -80,7 +80,19 @@ class Inputs:
         # weights stay far from what a float cannot hold.
         highest = 3 / self.problem.channels if name == "embedding" else 1.0
         rng = torch.Generator(self.problem.device).manual_seed(len(name))
-        return values.uniform_(0, highest, generator=rng)
+        values.uniform_(0, highest, generator=rng)
+        return _without_outside(values, self.problem.window) if name == "weights" else values
+
+
+def _without_outside(weights: Tensor, window: Window) -> Tensor:
+    """Set the weights of neighbours outside the image to 0, as `affinity` gives them."""
+    height, width = weights.shape[-2:]
+    for k, (down, right) in enumerate(window.offsets):
+        weights[:, k, : max(0, -down)] = 0
+        weights[:, k, max(0, height - max(0, down)) :] = 0
+        weights[:, k, :, : max(0, -right)] = 0
+        weights[:, k, :, max(0, width - max(0, right)) :] = 0
+    return weights
 
 
 def _blocks(problem: Problem) -> Tensor:

@@ -58,8 +58,8 @@ def in_turns(calls: Mapping[str, Call], device: str, *, quick: bool) -> dict[str
     seconds = {}
     for name, call in calls.items():
         try:
-            # The first run loads what it needs; where it was short, a second one says how long it takes without that.
-            seconds[name] = min(_seconds(call), _seconds(call)) if _seconds(call) < _SECONDS / 4 else _SECONDS
+            first = _seconds(call)  # loads what it needs, so where it was short another one says how long it takes
+            seconds[name] = first if first > _SECONDS / 4 else _seconds(call)
         except RuntimeError as error:
             if "memory" not in str(error).lower():
                 raise

@@ -1,6 +1,7 @@
-"""Peak memory of one call above its inputs and outputs, in a process of its own.
+"""Peak memory of one call above its inputs and outputs.
 
-On a CPU it is the resident set that counts, since kernels need not allocate through PyTorch. Four things make it honest:
+On CUDA PyTorch counts it. On a CPU it is the resident set of a process of its own that counts, since kernels need not
+allocate through PyTorch. Four things make that honest:
 
 - The peak of a process outlives `exec`: `getrusage` would give a child the peak of the parent that started it. The
   kernel's own count for one address space, `VmHWM`, does not, and it can be set back before the call.
@@ -32,9 +33,15 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _FIXED_THRESHOLDS = {"MALLOC_MMAP_THRESHOLD_": str(2**16), "MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_TOP_PAD_": "0"}
 
 
-def peak_apart(row: str, contender: str, direction: str, problem: Problem) -> int | None:
-    """Bytes above inputs and outputs; None where they cannot be measured or the process died of them."""
-    if problem.device == "cpu" and not _STATUS.exists():
+def peak_above(row: str, contender: str, direction: str, problem: Problem) -> int | None:
+    """Bytes above inputs and outputs; None where they cannot be measured, or the memory was too small for them.
+
+    Raises:
+        RuntimeError: If the call failed for another reason.
+    """
+    if torch.device(problem.device).type == "cuda":
+        return _peak(row, contender, direction, problem)
+    if not _STATUS.exists():
         return None
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchmarks.memory", "sympy"])  # PyTorch's first gradient imports the latter
@@ -48,6 +55,8 @@ def peak_apart(row: str, contender: str, direction: str, problem: Problem) -> in
     except EOFError:
         peak = None
     process.join()
+    if process.exitcode not in (0, -signal.SIGKILL):  # what the system ends when memory is short
+        raise RuntimeError(f"the memory of {row}, {direction}, {contender} could not be measured: see the error above")
     return peak
 
 

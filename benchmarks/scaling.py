@@ -1,7 +1,7 @@
 """How the time grows with one size while the others stay."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 
 import torch
 
@@ -44,9 +44,7 @@ class Scaling:
     times: dict[Column, dict[int, Outcome]]
 
 
-def scalings(
-    problem: Problem, names: set[str], *, quick: bool, progress: Callable[[str], None]
-) -> Iterator[Scaling]:
+def scalings(problem: Problem, names: set[str], *, quick: bool, progress: Callable[[str], None]) -> Iterator[Scaling]:
     """Time ours along every axis, for the rows with these names."""
     threads = tuple(range(1, torch.get_num_threads() + 1)) if problem.device == "cpu" else ()
     for axis in (*AXES, Axis("threads", "", threads, threads, _EVERYTHING)):
@@ -61,12 +59,10 @@ def scalings(
         yield Scaling(axis.name, values, times)
 
 
-def _along(
-    axis: Axis, values: tuple[int, ...], column: Column, problem: Problem, *, quick: bool
-) -> dict[int, Outcome]:
+def _along(axis: Axis, values: tuple[int, ...], column: Column, problem: Problem, *, quick: bool) -> dict[int, Outcome]:
     if not axis.field:
         return _along_threads(values, column, problem, quick=quick)
-    calls = {str(value): _call(column, replace(problem, **{axis.field: value})) for value in values}
+    calls = {str(value): _call(column, Problem(**(asdict(problem) | {axis.field: value}))) for value in values}
     outcomes = in_turns(calls, problem.device, quick=quick)
     return {value: outcomes[str(value)] for value in values}
 
@@ -78,7 +74,7 @@ def _along_threads(values: tuple[int, ...], column: Column, problem: Problem, *,
     try:
         for value in values:
             torch.set_num_threads(value)
-            outcomes |= {value: outcome for outcome in in_turns({"": call}, "cpu", quick=quick).values()}
+            outcomes[value] = in_turns({"": call}, problem.device, quick=quick)[""]
     finally:
         torch.set_num_threads(before)
     return outcomes

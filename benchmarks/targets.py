@@ -21,6 +21,8 @@ from benchmarks.inputs import Problem
 from benchmarks.measure import Outcome, Timing
 from benchmarks.scaling import Scaling
 
+AT_LEAST, AT_MOST = "at least", "at most"
+
 
 @dataclass
 class Measured:
@@ -52,20 +54,20 @@ class Target:
 
     what: str
     limit: float
-    at_least: bool
+    bound: str
     value: Callable[[Measured, list[Scaling]], float]
 
     def verdict(self, value: float) -> str:
         """In words.
 
-        >>> Target("", 60, True, lambda measured, scalings: 0).verdict(45)
+        >>> Target("", 60, AT_LEAST, lambda measured, scalings: 0).verdict(45)
         'falls short by 25 %'
         """
         if math.isnan(value):
             return "not measured"
-        if value >= self.limit if self.at_least else value <= self.limit:
+        if value >= self.limit if self.bound == AT_LEAST else value <= self.limit:
             return "met"
-        short = 1 - value / self.limit if self.at_least else value / self.limit - 1
+        short = 1 - value / self.limit if self.bound == AT_LEAST else value / self.limit - 1
         return f"falls short by {100 * short:.0f} %"
 
 
@@ -82,50 +84,50 @@ TARGETS = (
     Target(
         "F.unfold of the embedding ÷ affinity_weights",
         60,
-        True,
+        AT_LEAST,
         lambda m, _: m.ms(WEIGHTS, FORWARD, UNFOLD_EMBEDDING) / m.ms(WEIGHTS, FORWARD),
     ),
     Target(
         "F.unfold of the scores ÷ (affinity_weights + 7 filter passes)",
         5,
-        True,
+        AT_LEAST,
         lambda m, _: m.ms(SHARPEN, FORWARD, UNFOLD_SCORES) / m.ms(SHARPEN, FORWARD),
     ),
     Target(
         "F.unfold of the embedding ÷ embedding_loss, forward and backward, stride 1",
         40,
-        True,
+        AT_LEAST,
         lambda m, _: m.ms(LOSS, BOTH, UNFOLD_EMBEDDING) / m.ms(LOSS, BOTH),
     ),
     Target(
         "shift loop ÷ (affinity_weights + 7 passes), forward and backward",
         15,
-        True,
+        AT_LEAST,
         lambda m, _: m.ms(SHARPEN, BOTH, SHIFT) / m.ms(SHARPEN, BOTH),
     ),
     Target(
         "backward ÷ forward of (affinity_weights + 7 passes)",
         3.5,
-        False,
+        AT_MOST,
         lambda m, _: m.ms(SHARPEN, BOTH) / m.ms(SHARPEN, FORWARD) - 1,
     ),
     Target(
         "peak memory above in- and outputs, 7 passes of local_filter, forward ÷ the weights (4·K·H·W bytes)",
         1.3,
-        False,
+        AT_MOST,
         lambda m, _: m.peak(FILTER, FORWARD) / m.problem.nbytes("weights"),
     ),
     Target(
         "peak memory above in- and outputs, embedding_loss, forward and backward ÷ the embedding",
         1.3,
-        False,
+        AT_MOST,
         lambda m, _: m.peak(LOSS, BOTH) / m.problem.nbytes("embedding"),
     ),
-    Target("time at 1284×1284 ÷ at 321×321, affinity_weights + 7 passes", 18, False, _growth),
+    Target("time at 1284×1284 ÷ at 321×321, affinity_weights + 7 passes", 18, AT_MOST, _growth),
     Target(
         "NCHW ÷ channels-last input, affinity_weights",
         1.35,
-        False,
+        AT_MOST,
         lambda m, _: m.ms(WEIGHTS, FORWARD, OURS_NCHW) / m.ms(WEIGHTS, FORWARD),
     ),
 )
