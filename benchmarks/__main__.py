@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
@@ -33,7 +34,10 @@ def main(
     arguments: Sequence[str] | None = None, *, gate: Callable[[Collection[str]], set[str]] = red_operations
 ) -> int:
     """Run the command line and return its exit code: 1 when an operation breaks its contract."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.device != "cpu" and not torch.cuda.is_available():
+        parser.error(f"no {options.device} here")
     console = Console()
     chosen = rows(options.only)
     if not chosen:

@@ -15,8 +15,8 @@ threads: the multiply-adds of a float32 matrix product, and a copy of a large te
 addition takes the place of a multiply-add. L1 distance: a subtraction and an addition of the absolute value for each
 pair and channel, and d(i, j) = d(j, i) counted once. Filter: one multiply-add for each pixel, neighbour, channel and
 pass. Loss with backward: the distances twice, and for the gradient a subtraction and an addition for each pair and
-channel from both sides. Pairs reach inside the image only. Exponentials, the division by the sum of weights and the hinge are
-not counted. Bytes: inputs read once, outputs written once, weights written once and read once a pass."""
+channel from both sides. Pairs reach inside the image only. Exponentials, the division by the sum of weights and the
+hinge are not counted. Bytes: inputs read once, outputs written once, weights written once and read once a pass."""
 
 
 @dataclass(frozen=True)

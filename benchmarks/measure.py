@@ -58,8 +58,10 @@ def in_turns(calls: Mapping[str, Call], device: str, *, quick: bool) -> dict[str
     seconds = {}
     for name, call in calls.items():
         try:
-            first = _seconds(call)  # loads what it needs, so where it was short another one says how long it takes
-            seconds[name] = first if first > _SECONDS / 4 else _seconds(call)
+            first = _seconds(
+                call
+            )  # with all that it loads; another one, unless that was too long, says how long it takes
+            seconds[name] = first if first > _SECONDS else _seconds(call)
         except RuntimeError as error:
             if "memory" not in str(error).lower():
                 raise

@@ -47,7 +47,7 @@ def peak_above(row: str, contender: str, direction: str, problem: Problem) -> in
     context.set_forkserver_preload(["benchmarks.memory", "sympy"])  # PyTorch's first gradient imports the latter
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_report, args=(sender, row, contender, direction, problem), daemon=True)
-    with _environment(_FIXED_THRESHOLDS):  # the first process starts the fork server
+    with _inherited(_FIXED_THRESHOLDS):  # the first process starts the fork server
         process.start()
     sender.close()
     try:
@@ -61,7 +61,6 @@ def peak_above(row: str, contender: str, direction: str, problem: Problem) -> in
 
 
 def _report(sender: Connection, row: str, contender: str, direction: str, problem: Problem) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
     sender.send(_peak(row, contender, direction, problem))
 
 
@@ -107,11 +106,14 @@ def _status(name: str) -> int:
 
 
 @contextlib.contextmanager
-def _environment(settings: dict[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
+def _inherited(settings: dict[str, str]) -> Iterator[None]:
+    """What a process started now inherits: settings, and no interest in Ctrl-C, since the parent ends it."""
+    environment = dict(os.environ)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     os.environ.update(settings)
     try:
         yield
     finally:
         os.environ.clear()
-        os.environ.update(before)
+        os.environ.update(environment)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
