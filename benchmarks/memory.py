@@ -20,6 +20,7 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -47,8 +48,9 @@ def peak_above(row: str, contender: str, direction: str, problem: Problem) -> in
     context.set_forkserver_preload(["benchmarks.memory", "sympy"])  # PyTorch's first gradient imports the latter
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_report, args=(sender, row, contender, direction, problem), daemon=True)
-    with _inherited(_FIXED_THRESHOLDS):  # the first process starts the fork server
-        process.start()
+    with _inherited(_FIXED_THRESHOLDS):
+        forkserver.ensure_running()
+    process.start()
     sender.close()
     try:
         peak: int | None = receiver.recv()
@@ -61,7 +63,9 @@ def peak_above(row: str, contender: str, direction: str, problem: Problem) -> in
 
 
 def _report(sender: Connection, row: str, contender: str, direction: str, problem: Problem) -> None:
-    sender.send(_peak(row, contender, direction, problem))
+    peak = _peak(row, contender, direction, problem)
+    with contextlib.suppress(BrokenPipeError):  # the parent was interrupted
+        sender.send(peak)
 
 
 def _peak(row_name: str, contender_name: str, direction: str, problem: Problem) -> int | None:
@@ -109,11 +113,11 @@ def _status(name: str) -> int:
 def _inherited(settings: dict[str, str]) -> Iterator[None]:
     """What a process started now inherits: settings, and no interest in Ctrl-C, since the parent ends it."""
     environment = dict(os.environ)
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(settings)
     try:
         yield
     finally:
         os.environ.clear()
         os.environ.update(environment)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
