@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+BUILD = pyproject.toml CMakeLists.txt $(wildcard csrc/*)
 DEV = $(VENV)/.installed-dev
 CORE = $(VENV)/.installed-core
 
@@ -20,7 +21,7 @@ lint: $(DEV)
 	$(BIN)/lint-imports
 
 bench: $(DEV)
-	$(BIN)/python benchmarks/operations.py
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) demo/output
@@ -28,10 +29,10 @@ clean:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(CORE): pyproject.toml | $(BIN)/python
+$(CORE): $(BUILD) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable . scikit-learn
 	touch $@
 
-$(DEV): pyproject.toml | $(BIN)/python
+$(DEV): $(BUILD) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@ $(CORE)

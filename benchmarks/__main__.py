@@ -1,0 +1,135 @@
+"""Time every operation, its memory and its growth; print the tables and write them.
+
+python -m benchmarks                # everything, on the processor
+python -m benchmarks --only loss    # a few rows
+python -m benchmarks --device cuda
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks import machine, report
+from benchmarks.cases import OURS, Row, rows
+from benchmarks.floors import measured_rates
+from benchmarks.gate import red_operations
+from benchmarks.inputs import Inputs, Problem
+from benchmarks.measure import Timing, times_of
+from benchmarks.memory import peak_above
+from benchmarks.scaling import scalings
+from benchmarks.targets import Measured
+
+_RESULTS = Path(__file__).parent / "results"
+_QUICK = {"size": 24, "window_size": 3, "channels": 4, "classes": 2}
+
+Say = Callable[[str], None]
+
+
+def main(
+    arguments: Sequence[str] | None = None, *, gate: Callable[[Collection[str]], set[str]] = red_operations
+) -> int:
+    """Run the command line and return its exit code: 1 when an operation breaks its contract."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.device != "cpu" and not torch.cuda.is_available():
+        parser.error(f"no {options.device} here")
+    console = Console()
+    chosen = rows(options.only)
+    if not chosen:
+        console.print(f"no row has {options.only!r} in its name; there are: {', '.join(row.name for row in rows())}")
+        return 2
+    try:
+        results = _measure(chosen, options, gate, console)
+    except KeyboardInterrupt:
+        console.print("interrupted: nothing was written")
+        return 130
+    wide = console if console.is_terminal else Console(width=160)
+    for table in report.tables(results):
+        wide.print(table.rich(), "")
+    partial = options.quick or options.only
+    folder = options.output or (None if partial else _RESULTS)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = report.write(results, folder, machine.slug(options.device))
+        console.print("written:", ", ".join(path.name for path in paths))
+    if results.red:
+        console.print(f"{report.RED}, not timed: {', '.join(sorted(results.red))}")
+    return 1 if results.red else 0
+
+
+def _measure(
+    chosen: list[Row], options: argparse.Namespace, gate: Callable[[Collection[str]], set[str]], console: Console
+) -> report.Results:
+    # Refreshed by hand: a thread that draws ten times a second would take its share of the processor.
+    progress = Progress(
+        TimeElapsedColumn(), TextColumn("{task.description}"), console=console, auto_refresh=False, transient=True
+    )
+    with progress:
+        task = progress.add_task("")
+
+        def say(what: str) -> None:
+            progress.update(task, description=what, refresh=True)
+
+        say("contract tests of the operations")
+        red = gate({operation for row in chosen for operation in row.operations})
+        results = report.Results(machine.description(options.device), machine.served_by(options.device), red)
+        say("what the processor can do")
+        results.rates = measured_rates(options.device, quick=options.quick)
+        for problem in _problems(options):
+            results.measured.append(_on(problem, chosen, red, quick=options.quick, say=say))
+        green = {row.name for row in chosen if not red.intersection(row.operations)}
+        first = results.measured[0].problem
+        results.scalings = list(scalings(first, green, quick=options.quick, progress=say))
+    return results
+
+
+def _on(problem: Problem, chosen: list[Row], red: set[str], *, quick: bool, say: Say) -> Measured:
+    """Times and peaks of all rows on one problem."""
+    measured, inputs = Measured(problem), Inputs(problem)
+    for row in chosen:
+        for direction in row.directions:
+            if red.intersection(row.operations):
+                measured.times[row.name, direction, OURS] = report.RED
+                continue
+            say(f"time of {row.name}, {direction}")
+            for name, outcome in times_of(row, direction, inputs, quick=quick).items():
+                measured.times[row.name, direction, name] = outcome
+    del inputs  # the processes that measure memory need it
+    for (row_name, direction, name), outcome in measured.times.items():
+        if isinstance(outcome, Timing) and (name == OURS or not quick):
+            say(f"memory of {row_name}, {direction}, {name}")
+            measured.peaks[row_name, direction, name] = peak_above(row_name, name, direction, problem)
+    return measured
+
+
+def _problems(options: argparse.Namespace) -> list[Problem]:
+    if options.quick:
+        return [Problem(**_QUICK, device=options.device)]
+    if options.device == "cpu":
+        return [Problem()]
+    return [Problem(size=size, batch=batch, device=options.device) for size in (513, 2049) for batch in (1, 8)]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, one run each: does it work at all")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, ...")
+    parser.add_argument("--only", default="", metavar="NAME", help="rows with NAME in their or their operations' names")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where to write; without it, a whole run writes to benchmarks/results and a part of one nowhere",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""What a user would write without this library: unfold, a loop over shifted images, kornia.
+
+None is a strawman. Neighbours outside the image are infinitely far, which a padding of infinity gives for nothing; what
+autograd does not need is overwritten in place; a weight is taken by `unbind`, whose gradient is one `stack`.
+"""
+
+import math
+import warnings
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
+from torch import Tensor
+
+from benchmarks.inputs import IGNORED
+from crispseg import Window
+
+NEAR, FAR = 0.5, 2.0
+
+
+def unfold_columns(values: Tensor, window: Window, outside: float = 0.0) -> Tensor:
+    """(N, C, K, H, W): the neighbours of every pixel side by side."""
+    batch, channels, height, width = values.shape
+    columns = F.unfold(_padded(values, window, outside), window.size)
+    return columns.reshape(batch, channels, window.count, height, width)
+
+
+def unfold_alone(values: Tensor, window: Window) -> Tensor:
+    """The neighbours side by side and nothing else: what any computation with `F.unfold` waits for."""
+    return F.unfold(values, window.size, padding=window.radius)
+
+
+def unfold_distance(embedding: Tensor, window: Window) -> Tensor:
+    """`local_distance` of all neighbours at once."""
+    difference = unfold_columns(embedding, window, outside=math.inf).sub_(embedding.unsqueeze(2))
+    return (difference.abs() if difference.requires_grad else difference.abs_()).sum(1)
+
+
+def unfold_weights(embedding: Tensor, window: Window, hardness: float) -> Tensor:
+    """`affinity_weights` from that."""
+    return plain_affinity(unfold_distance(embedding, window), hardness)
+
+
+def unfold_filter(scores: Tensor, weights: Tensor, window: Window, iterations: int = 1) -> Tensor:
+    """`local_filter` of all neighbours at once."""
+    weights = (weights / weights.sum(1, keepdim=True)).unsqueeze(1)
+    for _ in range(iterations):
+        columns = unfold_columns(scores, window)
+        learned = columns.requires_grad or weights.requires_grad
+        scores = (columns * weights if learned else columns.mul_(weights)).sum(2)
+    return scores
+
+
+def unfold_parity(labels: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+    """`local_parity` of all neighbours at once; `F.unfold` takes floating-point numbers only."""
+    return _parity(unfold_columns(labels.unsqueeze(1).float(), window, outside=IGNORED)[:, 0], labels, window)
+
+
+def unfold_loss(embedding: Tensor, labels: Tensor, window: Window) -> Tensor:
+    """`embedding_loss` of all neighbours at once."""
+    return _hinge(unfold_distance(embedding, window), *unfold_parity(labels, window))
+
+
+def unfold_contour(boundary: Tensor, window: Window) -> Tensor:
+    """`local_contour` of all neighbours at once."""
+    columns = unfold_columns(boundary, window, outside=math.inf)[:, 0]
+    return torch.stack([columns[:, pixels].amax(1) for pixels in _lines(window)], 1)
+
+
+def shift_distance(embedding: Tensor, window: Window) -> Tensor:
+    """`local_distance`, one neighbour after the other."""
+    neighbours = _shifted(embedding, window, outside=math.inf)
+    if embedding.requires_grad:
+        return torch.stack([(embedding - neighbour).abs().sum(1) for neighbour in neighbours], 1)
+    batch, _, height, width = embedding.shape
+    distance = embedding.new_empty(batch, window.count, height, width)
+    difference = torch.empty_like(embedding)
+    for k, neighbour in enumerate(neighbours):
+        torch.sub(embedding, neighbour, out=difference).abs_()
+        torch.sum(difference, 1, out=distance[:, k])
+    return distance
+
+
+def shift_weights(embedding: Tensor, window: Window, hardness: float) -> Tensor:
+    """`affinity_weights` from that."""
+    return plain_affinity(shift_distance(embedding, window), hardness)
+
+
+def shift_filter(scores: Tensor, weights: Tensor, window: Window, iterations: int = 1) -> Tensor:
+    """`local_filter`, one neighbour after the other."""
+    learned = scores.requires_grad or weights.requires_grad
+    each = (weights / weights.sum(1, keepdim=True)).unsqueeze(2).unbind(1)
+    for _ in range(iterations):
+        total = torch.zeros_like(scores)
+        for weight, neighbour in zip(each, _shifted(scores, window), strict=True):
+            if learned:
+                total += weight * neighbour
+            else:
+                total.addcmul_(weight, neighbour)
+        scores = total
+    return scores
+
+
+def shift_parity(labels: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+    """`local_parity`, one neighbour after the other."""
+    return _parity(torch.stack(_shifted(labels, window, outside=IGNORED), 1), labels, window)
+
+
+def shift_loss(embedding: Tensor, labels: Tensor, window: Window) -> Tensor:
+    """`embedding_loss`, one neighbour after the other."""
+    return _hinge(shift_distance(embedding, window), *shift_parity(labels, window))
+
+
+def shift_contour(boundary: Tensor, window: Window) -> Tensor:
+    """`local_contour`, one neighbour after the other."""
+    neighbours = _shifted(boundary[:, 0], window, outside=math.inf)
+    return torch.stack([torch.stack([neighbours[k] for k in pixels]).amax(0) for pixels in _lines(window)], 1)
+
+
+def plain_affinity(distance: Tensor, hardness: float) -> Tensor:
+    """`affinity`."""
+    return torch.exp(-hardness * distance)
+
+
+def kornia_bilateral(guide: Tensor, scores: Tensor, window: Window) -> Tensor:
+    """The filter of kornia in its default form: weights of the squared colour distance and of a Gaussian in space."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # at its import
+        from kornia.filters import joint_bilateral_blur  # noqa: PLC0415 - takes seconds, and not every user of this has it
+    return joint_bilateral_blur(scores, guide, window.size, 0.3, (3.0, 3.0))
+
+
+def _padded(values: Tensor, window: Window, outside: float) -> Tensor:
+    return F.pad(values, [window.radius] * 4, value=outside)
+
+
+def _shifted(values: Tensor, window: Window, outside: float = 0.0) -> list[Tensor]:
+    """The image moved to each of the neighbours' places, in window order, as views."""
+    height, width = values.shape[-2:]
+    padded, steps = _padded(values, window, outside), range(window.size)
+    return [padded[..., row : row + height, column : column + width] for row in steps for column in steps]
+
+
+def _parity(neighbours: Tensor, labels: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+    centre = labels.unsqueeze(1)
+    valid = (neighbours != IGNORED) & (centre != IGNORED)
+    valid[:, window.centre] = False
+    return (neighbours == centre) & valid, valid
+
+
+def _hinge(distance: Tensor, parity: Tensor, valid: Tensor) -> Tensor:
+    hinge = torch.where(parity, distance - NEAR, FAR - distance).clamp(min=0)
+    return torch.where(valid, hinge, 0).sum() / valid.sum()
+
+
+def _lines(window: Window) -> list[list[int]]:
+    """For each neighbour, the places in the window that the straight line from it to the centre meets."""
+    radius = window.radius
+    lines = []
+    for row, column in window.offsets:
+        steps = max(abs(row), abs(column), 1)
+        points = [(round(row * step / steps), round(column * step / steps)) for step in range(steps, -1, -1)]
+        lines.append([(r + radius) * window.size + c + radius for r, c in points])
+    return lines

@@ -1,0 +1,223 @@
+"""What is measured: a row for each operation, and in each row ours first, then what it is compared with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from benchmarks import baselines
+from benchmarks.inputs import Inputs, Problem
+from crispseg import Window, ops
+
+FORWARD, BOTH = "forward", "forward and backward"
+OURS, OURS_NCHW = "crispseg", "crispseg, NCHW input"
+UNFOLD_EMBEDDING, UNFOLD_SCORES = "F.unfold of the embedding alone", "F.unfold of the scores alone"
+UNFOLD, SHIFT, KORNIA, PLAIN = "written with F.unfold", "written as a shift loop", "kornia", "plain PyTorch"
+
+HARDNESS = 3.0
+PASSES = 7
+WEIGHTS, LOSS = "affinity_weights", "embedding_loss"
+FILTER, SHARPEN = f"local_filter, {PASSES} passes", f"affinity_weights, then {PASSES} passes of local_filter"
+
+Call = Callable[[], tuple[Tensor, ...]]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to compute a row."""
+
+    name: str
+    inputs: tuple[str, ...]
+    function: Callable[..., Tensor | tuple[Tensor, ...]]
+    """From the inputs and the window to the output."""
+    copies: tuple[int, int] = (0, 0)
+    """How often it holds all neighbours of its first input at once, forward and with backward; a rough upper bound."""
+    learns: bool = True
+    """Whether it has a backward pass to compare; otherwise its forward stands beside both of ours."""
+
+    def bytes_needed(self, problem: Problem, direction: str) -> int:
+        """Roughly, so that what cannot fit is left out."""
+        copies = self.copies[direction == BOTH]
+        return copies * problem.window.count * problem.nbytes(self.inputs[0]) if copies else 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """An operation, or two in a row, and everyone who computes it."""
+
+    name: str
+    operations: tuple[str, ...]
+    output: str
+    """Name of an input that is shaped like the output; empty for what is no map."""
+    contenders: tuple[Contender, ...]
+    directions: tuple[str, ...] = (FORWARD, BOTH)
+
+    def contender(self, name: str) -> Contender:
+        """By name."""
+        return next(contender for contender in self.contenders if contender.name == name)
+
+
+def rows(only: str = "") -> list[Row]:
+    """The rows whose operations exist, and of those the ones with `only` in their name or their operations'."""
+    present = [row for row in _ROWS if set(row.operations) <= set(ops.__all__)]
+    return [row for row in present if any(only in name for name in (row.name, *row.operations))]
+
+
+def row_named(name: str) -> Row:
+    """By name."""
+    return next(row for row in _ROWS if row.name == name)
+
+
+def prepared(row: Row, contender: Contender, direction: str, inputs: Inputs) -> Call:
+    """A call without arguments that returns everything it computes: the output, and with backward the gradients."""
+    window = inputs.problem.window
+    tensors = [inputs[name] for name in contender.inputs]
+    if direction == FORWARD or not contender.learns:
+
+        def forward() -> tuple[Tensor, ...]:
+            with torch.no_grad():
+                return _tuple(contender.function(*tensors, window))
+
+        return forward
+
+    arguments = [tensor.detach().requires_grad_(tensor.is_floating_point()) for tensor in tensors]
+    leaves = [tensor for tensor in arguments if tensor.requires_grad]
+    upstream = inputs[row.output] if row.output else None
+
+    def forward_and_backward() -> tuple[Tensor, ...]:
+        outputs = _tuple(contender.function(*arguments, window))
+        return *outputs, *torch.autograd.grad(outputs, leaves, upstream)
+
+    return forward_and_backward
+
+
+def _tuple(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return output if isinstance(output, tuple) else (output,)
+
+
+def _sharpen(embedding: Tensor, scores: Tensor, window: Window, iterations: int = PASSES) -> Tensor:
+    weights = ops.affinity_weights(embedding, window, HARDNESS)
+    return ops.local_filter(scores, weights, window, iterations=iterations)
+
+
+def _unfold_sharpen(embedding: Tensor, scores: Tensor, window: Window) -> Tensor:
+    return baselines.unfold_filter(scores, baselines.unfold_weights(embedding, window, HARDNESS), window, PASSES)
+
+
+def _shift_sharpen(embedding: Tensor, scores: Tensor, window: Window) -> Tensor:
+    return baselines.shift_filter(scores, baselines.shift_weights(embedding, window, HARDNESS), window, PASSES)
+
+
+def _filter_row(name: str, iterations: int) -> Row:
+    maps = ("scores", "weights")
+    return Row(
+        name,
+        ("local_filter",),
+        "scores",
+        (
+            Contender(OURS, maps, partial(ops.local_filter, iterations=iterations)),
+            _SCORES_ALONE,
+            Contender(UNFOLD, maps, partial(baselines.unfold_filter, iterations=iterations), (2, 3 + iterations)),
+            Contender(SHIFT, maps, partial(baselines.shift_filter, iterations=iterations)),
+        ),
+    )
+
+
+# Ours takes the embedding channels-last. The baselines take the same values as PyTorch lays them by default, which is
+# the faster layout for them.
+_OURS, _THEIRS = ("embedding",), ("embedding, NCHW",)
+_EMBEDDING_ALONE = Contender(UNFOLD_EMBEDDING, _THEIRS, baselines.unfold_alone, (1, 1), learns=False)
+_SCORES_ALONE = Contender(UNFOLD_SCORES, ("scores",), baselines.unfold_alone, (1, 1), learns=False)
+
+_ROWS = (
+    Row(
+        "local_distance",
+        ("local_distance",),
+        "weights",
+        (
+            Contender(OURS, _OURS, ops.local_distance),
+            _EMBEDDING_ALONE,
+            Contender(UNFOLD, _THEIRS, baselines.unfold_distance, (2, 5)),
+            Contender(SHIFT, _THEIRS, baselines.shift_distance, (0, 2)),
+        ),
+    ),
+    Row(
+        "local_parity",
+        ("local_parity",),
+        "",
+        (
+            Contender(OURS, ("labels",), ops.local_parity),
+            Contender(UNFOLD, ("labels",), baselines.unfold_parity),
+            Contender(SHIFT, ("labels",), baselines.shift_parity),
+        ),
+        (FORWARD,),
+    ),
+    Row(
+        "local_contour",
+        ("local_contour",),
+        "",
+        (
+            Contender(OURS, ("boundary",), ops.local_contour),
+            Contender(UNFOLD, ("boundary",), baselines.unfold_contour),
+            Contender(SHIFT, ("boundary",), baselines.shift_contour),
+        ),
+        (FORWARD,),
+    ),
+    Row(
+        "affinity",
+        ("affinity",),
+        "weights",
+        (
+            Contender(OURS, ("distance",), lambda distance, window: ops.affinity(distance, HARDNESS)),
+            Contender(PLAIN, ("distance",), lambda distance, window: baselines.plain_affinity(distance, HARDNESS)),
+        ),
+    ),
+    Row(
+        WEIGHTS,
+        ("affinity_weights",),
+        "weights",
+        (
+            Contender(OURS, _OURS, partial(ops.affinity_weights, hardness=HARDNESS)),
+            Contender(OURS_NCHW, _THEIRS, partial(ops.affinity_weights, hardness=HARDNESS)),
+            _EMBEDDING_ALONE,
+            Contender(UNFOLD, _THEIRS, partial(baselines.unfold_weights, hardness=HARDNESS), (2, 5)),
+            Contender(SHIFT, _THEIRS, partial(baselines.shift_weights, hardness=HARDNESS), (0, 2)),
+        ),
+    ),
+    _filter_row("local_filter, 1 pass", 1),
+    _filter_row(FILTER, PASSES),
+    Row(
+        SHARPEN,
+        ("affinity_weights", "local_filter"),
+        "scores",
+        (
+            Contender(OURS, (*_OURS, "scores"), _sharpen),
+            _SCORES_ALONE,
+            Contender(UNFOLD, (*_THEIRS, "scores"), _unfold_sharpen, (2, 5)),
+            Contender(SHIFT, (*_THEIRS, "scores"), _shift_sharpen, (0, 2)),
+        ),
+    ),
+    Row(
+        "affinity_weights of a 3-channel guide, then 1 pass",  # kornia's guidance is an image
+        ("affinity_weights", "local_filter"),
+        "scores",
+        (
+            Contender(OURS, ("guide", "scores"), partial(_sharpen, iterations=1)),
+            Contender(KORNIA, ("guide", "scores"), baselines.kornia_bilateral, (20, 40)),
+        ),
+    ),
+    Row(
+        LOSS,
+        ("embedding_loss",),
+        "",
+        (
+            Contender(OURS, (*_OURS, "labels"), ops.embedding_loss),
+            Contender(OURS_NCHW, (*_THEIRS, "labels"), ops.embedding_loss),
+            _EMBEDDING_ALONE,
+            Contender(UNFOLD, (*_THEIRS, "labels"), baselines.unfold_loss, (2, 5)),
+            Contender(SHIFT, (*_THEIRS, "labels"), baselines.shift_loss, (0, 2)),
+        ),
+    ),
+)

@@ -1,0 +1,88 @@
+"""How far the operations are from what this processor could do at best."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from benchmarks.cases import BOTH, FILTER, FORWARD, LOSS, PASSES, SHARPEN, WEIGHTS
+from benchmarks.inputs import Problem
+
+CAPTION = """\
+Floor = max(operations ÷ rate, bytes ÷ bandwidth). Rates are the best of several runs in this process, on the same
+threads: the multiply-adds of a float32 matrix product, and a copy of a large tensor, bytes read and written. A plain
+addition takes the place of a multiply-add. L1 distance: a subtraction and an addition of the absolute value for each
+pair and channel, and d(i, j) = d(j, i) counted once. Filter: one multiply-add for each pixel, neighbour, channel and
+pass. Loss with backward: the distances twice, and for the gradient a subtraction and an addition for each pair and
+channel from both sides. Pairs reach inside the image only. Exponentials, the division by the sum of weights and the
+hinge are not counted. Bytes: inputs read once, outputs written once, weights written once and read once a pass."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What the processor was seen to do."""
+
+    multiply_adds: float
+    """A second."""
+    bandwidth: float
+    """Bytes a second."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an operation cannot do without."""
+
+    operations: int
+    bytes: int
+
+    def milliseconds(self, rates: Rates) -> float:
+        """The least time for it."""
+        return 1000 * max(self.operations / rates.multiply_adds, self.bytes / rates.bandwidth)
+
+
+def measured_rates(device: str, *, quick: bool) -> Rates:
+    """Multiply-adds and copied bytes a second."""
+    on_gpu = torch.device(device).type == "cuda"
+    side = 64 if quick else 8192 if on_gpu else 1024  # on a CPU, 12 MB: three matrices that stay in its cache
+    first, second = torch.rand(2, side, side, device=device)
+    product = torch.empty_like(first)
+    seconds = _fastest(lambda: torch.mm(first, second, out=product), device, quick=quick)
+    source = torch.ones(2**16 if quick else 2**28 if on_gpu else 2**26, device=device)
+    target = torch.zeros_like(source)
+    copying = _fastest(lambda: target.copy_(source), device, quick=quick)
+    return Rates(side**3 / seconds, 2 * source.nbytes / copying)
+
+
+def work_of(row: str, direction: str, problem: Problem) -> Work | None:
+    """The count for a row; None where there is none."""
+    size = problem.size
+    # Every neighbour inside the image, the centre included; without it, every pair from both sides.
+    reached = problem.batch * sum(
+        max(0, size - abs(down)) * max(0, size - abs(right)) for down, right in problem.window.offsets
+    )
+    directed = reached - problem.batch * size**2
+    distances = 2 * problem.channels * directed // 2
+    embedding, weights, scores = (problem.nbytes(name) for name in ("embedding", "weights", "scores"))
+    one_pass = reached * problem.classes
+    counts = {
+        ("local_distance", FORWARD): Work(distances, embedding + weights),
+        (WEIGHTS, FORWARD): Work(distances, embedding + weights),
+        (FILTER, FORWARD): Work(PASSES * one_pass, 2 * scores + PASSES * weights),
+        (SHARPEN, FORWARD): Work(distances + PASSES * one_pass, embedding + 2 * scores + (1 + PASSES) * weights),
+        (LOSS, FORWARD): Work(distances, embedding),
+        (LOSS, BOTH): Work(2 * distances + 2 * problem.channels * directed, 2 * embedding),
+    }
+    return counts.get((row, direction))
+
+
+def _fastest(call: Callable[[], object], device: str, *, quick: bool) -> float:
+    """Seconds of the best run: a peak, not a typical time."""
+    seconds = []
+    for _ in range(2 if quick else 12):
+        start = time.perf_counter()
+        call()
+        if torch.device(device).type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)

@@ -1,0 +1,33 @@
+"""No times for wrong answers: the contract tests come first."""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).parents[1]
+CONTRACT = ROOT / "tests" / "ops" / "test_contract.py"
+
+
+def red_operations(names: Collection[str], tests: Path = CONTRACT) -> set[str]:
+    """Run the contract of some operations and return those that break it, or that have none."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        # The finite differences of the 7×7 window take minutes; those of the 3×3 windows stay.
+        chosen = f"({' or '.join(sorted(names))}) and not (finite_differences and 7)"
+        command = [sys.executable, "-m", "pytest", str(tests), "-k", chosen, "-q", "-p", "no:cacheprovider"]
+        subprocess.run([*command, f"--junitxml={report}"], cwd=ROOT, capture_output=True, check=False)
+        if not report.exists():
+            return set(names)
+        cases = list(ElementTree.parse(report).getroot().iter("testcase"))
+    good: set[str] = set()
+    bad: set[str] = set()
+    for case in cases:
+        # A test that names no operation speaks of all of them.
+        concerned = set(re.findall(r"[a-z_]+", case.get("name", "").partition("[")[2])) & set(names) or set(names)
+        broken = case.find("failure") is not None or case.find("error") is not None
+        (bad if broken else good).update(concerned)
+    return set(names) - (good - bad)

@@ -1,0 +1,107 @@
+"""The input that everyone gets: its size, and its tensors."""
+
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor
+
+from crispseg import Window
+
+IGNORED = 255
+_BLOCK = 32
+_LABELS = 3
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The size of an input: the project's headline by default."""
+
+    size: int = 321
+    window_size: int = 9
+    channels: int = 64
+    classes: int = 21
+    batch: int = 1
+    device: str = "cpu"
+
+    @property
+    def window(self) -> Window:
+        """The neighbours."""
+        return Window(self.window_size)
+
+    def __str__(self) -> str:
+        return (
+            f"float32, batch {self.batch}, {self.size}×{self.size}, {self.window_size}×{self.window_size} window, "
+            f"{self.channels}-d embedding, {self.classes} score channels"
+        )
+
+    def shape(self, name: str) -> tuple[int, int, int, int]:
+        """Shape of one of the floating-point inputs."""
+        depth = {
+            "embedding": self.channels,
+            "embedding, NCHW": self.channels,
+            "scores": self.classes,
+            "weights": self.window.count,
+            "distance": self.window.count,
+            "boundary": 1,
+            "guide": 3,
+        }
+        return self.batch, depth[name], self.size, self.size
+
+    def nbytes(self, name: str) -> int:
+        """Bytes of one of the floating-point inputs."""
+        return 4 * prod(self.shape(name))
+
+
+class Inputs:
+    """Tensors of a problem by name, drawn when first asked for and then shared.
+
+    They are filled in place: no larger temporary may hide what a call needs from the measurement of memory.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._drawn: dict[str, Tensor] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        """The tensor; the two embeddings hold the same values, "embedding" channels-last."""
+        if name not in self._drawn:
+            self._drawn[name] = self._draw(name)
+        return self._drawn[name]
+
+    def _draw(self, name: str) -> Tensor:
+        if name == "labels":
+            return _blocks(self.problem)
+        if name == "embedding, NCHW":
+            return self["embedding"].contiguous()
+        layout = torch.channels_last if name == "embedding" else torch.contiguous_format
+        values = torch.empty(self.problem.shape(name), device=self.problem.device, memory_format=layout)
+        # Two random pixels are 1 apart: between the margins 0.5 and 2 every pair costs, so the loss can skip none, and
+        # weights stay far from what a float cannot hold.
+        highest = 3 / self.problem.channels if name == "embedding" else 1.0
+        rng = torch.Generator(self.problem.device).manual_seed(len(name))
+        values.uniform_(0, highest, generator=rng)
+        return _without_outside(values, self.problem.window) if name == "weights" else values
+
+
+def _without_outside(weights: Tensor, window: Window) -> Tensor:
+    """Set the weights of neighbours outside the image to 0, as `affinity` gives them."""
+    height, width = weights.shape[-2:]
+    for k, (down, right) in enumerate(window.offsets):
+        weights[:, k, : max(0, -down)] = 0
+        weights[:, k, max(0, height - max(0, down)) :] = 0
+        weights[:, k, :, : max(0, -right)] = 0
+        weights[:, k, :, max(0, width - max(0, right)) :] = 0
+    return weights
+
+
+def _blocks(problem: Problem) -> Tensor:
+    """Wavy blocks of one label each, so that most pairs agree as in real label maps, and a few ignored pixels."""
+    axis = torch.arange(problem.size)
+    rows = (axis[:, None] + 8 * torch.sin(axis / 17)) // _BLOCK + 1
+    columns = (axis + 8 * torch.sin(axis[:, None] / 23)) // _BLOCK + 1
+    across = problem.size // _BLOCK + 3
+    label_of_block = torch.randint(0, _LABELS, (across * across,), generator=torch.Generator().manual_seed(0))
+    labels = label_of_block[(rows * across + columns).long()]
+    labels[::37, ::41] = IGNORED
+    return labels.repeat(problem.batch, 1, 1).to(problem.device)

@@ -1,0 +1,90 @@
+"""On what the numbers were measured. Nothing that tells whose machine it is: no names of hosts, users or folders."""
+
+import datetime
+import platform
+import re
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+import crispseg
+from crispseg import ops
+from crispseg.ops.implementations import describe
+
+_FLAGS = ("avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vnni", "amx_tile", "neon", "asimd", "sve")
+_WIDEST = ("avx512f", "avx2", "sve", "asimd")
+_PACKAGES = ("torch", "triton", "kornia", "numpy")
+_ROOT = Path(__file__).parents[1]
+
+
+def description(device: str) -> dict[str, str]:
+    """Processor, threads, versions, date and commit, as words."""
+    flags = _cpu_info("flags", "Features").split()
+    facts = {
+        "device": _device_name(device),
+        "processor": _processor(),
+        "flags": " ".join(flag for flag in _FLAGS if flag in flags) or "unknown",
+        "threads": str(torch.get_num_threads()),
+        "python": platform.python_version(),
+        "crispseg": crispseg.__version__,
+    }
+    for name in _PACKAGES:
+        try:
+            facts[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            facts[name] = "not installed"
+    return facts | {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "commit": _commit()}
+
+
+def served_by(device: str) -> dict[str, str]:
+    """Which implementation serves which operation."""
+    return {name: describe(name, torch.device(device).type) for name in ops.__all__}
+
+
+def slug(device: str) -> str:
+    """A file name for the kind of machine, such as amd-epyc-avx2-2-threads or nvidia-h200."""
+    if torch.device(device).type == "cuda":
+        return _slugged(_device_name(device))
+    flags = _cpu_info("flags", "Features").split()
+    widest = next((flag for flag in _WIDEST if flag in flags), platform.machine())
+    return _slugged(f"{_processor()} {widest} {torch.get_num_threads()} threads")
+
+
+def _slugged(words: str) -> str:
+    """Small letters, digits and hyphens.
+
+    >>> _slugged("Intel(R) Xeon(R) Platinum 8375C CPU @ 2.90GHz")
+    'intel-xeon-platinum-8375c'
+    """
+    plain = re.sub(r"\((r|tm)\)| cpu\b| @ \S+", "", words.lower())
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+def _device_name(device: str) -> str:
+    return torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else _processor()
+
+
+def _processor() -> str:
+    return _cpu_info("model name") or platform.processor() or platform.machine()
+
+
+def _cpu_info(*keys: str) -> str:
+    """A line of Linux's description of the first processor; empty where there is none."""
+    path = Path("/proc/cpuinfo")
+    for line in path.read_text().splitlines() if path.exists() else []:
+        key, _, value = line.partition(":")
+        if key.strip() in keys:
+            return value.strip()
+    return ""
+
+
+def _commit() -> str:
+    """The commit, marked when files differ from it."""
+    try:
+        command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"

@@ -1,0 +1,121 @@
+"""Time: several calls on one input, taking turns, so that whatever else the machine does hits them all."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from benchmarks.cases import KORNIA, Call, Contender, Row, prepared
+from benchmarks.inputs import Inputs, Problem
+
+_SECONDS = 2.0
+"""How long one call is repeated, within the following numbers."""
+_FEWEST, _MOST = 3, 25
+_SHARE = 0.8
+"""Of the free memory, what a baseline may be expected to need."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of repeated runs."""
+
+    median: float
+    low: float
+    high: float
+    runs: int | None = None
+    """Unknown where Triton's own benchmark chose it."""
+
+
+Outcome = Timing | str
+"""A time, or why there is none."""
+
+
+def times_of(row: Row, direction: str, inputs: Inputs, *, quick: bool) -> dict[str, Outcome]:
+    """Time everyone of a row by name, ours first."""
+    reasons = {c.name: why_left_out(c, inputs.problem, direction) for c in row.contenders}
+    calls = {c.name: prepared(row, c, direction, inputs) for c in row.contenders if not reasons[c.name]}
+    timings = in_turns(calls, inputs.problem.device, quick=quick)
+    return {name: timings.get(name, reason) for name, reason in reasons.items()}
+
+
+def why_left_out(contender: Contender, problem: Problem, direction: str) -> str:
+    """Why a contender cannot run here; empty where it can."""
+    if contender.name == KORNIA and find_spec("kornia") is None:
+        return "not installed"
+    needed = contender.bytes_needed(problem, direction)
+    if needed > _SHARE * _free_memory(problem.device):
+        return f"left out: needs about {needed / 2**30:.0f} GiB"
+    return ""
+
+
+def in_turns(calls: Mapping[str, Call], device: str, *, quick: bool) -> dict[str, Outcome]:
+    """Time calls by name."""
+    outcomes: dict[str, Outcome] = {}
+    seconds = {}
+    for name, call in calls.items():
+        try:
+            first = _seconds(
+                call
+            )  # with all that it loads; another one, unless that was too long, says how long it takes
+            seconds[name] = first if first > _SECONDS else _seconds(call)
+        except RuntimeError as error:
+            if "memory" not in str(error).lower():
+                raise
+            outcomes[name] = "out of memory"
+    able = {name: call for name, call in calls.items() if name in seconds}
+    if torch.device(device).type == "cuda":
+        return outcomes | {name: _on_gpu(call, quick=quick) for name, call in able.items()}
+    runs = {name: 1 if quick else _clamp(round(_SECONDS / seconds[name])) for name in able}
+    milliseconds: dict[str, list[float]] = {name: [] for name in able}
+    for name in _turns(runs):
+        milliseconds[name].append(1000 * _seconds(able[name]))
+    return outcomes | {
+        name: Timing(statistics.median(values), min(values), max(values), len(values))
+        for name, values in milliseconds.items()
+    }
+
+
+def _clamp(runs: int) -> int:
+    return max(_FEWEST, min(_MOST, runs))
+
+
+def _turns(runs: Mapping[str, int]) -> Iterator[str]:
+    """Names in the order of running: each as often as it should, spread over the whole time.
+
+    >>> list(_turns({"ours": 4, "theirs": 2}))
+    ['ours', 'ours', 'theirs', 'ours', 'ours', 'theirs']
+    """
+    rounds = max(runs.values(), default=0)
+    for index in range(rounds):
+        for name, count in runs.items():
+            if (index + 1) * count // rounds > index * count // rounds:
+                yield name
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _on_gpu(call: Call, *, quick: bool) -> Timing:
+    """Median and spread of Triton's benchmark, which empties the second-level cache before every run."""
+    from triton.testing import do_bench  # noqa: PLC0415 - Triton is not on every machine
+
+    torch.cuda.empty_cache()
+    budget = {"warmup": 1, "rep": 1} if quick else {}
+    median, low, high = do_bench(call, quantiles=[0.5, 0.0, 1.0], **budget)
+    return Timing(median, low, high)
+
+
+def _free_memory(device: str) -> float:
+    if torch.device(device).type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return float(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+    lines = Path("/proc/meminfo").read_text().splitlines() if Path("/proc/meminfo").exists() else []
+    available = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    return float(available[0]) if available else float("inf")

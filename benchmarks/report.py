@@ -1,0 +1,195 @@
+"""Tables of the results: on the terminal, as Markdown, and as JSON."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table as RichTable
+
+from benchmarks.cases import OURS
+from benchmarks.floors import CAPTION as FLOORS_CAPTION
+from benchmarks.floors import Rates, work_of
+from benchmarks.measure import Outcome, Timing
+from benchmarks.scaling import Scaling
+from benchmarks.targets import TARGETS, Measured, milliseconds
+from crispseg.writing import written_whole
+
+RED = "contract red"
+
+_TIMES_CAPTION = """\
+Milliseconds: median, and the least and the most of all runs, which took turns. Outputs are allocated inside the call.
+The embedding is channels-last for crispseg, and laid as PyTorch does by default for everyone else, which
+suits their forward better; scores are NCHW. "alone" is the forward of F.unfold and nothing else, beside both passes. kornia takes a guide
+of 3 channels, and so does crispseg in that row; the weights differ: kornia's fall with the square of the distance, and
+in space. MiB: peak memory above inputs and outputs, on a CPU of one call in a process of its own."""
+
+
+@dataclass
+class Results:
+    """All that one run measured."""
+
+    machine: dict[str, str]
+    implementations: dict[str, str]
+    red: set[str]
+    measured: list[Measured] = field(default_factory=list)
+    scalings: list[Scaling] = field(default_factory=list)
+    rates: Rates | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Words in rows."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    caption: str = ""
+    words: int = 1
+    """How many columns hold words and stand to the left; the others hold numbers."""
+
+    def rich(self) -> RichTable:
+        """For the terminal."""
+        caption = " ".join(self.caption.split())
+        table = RichTable(title=self.title, caption=caption, title_justify="left", caption_justify="left")
+        for index, column in enumerate(self.columns):
+            table.add_column(column, justify="left" if index < self.words else "right")
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+    def markdown(self) -> str:
+        """For a file."""
+        rule = tuple("---" if index < self.words else "---:" for index in range(len(self.columns)))
+        lines = ["| " + " | ".join(cells) + " |" for cells in (self.columns, rule, *self.rows)]
+        return "\n".join([f"## {self.title}", "", *lines, *(["", self.caption] if self.caption else [])])
+
+
+def tables(results: Results) -> Iterator[Table]:
+    """In the order of interest."""
+    first = results.measured[0]
+    yield _targets(first, results.scalings)
+    for measured in results.measured:
+        yield _times(measured)
+        if results.rates:
+            yield _floors(measured, results.rates)
+    for scaling in results.scalings:
+        yield _scaling(scaling, first)
+
+
+def write(results: Results, folder: Path, name: str) -> list[Path]:
+    """Write `name`.json and `name`.md, each whole or not at all, and return their paths."""
+    title = f"# crispseg on {results.machine['device']}"
+    facts = [f"- {key}: {value}" for key, value in results.machine.items()]
+    served = [f"- `{key}`: {value}" for key, value in results.implementations.items()]
+    parts = [title, "\n".join(facts), "Served by:", "\n".join(served), *(table.markdown() for table in tables(results))]
+    texts = {".json": json.dumps(_plain(results), indent=1, ensure_ascii=False), ".md": "\n\n".join(parts)}
+    paths = []
+    for suffix, text in texts.items():
+        paths.append(folder / f"{name}{suffix}")
+        with written_whole(paths[-1]) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+    return paths
+
+
+def _targets(measured: Measured, scalings: list[Scaling]) -> Table:
+    rows = []
+    for target in TARGETS:
+        value = target.value(measured, scalings)
+        rows.append((target.what, f"{target.bound} {target.limit:g}", _number(value), target.verdict(value)))
+    return Table(f"Targets: {measured.problem}", ("what", "target", "measured", ""), rows)
+
+
+def _times(measured: Measured) -> Table:
+    rows = []
+    for (row, direction, contender), outcome in measured.times.items():
+        ratio = milliseconds(outcome) / measured.ms(row, direction)
+        peak = measured.peaks.get((row, direction, contender))
+        memory = "–" if peak is None else f"{peak / 2**20:.1f}"
+        names = (row, direction) if contender == OURS else ("", "")
+        rows.append((*names, contender, *_spread(outcome), _number(ratio), memory))
+    columns = ("operation", "pass", "by", "ms", "least–most", "runs", "÷ crispseg", "MiB")
+    return Table(f"Times: {measured.problem}", columns, rows, _TIMES_CAPTION, words=3)
+
+
+def _spread(outcome: Outcome) -> tuple[str, str, str]:
+    if isinstance(outcome, str):
+        return outcome, "–", "–"
+    return _number(outcome.median), f"{_number(outcome.low)}–{_number(outcome.high)}", str(outcome.runs or "–")
+
+
+def _floors(measured: Measured, rates: Rates) -> Table:
+    rows = []
+    for (row, direction, contender), outcome in measured.times.items():
+        work = work_of(row, direction, measured.problem)
+        if contender == OURS and work is not None and isinstance(outcome, Timing):
+            floor = work.milliseconds(rates)
+            rows.append((row, direction, _number(floor), _number(outcome.median), _number(outcome.median / floor)))
+    title = (
+        f"Floors at {rates.multiply_adds / 1e9:.3g} billion multiply-adds and {rates.bandwidth / 1e9:.3g} GB a second: "
+        f"{measured.problem}"
+    )
+    return Table(title, ("operation", "pass", "floor ms", "measured ms", "÷ floor"), rows, FLOORS_CAPTION, words=2)
+
+
+def _scaling(scaling: Scaling, measured: Measured) -> Table:
+    rows = [
+        (row, direction, *(_spread(times[value])[0] for value in scaling.values))
+        for (row, direction), times in scaling.times.items()
+    ]
+    columns = ("operation", "pass", *map(str, scaling.values))
+    return Table(f"Scaling with {scaling.name}, ms", columns, rows, f"Otherwise {measured.problem}.", words=2)
+
+
+def _number(value: float) -> str:
+    """Three figures."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _plain(results: Results) -> dict[str, Any]:
+    """For JSON, which knows neither "not a number" nor keys of three words."""
+    first = results.measured[0]
+    targets = [(target, target.value(first, results.scalings)) for target in TARGETS]
+    return {
+        "machine": results.machine,
+        "implementations": results.implementations,
+        "red": sorted(results.red),
+        "targets": [
+            {
+                "what": target.what,
+                "target": f"{target.bound} {target.limit:g}",
+                "measured": None if math.isnan(value) else value,
+                "verdict": target.verdict(value),
+            }
+            for target, value in targets
+        ],
+        "problems": [{"problem": asdict(measured.problem), "rows": _rows(measured)} for measured in results.measured],
+        "rates": asdict(results.rates) if results.rates else None,
+        "scaling": [
+            {"with": scaling.name, "row": row, "pass": direction, "value": value, **_time(outcome)}
+            for scaling in results.scalings
+            for (row, direction), times in scaling.times.items()
+            for value, outcome in times.items()
+        ],
+    }
+
+
+def _rows(measured: Measured) -> list[dict[str, Any]]:
+    return [
+        {
+            "row": row,
+            "pass": direction,
+            "by": contender,
+            **_time(outcome),
+            "peak_bytes": measured.peaks.get((row, direction, contender)),
+        }
+        for (row, direction, contender), outcome in measured.times.items()
+    ]
+
+
+def _time(outcome: Outcome) -> dict[str, Any]:
+    return {"milliseconds": asdict(outcome)} if isinstance(outcome, Timing) else {"no_time": outcome}

@@ -1,0 +1,133 @@
+"""What the operations shall reach, and what they reached."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from benchmarks.cases import (
+    BOTH,
+    FILTER,
+    FORWARD,
+    LOSS,
+    OURS,
+    OURS_NCHW,
+    SHARPEN,
+    SHIFT,
+    UNFOLD_EMBEDDING,
+    UNFOLD_SCORES,
+    WEIGHTS,
+)
+from benchmarks.inputs import Problem
+from benchmarks.measure import Outcome, Timing
+from benchmarks.scaling import Scaling
+
+AT_LEAST, AT_MOST = "at least", "at most"
+
+
+@dataclass
+class Measured:
+    """Everything measured on one problem. Keys are a row's name, a direction and a contender's name."""
+
+    problem: Problem
+    times: dict[tuple[str, str, str], Outcome] = field(default_factory=dict)
+    peaks: dict[tuple[str, str, str], int | None] = field(default_factory=dict)
+    """Bytes above inputs and outputs."""
+
+    def ms(self, row: str, direction: str, contender: str = OURS) -> float:
+        """Median milliseconds; not a number where there are none."""
+        return milliseconds(self.times.get((row, direction, contender), ""))
+
+    def peak(self, row: str, direction: str) -> float:
+        """Bytes of ours; not a number where there are none."""
+        peak = self.peaks.get((row, direction, OURS))
+        return math.nan if peak is None else peak
+
+
+def milliseconds(outcome: Outcome) -> float:
+    """The median; not a number where there is none."""
+    return outcome.median if isinstance(outcome, Timing) else math.nan
+
+
+@dataclass(frozen=True)
+class Target:
+    """A number to reach: at least so much, or at most."""
+
+    what: str
+    limit: float
+    bound: str
+    value: Callable[[Measured, list[Scaling]], float]
+
+    def verdict(self, value: float) -> str:
+        """In words.
+
+        >>> Target("", 60, AT_LEAST, lambda measured, scalings: 0).verdict(45)
+        'falls short by 25 %'
+        """
+        if math.isnan(value):
+            return "not measured"
+        if value >= self.limit if self.bound == AT_LEAST else value <= self.limit:
+            return "met"
+        short = 1 - value / self.limit if self.bound == AT_LEAST else value / self.limit - 1
+        return f"falls short by {100 * short:.0f} %"
+
+
+def _growth(measured: Measured, scalings: list[Scaling]) -> float:
+    """Time of the largest image over that of the second, which is the headline's: 1284×1284 over 321×321."""
+    for scaling in scalings:
+        times = scaling.times.get((SHARPEN, FORWARD))
+        if scaling.name == "image size" and times:
+            return milliseconds(times[scaling.values[-1]]) / milliseconds(times[scaling.values[1]])
+    return math.nan
+
+
+TARGETS = (
+    Target(
+        "F.unfold of the embedding ÷ affinity_weights",
+        60,
+        AT_LEAST,
+        lambda m, _: m.ms(WEIGHTS, FORWARD, UNFOLD_EMBEDDING) / m.ms(WEIGHTS, FORWARD),
+    ),
+    Target(
+        "F.unfold of the scores ÷ (affinity_weights + 7 filter passes)",
+        5,
+        AT_LEAST,
+        lambda m, _: m.ms(SHARPEN, FORWARD, UNFOLD_SCORES) / m.ms(SHARPEN, FORWARD),
+    ),
+    Target(
+        "F.unfold of the embedding ÷ embedding_loss, forward and backward, stride 1",
+        40,
+        AT_LEAST,
+        lambda m, _: m.ms(LOSS, BOTH, UNFOLD_EMBEDDING) / m.ms(LOSS, BOTH),
+    ),
+    Target(
+        "shift loop ÷ (affinity_weights + 7 passes), forward and backward",
+        15,
+        AT_LEAST,
+        lambda m, _: m.ms(SHARPEN, BOTH, SHIFT) / m.ms(SHARPEN, BOTH),
+    ),
+    Target(
+        "backward ÷ forward of (affinity_weights + 7 passes)",
+        3.5,
+        AT_MOST,
+        lambda m, _: m.ms(SHARPEN, BOTH) / m.ms(SHARPEN, FORWARD) - 1,
+    ),
+    Target(
+        "peak memory above in- and outputs, 7 passes of local_filter, forward ÷ the weights (4·K·H·W bytes)",
+        1.3,
+        AT_MOST,
+        lambda m, _: m.peak(FILTER, FORWARD) / m.problem.nbytes("weights"),
+    ),
+    Target(
+        "peak memory above in- and outputs, embedding_loss, forward and backward ÷ the embedding",
+        1.3,
+        AT_MOST,
+        lambda m, _: m.peak(LOSS, BOTH) / m.problem.nbytes("embedding"),
+    ),
+    Target("time at 1284×1284 ÷ at 321×321, affinity_weights + 7 passes", 18, AT_MOST, _growth),
+    Target(
+        "NCHW ÷ channels-last input, affinity_weights",
+        1.35,
+        AT_MOST,
+        lambda m, _: m.ms(WEIGHTS, FORWARD, OURS_NCHW) / m.ms(WEIGHTS, FORWARD),
+    ),
+)

@@ -1,0 +1,144 @@
+"""The benchmark compares with baselines that compute the same, times nothing wrong, and writes every row."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks import baselines, cases
+from benchmarks.__main__ import main
+from benchmarks.gate import red_operations
+from benchmarks.inputs import Inputs, Problem
+from benchmarks.measure import Timing
+from benchmarks.memory import peak_above
+from benchmarks.targets import TARGETS
+from crispseg import ops
+
+TINY = Problem(size=9, window_size=5, channels=3, classes=2, batch=2)
+
+SAME = [
+    pytest.param(row, contender, direction, id=f"{row.name}, {direction}: {contender.name}")
+    for row in cases.rows()
+    if row.name != "local_contour"  # has a test of its own
+    for direction in row.directions
+    for contender in row.contenders[1:]
+    if contender.name != cases.KORNIA and (contender.learns or direction == cases.FORWARD)
+]
+
+
+def results_of(row: cases.Row, contender: cases.Contender, direction: str) -> tuple[Tensor, ...]:
+    return cases.prepared(row, contender, direction, Inputs(TINY))()
+
+
+@pytest.mark.parametrize(("row", "contender", "direction"), SAME)
+def test_baselines_compute_what_we_compute(row: cases.Row, contender: cases.Contender, direction: str) -> None:
+    if not contender.learns:
+        (columns,) = results_of(row, contender, direction)
+        assert columns.shape == (2, TINY.shape(contender.inputs[0])[1] * 25, 81)
+        return
+    expected = results_of(row, row.contenders[0], direction)
+    found = results_of(row, contender, direction)
+    if row.operations == ("local_filter",) and direction == cases.BOTH:
+        # The baselines give a weight outside the image a gradient through the sum of weights; at its distance of
+        # infinity that ends.
+        *others, weights = found
+        found = (*others, weights.masked_fill(Inputs(TINY)["weights"] == 0, 0))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.skipif("local_contour" not in ops.__all__, reason="there is no local_contour")
+def test_contours_agree_where_a_line_is_its_two_ends() -> None:
+    # Wider windows have lines that pass exactly between two pixels, and the centre is a matter of definition.
+    row, inputs = cases.row_named("local_contour"), Inputs(Problem(size=9, window_size=3))
+    ours, unfold, shift = (cases.prepared(row, c, cases.FORWARD, inputs)()[0] for c in row.contenders)
+    torch.testing.assert_close(shift, unfold)
+    inside = (..., slice(1, -1), slice(1, -1))
+    others = [0, 1, 2, 3, 5, 6, 7, 8]
+    torch.testing.assert_close(shift[:, others][inside], ours[:, others][inside])
+
+
+def test_contour_baselines_take_the_largest_on_the_way() -> None:
+    boundary = torch.tensor([0.1, 0.9, 0.2, 0.3, 0.4]).reshape(1, 1, 1, 5)
+    for contour in (baselines.unfold_contour, baselines.shift_contour):
+        found = contour(boundary, TINY.window)[0, 10:15, 0, 2]
+        torch.testing.assert_close(found, torch.tensor([0.9, 0.9, 0.2, 0.3, 0.4]))
+
+
+def test_every_operation_has_a_row() -> None:
+    assert {name for row in cases.rows() for name in row.operations} == set(ops.__all__)
+
+
+def test_a_quick_run_writes_every_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--quick", "--output", str(tmp_path)], gate=lambda names: set()) == 0
+    (written,) = tmp_path.glob("*.json")
+    report = json.loads(written.read_text())
+    (problem,) = report["problems"]
+    found = {(row["row"], row["pass"], row["by"]): row for row in problem["rows"]}
+    assert set(found) == {(r.name, d, c.name) for r in cases.rows() for d in r.directions for c in r.contenders}
+    for (_, _, contender), row in found.items():
+        assert row["milliseconds"]["runs"] == 1
+        assert (row["peak_bytes"] is not None) == (contender == cases.OURS)
+    assert [target["what"] for target in report["targets"]] == [target.what for target in TARGETS]
+    assert all(target["measured"] > 0 for target in report["targets"] if "memory" not in target["what"])
+    assert {entry["with"] for entry in report["scaling"]} >= {"image size", "window", "embedding channels"}
+    markdown = written.with_suffix(".md").read_text()
+    assert all(row.name in markdown for row in cases.rows())
+    assert "Floors at" in capsys.readouterr().out
+
+
+def test_a_red_operation_is_not_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--quick", "--only", "affinity", "--output", str(tmp_path)]
+    assert main(arguments, gate=lambda names: {"local_filter"}) == 1
+    (written,) = tmp_path.glob("*.json")
+    (problem,) = json.loads(written.read_text())["problems"]
+    for row in problem["rows"]:
+        red = "local_filter" in cases.row_named(row["row"]).operations
+        assert (row.get("no_time") == "contract red") == red
+    assert "contract red, not timed: local_filter" in capsys.readouterr().out
+
+
+def test_the_gate_tells_red_from_green_and_from_untested(tmp_path: Path) -> None:
+    tests = tmp_path / "test_contract.py"
+    tests.write_text(
+        "import pytest\n\n"
+        "@pytest.mark.parametrize('op', ['affinity-1', 'affinity_weights-1', 'affinity_weights-2'])\n"
+        "def test_it(op):\n"
+        "    assert op != 'affinity_weights-2'\n"
+    )
+    names = ["affinity", "affinity_weights", "local_filter"]
+    assert red_operations(names, tests) == {"affinity_weights", "local_filter"}
+    tests.write_text("this is no Python")
+    assert red_operations(names, tests) == set(names)
+
+
+def test_nothing_is_written_after_an_interrupt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(names: Any) -> set[str]:
+        raise KeyboardInterrupt
+
+    assert main(["--quick", "--output", str(tmp_path)], gate=interrupt) == 130
+    assert not list(tmp_path.iterdir())
+    assert "interrupted" in capsys.readouterr().out
+    assert main(["--only", "no such row"]) == 2
+    assert "local_distance" in capsys.readouterr().out
+
+
+def test_peak_memory_is_what_a_call_holds_beside_inputs_and_outputs() -> None:
+    problem = Problem(size=96, window_size=5, channels=16)
+    columns = problem.window.count * problem.nbytes("embedding")
+    peak = peak_above("local_distance", cases.UNFOLD, cases.FORWARD, problem)
+    alone = peak_above("local_distance", cases.UNFOLD_EMBEDDING, cases.FORWARD, problem)
+    assert peak is not None
+    assert alone is not None
+    assert 0.95 * columns < peak < 1.4 * columns
+    assert abs(alone) < 0.2 * columns
+
+
+def test_what_cannot_fit_is_left_out() -> None:
+    row = cases.row_named("local_distance")
+    huge = Problem(size=200_000)
+    assert row.contender(cases.UNFOLD).bytes_needed(huge, cases.FORWARD) > 2**40
+    assert row.contender(cases.OURS).bytes_needed(huge, cases.FORWARD) == 0
+    assert Timing(1.0, 1.0, 1.0).runs is None
