@@ -54,6 +54,25 @@ def test_local_parity_with_an_ignored_pixel() -> None:
     assert not valid[0, :, 2, 0].any()
 
 
+def test_local_contour_takes_the_largest_value_on_the_line() -> None:
+    boundary = torch.tensor([[[[0.1, 0.2, 0.3], [0.4, 0.9, 0.6], [0.7, 0.8, 0.5]]]])
+    contour = ops.local_contour(boundary, Window(5))[0].reshape(5, 5, 3, 3)
+    # From the upper left pixel: itself, one to the right, two to the right; down right by way of the middle.
+    assert contour[2, 2:, 0, 0].tolist() == pytest.approx([0.0, 0.2, 0.3])
+    assert contour[4, 4, 0, 0].item() == pytest.approx(0.9)
+    # Down two and right one: half a pixel right after one step, which goes right, through the middle.
+    assert contour[4, 3, 0, 0].item() == pytest.approx(0.9)
+    assert contour[0, 1, 2, 1].item() == pytest.approx(0.9)  # and the same line from its other end
+    assert contour[1, 2, 0, 0].item() == INF
+
+
+def test_gradient_of_a_contour_goes_to_the_first_largest_pixel_from_the_neighbour() -> None:
+    boundary = torch.tensor([[[[0.5, 0.5, 0.2]]]], requires_grad=True)
+    ops.local_contour(boundary, Window(5))[0, 14, 0, 0].backward()  # two to the right of the left pixel
+    assert boundary.grad is not None
+    assert boundary.grad.tolist() == [[[[0.0, 1.0, 0.0]]]]
+
+
 def test_affinity() -> None:
     weights = ops.affinity(torch.tensor([[[[0.0, 0.5, INF]]]]), 2.0)
     assert weights.flatten().tolist() == pytest.approx([1.0, math.exp(-1), 0.0])

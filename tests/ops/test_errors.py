@@ -27,6 +27,17 @@ CASES: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: ops.affinity(WEIGHTS, 0.0), InputError, "hardness is 0.0; expected a number above 0"),
     (lambda: ops.affinity(WEIGHTS, float("nan")), InputError, "hardness is nan"),
     (lambda: ops.affinity(WEIGHTS, torch.ones(2)), InputError, r"hardness has shape \(2,\); expected one element"),
+    (lambda: ops.affinity_weights(MAP, W, torch.tensor(-1.0)), InputError, "hardness is -1.0; expected a number above"),
+    (lambda: ops.affinity_weights(MAP, W, torch.tensor(torch.nan)), InputError, "hardness is nan"),
+    (lambda: ops.affinity_weights(MAP, W, torch.tensor(2)), TypeError, "hardness is torch.int64; expected a floating"),
+    (
+        lambda: ops.affinity_weights(MAP, W, torch.tensor(1.0, device="meta")),
+        InputError,
+        "hardness is on meta, embedding on cpu",
+    ),
+    (lambda: ops.affinity_weights(MAP, 9, 1.0), TypeError, "window is 9; expected a Window"),  # type: ignore[arg-type]
+    (lambda: ops.local_contour(MAP, W), InputError, "boundary has 2 channels; expected 1"),
+    (lambda: ops.local_contour(LABELS[:, None], W), TypeError, "boundary is torch.int64"),
     (lambda: ops.affinity_weights(MAP, W, -1.0), InputError, "hardness is -1.0"),
     (lambda: ops.affinity_weights(MAP, W, 1.0, norm=0), InputError, "norm is 0"),
     (lambda: ops.local_filter(MAP, WEIGHTS[:, :5], W), InputError, "weights has 5 channels; expected 9"),

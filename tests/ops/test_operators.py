@@ -1,0 +1,157 @@
+"""The operations at home in PyTorch: compiled, exported, under autocast, on any number of threads, at any size."""
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from crispseg import Window, ops
+from crispseg.nn import Affinity, EmbeddingLoss, LocalFilter
+from tests.ops.served import SERVERS, Server, served_by
+
+WINDOW = Window(5)
+
+
+class Sharpening(nn.Module):
+    """Every operation with a gradient, in one network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(3, 8, 1)
+        self.affinity = Affinity(WINDOW, 2.0, learned=True)
+        self.filter = LocalFilter(WINDOW, iterations=3)
+        self.loss = EmbeddingLoss(WINDOW, balance="parity")
+
+    def forward(self, image: Tensor, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        embedding = self.project(image)
+        contours = ops.affinity(ops.local_contour(image[:, :1].sigmoid(), WINDOW), 5.0)
+        sharp = self.filter(scores, self.affinity(embedding) * contours)
+        spread = ops.local_distance(embedding, WINDOW, stride=2).nan_to_num(posinf=0.0).mean()
+        return sharp, self.loss(embedding, labels) + spread
+
+
+def example(height: int = 12, width: int = 9) -> tuple[Tensor, Tensor, Tensor]:
+    rng = torch.Generator().manual_seed(0)
+    image = torch.randn(2, 3, height, width, generator=rng)
+    scores = torch.randn(2, 4, height, width, generator=rng)
+    return image, scores, torch.randint(0, 3, (2, height, width), generator=rng)
+
+
+def outputs_and_gradients(network: nn.Module, model: Callable[..., Any], arguments: tuple[Tensor, ...]) -> list[Tensor]:
+    sharp, loss = model(*arguments)
+    network.zero_grad()
+    (sharp.square().mean() + loss).backward()
+    return [sharp, loss, *(p.grad for p in network.parameters() if p.grad is not None)]
+
+
+@pytest.fixture
+def network() -> Iterator[Sharpening]:
+    torch.manual_seed(0)
+    yield Sharpening()
+    torch.compiler.reset()
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_compiles_as_one_graph_with_gradients(network: Sharpening, dynamic: bool) -> None:
+    compiled = torch.compile(network, backend="aot_eager", fullgraph=True, dynamic=dynamic)
+    for size in ((12, 9), (7, 10)):
+        expected = outputs_and_gradients(network, network, example(*size))
+        assert len(expected) == 5
+        torch.testing.assert_close(outputs_and_gradients(network, compiled, example(*size)), expected)
+
+
+def test_compiles_to_machine_code(network: Sharpening) -> None:
+    compiled = torch.compile(network, fullgraph=True)
+    expected = outputs_and_gradients(network, network, example())
+    torch.testing.assert_close(outputs_and_gradients(network, compiled, example()), expected)
+
+
+def test_exports_saves_and_loads(network: Sharpening) -> None:
+    sizes = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+    shapes = (sizes, sizes, {1: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO})
+    exported = torch.export.export(network, example(), dynamic_shapes=shapes)
+    file = io.BytesIO()
+    torch.export.save(exported, file)
+    file.seek(0)
+    loaded = torch.export.load(file).module()
+    torch.testing.assert_close(loaded(*example(8, 11)), network(*example(8, 11)))
+
+
+def test_runs_under_autocast(network: Sharpening) -> None:
+    exact = outputs_and_gradients(network, network, example())
+    with torch.autocast("cpu", torch.bfloat16):
+        sharp, loss = network(*example())
+        assert network.project(example()[0]).dtype == torch.bfloat16
+    assert sharp.dtype == torch.float32
+    torch.testing.assert_close(sharp, exact[0], rtol=0.05, atol=0.05)
+    torch.testing.assert_close(loss, exact[1], rtol=0.05, atol=0.05)
+    (sharp.mean() + loss).backward()
+
+
+def test_maps_of_two_dtypes_are_filtered() -> None:
+    _, scores, _ = example()
+    weights = torch.rand(2, WINDOW.count, 12, 9)
+    expected = ops.local_filter(scores, weights, WINDOW)
+    half = ops.local_filter(scores, weights.bfloat16(), WINDOW)
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, expected, rtol=0.02, atol=0.02)
+    assert ops.local_filter(scores.half(), weights, WINDOW).dtype == torch.float16
+
+
+def test_every_number_of_threads_gives_the_same_bits(network: Sharpening) -> None:
+    """Sums are taken in an order that does not depend on threads, and more threads than rows are no harm."""
+    image, scores, labels = example(150, 70)
+    embedding = network.project(image).detach()
+    results = []
+    before = torch.get_num_threads()
+    for threads in (1, 2, 7):
+        torch.set_num_threads(threads)
+        try:
+            leaf = embedding.clone().requires_grad_()
+            hardness = torch.tensor(2.0, requires_grad=True)
+            weights = ops.affinity_weights(leaf, WINDOW, hardness)
+            sharp = ops.local_filter(scores, weights, WINDOW, iterations=2)
+            loss = ops.embedding_loss(leaf, labels, WINDOW)
+            results.append((sharp, loss, *torch.autograd.grad(sharp.square().sum() + loss, (leaf, hardness))))
+        finally:
+            torch.set_num_threads(before)
+    for other in results[1:]:
+        for one, two in zip(results[0], other, strict=True):
+            assert torch.equal(one, two)
+
+
+def far_apart(x: Tensor, dim: int) -> Tensor:
+    """The same values with more than 2^31 elements from the first to the last along a dimension; memory is not touched
+    in between."""
+    step = 2**31 // (x.shape[dim] - 1) + 8
+    strides = list(x.contiguous().stride())
+    strides[dim] = step
+    room = torch.empty(step * (x.shape[dim] - 1) + x.numel(), dtype=x.dtype, device=x.device)
+    return room.as_strided(x.shape, strides).copy_(x)
+
+
+@pytest.mark.parametrize("server", [s for s in SERVERS if not s.interpreted], ids=str)
+def test_addresses_beyond_two_to_the_31(server: Server) -> None:
+    window = Window(3)
+    _, scores, labels = (x.to(server.device) for x in example(3, 4))
+    embedding, weights = scores.bfloat16(), torch.rand(2, 9, 3, 4, device=server.device).bfloat16()
+    calls: list[tuple[Callable[..., Tensor], Tensor]] = [
+        (lambda x: ops.local_distance(x, window), embedding),
+        (lambda x: ops.affinity_weights(x, window, 2.0), embedding),
+        (lambda x: ops.local_filter(x, weights, window, iterations=2), embedding),
+        (lambda x: ops.local_filter(embedding, x, window, iterations=2), weights),
+        (lambda x: ops.embedding_loss(x, labels, window), embedding),
+        (lambda x: ops.local_contour(x[:, :1], window), embedding),
+    ]
+    with served_by(server):
+        for call, near in calls:
+            for dim in (1, 2):
+                far = far_apart(near, dim)
+                assert torch.equal(call(far), call(near))
+                (there,) = torch.autograd.grad(call(far.requires_grad_()).nan_to_num(posinf=0).sum(), far)
+                leaf = near.clone().requires_grad_()
+                (here,) = torch.autograd.grad(call(leaf).nan_to_num(posinf=0).sum(), leaf)
+                assert torch.equal(there, here)
