@@ -6,7 +6,7 @@ BUILD = pyproject.toml CMakeLists.txt $(wildcard csrc/*)
 DEV = $(VENV)/.installed-dev
 CORE = $(VENV)/.installed-core
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench sanitize clean
 
 demo: $(CORE)
 	$(BIN)/python demo/demo.py
@@ -23,8 +23,17 @@ lint: $(DEV)
 bench: $(DEV)
 	$(BIN)/python -m benchmarks
 
+# Builds the kernels with AddressSanitizer and UndefinedBehaviorSanitizer, in an environment of their own, and runs the
+# tests that reach them.
+sanitize:
+	$(MAKE) VENV=.venv-sanitize .venv-sanitize/.installed-dev
+	.venv-sanitize/bin/python -m pip install --quiet --editable . --no-deps \
+	  -C build-dir=build/sanitize -C cmake.define.CRISPSEG_SANITIZE=ON
+	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	  .venv-sanitize/bin/python -m pytest -q tests/ops/test_binding.py tests/ops/test_contract.py -k "not reference and not triton"
+
 clean:
-	rm -rf $(VENV) demo/output
+	rm -rf $(VENV) .venv-sanitize build demo/output
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -208,8 +208,9 @@ void backward(double grad, const Tensor& embedding, const Tensor& label_map, con
       },
       [&](Vector<C> sums) {
         if constexpr (kCounts) {
-          const Vector<I> low = (sums << kHalfBits<I>) >> kHalfBits<I>;
-          const Vector<I> high = (sums - low) >> kHalfBits<I>;
+          using Wrapping = Vector<Unsigned<T>>;
+          const Vector<I> low = (Vector<I>)((Wrapping)sums << kHalfBits<I>) >> kHalfBits<I>;
+          const Vector<I> high = (Vector<I>)((Wrapping)sums - (Wrapping)low) >> kHalfBits<I>;
           return __builtin_convertvector(low, Vector<T>) * same + __builtin_convertvector(high, Vector<T>) * different;
         } else {
           return sums;

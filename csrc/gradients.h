@@ -59,7 +59,7 @@ void gather(const Run<T, Coefficient<T, kStep>>* runs, int64_t run_count, const 
         if constexpr (kStep == Step::kDifference) {
           sums[c] += coefficient * difference;
         } else {
-          sums[c] += signed_by<T>(coefficient, difference);
+          sums[c] = add_signed<T>(sums[c], coefficient, difference);
         }
       }
     }

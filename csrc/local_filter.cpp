@@ -161,12 +161,37 @@ void filter_block(const Filter<T>& f, const Block<T>& block, const T* in, int64_
   for (int64_t x = groups > 0 ? left + groups * span : first; x < end; ++x) pixel(x);
 }
 
-// One row of one pass.
+// Sums of the weights that point inside, and what a pass multiplies with: 1 over the sum, 1 where that is 0. Without
+// `normalize` the sums are 0, which divides nothing.
+template <typename T>
+struct Scales {
+  T* sums;
+  T* scale;
+  bool normalize;
+
+  void fill_block(const Filter<T>& f, const Block<T>& block, int64_t y, int64_t first) const {
+    const int64_t end = smaller(first + block.columns, f.width);
+    T *const row_sums = sums + y * f.width, *const row_scale = scale + y * f.width;
+    for (int64_t x = first; x < end; ++x) row_sums[x] = 0;
+    const int64_t last_dy = normalize ? f.last_step(y, f.reach_y, f.height) : -f.height;
+    for (int64_t dy = f.first_step(y, f.reach_y); dy <= last_dy; ++dy) {
+      for (int64_t dx = -f.reach_x; dx <= f.reach_x; ++dx) {
+        const T* const row = block.at(f, -first, dy, dx);
+        const int64_t from = larger(first, -dx * f.dilation), to = smaller(end, f.width - dx * f.dilation);
+        for (int64_t x = from; x < to; ++x) row_sums[x] += row[x];
+      }
+    }
+    for (int64_t x = first; x < end; ++x) row_scale[x] = row_sums[x] == 0 ? 1 : 1 / row_sums[x];
+  }
+};
+
+// One row of one pass: out = scale · Σ weight · in. With `fresh`, the scales of the row are computed on the way.
 template <typename T>
 void filter_row(const Filter<T>& f, const Weights& weights, const Block<T>& block, const T* in, int64_t y,
-                const T* scale, T* out) {
+                const Scales<T>* fresh, const T* scale, T* out) {
   for (int64_t first = 0; first < f.width; first += block.columns) {
     block.fetch(f, weights, y, first);
+    if (fresh != nullptr) fresh->fill_block(f, block, y, first);
     for (int64_t c = 0; c < f.padded; c += kVectors * kLanes<T>) {
       const int64_t vectors = smaller<int64_t>(kVectors, (f.padded - c) / kLanes<T>);
       if (vectors == 3) filter_block<T, 3>(f, block, in, y, first, c, scale, out);
@@ -212,27 +237,6 @@ void store_row(const Filter<T>& f, const T* from, const Tensor& map, int64_t ima
   });
 }
 
-// sums[x] = Σ of the weights that point inside; without `normalize` 0, which divides nothing. scale[x] = 1 / sums[x], and
-// 1 where that is 0.
-template <typename T>
-void sum_row(const Filter<T>& f, const Weights& weights, const Block<T>& block, bool normalize, int64_t y, T* sums,
-             T* scale) {
-  for (int64_t x = 0; x < f.width; ++x) sums[x] = 0;
-  const int64_t first_dy = f.first_step(y, f.reach_y), last_dy = f.last_step(y, f.reach_y, f.height);
-  for (int64_t first = 0; normalize && first < f.width; first += block.columns) {
-    block.fetch(f, weights, y, first);
-    const int64_t end = smaller(first + block.columns, f.width);
-    for (int64_t dy = first_dy; dy <= last_dy; ++dy) {
-      for (int64_t dx = -f.reach_x; dx <= f.reach_x; ++dx) {
-        const T* const row = block.at(f, -first, dy, dx);
-        const int64_t from = larger(first, -dx * f.dilation), to = smaller(end, f.width - dx * f.dilation);
-        for (int64_t x = from; x < to; ++x) sums[x] += row[x];
-      }
-    }
-  }
-  for (int64_t x = 0; x < f.width; ++x) scale[x] = sums[x] == 0 ? 1 : 1 / sums[x];
-}
-
 // What a thread needs for a row: a block of weights, and a row of scores.
 template <typename T>
 class Rooms {
@@ -263,7 +267,7 @@ void forward(const Tensor& scores, const Tensor& weight_map, const Window& windo
   const Scratch scales(2 * f.pixels() * kBytes);
   const Rooms<T> rooms(f, threads);
   T* const scale = static_cast<T*>(scales.data());
-  T* const sums = scale + f.pixels();
+  const Scales<T> fresh{scale + f.pixels(), scale, normalize};
   const int64_t row_elements = f.width * f.padded;
   for (int64_t image = 0; image < f.batch; ++image) {
     const Weights weights{weight_map, image, false};
@@ -273,11 +277,8 @@ void forward(const Tensor& scores, const Tensor& weight_map, const Window& windo
     for (int64_t pass = 0; pass < iterations; ++pass) {
       const bool last = pass == iterations - 1;
       by_bands(f.height, threads, [&](int64_t y, int thread) {
-        T* const row_scale = scale + y * f.width;
-        const Block<T> block = rooms.block(thread);
-        if (pass == 0) sum_row(f, weights, block, normalize, y, sums + y * f.width, row_scale);
         T* const row = last ? rooms.row(thread) : to + y * row_elements;
-        filter_row(f, weights, block, from, y, row_scale, row);
+        filter_row(f, weights, rooms.block(thread), from, y, pass == 0 ? &fresh : nullptr, scale + y * f.width, row);
         if (last) store_row(f, row, result, image, y);
       });
       T* const swapped = from;
@@ -361,16 +362,15 @@ class Backward {
         iterations_(iterations),
         threads_(threads),
         row_(f.width * f.padded),
-        state_maps_((iterations + 1) * f.map_elements() * kBytes),
-        gradient_maps_((kKept + 1) * f.map_elements() * kBytes),
+        states_(iterations + 1, f.map_elements() * kBytes),
+        gradients_(smaller(kKept, iterations) + 1, f.map_elements() * kBytes),
         scales_((2 * f.pixels() + f.width) * kBytes),
         rooms_(f, threads),
         scale_(static_cast<T*>(scales_.data())),
         sums_(scale_ + f.pixels()),
         ones_(sums_ + f.pixels()) {
     for (int64_t x = 0; x < f.width; ++x) ones_[x] = 1;
-    for (int64_t slot = 0; slot <= kKept; ++slot)
-      slots_[slot] = static_cast<T*>(gradient_maps_.data()) + slot * f.map_elements();
+    for (int64_t slot = 0; slot <= smaller(kKept, iterations); ++slot) slots_[slot] = static_cast<T*>(gradients_[slot]);
   }
 
   void run(const Tensor& grad, const Tensor& scores, const Tensor& weight_map, int64_t image, bool normalize,
@@ -387,7 +387,7 @@ class Backward {
       const bool first = pass == 0;
       by_bands(f_.height, threads_, [&](int64_t y, int thread) {
         T* const row = first ? rooms_.row(thread) : slots_[slot + 1] + y * row_;
-        filter_row(f_, transposed, rooms_.block(thread), slots_[slot], y, first ? ones_ : scale_ + y * f_.width, row);
+        filter_row<T>(f_, transposed, rooms_.block(thread), slots_[slot], y, nullptr, first ? ones_ : scale_ + y * f_.width, row);
         if (first) store_row(f_, row, grad_scores, image, y);
       });
       if (++slot < kKept && !first) continue;
@@ -403,17 +403,17 @@ class Backward {
   static constexpr int64_t kBytes = sizeof(T);
   static constexpr int64_t kKept = 8;
 
-  T* state(int64_t pass) const { return static_cast<T*>(state_maps_.data()) + pass * f_.map_elements(); }
+  T* state(int64_t pass) const { return static_cast<T*>(states_[pass]); }
 
   void filter_again(const Tensor& scores, const Weights& weights, int64_t image, bool normalize) {
-    by_bands(f_.height, threads_, [&](int64_t y, int thread) {
-      load_row(f_, scores, image, y, state(0) + y * row_);
-      sum_row(f_, weights, rooms_.block(thread), normalize, y, sums_ + y * f_.width, scale_ + y * f_.width);
-    });
-    // The scores after the last pass are needed only where weights are divided by their sum.
-    for (int64_t pass = 0; pass < iterations_ - (normalize ? 0 : 1); ++pass)
+    by_bands(f_.height, threads_, [&](int64_t y, int) { load_row(f_, scores, image, y, state(0) + y * row_); });
+    const Scales<T> fresh{sums_, scale_, normalize};
+    // The scores after the last pass are needed only where weights are divided by their sum. Without, the first pass is
+    // made all the same, for its scales.
+    for (int64_t pass = 0; pass < larger<int64_t>(iterations_ - (normalize ? 0 : 1), 1); ++pass)
       by_bands(f_.height, threads_, [&](int64_t y, int thread) {
-        filter_row(f_, weights, rooms_.block(thread), state(pass), y, scale_ + y * f_.width, state(pass + 1) + y * row_);
+        filter_row(f_, weights, rooms_.block(thread), state(pass), y, pass == 0 ? &fresh : nullptr,
+                   scale_ + y * f_.width, state(pass + 1) + y * row_);
       });
   }
 
@@ -462,7 +462,8 @@ class Backward {
   int64_t iterations_;
   Threads threads_;
   int64_t row_;
-  Scratch state_maps_, gradient_maps_, scales_;
+  Maps states_, gradients_;
+  Scratch scales_;
   Rooms<T> rooms_;
   T *scale_, *sums_, *ones_;
   T* slots_[kKept + 1];

@@ -35,4 +35,20 @@ Scratch::Scratch(int64_t bytes) : data_(nullptr) {
 
 Scratch::~Scratch() { std::free(data_); }
 
+Maps::Maps(int64_t count, int64_t bytes) : count_(count), maps_(new Scratch*[count]()) {
+  try {
+    for (int64_t i = 0; i < count; ++i) maps_[i] = new Scratch(bytes);
+  } catch (...) {
+    release();
+    throw;
+  }
+}
+
+Maps::~Maps() { release(); }
+
+void Maps::release() {
+  for (int64_t i = 0; i < count_; ++i) delete maps_[i];
+  delete[] maps_;
+}
+
 }  // namespace crispseg

@@ -27,4 +27,20 @@ class Scratch {
   void* data_;
 };
 
+// Several of them, of one size, each on its own: the allocator keeps and reuses memory of their size rather than giving
+// it back and clearing it anew, which takes longer than some passes over it.
+class Maps {
+ public:
+  Maps(int64_t count, int64_t bytes);
+  ~Maps();
+  Maps(const Maps&) = delete;
+  Maps& operator=(const Maps&) = delete;
+  void* operator[](int64_t i) const { return maps_[i]->data(); }
+
+ private:
+  void release();
+  int64_t count_;
+  Scratch** maps_;
+};
+
 }  // namespace crispseg

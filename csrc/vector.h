@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #ifdef __AVX2__
 #include <immintrin.h>
 #endif
@@ -43,6 +44,10 @@ struct IntegerOf<int64_t> {
 template <typename T>
 using Integer = typename IntegerOf<T>::type;
 
+// The same without a sign: sums wrap around in lanes past the end of a strip, whose results no one keeps.
+template <typename T>
+using Unsigned = std::make_unsigned_t<Integer<T>>;
+
 template <typename T>
 struct VectorOf {
   typedef T type __attribute__((vector_size(CRISPSEG_VECTOR_BYTES)));
@@ -79,22 +84,34 @@ CRISPSEG_INLINE V square_root(V v) {
   return v;
 }
 
-// coefficient · sign(difference), in integers; 0 where the difference is 0.
+// sum + coefficient · sign(difference), in whole numbers.
 template <typename T>
-CRISPSEG_INLINE Vector<Integer<T>> signed_by(Vector<Integer<T>> coefficient, Vector<T> difference) {
+CRISPSEG_INLINE Vector<Integer<T>> add_signed(Vector<Integer<T>> sum, Vector<Integer<T>> coefficient,
+                                              Vector<T> difference) {
+  using Wrapping = Vector<Unsigned<T>>;
 #if defined(__AVX2__) && CRISPSEG_VECTOR_BYTES == 32
   // The bits of a float, read as an integer, have its sign and are 0 only for +0, which is what equal numbers give.
-  if constexpr (sizeof(T) == 4) return (Vector<Integer<T>>)_mm256_sign_epi32((__m256i)coefficient, (__m256i)difference);
+  if constexpr (sizeof(T) == 4) {
+    const __m256i step = _mm256_sign_epi32((__m256i)coefficient, (__m256i)difference);
+    return (Vector<Integer<T>>)((Wrapping)sum + (Wrapping)step);
+  }
 #endif
-  return ((difference > 0) & coefficient) - ((difference < 0) & coefficient);
+  const Wrapping up = (Wrapping)((difference > 0) & coefficient), down = (Wrapping)((difference < 0) & coefficient);
+  return (Vector<Integer<T>>)((Wrapping)sum + up - down);
 }
 
-// The same with a floating-point coefficient.
+// The same in floats.
 template <typename T>
-CRISPSEG_INLINE Vector<T> signed_by(Vector<T> coefficient, Vector<T> difference) {
+CRISPSEG_INLINE Vector<T> add_signed(Vector<T> sum, Vector<T> coefficient, Vector<T> difference) {
+#if defined(__AVX2__) && CRISPSEG_VECTOR_BYTES == 32
+  if constexpr (sizeof(T) == 4) {
+    const __m256i sign = _mm256_sign_epi32(_mm256_set1_epi32(1), (__m256i)difference);
+    return sum + coefficient * (Vector<T>)_mm256_cvtepi32_ps(sign);
+  }
+#endif
   using Bits = Vector<Integer<T>>;
   const Integer<T> sign = static_cast<Integer<T>>(uint64_t{1} << (8 * sizeof(T) - 1));
-  return (Vector<T>)(((Bits)coefficient ^ ((Bits)difference & sign)) & (difference != 0));
+  return sum + (Vector<T>)(((Bits)coefficient ^ ((Bits)difference & sign)) & (difference != 0));
 }
 
 // exp(x) for x <= 0, to about one unit in the last place; below the smallest normal number it is 0. NaN stays NaN.
@@ -112,7 +129,8 @@ CRISPSEG_INLINE Vector<float> exponential(Vector<float> x) {
   p = p * r + 0.5f;
   p = p * r + 1.0f;
   p = p * r + 1.0f;
-  const Vector<int32_t> exponent = ((Vector<int32_t>)rounded - (Vector<int32_t>)fill(shift) + 127) << 23;
+  using Bits = Vector<uint32_t>;  // which may wrap around, where x is out of range or not a number
+  const Bits exponent = ((Bits)rounded - (Bits)fill(shift) + 127) << 23;
   const Vector<float> result = p * (Vector<float>)exponent;
   return x < -87.0f ? fill(0.0f) : result;
 }

@@ -91,13 +91,15 @@ def test_equals_its_definition_at_any_size(
     torch.testing.assert_close(op.call(*inputs, window, **options), expected, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("window", [Window(3), Window(3, dilation=2), Window(7)], ids=str)
+@pytest.mark.parametrize("window", [Window(3), Window(3, dilation=2), Window(5)], ids=str)
 @pytest.mark.parametrize(("op", "options"), DIFFERENTIABLE_CASES)
 def test_gradients_are_those_of_finite_differences(
     server: Server, op: Operation, options: dict[str, Any], window: Window
 ) -> None:
     inputs = tuple(x.requires_grad_(x.is_floating_point()) for x in inputs_of(op, server, (1, 2, 3, 4), window))
-    assert torch.autograd.gradcheck(lambda *x: op.call(*x, window, **options), inputs)
+    # Fast: along random directions. The reference is checked element by element.
+    fast = server.module != "reference"
+    assert torch.autograd.gradcheck(lambda *x: op.call(*x, window, **options), inputs, fast_mode=fast)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -156,7 +158,7 @@ def _transposed(inputs: Inputs) -> Inputs:
 @pytest.mark.parametrize(("op", "options"), DIFFERENTIABLE_CASES)
 def test_same_input_gives_the_same_bits(server: Server, op: Operation, options: dict[str, Any]) -> None:
     window = Window(5)
-    inputs = cast(inputs_of(op, server, (2, 4, 17, 19), window), torch.float32)
+    inputs = cast(inputs_of(op, server, (2, 4, 9, 11), window), torch.float32)
     assert torch.equal(op.call(*inputs, window, **options), op.call(*inputs, window, **options))
     for first, second in zip(
         gradients(op, inputs, window, options), gradients(op, inputs, window, options), strict=True
