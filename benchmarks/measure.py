@@ -12,9 +12,11 @@ import torch
 from benchmarks.cases import KORNIA, Call, Contender, Row, prepared
 from benchmarks.inputs import Inputs, Problem
 
-_SECONDS = 2.0
+_SECONDS = 1.5
 """How long one call is repeated, within the following numbers."""
 _FEWEST, _MOST = 3, 25
+_SLOW = 4.0
+"""Seconds from which on one run, after the first, has to do."""
 _SHARE = 0.8
 """Of the free memory, what a baseline may be expected to need."""
 
@@ -58,9 +60,8 @@ def in_turns(calls: Mapping[str, Call], device: str, *, quick: bool) -> dict[str
     seconds = {}
     for name, call in calls.items():
         try:
-            first = _seconds(
-                call
-            )  # with all that it loads; another one, unless that was too long, says how long it takes
+            # The first run loads what it needs; another, unless that was too long, says how long one takes.
+            first = _seconds(call)
             seconds[name] = first if first > _SECONDS else _seconds(call)
         except RuntimeError as error:
             if "memory" not in str(error).lower():
@@ -69,7 +70,7 @@ def in_turns(calls: Mapping[str, Call], device: str, *, quick: bool) -> dict[str
     able = {name: call for name, call in calls.items() if name in seconds}
     if torch.device(device).type == "cuda":
         return outcomes | {name: _on_gpu(call, quick=quick) for name, call in able.items()}
-    runs = {name: 1 if quick else _clamp(round(_SECONDS / seconds[name])) for name in able}
+    runs = {name: 1 if quick else _repetitions(seconds[name]) for name in able}
     milliseconds: dict[str, list[float]] = {name: [] for name in able}
     for name in _turns(runs):
         milliseconds[name].append(1000 * _seconds(able[name]))
@@ -79,8 +80,8 @@ def in_turns(calls: Mapping[str, Call], device: str, *, quick: bool) -> dict[str
     }
 
 
-def _clamp(runs: int) -> int:
-    return max(_FEWEST, min(_MOST, runs))
+def _repetitions(seconds: float) -> int:
+    return 1 if seconds > _SLOW else max(_FEWEST, min(_MOST, round(_SECONDS / seconds)))
 
 
 def _turns(runs: Mapping[str, int]) -> Iterator[str]:

@@ -206,7 +206,8 @@ def test_a_second_derivative_is_refused_with_a_word(server: Server, op: Operatio
 @pytest.mark.parametrize("op", [op for op in OPERATIONS if op.name != "affinity"], ids=str)
 def test_it_is_a_well_behaved_operator(server: Server, op: Operation) -> None:
     """Schema, gradient registration, shapes of the fake, and tracing with sizes that change."""
-    calls = calls_of(op, inputs_of(op, server, (2, 3, 5, 4), Window(3)), Window(3))
+    contiguous = inputs_of(op, server, (2, 3, 5, 4), Window(3))
+    calls = calls_of(op, contiguous, Window(3)) + calls_of(op, _channels_last(contiguous), Window(3))
     assert calls[0][0].startswith(f"crispseg::{op.name}")
     for name, arguments in calls:
         forward = not name.endswith("_backward")  # a second derivative is refused, see above

@@ -35,6 +35,12 @@ def rows_in_memory(x: Tensor) -> Tensor:
     return x if x.stride(-1) == 1 or x.shape[-1] == 1 else x.contiguous()
 
 
+def laid_out_like(result: Tensor, given: Tensor) -> Tensor:
+    """A contiguous result in the layout that PyTorch gives to new tensors like another; copied where they differ."""
+    wanted = torch.empty_like(given)
+    return result if wanted.stride() == result.stride() else wanted.copy_(result)
+
+
 def neighbour_block(count: int) -> tuple[int, int]:
     """Neighbours and warps of a program that keeps one accumulator for each of `WIDE` pixels and some neighbours.
 

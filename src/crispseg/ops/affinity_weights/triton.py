@@ -18,6 +18,7 @@ from crispseg.ops._triton import (
     direction,
     distances,
     inside,
+    laid_out_like,
     launch,
     length,
     neighbour_block,
@@ -71,7 +72,7 @@ def affinity_weights_backward(
     grad: Tensor, embedding: Tensor, hardness: Tensor, size: int, dilation: int, norm: int
 ) -> tuple[Tensor, Tensor]:
     """Gradients of `affinity_weights`, not normalised, with respect to the embedding and the hardness."""
-    grad, embedding = rows_in_memory(grad), rows_in_memory(embedding)
+    given, grad, embedding = embedding, rows_in_memory(grad), rows_in_memory(embedding)
     batch, channels, height, width = embedding.shape
     result = embedding.new_empty(embedding.shape)
     tile, block, warps = channel_tile(channels)
@@ -99,7 +100,7 @@ def affinity_weights_backward(
         BX=block,
         num_warps=warps,
     )
-    return result, sums.sum().to(hardness.dtype)
+    return laid_out_like(result, given), sums.sum().to(hardness.dtype)
 
 
 def _tile(count: int, *, normalize: bool) -> tuple[int, int, int]:

@@ -21,6 +21,7 @@ from crispseg.ops._triton import (
     direction,
     distances,
     inside,
+    laid_out_like,
     launch,
     length,
     neighbour_block,
@@ -71,7 +72,7 @@ def embedding_loss_backward(
     reduction: str,
 ) -> Tensor:
     """Gradient of `embedding_loss` with respect to the embedding, shape and dtype of it."""
-    embedding, labels = rows_in_memory(embedding), rows_in_memory(labels)
+    given, embedding, labels = embedding, rows_in_memory(embedding), rows_in_memory(labels)
     options = {"NEAR": float(near), "FAR": float(far), "NORM": norm, "STRIDE": stride, "IGNORE": ignore_index}
     sums = _sums(embedding, labels, size, dilation, options, hinges=False)
     batch, channels, height, width = embedding.shape
@@ -102,7 +103,7 @@ def embedding_loss_backward(
         BX=block,
         num_warps=warps,
     )
-    return result
+    return laid_out_like(result, given)
 
 
 def _sums(

@@ -17,6 +17,7 @@ from crispseg.ops._triton import (
     accumulator,
     address,
     inside,
+    laid_out_like,
     launch,
     neighbour_block,
     neighbours,
@@ -65,7 +66,7 @@ def local_contour_backward(grad: Tensor, boundary: Tensor, size: int, dilation: 
         BX=WIDE,
         num_warps=8,
     )
-    return result
+    return laid_out_like(result, boundary)
 
 
 def _walk_lines(boundary: Tensor, result: Tensor, size: int, dilation: int, *, count: int) -> None:

@@ -18,6 +18,7 @@ from crispseg.ops._triton import (
     direction,
     distances,
     inside,
+    laid_out_like,
     launch,
     length,
     neighbour_block,
@@ -71,7 +72,7 @@ def local_distance_backward(
     grad: Tensor, embedding: Tensor, size: int, dilation: int, norm: int, stride: int
 ) -> Tensor:
     """Gradient of `local_distance` with respect to the embedding, shape and dtype of it."""
-    grad, embedding = rows_in_memory(grad), rows_in_memory(embedding)
+    given, grad, embedding = embedding, rows_in_memory(grad), rows_in_memory(embedding)
     batch, channels, height, width = embedding.shape
     result = embedding.new_empty(embedding.shape)
     tile, block, warps = channel_tile(channels)
@@ -97,7 +98,7 @@ def local_distance_backward(
         BX=block,
         num_warps=warps,
     )
-    return result
+    return laid_out_like(result, given)
 
 
 @triton.jit

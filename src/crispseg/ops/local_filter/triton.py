@@ -16,6 +16,7 @@ from crispseg.ops._triton import (
     accumulator,
     address,
     inside,
+    laid_out_like,
     launch,
     neighbour_block,
     neighbours,
@@ -35,7 +36,7 @@ def local_filter(scores: Tensor, weights: Tensor, size: int, dilation: int, iter
         target = scores.new_empty(scores.shape, dtype=wide if left else scores.dtype)
         _run_pass(filtered, weights, target, None, size, dilation, transposed=False, normalize=normalize)
         filtered = target
-    return filtered
+    return laid_out_like(filtered, scores)
 
 
 def local_filter_backward(
@@ -62,7 +63,7 @@ def local_filter_backward(
         _run_pass(grads[i], weights, grads[i - 1], total, size, dilation, transposed=True, normalize=normalize)
     grad_scores = scores.new_empty(scores.shape)
     _run_pass(grads[0], weights, grad_scores, None, size, dilation, transposed=True, normalize=False)
-    return grad_scores, _grad_weights(grads, maps, total, weights, size, dilation)
+    return laid_out_like(grad_scores, scores), _grad_weights(grads, maps, total, weights, size, dilation)
 
 
 def _run_pass(
