@@ -36,7 +36,7 @@ def _cpu_servers() -> Iterator[Server]:
 
 
 def _triton_servers() -> Iterator[Server]:
-    """On a GPU where there is one; else the same kernels interpreted, which tests/conftest.py asks Triton for."""
+    """On a GPU where there is one; else the same kernels interpreted, which conftest.py asks Triton for."""
     if importlib.util.find_spec("triton"):
         yield Server("triton", device="cuda" if torch.cuda.is_available() else "cpu")
 

@@ -1,0 +1,17 @@
+"""What holds for all tests, and for the examples in docstrings."""
+
+import importlib.util
+import os
+
+import torch
+
+# Without a GPU the Triton kernels run interpreted. Triton reads this when a kernel is defined.
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"
+
+# What cannot be imported on this machine has no examples to run.
+collect_ignore_glob = []
+if importlib.util.find_spec("crispseg._C") is None:
+    collect_ignore_glob += ["src/crispseg/ops/_kernels.py", "src/crispseg/ops/*/cpu.py"]
+if importlib.util.find_spec("triton") is None:
+    collect_ignore_glob += ["src/crispseg/ops/_triton.py", "src/crispseg/ops/*/triton.py"]
