@@ -30,10 +30,12 @@ def affinity(distance: Tensor, hardness: float | Tensor) -> Tensor:
     """
     check_map("distance", distance)
     check_hardness(hardness, "distance", distance)
-    if isinstance(hardness, Tensor):
-        hardness = hardness.reshape(())
-    # Infinity is taken out before the product and put back as weight 0 after it: a gradient to the hardness would
-    # otherwise be infinity times 0.
-    outside = torch.isposinf(distance)
-    wide = distance.to(torch.promote_types(distance.dtype, torch.float32)).masked_fill(outside, 0)
-    return torch.exp(-hardness * wide).masked_fill(outside, 0).to(distance.dtype)
+    wide = distance.to(torch.promote_types(distance.dtype, torch.float32))
+    if not isinstance(hardness, Tensor) or not hardness.requires_grad:
+        slope = -hardness.reshape(()) if isinstance(hardness, Tensor) else -hardness
+        return torch.exp(wide * slope).to(distance.dtype)
+    # The gradient to the hardness would be infinity times 0 outside: infinity is taken out before the product and put
+    # back as weight 0 after it.
+    outside = torch.isposinf(wide)
+    weights = torch.exp(wide.masked_fill(outside, 0) * -hardness.reshape(()))
+    return weights.masked_fill(outside, 0).to(distance.dtype)
