@@ -236,16 +236,16 @@ class Level {
     return kernels(embedding.type).embedding_loss(embedding, labels, w, norm, {near, far, balanced, summed}, threads);
   }
 
-  void embedding_loss_backward(double grad, Array embedding_, Array labels_, int64_t size, int64_t dilation, double near,
-                               double far, int norm, int64_t stride, bool balanced, bool summed, int threads,
-                               Array result_) const {
+  double embedding_loss_with_gradient(Array embedding_, Array labels_, int64_t size, int64_t dilation, double near,
+                                      double far, int norm, int64_t stride, bool balanced, bool summed, int threads,
+                                      Array result_) const {
     const Tensor embedding = map("embedding", embedding_), labels = loss_labels(labels_, embedding);
     const Tensor result = output("result", result_);
     const Window w = window(size, dilation, stride);
     require_like("result", result, embedding);
     checked_norm(norm), threads = checked_threads(threads);
     const nb::gil_scoped_release release;
-    kernels(embedding.type).embedding_loss_backward(grad, embedding, labels, w, norm, {near, far, balanced, summed}, threads, result);
+    return kernels(embedding.type).embedding_loss_with_gradient(embedding, labels, w, norm, {near, far, balanced, summed}, threads, result);
   }
 
   void local_contour(Array boundary_, int64_t size, int64_t dilation, int threads, Array result_) const {
@@ -361,7 +361,7 @@ NB_MODULE(_C, module) {
       .def("local_filter", &Level::local_filter)
       .def("local_filter_backward", &Level::local_filter_backward)
       .def("embedding_loss", &Level::embedding_loss)
-      .def("embedding_loss_backward", &Level::embedding_loss_backward)
+      .def("embedding_loss_with_gradient", &Level::embedding_loss_with_gradient)
       .def("local_contour", &Level::local_contour)
       .def("local_contour_backward", &Level::local_contour_backward)
       .def("local_parity", &Level::local_parity);

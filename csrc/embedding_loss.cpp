@@ -149,9 +149,10 @@ Sums sum_hinges(const Geometry& g, const Tensor& embedding, const Labels& labels
   for (int64_t task = 0; task < tasks; ++task) sums[task] = Sums();
   const T near = static_cast<T>(options.near), far = static_cast<T>(options.far);
   walk_forward<T>(
-      g, cutting, embedding, norm, threads,
-      [&](const Part& part, int64_t task, int64_t m, int64_t dy, int64_t dx, const T* distances) {
+      g, cutting, embedding, norm, threads, false,
+      [&](const Place& place, int64_t m, int64_t dy, int64_t dx, const T* distances) {
         if (with_itself(dy, dx)) return;
+        const Part& part = place.part;
         const Range range = inside(g, part, dx);
         constexpr int64_t kChunk = 256;
         I kinds[kChunk];
@@ -159,10 +160,10 @@ Sums sum_hinges(const Geometry& g, const Tensor& embedding, const Labels& labels
           const int64_t count = smaller(kChunk, range.end - x);
           labels.kinds(part, m, dy, dx, {x, x + count}, kinds);
           for (int64_t i = count; i < round_up(count, kLanes<T>); ++i) kinds[i] = 0;
-          sums[task].add(hinges<T>(distances + x - part.columns.first, kinds, count, near, far));
+          sums[place.task].add(hinges<T>(distances + x - part.columns.first, kinds, count, near, far));
         }
       },
-      [](const Part&, int64_t) {});
+      [](const Place&, int64_t) {});
   Sums total;
   for (int64_t task = 0; task < tasks; ++task) total.add(sums[task]);
   if (g.mirrored) total.add(total);
@@ -173,60 +174,75 @@ Sums sum_hinges(const Geometry& g, const Tensor& embedding, const Labels& labels
 template <typename I>
 constexpr int kHalfBits = 4 * sizeof(I);
 
+// The loss, and its gradient to the embedding on the way: pairs are counted from the labels first, so that a hinge's
+// weight is known when its pair is met.
 template <typename T, Step kStep>
-void backward(double grad, const Tensor& embedding, const Tensor& label_map, const Window& window, int norm,
-              const LossOptions& options, Threads threads, const Tensor& result) {
+double with_gradient(const Tensor& embedding, const Tensor& label_map, const Window& window, int norm,
+                     const LossOptions& options, Threads threads, const Tensor& result) {
   using C = Coefficient<T, kStep>;
   using I = Integer<T>;
   const Geometry g(embedding, window);
   const Labels labels(g, label_map);
-  const Cutting cutting(g, backward_elements(g), g.margin, sizeof(T));
+  const Cutting cutting = backward_cutting(g, false, sizeof(T));
   const HingeWeights weights(count_pairs(g, cutting, labels, threads), options);
-  // A mirrored coefficient stands for both directions of its pair.
-  const double scale = grad * (g.mirrored ? 2 : 1);
-  const T same = static_cast<T>(scale * weights.same), different = static_cast<T>(-scale * weights.different);
+  // A mirrored pair counts in both directions.
+  const double times = g.mirrored ? 2 : 1;
+  const T same = static_cast<T>(times * weights.same), different = static_cast<T>(times * weights.different);
   constexpr bool kCounts = kStep == Step::kSignCount;
   const C at_same = kCounts ? C{1} : static_cast<C>(same);
-  const C at_different = kCounts ? static_cast<C>(I{1} << kHalfBits<I>) : static_cast<C>(different);
+  const C at_different = kCounts ? static_cast<C>(I{1} << kHalfBits<I>) : static_cast<C>(-different);
   const T near = static_cast<T>(options.near), far = static_cast<T>(options.far);
+  const TaskSums loss(cutting.tasks());
   walk_backward<T, kStep>(
-      g, embedding, norm, true, threads, result,
-      [&](auto& gradient, const Part& part, int64_t, int64_t m, int64_t dy, int64_t dx, const T* distances, T* room) {
+      g, cutting, nullptr, embedding, norm, true, threads, result,
+      [&](auto& gradient, const Place& place, int64_t m, int64_t dy, int64_t dx, const T* distances, const T*, T* room) {
+        const Part& part = place.part;
         const Range range = inside(g, part, dx);
         I* const kinds = reinterpret_cast<I*>(room);
+        T* const hinges = room + part.pitch;
         labels.kinds(part, m, dy, dx, range, kinds + range.first - part.columns.first);
         gradient.set(m, dy, dx, [&](int64_t i) {
           const Vector<T> distance = load(distances + i);
           const Vector<I> kind = load(kinds + i);
-          const auto pull = (Vector<I>)(kind > 0) & (Vector<I>)(distance > near);
-          const auto push = (Vector<I>)(kind < 0) & (Vector<I>)(distance < far);
+          const Vector<T> too_far = distance - near, too_near = far - distance;
+          // "Not below 0" lets NaN through.
+          store<T>(hinges + i, kind > 0   ? (too_far < 0 ? Vector<T>{} : too_far * same)
+                               : kind < 0 ? (too_near < 0 ? Vector<T>{} : too_near * different)
+                                          : Vector<T>{});
+          const auto pull = (Vector<I>)(kind > 0) & (Vector<I>)(too_far > 0);
+          const auto push = (Vector<I>)(kind < 0) & (Vector<I>)(too_near > 0);
           const Vector<C> coefficient = (Vector<C>)((pull & (Vector<I>)fill<C>(at_same)) |
                                                     (push & (Vector<I>)fill<C>(at_different)));
           if constexpr (kStep == Step::kDifference) return distance == 0 ? Vector<T>{} : coefficient / distance;
           return coefficient;
         });
+        if (m >= part.rows.first && !with_itself(dy, dx))
+          loss[place.task] += sum_strip(hinges, own_columns(g, part, dx));
       },
-      [&](Vector<C> sums) {
+      [&](auto sums) {
         if constexpr (kCounts) {
-          using Wrapping = Vector<Unsigned<T>>;
-          const Vector<I> low = (Vector<I>)((Wrapping)sums << kHalfBits<I>) >> kHalfBits<I>;
-          const Vector<I> high = (Vector<I>)((Wrapping)sums - (Wrapping)low) >> kHalfBits<I>;
-          return __builtin_convertvector(low, Vector<T>) * same + __builtin_convertvector(high, Vector<T>) * different;
+          using Counts = decltype(sums);
+          using Wrapping = Vector<Unsigned<T>, sizeof(sums)>;
+          const Counts low = (Counts)((Wrapping)sums << kHalfBits<I>) >> kHalfBits<I>;
+          const Counts high = (Counts)((Wrapping)sums - (Wrapping)low) >> kHalfBits<I>;
+          using Result = Vector<T, sizeof(sums)>;
+          return __builtin_convertvector(low, Result) * same - __builtin_convertvector(high, Result) * different;
         } else {
           return sums;
         }
       });
+  return loss.total();
 }
 
 template <typename T>
-void backward(double grad, const Tensor& embedding, const Tensor& labels, const Window& window, int norm,
-              const LossOptions& options, Threads threads, const Tensor& result) {
+double with_gradient(const Tensor& embedding, const Tensor& labels, const Window& window, int norm,
+                     const LossOptions& options, Threads threads, const Tensor& result) {
   // Counts fit into half an integer for every window that is not enormous.
   const bool counts = norm == kNorm1 && 2 * window.size * window.size < (int64_t{1} << (kHalfBits<Integer<T>> - 1));
-  const auto run = counts            ? backward<T, Step::kSignCount>
-                   : norm == kNorm1 ? backward<T, Step::kSign>
-                                     : backward<T, Step::kDifference>;
-  run(grad, embedding, labels, window, norm, options, threads, result);
+  const auto run = counts            ? with_gradient<T, Step::kSignCount>
+                   : norm == kNorm1 ? with_gradient<T, Step::kSign>
+                                     : with_gradient<T, Step::kDifference>;
+  return run(embedding, labels, window, norm, options, threads, result);
 }
 
 }  // namespace
@@ -240,10 +256,10 @@ double embedding_loss(const Tensor& embedding, const Tensor& labels, const Windo
   return HingeWeights(sums, options).loss(sums);
 }
 
-void embedding_loss_backward(double grad, const Tensor& embedding, const Tensor& labels, const Window& window, int norm,
-                             const LossOptions& options, Threads threads, const Tensor& result) {
-  with_sums(embedding.type, [&](auto zero) {
-    backward<decltype(zero)>(grad, embedding, labels, window, norm, options, threads, result);
+double embedding_loss_with_gradient(const Tensor& embedding, const Tensor& labels, const Window& window, int norm,
+                                    const LossOptions& options, Threads threads, const Tensor& result) {
+  return with_sums(embedding.type, [&](auto zero) {
+    return with_gradient<decltype(zero)>(embedding, labels, window, norm, options, threads, result);
   });
 }
 

@@ -6,7 +6,7 @@
 // row gathers once as centre and once as neighbour of the centres around it.
 #pragma once
 
-#include "pairs.h"
+#include "pair_rows.h"
 
 namespace crispseg::CRISPSEG_LEVEL {
 
@@ -39,23 +39,27 @@ struct Run {
 // Channels whose gradients are summed at once: they share the coefficients.
 constexpr int kChannels = 4;
 
+// Columns that are gathered together, all channels: what they read of coefficients and embedding stays in a core's
+// nearest cache.
+constexpr int64_t kSegment = 64;
+
 // result[plane + c · pitch + i] = finish(Σ over the runs), for `kCount` channels from `plane` on.
 template <typename T, Step kStep, int kCount, typename Finish>
-void gather(const Run<T, Coefficient<T, kStep>>* runs, int64_t run_count, const T* here, int64_t plane, int64_t pitch,
-            int64_t i, const Finish& finish, T* result) {
+CRISPSEG_INLINE void gather(const Run<T, Coefficient<T, kStep>>* runs, int64_t run_count, const T* here, int64_t plane,
+                            int64_t pitch, int64_t i, const Finish& finish, T* result) {
   using C = Coefficient<T, kStep>;
-  Vector<C> sums[kCount] = {};
-  Vector<T> own[kCount];
+  Narrow<C> sums[kCount] = {};
+  Narrow<T> own[kCount];
 #pragma GCC unroll 4
-  for (int c = 0; c < kCount; ++c) own[c] = load(here + plane + c * pitch + i);
+  for (int c = 0; c < kCount; ++c) own[c] = load<T, kNarrowBytes>(here + plane + c * pitch + i);
   for (const Run<T, C>* run = runs; run != runs + run_count; ++run) {
     const C* coefficients = run->coefficients + i;
     const T* others = run->others + plane + i;
     for (int64_t n = 0; n < run->count; ++n, coefficients += run->coefficient_step, others += run->other_step) {
-      const Vector<C> coefficient = load(coefficients);
+      const Narrow<C> coefficient = load<C, kNarrowBytes>(coefficients);
 #pragma GCC unroll 4
       for (int c = 0; c < kCount; ++c) {
-        const Vector<T> difference = own[c] - load(others + c * pitch);
+        const Narrow<T> difference = own[c] - load<T, kNarrowBytes>(others + c * pitch);
         if constexpr (kStep == Step::kDifference) {
           sums[c] += coefficient * difference;
         } else {
@@ -65,7 +69,7 @@ void gather(const Run<T, Coefficient<T, kStep>>* runs, int64_t run_count, const 
     }
   }
 #pragma GCC unroll 4
-  for (int c = 0; c < kCount; ++c) store<T>(result + plane + c * pitch + i, finish(sums[c]));
+  for (int c = 0; c < kCount; ++c) store<T, kNarrowBytes>(result + plane + c * pitch + i, finish(sums[c]));
 }
 
 // The coefficients and the gradient of one part.
@@ -78,32 +82,17 @@ class Gradient {
       : walk_(walk),
         g_(walk.g),
         part_(walk.part),
-        coefficients_(coefficients, rows(walk.g), walk.g.count, walk.part.pitch),
+        coefficients_(walk.g, walk.part, coefficients, forward_rows(walk.g), 0),
         result_(result),
         runs_(runs) {}
 
-  static int64_t rows(const Geometry& g) { return forward_rows(g); }
   static int64_t most_runs(const Geometry& g) { return 2 * (2 * g.reach_y + 1) * (2 * g.reach_x + 1); }
 
-  // Coefficients of the pair (m, dy, dx) from make(i), a vector for columns part.columns.first + i and on; 0 where the
-  // neighbour is outside the image, and for a pixel with itself.
+  // Coefficients of the pair (m, dy, dx) from make(i), a vector for columns part.columns.first + i and on.
   template <typename Make>
   void set(int64_t m, int64_t dy, int64_t dx, const Make& make) {
-    const Range range = inside(g_, part_, dx);
-    const int64_t base = part_.at(part_.columns.first), length = part_.columns.end - part_.columns.first;
-    C* to = coefficients_.row(m) + g_.neighbour(dy, dx) * part_.pitch + base;
-    if (dy != 0 || dx != 0)
-      for (int64_t i = 0; i < length; i += kLanes<T>) store<C>(to + i, make(i));
-    const bool none = (dy == 0 && dx == 0) || range.first == range.end;
-    clear(to, -g_.margin, none ? length : range.first - part_.columns.first);
-    clear(to, none ? length : range.end - part_.columns.first, length + g_.margin);
-    if (!g_.mirrored || (dy == 0 && dx == 0)) return;
-    const int64_t shift = dx * g_.dilation;
-    C* back = coefficients_.row(m + dy) + g_.neighbour(-dy, -dx) * part_.pitch + base;
-    const int64_t first = larger<int64_t>(shift, 0), end = length + smaller<int64_t>(shift, 0);
-    for (int64_t i = first; i < end; ++i) back[i] = to[i - shift];
-    clear(back, 0, smaller(first, length));
-    clear(back, larger<int64_t>(end, 0), length);
+    if (dy == 0 && dx == 0) return coefficients_.set_centre(m, 0);
+    coefficients_.set(m, dy, dx, make);
   }
 
   // Gathers row m of the gradient and writes it; finish(sums) turns a vector of sums into gradients.
@@ -112,23 +101,26 @@ class Gradient {
     for (int64_t phase = 0; phase < g_.stride; ++phase) {
       const int64_t runs = g_.mirrored ? mirrored_runs(m) : strided_runs(m, phase);
       const T* here = walk_.ring.row(m) + phase * g_.channels * part_.pitch;
-      const int64_t first = part_.at(part_.tile.first), end = part_.at(part_.tile.end), pitch = part_.pitch;
-      for (int64_t i = first; i < end; i += kLanes<T>) {
-        int64_t c = 0;
-        for (; c + kChannels <= g_.channels; c += kChannels)
-          gather<T, kStep, kChannels>(runs_, runs, here, c * pitch, pitch, i, finish, result_);
-        for (; c < g_.channels; ++c) gather<T, kStep, 1>(runs_, runs, here, c * pitch, pitch, i, finish, result_);
-      }
+      const int64_t first = part_.at(part_.tile.first), end = part_.at(part_.tile.end);
+      for (int64_t i = first; i < end; i += kSegment) gather_segment(runs, here, i, smaller(i + kSegment, end), finish);
       const int64_t row = part_.residue + m * g_.dilation, column = part_.tile.first * g_.stride + phase;
       const int64_t count = smaller(part_.tile.end, ceil_div(g_.width - phase, g_.stride)) - part_.tile.first;
       const int64_t offset = part_.image * result.stride[0] + row * result.stride[2] + column * result.stride[3];
-      store_planes(result, offset, g_.stride * result.stride[3], count, g_.channels, result_ + first, pitch);
+      store_planes(result, offset, g_.stride * result.stride[3], count, g_.channels, result_ + first, part_.pitch);
     }
   }
 
  private:
-  static void clear(C* strip, int64_t first, int64_t end) {
-    for (int64_t i = first; i < end; ++i) strip[i] = 0;
+  template <typename Finish>
+  void gather_segment(int64_t runs, const T* here, int64_t first, int64_t end, const Finish& finish) {
+    const int64_t pitch = part_.pitch;
+    int64_t c = 0;
+    for (; c + kChannels <= g_.channels; c += kChannels)
+      for (int64_t i = first; i < end; i += kNarrowLanes<T>)
+        gather<T, kStep, kChannels>(runs_, runs, here, c * pitch, pitch, i, finish, result_);
+    for (; c < g_.channels; ++c)
+      for (int64_t i = first; i < end; i += kNarrowLanes<T>)
+        gather<T, kStep, 1>(runs_, runs, here, c * pitch, pitch, i, finish, result_);
   }
 
   bool has_row(int64_t m) const { return m >= 0 && m < part_.class_rows; }
@@ -138,7 +130,7 @@ class Gradient {
     int64_t runs = 0;
     for (int64_t dy = -g_.reach_y; dy <= g_.reach_y; ++dy) {
       if (!has_row(m + dy)) continue;
-      const C* coefficients = coefficients_.row(m) + g_.neighbour(dy, -g_.reach_x) * part_.pitch;
+      const C* coefficients = coefficients_.plane(m, dy, -g_.reach_x);
       runs_[runs++] = {coefficients, walk_.neighbour(m + dy, -g_.reach_x), part_.pitch, g_.dilation, 2 * g_.reach_x + 1};
     }
     return runs;
@@ -149,14 +141,13 @@ class Gradient {
     int64_t runs = 0;
     for (int64_t dy = -g_.reach_y; dy <= g_.reach_y; ++dy) {
       for (int64_t dx = -g_.reach_x; dx <= g_.reach_x; ++dx) {
-        const int64_t plane = g_.neighbour(dy, dx) * part_.pitch;
         const int64_t back = phase - dx * g_.dilation;
         if (has_row(m - dy) && walk_.has_centres(m - dy) && back % g_.stride == 0) {
           const int64_t shift = back / g_.stride;
-          runs_[runs++] = {coefficients_.row(m - dy) + plane + shift, walk_.centre(m - dy) + shift, 0, 0, 1};
+          runs_[runs++] = {coefficients_.plane(m - dy, dy, dx) + shift, walk_.centre(m - dy) + shift, 0, 0, 1};
         }
         if (phase == 0 && walk_.has_centres(m) && has_row(m + dy))
-          runs_[runs++] = {coefficients_.row(m) + plane, walk_.neighbour(m + dy, dx), 0, 0, 1};
+          runs_[runs++] = {coefficients_.plane(m, dy, dx), walk_.neighbour(m + dy, dx), 0, 0, 1};
       }
     }
     return runs;
@@ -165,30 +156,39 @@ class Gradient {
   const Walk<T>& walk_;
   const Geometry& g_;
   const Part& part_;
-  Ring<C> coefficients_;
+  PairRows<C> coefficients_;
   T* result_;
   Run<T, C>* runs_;
 };
 
-// Walks down every part, asks set(gradient, part, task, m, dy, dx, distances, room) for the coefficients of each pair,
-// and writes the gradient. `room` is two strips for what set() converts.
+// How a way back is cut: by what its rings hold for a column.
+inline Cutting backward_cutting(const Geometry& g, bool upstream, int64_t element_bytes) {
+  const int64_t embedding = (forward_rows(g) + g.reach_y) * g.channels * g.stride;
+  const int64_t pairs = forward_rows(g) + (upstream ? map_rows(g) : 0);
+  return Cutting(g, embedding + pairs * g.count, g.margin, element_bytes);
+}
+
+// Walks down every part, asks set(gradient, place, m, dy, dx, distances, upstream, room) for the coefficients of each
+// pair, and writes the gradient. `upstream` has the gradient to the pair, of both its sides, where a `grad` is given;
+// `room` is two strips.
 //
 // Pairs whose centres lie beside the part are visited too where they reach into it.
 template <typename T, Step kStep, typename Set, typename Finish>
-void walk_backward(const Geometry& g, const Tensor& embedding, int norm, bool distances, Threads threads,
-                   const Tensor& result, const Set& set, const Finish& finish) {
+void walk_backward(const Geometry& g, const Cutting& cutting, const Tensor* grad, const Tensor& embedding, int norm,
+                   bool distances, Threads threads, const Tensor& result, const Set& set, const Finish& finish) {
+  using C = Coefficient<T, kStep>;
   const int64_t lag = g.mirrored ? 0 : g.reach_y;  // a row is complete when the centres below it were visited
   const int64_t capacity = 2 * g.reach_y + 1 + lag, planes = g.stride * g.channels;
-  const int64_t coefficient_rows = Gradient<T, kStep>::rows(g);
-  const Cutting cutting(g, backward_elements(g), g.margin, sizeof(T));
+  const int64_t pair_planes = forward_rows(g) * g.count, grad_planes = grad == nullptr ? 0 : map_rows(g) * g.count;
   const int64_t pitch = cutting.pitch();
-  const int64_t elements = pitch * (capacity * planes + coefficient_rows * g.count + g.channels + kGroup + 2);
-  const int64_t run_bytes = Gradient<T, kStep>::most_runs(g) * static_cast<int64_t>(sizeof(Run<T, T>));
+  const int64_t elements = pitch * (capacity * planes + pair_planes + grad_planes + g.channels + kGroup + 3);
+  const int64_t run_bytes = Gradient<T, kStep>::most_runs(g) * static_cast<int64_t>(sizeof(Run<T, C>));
   const int64_t bytes = round_up(elements * static_cast<int64_t>(sizeof(T)) + run_bytes, 64);
   const Scratch scratch(bytes * threads);
   run_tasks(cutting.tasks(), threads, [&](int64_t task, int thread) {
     Part part;
     if (!cutting.part(task, part)) return;
+    const Place place{part, task, thread};
     T* memory = reinterpret_cast<T*>(static_cast<char*>(scratch.data()) + thread * bytes);
     const auto take = [&](int64_t rows) {
       T* const taken = memory;
@@ -197,23 +197,48 @@ void walk_backward(const Geometry& g, const Tensor& embedding, int norm, bool di
     };
     const Ring<T> ring(take(capacity * planes), capacity, planes, pitch);
     const Walk<T> walk{g, embedding, part, ring, take(kGroup)};
+    const PairRows<T> upstream(g, part, take(grad_planes), map_rows(g), 0);
+    T* const both = take(1);
     T* const room = take(2);
     T* const sums = take(g.channels);
-    auto* const coefficients = reinterpret_cast<Coefficient<T, kStep>*>(take(coefficient_rows * g.count));
-    Gradient<T, kStep> gradient(walk, coefficients, sums, reinterpret_cast<Run<T, Coefficient<T, kStep>>*>(memory));
+    C* const coefficients = reinterpret_cast<C*>(take(pair_planes));
+    Gradient<T, kStep> gradient(walk, coefficients, sums, reinterpret_cast<Run<T, C>*>(memory));
     const int64_t top = larger<int64_t>(part.rows.first - g.reach_y, 0);
-    int64_t unpacked = larger<int64_t>(top - lag, 0);
+    int64_t unpacked = larger<int64_t>(top - lag, 0), unpacked_grad = top;
     for (int64_t m = top; m < part.rows.end + lag; ++m) {
       for (; unpacked <= smaller(m + g.reach_y, part.class_rows - 1); ++unpacked) walk.unpack(unpacked);
       if (m < part.class_rows && walk.has_centres(m)) {
+        if (grad != nullptr) {
+          unpacked_grad = larger(unpacked_grad, m);
+          const int64_t last = smaller(m + map_rows(g), part.class_rows);
+          for (; unpacked_grad < last; ++unpacked_grad) upstream.unpack(unpacked_grad, *grad);
+        }
         const int64_t first_dy = g.mirrored ? larger<int64_t>(part.rows.first - m, 0) : -g.reach_y;
         visit_pairs(walk, m, norm, distances, first_dy, [&](int64_t dy, int64_t dx, const T* strip) {
-          set(gradient, part, task, m, dy, dx, strip, room);
+          const T* const to_pair = grad == nullptr ? nullptr : upstream.both(m, dy, dx, both);
+          set(gradient, place, m, dy, dx, strip, to_pair, room);
         });
       }
       if (m - lag >= part.rows.first) gradient.write(m - lag, result, finish);
     }
   });
+}
+
+// The part of a strip by column that is within the tile and inside the image: what this part, and no other, counts.
+inline Range own_columns(const Geometry& g, const Part& part, int64_t dx) {
+  const Range range = inside(g, part, dx);
+  const int64_t first = larger(range.first, part.tile.first), end = smaller(range.end, part.tile.end);
+  return {first - part.columns.first, larger(first, end) - part.columns.first};
+}
+
+template <typename T>
+double sum_strip(const T* strip, Range range) {
+  Vector<T> sums = {};
+  int64_t i = range.first;
+  for (; i + kLanes<T> <= range.end; i += kLanes<T>) sums += load(strip + i);
+  double total = sum<T>(sums);
+  for (; i < range.end; ++i) total += strip[i];
+  return total;
 }
 
 }  // namespace crispseg::CRISPSEG_LEVEL

@@ -29,8 +29,9 @@ struct Kernels {
   // Labels are contiguous int32; INT32_MIN makes no pair.
   double (*embedding_loss)(const Tensor& embedding, const Tensor& labels, const Window&, int norm, const LossOptions&,
                            Threads);
-  void (*embedding_loss_backward)(double grad, const Tensor& embedding, const Tensor& labels, const Window&, int norm,
-                                  const LossOptions&, Threads, const Tensor& result);
+  // Returns the loss and writes its gradient to the embedding.
+  double (*embedding_loss_with_gradient)(const Tensor& embedding, const Tensor& labels, const Window&, int norm,
+                                         const LossOptions&, Threads, const Tensor& result);
   // The boundary is contiguous, float32 or float64; its gradient is the same.
   void (*local_contour)(const Tensor& boundary, const Window&, Threads, const Tensor& result);
   void (*local_contour_backward)(const Tensor& grad, const Tensor& boundary, const Window&, Threads,

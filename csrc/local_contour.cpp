@@ -58,30 +58,38 @@ CRISPSEG_INLINE T largest(T best, T candidate) {
   return candidate > best || candidate != candidate ? candidate : best;
 }
 
+// Neighbours whose rows are written together: a cache line of them, where the neighbours of a pixel lie side by side.
+constexpr int64_t kTogether = 16;
+
+template <typename T>
+void contour_row(const Contour<T>& c, const Line& line, int64_t image, int64_t y, T* best) {
+  const bool inside = c.has_row(y + line.rows);
+  const int64_t first = inside ? c.first(line) : c.width, end = inside ? c.end(line) : c.width;
+  for (int64_t x = 0; x < first; ++x) best[x] = HUGE_VALF;
+  for (int64_t x = end; x < c.width; ++x) best[x] = HUGE_VALF;
+  for (int64_t step = line.steps; step >= 0 && first < end; --step) {
+    const Point point = line.at(step);
+    const T* from = c.row(image, y + point.row) + point.column;
+    if (step == line.steps) {
+      for (int64_t x = first; x < end; ++x) best[x] = line.steps == 0 ? 0 : from[x];
+    } else {
+      for (int64_t x = first; x < end; ++x) best[x] = largest(best[x], from[x]);
+    }
+  }
+}
+
 template <typename T>
 void forward(const Tensor& boundary, const Window& window, Threads threads, const Tensor& result) {
   const Contour<T> c(boundary, window);
-  const Scratch rows(threads * c.width * static_cast<int64_t>(sizeof(T)));
+  const Scratch rows(threads * kTogether * c.width * static_cast<int64_t>(sizeof(T)));
   run_tasks(c.tasks(), threads, [&](int64_t task, int thread) {
     const int64_t image = task / c.height, y = task % c.height;
-    T* const best = static_cast<T*>(rows.data()) + thread * c.width;
-    for (int64_t k = 0; k < c.count; ++k) {
-      const Line line = c.line(k);
-      const bool inside = c.has_row(y + line.rows);
-      const int64_t first = inside ? c.first(line) : c.width, end = inside ? c.end(line) : c.width;
-      for (int64_t x = 0; x < first; ++x) best[x] = HUGE_VALF;
-      for (int64_t x = end; x < c.width; ++x) best[x] = HUGE_VALF;
-      for (int64_t step = line.steps; step >= 0 && first < end; --step) {
-        const Point point = line.at(step);
-        const T* from = c.row(image, y + point.row) + point.column;
-        if (step == line.steps) {
-          for (int64_t x = first; x < end; ++x) best[x] = line.steps == 0 ? 0 : from[x];
-        } else {
-          for (int64_t x = first; x < end; ++x) best[x] = largest(best[x], from[x]);
-        }
-      }
+    T* const best = static_cast<T*>(rows.data()) + thread * kTogether * c.width;
+    for (int64_t k = 0; k < c.count; k += kTogether) {
+      const int64_t count = smaller(kTogether, c.count - k);
+      for (int64_t n = 0; n < count; ++n) contour_row(c, c.line(k + n), image, y, best + n * c.width);
       const int64_t offset = image * result.stride[0] + k * result.stride[1] + y * result.stride[2];
-      store_strip(result, offset, result.stride[3], c.width, best);
+      store_planes(result, offset, result.stride[3], c.width, count, best, c.width);
     }
   });
 }

@@ -111,11 +111,6 @@ class Cutting {
 // Rows that a walk holds: the centre's, those below and, where pairs are not mirrored, those above.
 inline int64_t forward_rows(const Geometry& g) { return (g.mirrored ? 1 : 2) * g.reach_y + 1; }
 
-// What the rings hold for a column on the way back: the embedding above and below, and the coefficients.
-inline int64_t backward_elements(const Geometry& g) {
-  return (forward_rows(g) + g.reach_y) * g.channels * g.stride + forward_rows(g) * g.count;
-}
-
 // Columns of the part whose neighbour dx is inside the image.
 inline Range inside(const Geometry& g, const Part& part, int64_t dx) {
   const int64_t offset = dx * g.dilation;
@@ -255,29 +250,41 @@ void visit_pairs(const Walk<T>& walk, int64_t m, int norm, bool wanted, int64_t 
   }
 }
 
-// Walks down every part and visits each pair whose centre lies in it, once: visit(part, task, m, dy, dx, distances).
-// Then end(part, m) says that all pairs with centres in row m were visited.
+// Where in a walk one is.
+struct Place {
+  const Part& part;
+  int64_t task;
+  int thread;
+};
+
+// Walks down every part and visits each pair whose centre lies in it, once: visit(place, m, dy, dx, distances). Then
+// end(place, m) says that all pairs with centres in row m were visited.
+//
+// With `complete`, pairs that are mirrored into the part from rows above are visited too; those from columns beside it
+// are, where the cutting has an extension. Then at the end of a row all its pairs were visited, from either side.
 template <typename T, typename Visit, typename End>
 void walk_forward(const Geometry& g, const Cutting& cutting, const Tensor& embedding, int norm, Threads threads,
-                  const Visit& visit, const End& end) {
+                  bool complete, const Visit& visit, const End& end) {
   const int64_t above = g.mirrored ? 0 : g.reach_y;
   const int64_t capacity = forward_rows(g), planes = g.stride * g.channels;
   const int64_t ring_elements = Ring<T>::elements(capacity, planes, cutting.pitch());
-  const int64_t elements = ring_elements + kGroup * cutting.pitch();
+  const int64_t elements = round_up(ring_elements + kGroup * cutting.pitch(), 64);
   const Scratch scratch(elements * threads * static_cast<int64_t>(sizeof(T)));
   run_tasks(cutting.tasks(), threads, [&](int64_t task, int thread) {
     Part part;
     if (!cutting.part(task, part)) return;
+    const Place place{part, task, thread};
     T* memory = static_cast<T*>(scratch.data()) + thread * elements;
     const Walk<T> walk{g, embedding, part, Ring<T>(memory, capacity, planes, part.pitch), memory + ring_elements};
-    int64_t unpacked = larger<int64_t>(part.rows.first - above, 0);
-    for (int64_t m = part.rows.first; m < part.rows.end; ++m) {
+    const int64_t top = larger<int64_t>(part.rows.first - (complete && g.mirrored ? g.reach_y : 0), 0);
+    int64_t unpacked = larger<int64_t>(top - above, 0);
+    for (int64_t m = top; m < part.rows.end; ++m) {
       if (!walk.has_centres(m)) continue;
       unpacked = larger(unpacked, m - above);
       for (; unpacked <= smaller(m + g.reach_y, part.class_rows - 1); ++unpacked) walk.unpack(unpacked);
-      visit_pairs(walk, m, norm, true, g.mirrored ? 0 : -g.reach_y,
-                  [&](int64_t dy, int64_t dx, T* distances) { visit(part, task, m, dy, dx, distances); });
-      end(part, m);
+      visit_pairs(walk, m, norm, true, g.mirrored ? larger<int64_t>(part.rows.first - m, 0) : -g.reach_y,
+                  [&](int64_t dy, int64_t dx, T* distances) { visit(place, m, dy, dx, distances); });
+      if (m >= part.rows.first) end(place, m);
     }
   });
 }

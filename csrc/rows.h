@@ -4,8 +4,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "squares.h"
 #include "tensor.h"
-#include "vector.h"
 
 namespace crispseg::CRISPSEG_LEVEL {
 
@@ -49,7 +49,7 @@ CRISPSEG_INLINE T widened(Half value) {
 }
 
 template <typename S>
-struct Narrow {
+struct Rounded {
   template <typename T>
   static CRISPSEG_INLINE S from(T value) {
     return static_cast<S>(value);
@@ -57,7 +57,7 @@ struct Narrow {
 };
 
 template <>
-struct Narrow<BFloat16> {
+struct Rounded<BFloat16> {
   template <typename T>
   static CRISPSEG_INLINE BFloat16 from(T value) {
     const uint32_t bits = to_bits(static_cast<float>(value));
@@ -68,7 +68,7 @@ struct Narrow<BFloat16> {
 };
 
 template <>
-struct Narrow<Half> {
+struct Rounded<Half> {
   template <typename T>
   static CRISPSEG_INLINE Half from(T value) {
     const uint32_t bits = to_bits(static_cast<float>(value));
@@ -145,9 +145,9 @@ CRISPSEG_SHARED void store_strip(const Tensor& tensor, int64_t offset, int64_t s
     auto* to = elements + offset;
     using S = std::remove_pointer_t<decltype(to)>;
     if (step == 1) {
-      for (int64_t i = 0; i < count; ++i) to[i] = Narrow<S>::from(in[i]);
+      for (int64_t i = 0; i < count; ++i) to[i] = Rounded<S>::from(in[i]);
     } else {
-      for (int64_t i = 0; i < count; ++i) to[i * step] = Narrow<S>::from(in[i]);
+      for (int64_t i = 0; i < count; ++i) to[i * step] = Rounded<S>::from(in[i]);
     }
   });
 }
@@ -160,13 +160,56 @@ inline const T* strip(const Tensor& tensor, int64_t offset, int64_t step, int64_
   return room;
 }
 
-// Channels that are moved together when pixels lie channels-last: a cache line of floats.
-constexpr int64_t kChannelBlock = 16;
+// out[i] = element i from `from` on, as T.
+template <typename T, typename S>
+CRISPSEG_INLINE Vector<T> load_widened(const S* from) {
+  if constexpr (std::is_same_v<S, T>) {
+    return load(from);
+  } else {
+    T room[kLanes<T>];
+    for (int64_t i = 0; i < kLanes<T>; ++i) room[i] = widened<T>(from[i]);
+    return load(room);
+  }
+}
+
+template <typename T, typename S>
+CRISPSEG_INLINE void store_rounded(S* to, Vector<T> v) {
+  if constexpr (std::is_same_v<S, T>) {
+    store<T>(to, v);
+  } else {
+    for (int64_t i = 0; i < kLanes<T>; ++i) to[i] = Rounded<S>::from(v[i]);
+  }
+}
+
+// to[c · to_pitch + r] = from[r · from_pitch + c]: whole squares in registers, and single elements where none fits.
+template <typename From, typename To, typename T>
+CRISPSEG_SHARED void transpose(const From* from, int64_t from_pitch, int64_t rows, int64_t columns, To* to,
+                               int64_t to_pitch, T) {
+  constexpr int64_t kSide = kLanes<T>;
+  if (rows < kSide || columns < kSide) {
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c)
+        to[c * to_pitch + r] = Rounded<To>::from(widened<T>(from[r * from_pitch + c]));
+    return;
+  }
+  for (int64_t r0 = 0; r0 < rows; r0 += kSide) {
+    const int64_t r = smaller(r0, rows - kSide);  // the last square overlaps the one before
+    for (int64_t c0 = 0; c0 < columns; c0 += kSide) {
+      const int64_t c = smaller(c0, columns - kSide);
+      Vector<T> square[kSide];
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kSide; ++i) square[i] = load_widened<T>(from + (r + i) * from_pitch + c);
+      transpose_square(square);
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kSide; ++i) store_rounded<T>(to + (c + i) * to_pitch + r, square[i]);
+    }
+  }
+}
 
 // planes[c · pitch + i] = channel c of the element at offset + i · step. Channels become rows of their own.
 template <typename T>
-CRISPSEG_SHARED void load_planes(const Tensor& tensor, int64_t offset, int64_t step, int64_t count, int64_t channels,
-                        T* planes, int64_t pitch) {
+void load_planes(const Tensor& tensor, int64_t offset, int64_t step, int64_t count, int64_t channels, T* planes,
+                 int64_t pitch) {
   const int64_t channel_step = tensor.stride[1];
   if (channel_step != 1 || step == 1) {
     for (int64_t c = 0; c < channels; ++c)
@@ -174,25 +217,14 @@ CRISPSEG_SHARED void load_planes(const Tensor& tensor, int64_t offset, int64_t s
     return;
   }
   with_elements(tensor, [=](const auto* elements) {
-    for (int64_t c0 = 0; c0 < channels; c0 += kChannelBlock) {
-      const int64_t width = smaller(kChannelBlock, channels - c0);
-      T* to = planes + c0 * pitch;
-      const auto* from = elements + offset + c0;
-      if (width == kChannelBlock) {
-        for (int64_t i = 0; i < count; ++i)
-          for (int64_t c = 0; c < kChannelBlock; ++c) to[c * pitch + i] = widened<T>(from[i * step + c]);
-      } else {
-        for (int64_t i = 0; i < count; ++i)
-          for (int64_t c = 0; c < width; ++c) to[c * pitch + i] = widened<T>(from[i * step + c]);
-      }
-    }
+    transpose(elements + offset, step, count, channels, planes, pitch, T{});
   });
 }
 
 // The way back.
 template <typename T>
-CRISPSEG_SHARED void store_planes(const Tensor& tensor, int64_t offset, int64_t step, int64_t count, int64_t channels,
-                         const T* planes, int64_t pitch) {
+void store_planes(const Tensor& tensor, int64_t offset, int64_t step, int64_t count, int64_t channels, const T* planes,
+                  int64_t pitch) {
   const int64_t channel_step = tensor.stride[1];
   if (channel_step != 1 || step == 1) {
     for (int64_t c = 0; c < channels; ++c)
@@ -200,14 +232,7 @@ CRISPSEG_SHARED void store_planes(const Tensor& tensor, int64_t offset, int64_t 
     return;
   }
   with_elements(tensor, [=](auto* elements) {
-    using S = std::remove_pointer_t<decltype(elements)>;
-    for (int64_t c0 = 0; c0 < channels; c0 += kChannelBlock) {
-      const int64_t width = smaller(kChannelBlock, channels - c0);
-      const T* from = planes + c0 * pitch;
-      S* to = elements + offset + c0;
-      for (int64_t i = 0; i < count; ++i)
-        for (int64_t c = 0; c < width; ++c) to[i * step + c] = Narrow<S>::from(from[c * pitch + i]);
-    }
+    transpose(planes, pitch, channels, count, elements + offset, step, T{});
   });
 }
 

@@ -11,15 +11,15 @@ void local_filter(const Tensor&, const Tensor&, const Window&, int64_t, bool, Th
 void local_filter_backward(const Tensor&, const Tensor&, const Tensor&, const Window&, int64_t, bool, Threads,
                            const Tensor&, const Tensor&);
 double embedding_loss(const Tensor&, const Tensor&, const Window&, int, const LossOptions&, Threads);
-void embedding_loss_backward(double, const Tensor&, const Tensor&, const Window&, int, const LossOptions&, Threads,
-                             const Tensor&);
+double embedding_loss_with_gradient(const Tensor&, const Tensor&, const Window&, int, const LossOptions&, Threads,
+                                    const Tensor&);
 void local_contour(const Tensor&, const Window&, Threads, const Tensor&);
 void local_contour_backward(const Tensor&, const Tensor&, const Window&, Threads, const Tensor&);
 void local_parity(const Tensor&, const Window&, int64_t, Threads, const Tensor&, const Tensor&);
 
 extern const Kernels kernels = {
     local_distance,        local_distance_backward, affinity_weights,        affinity_weights_backward,
-    local_filter,          local_filter_backward,   embedding_loss,          embedding_loss_backward,
+    local_filter,          local_filter_backward,   embedding_loss,          embedding_loss_with_gradient,
     local_contour,         local_contour_backward,  local_parity,
 };
 

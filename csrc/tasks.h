@@ -15,4 +15,22 @@ void run_tasks(int64_t tasks, Threads threads, const Run& run) {
       const_cast<void*>(static_cast<const void*>(&run)));
 }
 
+// A sum for each task, so that the total does not depend on who did what.
+class TaskSums {
+ public:
+  explicit TaskSums(int64_t tasks) : tasks_(tasks), memory_(tasks * static_cast<int64_t>(sizeof(double))) {
+    for (int64_t task = 0; task < tasks; ++task) (*this)[task] = 0;
+  }
+  double& operator[](int64_t task) const { return static_cast<double*>(memory_.data())[task]; }
+  double total() const {
+    double total = 0;
+    for (int64_t task = 0; task < tasks_; ++task) total += (*this)[task];
+    return total;
+  }
+
+ private:
+  int64_t tasks_;
+  Scratch memory_;
+};
+
 }  // namespace crispseg::CRISPSEG_LEVEL

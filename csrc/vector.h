@@ -16,7 +16,7 @@ namespace crispseg::CRISPSEG_LEVEL {
 // For what is called once per strip: one copy per file builds faster than one per caller.
 #define CRISPSEG_SHARED inline __attribute__((noinline))
 
-constexpr int64_t kVectorBytes = CRISPSEG_VECTOR_BYTES;
+constexpr int kVectorBytes = CRISPSEG_VECTOR_BYTES;
 
 template <typename T>
 constexpr int64_t kLanes = kVectorBytes / static_cast<int64_t>(sizeof(T));
@@ -48,28 +48,37 @@ using Integer = typename IntegerOf<T>::type;
 template <typename T>
 using Unsigned = std::make_unsigned_t<Integer<T>>;
 
-template <typename T>
+template <typename T, int kBytes = kVectorBytes>
 struct VectorOf {
-  typedef T type __attribute__((vector_size(CRISPSEG_VECTOR_BYTES)));
-  typedef T unaligned __attribute__((vector_size(CRISPSEG_VECTOR_BYTES), aligned(alignof(T)), may_alias));
+  typedef T type __attribute__((vector_size(kBytes)));
+  typedef T unaligned __attribute__((vector_size(kBytes), aligned(alignof(T)), may_alias));
 };
 
-template <typename T>
-using Vector = typename VectorOf<T>::type;
+template <typename T, int kBytes = kVectorBytes>
+using Vector = typename VectorOf<T, kBytes>::type;
+
+// Vectors of at most 32 bytes: for what has to do with instructions that wider ones lack, or with less padding.
+constexpr int kNarrowBytes = kVectorBytes < 32 ? kVectorBytes : 32;
 
 template <typename T>
-CRISPSEG_INLINE Vector<T> load(const T* p) {
-  return *reinterpret_cast<const typename VectorOf<T>::unaligned*>(p);
+using Narrow = Vector<T, kNarrowBytes>;
+
+template <typename T>
+constexpr int64_t kNarrowLanes = kNarrowBytes / static_cast<int64_t>(sizeof(T));
+
+template <typename T, int kBytes = kVectorBytes>
+CRISPSEG_INLINE Vector<T, kBytes> load(const T* p) {
+  return *reinterpret_cast<const typename VectorOf<T, kBytes>::unaligned*>(p);
 }
 
-template <typename T>
-CRISPSEG_INLINE void store(T* p, Vector<T> v) {
-  *reinterpret_cast<typename VectorOf<T>::unaligned*>(p) = v;
+template <typename T, int kBytes = kVectorBytes>
+CRISPSEG_INLINE void store(T* p, Vector<T, kBytes> v) {
+  *reinterpret_cast<typename VectorOf<T, kBytes>::unaligned*>(p) = v;
 }
 
-template <typename T>
-CRISPSEG_INLINE Vector<T> fill(T value) {
-  return value - Vector<T>{};  // not a sum, which would turn -0 into 0 and cost an addition
+template <typename T, int kBytes = kVectorBytes>
+CRISPSEG_INLINE Vector<T, kBytes> fill(T value) {
+  return value - Vector<T, kBytes>{};  // not a sum, which would turn -0 into 0 and cost an addition
 }
 
 template <typename T>
@@ -86,32 +95,32 @@ CRISPSEG_INLINE V square_root(V v) {
 
 // sum + coefficient · sign(difference), in whole numbers.
 template <typename T>
-CRISPSEG_INLINE Vector<Integer<T>> add_signed(Vector<Integer<T>> sum, Vector<Integer<T>> coefficient,
-                                              Vector<T> difference) {
-  using Wrapping = Vector<Unsigned<T>>;
-#if defined(__AVX2__) && CRISPSEG_VECTOR_BYTES == 32
+CRISPSEG_INLINE Narrow<Integer<T>> add_signed(Narrow<Integer<T>> sum, Narrow<Integer<T>> coefficient,
+                                              Narrow<T> difference) {
+  using Wrapping = Narrow<Unsigned<T>>;
+#ifdef __AVX2__
   // The bits of a float, read as an integer, have its sign and are 0 only for +0, which is what equal numbers give.
   if constexpr (sizeof(T) == 4) {
     const __m256i step = _mm256_sign_epi32((__m256i)coefficient, (__m256i)difference);
-    return (Vector<Integer<T>>)((Wrapping)sum + (Wrapping)step);
+    return (Narrow<Integer<T>>)((Wrapping)sum + (Wrapping)step);
   }
 #endif
   const Wrapping up = (Wrapping)((difference > 0) & coefficient), down = (Wrapping)((difference < 0) & coefficient);
-  return (Vector<Integer<T>>)((Wrapping)sum + up - down);
+  return (Narrow<Integer<T>>)((Wrapping)sum + up - down);
 }
 
 // The same in floats.
 template <typename T>
-CRISPSEG_INLINE Vector<T> add_signed(Vector<T> sum, Vector<T> coefficient, Vector<T> difference) {
-#if defined(__AVX2__) && CRISPSEG_VECTOR_BYTES == 32
+CRISPSEG_INLINE Narrow<T> add_signed(Narrow<T> sum, Narrow<T> coefficient, Narrow<T> difference) {
+#ifdef __AVX2__
   if constexpr (sizeof(T) == 4) {
     const __m256i sign = _mm256_sign_epi32(_mm256_set1_epi32(1), (__m256i)difference);
-    return sum + coefficient * (Vector<T>)_mm256_cvtepi32_ps(sign);
+    return sum + coefficient * (Narrow<T>)_mm256_cvtepi32_ps(sign);
   }
 #endif
-  using Bits = Vector<Integer<T>>;
+  using Bits = Narrow<Integer<T>>;
   const Integer<T> sign = static_cast<Integer<T>>(uint64_t{1} << (8 * sizeof(T) - 1));
-  return sum + (Vector<T>)(((Bits)coefficient ^ ((Bits)difference & sign)) & (difference != 0));
+  return sum + (Narrow<T>)(((Bits)coefficient ^ ((Bits)difference & sign)) & (difference != 0));
 }
 
 // exp(x) for x <= 0, to about one unit in the last place; below the smallest normal number it is 0. NaN stays NaN.
@@ -156,9 +165,9 @@ struct Halves {
   }
 };
 
-template <typename T>
-CRISPSEG_INLINE T sum(Vector<T> v) {
-  return Halves<T, CRISPSEG_VECTOR_BYTES>::sum(v);
+template <typename T, int kBytes = kVectorBytes>
+CRISPSEG_INLINE T sum(Vector<T, kBytes> v) {
+  return Halves<T, kBytes>::sum(v);
 }
 
 template <typename A>

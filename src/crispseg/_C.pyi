@@ -84,9 +84,8 @@ class Kernels:
         threads: int,
         /,
     ) -> float: ...
-    def embedding_loss_backward(
+    def embedding_loss_with_gradient(
         self,
-        grad: float,
         embedding: Tensor,
         labels: Tensor,
         size: int,
@@ -100,7 +99,7 @@ class Kernels:
         threads: int,
         result: Tensor,
         /,
-    ) -> None: ...
+    ) -> float: ...
     def local_contour(self, boundary: Tensor, size: int, dilation: int, threads: int, result: Tensor, /) -> None: ...
     def local_contour_backward(
         self, grad: Tensor, boundary: Tensor, size: int, dilation: int, threads: int, result: Tensor, /

@@ -82,7 +82,7 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
             *(matching(draw, (batch, channels, height, width)), matching(draw, (batch, count, height, width))),
         ],
         "embedding_loss": loss,
-        "embedding_loss_backward": [real, *loss, result],
+        "embedding_loss_with_gradient": [*loss, result],
         "local_contour": [boundary, size, dilation, threads, pairs],
         "local_contour_backward": [pairs, boundary, size, dilation, threads, contour],
         "local_parity": [ids, size, dilation, stride, draw(st.integers(-1, 1)), threads, *flags],

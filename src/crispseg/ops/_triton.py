@@ -184,5 +184,5 @@ def store_pairs(
         o_neighbour = o_centre[None, :] + shift(o_row, o_column, width)[:, None]  # [BK, BX]
         tl.store(p_plane + o_neighbour, b_value.to(p_out.dtype.element_ty), m_pair & m_other)
         m_inside = inside(i_row[None, :] - o_row[:, None], i_column[None, :] - o_column[:, None], height, width)
-        b_outside = tl.full(m_pair.shape, OUTSIDE, p_out.dtype.element_ty)  # [BK, BX]
+        b_outside = tl.full(m_pair.shape, OUTSIDE, tl.float32).to(p_out.dtype.element_ty)  # [BK, BX]
         tl.store(p_plane + o_centre[None, :], b_outside, m_window & m_other & ~m_inside)

@@ -4,14 +4,14 @@ import torch
 from torch import Tensor
 
 from crispseg.ops import _kernels
+from crispseg.ops._layout import empty_pairs
 
 
 def affinity_weights(
     embedding: Tensor, hardness: Tensor, size: int, dilation: int, norm: int, normalize: bool
 ) -> Tensor:
     """See `crispseg.ops.affinity_weights`."""
-    batch, _, height, width = embedding.shape
-    weights = embedding.new_empty((batch, size**2, height, width))
+    weights = empty_pairs(embedding, size**2, *embedding.shape[-2:])
     threads = torch.get_num_threads()
     _kernels.kernels().affinity_weights(
         embedding.detach(), hardness.item(), size, dilation, norm, normalize, threads, weights

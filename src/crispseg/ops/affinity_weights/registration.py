@@ -5,12 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from crispseg.ops._layout import empty_pairs
 from crispseg.ops._registration import define, differentiate
 
 
 def _shapes(embedding: Tensor, hardness: Tensor, size: int, dilation: int, norm: int, normalize: bool) -> Tensor:
-    batch, _, height, width = embedding.shape
-    return embedding.new_empty((batch, size**2, height, width))
+    return empty_pairs(embedding, size**2, *embedding.shape[-2:])
 
 
 def _backward_shapes(

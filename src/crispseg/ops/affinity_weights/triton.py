@@ -10,6 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from crispseg.ops._layout import laid_out
 from crispseg.ops._triton import (
     WIDE,
     accumulator,
@@ -65,7 +66,7 @@ def affinity_weights(
         BX=pixels,
         num_warps=warps,
     )
-    return result
+    return laid_out(result)
 
 
 def affinity_weights_backward(

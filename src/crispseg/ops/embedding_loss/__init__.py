@@ -57,9 +57,9 @@ def embedding_loss(
     check_window(window)
     check_same_grid("embedding", embedding, "labels", labels)
     check_loss_options(near, far, norm=norm, stride=stride, balance=balance, reduction=reduction)
-    loss: Tensor = torch.ops.crispseg.embedding_loss(
-        embedding, labels, window.size, window.dilation, near, far, norm, stride, ignore_index, balance, reduction
-    )
+    options = (window.size, window.dilation, near, far, norm, stride, ignore_index, balance, reduction)
+    learns = embedding.requires_grad and torch.is_grad_enabled()
+    loss: Tensor = torch.ops.crispseg.embedding_loss(embedding, labels, *options, learns)[0]
     return loss
 
 

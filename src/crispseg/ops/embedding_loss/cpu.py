@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from crispseg.ops import _kernels
+from crispseg.ops.embedding_loss.reference import embedding_loss_backward as embedding_loss_backward
 
 _IGNORED = torch.iinfo(torch.int32).min
 
@@ -20,56 +21,19 @@ def embedding_loss(
     ignore_index: int,
     balance: str,
     reduction: str,
-) -> Tensor:
-    """See `crispseg.ops.embedding_loss`."""
-    loss = _kernels.kernels().embedding_loss(
-        embedding.detach(),
-        _narrow(labels, ignore_index),
-        size,
-        dilation,
-        near,
-        far,
-        norm,
-        stride,
-        balance == "parity",
-        reduction == "sum",
-        torch.get_num_threads(),
-    )
-    return embedding.new_tensor(loss, dtype=torch.promote_types(embedding.dtype, torch.float32))
-
-
-def embedding_loss_backward(
-    grad: Tensor,
-    embedding: Tensor,
-    labels: Tensor,
-    size: int,
-    dilation: int,
-    near: float,
-    far: float,
-    norm: int,
-    stride: int,
-    ignore_index: int,
-    balance: str,
-    reduction: str,
-) -> Tensor:
-    """Gradient to the embedding."""
-    result = torch.empty_like(embedding, requires_grad=False)
-    _kernels.kernels().embedding_loss_backward(
-        grad.item(),
-        embedding.detach(),
-        _narrow(labels, ignore_index),
-        size,
-        dilation,
-        near,
-        far,
-        norm,
-        stride,
-        balance == "parity",
-        reduction == "sum",
-        torch.get_num_threads(),
-        result,
-    )
-    return result
+    learns: bool,
+) -> tuple[Tensor, Tensor]:
+    """See the reference."""
+    wide = torch.promote_types(embedding.dtype, torch.float32)
+    arguments = (embedding.detach(), _narrow(labels, ignore_index), size, dilation, near, far, norm, stride)
+    options = (balance == "parity", reduction == "sum", torch.get_num_threads())
+    if learns:
+        gradient = torch.empty_like(embedding, dtype=wide, requires_grad=False)
+        loss = _kernels.kernels().embedding_loss_with_gradient(*arguments, *options, gradient)
+    else:
+        gradient = embedding.new_empty(0, dtype=wide)
+        loss = _kernels.kernels().embedding_loss(*arguments, *options)
+    return embedding.new_tensor(loss, dtype=wide), gradient
 
 
 def _narrow(labels: Tensor, ignore_index: int) -> Tensor:

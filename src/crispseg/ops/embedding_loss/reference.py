@@ -19,38 +19,25 @@ def embedding_loss(
     ignore_index: int,
     balance: str,
     reduction: str,
-) -> Tensor:
-    """See `crispseg.ops.embedding_loss`."""
-    distance = local_distance(_wide(embedding), size, dilation, norm, stride)
-    parity, valid = local_parity(labels, size, dilation, stride, ignore_index)
-    hinge = torch.where(parity, distance - near, far - distance).clamp(min=0)
-    weights = _weights(parity, valid, balance, reduction).to(hinge.dtype)
-    return (hinge.where(valid, 0) * weights).sum()
-
-
-def embedding_loss_backward(
-    grad: Tensor,
-    embedding: Tensor,
-    labels: Tensor,
-    size: int,
-    dilation: int,
-    near: float,
-    far: float,
-    norm: int,
-    stride: int,
-    ignore_index: int,
-    balance: str,
-    reduction: str,
-) -> Tensor:
-    """Gradient to the embedding."""
-    wide = _wide(embedding)
+    learns: bool,
+) -> tuple[Tensor, Tensor]:
+    """The loss of `crispseg.ops.embedding_loss`, and its gradient to the embedding where it learns."""
+    wide = embedding.detach().to(torch.promote_types(embedding.dtype, torch.float32))
     distance = local_distance(wide, size, dilation, norm, stride)
     parity, valid = local_parity(labels, size, dilation, stride, ignore_index)
-    weights = grad * _weights(parity, valid, balance, reduction).to(distance.dtype)
+    weights = _weights(parity, valid, balance, reduction).to(distance.dtype)
+    hinge = torch.where(parity, distance - near, far - distance).clamp(min=0)
+    loss = (hinge.where(valid, 0) * weights).sum()
+    if not learns:
+        return loss, wide.new_empty(0)
     pulled, pushed = parity & (distance > near), valid & ~parity & (distance < far)
     to_distance = weights.where(pulled, 0) - weights.where(pushed, 0)
-    to_embedding = local_distance_backward(to_distance, wide, size, dilation, norm, stride)
-    return torch.empty_like(embedding).copy_(to_embedding)
+    return loss, local_distance_backward(to_distance, wide, size, dilation, norm, stride)
+
+
+def embedding_loss_backward(grad: Tensor, gradient: Tensor) -> Tensor:
+    """Gradient to the embedding, from the one to the loss; the same for every device."""
+    return gradient * grad
 
 
 def _weights(parity: Tensor, valid: Tensor, balance: str, reduction: str) -> Tensor:
@@ -65,6 +52,3 @@ def _weights(parity: Tensor, valid: Tensor, balance: str, reduction: str) -> Ten
             weights[group] = total / (count * present)
     return weights
 
-
-def _wide(embedding: Tensor) -> Tensor:
-    return embedding.detach().to(torch.promote_types(embedding.dtype, torch.float32))

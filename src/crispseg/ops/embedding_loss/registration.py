@@ -1,4 +1,4 @@
-"""`embedding_loss` as an operator."""
+"""`embedding_loss` as an operator, which works out its gradient together with the loss where it `learns`."""
 
 from typing import Any
 
@@ -8,29 +8,38 @@ from torch import Tensor
 from crispseg.ops._registration import define, differentiate
 
 
-def _shapes(embedding: Tensor, labels: Tensor, *options: Any) -> Tensor:
-    return embedding.new_empty((), dtype=torch.promote_types(embedding.dtype, torch.float32))
+def _shapes(embedding: Tensor, labels: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
+    wide = torch.promote_types(embedding.dtype, torch.float32)
+    *_, learns = options
+    gradient = torch.empty_like(embedding, dtype=wide) if learns else embedding.new_empty(0, dtype=wide)
+    return embedding.new_empty((), dtype=wide), gradient
 
 
-def _backward_shapes(grad: Tensor, embedding: Tensor, labels: Tensor, *options: Any) -> Tensor:
-    return torch.empty_like(embedding)
+def _backward_shapes(grad: Tensor, gradient: Tensor) -> Tensor:
+    return torch.empty_like(gradient)
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    embedding, labels, *ctx.options = inputs
-    ctx.save_for_backward(embedding, labels)
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    embedding, _, *options = inputs
+    _, gradient = output
+    ctx.dtype, ctx.options = embedding.dtype, len(options)
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(gradient)
+    ctx.save_for_backward(gradient)
 
 
-def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    embedding, labels = ctx.saved_tensors
-    to_embedding = torch.ops.crispseg.embedding_loss_backward(grad, embedding, labels, *ctx.options)
-    return to_embedding, *[None] * (1 + len(ctx.options))
+def _backward(ctx: Any, grad: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
+    (gradient,) = ctx.saved_tensors
+    others = [None] * (1 + ctx.options)
+    if grad is None:
+        return None, *others
+    return torch.ops.crispseg.embedding_loss_backward(grad, gradient).to(ctx.dtype), *others
 
 
-_ARGUMENTS = (
-    "Tensor embedding, Tensor labels, int size, int dilation, float near, float far, int norm, int stride, "
-    "int ignore_index, str balance, str reduction"
+define(
+    "embedding_loss(Tensor embedding, Tensor labels, int size, int dilation, float near, float far, int norm, "
+    "int stride, int ignore_index, str balance, str reduction, bool learns) -> (Tensor loss, Tensor gradient)",
+    _shapes,
 )
-define(f"embedding_loss({_ARGUMENTS}) -> Tensor", _shapes)
-define(f"embedding_loss_backward(Tensor grad, {_ARGUMENTS}) -> Tensor", _backward_shapes)
+define("embedding_loss_backward(Tensor grad, Tensor gradient) -> Tensor", _backward_shapes)
 differentiate("embedding_loss", _save, _backward)

@@ -1,9 +1,9 @@
 """`embedding_loss` on a GPU, without ever storing a distance.
 
-Forward: as in `local_distance`, a program keeps the distances of a block of pixels to up to 16 neighbours; it leaves
-four sums, the hinges and the numbers of the pairs of one label and of two. At stride 1 half of the window is enough:
-a pair is met twice. Backward: the pairs are counted from the labels, then a program owns all channels of a block of
-pixels and walks the window. No atomics: the same bits every time.
+Loss: as in `local_distance`, a program keeps the distances of a block of pixels to up to 16 neighbours; it leaves four
+sums, the hinges and the numbers of the pairs of one label and of two. At stride 1 half of the window is enough: a pair
+is met twice. Gradient: a program owns all channels of a block of pixels and walks the window. No atomics: the same bits
+every time.
 """
 
 from typing import Any
@@ -13,6 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from crispseg.ops.embedding_loss.reference import embedding_loss_backward as embedding_loss_backward
 from crispseg.ops._triton import (
     WIDE,
     accumulator,
@@ -47,46 +48,29 @@ def embedding_loss(
     ignore_index: int,
     balance: str,
     reduction: str,
-) -> Tensor:
-    """See `crispseg.ops.embedding_loss`."""
-    embedding, labels = rows_in_memory(embedding), rows_in_memory(labels)
-    options = {"NEAR": float(near), "FAR": float(far), "NORM": norm, "STRIDE": stride, "IGNORE": ignore_index}
-    sums = _sums(embedding, labels, size, dilation, options, hinges=True)
-    result = torch.empty((), dtype=accumulator(embedding), device=embedding.device)
-    launch(_finish, 1, sums, result, BALANCE=balance == "parity", MEAN=reduction == "mean", num_warps=1)
-    return result
-
-
-def embedding_loss_backward(
-    grad: Tensor,
-    embedding: Tensor,
-    labels: Tensor,
-    size: int,
-    dilation: int,
-    near: float,
-    far: float,
-    norm: int,
-    stride: int,
-    ignore_index: int,
-    balance: str,
-    reduction: str,
-) -> Tensor:
-    """Gradient of `embedding_loss` with respect to the embedding, shape and dtype of it."""
+    learns: bool,
+) -> tuple[Tensor, Tensor]:
+    """See the reference."""
     given, embedding, labels = embedding, rows_in_memory(embedding), rows_in_memory(labels)
     options = {"NEAR": float(near), "FAR": float(far), "NORM": norm, "STRIDE": stride, "IGNORE": ignore_index}
-    sums = _sums(embedding, labels, size, dilation, options, hinges=False)
+    weighing = {"BALANCE": balance == "parity", "MEAN": reduction == "mean"}
+    wide = accumulator(embedding)
+    sums = _sums(embedding, labels, size, dilation, options)
+    loss = torch.empty((), dtype=wide, device=embedding.device)
+    launch(_finish, 1, sums, loss, **weighing, num_warps=1)
+    if not learns:
+        return loss, embedding.new_empty(0, dtype=wide)
     batch, channels, height, width = embedding.shape
-    result = embedding.new_empty(embedding.shape)
+    gradient = embedding.new_empty(embedding.shape, dtype=wide)
     tile, block, warps = channel_tile(channels)
     blocks = triton.cdiv(height * width, block)
     launch(
-        _backward,
+        _gradient,
         batch * blocks,
-        grad,
         sums,
         embedding,
         labels,
-        result,
+        gradient,
         *embedding.stride()[:3],
         *labels.stride()[:2],
         channels,
@@ -95,21 +79,18 @@ def embedding_loss_backward(
         blocks,
         dilation,
         **options,
-        BALANCE=balance == "parity",
-        MEAN=reduction == "mean",
+        **weighing,
         SIZE=size,
-        ACC=triton_dtype(accumulator(embedding)),
+        ACC=triton_dtype(wide),
         BD=tile,
         BX=block,
         num_warps=warps,
     )
-    return laid_out_like(result, given)
+    return loss, laid_out_like(gradient, given)
 
 
-def _sums(
-    embedding: Tensor, labels: Tensor, size: int, dilation: int, options: dict[str, Any], *, hinges: bool
-) -> Tensor:
-    """Hinges of the pairs of one label and of two (0 unless asked for), and numbers of those pairs; float64 counts."""
+def _sums(embedding: Tensor, labels: Tensor, size: int, dilation: int, options: dict[str, Any]) -> Tensor:
+    """Hinges of the pairs of one label and of two, and numbers of those pairs; float64 counts."""
     batch, channels, height, width = embedding.shape
     stride = options["STRIDE"]
     rows, columns = -(-height // stride), -(-width // stride)
@@ -135,7 +116,6 @@ def _sums(
         **options,
         SIZE=size,
         COUNT=count,
-        HINGES=hinges,
         ACC=triton_dtype(accumulator(embedding)),
         PARTS=parts,
         BK=block,
@@ -169,7 +149,6 @@ def _partial_sums(
     IGNORE: tl.constexpr,
     SIZE: tl.constexpr,
     COUNT: tl.constexpr,
-    HINGES: tl.constexpr,
     ACC: tl.constexpr,
     PARTS: tl.constexpr,
     BK: tl.constexpr,
@@ -198,16 +177,15 @@ def _partial_sums(
     programs = tl.num_programs(0).to(tl.int64)
     tl.store(p_sum + 2 * programs, times * tl.sum(m_same.to(tl.int32)).to(tl.float64))
     tl.store(p_sum + 3 * programs, times * tl.sum(m_different.to(tl.int32)).to(tl.float64))
-    if HINGES:
-        o_centre = address(i_row, i_column, stride_row)  # [BX]
-        o_neighbour = o_centre[None, :] + shift(o_row, o_column, stride_row)[:, None]  # [BK, BX]
-        p_image += i_n * stride_n
-        b_distance = distances(p_image, o_centre, o_neighbour, m_centre, m_pair, channels, stride_channel, NORM, ACC)
-        # Comparing this way round lets NaN through, as the reference does.
-        b_same = tl.where(m_same & ~(b_distance - NEAR < 0), b_distance - NEAR, 0.0)
-        b_different = tl.where(m_different & ~(FAR - b_distance < 0), FAR - b_distance, 0.0)
-        tl.store(p_sum, times * tl.sum(b_same).to(tl.float64))
-        tl.store(p_sum + programs, times * tl.sum(b_different).to(tl.float64))
+    o_centre = address(i_row, i_column, stride_row)  # [BX]
+    o_neighbour = o_centre[None, :] + shift(o_row, o_column, stride_row)[:, None]  # [BK, BX]
+    p_image += i_n * stride_n
+    b_distance = distances(p_image, o_centre, o_neighbour, m_centre, m_pair, channels, stride_channel, NORM, ACC)
+    # Comparing this way round lets NaN through, as the reference does.
+    b_same = tl.where(m_same & ~(b_distance - NEAR < 0), b_distance - NEAR, 0.0)
+    b_different = tl.where(m_different & ~(FAR - b_distance < 0), FAR - b_distance, 0.0)
+    tl.store(p_sum, times * tl.sum(b_same).to(tl.float64))
+    tl.store(p_sum + programs, times * tl.sum(b_different).to(tl.float64))
 
 
 @triton.jit
@@ -234,8 +212,7 @@ def _finish(p_sums, p_out, BALANCE: tl.constexpr, MEAN: tl.constexpr):
 
 
 @triton.jit
-def _backward(
-    p_grad,
+def _gradient(
     p_sums,
     p_image,
     p_labels,
@@ -273,9 +250,8 @@ def _backward(
     p_channel = p_image + i_n * stride_n + (i_channel * stride_channel)[:, None]  # [BD, 1]
     p_centre = p_channel + address(i_row, i_column, stride_row)[None, :]  # [BD, BX]
     b_centre = tl.load(p_centre, m_channel & m_pixel[None, :], 0.0).to(ACC)  # [BD, BX]
-    upstream = tl.load(p_grad).to(tl.float64)
     for_same, for_different = _factors(p_sums, BALANCE, MEAN)
-    for_same, for_different = (upstream * for_same).to(ACC), (upstream * for_different).to(ACC)
+    for_same, for_different = for_same.to(ACC), for_different.to(ACC)
     b_sum = tl.zeros([BD, BX], ACC)
     for i_k in range(SIZE * SIZE):
         i_there = i_row + (i_k // SIZE - SIZE // 2) * dilation  # [BX]

@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 
 from crispseg.ops import _kernels
+from crispseg.ops._layout import empty_pairs
 
 
 def local_contour(boundary: Tensor, size: int, dilation: int) -> Tensor:
     """See `crispseg.ops.local_contour`."""
-    batch, _, height, width = boundary.shape
-    contour = boundary.new_empty((batch, size**2, height, width))
+    contour = empty_pairs(boundary, size**2, *boundary.shape[-2:])
     _kernels.kernels().local_contour(_wide(boundary), size, dilation, torch.get_num_threads(), contour)
     return contour
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from crispseg.ops._layout import laid_out
 from crispseg.ops._shift import Shift, shifts
 from crispseg.window import Window
 
@@ -17,7 +18,7 @@ def local_contour(boundary: Tensor, size: int, dilation: int) -> Tensor:
     contour[:, window.centre] = 0
     for shift, line in _lines(boundary, window):
         contour[:, shift.k, *shift.out] = _largest(boundary, line)
-    return contour
+    return laid_out(contour)
 
 
 def local_contour_backward(grad: Tensor, boundary: Tensor, size: int, dilation: int) -> Tensor:

@@ -5,12 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from crispseg.ops._layout import empty_pairs
 from crispseg.ops._registration import define, differentiate
 
 
 def _shapes(boundary: Tensor, size: int, dilation: int) -> Tensor:
-    batch, _, height, width = boundary.shape
-    return boundary.new_empty((batch, size**2, height, width))
+    return empty_pairs(boundary, size**2, *boundary.shape[-2:])
 
 
 def _backward_shapes(grad: Tensor, boundary: Tensor, size: int, dilation: int) -> Tensor:

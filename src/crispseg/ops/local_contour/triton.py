@@ -12,6 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from crispseg.ops._layout import laid_out
 from crispseg.ops._triton import (
     WIDE,
     accumulator,
@@ -35,7 +36,7 @@ def local_contour(boundary: Tensor, size: int, dilation: int) -> Tensor:
     batch, _, height, width = boundary.shape
     result = boundary.new_empty((batch, size * size, height, width))
     _walk_lines(boundary, result, size, dilation, count=size * size // 2 + 1)
-    return result
+    return laid_out(result)
 
 
 def local_contour_backward(grad: Tensor, boundary: Tensor, size: int, dilation: int) -> Tensor:

@@ -4,13 +4,14 @@ import torch
 from torch import Tensor
 
 from crispseg.ops import _kernels
+from crispseg.ops._layout import empty_pairs
 from crispseg.ops._shift import strided_size
 
 
 def local_distance(embedding: Tensor, size: int, dilation: int, norm: int, stride: int) -> Tensor:
     """See `crispseg.ops.local_distance`."""
-    batch, _, height, width = embedding.shape
-    distance = embedding.new_empty((batch, size**2, strided_size(height, stride), strided_size(width, stride)))
+    height, width = embedding.shape[-2:]
+    distance = empty_pairs(embedding, size**2, strided_size(height, stride), strided_size(width, stride))
     _kernels.kernels().local_distance(
         embedding.detach(), size, dilation, norm, stride, torch.get_num_threads(), distance
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from crispseg.ops._layout import laid_out
 from crispseg.ops._shift import Shift, shifts, strided_size
 from crispseg.window import Window
 
@@ -25,7 +26,7 @@ def local_distance(embedding: Tensor, size: int, dilation: int, norm: int, strid
             target[shift.k][shift.out] = values
             if stride == 1:
                 target[-1 - shift.k][shift.neighbour] = values
-    return distance
+    return laid_out(distance)
 
 
 def local_distance_backward(
@@ -35,7 +36,7 @@ def local_distance_backward(
     window = Window(size, dilation)
     images = _channels_last(embedding)
     result = torch.zeros_like(images)
-    for pixels, upstream, target in zip(images, grad.to(images.dtype), result, strict=True):
+    for pixels, upstream, target in zip(images, grad.to(images.dtype).contiguous(), result, strict=True):
         for shift in _distinct_pairs(pixels, window, stride):
             pair_grad = upstream[shift.k][shift.out]
             if stride == 1 and shift.k != window.centre:

@@ -5,13 +5,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from crispseg.ops._layout import empty_pairs
 from crispseg.ops._registration import define, differentiate
 from crispseg.ops._shift import strided_size
 
 
 def _shapes(embedding: Tensor, size: int, dilation: int, norm: int, stride: int) -> Tensor:
-    batch, _, height, width = embedding.shape
-    return embedding.new_empty((batch, size**2, strided_size(height, stride), strided_size(width, stride)))
+    height, width = embedding.shape[-2:]
+    return empty_pairs(embedding, size**2, strided_size(height, stride), strided_size(width, stride))
 
 
 def _backward_shapes(grad: Tensor, embedding: Tensor, size: int, dilation: int, norm: int, stride: int) -> Tensor:

@@ -10,6 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from crispseg.ops._layout import laid_out
 from crispseg.ops._triton import (
     WIDE,
     accumulator,
@@ -65,7 +66,7 @@ def local_distance(embedding: Tensor, size: int, dilation: int, norm: int, strid
         BX=WIDE,
         num_warps=warps,
     )
-    return result
+    return laid_out(result)
 
 
 def local_distance_backward(

@@ -35,13 +35,13 @@ def local_filter_backward(
         through_sum = (to_weights * wide).sum(1, keepdim=True).masked_fill(total == 0, 0)
         to_weights = (to_weights - through_sum) / total.masked_fill(total == 0, 1)
     to_weights = _inside(to_weights, window)
-    return torch.empty_like(scores).copy_(upstream), weights.new_empty(weights.shape).copy_(to_weights)
+    return torch.empty_like(scores).copy_(upstream), torch.empty_like(weights).copy_(to_weights)
 
 
 def _normalized(scores: Tensor, weights: Tensor, window: Window, normalize: bool) -> tuple[Tensor, Tensor]:
     """Weights in the accumulation dtype, 0 outside the image and divided by their sum; and that sum."""
     dtype = torch.promote_types(torch.promote_types(scores.dtype, weights.dtype), torch.float32)
-    wide = _inside(weights.detach(), window).to(dtype)
+    wide = _inside(weights.detach().contiguous(), window).to(dtype)
     total = wide.sum(1, keepdim=True)
     return (wide / total.masked_fill(total == 0, 1) if normalize else wide), total
 

@@ -15,7 +15,7 @@ def _shapes(scores: Tensor, weights: Tensor, size: int, dilation: int, iteration
 def _backward_shapes(
     grad: Tensor, scores: Tensor, weights: Tensor, size: int, dilation: int, iterations: int, normalize: bool
 ) -> tuple[Tensor, Tensor]:
-    return torch.empty_like(scores), weights.new_empty(weights.shape)
+    return torch.empty_like(scores), torch.empty_like(weights)
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -47,7 +47,7 @@ def local_filter_backward(
     The maps between the passes are worked out again, and kept with the gradients that arrive at each pass, divided by
     the sum of the weights.
     """
-    weights, wide = rows_in_memory(weights), accumulator(scores, weights)
+    given, weights, wide = weights, rows_in_memory(weights), accumulator(scores, weights)
     maps = scores.new_empty((iterations + 1, *scores.shape), dtype=wide)
     grads = scores.new_empty((iterations, *scores.shape), dtype=wide)
     total = weights.new_empty((weights.shape[0], *weights.shape[2:]), dtype=wide) if normalize else None
@@ -63,7 +63,8 @@ def local_filter_backward(
         _run_pass(grads[i], weights, grads[i - 1], total, size, dilation, transposed=True, normalize=normalize)
     grad_scores = scores.new_empty(scores.shape)
     _run_pass(grads[0], weights, grad_scores, None, size, dilation, transposed=True, normalize=False)
-    return laid_out_like(grad_scores, scores), _grad_weights(grads, maps, total, weights, size, dilation)
+    grad_weights = _grad_weights(grads, maps, total, weights, size, dilation)
+    return laid_out_like(grad_scores, scores), laid_out_like(grad_weights, given)
 
 
 def _run_pass(

@@ -1,0 +1,292 @@
+// One pass of the filter over rows of an image, and of its transpose.
+//
+// Scores travel channels-last and padded: then a neighbour is a few loads, a weight is one broadcast, and any number of
+// channels is the same code. Neighbouring pixels share the loads of their neighbours. Weights are read where they lie
+// when a pixel's K weights are side by side, as `affinity_weights` leaves them; other layouts are brought into this one
+// a block of pixels at a time.
+#pragma once
+
+#include "rows.h"
+#include "tasks.h"
+
+namespace crispseg::CRISPSEG_LEVEL {
+
+template <typename T>
+struct Filter {
+  int64_t batch, channels, height, width, padded;
+  int64_t size, count, dilation, half, reach_y, reach_x;
+
+  Filter(const Tensor& scores, const Window& window)
+      : batch(scores.shape[0]),
+        channels(scores.shape[1]),
+        height(scores.shape[2]),
+        width(scores.shape[3]),
+        padded(round_up(scores.shape[1], kNarrowLanes<T>)),
+        size(window.size),
+        count(window.size * window.size),
+        dilation(window.dilation),
+        half(window.size / 2),
+        reach_y(height > 0 ? smaller(half, (height - 1) / dilation) : 0),
+        reach_x(width > 0 ? smaller(half, (width - 1) / dilation) : 0) {}
+
+  bool empty() const { return batch == 0 || channels == 0 || height == 0 || width == 0; }
+  int64_t pixels() const { return height * width; }
+  int64_t row_elements() const { return width * padded; }
+  int64_t map_elements() const { return pixels() * padded; }
+  int64_t neighbour(int64_t dy, int64_t dx) const { return (dy + half) * size + dx + half; }
+
+  // Steps of the window along an axis that stay inside the image.
+  int64_t first_step(int64_t at, int64_t reach) const { return larger(-reach, -(at / dilation)); }
+  int64_t last_step(int64_t at, int64_t reach, int64_t extent) const {
+    return smaller(reach, (extent - 1 - at) / dilation);
+  }
+  bool whole_window(int64_t at, int64_t reach, int64_t extent) const {
+    return first_step(at, reach) == -half && last_step(at, reach, extent) == half;
+  }
+};
+
+// The weights of one image as the filter, or its transpose, takes them.
+//
+// Forward, a pixel takes from its neighbour with its own weight for it. Transposed, it takes what each neighbour gave it:
+// with the neighbour's weight for the pixel, which is the one of the opposite offset, at the neighbour's place.
+struct Weights {
+  const Tensor& tensor;
+  int64_t image;
+  bool transposed;
+
+  // Offset of the weight of the pixel at (y, x) for the neighbour (dy, dx).
+  template <typename T>
+  int64_t at(const Filter<T>& f, int64_t y, int64_t x, int64_t dy, int64_t dx) const {
+    if (transposed) y += dy * f.dilation, x += dx * f.dilation, dy = -dy, dx = -dx;
+    return image * tensor.stride[0] + f.neighbour(dy, dx) * tensor.stride[1] + y * tensor.stride[2] + x * tensor.stride[3];
+  }
+};
+
+// Weights with the neighbours of a pixel side by side.
+template <typename T>
+struct Taps {
+  const T* data;
+  int64_t row, pixel;  // elements from one row, or pixel, to the next
+  bool transposed;
+
+  const T* at(const Filter<T>& f, int64_t y, int64_t x, int64_t dy, int64_t dx) const {
+    if (!transposed) return data + y * row + x * pixel + f.neighbour(dy, dx);
+    return data + (y + dy * f.dilation) * row + (x + dx * f.dilation) * pixel + f.neighbour(-dy, -dx);
+  }
+  // From a weight of a pixel to the one for its next neighbour to the right.
+  int64_t next(const Filter<T>& f) const { return transposed ? f.dilation * pixel - 1 : 1; }
+  // From the weight of a pixel for a place to the weight of the pixel `dilation` to the right for that place.
+  int64_t along(const Filter<T>& f) const { return transposed ? 1 : f.dilation * pixel - 1; }
+};
+
+// Whether the weights lie as taps do, of the same type; then these are they.
+template <typename T>
+bool lie_as_taps(const Weights& weights, Taps<T>& taps) {
+  const Tensor& t = weights.tensor;
+  if (t.type != kTypeOf<T> || (t.stride[1] != 1 && t.shape[1] > 1)) return false;
+  taps = {static_cast<const T*>(t.data) + weights.image * t.stride[0], t.stride[2], t.stride[3], weights.transposed};
+  return true;
+}
+
+// Room for the taps of a block of pixels of a row, whose weights lie otherwise.
+//
+// In planes each neighbour is far from the others: reading a few pixels at a time would miss the cache of page addresses
+// at every step.
+template <typename T>
+struct Block {
+  T* data;
+  static constexpr int64_t kColumns = 64;
+
+  static int64_t elements(const Filter<T>& f) { return 2 * f.count * kColumns; }
+
+  // Weights that point outside the image are left as they are; no one reads them.
+  Taps<T> fetch(const Filter<T>& f, const Weights& weights, int64_t y, int64_t first) const {
+    T* const planes = data + f.count * kColumns;
+    const int64_t end = smaller(first + kColumns, f.width);
+    for (int64_t dy = f.first_step(y, f.reach_y); dy <= f.last_step(y, f.reach_y, f.height); ++dy) {
+      for (int64_t dx = -f.reach_x; dx <= f.reach_x; ++dx) {
+        const int64_t from = larger(first, -dx * f.dilation), to = smaller(end, f.width - dx * f.dilation);
+        if (from >= to) continue;
+        const int64_t offset = weights.at(f, y, from, dy, dx), step = weights.tensor.stride[3];
+        ask_for(weights.tensor, offset + kColumns * step, kColumns * step);
+        load_strip(weights.tensor, offset, step, to - from, planes + f.neighbour(dy, dx) * kColumns + from - first);
+      }
+    }
+    transpose(planes, kColumns, f.count, end - first, data, f.count, T{});
+    return {data - first * f.count, 0, f.count, false};
+  }
+};
+
+// Pixels whose sums are kept in registers together, and vectors of channels for each.
+constexpr int kPixels = 4;
+constexpr int kVectors = 3;
+
+// Sums of kP pixels: kV vectors of channels and, with kTail, one narrow vector.
+template <typename T, int kP, int kV, bool kTail>
+struct Sums {
+  Vector<T> v[kP][kV > 0 ? kV : 1] = {};
+  Narrow<T> tail[kP] = {};
+
+  // Adds one neighbour, at `from`, to pixels kFirst to kLast: weights are `along` apart from pixel to pixel.
+  template <int kFirst, int kLast>
+  CRISPSEG_INLINE void add(const T* from, const T* weight, int64_t along) {
+    Vector<T> neighbour[kV > 0 ? kV : 1];
+    Narrow<T> rest = {};
+#pragma GCC unroll 4
+    for (int c = 0; c < kV; ++c) neighbour[c] = load(from + c * kLanes<T>);
+    if constexpr (kTail) rest = load<T, kNarrowBytes>(from + kV * kLanes<T>);
+#pragma GCC unroll 4
+    for (int p = kFirst; p <= kLast; ++p) {
+      const T w = weight[p * along];
+#pragma GCC unroll 4
+      for (int c = 0; c < kV; ++c) v[p][c] += fill(w) * neighbour[c];
+      if constexpr (kTail) tail[p] += fill<T, kNarrowBytes>(w) * rest;
+    }
+  }
+
+  CRISPSEG_INLINE void put(int p, T scale, T* to) const {
+#pragma GCC unroll 4
+    for (int c = 0; c < kV; ++c) store<T>(to + c * kLanes<T>, v[p][c] * scale);
+    if constexpr (kTail) store<T, kNarrowBytes>(to + kV * kLanes<T>, tail[p] * scale);
+  }
+};
+
+// A row of the window for four pixels, `dilation` apart: each of its size + 3 places is loaded once, and serves the
+// pixels that see it. Pixel p sees place q as its neighbour q - p.
+template <typename S, typename T>
+CRISPSEG_INLINE void add_row(S& sums, const T* from, int64_t place, const T* weight, int64_t step, int64_t along,
+                             int64_t size) {
+  static_assert(kPixels == 4, "the ramps below are written for four pixels");
+  sums.template add<0, 0>(from, weight, along);
+  sums.template add<0, 1>(from + place, weight + step, along);
+  sums.template add<0, 2>(from + 2 * place, weight + 2 * step, along);
+  for (int64_t q = 3; q < size; ++q) sums.template add<0, 3>(from + q * place, weight + q * step, along);
+  sums.template add<1, 3>(from + size * place, weight + size * step, along);
+  sums.template add<2, 3>(from + (size + 1) * place, weight + (size + 1) * step, along);
+  sums.template add<3, 3>(from + (size + 2) * place, weight + (size + 2) * step, along);
+}
+
+// Columns `first` to `end` of a row of one pass, from channel c on: out = scale · Σ weight · in.
+template <typename T, int kV, bool kTail>
+void filter_columns(const Filter<T>& f, const Taps<T>& taps, const T* in, int64_t y, int64_t first, int64_t end,
+                    int64_t c, const T* scale, T* out) {
+  const int64_t first_dy = f.first_step(y, f.reach_y), last_dy = f.last_step(y, f.reach_y, f.height);
+  const int64_t place = f.dilation * f.padded, step = taps.next(f), along = taps.along(f);
+  const auto pixel = [&](int64_t x) {
+    Sums<T, 1, kV, kTail> sums;
+    const int64_t first_dx = f.first_step(x, f.reach_x), last_dx = f.last_step(x, f.reach_x, f.width);
+    for (int64_t dy = first_dy; dy <= last_dy; ++dy) {
+      const T* from = in + ((y + dy * f.dilation) * f.width + x + first_dx * f.dilation) * f.padded + c;
+      const T* weight = taps.at(f, y, x, dy, first_dx);
+      for (int64_t n = 0; n <= last_dx - first_dx; ++n) sums.template add<0, 0>(from + n * place, weight + n * step, 0);
+    }
+    sums.put(0, scale[x], out + x * f.padded + c);
+  };
+  const auto group = [&](int64_t x) {
+    Sums<T, kPixels, kV, kTail> sums;
+    for (int64_t dy = first_dy; dy <= last_dy; ++dy) {
+      const T* from = in + ((y + dy * f.dilation) * f.width + x - f.half * f.dilation) * f.padded + c;
+      add_row(sums, from, place, taps.at(f, y, x, dy, -f.half), step, along, f.size);
+    }
+#pragma GCC unroll 4
+    for (int p = 0; p < kPixels; ++p) {
+      const int64_t at = x + p * f.dilation;
+      sums.put(p, scale[at], out + at * f.padded + c);
+    }
+  };
+  // Pixels whose whole window row is inside the image go in groups; the others, and what is left, one by one.
+  const int64_t span = kPixels * f.dilation;
+  const int64_t left = larger(first, f.half * f.dilation), right = smaller(end, f.width - f.half * f.dilation);
+  const int64_t groups = f.size >= 3 ? larger<int64_t>(right - left, 0) / span : 0;
+  for (int64_t x = first; x < (groups > 0 ? left : first); ++x) pixel(x);
+  for (int64_t g = 0; g < groups; ++g)
+    for (int64_t r = 0; r < f.dilation; ++r) group(left + g * span + r);
+  for (int64_t x = groups > 0 ? left + groups * span : first; x < end; ++x) pixel(x);
+}
+
+template <typename T>
+void filter_channels(const Filter<T>& f, const Taps<T>& taps, const T* in, int64_t y, int64_t first, int64_t end,
+                     const T* scale, T* out) {
+  for (int64_t c = 0; c < f.padded; c += kVectors * kLanes<T>) {
+    const int64_t lanes = smaller(kVectors * kLanes<T>, f.padded - c);
+    const bool tail = lanes % kLanes<T> != 0;
+    switch (lanes / kLanes<T>) {
+#define CRISPSEG_CASE(n)                                                                         \
+  case n:                                                                                        \
+    if (tail)                                                                                    \
+      filter_columns<T, n, (kNarrowBytes < kVectorBytes)>(f, taps, in, y, first, end, c, scale, out); \
+    else                                                                                         \
+      filter_columns<T, n, false>(f, taps, in, y, first, end, c, scale, out);                    \
+    break;
+      CRISPSEG_CASE(0)
+      CRISPSEG_CASE(1)
+      CRISPSEG_CASE(2)
+      CRISPSEG_CASE(3)
+#undef CRISPSEG_CASE
+    }
+  }
+}
+
+// Sums of the weights that point inside, and what a pass multiplies with: 1 over the sum, 1 where that is 0. Without
+// `normalize` the sums are 0, which divides nothing.
+template <typename T>
+struct Scales {
+  T* sums;
+  T* scale;
+  bool normalize;
+
+  void fill(const Filter<T>& f, const Taps<T>& taps, int64_t y, int64_t first, int64_t end) const {
+    const bool whole_rows = f.whole_window(y, f.reach_y, f.height);
+    for (int64_t x = first; x < end; ++x) {
+      const int64_t i = y * f.width + x;
+      const bool whole = whole_rows && f.whole_window(x, f.reach_x, f.width);
+      sums[i] = !normalize ? 0 : whole ? sum_run(taps.at(f, y, x, -f.half, -f.half), f.count) : sum_inside(f, taps, y, x);
+      scale[i] = sums[i] == 0 ? 1 : 1 / sums[i];
+    }
+  }
+
+ private:
+  static CRISPSEG_INLINE T sum_run(const T* run, int64_t count) {
+    Vector<T> v = {};
+    int64_t i = 0;
+    for (; i + kLanes<T> <= count; i += kLanes<T>) v += load(run + i);
+    T total = sum<T>(v);
+    for (; i < count; ++i) total += run[i];
+    return total;
+  }
+
+  static T sum_inside(const Filter<T>& f, const Taps<T>& taps, int64_t y, int64_t x) {
+    const int64_t first_dx = f.first_step(x, f.reach_x), last_dx = f.last_step(x, f.reach_x, f.width);
+    T total = 0;
+    for (int64_t dy = f.first_step(y, f.reach_y); dy <= f.last_step(y, f.reach_y, f.height); ++dy)
+      total += sum_run(taps.at(f, y, x, dy, first_dx), last_dx - first_dx + 1);
+    return total;
+  }
+};
+
+// One row of one pass: out = scale · Σ weight · in. With `fresh`, the scales of the row are computed on the way.
+template <typename T>
+void filter_row(const Filter<T>& f, const Weights& weights, const Block<T>& block, const T* in, int64_t y,
+                const Scales<T>* fresh, const T* scale, T* out) {
+  Taps<T> taps;
+  const bool direct = lie_as_taps(weights, taps);
+  const int64_t columns = direct ? f.width : Block<T>::kColumns;
+  for (int64_t first = 0; first < f.width; first += columns) {
+    const int64_t end = smaller(first + columns, f.width);
+    if (!direct) taps = block.fetch(f, weights, y, first);
+    if (fresh != nullptr) fresh->fill(f, taps, y, first, end);
+    filter_channels(f, taps, in, y, first, end, scale, out);
+  }
+}
+
+// Rows that one task takes: enough to find the rows above still in the cache.
+constexpr int64_t kBand = 16;
+
+template <typename Run>
+void by_bands(int64_t height, Threads threads, const Run& run) {
+  run_tasks(ceil_div(height, kBand), threads, [&](int64_t task, int thread) {
+    for (int64_t y = task * kBand; y < smaller(height, (task + 1) * kBand); ++y) run(y, thread);
+  });
+}
+
+}  // namespace crispseg::CRISPSEG_LEVEL
