@@ -1,3 +1,5 @@
+#include <numeric>
+
 #include "gradients.h"
 #include "kernels.h"
 
@@ -189,8 +191,9 @@ double with_gradient(const Tensor& embedding, const Tensor& label_map, const Win
   const double times = g.mirrored ? 2 : 1;
   const T same = static_cast<T>(times * weights.same), different = static_cast<T>(times * weights.different);
   constexpr bool kCounts = kStep == Step::kSignCount;
-  const C at_same = kCounts ? C{1} : static_cast<C>(same);
-  const C at_different = kCounts ? static_cast<C>(I{1} << kHalfBits<I>) : static_cast<C>(-different);
+  using Made = std::conditional_t<kCounts, I, T>;
+  const Made at_same = kCounts ? Made{1} : static_cast<Made>(same);
+  const Made at_different = static_cast<Made>(kCounts ? static_cast<T>(I{1} << kHalfBits<Count<T>>) : -different);
   const T near = static_cast<T>(options.near), far = static_cast<T>(options.far);
   const TaskSums loss(cutting.tasks());
   walk_backward<T, kStep>(
@@ -211,8 +214,8 @@ double with_gradient(const Tensor& embedding, const Tensor& label_map, const Win
                                           : Vector<T>{});
           const auto pull = (Vector<I>)(kind > 0) & (Vector<I>)(too_far > 0);
           const auto push = (Vector<I>)(kind < 0) & (Vector<I>)(too_near > 0);
-          const Vector<C> coefficient = (Vector<C>)((pull & (Vector<I>)fill<C>(at_same)) |
-                                                    (push & (Vector<I>)fill<C>(at_different)));
+          const Vector<Made> coefficient = (Vector<Made>)((pull & (Vector<I>)fill<Made>(at_same)) |
+                                                          (push & (Vector<I>)fill<Made>(at_different)));
           if constexpr (kStep == Step::kDifference) return distance == 0 ? Vector<T>{} : coefficient / distance;
           return coefficient;
         });
@@ -222,10 +225,10 @@ double with_gradient(const Tensor& embedding, const Tensor& label_map, const Win
       [&](auto sums) {
         if constexpr (kCounts) {
           using Counts = decltype(sums);
-          using Wrapping = Vector<Unsigned<T>, sizeof(sums)>;
-          const Counts low = (Counts)((Wrapping)sums << kHalfBits<I>) >> kHalfBits<I>;
-          const Counts high = (Counts)((Wrapping)sums - (Wrapping)low) >> kHalfBits<I>;
-          using Result = Vector<T, sizeof(sums)>;
+          using Wrapping = Vector<std::make_unsigned_t<C>, sizeof(sums)>;
+          const Counts low = (Counts)((Wrapping)sums << kHalfBits<C>) >> kHalfBits<C>;
+          const Counts high = (Counts)((Wrapping)sums - (Wrapping)low) >> kHalfBits<C>;
+          using Result = Vector<T, sizeof(sums) / sizeof(C) * sizeof(T)>;
           return __builtin_convertvector(low, Result) * same - __builtin_convertvector(high, Result) * different;
         } else {
           return sums;
@@ -234,11 +237,19 @@ double with_gradient(const Tensor& embedding, const Tensor& label_map, const Win
   return loss.total();
 }
 
+// How many pairs a pixel can be in: as their centre and, where not every pixel is one, as neighbour of the others too.
+int64_t most_pairs(const Window& window) {
+  const int64_t others = window.size * window.size - 1;
+  if (window.stride == 1) return others;
+  const int64_t period = window.stride / std::gcd(window.stride, window.dilation);  // of offsets that hit a centre
+  const int64_t along = ceil_div(window.size, period);
+  return others + along * along;
+}
+
 template <typename T>
 double with_gradient(const Tensor& embedding, const Tensor& labels, const Window& window, int norm,
                      const LossOptions& options, Threads threads, const Tensor& result) {
-  // Counts fit into half an integer for every window that is not enormous.
-  const bool counts = norm == kNorm1 && 2 * window.size * window.size < (int64_t{1} << (kHalfBits<Integer<T>> - 1));
+  const bool counts = norm == kNorm1 && most_pairs(window) < (int64_t{1} << (kHalfBits<Count<T>> - 1));
   const auto run = counts            ? with_gradient<T, Step::kSignCount>
                    : norm == kNorm1 ? with_gradient<T, Step::kSign>
                                      : with_gradient<T, Step::kDifference>;

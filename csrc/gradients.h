@@ -7,6 +7,7 @@
 #pragma once
 
 #include "pair_rows.h"
+#include "signs.h"
 
 namespace crispseg::CRISPSEG_LEVEL {
 
@@ -22,7 +23,7 @@ struct CoefficientOf {
 };
 template <typename T>
 struct CoefficientOf<T, Step::kSignCount> {
-  using type = Integer<T>;
+  using type = Count<T>;
 };
 
 template <typename T, Step kStep>
@@ -41,35 +42,49 @@ constexpr int kChannels = 4;
 
 // Columns that are gathered together, all channels: what they read of coefficients and embedding stays in a core's
 // nearest cache.
-constexpr int64_t kSegment = 64;
+constexpr int64_t kSegment = 32;
 
-// result[plane + c · pitch + i] = finish(Σ over the runs), for `kCount` channels from `plane` on.
+// result[c · pitch + i] = finish(Σ over the runs) for columns i from `first` to `end` and `kCount` channels. `here` and
+// `result` point to the first of them, `others` of the runs to channel 0, `plane` elements before.
+//
+// Not inlined: the loop wants all registers for itself.
 template <typename T, Step kStep, int kCount, typename Finish>
-CRISPSEG_INLINE void gather(const Run<T, Coefficient<T, kStep>>* runs, int64_t run_count, const T* here, int64_t plane,
-                            int64_t pitch, int64_t i, const Finish& finish, T* result) {
+__attribute__((noinline)) void gather(const Run<T, Coefficient<T, kStep>>* runs, int64_t run_count, const T* here,
+                                      int64_t plane, int64_t pitch, int64_t first, int64_t end, const Finish& finish,
+                                      T* result) {
   using C = Coefficient<T, kStep>;
-  Narrow<C> sums[kCount] = {};
-  Narrow<T> own[kCount];
+  for (int64_t i = first; i < end; i += kNarrowLanes<C>) {
+    Narrow<C> sums[kCount] = {};
+    Columns<T, C> own[kCount];
 #pragma GCC unroll 4
-  for (int c = 0; c < kCount; ++c) own[c] = load<T, kNarrowBytes>(here + plane + c * pitch + i);
-  for (const Run<T, C>* run = runs; run != runs + run_count; ++run) {
-    const C* coefficients = run->coefficients + i;
-    const T* others = run->others + plane + i;
-    for (int64_t n = 0; n < run->count; ++n, coefficients += run->coefficient_step, others += run->other_step) {
-      const Narrow<C> coefficient = load<C, kNarrowBytes>(coefficients);
+    for (int c = 0; c < kCount; ++c) {
+      own[c].load(here + c * pitch + i);
+      own[c].clear_negative_zero();
+    }
+    for (const Run<T, C>* run = runs; run != runs + run_count; ++run) {
+      const C* coefficients = run->coefficients + i;
+      const T* others = run->others + plane + i;
+      const int64_t coefficient_step = run->coefficient_step, other_step = run->other_step;
+      for (int64_t n = run->count; n > 0; --n, coefficients += coefficient_step, others += other_step) {
+        const Narrow<C> coefficient = packed_order<C>(load<C, kNarrowBytes>(coefficients));
 #pragma GCC unroll 4
-      for (int c = 0; c < kCount; ++c) {
-        const Narrow<T> difference = own[c] - load<T, kNarrowBytes>(others + c * pitch);
-        if constexpr (kStep == Step::kDifference) {
-          sums[c] += coefficient * difference;
-        } else {
-          sums[c] = add_signed<T>(sums[c], coefficient, difference);
+        for (int c = 0; c < kCount; ++c) {
+          Columns<T, C> other;
+          other.load(others + c * pitch);
+          if constexpr (kStep == Step::kDifference) {
+            sums[c] += coefficient * (own[c].part[0] - other.part[0]);
+          } else {
+            sums[c] = add_signed(sums[c], coefficient, own[c], other);
+          }
         }
       }
     }
-  }
 #pragma GCC unroll 4
-  for (int c = 0; c < kCount; ++c) store<T, kNarrowBytes>(result + plane + c * pitch + i, finish(sums[c]));
+    for (int c = 0; c < kCount; ++c) {
+      const auto gradient = finish(packed_order<C>(sums[c]));
+      store<T, sizeof(gradient)>(result + c * pitch + i, gradient);
+    }
+  }
 }
 
 // The coefficients and the gradient of one part.
@@ -116,11 +131,9 @@ class Gradient {
     const int64_t pitch = part_.pitch;
     int64_t c = 0;
     for (; c + kChannels <= g_.channels; c += kChannels)
-      for (int64_t i = first; i < end; i += kNarrowLanes<T>)
-        gather<T, kStep, kChannels>(runs_, runs, here, c * pitch, pitch, i, finish, result_);
+      gather<T, kStep, kChannels>(runs_, runs, here + c * pitch, c * pitch, pitch, first, end, finish, result_ + c * pitch);
     for (; c < g_.channels; ++c)
-      for (int64_t i = first; i < end; i += kNarrowLanes<T>)
-        gather<T, kStep, 1>(runs_, runs, here, c * pitch, pitch, i, finish, result_);
+      gather<T, kStep, 1>(runs_, runs, here + c * pitch, c * pitch, pitch, first, end, finish, result_ + c * pitch);
   }
 
   bool has_row(int64_t m) const { return m >= 0 && m < part_.class_rows; }

@@ -13,6 +13,13 @@ CRISPSEG_INLINE void fill_strip(C* strip, int64_t first, int64_t end, C value) {
   for (int64_t i = first; i < end; ++i) strip[i] = value;
 }
 
+// Narrowed where C is narrower than what was made.
+template <typename C, typename V>
+CRISPSEG_INLINE void store_as(C* to, V v) {
+  constexpr int kBytes = sizeof(V) / sizeof(v[0]) * sizeof(C);
+  store<C, kBytes>(to, __builtin_convertvector(v, Vector<C, kBytes>));
+}
+
 template <typename C>
 class PairRows {
  public:
@@ -30,7 +37,9 @@ class PairRows {
     const Range range = inside(g_, part_, dx);
     const int64_t base = part_.at(part_.columns.first), length = part_.columns.end - part_.columns.first;
     C* const to = plane(m, dy, dx) + base;
-    for (int64_t i = 0; i < length; i += kLanes<C>) store<C>(to + i, make(i));
+    using Made = decltype(make(0));
+    constexpr int64_t kStep = sizeof(Made) / sizeof(make(0)[0]);
+    for (int64_t i = 0; i < length; i += kStep) store_as<C>(to + i, make(i));
     const bool none = range.first == range.end;
     fill_strip(to, -g_.margin, none ? length : range.first - part_.columns.first, outside_);
     fill_strip(to, none ? length : range.end - part_.columns.first, length + g_.margin, outside_);

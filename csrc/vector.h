@@ -32,6 +32,10 @@ struct IntegerOf<double> {
   using type = int64_t;
 };
 template <>
+struct IntegerOf<int16_t> {
+  using type = int16_t;
+};
+template <>
 struct IntegerOf<int32_t> {
   using type = int32_t;
 };
@@ -91,36 +95,6 @@ template <typename V>
 CRISPSEG_INLINE V square_root(V v) {
   for (size_t i = 0; i < sizeof(V) / sizeof(v[0]); ++i) v[i] = std::sqrt(v[i]);
   return v;
-}
-
-// sum + coefficient · sign(difference), in whole numbers.
-template <typename T>
-CRISPSEG_INLINE Narrow<Integer<T>> add_signed(Narrow<Integer<T>> sum, Narrow<Integer<T>> coefficient,
-                                              Narrow<T> difference) {
-  using Wrapping = Narrow<Unsigned<T>>;
-#ifdef __AVX2__
-  // The bits of a float, read as an integer, have its sign and are 0 only for +0, which is what equal numbers give.
-  if constexpr (sizeof(T) == 4) {
-    const __m256i step = _mm256_sign_epi32((__m256i)coefficient, (__m256i)difference);
-    return (Narrow<Integer<T>>)((Wrapping)sum + (Wrapping)step);
-  }
-#endif
-  const Wrapping up = (Wrapping)((difference > 0) & coefficient), down = (Wrapping)((difference < 0) & coefficient);
-  return (Narrow<Integer<T>>)((Wrapping)sum + up - down);
-}
-
-// The same in floats.
-template <typename T>
-CRISPSEG_INLINE Narrow<T> add_signed(Narrow<T> sum, Narrow<T> coefficient, Narrow<T> difference) {
-#ifdef __AVX2__
-  if constexpr (sizeof(T) == 4) {
-    const __m256i sign = _mm256_sign_epi32(_mm256_set1_epi32(1), (__m256i)difference);
-    return sum + coefficient * (Narrow<T>)_mm256_cvtepi32_ps(sign);
-  }
-#endif
-  using Bits = Narrow<Integer<T>>;
-  const Integer<T> sign = static_cast<Integer<T>>(uint64_t{1} << (8 * sizeof(T) - 1));
-  return sum + (Narrow<T>)(((Bits)coefficient ^ ((Bits)difference & sign)) & (difference != 0));
 }
 
 // exp(x) for x <= 0, to about one unit in the last place; below the smallest normal number it is 0. NaN stays NaN.
