@@ -42,7 +42,7 @@ constexpr int kChannels = 4;
 
 // Columns that are gathered together, all channels: what they read of coefficients and embedding stays in a core's
 // nearest cache.
-constexpr int64_t kSegment = 32;
+constexpr int64_t kSegment = 64;
 
 // result[c · pitch + i] = finish(Σ over the runs) for columns i from `first` to `end` and `kCount` channels. `here` and
 // `result` point to the first of them, `others` of the runs to channel 0, `plane` elements before.
@@ -192,9 +192,11 @@ void walk_backward(const Geometry& g, const Cutting& cutting, const Tensor* grad
   using C = Coefficient<T, kStep>;
   const int64_t lag = g.mirrored ? 0 : g.reach_y;  // a row is complete when the centres below it were visited
   const int64_t capacity = 2 * g.reach_y + 1 + lag, planes = g.stride * g.channels;
-  const int64_t pair_planes = forward_rows(g) * g.count, grad_planes = grad == nullptr ? 0 : map_rows(g) * g.count;
   const int64_t pitch = cutting.pitch();
-  const int64_t elements = pitch * (capacity * planes + pair_planes + grad_planes + g.channels + kGroup + 3);
+  const int64_t ring_elements = Ring<T>::elements(capacity, planes, pitch);
+  const int64_t pair_elements = Ring<T>::elements(forward_rows(g), g.count, pitch);
+  const int64_t grad_elements = grad == nullptr ? 0 : Ring<T>::elements(map_rows(g), g.count, pitch);
+  const int64_t elements = ring_elements + pair_elements + grad_elements + pitch * (g.channels + kGroup + 3);
   const int64_t run_bytes = Gradient<T, kStep>::most_runs(g) * static_cast<int64_t>(sizeof(Run<T, C>));
   const int64_t bytes = round_up(elements * static_cast<int64_t>(sizeof(T)) + run_bytes, 64);
   const Scratch scratch(bytes * threads);
@@ -203,18 +205,18 @@ void walk_backward(const Geometry& g, const Cutting& cutting, const Tensor* grad
     if (!cutting.part(task, part)) return;
     const Place place{part, task, thread};
     T* memory = reinterpret_cast<T*>(static_cast<char*>(scratch.data()) + thread * bytes);
-    const auto take = [&](int64_t rows) {
+    const auto take = [&](int64_t count) {
       T* const taken = memory;
-      memory += rows * pitch;
+      memory += count;
       return taken;
     };
-    const Ring<T> ring(take(capacity * planes), capacity, planes, pitch);
-    const Walk<T> walk{g, embedding, part, ring, take(kGroup)};
-    const PairRows<T> upstream(g, part, take(grad_planes), map_rows(g), 0);
-    T* const both = take(1);
-    T* const room = take(2);
-    T* const sums = take(g.channels);
-    C* const coefficients = reinterpret_cast<C*>(take(pair_planes));
+    const Ring<T> ring(take(ring_elements), capacity, planes, pitch);
+    const Walk<T> walk{g, embedding, part, ring, take(kGroup * pitch)};
+    const PairRows<T> upstream(g, part, take(grad_elements), map_rows(g), 0);
+    T* const both = take(pitch);
+    T* const room = take(2 * pitch);
+    T* const sums = take(g.channels * pitch);
+    C* const coefficients = reinterpret_cast<C*>(take(pair_elements));
     Gradient<T, kStep> gradient(walk, coefficients, sums, reinterpret_cast<Run<T, C>*>(memory));
     const int64_t top = larger<int64_t>(part.rows.first - g.reach_y, 0);
     int64_t unpacked = larger<int64_t>(top - lag, 0), unpacked_grad = top;

@@ -115,7 +115,7 @@ void write_pairs(const Geometry& g, const Tensor& embedding, int norm, Threads t
                  const Value& value, const Finish& finish) {
   const int64_t rows = map_rows(g);
   const Cutting cutting(g, forward_rows(g) * g.channels * g.stride + rows * g.count, g.mirrored ? g.margin : 0, sizeof(T));
-  const int64_t elements = round_up(rows * g.count * cutting.pitch(), 64);
+  const int64_t elements = round_up(Ring<T>::elements(rows, g.count, cutting.pitch()), 64);
   const Scratch scratch(elements * threads * static_cast<int64_t>(sizeof(T)));
   const auto rows_of = [&](const Place& place) {
     return PairRows<T>(g, place.part, static_cast<T*>(scratch.data()) + place.thread * elements, rows, outside);

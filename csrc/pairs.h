@@ -69,7 +69,7 @@ class Cutting {
   // visits too, because they reach into it.
   Cutting(const Geometry& g, int64_t column_elements, int64_t extension, int64_t element_bytes)
       : g_(g), extension_(extension) {
-    constexpr int64_t kCacheBytes = 384 << 10;  // what the rings may take of a core's own cache
+    constexpr int64_t kCacheBytes = 768 << 10;  // what the rings may take of a core's own cache
     constexpr int64_t kNarrowest = 64;
     constexpr int64_t kBandRows = 64;
     const int64_t column_bytes = larger<int64_t>(column_elements * element_bytes, 1);
@@ -124,13 +124,23 @@ inline Range inside(const Geometry& g, const Part& part, int64_t dx) {
 template <typename T>
 class Ring {
  public:
-  static int64_t elements(int64_t capacity, int64_t planes, int64_t pitch) { return capacity * planes * pitch; }
-
   Ring(T* data, int64_t capacity, int64_t planes, int64_t pitch)
-      : data_(data), capacity_(capacity), row_(planes * pitch) {}
+      : data_(data), capacity_(capacity), row_(row_elements(planes, pitch)) {}
+
+  static int64_t elements(int64_t capacity, int64_t planes, int64_t pitch) {
+    return capacity * row_elements(planes, pitch);
+  }
+
   T* row(int64_t m) const { return data_ + m % capacity_ * row_; }
 
  private:
+  // With as many planes as a cache has sets, all rows of a window would meet in the same few sets: some lines between
+  // them spread the rows.
+  static int64_t row_elements(int64_t planes, int64_t pitch) {
+    constexpr int64_t kGap = 7 * 64 / sizeof(T);
+    return planes * pitch + kGap;
+  }
+
   T* data_;
   int64_t capacity_, row_;
 };
