@@ -45,6 +45,13 @@ struct Filter {
   }
 };
 
+// Columns of a row that are filtered together, `first` to `end`.
+struct Strip {
+  int64_t y, first, end;
+};
+
+constexpr int64_t kColumns = 64;
+
 // The weights of one image as the filter, or its transpose, takes them.
 //
 // Forward, a pixel takes from its neighbour with its own weight for it. Transposed, it takes what each neighbour gave it:
@@ -62,6 +69,9 @@ struct Weights {
   }
 };
 
+// How far before their use rows are asked for: a row of a strip takes as long as some trips to memory.
+constexpr int64_t kAhead = 2;
+
 // Weights with the neighbours of a pixel side by side.
 template <typename T>
 struct Taps {
@@ -72,6 +82,11 @@ struct Taps {
   const T* at(const Filter<T>& f, int64_t y, int64_t x, int64_t dy, int64_t dx) const {
     if (!transposed) return data + y * row + x * pixel + f.neighbour(dy, dx);
     return data + (y + dy * f.dilation) * row + (x + dx * f.dilation) * pixel + f.neighbour(-dy, -dx);
+  }
+  // Asks for the weights of the pixel in column x that a strip below, `kAhead` rows on, will be the first to need.
+  CRISPSEG_INLINE void ask_ahead(const Filter<T>& f, int64_t y, int64_t x) const {
+    const int64_t next = y + kAhead + (transposed ? f.half * f.dilation : 0);
+    if (row != 0 && next < f.height) ask_for_run(data + next * row + x * pixel, f.count);
   }
   // From a weight of a pixel to the one for its next neighbour to the right.
   int64_t next(const Filter<T>& f) const { return transposed ? f.dilation * pixel - 1 : 1; }
@@ -95,14 +110,12 @@ bool lie_as_taps(const Weights& weights, Taps<T>& taps) {
 template <typename T>
 struct Block {
   T* data;
-  static constexpr int64_t kColumns = 64;
-
   static int64_t elements(const Filter<T>& f) { return 2 * f.count * kColumns; }
 
   // Weights that point outside the image are left as they are; no one reads them.
-  Taps<T> fetch(const Filter<T>& f, const Weights& weights, int64_t y, int64_t first) const {
+  Taps<T> fetch(const Filter<T>& f, const Weights& weights, const Strip& strip) const {
     T* const planes = data + f.count * kColumns;
-    const int64_t end = smaller(first + kColumns, f.width);
+    const auto [y, first, end] = strip;
     for (int64_t dy = f.first_step(y, f.reach_y); dy <= f.last_step(y, f.reach_y, f.height); ++dy) {
       for (int64_t dx = -f.reach_x; dx <= f.reach_x; ++dx) {
         const int64_t from = larger(first, -dx * f.dilation), to = smaller(end, f.width - dx * f.dilation);
@@ -117,37 +130,33 @@ struct Block {
   }
 };
 
-// Pixels whose sums are kept in registers together, and vectors of channels for each.
+// Pixels whose sums are kept in registers together, and vectors of channels for each. Narrow vectors: they pad channels
+// less, and a broadcast weight serves three of them.
 constexpr int kPixels = 4;
 constexpr int kVectors = 3;
 
-// Sums of kP pixels: kV vectors of channels and, with kTail, one narrow vector.
-template <typename T, int kP, int kV, bool kTail>
+// Sums of kP pixels, kV vectors of channels each.
+template <typename T, int kP, int kV>
 struct Sums {
-  Vector<T> v[kP][kV > 0 ? kV : 1] = {};
-  Narrow<T> tail[kP] = {};
+  Narrow<T> v[kP][kV] = {};
 
   // Adds one neighbour, at `from`, to pixels kFirst to kLast: weights are `along` apart from pixel to pixel.
   template <int kFirst, int kLast>
   CRISPSEG_INLINE void add(const T* from, const T* weight, int64_t along) {
-    Vector<T> neighbour[kV > 0 ? kV : 1];
-    Narrow<T> rest = {};
+    Narrow<T> neighbour[kV];
 #pragma GCC unroll 4
-    for (int c = 0; c < kV; ++c) neighbour[c] = load(from + c * kLanes<T>);
-    if constexpr (kTail) rest = load<T, kNarrowBytes>(from + kV * kLanes<T>);
+    for (int c = 0; c < kV; ++c) neighbour[c] = load<T, kNarrowBytes>(from + c * kNarrowLanes<T>);
 #pragma GCC unroll 4
     for (int p = kFirst; p <= kLast; ++p) {
-      const T w = weight[p * along];
+      const Narrow<T> w = fill<T, kNarrowBytes>(weight[p * along]);
 #pragma GCC unroll 4
-      for (int c = 0; c < kV; ++c) v[p][c] += fill(w) * neighbour[c];
-      if constexpr (kTail) tail[p] += fill<T, kNarrowBytes>(w) * rest;
+      for (int c = 0; c < kV; ++c) v[p][c] += w * neighbour[c];
     }
   }
 
   CRISPSEG_INLINE void put(int p, T scale, T* to) const {
 #pragma GCC unroll 4
-    for (int c = 0; c < kV; ++c) store<T>(to + c * kLanes<T>, v[p][c] * scale);
-    if constexpr (kTail) store<T, kNarrowBytes>(to + kV * kLanes<T>, tail[p] * scale);
+    for (int c = 0; c < kV; ++c) store<T, kNarrowBytes>(to + c * kNarrowLanes<T>, v[p][c] * scale);
   }
 };
 
@@ -166,31 +175,34 @@ CRISPSEG_INLINE void add_row(S& sums, const T* from, int64_t place, const T* wei
   sums.template add<3, 3>(from + (size + 2) * place, weight + (size + 2) * step, along);
 }
 
-// Columns `first` to `end` of a row of one pass, from channel c on: out = scale · Σ weight · in.
-template <typename T, int kV, bool kTail>
-void filter_columns(const Filter<T>& f, const Taps<T>& taps, const T* in, int64_t y, int64_t first, int64_t end,
-                    int64_t c, const T* scale, T* out) {
+// A strip of one pass, from channel c on: out = scale · Σ weight · in. All maps are whole.
+template <typename T, int kV>
+void filter_columns(const Filter<T>& f, const Taps<T>& taps, const T* in, const Strip& strip, int64_t c, const T* scale,
+                    T* out) {
+  const auto [y, first, end] = strip;
   const int64_t first_dy = f.first_step(y, f.reach_y), last_dy = f.last_step(y, f.reach_y, f.height);
   const int64_t place = f.dilation * f.padded, step = taps.next(f), along = taps.along(f);
   const auto pixel = [&](int64_t x) {
-    Sums<T, 1, kV, kTail> sums;
+    Sums<T, 1, kV> sums;
     const int64_t first_dx = f.first_step(x, f.reach_x), last_dx = f.last_step(x, f.reach_x, f.width);
     for (int64_t dy = first_dy; dy <= last_dy; ++dy) {
       const T* from = in + ((y + dy * f.dilation) * f.width + x + first_dx * f.dilation) * f.padded + c;
       const T* weight = taps.at(f, y, x, dy, first_dx);
       for (int64_t n = 0; n <= last_dx - first_dx; ++n) sums.template add<0, 0>(from + n * place, weight + n * step, 0);
     }
-    sums.put(0, scale[x], out + x * f.padded + c);
+    sums.put(0, scale[y * f.width + x], out + (y * f.width + x) * f.padded + c);
   };
   const auto group = [&](int64_t x) {
-    Sums<T, kPixels, kV, kTail> sums;
+    if (c == 0)
+      for (int p = 0; p < kPixels; ++p) taps.ask_ahead(f, y, x + p * f.dilation);
+    Sums<T, kPixels, kV> sums;
     for (int64_t dy = first_dy; dy <= last_dy; ++dy) {
       const T* from = in + ((y + dy * f.dilation) * f.width + x - f.half * f.dilation) * f.padded + c;
       add_row(sums, from, place, taps.at(f, y, x, dy, -f.half), step, along, f.size);
     }
 #pragma GCC unroll 4
     for (int p = 0; p < kPixels; ++p) {
-      const int64_t at = x + p * f.dilation;
+      const int64_t at = y * f.width + x + p * f.dilation;
       sums.put(p, scale[at], out + at * f.padded + c);
     }
   };
@@ -205,25 +217,12 @@ void filter_columns(const Filter<T>& f, const Taps<T>& taps, const T* in, int64_
 }
 
 template <typename T>
-void filter_channels(const Filter<T>& f, const Taps<T>& taps, const T* in, int64_t y, int64_t first, int64_t end,
-                     const T* scale, T* out) {
-  for (int64_t c = 0; c < f.padded; c += kVectors * kLanes<T>) {
-    const int64_t lanes = smaller(kVectors * kLanes<T>, f.padded - c);
-    const bool tail = lanes % kLanes<T> != 0;
-    switch (lanes / kLanes<T>) {
-#define CRISPSEG_CASE(n)                                                                         \
-  case n:                                                                                        \
-    if (tail)                                                                                    \
-      filter_columns<T, n, (kNarrowBytes < kVectorBytes)>(f, taps, in, y, first, end, c, scale, out); \
-    else                                                                                         \
-      filter_columns<T, n, false>(f, taps, in, y, first, end, c, scale, out);                    \
-    break;
-      CRISPSEG_CASE(0)
-      CRISPSEG_CASE(1)
-      CRISPSEG_CASE(2)
-      CRISPSEG_CASE(3)
-#undef CRISPSEG_CASE
-    }
+void filter_channels(const Filter<T>& f, const Taps<T>& taps, const T* in, const Strip& strip, const T* scale, T* out) {
+  for (int64_t c = 0; c < f.padded; c += kVectors * kNarrowLanes<T>) {
+    const int64_t vectors = smaller<int64_t>(kVectors, (f.padded - c) / kNarrowLanes<T>);
+    if (vectors == 3) filter_columns<T, 3>(f, taps, in, strip, c, scale, out);
+    if (vectors == 2) filter_columns<T, 2>(f, taps, in, strip, c, scale, out);
+    if (vectors == 1) filter_columns<T, 1>(f, taps, in, strip, c, scale, out);
   }
 }
 
@@ -235,7 +234,8 @@ struct Scales {
   T* scale;
   bool normalize;
 
-  void fill(const Filter<T>& f, const Taps<T>& taps, int64_t y, int64_t first, int64_t end) const {
+  void fill(const Filter<T>& f, const Taps<T>& taps, const Strip& strip) const {
+    const auto [y, first, end] = strip;
     const bool whole_rows = f.whole_window(y, f.reach_y, f.height);
     for (int64_t x = first; x < end; ++x) {
       const int64_t i = y * f.width + x;
@@ -264,28 +264,26 @@ struct Scales {
   }
 };
 
-// One row of one pass: out = scale · Σ weight · in. With `fresh`, the scales of the row are computed on the way.
+// Some columns of a row of one pass: out = scale · Σ weight · in. With `fresh`, their scales are computed on the way.
 template <typename T>
-void filter_row(const Filter<T>& f, const Weights& weights, const Block<T>& block, const T* in, int64_t y,
-                const Scales<T>* fresh, const T* scale, T* out) {
+void filter_strip(const Filter<T>& f, const Weights& weights, const Block<T>& block, const T* in, const Strip& strip,
+                  const Scales<T>* fresh, const T* scale, T* out) {
   Taps<T> taps;
-  const bool direct = lie_as_taps(weights, taps);
-  const int64_t columns = direct ? f.width : Block<T>::kColumns;
-  for (int64_t first = 0; first < f.width; first += columns) {
-    const int64_t end = smaller(first + columns, f.width);
-    if (!direct) taps = block.fetch(f, weights, y, first);
-    if (fresh != nullptr) fresh->fill(f, taps, y, first, end);
-    filter_channels(f, taps, in, y, first, end, scale, out);
-  }
+  if (!lie_as_taps(weights, taps)) taps = block.fetch(f, weights, strip);
+  if (fresh != nullptr) fresh->fill(f, taps, strip);
+  filter_channels(f, taps, in, strip, scale, out);
 }
 
-// Rows that one task takes: enough to find the rows above still in the cache.
-constexpr int64_t kBand = 16;
-
-template <typename Run>
-void by_bands(int64_t height, Threads threads, const Run& run) {
-  run_tasks(ceil_div(height, kBand), threads, [&](int64_t task, int thread) {
-    for (int64_t y = task * kBand; y < smaller(height, (task + 1) * kBand); ++y) run(y, thread);
+// Runs run(strip, thread) on every strip of an image. Strips that lie below each other are one task: what they share of
+// the rows around them, a window high, stays in a core's cache.
+template <typename T, typename Run>
+void by_strips(const Filter<T>& f, Threads threads, const Run& run) {
+  constexpr int64_t kRows = 32;
+  const int64_t tiles = ceil_div(f.width, kColumns);
+  run_tasks(tiles * ceil_div(f.height, kRows), threads, [&](int64_t task, int thread) {
+    const int64_t first = task % tiles * kColumns, top = task / tiles * kRows;
+    for (int64_t y = top; y < smaller(f.height, top + kRows); ++y)
+      run(Strip{y, first, smaller(f.width, first + kColumns)}, thread);
   });
 }
 

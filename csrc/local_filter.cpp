@@ -5,51 +5,51 @@ namespace crispseg::CRISPSEG_LEVEL {
 
 namespace {
 
-// One row of an image, channels-last and padded with zeros.
+// A strip of an image into a map: channels-last and padded with zeros.
 template <typename T>
-void load_row(const Filter<T>& f, const Tensor& map, int64_t image, int64_t y, T* to) {
-  const int64_t start = image * map.stride[0] + y * map.stride[2];
-  if (f.channels < f.padded)
-    for (int64_t x = 0; x < f.width; ++x)
-      for (int64_t c = f.channels; c < f.padded; ++c) to[x * f.padded + c] = 0;
-  with_elements(map, [&](const auto* elements) {
+void load_strip_of(const Filter<T>& f, const Tensor& tensor, int64_t image, const Strip& strip, T* map) {
+  const int64_t count = strip.end - strip.first;
+  T* const to = map + (strip.y * f.width + strip.first) * f.padded;
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t c = f.channels; c < f.padded; ++c) to[i * f.padded + c] = 0;
+  const int64_t start = image * tensor.stride[0] + strip.y * tensor.stride[2] + strip.first * tensor.stride[3];
+  with_elements(tensor, [&](const auto* elements) {
     const auto* const from = elements + start;
-    if (map.stride[3] == 1) return transpose(from, map.stride[1], f.channels, f.width, to, f.padded, T{});
-    for (int64_t x = 0; x < f.width; ++x)
+    if (tensor.stride[3] == 1) return transpose(from, tensor.stride[1], f.channels, count, to, f.padded, T{});
+    for (int64_t i = 0; i < count; ++i)
       for (int64_t c = 0; c < f.channels; ++c)
-        to[x * f.padded + c] = widened<T>(from[x * map.stride[3] + c * map.stride[1]]);
+        to[i * f.padded + c] = widened<T>(from[i * tensor.stride[3] + c * tensor.stride[1]]);
   });
 }
 
 template <typename T>
-void store_row(const Filter<T>& f, const T* from, const Tensor& map, int64_t image, int64_t y) {
-  const int64_t start = image * map.stride[0] + y * map.stride[2];
-  with_elements(map, [&](auto* elements) {
+void store_strip_of(const Filter<T>& f, const T* map, const Tensor& tensor, int64_t image, const Strip& strip) {
+  const int64_t count = strip.end - strip.first;
+  const T* const from = map + (strip.y * f.width + strip.first) * f.padded;
+  const int64_t start = image * tensor.stride[0] + strip.y * tensor.stride[2] + strip.first * tensor.stride[3];
+  with_elements(tensor, [&](auto* elements) {
     auto* const to = elements + start;
     using S = std::remove_pointer_t<decltype(elements)>;
-    if (map.stride[3] == 1) return transpose(from, f.padded, f.width, f.channels, to, map.stride[1], T{});
-    for (int64_t x = 0; x < f.width; ++x)
+    if (tensor.stride[3] == 1) return transpose(from, f.padded, count, f.channels, to, tensor.stride[1], T{});
+    for (int64_t i = 0; i < count; ++i)
       for (int64_t c = 0; c < f.channels; ++c)
-        to[x * map.stride[3] + c * map.stride[1]] = Rounded<S>::from(from[x * f.padded + c]);
+        to[i * tensor.stride[3] + c * tensor.stride[1]] = Rounded<S>::from(from[i * f.padded + c]);
   });
 }
 
-// What a thread needs for a row: a block of weights, and a row of scores.
+// Blocks of weights, one for each thread, and room for averages beside them.
 template <typename T>
 class Rooms {
  public:
   Rooms(const Filter<T>& f, Threads threads)
-      : block_(Block<T>::elements(f)),
-        elements_(round_up(block_ + f.row_elements(), 64)),
+      : elements_(round_up(Block<T>::elements(f) + kColumns, 64)),
         memory_(threads * elements_ * static_cast<int64_t>(sizeof(T))) {}
 
-  Block<T> block(int thread) const { return {start(thread)}; }
-  T* row(int thread) const { return start(thread) + block_; }
+  Block<T> block(int thread) const { return {static_cast<T*>(memory_.data()) + thread * elements_}; }
+  T* averages(int thread) const { return block(thread).data + elements_ - kColumns; }
 
  private:
-  T* start(int thread) const { return static_cast<T*>(memory_.data()) + thread * elements_; }
-
-  int64_t block_, elements_;
+  int64_t elements_;
   Scratch memory_;
 };
 
@@ -59,7 +59,7 @@ void forward(const Tensor& scores, const Tensor& weight_map, const Window& windo
   const Filter<T> f(scores, window);
   if (f.empty()) return;
   constexpr int64_t kBytes = sizeof(T);
-  const Scratch one(f.map_elements() * kBytes), two(iterations > 1 ? f.map_elements() * kBytes : 0);
+  const Scratch one(f.map_elements() * kBytes), two(f.map_elements() * kBytes);
   const Scratch scales(2 * f.pixels() * kBytes);
   const Rooms<T> rooms(f, threads);
   T* const scale = static_cast<T*>(scales.data());
@@ -68,13 +68,11 @@ void forward(const Tensor& scores, const Tensor& weight_map, const Window& windo
     const Weights weights{weight_map, image, false};
     T* from = static_cast<T*>(one.data());
     T* to = static_cast<T*>(two.data());
-    by_bands(f.height, threads, [&](int64_t y, int) { load_row(f, scores, image, y, from + y * f.row_elements()); });
+    by_strips(f, threads, [&](const Strip& strip, int) { load_strip_of(f, scores, image, strip, from); });
     for (int64_t pass = 0; pass < iterations; ++pass) {
-      const bool last = pass == iterations - 1;
-      by_bands(f.height, threads, [&](int64_t y, int thread) {
-        T* const row = last ? rooms.row(thread) : to + y * f.row_elements();
-        filter_row(f, weights, rooms.block(thread), from, y, pass == 0 ? &fresh : nullptr, scale + y * f.width, row);
-        if (last) store_row(f, row, result, image, y);
+      by_strips(f, threads, [&](const Strip& strip, int thread) {
+        filter_strip(f, weights, rooms.block(thread), from, strip, pass == 0 ? &fresh : nullptr, scale, to);
+        if (pass == iterations - 1) store_strip_of(f, to, result, image, strip);
       });
       T* const swapped = from;
       from = to;
@@ -93,21 +91,32 @@ struct WeightGradient {
   const T* const* after;
   int64_t passes;
 
-  // sums[n] = Σ over passes and channels of the gradient `here` times the scores `there`, n places on.
-  template <int kCount>
-  CRISPSEG_INLINE void dots(int64_t here, int64_t there, int64_t place, T* sums) const {
-    Narrow<T> v[kCount] = {};
+  // For kP pixels, a dilation apart, and kCount neighbours, of which pixel p sees place p + n as its n-th: the sums over
+  // passes and channels of gradient times scores. Gradients start `here`, places `there`.
+  template <int kP, int kCount>
+  void dots(int64_t here, int64_t there, T* to) const {
+    const int64_t place = f.dilation * f.padded;
+    Narrow<T> v[kP][kCount] = {};
     for (int64_t pass = 0; pass < passes; ++pass) {
       const T* gradient = gradients[pass] + here;
       const T* scores = before[pass] + there;
       for (int64_t c = 0; c < f.padded; c += kNarrowLanes<T>) {
-        const Narrow<T> g = load<T, kNarrowBytes>(gradient + c);
+        Narrow<T> g[kP];
+#pragma GCC unroll 4
+        for (int p = 0; p < kP; ++p) g[p] = load<T, kNarrowBytes>(gradient + p * place + c);
 #pragma GCC unroll 16
-        for (int n = 0; n < kCount; ++n) v[n] += g * load<T, kNarrowBytes>(scores + n * place + c);
+        for (int q = 0; q < kP + kCount - 1; ++q) {
+          const Narrow<T> s = load<T, kNarrowBytes>(scores + q * place + c);
+#pragma GCC unroll 4
+          for (int p = 0; p < kP; ++p)
+            if (q >= p && q - p < kCount) v[p][q - p] += g[p] * s;
+        }
       }
     }
+#pragma GCC unroll 4
+    for (int p = 0; p < kP; ++p)
 #pragma GCC unroll 16
-    for (int n = 0; n < kCount; ++n) sums[n] = sum<T, kNarrowBytes>(v[n]);
+      for (int n = 0; n < kCount; ++n) to[p * f.dilation * f.count + n] = sum<T, kNarrowBytes>(v[p][n]);
   }
 
   T own(int64_t y, int64_t x) const {
@@ -119,27 +128,45 @@ struct WeightGradient {
     return sum<T, kNarrowBytes>(v);
   }
 
-  // The dots of the pixel (y, x) with its neighbours in row dy of the window, to where those of dx = 0 would be at `to`.
-  void put(int64_t y, int64_t x, int64_t dy, T* to) const {
-    const int64_t place = f.dilation * f.padded, here = (y * f.width + x) * f.padded;
-    const int64_t last_dx = f.last_step(x, f.reach_x, f.width);
-    for (int64_t dx = f.first_step(x, f.reach_x); dx <= last_dx;) {
+  // Neighbours `first` to `last` in row dy of the window, for the pixels x, x + dilation, ... of row y.
+  template <int kP>
+  void put(int64_t y, int64_t x, int64_t dy, int64_t first, int64_t last, T* block) const {
+    const int64_t here = (y * f.width + x) * f.padded;
+    for (int64_t dx = first; dx <= last;) {
       const int64_t there = ((y + dy * f.dilation) * f.width + x + dx * f.dilation) * f.padded;
-      const int64_t left = last_dx - dx + 1;
-      if (left >= kTogether) {
-        dots<kTogether>(here, there, place, to + dx);
-        dx += kTogether;
+      const int64_t left = last - dx + 1;
+      T* const to = block + f.neighbour(dy, dx);
+      if (left >= 9) {
+        dots<kP, 9>(here, there, to);
+        dx += 9;
       } else if (left >= 3) {
-        dots<3>(here, there, place, to + dx);
+        dots<kP, 3>(here, there, to);
         dx += 3;
       } else {
-        dots<1>(here, there, place, to + dx);
+        dots<kP, 1>(here, there, to);
         dx += 1;
       }
     }
   }
 
-  static constexpr int kTogether = 9;
+  // Row dy of the window for the pixels of a strip, into a block of f.count values for each.
+  void put_row(const Strip& strip, int64_t dy, T* block) const {
+    const auto [y, first, end] = strip;
+    const auto at = [&](int64_t x) { return block + (x - first) * f.count; };
+    const auto one = [&](int64_t x) {
+      put<1>(y, x, dy, f.first_step(x, f.reach_x), f.last_step(x, f.reach_x, f.width), at(x));
+    };
+    const int64_t span = kTogether * f.dilation;
+    const int64_t left = smaller(larger(first, f.half * f.dilation), end), right = smaller(end, f.width - f.half * f.dilation);
+    int64_t x = first;
+    for (; x < left; ++x) one(x);
+    for (; x + span <= right; x += span)
+      for (int64_t r = 0; r < f.dilation; ++r) put<kTogether>(y, x + r, dy, -f.half, f.half, at(x + r));
+    for (; x < end; ++x) one(x);
+  }
+
+  // Pixels that share the loads of their neighbours: as many as there are registers for.
+  static constexpr int kTogether = kVectorBytes == 64 ? 2 : 1;
 };
 
 // The way back through all passes of one image.
@@ -155,32 +182,31 @@ class Backward {
         threads_(threads),
         states_(iterations + 1, f.map_elements() * kBytes),
         gradients_(smaller(kKept, iterations) + 1, f.map_elements() * kBytes),
-        scales_((2 * f.pixels() + f.width) * kBytes),
+        scales_(3 * f.pixels() * kBytes),
         rooms_(f, threads),
         scale_(static_cast<T*>(scales_.data())),
         sums_(scale_ + f.pixels()),
         ones_(sums_ + f.pixels()) {
-    for (int64_t x = 0; x < f.width; ++x) ones_[x] = 1;
+    for (int64_t i = 0; i < f.pixels(); ++i) ones_[i] = 1;
     for (int64_t slot = 0; slot <= smaller(kKept, iterations); ++slot) slots_[slot] = static_cast<T*>(gradients_[slot]);
   }
 
   void run(const Tensor& grad, const Tensor& scores, const Tensor& weight_map, int64_t image, bool normalize,
            const Tensor& grad_scores, const Tensor& grad_weights) {
     filter_again(scores, {weight_map, image, false}, image, normalize);
-    by_bands(f_.height, threads_, [&](int64_t y, int) {
-      T* const row = slots_[0] + y * f_.row_elements();
-      load_row(f_, grad, image, y, row);
-      for (int64_t x = 0; x < f_.width; ++x)
-        for (int64_t c = 0; c < f_.padded; ++c) row[x * f_.padded + c] *= scale_[y * f_.width + x];
+    by_strips(f_, threads_, [&](const Strip& strip, int) {
+      load_strip_of(f_, grad, image, strip, slots_[0]);
+      for (int64_t i = strip.y * f_.width + strip.first; i < strip.y * f_.width + strip.end; ++i)
+        for (int64_t c = 0; c < f_.padded; ++c) slots_[0][i * f_.padded + c] *= scale_[i];
     });
     const Weights transposed{weight_map, image, true};
     bool fresh = true;
     for (int64_t pass = iterations_ - 1, slot = 0; pass >= 0; --pass) {
       const bool first = pass == 0;
-      by_bands(f_.height, threads_, [&](int64_t y, int thread) {
-        T* const row = first ? rooms_.row(thread) : slots_[slot + 1] + y * f_.row_elements();
-        filter_row<T>(f_, transposed, rooms_.block(thread), slots_[slot], y, nullptr, first ? ones_ : scale_ + y * f_.width, row);
-        if (first) store_row(f_, row, grad_scores, image, y);
+      by_strips(f_, threads_, [&](const Strip& strip, int thread) {
+        filter_strip<T>(f_, transposed, rooms_.block(thread), slots_[slot], strip, nullptr, first ? ones_ : scale_,
+                        slots_[slot + 1]);
+        if (first) store_strip_of(f_, slots_[slot + 1], grad_scores, image, strip);
       });
       if (++slot < kKept && !first) continue;
       add_weight_gradient(pass, slot, image, fresh, grad_weights);
@@ -195,48 +221,43 @@ class Backward {
  private:
   static constexpr int64_t kBytes = sizeof(T);
   static constexpr int64_t kKept = 8;
+  static constexpr int64_t kTogether = 16;
 
   T* state(int64_t pass) const { return static_cast<T*>(states_[pass]); }
 
   void filter_again(const Tensor& scores, const Weights& weights, int64_t image, bool normalize) {
-    by_bands(f_.height, threads_,
-             [&](int64_t y, int) { load_row(f_, scores, image, y, state(0) + y * f_.row_elements()); });
+    by_strips(f_, threads_, [&](const Strip& strip, int) { load_strip_of(f_, scores, image, strip, state(0)); });
     const Scales<T> fresh{sums_, scale_, normalize};
     // The scores after the last pass are needed only where weights are divided by their sum. Without, the first pass is
     // made all the same, for its scales.
     for (int64_t pass = 0; pass < larger<int64_t>(iterations_ - (normalize ? 0 : 1), 1); ++pass)
-      by_bands(f_.height, threads_, [&](int64_t y, int thread) {
-        filter_row(f_, weights, rooms_.block(thread), state(pass), y, pass == 0 ? &fresh : nullptr,
-                   scale_ + y * f_.width, state(pass + 1) + y * f_.row_elements());
+      by_strips(f_, threads_, [&](const Strip& strip, int thread) {
+        filter_strip(f_, weights, rooms_.block(thread), state(pass), strip, pass == 0 ? &fresh : nullptr, scale_,
+                     state(pass + 1));
       });
   }
 
   // `slots` gradients: of pass `pass` in the last slot, of the pass after it in the one before, and so on. With `fresh`
   // they replace what is in the result.
   void add_weight_gradient(int64_t pass, int64_t slots, int64_t image, bool fresh, const Tensor& result) {
-    constexpr int64_t kRows = 64, kColumns = Block<T>::kColumns;  // a tile whose maps stay in a core's cache
     const T *before[kKept], *after[kKept];
     for (int64_t slot = 0; slot < slots; ++slot) {
       before[slot] = state(pass + slots - 1 - slot);
       after[slot] = state(pass + slots - slot);
     }
     const WeightGradient<T> gradient{f_, slots_, before, after, slots};
-    const int64_t tiles = ceil_div(f_.width, kColumns);
-    run_tasks(tiles * ceil_div(f_.height, kRows), threads_, [&](int64_t task, int thread) {
-      const int64_t first = task % tiles * kColumns, end = smaller(first + kColumns, f_.width);
-      const int64_t top = task / tiles * kRows, bottom = smaller(top + kRows, f_.height);
+    by_strips(f_, threads_, [&](const Strip& strip, int thread) {
+      const auto [y, first, end] = strip;
       T* const block = rooms_.block(thread).data;
-      T* const averages = rooms_.row(thread);
-      for (int64_t y = top; y < bottom; ++y) {
-        for (int64_t x = first; x < end; ++x)
-          averages[x - first] = sums_[y * f_.width + x] != 0 ? gradient.own(y, x) : 0;
-        // The row of the window outside, so that what its pixels share stays close.
+      T* const averages = rooms_.averages(thread);
+      for (int64_t x = first; x < end; ++x)
+        averages[x - first] = sums_[y * f_.width + x] != 0 ? gradient.own(y, x) : 0;
+      // A few pixels at a time, all of whose maps stay in the nearest cache.
+      for (int64_t x = first; x < end; x += kTogether)
         for (int64_t dy = f_.first_step(y, f_.reach_y); dy <= f_.last_step(y, f_.reach_y, f_.height); ++dy)
-          for (int64_t x = first; x < end; ++x)
-            gradient.put(y, x, dy, block + (x - first) * f_.count + f_.neighbour(dy, 0));
-        for (int64_t x = first; x < end; ++x) finish(block + (x - first) * f_.count, averages[x - first], y, x);
-        add_block(block, y, first, end, image, fresh, result);
-      }
+          gradient.put_row({y, x, smaller(end, x + kTogether)}, dy, block + (x - first) * f_.count);
+      for (int64_t x = first; x < end; ++x) finish(block + (x - first) * f_.count, averages[x - first], y, x);
+      add_block(block, strip, image, fresh, result);
     });
   }
 
@@ -256,8 +277,8 @@ class Backward {
       }
   }
 
-  void add_block(const T* block, int64_t y, int64_t first, int64_t end, int64_t image, bool fresh,
-                 const Tensor& result) const {
+  void add_block(const T* block, const Strip& strip, int64_t image, bool fresh, const Tensor& result) const {
+    const auto [y, first, end] = strip;
     const int64_t step = result.stride[1];
     for (int64_t x = first; x < end; ++x) {
       T* const to = static_cast<T*>(result.data) + image * result.stride[0] + y * result.stride[2] + x * result.stride[3];
