@@ -17,6 +17,7 @@ test: lint
 lint: $(DEV)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	$(BIN)/clang-format --dry-run --Werror csrc/*.cpp csrc/*.h
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -198,7 +198,8 @@ double with_gradient(const Tensor& embedding, const Tensor& label_map, const Win
   const TaskSums loss(cutting.tasks());
   walk_backward<T, kStep>(
       g, cutting, nullptr, embedding, norm, true, threads, result,
-      [&](auto& gradient, const Place& place, int64_t m, int64_t dy, int64_t dx, const T* distances, const T*, T* room) {
+      [&](auto& gradient, const Place& place, int64_t m, int64_t dy, int64_t dx, const T* distances, const T*,
+          T* room) {
         const Part& part = place.part;
         const Range range = inside(g, part, dx);
         I* const kinds = reinterpret_cast<I*>(room);
@@ -214,8 +215,8 @@ double with_gradient(const Tensor& embedding, const Tensor& label_map, const Win
                                           : Vector<T>{});
           const auto pull = (Vector<I>)(kind > 0) & (Vector<I>)(too_far > 0);
           const auto push = (Vector<I>)(kind < 0) & (Vector<I>)(too_near > 0);
-          const Vector<Made> coefficient = (Vector<Made>)((pull & (Vector<I>)fill<Made>(at_same)) |
-                                                          (push & (Vector<I>)fill<Made>(at_different)));
+          const Vector<Made> coefficient =
+              (Vector<Made>)((pull & (Vector<I>)fill<Made>(at_same)) | (push & (Vector<I>)fill<Made>(at_different)));
           if constexpr (kStep == Step::kDifference) return distance == 0 ? Vector<T>{} : coefficient / distance;
           return coefficient;
         });
@@ -250,9 +251,9 @@ template <typename T>
 double with_gradient(const Tensor& embedding, const Tensor& labels, const Window& window, int norm,
                      const LossOptions& options, Threads threads, const Tensor& result) {
   const bool counts = norm == kNorm1 && most_pairs(window) < (int64_t{1} << (kHalfBits<Count<T>> - 1));
-  const auto run = counts            ? with_gradient<T, Step::kSignCount>
+  const auto run = counts           ? with_gradient<T, Step::kSignCount>
                    : norm == kNorm1 ? with_gradient<T, Step::kSign>
-                                     : with_gradient<T, Step::kDifference>;
+                                    : with_gradient<T, Step::kDifference>;
   return run(embedding, labels, window, norm, options, threads, result);
 }
 

@@ -54,8 +54,8 @@ constexpr int64_t kColumns = 64;
 
 // The weights of one image as the filter, or its transpose, takes them.
 //
-// Forward, a pixel takes from its neighbour with its own weight for it. Transposed, it takes what each neighbour gave it:
-// with the neighbour's weight for the pixel, which is the one of the opposite offset, at the neighbour's place.
+// Forward, a pixel takes from its neighbour with its own weight for it. Transposed, it takes what each neighbour gave
+// it: with the neighbour's weight for the pixel, which is the one of the opposite offset, at the neighbour's place.
 struct Weights {
   const Tensor& tensor;
   int64_t image;
@@ -65,7 +65,8 @@ struct Weights {
   template <typename T>
   int64_t at(const Filter<T>& f, int64_t y, int64_t x, int64_t dy, int64_t dx) const {
     if (transposed) y += dy * f.dilation, x += dx * f.dilation, dy = -dy, dx = -dx;
-    return image * tensor.stride[0] + f.neighbour(dy, dx) * tensor.stride[1] + y * tensor.stride[2] + x * tensor.stride[3];
+    return image * tensor.stride[0] + f.neighbour(dy, dx) * tensor.stride[1] + y * tensor.stride[2] +
+           x * tensor.stride[3];
   }
 };
 
@@ -105,8 +106,8 @@ bool lie_as_taps(const Weights& weights, Taps<T>& taps) {
 
 // Room for the taps of a block of pixels of a row, whose weights lie otherwise.
 //
-// In planes each neighbour is far from the others: reading a few pixels at a time would miss the cache of page addresses
-// at every step.
+// In planes each neighbour is far from the others: reading a few pixels at a time would miss the cache of page
+// addresses at every step.
 template <typename T>
 struct Block {
   T* data;
@@ -240,7 +241,9 @@ struct Scales {
     for (int64_t x = first; x < end; ++x) {
       const int64_t i = y * f.width + x;
       const bool whole = whole_rows && f.whole_window(x, f.reach_x, f.width);
-      sums[i] = !normalize ? 0 : whole ? sum_run(taps.at(f, y, x, -f.half, -f.half), f.count) : sum_inside(f, taps, y, x);
+      sums[i] = !normalize ? 0
+                : whole    ? sum_run(taps.at(f, y, x, -f.half, -f.half), f.count)
+                           : sum_inside(f, taps, y, x);
       scale[i] = sums[i] == 0 ? 1 : 1 / sums[i];
     }
   }

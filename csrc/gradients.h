@@ -131,7 +131,8 @@ class Gradient {
     const int64_t pitch = part_.pitch;
     int64_t c = 0;
     for (; c + kChannels <= g_.channels; c += kChannels)
-      gather<T, kStep, kChannels>(runs_, runs, here + c * pitch, c * pitch, pitch, first, end, finish, result_ + c * pitch);
+      gather<T, kStep, kChannels>(runs_, runs, here + c * pitch, c * pitch, pitch, first, end, finish,
+                                  result_ + c * pitch);
     for (; c < g_.channels; ++c)
       gather<T, kStep, 1>(runs_, runs, here + c * pitch, c * pitch, pitch, first, end, finish, result_ + c * pitch);
   }
@@ -144,7 +145,8 @@ class Gradient {
     for (int64_t dy = -g_.reach_y; dy <= g_.reach_y; ++dy) {
       if (!has_row(m + dy)) continue;
       const C* coefficients = coefficients_.plane(m, dy, -g_.reach_x);
-      runs_[runs++] = {coefficients, walk_.neighbour(m + dy, -g_.reach_x), part_.pitch, g_.dilation, 2 * g_.reach_x + 1};
+      runs_[runs++] = {coefficients, walk_.neighbour(m + dy, -g_.reach_x), part_.pitch, g_.dilation,
+                       2 * g_.reach_x + 1};
     }
     return runs;
   }

@@ -46,7 +46,8 @@ class PairRows {
     if (!g_.mirrored || (dy == 0 && dx == 0)) return;
     const int64_t shift = dx * g_.dilation;
     C* const back = plane(m + dy, -dy, -dx) + base;
-    const int64_t first = smaller(larger<int64_t>(shift, 0), length), end = larger<int64_t>(length + smaller<int64_t>(shift, 0), first);
+    const int64_t first = smaller(larger<int64_t>(shift, 0), length),
+                  end = larger<int64_t>(length + smaller<int64_t>(shift, 0), first);
     fill_strip(back, 0, first, outside_);
     for (int64_t i = first; i < end; ++i) back[i] = to[i - shift];
     fill_strip(back, end, length, outside_);
@@ -54,7 +55,8 @@ class PairRows {
 
   // A pixel with itself.
   void set_centre(int64_t m, C value) const {
-    fill_strip(plane(m, 0, 0), part_.at(part_.columns.first) - g_.margin, part_.at(part_.columns.end) + g_.margin, value);
+    fill_strip(plane(m, 0, 0), part_.at(part_.columns.first) - g_.margin, part_.at(part_.columns.end) + g_.margin,
+               value);
   }
 
   // Sets the planes of row m that no pair reaches.
@@ -89,7 +91,8 @@ class PairRows {
     const C* const here = plane(m, dy, dx) + base;
     if (!g_.mirrored || (dy == 0 && dx == 0)) return here;
     const C* const there = plane(m + dy, -dy, -dx) + base + dx * g_.dilation;
-    for (int64_t i = range.first - part_.columns.first; i < range.end - part_.columns.first; ++i) room[i] = here[i] + there[i];
+    for (int64_t i = range.first - part_.columns.first; i < range.end - part_.columns.first; ++i)
+      room[i] = here[i] + there[i];
     return room;
   }
 
@@ -114,7 +117,8 @@ template <typename T, typename Value, typename Finish>
 void write_pairs(const Geometry& g, const Tensor& embedding, int norm, Threads threads, T outside, const Tensor& result,
                  const Value& value, const Finish& finish) {
   const int64_t rows = map_rows(g);
-  const Cutting cutting(g, forward_rows(g) * g.channels * g.stride + rows * g.count, g.mirrored ? g.margin : 0, sizeof(T));
+  const Cutting cutting(g, forward_rows(g) * g.channels * g.stride + rows * g.count, g.mirrored ? g.margin : 0,
+                        sizeof(T));
   const int64_t elements = round_up(Ring<T>::elements(rows, g.count, cutting.pitch()), 64);
   const Scratch scratch(elements * threads * static_cast<int64_t>(sizeof(T)));
   const auto rows_of = [&](const Place& place) {

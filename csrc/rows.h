@@ -126,7 +126,8 @@ CRISPSEG_INLINE void ask_for_run(const S* elements, int64_t count) {
 }
 
 CRISPSEG_INLINE void ask_for(const Tensor& tensor, int64_t offset, int64_t count) {
-  with_elements(tensor, [=](const auto* elements) __attribute__((always_inline)) { ask_for_run(elements + offset, count); });
+  with_elements(tensor,
+                [=](const auto* elements) __attribute__((always_inline)) { ask_for_run(elements + offset, count); });
 }
 
 // out[i] = element at offset + i · step.
@@ -220,9 +221,8 @@ void load_planes(const Tensor& tensor, int64_t offset, int64_t step, int64_t cou
       load_strip(tensor, offset + c * channel_step, step, count, planes + c * pitch);
     return;
   }
-  with_elements(tensor, [=](const auto* elements) {
-    transpose(elements + offset, step, count, channels, planes, pitch, T{});
-  });
+  with_elements(tensor,
+                [=](const auto* elements) { transpose(elements + offset, step, count, channels, planes, pitch, T{}); });
 }
 
 // The way back.
@@ -235,9 +235,8 @@ void store_planes(const Tensor& tensor, int64_t offset, int64_t step, int64_t co
       store_strip(tensor, offset + c * channel_step, step, count, planes + c * pitch);
     return;
   }
-  with_elements(tensor, [=](auto* elements) {
-    transpose(planes, pitch, channels, count, elements + offset, step, T{});
-  });
+  with_elements(tensor,
+                [=](auto* elements) { transpose(planes, pitch, channels, count, elements + offset, step, T{}); });
 }
 
 }  // namespace crispseg::CRISPSEG_LEVEL

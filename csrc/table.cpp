@@ -18,9 +18,9 @@ void local_contour_backward(const Tensor&, const Tensor&, const Window&, Threads
 void local_parity(const Tensor&, const Window&, int64_t, Threads, const Tensor&, const Tensor&);
 
 extern const Kernels kernels = {
-    local_distance,        local_distance_backward, affinity_weights,        affinity_weights_backward,
-    local_filter,          local_filter_backward,   embedding_loss,          embedding_loss_with_gradient,
-    local_contour,         local_contour_backward,  local_parity,
+    local_distance, local_distance_backward, affinity_weights, affinity_weights_backward,
+    local_filter,   local_filter_backward,   embedding_loss,   embedding_loss_with_gradient,
+    local_contour,  local_contour_backward,  local_parity,
 };
 
 }  // namespace crispseg::CRISPSEG_LEVEL

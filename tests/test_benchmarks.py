@@ -1,6 +1,7 @@
 """The benchmark compares with baselines that compute the same, times nothing wrong, and writes every row."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,8 @@ def test_a_quick_run_writes_every_row(tmp_path: Path, capsys: pytest.CaptureFixt
         assert row["milliseconds"]["runs"] == 1
         assert (row["peak_bytes"] is not None) == (contender == cases.OURS)
     assert [target["what"] for target in report["targets"]] == [target.what for target in TARGETS]
-    assert all(target["measured"] > 0 for target in report["targets"] if "memory" not in target["what"])
+    # Of such short runs a ratio may be anything, and the backward pass may seem faster than nothing.
+    assert all(math.isfinite(target["measured"]) for target in report["targets"])
     assert {entry["with"] for entry in report["scaling"]} >= {"image size", "window", "embedding channels"}
     markdown = written.with_suffix(".md").read_text()
     assert all(row.name in markdown for row in cases.rows())

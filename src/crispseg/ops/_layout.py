@@ -7,8 +7,8 @@ from torch import Tensor
 def empty_pairs(like: Tensor, count: int, height: int, width: int) -> Tensor:
     """An uninitialised (N, K, H, W) for `count` neighbours of every pixel, with batch, dtype and device of a map.
 
-    On a CPU the neighbours of a pixel lie side by side (channels-last), which is how `local_filter` reads them there; on
-    other devices every neighbour has a plane, so that pixels side by side are read together.
+    On a CPU the neighbours of a pixel lie side by side (channels-last), which is how `local_filter` reads them there;
+    on other devices every neighbour has a plane, so that pixels side by side are read together.
     """
     layout = torch.channels_last if like.device.type == "cpu" else torch.contiguous_format
     shape = (like.shape[0], count, height, width)

@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 
 from crispseg.ops import _kernels
-from crispseg.ops.embedding_loss.reference import embedding_loss_backward as embedding_loss_backward
+from crispseg.ops.embedding_loss.reference import embedding_loss_backward
+
+__all__ = ["embedding_loss", "embedding_loss_backward"]
 
 _IGNORED = torch.iinfo(torch.int32).min
 

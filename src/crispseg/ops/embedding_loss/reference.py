@@ -51,4 +51,3 @@ def _weights(parity: Tensor, valid: Tensor, balance: str, reduction: str) -> Ten
         if count:
             weights[group] = total / (count * present)
     return weights
-

@@ -13,7 +13,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from crispseg.ops.embedding_loss.reference import embedding_loss_backward as embedding_loss_backward
 from crispseg.ops._triton import (
     WIDE,
     accumulator,
@@ -34,6 +33,9 @@ from crispseg.ops._triton import (
     shift,
     triton_dtype,
 )
+from crispseg.ops.embedding_loss.reference import embedding_loss_backward
+
+__all__ = ["embedding_loss", "embedding_loss_backward"]
 
 
 def embedding_loss(
