@@ -6,7 +6,7 @@ BUILD = pyproject.toml CMakeLists.txt $(wildcard csrc/*)
 DEV = $(VENV)/.installed-dev
 CORE = $(VENV)/.installed-core
 
-.PHONY: demo test lint bench sanitize clean
+.PHONY: demo test test-reference lint bench sanitize clean
 
 demo: $(CORE)
 	$(BIN)/python demo/demo.py
@@ -24,6 +24,12 @@ lint: $(DEV)
 bench: $(DEV)
 	$(BIN)/python -m benchmarks
 
+# The tests on a build without the C++ kernels, as where there is no compiler, in an environment of its own.
+test-reference:
+	test -x .venv-reference/bin/python || $(PYTHON) -m venv .venv-reference
+	.venv-reference/bin/python -m pip install --quiet --editable '.[dev]' -C wheel.cmake=false -C wheel.py-api=py3
+	.venv-reference/bin/python -m pytest
+
 # Builds the kernels with AddressSanitizer and UndefinedBehaviorSanitizer, in an environment of their own, and runs the
 # tests that reach them.
 sanitize:
@@ -34,7 +40,7 @@ sanitize:
 	  .venv-sanitize/bin/python -m pytest -q tests/ops/test_binding.py tests/ops/test_contract.py -k "not reference and not triton"
 
 clean:
-	rm -rf $(VENV) .venv-sanitize build demo/output
+	rm -rf $(VENV) .venv-reference .venv-sanitize build demo/output
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

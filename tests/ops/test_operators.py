@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from crispseg import Window, ops
 from crispseg.nn import Affinity, EmbeddingLoss, LocalFilter
+from crispseg.ops import implementations
 from tests.ops.served import SERVERS, Server, served_by
 
 WINDOW = Window(5)
@@ -102,7 +103,11 @@ def test_maps_of_two_dtypes_are_filtered() -> None:
 
 
 def test_every_number_of_threads_gives_the_same_bits(network: Sharpening) -> None:
-    """Sums are taken in an order that does not depend on threads, and more threads than rows are no harm."""
+    """Kernels take sums in an order that does not depend on threads, and more threads than rows are no harm.
+
+    Where references serve, the order is PyTorch's, which does depend on them.
+    """
+    tolerance = {"rtol": 0.0, "atol": 0.0} if implementations.serving("cpu").module == "cpu" else {}
     image, scores, labels = example(150, 70)
     embedding = network.project(image).detach()
     results = []
@@ -120,7 +125,7 @@ def test_every_number_of_threads_gives_the_same_bits(network: Sharpening) -> Non
             torch.set_num_threads(before)
     for other in results[1:]:
         for one, two in zip(results[0], other, strict=True):
-            assert torch.equal(one, two)
+            torch.testing.assert_close(one, two, **tolerance)
 
 
 def far_apart(x: Tensor, dim: int) -> Tensor:
