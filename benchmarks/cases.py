@@ -84,13 +84,18 @@ def prepared(row: Row, contender: Contender, direction: str, inputs: Inputs) -> 
 
     arguments = [tensor.detach().requires_grad_(tensor.is_floating_point()) for tensor in tensors]
     leaves = [tensor for tensor in arguments if tensor.requires_grad]
-    upstream = inputs[row.output] if row.output else None
+    upstream = inputs[_laid_for(contender, row.output)] if row.output else None
 
     def forward_and_backward() -> tuple[Tensor, ...]:
         outputs = _tuple(contender.function(*arguments, window))
         return *outputs, *torch.autograd.grad(outputs, leaves, upstream)
 
     return forward_and_backward
+
+
+def _laid_for(contender: Contender, name: str) -> str:
+    """Name of an input in the layout that suits a contender."""
+    return "weights, NCHW" if name == "weights" and contender.name != OURS else name
 
 
 def _tuple(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -111,22 +116,23 @@ def _shift_sharpen(embedding: Tensor, scores: Tensor, window: Window) -> Tensor:
 
 
 def _filter_row(name: str, iterations: int) -> Row:
-    maps = ("scores", "weights")
+    ours, theirs = ("scores", "weights"), ("scores", "weights, NCHW")
     return Row(
         name,
         ("local_filter",),
         "scores",
         (
-            Contender(OURS, maps, partial(ops.local_filter, iterations=iterations)),
+            Contender(OURS, ours, partial(ops.local_filter, iterations=iterations)),
             _SCORES_ALONE,
-            Contender(UNFOLD, maps, partial(baselines.unfold_filter, iterations=iterations), (2, 3 + iterations)),
-            Contender(SHIFT, maps, partial(baselines.shift_filter, iterations=iterations)),
+            Contender(OURS_NCHW, theirs, partial(ops.local_filter, iterations=iterations)),
+            Contender(UNFOLD, theirs, partial(baselines.unfold_filter, iterations=iterations), (2, 3 + iterations)),
+            Contender(SHIFT, theirs, partial(baselines.shift_filter, iterations=iterations)),
         ),
     )
 
 
-# Ours takes the embedding channels-last. The baselines take the same values as PyTorch lays them by default, which is
-# the faster layout for them.
+# Ours takes the embedding channels-last, and weights as `affinity_weights` gives them. The baselines take the same
+# values as PyTorch lays them by default, which is the faster layout for them.
 _OURS, _THEIRS = ("embedding",), ("embedding, NCHW",)
 _EMBEDDING_ALONE = Contender(UNFOLD_EMBEDDING, _THEIRS, baselines.unfold_alone, (1, 1), learns=False)
 _SCORES_ALONE = Contender(UNFOLD_SCORES, ("scores",), baselines.unfold_alone, (1, 1), learns=False)

@@ -10,6 +10,7 @@ from crispseg import Window
 
 IGNORED = 255
 _BLOCK = 32
+_NCHW = ", NCHW"
 _LABELS = 3
 
 
@@ -42,6 +43,7 @@ class Problem:
             "embedding, NCHW": self.channels,
             "scores": self.classes,
             "weights": self.window.count,
+            "weights, NCHW": self.window.count,
             "distance": self.window.count,
             "boundary": 1,
             "guide": 3,
@@ -64,7 +66,10 @@ class Inputs:
         self._drawn: dict[str, Tensor] = {}
 
     def __getitem__(self, name: str) -> Tensor:
-        """The tensor; the two embeddings hold the same values, "embedding" channels-last."""
+        """The tensor. Names that end in ", NCHW" hold the same values as the others, laid as PyTorch does by default.
+
+        Otherwise the embedding is channels-last, and weights lie as `affinity_weights` gives them on the device.
+        """
         if name not in self._drawn:
             self._drawn[name] = self._draw(name)
         return self._drawn[name]
@@ -72,9 +77,11 @@ class Inputs:
     def _draw(self, name: str) -> Tensor:
         if name == "labels":
             return _blocks(self.problem)
-        if name == "embedding, NCHW":
-            return self["embedding"].contiguous()
-        layout = torch.channels_last if name == "embedding" else torch.contiguous_format
+        if name.endswith(_NCHW):
+            return self[name.removesuffix(_NCHW)].contiguous()
+        on_cpu = torch.device(self.problem.device).type == "cpu"
+        channels_last = name == "embedding" or (name == "weights" and on_cpu)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
         values = torch.empty(self.problem.shape(name), device=self.problem.device, memory_format=layout)
         # Two random pixels are 1 apart: between the margins 0.5 and 2 every pair costs, so the loss can skip none, and
         # weights stay far from what a float cannot hold.
