@@ -21,8 +21,8 @@ RED = "contract red"
 
 _TIMES_CAPTION = """\
 Milliseconds: median, and the least and the most of all runs, which took turns. Outputs are allocated inside the call.
-The embedding is channels-last for crispseg, and its weights lie as its own operation gives them; both are laid as PyTorch
-does by default for everyone else, which suits their forward better; scores NCHW. "alone" is the forward of F.unfold and
+The embedding is channels-last for crispseg, and its weights lie as its own operation gives them; both are laid as
+PyTorch does by default for everyone else, which suits them better; scores NCHW. "alone" is the forward of F.unfold and
 nothing else, beside both passes. kornia takes a guide of 3 channels, and so does crispseg in that row; the weights
 differ: kornia's fall with the square of the distance, and in space. MiB: peak memory above inputs and outputs, on a CPU
 of one call in a process of its own."""
