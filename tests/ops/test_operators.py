@@ -64,12 +64,14 @@ def test_compiles_as_one_graph_with_gradients(network: Sharpening, dynamic: bool
         torch.testing.assert_close(outputs_and_gradients(network, compiled, example(*size)), expected)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")  # PyTorch 2.11's own use of it
 def test_compiles_to_machine_code(network: Sharpening) -> None:
     compiled = torch.compile(network, fullgraph=True)
     expected = outputs_and_gradients(network, network, example())
     torch.testing.assert_close(outputs_and_gradients(network, compiled, example()), expected)
 
 
+@pytest.mark.filterwarnings("ignore:The given buffer is not writable")  # PyTorch 2.11's own reading of the file
 def test_exports_saves_and_loads(network: Sharpening) -> None:
     sizes = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
     shapes = (sizes, sizes, {1: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO})
