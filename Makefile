@@ -37,7 +37,8 @@ sanitize:
 	.venv-sanitize/bin/python -m pip install --quiet --editable . --no-deps \
 	  -C build-dir=build/sanitize -C cmake.define.CRISPSEG_SANITIZE=ON
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
-	  .venv-sanitize/bin/python -m pytest -q tests/ops/test_binding.py tests/ops/test_contract.py -k "not reference and not triton"
+	  .venv-sanitize/bin/python -m pytest -q tests/ops/test_binding.py tests/ops/test_contract.py \
+	  tests/ops/test_signs.py -k "not reference and not triton"
 
 clean:
 	rm -rf $(VENV) .venv-reference .venv-sanitize build demo/output

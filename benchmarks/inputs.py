@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from crispseg import Window
+from crispseg.ops._layout import empty_pairs
 
 IGNORED = 255
 _BLOCK = 32
@@ -79,10 +80,12 @@ class Inputs:
             return _blocks(self.problem)
         if name.endswith(_NCHW):
             return self[name.removesuffix(_NCHW)].contiguous()
-        on_cpu = torch.device(self.problem.device).type == "cpu"
-        channels_last = name == "embedding" or (name == "weights" and on_cpu)
-        layout = torch.channels_last if channels_last else torch.contiguous_format
-        values = torch.empty(self.problem.shape(name), device=self.problem.device, memory_format=layout)
+        batch, *shape = self.problem.shape(name)
+        if name == "weights":
+            values = empty_pairs(torch.empty((batch, 0, 0, 0), device=self.problem.device), *shape)
+        else:
+            layout = torch.channels_last if name == "embedding" else torch.contiguous_format
+            values = torch.empty((batch, *shape), device=self.problem.device, memory_format=layout)
         # Two random pixels are 1 apart: between the margins 0.5 and 2 every pair costs, so the loss can skip none, and
         # weights stay far from what a float cannot hold.
         highest = 3 / self.problem.channels if name == "embedding" else 1.0

@@ -48,7 +48,7 @@ double backward(const Tensor& grad, const Tensor& embedding, double hardness, co
           return distance == 0 ? Vector<T>{} : slope * weighted / distance;
         });
         if (m < place.part.rows.first || (dy == 0 && dx == 0)) return;
-        to_hardness[place.task] += sum_strip(slopes, own_columns(g, place.part, dx));
+        to_hardness[place.task] += sum_own(g, place.part, dx, slopes);
       },
       [](auto sums) { return sums; });
   return to_hardness.total();

@@ -91,7 +91,6 @@ class Level {
     kernels(sums_of(scores, weights)).local_filter(scores, weights, w, iterations, normalize, threads, result);
   }
 
-  // `grad_weights` starts as zeros.
   void local_filter_backward(Array grad_, Array scores_, Array weights_, int64_t size, int64_t dilation,
                              int64_t iterations, bool normalize, int threads, Array grad_scores_,
                              Array grad_weights_) const {

@@ -31,7 +31,6 @@ struct Filter {
 
   bool empty() const { return batch == 0 || channels == 0 || height == 0 || width == 0; }
   int64_t pixels() const { return height * width; }
-  int64_t row_elements() const { return width * padded; }
   int64_t map_elements() const { return pixels() * padded; }
   int64_t neighbour(int64_t dy, int64_t dx) const { return (dy + half) * size + dx + half; }
 
@@ -115,19 +114,26 @@ struct Block {
 
   // Weights that point outside the image are left as they are; no one reads them.
   Taps<T> fetch(const Filter<T>& f, const Weights& weights, const Strip& strip) const {
-    T* const planes = data + f.count * kColumns;
     const auto [y, first, end] = strip;
+    const Tensor& tensor = weights.tensor;
+    const Taps<T> taps{data - first * f.count, 0, f.count, false};
+    if (tensor.stride[1] == 1 && !weights.transposed) {  // side by side, in another type
+      for (int64_t x = first; x < end; ++x)
+        load_strip(tensor, weights.at(f, y, x, -f.half, -f.half), 1, f.count, data + (x - first) * f.count);
+      return taps;
+    }
+    T* const planes = data + f.count * kColumns;
     for (int64_t dy = f.first_step(y, f.reach_y); dy <= f.last_step(y, f.reach_y, f.height); ++dy) {
       for (int64_t dx = -f.reach_x; dx <= f.reach_x; ++dx) {
         const int64_t from = larger(first, -dx * f.dilation), to = smaller(end, f.width - dx * f.dilation);
         if (from >= to) continue;
-        const int64_t offset = weights.at(f, y, from, dy, dx), step = weights.tensor.stride[3];
-        ask_for(weights.tensor, offset + kColumns * step, kColumns * step);
-        load_strip(weights.tensor, offset, step, to - from, planes + f.neighbour(dy, dx) * kColumns + from - first);
+        const int64_t offset = weights.at(f, y, from, dy, dx), step = tensor.stride[3];
+        if (step == 1) ask_for(tensor, offset + kColumns, kColumns);
+        load_strip(tensor, offset, step, to - from, planes + f.neighbour(dy, dx) * kColumns + from - first);
       }
     }
     transpose(planes, kColumns, f.count, end - first, data, f.count, T{});
-    return {data - first * f.count, 0, f.count, false};
+    return taps;
   }
 };
 
@@ -249,15 +255,6 @@ struct Scales {
   }
 
  private:
-  static CRISPSEG_INLINE T sum_run(const T* run, int64_t count) {
-    Vector<T> v = {};
-    int64_t i = 0;
-    for (; i + kLanes<T> <= count; i += kLanes<T>) v += load(run + i);
-    T total = sum<T>(v);
-    for (; i < count; ++i) total += run[i];
-    return total;
-  }
-
   static T sum_inside(const Filter<T>& f, const Taps<T>& taps, int64_t y, int64_t x) {
     const int64_t first_dx = f.first_step(x, f.reach_x), last_dx = f.last_step(x, f.reach_x, f.width);
     T total = 0;

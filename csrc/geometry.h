@@ -57,7 +57,7 @@ class Cutting {
   // visits too, because they reach into it.
   Cutting(const Geometry& g, int64_t column_elements, int64_t extension, int64_t element_bytes)
       : g_(g), extension_(extension) {
-    constexpr int64_t kCacheBytes = 768 << 10;  // what the rings may take of a core's own cache
+    constexpr int64_t kCacheBytes = 768 << 10;  // what the rings may take: of a core's own cache, 1 MB and more
     constexpr int64_t kNarrowest = 64;
     constexpr int64_t kBandRows = 64;
     const int64_t column_bytes = larger<int64_t>(column_elements * element_bytes, 1);

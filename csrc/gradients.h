@@ -241,21 +241,13 @@ void walk_backward(const Geometry& g, const Cutting& cutting, const Tensor* grad
   });
 }
 
-// The part of a strip by column that is within the tile and inside the image: what this part, and no other, counts.
-inline Range own_columns(const Geometry& g, const Part& part, int64_t dx) {
+// Sum of the part of a strip by column that is within the tile and inside the image: what this part, and no other,
+// counts.
+template <typename T>
+double sum_own(const Geometry& g, const Part& part, int64_t dx, const T* strip) {
   const Range range = inside(g, part, dx);
   const int64_t first = larger(range.first, part.tile.first), end = smaller(range.end, part.tile.end);
-  return {first - part.columns.first, larger(first, end) - part.columns.first};
-}
-
-template <typename T>
-double sum_strip(const T* strip, Range range) {
-  Vector<T> sums = {};
-  int64_t i = range.first;
-  for (; i + kLanes<T> <= range.end; i += kLanes<T>) sums += load(strip + i);
-  double total = sum<T>(sums);
-  for (; i < range.end; ++i) total += strip[i];
-  return total;
+  return first < end ? sum_run(strip + first - part.columns.first, end - first) : 0;
 }
 
 }  // namespace crispseg::CRISPSEG_LEVEL

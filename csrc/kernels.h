@@ -22,7 +22,7 @@ struct Kernels {
                                       int norm, Threads, const Tensor& result);
   void (*local_filter)(const Tensor& scores, const Tensor& weights, const Window&, int64_t iterations, bool normalize,
                        Threads, const Tensor& result);
-  // Adds to grad_weights, which are float64 where scores or weights are, else float32.
+  // grad_weights are float64 where scores or weights are, else float32.
   void (*local_filter_backward)(const Tensor& grad, const Tensor& scores, const Tensor& weights, const Window&,
                                 int64_t iterations, bool normalize, Threads, const Tensor& grad_scores,
                                 const Tensor& grad_weights);

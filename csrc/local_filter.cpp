@@ -175,12 +175,12 @@ class Backward {
 
   // Takes the average off the dots of the pixel (y, x), and makes 0 what points outside.
   void finish(T* dots, T average, int64_t y, int64_t x) const {
-    const int64_t first_dy = f_.first_step(y, f_.reach_y), last_dy = f_.last_step(y, f_.reach_y, f_.height);
-    const int64_t first_dx = f_.first_step(x, f_.reach_x), last_dx = f_.last_step(x, f_.reach_x, f_.width);
-    if (first_dy == -f_.half && last_dy == f_.half && first_dx == -f_.half && last_dx == f_.half) {
+    if (f_.whole_window(y, f_.reach_y, f_.height) && f_.whole_window(x, f_.reach_x, f_.width)) {
       for (int64_t k = 0; k < f_.count; ++k) dots[k] -= average;
       return;
     }
+    const int64_t first_dy = f_.first_step(y, f_.reach_y), last_dy = f_.last_step(y, f_.reach_y, f_.height);
+    const int64_t first_dx = f_.first_step(x, f_.reach_x), last_dx = f_.last_step(x, f_.reach_x, f_.width);
     for (int64_t dy = -f_.half; dy <= f_.half; ++dy)
       for (int64_t dx = -f_.half; dx <= f_.half; ++dx) {
         const bool inside = dy >= first_dy && dy <= last_dy && dx >= first_dx && dx <= last_dx;
@@ -215,9 +215,20 @@ class Backward {
 };
 
 template <typename T>
+void set_zero(const Tensor& tensor) {
+  T* const to = static_cast<T*>(tensor.data);
+  for (int64_t n = 0; n < tensor.shape[0]; ++n)
+    for (int64_t k = 0; k < tensor.shape[1]; ++k)
+      for (int64_t y = 0; y < tensor.shape[2]; ++y)
+        for (int64_t x = 0; x < tensor.shape[3]; ++x)
+          to[n * tensor.stride[0] + k * tensor.stride[1] + y * tensor.stride[2] + x * tensor.stride[3]] = 0;
+}
+
+template <typename T>
 void backward(const Tensor& grad, const Tensor& scores, const Tensor& weights, const Window& window, int64_t iterations,
               bool normalize, Threads threads, const Tensor& grad_scores, const Tensor& grad_weights) {
   const Filter<T> f(scores, window);
+  if (f.channels == 0) set_zero<T>(grad_weights);
   if (f.empty()) return;
   Backward<T> way_back(f, iterations, threads);
   for (int64_t image = 0; image < f.batch; ++image)

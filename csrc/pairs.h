@@ -7,8 +7,7 @@
 // - dilation d: rows that differ by a multiple of d form a class; a class is walked on its own, as a dense image.
 // - stride s: a row is split by column modulo s into s phases; centres are phase 0, and a neighbour of all centres is a
 //   shift of one phase.
-// - at stride 1 a pair is met from both sides, d(i, j) = d(j, i): only the half of the window below the centre is
-// walked.
+// - at stride 1 a pair is met from both sides, d(i, j) = d(j, i): only half of the window, below the centre, is walked.
 //
 // "Column" below counts centres: column x of phase p is pixel column s · x + p.
 #pragma once

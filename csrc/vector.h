@@ -144,6 +144,16 @@ CRISPSEG_INLINE T sum(Vector<T, kBytes> v) {
   return Halves<T, kBytes>::sum(v);
 }
 
+template <typename T>
+CRISPSEG_INLINE T sum_run(const T* run, int64_t count) {
+  Vector<T> sums = {};
+  int64_t i = 0;
+  for (; i + kLanes<T> <= count; i += kLanes<T>) sums += load(run + i);
+  T total = sum<T>(sums);
+  for (; i < count; ++i) total += run[i];
+  return total;
+}
+
 template <typename A>
 constexpr A smaller(A a, A b) {
   return b < a ? b : a;

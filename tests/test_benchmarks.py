@@ -1,7 +1,6 @@
 """The benchmark compares with baselines that compute the same, times nothing wrong, and writes every row."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,6 @@ def test_baselines_compute_what_we_compute(row: cases.Row, contender: cases.Cont
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.skipif("local_contour" not in ops.__all__, reason="there is no local_contour")
 def test_contours_agree_where_a_line_is_its_two_ends() -> None:
     # Wider windows have lines that pass exactly between two pixels, and the centre is a matter of definition.
     row, inputs = cases.row_named("local_contour"), Inputs(Problem(size=9, window_size=3))
@@ -83,8 +81,10 @@ def test_a_quick_run_writes_every_row(tmp_path: Path, capsys: pytest.CaptureFixt
         assert row["milliseconds"]["runs"] == 1
         assert (row["peak_bytes"] is not None) == (contender == cases.OURS)
     assert [target["what"] for target in report["targets"]] == [target.what for target in TARGETS]
-    # Of such short runs a ratio may be anything, and the backward pass may seem faster than nothing.
-    assert all(math.isfinite(target["measured"]) for target in report["targets"])
+    for target in report["targets"]:
+        # What the backward adds to the forward is a difference, and may be below nothing in a run this short.
+        least = -1 if target["what"].startswith("backward ÷ forward") else 0
+        assert target["measured"] > least or "memory" in target["what"]
     assert {entry["with"] for entry in report["scaling"]} >= {"image size", "window", "embedding channels"}
     markdown = written.with_suffix(".md").read_text()
     assert all(row.name in markdown for row in cases.rows())

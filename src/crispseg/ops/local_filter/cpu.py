@@ -23,8 +23,6 @@ def local_filter_backward(
     grad_scores = torch.empty_like(scores, requires_grad=False)
     dtype = torch.promote_types(torch.promote_types(scores.dtype, weights.dtype), torch.float32)
     grad_weights = torch.empty_like(weights, dtype=dtype, requires_grad=False)
-    if not scores.numel():
-        grad_weights.zero_()
     _kernels.kernels().local_filter_backward(
         grad.detach(),
         scores.detach(),
