@@ -102,6 +102,16 @@ def test_maps_of_two_dtypes_are_filtered() -> None:
     assert half.dtype == torch.float32
     torch.testing.assert_close(half, expected, rtol=0.02, atol=0.02)
     assert ops.local_filter(scores.half(), weights, WINDOW).dtype == torch.float16
+    side_by_side = weights.bfloat16().contiguous(memory_format=torch.channels_last)
+    assert torch.equal(ops.local_filter(scores, side_by_side, WINDOW), half)
+
+
+def test_scores_without_a_channel_give_weights_no_gradient() -> None:
+    weights = torch.rand(1, WINDOW.count, 3, 4, requires_grad=True)
+    filtered = ops.local_filter(torch.rand(1, 0, 3, 4), weights, WINDOW)
+    assert filtered.shape == (1, 0, 3, 4)
+    (found,) = torch.autograd.grad(filtered.sum(), weights)
+    assert torch.equal(found, torch.zeros_like(weights))
 
 
 def test_every_number_of_threads_gives_the_same_bits(network: Sharpening) -> None:
