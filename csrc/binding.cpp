@@ -1,10 +1,12 @@
 // The door to Python: checks every argument, so that no call from Python can reach memory that is not its own.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -81,31 +83,40 @@ class Level {
   }
 
   void local_filter(Array scores_, Array weights_, int64_t size, int64_t dilation, int64_t iterations, bool normalize,
-                    int threads, Array result_) const {
+                    int threads, Array result_, Array sums_, std::optional<Array> states_) const {
     const Tensor scores = map("scores", scores_), weights = map("weights", weights_),
                  result = output("result", result_);
     const Window w = filter_window(scores, weights, size, dilation, iterations);
     require_like("result", result, scores);
+    const Tensor sums = filter_sums(sums_, scores, weights);
+    const std::optional<Tensor> states = filter_states(states_, scores, sums, iterations);
+    if (states) output("states", *states_);
     threads = checked_threads(threads);
     const nb::gil_scoped_release release;
-    kernels(sums_of(scores, weights)).local_filter(scores, weights, w, iterations, normalize, threads, result);
+    kernels(sums.type).local_filter(scores, weights, w, iterations, normalize, threads, result, sums,
+                                    states ? &*states : nullptr);
   }
 
-  void local_filter_backward(Array grad_, Array scores_, Array weights_, int64_t size, int64_t dilation,
-                             int64_t iterations, bool normalize, int threads, Array grad_scores_,
-                             Array grad_weights_) const {
-    const Tensor grad = map("grad", grad_), scores = map("scores", scores_), weights = map("weights", weights_);
-    const Tensor grad_scores = output("grad_scores", grad_scores_),
-                 grad_weights = output("grad_weights", grad_weights_);
-    const Window w = filter_window(scores, weights, size, dilation, iterations);
-    require_like("grad", grad, scores);
-    require_like("grad_scores", grad_scores, scores);
-    require_like("grad_weights", grad_weights, weights);
-    require(grad_weights.type == sums_of(scores, weights), "grad_weights has not the dtype of the sums");
+  void local_filter_backward(Array grad_, Array weights_, Array sums_, std::optional<Array> states_, int64_t size,
+                             int64_t dilation, int64_t iterations, int threads, Array grad_scores_,
+                             std::optional<Array> grad_weights_) const {
+    const Tensor grad = map("grad", grad_), weights = map("weights", weights_),
+                 grad_scores = output("grad_scores", grad_scores_);
+    const Window w = filter_window(grad, weights, size, dilation, iterations);
+    require_like("grad_scores", grad_scores, grad);
+    const Tensor sums = filter_sums(sums_, grad, weights);
+    const std::optional<Tensor> states = filter_states(states_, grad, sums, iterations);
+    std::optional<Tensor> grad_weights;
+    require(states_.has_value() == grad_weights_.has_value(), "states and grad_weights go together");
+    if (grad_weights_) {
+      grad_weights = output("grad_weights", *grad_weights_);
+      require_like("grad_weights", *grad_weights, weights);
+      require(grad_weights->type == sums.type, "grad_weights has not the dtype of the sums");
+    }
     threads = checked_threads(threads);
     const nb::gil_scoped_release release;
-    kernels(sums_of(scores, weights))
-        .local_filter_backward(grad, scores, weights, w, iterations, normalize, threads, grad_scores, grad_weights);
+    kernels(sums.type).local_filter_backward(grad, weights, sums, states ? &*states : nullptr, w, iterations, threads,
+                                             grad_scores, grad_weights ? &*grad_weights : nullptr);
   }
 
   double embedding_loss(Array embedding_, Array labels_, int64_t size, int64_t dilation, double near, double far,
@@ -185,9 +196,25 @@ class Level {
       refuse(std::string(name) + " is not float32 or float64");
   }
 
-  static Type sums_of(const Tensor& scores, const Tensor& weights) {
+  static Tensor filter_sums(const Array& array, const Tensor& scores, const Tensor& weights) {
+    const Tensor sums = map("sums", array);
     const bool wide = scores.type == Type::kFloat64 || weights.type == Type::kFloat64;
-    return wide ? Type::kFloat64 : Type::kFloat32;
+    require(sums.type == (wide ? Type::kFloat64 : Type::kFloat32), "sums have not the dtype of the sums");
+    require_shape("sums", sums, scores.shape[0], 1, scores.shape[2], scores.shape[3]);
+    require_contiguous("sums", sums);
+    return sums;
+  }
+
+  static std::optional<Tensor> filter_states(const std::optional<Array>& array, const Tensor& scores,
+                                             const Tensor& sums, int64_t iterations) {
+    if (!array) return std::nullopt;
+    const Tensor states = map("states", *array);
+    require(states.type == sums.type, "states have not the dtype of the sums");
+    require(iterations < kMostIterations, "iterations is more than states are kept for");
+    const int64_t padded = (scores.shape[1] + kStateLanes - 1) / kStateLanes * kStateLanes;
+    require_shape("states", states, (iterations + 1) * scores.shape[0], padded, scores.shape[2], scores.shape[3]);
+    require_channels_last("states", states);
+    return states;
   }
 
   static Window filter_window(const Tensor& scores, const Tensor& weights, int64_t size, int64_t dilation,
@@ -240,8 +267,12 @@ NB_MODULE(_C, module) {
       .def("local_distance_backward", &Level::local_distance_backward)
       .def("affinity_weights", &Level::affinity_weights)
       .def("affinity_weights_backward", &Level::affinity_weights_backward)
-      .def("local_filter", &Level::local_filter)
-      .def("local_filter_backward", &Level::local_filter_backward)
+      .def("local_filter", &Level::local_filter, nb::arg("scores"), nb::arg("weights"), nb::arg("size"),
+           nb::arg("dilation"), nb::arg("iterations"), nb::arg("normalize"), nb::arg("threads"), nb::arg("result"),
+           nb::arg("sums"), nb::arg("states").none())
+      .def("local_filter_backward", &Level::local_filter_backward, nb::arg("grad"), nb::arg("weights"), nb::arg("sums"),
+           nb::arg("states").none(), nb::arg("size"), nb::arg("dilation"), nb::arg("iterations"), nb::arg("threads"),
+           nb::arg("grad_scores"), nb::arg("grad_weights").none())
       .def("embedding_loss", &Level::embedding_loss)
       .def("embedding_loss_with_gradient", &Level::embedding_loss_with_gradient)
       .def("local_contour", &Level::local_contour)

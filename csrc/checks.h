@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "parallel.h"
 #include "tensor.h"
 
 namespace crispseg {
@@ -16,6 +17,8 @@ using Array = nb::ndarray<nb::device::cpu>;
 
 constexpr int64_t kLargestSide = int64_t{1} << 20;
 constexpr int kMostThreads = 1024;
+constexpr int64_t kMostIterations = int64_t{1} << 20;
+constexpr int64_t kStateLanes = 8;  // channels of a state are a multiple: whole vectors at every level
 
 [[noreturn]] inline void refuse(const std::string& message) { throw nb::value_error(message.c_str()); }
 
@@ -79,16 +82,33 @@ inline void require_shape(const char* name, const Tensor& tensor, int64_t n, int
   }
 }
 
-inline void require_contiguous(const char* name, const Tensor& tensor) {
+inline bool is_empty(const Tensor& tensor) {
+  bool empty = false;
+  for (const int64_t extent : tensor.shape) empty |= extent == 0;
+  return empty;
+}
+
+inline bool is_dense(const Tensor& tensor, const int (&innermost_first)[4]) {
+  if (is_empty(tensor)) return true;
   int64_t stride = 1;
-  for (int i = 3; i >= 0; --i) {
-    if (tensor.shape[i] > 1 && tensor.stride[i] != stride) refuse(std::string(name) + " is not contiguous");
+  for (const int i : innermost_first) {
+    if (tensor.shape[i] > 1 && tensor.stride[i] != stride) return false;
     stride *= tensor.shape[i];
   }
+  return true;
+}
+
+inline void require_contiguous(const char* name, const Tensor& tensor) {
+  if (!is_dense(tensor, {3, 2, 1, 0})) refuse(std::string(name) + " is not contiguous");
+}
+
+inline void require_channels_last(const char* name, const Tensor& tensor) {
+  if (!is_dense(tensor, {1, 3, 2, 0})) refuse(std::string(name) + " is not channels-last");
 }
 
 // No two elements share memory, so that a kernel's threads may write them all.
 inline void require_own_elements(const char* name, const Tensor& tensor) {
+  if (is_empty(tensor)) return;
   for (int i = 0; i < 4; ++i) {
     if (tensor.shape[i] < 2) continue;
     int64_t span = 0;  // elements that the dimensions with smaller strides reach
@@ -132,6 +152,7 @@ inline void require_like(const char* name, const Tensor& tensor, const Tensor& o
 inline Tensor output(const char* name, const Array& array) {
   const Tensor result = map(name, array);
   require_own_elements(name, result);
+  ask_for_large_pages(array.data(), static_cast<int64_t>(array.nbytes()));
   return result;
 }
 

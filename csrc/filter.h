@@ -16,12 +16,13 @@ struct Filter {
   int64_t batch, channels, height, width, padded;
   int64_t size, count, dilation, half, reach_y, reach_x;
 
-  Filter(const Tensor& scores, const Window& window)
+  // `channels_with_padding` is 0 for the least.
+  Filter(const Tensor& scores, const Window& window, int64_t channels_with_padding)
       : batch(scores.shape[0]),
         channels(scores.shape[1]),
         height(scores.shape[2]),
         width(scores.shape[3]),
-        padded(round_up(scores.shape[1], kNarrowLanes<T>)),
+        padded(channels_with_padding > 0 ? channels_with_padding : round_up(scores.shape[1], kNarrowLanes<T>)),
         size(window.size),
         count(window.size * window.size),
         dilation(window.dilation),

@@ -54,63 +54,88 @@ class Rooms {
   Scratch memory_;
 };
 
+// The sums of one image's weights, one for each pixel.
+template <typename T>
+T* sums_of(const Filter<T>& f, const Tensor& sums, int64_t image) {
+  return static_cast<T*>(sums.data) + image * f.pixels();
+}
+
+// The scores of one image before the first pass, and after every one.
+template <typename T>
+T* state_of(const Filter<T>& f, const Tensor& states, int64_t pass, int64_t image) {
+  return static_cast<T*>(states.data) + (pass * f.batch + image) * f.map_elements();
+}
+
+template <typename T>
+void set_zero(const Tensor& tensor) {
+  T* const to = static_cast<T*>(tensor.data);
+  for (int64_t n = 0; n < tensor.shape[0]; ++n)
+    for (int64_t k = 0; k < tensor.shape[1]; ++k)
+      for (int64_t y = 0; y < tensor.shape[2]; ++y)
+        for (int64_t x = 0; x < tensor.shape[3]; ++x)
+          to[n * tensor.stride[0] + k * tensor.stride[1] + y * tensor.stride[2] + x * tensor.stride[3]] = 0;
+}
+
 template <typename T>
 void forward(const Tensor& scores, const Tensor& weight_map, const Window& window, int64_t iterations, bool normalize,
-             Threads threads, const Tensor& result) {
-  const Filter<T> f(scores, window);
+             Threads threads, const Tensor& result, const Tensor& sums, const Tensor* states) {
+  const Filter<T> f(scores, window, states != nullptr ? states->shape[1] : 0);
+  if (f.channels == 0) set_zero<T>(sums);
   if (f.empty()) return;
   constexpr int64_t kBytes = sizeof(T);
-  const Scratch one(f.map_elements() * kBytes), two(f.map_elements() * kBytes);
-  const Scratch scales(2 * f.pixels() * kBytes);
+  // Where states are not kept, two maps take turns.
+  const Maps turns(states != nullptr ? 0 : 2, f.map_elements() * kBytes);
+  const Scratch scales(f.pixels() * kBytes);
   const Rooms<T> rooms(f, threads);
   T* const scale = static_cast<T*>(scales.data());
-  const Scales<T> fresh{scale + f.pixels(), scale, normalize};
   for (int64_t image = 0; image < f.batch; ++image) {
     const Weights weights{weight_map, image, false};
-    T* from = static_cast<T*>(one.data());
-    T* to = static_cast<T*>(two.data());
-    by_strips(f, threads, [&](const Strip& strip, int) { load_strip_of(f, scores, image, strip, from); });
-    for (int64_t pass = 0; pass < iterations; ++pass) {
+    const Scales<T> fresh{sums_of(f, sums, image), scale, normalize};
+    const auto map = [&](int64_t pass) {
+      return states != nullptr ? state_of(f, *states, pass, image) : static_cast<T*>(turns[pass % 2]);
+    };
+    by_strips(f, threads, [&](const Strip& strip, int) { load_strip_of(f, scores, image, strip, map(0)); });
+    for (int64_t pass = 0; pass < iterations; ++pass)
       by_strips(f, threads, [&](const Strip& strip, int thread) {
-        filter_strip(f, weights, rooms.block(thread), from, strip, pass == 0 ? &fresh : nullptr, scale, to);
-        if (pass == iterations - 1) store_strip_of(f, to, result, image, strip);
+        filter_strip(f, weights, rooms.block(thread), map(pass), strip, pass == 0 ? &fresh : nullptr, scale,
+                     map(pass + 1));
+        if (pass == iterations - 1) store_strip_of(f, map(iterations), result, image, strip);
       });
-      T* const swapped = from;
-      from = to;
-      to = swapped;
-    }
   }
 }
 
 // The way back through all passes of one image.
 //
-// Scores after every pass are computed anew and kept; gradients are kept for a few passes, which then go into the
-// gradient of the weights together, so that this large map is read and written seldom.
+// Gradients are kept for a few passes, which then go into the gradient of the weights together, so that this large map
+// is read and written seldom.
 template <typename T>
 class Backward {
  public:
-  Backward(const Filter<T>& f, int64_t iterations, Threads threads)
+  // Without `states`, and then `grad_weights`, the way to the scores alone.
+  Backward(const Filter<T>& f, int64_t iterations, Threads threads, const Tensor* states, const Tensor* grad_weights)
       : f_(f),
         iterations_(iterations),
         threads_(threads),
-        states_(iterations + 1, f.map_elements() * kBytes),
-        gradients_(smaller(kKept, iterations) + 1, f.map_elements() * kBytes),
-        scales_(3 * f.pixels() * kBytes),
+        states_(states),
+        grad_weights_(grad_weights),
+        kept_(states == nullptr ? 1 : smaller(kKept, iterations)),
+        gradients_(kept_ + 1, f.map_elements() * kBytes),
+        scales_(2 * f.pixels() * kBytes),
         rooms_(f, threads),
         scale_(static_cast<T*>(scales_.data())),
-        sums_(scale_ + f.pixels()),
-        ones_(sums_ + f.pixels()) {
+        ones_(scale_ + f.pixels()) {
     for (int64_t i = 0; i < f.pixels(); ++i) ones_[i] = 1;
-    for (int64_t slot = 0; slot <= smaller(kKept, iterations); ++slot) slots_[slot] = static_cast<T*>(gradients_[slot]);
+    for (int64_t slot = 0; slot <= kept_; ++slot) slots_[slot] = static_cast<T*>(gradients_[slot]);
   }
 
-  void run(const Tensor& grad, const Tensor& scores, const Tensor& weight_map, int64_t image, bool normalize,
-           const Tensor& grad_scores, const Tensor& grad_weights) {
-    filter_again(scores, {weight_map, image, false}, image, normalize);
+  void run(const Tensor& grad, const Tensor& weight_map, const Tensor& sums, int64_t image, const Tensor& grad_scores) {
+    const T* const sum = sums_of(f_, sums, image);
     by_strips(f_, threads_, [&](const Strip& strip, int) {
       load_strip_of(f_, grad, image, strip, slots_[0]);
-      for (int64_t i = strip.y * f_.width + strip.first; i < strip.y * f_.width + strip.end; ++i)
+      for (int64_t i = strip.y * f_.width + strip.first; i < strip.y * f_.width + strip.end; ++i) {
+        scale_[i] = sum[i] == 0 ? 1 : 1 / sum[i];
         for (int64_t c = 0; c < f_.padded; ++c) slots_[0][i * f_.padded + c] *= scale_[i];
+      }
     });
     const Weights transposed{weight_map, image, true};
     bool fresh = true;
@@ -121,8 +146,8 @@ class Backward {
                         slots_[slot + 1]);
         if (first) store_strip_of(f_, slots_[slot + 1], grad_scores, image, strip);
       });
-      if (++slot < kKept && !first) continue;
-      add_weight_gradient(pass, slot, image, fresh, grad_weights);
+      if (++slot < kept_ && !first) continue;
+      if (states_ != nullptr) add_weight_gradient(pass, slot, sum, image, fresh);
       fresh = false;
       T* const newest = slots_[slot];
       slots_[slot] = slots_[0];
@@ -136,40 +161,26 @@ class Backward {
   static constexpr int64_t kKept = 8;
   static constexpr int64_t kTogether = 16;
 
-  T* state(int64_t pass) const { return static_cast<T*>(states_[pass]); }
-
-  void filter_again(const Tensor& scores, const Weights& weights, int64_t image, bool normalize) {
-    by_strips(f_, threads_, [&](const Strip& strip, int) { load_strip_of(f_, scores, image, strip, state(0)); });
-    const Scales<T> fresh{sums_, scale_, normalize};
-    // The scores after the last pass are needed only where weights are divided by their sum. Without, the first pass is
-    // made all the same, for its scales.
-    for (int64_t pass = 0; pass < larger<int64_t>(iterations_ - (normalize ? 0 : 1), 1); ++pass)
-      by_strips(f_, threads_, [&](const Strip& strip, int thread) {
-        filter_strip(f_, weights, rooms_.block(thread), state(pass), strip, pass == 0 ? &fresh : nullptr, scale_,
-                     state(pass + 1));
-      });
-  }
-
   // `slots` gradients: of pass `pass` in the last slot, of the pass after it in the one before, and so on. With `fresh`
   // they replace what is in the result.
-  void add_weight_gradient(int64_t pass, int64_t slots, int64_t image, bool fresh, const Tensor& result) {
+  void add_weight_gradient(int64_t pass, int64_t slots, const T* sum, int64_t image, bool fresh) {
     const T *before[kKept], *after[kKept];
     for (int64_t slot = 0; slot < slots; ++slot) {
-      before[slot] = state(pass + slots - 1 - slot);
-      after[slot] = state(pass + slots - slot);
+      before[slot] = state_of(f_, *states_, pass + slots - 1 - slot, image);
+      after[slot] = state_of(f_, *states_, pass + slots - slot, image);
     }
     const WeightGradient<T> gradient{f_, slots_, before, after, slots};
     by_strips(f_, threads_, [&](const Strip& strip, int thread) {
       const auto [y, first, end] = strip;
       T* const block = rooms_.block(thread).data;
       T* const averages = rooms_.averages(thread);
-      for (int64_t x = first; x < end; ++x) averages[x - first] = sums_[y * f_.width + x] != 0 ? gradient.own(y, x) : 0;
+      for (int64_t x = first; x < end; ++x) averages[x - first] = sum[y * f_.width + x] != 0 ? gradient.own(y, x) : 0;
       // A few pixels at a time, all of whose maps stay in the nearest cache.
       for (int64_t x = first; x < end; x += kTogether)
         for (int64_t dy = f_.first_step(y, f_.reach_y); dy <= f_.last_step(y, f_.reach_y, f_.height); ++dy)
           gradient.put_row({y, x, smaller(end, x + kTogether)}, dy, block + (x - first) * f_.count);
       for (int64_t x = first; x < end; ++x) finish(block + (x - first) * f_.count, averages[x - first], y, x);
-      add_block(block, strip, image, fresh, result);
+      add_block(block, strip, image, fresh);
     });
   }
 
@@ -189,8 +200,9 @@ class Backward {
       }
   }
 
-  void add_block(const T* block, const Strip& strip, int64_t image, bool fresh, const Tensor& result) const {
+  void add_block(const T* block, const Strip& strip, int64_t image, bool fresh) const {
     const auto [y, first, end] = strip;
+    const Tensor& result = *grad_weights_;
     const int64_t step = result.stride[1];
     for (int64_t x = first; x < end; ++x) {
       T* const to =
@@ -207,48 +219,40 @@ class Backward {
   const Filter<T>& f_;
   int64_t iterations_;
   Threads threads_;
-  Maps states_, gradients_;
+  const Tensor* states_;
+  const Tensor* grad_weights_;
+  int64_t kept_;
+  Maps gradients_;
   Scratch scales_;
   Rooms<T> rooms_;
-  T *scale_, *sums_, *ones_;
+  T *scale_, *ones_;
   T* slots_[kKept + 1];
 };
 
 template <typename T>
-void set_zero(const Tensor& tensor) {
-  T* const to = static_cast<T*>(tensor.data);
-  for (int64_t n = 0; n < tensor.shape[0]; ++n)
-    for (int64_t k = 0; k < tensor.shape[1]; ++k)
-      for (int64_t y = 0; y < tensor.shape[2]; ++y)
-        for (int64_t x = 0; x < tensor.shape[3]; ++x)
-          to[n * tensor.stride[0] + k * tensor.stride[1] + y * tensor.stride[2] + x * tensor.stride[3]] = 0;
-}
-
-template <typename T>
-void backward(const Tensor& grad, const Tensor& scores, const Tensor& weights, const Window& window, int64_t iterations,
-              bool normalize, Threads threads, const Tensor& grad_scores, const Tensor& grad_weights) {
-  const Filter<T> f(scores, window);
-  if (f.channels == 0) set_zero<T>(grad_weights);
+void backward(const Tensor& grad, const Tensor& weights, const Tensor& sums, const Tensor* states, const Window& window,
+              int64_t iterations, Threads threads, const Tensor& grad_scores, const Tensor* grad_weights) {
+  const Filter<T> f(grad, window, states != nullptr ? states->shape[1] : 0);
+  if (f.channels == 0 && grad_weights != nullptr) set_zero<T>(*grad_weights);
   if (f.empty()) return;
-  Backward<T> way_back(f, iterations, threads);
-  for (int64_t image = 0; image < f.batch; ++image)
-    way_back.run(grad, scores, weights, image, normalize, grad_scores, grad_weights);
+  Backward<T> way_back(f, iterations, threads, states, grad_weights);
+  for (int64_t image = 0; image < f.batch; ++image) way_back.run(grad, weights, sums, image, grad_scores);
 }
 
 }  // namespace
 
 void local_filter(const Tensor& scores, const Tensor& weights, const Window& window, int64_t iterations, bool normalize,
-                  Threads threads, const Tensor& result) {
-  with_sums(weights.type == Type::kFloat64 ? weights.type : scores.type, [&](auto zero) {
-    forward<decltype(zero)>(scores, weights, window, iterations, normalize, threads, result);
+                  Threads threads, const Tensor& result, const Tensor& sums, const Tensor* states) {
+  with_sums(sums.type, [&](auto zero) {
+    forward<decltype(zero)>(scores, weights, window, iterations, normalize, threads, result, sums, states);
   });
 }
 
-void local_filter_backward(const Tensor& grad, const Tensor& scores, const Tensor& weights, const Window& window,
-                           int64_t iterations, bool normalize, Threads threads, const Tensor& grad_scores,
-                           const Tensor& grad_weights) {
-  with_sums(grad_weights.type, [&](auto zero) {
-    backward<decltype(zero)>(grad, scores, weights, window, iterations, normalize, threads, grad_scores, grad_weights);
+void local_filter_backward(const Tensor& grad, const Tensor& weights, const Tensor& sums, const Tensor* states,
+                           const Window& window, int64_t iterations, Threads threads, const Tensor& grad_scores,
+                           const Tensor* grad_weights) {
+  with_sums(sums.type, [&](auto zero) {
+    backward<decltype(zero)>(grad, weights, sums, states, window, iterations, threads, grad_scores, grad_weights);
   });
 }
 

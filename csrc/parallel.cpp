@@ -1,5 +1,9 @@
 #include "parallel.h"
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include <atomic>
 #include <cstdlib>
 #include <new>
@@ -26,11 +30,23 @@ void run_parallel(int64_t tasks, int threads, void (*run)(void*, int64_t, int), 
   for (std::thread& other : others) other.join();
 }
 
+void ask_for_large_pages(void* data, int64_t bytes) {
+#ifdef MADV_HUGEPAGE
+  constexpr uintptr_t kPage = uintptr_t{1} << 21;
+  const uintptr_t start = reinterpret_cast<uintptr_t>(data);
+  const uintptr_t first = (start + kPage - 1) / kPage * kPage, end = (start + bytes) / kPage * kPage;
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
+#else
+  (void)data, (void)bytes;
+#endif
+}
+
 Scratch::Scratch(int64_t bytes) : data_(nullptr) {
   constexpr int64_t kAlignment = 64;
   if (bytes <= 0) return;
   data_ = std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
   if (data_ == nullptr) throw std::bad_alloc();
+  ask_for_large_pages(data_, bytes);
 }
 
 Scratch::~Scratch() { std::free(data_); }

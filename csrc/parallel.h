@@ -1,4 +1,4 @@
-// Threads and scratch memory: the two things that kernels ask of the system. Compiled once, for every level.
+// Threads and memory: the two things that kernels ask of the system. Compiled once, for every level.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,10 @@ namespace crispseg {
 // Threads live as long as the call: nothing has to survive a fork, and nothing spins while PyTorch works. Starting one
 // takes some 20 microseconds.
 void run_parallel(int64_t tasks, int threads, void (*run)(void* context, int64_t task, int thread), void* context);
+
+// Asks for large pages in memory that is about to be written: new memory comes a page at a time, and for small pages
+// that takes longer than some kernels do. Advice only.
+void ask_for_large_pages(void* data, int64_t bytes);
 
 // Memory aligned to a cache line, released with the object.
 //

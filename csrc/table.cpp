@@ -7,9 +7,10 @@ void local_distance(const Tensor&, const Window&, int, Threads, const Tensor&);
 void local_distance_backward(const Tensor&, const Tensor&, const Window&, int, Threads, const Tensor&);
 void affinity_weights(const Tensor&, double, const Window&, int, bool, Threads, const Tensor&);
 double affinity_weights_backward(const Tensor&, const Tensor&, double, const Window&, int, Threads, const Tensor&);
-void local_filter(const Tensor&, const Tensor&, const Window&, int64_t, bool, Threads, const Tensor&);
-void local_filter_backward(const Tensor&, const Tensor&, const Tensor&, const Window&, int64_t, bool, Threads,
-                           const Tensor&, const Tensor&);
+void local_filter(const Tensor&, const Tensor&, const Window&, int64_t, bool, Threads, const Tensor&, const Tensor&,
+                  const Tensor*);
+void local_filter_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor*, const Window&, int64_t, Threads,
+                           const Tensor&, const Tensor*);
 double embedding_loss(const Tensor&, const Tensor&, const Window&, int, const LossOptions&, Threads);
 double embedding_loss_with_gradient(const Tensor&, const Tensor&, const Window&, int, const LossOptions&, Threads,
                                     const Tensor&);

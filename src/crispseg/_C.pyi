@@ -53,21 +53,21 @@ class Kernels:
         normalize: bool,
         threads: int,
         result: Tensor,
-        /,
+        sums: Tensor,
+        states: Tensor | None,
     ) -> None: ...
     def local_filter_backward(
         self,
         grad: Tensor,
-        scores: Tensor,
         weights: Tensor,
+        sums: Tensor,
+        states: Tensor | None,
         size: int,
         dilation: int,
         iterations: int,
-        normalize: bool,
         threads: int,
         grad_scores: Tensor,
-        grad_weights: Tensor,
-        /,
+        grad_weights: Tensor | None,
     ) -> None: ...
     def embedding_loss(
         self,

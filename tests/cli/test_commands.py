@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -166,3 +168,13 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
     assert all(f"  {name} " in printed for name in COMMANDS)
     assert run("shrapen") == 2
     assert "no command 'shrapen'; expected one of sharpen" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    command = [sys.executable, "-m", "crispseg", "info"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

@@ -65,10 +65,12 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
     strided, pairs = matching(draw, (batch, count, *grid)), matching(draw, (batch, count, height, width))
     result = matching(draw, (batch, channels, height, width))
     boundary, contour = matching(draw, (batch, 1, height, width)), matching(draw, (batch, 1, height, width))
+    sums, flag = matching(draw, (batch, 1, height, width)), draw(st.booleans())
+    kept = matching(draw, (batch * max(iterations + 1, 0), 8 * (channels > 0), height, width))
+    states = kept.contiguous(memory_format=torch.channels_last) if flag and kept.ndim == 4 else kept if flag else None
     labels = draw(st.sampled_from([torch.int32, torch.int64, torch.float32]))
     ids = torch.zeros((batch, height, width), dtype=labels) if draw(st.booleans()) else draw(tensors())
     flags = [torch.zeros((batch, count, *grid), dtype=torch.bool) for _ in range(2)]
-    flag = draw(st.booleans())
     real = draw(st.floats())
     loss = [embedding, ids, size, dilation, real, real, norm, stride, flag, flag, threads]
     every: dict[str, list[Any]] = {
@@ -76,10 +78,11 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
         "local_distance_backward": [strided, embedding, size, dilation, norm, stride, threads, result],
         "affinity_weights": [embedding, real, size, dilation, norm, flag, threads, pairs],
         "affinity_weights_backward": [pairs, embedding, real, size, dilation, norm, threads, result],
-        "local_filter": [embedding, pairs, size, dilation, iterations, flag, threads, result],
+        "local_filter": [embedding, pairs, size, dilation, iterations, flag, threads, result, sums, states],
         "local_filter_backward": [
-            *(result, embedding, pairs, size, dilation, iterations, flag, threads),
-            *(matching(draw, (batch, channels, height, width)), matching(draw, (batch, count, height, width))),
+            *(result, pairs, sums, states, size, dilation, iterations, threads),
+            matching(draw, (batch, channels, height, width)),
+            matching(draw, (batch, count, height, width)) if flag else None,
         ],
         "embedding_loss": loss,
         "embedding_loss_with_gradient": [*loss, result],

@@ -1,5 +1,6 @@
 """Who serves what, and why."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from unittest import mock
@@ -44,3 +45,9 @@ def test_a_gpu_is_served_by_triton_where_it_is_installed() -> None:
 def test_other_devices_are_served_by_the_reference() -> None:
     assert "there are no kernels for this device" in implementations.describe("local_parity", "mps")
     assert implementations.describe("affinity", "mps") == "plain PyTorch, one expression"
+
+
+def test_kernels_are_built_where_there_is_a_compiler() -> None:
+    """A kernel that does not compile must not pass by the references serving; `make test-reference` leaves this out."""
+    if any(shutil.which(name) for name in ("c++", "g++", "clang++")):
+        assert implementations.serving("cpu").module == "cpu"

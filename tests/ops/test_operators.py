@@ -114,6 +114,34 @@ def test_scores_without_a_channel_give_weights_no_gradient() -> None:
     assert torch.equal(found, torch.zeros_like(weights))
 
 
+def test_saved_scores_may_come_back_in_another_layout() -> None:
+    """As from `torch.autograd.graph.save_on_cpu`, which keeps no strides."""
+    _, scores, _ = example()
+    leaves = (scores.requires_grad_(), torch.rand(2, WINDOW.count, 12, 9).requires_grad_())
+    expected = torch.autograd.grad(ops.local_filter(*leaves, WINDOW, iterations=3).square().sum(), leaves)
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: x.contiguous(), lambda x: x):
+        filtered = ops.local_filter(*leaves, WINDOW, iterations=3)
+    for one, two in zip(torch.autograd.grad(filtered.square().sum(), leaves), expected, strict=True):
+        assert torch.equal(one, two)
+
+
+def test_scores_learn_alone_and_nothing_of_the_passes_is_kept() -> None:
+    _, scores, _ = example()
+    weights = torch.rand(2, WINDOW.count, 12, 9)
+    kept: list[int] = []
+
+    def keep(x: Tensor) -> Tensor:
+        kept.append(x.numel())
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        alone = ops.local_filter(scores.requires_grad_(), weights, WINDOW, iterations=11)
+    assert sum(kept) < weights.numel() + scores.numel()
+    both = ops.local_filter(scores, weights.requires_grad_(), WINDOW, iterations=11)
+    (one,), (two,) = (torch.autograd.grad(x.square().sum(), scores) for x in (alone, both))
+    torch.testing.assert_close(one, two)
+
+
 def test_every_number_of_threads_gives_the_same_bits(network: Sharpening) -> None:
     """Kernels take sums in an order that does not depend on threads, and more threads than rows are no harm.
 

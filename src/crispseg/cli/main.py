@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -33,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # Commands are imported when they are called: `sharpen` must not wait for the training libraries.
         importlib.import_module(f"crispseg.cli.{name}").main(rest)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who read our output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt as interrupt:
         print(f"crispseg {name}: interrupted{interrupt}", file=sys.stderr)
         return 130

@@ -1,7 +1,8 @@
-"""How values of pairs lie in memory."""
+"""How values of pairs, and scores between passes, lie in memory."""
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 
 def empty_pairs(like: Tensor, count: int, height: int, width: int) -> Tensor:
@@ -19,3 +20,25 @@ def laid_out(pairs: Tensor) -> Tensor:
     """Values of pairs in that layout; copied where they lie otherwise."""
     wanted = empty_pairs(pairs, *pairs.shape[1:])
     return pairs if pairs.stride() == wanted.stride() else wanted.copy_(pairs)
+
+
+def empty_states(scores: Tensor, iterations: int, dtype: torch.dtype) -> Tensor:
+    """An uninitialised (iterations + 1, N, C', H, W) for scores before the first pass of a filter and after each.
+
+    On a CPU the channels of a pixel lie side by side, and C' is the next multiple of 8 so that they are whole vectors;
+    those beyond C are to be 0. On other devices C' is C.
+    """
+    batch, channels, height, width = scores.shape
+    if scores.device.type != "cpu":
+        return scores.new_empty((iterations + 1, batch, channels, height, width), dtype=dtype)
+    padded = channels + -channels % 8
+    return scores.new_empty((iterations + 1, batch, height, width, padded), dtype=dtype).movedim(-1, 2)
+
+
+def laid_out_states(states: Tensor) -> Tensor:
+    """States in that layout, given (iterations + 1, N, C, H, W) or themselves; copied where they lie otherwise."""
+    if states.device.type != "cpu":
+        return states.contiguous()
+    by_pixel = states.movedim(2, -1)
+    missing = -by_pixel.shape[-1] % 8
+    return (pad(by_pixel, (0, missing)) if missing else by_pixel).contiguous().movedim(-1, 2)

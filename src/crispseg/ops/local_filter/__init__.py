@@ -41,7 +41,8 @@ def local_filter(
     check_window_axis("weights", weights, window)
     check_same_grid("scores", scores, "weights", weights)
     check_count("iterations", iterations)
+    learns = weights.requires_grad and torch.is_grad_enabled()
     result: Tensor = torch.ops.crispseg.local_filter(
-        scores, weights, window.size, window.dilation, iterations, normalize
-    )
+        scores, weights, window.size, window.dilation, iterations, normalize, learns
+    )[0]
     return result

@@ -4,27 +4,16 @@ import torch
 from torch import Tensor
 
 from crispseg.ops import _kernels
+from crispseg.ops._layout import laid_out_states
+from crispseg.ops.local_filter.registration import empty_results
 
 
-def local_filter(scores: Tensor, weights: Tensor, size: int, dilation: int, iterations: int, normalize: bool) -> Tensor:
-    """See `crispseg.ops.local_filter`."""
-    result = torch.empty_like(scores, requires_grad=False)
-    threads = torch.get_num_threads()
+def local_filter(
+    scores: Tensor, weights: Tensor, size: int, dilation: int, iterations: int, normalize: bool, learns: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See `crispseg.ops.local_filter`; sums of the weights, and where they learn the scores of every pass."""
+    result, sums, states = empty_results(scores, weights, size, dilation, iterations, normalize, learns)
     _kernels.kernels().local_filter(
-        scores.detach(), weights.detach(), size, dilation, iterations, normalize, threads, result
-    )
-    return result
-
-
-def local_filter_backward(
-    grad: Tensor, scores: Tensor, weights: Tensor, size: int, dilation: int, iterations: int, normalize: bool
-) -> tuple[Tensor, Tensor]:
-    """Gradients to scores and weights."""
-    grad_scores = torch.empty_like(scores, requires_grad=False)
-    dtype = torch.promote_types(torch.promote_types(scores.dtype, weights.dtype), torch.float32)
-    grad_weights = torch.empty_like(weights, dtype=dtype, requires_grad=False)
-    _kernels.kernels().local_filter_backward(
-        grad.detach(),
         scores.detach(),
         weights.detach(),
         size,
@@ -32,7 +21,29 @@ def local_filter_backward(
         iterations,
         normalize,
         torch.get_num_threads(),
-        grad_scores,
-        grad_weights,
+        result,
+        sums,
+        states.flatten(0, 1) if learns else None,
     )
-    return grad_scores, grad_weights.to(weights.dtype)
+    return result, sums, states
+
+
+def local_filter_backward(
+    grad: Tensor, weights: Tensor, sums: Tensor, states: Tensor, size: int, dilation: int, iterations: int, learns: bool
+) -> tuple[Tensor, Tensor]:
+    """Gradients to scores, and to weights where they learn."""
+    to_scores = torch.empty_like(grad, requires_grad=False)
+    to_weights = torch.empty_like(weights, dtype=sums.dtype, requires_grad=False) if learns else weights.new_empty(0)
+    _kernels.kernels().local_filter_backward(
+        grad.detach(),
+        weights.detach(),
+        sums.contiguous(),
+        laid_out_states(states).flatten(0, 1) if learns else None,
+        size,
+        dilation,
+        iterations,
+        torch.get_num_threads(),
+        to_scores,
+        to_weights if learns else None,
+    )
+    return to_scores, to_weights.to(weights.dtype)

@@ -1,49 +1,51 @@
-"""`local_filter` in plain PyTorch: a loop over the window, with a backward that keeps only the scores of each pass."""
+"""`local_filter` in plain PyTorch: a loop over the window, either way."""
 
 import torch
 from torch import Tensor
 
+from crispseg.ops._layout import laid_out_states
 from crispseg.ops._shift import shifts
+from crispseg.ops.local_filter.registration import sums_dtype
 from crispseg.window import Window
 
 
-def local_filter(scores: Tensor, weights: Tensor, size: int, dilation: int, iterations: int, normalize: bool) -> Tensor:
-    """See `crispseg.ops.local_filter`."""
-    window = Window(size, dilation)
-    wide, _ = _normalized(scores, weights, window, normalize)
-    filtered = scores.to(wide.dtype)
+def local_filter(
+    scores: Tensor, weights: Tensor, size: int, dilation: int, iterations: int, normalize: bool, learns: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See `crispseg.ops.local_filter`; sums of the weights, and where they learn the scores of every pass."""
+    window, dtype = Window(size, dilation), sums_dtype(scores, weights)
+    wide = _inside(weights.detach().contiguous(), window).to(dtype)
+    # A sum of 0 divides nothing, as one that is not asked for.
+    sums = wide.sum(1, keepdim=True) if normalize else wide.new_zeros((wide.shape[0], 1, *wide.shape[2:]))
+    states = [scores.to(dtype)]
     for _ in range(iterations):
-        filtered = _pass(filtered, wide, window)
-    return torch.empty_like(scores).copy_(filtered)
+        states.append(_pass(states[-1], wide / _divisor(sums), window))
+    result = torch.empty_like(scores).copy_(states[-1])
+    return result, sums, laid_out_states(torch.stack(states)) if learns else wide.new_empty(0)
 
 
 def local_filter_backward(
-    grad: Tensor, scores: Tensor, weights: Tensor, size: int, dilation: int, iterations: int, normalize: bool
+    grad: Tensor, weights: Tensor, sums: Tensor, states: Tensor, size: int, dilation: int, iterations: int, learns: bool
 ) -> tuple[Tensor, Tensor]:
-    """Gradients to scores and weights."""
-    window = Window(size, dilation)
-    wide, total = _normalized(scores, weights, window, normalize)
-    states = [scores.to(wide.dtype)]
-    for _ in range(iterations - 1):
-        states.append(_pass(states[-1], wide, window))
-    upstream, to_weights = grad.to(wide.dtype), torch.zeros_like(wide)
-    for state in reversed(states):
-        upstream, step = _pass_backward(upstream, state, wide, window)
-        to_weights += step
-    if normalize:
-        # The quotient rule; a sum of 0 divided nothing.
-        through_sum = (to_weights * wide).sum(1, keepdim=True).masked_fill(total == 0, 0)
-        to_weights = (to_weights - through_sum) / total.masked_fill(total == 0, 1)
-    to_weights = _inside(to_weights, window)
-    return torch.empty_like(scores).copy_(upstream), torch.empty_like(weights).copy_(to_weights)
+    """Gradients to scores, and to weights where they learn."""
+    window, channels = Window(size, dilation), grad.shape[1]
+    wide = _inside(weights.detach().contiguous(), window).to(sums.dtype)
+    upstream, to_shares = grad.to(sums.dtype), torch.zeros_like(wide)
+    for i in reversed(range(iterations)):
+        if learns:
+            to_shares += _to_weights(upstream, states[i, :, :channels], window)
+        upstream = _to_scores(upstream, wide / _divisor(sums), window)
+    to_scores = torch.empty_like(grad).copy_(upstream)
+    if not learns:
+        return to_scores, weights.new_empty(0)
+    # The quotient rule.
+    through_sum = (to_shares * wide / _divisor(sums)).sum(1, keepdim=True).masked_fill(sums == 0, 0)
+    to_weights = _inside((to_shares - through_sum) / _divisor(sums), window)
+    return to_scores, torch.empty_like(weights).copy_(to_weights)
 
 
-def _normalized(scores: Tensor, weights: Tensor, window: Window, normalize: bool) -> tuple[Tensor, Tensor]:
-    """Weights in the accumulation dtype, 0 outside the image and divided by their sum; and that sum."""
-    dtype = torch.promote_types(torch.promote_types(scores.dtype, weights.dtype), torch.float32)
-    wide = _inside(weights.detach().contiguous(), window).to(dtype)
-    total = wide.sum(1, keepdim=True)
-    return (wide / total.masked_fill(total == 0, 1) if normalize else wide), total
+def _divisor(sums: Tensor) -> Tensor:
+    return sums.masked_fill(sums == 0, 1)
 
 
 def _inside(weights: Tensor, window: Window) -> Tensor:
@@ -62,11 +64,19 @@ def _pass(scores: Tensor, weights: Tensor, window: Window) -> Tensor:
     return result
 
 
-def _pass_backward(grad: Tensor, scores: Tensor, weights: Tensor, window: Window) -> tuple[Tensor, Tensor]:
-    grad_scores, grad_weights = scores.new_zeros(scores.shape), weights.new_zeros(weights.shape)
-    for n in range(scores.shape[0]):
-        for shift in shifts(window, *scores.shape[-2:]):
-            upstream = grad[n, :, *shift.centre]
-            grad_scores[n, :, *shift.neighbour].addcmul_(weights[n, shift.k, *shift.centre], upstream)
-            grad_weights[n, shift.k, *shift.centre] = (upstream * scores[n, :, *shift.neighbour]).sum(0)
-    return grad_scores, grad_weights
+def _to_scores(grad: Tensor, weights: Tensor, window: Window) -> Tensor:
+    """Gradient of a pass to its scores: each pixel gives its neighbours by what it took from them."""
+    result = grad.new_zeros(grad.shape)
+    for upstream, weight, target in zip(grad, weights, result, strict=True):
+        for shift in shifts(window, *grad.shape[-2:]):
+            target[:, *shift.neighbour].addcmul_(weight[shift.k][shift.centre], upstream[:, *shift.centre])
+    return result
+
+
+def _to_weights(grad: Tensor, scores: Tensor, window: Window) -> Tensor:
+    """Gradient of a pass to its weights: how well the neighbour's scores go with what is asked of the pixel."""
+    result = grad.new_zeros((grad.shape[0], window.count, *grad.shape[2:]))
+    for upstream, image, target in zip(grad, scores, result, strict=True):
+        for shift in shifts(window, *grad.shape[-2:]):
+            target[shift.k][shift.centre] = (upstream[:, *shift.centre] * image[:, *shift.neighbour]).sum(0)
+    return result

@@ -11,6 +11,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from crispseg.ops._layout import laid_out_states
 from crispseg.ops._triton import (
     WIDE,
     accumulator,
@@ -26,45 +27,49 @@ from crispseg.ops._triton import (
     shift,
     triton_dtype,
 )
+from crispseg.ops.local_filter.registration import sums_dtype
 
 
-def local_filter(scores: Tensor, weights: Tensor, size: int, dilation: int, iterations: int, normalize: bool) -> Tensor:
-    """See `crispseg.ops.local_filter`."""
+def local_filter(
+    scores: Tensor, weights: Tensor, size: int, dilation: int, iterations: int, normalize: bool, learns: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See `crispseg.ops.local_filter`; sums of the weights, and where they learn the scores of every pass."""
     weights, filtered = rows_in_memory(weights), rows_in_memory(scores)
-    wide = accumulator(scores, weights)
-    for left in reversed(range(iterations)):
-        target = scores.new_empty(scores.shape, dtype=wide if left else scores.dtype)
-        _run_pass(filtered, weights, target, None, size, dilation, transposed=False, normalize=normalize)
+    batch, _, height, width = scores.shape
+    wide = sums_dtype(scores, weights)
+    sums = scores.new_zeros((batch, 1, height, width), dtype=wide)
+    states = scores.new_empty((iterations + 1, *scores.shape) if learns else 0, dtype=wide)
+    if learns:
+        filtered = states[0].copy_(scores)
+    for i in range(iterations):
+        last = i + 1 == iterations
+        target = states[i + 1] if learns else scores.new_empty(scores.shape, dtype=scores.dtype if last else wide)
+        total = sums if i == 0 else None
+        _run_pass(filtered, weights, target, total, size, dilation, transposed=False, normalize=normalize)
         filtered = target
-    return laid_out_like(filtered, scores)
+    if not learns:
+        return laid_out_like(filtered, scores), sums, states
+    return torch.empty_like(scores).copy_(filtered), sums, laid_out_states(states)
 
 
 def local_filter_backward(
-    grad: Tensor, scores: Tensor, weights: Tensor, size: int, dilation: int, iterations: int, normalize: bool
+    grad: Tensor, weights: Tensor, sums: Tensor, states: Tensor, size: int, dilation: int, iterations: int, learns: bool
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of `local_filter` with respect to scores and weights, shapes and dtypes of them.
-
-    The maps between the passes are worked out again, and kept with the gradients that arrive at each pass, divided by
-    the sum of the weights.
-    """
-    given, weights, wide = weights, rows_in_memory(weights), accumulator(scores, weights)
-    maps = scores.new_empty((iterations + 1, *scores.shape), dtype=wide)
-    grads = scores.new_empty((iterations, *scores.shape), dtype=wide)
-    total = weights.new_empty((weights.shape[0], *weights.shape[2:]), dtype=wide) if normalize else None
-    maps[0].copy_(scores)
-    # The last map is needed for the gradient of the division alone.
-    for i in range(iterations if normalize else iterations - 1):
-        _run_pass(maps[i], weights, maps[i + 1], total, size, dilation, transposed=False, normalize=normalize)
-    if total is None:
-        grads[-1].copy_(grad)
-    else:
-        torch.div(grad, total.masked_fill(total == 0, 1).unsqueeze(1), out=grads[-1])
+    """Gradients to scores, and to weights where they learn; for these, what arrives at every pass is kept."""
+    given, weights = weights, rows_in_memory(weights)
+    kept = iterations if learns else min(iterations, 2)
+    grads = grad.new_empty((kept, *grad.shape), dtype=sums.dtype)
+    torch.div(grad, sums.masked_fill(sums == 0, 1), out=grads[(iterations - 1) % kept])
     for i in reversed(range(1, iterations)):
-        _run_pass(grads[i], weights, grads[i - 1], total, size, dilation, transposed=True, normalize=normalize)
-    grad_scores = scores.new_empty(scores.shape)
-    _run_pass(grads[0], weights, grad_scores, None, size, dilation, transposed=True, normalize=False)
-    grad_weights = _grad_weights(grads, maps, total, weights, size, dilation)
-    return laid_out_like(grad_scores, scores), laid_out_like(grad_weights, given)
+        arrived, target = grads[i % kept], grads[(i - 1) % kept]
+        _run_pass(arrived, weights, target, sums, size, dilation, transposed=True, normalize=True)
+    to_scores = grad.new_empty(grad.shape)
+    _run_pass(grads[0], weights, to_scores, None, size, dilation, transposed=True, normalize=False)
+    if not learns:
+        return laid_out_like(to_scores, grad), weights.new_empty(0)
+    states = states[:, :, : grad.shape[1]].contiguous()
+    to_weights = _to_weights(grads, states, sums, weights, size, dilation)
+    return laid_out_like(to_scores, grad), laid_out_like(to_weights, given)
 
 
 def _run_pass(
@@ -106,9 +111,7 @@ def _run_pass(
     )
 
 
-def _grad_weights(
-    grads: Tensor, maps: Tensor, total: Tensor | None, weights: Tensor, size: int, dilation: int
-) -> Tensor:
+def _to_weights(grads: Tensor, states: Tensor, sums: Tensor, weights: Tensor, size: int, dilation: int) -> Tensor:
     passes, batch, channels, height, width = grads.shape
     result = weights.new_empty(weights.shape)
     block, warps = neighbour_block(size * size)
@@ -117,8 +120,8 @@ def _grad_weights(
         _weights_backward,
         batch * blocks * parts,
         grads,
-        maps,
-        total,
+        states,
+        sums,
         result,
         passes,
         batch,
@@ -208,7 +211,7 @@ def _pass(
 @triton.jit
 def _weights_backward(
     p_grads,
-    p_maps,
+    p_states,
     p_total,
     p_out,
     passes,
@@ -235,19 +238,16 @@ def _weights_backward(
     plane = tl.cast(height, tl.int64) * width
     o_pixel = address(i_row, i_column, width)  # [BX]
     o_neighbour = o_pixel[None, :] + shift(o_row, o_column, width)[:, None]  # [BK, BX]
-    if p_total is not None:
-        b_total = tl.load(p_total + i_n * plane + o_pixel, m_pixel, 1.0)  # [BX]
-        m_divided = m_pixel & (b_total != 0)  # [BX]
+    m_divided = m_pixel & (tl.load(p_total + i_n * plane + o_pixel, m_pixel, 0.0) != 0)  # [BX]
     b_sum = tl.zeros([BK, BX], ACC)
     for i_pass in range(passes):
         o_map = (tl.cast(i_pass, tl.int64) * batch + i_n) * channels * plane
         for _ in range(channels):
             b_grad = tl.load(p_grads + o_map + o_pixel, m_pixel, 0.0)  # [BX]
-            b_score = tl.load(p_maps + o_map + o_neighbour, m_pair, 0.0)  # [BK, BX]
-            if p_total is not None:
-                # The next map is the mean that the division makes of these scores.
-                p_mean = p_maps + o_map + batch * (channels * plane) + o_pixel  # [BX]
-                b_score -= tl.load(p_mean, m_divided, 0.0)[None, :]
+            b_score = tl.load(p_states + o_map + o_neighbour, m_pair, 0.0)  # [BK, BX]
+            # The next state is the mean that the division makes of these scores.
+            p_mean = p_states + o_map + batch * (channels * plane) + o_pixel  # [BX]
+            b_score -= tl.load(p_mean, m_divided, 0.0)[None, :]
             b_sum += b_grad[None, :] * b_score
             o_map += plane
     o_out = ((i_n * (SIZE * SIZE) + i_k) * plane)[:, None] + o_pixel[None, :]  # [BK, BX]
