@@ -3,5 +3,13 @@
 from crispseg.nn.affinity import Affinity
 from crispseg.nn.embedding_loss import EmbeddingLoss
 from crispseg.nn.local_filter import LocalFilter
+from crispseg.nn.segmentation_aware_conv import SegmentationAware, SegmentationAwareConv2d, segmentation_aware
 
-__all__ = ["Affinity", "EmbeddingLoss", "LocalFilter"]
+__all__ = [
+    "Affinity",
+    "EmbeddingLoss",
+    "LocalFilter",
+    "SegmentationAware",
+    "SegmentationAwareConv2d",
+    "segmentation_aware",
+]
