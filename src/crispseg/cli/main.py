@@ -12,7 +12,7 @@ COMMANDS = {
     "sharpen": "make the segmentation of images crisp",
     "evaluate": "measure what sharpening gains on labelled images",
     "tune": "find hardness, window and iterations on labelled images",
-    "train": "train the embedding network",
+    "train": "train a network",
     "info": "show versions, devices, implementations and weights",
 }
 """Every command has a module of its name here, with a function `main(arguments)`."""

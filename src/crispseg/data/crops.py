@@ -90,22 +90,36 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         return Crop.draw(rng, height, width, self.size, self.zoom).apply(sample, self.size)
 
 
-class ConsecutiveSampler(Sampler[int]):
-    """`count` numbers in a row, from wherever the run stands when an epoch begins.
+class ConsecutiveBatches(Sampler[list[int]]):
+    """Batches of crops in a row, from wherever the run stands when an epoch begins.
+
+    Processes take turns: together they see the crops that one process with larger batches would.
 
     Args:
-        count: Crops in an epoch.
-        start: Gives the number of crops that the run has seen; asked at the beginning of every epoch, so that a resumed
-            run goes on where it stopped.
+        count: Batches in an epoch, of each process.
+        size: Crops in a batch.
+        start: Gives the number of batches that each process has seen; asked at the beginning of every epoch, so that a
+            resumed run goes on where it stopped.
+        process: Gives the number of this process and how many there are; asked then too.
+
+    Example:
+        >>> list(ConsecutiveBatches(2, 3, start=lambda: 4, process=lambda: (1, 2)))
+        [[27, 28, 29], [33, 34, 35]]
     """
 
-    def __init__(self, count: int, start: Callable[[], int]) -> None:
+    def __init__(
+        self, count: int, size: int, *, start: Callable[[], int], process: Callable[[], tuple[int, int]]
+    ) -> None:
         self.count = count
+        self.size = size
         self.start = start
+        self.process = process
 
     def __len__(self) -> int:
         return self.count
 
-    def __iter__(self) -> Iterator[int]:
-        start = self.start()
-        return iter(range(start, start + self.count))
+    def __iter__(self) -> Iterator[list[int]]:
+        start, (process, processes) = self.start(), self.process()
+        for batch in range(start, start + self.count):
+            first = (batch * processes + process) * self.size
+            yield list(range(first, first + self.size))

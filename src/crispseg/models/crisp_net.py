@@ -2,12 +2,11 @@
 
 from typing import Literal
 
-import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
 from crispseg.checks import check_choice, check_map
 from crispseg.errors import InputError
-from crispseg.models.segmenter import scores_of
+from crispseg.models.segmenter import scores_of, upsample_scores
 from crispseg.nn import Affinity, LocalFilter
 
 
@@ -56,6 +55,11 @@ class CrispNet(nn.Module):
         self.filter = filter
         self.on = on
 
+    @property
+    def classes(self) -> int | None:
+        """C, where the segmentation network says it."""
+        return getattr(self.segmenter, "classes", None)
+
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) images to (N, C, H, W) filtered logits."""
         scores, _ = self.score_with_embedding(image)
@@ -65,7 +69,7 @@ class CrispNet(nn.Module):
         """Filtered logits, and the embedding that they were filtered by."""
         check_map("image", image)
         scores = scores_of(self.segmenter, image)
-        scores = F.interpolate(scores, image.shape[-2:], mode="bilinear", align_corners=False)
+        scores = upsample_scores(self.segmenter, scores, (image.shape[-2], image.shape[-1]))
         embedding = self.embedding(image)
         weights = self.affinity(embedding)
         if self.on == "logits":

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
 from crispseg.errors import InputError
@@ -25,3 +26,15 @@ def scores_of(network: nn.Module, image: Tensor) -> Tensor:
             f"{type(network).__name__} gives {found}; expected scores (N, C, h, w), or a mapping with them at 'out'"
         )
     return scores
+
+
+def upsample_scores(network: nn.Module, scores: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring a network's scores to the size of its image, bilinearly, as its grid lies on it."""
+    if tuple(scores.shape[-2:]) == tuple(size):
+        return scores
+    return F.interpolate(scores, size, mode="bilinear", align_corners=aligns_corners(network))
+
+
+def aligns_corners(network: nn.Module) -> bool:
+    """Whether the first and the last score lie on the corners of the image; else each lies amid the pixels it is of."""
+    return bool(getattr(network, "align_corners", False))

@@ -1,76 +1,75 @@
-"""What is learned: an embedding network under the paper's losses (sec. 3.1 and 4.1)."""
+"""An embedding network under the paper's losses (sec. 3.1 and 4.1)."""
 
-import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import astuple
+from pathlib import Path
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
-from lightning import LightningModule
 from torch import Tensor
-from torch.optim.lr_scheduler import LambdaLR
 
+from crispseg.checks import check_not_negative
+from crispseg.data.labels import shrink_labels
 from crispseg.evaluation.pairs import PairCounts, count_pairs
 from crispseg.models import EmbeddingNet
+from crispseg.models.embedding_net import save_embedding_net
 from crispseg.nn import EmbeddingLoss
+from crispseg.training.optimizers import Adam, Optimizer
+from crispseg.training.schedules import Cosine, Schedule
+from crispseg.training.task import Batch, Task
 
 _VALIDATION_STRIDE = 4
 
 
-class EmbeddingTask(LightningModule):
-    """Train an `EmbeddingNet`.
+class EmbeddingTask(Task):
+    """Train an `EmbeddingNet`; measure the share of pairs on the right side of the margins, same and different.
 
     Args:
         network: The network.
         loss: Loss of the final embedding, and of the five layers behind it.
         side_weight: Weight of the loss at each of the five layers, at their own resolution; 0 leaves them out. The
             paper uses 1.
-        learning_rate: Highest learning rate of Adam.
-        warmup: Steps over which the learning rate rises from 0.
-        steps: Steps over which it falls to 0 again, along a cosine.
-        val_names: A name for each validation data set.
+        optimizer: How its parameters change; Adam at 1e-3 by default.
+        schedule: How the learning rate does; along a cosine by default.
+
+    Raises:
+        InputError: If `side_weight` is negative.
     """
+
+    weights_file = "embedding.safetensors"
+    network: EmbeddingNet
 
     def __init__(
         self,
         network: EmbeddingNet,
         loss: EmbeddingLoss,
         *,
-        side_weight: float,
-        learning_rate: float,
-        warmup: int,
-        steps: int,
-        val_names: list[str],
+        side_weight: float = 0.0,
+        optimizer: Optimizer | None = None,
+        schedule: Schedule | None = None,
     ) -> None:
-        super().__init__()
-        self.network = network
+        check_not_negative("side_weight", side_weight)
+        super().__init__(network, optimizer or Adam(), schedule or Cosine())
         self.loss = loss
         self.side_weight = side_weight
-        self.learning_rate = learning_rate
-        self.warmup = warmup
-        self.steps = steps
-        self.val_names = val_names
-        self.val_pairs: list[PairCounts] = []
+        self.pairs: list[PairCounts] = []
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def loss_of(self, batch: Batch) -> dict[str, Tensor]:
         image, labels = batch
         embedding, taps = self.network.embed_with_taps(image)
-        total: Tensor = self.loss(embedding, labels)
-        self.log("loss/final", total, prog_bar=True)
+        terms = {"final": self.loss(embedding, labels)}
         if self.side_weight:
             for name, tap in taps.items():
                 side = self.loss(tap, shrink_labels(labels, tap.shape[-2], tap.shape[-1]))
-                self.log(f"loss/{name}", side)
-                total = total + self.side_weight * side
-        return total
+                terms[name] = self.side_weight * side
+        return terms
 
-    def on_validation_epoch_start(self) -> None:
-        self.val_pairs = [PairCounts(0, 0, 0, 0) for _ in self.val_names]
+    def start_measuring(self) -> None:
+        self.pairs = [PairCounts(0, 0, 0, 0) for _ in self.val_names]
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
+    def measure(self, batch: Batch, data: int) -> None:
         image, labels = batch
         loss = self.loss
-        self.val_pairs[dataloader_idx] += count_pairs(
+        self.pairs[data] += count_pairs(
             self.network(image),
             labels,
             loss.window,
@@ -81,30 +80,12 @@ class EmbeddingTask(LightningModule):
             ignore_index=loss.ignore_index,
         )
 
-    def on_validation_epoch_end(self) -> None:
-        for name, pairs in zip(self.val_names, self.val_pairs, strict=True):
-            self.log(f"{name}/same", pairs.same_share, prog_bar=True)
-            self.log(f"{name}/different", pairs.different_share, prog_bar=True)
+    def measured(self) -> Mapping[str, float]:
+        shares = {}
+        for name, pairs in zip(self.val_names, self.pairs, strict=True):
+            everywhere = PairCounts(*self.total(torch.tensor(astuple(pairs))).tolist())
+            shares |= {f"{name}/same": everywhere.same_share, f"{name}/different": everywhere.different_share}
+        return shares
 
-    def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's own type is a union of a dozen
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
-        schedule = LambdaLR(optimizer, self._rate_at)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _rate_at(self, step: int) -> float:
-        rising = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
-        return rising * 0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1)))
-
-    def shares(self) -> Mapping[str, float]:
-        """Last validation: share of the pairs on the right side of the margins, by data set and kind."""
-        return {
-            f"{name}/{kind}": share
-            for name, pairs in zip(self.val_names, self.val_pairs, strict=True)
-            for kind, share in (("same", pairs.same_share), ("different", pairs.different_share))
-        }
-
-
-def shrink_labels(labels: Tensor, height: int, width: int) -> Tensor:
-    """(N, H, W) labels at a lower resolution, by the nearest pixel: labels are never blended."""
-    resized = F.interpolate(labels[:, None].double(), size=(height, width), mode="nearest-exact")
-    return resized[:, 0].to(labels.dtype)
+    def save(self, path: Path, **metadata: str) -> None:
+        save_embedding_net(self.network, path, **metadata)
