@@ -1,5 +1,6 @@
 """Whole networks."""
 
 from crispseg.models.embedding_net import EmbeddingNet
+from crispseg.models.hed import HED
 
-__all__ = ["EmbeddingNet"]
+__all__ = ["HED", "EmbeddingNet"]
