@@ -1,6 +1,7 @@
 """Whole networks."""
 
+from crispseg.models.deeplab import DeepLabLargeFOV, DeepLabMSc
 from crispseg.models.embedding_net import EmbeddingNet
 from crispseg.models.hed import HED
 
-__all__ = ["HED", "EmbeddingNet"]
+__all__ = ["HED", "DeepLabLargeFOV", "DeepLabMSc", "EmbeddingNet"]
