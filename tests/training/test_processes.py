@@ -37,14 +37,18 @@ def write_config(root: Path, *, dropout: float, steps: int, batch_size: int) -> 
     numbers = {"steps": steps, "batch_size": batch_size, "crop_size": 24, "val_images": 3, "workers": 0, "seed": 1}
     often = {"checkpoint_every": 5, "val_every": 5, "accelerator": "cpu"}
     path = root / f"config{batch_size}.yaml"
-    path.write_text(yaml.safe_dump({"task": task, "train_data": [folder], "val_data": {"fake": folder}, **numbers, **often}))
+    path.write_text(
+        yaml.safe_dump({"task": task, "train_data": [folder], "val_data": {"fake": folder}, **numbers, **often})
+    )
     return path
 
 
 def start(config: Path, output: Path, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "crispseg", "train", str(config), "--output", str(output), *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def finish(process: subprocess.Popen[str]) -> str:

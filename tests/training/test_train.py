@@ -196,7 +196,20 @@ def test_there_is_a_config_of_the_paper_and_one_of_ours() -> None:
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
 def test_every_config_trains(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["train", str(fake_config(config, tmp_path)), "--output", str(tmp_path / "run")]
-    small = ["--steps", "2", "--checkpoint_every", "1", "--val_every", "1", "--workers", "0", "--crop_size", "32", "--batch_size", "2"]
+    small = [
+        "--steps",
+        "2",
+        "--checkpoint_every",
+        "1",
+        "--val_every",
+        "1",
+        "--workers",
+        "0",
+        "--crop_size",
+        "32",
+        "--batch_size",
+        "2",
+    ]
     assert main([*command, *small]) == 0
     assert "step 2 of 2" in capsys.readouterr().out
     assert (tmp_path / "run" / "last.ckpt").is_file()

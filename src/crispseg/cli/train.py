@@ -31,7 +31,9 @@ class _Parser(ArgumentParser):
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
-    parser = _Parser(prog="crispseg train", description=_DESCRIPTION, usage="crispseg train CONFIG [CONFIG …] [--option value …]")
+    parser = _Parser(
+        prog="crispseg train", description=_DESCRIPTION, usage="crispseg train CONFIG [CONFIG …] [--option value …]"
+    )
     parser.add_argument("--config", action="config", help="a YAML file, with or without the word --config")
     parser.add_argument("--resume", action="store_true", help="go on from OUTPUT/last.ckpt")
     parser.add_function_arguments(train, skip={"resume"}, fail_untyped=True)

@@ -73,9 +73,10 @@ class SGD:
         InputError: If a number makes no sense.
 
     Example:
-        >>> optimizer = SGD(1e-3, rates={"*.bias": 2}, decays={"*.bias": 0}).build(nn.Conv2d(3, 4, 1))
+        >>> network = nn.Sequential(nn.Conv2d(3, 4, 1))
+        >>> optimizer = SGD(1e-3, rates={"*.bias": 2}, decays={"*.bias": 0}).build(network)
         >>> [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
-        [(0.001, 0.0005), (0.001, 0.0005)]
+        [(0.001, 0.0005), (0.002, 0.0)]
     """
 
     def __init__(

@@ -12,7 +12,8 @@ from crispseg.data.labels import shrink_labels
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
 from crispseg.evaluation import ConfusionMatrix
-from crispseg.models.saving import save_weights
+from crispseg.models.network import Network
+from crispseg.models.saving import save_network, save_weights
 from crispseg.models.segmenter import aligns_corners, scores_of, upsample_scores
 from crispseg.training.optimizers import SGD, Optimizer
 from crispseg.training.schedules import Poly, Schedule
@@ -90,4 +91,7 @@ class SegmentationTask(Task):
         return shares
 
     def save(self, path: Path, **metadata: str) -> None:
-        save_weights(self.network, path, **metadata)
+        if isinstance(self.network, Network):
+            save_network(self.network, path, **metadata)
+        else:
+            save_weights(self.network, path, **metadata)
