@@ -29,6 +29,16 @@ class _Parser(ArgumentParser):
         raise InputError(message) from ex
 
 
+def _instantiate(parser: ArgumentParser, options: Any) -> Any:  # noqa: ANN401 - jsonargparse's namespaces
+    try:
+        return parser.instantiate(options)
+    except ValueError as error:
+        # Where an option may be left out, jsonargparse reports on every kind that it could have been.
+        if isinstance(error.__cause__, InputError):
+            raise error.__cause__ from None
+        raise
+
+
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
     parser = _Parser(
@@ -45,7 +55,7 @@ def main(arguments: Sequence[str]) -> None:
         raise InputError(f"config {' or '.join(configs)}: cannot be read as YAML text ({error})") from error
     # Before the network is made, whose weights may start at random.
     seed_everything(options.seed)
-    options = parser.instantiate(options)
+    options = _instantiate(parser, options)
     del options.config
     try:
         train(**options.as_dict())
