@@ -33,6 +33,23 @@ def write_folder(root: Path, count: int = 3, *, void: int = 11, seed: int = 0) -
     return root
 
 
+def write_camvid(root: Path, count: int = 2, *, split: str = "train", seed: int = 2) -> Path:
+    """`SPLIT/NAME.png` and `SPLITannot/NAME.png` with a void border of 2 pixels."""
+    folder = write_folder(root / "drawn", count, seed=seed)
+    (folder / "images").rename(root / split)
+    (folder / "labels").rename(root / f"{split}annot")
+    folder.rmdir()
+    return root
+
+
+def outline(labels: np.ndarray) -> np.ndarray:
+    """Pixels whose right or lower neighbour has another label, (H, W) uint8."""
+    marked = np.zeros(labels.shape, dtype=np.uint8)
+    marked[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    marked[:-1] |= labels[:-1] != labels[1:]
+    return marked
+
+
 def write_bsds500(root: Path, count: int = 2, *, split: str = "train", seed: int = 1) -> Path:
     """`images/SPLIT/NAME.jpg` and `groundTruth/SPLIT/NAME.mat` of two annotators, the second of whom merges regions."""
     rng = np.random.default_rng(seed)
@@ -44,7 +61,7 @@ def write_bsds500(root: Path, count: int = 2, *, split: str = "train", seed: int
         Image.fromarray(image).save(images / f"{100 + index}.jpg")
         cells = np.empty((1, 2), dtype=object)
         for annotator, regions in enumerate((labels.astype(np.uint16) + 1, (labels > 0).astype(np.uint16) + 1)):
-            cells[0, annotator] = {"Segmentation": regions, "Boundaries": np.zeros_like(labels)}
+            cells[0, annotator] = {"Segmentation": regions, "Boundaries": outline(regions)}
         savemat(truth / f"{100 + index}.mat", {"groundTruth": cells})
     return root
 

@@ -24,7 +24,8 @@ EXTRAS = {
     "google.protobuf": "caffe",
     "jsonargparse": "train",
     "lightning": "train",
-    "scipy": "train",
+    "pycocotools": "data",
+    "scipy": "data",
     "tensorboard": "train",
     "torchvision": "train",
 }

@@ -1,6 +1,8 @@
 """Images, label maps, scores and datasets: what is on disk, checked and turned into tensors."""
 
-from crispseg.data.bsds500 import BSDS500
+from crispseg.data.bsds500 import BSDS500, BSDS500Boundaries, read_boundaries
+from crispseg.data.camvid import CamVid
+from crispseg.data.classes import CAMVID_CLASSES, CITYSCAPES_CLASSES, VOC_CLASSES, Classes
 from crispseg.data.folder import LabelledFolder
 from crispseg.data.image import read_image
 from crispseg.data.labelled_predictions import LabelledPredictions
@@ -10,6 +12,12 @@ from crispseg.data.sample import LabelledImages, Sample
 
 __all__ = [
     "BSDS500",
+    "CAMVID_CLASSES",
+    "CITYSCAPES_CLASSES",
+    "VOC_CLASSES",
+    "BSDS500Boundaries",
+    "CamVid",
+    "Classes",
     "LabelMap",
     "LabelledFolder",
     "LabelledImages",
@@ -17,6 +25,7 @@ __all__ = [
     "Prediction",
     "Sample",
     "ScoreKind",
+    "read_boundaries",
     "read_image",
     "read_labels",
     "read_prediction",

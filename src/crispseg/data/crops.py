@@ -1,5 +1,6 @@
 """Random crops for training. What is drawn is a value of its own, apart from what is done with it."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +11,12 @@ from torch.utils.data import Dataset, Sampler
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
-from crispseg.data.sample import LabelledImages, Sample
+from crispseg.checks import check_count
+from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
 from crispseg.errors import InputError
+
+MEAN_COLOUR = (123, 117, 104)
+"""ImageNet's, RGB from 0 to 255: networks that subtract it see zeros where an image is padded."""
 
 
 @dataclass(frozen=True)
@@ -21,34 +26,98 @@ class Crop:
     top: int
     left: int
     side: int
+    """In pixels of the image, which is padded at the bottom and at the right where the square is larger."""
     flip: bool
     brightness: float
     contrast: float
+    angle: float = 0.0
+    """Degrees, counter-clockwise. `top` and `left` count from the largest upright rectangle in the turned image."""
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, height: int, width: int, size: int, zoom: tuple[float, float]) -> "Crop":
-        """Draw a crop that becomes `size` pixels wide after a zoom between the two bounds."""
+    def draw(
+        cls,
+        rng: np.random.Generator,
+        height: int,
+        width: int,
+        size: int,
+        zoom: tuple[float, float],
+        *,
+        pad: bool = False,
+        jitter: float = 0.2,
+        rotations: int = 1,
+    ) -> "Crop":
+        """Draw a crop that becomes `size` pixels wide after a zoom between the two bounds; see `CropDataset`."""
+        # What is not asked for takes no number from the generator: the other draws stay what they were.
+        angle = 360 / rotations * int(rng.integers(rotations)) if rotations > 1 else 0.0
+        height, width = upright_rectangle(height, width, angle)
         factor = float(np.exp(rng.uniform(np.log(zoom[0]), np.log(zoom[1]))))
-        side = min(round(size / factor), height, width)
+        side = round(size / factor) if pad else min(round(size / factor), height, width)
         return cls(
-            top=int(rng.integers(height - side + 1)),
-            left=int(rng.integers(width - side + 1)),
+            top=int(rng.integers(max(height - side, 0) + 1)),
+            left=int(rng.integers(max(width - side, 0) + 1)),
             side=side,
             flip=bool(rng.integers(2)),
-            brightness=float(rng.uniform(0.8, 1.2)),
-            contrast=float(rng.uniform(0.8, 1.2)),
+            brightness=float(rng.uniform(1 - jitter, 1 + jitter)),
+            contrast=float(rng.uniform(1 - jitter, 1 + jitter)),
+            angle=angle,
         )
 
     def apply(self, sample: Sample, size: int) -> tuple[Tensor, Tensor]:
-        """Cut, resize and recolour: image (3, size, size) float in [0, 1] and labels (size, size)."""
+        """Turn, pad, cut, resize and recolour: image (3, size, size) float in [0, 1] and labels (size, size).
+
+        Labels are never blended: every one is that of the nearest pixel, or void where there is none.
+        """
+        image, labels = sample.image, sample.labels
+        if self.angle:
+            image, labels = _turn(image, labels, self.angle)
+        image, labels = _pad(image, labels, self.top + self.side, self.left + self.side)
         box = (self.top, self.left, self.side, self.side)
-        image = transforms.resized_crop(sample.image, *box, [size, size], antialias=True)
-        labels = transforms.resized_crop(sample.labels[None], *box, [size, size], InterpolationMode.NEAREST_EXACT)[0]
+        image = transforms.resized_crop(image, *box, [size, size], antialias=True)
+        labels = transforms.resized_crop(labels[None], *box, [size, size], InterpolationMode.NEAREST_EXACT)[0]
         if self.flip:
             image, labels = transforms.horizontal_flip(image), transforms.horizontal_flip(labels)
         image = transforms.to_dtype(image, torch.float32, scale=True)
         image = transforms.adjust_contrast(transforms.adjust_brightness(image, self.brightness), self.contrast)
         return image, labels
+
+
+def _turn(image: Tensor, labels: Tensor, angle: float) -> tuple[Tensor, Tensor]:
+    height, width = labels.shape
+    rectangle = list(upright_rectangle(height, width, angle))
+    image = transforms.rotate(image, angle, InterpolationMode.BILINEAR, expand=True)
+    labels = transforms.rotate(labels[None], angle, InterpolationMode.NEAREST, expand=True, fill=IGNORE_INDEX)[0]
+    return transforms.center_crop(image, rectangle), transforms.center_crop(labels, rectangle)
+
+
+def _pad(image: Tensor, labels: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    below, right = max(height - labels.shape[0], 0), max(width - labels.shape[1], 0)
+    if not below and not right:
+        return image, labels
+    padding = [0, 0, right, below]
+    image = transforms.pad(image, padding, fill=list(MEAN_COLOUR))
+    return image, transforms.pad(labels[None], padding, fill=IGNORE_INDEX)[0]
+
+
+def upright_rectangle(height: int, width: int, angle: float) -> tuple[int, int]:
+    """Height and width of the largest upright rectangle in an image that is turned by `angle` degrees.
+
+    Between the quarter turns it is a pixel smaller on every side, where interpolation mixes in what lies outside.
+
+    Example:
+        >>> upright_rectangle(321, 481, 90), upright_rectangle(321, 481, 45)
+        ((481, 321), (224, 224))
+    """
+    if angle % 90 == 0:
+        return (height, width) if angle % 180 == 0 else (width, height)
+    sine, cosine = abs(math.sin(math.radians(angle))), abs(math.cos(math.radians(angle)))
+    shorter, longer = min(height, width), max(height, width)
+    if shorter <= 2 * sine * cosine * longer:  # two corners lie on the long sides, the others inside
+        along, across = shorter / 2 / sine, shorter / 2 / cosine
+        inner = (across, along) if width >= height else (along, across)
+    else:  # every corner lies on a side
+        scale = cosine**2 - sine**2
+        inner = ((height * cosine - width * sine) / scale, (width * cosine - height * sine) / scale)
+    return max(int(inner[0]) - 2, 1), max(int(inner[1]) - 2, 1)
 
 
 class CropDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -61,14 +130,28 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         sources: Data sets; each is drawn from equally often, whatever its size.
         size: Side of a crop in pixels.
         zoom: Bounds of the random magnification.
+        pad: What becomes of a crop that is larger than its image: True keeps its scale and pads the image with the mean
+            colour and the labels with void, at the bottom and at the right, as DeepLab is trained; False makes it
+            smaller, which magnifies it more.
+        jitter: How far brightness and contrast may lie from 1; 0 leaves colours as they are.
+        rotations: Number of evenly spaced angles to turn images by, cut to the largest upright rectangle; 1 turns none,
+            HED is trained with 16.
         seed: Any whole number.
 
     Raises:
-        InputError: If there is no source, or `size` or `zoom` makes no sense.
+        InputError: If there is no source, or `size`, `zoom`, `jitter` or `rotations` makes no sense.
     """
 
     def __init__(
-        self, sources: Sequence[LabelledImages], size: int, *, zoom: tuple[float, float] = (0.75, 1.5), seed: int = 0
+        self,
+        sources: Sequence[LabelledImages],
+        size: int,
+        *,
+        zoom: tuple[float, float] = (0.75, 1.5),
+        pad: bool = False,
+        jitter: float = 0.2,
+        rotations: int = 1,
+        seed: int = 0,
     ) -> None:
         if not sources:
             raise InputError("no training data; expected at least one data set")
@@ -76,9 +159,15 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
             raise InputError(f"crop size is {size}; expected 8 pixels or more")
         if not 0 < zoom[0] <= zoom[1]:
             raise InputError(f"zoom is {zoom}; expected 0 < lowest <= highest")
+        if not 0 <= jitter < 1:
+            raise InputError(f"jitter is {jitter}; expected 0 or more and below 1")
+        check_count("rotations", rotations)
         self.sources = sources
         self.size = size
         self.zoom = zoom
+        self.pad = pad
+        self.jitter = jitter
+        self.rotations = rotations
         self.seed = seed
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
@@ -87,7 +176,17 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         source = self.sources[index % len(self.sources)]
         sample = source.read(int(rng.integers(len(source))), choice=int(rng.integers(2**16)))
         height, width = sample.labels.shape
-        return Crop.draw(rng, height, width, self.size, self.zoom).apply(sample, self.size)
+        crop = Crop.draw(
+            rng,
+            height,
+            width,
+            self.size,
+            self.zoom,
+            pad=self.pad,
+            jitter=self.jitter,
+            rotations=self.rotations,
+        )
+        return crop.apply(sample, self.size)
 
 
 class ConsecutiveBatches(Sampler[list[int]]):
