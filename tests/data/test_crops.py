@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crispseg import InputError
 from crispseg.data import LabelledFolder, Sample
-from crispseg.data.crops import MEAN_COLOUR, Crop, CropDataset, upright_rectangle
+from crispseg.data.crops import MEAN_COLOUR, Crop, CropDataset, CropOptions, upright_rectangle
 from tests.fakes import write_folder
 
 
@@ -36,10 +36,10 @@ def test_a_crop_beyond_the_image_is_padded_below_and_to_the_right() -> None:
 
 
 def test_padding_keeps_the_scale_and_starts_at_the_corner() -> None:
-    crop = Crop.draw(np.random.default_rng(0), 10, 200, 30, (0.5, 0.5), pad=True)
+    crop = Crop.draw(np.random.default_rng(0), 10, 200, CropOptions(30, (0.5, 0.5), pad=True))
     assert (crop.side, crop.top) == (60, 0)
     assert 0 < crop.left <= 140
-    assert Crop.draw(np.random.default_rng(0), 10, 200, 30, (0.5, 0.5)).side == 10
+    assert Crop.draw(np.random.default_rng(0), 10, 200, CropOptions(30, (0.5, 0.5))).side == 10
 
 
 def test_draws_come_from_the_generator_in_a_fixed_order() -> None:
@@ -54,7 +54,7 @@ def test_draws_come_from_the_generator_in_a_fixed_order() -> None:
         brightness=rng.uniform(0.8, 1.2),
         contrast=rng.uniform(0.8, 1.2),
     )
-    assert Crop.draw(np.random.default_rng(5), 48, 64, 24, (0.75, 1.5)) == expected
+    assert Crop.draw(np.random.default_rng(5), 48, 64, CropOptions(24, (0.75, 1.5))) == expected
 
 
 def test_a_quarter_turn_is_exact() -> None:
@@ -90,8 +90,10 @@ def test_the_upright_rectangle_is_the_largest(height: int, width: int, angle: fl
 
 def test_turned_crops_use_every_angle_and_labels_of_the_image_only(tmp_path: Path) -> None:
     root = write_folder(tmp_path)
-    data = CropDataset([LabelledFolder(root / "images", root / "labels", 11)], 16, rotations=16)
-    draws = (Crop.draw(np.random.default_rng(i), 48, 64, 16, (1.0, 1.0), rotations=16).angle for i in range(200))
+    data = CropDataset([LabelledFolder(root / "images", root / "labels", 11)], CropOptions(16, rotations=16))
+    draws = (
+        Crop.draw(np.random.default_rng(i), 48, 64, CropOptions(16, (1.0, 1.0), rotations=16)).angle for i in range(200)
+    )
     assert set(draws) == {22.5 * step for step in range(16)}
     assert all(set(data[index][1].unique().tolist()) <= {0, 1, 2, 255} for index in range(8))
 
@@ -99,7 +101,7 @@ def test_turned_crops_use_every_angle_and_labels_of_the_image_only(tmp_path: Pat
 def test_without_jitter_colours_stay(tmp_path: Path) -> None:
     root = write_folder(tmp_path)
     source = LabelledFolder(root / "images", root / "labels", 11)
-    image, _ = CropDataset([source], 48, zoom=(1.0, 1.0), jitter=0)[0]
+    image, _ = CropDataset([source], CropOptions(48, zoom=(1.0, 1.0), jitter=0))[0]
     drawn = torch.stack([source.read(index).image for index in range(3)])
     assert any(
         torch.equal((image * 255).round(), flipped[:, :, left : left + 48].float())
@@ -109,10 +111,8 @@ def test_without_jitter_colours_stay(tmp_path: Path) -> None:
     )
 
 
-def test_senseless_options_are_refused(tmp_path: Path) -> None:
-    root = write_folder(tmp_path)
-    folder = LabelledFolder(root / "images", root / "labels")
+def test_senseless_options_are_refused() -> None:
     with pytest.raises(InputError, match="jitter is 1; expected 0 or more and below 1"):
-        CropDataset([folder], 24, jitter=1)
+        CropOptions(24, jitter=1)
     with pytest.raises(InputError, match="rotations is 0; expected a whole number of 1 or more"):
-        CropDataset([folder], 24, rotations=0)
+        CropOptions(24, rotations=0)

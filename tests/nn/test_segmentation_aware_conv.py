@@ -27,7 +27,7 @@ def slow(convolution: SegmentationAwareConv2d, x: Tensor, embedding: Tensor) -> 
                         distance = (embedding[0, :, y, c] - embedding[0, :, ty, tx]).abs().sum()
                         taps.append((torch.exp(-hardness * distance), convolution.weight[..., i, j] @ x[0, :, ty, tx]))
             mean = sum(weight for weight, _ in taps) / len(taps) if convolution.normalize else 1.0
-            total = sum(weight / mean * response for weight, response in taps)
+            total = torch.stack([weight / mean * response for weight, response in taps]).sum(0)
             row.append(total if convolution.bias is None else total + convolution.bias)
         rows.append(torch.stack(row, -1))
     return torch.stack(rows, -2)[None]

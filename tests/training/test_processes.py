@@ -34,7 +34,7 @@ def write_config(root: Path, *, dropout: float, steps: int, batch_size: int) -> 
         },
     }
     task["init_args"]["network"]["init_args"]["dropout"] = dropout  # type: ignore[index]
-    numbers = {"steps": steps, "batch_size": batch_size, "crop_size": 24, "val_images": 3, "workers": 0, "seed": 1}
+    numbers = {"steps": steps, "batch_size": batch_size, "crop": {"size": 24}, "val_images": 3, "workers": 0, "seed": 1}
     often = {"checkpoint_every": 5, "val_every": 5, "accelerator": "cpu"}
     path = root / f"config{batch_size}.yaml"
     path.write_text(

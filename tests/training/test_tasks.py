@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from crispseg import InputError, Window
-from crispseg.data import LabelledFolder
+from crispseg.data import CropOptions, LabelledFolder
 from crispseg.models import HED, CrispNet, EmbeddingNet
 from crispseg.nn import Affinity, BoundaryLoss, EmbeddingLoss, LocalFilter
 from crispseg.training import SGD, BoundaryTask, EndToEndTask, SegmentationTask, Task, train
@@ -36,7 +36,7 @@ def run(task: Task, root: Path, output: Path, *, steps: int) -> None:
         output,
         steps=steps,
         batch_size=2,
-        crop_size=32,
+        crop=CropOptions(size=32),
         val_images=3,
         workers=0,
         accelerator="cpu",
@@ -59,7 +59,7 @@ def test_the_loss_of_scores_is_at_their_resolution_or_at_that_of_the_labels() ->
 def test_a_crop_without_labels_is_no_loss_and_no_nan() -> None:
     network = TinySegmenter(3)
     loss = SegmentationTask(network, 3).loss_of((IMAGE, torch.full_like(LABELS, 255)))["segmentation"]
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     assert loss == 0
     assert all(p.grad is not None and p.grad.abs().max() == 0 for p in network.parameters())
 

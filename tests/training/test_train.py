@@ -9,7 +9,7 @@ import yaml
 
 from crispseg import InputError, Window
 from crispseg.cli.main import main
-from crispseg.data import LabelledFolder, LabelledImages, Sample
+from crispseg.data import CropOptions, LabelledFolder, LabelledImages, Sample
 from crispseg.inference import Sharpener
 from crispseg.models import EmbeddingNet
 from crispseg.models.embedding_net import load_embedding_net
@@ -34,7 +34,7 @@ def run(
         output,
         steps=steps,
         batch_size=2,
-        crop_size=24,
+        crop=CropOptions(size=24),
         checkpoint_every=2,
         val_every=2,
         val_images=1,
@@ -148,7 +148,7 @@ def test_a_bad_image_in_a_worker_is_one_line(tmp_path: Path, capsys: pytest.Capt
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     config = fake_config(CONFIG, tmp_path)
-    small = ["--steps", "2", "--workers", "0", "--crop_size", "32", "--precision", "32-true"]
+    small = ["--steps", "2", "--workers", "0", "--crop.size", "32", "--precision", "32-true"]
     weights = []
     for name, seed in (("a", "5"), ("b", "5"), ("c", "6")):
         assert main(["train", str(config), "--output", str(tmp_path / name), "--seed", seed, *small]) == 0
@@ -201,7 +201,7 @@ def fake_config(config: Path, root: Path) -> Path:
         (["--accelerator", "gpu"], "Lightning cannot run so"),
         (["--val_data", "{}"], "no validation data"),
         (["--task.loss.near", "3"], "near is 3.0 and far is 2.0"),
-        (["--crop_size", "4"], "crop size is 4"),
+        (["--crop.size", "4"], "crop size is 4"),
         (["--task.network.dim", "0"], "dim is 0"),
         (["--task.network.init", "missing.safetensors"], "missing.safetensors: no such file"),
         (["--no_such_option", "1"], "no_such_option"),

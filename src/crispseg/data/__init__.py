@@ -3,6 +3,7 @@
 from crispseg.data.bsds500 import BSDS500, BSDS500Boundaries, read_boundaries
 from crispseg.data.camvid import CamVid
 from crispseg.data.classes import CAMVID_CLASSES, CITYSCAPES_CLASSES, VOC_CLASSES, Classes
+from crispseg.data.crops import CropOptions
 from crispseg.data.folder import LabelledFolder
 from crispseg.data.image import read_image
 from crispseg.data.labelled_predictions import LabelledPredictions
@@ -18,6 +19,7 @@ __all__ = [
     "BSDS500Boundaries",
     "CamVid",
     "Classes",
+    "CropOptions",
     "LabelMap",
     "LabelledFolder",
     "LabelledImages",

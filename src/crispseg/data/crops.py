@@ -20,6 +20,40 @@ MEAN_COLOUR = (123, 117, 104)
 
 
 @dataclass(frozen=True)
+class CropOptions:
+    """What crops may be drawn.
+
+    Args:
+        size: Side of a crop in pixels.
+        zoom: Bounds of the random magnification.
+        pad: What becomes of a crop that is larger than its image: True keeps its scale and pads the image with the mean
+            colour and the labels with void, at the bottom and at the right, as DeepLab is trained; False makes it
+            smaller, which magnifies it more.
+        jitter: How far brightness and contrast may lie from 1; 0 leaves colours as they are.
+        rotations: Number of evenly spaced angles to turn images by, cut to the largest upright rectangle; 1 turns none,
+            HED is trained with 16.
+
+    Raises:
+        InputError: If a value makes no sense.
+    """
+
+    size: int = 144
+    zoom: tuple[float, float] = (0.75, 1.5)
+    pad: bool = False
+    jitter: float = 0.2
+    rotations: int = 1
+
+    def __post_init__(self) -> None:
+        if self.size < 8:
+            raise InputError(f"crop size is {self.size}; expected 8 pixels or more")
+        if not 0 < self.zoom[0] <= self.zoom[1]:
+            raise InputError(f"zoom is {self.zoom}; expected 0 < lowest <= highest")
+        if not 0 <= self.jitter < 1:
+            raise InputError(f"jitter is {self.jitter}; expected 0 or more and below 1")
+        check_count("rotations", self.rotations)
+
+
+@dataclass(frozen=True)
 class Crop:
     """A square cut out of an image, as drawn."""
 
@@ -34,24 +68,15 @@ class Crop:
     """Degrees, counter-clockwise. `top` and `left` count from the largest upright rectangle in the turned image."""
 
     @classmethod
-    def draw(
-        cls,
-        rng: np.random.Generator,
-        height: int,
-        width: int,
-        size: int,
-        zoom: tuple[float, float],
-        *,
-        pad: bool = False,
-        jitter: float = 0.2,
-        rotations: int = 1,
-    ) -> "Crop":
-        """Draw a crop that becomes `size` pixels wide after a zoom between the two bounds; see `CropDataset`."""
+    def draw(cls, rng: np.random.Generator, height: int, width: int, options: CropOptions) -> "Crop":
+        """Draw a crop of an image of the given size, which becomes `options.size` pixels wide."""
         # What is not asked for takes no number from the generator: the other draws stay what they were.
-        angle = 360 / rotations * int(rng.integers(rotations)) if rotations > 1 else 0.0
+        turns, jitter = options.rotations, options.jitter
+        angle = 360 / turns * int(rng.integers(turns)) if turns > 1 else 0.0
         height, width = upright_rectangle(height, width, angle)
-        factor = float(np.exp(rng.uniform(np.log(zoom[0]), np.log(zoom[1]))))
-        side = round(size / factor) if pad else min(round(size / factor), height, width)
+        factor = float(np.exp(rng.uniform(np.log(options.zoom[0]), np.log(options.zoom[1]))))
+        side = round(options.size / factor)
+        side = side if options.pad else min(side, height, width)
         return cls(
             top=int(rng.integers(max(height - side, 0) + 1)),
             left=int(rng.integers(max(width - side, 0) + 1)),
@@ -128,46 +153,18 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
 
     Args:
         sources: Data sets; each is drawn from equally often, whatever its size.
-        size: Side of a crop in pixels.
-        zoom: Bounds of the random magnification.
-        pad: What becomes of a crop that is larger than its image: True keeps its scale and pads the image with the mean
-            colour and the labels with void, at the bottom and at the right, as DeepLab is trained; False makes it
-            smaller, which magnifies it more.
-        jitter: How far brightness and contrast may lie from 1; 0 leaves colours as they are.
-        rotations: Number of evenly spaced angles to turn images by, cut to the largest upright rectangle; 1 turns none,
-            HED is trained with 16.
+        options: What crops may be drawn.
         seed: Any whole number.
 
     Raises:
-        InputError: If there is no source, or `size`, `zoom`, `jitter` or `rotations` makes no sense.
+        InputError: If there is no source.
     """
 
-    def __init__(
-        self,
-        sources: Sequence[LabelledImages],
-        size: int,
-        *,
-        zoom: tuple[float, float] = (0.75, 1.5),
-        pad: bool = False,
-        jitter: float = 0.2,
-        rotations: int = 1,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, sources: Sequence[LabelledImages], options: CropOptions, *, seed: int = 0) -> None:
         if not sources:
             raise InputError("no training data; expected at least one data set")
-        if size < 8:
-            raise InputError(f"crop size is {size}; expected 8 pixels or more")
-        if not 0 < zoom[0] <= zoom[1]:
-            raise InputError(f"zoom is {zoom}; expected 0 < lowest <= highest")
-        if not 0 <= jitter < 1:
-            raise InputError(f"jitter is {jitter}; expected 0 or more and below 1")
-        check_count("rotations", rotations)
         self.sources = sources
-        self.size = size
-        self.zoom = zoom
-        self.pad = pad
-        self.jitter = jitter
-        self.rotations = rotations
+        self.options = options
         self.seed = seed
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
@@ -176,17 +173,7 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         source = self.sources[index % len(self.sources)]
         sample = source.read(int(rng.integers(len(source))), choice=int(rng.integers(2**16)))
         height, width = sample.labels.shape
-        crop = Crop.draw(
-            rng,
-            height,
-            width,
-            self.size,
-            self.zoom,
-            pad=self.pad,
-            jitter=self.jitter,
-            rotations=self.rotations,
-        )
-        return crop.apply(sample, self.size)
+        return Crop.draw(rng, height, width, self.options).apply(sample, self.options.size)
 
 
 class ConsecutiveBatches(Sampler[list[int]]):

@@ -89,10 +89,10 @@ class SegmentationAwareConv2d(nn.Conv2d):
         check_map("embedding", embedding)
         weights = self.weights(embedding, (input.shape[-2], input.shape[-1])).to(input.dtype)
         padded = F.pad(input, (self.affinity.window.radius,) * 4)
-        result = None
+        result: Tensor | None = None
         for k in range(self.affinity.window.count):
             # Kept for the gradient, weighted taps would be K maps of all channels; made again they are one at a time.
-            tap = checkpoint(self._tap, padded, weights, self.weight, k, use_reentrant=False)
+            tap: Tensor = checkpoint(self._tap, padded, weights, self.weight, k, use_reentrant=False)
             result = tap if result is None else result + tap
         assert result is not None
         return result if self.bias is None else result + self.bias[:, None, None]

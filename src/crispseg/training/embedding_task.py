@@ -81,7 +81,7 @@ class EmbeddingTask(Task):
         )
 
     def measured(self) -> Mapping[str, float]:
-        shares = {}
+        shares: dict[str, float] = {}
         for name, pairs in zip(self.val_names, self.pairs, strict=True):
             everywhere = PairCounts(*self.total(torch.tensor(astuple(pairs))).tolist())
             shares |= {f"{name}/same": everywhere.same_share, f"{name}/different": everywhere.different_share}

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from crispseg.checks import check_count, check_not_negative
 from crispseg.data.checked import CheckedLabels
-from crispseg.data.crops import ConsecutiveBatches, CropDataset
+from crispseg.data.crops import ConsecutiveBatches, CropDataset, CropOptions
 from crispseg.data.sample import LabelledImages
 from crispseg.data.whole_images import WholeImages
 from crispseg.errors import InputError
@@ -35,8 +35,7 @@ def train(
     steps: int = 4000,
     batch_size: int = 4,
     accumulate: int = 1,
-    crop_size: int = 144,
-    zoom: tuple[float, float] = (0.75, 1.5),
+    crop: CropOptions = CropOptions(),  # noqa: B008 - it cannot change
     checkpoint_every: int = 500,
     val_every: int = 500,
     val_images: int = 16,
@@ -58,8 +57,7 @@ def train(
         steps: Steps of the optimiser.
         batch_size: Crops that a process takes at once.
         accumulate: Batches whose gradients make one step.
-        crop_size: Side of a crop in pixels.
-        zoom: Bounds of the random magnification of a crop.
+        crop: What crops may be drawn.
         checkpoint_every: Steps between two checkpoints.
         val_every: Steps between two validations, a multiple of `checkpoint_every`; the weights are saved after each.
         val_images: Images of each data set to validate on, evenly spaced.
@@ -107,7 +105,7 @@ def train(
         num_sanity_val_steps=0,
         enable_model_summary=False,
     )
-    crops = CropDataset([_checked(data, task) for data in train_data], crop_size, zoom=zoom, seed=seed)
+    crops = CropDataset([_checked(data, task) for data in train_data], crop, seed=seed)
     batches = ConsecutiveBatches(
         min(checkpoint_every, steps) * accumulate,
         batch_size,
