@@ -101,7 +101,7 @@ class SegmentationAwareConv2d(nn.Conv2d):
         """(N, K, H', W') weights of the taps of every centre, for an input of the given size."""
         if embedding.shape[-2:] != size:
             embedding = F.interpolate(embedding, size, mode="bilinear", align_corners=False)
-        weights = self.affinity(embedding)
+        weights: Tensor = self.affinity(embedding)
         if self.normalize:
             weights = weights * (_taps_inside(self.affinity.window, weights) / weights.sum(1, keepdim=True))
         return weights[:, :, :: self.stride[0], :: self.stride[1]]
