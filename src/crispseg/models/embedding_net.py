@@ -33,12 +33,12 @@ class EmbeddingNet(Network):
         rgb: Mix the normalised image in too, as that code does.
         bias: Add a bias to the embedding, as that code does; it cancels in every distance.
         init: Where the five convolutions start: "random", "vgg16" for torchvision's ImageNet weights (downloaded on
-            first use by torchvision), or a safetensors file with `conv1_1.weight` … `conv3_1.bias`; what such a file
-            lacks at its end starts at random, with a warning in the log. The 1×1 convolution always starts at random.
+            first use by torchvision), or a safetensors file with `conv1_1.weight` … `conv3_1.bias`, after which the
+            1×1 convolution starts at random; or a file that `crispseg train` wrote, of which everything is taken that
+            fits. A warning in the log says what a file does not hold.
 
     Raises:
-        InputError: If `dim` is below 1, `pool` is not as above, or the file lacks `conv1_1` or holds a layer of
-            another shape.
+        InputError: If `dim` is below 1, `pool` is not as above, or the file cannot be used.
 
     Example:
         >>> network = EmbeddingNet(dim=16)
@@ -65,8 +65,7 @@ class EmbeddingNet(Network):
         self.dim = dim
         self.pool = pool
         self.rgb = rgb
-        if init != "random":
-            self.start_from_vgg(self, init, EMBEDDING_LAYERS)
+        self.start(init, self, EMBEDDING_LAYERS)
 
     def forward(self, image: Tensor) -> Tensor:
         """Embed an image.
