@@ -86,6 +86,16 @@ def test_hed() -> None:
         torch.testing.assert_close(network(image(23, 30)), expected[:, 5:].sigmoid().float(), rtol=1e-3, atol=1e-3)
 
 
+def test_each_network_keeps_the_mean_it_was_trained_with(msc_blobs: caffe.Blobs) -> None:
+    for blobs, to, bgr_mean in (
+        (caffe.hed_blobs(), "hed", (104.00699, 116.66877, 122.67892)),
+        (msc_blobs, "deeplab", (104.008, 116.669, 122.675)),
+        (caffe.embedding_blobs(), "embedding", (104.008, 116.669, 122.675)),
+    ):
+        mean = 255 * convert(blobs, to).mean.flip(0)
+        torch.testing.assert_close(mean, torch.tensor(bgr_mean), rtol=1e-6, atol=0)
+
+
 def test_layers_that_do_not_make_the_network_are_named(msc_blobs: caffe.Blobs) -> None:
     embedding = caffe.embedding_blobs(dim=4)
     for blobs, to, message in (

@@ -137,7 +137,7 @@ def test_it_starts_from_vgg_and_says_what_is_missing(tmp_path: Path, caplog: pyt
     save_file(filled("conv1_1", "conv1_2"), tmp_path / "vgg.safetensors")
     network = DeepLabLargeFOV(2, init=tmp_path / "vgg.safetensors")
     assert network.trunk.get_parameter("conv1_2.weight").unique().tolist() == [1]
-    assert "no conv2_1, conv2_2, conv3_1" in caplog.text
+    assert "no fitting conv2_1, conv2_2, conv3_1" in caplog.text
 
 
 def test_msc_starts_from_a_trained_large_fov(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -146,12 +146,14 @@ def test_msc_starts_from_a_trained_large_fov(tmp_path: Path, caplog: pytest.LogC
     same = DeepLabMSc(4, init=tmp_path / "large.safetensors")
     for name, value in trained.state_dict().items():
         assert torch.equal(same.state_dict()[name], value)
-    assert "no branches.image.conv, branches.image.fc, branches.image.scores, branches.pool1.conv" in caplog.text
+    assert (
+        "no fitting branches.image.conv, branches.image.fc, branches.image.scores, branches.pool1.conv" in caplog.text
+    )
     assert "fc8" not in caplog.text
     caplog.clear()
     other = DeepLabLargeFOV(6, init=tmp_path / "large.safetensors")
     assert torch.equal(other.trunk.get_parameter("fc6.weight"), trained.trunk.get_parameter("fc6.weight"))
-    assert "no fc8; they start at random" in caplog.text
+    assert "no fitting fc8; started at random" in caplog.text
 
 
 def test_what_makes_no_network_is_refused(tmp_path: Path) -> None:

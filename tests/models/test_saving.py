@@ -78,6 +78,25 @@ def test_weights_that_do_not_fit_the_arguments_are_refused(tmp_path: Path) -> No
         load_network(path, EmbeddingNet)
 
 
+def test_a_network_starts_from_the_file_of_another_as_far_as_it_fits(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shipped = load_file(shipped_weights())
+    same = EmbeddingNet(init=shipped_weights()).state_dict()
+    assert all(torch.equal(same[name], value) for name, value in shipped.items())
+    assert not caplog.records
+    other = EmbeddingNet(dim=8, init=shipped_weights()).state_dict()
+    assert torch.equal(other["conv3_1.weight"], shipped["conv3_1.weight"])
+    assert torch.equal(other["mean"], shipped["mean"])
+    assert caplog.messages == [f"weights {shipped_weights()}: no fitting fuse; started at random"]
+    save_network(HED(), tmp_path / "hed.safetensors")
+    with pytest.raises(InputError, match="nothing in it fits EmbeddingNet"):
+        EmbeddingNet(init=tmp_path / "hed.safetensors")
+    save_file(shipped | {"fuse.weight": torch.full((64, 640, 1, 1), torch.inf)}, tmp_path / "inf.safetensors")
+    with pytest.raises(InputError, match=r"fuse\.weight holds NaN or infinity"):
+        EmbeddingNet(init=tmp_path / "inf.safetensors")
+
+
 def test_half_precision_weights_make_a_network_of_full_precision(tmp_path: Path) -> None:
     network = EmbeddingNet(dim=2)
     save_embedding_net(network.half(), tmp_path / "net.safetensors")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -44,7 +45,7 @@ def test_a_file_may_end_early_and_what_it_lacks_is_said(tmp_path: Path, caplog: 
     save_file(filled("conv1_1", "conv1_2", "conv2_1"), path)
     network = EmbeddingNet(init=path)
     assert [record.getMessage() for record in caplog.records] == [
-        f"weights {path}: no conv2_2, conv3_1; they start at random"
+        f"weights {path}: no fitting conv2_2, conv3_1; started at random"
     ]
     assert torch.equal(network.state_dict()["conv2_1.weight"], torch.full((128, 64, 3, 3), 2.0))
     assert network.state_dict()["conv2_2.weight"].std() > 0
@@ -57,6 +58,20 @@ def test_a_file_with_every_layer_is_taken_in_silence(tmp_path: Path, caplog: pyt
     assert [network.trunk.get_parameter(f"{name}.weight").unique().tolist() for name in VGG_LAYERS] == [
         [place] for place in range(13)
     ]
+
+
+def test_any_mixture_of_colours_is_folded_into_the_first_layer(tmp_path: Path) -> None:
+    rng = torch.Generator().manual_seed(0)
+    mixture, offset = torch.randn(3, 3, generator=rng), torch.randn(3, generator=rng)
+    state = filled("conv1_1")
+    state["conv1_1.weight"] = torch.randn(64, 3, 3, 3, generator=rng)
+    state |= {"preprocess.weight": mixture[:, :, None, None], "preprocess.bias": offset}
+    save_file(state, tmp_path / "vgg.safetensors")
+    network = EmbeddingNet(init=tmp_path / "vgg.safetensors")
+    image = torch.rand(1, 3, 6, 5, generator=rng)
+    mixed = F.conv2d(image, state["preprocess.weight"], offset)
+    expected = F.relu(F.conv2d(mixed, state["conv1_1.weight"], state["conv1_1.bias"], padding=1))
+    torch.testing.assert_close(network.embed_with_taps(image)[1]["conv1_1"], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_files_that_cannot_start_a_network_are_refused(tmp_path: Path) -> None:

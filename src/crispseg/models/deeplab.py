@@ -1,14 +1,12 @@
 """The DeepLab networks that the paper sharpens (Chen et al. 2015, https://arxiv.org/abs/1412.7062)."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
 from crispseg.checks import check_count
-from crispseg.models.network import Network, resize_corners, say_random_start
-from crispseg.models.saving import load_network, saved_network
+from crispseg.models.network import Network, resize_corners
 from crispseg.models.vgg import VGG_LAYERS, start_at_random, vgg_convolution
 
 _POOL_STRIDE = {"conv1_2": 2, "conv2_2": 2, "conv3_3": 2, "conv4_3": 1, "conv5_3": 1}
@@ -86,7 +84,7 @@ class DeepLabLargeFOV(Network):
         classes: Channels of the scores.
         init: Where the weights start: "random"; "vgg16" for torchvision's ImageNet weights or a safetensors file of
             VGG's layers (see `crispseg.models.vgg.vgg_state`), after which `fc6`, `fc7` and `fc8` start at random; or
-            a DeepLab that `save_network` wrote, of which everything of a fitting shape is taken, such as all but
+            a file of `crispseg.models.saving.save_network`, of which everything is taken that fits, such as all but
             `fc8` where the classes differ. A warning in the log says what a file does not hold.
 
     Raises:
@@ -108,7 +106,7 @@ class DeepLabLargeFOV(Network):
         self.trunk = DeepLabTrunk()
         self.fc8 = _classifier(classes)
         self.classes = classes
-        _start(self, self.trunk, init)
+        self.start(init, self.trunk)
 
     def forward(self, image: Tensor) -> Tensor:
         """Score an image.
@@ -163,7 +161,7 @@ class DeepLabMSc(Network):
             {name: Branch(inputs, classes, deviations) for name, (inputs, _, deviations) in _BRANCHES.items()}
         )
         self.classes = classes
-        _start(self, self.trunk, init)
+        self.start(init, self.trunk)
 
     def forward(self, image: Tensor) -> Tensor:
         """Score an image.
@@ -195,23 +193,6 @@ class DeepLabMSc(Network):
     def parts(self) -> dict[str, nn.Module]:
         """The parts that training gives learning rates of their own: `trunk`, `classifier` and `branches`."""
         return {"trunk": self.trunk, "classifier": self.fc8, "branches": self.branches}
-
-
-def _start(network: Network, trunk: DeepLabTrunk, init: str | Path) -> None:
-    if init == "random":
-        return
-    if init == "vgg16" or saved_network(Path(init)) is None:
-        network.start_from_vgg(trunk, init, VGG_LAYERS)
-        return
-    source = load_network(Path(init), DeepLabLargeFOV, DeepLabMSc).state_dict()
-    own = network.state_dict()
-    fitting = {name: value for name, value in source.items() if name in own and own[name].shape == value.shape}
-    network.load_state_dict(fitting, strict=False)
-    say_random_start(init, list(_layers_of(own.keys() - fitting.keys())))
-
-
-def _layers_of(tensors: set[str]) -> Iterator[str]:
-    yield from sorted({name.rpartition(".")[0] for name in tensors})
 
 
 def _classifier(classes: int) -> nn.Conv2d:

@@ -9,7 +9,6 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from torch import Tensor, nn
 
 from crispseg.checks import check_choice, check_count
-from crispseg.errors import InputError
 from crispseg.models.network import Network, resize_corners
 from crispseg.models.saving import build_network, save_network
 from crispseg.models.state import load_metadata, load_state
@@ -34,13 +33,12 @@ class EmbeddingNet(Network):
         rgb: Mix the normalised image in too, as that code does.
         bias: Add a bias to the embedding, as that code does; it cancels in every distance.
         init: Where the five convolutions start: "random", "vgg16" for torchvision's ImageNet weights (downloaded on
-            first use by torchvision), or a safetensors file with `conv1_1.weight` … `conv3_1.bias`; what such a file
-            lacks at its end starts at random, with a warning in the log, as the 1×1 convolution does. A file that
-            holds a trained `EmbeddingNet` gives all of it.
+            first use by torchvision), or a safetensors file with `conv1_1.weight` … `conv3_1.bias`, after which the
+            1×1 convolution starts at random; or a file that `crispseg train` wrote, of which everything is taken that
+            fits. A warning in the log says what a file does not hold.
 
     Raises:
-        InputError: If `dim` is below 1, `pool` is not as above, or the file lacks `conv1_1`, holds a layer of another
-            shape, or an `EmbeddingNet` made with other arguments.
+        InputError: If `dim` is below 1, `pool` is not as above, or the file cannot be used.
 
     Example:
         >>> network = EmbeddingNet(dim=16)
@@ -67,17 +65,7 @@ class EmbeddingNet(Network):
         self.dim = dim
         self.pool = pool
         self.rgb = rgb
-        if init != "random":
-            self._start(init)
-
-    def _start(self, init: str | Path) -> None:
-        if init == "vgg16" or "fuse.weight" not in load_state(Path(init), "weights"):
-            self.start_from_vgg(self, init, EMBEDDING_LAYERS)
-            return
-        trained = load_embedding_net(Path(init))
-        if trained.arguments != self.arguments:
-            raise InputError(f"weights {init}: made with {trained.arguments}; expected {self.arguments}")
-        self.load_state_dict(trained.state_dict())
+        self.start(init, self, EMBEDDING_LAYERS)
 
     def forward(self, image: Tensor) -> Tensor:
         """Embed an image.

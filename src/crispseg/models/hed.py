@@ -29,7 +29,8 @@ class HED(Network):
         merged: Give the mean of the fusion's and the five side outputs' probabilities instead of the fusion's. The
             paper's merged result has the better average precision, and the same ODS.
         init: Where VGG's layers start: "random", "vgg16" for torchvision's ImageNet weights, or a safetensors file (see
-            `crispseg.models.vgg.vgg_state`). Side outputs start at 0 and the fusion at their mean.
+            `crispseg.models.vgg.vgg_state`). Side outputs start at 0 and the fusion at their mean. A file of
+            `crispseg.models.saving.save_network` gives everything in it that fits.
 
     Raises:
         InputError: If the file cannot be used.
@@ -50,8 +51,7 @@ class HED(Network):
             nn.init.zeros_(parameter)
         nn.init.constant_(self.fuse.weight, 1 / len(SIDE_LAYERS))
         self.merged = merged
-        if init != "random":
-            self.start_from_vgg(self.trunk, init, VGG_LAYERS)
+        self.start(init, self.trunk)
 
     def forward(self, image: Tensor) -> Tensor:
         """Detect boundaries.

@@ -22,6 +22,16 @@ def load_state(path: Path, what: str) -> dict[str, Tensor]:
         return load_file(path)
 
 
+def tensor_names(path: Path, what: str) -> set[str]:
+    """Names of the tensors in a safetensors file, of which only the head is read.
+
+    Raises:
+        InputError: If the file is missing or is not safetensors.
+    """
+    with _explained(path, what), safe_open(path, framework="pt") as file:
+        return set(file.keys())
+
+
 def load_metadata(path: Path, what: str) -> dict[str, str]:
     """Text beside the tensors of a safetensors file, by name.
 
