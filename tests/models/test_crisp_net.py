@@ -13,10 +13,10 @@ from crispseg.nn import Affinity, LocalFilter
 WINDOW = Window(5)
 
 
-def build(segmenter: nn.Module, on: str = "logits") -> CrispNet:
+def build(segmenter: nn.Module, filtered: str = "logits") -> CrispNet:
     torch.manual_seed(0)
     affinity = Affinity(WINDOW, 2.0, learned=True)
-    return CrispNet(segmenter, EmbeddingNet(dim=4), affinity, LocalFilter(WINDOW, iterations=3), on=on)  # type: ignore[arg-type]
+    return CrispNet(segmenter, EmbeddingNet(dim=4), affinity, LocalFilter(WINDOW, iterations=3), filtered=filtered)  # type: ignore[arg-type]
 
 
 def test_scores_are_upsampled_and_filtered() -> None:
@@ -31,9 +31,9 @@ def test_scores_are_upsampled_and_filtered() -> None:
     torch.testing.assert_close(probabilities, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("on", ["logits", "probabilities"])
-def test_a_loss_of_the_filtered_scores_teaches_every_part(on: str) -> None:
-    network = build(nn.Conv2d(3, 6, 4, stride=4), on)
+@pytest.mark.parametrize("filtered", ["logits", "probabilities"])
+def test_a_loss_of_the_filtered_scores_teaches_every_part(filtered: str) -> None:
+    network = build(nn.Conv2d(3, 6, 4, stride=4), filtered)
     labels = torch.randint(0, 6, (1, 16, 24))
     F.cross_entropy(network(torch.rand(1, 3, 16, 24)), labels).backward()
     for name, parameter in network.named_parameters():
@@ -65,5 +65,5 @@ def test_what_does_not_fit_is_said() -> None:
         build(Gives({"scores": image}))(image)
     with pytest.raises(InputError, match="expected the same window"):
         CrispNet(nn.Identity(), nn.Identity(), Affinity(Window(3), 1.0), LocalFilter(WINDOW))
-    with pytest.raises(InputError, match="on is 'scores'"):
+    with pytest.raises(InputError, match="filtered is 'scores'"):
         build(nn.Identity(), "scores")

@@ -19,11 +19,11 @@ class CrispNet(nn.Module):
         embedding: Any module from the same images to an (N, D, H, W) embedding.
         affinity: Turns the embedding into weights; its hardness is fixed or learned.
         filter: Applies them, over the same window.
-        on: What is filtered: the "logits", as in the paper, or their "probabilities", whose logarithm is then the
+        filtered: What is filtered: the "logits", as in the paper, or their "probabilities", whose logarithm is then the
             result.
 
     Raises:
-        InputError: If the two windows differ, or `on` is not as above.
+        InputError: If the two windows differ, or `filtered` is not as above.
 
     Example:
         >>> import torch
@@ -43,17 +43,17 @@ class CrispNet(nn.Module):
         affinity: Affinity,
         filter: LocalFilter,
         *,
-        on: Literal["logits", "probabilities"] = "logits",
+        filtered: Literal["logits", "probabilities"] = "logits",
     ) -> None:
         super().__init__()
-        check_choice("on", on, ("logits", "probabilities"))
+        check_choice("filtered", filtered, ("logits", "probabilities"))
         if affinity.window != filter.window:
             raise InputError(f"affinity has {affinity.window}, filter {filter.window}; expected the same window")
         self.segmenter = segmenter
         self.embedding = embedding
         self.affinity = affinity
         self.filter = filter
-        self.on = on
+        self.filtered = filtered
 
     @property
     def classes(self) -> int | None:
@@ -72,6 +72,6 @@ class CrispNet(nn.Module):
         scores = upsample_scores(self.segmenter, scores, (image.shape[-2], image.shape[-1]))
         embedding = self.embedding(image)
         weights = self.affinity(embedding)
-        if self.on == "logits":
+        if self.filtered == "logits":
             return self.filter(scores, weights), embedding
         return self.filter(scores.softmax(1), weights).clamp(min=1e-12).log(), embedding
