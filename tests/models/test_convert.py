@@ -120,6 +120,11 @@ def test_layers_that_do_not_make_the_network_are_named(msc_blobs: caffe.Blobs) -
             "embedding",
             r"weighted_avg.weight is \(\)",
         ),
+        (
+            embedding | {"weighted_avg": [torch.zeros(10**12, 643, 0, 1), torch.zeros(4)]},
+            "embedding",
+            r"weighted_avg.weight is \(1000000000000, 643, 0, 1\)",
+        ),
         (embedding | {"weighted_avg": []}, "embedding", "layer weighted_avg has 0 blobs"),
         (
             embedding | {"conv1_2": [embedding["conv1_2"][0], torch.full((64,), torch.nan)]},

@@ -37,8 +37,8 @@ def convert(blobs: Blobs, to: str) -> Network:
             multi-scale one, "hed" for HED.
 
     Returns:
-        `EmbeddingNet`, `DeepLabLargeFOV`, `DeepLabMSc` or `HED`, in evaluation mode. Their outputs are Caffe's, except
-        that scores of DeepLab and the embedding may have any image size.
+        `EmbeddingNet`, `DeepLabLargeFOV`, `DeepLabMSc` or `HED`, in evaluation mode. Outputs are Caffe's, and sides of
+        the image that Caffe's DeepLab did not take, other than 32k - 31 pixels, are no error.
 
     Raises:
         InputError: If `to` is not as above, a layer is missing, unknown or of another shape, or an upsampling of HED is
@@ -108,8 +108,8 @@ def _classifier_name(blobs: Blobs) -> str:
 
 def _outputs(blobs: Blobs, name: str) -> int:
     """Output channels of a layer, or 1, which the check of its shape will refuse."""
-    shapes = [tuple(blob.shape) for blob in blobs.get(name, [])]
-    return shapes[0][0] if shapes and shapes[0] and shapes[0][0] else 1
+    weight = next(iter(blobs.get(name, [])), torch.empty(0))
+    return weight.shape[0] if weight.ndim and weight.numel() else 1
 
 
 def _take(blobs: Blobs, names: Mapping[str, str], network: Network) -> dict[str, Tensor]:
