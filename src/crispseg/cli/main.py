@@ -13,6 +13,7 @@ COMMANDS = {
     "evaluate": "measure what sharpening gains on labelled images",
     "tune": "find hardness, window and iterations on labelled images",
     "train": "train the embedding network",
+    "boundaries": "measure boundary maps with the benchmark of BSDS500",
     "info": "show versions, devices, implementations and weights",
 }
 """Every command has a module of its name here, with a function `main(arguments)`."""
