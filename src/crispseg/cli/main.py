@@ -14,6 +14,7 @@ COMMANDS = {
     "tune": "find hardness, window and iterations on labelled images",
     "train": "train a network",
     "convert": "take over weights that were released for Caffe",
+    "boundaries": "measure boundary maps with the benchmark of BSDS500",
     "info": "show versions, devices, implementations and weights",
 }
 """Every command has a module of its name here, with a function `main(arguments)`."""

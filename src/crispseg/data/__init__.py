@@ -1,5 +1,6 @@
 """Images, label maps, scores and datasets: what is on disk, checked and turned into tensors."""
 
+from crispseg.data.boundary import read_boundary
 from crispseg.data.bsds500 import BSDS500, BSDS500Boundaries, read_boundaries
 from crispseg.data.camvid import CamVid
 from crispseg.data.classes import CAMVID_CLASSES, CITYSCAPES_CLASSES, VOC_CLASSES, Classes
@@ -28,6 +29,7 @@ __all__ = [
     "Sample",
     "ScoreKind",
     "read_boundaries",
+    "read_boundary",
     "read_image",
     "read_labels",
     "read_prediction",
