@@ -1,5 +1,6 @@
 """Images, label maps, scores and datasets: what is on disk, checked and turned into tensors."""
 
+from crispseg.data.boundary import read_boundary
 from crispseg.data.bsds500 import BSDS500
 from crispseg.data.folder import LabelledFolder
 from crispseg.data.image import read_image
@@ -17,6 +18,7 @@ __all__ = [
     "Prediction",
     "Sample",
     "ScoreKind",
+    "read_boundary",
     "read_image",
     "read_labels",
     "read_prediction",
