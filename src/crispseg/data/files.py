@@ -68,3 +68,19 @@ def match_files(images: Sequence[Path], folder: Path, suffixes: Sequence[str], w
             f"{missing[0]!r}; expected a file of the same name ending in {', '.join(suffixes)}"
         )
     return [candidates[image.stem] for image in images]
+
+
+def pair_files(images: Sequence[Path], path: Path, suffixes: Sequence[str], what: str) -> list[Path]:
+    """For every image, the file of the same name in a folder; or, where there is one image, the one file that is named.
+
+    Raises:
+        InputError: If there is no such file or folder, a single file is named for several images, or `match_files`
+            raises it.
+    """
+    if path.is_dir():
+        return match_files(images, path, suffixes, what)
+    if not path.is_file():
+        raise InputError(f"{what} {path}: no such file or folder; check the path")
+    if len(images) != 1:
+        raise InputError(f"{len(images)} images but one {what} file {path}; expected a folder of {what}s")
+    return [path]
