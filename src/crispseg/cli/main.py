@@ -13,6 +13,7 @@ COMMANDS = {
     "evaluate": "measure what sharpening gains on labelled images",
     "tune": "find hardness, window and iterations on labelled images",
     "train": "train a network",
+    "predict": "run a trained network over images",
     "convert": "take over weights that were released for Caffe",
     "boundaries": "measure boundary maps with the benchmark of BSDS500",
     "info": "show versions, devices, implementations and weights",

@@ -1,13 +1,21 @@
 """The paper's full network: scores, filtered by what an embedding says of the pixels around (figure 3)."""
 
-from typing import Literal
+import json
+from pathlib import Path
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from crispseg.checks import check_choice, check_map
 from crispseg.errors import InputError
+from crispseg.models.deeplab import DeepLabLargeFOV, DeepLabMSc
+from crispseg.models.embedding_net import EmbeddingNet
+from crispseg.models.network import Network
+from crispseg.models.saving import build_network, save_weights
 from crispseg.models.segmenter import scores_of, upsample_scores
+from crispseg.models.state import load_metadata, load_state
 from crispseg.nn import Affinity, LocalFilter
+from crispseg.window import Window
 
 
 class CrispNet(nn.Module):
@@ -75,3 +83,58 @@ class CrispNet(nn.Module):
         if self.filtered == "logits":
             return self.filter(scores, weights), embedding
         return self.filter(scores.softmax(1), weights).clamp(min=1e-12).log(), embedding
+
+
+def save_crisp_net(network: CrispNet, path: Path, **metadata: str) -> None:
+    """Write the weights as safetensors, whole or not at all, and beside them what `load_crisp_net` needs to know.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    window, affinity = network.affinity.window, network.affinity
+    made = {
+        "segmenter": _describe(network.segmenter),
+        "embedding": _describe(network.embedding),
+        "window": [window.size, window.dilation],
+        "norm": affinity.norm,
+        "learned": isinstance(affinity.log_hardness, nn.Parameter),
+        "iterations": network.filter.iterations,
+        "normalize": network.filter.normalize,
+        "filtered": network.filtered,
+    }
+    save_weights(network, path, **metadata, network=CrispNet.__name__, arguments=json.dumps(made))
+
+
+def load_crisp_net(path: Path) -> CrispNet:
+    """Read a network that `save_crisp_net` wrote, in evaluation mode.
+
+    Raises:
+        InputError: If the file is missing, is not safetensors, or does not hold a `CrispNet` of networks of crispseg.
+    """
+    state, metadata = load_state(path, "weights"), load_metadata(path, "weights")
+    if metadata.get("network") != CrispNet.__name__:
+        raise InputError(f"weights {path}: do not hold a CrispNet; expected a file that `crispseg train` wrote of one")
+    try:
+        made: dict[str, Any] = json.loads(metadata["arguments"])
+        parts = {
+            name: build_network(
+                {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")},
+                made[name],
+                path,
+                *kinds,
+            )
+            for name, kinds in (("segmenter", (DeepLabLargeFOV, DeepLabMSc)), ("embedding", (EmbeddingNet,)))
+        }
+        window = Window(*made["window"])
+        hardness = float(state["affinity.log_hardness"].exp())
+        affinity = Affinity(window, hardness, learned=made["learned"], norm=made["norm"])
+        passes = LocalFilter(window, iterations=made["iterations"], normalize=made["normalize"])
+        return CrispNet(parts["segmenter"], parts["embedding"], affinity, passes, filtered=made["filtered"]).eval()
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(f"weights {path}: damaged ({error!r}); expected a file that `crispseg train` wrote") from error
+
+
+def _describe(part: nn.Module) -> dict[str, str]:
+    """As `save_network` does; of a network that is not ours, its name, so that loading it can say what is missing."""
+    arguments = json.dumps(part.arguments) if isinstance(part, Network) else "{}"
+    return {"network": type(part).__name__, "arguments": arguments}

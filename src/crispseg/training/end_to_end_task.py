@@ -1,9 +1,12 @@
 """Segmentation network, embedding and filter, trained as one (paper sec. 5, "end-to-end")."""
 
+from pathlib import Path
+
 from torch import Tensor
 
 from crispseg.checks import check_not_negative
 from crispseg.models import CrispNet
+from crispseg.models.crisp_net import save_crisp_net
 from crispseg.nn import EmbeddingLoss
 from crispseg.training.optimizers import Optimizer
 from crispseg.training.schedules import Schedule
@@ -53,3 +56,6 @@ class EndToEndTask(SegmentationTask):
         if self.embedding_loss is not None:
             terms["embedding"] = self.embedding_weight * self.embedding_loss(embedding, labels)
         return terms
+
+    def save(self, path: Path, **metadata: str) -> None:
+        save_crisp_net(self.network, path, **metadata)
