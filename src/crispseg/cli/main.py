@@ -17,8 +17,15 @@ COMMANDS = {
 }
 """Every command has a module of its name here, with a function `main(arguments)`."""
 
-
-TRAIN_MODULES = ("jsonargparse", "lightning", "scipy", "tensorboard", "torchvision")
+EXTRAS = {
+    "jsonargparse": "train",
+    "lightning": "train",
+    "pydensecrf": "crf",
+    "scipy": "train",
+    "tensorboard": "train",
+    "torchvision": "train",
+}
+"""Which extra of the package brings an optional module."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,8 +61,8 @@ def _explain(error: Exception) -> str | None:
     """One line on an error that a user can mend; None for one that is ours."""
     if isinstance(error, InputError):
         return " ".join(str(error).split())
-    if isinstance(error, ModuleNotFoundError) and error.name in TRAIN_MODULES:
-        return f"{error}; install it with: pip install 'crispseg[train]'"
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        return f"{error}; install it with: pip install 'crispseg[{EXTRAS[error.name]}]'"
     words = ("can't allocate memory", "not enough memory", "out of memory")
     if isinstance(error, MemoryError) or any(word in str(error).lower() for word in words):
         return f"out of memory ({str(error).strip().splitlines()[-1]}); use a smaller image or window"
