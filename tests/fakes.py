@@ -75,3 +75,15 @@ def write_coarse_scores(root: Path, folder: Path, *, classes: int = 3, block: in
         blocks = one_hot.reshape(classes, HEIGHT // block, block, WIDTH // block, block).mean((2, 4))
         np.save(folder / f"{path.stem}.npy", np.log(blocks + 0.01))
     return folder
+
+
+def write_boundaries(root: Path, folder: Path) -> Path:
+    """`folder/NAME.png`: 255 on the pixels beside a change of label in `root`, at half the resolution of the image."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted((root / "labels").iterdir()):
+        labels = np.asarray(Image.open(path))
+        boundary = np.zeros(labels.shape, dtype=np.uint8)
+        boundary[:, 1:][labels[:, 1:] != labels[:, :-1]] = 255
+        boundary[1:][labels[1:] != labels[:-1]] = 255
+        Image.fromarray(boundary.reshape(HEIGHT // 2, 2, WIDTH // 2, 2).max((1, 3))).save(folder / f"{path.stem}.png")
+    return folder

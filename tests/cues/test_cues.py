@@ -44,8 +44,8 @@ def test_weights_are_the_affinity_of_the_distances(name: str) -> None:
 def test_the_default_hardness_is_found_by_name() -> None:
     assert {name: cue.default_hardness for name, cue in CUES.items()} == {
         "learned": 5,
-        "rgb": RGBCue.default_hardness,
-        "soft": 30,
+        "rgb": 40,
+        "soft": 100,
         "contour": 5,
     }
     assert all(type(make(name)) is cue for name, cue in CUES.items())

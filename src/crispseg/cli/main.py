@@ -20,13 +20,13 @@ COMMANDS = {
 }
 """Every command has a module of its name here, with a function `main(arguments)`."""
 
-
 EXTRAS = {
     "google": "caffe",
     "google.protobuf": "caffe",
     "jsonargparse": "train",
     "lightning": "train",
     "pycocotools": "data",
+    "pydensecrf": "crf",
     "scipy": "data",
     "tensorboard": "train",
     "torchvision": "train",

@@ -10,7 +10,8 @@ from crispseg.cues.cue import EmbeddingCue
 class RGBCue(EmbeddingCue):
     """Distances between colours, each channel in [0, 1]: from black to white it is 3 by norm 1, √3 by norm 2.
 
-    The paper leaves norm, scale and hardness open. Here they are compared as the learned embeddings are, by norm 1.
+    The paper leaves norm, scale and hardness open. Here they are compared as the learned embeddings are, by norm 1; the
+    hardness was found on CamVid val (docs/design.md).
 
     Args:
         norm: 1 or 2.
@@ -26,7 +27,7 @@ class RGBCue(EmbeddingCue):
         tensor([0.7500, 2.2500,    inf])
     """
 
-    default_hardness: ClassVar[float] = 15.0
+    default_hardness: ClassVar[float] = 40.0
     default_iterations: ClassVar[int] = 1
 
     def __init__(self, norm: int = 1) -> None:

@@ -23,9 +23,10 @@ _EPSILON = np.finfo(np.float64).eps
 class SoftSegmentationCue(EmbeddingCue):
     """Distances between soft segmentations, made from nothing but the colours of the image.
 
-    The maps share one scale and lie in [0, 1]; of one image they are the same everywhere and every time, and a constant
-    image has constant maps. They are computed on the CPU, image by image, in about half a second for 480×360, and let
-    no gradient through. The hardness is that of Trulls et al. (2013), who use these maps for descriptors.
+    The maps share one scale and lie in [0, 1]; of one image they are the same every time, and a constant image has
+    constant maps. They are computed on the CPU, image by image, in about half a second for 480×360, and let no gradient
+    through. The paper does not give a hardness; this one was found on CamVid val (docs/design.md). Trulls et al.
+    (2013), who mask descriptors with these maps, take 30 to 40.
 
     Args:
         maps: D, the leading components that are kept. Where an image has fewer, the rest is 0.
@@ -39,7 +40,7 @@ class SoftSegmentationCue(EmbeddingCue):
         torch.Size([1, 8, 24, 32])
     """
 
-    default_hardness: ClassVar[float] = 30.0
+    default_hardness: ClassVar[float] = 100.0
     default_iterations: ClassVar[int] = 1
 
     def __init__(self, maps: int = 8, norm: int = 2) -> None:
