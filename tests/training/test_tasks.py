@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from crispseg import InputError, Window
-from crispseg.data import CropOptions, LabelledFolder
+from crispseg.data import LabelledFolder
+from crispseg.data.crops import CropOptions
 from crispseg.models import HED, CrispNet, EmbeddingNet
 from crispseg.nn import Affinity, BoundaryLoss, EmbeddingLoss, LocalFilter
 from crispseg.training import SGD, BoundaryTask, EndToEndTask, SegmentationTask, Task, train

@@ -9,7 +9,8 @@ import yaml
 
 from crispseg import InputError, Window
 from crispseg.cli.main import main
-from crispseg.data import CropOptions, LabelledFolder, LabelledImages, Sample
+from crispseg.data import LabelledFolder, LabelledImages, Sample
+from crispseg.data.crops import CropOptions
 from crispseg.inference import Sharpener
 from crispseg.models import EmbeddingNet
 from crispseg.models.embedding_net import load_embedding_net

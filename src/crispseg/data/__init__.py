@@ -4,7 +4,6 @@ from crispseg.data.boundary import read_boundary
 from crispseg.data.bsds500 import BSDS500, BSDS500Boundaries, read_boundaries
 from crispseg.data.camvid import CamVid
 from crispseg.data.classes import CAMVID_CLASSES, CITYSCAPES_CLASSES, VOC_CLASSES, Classes
-from crispseg.data.crops import CropOptions
 from crispseg.data.folder import LabelledFolder
 from crispseg.data.image import read_image
 from crispseg.data.labelled_predictions import LabelledPredictions
@@ -20,7 +19,6 @@ __all__ = [
     "BSDS500Boundaries",
     "CamVid",
     "Classes",
-    "CropOptions",
     "LabelMap",
     "LabelledFolder",
     "LabelledImages",

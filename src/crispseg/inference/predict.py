@@ -1,6 +1,6 @@
 """Run a trained network over images in files, and write what it says of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from crispseg.models.saving import load_network, saved_network
 from crispseg.models.segmenter import scores_of, upsample_scores
 from crispseg.writing import make_folder, written_whole
 
-_LOADERS = {
+_LOADERS: dict[str, Callable[[Path], nn.Module]] = {
     CrispNet.__name__: load_crisp_net,
     DeepLabLargeFOV.__name__: lambda path: load_network(path, DeepLabLargeFOV),
     DeepLabMSc.__name__: lambda path: load_network(path, DeepLabMSc),
