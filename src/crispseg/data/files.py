@@ -22,6 +22,23 @@ def list_files(folder: Path, suffixes: Sequence[str], what: str) -> list[Path]:
     return found
 
 
+def read_names(path: Path) -> list[str]:
+    """Names from a text file, one a line; what follows a blank is left out.
+
+    Raises:
+        InputError: If the file does not exist, is no text, or holds no name.
+    """
+    if not path.is_file():
+        raise InputError(f"list {path}: no such file")
+    try:
+        names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"list {path}: cannot be read as text ({error})") from error
+    if not names:
+        raise InputError(f"list {path}: holds no name; expected one on each line")
+    return names
+
+
 def expand_images(paths: Iterable[Path]) -> list[Path]:
     """Image files, with folders replaced by the images in them.
 

@@ -1,4 +1,4 @@
-"""Data sets read back from their released layouts are what was drawn into them."""
+"""CamVid and BSDS500 read back from their released layouts are what was drawn into them."""
 
 from pathlib import Path
 
@@ -8,7 +8,17 @@ import torch
 from PIL import Image
 
 from crispseg import InputError
-from crispseg.data import BSDS500, BSDS500Boundaries, CamVid, read_boundaries, read_labels
+from crispseg.data import (
+    BSDS500,
+    CAMVID_CLASSES,
+    CITYSCAPES_CLASSES,
+    VOC_CLASSES,
+    BSDS500Boundaries,
+    CamVid,
+    Classes,
+    read_boundaries,
+    read_labels,
+)
 from crispseg.data.bsds500 import consensus
 from tests.fakes import draw_scene, outline, write_bsds500, write_camvid
 
@@ -83,3 +93,20 @@ def test_bsds500_names_what_does_not_fit(tmp_path: Path) -> None:
     for data in (BSDS500(root), BSDS500Boundaries(root)):
         with pytest.raises(InputError, match=r"100.mat has height and width \(48, 64\), its image \(10, 10\)"):
             data.read(0)
+
+
+@pytest.mark.parametrize(
+    ("classes", "count", "last", "its_colour"),
+    [
+        (VOC_CLASSES, 21, "tvmonitor", (0, 64, 128)),
+        (CITYSCAPES_CLASSES, 19, "bicycle", (119, 11, 32)),
+        (CAMVID_CLASSES, 11, "bicyclist", (0, 128, 192)),
+    ],
+)
+def test_every_class_has_a_name_and_a_colour(
+    classes: Classes, count: int, last: str, its_colour: tuple[int, int, int]
+) -> None:
+    assert len(classes) == len(set(classes.names)) == count
+    assert len(classes.palette) == 3 * count
+    assert (classes.names[-1], classes.palette[-3:]) == (last, its_colour)
+    assert len({classes.palette[3 * label : 3 * label + 3] for label in range(count)}) == count
