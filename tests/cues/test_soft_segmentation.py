@@ -166,6 +166,14 @@ def test_an_image_is_segmented_alone_and_every_time_the_same() -> None:
     assert "maps=4, norm=2" in repr(cue)
 
 
+def test_it_is_an_operator_that_pytorch_knows() -> None:
+    operator = torch.ops.crispseg.soft_segmentation.default
+    torch.library.opcheck(operator, (torch.rand(2, 3, 9, 12), 4))
+    exported = torch.export.export(SoftSegmentationCue(), (torch.rand(1, 3, 9, 12),)).module()
+    image = torch.rand(1, 3, 9, 12)
+    assert torch.equal(exported(image), SoftSegmentationCue()(image))
+
+
 def test_resizing_keeps_a_ramp() -> None:
     ramp = np.linspace(0, 1, 64)[None, None].repeat(32, 1)
     small = resize(ramp, (16, 32))

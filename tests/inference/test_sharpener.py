@@ -1,5 +1,6 @@
 """The sharpener sharpens, takes what it says it takes, and refuses the rest with a word."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -122,16 +123,27 @@ def test_any_module_may_give_the_embedding_and_learns_from_the_scores() -> None:
     assert accuracy(rgb(image, coarse), labels) > accuracy(resize(coarse, (48, 64)), labels)
 
 
+class ColourEdges(nn.Module):
+    """A boundary detector: where the colour changes much to the right or below."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        padded = F.pad(image, (0, 1, 0, 1), mode="replicate")
+        right, below = padded[..., :-1, 1:] - image, padded[..., 1:, :-1] - image
+        return (right.abs().sum(1, keepdim=True) + below.abs().sum(1, keepdim=True) > 0.5).to(image.dtype)
+
+
+CUE_MAKERS: dict[str, Callable[[], Cue]] = {
+    "learned": lambda: Sharpener.from_pretrained().cue,
+    "rgb": RGBCue,
+    "soft": SoftSegmentationCue,
+    "contour": lambda: ContourCue(ColourEdges()),
+}
+
+
 @pytest.mark.parametrize("name", CUES)
 def test_any_cue_sharpens_and_brings_its_own_defaults(name: str) -> None:
     image, labels, coarse = scene()
-    cues: dict[str, Cue] = {
-        "learned": Sharpener.from_pretrained().cue,
-        "rgb": RGBCue(),
-        "soft": SoftSegmentationCue(),
-        "contour": ContourCue(ColourEdges()),
-    }
-    cue = cues[name]
+    cue = CUE_MAKERS[name]()
     sharpener = Sharpener(cue, scores="probabilities")
     assert sharpener.hardness == cue.default_hardness
     assert sharpener.filter.iterations == cue.default_iterations
@@ -141,13 +153,12 @@ def test_any_cue_sharpens_and_brings_its_own_defaults(name: str) -> None:
     assert accuracy(sharpened, labels) > before + 0.1 * (1 - before)
 
 
-class ColourEdges(nn.Module):
-    """A boundary detector: where the colour changes much to the right or below."""
-
-    def forward(self, image: Tensor) -> Tensor:
-        padded = F.pad(image, (0, 1, 0, 1), mode="replicate")
-        right, below = padded[..., :-1, 1:] - image, padded[..., 1:, :-1] - image
-        return (right.abs().sum(1, keepdim=True) + below.abs().sum(1, keepdim=True) > 0.5).to(image.dtype)
+@pytest.mark.parametrize("name", CUES)
+def test_any_cue_goes_through_the_compiler(name: str) -> None:
+    image, _, coarse = scene()
+    sharpener = Sharpener(CUE_MAKERS[name](), iterations=2, scores="probabilities")
+    compiled = torch.compile(sharpener, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(image, coarse), sharpener(image, coarse))
 
 
 def test_features_stand_in_for_those_of_the_cue() -> None:

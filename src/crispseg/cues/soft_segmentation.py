@@ -48,19 +48,29 @@ class SoftSegmentationCue(EmbeddingCue):
         check_count("maps", maps)
         self.maps = maps
 
-    @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1] to (N, maps, H, W) soft segmentations, on the device of the image."""
         check_map("image", image)
-        batch = image.detach().to("cpu", torch.float64).numpy()
-        features = image.new_empty(image.shape[0], self.maps, *image.shape[-2:])
-        for index, pixels in enumerate(batch):
-            features[index] = torch.from_numpy(soft_segmentation(pixels, self.maps))
+        features: Tensor = torch.ops.crispseg.soft_segmentation(image.detach(), self.maps)
         return features
 
     def extra_repr(self) -> str:
         """Maps and norm, for `repr`."""
         return f"maps={self.maps}, {super().extra_repr()}"
+
+
+@torch.library.custom_op("crispseg::soft_segmentation", mutates_args=())
+def _operator(image: Tensor, maps: int) -> Tensor:
+    """An operator, so that compiler and export take it whole and do not look into NumPy."""
+    features = image.new_empty(image.shape[0], maps, *image.shape[-2:])
+    for index, pixels in enumerate(image.to("cpu", torch.float64).numpy()):
+        features[index] = torch.from_numpy(soft_segmentation(pixels, maps))
+    return features
+
+
+@_operator.register_fake
+def _shapes(image: Tensor, maps: int) -> Tensor:
+    return image.new_empty(image.shape[0], maps, *image.shape[-2:])
 
 
 def soft_segmentation(image: np.ndarray, maps: int = 8) -> np.ndarray:
