@@ -100,11 +100,13 @@ def write_sbd(root: Path, *, train: list[str], val: list[str], seed: int = 4) ->
     return root
 
 
-def write_cityscapes(root: Path, *, cities: tuple[str, ...] = ("aachen", "bochum"), seed: int = 5) -> Path:
-    """`leftImg8bit/train/CITY/*.png` and `gtFine/train/CITY/*.png` with ids 7 (road), 23 (sky), 26 (car), 3 above."""
+def write_cityscapes(
+    root: Path, *, split: str = "train", cities: tuple[str, ...] = ("aachen", "bochum"), seed: int = 5
+) -> Path:
+    """`leftImg8bit/SPLIT/CITY/*.png` and `gtFine/SPLIT/CITY/*.png` with ids 7 (road), 23 (sky), 26 (car), 3 above."""
     rng = np.random.default_rng(seed)
     for city in cities:
-        image_folder, label_folder = root / "leftImg8bit" / "train" / city, root / "gtFine" / "train" / city
+        image_folder, label_folder = root / "leftImg8bit" / split / city, root / "gtFine" / split / city
         for folder in (image_folder, label_folder):
             folder.mkdir(parents=True)
         image, labels = draw_scene(rng)

@@ -7,7 +7,15 @@ import pytest
 import yaml
 
 from crispseg.cli.main import main
-from tests.fakes import write_bsds500, write_camvid, write_folder
+from tests.fakes import (
+    write_bsds500,
+    write_camvid,
+    write_cityscapes,
+    write_coco,
+    write_folder,
+    write_sbd,
+    write_voc2012,
+)
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -39,7 +47,11 @@ VARIANTS = {"deeplab_trunk_poly": "deeplab_trunk"}
 def write_fakes(root: Path) -> Path:
     """What the configs of `configs/data` expect in a folder `data`."""
     data = root / "data"
+    write_voc2012(data / "VOCdevkit" / "VOC2012")
+    write_sbd(data / "benchmark_RELEASE" / "dataset", train=["2008_000001"], val=["2008_000002"])
     for split in ("train", "val"):
+        write_coco(data / "coco", [[(1, (5, 5, 40, 30))], [(17, (10, 20, 44, 60))]], split=f"{split}2017")
+        write_cityscapes(data / "cityscapes", split=split)
         write_camvid(data / "camvid", split=split)
         write_bsds500(data / "bsds500", split=split)
         write_folder(data / split, void=255)
