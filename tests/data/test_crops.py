@@ -64,6 +64,12 @@ def test_a_quarter_turn_is_exact() -> None:
     torch.testing.assert_close(image[0] * 255, torch.rot90(sample.image[0])[:6].float(), atol=1e-3, rtol=0)
 
 
+def test_a_turn_makes_no_new_labels() -> None:
+    labels = torch.randint(0, 2, (60, 80), generator=torch.Generator().manual_seed(0)) * 200
+    _, cut = plain_crop(20, angle=22.5).apply(Sample(torch.zeros(3, 60, 80, dtype=torch.uint8), labels, "a"), 20)
+    assert set(cut.unique().tolist()) == {0, 200}
+
+
 @settings(max_examples=40, deadline=None)
 @given(height=st.integers(20, 60), width=st.integers(20, 60), step=st.integers(0, 15))
 def test_nothing_from_outside_comes_into_a_turned_image(height: int, width: int, step: int) -> None:

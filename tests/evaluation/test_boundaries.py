@@ -228,6 +228,12 @@ def test_ods_takes_one_threshold_and_ois_one_for_each_image() -> None:
     assert report.ois.f == pytest.approx(0.95)
 
 
+def test_ods_looks_between_two_thresholds() -> None:
+    report = BoundaryReport(2, {"a": counts_of((100, 500, 100, 100), (20, 20, 20, 100))})
+    assert (report.ods.precision, report.ods.recall) == pytest.approx((0.6, 0.6))
+    assert report.ods.threshold == pytest.approx(0.5)
+
+
 def test_ap_is_the_area_under_the_curve_that_was_reached() -> None:
     # Precision falls from 1 at recall 0.2 to 0.5 at recall 0.7: a trapezium of 0.5 × 0.75.
     report = BoundaryReport(2, {"a": counts_of((70, 140, 70, 100), (20, 20, 20, 100))})
