@@ -65,8 +65,8 @@ def test_a_quarter_turn_is_exact() -> None:
 
 
 def test_a_turn_makes_no_new_labels() -> None:
-    labels = torch.randint(0, 2, (40, 60), generator=torch.Generator().manual_seed(0)) * 200
-    _, cut = plain_crop(20, angle=22.5).apply(Sample(torch.zeros(3, 40, 60, dtype=torch.uint8), labels, "a"), 20)
+    labels = torch.randint(0, 2, (60, 80), generator=torch.Generator().manual_seed(0)) * 200
+    _, cut = plain_crop(20, angle=22.5).apply(Sample(torch.zeros(3, 60, 80, dtype=torch.uint8), labels, "a"), 20)
     assert set(cut.unique().tolist()) == {0, 200}
 
 
