@@ -1,5 +1,6 @@
 """Tiny data sets on disk, in the formats of the real ones."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,23 @@ def write_folder(root: Path, count: int = 3, *, void: int = 11, seed: int = 0) -
     return root
 
 
+def write_camvid(root: Path, count: int = 2, *, split: str = "train", seed: int = 2) -> Path:
+    """`SPLIT/NAME.png` and `SPLITannot/NAME.png` with a void border of 2 pixels."""
+    folder = write_folder(root / "drawn", count, seed=seed)
+    (folder / "images").rename(root / split)
+    (folder / "labels").rename(root / f"{split}annot")
+    folder.rmdir()
+    return root
+
+
+def outline(labels: np.ndarray) -> np.ndarray:
+    """Pixels whose right or lower neighbour has another label, (H, W) uint8."""
+    marked = np.zeros(labels.shape, dtype=np.uint8)
+    marked[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    marked[:-1] |= labels[:-1] != labels[1:]
+    return marked
+
+
 def write_bsds500(root: Path, count: int = 2, *, split: str = "train", seed: int = 1) -> Path:
     """`images/SPLIT/NAME.jpg` and `groundTruth/SPLIT/NAME.mat` of two annotators, the second of whom merges regions."""
     rng = np.random.default_rng(seed)
@@ -44,8 +62,107 @@ def write_bsds500(root: Path, count: int = 2, *, split: str = "train", seed: int
         Image.fromarray(image).save(images / f"{100 + index}.jpg")
         cells = np.empty((1, 2), dtype=object)
         for annotator, regions in enumerate((labels.astype(np.uint16) + 1, (labels > 0).astype(np.uint16) + 1)):
-            cells[0, annotator] = {"Segmentation": regions, "Boundaries": np.zeros_like(labels)}
+            cells[0, annotator] = {"Segmentation": regions, "Boundaries": outline(regions)}
         savemat(truth / f"{100 + index}.mat", {"groundTruth": cells})
+    return root
+
+
+def write_voc2012(root: Path, *, train: int = 2, val: int = 1, seed: int = 3) -> Path:
+    """`JPEGImages`, indexed `SegmentationClass` with a void border of 2 pixels, and the three lists."""
+    rng = np.random.default_rng(seed)
+    for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        (root / folder).mkdir(parents=True)
+    names = [f"2007_{index:06}" for index in range(train + val)]
+    for name in names:
+        image, labels = draw_scene(rng)
+        labels[:2] = 255
+        Image.fromarray(image).save(root / "JPEGImages" / f"{name}.jpg")
+        indexed = Image.fromarray(labels)
+        indexed.putpalette([value % 256 for value in range(768)])
+        indexed.save(root / "SegmentationClass" / f"{name}.png")
+    for split, part in (("train", names[:train]), ("val", names[train:]), ("trainval", names)):
+        (root / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("\n".join(part) + "\n")
+    return root
+
+
+def write_sbd(root: Path, *, train: list[str], val: list[str], seed: int = 4) -> Path:
+    """`img/NAME.jpg`, `cls/NAME.mat` with labels 0, 15 and 20, `train.txt` and `val.txt`."""
+    rng = np.random.default_rng(seed)
+    for folder in ("img", "cls"):
+        (root / folder).mkdir(parents=True)
+    for name in (*train, *val):
+        image, labels = draw_scene(rng)
+        Image.fromarray(image).save(root / "img" / f"{name}.jpg")
+        content = {"Segmentation": np.array([0, 15, 20], dtype=np.uint8)[labels], "CategoriesPresent": [15, 20]}
+        savemat(root / "cls" / f"{name}.mat", {"GTcls": content})
+    for split, part in (("train", train), ("val", val)):
+        (root / f"{split}.txt").write_text("\n".join(part) + "\n")
+    return root
+
+
+def write_cityscapes(
+    root: Path, *, split: str = "train", cities: tuple[str, ...] = ("aachen", "bochum"), seed: int = 5
+) -> Path:
+    """`leftImg8bit/SPLIT/CITY/*.png` and `gtFine/SPLIT/CITY/*.png` with ids 7 (road), 23 (sky), 26 (car), 3 above."""
+    rng = np.random.default_rng(seed)
+    for city in cities:
+        image_folder, label_folder = root / "leftImg8bit" / split / city, root / "gtFine" / split / city
+        for folder in (image_folder, label_folder):
+            folder.mkdir(parents=True)
+        image, labels = draw_scene(rng)
+        ids = np.array([7, 23, 26], dtype=np.uint8)[labels]
+        ids[:2] = 3
+        Image.fromarray(image).save(image_folder / f"{city}_000000_000019_leftImg8bit.png")
+        Image.fromarray(ids).save(label_folder / f"{city}_000000_000019_gtFine_labelIds.png")
+        for other in ("color", "instanceIds"):
+            Image.fromarray(ids).save(label_folder / f"{city}_000000_000019_gtFine_{other}.png")
+    return root
+
+
+COCO_CATEGORIES = {1: "person", 17: "cat", 63: "couch", 85: "clock"}
+
+
+def write_coco(
+    root: Path, images: list[list[tuple[int, tuple[int, int, int, int]]]], *, split: str = "val2017"
+) -> Path:
+    """`SPLIT/NUMBER.jpg` and `annotations/instances_SPLIT.json`.
+
+    An object is a category and the top, left, bottom and right of a rectangle; the negative of a category is a crowd,
+    written as counts of runs instead of an outline.
+    """
+    rng = np.random.default_rng(6)
+    for folder in (root / split, root / "annotations"):
+        folder.mkdir(parents=True, exist_ok=True)
+    annotations: list[dict[str, object]] = []
+    for index, objects in enumerate(images, start=1):
+        Image.fromarray(draw_scene(rng)[0]).save(root / split / f"{index:012}.jpg")
+        for category, (top, left, bottom, right) in objects:
+            if category < 0:
+                mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+                mask[top:bottom, left:right] = True
+                changes = np.flatnonzero(np.diff(mask.ravel(order="F"), prepend=False))
+                counts = np.diff([0, *changes, mask.size]).tolist()
+                outline_: object = {"size": [HEIGHT, WIDTH], "counts": counts}
+            else:
+                outline_ = [[left, top, right, top, right, bottom, left, bottom]]
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": index,
+                    "category_id": abs(category),
+                    "iscrowd": int(category < 0),
+                    "segmentation": outline_,
+                }
+            )
+    content = {
+        "images": [
+            {"id": index, "file_name": f"{index:012}.jpg", "height": HEIGHT, "width": WIDTH}
+            for index in range(1, len(images) + 1)
+        ],
+        "annotations": annotations,
+        "categories": [{"id": number, "name": name} for number, name in COCO_CATEGORIES.items()],
+    }
+    (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(content))
     return root
 
 
@@ -57,4 +174,16 @@ def write_coarse_scores(root: Path, folder: Path, *, classes: int = 3, block: in
         one_hot = (labels == np.arange(classes)[:, None, None]).astype(np.float32)
         blocks = one_hot.reshape(classes, HEIGHT // block, block, WIDTH // block, block).mean((2, 4))
         np.save(folder / f"{path.stem}.npy", np.log(blocks + 0.01))
+    return folder
+
+
+def write_boundaries(root: Path, folder: Path) -> Path:
+    """`folder/NAME.png`: 255 on the pixels beside a change of label in `root`, at half the resolution of the image."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted((root / "labels").iterdir()):
+        labels = np.asarray(Image.open(path))
+        boundary = np.zeros(labels.shape, dtype=np.uint8)
+        boundary[:, 1:][labels[:, 1:] != labels[:, :-1]] = 255
+        boundary[1:][labels[1:] != labels[:-1]] = 255
+        Image.fromarray(boundary.reshape(HEIGHT // 2, 2, WIDTH // 2, 2).max((1, 3))).save(folder / f"{path.stem}.png")
     return folder

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("lightning", "gradio", "matplotlib", "torchvision", "scipy", "jsonargparse", "tensorboard")
+HEAVY = ("lightning", "gradio", "matplotlib", "torchvision", "scipy", "jsonargparse", "tensorboard", "google.protobuf")
 
 
 def run(code: str) -> str:

@@ -18,6 +18,13 @@ def check_map(name: str, value: Tensor) -> None:
         raise TypeError(f"{name} is {value.dtype}; expected a floating-point tensor: convert it with .float()")
 
 
+def check_image(image: Tensor) -> None:
+    """A floating-point (N, 3, H, W) tensor."""
+    check_map("image", image)
+    if image.shape[1] != 3:
+        raise InputError(f"image has {image.shape[1]} channels; expected (N, 3, H, W), RGB in [0, 1]")
+
+
 def check_labels(labels: Tensor) -> None:
     """An integer (N, H, W) tensor."""
     if labels.ndim != 3:

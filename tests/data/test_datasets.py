@@ -9,7 +9,7 @@ from PIL import Image
 
 from crispseg import InputError
 from crispseg.data import BSDS500, LabelledFolder, LabelledImages, Sample
-from crispseg.data.crops import ConsecutiveSampler, Crop, CropDataset
+from crispseg.data.crops import ConsecutiveBatches, Crop, CropDataset, CropOptions
 from crispseg.data.files import by_stem, expand_images, match_files
 from tests.fakes import write_bsds500, write_folder
 
@@ -70,7 +70,7 @@ def test_crops_depend_on_seed_and_number_alone(tmp_path: Path) -> None:
         LabelledFolder(root / "images", root / "labels", 11),
         BSDS500(write_bsds500(tmp_path / "bsds")),
     ]
-    crops, again, other = (CropDataset(sources, 24, seed=seed) for seed in (0, 0, 1))
+    crops, again, other = (CropDataset(sources, CropOptions(24), seed=seed) for seed in (0, 0, 1))
     for index in (5, 0, 3):
         image, labels = crops[index]
         assert image.shape == (3, 24, 24)
@@ -87,7 +87,7 @@ def test_crops_take_the_sources_in_turn(tmp_path: Path) -> None:
         LabelledFolder(root / "images", root / "labels", 11),
         BSDS500(write_bsds500(tmp_path / "bsds")),
     ]
-    crops = CropDataset(sources, 48, zoom=(1.0, 1.0))
+    crops = CropDataset(sources, CropOptions(48, zoom=(1.0, 1.0)))
     assert all((0 in labels) == (index % 2 == 0) for index, (_, labels) in ((i, crops[i]) for i in range(6)))
 
 
@@ -103,31 +103,36 @@ def test_a_crop_cuts_image_and_labels_alike() -> None:
 
 def test_a_zoomed_crop_makes_no_new_labels() -> None:
     labels = torch.randint(0, 2, (40, 40)) * 200
-    crop = Crop.draw(np.random.default_rng(0), 40, 40, 32, (1.5, 1.5))
+    crop = Crop.draw(np.random.default_rng(0), 40, 40, CropOptions(32, (1.5, 1.5)))
     assert crop.side == 21
     _, cut = crop.apply(Sample(torch.zeros(3, 40, 40, dtype=torch.uint8), labels, "a"), 32)
     assert set(cut.unique().tolist()) == {0, 200}
 
 
 def test_a_crop_of_a_small_image_is_the_whole_of_it() -> None:
-    crop = Crop.draw(np.random.default_rng(0), 10, 20, 144, (1.0, 1.0))
+    crop = Crop.draw(np.random.default_rng(0), 10, 20, CropOptions(144, (1.0, 1.0)))
     assert (crop.side, crop.top) == (10, 0)
 
 
-def test_senseless_crops_are_refused(tmp_path: Path) -> None:
-    root = write_folder(tmp_path)
-    folder = LabelledFolder(root / "images", root / "labels")
+def test_senseless_crops_are_refused() -> None:
     with pytest.raises(InputError, match="no training data"):
-        CropDataset([], 24)
+        CropDataset([], CropOptions(24))
     with pytest.raises(InputError, match="crop size is 4"):
-        CropDataset([folder], 4)
+        CropOptions(4)
     with pytest.raises(InputError, match=r"zoom is \(2.0, 1.0\)"):
-        CropDataset([folder], 24, zoom=(2.0, 1.0))
+        CropOptions(24, zoom=(2.0, 1.0))
 
 
-def test_a_resumed_sampler_goes_on_where_it_stopped() -> None:
+def test_a_resumed_run_goes_on_where_it_stopped_and_processes_share_the_crops() -> None:
     seen = 0
-    sampler = ConsecutiveSampler(3, lambda: seen)
-    assert list(sampler) == [0, 1, 2]
-    seen = 3
-    assert (list(sampler), len(sampler)) == ([3, 4, 5], 3)
+
+    def batches(process: int, processes: int) -> list[list[int]]:
+        return list(ConsecutiveBatches(2, 3, start=lambda: seen, process=lambda: (process, processes)))
+
+    assert batches(0, 1) == [[0, 1, 2], [3, 4, 5]]
+    assert [sorted([*pair[0], *pair[1]]) for pair in zip(batches(0, 2), batches(1, 2), strict=True)] == [
+        list(range(6)),
+        list(range(6, 12)),
+    ]
+    seen = 2
+    assert batches(0, 1) == [[6, 7, 8], [9, 10, 11]]

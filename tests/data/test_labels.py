@@ -1,5 +1,7 @@
 """Label maps keep their numbers and colours."""
 
+import math
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from PIL import Image
 
 from crispseg import InputError
 from crispseg.data import read_labels, write_labels
-from crispseg.data.labels import default_palette
+from crispseg.data.labels import default_palette, shrink_labels
 
 
 @settings(max_examples=20, deadline=None)
@@ -69,3 +71,21 @@ def test_default_colours_differ() -> None:
     assert len(palette) == 768
     assert len({palette[3 * i : 3 * i + 3] for i in range(256)}) == 256
     assert palette[3 * 255 :] == (224, 224, 192)
+
+
+def test_labels_are_shrunk_by_the_nearest_pixel() -> None:
+    labels = torch.tensor([[[0, 0, 255, 255], [0, 0, 255, 255], [7, 7, 3, 3], [7, 7, 3, 3]]])
+    assert shrink_labels(labels, 2, 2).tolist() == [[[0, 255], [7, 3]]]
+    assert set(shrink_labels(labels, 3, 3).unique().tolist()) <= {0, 3, 7, 255}
+
+
+@given(st.integers(1, 40), st.integers(1, 40))
+def test_every_pixel_takes_the_label_at_its_middle(length: int, count: int) -> None:
+    found = shrink_labels(torch.arange(length)[None, None], 1, count)[0, 0].tolist()
+    assert found == [math.floor((i + Fraction(1, 2)) * Fraction(length, count)) for i in range(count)]
+
+
+def test_shrinking_to_a_grid_on_the_corners_takes_its_pixels() -> None:
+    labels = torch.arange(321)[None, None].expand(1, 321, 321)
+    found = shrink_labels(labels, 41, 41, align_corners=True)
+    assert found[0, 0].tolist() == list(range(0, 321, 8))

@@ -1,6 +1,8 @@
 """The sharpener sharpens, takes what it says it takes, and refuses the rest with a word."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from crispseg import InputError, Sharpener, Window
-from crispseg.inference.sharpener import resize
+from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
+from crispseg.inference.batch import resize
 from tests.fakes import draw_scene
 
 
@@ -111,20 +114,90 @@ def test_the_options_reach_the_filter() -> None:
 def test_any_module_may_give_the_embedding_and_learns_from_the_scores() -> None:
     image, labels, coarse = scene()
     embedding = nn.Conv2d(3, 4, 3, padding=1)
-    sharpener = Sharpener(embedding, hardness=1.0, iterations=3)
+    sharpener = Sharpener(LearnedCue(embedding), hardness=1.0, iterations=3)
     loss = F.cross_entropy(sharpener(image, (coarse + 0.01).log()), labels[None])
     loss.backward()
     assert embedding.weight.grad is not None
     assert embedding.weight.grad.abs().max() > 0
-    rgb = Sharpener(nn.Identity(), hardness=15.0, iterations=5, scores="probabilities")
+    rgb = Sharpener(RGBCue(), hardness=15.0, iterations=5, scores="probabilities")
     assert accuracy(rgb(image, coarse), labels) > accuracy(resize(coarse, (48, 64)), labels)
+
+
+class ColourEdges(nn.Module):
+    """A boundary detector: where the colour changes much to the right or below."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        padded = F.pad(image, (0, 1, 0, 1), mode="replicate")
+        right, below = padded[..., :-1, 1:] - image, padded[..., 1:, :-1] - image
+        return (right.abs().sum(1, keepdim=True) + below.abs().sum(1, keepdim=True) > 0.5).to(image.dtype)
+
+
+CUE_MAKERS: dict[str, Callable[[], Cue]] = {
+    "learned": lambda: Sharpener.from_pretrained().cue,
+    "rgb": RGBCue,
+    "soft": SoftSegmentationCue,
+    "contour": lambda: ContourCue(ColourEdges()),
+}
+
+
+@pytest.mark.parametrize("name", CUES)
+def test_any_cue_sharpens_and_brings_its_own_defaults(name: str) -> None:
+    image, labels, coarse = scene()
+    cue = CUE_MAKERS[name]()
+    sharpener = Sharpener(cue, scores="probabilities")
+    assert sharpener.hardness == cue.default_hardness
+    assert sharpener.filter.iterations == cue.default_iterations
+    assert sharpener.window == Window(9)
+    sharpened = Sharpener(cue, window=Window(7), iterations=5, scores="probabilities")(image, coarse)
+    before = accuracy(resize(coarse, (48, 64)), labels)
+    assert accuracy(sharpened, labels) > before + 0.1 * (1 - before)
+
+
+@pytest.mark.parametrize("name", CUES)
+def test_any_cue_goes_through_the_compiler(name: str) -> None:
+    image, _, coarse = scene()
+    sharpener = Sharpener(CUE_MAKERS[name](), iterations=2, scores="probabilities")
+    compiled = torch.compile(sharpener, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(image, coarse), sharpener(image, coarse))
+
+
+def test_features_stand_in_for_those_of_the_cue() -> None:
+    image, _, coarse = scene()
+    boundary = ColourEdges()(image / 255)
+    options: dict[str, Any] = {"hardness": 3.0, "iterations": 2, "scores": "probabilities"}
+    by_network = Sharpener(ContourCue(ColourEdges()), **options)(image, coarse)
+    by_features = Sharpener(ContourCue(), **options)(image, coarse, features=boundary)
+    assert torch.equal(by_network, by_features)
+    assert not torch.equal(by_features, Sharpener(ContourCue(), **options)(image, coarse, features=0 * boundary))
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (torch.zeros(1, 1, 24, 32), r"features has \(N, H, W\) = \(1, 24, 32\), image \(1, 48, 64\)"),
+        (torch.zeros(1, 48, 64), r"features has shape \(1, 48, 64\); expected 4 dimensions"),
+        (torch.full((1, 1, 48, 64), 200.0), "features run from 200 to 200"),
+    ],
+)
+def test_features_that_do_not_fit_are_refused(features: Tensor, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Sharpener(ContourCue())(IMAGE, torch.rand(1, 3, 6, 8), features=features)
+
+
+def test_a_module_that_is_no_cue_is_refused() -> None:
+    with pytest.raises(
+        TypeError, match=r"cue is Conv2d; expected a crispseg.cues.Cue: LearnedCue\(network\) makes one"
+    ):
+        Sharpener(nn.Conv2d(3, 4, 1))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"cue is str; expected a crispseg.cues.Cue: see crispseg.cues"):
+        Sharpener("rgb")  # type: ignore[arg-type]
 
 
 def test_expecting_shares_the_weights() -> None:
     sharpener = Sharpener.from_pretrained()
     other = sharpener.expecting("probabilities")
     assert (sharpener.scores, other.scores) == ("logits", "probabilities")
-    assert other.embedding is sharpener.embedding
+    assert other.cue is sharpener.cue
 
 
 IMAGE = torch.zeros(1, 3, 48, 64, dtype=torch.uint8)

@@ -11,14 +11,15 @@ from torch import Tensor
 from crispseg import InputError
 from crispseg.inference.sharpener import shipped_weights
 from crispseg.models import EmbeddingNet
-from crispseg.models.embedding_net import load_embedding_net, save_embedding_net
+from crispseg.models.embedding_net import EMBEDDING_LAYERS, load_embedding_net, save_embedding_net
 from crispseg.models.vgg import VGG_LAYERS
 
 
 def random_vgg() -> dict[str, Tensor]:
     rng = torch.Generator().manual_seed(0)
     state = {}
-    for name, (inputs, outputs) in VGG_LAYERS.items():
+    for name in EMBEDDING_LAYERS:
+        inputs, outputs = VGG_LAYERS[name]
         state[f"{name}.weight"] = 0.1 * torch.randn(outputs, inputs, 3, 3, generator=rng)
         state[f"{name}.bias"] = torch.randn(outputs, generator=rng)
     return state
@@ -48,6 +49,17 @@ def test_mixing_before_upsampling_equals_the_concatenation_of_the_paper() -> Non
         for name, tap in taps.items()
     ]
     torch.testing.assert_close(embedding, network.fuse(torch.cat(upsampled, 1)) / 6, rtol=1e-4, atol=1e-6)
+
+
+def test_the_network_of_the_authors_later_code_is_the_concatenation_too() -> None:
+    network = EmbeddingNet(dim=6, pool="3x3", rgb=True, bias=True)
+    image = torch.rand(1, 3, 22, 17)
+    embedding, taps = network.embed_with_taps(image)
+    assert [tuple(tap.shape[-2:]) for tap in taps.values()] == [(22, 17)] * 2 + [(12, 9)] * 2 + [(7, 5)]
+    normalised = (image - network.mean[:, None, None]) / network.std[:, None, None]
+    upsampled = [F.interpolate(tap, size=(22, 17), mode="bilinear", align_corners=True) for tap in taps.values()]
+    expected = network.fuse(torch.cat([normalised, *upsampled], 1)) / 6
+    torch.testing.assert_close(embedding, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_embedding_turns_with_the_image() -> None:
@@ -108,7 +120,8 @@ def test_torchvision_has_the_layers_at_those_places() -> None:
     from torchvision.models import vgg16  # noqa: PLC0415 - slow to import
 
     features = vgg16(weights=None).features
-    for place, (inputs, outputs) in zip((0, 2, 5, 7, 10), VGG_LAYERS.values(), strict=True):
+    for place, name in zip((0, 2, 5, 7, 10), EMBEDDING_LAYERS, strict=True):
+        inputs, outputs = VGG_LAYERS[name]
         assert features[place].weight.shape == (outputs, inputs, 3, 3)
 
 

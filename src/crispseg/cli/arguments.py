@@ -1,4 +1,4 @@
-"""What the commands share: the parser, the options of the sharpener, the progress bar."""
+"""What the commands share: the parser, the options that name data and device, the progress bar."""
 
 import argparse
 from pathlib import Path
@@ -11,8 +11,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from crispseg.data import LabelledPredictions
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
-from crispseg.inference.sharpener import DEFAULT_HARDNESS, DEFAULT_ITERATIONS, DEFAULT_WINDOW, Sharpener
-from crispseg.window import Window
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -32,58 +30,9 @@ class CommandParser(argparse.ArgumentParser):
         raise InputError(f"{message} (see {self.prog} --help)")
 
 
-def add_sharpener_options(parser: CommandParser) -> None:
-    """Options that choose the weights and the filter."""
-    group = parser.add_argument_group("sharpener")
-    group.add_argument(
-        "--window",
-        type=int,
-        default=DEFAULT_WINDOW.size,
-        help="side of the window, odd: how far a pixel looks for others that belong with it (default: %(default)s)",
-    )
-    group.add_argument(
-        "--dilation",
-        type=int,
-        default=DEFAULT_WINDOW.dilation,
-        help="pixels between two neighbours in the window (default: %(default)s)",
-    )
-    group.add_argument(
-        "--hardness",
-        type=float,
-        default=DEFAULT_HARDNESS,
-        help="λ, above 0: larger mixes fewer neighbours (default: %(default)s)",
-    )
-    group.add_argument(
-        "--iterations",
-        type=int,
-        default=DEFAULT_ITERATIONS,
-        help="how many times the filter is applied (default: %(default)s)",
-    )
-    add_embedding_options(parser)
-
-
-def add_embedding_options(parser: CommandParser) -> None:
-    """Options that choose the embedding and where it runs."""
-    group = parser.add_argument_group("embedding")
-    group.add_argument(
-        "--weights", type=Path, help="safetensors file that `crispseg train` wrote (default: the weights that ship)"
-    )
-    group.add_argument(
-        "--norm", type=int, choices=(1, 2), default=1, help="norm of the embedding distance (default: %(default)s)"
-    )
-    group.add_argument("--device", help='"cpu", "cuda", "mps" … (default: a GPU where there is one)')
-
-
-def build_sharpener(options: argparse.Namespace) -> Sharpener:
-    """The sharpener that the options describe, on its device."""
-    sharpener = Sharpener.from_pretrained(
-        options.weights,
-        window=Window(options.window, options.dilation),
-        hardness=options.hardness,
-        iterations=options.iterations,
-        norm=options.norm,
-    )
-    return sharpener.to(choose_device(options.device))
+def add_device_option(parser: CommandParser) -> None:
+    """Where it runs."""
+    parser.add_argument("--device", help='"cpu", "cuda", "mps" … (default: a GPU where there is one)')
 
 
 def choose_device(name: str | None) -> torch.device:
@@ -139,6 +88,7 @@ def read_data(options: argparse.Namespace) -> LabelledPredictions:
         void=options.void,
         classes=options.classes,
         scores=options.scores,
+        boundaries=options.boundaries,
     )
 
 

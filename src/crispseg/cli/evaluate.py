@@ -1,20 +1,12 @@
 """`crispseg evaluate`."""
 
-from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from crispseg.cli.arguments import (
-    CommandParser,
-    add_data_options,
-    add_sharpener_options,
-    build_sharpener,
-    progress_bar,
-    read_data,
-)
+from crispseg.cli.arguments import CommandParser, add_data_options, progress_bar, read_data
+from crispseg.cli.stages import add_stage_options, build_stages, describe_stages
 from crispseg.inference import evaluate
 from crispseg.writing import check_writable, make_folder, written_whole
 
@@ -26,7 +18,9 @@ boundary. Both come from one confusion matrix over the whole data set; void pixe
 
 _EXAMPLES = """\
   crispseg evaluate --images val --labels val_labels --predictions scores --json result.json
-  crispseg evaluate --images val --labels val_labels --predictions masks --void 11 --classes 11"""
+  crispseg evaluate --images val --labels val_labels --predictions masks --void 11 --classes 11
+  crispseg evaluate --images val --labels val_labels --predictions scores --cue contour --boundaries edges
+  crispseg evaluate --images val --labels val_labels --predictions scores --cue none --crf MSc-LargeFOV"""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -34,15 +28,18 @@ def main(arguments: Sequence[str]) -> None:
     parser = CommandParser("evaluate", _DESCRIPTION, _EXAMPLES)
     add_data_options(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
-    add_sharpener_options(parser)
+    add_stage_options(parser)
     options = parser.parse_args(arguments)
 
     if options.json is not None:
         make_folder(options.json.absolute().parent)
         check_writable(options.json)
+    stages = build_stages(options)
     data = read_data(options)
     with progress_bar() as progress:
-        comparison = evaluate(data, build_sharpener(options), settings=_settings(options), progress=progress)
+        comparison = evaluate(
+            data, stages.sharpener, crf=stages.crf, settings=describe_stages(options, stages), progress=progress
+        )
     if options.json is not None:
         with written_whole(options.json) as temporary:
             temporary.write_text(comparison.as_json())
@@ -53,8 +50,3 @@ def main(arguments: Sequence[str]) -> None:
     )
     losing = ", ".join(f"{label} ({gain:+.2f})" for label, gain in comparison.losing_classes.items())
     print(f"classes that lose IoU: {losing or 'none'}")
-
-
-def _settings(options: Namespace) -> dict[str, Any]:
-    names = ("window", "dilation", "hardness", "iterations", "norm")
-    return {name: getattr(options, name) for name in names} | {"weights": str(options.weights or "shipped")}

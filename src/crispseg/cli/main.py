@@ -12,13 +12,26 @@ COMMANDS = {
     "sharpen": "make the segmentation of images crisp",
     "evaluate": "measure what sharpening gains on labelled images",
     "tune": "find hardness, window and iterations on labelled images",
-    "train": "train the embedding network",
+    "train": "train a network",
+    "predict": "run a trained network over images",
+    "convert": "take over weights that were released for Caffe",
+    "boundaries": "measure boundary maps with the benchmark of BSDS500",
     "info": "show versions, devices, implementations and weights",
 }
 """Every command has a module of its name here, with a function `main(arguments)`."""
 
-
-TRAIN_MODULES = ("jsonargparse", "lightning", "scipy", "tensorboard", "torchvision")
+EXTRAS = {
+    "google": "caffe",
+    "google.protobuf": "caffe",
+    "jsonargparse": "train",
+    "lightning": "train",
+    "pycocotools": "data",
+    "pydensecrf": "crf",
+    "scipy": "data",
+    "tensorboard": "train",
+    "torchvision": "train",
+}
+"""Modules that are imported where they are needed, and the extra that installs each."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,8 +67,8 @@ def _explain(error: Exception) -> str | None:
     """One line on an error that a user can mend; None for one that is ours."""
     if isinstance(error, InputError):
         return " ".join(str(error).split())
-    if isinstance(error, ModuleNotFoundError) and error.name in TRAIN_MODULES:
-        return f"{error}; install it with: pip install 'crispseg[train]'"
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        return f"{error}; install it with: pip install 'crispseg[{EXTRAS[error.name]}]'"
     words = ("can't allocate memory", "not enough memory", "out of memory")
     if isinstance(error, MemoryError) or any(word in str(error).lower() for word in words):
         return f"out of memory ({str(error).strip().splitlines()[-1]}); use a smaller image or window"

@@ -3,13 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from crispseg.cli.arguments import (
-    CommandParser,
-    add_scores_option,
-    add_sharpener_options,
-    build_sharpener,
-    progress_bar,
-)
+from crispseg.cli.arguments import CommandParser, add_scores_option, progress_bar
+from crispseg.cli.stages import add_stage_options, build_stages
 from crispseg.inference import sharpen
 
 _DESCRIPTION = """\
@@ -28,7 +23,8 @@ For an image NAME the output folder will hold
 _EXAMPLES = """\
   crispseg sharpen photo.jpg --prediction mask.png --output out
   crispseg sharpen photo.jpg --prediction logits.npy --output out --save-scores
-  crispseg sharpen images/ --prediction probabilities/ --scores probabilities --output out"""
+  crispseg sharpen images/ --prediction probabilities/ --scores probabilities --output out
+  crispseg sharpen images/ --prediction logits/ --cue contour --boundaries edges/ --output out"""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -45,16 +41,18 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write to")
     add_scores_option(parser)
     parser.add_argument("--save-scores", action="store_true", help="write the sharpened scores too")
-    add_sharpener_options(parser)
+    add_stage_options(parser)
     options = parser.parse_args(arguments)
 
-    sharpener = build_sharpener(options)
+    stages = build_stages(options)
     with progress_bar() as progress:
         for item in sharpen(
             options.images,
             options.prediction,
             options.output,
-            sharpener,
+            stages.sharpener,
+            boundaries=options.boundaries,
+            crf=stages.crf,
             scores=options.scores,
             save_scores=options.save_scores,
             progress=progress,

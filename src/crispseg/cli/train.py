@@ -1,6 +1,7 @@
 """`crispseg train`."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from jsonargparse import ArgumentParser
@@ -11,12 +12,15 @@ from crispseg.training import seed_everything, train
 _ERROR_NAME = "crispseg.errors.InputError: "
 
 _DESCRIPTION = """\
-Train the embedding network.
+Train a network: the embedding, a segmentation network, a boundary detector, or all of it end to end.
 
-CONFIG is a YAML file with the arguments below; each can be changed on the command line. The folder `configs` of the
-repository has the paper's and ours. Every few hundred steps the network is validated, and OUTPUT gets a checkpoint
-(last.ckpt), weights for `crispseg sharpen --weights` (embedding.safetensors) and a line in validation.jsonl;
-TensorBoard reads OUTPUT too. A run that was stopped goes on from its last checkpoint with --resume."""
+CONFIG is a YAML file with the arguments below; each can be changed on the command line, and of several files the later
+change the earlier. The folder `configs` of the repository has the paper's and ours, and in `configs/data` what they can
+be trained on. OUTPUT gets a checkpoint (last.ckpt), and after every validation the weights (safetensors) and a line in
+validation.jsonl; TensorBoard reads OUTPUT too. A run that was stopped goes on from its last checkpoint with --resume.
+
+  crispseg train configs/embedding.yaml
+  crispseg train configs/deeplab_trunk.yaml configs/data/camvid.yaml --steps 2000 --resume"""
 
 
 class _Parser(ArgumentParser):
@@ -25,22 +29,33 @@ class _Parser(ArgumentParser):
         raise InputError(message) from ex
 
 
+def _instantiate(parser: ArgumentParser, options: Any) -> Any:  # noqa: ANN401 - jsonargparse's namespaces
+    try:
+        return parser.instantiate(options)
+    except ValueError as error:
+        # Where an option may be left out, jsonargparse reports on every kind that it could have been.
+        if isinstance(error.__cause__, InputError):
+            raise error.__cause__ from None
+        raise
+
+
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
-    parser = _Parser(prog="crispseg train", description=_DESCRIPTION, usage="crispseg train CONFIG [--option value …]")
-    parser.add_argument("--config", action="config", help="the YAML file, with or without the word --config")
+    parser = _Parser(
+        prog="crispseg train", description=_DESCRIPTION, usage="crispseg train CONFIG [CONFIG …] [--option value …]"
+    )
+    parser.add_argument("--config", action="config", help="a YAML file, with or without the word --config")
     parser.add_argument("--resume", action="store_true", help="go on from OUTPUT/last.ckpt")
     parser.add_function_arguments(train, skip={"resume"}, fail_untyped=True)
-    given = list(arguments)
-    if given and not given[0].startswith("-"):
-        given.insert(0, "--config")
+    configs = list(takewhile(lambda argument: not argument.startswith("-"), arguments))
+    given = [part for config in configs for part in ("--config", config)] + list(arguments[len(configs) :])
     try:
         options = parser.parse_args(given)
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"config {given[1]}: cannot be read as YAML text ({error})") from error
+        raise InputError(f"config {' or '.join(configs)}: cannot be read as YAML text ({error})") from error
     # Before the network is made, whose weights may start at random.
     seed_everything(options.seed)
-    options = parser.instantiate(options)
+    options = _instantiate(parser, options)
     del options.config
     try:
         train(**options.as_dict())

@@ -1,46 +1,47 @@
 """`crispseg tune`."""
 
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
-from crispseg.cli.arguments import (
-    CommandParser,
-    add_data_options,
-    add_embedding_options,
-    choose_device,
-    progress_bar,
-    read_data,
-)
-from crispseg.inference import Sharpener, Tuning, tune
-from crispseg.inference.tune import Setting
+from crispseg.cli.arguments import CommandParser, add_data_options, choose_device, progress_bar, read_data
+from crispseg.cli.stages import add_cue_options, build_cue, require_crf
+from crispseg.cues import CUES, Cue
+from crispseg.errors import InputError
+from crispseg.inference import CRFGrid, DenseCRF, Sharpener, Tuning, tune, tune_crf
+from crispseg.inference.sharpener import DEFAULT_WINDOW
+from crispseg.inference.tune import S, Setting
 from crispseg.window import Window
 
 _DESCRIPTION = """\
-Find hardness, window and iterations on labelled images.
+Find hardness, window and iterations on labelled images, or with --crf the parameters of the dense CRF.
 
-Measures every combination on a validation folder and prints, for each window, the points of mIoU and of trimap mIoU
-that each combination gains; then the best, and what it gained. Tune on images that you do not report on."""
+Measures every combination on a validation folder and prints the points of mIoU and of trimap mIoU that each gains; then
+the best, and what it gained. Tune on images that you do not report on.
+
+With --crf the filter before the CRF stays as it is: one window, one hardness, one number of iterations. The search goes
+from coarse to fine and is slow: by default 27 CRFs for each image and up to 52 more, each of about a second for 480x360
+pixels and 11 classes. Take every n-th image."""
 
 _EXAMPLES = """\
   crispseg tune --images val --labels val_labels --predictions scores
-  crispseg tune --images val --labels val_labels --predictions scores --windows 9 --dilations 1 2 --every 6"""
+  crispseg tune --images val --labels val_labels --predictions scores --windows 9 --dilations 1 2 --every 6
+  crispseg tune --images val --labels val_labels --predictions scores --cue contour --boundaries edges
+  crispseg tune --images val --labels val_labels --predictions scores --crf --every 20"""
+
+_HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6)
+_SHOWN = 10
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
     parser = CommandParser("tune", _DESCRIPTION, _EXAMPLES)
     add_data_options(parser)
-    grid = parser.add_argument_group("grid")
-    grid.add_argument("--windows", type=int, nargs="+", default=[7, 9, 11], help="sizes (default: 7 9 11)")
-    grid.add_argument("--dilations", type=int, nargs="+", default=[1], help="of every window (default: 1)")
-    grid.add_argument(
-        "--hardness", type=float, nargs="+", default=[2, 3, 4, 5, 8], help="values of λ (default: 2 3 4 5 8)"
-    )
-    grid.add_argument(
-        "--iterations", type=int, nargs="+", default=[1, 3, 7, 15, 25], help="passes (default: 1 3 7 15 25)"
-    )
+    _add_grid_options(parser)
+    _add_crf_options(parser)
     parser.add_argument(
         "--objective",
         choices=("miou", "trimap", "both"),
@@ -48,28 +49,112 @@ def main(arguments: Sequence[str]) -> None:
         help="what the best maximises; both is their mean (default: %(default)s)",
     )
     parser.add_argument("--every", type=int, default=1, help="take every n-th image (default: all)")
-    add_embedding_options(parser)
+    add_cue_options(parser)
     options = parser.parse_args(arguments)
 
-    sharpener = Sharpener.from_pretrained(options.weights, norm=options.norm).to(choose_device(options.device))
+    cue = build_cue(options)
     with progress_bar() as progress:
-        result = tune(
-            read_data(options),
-            sharpener,
-            windows=[Window(size, dilation) for size in options.windows for dilation in options.dilations],
-            hardness=options.hardness,
-            iterations=options.iterations,
-            objective=options.objective,
-            every=options.every,
-            progress=progress,
-        )
-    console = Console()
-    for window in dict.fromkeys(setting.window for setting in result.after):
-        console.print(_surface(result, window))
-    print(_verdict(result))
+        tables, verdict = _tune_crf(options, cue, progress) if options.crf else _tune(options, cue, progress)
+    for table in tables:
+        Console().print(table)
+    print(verdict)
 
 
-def _surface(result: Tuning, window: Window) -> Table:
+def _add_grid_options(parser: CommandParser) -> None:
+    grid = parser.add_argument_group("grid")
+    grid.add_argument("--windows", type=int, nargs="+", help="sizes (default: 7 9 11)")
+    grid.add_argument("--dilations", type=int, nargs="+", help="of every window (default: 1)")
+    hardness = ", ".join(
+        f"{name} {' '.join(f'{value:g}' for value in _hardness_grid(cue))}" for name, cue in CUES.items()
+    )
+    grid.add_argument("--hardness", type=float, nargs="+", help=f"values of λ (default: {hardness})")
+    grid.add_argument("--iterations", type=int, nargs="+", help="passes (default: 1 3 7 15 25)")
+
+
+def _hardness_grid(cue: type[Cue]) -> list[float]:
+    return [round(step * cue.default_hardness, 6) for step in _HARDNESS_STEPS]
+
+
+def _add_crf_options(parser: CommandParser) -> None:
+    group = parser.add_argument_group("CRF")
+    group.add_argument("--crf", action="store_true", help="tune the dense CRF that follows the filter")
+    standard = CRFGrid()
+    for option, help_ in (
+        ("bilateral-weight", "weights of the Gaussian of place and colour"),
+        ("bilateral-xy", "its deviations in pixels"),
+        ("bilateral-rgb", "its deviations in steps of 255 of a colour"),
+        ("spatial-weight", "weights of the Gaussian of place"),
+        ("spatial-xy", "its deviations in pixels"),
+    ):
+        default = " ".join(f"{value:g}" for value in getattr(standard, option.replace("-", "_")))
+        group.add_argument(f"--{option}", type=float, nargs="+", help=f"{help_} (default: {default})")
+    group.add_argument("--rounds", type=int, help="finer rounds around the best, with half the step each (default: 2)")
+
+
+def _tune(options: Namespace, cue: Cue | None, progress: Progress) -> tuple[list[Table], str]:
+    if cue is None:
+        raise InputError("--cue none has nothing to tune; add --crf")
+    _refuse(options, ("bilateral_weight", "bilateral_xy", "bilateral_rgb", "spatial_weight", "spatial_xy", "rounds"))
+    dilations = options.dilations or [1]
+    result = tune(
+        read_data(options),
+        Sharpener(cue).eval().to(choose_device(options.device)),
+        windows=[Window(size, dilation) for size in options.windows or [7, 9, 11] for dilation in dilations],
+        hardness=options.hardness or _hardness_grid(type(cue)),
+        iterations=options.iterations or [1, 3, 7, 15, 25],
+        objective=options.objective,
+        every=options.every,
+        progress=progress,
+    )
+    windows = dict.fromkeys(setting.window for setting in result.after)
+    return [_surface(result, window) for window in windows], _verdict(result, _options)
+
+
+def _options(best: Setting) -> str:
+    return (
+        f"--window {best.window.size} --dilation {best.window.dilation} --hardness {best.hardness:g} "
+        f"--iterations {best.iterations}"
+    )
+
+
+def _refuse(options: Namespace, names: Sequence[str]) -> None:
+    for name in names:
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} is for the CRF; add --crf")
+
+
+def _tune_crf(options: Namespace, cue: Cue | None, progress: Progress) -> tuple[list[Table], str]:
+    require_crf()
+    grid = {name: getattr(options, name) for name in vars(CRFGrid())}
+    result = tune_crf(
+        read_data(options),
+        _fixed_sharpener(options, cue),
+        grid=CRFGrid(**{name: values for name, values in grid.items() if values is not None}),
+        rounds=2 if options.rounds is None else options.rounds,
+        objective=options.objective,
+        every=options.every,
+        progress=progress,
+    )
+    return [_ranking(result)], _verdict(result, lambda best: f"--crf {best}")
+
+
+def _fixed_sharpener(options: Namespace, cue: Cue | None) -> Sharpener | None:
+    """The sharpener before the CRF: what is one value in the grid, or the default."""
+    fixed = {}
+    for name in ("windows", "dilations", "hardness", "iterations"):
+        values = getattr(options, name)
+        if values is not None and (cue is None or len(values) != 1):
+            what = "does not go with --cue none" if cue is None else "takes one value with --crf: the CRF is tuned"
+            raise InputError(f"--{name} {what}")
+        fixed[name] = None if values is None else values[0]
+    if cue is None:
+        return None
+    window = Window(fixed["windows"] or DEFAULT_WINDOW.size, fixed["dilations"] or DEFAULT_WINDOW.dilation)
+    sharpener = Sharpener(cue, window=window, hardness=fixed["hardness"], iterations=fixed["iterations"])
+    return sharpener.eval().to(choose_device(options.device))
+
+
+def _surface(result: Tuning[Setting], window: Window) -> Table:
     settings = [setting for setting in result.after if setting.window == window]
     title = f"window {window.size}, dilation {window.dilation}: points of mIoU / trimap gained"
     table = Table(title=title, title_justify="left")
@@ -83,20 +168,27 @@ def _surface(result: Tuning, window: Window) -> Table:
     return table
 
 
-def _gain(result: Tuning, setting: Setting) -> str:
+def _gain(result: Tuning[Setting], setting: Setting) -> str:
     miou, band = result.gain(setting)
     text = f"{miou:+.2f} / {band:+.2f}"
     return f"[bold]{text}[/bold]" if setting == result.best else text
 
 
-def _verdict(result: Tuning) -> str:
+def _ranking(result: Tuning[DenseCRF]) -> Table:
+    best = sorted(result.after, key=result.value, reverse=True)[:_SHOWN]
+    table = Table(title=f"best of {len(result.after)} CRFs: points gained over what goes in", title_justify="left")
+    table.add_column("--crf")
+    for column in ("mIoU", "trimap"):
+        table.add_column(column, justify="right")
+    for setting in best:
+        table.add_row(str(setting), *(f"{points:+.2f}" for points in result.gain(setting)))
+    return table
+
+
+def _verdict(result: Tuning[S], options: Callable[[S], str]) -> str:
     before = f"{result.before.overall.miou:.2f} mIoU, {result.before.trimap.miou:.2f} trimap on {result.images} images"
     best = result.best
     if best is None:
         return f"no gain: no combination improves on {before}"
     miou, band = result.gain(best)
-    return (
-        f"best: --window {best.window.size} --dilation {best.window.dilation} --hardness {best.hardness:g} "
-        f"--iterations {best.iterations}\n"
-        f"gained {miou:+.2f} mIoU and {band:+.2f} trimap over {before}"
-    )
+    return f"best: {options(best)}\ngained {miou:+.2f} mIoU and {band:+.2f} trimap over {before}"

@@ -1,15 +1,30 @@
 """Images, label maps, scores and datasets: what is on disk, checked and turned into tensors."""
 
-from crispseg.data.bsds500 import BSDS500
+from crispseg.data.boundary import read_boundary
+from crispseg.data.bsds500 import BSDS500, BSDS500Boundaries, read_boundaries
+from crispseg.data.camvid import CamVid
+from crispseg.data.cityscapes import Cityscapes
+from crispseg.data.classes import CAMVID_CLASSES, CITYSCAPES_CLASSES, VOC_CLASSES, Classes
+from crispseg.data.coco import COCO
 from crispseg.data.folder import LabelledFolder
 from crispseg.data.image import read_image
 from crispseg.data.labelled_predictions import LabelledPredictions
 from crispseg.data.labels import LabelMap, read_labels, write_labels
 from crispseg.data.prediction import Prediction, ScoreKind, read_prediction, write_scores
 from crispseg.data.sample import LabelledImages, Sample
+from crispseg.data.voc2012 import VOC2012
 
 __all__ = [
     "BSDS500",
+    "CAMVID_CLASSES",
+    "CITYSCAPES_CLASSES",
+    "COCO",
+    "VOC2012",
+    "VOC_CLASSES",
+    "BSDS500Boundaries",
+    "CamVid",
+    "Cityscapes",
+    "Classes",
     "LabelMap",
     "LabelledFolder",
     "LabelledImages",
@@ -17,6 +32,8 @@ __all__ = [
     "Prediction",
     "Sample",
     "ScoreKind",
+    "read_boundaries",
+    "read_boundary",
     "read_image",
     "read_labels",
     "read_prediction",

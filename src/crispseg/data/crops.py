@@ -1,5 +1,6 @@
 """Random crops for training. What is drawn is a value of its own, apart from what is done with it."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +11,46 @@ from torch.utils.data import Dataset, Sampler
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
-from crispseg.data.sample import LabelledImages, Sample
+from crispseg.checks import check_count
+from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
 from crispseg.errors import InputError
+
+MEAN_COLOUR = (123, 117, 104)
+"""ImageNet's, RGB from 0 to 255: networks that subtract it see zeros where an image is padded."""
+
+
+@dataclass(frozen=True)
+class CropOptions:
+    """What crops may be drawn.
+
+    Args:
+        size: Side of a crop in pixels.
+        zoom: Bounds of the random magnification.
+        pad: What becomes of a crop that is larger than its image: True keeps its scale and pads the image with the mean
+            colour and the labels with void, at the bottom and at the right, as DeepLab is trained; False makes it
+            smaller, which magnifies it more.
+        jitter: How far brightness and contrast may lie from 1; 0 leaves colours as they are.
+        rotations: Number of evenly spaced angles to turn images by, cut to the largest upright rectangle; 1 turns none,
+            HED is trained with 16.
+
+    Raises:
+        InputError: If a value makes no sense.
+    """
+
+    size: int = 144
+    zoom: tuple[float, float] = (0.75, 1.5)
+    pad: bool = False
+    jitter: float = 0.2
+    rotations: int = 1
+
+    def __post_init__(self) -> None:
+        if self.size < 8:
+            raise InputError(f"crop size is {self.size}; expected 8 pixels or more")
+        if not 0 < self.zoom[0] <= self.zoom[1]:
+            raise InputError(f"zoom is {self.zoom}; expected 0 < lowest <= highest")
+        if not 0 <= self.jitter < 1:
+            raise InputError(f"jitter is {self.jitter}; expected 0 or more and below 1")
+        check_count("rotations", self.rotations)
 
 
 @dataclass(frozen=True)
@@ -21,34 +60,89 @@ class Crop:
     top: int
     left: int
     side: int
+    """In pixels of the image, which is padded at the bottom and at the right where the square is larger."""
     flip: bool
     brightness: float
     contrast: float
+    angle: float = 0.0
+    """Degrees, counter-clockwise. `top` and `left` count from the largest upright rectangle in the turned image."""
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, height: int, width: int, size: int, zoom: tuple[float, float]) -> "Crop":
-        """Draw a crop that becomes `size` pixels wide after a zoom between the two bounds."""
-        factor = float(np.exp(rng.uniform(np.log(zoom[0]), np.log(zoom[1]))))
-        side = min(round(size / factor), height, width)
+    def draw(cls, rng: np.random.Generator, height: int, width: int, options: CropOptions) -> "Crop":
+        """Draw a crop of an image of the given size, which becomes `options.size` pixels wide."""
+        # What is not asked for takes no number from the generator: the other draws stay what they were.
+        turns, jitter = options.rotations, options.jitter
+        angle = 360 / turns * int(rng.integers(turns)) if turns > 1 else 0.0
+        height, width = upright_rectangle(height, width, angle)
+        factor = float(np.exp(rng.uniform(np.log(options.zoom[0]), np.log(options.zoom[1]))))
+        side = round(options.size / factor)
+        side = side if options.pad else min(side, height, width)
         return cls(
-            top=int(rng.integers(height - side + 1)),
-            left=int(rng.integers(width - side + 1)),
+            top=int(rng.integers(max(height - side, 0) + 1)),
+            left=int(rng.integers(max(width - side, 0) + 1)),
             side=side,
             flip=bool(rng.integers(2)),
-            brightness=float(rng.uniform(0.8, 1.2)),
-            contrast=float(rng.uniform(0.8, 1.2)),
+            brightness=float(rng.uniform(1 - jitter, 1 + jitter)),
+            contrast=float(rng.uniform(1 - jitter, 1 + jitter)),
+            angle=angle,
         )
 
     def apply(self, sample: Sample, size: int) -> tuple[Tensor, Tensor]:
-        """Cut, resize and recolour: image (3, size, size) float in [0, 1] and labels (size, size)."""
+        """Turn, pad, cut, resize and recolour: image (3, size, size) float in [0, 1] and labels (size, size).
+
+        Labels are never blended: every one is that of the nearest pixel, or void where there is none.
+        """
+        image, labels = sample.image, sample.labels
+        if self.angle:
+            image, labels = _turn(image, labels, self.angle)
+        image, labels = _pad(image, labels, self.top + self.side, self.left + self.side)
         box = (self.top, self.left, self.side, self.side)
-        image = transforms.resized_crop(sample.image, *box, [size, size], antialias=True)
-        labels = transforms.resized_crop(sample.labels[None], *box, [size, size], InterpolationMode.NEAREST_EXACT)[0]
+        image = transforms.resized_crop(image, *box, [size, size], antialias=True)
+        labels = transforms.resized_crop(labels[None], *box, [size, size], InterpolationMode.NEAREST_EXACT)[0]
         if self.flip:
             image, labels = transforms.horizontal_flip(image), transforms.horizontal_flip(labels)
         image = transforms.to_dtype(image, torch.float32, scale=True)
         image = transforms.adjust_contrast(transforms.adjust_brightness(image, self.brightness), self.contrast)
         return image, labels
+
+
+def _turn(image: Tensor, labels: Tensor, angle: float) -> tuple[Tensor, Tensor]:
+    height, width = labels.shape
+    rectangle = list(upright_rectangle(height, width, angle))
+    image = transforms.rotate(image, angle, InterpolationMode.BILINEAR, expand=True)
+    labels = transforms.rotate(labels[None], angle, InterpolationMode.NEAREST, expand=True, fill=IGNORE_INDEX)[0]
+    return transforms.center_crop(image, rectangle), transforms.center_crop(labels, rectangle)
+
+
+def _pad(image: Tensor, labels: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    below, right = max(height - labels.shape[0], 0), max(width - labels.shape[1], 0)
+    if not below and not right:
+        return image, labels
+    padding = [0, 0, right, below]
+    image = transforms.pad(image, padding, fill=list(MEAN_COLOUR))
+    return image, transforms.pad(labels[None], padding, fill=IGNORE_INDEX)[0]
+
+
+def upright_rectangle(height: int, width: int, angle: float) -> tuple[int, int]:
+    """Height and width of the largest upright rectangle in an image that is turned by `angle` degrees.
+
+    Between the quarter turns it is a pixel smaller on every side, where interpolation mixes in what lies outside.
+
+    Example:
+        >>> upright_rectangle(321, 481, 90), upright_rectangle(321, 481, 45)
+        ((481, 321), (224, 224))
+    """
+    if angle % 90 == 0:
+        return (height, width) if angle % 180 == 0 else (width, height)
+    sine, cosine = abs(math.sin(math.radians(angle))), abs(math.cos(math.radians(angle)))
+    shorter, longer = min(height, width), max(height, width)
+    if shorter <= 2 * sine * cosine * longer:  # two corners lie on the long sides, the others inside
+        along, across = shorter / 2 / sine, shorter / 2 / cosine
+        inner = (across, along) if width >= height else (along, across)
+    else:  # every corner lies on a side
+        scale = cosine**2 - sine**2
+        inner = ((height * cosine - width * sine) / scale, (width * cosine - height * sine) / scale)
+    return max(int(inner[0]) - 2, 1), max(int(inner[1]) - 2, 1)
 
 
 class CropDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -59,26 +153,18 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
 
     Args:
         sources: Data sets; each is drawn from equally often, whatever its size.
-        size: Side of a crop in pixels.
-        zoom: Bounds of the random magnification.
+        options: What crops may be drawn.
         seed: Any whole number.
 
     Raises:
-        InputError: If there is no source, or `size` or `zoom` makes no sense.
+        InputError: If there is no source.
     """
 
-    def __init__(
-        self, sources: Sequence[LabelledImages], size: int, *, zoom: tuple[float, float] = (0.75, 1.5), seed: int = 0
-    ) -> None:
+    def __init__(self, sources: Sequence[LabelledImages], options: CropOptions, *, seed: int = 0) -> None:
         if not sources:
             raise InputError("no training data; expected at least one data set")
-        if size < 8:
-            raise InputError(f"crop size is {size}; expected 8 pixels or more")
-        if not 0 < zoom[0] <= zoom[1]:
-            raise InputError(f"zoom is {zoom}; expected 0 < lowest <= highest")
         self.sources = sources
-        self.size = size
-        self.zoom = zoom
+        self.options = options
         self.seed = seed
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
@@ -87,25 +173,39 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         source = self.sources[index % len(self.sources)]
         sample = source.read(int(rng.integers(len(source))), choice=int(rng.integers(2**16)))
         height, width = sample.labels.shape
-        return Crop.draw(rng, height, width, self.size, self.zoom).apply(sample, self.size)
+        return Crop.draw(rng, height, width, self.options).apply(sample, self.options.size)
 
 
-class ConsecutiveSampler(Sampler[int]):
-    """`count` numbers in a row, from wherever the run stands when an epoch begins.
+class ConsecutiveBatches(Sampler[list[int]]):
+    """Batches of crops in a row, from wherever the run stands when an epoch begins.
+
+    Processes take turns: together they see the crops that one process with larger batches would.
 
     Args:
-        count: Crops in an epoch.
-        start: Gives the number of crops that the run has seen; asked at the beginning of every epoch, so that a resumed
-            run goes on where it stopped.
+        count: Batches in an epoch, of each process.
+        size: Crops in a batch.
+        start: Gives the number of batches that each process has seen; asked at the beginning of every epoch, so that a
+            resumed run goes on where it stopped.
+        process: Gives the number of this process and how many there are; asked then too.
+
+    Example:
+        >>> list(ConsecutiveBatches(2, 3, start=lambda: 4, process=lambda: (1, 2)))
+        [[27, 28, 29], [33, 34, 35]]
     """
 
-    def __init__(self, count: int, start: Callable[[], int]) -> None:
+    def __init__(
+        self, count: int, size: int, *, start: Callable[[], int], process: Callable[[], tuple[int, int]]
+    ) -> None:
         self.count = count
+        self.size = size
         self.start = start
+        self.process = process
 
     def __len__(self) -> int:
         return self.count
 
-    def __iter__(self) -> Iterator[int]:
-        start = self.start()
-        return iter(range(start, start + self.count))
+    def __iter__(self) -> Iterator[list[int]]:
+        start, (process, processes) = self.start(), self.process()
+        for batch in range(start, start + self.count):
+            first = (batch * processes + process) * self.size
+            yield list(range(first, first + self.size))

@@ -22,6 +22,23 @@ def list_files(folder: Path, suffixes: Sequence[str], what: str) -> list[Path]:
     return found
 
 
+def read_names(path: Path) -> list[str]:
+    """Names from a text file, one a line; what follows a blank is left out.
+
+    Raises:
+        InputError: If the file does not exist, is no text, or holds no name.
+    """
+    if not path.is_file():
+        raise InputError(f"list {path}: no such file")
+    try:
+        names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"list {path}: cannot be read as text ({error})") from error
+    if not names:
+        raise InputError(f"list {path}: holds no name; expected one on each line")
+    return names
+
+
 def expand_images(paths: Iterable[Path]) -> list[Path]:
     """Image files, with folders replaced by the images in them.
 
@@ -68,3 +85,19 @@ def match_files(images: Sequence[Path], folder: Path, suffixes: Sequence[str], w
             f"{missing[0]!r}; expected a file of the same name ending in {', '.join(suffixes)}"
         )
     return [candidates[image.stem] for image in images]
+
+
+def pair_files(images: Sequence[Path], path: Path, suffixes: Sequence[str], what: str) -> list[Path]:
+    """For every image, the file of the same name in a folder; or, where there is one image, the one file that is named.
+
+    Raises:
+        InputError: If there is no such file or folder, a single file is named for several images, or `match_files`
+            raises it.
+    """
+    if path.is_dir():
+        return match_files(images, path, suffixes, what)
+    if not path.is_file():
+        raise InputError(f"{what} {path}: no such file or folder; check the path")
+    if len(images) != 1:
+        raise InputError(f"{len(images)} images but one {what} file {path}; expected a folder of {what}s")
+    return [path]

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from crispseg.data.files import match_files
+from torch import Tensor
+
+from crispseg.data.boundary import BOUNDARY_SUFFIXES, read_boundary
+from crispseg.data.files import match_files, pair_files
 from crispseg.data.folder import LabelledFolder
 from crispseg.data.prediction import PREDICTION_SUFFIXES, Prediction, ScoreKind, read_prediction
 from crispseg.data.sample import IGNORE_INDEX, Sample
@@ -19,6 +22,7 @@ class LabelledPredictions:
         void: True label of pixels without a class.
         classes: Number of classes; None takes the number of score channels.
         scores: What floating-point scores in the files are.
+        boundaries: Folder of boundary maps, or the boundary map of the one image; None where there are none.
 
     Raises:
         InputError: If folders do not fit together, `classes` is not between 1 and 255, or it is None and the first
@@ -34,9 +38,13 @@ class LabelledPredictions:
         void: int,
         classes: int | None,
         scores: ScoreKind,
+        boundaries: Path | None = None,
     ) -> None:
         self.folder = LabelledFolder(images, labels, void)
         self.files = match_files(self.folder.images, predictions, PREDICTION_SUFFIXES, "prediction")
+        self.boundaries = (
+            pair_files(self.folder.images, boundaries, BOUNDARY_SUFFIXES, "boundary map") if boundaries else None
+        )
         self.scores = scores
         self.classes = classes if classes is not None else self._count_classes()
         if not 1 <= self.classes <= IGNORE_INDEX:
@@ -60,6 +68,10 @@ class LabelledPredictions:
                 "classes"
             )
         return sample, prediction
+
+    def read_boundary(self, index: int) -> Tensor | None:
+        """Read the (1, h, w) boundary map of an image; None where there are none."""
+        return None if self.boundaries is None else read_boundary(self.boundaries[index])
 
     def _count_classes(self) -> int:
         prediction = read_prediction(self.files[0], self.scores)

@@ -74,6 +74,30 @@ def write_labels(path: Path, labels: Tensor, palette: tuple[int, ...] | None = N
         image.save(temporary, format="PNG")
 
 
+def shrink_labels(labels: Tensor, height: int, width: int, *, align_corners: bool = False) -> Tensor:
+    """(N, H, W) labels at a lower resolution, by the nearest pixel: labels are never blended.
+
+    Args:
+        labels: Any dtype.
+        height: Of the result.
+        width: Of the result.
+        align_corners: Whether the first and the last row and column are the labels' own; else each is the middle of
+            those that it stands for.
+
+    Example:
+        >>> shrink_labels(torch.arange(5).expand(1, 5, 5), 1, 3, align_corners=True)
+        tensor([[[0, 2, 4]]])
+    """
+
+    def places(length: int, count: int) -> Tensor:
+        steps = torch.arange(count, device=labels.device)  # whole numbers: no rounding takes a neighbour
+        if align_corners:
+            return (2 * steps * (length - 1) + count - 1) // max(2 * (count - 1), 1)
+        return (2 * steps + 1) * length // (2 * count)
+
+    return labels[..., places(labels.shape[-2], height)[:, None], places(labels.shape[-1], width)]
+
+
 def default_palette(count: int = 256) -> tuple[int, ...]:
     """Colours that tell neighbouring labels apart: the bits of the label spread over the high bits of the colour.
 

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from crispseg.data.arrays import loaded
 from crispseg.data.labels import LABEL_SUFFIXES, read_labels
 from crispseg.errors import InputError
 from crispseg.writing import written_whole
@@ -133,26 +134,17 @@ def _from_numpy(path: Path, kind: ScoreKind) -> Prediction:
 
 def _load_numpy(path: Path) -> np.ndarray:
     """The one array of a file; of type uint8 only if it is the quantised kind."""
-    try:
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                array, quantised = loaded, False
-            elif "q" in loaded.files:
-                array, quantised = loaded["q"], True
-            elif len(loaded.files) == 1:
-                array, quantised = loaded[loaded.files[0]], False
-            else:
-                raise InputError(f"prediction {path}: holds arrays {loaded.files}; expected exactly one")
-            if not isinstance(array, np.ndarray):
-                raise InputError(f"prediction {path}: holds something that is no array; expected exactly one array")
-    except InputError:
-        raise
-    except Exception as error:  # NumPy raises whatever its parsers raise: a dozen kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"prediction {path}: damaged, or not a plain array ({reason}); write it with numpy.save"
-        ) from error
+    with loaded(path, "prediction") as content:
+        if isinstance(content, np.ndarray):
+            array, quantised = content, False
+        elif "q" in content.files:
+            array, quantised = content["q"], True
+        elif len(content.files) == 1:
+            array, quantised = content[content.files[0]], False
+        else:
+            raise InputError(f"prediction {path}: holds arrays {content.files}; expected exactly one")
+        if not isinstance(array, np.ndarray):
+            raise InputError(f"prediction {path}: holds something that is no array; expected exactly one array")
     return array if quantised or array.dtype != np.uint8 else array.astype(np.int64)
 
 

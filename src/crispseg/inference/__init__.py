@@ -1,8 +1,23 @@
 """Sharpening: the module, and what runs it over files."""
 
+from crispseg.inference.boundaries import evaluate_boundaries
+from crispseg.inference.crf import DenseCRF
 from crispseg.inference.evaluate import evaluate
+from crispseg.inference.predict import predict
 from crispseg.inference.sharpen import sharpen
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tune import Tuning, tune
+from crispseg.inference.tune_crf import CRFGrid, tune_crf
 
-__all__ = ["Sharpener", "Tuning", "evaluate", "sharpen", "tune"]
+__all__ = [
+    "CRFGrid",
+    "DenseCRF",
+    "Sharpener",
+    "Tuning",
+    "evaluate",
+    "evaluate_boundaries",
+    "predict",
+    "sharpen",
+    "tune",
+    "tune_crf",
+]

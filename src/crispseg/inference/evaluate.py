@@ -8,6 +8,7 @@ from rich.progress import Progress
 from crispseg.data import LabelledPredictions
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.evaluation import Accuracy, Comparison, trimap
+from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import naming, sharpen_one
 from crispseg.inference.sharpener import Sharpener
 
@@ -16,8 +17,9 @@ TRIMAP_WIDTH = 4
 
 def evaluate(
     data: LabelledPredictions,
-    sharpener: Sharpener,
+    sharpener: Sharpener | None,
     *,
+    crf: DenseCRF | None = None,
     settings: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
@@ -25,7 +27,8 @@ def evaluate(
 
     Args:
         data: What to evaluate on.
-        sharpener: Does the work, on the device where its weights are.
+        sharpener: Does the work, on the device where its weights are; None leaves the scores as they are.
+        crf: Takes the sharpened scores; None for no CRF.
         settings: Noted in the report.
         progress: Shows how far it is.
 
@@ -37,7 +40,7 @@ def evaluate(
     for index in progress.track(indices, description="evaluating") if progress else indices:
         sample, prediction = data.read(index)
         with naming(data.files[index]):
-            result = sharpen_one(sharpener, sample.image, prediction)
+            result = sharpen_one(sharpener, sample.image, prediction, data.read_boundary(index), crf=crf)
         band = trimap(sample.labels, TRIMAP_WIDTH, ignore_index=IGNORE_INDEX)
         for accuracy, labels in ((comparison.before, result.before), (comparison.after, result.after)):
             accuracy.add(labels, sample.labels, band)

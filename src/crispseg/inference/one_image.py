@@ -1,4 +1,4 @@
-"""One image with its prediction: sharpened and timed."""
+"""One image with its prediction: sharpened, perhaps handed to a CRF, and timed."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,15 @@ from torch import Tensor
 
 from crispseg.data import Prediction
 from crispseg.errors import InputError
-from crispseg.inference.sharpener import Sharpener, resize
+from crispseg.inference.batch import (
+    check_aspect,
+    check_fit,
+    from_probabilities,
+    resize,
+    to_probabilities,
+)
+from crispseg.inference.crf import DenseCRF
+from crispseg.inference.sharpener import Sharpener
 
 
 @dataclass(frozen=True)
@@ -21,23 +29,71 @@ class Sharpened:
     before: Tensor
     """(H, W) int64, labels of the upsampled prediction."""
     after: Tensor
-    """(H, W) int64, labels after sharpening."""
+    """(H, W) int64, labels after all stages."""
     scores: Tensor
-    """(C, H, W) sharpened scores, of the kind that the prediction was."""
+    """(C, H, W) scores after all stages, of the kind that the prediction was."""
     seconds: float
-    """Time that the sharpener took."""
+    """Time that the stages took."""
 
 
 @torch.inference_mode()
-def sharpen_one(sharpener: Sharpener, image: Tensor, prediction: Prediction) -> Sharpened:
-    """Sharpen the prediction of a (3, H, W) uint8 image, where the weights of the sharpener are."""
-    device = sharpener.device
-    size = (image.shape[-2], image.shape[-1])
+def sharpen_one(
+    sharpener: Sharpener | None,
+    image: Tensor,
+    prediction: Prediction,
+    boundary: Tensor | None = None,
+    *,
+    crf: DenseCRF | None = None,
+) -> Sharpened:
+    """Sharpen the prediction of an image, where the weights of the sharpener are; then infer the CRF.
+
+    Args:
+        sharpener: None leaves the scores as they are, upsampled.
+        image: (3, H, W) uint8.
+        prediction: What was said of it.
+        boundary: (1, h, w) boundary map of the image at any resolution, for a contour cue; None for any other.
+        crf: Takes the sharpened scores; None for no CRF.
+
+    Raises:
+        InputError: If image, prediction and boundary map do not fit together.
+    """
     start = time.perf_counter()
-    scores = sharpener.expecting(prediction.kind)(image[None].to(device), prediction.scores[None].to(device))[0].cpu()
+    scores = sharpened_scores(sharpener, image, prediction, boundary)
+    if crf is not None:
+        refined = crf(to_probabilities(scores, prediction.kind), image[None])
+        scores = from_probabilities(refined, prediction.kind)
     seconds = time.perf_counter() - start
-    coarse = resize(prediction.scores[None], size)[0]
-    return Sharpened(prediction.labels(coarse), prediction.labels(scores), scores, seconds)
+    coarse = resize(prediction.scores[None], (image.shape[-2], image.shape[-1]))
+    return Sharpened(prediction.labels(coarse[0]), prediction.labels(scores[0]), scores[0], seconds)
+
+
+def sharpened_scores(
+    sharpener: Sharpener | None, image: Tensor, prediction: Prediction, boundary: Tensor | None
+) -> Tensor:
+    """(1, C, H, W) scores on the CPU, of the kind that the prediction is; see `sharpen_one`."""
+    batch, scores = image[None], prediction.scores[None]
+    if sharpener is None:
+        check_fit(batch, scores)
+        return resize(scores, (image.shape[-2], image.shape[-1]))
+    device = sharpener.device
+    features = features_of(boundary, image)
+    sharp: Tensor = sharpener.expecting(prediction.kind)(
+        batch.to(device), scores.to(device), features=None if features is None else features.to(device)
+    )
+    return sharp.cpu()
+
+
+def features_of(boundary: Tensor | None, image: Tensor) -> Tensor | None:
+    """(1, h, w) boundary map, brought to the size of its image, as the (1, 1, H, W) features of a contour cue.
+
+    Raises:
+        InputError: If the aspect is another.
+    """
+    if boundary is None:
+        return None
+    size = (image.shape[-2], image.shape[-1])
+    check_aspect("boundaries", (boundary.shape[-2], boundary.shape[-1]), size)
+    return resize(boundary[None], size)
 
 
 @contextmanager

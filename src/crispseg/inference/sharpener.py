@@ -6,23 +6,20 @@ from pathlib import Path
 from typing import Self
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
-from crispseg.checks import check_choice, check_map
-from crispseg.data.prediction import TOLERANCE, ScoreKind
+from crispseg.checks import check_choice, check_map, check_positive, check_same_grid, check_window
+from crispseg.cues import Cue, LearnedCue
+from crispseg.data.prediction import ScoreKind
 from crispseg.errors import InputError
+from crispseg.inference.batch import check_fit, check_values, from_probabilities, resize, to_probabilities
 from crispseg.models.embedding_net import load_embedding_net
-from crispseg.nn import Affinity, LocalFilter
+from crispseg.nn import LocalFilter
 from crispseg.window import Window
 
 DEFAULT_WINDOW = Window(9)
-DEFAULT_HARDNESS = 5.0
-DEFAULT_ITERATIONS = 25
 
 SHIPPED_WEIGHTS = "embedding.safetensors"
-
-_ASPECT_TOLERANCE = 1.05
 
 
 class Sharpener(nn.Module):
@@ -32,16 +29,15 @@ class Sharpener(nn.Module):
     through its inverse after.
 
     Args:
-        embedding: Any module from (N, 3, H, W) RGB in [0, 1] to an (N, D, H, W) embedding, such as
-            `crispseg.models.EmbeddingNet`; `torch.nn.Identity()` gives the RGB baseline.
+        cue: Says which pixels belong together: one of `crispseg.cues`. `LearnedCue` makes one of a network.
         window: The neighbours that may contribute.
-        hardness: λ of the weights exp(-λ·d): larger lets fewer neighbours contribute.
-        iterations: How many times the filter is applied.
-        norm: 1 or 2, the norm of the distance.
+        hardness: λ of the weights exp(-λ·d): larger lets fewer neighbours contribute. The cue's default where None.
+        iterations: How many times the filter is applied. The cue's default where None.
         scores: What the scores are, "logits" or "probabilities"; it is never guessed.
 
     Raises:
         InputError: If an option is not as above.
+        TypeError: If `cue` is not a cue.
 
     Example:
         >>> sharpener = Sharpener.from_pretrained()
@@ -51,21 +47,27 @@ class Sharpener(nn.Module):
         torch.Size([1, 21, 48, 64])
     """
 
+    hardness: Tensor
+
     def __init__(
         self,
-        embedding: nn.Module,
+        cue: Cue,
         *,
         window: Window = DEFAULT_WINDOW,
-        hardness: float = DEFAULT_HARDNESS,
-        iterations: int = DEFAULT_ITERATIONS,
-        norm: int = 1,
+        hardness: float | None = None,
+        iterations: int | None = None,
         scores: ScoreKind = "logits",
     ) -> None:
         super().__init__()
+        _check_cue(cue)
+        check_window(window)
         check_choice("scores", scores, ("logits", "probabilities"))
-        self.embedding = embedding
-        self.affinity = Affinity(window, hardness, norm=norm)
-        self.filter = LocalFilter(window, iterations=iterations)
+        chosen = cue.default_hardness if hardness is None else hardness
+        check_positive("hardness", chosen)
+        self.cue = cue
+        self.window = window
+        self.register_buffer("hardness", torch.tensor(float(chosen)))
+        self.filter = LocalFilter(window, iterations=cue.default_iterations if iterations is None else iterations)
         self.scores = scores
 
     @classmethod
@@ -74,8 +76,8 @@ class Sharpener(nn.Module):
         weights: str | Path | None = None,
         *,
         window: Window = DEFAULT_WINDOW,
-        hardness: float = DEFAULT_HARDNESS,
-        iterations: int = DEFAULT_ITERATIONS,
+        hardness: float | None = None,
+        iterations: int | None = None,
         norm: int = 1,
         scores: ScoreKind = "logits",
     ) -> Self:
@@ -83,12 +85,19 @@ class Sharpener(nn.Module):
 
         The options default to what was tuned for the shipped weights; `crispseg tune` finds them for others.
 
+        Args:
+            weights: A safetensors file, or None for the weights that ship.
+            window: The neighbours that may contribute.
+            hardness: λ; None for 5.
+            iterations: How many times the filter is applied; None for 25.
+            norm: 1 or 2, the norm of the distance between embeddings.
+            scores: "logits" or "probabilities".
+
         Raises:
             InputError: If the file is missing or does not hold an `EmbeddingNet`, or an option makes no sense.
         """
-        network = load_embedding_net(shipped_weights() if weights is None else Path(weights))
-        sharpener = cls(network, window=window, hardness=hardness, iterations=iterations, norm=norm, scores=scores)
-        return sharpener.eval()
+        cue = LearnedCue(load_embedding_net(shipped_weights() if weights is None else Path(weights)), norm=norm)
+        return cls(cue, window=window, hardness=hardness, iterations=iterations, scores=scores).eval()
 
     def expecting(self, scores: ScoreKind) -> Self:
         """The same sharpener, weights shared, for scores of the given kind."""
@@ -97,12 +106,21 @@ class Sharpener(nn.Module):
         other.scores = scores
         return other
 
-    def forward(self, image: Tensor, scores: Tensor, *, output_size: tuple[int, int] | None = None) -> Tensor:
+    def forward(
+        self,
+        image: Tensor,
+        scores: Tensor,
+        *,
+        features: Tensor | None = None,
+        output_size: tuple[int, int] | None = None,
+    ) -> Tensor:
         """Sharpen a batch.
 
         Args:
             image: (N, 3, H, W) RGB, uint8, or floating point in [0, 1].
             scores: (N, C, h, w) logits or probabilities at any resolution; they are upsampled to the image.
+            features: (N, D, H, W) features of the image in place of those that the cue would compute, such as the
+                boundary map of a detector that ran elsewhere.
             output_size: Height and width of the result; the image's by default.
 
         Returns:
@@ -115,96 +133,47 @@ class Sharpener(nn.Module):
         """
         if output_size is not None and min(output_size) < 1:
             raise InputError(f"output_size is {output_size}; expected (height, width), both above 0")
-        rgb, probabilities = self.prepare(image, scores)
-        crisp = self.filter(probabilities, self.affinity(self.embedding(rgb)))
+        features, probabilities = self.prepare(image, scores, features)
+        crisp = self.filter(probabilities, self.cue.weights(features, self.window, self.hardness))
         if output_size is not None:
             crisp = resize(crisp, output_size)
-        return _from_probabilities(crisp, self.scores).to(scores.dtype)
+        return from_probabilities(crisp, self.scores).to(scores.dtype)
 
-    def prepare(self, image: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Check a batch; give the image as the embedding takes it and the scores as the filter does.
+    def prepare(self, image: Tensor, scores: Tensor, features: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Check a batch; give the features of the image and the scores as the filter takes them.
 
         Arguments and errors are those of `forward`.
 
         Returns:
-            (N, 3, H, W) floating point in [0, 1] and (N, C, H, W) probabilities.
+            (N, D, H, W) features and (N, C, H, W) probabilities.
         """
-        check_map("scores", scores)
-        _check_fit(image, scores)
-        dtype = next((p.dtype for p in self.embedding.parameters()), torch.float32)
+        check_fit(image, scores)
+        dtype = next((p.dtype for p in self.cue.parameters()), torch.float32)
         rgb = image.to(dtype) / 255 if image.dtype == torch.uint8 else image.to(dtype)
         if not torch.compiler.is_compiling():
-            _check_values(rgb, scores, self.scores)
-        size = (image.shape[-2], image.shape[-1])
+            check_values(rgb, scores, self.scores)
         wide = scores.to(torch.promote_types(dtype, torch.float32))
-        return rgb, _to_probabilities(resize(wide, size), self.scores)
+        probabilities = to_probabilities(resize(wide, (image.shape[-2], image.shape[-1])), self.scores)
+        if features is None:
+            return self.cue(rgb), probabilities
+        check_map("features", features)
+        check_same_grid("features", features, "image", image)
+        if not torch.compiler.is_compiling():
+            self.cue.check_features(features)
+        return features, probabilities
 
     @property
     def device(self) -> torch.device:
         """Where the sharpener works."""
-        return self.affinity.log_hardness.device
+        return self.hardness.device
+
+
+def _check_cue(cue: object) -> None:
+    if not isinstance(cue, Cue):
+        hint = "LearnedCue(network) makes one of a network" if isinstance(cue, nn.Module) else "see crispseg.cues"
+        raise TypeError(f"cue is {type(cue).__name__}; expected a crispseg.cues.Cue: {hint}")
 
 
 def shipped_weights() -> Path:
     """The weights inside the package."""
     return Path(str(files("crispseg") / "weights" / SHIPPED_WEIGHTS))
-
-
-def resize(value: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, C, h, w) to (N, C, *size), bilinear between pixel centres."""
-    if tuple(value.shape[-2:]) == tuple(size):
-        return value
-    return F.interpolate(value, size=size, mode="bilinear", align_corners=False)
-
-
-def _to_probabilities(scores: Tensor, kind: ScoreKind) -> Tensor:
-    if kind == "probabilities":
-        return scores
-    return scores.sigmoid() if scores.shape[1] == 1 else scores.softmax(1)
-
-
-def _from_probabilities(probabilities: Tensor, kind: ScoreKind) -> Tensor:
-    if kind == "probabilities":
-        return probabilities.clamp(0, 1)
-    smallest = torch.finfo(probabilities.dtype).tiny
-    if probabilities.shape[1] == 1:
-        return probabilities.clamp(min=smallest).log() - (1 - probabilities).clamp(min=smallest).log()
-    return probabilities.clamp(min=smallest).log()
-
-
-def _check_fit(image: Tensor, scores: Tensor) -> None:
-    if image.ndim != 4 or image.shape[1] != 3:
-        raise InputError(f"image has shape {tuple(image.shape)}; expected (N, 3, H, W), one image being image[None]")
-    if image.dtype != torch.uint8:
-        check_map("image", image)
-    if image.shape[0] != scores.shape[0]:
-        raise InputError(f"{image.shape[0]} images but scores for {scores.shape[0]}; expected one for each")
-    if image.device != scores.device:
-        raise InputError(f"image is on {image.device}, scores on {scores.device}; move both to one device")
-    if 0 in image.shape[-2:] or 0 in scores.shape[1:]:
-        raise InputError(f"image {tuple(image.shape)} or scores {tuple(scores.shape)} have no pixels or no channels")
-    (height, width), (rows, columns) = image.shape[-2:], scores.shape[-2:]
-    # A network rounds its grid to whole pixels, and may have resized to a multiple of its stride.
-    lowest = min((rows + 1) / height, (columns + 1) / width) * _ASPECT_TOLERANCE
-    highest = max((rows - 1) / height, (columns - 1) / width)
-    if highest > lowest:
-        raise InputError(
-            f"image is {height}x{width} but its scores are {rows}x{columns}, of another aspect; expected scores of the "
-            "whole image, upright as EXIF says: cut off padding, or give the image that the network saw"
-        )
-
-
-def _check_values(rgb: Tensor, scores: Tensor, kind: ScoreKind) -> None:
-    if rgb.numel() and not (rgb.min() >= 0 and rgb.max() <= 1):
-        raise InputError(
-            f"image runs from {rgb.min():.4g} to {rgb.max():.4g}; expected uint8, or floating point in [0, 1] before "
-            "any normalisation"
-        )
-    if not torch.isfinite(scores).all():
-        raise InputError("scores hold NaN or infinity; expected finite numbers")
-    low, high = (float(scores.min()), float(scores.max())) if scores.numel() else (0.0, 1.0)
-    if kind == "probabilities" and not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
-        raise InputError(
-            f"scores run from {low:.4g} to {high:.4g}; expected probabilities in [0, 1], or "
-            'Sharpener(..., scores="logits")'
-        )

@@ -1,23 +1,25 @@
 """Find hardness, window and iterations on labelled images."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from rich.progress import Progress
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_count, check_positive
+from crispseg.cues import Cue
 from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
 from crispseg.evaluation import Accuracy, trimap
+from crispseg.inference.batch import resize
 from crispseg.inference.evaluate import TRIMAP_WIDTH
-from crispseg.inference.one_image import naming
-from crispseg.inference.sharpener import Sharpener, resize
-from crispseg.ops import affinity, local_distance, local_filter
+from crispseg.inference.one_image import features_of, naming
+from crispseg.inference.sharpener import Sharpener
+from crispseg.ops import affinity, local_filter
 from crispseg.window import Window
 
 
@@ -29,17 +31,20 @@ class Setting(NamedTuple):
     iterations: int
 
 
+S = TypeVar("S", bound=Hashable)
+
+
 @dataclass
-class Tuning:
-    """Accuracy at every point of the grid, and without sharpening."""
+class Tuning(Generic[S]):
+    """Accuracy at every point that was tried, and before."""
 
     before: Accuracy
-    after: dict[Setting, Accuracy]
+    after: dict[S, Accuracy]
     objective: str
     """"miou", "trimap", or "both" for their mean."""
     images: int
 
-    def gain(self, setting: Setting) -> tuple[float, float]:
+    def gain(self, setting: S) -> tuple[float, float]:
         """Points of mIoU and of trimap mIoU gained."""
         after = self.after[setting]
         return (
@@ -47,16 +52,25 @@ class Tuning:
             after.trimap.miou - self.before.trimap.miou,
         )
 
-    def value(self, setting: Setting) -> float:
+    def value(self, setting: S) -> float:
         """What is maximised."""
         miou, band = self.gain(setting)
         return {"miou": miou, "trimap": band, "both": (miou + band) / 2}[self.objective]
 
     @property
-    def best(self) -> Setting | None:
-        """The best point of the grid; None when no point gains anything."""
+    def best(self) -> S | None:
+        """The best point; None when no point gains anything."""
         best = max(self.after, key=self.value)
         return best if self.value(best) > 0 else None
+
+    def check_defined(self) -> None:
+        """Refuse labels that leave the objective without a value.
+
+        Raises:
+            InputError: If they do.
+        """
+        if any(math.isnan(self.value(setting)) for setting in self.after):
+            raise InputError(f"{self.objective} is not defined: the labels of {self.images} images show no boundary")
 
 
 @torch.inference_mode()
@@ -70,12 +84,12 @@ def tune(
     objective: str = "both",
     every: int = 1,
     progress: Progress | None = None,
-) -> Tuning:
+) -> Tuning[Setting]:
     """Measure every combination of window, hardness and iterations.
 
     Args:
         data: Images to tune on; report what was found on others.
-        sharpener: Gives embedding, norm and device; its own window, hardness and iterations play no part.
+        sharpener: Gives cue and device; its own window, hardness and iterations play no part.
         windows: Windows to try.
         hardness: Values of λ to try.
         iterations: Numbers of passes to try.
@@ -96,10 +110,9 @@ def tune(
     for index in progress.track(indices, description="tuning") if progress else indices:
         sample, prediction = data.read(index)
         with naming(data.files[index]):
-            _add(result, sample, prediction, sharpener)
+            _add(result, sample, prediction, data.read_boundary(index), sharpener)
         result.images += 1
-    if math.isnan(result.value(grid[0])):
-        raise InputError(f"{objective} is not defined: the labels of {result.images} images show no boundary")
+    result.check_defined()
     return result
 
 
@@ -114,24 +127,28 @@ def _grid(windows: Sequence[Window], hardness: Sequence[float], iterations: Sequ
     return [Setting(window, value, count) for window in windows for value in hardness for count in iterations]
 
 
-def _add(result: Tuning, sample: Sample, prediction: Prediction, sharpener: Sharpener) -> None:
+def _add(
+    result: Tuning[Setting], sample: Sample, prediction: Prediction, boundary: Tensor | None, sharpener: Sharpener
+) -> None:
     size = (sample.labels.shape[-2], sample.labels.shape[-1])
     band = trimap(sample.labels, TRIMAP_WIDTH, ignore_index=IGNORE_INDEX)
     result.before.add(prediction.labels(resize(prediction.scores[None], size)[0]), sample.labels, band)
     image, scores = sample.image[None].to(sharpener.device), prediction.scores[None].to(sharpener.device)
-    rgb, probabilities = sharpener.expecting(prediction.kind).prepare(image, scores)
+    features = features_of(boundary, sample.image)
+    features, probabilities = sharpener.expecting(prediction.kind).prepare(
+        image, scores, None if features is None else features.to(sharpener.device)
+    )
     as_probabilities = replace(prediction, kind="probabilities")
-    norm = sharpener.affinity.norm
-    for setting, filtered in _sweep(sharpener.embedding(rgb), probabilities, list(result.after), norm):
+    for setting, filtered in _sweep(sharpener.cue, features, probabilities, list(result.after)):
         result.after[setting].add(as_probabilities.labels(filtered[0].cpu()), sample.labels, band)
 
 
 def _sweep(
-    embedding: Tensor, probabilities: Tensor, grid: Sequence[Setting], norm: int
+    cue: Cue, features: Tensor, probabilities: Tensor, grid: Sequence[Setting]
 ) -> Iterator[tuple[Setting, Tensor]]:
     """Filtered probabilities at every point; distances, weights and earlier passes are used again."""
     for window in dict.fromkeys(setting.window for setting in grid):
-        distance = local_distance(embedding, window, norm=norm)
+        distance = cue.distance(features, window)
         for hardness in dict.fromkeys(setting.hardness for setting in grid):
             weights = affinity(distance, hardness)
             weights /= weights.sum(1, keepdim=True)

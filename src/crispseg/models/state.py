@@ -1,10 +1,11 @@
 """Reading weights: safetensors only, and every tensor of the shape that the network has."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -17,10 +18,36 @@ def load_state(path: Path, what: str) -> dict[str, Tensor]:
     Raises:
         InputError: If the file is missing or is not safetensors.
     """
+    with _explained(path, what):
+        return load_file(path)
+
+
+def tensor_names(path: Path, what: str) -> set[str]:
+    """Names of the tensors in a safetensors file, of which only the head is read.
+
+    Raises:
+        InputError: If the file is missing or is not safetensors.
+    """
+    with _explained(path, what), safe_open(path, framework="pt") as file:
+        return set(file.keys())
+
+
+def load_metadata(path: Path, what: str) -> dict[str, str]:
+    """Text beside the tensors of a safetensors file, by name.
+
+    Raises:
+        InputError: If the file is missing or is not safetensors.
+    """
+    with _explained(path, what), safe_open(path, framework="pt") as file:
+        return dict(file.metadata() or {})
+
+
+@contextmanager
+def _explained(path: Path, what: str) -> Iterator[None]:
     if not path.is_file():
         raise InputError(f"{what} {path}: no such file")
     try:
-        return load_file(path)
+        yield
     except (SafetensorError, OSError) as error:
         raise InputError(f"{what} {path}: not a safetensors file ({error})") from error
 

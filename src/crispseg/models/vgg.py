@@ -1,9 +1,10 @@
-"""The first five convolutions of VGG (Simonyan & Zisserman 2015): names, shapes and where their weights come from."""
+"""The convolutions of VGG-16 (Simonyan & Zisserman 2015): names, channels and where their weights come from."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from crispseg.errors import InputError
 from crispseg.models.state import check_state, load_state
@@ -14,43 +15,103 @@ VGG_LAYERS = {
     "conv2_1": (64, 128),
     "conv2_2": (128, 128),
     "conv3_1": (128, 256),
+    "conv3_2": (256, 256),
+    "conv3_3": (256, 256),
+    "conv4_1": (256, 512),
+    "conv4_2": (512, 512),
+    "conv4_3": (512, 512),
+    "conv5_1": (512, 512),
+    "conv5_2": (512, 512),
+    "conv5_3": (512, 512),
 }
-"""Name of each convolution, with its input and output channels; the same in VGG-16 and VGG-19."""
+"""Name of each 3×3 convolution, with its input and output channels."""
 
 VGG_MEAN = (0.485, 0.456, 0.406)
 VGG_STD = (0.229, 0.224, 0.225)
 """Normalisation of RGB in [0, 1] that torchvision's weights were trained with."""
 
-_TORCHVISION_INDEX = {"conv1_1": 0, "conv1_2": 2, "conv2_1": 5, "conv2_2": 7, "conv3_1": 10}
+_TORCHVISION_INDEX = dict(zip(VGG_LAYERS, (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28), strict=True))
 
 
-def vgg_state(source: str | Path) -> dict[str, Tensor]:
-    """Weights of the five convolutions for an input normalised by `mean` and `VGG_STD`, and that mean.
+def vgg_convolution(name: str, *, padding: int = 1, dilation: int = 1) -> nn.Conv2d:
+    """The 3×3 convolution of that name in `VGG_LAYERS`, at random (He et al. 2015)."""
+    convolution = nn.Conv2d(*VGG_LAYERS[name], 3, padding=padding, dilation=dilation)
+    start_at_random(convolution)
+    return convolution
+
+
+def start_at_random(convolution: nn.Conv2d) -> None:
+    """Draw the weights of a convolution that a ReLU follows, and clear its bias (He et al. 2015)."""
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
+
+
+def vgg_state(source: str | Path, layers: Iterable[str] = tuple(VGG_LAYERS)) -> dict[str, Tensor]:
+    """Weights of VGG's convolutions for an input normalised by `mean` and `VGG_STD`, and that mean.
 
     Args:
-        source: "vgg16" for torchvision's ImageNet weights, or a safetensors file with `conv1_1.weight` …
-            `conv3_1.bias`. A file whose layers expect another input than normalised RGB says so with a 1×1
-            convolution `preprocess` from RGB in [0, 1]; it is folded into the first layer.
+        source: "vgg16" for torchvision's ImageNet weights, or a safetensors file with `conv1_1.weight`,
+            `conv1_1.bias`, `conv1_2.weight` and so on. It may end before the last of `layers`. A file whose layers
+            expect another input than normalised RGB says so with a 1×1 convolution `preprocess` from RGB in [0, 1]; it
+            is folded into the first layer.
+        layers: Names in `VGG_LAYERS`, from `conv1_1` on.
 
     Returns:
-        `conv1_1.weight`, `conv1_1.bias`, …, `conv3_1.bias` and `mean`.
+        `mean`, and `weight` and `bias` of those layers that the source holds.
 
     Raises:
-        InputError: If the file is missing, is not safetensors, lacks a layer or holds one of another shape.
+        InputError: If the file is missing, is not safetensors, holds none of the layers, holds one without all that
+            come before it, or one of another shape.
     """
-    state = _torchvision_state() if source == "vgg16" else load_state(Path(source), "VGG weights")
-    shapes = _shapes()
+    layers = tuple(layers)
+    state = _torchvision_state(layers) if source == "vgg16" else load_state(Path(source), "VGG weights")
+    shapes = _shapes(_held(state, layers, source))
     check_state(state, shapes, source)
-    layers = {name: state[name] for name in shapes}
+    held = {name: state[name] for name in shapes}
     if "preprocess.weight" not in state:
-        return layers | {"mean": torch.tensor(VGG_MEAN)}
+        return held | {"mean": torch.tensor(VGG_MEAN)}
     check_state(state, {"preprocess.weight": (3, 3, 1, 1), "preprocess.bias": (3,)}, source)
-    if torch.linalg.det(state["preprocess.weight"][:, :, 0, 0].double()) == 0:
+    matrix = state["preprocess.weight"][:, :, 0, 0]
+    if torch.linalg.det(matrix.double()) == 0:
         raise InputError(f"VGG weights {source}: preprocess.weight loses colours; expected an invertible mixture")
-    return layers | _fold(state["preprocess.weight"], state["preprocess.bias"], layers["conv1_1.weight"])
+    first = fold_colours(held["conv1_1.weight"], matrix)
+    return held | {"mean": mean_of_colours(matrix, state["preprocess.bias"]), "conv1_1.weight": first}
 
 
-def _torchvision_state() -> dict[str, Tensor]:
+def mean_of_colours(matrix: Tensor, bias: Tensor) -> Tensor:
+    """RGB at which `matrix · rgb + bias` is 0.
+
+    A network normalises by it, so that zero padding stays where the padded layer expects it.
+    """
+    mean: Tensor = -torch.linalg.solve(matrix.double(), bias.double())
+    return mean.float()
+
+
+def fold_colours(weight: Tensor, matrix: Tensor) -> Tensor:
+    """Weights (out, 3, k, k) on `matrix · rgb + bias`, made weights on (rgb - mean) / `VGG_STD`."""
+    rescale = matrix.double() * torch.tensor(VGG_STD, dtype=torch.float64)
+    return torch.einsum("oikl,ij->ojkl", weight.double(), rescale).float()
+
+
+def _held(state: dict[str, Tensor], layers: tuple[str, ...], source: object) -> tuple[str, ...]:
+    """Those of the layers that the state holds, the first ones without a gap."""
+    held = tuple(name for name in layers if f"{name}.weight" in state or f"{name}.bias" in state)
+    if not held:
+        raise InputError(
+            f"VGG weights {source}: holds none of {layers[0]} to {layers[-1]}; expected conv1_1.weight, conv1_1.bias "
+            "and so on"
+        )
+    for name, expected in zip(held, layers, strict=False):
+        if name != expected:
+            raise InputError(
+                f"VGG weights {source}: holds {name} but not {expected}, which comes before it; expected the first "
+                "layers without a gap"
+            )
+    return held
+
+
+def _torchvision_state(layers: tuple[str, ...]) -> dict[str, Tensor]:
     from torchvision.models import VGG16_Weights  # noqa: PLC0415 - slow to import, and needed for this source alone
 
     try:
@@ -60,28 +121,16 @@ def _torchvision_state() -> dict[str, Tensor]:
             f"VGG weights vgg16: torchvision could not download them ({error}); give a safetensors file instead"
         ) from error
     return {
-        f"{name}.{kind}": weights[f"features.{index}.{kind}"]
-        for name, index in _TORCHVISION_INDEX.items()
+        f"{name}.{kind}": weights[f"features.{_TORCHVISION_INDEX[name]}.{kind}"]
+        for name in layers
         for kind in ("weight", "bias")
     }
 
 
-def _shapes() -> dict[str, tuple[int, ...]]:
+def _shapes(layers: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
-    for name, (inputs, outputs) in VGG_LAYERS.items():
+    for name in layers:
+        inputs, outputs = VGG_LAYERS[name]
         shapes[f"{name}.weight"] = (outputs, inputs, 3, 3)
         shapes[f"{name}.bias"] = (outputs,)
     return shapes
-
-
-def _fold(weight: Tensor, bias: Tensor, first: Tensor) -> dict[str, Tensor]:
-    """Fold `preprocess(rgb) = A·rgb + b` into the first layer.
-
-    The zero padding of that layer must stay where preprocess(rgb) is 0, so the mean becomes -A⁻¹·b; the division by the
-    deviation is undone by the weights.
-    """
-    matrix = weight[:, :, 0, 0].double()
-    mean = -torch.linalg.solve(matrix, bias.double())
-    rescale = matrix * torch.tensor(VGG_STD, dtype=torch.float64)
-    folded = torch.einsum("oikl,ij->ojkl", first.double(), rescale)
-    return {"mean": mean.float(), "conv1_1.weight": folded.float()}

@@ -1,6 +1,25 @@
 """Training with Lightning: the only room that knows it."""
 
-from crispseg.training.task import EmbeddingTask
+from crispseg.training.boundary_task import BoundaryTask
+from crispseg.training.embedding_task import EmbeddingTask
+from crispseg.training.end_to_end_task import EndToEndTask
+from crispseg.training.optimizers import SGD, Adam
+from crispseg.training.schedules import Cosine, Poly, Stairs
+from crispseg.training.segmentation_task import SegmentationTask
+from crispseg.training.task import Task
 from crispseg.training.train import seed_everything, train
 
-__all__ = ["EmbeddingTask", "seed_everything", "train"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "BoundaryTask",
+    "Cosine",
+    "EmbeddingTask",
+    "EndToEndTask",
+    "Poly",
+    "SegmentationTask",
+    "Stairs",
+    "Task",
+    "seed_everything",
+    "train",
+]

@@ -9,15 +9,13 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
-from crispseg.models.embedding_net import save_embedding_net
-from crispseg.training.task import EmbeddingTask
+from crispseg.training.task import Task
 
-WEIGHTS = "embedding.safetensors"
 LOG = "validation.jsonl"
 
 
 class ValidationReport(Callback):
-    """Write the weights that a `Sharpener` loads and the shares that were measured, and say them.
+    """Write the weights and what was measured, and say it.
 
     Args:
         output: Folder to write to.
@@ -34,16 +32,19 @@ class ValidationReport(Callback):
 
     def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Write and say."""
-        if not isinstance(pl_module, EmbeddingTask):
-            raise TypeError(f"reports on {type(pl_module)}; expected an EmbeddingTask")
-        shares = {name: round(share, 4) for name, share in pl_module.shares().items()}
-        save_embedding_net(pl_module.network, self.output / WEIGHTS, steps=str(trainer.global_step))
-        with (self.output / LOG).open("a") as log:
-            log.write(json.dumps({"step": trainer.global_step, **shares}) + "\n")
+        if not isinstance(pl_module, Task):
+            raise TypeError(f"reports on {type(pl_module)}; expected a Task")
+        measured = {name: round(share, 4) for name, share in pl_module.measured().items()}
+        pl_module.log_dict(measured, rank_zero_only=True)
         started, step = self.last
         rate = (time.monotonic() - started) / max(trainer.global_step - step, 1)
         self.last = (time.monotonic(), trainer.global_step)
+        if not trainer.is_global_zero:
+            return
+        pl_module.save(self.output / pl_module.weights_file, steps=str(trainer.global_step))
+        with (self.output / LOG).open("a") as log:
+            log.write(json.dumps({"step": trainer.global_step, **measured}) + "\n")
+        said = ", ".join(f"{name} {100 * share:.1f} %" for name, share in measured.items())
+        line = f"step {trainer.global_step} of {trainer.max_steps}, {rate:.2f} s a step: {said}"
         if not sys.stdout.isatty():  # a terminal has the progress bar
-            said = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
-            line = f"step {trainer.global_step} of {trainer.max_steps}, {rate:.2f} s a step: {said}"
             Console(highlight=False).print(line, soft_wrap=True)

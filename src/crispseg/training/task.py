@@ -1,110 +1,90 @@
-"""What is learned: an embedding network under the paper's losses (sec. 3.1 and 4.1)."""
+"""What every kind of training has in common: a network, how it learns, and how it is measured."""
 
-import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from lightning import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from crispseg.evaluation.pairs import PairCounts, count_pairs
-from crispseg.models import EmbeddingNet
-from crispseg.nn import EmbeddingLoss
+from crispseg.training.optimizers import Optimizer
+from crispseg.training.schedules import Schedule
 
-_VALIDATION_STRIDE = 4
+Batch = tuple[Tensor, Tensor]
+"""(N, 3, H, W) images in [0, 1] and (N, H, W) labels."""
 
 
-class EmbeddingTask(LightningModule):
-    """Train an `EmbeddingNet`.
+class Task(LightningModule, ABC):
+    """Train a network.
 
     Args:
-        network: The network.
-        loss: Loss of the final embedding, and of the five layers behind it.
-        side_weight: Weight of the loss at each of the five layers, at their own resolution; 0 leaves them out. The
-            paper uses 1.
-        learning_rate: Highest learning rate of Adam.
-        warmup: Steps over which the learning rate rises from 0.
-        steps: Steps over which it falls to 0 again, along a cosine.
-        val_names: A name for each validation data set.
+        network: What learns.
+        optimizer: How its parameters change.
+        schedule: How the learning rate does.
     """
 
-    def __init__(
-        self,
-        network: EmbeddingNet,
-        loss: EmbeddingLoss,
-        *,
-        side_weight: float,
-        learning_rate: float,
-        warmup: int,
-        steps: int,
-        val_names: list[str],
-    ) -> None:
+    weights_file: str
+    """Name of the file that a run leaves the weights in."""
+    classes: int | None = None
+    """Labels are 0 … classes - 1 and the ignored one; any where this is None."""
+
+    def __init__(self, network: nn.Module, optimizer: Optimizer, schedule: Schedule) -> None:
         super().__init__()
         self.network = network
-        self.loss = loss
-        self.side_weight = side_weight
-        self.learning_rate = learning_rate
-        self.warmup = warmup
-        self.steps = steps
-        self.val_names = val_names
-        self.val_pairs: list[PairCounts] = []
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.seed = 0
+        """What a step draws depends on this and on its number alone, so that a resumed run draws what it would have."""
+        self.val_names: list[str] = []
+        """A name for each validation data set."""
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        image, labels = batch
-        embedding, taps = self.network.embed_with_taps(image)
-        total: Tensor = self.loss(embedding, labels)
-        self.log("loss/final", total, prog_bar=True)
-        if self.side_weight:
-            for name, tap in taps.items():
-                side = self.loss(tap, shrink_labels(labels, tap.shape[-2], tap.shape[-1]))
-                self.log(f"loss/{name}", side)
-                total = total + self.side_weight * side
+    @abstractmethod
+    def loss_of(self, batch: Batch) -> dict[str, Tensor]:
+        """The terms of the loss, weighted; their sum is what is minimised."""
+
+    @abstractmethod
+    def start_measuring(self) -> None:
+        """Forget what was measured."""
+
+    @abstractmethod
+    def measure(self, batch: Batch, data: int) -> None:
+        """Measure a batch of a validation data set."""
+
+    @abstractmethod
+    def measured(self) -> Mapping[str, float]:
+        """What was measured on all processes, by data set and kind, as shares between 0 and 1."""
+
+    @abstractmethod
+    def save(self, path: Path, **metadata: str) -> None:
+        """Write the network's weights as safetensors."""
+
+    def total(self, counts: Tensor) -> Tensor:
+        """Counts added up over all processes."""
+        return self.trainer.strategy.reduce(counts.to(self.device), reduce_op="sum").cpu()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        place = self.trainer.fit_loop.epoch_loop.total_batch_idx * self.trainer.world_size + self.global_rank
+        torch.manual_seed(self.seed * 1_000_003 + place)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        terms = self.loss_of(batch)
+        total = torch.stack(list(terms.values())).sum()
+        for name, term in terms.items():
+            self.log(f"loss/{name}", term, prog_bar=len(terms) == 1)
+        if len(terms) > 1:
+            self.log("loss", total, prog_bar=True)
         return total
 
     def on_validation_epoch_start(self) -> None:
-        self.val_pairs = [PairCounts(0, 0, 0, 0) for _ in self.val_names]
+        self.start_measuring()
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
-        image, labels = batch
-        loss = self.loss
-        self.val_pairs[dataloader_idx] += count_pairs(
-            self.network(image),
-            labels,
-            loss.window,
-            near=loss.near,
-            far=loss.far,
-            norm=loss.norm,
-            stride=_VALIDATION_STRIDE,
-            ignore_index=loss.ignore_index,
-        )
-
-    def on_validation_epoch_end(self) -> None:
-        for name, pairs in zip(self.val_names, self.val_pairs, strict=True):
-            self.log(f"{name}/same", pairs.same_share, prog_bar=True)
-            self.log(f"{name}/different", pairs.different_share, prog_bar=True)
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        self.measure(batch, dataloader_idx)
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's own type is a union of a dozen
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
-        schedule = LambdaLR(optimizer, self._rate_at)
+        optimizer = self.optimizer.build(self.network)
+        schedule = LambdaLR(optimizer, lambda step: self.schedule.factor(step, self.trainer.max_steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _rate_at(self, step: int) -> float:
-        rising = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
-        return rising * 0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1)))
-
-    def shares(self) -> Mapping[str, float]:
-        """Last validation: share of the pairs on the right side of the margins, by data set and kind."""
-        return {
-            f"{name}/{kind}": share
-            for name, pairs in zip(self.val_names, self.val_pairs, strict=True)
-            for kind, share in (("same", pairs.same_share), ("different", pairs.different_share))
-        }
-
-
-def shrink_labels(labels: Tensor, height: int, width: int) -> Tensor:
-    """(N, H, W) labels at a lower resolution, by the nearest pixel: labels are never blended."""
-    resized = F.interpolate(labels[:, None].double(), size=(height, width), mode="nearest-exact")
-    return resized[:, 0].to(labels.dtype)

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,67 +11,64 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
-from crispseg.checks import check_count, check_not_negative, check_positive
-from crispseg.data.crops import ConsecutiveSampler, CropDataset
+from crispseg.checks import check_count, check_not_negative
+from crispseg.data.checked import CheckedLabels
+from crispseg.data.crops import ConsecutiveBatches, CropDataset, CropOptions
 from crispseg.data.sample import LabelledImages
 from crispseg.data.whole_images import WholeImages
 from crispseg.errors import InputError
-from crispseg.models import EmbeddingNet
-from crispseg.nn import EmbeddingLoss
 from crispseg.training.report import ValidationReport
-from crispseg.training.task import EmbeddingTask
+from crispseg.training.task import Task
 from crispseg.writing import make_folder
 
 CHECKPOINT = "last.ckpt"
 
 
 def train(
-    network: EmbeddingNet,
-    loss: EmbeddingLoss,
+    task: Task,
     train_data: list[LabelledImages],
     val_data: dict[str, LabelledImages],
     output: Path,
     *,
     steps: int = 4000,
     batch_size: int = 4,
-    crop_size: int = 144,
-    zoom: tuple[float, float] = (0.75, 1.5),
-    learning_rate: float = 1e-3,
-    warmup: int = 50,
-    side_weight: float = 0.0,
+    accumulate: int = 1,
+    crop: CropOptions = CropOptions(),  # noqa: B008 - it cannot change
+    checkpoint_every: int = 500,
     val_every: int = 500,
     val_images: int = 16,
     workers: int = 1,
     seed: int = 0,
     accelerator: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true",
     resume: bool = False,
-) -> EmbeddingTask:
-    """Train an embedding network on random crops; validate, save a checkpoint and the weights every few hundred steps.
+) -> Task:
+    """Train a network on random crops; save checkpoints, validate, and save the weights every few hundred steps.
 
     Args:
-        network: The network, from wherever it starts.
-        loss: The loss of the final embedding and, weighted, of the layers behind it.
+        task: The network, its loss and how it learns.
         train_data: Data sets to learn from, in equal shares.
         val_data: Data sets to validate on, by name.
-        output: Folder for the TensorBoard log, `last.ckpt`, `embedding.safetensors` and `validation.jsonl`.
+        output: Folder for the TensorBoard log, `last.ckpt`, the weights and `validation.jsonl`.
         steps: Steps of the optimiser.
-        batch_size: Crops a step.
-        crop_size: Side of a crop in pixels.
-        zoom: Bounds of the random magnification of a crop.
-        learning_rate: Highest learning rate of Adam; falls along a cosine.
-        warmup: Steps over which the learning rate rises.
-        side_weight: Weight of the loss at each of the five layers; the paper uses 1, 0 leaves them out.
-        val_every: Steps between two validations; a checkpoint is written after each.
+        batch_size: Crops that a process takes at once.
+        accumulate: Batches whose gradients make one step.
+        crop: What crops may be drawn.
+        checkpoint_every: Steps between two checkpoints.
+        val_every: Steps between two validations, a multiple of `checkpoint_every`; the weights are saved after each.
         val_images: Images of each data set to validate on, evenly spaced.
-        workers: Processes that read and cut images.
-        seed: Crops and augmentation follow from it; a network that starts at random is drawn by the caller, for which
-            `crispseg train` seeds first.
+        workers: Processes that read and cut images, for each that trains.
+        seed: Crops, augmentation and dropout follow from it; a network that starts at random is drawn by the caller,
+            for which `crispseg train` seeds first.
         accelerator: What Lightning runs on: "auto", "cpu", "gpu".
+        devices: Processes on this machine, each with a GPU or with processors of its own.
+        nodes: Machines. Start the same command on each, under SLURM or by torchrun.
         precision: Of the convolutions: "32-true", or "bf16-mixed" for twice the speed where the processor has it
-            ("16-mixed" on older GPUs). The loss is always computed in float32.
+            ("16-mixed" on older GPUs). Losses are always computed in float32.
         resume: Go on from `output`/last.ckpt.
 
     Returns:
@@ -80,38 +78,43 @@ def train(
         InputError: If a number makes no sense, the output cannot be written, holds another run while `resume` is not
             given, or holds none while it is.
     """
-    _check_counts(steps=steps, batch_size=batch_size, val_every=val_every, val_images=val_images)
-    _check_not_negative(warmup=warmup, side_weight=side_weight, workers=workers)
-    check_positive("learning_rate", learning_rate)
+    _check_counts(steps=steps, batch_size=batch_size, accumulate=accumulate, devices=devices, nodes=nodes)
+    _check_counts(checkpoint_every=checkpoint_every, val_every=val_every, val_images=val_images)
+    check_not_negative("workers", workers)
+    if val_every % checkpoint_every:
+        raise InputError(f"val_every is {val_every}; expected a multiple of checkpoint_every, {checkpoint_every}")
     if not val_data:
         raise InputError("no validation data; expected at least one data set in val_data")
     checkpoint = _checkpoint(output, resume)
     _quieten()
     seed_everything(seed)
-    task = EmbeddingTask(
-        network,
-        loss,
-        side_weight=side_weight,
-        learning_rate=learning_rate,
-        warmup=warmup,
-        steps=steps,
-        val_names=list(val_data),
-    )
+    task.seed, task.val_names = seed, list(val_data)
     report = ValidationReport(output)
     trainer = _build_trainer(
         accelerator=accelerator,
+        devices=devices,
+        num_nodes=nodes,
         precision=precision,
         max_steps=steps,
+        accumulate_grad_batches=accumulate,
+        check_val_every_n_epoch=val_every // checkpoint_every,
+        use_distributed_sampler=False,  # batches and validation images are dealt out below
         logger=TensorBoardLogger(output, name="", version="log"),
         callbacks=[_save_checkpoint(output), report, LearningRateMonitor(), RichProgressBar()],
         log_every_n_steps=10,
         num_sanity_val_steps=0,
         enable_model_summary=False,
     )
-    crops = CropDataset(train_data, crop_size, zoom=zoom, seed=seed)
-    sampler = ConsecutiveSampler(min(val_every, steps) * batch_size, lambda: trainer.global_step * batch_size)
-    train_loader = DataLoader(crops, batch_size, sampler=sampler, num_workers=workers)
-    val_loaders = [DataLoader(WholeImages(data, val_images)) for data in val_data.values()]
+    crops = CropDataset([_checked(data, task) for data in train_data], crop, seed=seed)
+    batches = ConsecutiveBatches(
+        min(checkpoint_every, steps) * accumulate,
+        batch_size,
+        start=lambda: trainer.global_step * accumulate,
+        process=lambda: (trainer.global_rank, trainer.world_size),
+    )
+    train_loader = DataLoader(crops, batch_sampler=batches, num_workers=workers)
+    val_sets = [WholeImages(_checked(data, task), val_images) for data in val_data.values()]
+    val_loaders = [DataLoader(images, sampler=_EveryNth(images, trainer)) for images in val_sets]
     try:
         trainer.fit(task, train_loader, val_loaders, ckpt_path=checkpoint, weights_only=True)
     except SystemExit:  # what Lightning makes of Ctrl-C
@@ -137,14 +140,30 @@ def _check_counts(**values: int) -> None:
         check_count(name, value)
 
 
-def _check_not_negative(**values: float) -> None:
-    for name, value in values.items():
-        check_not_negative(name, value)
+def _checked(data: LabelledImages, task: Task) -> LabelledImages:
+    return data if task.classes is None else CheckedLabels(data, task.classes)
+
+
+class _EveryNth(Sampler[int]):
+    """The validation images of one process of several."""
+
+    def __init__(self, images: WholeImages, trainer: lightning.Trainer) -> None:
+        self.images = images
+        self.trainer = trainer
+
+    def __len__(self) -> int:
+        return len(self._indices())
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._indices())
+
+    def _indices(self) -> range:
+        return range(self.trainer.global_rank, len(self.images), self.trainer.world_size)
 
 
 def _build_trainer(**options: Any) -> lightning.Trainer:  # noqa: ANN401 - they are Lightning's
     try:
-        return lightning.Trainer(devices=1, **options)
+        return lightning.Trainer(**options)
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"Lightning cannot run so ({reason}); choose another accelerator or precision") from error

@@ -1,0 +1,33 @@
+"""`crispseg predict`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from crispseg.cli.arguments import CommandParser, choose_device, progress_bar
+from crispseg.inference.predict import load_predictor, predict
+
+_DESCRIPTION = """\
+Run a trained network over images.
+
+The weights are a file that `crispseg train` or `crispseg convert` wrote. For an image NAME the output folder will hold
+  NAME.safetensors  logits of the image's size, of a segmentation network: a prediction for sharpen, evaluate and tune
+  NAME.png          the probability of a boundary, of HED: for `--boundaries` and for `crispseg boundaries`"""
+
+_EXAMPLES = """\
+  crispseg predict images/ --weights runs/deeplab_trunk/segmentation.safetensors --output scores
+  crispseg predict images/ --weights runs/hed/boundary.safetensors --output boundaries"""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    parser = CommandParser("predict", _DESCRIPTION, _EXAMPLES)
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
+    parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help="safetensors file of the network")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write to")
+    parser.add_argument("--device", help='"cpu", "cuda", "mps" … (default: a GPU where there is one)')
+    options = parser.parse_args(arguments)
+
+    network = load_predictor(options.weights).to(choose_device(options.device))
+    with progress_bar() as progress:
+        count = sum(1 for _ in predict(options.images, network, options.output, progress=progress))
+    print(f"{options.output}  {count} images")

@@ -1,0 +1,177 @@
+"""The stages between scores and result, and the options that choose them: a cue with its filter, and a dense CRF."""
+
+import importlib
+from argparse import Namespace
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from crispseg.cli.arguments import CommandParser, add_device_option, choose_device
+from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
+from crispseg.errors import InputError
+from crispseg.inference.crf import PRESETS, DenseCRF
+from crispseg.inference.sharpener import DEFAULT_WINDOW, Sharpener, shipped_weights
+from crispseg.models.embedding_net import load_embedding_net
+from crispseg.window import Window
+
+_DEFAULT_PRESET = "MSc-COCO-LargeFOV"
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What scores go through."""
+
+    sharpener: Sharpener | None
+    crf: DenseCRF | None
+
+
+def add_stage_options(parser: CommandParser) -> None:
+    """Options that choose the cue, the filter and the CRF."""
+    group = parser.add_argument_group("filter")
+    group.add_argument(
+        "--window",
+        type=int,
+        default=DEFAULT_WINDOW.size,
+        help="side of the window, odd: how far a pixel looks for others that belong with it (default: %(default)s)",
+    )
+    group.add_argument(
+        "--dilation",
+        type=int,
+        default=DEFAULT_WINDOW.dilation,
+        help="pixels between two neighbours in the window (default: %(default)s)",
+    )
+    group.add_argument(
+        "--hardness",
+        type=float,
+        help=f"λ, above 0: larger mixes fewer neighbours (default: {_defaults('default_hardness')})",
+    )
+    group.add_argument(
+        "--iterations",
+        type=int,
+        help=f"how many times the filter is applied (default: {_defaults('default_iterations')})",
+    )
+    add_cue_options(parser)
+    parser.add_argument(
+        "--crf",
+        nargs="?",
+        const=_DEFAULT_PRESET,
+        metavar="PRESET|NUMBERS",
+        help="infer a dense CRF after the filter, with the parameters of a network by its name "
+        f"({', '.join(PRESETS)}; {_DEFAULT_PRESET} where none is said), or with five numbers and commas between them: "
+        "weight, pixels and colours of the bilateral Gaussian, weight and pixels of the spatial one",
+    )
+
+
+def _defaults(attribute: str) -> str:
+    return ", ".join(f"{name} {getattr(cue, attribute):g}" for name, cue in CUES.items())
+
+
+def add_cue_options(parser: CommandParser) -> None:
+    """Options that choose the cue and where it runs."""
+    group = parser.add_argument_group("cue")
+    group.add_argument(
+        "--cue",
+        choices=(*CUES, "none"),
+        default="learned",
+        help="what tells which pixels belong together: an embedding network, colours, soft segmentations made of "
+        "colours, or boundaries; none leaves the scores as they are, for a CRF alone (default: %(default)s)",
+    )
+    group.add_argument(
+        "--weights",
+        type=Path,
+        help="for --cue learned: safetensors file that `crispseg train` wrote (default: the weights that ship)",
+    )
+    group.add_argument(
+        "--norm", type=int, choices=(1, 2), help="norm of the distance (default: 1 for learned and rgb, 2 for soft)"
+    )
+    group.add_argument(
+        "--boundaries",
+        type=Path,
+        metavar="FILE|FOLDER",
+        help="for --cue contour: boundary map of the one image, or a folder with a file of the same name for each "
+        "image; greyscale .png, or .npy in [0, 1], at any resolution",
+    )
+    add_device_option(parser)
+
+
+def build_stages(options: Namespace) -> Stages:
+    """The stages that the options describe, on their device.
+
+    Raises:
+        InputError: If options contradict each other or one makes no sense.
+    """
+    crf = None if options.crf is None else DenseCRF.parse(options.crf)
+    if crf is not None:
+        require_crf()
+    cue = build_cue(options)
+    if cue is None:
+        _refuse(options, "none", ("hardness", "iterations"))
+        if crf is None:
+            raise InputError("--cue none changes nothing by itself; add --crf")
+        return Stages(None, crf)
+    sharpener = Sharpener(
+        cue,
+        window=Window(options.window, options.dilation),
+        hardness=options.hardness,
+        iterations=options.iterations,
+    )
+    return Stages(sharpener.eval().to(choose_device(options.device)), crf)
+
+
+def build_cue(options: Namespace) -> Cue | None:
+    """The cue that the options describe; None for none.
+
+    Raises:
+        InputError: If an option does not go with the cue, or its weights cannot be read.
+    """
+    norm = {} if options.norm is None else {"norm": options.norm}
+    match options.cue:
+        case "learned":
+            _refuse(options, "learned", ("boundaries",))
+            return LearnedCue(load_embedding_net(options.weights or shipped_weights()), **norm)
+        case "rgb":
+            _refuse(options, "rgb", ("weights", "boundaries"))
+            return RGBCue(**norm)
+        case "soft":
+            _refuse(options, "soft", ("weights", "boundaries"))
+            return SoftSegmentationCue(**norm)
+        case "contour":
+            _refuse(options, "contour", ("weights", "norm"))
+            if options.boundaries is None:
+                raise InputError("--cue contour needs boundary maps; add --boundaries")
+            return ContourCue()
+    _refuse(options, "none", ("weights", "norm", "boundaries"))
+    return None
+
+
+def _refuse(options: Namespace, cue: str, names: tuple[str, ...]) -> None:
+    for name in names:
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name} does not go with --cue {cue}; leave one of them out")
+
+
+def require_crf() -> None:
+    """Fail now where the CRF's package is missing, and not after the first image."""
+    importlib.import_module("pydensecrf")
+
+
+def describe_stages(options: Namespace, stages: Stages) -> dict[str, Any]:
+    """What was chosen, for a report."""
+    settings: dict[str, Any] = {"cue": options.cue}
+    sharpener = stages.sharpener
+    if sharpener is not None:
+        settings |= {
+            "window": options.window,
+            "dilation": options.dilation,
+            "hardness": options.hardness or sharpener.cue.default_hardness,
+            "iterations": sharpener.filter.iterations,
+        }
+        if options.cue == "contour":
+            settings["boundaries"] = str(options.boundaries)
+        else:
+            settings["norm"] = sharpener.cue.norm
+    if options.cue == "learned":
+        settings["weights"] = str(options.weights or "shipped")
+    if stages.crf is not None:
+        settings["crf"] = asdict(stages.crf)
+    return settings

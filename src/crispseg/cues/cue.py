@@ -1,0 +1,81 @@
+"""What every cue is: features of an image, and distances between the features of neighbours."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from crispseg.checks import check_choice
+from crispseg.errors import InputError
+from crispseg.ops import affinity, affinity_weights, local_distance
+from crispseg.window import Window
+
+
+class Cue(nn.Module, ABC):
+    """Tells how far a pixel is from each of its neighbours, by features of the image.
+
+    Features are computed once; distances and weights of any window and hardness follow from them. A cue of one's own
+    says `forward`, `distance` and the two defaults.
+    """
+
+    default_hardness: ClassVar[float]
+    """λ where none is given."""
+    default_iterations: ClassVar[int]
+    """Passes of the filter where their number is not given."""
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> Tensor:
+        """Features of an image.
+
+        Args:
+            image: (N, 3, H, W), RGB in [0, 1], floating point.
+
+        Returns:
+            (N, D, H, W).
+        """
+
+    @abstractmethod
+    def distance(self, features: Tensor, window: Window) -> Tensor:
+        """(N, D, H, W) features to (N, K, H, W) distances, 0 from a pixel to itself and infinite outside the image."""
+
+    def weights(self, features: Tensor, window: Window, hardness: float | Tensor) -> Tensor:
+        """(N, D, H, W) features to (N, K, H, W) weights exp(-λ·d) (eq. 3)."""
+        return affinity(self.distance(features, window), hardness)
+
+    def check_features(self, features: Tensor) -> None:
+        """Refuse values that this cue cannot have given, where features come from elsewhere.
+
+        Raises:
+            InputError: If a value is NaN or infinite.
+        """
+        if not torch.isfinite(features).all():
+            raise InputError("features hold NaN or infinity; expected finite numbers")
+
+
+class EmbeddingCue(Cue):
+    """A cue whose features are an embedding, compared by a norm.
+
+    Args:
+        norm: 1 or 2; see `crispseg.ops.local_distance`.
+
+    Raises:
+        InputError: If `norm` is not 1 or 2.
+    """
+
+    def __init__(self, norm: int) -> None:
+        super().__init__()
+        check_choice("norm", norm, (1, 2))
+        self.norm = norm
+
+    def distance(self, features: Tensor, window: Window) -> Tensor:
+        """`crispseg.ops.local_distance` of the embedding."""
+        return local_distance(features, window, norm=self.norm)
+
+    def weights(self, features: Tensor, window: Window, hardness: float | Tensor) -> Tensor:
+        """`crispseg.ops.affinity_weights`: the weights in one pass, without the distances in between."""
+        return affinity_weights(features, window, hardness, norm=self.norm)
+
+    def extra_repr(self) -> str:
+        """The norm, for `repr`."""
+        return f"norm={self.norm}"

@@ -1,0 +1,38 @@
+"""The photometric cue: colours as they are (paper sec. 5, the RGB baseline)."""
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from crispseg.cues.cue import EmbeddingCue
+
+
+class RGBCue(EmbeddingCue):
+    """Distances between colours, each channel in [0, 1]: from black to white it is 3 by norm 1, √3 by norm 2.
+
+    The paper leaves norm, scale and hardness open. Here they are compared as the learned embeddings are, by norm 1; the
+    hardness was found on CamVid val (docs/design.md).
+
+    Args:
+        norm: 1 or 2.
+
+    Raises:
+        InputError: If `norm` is not 1 or 2.
+
+    Example:
+        >>> import torch
+        >>> from crispseg import Window
+        >>> image = torch.tensor([0.0, 0.25, 1.0]).expand(1, 3, 1, 3)
+        >>> RGBCue().distance(image, Window(3))[0, 5, 0]
+        tensor([0.7500, 2.2500,    inf])
+    """
+
+    default_hardness: ClassVar[float] = 40.0
+    default_iterations: ClassVar[int] = 1
+
+    def __init__(self, norm: int = 1) -> None:
+        super().__init__(norm)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The image itself."""
+        return image

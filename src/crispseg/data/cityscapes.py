@@ -1,0 +1,77 @@
+"""Cityscapes (Cordts et al. 2016): street scenes from 50 cities, finely labelled."""
+
+from pathlib import Path
+
+import torch
+
+from crispseg.checks import check_choice
+from crispseg.data.classes import CITYSCAPES_CLASSES
+from crispseg.data.files import list_files
+from crispseg.data.image import read_image
+from crispseg.data.labels import read_labels
+from crispseg.data.pairs import check_classes, pair
+from crispseg.data.sample import IGNORE_INDEX, Sample
+from crispseg.errors import InputError
+
+_IMAGE, _LABELS = "_leftImg8bit.png", "_gtFine_labelIds.png"
+_IDS = 34
+"""Of the released label maps, among them 15 that are neither trained nor evaluated."""
+_TRAINED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+"""Released id of class 0, of class 1, … (https://github.com/mcordts/cityscapesScripts)."""
+
+
+class Cityscapes:
+    """The finely labelled images, in the 19 classes that are trained and evaluated; everything else is void.
+
+    Args:
+        root: Folder with `leftImg8bit/SPLIT/CITY/*_leftImg8bit.png` and `gtFine/SPLIT/CITY/*_gtFine_labelIds.png`, the
+            released archives unpacked.
+        split: "train" or "val"; the labels of "test" are not released.
+
+    Raises:
+        InputError: If there is no such split, a folder is missing or empty, or an image has no label map.
+    """
+
+    names = CITYSCAPES_CLASSES.names
+    palette = CITYSCAPES_CLASSES.palette
+    classes = len(CITYSCAPES_CLASSES)
+
+    def __init__(self, root: Path, split: str = "train") -> None:
+        check_choice("split", split, ("train", "val"))
+        images, labels = Path(root) / "leftImg8bit" / split, Path(root) / "gtFine" / split
+        self.images = [path for city in _cities(images) for path in _images_of(city)]
+        self.labels = [labels / path.parent.name / f"{path.name.removesuffix(_IMAGE)}{_LABELS}" for path in self.images]
+        missing = [path for path in self.labels if not path.is_file()]
+        if missing:
+            raise InputError(
+                f"label folder {labels}: nothing for {len(missing)} of {len(self.images)} images; expected {missing[0]}"
+            )
+        self._classes_of_ids = torch.full((IGNORE_INDEX + 1,), IGNORE_INDEX)
+        self._classes_of_ids[list(_TRAINED)] = torch.arange(self.classes)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, index: int, choice: int = 0) -> Sample:
+        """Read one image with its label map; there is only one, whatever the `choice`."""
+        del choice
+        path, label_path = self.images[index], self.labels[index]
+        ids = read_labels(label_path).labels
+        check_classes(ids, _IDS, label_path)
+        return pair(read_image(path), self._classes_of_ids[ids], image_path=path, label_path=label_path)
+
+
+def _cities(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"image folder {folder}: no such folder")
+    cities = sorted(path for path in folder.iterdir() if path.is_dir())
+    if not cities:
+        raise InputError(f"image folder {folder}: no city in it; expected a folder for each")
+    return cities
+
+
+def _images_of(city: Path) -> list[Path]:
+    images = [path for path in list_files(city, (".png",), "image") if path.name.endswith(_IMAGE)]
+    if not images:
+        raise InputError(f"image folder {city}: no file ends in {_IMAGE}")
+    return images

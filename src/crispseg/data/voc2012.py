@@ -1,0 +1,85 @@
+"""PASCAL VOC 2012 (Everingham et al. 2012), and what the Semantic Boundaries Dataset (Hariharan et al. 2011) adds."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crispseg.checks import check_choice
+from crispseg.data.classes import VOC_CLASSES
+from crispseg.data.files import match_files, read_names
+from crispseg.data.image import read_image
+from crispseg.data.labels import read_labels
+from crispseg.data.matlab import opened_matlab
+from crispseg.data.pairs import pair
+from crispseg.data.sample import Sample
+from crispseg.errors import InputError
+
+_SPLITS = ("train", "val", "trainval")
+_AUGMENTED = {"train_aug": "train", "trainval_aug": "trainval"}
+
+
+class VOC2012:
+    """Photographs with objects of 20 classes.
+
+    The augmented splits add the images of the Semantic Boundaries Dataset that are in neither split of VOC: 10582 for
+    "train_aug", as DeepLab is trained, and 12031 for "trainval_aug". Where both label an image, VOC's labels are taken,
+    whose outlines are void; SBD's have none.
+
+    Args:
+        root: Folder with `JPEGImages`, `SegmentationClass` and `ImageSets`: `VOCdevkit/VOC2012` of the archive.
+        split: "train", "val", "trainval", "train_aug" or "trainval_aug".
+        sbd: Folder with `img`, `cls`, `train.txt` and `val.txt`, `benchmark_RELEASE/dataset` of SBD's archive; for the
+            augmented splits, which need SciPy (extra `data`) too.
+
+    Raises:
+        InputError: If there is no such split, or a folder, list, image or label map is missing.
+    """
+
+    names = VOC_CLASSES.names
+    palette = VOC_CLASSES.palette
+    classes = len(VOC_CLASSES)
+
+    def __init__(self, root: Path, split: str = "train", *, sbd: Path | None = None) -> None:
+        check_choice("split", split, (*_SPLITS, *_AUGMENTED))
+        root, ours = Path(root), _AUGMENTED.get(split, split)
+        self.images, self.labels = _voc_files(root, read_names(_list_of(root, ours)))
+        if split in _AUGMENTED:
+            if sbd is None:
+                raise InputError(f"split {split!r} needs the Semantic Boundaries Dataset; give its folder as sbd")
+            known = set(read_names(_list_of(root, "trainval")))
+            added = _sbd_files(Path(sbd), known)
+            self.images, self.labels = self.images + added[0], self.labels + added[1]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, index: int, choice: int = 0) -> Sample:
+        """Read one image with its label map; there is only one, whatever the `choice`."""
+        del choice
+        path, label_path = self.images[index], self.labels[index]
+        labels = _read_sbd(label_path) if label_path.suffix == ".mat" else read_labels(label_path).labels
+        return pair(read_image(path), labels, image_path=path, label_path=label_path, classes=self.classes)
+
+
+def _list_of(root: Path, split: str) -> Path:
+    return root / "ImageSets" / "Segmentation" / f"{split}.txt"
+
+
+def _voc_files(root: Path, names: list[str]) -> tuple[list[Path], list[Path]]:
+    wanted = [Path(f"{name}.jpg") for name in names]
+    images = match_files(wanted, root / "JPEGImages", (".jpg",), "image")
+    return images, match_files(images, root / "SegmentationClass", (".png",), "label")
+
+
+def _sbd_files(root: Path, known: set[str]) -> tuple[list[Path], list[Path]]:
+    names = {name for part in ("train", "val") for name in read_names(root / f"{part}.txt")}
+    wanted = [Path(f"{name}.jpg") for name in sorted(names - known)]
+    images = match_files(wanted, root / "img", (".jpg",), "image")
+    return images, match_files(images, root / "cls", (".mat",), "label")
+
+
+def _read_sbd(path: Path) -> Tensor:
+    with opened_matlab(path, "SBD label map") as content:
+        return torch.from_numpy(np.asarray(content["GTcls"][0]["Segmentation"][0]).astype(np.int64))

@@ -1,0 +1,107 @@
+"""What the boundary benchmark says of a data set: ODS, OIS, AP, and the curve they come from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from crispseg.evaluation.boundaries import THRESHOLDS, BoundaryCounts, harmonic_mean, threshold_values
+
+
+@dataclass(frozen=True)
+class BoundaryScore:
+    """An F measure, and where it comes from."""
+
+    f: float
+    precision: float
+    recall: float
+    threshold: float | None = None
+    """None where every image has its own."""
+
+
+@dataclass
+class BoundaryReport:
+    """The benchmark's numbers over a data set."""
+
+    thresholds: int = THRESHOLDS
+    images: dict[str, BoundaryCounts] = field(default_factory=dict)
+    """What was counted in each image, by name; filled as images are counted."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> BoundaryCounts:
+        """Summed over the images."""
+        return sum(self.images.values(), start=BoundaryCounts.none(self.thresholds))
+
+    @property
+    def ods(self) -> BoundaryScore:
+        """Optimal data set scale: the best F at one threshold for all images.
+
+        Between two thresholds precision and recall are interpolated, as the benchmark does.
+        """
+        counts, values = self.counts, threshold_values(self.thresholds)
+        fine = np.linspace(values[0], values[-1], 100 * (self.thresholds - 1) + 1)
+        precision, recall = np.interp(fine, values, counts.precision), np.interp(fine, values, counts.recall)
+        best = int(np.argmax(harmonic_mean(precision, recall)))
+        return _score(precision[best], recall[best], float(fine[best]))
+
+    @property
+    def ois(self) -> BoundaryScore:
+        """Optimal image scale: every image at the threshold that suits it best, then pooled."""
+        best = (counts.at(int(np.argmax(counts.f))) for counts in self.images.values())
+        pooled = sum(best, start=BoundaryCounts.none(1))
+        return _score(pooled.precision[0], pooled.recall[0])
+
+    @property
+    def ap(self) -> float:
+        """Average precision: the area under precision over recall.
+
+        As in the benchmark it is 0 outside the recalls that the thresholds reach, and so for a prediction that is the
+        same at all of them.
+        """
+        counts = self.counts
+        order = np.lexsort((-counts.precision, counts.recall))  # by recall; of equal ones the most precise first
+        recall, first = np.unique(counts.recall[order], return_index=True)
+        if len(recall) < 2:
+            return 0.0
+        precision = counts.precision[order][first]
+        return float(np.interp(np.arange(101) / 100, recall, precision, left=0, right=0).sum() / 100)
+
+    def as_json(self) -> str:
+        """Everything, as JSON text; shares from 0 to 1."""
+        counts = self.counts
+        columns = {
+            "threshold": threshold_values(self.thresholds),
+            "precision": counts.precision,
+            "recall": counts.recall,
+            "f": counts.f,
+        }
+        content = {
+            "ods": vars(self.ods),
+            "ois": vars(self.ois),
+            "ap": self.ap,
+            "images": len(self.images),
+            "curve": {name: values.tolist() for name, values in columns.items()},
+            "settings": dict(self.settings),
+        }
+        return json.dumps(content, indent=2) + "\n"
+
+    def table(self) -> Table:
+        """F, precision and recall of ODS and OIS, and AP."""
+        table = Table(title=f"Boundaries of {len(self.images)} images", title_justify="left")
+        table.add_column("")
+        for column in ("F", "precision", "recall", "threshold"):
+            table.add_column(column, justify="right")
+        for name, score in (("ODS", self.ods), ("OIS", self.ois)):
+            threshold = "its own" if score.threshold is None else f"{score.threshold:.2f}"
+            table.add_row(name, f"{score.f:.3f}", f"{score.precision:.3f}", f"{score.recall:.3f}", threshold)
+        table.add_row("AP", f"{self.ap:.3f}", "", "", "all")
+        return table
+
+
+def _score(precision: float, recall: float, threshold: float | None = None) -> BoundaryScore:
+    f = harmonic_mean(np.array(precision), np.array(recall))
+    return BoundaryScore(f=float(f), precision=float(precision), recall=float(recall), threshold=threshold)

@@ -1,0 +1,94 @@
+"""Batches of images with what was said of them: checked, brought to one size, scores to probabilities and back."""
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
+from torch import Tensor
+
+from crispseg.checks import check_map
+from crispseg.data.prediction import TOLERANCE, ScoreKind
+from crispseg.errors import InputError
+
+_ASPECT_TOLERANCE = 1.05
+
+
+def resize(value: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, C, h, w) to (N, C, *size), bilinear between pixel centres."""
+    if tuple(value.shape[-2:]) == tuple(size):
+        return value
+    return F.interpolate(value, size=size, mode="bilinear", align_corners=False)
+
+
+def to_probabilities(scores: Tensor, kind: ScoreKind) -> Tensor:
+    """(N, C, H, W) scores to probabilities: logits by a softmax, or by a sigmoid where there is one channel."""
+    if kind == "probabilities":
+        return scores
+    return scores.sigmoid() if scores.shape[1] == 1 else scores.softmax(1)
+
+
+def from_probabilities(probabilities: Tensor, kind: ScoreKind) -> Tensor:
+    """The way back: (N, C, H, W) probabilities to scores of the given kind."""
+    if kind == "probabilities":
+        return probabilities.clamp(0, 1)
+    smallest = torch.finfo(probabilities.dtype).tiny
+    if probabilities.shape[1] == 1:
+        return probabilities.clamp(min=smallest).log() - (1 - probabilities).clamp(min=smallest).log()
+    return probabilities.clamp(min=smallest).log()
+
+
+def check_fit(image: Tensor, scores: Tensor) -> None:
+    """Images and scores of one number, device and aspect.
+
+    Raises:
+        InputError: If they do not fit together.
+        TypeError: If the dtype of one is not floating point, nor uint8 for the image.
+    """
+    check_map("scores", scores)
+    if image.ndim != 4 or image.shape[1] != 3:
+        raise InputError(f"image has shape {tuple(image.shape)}; expected (N, 3, H, W), one image being image[None]")
+    if image.dtype != torch.uint8:
+        check_map("image", image)
+    if image.shape[0] != scores.shape[0]:
+        raise InputError(f"{image.shape[0]} images but scores for {scores.shape[0]}; expected one for each")
+    if image.device != scores.device:
+        raise InputError(f"image is on {image.device}, scores on {scores.device}; move both to one device")
+    if 0 in image.shape[-2:] or 0 in scores.shape[1:]:
+        raise InputError(f"image {tuple(image.shape)} or scores {tuple(scores.shape)} have no pixels or no channels")
+    check_aspect("scores", (scores.shape[-2], scores.shape[-1]), (image.shape[-2], image.shape[-1]))
+
+
+def check_aspect(what: str, size: tuple[int, int], image_size: tuple[int, int]) -> None:
+    """A size in pixels that is of the whole image, whatever its resolution.
+
+    Raises:
+        InputError: If the aspect is another.
+    """
+    (rows, columns), (height, width) = size, image_size
+    # A network rounds its grid to whole pixels, and may have resized to a multiple of its stride.
+    lowest = min((rows + 1) / height, (columns + 1) / width) * _ASPECT_TOLERANCE
+    highest = max((rows - 1) / height, (columns - 1) / width)
+    if highest > lowest:
+        raise InputError(
+            f"image is {height}x{width} but its {what} are {rows}x{columns}, of another aspect; expected {what} of "
+            "the whole image, upright as EXIF says: cut off padding, or give the image that the network saw"
+        )
+
+
+def check_values(rgb: Tensor, scores: Tensor, kind: ScoreKind) -> None:
+    """Colours in [0, 1], and scores that are finite and of their kind.
+
+    Raises:
+        InputError: If a value is not.
+    """
+    if rgb.numel() and not (rgb.min() >= 0 and rgb.max() <= 1):
+        raise InputError(
+            f"image runs from {rgb.min():.4g} to {rgb.max():.4g}; expected uint8, or floating point in [0, 1] before "
+            "any normalisation"
+        )
+    if not torch.isfinite(scores).all():
+        raise InputError("scores hold NaN or infinity; expected finite numbers")
+    low, high = (float(scores.min()), float(scores.max())) if scores.numel() else (0.0, 1.0)
+    if kind == "probabilities" and not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
+        raise InputError(
+            f"scores run from {low:.4g} to {high:.4g}; expected probabilities in [0, 1], or "
+            'Sharpener(..., scores="logits")'
+        )

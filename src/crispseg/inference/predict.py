@@ -1,0 +1,91 @@
+"""Run a trained network over images in files, and write what it says of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from rich.progress import Progress
+from torch import Tensor, nn
+
+from crispseg.data import Prediction, read_image, write_scores
+from crispseg.data.files import expand_images
+from crispseg.errors import InputError
+from crispseg.inference.one_image import naming
+from crispseg.models import HED, DeepLabLargeFOV, DeepLabMSc
+from crispseg.models.crisp_net import CrispNet, load_crisp_net
+from crispseg.models.saving import load_network, saved_network
+from crispseg.models.segmenter import scores_of, upsample_scores
+from crispseg.writing import make_folder, written_whole
+
+_LOADERS: dict[str, Callable[[Path], nn.Module]] = {
+    CrispNet.__name__: load_crisp_net,
+    DeepLabLargeFOV.__name__: lambda path: load_network(path, DeepLabLargeFOV),
+    DeepLabMSc.__name__: lambda path: load_network(path, DeepLabMSc),
+    HED.__name__: lambda path: load_network(path, HED),
+}
+
+
+def load_predictor(weights: Path) -> nn.Module:
+    """The segmentation network or boundary detector in a file that `crispseg train` or `convert` wrote.
+
+    Raises:
+        InputError: If the file is missing, is not safetensors, or holds another network.
+    """
+    name = saved_network(weights)
+    if name not in _LOADERS:
+        raise InputError(
+            f"weights {weights}: hold {name or 'no named network'}; expected {', '.join(sorted(_LOADERS))}"
+        )
+    return _LOADERS[name](weights)
+
+
+@torch.inference_mode()
+def predict(
+    images: Sequence[Path], network: nn.Module, output: Path, *, progress: Progress | None = None
+) -> Iterator[Path]:
+    """Write scores or boundary maps of images.
+
+    For an image NAME there will be `NAME.safetensors` with the scores, float16 logits of the image's size; or, of a
+    boundary detector, `NAME.png`, white being a probability of 1.
+
+    Args:
+        images: Image files or folders of them.
+        network: A segmentation network, or `HED`; it works on the device where its weights are.
+        output: Folder to write to; made when missing.
+        progress: Shows how far it is.
+
+    Yields:
+        What was written, after each image.
+
+    Raises:
+        InputError: If an image cannot be read, or the output cannot be written.
+    """
+    paths = expand_images(images)
+    suffix = ".png" if isinstance(network, HED) else ".safetensors"
+    for path in paths:
+        if (output / f"{path.stem}{suffix}").resolve() == path.resolve():
+            raise InputError(f"output {output}: holds the images to read; choose another output folder")
+    make_folder(output)
+    device = next(network.parameters()).device
+    for path in progress.track(paths, description="predicting") if progress else paths:
+        image = (read_image(path)[None].float() / 255).to(device)
+        target = output / f"{path.stem}{suffix}"
+        with naming(path):
+            if isinstance(network, HED):
+                _write_boundary(target, network(image)[0, 0])
+            else:
+                _write_scores(target, network, image)
+        yield target
+
+
+def _write_scores(path: Path, network: nn.Module, image: Tensor) -> None:
+    scores = upsample_scores(network, scores_of(network, image), (image.shape[-2], image.shape[-1]))[0].half().cpu()
+    write_scores(path, scores, Prediction(scores, "logits", tuple(range(len(scores)))))
+
+
+def _write_boundary(path: Path, boundary: Tensor) -> None:
+    pixels = (boundary * 255).round().to(torch.uint8).cpu().numpy()
+    with written_whole(path) as temporary:
+        Image.fromarray(np.ascontiguousarray(pixels)).save(temporary, format="PNG")

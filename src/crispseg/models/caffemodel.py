@@ -1,0 +1,101 @@
+"""Reading the weights of a `.caffemodel`, Caffe's binary `NetParameter` message."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crispseg.errors import InputError
+
+Blobs = dict[str, list[Tensor]]
+"""Weights, bias and what else a layer learned, by the name of the layer."""
+
+# The fields of https://github.com/BVLC/caffe/blob/master/src/caffe/proto/caffe.proto that hold weights: message → field
+# → number and type, `*` for a repeated one. Whatever else a file holds is skipped.
+_SCHEMA: dict[str, dict[str, tuple[int, str]]] = {
+    "NetParameter": {"layers": (2, "*V1LayerParameter"), "layer": (100, "*LayerParameter")},
+    "V1LayerParameter": {"name": (4, "bytes"), "blobs": (6, "*BlobProto")},  # up to 2015
+    "LayerParameter": {"name": (1, "bytes"), "blobs": (7, "*BlobProto")},
+    "BlobProto": {
+        "num": (1, "int32"),
+        "channels": (2, "int32"),
+        "height": (3, "int32"),
+        "width": (4, "int32"),
+        "data": (5, "*float"),
+        "shape": (7, "BlobShape"),
+        "double_data": (8, "*double"),
+    },
+    "BlobShape": {"dim": (1, "*int64")},
+}
+_PACKAGE = "crispseg.caffe"
+
+
+def read_caffemodel(path: Path) -> Blobs:
+    """Weights of every layer that has some.
+
+    Args:
+        path: A file that Caffe wrote, of any age: layers in the field `layer` or the older `layers`, blobs with a
+            `shape` or with the older four numbers.
+
+    Returns:
+        For each layer its blobs in order, float32, such as (out, in, k, k) weights and a bias. Shapes are the file's:
+        older files give a bias four dimensions.
+
+    Raises:
+        InputError: If the file is missing, damaged, not a `.caffemodel`, or holds no weights.
+        ModuleNotFoundError: If `protobuf` is not installed.
+    """
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 - for this format alone
+
+    if not path.is_file():
+        raise InputError(f"caffemodel {path}: no such file")
+    network = _message_class("NetParameter")()
+    try:
+        network.ParseFromString(path.read_bytes())
+    except (DecodeError, OSError) as error:
+        raise InputError(
+            f"caffemodel {path}: damaged, truncated or not a binary .caffemodel ({error}); get the file again"
+        ) from error
+    blobs: Blobs = {}
+    for layer in (*network.layers, *network.layer):
+        name = layer.name.decode(errors="replace")
+        if name in blobs:
+            raise InputError(f"caffemodel {path}: two layers named {name} hold weights; expected one of each name")
+        if layer.blobs:
+            blobs[name] = [_tensor(blob, f"caffemodel {path}: layer {name}") for blob in layer.blobs]
+    if not blobs:
+        raise InputError(f"caffemodel {path}: holds no layer with weights; expected a trained network")
+    return blobs
+
+
+def _tensor(blob: Any, where: str) -> Tensor:  # noqa: ANN401 - a class made at run time
+    old_shape = (blob.num, blob.channels, blob.height, blob.width)
+    shape = tuple(blob.shape.dim) if blob.HasField("shape") else old_shape
+    values = blob.double_data or blob.data
+    if min(shape, default=0) < 0 or math.prod(shape) != len(values):
+        raise InputError(f"{where} has {len(values)} numbers for the shape {shape}: damaged; get the file again")
+    return torch.from_numpy(np.fromiter(values, np.float32, len(values))).reshape(shape)
+
+
+def _message_class(name: str) -> Any:  # noqa: ANN401 - a class made at run time
+    """The class that parses a message of the schema."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # noqa: PLC0415 - as above
+
+    file = descriptor_pb2.FileDescriptorProto(name="crispseg_caffe.proto", package=_PACKAGE, syntax="proto2")
+    field_types = descriptor_pb2.FieldDescriptorProto
+    for message_name, fields in _SCHEMA.items():
+        message = file.message_type.add(name=message_name)
+        for field_name, (number, kind) in fields.items():
+            field = message.field.add(name=field_name, number=number)
+            field.label = field_types.LABEL_REPEATED if kind.startswith("*") else field_types.LABEL_OPTIONAL
+            plain = kind.removeprefix("*")
+            if plain in _SCHEMA:
+                field.type, field.type_name = field_types.TYPE_MESSAGE, f".{_PACKAGE}.{plain}"
+            else:
+                field.type = field_types.Type.Value(f"TYPE_{plain.upper()}")
+    pool = descriptor_pool.DescriptorPool()  # of its own: protobuf refuses two files of one name in a shared one
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))

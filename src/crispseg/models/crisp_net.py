@@ -1,0 +1,140 @@
+"""The paper's full network: scores, filtered by what an embedding says of the pixels around (figure 3)."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from crispseg.checks import check_choice, check_map
+from crispseg.errors import InputError
+from crispseg.models.deeplab import DeepLabLargeFOV, DeepLabMSc
+from crispseg.models.embedding_net import EmbeddingNet
+from crispseg.models.network import Network
+from crispseg.models.saving import build_network, save_weights
+from crispseg.models.segmenter import scores_of, upsample_scores
+from crispseg.models.state import load_metadata, load_state
+from crispseg.nn import Affinity, LocalFilter
+from crispseg.window import Window
+
+
+class CrispNet(nn.Module):
+    """A segmentation network beside an embedding network, and the filter that joins them; all of it learns.
+
+    Args:
+        segmenter: Any module from (N, 3, H, W) images in [0, 1] to (N, C, h, w) scores, or to a mapping with them at
+            "out". Its scores are upsampled to the image.
+        embedding: Any module from the same images to an (N, D, H, W) embedding.
+        affinity: Turns the embedding into weights; its hardness is fixed or learned.
+        filter: Applies them, over the same window.
+        filtered: What is filtered: the "logits", as in the paper, or their "probabilities", whose logarithm is then the
+            result.
+
+    Raises:
+        InputError: If the two windows differ, or `filtered` is not as above.
+
+    Example:
+        >>> import torch
+        >>> from crispseg.models import EmbeddingNet
+        >>> from crispseg.window import Window
+        >>> window = Window(9)
+        >>> parts = EmbeddingNet(dim=8), Affinity(window, 5.0, learned=True), LocalFilter(window, iterations=7)
+        >>> network = CrispNet(nn.Conv2d(3, 21, 8, stride=8), *parts)
+        >>> network(torch.rand(1, 3, 32, 40)).shape
+        torch.Size([1, 21, 32, 40])
+    """
+
+    def __init__(
+        self,
+        segmenter: nn.Module,
+        embedding: nn.Module,
+        affinity: Affinity,
+        filter: LocalFilter,
+        *,
+        filtered: Literal["logits", "probabilities"] = "logits",
+    ) -> None:
+        super().__init__()
+        check_choice("filtered", filtered, ("logits", "probabilities"))
+        if affinity.window != filter.window:
+            raise InputError(f"affinity has {affinity.window}, filter {filter.window}; expected the same window")
+        self.segmenter = segmenter
+        self.embedding = embedding
+        self.affinity = affinity
+        self.filter = filter
+        self.filtered = filtered
+
+    @property
+    def classes(self) -> int | None:
+        """C, where the segmentation network says it."""
+        return getattr(self.segmenter, "classes", None)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) images to (N, C, H, W) filtered logits."""
+        scores, _ = self.score_with_embedding(image)
+        return scores
+
+    def score_with_embedding(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Filtered logits, and the embedding that they were filtered by."""
+        check_map("image", image)
+        scores = scores_of(self.segmenter, image)
+        scores = upsample_scores(self.segmenter, scores, (image.shape[-2], image.shape[-1]))
+        embedding = self.embedding(image)
+        weights = self.affinity(embedding)
+        if self.filtered == "logits":
+            return self.filter(scores, weights), embedding
+        return self.filter(scores.softmax(1), weights).clamp(min=1e-12).log(), embedding
+
+
+def save_crisp_net(network: CrispNet, path: Path, **metadata: str) -> None:
+    """Write the weights as safetensors, whole or not at all, and beside them what `load_crisp_net` needs to know.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    window, affinity = network.affinity.window, network.affinity
+    made = {
+        "segmenter": _describe(network.segmenter),
+        "embedding": _describe(network.embedding),
+        "window": [window.size, window.dilation],
+        "norm": affinity.norm,
+        "learned": isinstance(affinity.log_hardness, nn.Parameter),
+        "iterations": network.filter.iterations,
+        "normalize": network.filter.normalize,
+        "filtered": network.filtered,
+    }
+    save_weights(network, path, **metadata, network=CrispNet.__name__, arguments=json.dumps(made))
+
+
+def load_crisp_net(path: Path) -> CrispNet:
+    """Read a network that `save_crisp_net` wrote, in evaluation mode.
+
+    Raises:
+        InputError: If the file is missing, is not safetensors, or does not hold a `CrispNet` of networks of crispseg.
+    """
+    state, metadata = load_state(path, "weights"), load_metadata(path, "weights")
+    if metadata.get("network") != CrispNet.__name__:
+        raise InputError(f"weights {path}: do not hold a CrispNet; expected a file that `crispseg train` wrote of one")
+    try:
+        made: dict[str, Any] = json.loads(metadata["arguments"])
+        parts = {
+            name: build_network(
+                {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")},
+                made[name],
+                path,
+                *kinds,
+            )
+            for name, kinds in (("segmenter", (DeepLabLargeFOV, DeepLabMSc)), ("embedding", (EmbeddingNet,)))
+        }
+        window = Window(*made["window"])
+        hardness = float(state["affinity.log_hardness"].exp())
+        affinity = Affinity(window, hardness, learned=made["learned"], norm=made["norm"])
+        passes = LocalFilter(window, iterations=made["iterations"], normalize=made["normalize"])
+        return CrispNet(parts["segmenter"], parts["embedding"], affinity, passes, filtered=made["filtered"]).eval()
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(f"weights {path}: damaged ({error!r}); expected a file that `crispseg train` wrote") from error
+
+
+def _describe(part: nn.Module) -> dict[str, str]:
+    """As `save_network` does; of a network that is not ours, its name, so that loading it can say what is missing."""
+    arguments = json.dumps(part.arguments) if isinstance(part, Network) else "{}"
+    return {"network": type(part).__name__, "arguments": arguments}

@@ -1,0 +1,92 @@
+"""What the networks have in common: they stand on VGG, normalise their input and know what they were made with."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
+from torch import Tensor, nn
+
+from crispseg.checks import check_image
+from crispseg.errors import InputError
+from crispseg.models.state import check_state, load_state, tensor_names
+from crispseg.models.vgg import VGG_LAYERS, VGG_MEAN, VGG_STD, vgg_state
+
+_log = logging.getLogger(__name__)
+
+
+class Network(nn.Module):
+    """A network from RGB in [0, 1], on convolutions of VGG.
+
+    Args:
+        arguments: What makes the same network without its weights; `save_network` notes it beside them.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, **arguments: str | int | bool) -> None:
+        super().__init__()
+        self.arguments = arguments
+        self.register_buffer("mean", torch.tensor(VGG_MEAN))
+        self.register_buffer("std", torch.tensor(VGG_STD))
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """What the first convolution takes of an image (N, 3, H, W), RGB in [0, 1]."""
+        check_image(image)
+        x = (image - self.mean[:, None, None]) / self.std[:, None, None]
+        # Convolutions are a third faster with the channels of a pixel side by side.
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def start(self, init: str | Path, convolutions: nn.Module, layers: Iterable[str] = tuple(VGG_LAYERS)) -> None:
+        """Take weights to start from, and warn of layers that the source does not hold: they stay at random.
+
+        Args:
+            init: "random" to leave everything at random; what `vgg_state` takes; or a file of `save_network`, of any
+                network, of which everything is taken whose name and shape fit.
+            convolutions: The module that VGG's layers are called by their names in.
+            layers: Those of VGG's layers that it has.
+
+        Raises:
+            InputError: If the source cannot be read or holds nothing that fits.
+        """
+        if init == "random":
+            return
+        # Every network of ours has a mean, and no file of VGG's layers does.
+        if init != "vgg16" and "mean" in tensor_names(Path(init), "weights"):
+            self._start_from_network(Path(init))
+            return
+        layers = tuple(layers)
+        state = vgg_state(init, layers)
+        self.mean.copy_(state.pop("mean"))
+        convolutions.load_state_dict(state, strict=False)
+        _say_random_start(init, [name for name in layers if f"{name}.weight" not in state])
+
+    def _start_from_network(self, path: Path) -> None:
+        own = self.state_dict()
+        source = load_state(path, "weights")
+        fitting = {name: value for name, value in source.items() if name in own and own[name].shape == value.shape}
+        if not fitting.keys() - {"mean", "std"}:
+            raise InputError(
+                f"weights {path}: nothing in it fits {type(self).__name__}; give weights of such a network"
+            )
+        check_state(fitting, {name: tuple(value.shape) for name, value in fitting.items()}, path)
+        self.load_state_dict(fitting, strict=False)
+        _say_random_start(path, sorted({name.rpartition(".")[0] for name in own.keys() - fitting.keys()}))
+
+
+def _say_random_start(source: str | Path, layers: list[str]) -> None:
+    if layers:
+        _log.warning("weights %s: no fitting %s; started at random", source, ", ".join(layers))
+
+
+def resize_corners(value: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, C, h, w) to (N, C, *size), bilinear from corner to corner, as Caffe's networks upsample.
+
+    After 3×3 poolings of stride 2 with padding 1 a coarse pixel lies on every second pixel, and an image of 2k + 1
+    pixels has its first and last on the corners.
+    """
+    if tuple(value.shape[-2:]) == tuple(size):
+        return value
+    return F.interpolate(value, size=size, mode="bilinear", align_corners=True)

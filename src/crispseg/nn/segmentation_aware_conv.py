@@ -1,0 +1,228 @@
+"""Convolutions that look only at what belongs to their centre (paper sec. 3.2; Harley et al. 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from crispseg.checks import check_map
+from crispseg.errors import InputError
+from crispseg.nn.affinity import Affinity
+from crispseg.window import Window
+
+
+class SegmentationAwareConv2d(nn.Conv2d):
+    """A convolution whose taps are weighted by the affinity of their pixel to the centre.
+
+    Takes the place of an `nn.Conv2d` with an odd square kernel and "same" padding: its weights have the same names and
+    shapes, and where all embeddings are equal it gives the same result.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Side of the window, odd.
+        stride: Step between centres.
+        dilation: Step between taps.
+        groups: Channel groups.
+        bias: Whether a bias is added.
+        hardness: λ, or where learning starts; the authors start at 0.05.
+        learned: Whether the hardness is a parameter.
+        normalize: Scale the weights of a window to a mean of 1 over its taps inside the image, so that a pixel among
+            strangers keeps the size of its response. Without it, taps on other objects are merely taken away.
+        norm: 1 or 2, the norm of the distance.
+
+    Raises:
+        InputError: If the kernel is even or an option of the affinity is not as above.
+
+    Example:
+        >>> convolution = SegmentationAwareConv2d(4, 6, 3)
+        >>> convolution(torch.rand(1, 4, 10, 12), torch.rand(1, 64, 10, 12)).shape
+        torch.Size([1, 6, 10, 12])
+    """
+
+    embedding: Tensor | None = None
+    """What `forward` uses where it is given no embedding; `SegmentationAware` sets it."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        *,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+        hardness: float = 0.05,
+        learned: bool = True,
+        normalize: bool = False,
+        norm: int = 1,
+    ) -> None:
+        window = Window(kernel_size, dilation)
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, window.radius, dilation=dilation, groups=groups, bias=bias
+        )
+        self.affinity = Affinity(window, hardness, learned=learned, norm=norm)
+        self.normalize = normalize
+
+    def forward(self, input: Tensor, embedding: Tensor | None = None) -> Tensor:
+        """Convolve.
+
+        Args:
+            input: (N, C, H, W).
+            embedding: (N, D, h, w) of the same images; brought to the size of `input` bilinearly.
+
+        Returns:
+            (N, out_channels, ⌈H / stride⌉, ⌈W / stride⌉).
+
+        Raises:
+            InputError: If there is no embedding.
+        """
+        embedding = self.embedding if embedding is None else embedding
+        if embedding is None:
+            raise InputError("no embedding; give one to forward, or run the network inside `SegmentationAware`")
+        check_map("input", input)
+        check_map("embedding", embedding)
+        weights = self.weights(embedding, (input.shape[-2], input.shape[-1])).to(input.dtype)
+        padded = F.pad(input, (self.affinity.window.radius,) * 4)
+        result: Tensor | None = None
+        for k in range(self.affinity.window.count):
+            # Kept for the gradient, weighted taps would be K maps of all channels; made again they are one at a time.
+            tap: Tensor = checkpoint(self._tap, padded, weights, self.weight, k, use_reentrant=False)
+            result = tap if result is None else result + tap
+        assert result is not None
+        return result if self.bias is None else result + self.bias[:, None, None]
+
+    def weights(self, embedding: Tensor, size: tuple[int, int]) -> Tensor:
+        """(N, K, H', W') weights of the taps of every centre, for an input of the given size."""
+        if embedding.shape[-2:] != size:
+            embedding = F.interpolate(embedding, size, mode="bilinear", align_corners=False)
+        weights: Tensor = self.affinity(embedding)
+        if self.normalize:
+            weights = weights * (_taps_inside(self.affinity.window, weights) / weights.sum(1, keepdim=True))
+        return weights[:, :, :: self.stride[0], :: self.stride[1]]
+
+    def _tap(self, padded: Tensor, weights: Tensor, kernel: Tensor, k: int) -> Tensor:
+        row, column = divmod(k, self.kernel_size[1])
+        top, left = row * self.dilation[0], column * self.dilation[1]
+        height, width = weights.shape[-2:]
+        rows = slice(top, top + (height - 1) * self.stride[0] + 1, self.stride[0])
+        columns = slice(left, left + (width - 1) * self.stride[1] + 1, self.stride[1])
+        seen = padded[:, :, rows, columns] * weights[:, k : k + 1]
+        return F.conv2d(seen, kernel[:, :, row, column, None, None], groups=self.groups)
+
+
+def _taps_inside(window: Window, like: Tensor) -> Tensor:
+    """(H, W): how many taps of the window around each pixel are inside the image."""
+
+    def along(extent: int) -> Tensor:
+        steps = torch.arange(-(window.size // 2), window.size // 2 + 1, device=like.device) * window.dilation
+        places = torch.arange(extent, device=like.device)[:, None] + steps
+        return ((places >= 0) & (places < extent)).sum(1).to(like.dtype)
+
+    return along(like.shape[-2])[:, None] * along(like.shape[-1])
+
+
+class SegmentationAware(nn.Module):
+    """A network whose segmentation-aware convolutions are given an embedding of its input.
+
+    Args:
+        network: Holds `SegmentationAwareConv2d`s, at any resolution.
+        embedding: Any module from the network's input to an (N, D, h, w) embedding.
+    """
+
+    def __init__(self, network: nn.Module, embedding: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.embedding = embedding
+
+    def forward(self, image: Tensor) -> object:
+        """What the network gives."""
+        convolutions = [m for m in self.network.modules() if isinstance(m, SegmentationAwareConv2d)]
+        embedding = self.embedding(image)
+        try:
+            for convolution in convolutions:
+                convolution.embedding = embedding
+            return self.network(image)
+        finally:
+            for convolution in convolutions:
+                convolution.embedding = None
+
+
+def segmentation_aware(
+    network: nn.Module,
+    embedding: nn.Module,
+    *,
+    hardness: float = 0.05,
+    learned: bool = True,
+    normalize: bool = False,
+    norm: int = 1,
+    choose: Callable[[str], bool] = lambda name: True,
+) -> SegmentationAware:
+    """Make the convolutions of an existing network segmentation-aware, keeping their weights.
+
+    Every `nn.Conv2d` with an odd square kernel above 1, one stride, one dilation and "same" zero padding is replaced in
+    place by one that shares its parameters; others stay.
+
+    Args:
+        network: Any network; it is changed.
+        embedding: Any module from the network's input to an embedding.
+        hardness: Where every convolution's own λ starts.
+        learned: Whether it is a parameter.
+        normalize: See `SegmentationAwareConv2d`.
+        norm: 1 or 2, the norm of the distance.
+        choose: Given the name of a convolution, whether to replace it.
+
+    Returns:
+        The network, with the embedding beside it.
+
+    Raises:
+        InputError: If no convolution can be replaced.
+
+    Example:
+        >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 1))
+        >>> segmentation_aware(network, nn.Identity())(torch.rand(1, 3, 9, 9)).shape
+        torch.Size([1, 2, 9, 9])
+    """
+    chosen = {
+        name: module
+        for name, module in network.named_modules()
+        if type(module) is nn.Conv2d and _can_be_aware(module) and choose(name)
+    }
+    if not chosen:
+        raise InputError(
+            'no convolution to replace; expected at least one chosen nn.Conv2d with an odd square kernel and "same" '
+            "zero padding, inside the network"
+        )
+    for name, plain in chosen.items():
+        aware = SegmentationAwareConv2d(
+            plain.in_channels,
+            plain.out_channels,
+            plain.kernel_size[0],
+            plain.stride[0],
+            dilation=plain.dilation[0],
+            groups=plain.groups,
+            bias=plain.bias is not None,
+            hardness=hardness,
+            learned=learned,
+            normalize=normalize,
+            norm=norm,
+        )
+        aware.affinity.to(plain.weight.device)
+        aware.weight, aware.bias = plain.weight, plain.bias
+        aware.train(plain.training)
+        network.set_submodule(name, aware)
+    return SegmentationAware(network, embedding)
+
+
+def _can_be_aware(convolution: nn.Conv2d) -> bool:
+    (size, width), (stride, across) = convolution.kernel_size, convolution.stride
+    (dilation, other), padding = convolution.dilation, convolution.padding
+    same = dilation * (size // 2)
+    padded = padding == "same" or tuple(padding) == (same, same)
+    square = size == width and stride == across and dilation == other
+    return square and size % 2 == 1 and size > 1 and padded and convolution.padding_mode == "zeros"

@@ -1,0 +1,91 @@
+"""An embedding network under the paper's losses (sec. 3.1 and 4.1)."""
+
+from collections.abc import Mapping
+from dataclasses import astuple
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from crispseg.checks import check_not_negative
+from crispseg.data.labels import shrink_labels
+from crispseg.evaluation.pairs import PairCounts, count_pairs
+from crispseg.models import EmbeddingNet
+from crispseg.models.embedding_net import save_embedding_net
+from crispseg.nn import EmbeddingLoss
+from crispseg.training.optimizers import Adam, Optimizer
+from crispseg.training.schedules import Cosine, Schedule
+from crispseg.training.task import Batch, Task
+
+_VALIDATION_STRIDE = 4
+
+
+class EmbeddingTask(Task):
+    """Train an `EmbeddingNet`; measure the share of pairs on the right side of the margins, same and different.
+
+    Args:
+        network: The network.
+        loss: Loss of the final embedding, and of the five layers behind it.
+        side_weight: Weight of the loss at each of the five layers, at their own resolution; 0 leaves them out. The
+            paper uses 1.
+        optimizer: How its parameters change; Adam at 1e-3 by default.
+        schedule: How the learning rate does; along a cosine by default.
+
+    Raises:
+        InputError: If `side_weight` is negative.
+    """
+
+    weights_file = "embedding.safetensors"
+    network: EmbeddingNet
+
+    def __init__(
+        self,
+        network: EmbeddingNet,
+        loss: EmbeddingLoss,
+        *,
+        side_weight: float = 0.0,
+        optimizer: Optimizer | None = None,
+        schedule: Schedule | None = None,
+    ) -> None:
+        check_not_negative("side_weight", side_weight)
+        super().__init__(network, optimizer or Adam(), schedule or Cosine())
+        self.loss = loss
+        self.side_weight = side_weight
+        self.pairs: list[PairCounts] = []
+
+    def loss_of(self, batch: Batch) -> dict[str, Tensor]:
+        image, labels = batch
+        embedding, taps = self.network.embed_with_taps(image)
+        terms = {"final": self.loss(embedding, labels)}
+        if self.side_weight:
+            for name, tap in taps.items():
+                side = self.loss(tap, shrink_labels(labels, tap.shape[-2], tap.shape[-1]))
+                terms[name] = self.side_weight * side
+        return terms
+
+    def start_measuring(self) -> None:
+        self.pairs = [PairCounts(0, 0, 0, 0) for _ in self.val_names]
+
+    def measure(self, batch: Batch, data: int) -> None:
+        image, labels = batch
+        loss = self.loss
+        self.pairs[data] += count_pairs(
+            self.network(image),
+            labels,
+            loss.window,
+            near=loss.near,
+            far=loss.far,
+            norm=loss.norm,
+            stride=_VALIDATION_STRIDE,
+            ignore_index=loss.ignore_index,
+        )
+
+    def measured(self) -> Mapping[str, float]:
+        shares: dict[str, float] = {}
+        for name, pairs in zip(self.val_names, self.pairs, strict=True):
+            everywhere = PairCounts(*self.total(torch.tensor(astuple(pairs))).tolist())
+            shares |= {f"{name}/same": everywhere.same_share, f"{name}/different": everywhere.different_share}
+        return shares
+
+    def save(self, path: Path, **metadata: str) -> None:
+        save_embedding_net(self.network, path, **metadata)

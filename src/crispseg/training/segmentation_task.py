@@ -1,0 +1,97 @@
+"""A segmentation network under the cross-entropy of its scores (paper sec. 4.2)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
+from torch import Tensor, nn
+
+from crispseg.checks import check_choice, check_count
+from crispseg.data.labels import shrink_labels
+from crispseg.data.sample import IGNORE_INDEX
+from crispseg.errors import InputError
+from crispseg.evaluation import ConfusionMatrix
+from crispseg.models.network import Network
+from crispseg.models.saving import save_network, save_weights
+from crispseg.models.segmenter import aligns_corners, scores_of, upsample_scores
+from crispseg.training.optimizers import SGD, Optimizer
+from crispseg.training.schedules import Poly, Schedule
+from crispseg.training.task import Batch, Task
+
+
+class SegmentationTask(Task):
+    """Train any network from images to scores; measure the mean IoU of its labels.
+
+    Args:
+        network: From (N, 3, H, W) in [0, 1] to (N, C, h, w) scores, or to a mapping with them at "out".
+        classes: C, the number of classes; by default what the network says in its attribute `classes`.
+        loss_at: Where scores and labels meet: at the resolution of the "scores", to which labels are shrunk by the
+            nearest pixel (the paper), or of the "labels", to which scores are upsampled.
+        optimizer: How its parameters change; SGD at 1e-3 by default.
+        schedule: How the learning rate does; polynomial by default.
+
+    Raises:
+        InputError: If an option is not as above.
+    """
+
+    weights_file = "segmentation.safetensors"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        classes: int | None = None,
+        *,
+        loss_at: Literal["scores", "labels"] = "scores",
+        optimizer: Optimizer | None = None,
+        schedule: Schedule | None = None,
+    ) -> None:
+        if classes is None:
+            classes = getattr(network, "classes", None)
+        if classes is None:
+            raise InputError(f"{type(network).__name__} does not say how many classes it has; give `classes`")
+        check_count("classes", classes)
+        check_choice("loss_at", loss_at, ("scores", "labels"))
+        super().__init__(network, optimizer or SGD(), schedule or Poly())
+        self.classes = classes
+        self.loss_at = loss_at
+        self.confusion: list[ConfusionMatrix] = []
+
+    def loss_of(self, batch: Batch) -> dict[str, Tensor]:
+        image, labels = batch
+        return {"segmentation": self.cross_entropy(scores_of(self.network, image), labels)}
+
+    def cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Mean over the pixels that have a label; 0 where none has."""
+        if scores.shape[1] != self.classes:
+            raise InputError(f"the network gives scores of {scores.shape[1]} classes; expected {self.classes}")
+        if self.loss_at == "labels":
+            scores = upsample_scores(self.network, scores, (labels.shape[-2], labels.shape[-1]))
+        corners = aligns_corners(self.network)
+        labels = shrink_labels(labels, scores.shape[-2], scores.shape[-1], align_corners=corners)
+        total = F.cross_entropy(scores.float(), labels, ignore_index=IGNORE_INDEX, reduction="sum")
+        return total / (labels != IGNORE_INDEX).sum().clamp(min=1)
+
+    def start_measuring(self) -> None:
+        if self.classes is not None:
+            self.confusion = [ConfusionMatrix(self.classes) for _ in self.val_names]
+
+    def measure(self, batch: Batch, data: int) -> None:
+        image, labels = batch
+        scores = scores_of(self.network, image)
+        upsampled = upsample_scores(self.network, scores.float(), (labels.shape[-2], labels.shape[-1]))
+        self.confusion[data].add(upsampled.argmax(1).cpu(), labels.cpu())
+
+    def measured(self) -> Mapping[str, float]:
+        shares = {}
+        for name, matrix in zip(self.val_names, self.confusion, strict=True):
+            everywhere = ConfusionMatrix(matrix.classes)
+            everywhere.counts = self.total(matrix.counts)
+            shares[f"{name}/miou"] = everywhere.miou / 100
+        return shares
+
+    def save(self, path: Path, **metadata: str) -> None:
+        if isinstance(self.network, Network):
+            save_network(self.network, path, **metadata)
+        else:
+            save_weights(self.network, path, **metadata)

@@ -1,0 +1,198 @@
+"""The commands take any cue and a dense CRF, and say which options do not go together."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from crispseg.cli.main import main
+from crispseg.cues import CUES
+from crispseg.data import read_labels
+from tests.fakes import write_boundaries, write_coarse_scores, write_folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Three images with labels, coarse scores and boundary maps, in `images`, `labels`, `scores` and `edges`."""
+    write_folder(tmp_path)
+    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_boundaries(tmp_path, tmp_path / "edges")
+    return tmp_path
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def data_options(root: Path) -> list[object]:
+    return [
+        "--images", root / "images", "--labels", root / "labels", "--predictions", root / "scores", "--void", 11
+    ]  # fmt: skip
+
+
+def cue_options(root: Path, cue: str) -> list[object]:
+    return ["--cue", cue, *(["--boundaries", root / "edges"] if cue == "contour" else [])]
+
+
+def evaluated(root: Path, *options: object) -> dict[str, Any]:
+    assert run("evaluate", *data_options(root), "--json", root / "result.json", *options) == 0
+    result: dict[str, Any] = json.loads((root / "result.json").read_text())
+    return result
+
+
+@pytest.mark.parametrize("cue", CUES)
+def test_evaluate_takes_any_cue_with_its_own_defaults(cue: str, root: Path) -> None:
+    settings = evaluated(root, *cue_options(root, cue))["settings"]
+    assert settings["cue"] == cue
+    assert (settings["window"], settings["dilation"]) == (9, 1)
+    assert settings["hardness"] == CUES[cue].default_hardness
+    assert settings["iterations"] == CUES[cue].default_iterations
+    assert settings.get("norm") == {"learned": 1, "rgb": 1, "soft": 2, "contour": None}[cue]
+
+
+@pytest.mark.parametrize("cue", CUES)
+def test_every_cue_gains(cue: str, root: Path) -> None:
+    result = evaluated(root, *cue_options(root, cue), "--window", 7, "--iterations", 5)
+    assert result["after"]["miou"] > result["before"]["miou"] + 0.5
+    assert result["settings"]["iterations"] == 5
+
+
+def test_the_norm_is_an_option_of_the_cue(root: Path) -> None:
+    by_norm = [evaluated(root, "--cue", "rgb", "--norm", norm) for norm in (1, 2)]
+    assert [result["settings"]["norm"] for result in by_norm] == [1, 2]
+    assert by_norm[0]["after"] != by_norm[1]["after"]
+
+
+def test_sharpen_along_the_boundaries_of_one_image_or_of_a_folder(root: Path) -> None:
+    image, scores, edges = (root / name / f"scene1.{end}" for name, end in zip(
+        ("images", "scores", "edges"), ("png", "npy", "png"), strict=True
+    ))  # fmt: skip
+    options = ["--cue", "contour", "--iterations", 4]
+    one = [image, "--prediction", scores, "--boundaries", edges, "--output", root / "one"]
+    many = [root / "images", "--prediction", root / "scores"]
+    assert run("sharpen", *one, *options) == 0
+    assert run("sharpen", *many, "--boundaries", root / "edges", "--output", root / "many", *options) == 0
+    by_file, by_folder = (read_labels(root / name / "scene1.png").labels for name in ("one", "many"))
+    assert (by_file == by_folder).all()
+    assert run("sharpen", *many, "--output", root / "rgb", "--cue", "rgb") == 0
+    assert (by_file != read_labels(root / "rgb" / "scene1.png").labels).any()
+
+
+@pytest.mark.parametrize("cue", CUES)
+def test_tune_searches_over_any_cue_and_evaluate_agrees(
+    cue: str, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [*data_options(root), *cue_options(root, cue)]
+    assert run("tune", *options, "--windows", 7, "--iterations", 1, 5) == 0
+    printed = capsys.readouterr().out
+    best = re.search(r"best: (--window .*)\ngained ([+-][\d.]+) mIoU and ([+-][\d.]+) trimap", printed)
+    assert best
+    for hardness in (0.4, 0.6, 0.8, 1, 1.6):
+        assert f"{hardness * CUES[cue].default_hardness:g} " in printed
+    assert run("evaluate", *options, *best[1].split()) == 0
+    assert f"mIoU {best[2]}, trimap {best[3]}" in capsys.readouterr().out
+
+
+def test_a_crf_follows_the_filter_or_stands_alone(root: Path) -> None:
+    pytest.importorskip("pydensecrf")
+    numbers = "0.5,20,60,0,1"
+    plain = evaluated(root, "--cue", "rgb", "--hardness", 100)
+    both = evaluated(root, "--cue", "rgb", "--hardness", 100, "--crf", numbers)
+    alone = evaluated(root, "--cue", "none", "--crf", numbers)
+    assert plain["before"] == both["before"] == alone["before"]
+    assert plain["after"] != both["after"] != alone["after"]
+    assert alone["after"]["miou"] > alone["before"]["miou"] + 0.5
+    assert alone["settings"]["crf"]["bilateral_xy"] == 20
+    assert set(alone["settings"]) == {"cue", "crf"}
+    assert evaluated(root, "--cue", "none", "--crf")["settings"]["crf"]["bilateral_xy"] == 59
+    images = [root / "images", "--prediction", root / "scores", "--output", root / "out", "--save-scores"]
+    assert run("sharpen", *images, "--cue", "none", "--crf", "MSc-LargeFOV") == 0
+    assert (root / "out" / "scores" / "scene2.safetensors").is_file()
+
+
+def test_tune_finds_a_crf_and_evaluate_agrees(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pydensecrf")
+    grid = ["--bilateral-weight", 0.5, 1, "--bilateral-xy", 4, "--bilateral-rgb", 40, 60, "--spatial-weight", 0.1]
+    before = ["--cue", "rgb", "--hardness", 100]
+    assert run("tune", *data_options(root), *before, "--crf", *grid, "--rounds", 1) == 0
+    printed = capsys.readouterr().out
+    best = re.search(r"best: (--crf .*)\ngained ([+-][\d.]+) mIoU and [+-][\d.]+ trimap over ([\d.]+) mIoU", printed)
+    assert best
+    assert re.search(r"best of \d+ CRFs", printed)
+    result = evaluated(root, *before, *best[1].split())
+    assert evaluated(root, *before)["after"]["miou"] == pytest.approx(float(best[3]), abs=0.01)
+    assert result["after"]["miou"] == pytest.approx(float(best[3]) + float(best[2]), abs=0.02)
+
+
+def test_a_missing_crf_is_said_before_any_work(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pydensecrf", None)
+    assert run("evaluate", *data_options(root), "--crf") == 2
+    error = capsys.readouterr().err
+    assert "install it with: pip install 'crispseg[crf]'" in error
+    assert error.count("\n") == 1
+
+
+EVALUATE = {
+    "contour without boundaries": (["--cue", "contour"], "--cue contour needs boundary maps; add --boundaries"),
+    "boundaries for an embedding": (["--boundaries", "{}/edges"], "--boundaries does not go with --cue learned"),
+    "boundaries for colours": (["--cue", "rgb", "--boundaries", "{}/edges"], "--boundaries does not go with --cue rgb"),
+    "weights for colours": (["--cue", "rgb", "--weights", "w"], "--weights does not go with --cue rgb"),
+    "weights for soft": (["--cue", "soft", "--weights", "w"], "--weights does not go with --cue soft"),
+    "a norm for contours": (
+        ["--cue", "contour", "--boundaries", "{}/edges", "--norm", "1"],
+        "--norm does not go with --cue contour; leave one of them out",
+    ),
+    "hardness for nothing": (["--cue", "none", "--crf", "MSc", "--hardness", "1"], "--hardness does not go with"),
+    "nothing at all": (["--cue", "none"], "--cue none changes nothing by itself; add --crf"),
+    "an unknown cue": (["--cue", "depth"], "argument --cue: invalid choice: 'depth'"),
+    "an unknown CRF": (["--crf", "VGG"], "CRF 'VGG': expected five numbers with commas"),
+    "missing boundaries": (
+        ["--cue", "contour", "--boundaries", "{}/none"],
+        "boundary map {}/none: no such file or folder; check the path",
+    ),
+    "boundaries of another aspect": (
+        ["--cue", "contour", "--boundaries", "{}/tall"],
+        "{}/scores/scene0.npy: image is 48x64 but its boundaries are 8x6, of another aspect; expected boundaries",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", EVALUATE)
+def test_wrong_combinations_are_refused(case: str, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "tall").mkdir()
+    for index in range(3):
+        np.save(root / "tall" / f"scene{index}.npy", np.zeros((8, 6), dtype=np.float32))
+    options, message = EVALUATE[case]
+    assert run("evaluate", *data_options(root), *(option.format(root) for option in options)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"crispseg evaluate: error: {message.format(root)}"), error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--cue", "none"], "--cue none has nothing to tune; add --crf"),
+        (["--rounds", "1"], "--rounds is for the CRF; add --crf"),
+        (["--bilateral-xy", "10"], "--bilateral-xy is for the CRF; add --crf"),
+        (["--crf", "--hardness", "1", "2"], "--hardness takes one value with --crf: the CRF is tuned"),
+        (["--crf", "--cue", "none", "--windows", "9"], "--windows does not go with --cue none"),
+        (["--crf", "--bilateral-xy", "0"], "bilateral_xy is 0.0; expected a number above 0"),
+        (["--crf", "--rounds", "-1"], "rounds is -1; expected a number of 0 or more"),
+    ],
+)
+def test_tune_refuses_wrong_combinations(
+    options: list[str], message: str, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if "--crf" in options:
+        pytest.importorskip("pydensecrf")
+    assert run("tune", *data_options(root), *options) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"crispseg tune: error: {message}"), error
+    assert error.count("\n") == 1

@@ -1,0 +1,93 @@
+"""A `.caffemodel` of any age is read, and a damaged one is refused."""
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+
+from crispseg import InputError
+from crispseg.models.caffemodel import read_caffemodel
+from tests.models.caffe import Blobs, blob_bytes, caffemodel_bytes, field, number_field
+
+BLOBS: Blobs = {
+    "conv1": [torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0)), torch.tensor([1.0, -2, 0.5, 3])],
+    "größe": [torch.randn(2, 200, 1, 1, generator=torch.Generator().manual_seed(1))],
+}
+
+
+def read(data: bytes, folder: Path) -> Blobs:
+    (folder / "net.caffemodel").write_bytes(data)
+    return read_caffemodel(folder / "net.caffemodel")
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "unpacked"])
+@pytest.mark.parametrize("old", [True, False], ids=["layers", "layer"])
+def test_what_is_written_is_what_is_read(old: bool, packed: bool, tmp_path: Path) -> None:
+    found = read(caffemodel_bytes(BLOBS, old=old, packed=packed), tmp_path)
+    assert list(found) == list(BLOBS)
+    for name, values in BLOBS.items():
+        assert len(found[name]) == len(values)
+        for ours, value in zip(found[name], values, strict=True):
+            assert ours.dtype == torch.float32
+            assert ours.shape == ((1,) * (4 - value.ndim) + value.shape if old else value.shape)
+            assert torch.equal(ours.reshape(value.shape), value)
+
+
+def test_doubles_are_read(tmp_path: Path) -> None:
+    found = read(caffemodel_bytes(BLOBS, double=True), tmp_path)
+    assert torch.equal(found["conv1"][0], BLOBS["conv1"][0])
+
+
+def test_a_file_cut_anywhere_is_refused_or_lacks_whole_layers(tmp_path: Path) -> None:
+    whole = caffemodel_bytes(BLOBS)
+    refused = 0
+    for end in range(0, len(whole), 7):
+        try:
+            found = read(whole[:end], tmp_path)
+        except InputError as error:
+            refused += "damaged" in str(error) or "holds no layer" in str(error)
+            continue
+        for name, values in found.items():
+            assert all(torch.equal(a, b) for a, b in zip(values, BLOBS[name], strict=True))
+    assert refused > 0.95 * len(whole) / 7
+
+
+def test_damaged_bytes_end_in_an_input_error_or_in_tensors(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    whole = caffemodel_bytes(BLOBS)
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(rng.randint(1, 4)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        try:
+            found = read(bytes(data), tmp_path)
+        except InputError:
+            continue
+        assert all(isinstance(value, torch.Tensor) for values in found.values() for value in values)
+
+
+def layer(*blobs: bytes, name: str = "conv") -> bytes:
+    return field(100, field(1, name.encode()) + b"".join(field(7, blob) for blob in blobs))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "holds no layer with weights"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "damaged, truncated or not a binary .caffemodel"),
+        (layer(), "holds no layer with weights"),
+        (layer(blob_bytes(torch.ones(2)) + field(7, field(1, b"\x03"))), r"conv has 2 numbers for the shape \(2, 3\)"),
+        (layer(b"".join(number_field(index, 2) for index in (1, 2, 3, 4))), "conv has 0 numbers for the shape"),
+        (layer(field(7, field(1, b"\xff" * 9 + b"\x01"))), r"conv has 0 numbers for the shape \(-1,\)"),
+        (layer(blob_bytes(torch.ones(1))) * 2, "two layers named conv hold weights"),
+    ],
+)
+def test_files_without_sense_are_refused(data: bytes, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        read(data, tmp_path)
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_caffemodel(tmp_path / "none.caffemodel")

@@ -1,0 +1,91 @@
+"""Training in processes of its own: two at once, and one that is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors.torch import load_file
+from torch import Tensor
+
+from tests.fakes import write_folder
+
+ROOT = Path(__file__).parents[2]
+
+
+def write_config(root: Path, *, dropout: float, steps: int, batch_size: int) -> Path:
+    """A small segmentation network on a fake folder, without void pixels: then means of halves are the mean."""
+    data = write_folder(root / "data", void=0)
+    folder: dict[str, Any] = {
+        "class_path": "crispseg.data.LabelledFolder",
+        "init_args": {"images": str(data / "images"), "labels": str(data / "labels")},
+    }
+    task = {
+        "class_path": "crispseg.training.SegmentationTask",
+        "init_args": {
+            "network": {"class_path": "tests.training.networks.TinySegmenter", "init_args": {"classes": 3}},
+            "classes": 3,
+            "optimizer": {"class_path": "crispseg.training.SGD", "init_args": {"learning_rate": 0.1}},
+        },
+    }
+    task["init_args"]["network"]["init_args"]["dropout"] = dropout  # type: ignore[index]
+    numbers = {"steps": steps, "batch_size": batch_size, "crop": {"size": 24}, "val_images": 3, "workers": 0, "seed": 1}
+    often = {"checkpoint_every": 5, "val_every": 5, "accelerator": "cpu"}
+    path = root / f"config{batch_size}.yaml"
+    path.write_text(
+        yaml.safe_dump({"task": task, "train_data": [folder], "val_data": {"fake": folder}, **numbers, **often})
+    )
+    return path
+
+
+def start(config: Path, output: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "crispseg", "train", str(config), "--output", str(output), *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    return out
+
+
+def weights(output: Path) -> dict[str, Tensor]:
+    return load_file(output / "segmentation.safetensors")
+
+
+def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
+    config = write_config(tmp_path, dropout=0.5, steps=150, batch_size=2)
+    whole = start(config, tmp_path / "whole")
+    killed = start(config, tmp_path / "killed")
+    deadline = time.monotonic() + 200
+    while not (tmp_path / "killed" / "last.ckpt").exists() and killed.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL, "the run was over before it could be killed"
+    assert "step 150 of 150" in finish(start(config, tmp_path / "killed", "--resume"))
+    finish(whole)
+    for name, value in weights(tmp_path / "whole").items():
+        assert torch.equal(value, weights(tmp_path / "killed")[name]), name
+
+
+def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+    """The same crops, half of them in each process; gradients are averaged over gloo."""
+    one = write_config(tmp_path, dropout=0.0, steps=10, batch_size=4)
+    two = write_config(tmp_path, dropout=0.0, steps=10, batch_size=2)
+    alone = finish(start(one, tmp_path / "one"))
+    together = finish(start(two, tmp_path / "two", "--devices", "2"))
+    for name, value in weights(tmp_path / "one").items():
+        torch.testing.assert_close(value, weights(tmp_path / "two")[name], rtol=1e-4, atol=1e-5)
+    # The validation images of both processes are counted together.
+    assert [line.partition(": ")[2] for line in alone.splitlines()] == [
+        line.partition(": ")[2] for line in together.splitlines()
+    ]
