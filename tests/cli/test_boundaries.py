@@ -1,6 +1,7 @@
 """`crispseg boundaries` measures folders, and names what does not fit."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,13 @@ def test_what_is_missing_or_senseless_is_named(root: Path, capsys: pytest.Captur
     savemat(root / "groundTruth" / "train" / "100.mat", {"something": np.zeros(3)})
     assert run(root, "--processes", 1) == 2
     assert "100.mat: not a BSDS500 ground truth" in capsys.readouterr().err
+
+
+def test_a_missing_package_is_named_with_its_extra(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "scipy"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", [])
+    assert run(root, "--processes", 1) == 2
+    assert "install it with: pip install 'crispseg[data]'" in capsys.readouterr().err
