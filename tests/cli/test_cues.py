@@ -149,6 +149,8 @@ EVALUATE = {
         "--norm does not go with --cue contour; leave one of them out",
     ),
     "hardness for nothing": (["--cue", "none", "--crf", "MSc", "--hardness", "1"], "--hardness does not go with"),
+    "window for nothing": (["--cue", "none", "--crf", "MSc", "--window", "15"], "--window does not go with --cue none"),
+    "device for nothing": (["--cue", "none", "--crf", "MSc", "--device", "cpu"], "--device does not go with"),
     "nothing at all": (["--cue", "none"], "--cue none changes nothing by itself; add --crf"),
     "an unknown cue": (["--cue", "depth"], "argument --cue: invalid choice: 'depth'"),
     "an unknown CRF": (["--crf", "VGG"], "CRF 'VGG': expected five numbers with commas"),

@@ -5,8 +5,9 @@ import colorsys
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from crispseg import Window
+from crispseg import InputError, Window
 from crispseg.cues import SoftSegmentationCue, soft_segmentation
 from crispseg.cues.colour_words import WORDS, colour_words, hue_saturation_value, resize, stretch
 
@@ -178,3 +179,16 @@ def test_resizing_keeps_a_ramp() -> None:
     ramp = np.linspace(0, 1, 64)[None, None].repeat(32, 1)
     small = resize(ramp, (16, 32))
     np.testing.assert_allclose(small[0, 8, 4:-4], ramp[0, 0].reshape(-1, 2).mean(1)[4:-4], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (torch.rand(1, 4, 8, 8), "image has 4 channels"),
+        (torch.rand(1, 3, 0, 8), r"image has shape \(1, 3, 0, 8\); expected a pixel or more"),
+        (torch.full((1, 3, 8, 8), torch.nan), "image holds NaN or infinity"),
+    ],
+)
+def test_what_is_no_image_is_refused(image: Tensor, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        SoftSegmentationCue()(image)

@@ -117,6 +117,19 @@ def test_without_jitter_colours_stay(tmp_path: Path) -> None:
     )
 
 
+def test_the_crops_of_hed_have_the_scales_that_were_asked_for() -> None:
+    options = CropOptions(321, (0.5, 1.5), pad=True, jitter=0, rotations=16)
+    rng = np.random.default_rng(0)
+    zooms = [321 / Crop.draw(rng, 321, 481, options).side for _ in range(400)]
+    assert min(zooms) < 0.52
+    assert max(zooms) > 1.45
+    assert max(zooms) < 1.51
+
+
+def test_no_zoom_leaves_nothing_of_the_image() -> None:
+    assert Crop.draw(np.random.default_rng(0), 48, 64, CropOptions(24, (60.0, 60.0))).side == 1
+
+
 def test_senseless_options_are_refused() -> None:
     with pytest.raises(InputError, match="jitter is 1; expected 0 or more and below 1"):
         CropOptions(24, jitter=1)

@@ -149,3 +149,11 @@ def test_wrong_inputs_are_refused() -> None:
         DenseCRF(1, 1, 1, 1, 1, iterations=0)
     with pytest.raises(InputError, match="CRF preset is 'x'; expected one of 'DeepLab'"):
         DenseCRF.preset("x")
+
+
+@pytest.mark.parametrize("value", [float("nan"), -3.0, 7.5])
+def test_what_is_no_probability_is_refused(value: float) -> None:
+    probabilities = torch.full((1, 2, 4, 4), 0.5)
+    probabilities[0, 0, 1, 1] = value
+    with pytest.raises(InputError, match="expected \\[0, 1\\]: logits go through a softmax first"):
+        DenseCRF.preset("LargeFOV")(probabilities, torch.zeros(1, 3, 4, 4, dtype=torch.uint8))

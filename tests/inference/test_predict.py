@@ -78,6 +78,16 @@ def test_a_full_network_is_saved_and_loaded_whole(tmp_path: Path) -> None:
     assert read_prediction(tmp_path / "out" / "scene0.safetensors").scores.shape == (3, 48, 64)
 
 
+def test_parts_of_a_full_network_start_others(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network, path = crisp_net(DeepLabLargeFOV(classes=3)), tmp_path / "net.safetensors"
+    save_crisp_net(network, path)
+    segmenter, embedding = DeepLabLargeFOV(classes=3, init=path), EmbeddingNet(dim=4, rgb=True, init=path)
+    for part, started in ((network.segmenter, segmenter), (network.embedding, embedding)):
+        for name, value in part.state_dict().items():
+            assert torch.equal(value, started.state_dict()[name]), name
+
+
 def test_weights_that_do_not_serve_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = write_folder(tmp_path / "data") / "images"
     save_network(EmbeddingNet(dim=4), tmp_path / "embedding.safetensors")

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from crispseg import InputError, Sharpener, Window
 from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
+from crispseg.data import Prediction
 from crispseg.inference.batch import resize
+from crispseg.inference.one_image import sharpen_one
 from tests.fakes import draw_scene
 
 
@@ -254,3 +256,19 @@ def test_wrong_options_are_refused(options: dict[str, object], message: str) -> 
 def test_missing_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"embedding weights .*none.safetensors: no such file"):
         Sharpener.from_pretrained(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("cue", [RGBCue(), SoftSegmentationCue(), LearnedCue(nn.Identity()), None], ids=str)
+def test_boundary_maps_are_for_contour_cues_alone(cue: Cue | None) -> None:
+    sharpener = Sharpener(cue) if cue is not None else None
+    prediction = Prediction(torch.rand(3, 6, 8), "logits", (0, 1, 2))
+    image = torch.zeros(3, 48, 64, dtype=torch.uint8)
+    with pytest.raises(InputError, match="boundary maps were given, but the cue is"):
+        sharpen_one(sharpener, image, prediction, torch.rand(1, 48, 64))
+
+
+def test_features_of_another_cue_are_refused() -> None:
+    features = torch.zeros(1, 5, 48, 64)
+    for cue, channels in ((RGBCue(), 3), (SoftSegmentationCue(maps=4), 4), (ContourCue(), 1)):
+        with pytest.raises(InputError, match=f"features have 5 channels; expected {channels}, as {type(cue).__name__}"):
+            Sharpener(cue)(IMAGE, torch.rand(1, 3, 6, 8), features=features)

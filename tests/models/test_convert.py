@@ -10,7 +10,8 @@ from crispseg import InputError
 from crispseg.models import HED, DeepLabLargeFOV, DeepLabMSc, EmbeddingNet
 from crispseg.models.caffemodel import read_caffemodel
 from crispseg.models.convert import convert
-from crispseg.models.embedding_net import load_embedding_net, save_embedding_net
+from crispseg.models.embedding_net import load_embedding_net
+from crispseg.models.saving import save_network
 from tests.models import caffe
 
 
@@ -51,7 +52,7 @@ def test_embedding_from_a_file_and_back(old: bool, tmp_path: Path) -> None:
     (tmp_path / "net.caffemodel").write_bytes(caffe.caffemodel_bytes(blobs, old=old))
     network = convert(read_caffemodel(tmp_path / "net.caffemodel"), "embedding")
     assert isinstance(network, EmbeddingNet)
-    save_embedding_net(network, tmp_path / "net.safetensors")
+    save_network(network, tmp_path / "net.safetensors")
     with torch.no_grad():
         found = load_embedding_net(tmp_path / "net.safetensors")(image(21, 17))
     assert_near(found, caffe.embedding(blobs, image(21, 17)))

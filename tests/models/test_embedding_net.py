@@ -11,7 +11,8 @@ from torch import Tensor
 from crispseg import InputError
 from crispseg.inference.sharpener import shipped_weights
 from crispseg.models import EmbeddingNet
-from crispseg.models.embedding_net import EMBEDDING_LAYERS, load_embedding_net, save_embedding_net
+from crispseg.models.embedding_net import EMBEDDING_LAYERS, load_embedding_net
+from crispseg.models.saving import save_network
 from crispseg.models.vgg import VGG_LAYERS
 
 
@@ -127,7 +128,7 @@ def test_torchvision_has_the_layers_at_those_places() -> None:
 
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     network = EmbeddingNet(dim=7)
-    save_embedding_net(network, tmp_path / "net.safetensors", steps="3")
+    save_network(network, tmp_path / "net.safetensors", steps="3")
     image = torch.rand(1, 3, 8, 8)
     assert torch.equal(load_embedding_net(tmp_path / "net.safetensors")(image), network(image))
     assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]

@@ -85,8 +85,3 @@ def test_a_gradient_reaches_every_parameter(network: HED) -> None:
     network.zero_grad()
     network.logits(torch.rand(1, 3, 9, 9)).square().sum().backward()
     assert [name for name, value in network.named_parameters() if value.grad is None or not value.grad.any()] == []
-
-
-def test_the_parts_are_all_the_parameters_once(network: HED) -> None:
-    parts = [parameter for part in network.parts().values() for parameter in part.parameters()]
-    assert len(parts) == len(list(network.parameters())) == len({id(parameter) for parameter in parts})

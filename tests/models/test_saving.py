@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from crispseg import InputError
 from crispseg.inference.sharpener import shipped_weights
 from crispseg.models import HED, DeepLabLargeFOV, DeepLabMSc, EmbeddingNet
-from crispseg.models.embedding_net import load_embedding_net, save_embedding_net
+from crispseg.models.embedding_net import load_embedding_net
 from crispseg.models.network import Network
 from crispseg.models.saving import load_network, save_network, saved_network
 from crispseg.models.state import load_metadata
@@ -99,7 +99,7 @@ def test_a_network_starts_from_the_file_of_another_as_far_as_it_fits(
 
 def test_half_precision_weights_make_a_network_of_full_precision(tmp_path: Path) -> None:
     network = EmbeddingNet(dim=2)
-    save_embedding_net(network.half(), tmp_path / "net.safetensors")
+    save_network(network.half(), tmp_path / "net.safetensors")
     loaded = load_embedding_net(tmp_path / "net.safetensors")
     assert {value.dtype for value in loaded.state_dict().values()} == {torch.float32}
 

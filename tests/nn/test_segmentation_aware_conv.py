@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torchvision.models import resnet18
 
 from crispseg import InputError
+from crispseg.models import DeepLabMSc
 from crispseg.nn import SegmentationAware, SegmentationAwareConv2d, segmentation_aware
 
 
@@ -103,7 +104,29 @@ def test_convolutions_are_chosen_by_name_and_learn() -> None:
     assert all(parameter.grad is not None for parameter in aware.parameters())
 
 
+def test_a_convolution_in_two_places_stays_one() -> None:
+    shared = nn.Conv2d(3, 3, 3, padding=1)
+    aware = segmentation_aware(nn.Sequential(shared, nn.ReLU(), shared), nn.Identity())
+    assert aware.network.get_submodule("0") is aware.network.get_submodule("2")
+    assert isinstance(aware.network.get_submodule("2"), SegmentationAwareConv2d)
+
+
+def test_every_convolution_of_deeplab_sees_the_embedding() -> None:
+    torch.manual_seed(0)
+    aware = segmentation_aware(DeepLabMSc(classes=2), nn.Identity(), choose=lambda name: name.startswith("branches"))
+    assert (aware.align_corners, aware.classes) == (True, 2)
+    image = torch.rand(1, 3, 33, 33)
+    output = aware(image)
+    assert isinstance(output, Tensor)
+    output.square().sum().backward()
+    for name, parameter in aware.named_parameters():
+        if name.endswith("log_hardness"):
+            assert parameter.grad is not None, name
+
+
 def test_what_cannot_be_is_said() -> None:
+    with pytest.raises(InputError, match="no convolution to replace"):
+        segmentation_aware(nn.Conv2d(3, 4, 3, padding=1), nn.Identity())
     with pytest.raises(InputError, match="no convolution to replace"):
         segmentation_aware(nn.Sequential(nn.Conv2d(3, 4, 3)), nn.Identity())
     with pytest.raises(InputError, match="no embedding; give one to forward"):

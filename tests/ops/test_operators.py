@@ -142,6 +142,21 @@ def test_scores_learn_alone_and_nothing_of_the_passes_is_kept() -> None:
     torch.testing.assert_close(one, two)
 
 
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("server", SERVERS, ids=str)
+def test_gradients_of_many_passes_are_gathered_in_parts(server: Server, normalize: bool) -> None:
+    _, scores, _ = example(9, 7)
+    weights = torch.rand(2, WINDOW.count, 9, 7) / WINDOW.count
+    found = []
+    for other in (server, SERVERS[0]):
+        leaves = [x.to(server.device).detach().requires_grad_() for x in (scores, weights)]
+        with served_by(other):
+            result = ops.local_filter(leaves[0], leaves[1], WINDOW, iterations=19, normalize=normalize)
+            found.append(torch.autograd.grad(result.square().sum(), leaves))
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5 * float(two.abs().max()))
+
+
 def test_every_number_of_threads_gives_the_same_bits(network: Sharpening) -> None:
     """Kernels take sums in an order that does not depend on threads, and more threads than rows are no harm.
 

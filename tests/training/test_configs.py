@@ -21,7 +21,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 SMALL = [
     *("--steps", "2", "--checkpoint_every", "1", "--val_every", "1", "--val_images", "1", "--workers", "0"),
-    *("--crop.size", "33", "--batch_size", "1", "--accumulate", "1", "--accelerator", "cpu", "--precision", "32-true"),
+    *("--crop.size", "33", "--batch_size", "1", "--accumulate", "1", "--accelerator", "cpu"),
 ]
 
 # Each network with data that it is for, and the options that make it start at random.

@@ -32,7 +32,9 @@ def test_rates_and_decays_are_by_name_and_the_first_pattern_counts() -> None:
 @pytest.mark.parametrize("kind", [SGD, Adam])
 def test_a_rate_of_0_freezes(kind: type[SGD | Adam]) -> None:
     net = network()
-    optimizer = kind(0.1, rates={"trunk.*": 0}).build(net)
+    recipe = kind(0.1, rates={"trunk.*": 0})
+    recipe.freeze(net)
+    optimizer = recipe.build(net)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     sum(parameter.square().sum() for parameter in net.parameters()).backward()  # type: ignore[union-attr]
     optimizer.step()
@@ -41,17 +43,26 @@ def test_a_rate_of_0_freezes(kind: type[SGD | Adam]) -> None:
     assert not any(parameter.requires_grad for parameter in net["trunk"].parameters())  # type: ignore[index]
 
 
+def test_what_the_caller_froze_stays_frozen() -> None:
+    net = network()
+    for parameter in net["trunk"].parameters():  # type: ignore[index]
+        parameter.requires_grad = False
+    recipe = SGD(0.1)
+    recipe.freeze(net)
+    assert sum(len(group["params"]) for group in recipe.build(net).param_groups) == 2
+
+
 @pytest.mark.parametrize(
     ("rates", "message"),
     [
         ({"fc8.*": 10.0}, r"rates: 'fc8.\*' matches no parameter; they are called trunk.weight"),
-        ({"*": 0.0}, "rates leave no parameter to learn"),
+        ({"*": 0.0}, "no parameter is left to learn"),
         ({"trunk.*": -1.0}, r"rates\['trunk.\*'\] is -1.0"),
     ],
 )
 def test_rates_that_make_no_sense_are_refused(rates: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        SGD(0.1, rates=rates).build(network())
+        SGD(0.1, rates=rates).freeze(network())
 
 
 def test_schedules_start_at_1_and_never_rise_again() -> None:

@@ -18,7 +18,9 @@ from tests.fakes import write_folder
 ROOT = Path(__file__).parents[2]
 
 
-def write_config(root: Path, *, dropout: float, steps: int, batch_size: int) -> Path:
+def write_config(
+    root: Path, *, dropout: float, steps: int, batch_size: int, accumulate: int = 1, frozen: str | None = None
+) -> Path:
     """A small segmentation network on a fake folder, without void pixels: then means of halves are the mean."""
     data = write_folder(root / "data", void=0)
     folder: dict[str, Any] = {
@@ -30,12 +32,23 @@ def write_config(root: Path, *, dropout: float, steps: int, batch_size: int) -> 
         "init_args": {
             "network": {"class_path": "tests.training.networks.TinySegmenter", "init_args": {"classes": 3}},
             "classes": 3,
-            "optimizer": {"class_path": "crispseg.training.SGD", "init_args": {"learning_rate": 0.1}},
+            "optimizer": {
+                "class_path": "crispseg.training.SGD",
+                "init_args": {"learning_rate": 0.1, "rates": {frozen: 0} if frozen else {}},
+            },
         },
     }
     task["init_args"]["network"]["init_args"]["dropout"] = dropout  # type: ignore[index]
-    numbers = {"steps": steps, "batch_size": batch_size, "crop": {"size": 24}, "val_images": 3, "workers": 0, "seed": 1}
-    often = {"checkpoint_every": 5, "val_every": 5, "accelerator": "cpu"}
+    numbers = {
+        "steps": steps,
+        "batch_size": batch_size,
+        "crop": {"size": 24},
+        "val_images": 3,
+        "workers": 0,
+        "seed": 1,
+        "accumulate": accumulate,
+    }
+    often = {"checkpoint_every": 5, "val_every": 10, "accelerator": "cpu"}
     path = root / f"config{batch_size}.yaml"
     path.write_text(
         yaml.safe_dump({"task": task, "train_data": [folder], "val_data": {"fake": folder}, **numbers, **often})
@@ -62,7 +75,7 @@ def weights(output: Path) -> dict[str, Tensor]:
 
 
 def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
-    config = write_config(tmp_path, dropout=0.5, steps=150, batch_size=2)
+    config = write_config(tmp_path, dropout=0.5, steps=150, batch_size=2, accumulate=3)
     whole = start(config, tmp_path / "whole")
     killed = start(config, tmp_path / "killed")
     deadline = time.monotonic() + 200
@@ -75,12 +88,14 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     finish(whole)
     for name, value in weights(tmp_path / "whole").items():
         assert torch.equal(value, weights(tmp_path / "killed")[name]), name
+    validated = [(tmp_path / run / "validation.jsonl").read_text() for run in ("whole", "killed")]
+    assert validated[0] == validated[1]
 
 
 def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     """The same crops, half of them in each process; gradients are averaged over gloo."""
-    one = write_config(tmp_path, dropout=0.0, steps=10, batch_size=4)
-    two = write_config(tmp_path, dropout=0.0, steps=10, batch_size=2)
+    one = write_config(tmp_path, dropout=0.0, steps=10, batch_size=4, frozen="encode.bias")
+    two = write_config(tmp_path, dropout=0.0, steps=10, batch_size=2, frozen="encode.bias")
     alone = finish(start(one, tmp_path / "one"))
     together = finish(start(two, tmp_path / "two", "--devices", "2"))
     for name, value in weights(tmp_path / "one").items():

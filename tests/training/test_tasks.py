@@ -2,19 +2,21 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from crispseg import InputError, Window
-from crispseg.data import LabelledFolder
+from crispseg.data import CamVid, LabelledFolder
 from crispseg.data.crops import CropOptions
-from crispseg.models import HED, CrispNet, EmbeddingNet
+from crispseg.models import HED, CrispNet, DeepLabLargeFOV, EmbeddingNet
 from crispseg.nn import Affinity, BoundaryLoss, EmbeddingLoss, LocalFilter
-from crispseg.training import SGD, BoundaryTask, EndToEndTask, SegmentationTask, Task, train
-from tests.fakes import write_folder
+from crispseg.training import SGD, BoundaryTask, EmbeddingTask, EndToEndTask, SegmentationTask, Task, train
+from tests.fakes import write_camvid, write_folder
 from tests.training.networks import TinySegmenter
 
 IMAGE = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(0))
@@ -101,6 +103,69 @@ def test_labels_of_no_class_are_named_with_their_file(tmp_path: Path) -> None:
     task = SegmentationTask(TinySegmenter(2), 2)
     with pytest.raises(InputError, match=r"label map of scene\d: label 2; expected 0 to 1, or 255"):
         run(task, write_folder(tmp_path / "data"), tmp_path / "run", steps=2)
+
+
+def test_labels_of_no_class_are_found_before_the_first_step(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "data")
+    labels = root / "labels" / "scene2.png"
+    Image.fromarray(np.full((48, 64), 7, np.uint8)).save(labels)
+    folder, good = LabelledFolder(root / "images", root / "labels", void=11), write_folder(tmp_path / "good")
+    task = SegmentationTask(TinySegmenter(3), 3)
+    with pytest.raises(InputError, match=r"label map of scene2: label 7"):
+        train(task, [LabelledFolder(good / "images", good / "labels", 11)], {"fake": folder}, tmp_path / "run")
+    assert task.global_step == 0
+
+
+def test_data_of_other_classes_is_refused(tmp_path: Path) -> None:
+    camvid = CamVid(write_camvid(tmp_path / "camvid"))
+    with pytest.raises(InputError, match="CamVid has 11 classes, the network 3; expected the same"):
+        train(SegmentationTask(TinySegmenter(3), 3), [camvid], {"camvid": camvid}, tmp_path / "run")
+
+
+def test_every_process_has_an_image_to_validate_on(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "data")
+    folder = LabelledFolder(root / "images", root / "labels", void=11)
+    with pytest.raises(InputError, match="1 validation images for 2 processes"):
+        train(
+            SegmentationTask(TinySegmenter(3), 3),
+            [folder],
+            {"fake": folder},
+            tmp_path / "run",
+            val_images=1,
+            devices=2,
+            accelerator="cpu",
+        )
+
+
+def test_the_loss_of_deeplab_is_at_its_grid_on_the_corners() -> None:
+    torch.manual_seed(0)
+    network = DeepLabLargeFOV(classes=3).eval()
+    image, labels = torch.rand(1, 3, 33, 33), torch.randint(0, 3, (1, 33, 33))
+    with torch.no_grad():
+        found = SegmentationTask(network).loss_of((image, labels))["segmentation"]
+        torch.testing.assert_close(found, F.cross_entropy(network(image), labels[:, ::8, ::8]))
+        found = SegmentationTask(network, loss_at="labels").loss_of((image, labels))["segmentation"]
+        upsampled = F.interpolate(network(image), (33, 33), mode="bilinear", align_corners=True)
+        torch.testing.assert_close(found, F.cross_entropy(upsampled, labels))
+
+
+def test_a_frozen_part_works_as_it_will_in_use() -> None:
+    network = crisp_net()
+    EndToEndTask(network, 3, optimizer=SGD(0.1, rates={"segmenter.*": 0.0})).on_fit_start()
+    assert not network.segmenter.training
+    assert network.embedding.training
+    EndToEndTask(crisp_net(), 3).on_fit_start()
+    assert network.train().training
+
+
+def test_a_loss_that_ignores_another_label_is_refused() -> None:
+    loss = EmbeddingLoss(Window(3), ignore_index=0)
+    for make in (
+        lambda: EmbeddingTask(EmbeddingNet(dim=4), loss),
+        lambda: EndToEndTask(crisp_net(), 3, embedding_loss=loss),
+    ):
+        with pytest.raises(InputError, match="the loss ignores label 0; expected 255"):
+            make()
 
 
 def test_end_to_end_has_one_loss_or_two() -> None:

@@ -22,12 +22,19 @@ CONFIG = Path(__file__).parents[2] / "configs" / "embedding.yaml"
 
 
 def run(
-    root: Path, output: Path, *, steps: int, side_weight: float = 0.0, resume: bool = False, reads: int = 10**6
+    root: Path,
+    output: Path,
+    *,
+    steps: int,
+    side_weight: float = 0.0,
+    resume: bool = False,
+    reads: int = 10**6,
+    dim: int = 8,
 ) -> EmbeddingNet:
     torch.manual_seed(3)
     folder = LabelledFolder(root / "images", root / "labels", void=11)
     loss = EmbeddingLoss(Window(3), stride=2, balance="parity")
-    task = EmbeddingTask(EmbeddingNet(dim=8), loss, side_weight=side_weight, schedule=Cosine(warmup=50))
+    task = EmbeddingTask(EmbeddingNet(dim=dim), loss, side_weight=side_weight, schedule=Cosine(warmup=50))
     train(
         task,
         [BreaksAfter(folder, reads)],
@@ -129,6 +136,11 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(EmbeddingTask, "training_step", _interrupt)
         assert main(command) == 130
+    assert "interrupted before the first checkpoint" in capsys.readouterr().err
+    assert main([*command, "--steps", "1", "--crop.size", "32"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EmbeddingTask, "training_step", _interrupt)
+        assert main([*command, "--resume", "--crop.size", "32"]) == 130
     assert "interrupted; go on with --resume from" in capsys.readouterr().err
 
 
@@ -164,6 +176,13 @@ def test_a_damaged_checkpoint_is_said_to_be_damaged(tmp_path: Path) -> None:
     (tmp_path / "run" / "last.ckpt").write_bytes(b"half a checkpoint")
     with pytest.raises(InputError, match=r"last.ckpt: damaged"):
         run(root, tmp_path / "run", steps=2, resume=True)
+
+
+def test_a_checkpoint_of_another_network_is_said_to_be_one(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "data")
+    run(root, tmp_path / "run", steps=2)
+    with pytest.raises(InputError, match="the checkpoint is of another network or other rates"):
+        run(root, tmp_path / "run", steps=4, resume=True, dim=5)
 
 
 def test_a_run_is_not_overwritten_and_nothing_is_not_resumed(tmp_path: Path) -> None:

@@ -34,6 +34,10 @@ EXTRAS = {
 """Modules that are imported where they are needed, and the extra that installs each."""
 
 
+_BROKEN_PIPE = 141
+"""What a shell says of a program whose reader left before it was done."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -44,13 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         print(f"crispseg: error: no command {name!r}; expected one of {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
+    done = False
     try:
         # Commands are imported when they are called: `sharpen` must not wait for the training libraries.
         importlib.import_module(f"crispseg.cli.{name}").main(rest)
+        done = True
         sys.stdout.flush()
     except BrokenPipeError:  # who read our output has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 0 if done else _BROKEN_PIPE
     except KeyboardInterrupt as interrupt:
         print(f"crispseg {name}: interrupted{interrupt}", file=sys.stderr)
         return 130
@@ -71,7 +77,8 @@ def _explain(error: Exception) -> str | None:
         return f"{error}; install it with: pip install 'crispseg[{EXTRAS[error.name]}]'"
     words = ("can't allocate memory", "not enough memory", "out of memory")
     if isinstance(error, MemoryError) or any(word in str(error).lower() for word in words):
-        return f"out of memory ({str(error).strip().splitlines()[-1]}); use a smaller image or window"
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        return f"out of memory ({reason}); use a smaller image or window"
     return None
 
 

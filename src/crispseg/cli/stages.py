@@ -31,14 +31,13 @@ def add_stage_options(parser: CommandParser) -> None:
     group.add_argument(
         "--window",
         type=int,
-        default=DEFAULT_WINDOW.size,
-        help="side of the window, odd: how far a pixel looks for others that belong with it (default: %(default)s)",
+        help="side of the window, odd: how far a pixel looks for others that belong with it "
+        f"(default: {DEFAULT_WINDOW.size})",
     )
     group.add_argument(
         "--dilation",
         type=int,
-        default=DEFAULT_WINDOW.dilation,
-        help="pixels between two neighbours in the window (default: %(default)s)",
+        help=f"distance in pixels from one neighbour to the next (default: {DEFAULT_WINDOW.dilation})",
     )
     group.add_argument(
         "--hardness",
@@ -105,13 +104,13 @@ def build_stages(options: Namespace) -> Stages:
         require_crf()
     cue = build_cue(options)
     if cue is None:
-        _refuse(options, "none", ("hardness", "iterations"))
+        _refuse(options, "none", ("window", "dilation", "hardness", "iterations", "device"))
         if crf is None:
             raise InputError("--cue none changes nothing by itself; add --crf")
         return Stages(None, crf)
     sharpener = Sharpener(
         cue,
-        window=Window(options.window, options.dilation),
+        window=_window(options),
         hardness=options.hardness,
         iterations=options.iterations,
     )
@@ -144,6 +143,11 @@ def build_cue(options: Namespace) -> Cue | None:
     return None
 
 
+def _window(options: Namespace) -> Window:
+    size = DEFAULT_WINDOW.size if options.window is None else options.window
+    return Window(size, DEFAULT_WINDOW.dilation if options.dilation is None else options.dilation)
+
+
 def _refuse(options: Namespace, cue: str, names: tuple[str, ...]) -> None:
     for name in names:
         if getattr(options, name) is not None:
@@ -161,9 +165,9 @@ def describe_stages(options: Namespace, stages: Stages) -> dict[str, Any]:
     sharpener = stages.sharpener
     if sharpener is not None:
         settings |= {
-            "window": options.window,
-            "dilation": options.dilation,
-            "hardness": options.hardness or sharpener.cue.default_hardness,
+            "window": sharpener.window.size,
+            "dilation": sharpener.window.dilation,
+            "hardness": sharpener.cue.default_hardness if options.hardness is None else options.hardness,
             "iterations": sharpener.filter.iterations,
         }
         if options.cue == "contour":

@@ -1,10 +1,11 @@
 """`crispseg train`."""
 
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from crispseg.errors import InputError
 from crispseg.training import seed_everything, train
@@ -19,8 +20,13 @@ change the earlier. The folder `configs` of the repository has the paper's and o
 be trained on. OUTPUT gets a checkpoint (last.ckpt), and after every validation the weights (safetensors) and a line in
 validation.jsonl; TensorBoard reads OUTPUT too. A run that was stopped goes on from its last checkpoint with --resume.
 
+examples:
   crispseg train configs/embedding.yaml
-  crispseg train configs/deeplab_trunk.yaml configs/data/camvid.yaml --steps 2000 --resume"""
+  crispseg train configs/deeplab_trunk.yaml configs/data/camvid.yaml --task.network.classes 11"""
+
+
+class _Formatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
+    """jsonargparse's, with the lines of the description as they are."""
 
 
 class _Parser(ArgumentParser):
@@ -42,7 +48,10 @@ def _instantiate(parser: ArgumentParser, options: Any) -> Any:  # noqa: ANN401 -
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
     parser = _Parser(
-        prog="crispseg train", description=_DESCRIPTION, usage="crispseg train CONFIG [CONFIG …] [--option value …]"
+        prog="crispseg train",
+        description=_DESCRIPTION,
+        usage="crispseg train CONFIG [CONFIG …] [--option value …]",
+        formatter_class=_Formatter,
     )
     parser.add_argument("--config", action="config", help="a YAML file, with or without the word --config")
     parser.add_argument("--resume", action="store_true", help="go on from OUTPUT/last.ckpt")

@@ -29,6 +29,7 @@ class ContourCue(Cue):
 
     default_hardness: ClassVar[float] = 5.0
     default_iterations: ClassVar[int] = 1
+    channels = 1
 
     def __init__(self, detector: nn.Module | None = None) -> None:
         super().__init__()
@@ -58,8 +59,6 @@ class ContourCue(Cue):
             InputError: If there is more than one channel, or a value is not between 0 and 1.
         """
         super().check_features(features)
-        if features.shape[1] != 1:
-            raise InputError(f"features have {features.shape[1]} channels; expected 1, the probability of a boundary")
         if features.numel() and not (features.min() >= 0 and features.max() <= 1):
             raise InputError(
                 f"features run from {features.min():.4g} to {features.max():.4g}; expected probabilities of a boundary "

@@ -23,6 +23,8 @@ class Cue(nn.Module, ABC):
     """λ where none is given."""
     default_iterations: ClassVar[int]
     """Passes of the filter where their number is not given."""
+    channels: int | None = None
+    """D, where it is the same for every cue of the kind or known of this one."""
 
     @abstractmethod
     def forward(self, image: Tensor) -> Tensor:
@@ -47,8 +49,12 @@ class Cue(nn.Module, ABC):
         """Refuse values that this cue cannot have given, where features come from elsewhere.
 
         Raises:
-            InputError: If a value is NaN or infinite.
+            InputError: If there are more or fewer channels than this cue has, or a value is NaN or infinite.
         """
+        if self.channels not in (None, features.shape[1]):
+            raise InputError(
+                f"features have {features.shape[1]} channels; expected {self.channels}, as {type(self).__name__} gives"
+            )
         if not torch.isfinite(features).all():
             raise InputError("features hold NaN or infinity; expected finite numbers")
 

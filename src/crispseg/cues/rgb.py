@@ -29,6 +29,7 @@ class RGBCue(EmbeddingCue):
 
     default_hardness: ClassVar[float] = 40.0
     default_iterations: ClassVar[int] = 1
+    channels = 3
 
     def __init__(self, norm: int = 1) -> None:
         super().__init__(norm)

@@ -7,9 +7,10 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from crispseg.checks import check_count, check_map
+from crispseg.checks import check_count, check_image
 from crispseg.cues.colour_words import WORDS, colour_words, resize, stretch
 from crispseg.cues.cue import EmbeddingCue
+from crispseg.errors import InputError
 
 _PATCH_RADIUS = 8
 _PATCH_STEP = 8
@@ -46,11 +47,15 @@ class SoftSegmentationCue(EmbeddingCue):
     def __init__(self, maps: int = 8, norm: int = 2) -> None:
         super().__init__(norm)
         check_count("maps", maps)
-        self.maps = maps
+        self.maps = self.channels = maps
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1] to (N, maps, H, W) soft segmentations, on the device of the image."""
-        check_map("image", image)
+        check_image(image)
+        if 0 in image.shape[-2:]:
+            raise InputError(f"image has shape {tuple(image.shape)}; expected a pixel or more")
+        if not torch.compiler.is_compiling() and not torch.isfinite(image).all():
+            raise InputError("image holds NaN or infinity; expected RGB in [0, 1]")
         features: Tensor = torch.ops.crispseg.soft_segmentation(image.detach(), self.maps)
         return features
 

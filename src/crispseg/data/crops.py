@@ -75,7 +75,7 @@ class Crop:
         angle = 360 / turns * int(rng.integers(turns)) if turns > 1 else 0.0
         height, width = upright_rectangle(height, width, angle)
         factor = float(np.exp(rng.uniform(np.log(options.zoom[0]), np.log(options.zoom[1]))))
-        side = round(options.size / factor)
+        side = max(round(options.size / factor), 1)
         side = side if options.pad else min(side, height, width)
         return cls(
             top=int(rng.integers(max(height - side, 0) + 1)),

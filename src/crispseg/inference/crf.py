@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_count, check_map, check_not_negative, check_positive, check_same_grid
+from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError
 
 PRESETS = {
@@ -113,7 +114,7 @@ class DenseCRF:
             (N, C, H, W) marginal probabilities, dtype and device of `probabilities`.
 
         Raises:
-            InputError: If shapes or devices do not fit together.
+            InputError: If shapes or devices do not fit together, or values are no probabilities.
             TypeError: If a dtype is not as above.
         """
         check_map("probabilities", probabilities)
@@ -124,6 +125,12 @@ class DenseCRF:
             )
         if image.shape[1] != 3:
             raise InputError(f"image has {image.shape[1]} channels; expected 3, RGB")
+        # NaN is refused too.
+        if probabilities.numel() and not (probabilities.min() >= -TOLERANCE and probabilities.max() <= 1 + TOLERANCE):
+            raise InputError(
+                f"probabilities run from {probabilities.min():.4g} to {probabilities.max():.4g}; expected [0, 1]: "
+                "logits go through a softmax first"
+            )
         single = probabilities.shape[1] == 1
         wide = probabilities.to("cpu", torch.float32)
         classes = torch.cat([1 - wide, wide], 1) if single else wide

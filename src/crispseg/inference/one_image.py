@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from crispseg.cues import ContourCue
 from crispseg.data import Prediction
 from crispseg.errors import InputError
 from crispseg.inference.batch import (
@@ -73,24 +74,28 @@ def sharpened_scores(
     """(1, C, H, W) scores on the CPU, of the kind that the prediction is; see `sharpen_one`."""
     batch, scores = image[None], prediction.scores[None]
     if sharpener is None:
+        features_of(boundary, image, None)
         check_fit(batch, scores)
         return resize(scores, (image.shape[-2], image.shape[-1]))
     device = sharpener.device
-    features = features_of(boundary, image)
+    features = features_of(boundary, image, sharpener)
     sharp: Tensor = sharpener.expecting(prediction.kind)(
         batch.to(device), scores.to(device), features=None if features is None else features.to(device)
     )
     return sharp.cpu()
 
 
-def features_of(boundary: Tensor | None, image: Tensor) -> Tensor | None:
+def features_of(boundary: Tensor | None, image: Tensor, sharpener: Sharpener | None) -> Tensor | None:
     """(1, h, w) boundary map, brought to the size of its image, as the (1, 1, H, W) features of a contour cue.
 
     Raises:
-        InputError: If the aspect is another.
+        InputError: If the aspect is another, or the sharpener's cue is none of contours.
     """
     if boundary is None:
         return None
+    if sharpener is None or not isinstance(sharpener.cue, ContourCue):
+        used = "none" if sharpener is None else type(sharpener.cue).__name__
+        raise InputError(f"boundary maps were given, but the cue is {used}; expected a ContourCue, or no boundary maps")
     size = (image.shape[-2], image.shape[-1])
     check_aspect("boundaries", (boundary.shape[-2], boundary.shape[-1]), size)
     return resize(boundary[None], size)

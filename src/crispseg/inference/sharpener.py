@@ -43,7 +43,8 @@ class Sharpener(nn.Module):
         >>> sharpener = Sharpener.from_pretrained()
         >>> image = torch.randint(0, 256, (1, 3, 48, 64), dtype=torch.uint8)
         >>> logits = torch.randn(1, 21, 6, 8)
-        >>> sharpener(image, logits).shape
+        >>> with torch.inference_mode():  # or train through it, which keeps the scores of every pass
+        ...     sharpener(image, logits).shape
         torch.Size([1, 21, 48, 64])
     """
 

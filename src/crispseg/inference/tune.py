@@ -134,7 +134,7 @@ def _add(
     band = trimap(sample.labels, TRIMAP_WIDTH, ignore_index=IGNORE_INDEX)
     result.before.add(prediction.labels(resize(prediction.scores[None], size)[0]), sample.labels, band)
     image, scores = sample.image[None].to(sharpener.device), prediction.scores[None].to(sharpener.device)
-    features = features_of(boundary, sample.image)
+    features = features_of(boundary, sample.image, sharpener)
     features, probabilities = sharpener.expecting(prediction.kind).prepare(
         image, scores, None if features is None else features.to(sharpener.device)
     )

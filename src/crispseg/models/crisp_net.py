@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from torch import Tensor, nn
 
@@ -67,6 +67,14 @@ class CrispNet(nn.Module):
     def classes(self) -> int | None:
         """C, where the segmentation network says it."""
         return getattr(self.segmenter, "classes", None)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode, but for a part of which nothing learns: it works as it will in use."""
+        super().train(mode)
+        for part in (self.segmenter, self.embedding):
+            if not any(parameter.requires_grad for parameter in part.parameters()):
+                part.eval()
+        return self
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) images to (N, C, H, W) filtered logits."""

@@ -71,8 +71,8 @@ class Branch(nn.Module):
 
     def forward(self, x: Tensor, stride: int) -> Tensor:
         """(N, inputs, H, W) to (N, classes, H', W'), at every `stride`-th position."""
-        x = F.conv2d(x, self.conv.weight, self.conv.bias, stride=stride, padding=1)
-        x = self.dropout(F.relu(x))
+        self.conv.stride = (stride, stride)
+        x = self.dropout(F.relu(self.conv(x)))
         scores: Tensor = self.scores(self.dropout(F.relu(self.fc(x))))
         return scores
 
@@ -120,10 +120,6 @@ class DeepLabLargeFOV(Network):
         """
         scores: Tensor = self.fc8(self.trunk(self.normalise(image))["fc7"])
         return scores
-
-    def parts(self) -> dict[str, nn.Module]:
-        """The parts that training gives learning rates of their own: `trunk` and `classifier`."""
-        return {"trunk": self.trunk, "classifier": self.fc8}
 
 
 class DeepLabMSc(Network):
@@ -189,10 +185,6 @@ class DeepLabMSc(Network):
             stride = _BRANCHES[name][1] if self.training else 1
             scores[name] = branch(maps[name], stride)
         return scores
-
-    def parts(self) -> dict[str, nn.Module]:
-        """The parts that training gives learning rates of their own: `trunk`, `classifier` and `branches`."""
-        return {"trunk": self.trunk, "classifier": self.fc8, "branches": self.branches}
 
 
 def _classifier(classes: int) -> nn.Conv2d:

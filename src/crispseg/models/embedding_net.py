@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from crispseg.checks import check_choice, check_count
 from crispseg.models.network import Network, resize_corners
-from crispseg.models.saving import build_network, save_network
+from crispseg.models.saving import build_network
 from crispseg.models.state import load_metadata, load_state
 from crispseg.models.vgg import VGG_LAYERS, vgg_convolution
 
@@ -128,17 +128,8 @@ def _scale(name: str) -> int:
     return 1 if name == "rgb" else 2 ** (int(name.removeprefix("conv")[0]) - 1)
 
 
-def save_embedding_net(network: EmbeddingNet, path: Path, **metadata: str) -> None:
-    """Write the weights as `save_network` does.
-
-    Raises:
-        InputError: If the file cannot be written.
-    """
-    save_network(network, path, **metadata)
-
-
 def load_embedding_net(path: Path) -> EmbeddingNet:
-    """Read a network that `save_embedding_net` wrote.
+    """Read an `EmbeddingNet` that `save_network` wrote.
 
     Raises:
         InputError: If the file is missing, is not safetensors, or does not hold an `EmbeddingNet`.

@@ -80,10 +80,6 @@ class HED(Network):
         stacked = torch.cat(sides, 1)
         return torch.cat([stacked, self.fuse(stacked)], 1)
 
-    def parts(self) -> dict[str, nn.Module]:
-        """The parts that training gives learning rates of their own: `trunk`, `sides` and `fuse`."""
-        return {"trunk": self.trunk, "sides": self.sides, "fuse": self.fuse}
-
 
 def _upsample(value: Tensor, scale: int) -> Tensor:
     if scale == 1:

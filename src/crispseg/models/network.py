@@ -1,7 +1,7 @@
 """What the networks have in common: they stand on VGG, normalise their input and know what they were made with."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -43,8 +43,8 @@ class Network(nn.Module):
         """Take weights to start from, and warn of layers that the source does not hold: they stay at random.
 
         Args:
-            init: "random" to leave everything at random; what `vgg_state` takes; or a file of `save_network`, of any
-                network, of which everything is taken whose name and shape fit.
+            init: "random" to leave everything at random; what `vgg_state` takes; or a file that crispseg saved of any
+                network, of which everything is taken whose name and shape fit; of a `CrispNet`, the part that fits.
             convolutions: The module that VGG's layers are called by their names in.
             layers: Those of VGG's layers that it has.
 
@@ -54,7 +54,7 @@ class Network(nn.Module):
         if init == "random":
             return
         # Every network of ours has a mean, and no file of VGG's layers does.
-        if init != "vgg16" and "mean" in tensor_names(Path(init), "weights"):
+        if init != "vgg16" and any(name.endswith("mean") for name in tensor_names(Path(init), "weights")):
             self._start_from_network(Path(init))
             return
         layers = tuple(layers)
@@ -66,7 +66,7 @@ class Network(nn.Module):
     def _start_from_network(self, path: Path) -> None:
         own = self.state_dict()
         source = load_state(path, "weights")
-        fitting = {name: value for name, value in source.items() if name in own and own[name].shape == value.shape}
+        fitting = max((_fitting(own, source, part) for part in ("", "segmenter.", "embedding.")), key=len)
         if not fitting.keys() - {"mean", "std"}:
             raise InputError(
                 f"weights {path}: nothing in it fits {type(self).__name__}; give weights of such a network"
@@ -74,6 +74,12 @@ class Network(nn.Module):
         check_state(fitting, {name: tuple(value.shape) for name, value in fitting.items()}, path)
         self.load_state_dict(fitting, strict=False)
         _say_random_start(path, sorted({name.rpartition(".")[0] for name in own.keys() - fitting.keys()}))
+
+
+def _fitting(own: Mapping[str, Tensor], source: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """What a part of another network, by the prefix of its names, has for this one."""
+    named = {name.removeprefix(part): value for name, value in source.items() if name.startswith(part)}
+    return {name: value for name, value in named.items() if name in own and own[name].shape == value.shape}
 
 
 def _say_random_start(source: str | Path, layers: list[str]) -> None:

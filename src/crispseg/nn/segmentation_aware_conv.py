@@ -92,10 +92,12 @@ class SegmentationAwareConv2d(nn.Conv2d):
         result: Tensor | None = None
         for k in range(self.affinity.window.count):
             # Kept for the gradient, weighted taps would be K maps of all channels; made again they are one at a time.
-            tap: Tensor = checkpoint(self._tap, padded, weights, self.weight, k, use_reentrant=False)
+            tap: Tensor = checkpoint(
+                self._tap, padded, weights, self.weight, k, use_reentrant=False, preserve_rng_state=False
+            )
             result = tap if result is None else result + tap
         assert result is not None
-        return result if self.bias is None else result + self.bias[:, None, None]
+        return result if self.bias is None else result + self.bias.to(result.dtype)[:, None, None]
 
     def weights(self, embedding: Tensor, size: tuple[int, int]) -> Tensor:
         """(N, K, H', W') weights of the taps of every centre, for an input of the given size."""
@@ -139,6 +141,16 @@ class SegmentationAware(nn.Module):
         super().__init__()
         self.network = network
         self.embedding = embedding
+
+    @property
+    def align_corners(self) -> bool:
+        """How the network's scores lie on the image."""
+        return bool(getattr(self.network, "align_corners", False))
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes the network has, where it says so."""
+        return getattr(self.network, "classes", None)
 
     def forward(self, image: Tensor) -> object:
         """What the network gives."""
@@ -190,16 +202,20 @@ def segmentation_aware(
     """
     chosen = {
         name: module
-        for name, module in network.named_modules()
-        if type(module) is nn.Conv2d and _can_be_aware(module) and choose(name)
+        for name, module in network.named_modules(remove_duplicate=False)
+        if name and type(module) is nn.Conv2d and _can_be_aware(module) and choose(name)
     }
     if not chosen:
         raise InputError(
             'no convolution to replace; expected at least one chosen nn.Conv2d with an odd square kernel and "same" '
             "zero padding, inside the network"
         )
+    made: dict[nn.Conv2d, SegmentationAwareConv2d] = {}  # a convolution that is used in two places stays one
     for name, plain in chosen.items():
-        aware = SegmentationAwareConv2d(
+        if plain in made:
+            network.set_submodule(name, made[plain])
+            continue
+        aware = made[plain] = SegmentationAwareConv2d(
             plain.in_channels,
             plain.out_channels,
             plain.kernel_size[0],

@@ -9,15 +9,29 @@ from torch import Tensor
 
 from crispseg.checks import check_not_negative
 from crispseg.data.labels import shrink_labels
+from crispseg.data.sample import IGNORE_INDEX
+from crispseg.errors import InputError
 from crispseg.evaluation.pairs import PairCounts, count_pairs
 from crispseg.models import EmbeddingNet
-from crispseg.models.embedding_net import save_embedding_net
+from crispseg.models.saving import save_network
 from crispseg.nn import EmbeddingLoss
 from crispseg.training.optimizers import Adam, Optimizer
 from crispseg.training.schedules import Cosine, Schedule
 from crispseg.training.task import Batch, Task
 
 _VALIDATION_STRIDE = 4
+
+
+def check_ignore_index(loss: EmbeddingLoss) -> None:
+    """Refuse a loss that would take what crops leave void for a region.
+
+    Raises:
+        InputError: If it ignores another label.
+    """
+    if loss.ignore_index != IGNORE_INDEX:
+        raise InputError(
+            f"the loss ignores label {loss.ignore_index}; expected {IGNORE_INDEX}, which data sets give void"
+        )
 
 
 class EmbeddingTask(Task):
@@ -32,7 +46,7 @@ class EmbeddingTask(Task):
         schedule: How the learning rate does; along a cosine by default.
 
     Raises:
-        InputError: If `side_weight` is negative.
+        InputError: If `side_weight` is negative, or the loss ignores another label than data sets do.
     """
 
     weights_file = "embedding.safetensors"
@@ -48,6 +62,7 @@ class EmbeddingTask(Task):
         schedule: Schedule | None = None,
     ) -> None:
         check_not_negative("side_weight", side_weight)
+        check_ignore_index(loss)
         super().__init__(network, optimizer or Adam(), schedule or Cosine())
         self.loss = loss
         self.side_weight = side_weight
@@ -88,4 +103,4 @@ class EmbeddingTask(Task):
         return shares
 
     def save(self, path: Path, **metadata: str) -> None:
-        save_embedding_net(self.network, path, **metadata)
+        save_network(self.network, path, **metadata)

@@ -1,13 +1,11 @@
 """Segmentation network, embedding and filter, trained as one (paper sec. 5, "end-to-end")."""
 
-from pathlib import Path
-
 from torch import Tensor
 
 from crispseg.checks import check_not_negative
 from crispseg.models import CrispNet
-from crispseg.models.crisp_net import save_crisp_net
 from crispseg.nn import EmbeddingLoss
+from crispseg.training.embedding_task import check_ignore_index
 from crispseg.training.optimizers import Optimizer
 from crispseg.training.schedules import Schedule
 from crispseg.training.segmentation_task import SegmentationTask
@@ -18,7 +16,7 @@ class EndToEndTask(SegmentationTask):
     """Fine-tune a `CrispNet` with the segmentation loss of its filtered scores; measure the mean IoU of its labels.
 
     Which parts learn is a matter of the optimiser's `rates`: `{"segmenter.*": 0}` leaves the segmentation network as
-    it is.
+    it is, in evaluation mode, with its dropout and the statistics of its normalisations.
 
     Args:
         network: The whole network.
@@ -45,6 +43,8 @@ class EndToEndTask(SegmentationTask):
         schedule: Schedule | None = None,
     ) -> None:
         check_not_negative("embedding_weight", embedding_weight)
+        if embedding_loss is not None:
+            check_ignore_index(embedding_loss)
         super().__init__(network, classes, loss_at="labels", optimizer=optimizer, schedule=schedule)
         self.embedding_loss = embedding_loss
         self.embedding_weight = embedding_weight
@@ -56,6 +56,3 @@ class EndToEndTask(SegmentationTask):
         if self.embedding_loss is not None:
             terms["embedding"] = self.embedding_weight * self.embedding_loss(embedding, labels)
         return terms
-
-    def save(self, path: Path, **metadata: str) -> None:
-        save_crisp_net(self.network, path, **metadata)

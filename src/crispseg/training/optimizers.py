@@ -18,6 +18,10 @@ Rates = Mapping[str, float]
 class Optimizer(Protocol):
     """What changes a network's parameters."""
 
+    def freeze(self, network: nn.Module) -> None:
+        """Have the parameters that shall stay as they are want no gradient."""
+        ...
+
     def build(self, network: nn.Module) -> torch.optim.Optimizer:
         """The optimiser of a network."""
         ...
@@ -50,6 +54,10 @@ class Adam:
         self.weight_decay = weight_decay
         self.rates = rates or {}
         self.decays = decays or {}
+
+    def freeze(self, network: nn.Module) -> None:
+        """See `Optimizer`."""
+        freeze(network, self.rates, self.decays)
 
     def build(self, network: nn.Module) -> torch.optim.Optimizer:
         """See `Optimizer`."""
@@ -97,16 +105,18 @@ class SGD:
         self.rates = rates or {}
         self.decays = decays or {}
 
+    def freeze(self, network: nn.Module) -> None:
+        """See `Optimizer`."""
+        freeze(network, self.rates, self.decays)
+
     def build(self, network: nn.Module) -> torch.optim.Optimizer:
         """See `Optimizer`."""
         groups = parameter_groups(network, self.learning_rate, self.weight_decay, self.rates, self.decays)
         return torch.optim.SGD(groups, lr=self.learning_rate, momentum=self.momentum)
 
 
-def parameter_groups(
-    network: nn.Module, learning_rate: float, weight_decay: float, rates: Rates, decays: Rates
-) -> list[dict[str, Any]]:
-    """Parameters that learn, grouped by learning rate and decay; those whose rate is 0 are frozen.
+def freeze(network: nn.Module, rates: Rates, decays: Rates) -> None:
+    """Freeze the parameters whose rate is 0. Those that are frozen already stay so.
 
     Raises:
         InputError: If a factor is negative, a pattern matches nothing, or nothing is left to learn.
@@ -117,14 +127,22 @@ def parameter_groups(
             check_not_negative(f"{option}[{pattern!r}]", factor)
             if not any(fnmatchcase(name, pattern) for name in named):
                 raise InputError(f"{option}: {pattern!r} matches no parameter; they are called {', '.join(named)}")
-    groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for name, parameter in named.items():
-        rate = _factor(name, rates)
-        parameter.requires_grad_(rate > 0)
-        if rate > 0:
-            groups[learning_rate * rate, weight_decay * _factor(name, decays)].append(parameter)
-    if not groups:
-        raise InputError("rates leave no parameter to learn; expected one of at least one above 0")
+        if _factor(name, rates) == 0:
+            parameter.requires_grad = False
+    if not any(parameter.requires_grad for parameter in named.values()):
+        raise InputError("no parameter is left to learn; expected at least one with a rate above 0")
+
+
+def parameter_groups(
+    network: nn.Module, learning_rate: float, weight_decay: float, rates: Rates, decays: Rates
+) -> list[dict[str, Any]]:
+    """Parameters that learn, grouped by learning rate and decay."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            key = learning_rate * _factor(name, rates), weight_decay * _factor(name, decays)
+            groups[key].append(parameter)
     return [{"params": group, "lr": rate, "weight_decay": decay} for (rate, decay), group in groups.items()]
 
 

@@ -35,7 +35,7 @@ class ValidationReport(Callback):
         if not isinstance(pl_module, Task):
             raise TypeError(f"reports on {type(pl_module)}; expected a Task")
         measured = {name: round(share, 4) for name, share in pl_module.measured().items()}
-        pl_module.log_dict(measured, rank_zero_only=True)
+        pl_module.log_dict(measured, prog_bar=True, rank_zero_only=True)
         started, step = self.last
         rate = (time.monotonic() - started) / max(trainer.global_step - step, 1)
         self.last = (time.monotonic(), trainer.global_step)

@@ -1,4 +1,4 @@
-"""A segmentation network under the cross-entropy of its scores (paper sec. 4.2)."""
+"""A segmentation network under the cross-entropy of its scores (Chen et al. 2015)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +12,8 @@ from crispseg.data.labels import shrink_labels
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
 from crispseg.evaluation import ConfusionMatrix
+from crispseg.models import CrispNet
+from crispseg.models.crisp_net import save_crisp_net
 from crispseg.models.network import Network
 from crispseg.models.saving import save_network, save_weights
 from crispseg.models.segmenter import aligns_corners, scores_of, upsample_scores
@@ -27,7 +29,7 @@ class SegmentationTask(Task):
         network: From (N, 3, H, W) in [0, 1] to (N, C, h, w) scores, or to a mapping with them at "out".
         classes: C, the number of classes; by default what the network says in its attribute `classes`.
         loss_at: Where scores and labels meet: at the resolution of the "scores", to which labels are shrunk by the
-            nearest pixel (the paper), or of the "labels", to which scores are upsampled.
+            nearest pixel, as DeepLab is trained, or of the "labels", to which scores are upsampled.
         optimizer: How its parameters change; SGD at 1e-3 by default.
         schedule: How the learning rate does; polynomial by default.
 
@@ -91,7 +93,9 @@ class SegmentationTask(Task):
         return shares
 
     def save(self, path: Path, **metadata: str) -> None:
-        if isinstance(self.network, Network):
+        if isinstance(self.network, CrispNet):
+            save_crisp_net(self.network, path, **metadata)
+        elif isinstance(self.network, Network):
             save_network(self.network, path, **metadata)
         else:
             save_weights(self.network, path, **metadata)

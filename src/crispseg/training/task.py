@@ -10,6 +10,7 @@ from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from crispseg.errors import InputError
 from crispseg.training.optimizers import Optimizer
 from crispseg.training.schedules import Schedule
 
@@ -33,6 +34,8 @@ class Task(LightningModule, ABC):
 
     def __init__(self, network: nn.Module, optimizer: Optimizer, schedule: Schedule) -> None:
         super().__init__()
+        # Before processes are joined: those that share gradients must know which parameters have one.
+        optimizer.freeze(network)
         self.network = network
         self.optimizer = optimizer
         self.schedule = schedule
@@ -64,6 +67,35 @@ class Task(LightningModule, ABC):
     def total(self, counts: Tensor) -> Tensor:
         """Counts added up over all processes."""
         return self.trainer.strategy.reduce(counts.to(self.device), reduce_op="sum").cpu()
+
+    def on_fit_start(self) -> None:
+        self.network.train()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._check_network(checkpoint)
+        # Checkpoints are written at the end of an epoch, which Lightning, unless it validated there, takes for its
+        # middle: it would make one more batch before it starts the next.
+        loops = checkpoint["loops"]["fit_loop"]
+        for progress in (loops["epoch_progress"]["total"], loops["epoch_progress"]["current"]):
+            progress["completed"] = progress["processed"]
+        batches = loops["epoch_loop.batch_progress"]
+        batches["current"] = dict.fromkeys(batches["current"], 0)
+        batches["is_last_batch"] = False
+
+    def _check_network(self, checkpoint: dict[str, Any]) -> None:
+        def shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+            return {name: value.shape for name, value in state.items()}
+
+        def sizes(groups: list[dict[str, Any]]) -> list[int]:
+            return [len(group["params"]) for group in groups]
+
+        learned = [sizes(state["param_groups"]) for state in checkpoint["optimizer_states"]]
+        learns = sizes(self.optimizer.build(self.network).param_groups)
+        if shapes(checkpoint["state_dict"]) != shapes(self.state_dict()) or learned != [learns]:
+            raise InputError(
+                "the checkpoint is of another network or other rates; resume with the config that the run began with, "
+                "or choose another output"
+            )
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         place = self.trainer.fit_loop.epoch_loop.total_batch_idx * self.trainer.world_size + self.global_rank

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -114,11 +114,14 @@ def train(
     )
     train_loader = DataLoader(crops, batch_sampler=batches, num_workers=workers)
     val_sets = [WholeImages(_checked(data, task), val_images) for data in val_data.values()]
+    _check_validation(val_sets, processes=devices * nodes)
     val_loaders = [DataLoader(images, sampler=_EveryNth(images, trainer)) for images in val_sets]
     try:
         trainer.fit(task, train_loader, val_loaders, ckpt_path=checkpoint, weights_only=True)
     except SystemExit:  # what Lightning makes of Ctrl-C
-        raise KeyboardInterrupt(f"; go on with --resume from {output / CHECKPOINT}") from None
+        saved = (output / CHECKPOINT).is_file()
+        advice = f"; go on with --resume from {output / CHECKPOINT}" if saved else " before the first checkpoint"
+        raise KeyboardInterrupt(advice) from None
     if report.last[1] < trainer.global_step:  # the last steps were too few for a validation of their own
         trainer.validate(task, val_loaders, verbose=False)
     return task
@@ -141,7 +144,26 @@ def _check_counts(**values: int) -> None:
 
 
 def _checked(data: LabelledImages, task: Task) -> LabelledImages:
-    return data if task.classes is None else CheckedLabels(data, task.classes)
+    if task.classes is None:
+        return data
+    classes = getattr(data, "classes", None)
+    if classes not in (None, task.classes):
+        raise InputError(
+            f"{type(data).__name__} has {classes} classes, the network {task.classes}; expected the same: give the "
+            "network `classes`"
+        )
+    return CheckedLabels(data, task.classes)
+
+
+def _check_validation(sets: Sequence[WholeImages], *, processes: int) -> None:
+    """Find what is wrong with validation images before the first step, and not hours later."""
+    for images in sets:
+        if len(images) < processes:
+            raise InputError(
+                f"{len(images)} validation images for {processes} processes; expected one for each or more"
+            )
+        for index in range(len(images)):
+            images[index]
 
 
 class _EveryNth(Sampler[int]):
@@ -194,6 +216,8 @@ def _quieten() -> None:
     for message in (
         r"Checkpoint directory .* exists and is not empty",  # the log lies in it
         r".*does not have many workers",  # reading a crop is far cheaper than a step
+        r"You're resuming from a checkpoint that ended before the epoch ended",  # crops go on by the number of the step
+        r"Found .* module\(s\) in eval mode",  # parts of which nothing learns
         r".*smaller than the logging interval",  # short runs log at their validations
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # between Lightning and PyTorch
     ):
