@@ -1,6 +1,7 @@
 """The commands do what their help says, on files."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -199,3 +200,18 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode in (0, 141)
+
+
+def test_results_reach_a_file_while_the_bar_is_on_the_terminal(tmp_path: Path) -> None:
+    """Under a pseudo-terminal for standard error, as in `crispseg … > log`."""
+    code = (
+        "from crispseg.cli.arguments import progress_bar\n"
+        "with progress_bar() as bar:\n"
+        "    for i in bar.track(range(3)): print('line', i)\n"
+    )
+    main_end, terminal = os.openpty()
+    with (tmp_path / "log").open("w") as log:
+        subprocess.run([sys.executable, "-c", code], stdout=log, stderr=terminal, check=True)
+    os.close(terminal)
+    os.close(main_end)
+    assert (tmp_path / "log").read_text().splitlines() == ["line 0", "line 1", "line 2"]

@@ -1,6 +1,7 @@
 """What the commands share: the parser, the options that name data and device, the progress bar."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -103,5 +104,6 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # else what is printed would not reach the file or pipe it is for
         disable=not console.is_terminal,
     )

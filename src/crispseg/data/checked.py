@@ -1,7 +1,9 @@
 """Labels that a task cannot learn are found when they are read, and named."""
 
-from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
-from crispseg.errors import InputError
+from pathlib import Path
+
+from crispseg.data.pairs import check_classes
+from crispseg.data.sample import LabelledImages, Sample
 
 
 class CheckedLabels:
@@ -26,11 +28,5 @@ class CheckedLabels:
             InputError: If a label is none of a class.
         """
         sample = self.source.read(index, choice)
-        labels = sample.labels
-        wrong = labels[(labels != IGNORE_INDEX) & ((labels < 0) | (labels >= self.classes))]
-        if wrong.numel():
-            raise InputError(
-                f"label map of {sample.name}: label {int(wrong[0])}; expected 0 to {self.classes - 1}, or "
-                f"{IGNORE_INDEX} for none: is `classes` right, and is a void label given as `void`?"
-            )
+        check_classes(sample.labels, self.classes, Path(sample.name))
         return sample

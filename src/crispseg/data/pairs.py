@@ -41,5 +41,5 @@ def check_classes(labels: Tensor, classes: int, path: Path) -> None:
     if wrong.numel():
         raise InputError(
             f"label map {path}: label {int(wrong[0])} is not one of the {classes} classes; expected 0 to "
-            f"{classes - 1}, and {IGNORE_INDEX} for void"
+            f"{classes - 1}, and {IGNORE_INDEX} for void; a void label of another number is given as `void`"
         )
