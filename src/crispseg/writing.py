@@ -37,6 +37,16 @@ def check_writable(path: Path) -> None:
         raise InputError(f"{path}: not a file; give the name of a file to write")
 
 
+def prepare_file(path: Path) -> None:
+    """Make the folder of a file that will be written, before the work that it is for.
+
+    Raises:
+        InputError: If it cannot be made or written to, or something that is not a file stands there.
+    """
+    make_folder(path.absolute().parent)
+    check_writable(path)
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; rename it to `path` at the end, or remove it when the writing fails.
@@ -63,3 +73,13 @@ def written_whole(path: Path) -> Iterator[Path]:
         raise InputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -152,7 +152,7 @@ def test_evaluate(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for options, message in (
         ({"labels": root / "empty"}, f"label folder {root}/empty: no file ends in .png"),
         ({"predictions": root / "none"}, f"prediction folder {root}/none: no such folder"),
-        ({"void": 255}, f"label map {root}/labels/scene0.png: label 11 is not one of the 3 classes; give its number"),
+        ({"void": 255}, f"label map {root}/labels/scene0.png: label 11 is not one of the 3 classes; expected 0 to 2"),
         ({"classes": 2}, f"label map {root}/labels/scene0.png: label 2 is not one of the 2 classes"),
         ({"predictions": root / "masks"}, "predictions are label maps"),
         (

@@ -91,7 +91,7 @@ def test_tune_searches_over_any_cue_and_evaluate_agrees(
     printed = capsys.readouterr().out
     best = re.search(r"best: (--window .*)\ngained ([+-][\d.]+) mIoU and ([+-][\d.]+) trimap", printed)
     assert best
-    for hardness in (0.4, 0.6, 0.8, 1, 1.6):
+    for hardness in (0.4, 0.6, 0.8, 1, 1.6, 2.4):
         assert f"{hardness * CUES[cue].default_hardness:g} " in printed
     assert run("evaluate", *options, *best[1].split()) == 0
     assert f"mIoU {best[2]}, trimap {best[3]}" in capsys.readouterr().out
@@ -108,7 +108,8 @@ def test_a_crf_follows_the_filter_or_stands_alone(root: Path) -> None:
     assert alone["after"]["miou"] > alone["before"]["miou"] + 0.5
     assert alone["settings"]["crf"]["bilateral_xy"] == 20
     assert set(alone["settings"]) == {"cue", "crf"}
-    assert evaluated(root, "--cue", "none", "--crf")["settings"]["crf"]["bilateral_xy"] == 59
+    named = evaluated(root, "--cue", "none", "--crf", "MSc-COCO-LargeFOV")
+    assert named["settings"]["crf"]["bilateral_xy"] == 59
     images = [root / "images", "--prediction", root / "scores", "--output", root / "out", "--save-scores"]
     assert run("sharpen", *images, "--cue", "none", "--crf", "MSc-LargeFOV") == 0
     assert (root / "out" / "scores" / "scene2.safetensors").is_file()
@@ -132,7 +133,7 @@ def test_a_missing_crf_is_said_before_any_work(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pydensecrf", None)
-    assert run("evaluate", *data_options(root), "--crf") == 2
+    assert run("evaluate", *data_options(root), "--crf", "MSc") == 2
     error = capsys.readouterr().err
     assert "install it with: pip install 'crispseg[crf]'" in error
     assert error.count("\n") == 1
@@ -160,7 +161,7 @@ EVALUATE = {
     ),
     "boundaries of another aspect": (
         ["--cue", "contour", "--boundaries", "{}/tall"],
-        "{}/scores/scene0.npy: image is 48x64 but its boundaries are 8x6, of another aspect; expected boundaries",
+        "{}/tall/scene0.npy: image is 48x64 but its boundaries are 8x6, of another aspect; expected boundaries",
     ),
 }
 

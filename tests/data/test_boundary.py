@@ -77,10 +77,10 @@ def test_labelled_predictions_find_the_boundaries_of_their_images(tmp_path: Path
         folders = tmp_path / "images", tmp_path / "labels", tmp_path / "scores"
         return LabelledPredictions(*folders, void=11, classes=None, scores="logits", boundaries=boundaries)
 
-    assert data(None).read_boundary(2) is None
-    boundary = data(tmp_path / "edges").read_boundary(2)
-    assert boundary is not None
-    assert torch.equal(boundary, torch.full((1, 4, 5), 0.5))
+    assert data(None).boundaries == [None, None, None]
+    found = data(tmp_path / "edges").boundaries[2]
+    assert found is not None
+    assert torch.equal(read_boundary(found), torch.full((1, 4, 5), 0.5))
     with pytest.raises(InputError, match=r"3 images but one boundary map file .*scene0.npy; expected a folder of"):
         data(tmp_path / "edges" / "scene0.npy")
     (tmp_path / "edges" / "scene1.npy").unlink()

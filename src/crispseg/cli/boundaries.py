@@ -12,7 +12,7 @@ from crispseg.data.bsds500 import TRUTH_SUFFIXES
 from crispseg.data.files import list_files, match_files
 from crispseg.evaluation.boundaries import MAX_DISTANCE, THRESHOLDS
 from crispseg.inference import evaluate_boundaries
-from crispseg.writing import check_writable, make_folder, written_whole
+from crispseg.writing import prepare_file, write_text
 
 _DESCRIPTION = """\
 Measure boundary maps with the benchmark of BSDS500.
@@ -27,8 +27,8 @@ _EXAMPLES = """\
   crispseg boundaries --predictions lines --truth groundTruth/val --thinned --thresholds 33"""
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Run the command."""
+def build_parser() -> CommandParser:
+    """What the command understands."""
     parser = CommandParser("boundaries", _DESCRIPTION, _EXAMPLES)
     parser.add_argument("--predictions", type=Path, required=True, metavar="FOLDER", help="boundary maps")
     parser.add_argument(
@@ -54,11 +54,14 @@ def main(arguments: Sequence[str]) -> None:
         "--processes", type=int, default=os.cpu_count() or 1, help="images at a time (default: one for each processor)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers and the curve there too")
-    options = parser.parse_args(arguments)
+    return parser
 
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    options = build_parser().parse_args(arguments)
     if options.json is not None:
-        make_folder(options.json.absolute().parent)
-        check_writable(options.json)
+        prepare_file(options.json)
     truths = list_files(options.truth, TRUTH_SUFFIXES, "ground truth")
     with progress_bar() as progress:
         report = evaluate_boundaries(
@@ -71,6 +74,5 @@ def main(arguments: Sequence[str]) -> None:
             progress=progress,
         )
     if options.json is not None:
-        with written_whole(options.json) as temporary:
-            temporary.write_text(report.as_json())
+        write_text(options.json, report.as_json())
     Console().print(report.table())

@@ -8,7 +8,7 @@ from crispseg.errors import InputError
 from crispseg.models.caffemodel import read_caffemodel
 from crispseg.models.convert import CONVERTERS, convert
 from crispseg.models.saving import save_network
-from crispseg.writing import check_writable, make_folder
+from crispseg.writing import prepare_file
 
 _DESCRIPTION = """\
 Take over weights that were released for Caffe.
@@ -25,18 +25,21 @@ _EXAMPLES = """\
   crispseg convert train2_iter_8000.caffemodel --to deeplab --output deeplab.safetensors"""
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Run the command."""
+def build_parser() -> CommandParser:
+    """What the command understands."""
     parser = CommandParser("convert", _DESCRIPTION, _EXAMPLES)
     parser.add_argument("caffemodel", type=Path, metavar="CAFFEMODEL", help="the binary .caffemodel file")
     parser.add_argument("--to", required=True, choices=tuple(CONVERTERS), help="which network it holds")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="safetensors file to write")
-    options = parser.parse_args(arguments)
+    return parser
 
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    options = build_parser().parse_args(arguments)
     if options.output.resolve() == options.caffemodel.resolve():
         raise InputError(f"output {options.output}: is the file to read; choose another name")
-    make_folder(options.output.absolute().parent)
-    check_writable(options.output)
+    prepare_file(options.output)
     network = convert(read_caffemodel(options.caffemodel), options.to)
     save_network(network, options.output, source=options.caffemodel.name)
     millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6

@@ -8,7 +8,7 @@ from rich.console import Console
 from crispseg.cli.arguments import CommandParser, add_data_options, progress_bar, read_data
 from crispseg.cli.stages import add_stage_options, build_stages, describe_stages
 from crispseg.inference import evaluate
-from crispseg.writing import check_writable, make_folder, written_whole
+from crispseg.writing import prepare_file, write_text
 
 _DESCRIPTION = """\
 Measure what sharpening gains on labelled images.
@@ -23,17 +23,20 @@ _EXAMPLES = """\
   crispseg evaluate --images val --labels val_labels --predictions scores --cue none --crf MSc-LargeFOV"""
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Run the command."""
+def build_parser() -> CommandParser:
+    """What the command understands."""
     parser = CommandParser("evaluate", _DESCRIPTION, _EXAMPLES)
     add_data_options(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
     add_stage_options(parser)
-    options = parser.parse_args(arguments)
+    return parser
 
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    options = build_parser().parse_args(arguments)
     if options.json is not None:
-        make_folder(options.json.absolute().parent)
-        check_writable(options.json)
+        prepare_file(options.json)
     stages = build_stages(options)
     data = read_data(options)
     with progress_bar() as progress:
@@ -41,8 +44,7 @@ def main(arguments: Sequence[str]) -> None:
             data, stages.sharpener, crf=stages.crf, settings=describe_stages(options, stages), progress=progress
         )
     if options.json is not None:
-        with written_whole(options.json) as temporary:
-            temporary.write_text(comparison.as_json())
+        write_text(options.json, comparison.as_json())
     Console().print(comparison.table())
     print(
         f"mIoU {comparison.miou_gain:+.2f}, trimap {comparison.trimap_gain:+.2f}, "

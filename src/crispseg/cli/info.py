@@ -20,9 +20,14 @@ _EXAMPLES = "  crispseg info"
 _PACKAGES = ("torch", "torchvision", "safetensors", "numpy", "pillow", "lightning", "jsonargparse")
 
 
+def build_parser() -> CommandParser:
+    """What the command understands."""
+    return CommandParser("info", _DESCRIPTION, _EXAMPLES)
+
+
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
-    CommandParser("info", _DESCRIPTION, _EXAMPLES).parse_args(arguments)
+    build_parser().parse_args(arguments)
     sections = {
         "versions": _versions(),
         "devices": _devices(),

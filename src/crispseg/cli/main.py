@@ -18,7 +18,7 @@ COMMANDS = {
     "boundaries": "measure boundary maps with the benchmark of BSDS500",
     "info": "show versions, devices, implementations and weights",
 }
-"""Every command has a module of its name here, with a function `main(arguments)`."""
+"""Every command has a module of its name here, with `build_parser()` and `main(arguments)`."""
 
 EXTRAS = {
     "google": "caffe",

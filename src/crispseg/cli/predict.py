@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from crispseg.cli.arguments import CommandParser, choose_device, progress_bar
+from crispseg.cli.arguments import CommandParser, add_device_option, choose_device, progress_bar
 from crispseg.inference.predict import load_predictor, predict
 
 _DESCRIPTION = """\
@@ -18,15 +18,19 @@ _EXAMPLES = """\
   crispseg predict images/ --weights runs/hed/boundary.safetensors --output boundaries"""
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Run the command."""
+def build_parser() -> CommandParser:
+    """What the command understands."""
     parser = CommandParser("predict", _DESCRIPTION, _EXAMPLES)
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
     parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help="safetensors file of the network")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write to")
-    parser.add_argument("--device", help='"cpu", "cuda", "mps" … (default: a GPU where there is one)')
-    options = parser.parse_args(arguments)
+    add_device_option(parser)
+    return parser
 
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    options = build_parser().parse_args(arguments)
     network = load_predictor(options.weights).to(choose_device(options.device))
     with progress_bar() as progress:
         count = sum(1 for _ in predict(options.images, network, options.output, progress=progress))

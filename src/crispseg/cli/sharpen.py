@@ -27,8 +27,8 @@ _EXAMPLES = """\
   crispseg sharpen images/ --prediction logits/ --cue contour --boundaries edges/ --output out"""
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Run the command."""
+def build_parser() -> CommandParser:
+    """What the command understands."""
     parser = CommandParser("sharpen", _DESCRIPTION, _EXAMPLES)
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
     parser.add_argument(
@@ -42,8 +42,12 @@ def main(arguments: Sequence[str]) -> None:
     add_scores_option(parser)
     parser.add_argument("--save-scores", action="store_true", help="write the sharpened scores too")
     add_stage_options(parser)
-    options = parser.parse_args(arguments)
+    return parser
 
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    options = build_parser().parse_args(arguments)
     stages = build_stages(options)
     with progress_bar() as progress:
         for item in sharpen(

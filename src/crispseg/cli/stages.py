@@ -14,8 +14,6 @@ from crispseg.inference.sharpener import DEFAULT_WINDOW, Sharpener, shipped_weig
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.window import Window
 
-_DEFAULT_PRESET = "MSc-COCO-LargeFOV"
-
 
 @dataclass(frozen=True)
 class Stages:
@@ -52,12 +50,10 @@ def add_stage_options(parser: CommandParser) -> None:
     add_cue_options(parser)
     parser.add_argument(
         "--crf",
-        nargs="?",
-        const=_DEFAULT_PRESET,
         metavar="PRESET|NUMBERS",
         help="infer a dense CRF after the filter, with the parameters of a network by its name "
-        f"({', '.join(PRESETS)}; {_DEFAULT_PRESET} where none is said), or with five numbers and commas between them: "
-        "weight, pixels and colours of the bilateral Gaussian, weight and pixels of the spatial one",
+        f"({', '.join(PRESETS)}), or with five numbers and commas between them: weight, pixels and colours of the "
+        "bilateral Gaussian, weight and pixels of the spatial one",
     )
 
 
@@ -104,7 +100,7 @@ def build_stages(options: Namespace) -> Stages:
         require_crf()
     cue = build_cue(options)
     if cue is None:
-        _refuse(options, "none", ("window", "dilation", "hardness", "iterations", "device"))
+        _refuse_with_cue(options, "none", ("window", "dilation", "hardness", "iterations", "device"))
         if crf is None:
             raise InputError("--cue none changes nothing by itself; add --crf")
         return Stages(None, crf)
@@ -126,20 +122,20 @@ def build_cue(options: Namespace) -> Cue | None:
     norm = {} if options.norm is None else {"norm": options.norm}
     match options.cue:
         case "learned":
-            _refuse(options, "learned", ("boundaries",))
+            _refuse_with_cue(options, "learned", ("boundaries",))
             return LearnedCue(load_embedding_net(options.weights or shipped_weights()), **norm)
         case "rgb":
-            _refuse(options, "rgb", ("weights", "boundaries"))
+            _refuse_with_cue(options, "rgb", ("weights", "boundaries"))
             return RGBCue(**norm)
         case "soft":
-            _refuse(options, "soft", ("weights", "boundaries"))
+            _refuse_with_cue(options, "soft", ("weights", "boundaries"))
             return SoftSegmentationCue(**norm)
         case "contour":
-            _refuse(options, "contour", ("weights", "norm"))
+            _refuse_with_cue(options, "contour", ("weights", "norm"))
             if options.boundaries is None:
                 raise InputError("--cue contour needs boundary maps; add --boundaries")
             return ContourCue()
-    _refuse(options, "none", ("weights", "norm", "boundaries"))
+    _refuse_with_cue(options, "none", ("weights", "norm", "boundaries"))
     return None
 
 
@@ -148,7 +144,7 @@ def _window(options: Namespace) -> Window:
     return Window(size, DEFAULT_WINDOW.dilation if options.dilation is None else options.dilation)
 
 
-def _refuse(options: Namespace, cue: str, names: tuple[str, ...]) -> None:
+def _refuse_with_cue(options: Namespace, cue: str, names: tuple[str, ...]) -> None:
     for name in names:
         if getattr(options, name) is not None:
             raise InputError(f"--{name} does not go with --cue {cue}; leave one of them out")

@@ -45,8 +45,8 @@ def _instantiate(parser: ArgumentParser, options: Any) -> Any:  # noqa: ANN401 -
         raise
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Run the command."""
+def build_parser() -> ArgumentParser:
+    """What the command understands."""
     parser = _Parser(
         prog="crispseg train",
         description=_DESCRIPTION,
@@ -56,6 +56,12 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--config", action="config", help="a YAML file, with or without the word --config")
     parser.add_argument("--resume", action="store_true", help="go on from OUTPUT/last.ckpt")
     parser.add_function_arguments(train, skip={"resume"}, fail_untyped=True)
+    return parser
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    parser = build_parser()
     configs = list(takewhile(lambda argument: not argument.startswith("-"), arguments))
     given = [part for config in configs for part in ("--config", config)] + list(arguments[len(configs) :])
     try:

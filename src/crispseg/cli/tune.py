@@ -32,12 +32,12 @@ _EXAMPLES = """\
   crispseg tune --images val --labels val_labels --predictions scores --cue contour --boundaries edges
   crispseg tune --images val --labels val_labels --predictions scores --crf --every 20"""
 
-_HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6)
+_HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
 _SHOWN = 10
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Run the command."""
+def build_parser() -> CommandParser:
+    """What the command understands."""
     parser = CommandParser("tune", _DESCRIPTION, _EXAMPLES)
     add_data_options(parser)
     _add_grid_options(parser)
@@ -50,8 +50,12 @@ def main(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--every", type=int, default=1, help="take every n-th image (default: all)")
     add_cue_options(parser)
-    options = parser.parse_args(arguments)
+    return parser
 
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    options = build_parser().parse_args(arguments)
     cue = build_cue(options)
     with progress_bar() as progress:
         tables, verdict = _tune_crf(options, cue, progress) if options.crf else _tune(options, cue, progress)
@@ -94,7 +98,7 @@ def _add_crf_options(parser: CommandParser) -> None:
 def _tune(options: Namespace, cue: Cue | None, progress: Progress) -> tuple[list[Table], str]:
     if cue is None:
         raise InputError("--cue none has nothing to tune; add --crf")
-    _refuse(options, ("bilateral_weight", "bilateral_xy", "bilateral_rgb", "spatial_weight", "spatial_xy", "rounds"))
+    _refuse_crf_options(options)
     dilations = options.dilations or [1]
     result = tune(
         read_data(options),
@@ -107,7 +111,20 @@ def _tune(options: Namespace, cue: Cue | None, progress: Progress) -> tuple[list
         progress=progress,
     )
     windows = dict.fromkeys(setting.window for setting in result.after)
-    return [_surface(result, window) for window in windows], _verdict(result, _options)
+    return [_surface(result, window) for window in windows], _verdict(result, _options) + _edges(result)
+
+
+def _edges(result: Tuning[Setting]) -> str:
+    """A word on values that could be better beyond the end of what was tried."""
+    if result.best is None:
+        return ""
+    edges = []
+    for name in ("hardness", "iterations"):
+        tried, best = sorted({getattr(setting, name) for setting in result.after}), getattr(result.best, name)
+        beyond = {tried[0]: "lower", tried[-1]: "higher"}.get(best) if len(tried) > 1 else None
+        if beyond and (name, best) != ("iterations", 1):
+            edges.append(f"{beyond} --{name} than {best:g}")
+    return f"\nthe best lies at the end of what was tried: try {' and '.join(edges)}" if edges else ""
 
 
 def _options(best: Setting) -> str:
@@ -117,8 +134,8 @@ def _options(best: Setting) -> str:
     )
 
 
-def _refuse(options: Namespace, names: Sequence[str]) -> None:
-    for name in names:
+def _refuse_crf_options(options: Namespace) -> None:
+    for name in (*vars(CRFGrid()), "rounds"):
         if getattr(options, name) is not None:
             raise InputError(f"--{name.replace('_', '-')} is for the CRF; add --crf")
 

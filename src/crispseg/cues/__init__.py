@@ -1,7 +1,7 @@
 """Cues: what tells a pixel which of its neighbours belong with it (paper sec. 3 and 5)."""
 
 from crispseg.cues.contour import ContourCue
-from crispseg.cues.cue import Cue
+from crispseg.cues.cue import Cue, EmbeddingCue
 from crispseg.cues.learned import LearnedCue
 from crispseg.cues.rgb import RGBCue
 from crispseg.cues.soft_segmentation import SoftSegmentationCue
@@ -14,4 +14,4 @@ CUES: dict[str, type[Cue]] = {
 }
 """The paper's four cues by name; `CUES[name].default_hardness` is the λ to start from."""
 
-__all__ = ["CUES", "ContourCue", "Cue", "LearnedCue", "RGBCue", "SoftSegmentationCue"]
+__all__ = ["CUES", "ContourCue", "Cue", "EmbeddingCue", "LearnedCue", "RGBCue", "SoftSegmentationCue"]

@@ -1,12 +1,12 @@
 """Labelled images with what a network said of them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from torch import Tensor
-
-from crispseg.data.boundary import BOUNDARY_SUFFIXES, read_boundary
+from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.files import match_files, pair_files
 from crispseg.data.folder import LabelledFolder
+from crispseg.data.pairs import check_classes
 from crispseg.data.prediction import PREDICTION_SUFFIXES, Prediction, ScoreKind, read_prediction
 from crispseg.data.sample import IGNORE_INDEX, Sample
 from crispseg.errors import InputError
@@ -42,9 +42,9 @@ class LabelledPredictions:
     ) -> None:
         self.folder = LabelledFolder(images, labels, void)
         self.files = match_files(self.folder.images, predictions, PREDICTION_SUFFIXES, "prediction")
-        self.boundaries = (
-            pair_files(self.folder.images, boundaries, BOUNDARY_SUFFIXES, "boundary map") if boundaries else None
-        )
+        self.boundaries: Sequence[Path | None] = [None] * len(self.folder)
+        if boundaries is not None:
+            self.boundaries = pair_files(self.folder.images, boundaries, BOUNDARY_SUFFIXES, "boundary map")
         self.scores = scores
         self.classes = classes if classes is not None else self._count_classes()
         if not 1 <= self.classes <= IGNORE_INDEX:
@@ -56,22 +56,13 @@ class LabelledPredictions:
     def read(self, index: int) -> tuple[Sample, Prediction]:
         """Read image, true labels and prediction, and check that their labels are classes."""
         sample, prediction = self.folder.read(index), read_prediction(self.files[index], self.scores)
-        known = sample.labels[sample.labels != IGNORE_INDEX]
-        if known.numel() and int(known.max()) >= self.classes:
-            raise InputError(
-                f"label map {self.folder.labels[index]}: label {int(known.max())} is not one of the {self.classes} "
-                "classes; give its number as void if it is one"
-            )
+        check_classes(sample.labels, self.classes, self.folder.labels[index])
         if max(prediction.classes) >= self.classes:
             raise InputError(
                 f"prediction {self.files[index]}: label {max(prediction.classes)} is not one of the {self.classes} "
                 "classes"
             )
         return sample, prediction
-
-    def read_boundary(self, index: int) -> Tensor | None:
-        """Read the (1, h, w) boundary map of an image; None where there are none."""
-        return None if self.boundaries is None else read_boundary(self.boundaries[index])
 
     def _count_classes(self) -> int:
         prediction = read_prediction(self.files[0], self.scores)

@@ -9,7 +9,7 @@ from crispseg.data import LabelledPredictions
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.evaluation import Accuracy, Comparison, trimap
 from crispseg.inference.crf import DenseCRF
-from crispseg.inference.one_image import naming, sharpen_one
+from crispseg.inference.one_image import fitted_boundary, naming, sharpen_one
 from crispseg.inference.sharpener import Sharpener
 
 TRIMAP_WIDTH = 4
@@ -39,8 +39,9 @@ def evaluate(
     indices = range(len(data))
     for index in progress.track(indices, description="evaluating") if progress else indices:
         sample, prediction = data.read(index)
+        boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
-            result = sharpen_one(sharpener, sample.image, prediction, data.read_boundary(index), crf=crf)
+            result = sharpen_one(sharpener, sample.image, prediction, boundary, crf=crf)
         band = trimap(sample.labels, TRIMAP_WIDTH, ignore_index=IGNORE_INDEX)
         for accuracy, labels in ((comparison.before, result.before), (comparison.after, result.after)):
             accuracy.add(labels, sample.labels, band)

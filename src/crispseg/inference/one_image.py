@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from crispseg.cues import ContourCue
-from crispseg.data import Prediction
+from crispseg.data import Prediction, read_boundary
 from crispseg.errors import InputError
 from crispseg.inference.batch import (
     check_aspect,
@@ -52,7 +52,7 @@ def sharpen_one(
         sharpener: None leaves the scores as they are, upsampled.
         image: (3, H, W) uint8.
         prediction: What was said of it.
-        boundary: (1, h, w) boundary map of the image at any resolution, for a contour cue; None for any other.
+        boundary: (1, H, W) boundary map of the image, for a contour cue; None for any other.
         crf: Takes the sharpened scores; None for no CRF.
 
     Raises:
@@ -74,31 +74,42 @@ def sharpened_scores(
     """(1, C, H, W) scores on the CPU, of the kind that the prediction is; see `sharpen_one`."""
     batch, scores = image[None], prediction.scores[None]
     if sharpener is None:
-        features_of(boundary, image, None)
+        features_of(boundary, None)
         check_fit(batch, scores)
         return resize(scores, (image.shape[-2], image.shape[-1]))
     device = sharpener.device
-    features = features_of(boundary, image, sharpener)
     sharp: Tensor = sharpener.expecting(prediction.kind)(
-        batch.to(device), scores.to(device), features=None if features is None else features.to(device)
+        batch.to(device), scores.to(device), features=features_of(boundary, sharpener)
     )
     return sharp.cpu()
 
 
-def features_of(boundary: Tensor | None, image: Tensor, sharpener: Sharpener | None) -> Tensor | None:
-    """(1, h, w) boundary map, brought to the size of its image, as the (1, 1, H, W) features of a contour cue.
+def fitted_boundary(path: Path | None, image: Tensor) -> Tensor | None:
+    """(1, H, W) boundary map from a file, brought to the size of its (3, H, W) image; None where there is no file.
 
     Raises:
-        InputError: If the aspect is another, or the sharpener's cue is none of contours.
+        InputError: If the file cannot be read, or its aspect is another.
+    """
+    if path is None:
+        return None
+    boundary, size = read_boundary(path), (image.shape[-2], image.shape[-1])
+    with naming(path):
+        check_aspect("boundaries", (boundary.shape[-2], boundary.shape[-1]), size)
+    return resize(boundary[None], size)[0]
+
+
+def features_of(boundary: Tensor | None, sharpener: Sharpener | None) -> Tensor | None:
+    """(1, H, W) boundary map as the (1, 1, H, W) features of a contour cue, where the sharpener is.
+
+    Raises:
+        InputError: If the sharpener's cue is none of contours.
     """
     if boundary is None:
         return None
     if sharpener is None or not isinstance(sharpener.cue, ContourCue):
         used = "none" if sharpener is None else type(sharpener.cue).__name__
         raise InputError(f"boundary maps were given, but the cue is {used}; expected a ContourCue, or no boundary maps")
-    size = (image.shape[-2], image.shape[-1])
-    check_aspect("boundaries", (boundary.shape[-2], boundary.shape[-1]), size)
-    return resize(boundary[None], size)
+    return boundary[None].to(sharpener.device)
 
 
 @contextmanager

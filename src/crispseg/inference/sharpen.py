@@ -8,14 +8,14 @@ from typing import NamedTuple
 from rich.progress import Progress
 from torch import Tensor
 
-from crispseg.data import Prediction, ScoreKind, read_boundary, read_image, read_prediction, write_labels, write_scores
+from crispseg.data import Prediction, ScoreKind, read_image, read_prediction, write_labels, write_scores
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.files import expand_images, pair_files
 from crispseg.data.labels import default_palette
 from crispseg.data.prediction import PREDICTION_SUFFIXES
 from crispseg.errors import InputError
 from crispseg.inference.crf import DenseCRF
-from crispseg.inference.one_image import Sharpened, naming, sharpen_one
+from crispseg.inference.one_image import Sharpened, fitted_boundary, naming, sharpen_one
 from crispseg.inference.picture import before_after
 from crispseg.inference.sharpener import Sharpener
 from crispseg.writing import make_folder, written_whole
@@ -81,7 +81,7 @@ def sharpen(
     for job in progress.track(jobs, description="sharpening") if progress else jobs:
         name = job.image.stem
         image, said = read_image(job.image), read_prediction(job.prediction, scores)
-        boundary = None if job.boundary is None else read_boundary(job.boundary)
+        boundary = fitted_boundary(job.boundary, image)
         with naming(job.prediction):
             result = sharpen_one(sharpener, image, said, boundary, crf=crf)
         labels = _write(output, name, image, said, result)

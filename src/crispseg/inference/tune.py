@@ -17,9 +17,9 @@ from crispseg.errors import InputError
 from crispseg.evaluation import Accuracy, trimap
 from crispseg.inference.batch import resize
 from crispseg.inference.evaluate import TRIMAP_WIDTH
-from crispseg.inference.one_image import features_of, naming
+from crispseg.inference.one_image import features_of, fitted_boundary, naming
 from crispseg.inference.sharpener import Sharpener
-from crispseg.ops import affinity, local_filter
+from crispseg.ops import local_filter
 from crispseg.window import Window
 
 
@@ -109,8 +109,9 @@ def tune(
     indices = range(0, len(data), every)
     for index in progress.track(indices, description="tuning") if progress else indices:
         sample, prediction = data.read(index)
+        boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
-            _add(result, sample, prediction, data.read_boundary(index), sharpener)
+            _add(result, sample, prediction, boundary, sharpener)
         result.images += 1
     result.check_defined()
     return result
@@ -134,9 +135,8 @@ def _add(
     band = trimap(sample.labels, TRIMAP_WIDTH, ignore_index=IGNORE_INDEX)
     result.before.add(prediction.labels(resize(prediction.scores[None], size)[0]), sample.labels, band)
     image, scores = sample.image[None].to(sharpener.device), prediction.scores[None].to(sharpener.device)
-    features = features_of(boundary, sample.image, sharpener)
     features, probabilities = sharpener.expecting(prediction.kind).prepare(
-        image, scores, None if features is None else features.to(sharpener.device)
+        image, scores, features_of(boundary, sharpener)
     )
     as_probabilities = replace(prediction, kind="probabilities")
     for setting, filtered in _sweep(sharpener.cue, features, probabilities, list(result.after)):
@@ -146,11 +146,10 @@ def _add(
 def _sweep(
     cue: Cue, features: Tensor, probabilities: Tensor, grid: Sequence[Setting]
 ) -> Iterator[tuple[Setting, Tensor]]:
-    """Filtered probabilities at every point; distances, weights and earlier passes are used again."""
+    """Filtered probabilities at every point; weights and earlier passes are used again."""
     for window in dict.fromkeys(setting.window for setting in grid):
-        distance = cue.distance(features, window)
         for hardness in dict.fromkeys(setting.hardness for setting in grid):
-            weights = affinity(distance, hardness)
+            weights = cue.weights(features, window, hardness)
             weights /= weights.sum(1, keepdim=True)
             filtered, done = probabilities, 0
             for iterations in sorted({setting.iterations for setting in grid}):

@@ -16,7 +16,7 @@ from crispseg.evaluation import Accuracy, trimap
 from crispseg.inference.batch import to_probabilities
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.evaluate import TRIMAP_WIDTH
-from crispseg.inference.one_image import naming, sharpened_scores
+from crispseg.inference.one_image import fitted_boundary, naming, sharpened_scores
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tune import Tuning
 
@@ -111,7 +111,10 @@ def tune_crf(
     first = grid if grid is not None else CRFGrid()
     indices = range(0, len(data), every)
     result: Tuning[DenseCRF] = Tuning(Accuracy.empty(data.classes), {}, objective, images=len(indices))
-    for image in _entering(data, sharpener, indices):
+    entering: Iterable[_Entering] = _entering(data, sharpener, indices)
+    if progress:
+        entering = progress.track(entering, total=len(indices), description="what goes into the CRF")
+    for image in entering:
         image.count(result.before, image.probabilities)
     settings = first.settings(iterations)
     for number in range(rounds + 1):
@@ -152,8 +155,9 @@ class _Entering:
 def _entering(data: LabelledPredictions, sharpener: Sharpener | None, indices: Sequence[int]) -> Iterator[_Entering]:
     for index in indices:
         sample, prediction = data.read(index)
+        boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
-            scores = sharpened_scores(sharpener, sample.image, prediction, data.read_boundary(index))
+            scores = sharpened_scores(sharpener, sample.image, prediction, boundary)
         yield _Entering(
             pixels=sample.image[None],
             probabilities=to_probabilities(scores, prediction.kind),
