@@ -97,6 +97,17 @@ def test_tune_searches_over_any_cue_and_evaluate_agrees(
     assert f"mIoU {best[2]}, trimap {best[3]}" in capsys.readouterr().out
 
 
+def test_tune_says_where_to_go_on(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [*data_options(root), "--cue", "rgb", "--windows", 7]
+    assert run("tune", *options, "--hardness", 40, 1000, "--iterations", 1, 3) == 0
+    assert (
+        "at the end of what was tried: try lower --hardness than 40 and higher --iterations than 3"
+        in capsys.readouterr().out
+    )
+    assert run("tune", *options, "--hardness", 40, "--iterations", 3) == 0
+    assert "at the end" not in capsys.readouterr().out
+
+
 def test_a_crf_follows_the_filter_or_stands_alone(root: Path) -> None:
     pytest.importorskip("pydensecrf")
     numbers = "0.5,20,60,0,1"

@@ -1,5 +1,7 @@
 """The dense CRF finds what mean field inference over all pairs of pixels finds."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from torch import Tensor
 from crispseg import InputError
 from crispseg.inference.crf import PRESETS, DenseCRF
 
-pytest.importorskip("pydensecrf")
+needs_pydensecrf = pytest.mark.skipif(find_spec("pydensecrf") is None, reason="the extra crf is not installed")
 
 HEIGHT, WIDTH = 16, 20
 
@@ -50,6 +52,7 @@ def mean_field(probabilities: np.ndarray, image: np.ndarray, crf: DenseCRF) -> n
     return marginals.reshape(probabilities.shape)
 
 
+@needs_pydensecrf
 @pytest.mark.parametrize(
     "crf",
     [
@@ -70,6 +73,7 @@ def test_it_agrees_with_mean_field_over_all_pairs(crf: DenseCRF, seed: int) -> N
     assert (probabilities[0].numpy().argmax(0) == expected.argmax(0)).mean() < 0.95
 
 
+@needs_pydensecrf
 def test_it_mends_noise_along_colours() -> None:
     probabilities, image, labels = scene()
     marginals = DenseCRF(4, 20, 13, 1, 1)(probabilities, image)
@@ -78,6 +82,7 @@ def test_it_mends_noise_along_colours() -> None:
     torch.testing.assert_close(marginals.sum(1), torch.ones(1, HEIGHT, WIDTH))
 
 
+@needs_pydensecrf
 def test_what_is_constant_stays_and_nothing_is_weighed_without_weights() -> None:
     probabilities, image, _ = scene()
     constant = torch.tensor([0.2, 0.5, 0.3])[None, :, None, None].expand(1, 3, HEIGHT, WIDTH)
@@ -87,6 +92,7 @@ def test_what_is_constant_stays_and_nothing_is_weighed_without_weights() -> None
     torch.testing.assert_close(DenseCRF(0, 20, 13, 0, 1)(probabilities, image), probabilities)
 
 
+@needs_pydensecrf
 def test_a_batch_is_its_images_and_a_single_channel_is_one_of_two() -> None:
     first, second = scene(0), scene(1)
     crf = DenseCRF(4, 20, 13, 1, 1)
@@ -101,6 +107,7 @@ def test_a_batch_is_its_images_and_a_single_channel_is_one_of_two() -> None:
     assert crf(first[0][:0], first[1][:0]).shape == (0, 3, HEIGHT, WIDTH)
 
 
+@needs_pydensecrf
 def test_a_label_map_can_be_mended() -> None:
     _, image, labels = scene()
     noisy = torch.from_numpy(labels).clone()

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from crispseg import InputError
-from crispseg.models import HED, EmbeddingNet
+from crispseg.models import HED, DeepLabLargeFOV, EmbeddingNet
 from crispseg.models.vgg import VGG_LAYERS, vgg_state
 
 
@@ -38,6 +38,21 @@ def test_the_thirteen_layers_lie_where_torchvision_has_them(monkeypatch: pytest.
         assert torch.equal(state[f"{name}.weight"], served[f"features.{place}.weight"])
         assert torch.equal(state[f"{name}.bias"], served[f"features.{place}.bias"])
     assert vgg_state("vgg16", ["conv1_1"]).keys() == {"conv1_1.weight", "conv1_1.bias", "mean"}
+
+
+def test_fc6_and_fc7_are_every_so_manieth_weight_of_the_fully_connected_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.models import vgg16  # noqa: PLC0415 - slow to import
+
+    with torch.device("meta"):
+        shapes = {name: value.shape for name, value in vgg16().named_parameters()}
+    served = {name: torch.zeros(shape) for name, shape in shapes.items() if "classifier.6" not in name}
+    served["classifier.0.weight"].view(4096, 512, 7, 7)[8, 5, 3, 6] = 1
+    served["classifier.3.weight"][12, 20] = 2
+    served["classifier.3.bias"][4] = 3
+    monkeypatch.setattr("torchvision.models.VGG16_Weights.get_state_dict", lambda *_, **__: served)
+    trunk = DeepLabLargeFOV(2, init="vgg16").trunk
+    expected = {"fc6.weight": [[2, 5, 1, 2]], "fc6.bias": [], "fc7.weight": [[3, 5, 0, 0]], "fc7.bias": [[1]]}
+    assert {name: trunk.get_parameter(name).nonzero().tolist() for name in expected} == expected
 
 
 def test_a_file_may_end_early_and_what_it_lacks_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -128,6 +128,9 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     resumed = run(root, tmp_path / "halves", steps=6, resume=True).state_dict()
     for name, value in whole.items():
         assert torch.equal(value, resumed[name]), name
+    log = (tmp_path / "halves" / "validation.jsonl").read_text()
+    run(root, tmp_path / "halves", steps=6, resume=True)
+    assert (tmp_path / "halves" / "validation.jsonl").read_text() == log, "there was nothing left to do"
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from crispseg.checks import check_count
 from crispseg.models.network import Network, resize_corners
-from crispseg.models.vgg import VGG_LAYERS, start_at_random, vgg_convolution
+from crispseg.models.vgg import VGG_CLASSIFIER, VGG_LAYERS, start_at_random, vgg_convolution
 
 _POOL_STRIDE = {"conv1_2": 2, "conv2_2": 2, "conv3_3": 2, "conv4_3": 1, "conv5_3": 1}
 """Stride of the pooling after each of these layers; the last two keep the resolution, and dilation does the rest."""
@@ -83,9 +83,9 @@ class DeepLabLargeFOV(Network):
     Args:
         classes: Channels of the scores.
         init: Where the weights start: "random"; "vgg16" for torchvision's ImageNet weights or a safetensors file of
-            VGG's layers (see `crispseg.models.vgg.vgg_state`), after which `fc6`, `fc7` and `fc8` start at random; or
-            a file of `crispseg.models.saving.save_network`, of which everything is taken that fits, such as all but
-            `fc8` where the classes differ. A warning in the log says what a file does not hold.
+            VGG's layers (see `crispseg.models.vgg.vgg_state`), after which `fc8` starts at random; or a file of
+            `crispseg.models.saving.save_network`, of which everything is taken that fits, such as all but `fc8` where
+            the classes differ. A warning in the log says what a file does not hold.
 
     Raises:
         InputError: If `classes` is below 1 or the file cannot be used.
@@ -106,7 +106,7 @@ class DeepLabLargeFOV(Network):
         self.trunk = DeepLabTrunk()
         self.fc8 = _classifier(classes)
         self.classes = classes
-        self.start(init, self.trunk)
+        self.start(init, self.trunk, (*VGG_LAYERS, *VGG_CLASSIFIER))
 
     def forward(self, image: Tensor) -> Tensor:
         """Score an image.
@@ -157,7 +157,7 @@ class DeepLabMSc(Network):
             {name: Branch(inputs, classes, deviations) for name, (inputs, _, deviations) in _BRANCHES.items()}
         )
         self.classes = classes
-        self.start(init, self.trunk)
+        self.start(init, self.trunk, (*VGG_LAYERS, *VGG_CLASSIFIER))
 
     def forward(self, image: Tensor) -> Tensor:
         """Score an image.

@@ -46,7 +46,7 @@ class Network(nn.Module):
             init: "random" to leave everything at random; what `vgg_state` takes; or a file that crispseg saved of any
                 network, of which everything is taken whose name and shape fit; of a `CrispNet`, the part that fits.
             convolutions: The module that VGG's layers are called by their names in.
-            layers: Those of VGG's layers that it has.
+            layers: Those of VGG's layers that it has, as `vgg_state` names them.
 
         Raises:
             InputError: If the source cannot be read or holds nothing that fits.

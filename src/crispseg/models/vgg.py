@@ -26,6 +26,9 @@ VGG_LAYERS = {
 }
 """Name of each 3×3 convolution, with its input and output channels."""
 
+VGG_CLASSIFIER = {"fc6": (512, 1024, 3), "fc7": (1024, 1024, 1)}
+"""Name of each fully connected layer that DeepLab made a convolution: its input and output channels, and its size."""
+
 VGG_MEAN = (0.485, 0.456, 0.406)
 VGG_STD = (0.229, 0.224, 0.225)
 """Normalisation of RGB in [0, 1] that torchvision's weights were trained with."""
@@ -55,7 +58,9 @@ def vgg_state(source: str | Path, layers: Iterable[str] = tuple(VGG_LAYERS)) -> 
             `conv1_1.bias`, `conv1_2.weight` and so on. It may end before the last of `layers`. A file whose layers
             expect another input than normalised RGB says so with a 1×1 convolution `preprocess` from RGB in [0, 1]; it
             is folded into the first layer.
-        layers: Names in `VGG_LAYERS`, from `conv1_1` on.
+        layers: Names in `VGG_LAYERS`, from `conv1_1` on; then perhaps those in `VGG_CLASSIFIER`, which are made of
+            torchvision's fully connected layers as DeepLab made them of Caffe's: every fourth of the 4096 outputs, and
+            every third row and column of 7×7 (https://arxiv.org/abs/1412.7062, sec. 5.2).
 
     Returns:
         `mean`, and `weight` and `bias` of those layers that the source holds.
@@ -120,17 +125,26 @@ def _torchvision_state(layers: tuple[str, ...]) -> dict[str, Tensor]:
         raise InputError(
             f"VGG weights vgg16: torchvision could not download them ({error}); give a safetensors file instead"
         ) from error
-    return {
+    state = {
         f"{name}.{kind}": weights[f"features.{_TORCHVISION_INDEX[name]}.{kind}"]
         for name in layers
+        if name in VGG_LAYERS
         for kind in ("weight", "bias")
     }
+    if set(layers) & VGG_CLASSIFIER.keys():
+        state |= {
+            "fc6.weight": weights["classifier.0.weight"].view(4096, 512, 7, 7)[::4, :, ::3, ::3],
+            "fc6.bias": weights["classifier.0.bias"][::4],
+            "fc7.weight": weights["classifier.3.weight"][::4, ::4, None, None],
+            "fc7.bias": weights["classifier.3.bias"][::4],
+        }
+    return state
 
 
 def _shapes(layers: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     for name in layers:
-        inputs, outputs = VGG_LAYERS[name]
-        shapes[f"{name}.weight"] = (outputs, inputs, 3, 3)
+        inputs, outputs, size = VGG_CLASSIFIER[name] if name in VGG_CLASSIFIER else (*VGG_LAYERS[name], 3)
+        shapes[f"{name}.weight"] = (outputs, inputs, size, size)
         shapes[f"{name}.bias"] = (outputs,)
     return shapes

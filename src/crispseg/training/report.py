@@ -19,11 +19,12 @@ class ValidationReport(Callback):
 
     Args:
         output: Folder to write to.
+        resume: Whether an earlier part of the run has written there.
     """
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, *, resume: bool = False) -> None:
         self.output = output
-        self.last = (time.monotonic(), 0)
+        self.last = (time.monotonic(), _last_step(output / LOG) if resume else 0)
         """Time and step of the last validation."""
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -48,3 +49,10 @@ class ValidationReport(Callback):
         line = f"step {trainer.global_step} of {trainer.max_steps}, {rate:.2f} s a step: {said}"
         if not sys.stdout.isatty():  # a terminal has the progress bar
             Console(highlight=False).print(line, soft_wrap=True)
+
+
+def _last_step(log: Path) -> int:
+    try:
+        return int(json.loads(log.read_text().splitlines()[-1])["step"])
+    except (OSError, IndexError, ValueError):  # there is none, or the run was killed amid writing
+        return 0

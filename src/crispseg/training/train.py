@@ -89,7 +89,7 @@ def train(
     _quieten()
     seed_everything(seed)
     task.seed, task.val_names = seed, list(val_data)
-    report = ValidationReport(output)
+    report = ValidationReport(output, resume=resume)
     trainer = _build_trainer(
         accelerator=accelerator,
         devices=devices,
