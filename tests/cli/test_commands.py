@@ -15,6 +15,7 @@ from PIL import Image
 from crispseg.cli.main import COMMANDS, main
 from crispseg.data import read_labels, write_labels
 from crispseg.data.prediction import read_prediction
+from crispseg.evaluation import METRICS
 from tests.fakes import write_coarse_scores, write_folder
 
 
@@ -86,16 +87,21 @@ def test_evaluate_reports_before_and_after(root: Path, capsys: pytest.CaptureFix
     assert result["milliseconds_per_image"] > 0
     assert result["settings"]["window"] == 9
     for part in ("before", "after"):
-        assert 0 < result[part]["trimap"] <= result[part]["miou"] <= 100
-        assert len(result[part]["per_class"]) == len(result[part]["per_class_trimap"]) == 3
-        assert result[part]["miou"] == pytest.approx(np.mean(result[part]["per_class"]), abs=1e-3)
+        assert set(result[part]) == set(METRICS)
+        assert 0 < result[part]["trimap_4"] <= result[part]["miou"] <= 100
+        assert all(len(values) == 3 for values in result["per_class"][part].values())
+        assert result[part]["miou"] == pytest.approx(np.mean(result["per_class"][part]["miou"]), abs=1e-3)
     printed = capsys.readouterr().out
     gain = result["after"]["miou"] - result["before"]["miou"]
     assert f"mIoU {gain:+.2f}, trimap" in printed
+    assert result["gain"]["miou"]["value"] == pytest.approx(gain, abs=1e-3)
+    for name, gained in result["gain"].items():
+        assert gained["low"] <= gained["value"] <= gained["high"]
+        assert f"{gained['low']:+.2f} to {gained['high']:+.2f}" in printed, name
     losing = [
         label
         for label, (before, after) in enumerate(
-            zip(result["before"]["per_class"], result["after"]["per_class"], strict=True)
+            zip(result["per_class"]["before"]["miou"], result["per_class"]["after"]["miou"], strict=True)
         )
         if after < before
     ]

@@ -13,7 +13,7 @@ from crispseg.cues import CUES, Cue
 from crispseg.errors import InputError
 from crispseg.inference import CRFGrid, DenseCRF, Sharpener, Tuning, tune, tune_crf
 from crispseg.inference.sharpener import DEFAULT_WINDOW
-from crispseg.inference.tune import S, Setting
+from crispseg.inference.tune import MEASURED, S, Setting
 from crispseg.window import Window
 
 _DESCRIPTION = """\
@@ -203,7 +203,8 @@ def _ranking(result: Tuning[DenseCRF]) -> Table:
 
 
 def _verdict(result: Tuning[S], options: Callable[[S], str]) -> str:
-    before = f"{result.before.overall.miou:.2f} mIoU, {result.before.trimap.miou:.2f} trimap on {result.images} images"
+    miou, band = (result.before.value(name) for name in MEASURED)
+    before = f"{miou:.2f} mIoU, {band:.2f} trimap on {result.images} images"
     best = result.best
     if best is None:
         return f"no gain: no combination improves on {before}"

@@ -26,42 +26,72 @@ class ConfusionMatrix:
         self.counts = torch.zeros(classes, classes, dtype=torch.int64)
 
     def add(self, predicted: Tensor, labels: Tensor, where: Tensor | None = None) -> None:
-        """Count an image.
-
-        Args:
-            predicted: Whole numbers 0 … C - 1 of any shape.
-            labels: True labels, same shape.
-            where: Bool mask of the pixels to count, same shape; all by default.
-
-        Raises:
-            InputError: If the shapes differ or a predicted label is not a class.
-        """
-        if predicted.shape != labels.shape:
-            raise InputError(f"prediction has shape {tuple(predicted.shape)}, labels {tuple(labels.shape)}")
-        counted = (labels >= 0) & (labels < self.classes)
-        if where is not None:
-            counted &= where
-        pairs = labels[counted] * self.classes + self._checked(predicted[counted])
-        self.counts += torch.bincount(pairs, minlength=self.classes**2).reshape(self.classes, self.classes)
-
-    def _checked(self, predicted: Tensor) -> Tensor:
-        wrong = predicted[(predicted < 0) | (predicted >= self.classes)]
-        if wrong.numel():
-            raise InputError(f"predicted label {int(wrong[0])} is not one of the {self.classes} classes")
-        return predicted
+        """Count an image; arguments and errors are those of `count_confusions`."""
+        self.counts += count_confusions(predicted, labels, self.classes, where)
 
     @property
     def iou(self) -> Tensor:
-        """(C,) intersection over union of each class in percent; NaN for a class that does not occur."""
-        hits = self.counts.diag().double()
-        union = self.counts.sum(0) + self.counts.sum(1) - self.counts.diag()
-        return 100 * hits / union
+        """(C,); see `iou`."""
+        return iou(self.counts)
 
     @property
     def miou(self) -> float:
-        """Mean of `iou` over the classes that have true pixels, in percent; NaN when nothing was counted.
+        """See `mean_iou`."""
+        return float(mean_iou(self.counts))
 
-        A class that is only predicted is left out, so that two predictions of the same labels share their classes; its
-        pixels count against the classes that they belong to.
-        """
-        return float(self.iou[self.counts.sum(1) > 0].mean())
+
+def count_confusions(predicted: Tensor, labels: Tensor, classes: int, where: Tensor | None = None) -> Tensor:
+    """Count how often each true class was taken for each class.
+
+    Args:
+        predicted: Whole numbers 0 … C - 1 of any shape.
+        labels: True labels, same shape; those outside 0 … C - 1 are void and not counted.
+        classes: Number of classes C.
+        where: Bool mask of the pixels to count, same shape; all by default.
+
+    Returns:
+        (C, C) int64, true classes in rows.
+
+    Raises:
+        InputError: If the shapes differ or a predicted label is not a class.
+    """
+    if predicted.shape != labels.shape:
+        raise InputError(f"prediction has shape {tuple(predicted.shape)}, labels {tuple(labels.shape)}")
+    counted = (labels >= 0) & (labels < classes)
+    if where is not None:
+        counted &= where
+    said = predicted[counted]
+    check_predicted(said, classes)
+    pairs = labels[counted] * classes + said
+    return torch.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def check_predicted(predicted: Tensor, classes: int) -> None:
+    """Refuse predicted labels that are not 0 … classes - 1.
+
+    Raises:
+        InputError: If there is one.
+    """
+    wrong = predicted[(predicted < 0) | (predicted >= classes)]
+    if wrong.numel():
+        raise InputError(f"predicted label {int(wrong[0])} is not one of the {classes} classes")
+
+
+def iou(counts: Tensor) -> Tensor:
+    """(…, C, C) counts to (…, C) intersection over union in percent; NaN for a class that does not occur."""
+    hits = counts.diagonal(dim1=-2, dim2=-1).double()
+    return 100 * hits / (counts.sum(-1) + counts.sum(-2) - hits)
+
+
+def mean_iou(counts: Tensor) -> Tensor:
+    """(…, C, C) counts to the (…) mean of `iou` over the classes that have true pixels; NaN when nothing was counted.
+
+    A class that is only predicted is left out, so that two predictions of the same labels share their classes; its
+    pixels count against the classes that they belong to.
+    """
+    return mean_where(iou(counts), counts.sum(-1) > 0)
+
+
+def mean_where(values: Tensor, present: Tensor) -> Tensor:
+    """(…, C) values to their (…) mean where the (…, C) mask says; NaN where it says nowhere."""
+    return values.where(present, 0).sum(-1) / present.sum(-1)

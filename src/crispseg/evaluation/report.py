@@ -1,42 +1,27 @@
-"""What a comparison found, as numbers, as JSON and as a table."""
+"""What a comparison found, as numbers, as JSON and as tables."""
 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 from rich.table import Table
-from torch import Tensor
 
-from crispseg.evaluation.confusion import ConfusionMatrix
+from crispseg.evaluation.accuracy import Accuracy, Gain, gain
 
+TRIMAP = "trimap_4"
+"""The trimap that a single number is given of."""
 
-@dataclass
-class Accuracy:
-    """Confusion matrices over a data set: of all its pixels, and of those in the trimap."""
-
-    overall: ConfusionMatrix
-    trimap: ConfusionMatrix
-
-    @classmethod
-    def empty(cls, classes: int) -> "Accuracy":
-        """Nothing counted yet."""
-        return cls(ConfusionMatrix(classes), ConfusionMatrix(classes))
-
-    def add(self, predicted: Tensor, labels: Tensor, band: Tensor) -> None:
-        """Count an image: predicted and true labels, and the mask of the trimap, all (H, W)."""
-        self.overall.add(predicted, labels)
-        self.trimap.add(predicted, labels, band)
-
-    def as_json(self) -> dict[str, Any]:
-        """Percentages; None for a class that does not occur."""
-        return {
-            "miou": _number(self.overall.miou),
-            "trimap": _number(self.trimap.miou),
-            "per_class": [_number(value) for value in self.overall.iou.tolist()],
-            "per_class_trimap": [_number(value) for value in self.trimap.iou.tolist()],
-        }
+TITLES = {
+    "miou": "mIoU",
+    "pixel_accuracy": "pixel accuracy",
+    **{f"trimap_{width}": f"trimap mIoU, {width} px" for width in (1, 2, 4, 8, 16)},
+    "boundary_iou": "Boundary IoU",
+    "boundary_f": "boundary F",
+}
+"""How tables name the metrics."""
 
 
 @dataclass
@@ -45,50 +30,75 @@ class Comparison:
 
     before: Accuracy
     after: Accuracy
-    images: int = 0
     milliseconds: float = 0.0
     """Time of sharpening, summed over the images; reading and scoring are not in it."""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def miou_gain(self) -> float:
-        """After minus before, in points of mIoU."""
-        return self.after.overall.miou - self.before.overall.miou
+    def images(self) -> int:
+        """How many were counted."""
+        return self.before.images
 
-    @property
-    def trimap_gain(self) -> float:
-        """After minus before, in points of trimap mIoU."""
-        return self.after.trimap.miou - self.before.trimap.miou
+    @cached_property
+    def gains(self) -> dict[str, Gain]:
+        """Points that each metric gains; take it when all images are counted."""
+        return {name: gain(self.before, self.after, name) for name in self.before.metrics}
 
     @property
     def losing_classes(self) -> dict[int, float]:
         """Points of IoU lost, for every class that is worse after than before."""
-        gains = (self.after.overall.iou - self.before.overall.iou).tolist()
-        return {label: gain for label, gain in enumerate(gains) if gain < 0}
+        gains = (self.after.per_class("miou") - self.before.per_class("miou")).tolist()
+        return {label: points for label, points in enumerate(gains) if points < 0}
 
     def as_json(self) -> str:
-        """Everything, as JSON text; accuracies in percent."""
+        """Everything, as JSON text; accuracies in percent, None where they are not defined."""
         content = {
-            "before": self.before.as_json(),
-            "after": self.after.as_json(),
+            "before": _values(self.before),
+            "after": _values(self.after),
+            "gain": {
+                name: {key: number(value) for key, value in asdict(gained).items()}
+                for name, gained in self.gains.items()
+            },
+            "per_class": {"before": _per_class(self.before), "after": _per_class(self.after)},
             "images": self.images,
-            "milliseconds_per_image": _number(self.milliseconds / max(self.images, 1)),
+            "milliseconds_per_image": number(self.milliseconds / max(self.images, 1)),
             "settings": dict(self.settings),
         }
         return json.dumps(content, indent=2) + "\n"
 
-    def table(self) -> Table:
+    def class_table(self) -> Table:
         """IoU of every class and their means, before and after, over all pixels and in the trimap."""
         table = Table(title=f"IoU in percent over {self.images} images", title_justify="left")
         table.add_column("class")
         for column in ("before", "after", "gain", "trimap before", "after", "gain"):
             table.add_column(column, justify="right")
-        accuracies = (self.before.overall, self.after.overall, self.before.trimap, self.after.trimap)
-        for label, values in enumerate(zip(*(matrix.iou.tolist() for matrix in accuracies), strict=True)):
+        measured = [(accuracy, name) for name in ("miou", TRIMAP) for accuracy in (self.before, self.after)]
+        columns = [accuracy.per_class(name).tolist() for accuracy, name in measured]
+        for label, values in enumerate(zip(*columns, strict=True)):
             table.add_row(str(label), *_cells(values))
         table.add_section()
-        table.add_row("mean", *_cells([matrix.miou for matrix in accuracies]), style="bold")
+        table.add_row("mean", *_cells([accuracy.value(name) for accuracy, name in measured]), style="bold")
         return table
+
+    def metric_table(self) -> Table:
+        """Every metric before and after, and its gain with the interval of a bootstrap over images."""
+        table = Table(title="gains with 95 % intervals over images", title_justify="left")
+        table.add_column("metric")
+        for column in ("before", "after", "gain", "95 % interval"):
+            table.add_column(column, justify="right")
+        for name, gained in self.gains.items():
+            values = [self.before.value(name), self.after.value(name), gained.value]
+            shown = ["-" if math.isnan(v) else f"{v:{sign}.2f}" for v, sign in zip(values, ("", "", "+"), strict=True)]
+            table.add_row(TITLES[name], *shown, f"{gained.low:+.2f} to {gained.high:+.2f}")
+        return table
+
+
+def _values(accuracy: Accuracy) -> dict[str, float | None]:
+    return {name: number(accuracy.value(name)) for name in accuracy.metrics}
+
+
+def _per_class(accuracy: Accuracy) -> dict[str, list[float | None]]:
+    return {name: [number(value) for value in accuracy.per_class(name).tolist()] for name in accuracy.metrics}
 
 
 def _cells(values: Sequence[float]) -> list[str]:
@@ -97,5 +107,6 @@ def _cells(values: Sequence[float]) -> list[str]:
     return ["-" if math.isnan(v) else f"{v:+.2f}" if i % 3 == 2 else f"{v:.2f}" for i, v in enumerate(shown)]
 
 
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
+    """For JSON: rounded, and None where it is not a number."""
     return None if math.isnan(value) else round(value, 4)

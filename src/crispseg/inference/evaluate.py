@@ -6,13 +6,10 @@ from typing import Any
 from rich.progress import Progress
 
 from crispseg.data import LabelledPredictions
-from crispseg.data.sample import IGNORE_INDEX
-from crispseg.evaluation import Accuracy, Comparison, trimap
+from crispseg.evaluation import Accuracy, Comparison, Truth
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import fitted_boundary, naming, sharpen_one
 from crispseg.inference.sharpener import Sharpener
-
-TRIMAP_WIDTH = 4
 
 
 def evaluate(
@@ -35,16 +32,15 @@ def evaluate(
     Raises:
         InputError: If a file cannot be read or does not fit.
     """
-    comparison = Comparison(Accuracy.empty(data.classes), Accuracy.empty(data.classes), settings=settings or {})
+    comparison = Comparison(Accuracy(data.classes), Accuracy(data.classes), settings=settings or {})
     indices = range(len(data))
     for index in progress.track(indices, description="evaluating") if progress else indices:
         sample, prediction = data.read(index)
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
             result = sharpen_one(sharpener, sample.image, prediction, boundary, crf=crf)
-        band = trimap(sample.labels, TRIMAP_WIDTH, ignore_index=IGNORE_INDEX)
-        for accuracy, labels in ((comparison.before, result.before), (comparison.after, result.after)):
-            accuracy.add(labels, sample.labels, band)
-        comparison.images += 1
+        truth = Truth(sample.labels, data.classes)
+        comparison.before.add(result.before, truth)
+        comparison.after.add(result.after, truth)
         comparison.milliseconds += 1000 * result.seconds
     return comparison

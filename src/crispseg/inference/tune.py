@@ -12,15 +12,16 @@ from torch import Tensor
 from crispseg.checks import check_choice, check_count, check_positive
 from crispseg.cues import Cue
 from crispseg.data import LabelledPredictions, Prediction, Sample
-from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
-from crispseg.evaluation import Accuracy, trimap
+from crispseg.evaluation import Accuracy, Truth
 from crispseg.inference.batch import resize
-from crispseg.inference.evaluate import TRIMAP_WIDTH
 from crispseg.inference.one_image import features_of, fitted_boundary, naming
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import local_filter
 from crispseg.window import Window
+
+MEASURED = ("miou", "trimap_4")
+"""What is measured at every point."""
 
 
 class Setting(NamedTuple):
@@ -42,15 +43,17 @@ class Tuning(Generic[S]):
     after: dict[S, Accuracy]
     objective: str
     """"miou", "trimap", or "both" for their mean."""
-    images: int
+
+    @property
+    def images(self) -> int:
+        """How many it was measured on."""
+        return self.before.images
 
     def gain(self, setting: S) -> tuple[float, float]:
         """Points of mIoU and of trimap mIoU gained."""
         after = self.after[setting]
-        return (
-            after.overall.miou - self.before.overall.miou,
-            after.trimap.miou - self.before.trimap.miou,
-        )
+        miou, band = (after.value(name) - self.before.value(name) for name in MEASURED)
+        return miou, band
 
     def value(self, setting: S) -> float:
         """What is maximised."""
@@ -104,15 +107,14 @@ def tune(
     grid = _grid(windows, hardness, iterations)
     check_choice("objective", objective, ("miou", "trimap", "both"))
     check_count("every", every)
-    after = {setting: Accuracy.empty(data.classes) for setting in grid}
-    result = Tuning(Accuracy.empty(data.classes), after, objective, images=0)
+    after = {setting: Accuracy(data.classes, MEASURED) for setting in grid}
+    result = Tuning(Accuracy(data.classes, MEASURED), after, objective)
     indices = range(0, len(data), every)
     for index in progress.track(indices, description="tuning") if progress else indices:
         sample, prediction = data.read(index)
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
             _add(result, sample, prediction, boundary, sharpener)
-        result.images += 1
     result.check_defined()
     return result
 
@@ -132,15 +134,15 @@ def _add(
     result: Tuning[Setting], sample: Sample, prediction: Prediction, boundary: Tensor | None, sharpener: Sharpener
 ) -> None:
     size = (sample.labels.shape[-2], sample.labels.shape[-1])
-    band = trimap(sample.labels, TRIMAP_WIDTH, ignore_index=IGNORE_INDEX)
-    result.before.add(prediction.labels(resize(prediction.scores[None], size)[0]), sample.labels, band)
+    truth = Truth(sample.labels, result.before.classes, MEASURED)
+    result.before.add(prediction.labels(resize(prediction.scores[None], size)[0]), truth)
     image, scores = sample.image[None].to(sharpener.device), prediction.scores[None].to(sharpener.device)
     features, probabilities = sharpener.expecting(prediction.kind).prepare(
         image, scores, features_of(boundary, sharpener)
     )
     as_probabilities = replace(prediction, kind="probabilities")
     for setting, filtered in _sweep(sharpener.cue, features, probabilities, list(result.after)):
-        result.after[setting].add(as_probabilities.labels(filtered[0].cpu()), sample.labels, band)
+        result.after[setting].add(as_probabilities.labels(filtered[0].cpu()), truth)
 
 
 def _sweep(

@@ -10,15 +10,13 @@ from torch import Tensor
 
 from crispseg.checks import check_choice, check_count, check_not_negative
 from crispseg.data import LabelledPredictions, Prediction
-from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
-from crispseg.evaluation import Accuracy, trimap
+from crispseg.evaluation import Accuracy, Truth
 from crispseg.inference.batch import to_probabilities
 from crispseg.inference.crf import DenseCRF
-from crispseg.inference.evaluate import TRIMAP_WIDTH
 from crispseg.inference.one_image import fitted_boundary, naming, sharpened_scores
 from crispseg.inference.sharpener import Sharpener
-from crispseg.inference.tune import Tuning
+from crispseg.inference.tune import MEASURED, Tuning
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ def tune_crf(
     check_not_negative("rounds", rounds)
     first = grid if grid is not None else CRFGrid()
     indices = range(0, len(data), every)
-    result: Tuning[DenseCRF] = Tuning(Accuracy.empty(data.classes), {}, objective, images=len(indices))
+    result: Tuning[DenseCRF] = Tuning(Accuracy(data.classes, MEASURED), {}, objective)
     entering: Iterable[_Entering] = _entering(data, sharpener, indices)
     if progress:
         entering = progress.track(entering, total=len(indices), description="what goes into the CRF")
@@ -118,7 +116,7 @@ def tune_crf(
         image.count(result.before, image.probabilities)
     settings = first.settings(iterations)
     for number in range(rounds + 1):
-        result.after |= {setting: Accuracy.empty(data.classes) for setting in settings}
+        result.after |= {setting: Accuracy(data.classes, MEASURED) for setting in settings}
         steps: Iterable[tuple[_Entering, DenseCRF]] = (
             (image, setting) for image in _entering(data, sharpener, indices) for setting in settings
         )
@@ -143,13 +141,12 @@ class _Entering:
     probabilities: Tensor
     """(1, C, H, W)."""
     prediction: Prediction
-    labels: Tensor
-    band: Tensor
+    truth: Truth
 
     def count(self, accuracy: Accuracy, probabilities: Tensor) -> None:
         """Add the labels of (1, C, H, W) probabilities to an accuracy."""
         predicted = replace(self.prediction, kind="probabilities").labels(probabilities[0])
-        accuracy.add(predicted, self.labels, self.band)
+        accuracy.add(predicted, self.truth)
 
 
 def _entering(data: LabelledPredictions, sharpener: Sharpener | None, indices: Sequence[int]) -> Iterator[_Entering]:
@@ -162,6 +159,5 @@ def _entering(data: LabelledPredictions, sharpener: Sharpener | None, indices: S
             pixels=sample.image[None],
             probabilities=to_probabilities(scores, prediction.kind),
             prediction=prediction,
-            labels=sample.labels,
-            band=trimap(sample.labels, TRIMAP_WIDTH, ignore_index=IGNORE_INDEX),
+            truth=Truth(sample.labels, data.classes, MEASURED),
         )

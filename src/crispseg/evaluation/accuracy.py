@@ -1,0 +1,156 @@
+"""What was counted of a prediction in each image of a data set, and what gains follow from two of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from crispseg.errors import InputError
+from crispseg.evaluation.confusion import check_predicted
+from crispseg.evaluation.metrics import METRICS, VOID, metric_named
+
+
+class Truth:
+    """The true labels of an image, with what metrics need of them alone: one for all predictions of the image.
+
+    Args:
+        labels: (H, W) int64; those outside 0 … C - 1 are void.
+        classes: Number of classes C.
+        metrics: Names of `METRICS`.
+    """
+
+    def __init__(self, labels: Tensor, classes: int, metrics: Sequence[str] = METRICS) -> None:
+        self.void = (labels < 0) | (labels >= classes)
+        self.labels = labels.masked_fill(self.void, VOID)
+        self.prepared = {name: metric_named(name).prepare(self.labels, classes) for name in metrics}
+
+
+class Accuracy:
+    """Counts of chosen metrics, image by image, so that images can be drawn anew.
+
+    Args:
+        classes: Number of classes C.
+        metrics: Names of `METRICS`.
+
+    Example:
+        >>> truth = Truth(torch.tensor([[0, 0, 1, 1]]), classes=2, metrics=["miou"])
+        >>> accuracy = Accuracy(2, ["miou"])
+        >>> accuracy.add(torch.tensor([[0, 0, 0, 1]]), truth)
+        >>> accuracy.per_class("miou").tolist()
+        [66.66666666666667, 50.0]
+    """
+
+    def __init__(self, classes: int, metrics: Sequence[str] = METRICS) -> None:
+        self.classes = classes
+        self._counts: dict[str, list[Tensor]] = {name: [] for name in metrics}
+        for name in metrics:
+            metric_named(name)
+
+    def add(self, predicted: Tensor, truth: Truth) -> None:
+        """Count an image.
+
+        Args:
+            predicted: (H, W) int64, labels 0 … C - 1.
+            truth: Prepared for all of these metrics.
+
+        Raises:
+            InputError: If the sizes differ or a predicted label is not a class.
+        """
+        if predicted.shape != truth.labels.shape:
+            raise InputError(f"prediction has shape {tuple(predicted.shape)}, labels {tuple(truth.labels.shape)}")
+        check_predicted(predicted, self.classes)
+        known = predicted.masked_fill(truth.void, VOID)
+        for name, counts in self._counts.items():
+            counts.append(metric_named(name).count(known, truth.labels, truth.prepared[name], self.classes))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of what is counted."""
+        return tuple(self._counts)
+
+    @property
+    def images(self) -> int:
+        """How many were counted."""
+        return len(next(iter(self._counts.values()), []))
+
+    def counts(self, name: str) -> Tensor:
+        """(images, C, k) int64, what a metric counted in each image.
+
+        Raises:
+            InputError: If no image was counted.
+        """
+        if not self.images:
+            raise InputError("no image was counted; expected one or more")
+        return torch.stack(self._counts[name])
+
+    def value(self, name: str) -> float:
+        """What a metric says of the data set in percent; NaN where the labels leave it undefined."""
+        return float(metric_named(name).mean(self.counts(name).sum(0)))
+
+    def per_class(self, name: str) -> Tensor:
+        """(C,) percentages; NaN for a class of which nothing was counted."""
+        return metric_named(name).per_class(self.counts(name).sum(0))
+
+    def state(self) -> dict[str, Tensor]:
+        """The counts by the names of their metrics, to be stored."""
+        return {name: self.counts(name) for name in self._counts}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> Self:
+        """What `state` came from."""
+        accuracy = cls(next(iter(state.values())).shape[1], tuple(state))
+        accuracy._counts = {name: list(counts) for name, counts in state.items()}
+        return accuracy
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Points gained, and the interval that they lie in."""
+
+    value: float
+    low: float
+    high: float
+
+
+def gain(
+    before: Accuracy, after: Accuracy, name: str, *, samples: int = 2000, seed: int = 0, level: float = 0.95
+) -> Gain:
+    """Points that a metric gains, with a bootstrap interval over images.
+
+    As many images as there are are drawn with replacement, many times, the same for both (Efron 1979); the interval
+    spans the middle of the gains that come out. It says how much hangs on which images were measured, and nothing of
+    how settings were chosen.
+
+    Args:
+        before: Counts of the baseline.
+        after: Counts of the same images in the same order.
+        name: Of the metric.
+        samples: How many times to draw.
+        seed: Draws follow from it.
+        level: Share of the gains in the interval.
+
+    Raises:
+        InputError: If the two count different numbers of images.
+    """
+    if before.images != after.images:
+        raise InputError(f"{before.images} images before and {after.images} after; expected the same images")
+    metric = metric_named(name)
+    drawn = _draw(before.images, samples, seed)
+
+    def values(accuracy: Accuracy) -> Tensor:
+        counts = accuracy.counts(name).double()
+        return metric.mean((drawn @ counts.flatten(1)).view(samples, *counts.shape[1:]))
+
+    gains = (values(after) - values(before)).nan_to_num(0)
+    low, high = torch.quantile(gains, torch.tensor([(1 - level) / 2, (1 + level) / 2]).double()).tolist()
+    return Gain(after.value(name) - before.value(name), low, high)
+
+
+def _draw(images: int, samples: int, seed: int) -> Tensor:
+    """(samples, images) float64: how often each image was drawn in each sample."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(images, (samples, images), generator=generator)
+    counts = torch.zeros(samples, images, dtype=torch.float64)
+    return counts.scatter_add_(1, drawn, torch.ones_like(counts))
