@@ -13,6 +13,7 @@ COMMANDS = {
     "evaluate": "measure what sharpening gains on labelled images",
     "tune": "find hardness, window and iterations on labelled images",
     "train": "train a network",
+    "table": "measure methods beside each other: the paper's tables, and the peers",
     "predict": "run a trained network over images",
     "convert": "take over weights that were released for Caffe",
     "boundaries": "measure boundary maps with the benchmark of BSDS500",
@@ -21,12 +22,15 @@ COMMANDS = {
 """Every command has a module of its name here, with `build_parser()` and `main(arguments)`."""
 
 EXTRAS = {
+    "cv2": "peers",
     "google": "caffe",
     "google.protobuf": "caffe",
     "jsonargparse": "train",
+    "kornia": "peers",
     "lightning": "train",
     "pycocotools": "data",
     "pydensecrf": "crf",
+    "rankseg": "peers",
     "scipy": "data",
     "tensorboard": "train",
     "torchvision": "train",

@@ -141,21 +141,29 @@ def _add(
         image, scores, features_of(boundary, sharpener)
     )
     as_probabilities = replace(prediction, kind="probabilities")
-    for setting, filtered in _sweep(sharpener.cue, features, probabilities, list(result.after)):
+    for setting, filtered in sweep(sharpener.cue, features, probabilities, list(result.after)):
         result.after[setting].add(as_probabilities.labels(filtered[0].cpu()), truth)
 
 
-def _sweep(
+def sweep(
     cue: Cue, features: Tensor, probabilities: Tensor, grid: Sequence[Setting]
 ) -> Iterator[tuple[Setting, Tensor]]:
-    """Filtered probabilities at every point; weights and earlier passes are used again."""
-    for window in dict.fromkeys(setting.window for setting in grid):
-        for hardness in dict.fromkeys(setting.hardness for setting in grid):
-            weights = cue.weights(features, window, hardness)
-            weights /= weights.sum(1, keepdim=True)
-            filtered, done = probabilities, 0
-            for iterations in sorted({setting.iterations for setting in grid}):
-                more = iterations - done
-                filtered = local_filter(filtered, weights, window, iterations=more, normalize=False)
-                done = iterations
-                yield Setting(window, hardness, iterations), filtered
+    """Filtered probabilities at every point of a grid; weights and earlier passes are used again.
+
+    Args:
+        cue: Gives weights.
+        features: (N, D, H, W), what the cue compares.
+        probabilities: (N, C, H, W), what is filtered.
+        grid: Points to visit, each once, in an order of its own.
+
+    Yields:
+        A point, and (N, C, H, W) filtered probabilities.
+    """
+    for window, hardness in dict.fromkeys((setting.window, setting.hardness) for setting in grid):
+        weights = cue.weights(features, window, hardness)
+        weights /= weights.sum(1, keepdim=True)
+        filtered, done = probabilities, 0
+        for iterations in sorted({setting.iterations for setting in grid if setting[:2] == (window, hardness)}):
+            filtered = local_filter(filtered, weights, window, iterations=iterations - done, normalize=False)
+            done = iterations
+            yield Setting(window, hardness, iterations), filtered

@@ -1,0 +1,53 @@
+"""The dense CRF as a method."""
+
+from torch import Tensor
+
+from crispseg.comparison.method import Example, Method, Setting
+from crispseg.inference.crf import DenseCRF
+
+_VALUES = {
+    "bilateral_weight": (1, 2, 4, 8),
+    "bilateral_xy": (10, 20, 40, 80),
+    "bilateral_rgb": (3, 5, 10),
+    "spatial_weight": (0.5, 1, 3),
+    "spatial_xy": (1, 3),
+}
+_START = {"bilateral_weight": 4, "bilateral_xy": 20, "bilateral_rgb": 3, "spatial_weight": 1, "spatial_xy": 1}
+
+
+class CRF(Method):
+    """A fully connected CRF of which all parameters are searched."""
+
+    def __init__(self) -> None:
+        super().__init__(_VALUES, _START)
+
+    def run(self, example: Example, setting: Setting) -> Tensor:
+        """The marginals."""
+        return _infer(example, setting)
+
+
+class WeakerCRF(Method):
+    """A CRF found before, of which a share is searched that both its weights are multiplied by.
+
+    What was filtered needs a weaker CRF, and a search over all parameters costs a second for each image and setting.
+    """
+
+    def __init__(self, found: Setting) -> None:
+        super().__init__({"share": (0.125, 0.25, 0.5, 1)}, {"share": 0.5})
+        self.found = found
+
+    def run(self, example: Example, setting: Setting) -> Tensor:
+        """The marginals."""
+        weights = {name: setting["share"] * self.found[name] for name in ("bilateral_weight", "spatial_weight")}
+        return _infer(example, {**self.found, **weights})
+
+
+def _infer(example: Example, setting: Setting) -> Tensor:
+    crf = DenseCRF(
+        bilateral_weight=setting["bilateral_weight"],
+        bilateral_xy=setting["bilateral_xy"],
+        bilateral_rgb=setting["bilateral_rgb"],
+        spatial_weight=setting["spatial_weight"],
+        spatial_xy=setting["spatial_xy"],
+    )
+    return crf(example.probabilities, example.image[None])

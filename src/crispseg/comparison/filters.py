@@ -1,0 +1,75 @@
+"""The paper's filter with any cue, and with the perfect one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from crispseg.comparison.method import Example, Method, Setting
+from crispseg.cues import ContourCue, Cue, LearnedCue
+from crispseg.inference.one_image import features_of
+from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.tune import Setting as FilterSetting
+from crispseg.inference.tune import sweep
+from crispseg.ops import local_filter
+from crispseg.window import Window
+
+PARAMETERS = ("window", "dilation", "hardness", "passes")
+
+
+class Filtering(Method):
+    """`crispseg.Sharpener` with a cue.
+
+    Args:
+        cue: The cue.
+        values: Of `PARAMETERS`, what to try; a parameter that is missing stays at `start`.
+        start: A value for each of `PARAMETERS`.
+        device: Where it runs.
+    """
+
+    def __init__(
+        self, cue: Cue, values: Mapping[str, Sequence[float]], start: Setting, device: torch.device | None = None
+    ) -> None:
+        super().__init__({name: values.get(name, (start[name],)) for name in PARAMETERS}, start)
+        self.sharpener = Sharpener(cue).eval().to(device or torch.device("cpu"))
+
+    def run(self, example: Example, setting: Setting) -> Tensor:
+        """The filtered probabilities."""
+        features, probabilities = self._prepare(example)
+        window, hardness, passes = _point(setting)
+        weights = self.sharpener.cue.weights(features, window, hardness)
+        return local_filter(probabilities, weights, window, iterations=passes).cpu()
+
+    def sweep(self, example: Example, settings: Sequence[Setting]) -> Iterator[tuple[Setting, Tensor]]:
+        """Features are computed once, weights once for each hardness, and passes go on from each other."""
+        features, probabilities = self._prepare(example)
+        by_point = {_point(setting): setting for setting in settings}
+        for point, filtered in sweep(self.sharpener.cue, features, probabilities, list(by_point)):
+            yield by_point[point], filtered.cpu()
+
+    def _prepare(self, example: Example) -> tuple[Tensor, Tensor]:
+        """Features and probabilities, where the filter works."""
+        device = self.sharpener.device
+        return self.sharpener.expecting(example.prediction.kind).prepare(
+            example.image[None].to(device), example.prediction.scores[None].to(device), self._features(example)
+        )
+
+    def _features(self, example: Example) -> Tensor | None:
+        if isinstance(self.sharpener.cue, ContourCue):
+            return features_of(example.boundary, self.sharpener)
+        return None
+
+
+class Oracle(Filtering):
+    """The filter with true labels for an embedding: what a perfect cue would give."""
+
+    def __init__(self, values: Mapping[str, Sequence[float]], start: Setting) -> None:
+        super().__init__(LearnedCue(torch.nn.Identity()), values, start)
+
+    def _features(self, example: Example) -> Tensor | None:
+        return example.truth[None, None].float()
+
+
+def _point(setting: Setting) -> FilterSetting:
+    window = Window(int(setting["window"]), int(setting["dilation"]))
+    return FilterSetting(window, setting["hardness"], int(setting["passes"]))

@@ -1,0 +1,95 @@
+"""What every method is: parameters with values to search over, and a way from an example to a result."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from torch import Tensor
+
+from crispseg.data import Prediction
+from crispseg.inference.batch import resize, to_probabilities
+
+Setting = Mapping[str, float]
+"""A value for each parameter of a method."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image with all that a method may look at."""
+
+    image: Tensor
+    """(3, H, W) uint8."""
+    prediction: Prediction
+    boundary: Tensor | None
+    """(1, H, W) in [0, 1]; None where there are no boundary maps."""
+    truth: Tensor
+    """(H, W) int64 true labels, for the oracle alone."""
+
+    @cached_property
+    def probabilities(self) -> Tensor:
+        """(1, C, H, W), upsampled as every method takes them."""
+        size = (self.image.shape[-2], self.image.shape[-1])
+        return to_probabilities(resize(self.prediction.scores[None], size), self.prediction.kind)
+
+    def afresh(self) -> "Example":
+        """The same with nothing computed yet, to be timed."""
+        return replace(self)
+
+    def predicting(self, probabilities: Tensor) -> "Example":
+        """The same after another method gave (1, C, H, W) probabilities."""
+        return replace(self, prediction=replace(self.prediction, scores=probabilities[0], kind="probabilities"))
+
+
+class Method(ABC):
+    """A way to better the scores of an example.
+
+    Args:
+        values: What to try of each parameter, in ascending order; a parameter with one value stays as it is.
+        start: Where the search begins.
+    """
+
+    def __init__(self, values: Mapping[str, Sequence[float]], start: Setting) -> None:
+        self.values = dict(values)
+        self.start = dict(start)
+
+    @abstractmethod
+    def run(self, example: Example, setting: Setting) -> Tensor:
+        """(1, C, H, W) probabilities, or (H, W) int64 labels where the method decides itself; on the CPU."""
+
+    def sweep(self, example: Example, settings: Sequence[Setting]) -> Iterator[tuple[Setting, Tensor]]:
+        """Run many settings; a method that can use work again between them says how."""
+        for setting in settings:
+            yield setting, self.run(example, setting)
+
+
+class Baseline(Method):
+    """The scores as they are, upsampled."""
+
+    def __init__(self) -> None:
+        super().__init__({}, {})
+
+    def run(self, example: Example, setting: Setting) -> Tensor:
+        """The probabilities of the example."""
+        return example.probabilities
+
+
+class After(Method):
+    """A method whose scores come from another one, which was tuned before and stays as it is."""
+
+    def __init__(self, first: Method, setting: Setting, second: Method) -> None:
+        super().__init__(second.values, second.start)
+        self.first = first
+        self.setting = setting
+        self.second = second
+
+    def run(self, example: Example, setting: Setting) -> Tensor:
+        """The second method on what the first gives."""
+        return self.second.run(self._between(example), setting)
+
+    def sweep(self, example: Example, settings: Sequence[Setting]) -> Iterator[tuple[Setting, Tensor]]:
+        """The first method runs once."""
+        yield from self.second.sweep(self._between(example), settings)
+
+    def _between(self, example: Example) -> Example:
+        return example.predicting(self.first.run(example, self.setting))

@@ -1,0 +1,67 @@
+"""Pixel-adaptive mask refinement (Araslanov & Roth 2020, https://arxiv.org/abs/2005.08104, sec. 3.4), on our filter."""
+
+import torch
+from torch import Tensor
+
+from crispseg.comparison.method import Example, Method, Setting
+from crispseg.ops import local_distance, local_filter
+from crispseg.window import Window
+
+DILATIONS = (1, 2, 4, 8, 12, 24)
+_SMALLEST = 1e-4
+
+
+class PAMR(Method):
+    """Averages over eight neighbours at each of six distances, weighted by a softmax of colour differences.
+
+    A difference counts in local standard deviations of its channel, times a width; the affinity is the mean over
+    channels. A pixel has no part in its own average, and what lies outside the image in none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"width": (0.05, 0.1, 0.2, 0.4), "passes": (1, 3, 10, 20)}, {"width": 0.1, "passes": 10})
+
+    def run(self, example: Example, setting: Setting) -> Tensor:
+        """The refined probabilities."""
+        weights = pamr_weights(example.image[None] / 255, setting["width"])
+        scores = example.probabilities
+        for _ in range(int(setting["passes"])):
+            scores = _average(scores, weights)
+        return scores
+
+
+def pamr_weights(image: Tensor, width: float) -> list[Tensor]:
+    """(N, 3, H, W) image to (N, 9, H, W) weights for each of `DILATIONS`; those of a pixel sum to 1 over all."""
+    windows = [Window(3, dilation) for dilation in DILATIONS]
+    differences = [
+        torch.stack([local_distance(channel, window) for channel in image[:, :, None].unbind(1)]) for window in windows
+    ]  # (3, N, 9, H, W) each, 0 at the centre, infinite outside
+    valid = [difference[0].isfinite() & _beside(difference[0]) for difference in differences]
+    deviation = _deviation(image, valid)
+    affinities = [
+        (-difference / (width * deviation)).mean(0).masked_fill(~where, -torch.inf)
+        for difference, where in zip(differences, valid, strict=True)
+    ]
+    return list(torch.cat(affinities, 1).softmax(1).nan_to_num(0).chunk(len(DILATIONS), 1))
+
+
+def _beside(values: Tensor) -> Tensor:
+    """(9, 1, 1) bool, every neighbour but the pixel itself."""
+    return (torch.arange(9, device=values.device) != 4)[:, None, None]
+
+
+def _deviation(image: Tensor, valid: list[Tensor]) -> Tensor:
+    """(3, N, 1, H, W) standard deviation of each channel over a pixel's neighbours."""
+    counts = sum(where.sum(1, keepdim=True) for where in valid)
+    uniform = [where / counts for where in valid]
+    mean, square = _average(image, uniform), _average(image.square(), uniform)
+    deviation = (square - mean.square()).clamp(min=0).sqrt() + _SMALLEST
+    return deviation.transpose(0, 1).unsqueeze(2)
+
+
+def _average(scores: Tensor, weights: list[Tensor]) -> Tensor:
+    parts = (
+        local_filter(scores, weight, Window(3, dilation), normalize=False)
+        for weight, dilation in zip(weights, DILATIONS, strict=True)
+    )
+    return torch.stack(list(parts)).sum(0)

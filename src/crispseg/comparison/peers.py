@@ -1,0 +1,76 @@
+"""What people use today, each through its own package."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crispseg.comparison.method import Example, Method, Setting
+
+_RADII = (1, 2, 4, 8, 16)
+_SIZES = (5, 9, 15)
+
+
+class KorniaGuided(Method):
+    """`kornia.filters.guided_blur` of the probabilities, guided by the image (He et al. 2010)."""
+
+    def __init__(self) -> None:
+        super().__init__({"radius": _RADII, "eps": (1e-4, 1e-3, 1e-2)}, {"radius": 4, "eps": 1e-3})
+
+    def run(self, example: Example, setting: Setting) -> Tensor:
+        """The filtered probabilities."""
+        from kornia.filters import guided_blur  # noqa: PLC0415 - an optional package
+
+        size = 2 * int(setting["radius"]) + 1
+        filtered: Tensor = guided_blur(example.image[None] / 255, example.probabilities, size, setting["eps"])
+        return filtered
+
+
+class KorniaJointBilateral(Method):
+    """`kornia.filters.joint_bilateral_blur` of the probabilities, guided by the image."""
+
+    def __init__(self) -> None:
+        values = {"size": _SIZES, "sigma_color": (0.05, 0.1, 0.2, 0.4), "sigma_space": (1, 2, 4)}
+        super().__init__(values, {"size": 9, "sigma_color": 0.1, "sigma_space": 2})
+
+    def run(self, example: Example, setting: Setting) -> Tensor:
+        """The filtered probabilities."""
+        from kornia.filters import joint_bilateral_blur  # noqa: PLC0415 - an optional package
+
+        size, space = int(setting["size"]), (setting["sigma_space"], setting["sigma_space"])
+        image = example.image[None] / 255
+        filtered: Tensor = joint_bilateral_blur(example.probabilities, image, size, setting["sigma_color"], space)
+        return filtered
+
+
+class OpenCVGuided(Method):
+    """`cv2.ximgproc.guidedFilter` of the probabilities, guided by the image."""
+
+    def __init__(self) -> None:
+        super().__init__({"radius": _RADII, "eps": (1e-4, 1e-3, 1e-2)}, {"radius": 4, "eps": 1e-3})
+
+    def run(self, example: Example, setting: Setting) -> Tensor:
+        """The filtered probabilities."""
+        from cv2 import ximgproc  # noqa: PLC0415 - an optional package
+
+        guide = np.ascontiguousarray(example.image.permute(1, 2, 0).numpy().astype(np.float32) / 255)
+        scores = np.ascontiguousarray(example.probabilities[0].permute(1, 2, 0).numpy())
+        filtered = ximgproc.guidedFilter(guide, scores, int(setting["radius"]), setting["eps"])
+        return torch.from_numpy(filtered).reshape(scores.shape).permute(2, 0, 1)[None]
+
+
+class RankSEG(Method):
+    """RankSEG: labels that maximise the expected overlap rather than the likeliest ones (Dai & Li 2023).
+
+    It looks at no image; it decides from probabilities, whatever they come from.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"iou": (0, 1)}, {"iou": 0})
+
+    def run(self, example: Example, setting: Setting) -> Tensor:
+        """The labels."""
+        from rankseg import RankSEG as Decision  # noqa: PLC0415 - an optional package
+
+        decide = Decision(metric="IoU" if setting["iou"] else "dice", output_mode="multiclass", solver="RMA")
+        decided: Tensor = decide.predict(example.probabilities)[0].long()
+        return torch.tensor(example.prediction.classes)[decided]

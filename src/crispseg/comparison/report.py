@@ -1,0 +1,158 @@
+"""The table as JSON, Markdown and LaTeX."""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import Any
+
+import torch
+
+from crispseg.comparison.result import Result
+from crispseg.evaluation import Gain, gain
+from crispseg.evaluation.report import number
+
+COLUMNS = {"miou": "mIoU", "trimap_4": "trimap", "boundary_iou": "Boundary IoU", "boundary_f": "boundary F"}
+"""Metrics that the table shows, and what it calls them; the JSON has all."""
+
+_PACKAGES = ("crispseg", "torch", "kornia", "opencv-contrib-python-headless", "pydensecrf2", "rankseg")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row as the table shows it."""
+
+    result: Result
+    gains: Mapping[str, Gain]
+    """Over the baseline, of every metric."""
+
+
+def lines_of(results: Sequence[Result]) -> list[Line]:
+    """Rows with their gains over the first, the baseline."""
+    baseline = results[0].accuracy
+    return [
+        Line(result, {name: gain(baseline, result.accuracy, name) for name in baseline.metrics}) for result in results
+    ]
+
+
+def as_json(lines: Sequence[Line], context: Mapping[str, Any], left_out: Mapping[str, str]) -> str:
+    """Everything, as JSON text."""
+    content = {
+        "data": dict(context),
+        "reported_images": lines[0].result.accuracy.images,
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "versions": _versions(),
+        "rows": [_row(line) for line in lines],
+        "left_out": dict(left_out),
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def as_markdown(lines: Sequence[Line], context: Mapping[str, Any], left_out: Mapping[str, str]) -> str:
+    """The table, what it was measured on, and the setting that was found for each row."""
+    images = lines[0].result.accuracy.images
+    tuned = context["count"] - images
+    header = ["", *(f"{title} | gain" for title in COLUMNS.values()), "ms", "peak MB"]
+    parts = [
+        f"{images} images; parameters were searched on {tuned} others, for the mean of mIoU and trimap mIoU (4 px). "
+        "Gains in points over the baseline, with 95 % intervals from a bootstrap over images. Milliseconds: median, on "
+        f"{context['device']} with {torch.get_num_threads()} threads. MB: above what was there before.",
+        "",
+        "| " + " | ".join(header) + " |",
+        "|---" * (len(header) + len(COLUMNS)) + "|",
+        *(f"| {' | '.join(_cells(line))} |" for line in lines),
+        "",
+        "| | found | of values tried at their end |",
+        "|---|---|---|",
+        *(f"| {line.result.name} | {_setting(line)} | {', '.join(line.result.edges)} |" for line in lines),
+        *(["", *(f"Left out: {name}: {why}." for name, why in left_out.items())] if left_out else []),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def as_latex(lines: Sequence[Line]) -> str:
+    """The table for booktabs, the best of each column in bold; the oracle, which sees the truth, does not compete."""
+    competing = [line for line in lines if line.result.group != "bound"]
+    best = {name: max(line.result.accuracy.value(name) for line in competing) for name in COLUMNS}
+    body = []
+    for previous, line in zip([None, *lines], lines, strict=False):
+        if previous is not None and previous.result.group != line.result.group:
+            body.append(r"\midrule")
+        values = []
+        for name in COLUMNS:
+            value = line.result.accuracy.value(name)
+            bold = line in competing and round(value, 2) == round(best[name], 2)
+            values.append(rf"\textbf{{{value:.2f}}}" if bold else f"{value:.2f}")
+            values.append("" if line is lines[0] else f"${line.gains[name].value:+.2f}$")
+        cells = [_escape(line.result.name), *values, f"{line.result.milliseconds:.0f}", _memory(line)]
+        body.append(" & ".join(cells) + r" \\")
+    columns = "".join("rl" for _ in COLUMNS)
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{l{columns}rr}}",
+            r"\toprule",
+            " & ".join(["", *(rf"\multicolumn{{2}}{{c}}{{{title}}}" for title in COLUMNS.values()), "ms", "MB"])
+            + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def _row(line: Line) -> dict[str, Any]:
+    result = line.result
+    return {
+        "name": result.name,
+        "group": result.group,
+        "settings": dict(result.setting),
+        "edges": list(result.edges),
+        "metrics": {
+            name: {"value": number(result.accuracy.value(name)), **_gained(gained)}
+            for name, gained in line.gains.items()
+        },
+        "milliseconds": number(result.milliseconds),
+        "peak_mb": None if result.peak_mb is None else number(result.peak_mb),
+        "search": list(result.search),
+    }
+
+
+def _gained(gained: Gain) -> dict[str, float | None]:
+    values = asdict(gained)
+    return {"gain": number(values.pop("value")), **{key: number(value) for key, value in values.items()}}
+
+
+def _cells(line: Line) -> list[str]:
+    cells = [line.result.name]
+    for name in COLUMNS:
+        gained = line.gains[name]
+        cells.append(f"{line.result.accuracy.value(name):.2f}")
+        cells.append(
+            "" if line.result.group == "baseline" else f"{gained.value:+.2f} ({gained.low:+.2f} to {gained.high:+.2f})"
+        )
+    return [*cells, f"{line.result.milliseconds:.0f}", _memory(line)]
+
+
+def _memory(line: Line) -> str:
+    return "-" if line.result.peak_mb is None else f"{line.result.peak_mb:.0f}"
+
+
+def _setting(line: Line) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in line.result.setting.items())
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", r"\%").replace("_", r"\_")
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions

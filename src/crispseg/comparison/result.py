@@ -1,0 +1,80 @@
+"""What was found for a row, in memory and in two files."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from crispseg.comparison.method import Setting
+from crispseg.errors import InputError
+from crispseg.evaluation import Accuracy
+from crispseg.writing import write_text, written_whole
+
+
+@dataclass(frozen=True)
+class Result:
+    """A measured row."""
+
+    name: str
+    group: str
+    setting: Setting
+    edges: Sequence[str]
+    """Parameters whose best value lies at an end of what was tried."""
+    search: Sequence[Mapping[str, Any]]
+    """Points of mIoU and trimap mIoU gained on the tuning images at each setting that was tried."""
+    accuracy: Accuracy
+    """On the other images."""
+    milliseconds: float
+    """Median over those images."""
+    peak_mb: float | None
+
+
+def write_result(result: Result, folder: Path, context: Mapping[str, Any]) -> None:
+    """Write a row: its counts as safetensors, all else as JSON.
+
+    Args:
+        result: The row.
+        folder: Where to write.
+        context: What was measured on; a row is taken again only where it is the same.
+
+    Raises:
+        InputError: If the files cannot be written.
+    """
+    counts, rest = paths(folder, result.name)
+    with written_whole(counts) as temporary:
+        save_file(result.accuracy.state(), temporary)
+    content = {name: value for name, value in vars(result).items() if name != "accuracy"}
+    write_text(rest, json.dumps({"context": dict(context), **content}, indent=2) + "\n")
+
+
+def read_result(name: str, folder: Path, context: Mapping[str, Any]) -> Result | None:
+    """Read a row that `write_result` wrote; None where there is none.
+
+    Raises:
+        InputError: If a file is damaged, or the row was measured on something else.
+    """
+    counts, rest = paths(folder, name)
+    if not rest.is_file():
+        return None
+    try:
+        content = json.loads(rest.read_text())
+        earlier, accuracy = content.pop("context"), Accuracy.from_state(load_file(counts))
+        result = Result(**content, accuracy=accuracy)
+    except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
+        raise InputError(f"{rest}: damaged ({error}); remove it and measure the row again") from error
+    for key, value in json.loads(json.dumps(dict(context))).items():
+        if earlier.get(key) != value:
+            raise InputError(
+                f"{rest}: measured with {key} {earlier.get(key)!r}, and now it is {value!r}; choose another --output"
+            )
+    return result
+
+
+def paths(folder: Path, name: str) -> tuple[Path, Path]:
+    """The two files of a row."""
+    stem = "".join(character if character.isalnum() else "_" for character in name.lower())
+    return folder / f"{stem}.safetensors", folder / f"{stem}.json"

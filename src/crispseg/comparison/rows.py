@@ -1,0 +1,146 @@
+"""The rows of the table: the paper's, ours, and what people use beside them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from crispseg.comparison.crf import CRF, WeakerCRF
+from crispseg.comparison.filters import Filtering, Oracle
+from crispseg.comparison.method import After, Baseline, Method, Setting
+from crispseg.comparison.pamr import PAMR
+from crispseg.comparison.peers import KorniaGuided, KorniaJointBilateral, OpenCVGuided, RankSEG
+from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
+from crispseg.inference.sharpener import shipped_weights
+from crispseg.models.embedding_net import load_embedding_net
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What rows are made with."""
+
+    device: torch.device
+    weights: Path | None = None
+    """Of the learned cue; None for those that ship."""
+
+
+Earlier = Mapping[str, tuple[Method, Setting]]
+"""Methods of earlier rows, by the names of their rows, each at the setting that was found for it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table."""
+
+    name: str
+    group: str
+    build: Callable[[Choices, Earlier], Method]
+    needs: tuple[str, ...] = ()
+    """Earlier rows that it builds on."""
+    boundaries: bool = False
+    """Whether it needs boundary maps."""
+    package: str | None = None
+    """A module that it needs."""
+
+
+_HARDNESS = {
+    "rgb": (10, 20, 40, 80, 160),
+    "soft": (10, 30, 100, 200, 400),
+    "contours": (2, 5, 10, 20, 40),
+    "embedding": (1, 2, 3, 4, 5, 8, 12, 20),
+}
+_WINDOWS = (5, 7, 9, 11, 15)
+_PASSES = (1, 2, 4, 7, 12, 18, 25, 40)
+_PAPER = (
+    ("rgb", 9, 1), ("soft", 9, 1), ("contours", 9, 1), ("embedding", 7, 1), ("embedding", 7, 12), ("embedding", 9, 1),
+    ("embedding", 9, 7), ("embedding", 11, 1), ("embedding", 11, 4), ("embedding", 15, 1),
+)  # fmt: skip
+"""Cue, window and passes of the paper's Table 1."""
+
+
+def _cue(name: str, choices: Choices, dtype: torch.dtype = torch.float32) -> Cue:
+    match name:
+        case "rgb":
+            return RGBCue()
+        case "soft":
+            return SoftSegmentationCue()
+        case "contours":
+            return ContourCue()
+    return learned_cue(choices, dtype)
+
+
+def learned_cue(choices: Choices, dtype: torch.dtype = torch.float32) -> LearnedCue:
+    """The cue of the embedding, with its convolutions in a dtype."""
+    return LearnedCue(load_embedding_net(choices.weights or shipped_weights())).to(dtype)
+
+
+def _paper_row(cue: str, window: int, passes: int) -> Row:
+    start = {"window": window, "dilation": 1, "hardness": _HARDNESS[cue][2], "passes": passes}
+    return Row(
+        f"{cue} {window}x{window} x{passes}",
+        "table 1",
+        lambda choices, _: Filtering(_cue(cue, choices), {"hardness": _HARDNESS[cue]}, start, choices.device),
+        boundaries=cue == "contours",
+    )
+
+
+def _tuned_row(name: str, cue: str, windows: tuple[int, ...], passes: tuple[int, ...], dtype: torch.dtype) -> Row:
+    values = {"hardness": _HARDNESS[cue], "passes": passes, "window": windows, "dilation": (1, 2)}
+    start = {"window": 9, "dilation": 1, "hardness": _HARDNESS[cue][2], "passes": 7}
+    return Row(
+        name,
+        "tuned",
+        lambda choices, _: Filtering(_cue(cue, choices, dtype), values, start, choices.device),
+        boundaries=cue == "contours",
+    )
+
+
+def _peer(name: str, package: str, method: Callable[[], Method]) -> Row:
+    return Row(name, "peers", lambda *_: method(), package=package)
+
+
+def _with_crf(name: str, *, boundaries: bool = False) -> Row:
+    return Row(
+        f"{name} + dense CRF",
+        "table 2",
+        lambda _, earlier: After(*earlier[name], WeakerCRF(earlier["dense CRF"][1])),
+        needs=(name, "dense CRF"),
+        boundaries=boundaries,
+        package="pydensecrf",
+    )
+
+
+def _oracle(name: str, values: Mapping[str, tuple[float, ...]]) -> Row:
+    start = {"window": 9, "dilation": 1, "hardness": 100, "passes": 7}
+    return Row(name, "bound", lambda *_: Oracle(values, start))
+
+
+_TABLE_1 = [_paper_row(*row) for row in _PAPER]
+
+ROWS = (
+    Row("baseline", "baseline", lambda *_: Baseline()),
+    *_TABLE_1,
+    _tuned_row("embedding, tuned", "embedding", _WINDOWS, _PASSES, torch.float32),
+    _tuned_row("embedding, fast", "embedding", (5, 7, 9), (1, 2, 4, 7), torch.bfloat16),
+    _tuned_row("contours, tuned", "contours", _WINDOWS, _PASSES, torch.float32),
+    Row("dense CRF", "peers", lambda *_: CRF(), package="pydensecrf"),
+    _peer("kornia guided filter", "kornia", KorniaGuided),
+    _peer("kornia joint bilateral", "kornia", KorniaJointBilateral),
+    _peer("OpenCV guided filter", "cv2", OpenCVGuided),
+    Row("PAMR", "peers", lambda *_: PAMR()),
+    _peer("RankSEG", "rankseg", RankSEG),
+    Row(
+        "embedding, tuned + RankSEG",
+        "peers",
+        lambda _, earlier: After(*earlier["embedding, tuned"], RankSEG()),
+        needs=("embedding, tuned",),
+        package="rankseg",
+    ),
+    _oracle("oracle 9x9 x7", {}),
+    _oracle("oracle, tuned", {"passes": _PASSES, "window": _WINDOWS}),
+    *(_with_crf(row.name, boundaries=row.boundaries) for row in _TABLE_1),
+    _with_crf("embedding, tuned"),
+    _with_crf("embedding, fast"),
+)
+"""Every row, in the order in which they are measured and shown."""

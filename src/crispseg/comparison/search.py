@@ -1,0 +1,64 @@
+"""One search for all methods: parameter after parameter, the others held."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from crispseg.comparison.method import Method, Setting
+
+Key = tuple[tuple[str, float], ...]
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found."""
+
+    setting: Setting
+    edges: tuple[str, ...]
+    """Parameters whose best value is the first or the last that was tried."""
+    tried: Mapping[Key, tuple[float, ...]]
+    """What was measured at each setting; the search maximises the mean."""
+
+    @property
+    def gained(self) -> bool:
+        """Whether the best setting gains anything; else its numbers say by how much it loses."""
+        return sum(self.tried[key_of(self.setting)]) > 0
+
+
+def key_of(setting: Setting) -> Key:
+    """A setting as what a dictionary takes."""
+    return tuple(setting.items())
+
+
+def search(method: Method, measure: Callable[[Sequence[Setting]], Sequence[tuple[float, ...]]]) -> Found:
+    """Vary one parameter at a time from the start, until a round over all of them changes nothing.
+
+    Args:
+        method: Its `values` and `start`.
+        measure: Gains of many settings at once, to be maximised in the mean; a setting is measured once.
+
+    Returns:
+        The best setting; a tie goes to what came first.
+    """
+    best = dict(method.start)
+    tried: dict[Key, tuple[float, ...]] = {}
+    if not method.values:
+        return Found(best, (), {key_of(best): measure([best])[0]})
+
+    def measured(settings: Sequence[Setting]) -> None:
+        new = {key_of(setting): setting for setting in settings if key_of(setting) not in tried}
+        if new:
+            tried.update(zip(new, measure(list(new.values())), strict=True))
+
+    for _ in range(ROUNDS):
+        before = best
+        for name, values in method.values.items():
+            line = [best, *({**best, name: value} for value in values)]
+            measured(line)
+            best = max(line, key=lambda setting: sum(tried[key_of(setting)]))
+        if best == before:
+            break
+    edges = (
+        name for name, values in method.values.items() if len(values) > 1 and best[name] in (values[0], values[-1])
+    )
+    return Found(best, tuple(edges), tried)

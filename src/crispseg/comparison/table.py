@@ -1,0 +1,227 @@
+"""Measure rows one after the other: tuned on some images, reported on the others."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from rich.progress import Progress
+from torch import Tensor
+
+from crispseg.checks import check_choice
+from crispseg.comparison.measure import peak_memory, timed
+from crispseg.comparison.method import Baseline, Example, Method, Setting
+from crispseg.comparison.result import Result, read_result, write_result
+from crispseg.comparison.rows import ROWS, Choices, Row
+from crispseg.comparison.search import Found, key_of, search
+from crispseg.data import LabelledPredictions
+from crispseg.errors import InputError
+from crispseg.evaluation import METRICS, Accuracy, Truth
+from crispseg.inference.one_image import fitted_boundary, naming
+from crispseg.inference.tune import MEASURED
+from crispseg.writing import make_folder
+
+BASELINE = "baseline"
+
+
+class Images:
+    """The images of a comparison, read as they are needed: some to tune on, the others to report.
+
+    Args:
+        data: All of them.
+        tune_every: Every how many-th image is for tuning.
+
+    Raises:
+        InputError: If nothing would be left to report.
+    """
+
+    def __init__(self, data: LabelledPredictions, tune_every: int) -> None:
+        if tune_every < 2 or len(data) < 2:
+            raise InputError(f"every {tune_every}. of {len(data)} images to tune on leaves none to report")
+        self.data = data
+        self.tuning = range(0, len(data), tune_every)
+        self.reported = [index for index in range(len(data)) if index % tune_every]
+
+    def read(self, indices: Sequence[int], metrics: Sequence[str] | None = None) -> Iterator[tuple[Example, Truth]]:
+        """Examples, each with its truth prepared for metrics (all by default)."""
+        for index in indices:
+            sample, prediction = self.data.read(index)
+            boundary = fitted_boundary(self.data.boundaries[index], sample.image)
+            chosen = () if metrics is None else (metrics,)
+            with naming(self.data.files[index]):
+                yield (
+                    Example(sample.image, prediction, boundary, sample.labels),
+                    Truth(sample.labels, self.data.classes, *chosen),
+                )
+
+
+@torch.inference_mode()
+def compare(
+    data: LabelledPredictions,
+    output: Path,
+    choices: Choices,
+    *,
+    rows: Sequence[str] | None = None,
+    tune_every: int = 6,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> tuple[list[Result], dict[str, str]]:
+    """Tune and measure rows of the table; each is written as soon as it is known.
+
+    Args:
+        data: Images with true labels, predictions and perhaps boundary maps.
+        output: Folder for `rows/`, two files for each.
+        choices: Device and weights.
+        rows: Names in `ROWS`; all by default. The baseline and what a row builds on come along.
+        tune_every: Parameters are searched on every so-manieth image, from the first on; the others are reported.
+        resume: Take rows that `output` holds already.
+        progress: Shows how far it is.
+
+    Returns:
+        What was found, in the order of `ROWS`, and why other rows were left out, by name.
+
+    Raises:
+        InputError: If an option makes no sense, a file cannot be read or does not fit, or `output` holds rows while
+            `resume` is not given, or rows that were measured on something else.
+    """
+    chosen, left_out = choose_rows(rows, boundaries=data.boundaries[0] is not None)
+    images, folder = Images(data, tune_every), output / "rows"
+    if not resume and any(folder.glob("*.json")):
+        raise InputError(f"{output} holds rows already; go on with --resume, or choose another --output")
+    make_folder(folder)
+    context = describe(data, choices, tune_every)
+    task = None if progress is None else progress.add_task("rows", total=len(chosen))
+    measuring = _Measuring(images, choices.device, progress)
+    earlier: dict[str, tuple[Method, Setting]] = {}
+    results = []
+    for row in chosen:
+        method = row.build(choices, earlier)
+        result = read_result(row.name, folder, context)
+        if result is None:
+            result = measuring.measure(row, method)
+            write_result(result, folder, context)
+        earlier[row.name] = method, result.setting
+        results.append(result)
+        if progress and task is not None:
+            progress.advance(task)
+    return results, left_out
+
+
+def choose_rows(names: Sequence[str] | None, *, boundaries: bool) -> tuple[list[Row], dict[str, str]]:
+    """The rows of those names with what they build on, and the reasons why others are left out.
+
+    Raises:
+        InputError: If a name is of no row, or a row that was asked for cannot be measured.
+    """
+    by_name = {row.name: row for row in ROWS}
+    for name in names or ():
+        check_choice("row", name, tuple(by_name))
+    wanted = set(by_name) if names is None else {BASELINE, *names}
+    wanted |= {need for name in wanted for need in by_name[name].needs}
+    left_out: dict[str, str] = {}
+    for row in ROWS:
+        if row.package is not None and find_spec(row.package) is None:
+            left_out[row.name] = f"the package of {row.package} is not installed"
+        elif row.boundaries and not boundaries:
+            left_out[row.name] = "there are no boundary maps"
+        elif missing := [name for name in row.needs if name in left_out]:
+            left_out[row.name] = f"{missing[0]} is left out"
+    for name in names or ():
+        if name in left_out:
+            raise InputError(f"row {name!r}: {left_out[name]}")
+    chosen = [row for row in ROWS if row.name in wanted and row.name not in left_out]
+    return chosen, {name: why for name, why in left_out.items() if name in wanted}
+
+
+def describe(data: LabelledPredictions, choices: Choices, tune_every: int) -> dict[str, Any]:
+    """What a comparison is made on."""
+    boundary = data.boundaries[0]
+    return {
+        "images": str(data.folder.images[0].parent),
+        "labels": str(data.folder.labels[0].parent),
+        "predictions": str(data.files[0].parent),
+        "boundaries": None if boundary is None else str(boundary.parent),
+        "count": len(data),
+        "classes": data.classes,
+        "void": data.folder.void,
+        "scores": data.scores,
+        "tune_every": tune_every,
+        "weights": "shipped" if choices.weights is None else str(choices.weights),
+        "device": str(choices.device),
+    }
+
+
+class _Measuring:
+    """Tunes and measures methods on the same images.
+
+    Args:
+        images: The images.
+        device: What to wait for when time is taken.
+        progress: Shows how far it is.
+    """
+
+    def __init__(self, images: Images, device: torch.device, progress: Progress | None) -> None:
+        self.images = images
+        self.device = device
+        self.progress = progress
+        self.before = self._count(Baseline(), [{}], BASELINE)[0]
+
+    def measure(self, row: Row, method: Method) -> Result:
+        """Search on the tuning images, then measure on the others."""
+        found = search(method, lambda settings: self._gains(method, settings, row.name))
+        accuracy, times, peak = Accuracy(self.images.data.classes), list[float](), None
+        for example, truth in self._tracked(self.images.reported, METRICS, f"{row.name}: reporting"):
+            run = partial(method.run, setting=found.setting)
+            if not times:
+                peak = peak_memory(lambda: run(example.afresh()), self.device)  # noqa: B023 - called here and now
+            result, milliseconds = timed(lambda: run(example.afresh()), self.device)  # noqa: B023 - likewise
+            times.append(milliseconds)
+            accuracy.add(_labels(result, example), truth)
+        return Result(
+            name=row.name,
+            group=row.group,
+            setting=found.setting,
+            edges=found.edges,
+            search=_as_lines(found),
+            accuracy=accuracy,
+            milliseconds=median(times),
+            peak_mb=peak,
+        )
+
+    def _gains(self, method: Method, settings: Sequence[Setting], name: str) -> list[tuple[float, ...]]:
+        """Points of mIoU and trimap mIoU that each setting gains on the tuning images."""
+        counted = self._count(method, settings, f"{name}: {len(settings)} settings")
+        return [tuple(after.value(metric) - self.before.value(metric) for metric in MEASURED) for after in counted]
+
+    def _count(self, method: Method, settings: Sequence[Setting], description: str) -> list[Accuracy]:
+        counted = {key_of(setting): Accuracy(self.images.data.classes, MEASURED) for setting in settings}
+        for example, truth in self._tracked(self.images.tuning, MEASURED, description):
+            for setting, result in method.sweep(example, settings):
+                counted[key_of(setting)].add(_labels(result, example), truth)
+        return list(counted.values())
+
+    def _tracked(
+        self, indices: Sequence[int], metrics: Sequence[str], description: str
+    ) -> Iterator[tuple[Example, Truth]]:
+        if self.progress is None:
+            yield from self.images.read(indices, metrics)
+            return
+        task = self.progress.add_task(description, total=len(indices))
+        for item in self.images.read(indices, metrics):
+            yield item
+            self.progress.advance(task)
+        self.progress.remove_task(task)
+
+
+def _labels(result: Tensor, example: Example) -> Tensor:
+    if result.ndim == 2:
+        return result
+    return replace(example.prediction, kind="probabilities").labels(result[0])
+
+
+def _as_lines(found: Found) -> list[Mapping[str, Any]]:
+    return [{"settings": dict(key), **dict(zip(MEASURED, gains, strict=True))} for key, gains in found.tried.items()]
