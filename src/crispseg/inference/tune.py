@@ -161,9 +161,8 @@ def sweep(
     """
     for window, hardness in dict.fromkeys((setting.window, setting.hardness) for setting in grid):
         weights = cue.weights(features, window, hardness)
-        weights /= weights.sum(1, keepdim=True)
         filtered, done = probabilities, 0
         for iterations in sorted({setting.iterations for setting in grid if setting[:2] == (window, hardness)}):
-            filtered = local_filter(filtered, weights, window, iterations=iterations - done, normalize=False)
+            filtered = local_filter(filtered, weights, window, iterations=iterations - done)
             done = iterations
             yield Setting(window, hardness, iterations), filtered

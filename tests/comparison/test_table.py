@@ -1,0 +1,151 @@
+"""`crispseg table`: disjoint images, numbers that agree with `evaluate`, rows that are taken up again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from crispseg import InputError
+from crispseg.cli.main import main
+from crispseg.comparison import compare
+from crispseg.comparison.measure import peak_memory
+from crispseg.comparison.rows import ROWS, Choices
+from crispseg.comparison.table import choose_rows
+from crispseg.data import LabelledPredictions
+from tests.fakes import write_boundaries, write_coarse_scores, write_folder
+
+SOME = ["rgb 9x9 x1", "PAMR", "oracle 9x9 x7"]
+CHOICES = Choices(torch.device("cpu"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Five images with labels, coarse scores and boundary maps."""
+    write_folder(tmp_path, 5)
+    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_boundaries(tmp_path, tmp_path / "edges")
+    return tmp_path
+
+
+def options(root: Path) -> list[str]:
+    folders = {"images": "images", "labels": "labels", "predictions": "scores", "output": "out"}
+    named = [part for name, folder in folders.items() for part in (f"--{name}", str(root / folder))]
+    return [*named, "--void", "11", "--tune-every", "3"]
+
+
+def data(root: Path) -> LabelledPredictions:
+    folders = root / "images", root / "labels", root / "scores"
+    return LabelledPredictions(*folders, void=11, classes=None, scores="logits")
+
+
+def table(root: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((root / "out" / "table.json").read_text())
+    return content
+
+
+def test_the_table_has_its_rows_in_three_formats(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["table", *options(root), "--rows", *SOME, "--surface"]) == 0
+    content = table(root)
+    assert [row["name"] for row in content["rows"]] == ["baseline", *SOME]
+    assert (content["data"]["count"], content["reported_images"]) == (5, 3)
+    baseline, rgb, _, oracle = content["rows"]
+    assert baseline["metrics"]["miou"]["gain"] == baseline["metrics"]["miou"]["high"] == 0
+    assert oracle["metrics"]["miou"]["low"] > 0
+    assert oracle["metrics"]["boundary_f"]["value"] > baseline["metrics"]["boundary_f"]["value"]
+    assert rgb["settings"]["hardness"] in [tried["settings"]["hardness"] for tried in rgb["search"]]
+    assert len(rgb["search"]) == 5
+    for row in content["rows"]:
+        assert row["milliseconds"] > 0
+        assert len(row["metrics"]) == 9
+    for name in ("table.md", "table.tex"):
+        text = (root / "out" / name).read_text()
+        assert all(row["name"] in text for row in content["rows"])
+        assert f"{rgb['metrics']['miou']['value']:.2f}" in text
+    assert "oracle 9x9 x7" in capsys.readouterr().out
+    surface = json.loads((root / "out" / "surface.json").read_text())["rows"]
+    assert {(line["window"], line["passes"]) for line in surface} >= {(5, 1), (15, 25)}
+
+
+def test_reported_images_are_not_those_that_were_tuned_on(root: Path) -> None:
+    """Tuned on images 0 and 3: the numbers are those of `evaluate` on the others, with the setting that was found."""
+    assert main(["table", *options(root), "--rows", "rgb 9x9 x1"]) == 0
+    [_, rgb] = table(root)["rows"]
+    for index in (0, 3):
+        for folder, suffix in (("images", "png"), ("labels", "png"), ("scores", "npy")):
+            (root / folder / f"scene{index}.{suffix}").unlink()
+    found = ["--cue", "rgb", "--window", "9", "--iterations", "1", "--hardness", str(rgb["settings"]["hardness"])]
+    assert main(["evaluate", *options(root)[:6], "--void", "11", *found, "--json", str(root / "result.json")]) == 0
+    after = json.loads((root / "result.json").read_text())
+    for name, values in rgb["metrics"].items():
+        assert values["value"] == pytest.approx(after["after"][name], abs=1e-3)
+        assert values["gain"] == pytest.approx(after["gain"][name]["value"], abs=1e-3)
+        assert values["low"] == pytest.approx(after["gain"][name]["low"], abs=1e-2)
+
+
+def test_a_table_that_was_stopped_goes_on(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main(["table", *options(root), "--rows", *SOME]) == 0
+    whole = table(root)
+    for name in ("pamr", "oracle_9x9_x7"):
+        (root / "out" / "rows" / f"{name}.json").unlink()
+    kept = (root / "out" / "rows" / "rgb_9x9_x1.json").stat().st_mtime_ns
+    assert main(["table", *options(root), "--rows", *SOME]) == 2, "holds rows already"
+    assert main(["table", *options(root), "--rows", *SOME, "--resume"]) == 0
+    assert (root / "out" / "rows" / "rgb_9x9_x1.json").stat().st_mtime_ns == kept
+    for before, after in zip(whole["rows"], table(root)["rows"], strict=True):
+        assert before["metrics"] == after["metrics"]
+        assert before["search"] == after["search"]
+
+
+def test_rows_of_other_data_or_damaged_ones_are_not_taken(root: Path) -> None:
+    compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3)
+    with pytest.raises(InputError, match="measured with tune_every 3, and now it is 2; choose another --output"):
+        compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=2, resume=True)
+    (root / "out" / "rows" / "pamr.safetensors").write_bytes(b"half")
+    with pytest.raises(InputError, match=r"pamr.json: damaged"):
+        compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3, resume=True)
+
+
+def test_rows_come_with_what_they_build_on() -> None:
+    chosen, left_out = choose_rows(["embedding, tuned + RankSEG"], boundaries=False)
+    assert [row.name for row in chosen] == ["baseline", "embedding, tuned", "embedding, tuned + RankSEG"]
+    assert not left_out
+
+
+def test_rows_without_their_input_are_left_out_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crispseg.comparison.table.find_spec", lambda name: None if name == "pydensecrf" else True)
+    chosen, left_out = choose_rows(None, boundaries=False)
+    assert len(chosen) + len(left_out) == len(ROWS)
+    assert left_out["contours 9x9 x1"] == "there are no boundary maps"
+    assert left_out["dense CRF"] == "the package of pydensecrf is not installed"
+    assert "embedding 9x9 x7 + dense CRF" in left_out
+    with pytest.raises(InputError, match="row 'contours 9x9 x1': there are no boundary maps"):
+        choose_rows(["contours 9x9 x1"], boundaries=False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--rows", "GrabCut"], "row is 'GrabCut'; expected"),
+        (["--tune-every", "1"], "every 1. of 5 images to tune on leaves none to report"),
+        (["--weights", "none.safetensors"], "none.safetensors: no such file"),
+    ],
+)
+def test_bad_options_are_one_line(
+    wrong: list[str], message: str, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["table", *options(root), *wrong]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_memory_is_what_a_call_takes_at_its_peak() -> None:
+    def call() -> None:
+        first = torch.ones(32 * 2**20)  # 128 MiB
+        second = first + 1
+        del first, second
+
+    peak = peak_memory(call, torch.device("cpu"))
+    assert peak is None or peak == pytest.approx(256, rel=0.1)
