@@ -86,7 +86,7 @@ def test_a_perfect_cue_beats_everything() -> None:
     built = {row.name: row.build(CHOICES, {}) for row in ALONE if row.package is None}
     shares = {name: right(method.run(scene, method.start), scene) for name, method in built.items()}
     assert shares["oracle 9x9 x7"] == 1
-    assert shares["baseline"] < shares["rgb 9x9 x1"] < 1
+    assert shares["baseline"] < shares["embedding 9x9 x7"] < 1
 
 
 @torch.no_grad()
