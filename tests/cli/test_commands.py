@@ -154,7 +154,7 @@ def test_tune_says_when_nothing_is_gained(root: Path, capsys: pytest.CaptureFixt
 def test_info_names_versions_devices_operations_and_weights(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("info") == 0
     printed = capsys.readouterr().out
-    for word in ("crispseg", "torch ", "cpu", "local_filter", "embedding.safetensors", "MB"):
+    for word in ("crispseg", "torch ", "cpu", "local_filter", "narrow", "wide", "MB"):
         assert word in printed
     assert re.search(r"local_filter +(C\+\+ kernels, \w+ vectors|reference in plain PyTorch: .* not built)", printed)
 

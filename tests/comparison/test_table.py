@@ -108,8 +108,8 @@ def test_rows_of_other_data_or_damaged_ones_are_not_taken(root: Path) -> None:
 
 
 def test_rows_come_with_what_they_build_on() -> None:
-    chosen, left_out = choose_rows(["embedding, tuned + RankSEG"], boundaries=False)
-    assert [row.name for row in chosen] == ["baseline", "embedding, tuned", "embedding, tuned + RankSEG"]
+    chosen, left_out = choose_rows(["narrow embedding, tuned + RankSEG"], boundaries=False)
+    assert [row.name for row in chosen] == ["baseline", "narrow embedding, tuned", "narrow embedding, tuned + RankSEG"]
     assert not left_out
 
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from crispseg import InputError
-from crispseg.inference.sharpener import shipped_weights
+from crispseg.inference.sharpener import weights_path
 from crispseg.models import EmbeddingNet
 from crispseg.models.embedding_net import EMBEDDING_LAYERS, load_embedding_net
 from crispseg.models.saving import save_network
@@ -135,7 +135,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
 
 
 def test_wrong_weights_are_refused(tmp_path: Path) -> None:
-    state = load_file(shipped_weights())
+    state = load_file(weights_path("wide"))
     short, other = dict(state), dict(state)
     del short["conv2_2.bias"]
     other["conv1_1.weight"] = torch.zeros(32, 3, 3, 3)
@@ -158,6 +158,35 @@ def test_wrong_weights_are_refused(tmp_path: Path) -> None:
             load_embedding_net(tmp_path / f"{name}.safetensors")
 
 
-def test_the_shipped_weights_are_small_and_whole() -> None:
-    assert shipped_weights().stat().st_size <= 3_000_000
-    assert load_embedding_net(shipped_weights()).dim == 64
+@pytest.mark.parametrize(("name", "dim", "width", "most"), [("wide", 64, 64, 3_000_000), ("narrow", 32, 32, 700_000)])
+def test_the_shipped_weights_are_small_and_whole(name: str, dim: int, width: int, most: int) -> None:
+    assert weights_path(name).stat().st_size <= most
+    network = load_embedding_net(weights_path(name))
+    assert (network.dim, network.channels["conv1_1"]) == (dim, width)
+
+
+def test_a_narrow_network_takes_the_channels_that_contribute_most(tmp_path: Path) -> None:
+    """Of channels that contribute nothing none is kept, and without them nothing changes."""
+    torch.manual_seed(0)
+    wide = EmbeddingNet(dim=8, width=8)
+    kept = {}
+    with torch.no_grad():
+        for name, count in wide.channels.items():
+            kept[name] = torch.randperm(count)[: count // 2].sort().values
+            silent = torch.ones(count, dtype=torch.bool).index_fill_(0, kept[name], value=False)
+            wide.get_parameter(f"{name}.weight")[silent] *= 1e-6
+            wide.get_parameter(f"{name}.bias")[silent] = -1
+        wide.fuse.weight[[0, 3, 5, 6]] *= 1e-6
+    save_network(wide, tmp_path / "wide.safetensors")
+    narrow = EmbeddingNet(dim=4, width=4, init=tmp_path / "wide.safetensors")
+    assert torch.equal(narrow.state_dict()["conv1_1.weight"], wide.state_dict()["conv1_1.weight"][kept["conv1_1"]])
+    image = torch.rand(1, 3, 14, 19)
+    torch.testing.assert_close(narrow(image) * 4, (wide(image) * 8)[:, [1, 2, 4, 7]], rtol=1e-3, atol=1e-5)
+    again = load_embedding_net(tmp_path / "wide.safetensors")
+    assert (again.dim, again.channels["conv3_1"]) == (8, 32)
+
+
+def test_a_narrow_network_says_that_vgg_is_wider(tmp_path: Path) -> None:
+    save_file(random_vgg(), tmp_path / "vgg.safetensors")
+    with pytest.raises(InputError, match="are 64 channels wide, the network 32; expected the same"):
+        EmbeddingNet(width=32, init=tmp_path / "vgg.safetensors")

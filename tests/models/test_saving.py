@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from crispseg import InputError
-from crispseg.inference.sharpener import shipped_weights
+from crispseg.inference.sharpener import weights_path
 from crispseg.models import HED, DeepLabLargeFOV, DeepLabMSc, EmbeddingNet
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.models.network import Network
@@ -56,8 +56,8 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds an HED; expected a DeepLabLargeFOV or a DeepLabMSc"):
         load_network(path, DeepLabLargeFOV, DeepLabMSc)
     with pytest.raises(InputError, match="holds no network that crispseg saved; expected an HED"):
-        load_network(shipped_weights(), HED)
-    assert saved_network(shipped_weights()) is None
+        load_network(weights_path("wide"), HED)
+    assert saved_network(weights_path("wide")) is None
 
 
 @pytest.mark.parametrize(
@@ -81,14 +81,14 @@ def test_weights_that_do_not_fit_the_arguments_are_refused(tmp_path: Path) -> No
 def test_a_network_starts_from_the_file_of_another_as_far_as_it_fits(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shipped = load_file(shipped_weights())
-    same = EmbeddingNet(init=shipped_weights()).state_dict()
+    shipped = load_file(weights_path("wide"))
+    same = EmbeddingNet(init=weights_path("wide")).state_dict()
     assert all(torch.equal(same[name], value) for name, value in shipped.items())
     assert not caplog.records
-    other = EmbeddingNet(dim=8, init=shipped_weights()).state_dict()
+    other = EmbeddingNet(dim=8, init=weights_path("wide")).state_dict()
     assert torch.equal(other["conv3_1.weight"], shipped["conv3_1.weight"])
     assert torch.equal(other["mean"], shipped["mean"])
-    assert caplog.messages == [f"weights {shipped_weights()}: no fitting fuse; started at random"]
+    assert caplog.messages == [f"weights {weights_path('wide')}: no fitting fuse; started at random"]
     save_network(HED(), tmp_path / "hed.safetensors")
     with pytest.raises(InputError, match="nothing in it fits EmbeddingNet"):
         EmbeddingNet(init=tmp_path / "hed.safetensors")
@@ -105,7 +105,7 @@ def test_half_precision_weights_make_a_network_of_full_precision(tmp_path: Path)
 
 
 def test_the_shipped_file_gives_its_own_weights() -> None:
-    state = load_file(shipped_weights())
-    loaded = load_embedding_net(shipped_weights()).state_dict()
+    state = load_file(weights_path("wide"))
+    loaded = load_embedding_net(weights_path("wide")).state_dict()
     assert loaded.keys() == state.keys()
     assert all(torch.equal(loaded[name], value) for name, value in state.items())

@@ -10,7 +10,7 @@ from safetensors import safe_open
 import crispseg
 from crispseg import ops
 from crispseg.cli.arguments import CommandParser
-from crispseg.inference.sharpener import shipped_weights
+from crispseg.inference.sharpener import SHIPPED_WEIGHTS, weights_path
 from crispseg.ops.implementations import describe
 
 _DESCRIPTION = "Show versions, devices, which implementation serves which operation, and the weights that ship."
@@ -69,7 +69,11 @@ def _operations() -> dict[str, dict[str, str]]:
 
 
 def _weights() -> dict[str, str]:
-    path = shipped_weights()
-    with safe_open(path, framework="pt") as file:
-        details = ", ".join(f"{name} {value}" for name, value in sorted(file.metadata().items()))
-    return {path.name: f"{path.stat().st_size / 1e6:.1f} MB, {details}", "folder": str(path.parent)}
+    paths = [weights_path(name) for name in SHIPPED_WEIGHTS]
+    described = {}
+    for path in paths:
+        with safe_open(path, framework="pt") as file:
+            steps = file.metadata()["steps"]
+            dim = len(file.get_tensor("fuse.weight"))
+        described[path.stem] = f"{path.stat().st_size / 1e6:.1f} MB, {dim} channels, {steps} steps"
+    return described | {"folder": str(paths[0].parent)}

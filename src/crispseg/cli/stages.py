@@ -10,7 +10,7 @@ from crispseg.cli.arguments import CommandParser, add_device_option, choose_devi
 from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.errors import InputError
 from crispseg.inference.crf import PRESETS, DenseCRF
-from crispseg.inference.sharpener import DEFAULT_WINDOW, Sharpener, shipped_weights
+from crispseg.inference.sharpener import DEFAULT_WINDOW, SHIPPED_WEIGHTS, Sharpener, weights_path
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.window import Window
 
@@ -73,8 +73,9 @@ def add_cue_options(parser: CommandParser) -> None:
     )
     group.add_argument(
         "--weights",
-        type=Path,
-        help="for --cue learned: safetensors file that `crispseg train` wrote (default: the weights that ship)",
+        metavar="NAME|FILE",
+        help="for --cue learned: an embedding that ships, narrow or wide, or a safetensors file that `crispseg train` "
+        "wrote (default: narrow)",
     )
     group.add_argument(
         "--norm", type=int, choices=(1, 2), help="norm of the distance (default: 1 for learned and rgb, 2 for soft)"
@@ -123,7 +124,7 @@ def build_cue(options: Namespace) -> Cue | None:
     match options.cue:
         case "learned":
             _refuse_with_cue(options, "learned", ("boundaries",))
-            return LearnedCue(load_embedding_net(options.weights or shipped_weights()), **norm)
+            return LearnedCue(load_embedding_net(weights_path(options.weights or SHIPPED_WEIGHTS[0])), **norm)
         case "rgb":
             _refuse_with_cue(options, "rgb", ("weights", "boundaries"))
             return RGBCue(**norm)
@@ -171,7 +172,7 @@ def describe_stages(options: Namespace, stages: Stages) -> dict[str, Any]:
         else:
             settings["norm"] = sharpener.cue.norm
     if options.cue == "learned":
-        settings["weights"] = str(options.weights or "shipped")
+        settings["weights"] = options.weights or SHIPPED_WEIGHTS[0]
     if stages.crf is not None:
         settings["crf"] = asdict(stages.crf)
     return settings

@@ -59,7 +59,12 @@ def build_parser() -> CommandParser:
         default=6,
         help="search parameters on every n-th image, report the others (default: %(default)s)",
     )
-    parser.add_argument("--weights", type=Path, help="of the embedding (default: the weights that ship)")
+    parser.add_argument(
+        "--weights",
+        default="wide",
+        metavar="NAME|FILE",
+        help="of the embedding in the paper's rows, as for sharpen (default: %(default)s)",
+    )
     parser.add_argument("--surface", action="store_true", help="try every window with every number of passes too")
     parser.add_argument("--resume", action="store_true", help="take the rows that OUTPUT holds already")
     add_device_option(parser)

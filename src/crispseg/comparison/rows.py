@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -12,7 +11,7 @@ from crispseg.comparison.method import After, Baseline, Method, Setting
 from crispseg.comparison.pamr import PAMR
 from crispseg.comparison.peers import KorniaGuided, KorniaJointBilateral, OpenCVGuided, RankSEG
 from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
-from crispseg.inference.sharpener import shipped_weights
+from crispseg.inference.sharpener import weights_path
 from crispseg.models.embedding_net import load_embedding_net
 
 
@@ -21,8 +20,8 @@ class Choices:
     """What rows are made with."""
 
     device: torch.device
-    weights: Path | None = None
-    """Of the learned cue; None for those that ship."""
+    weights: str = "wide"
+    """Of the embedding in the paper's rows: what `Sharpener.from_pretrained` takes."""
 
 
 Earlier = Mapping[str, tuple[Method, Setting]]
@@ -49,6 +48,7 @@ _HARDNESS = {
     "soft": (10, 30, 100, 200, 400),
     "contours": (2, 5, 10, 20, 40),
     "embedding": (1, 2, 3, 4, 5, 8, 12, 20),
+    "narrow": (1, 2, 3, 4, 5, 8, 12, 20),
 }
 _WINDOWS = (5, 7, 9, 11, 15)
 _PASSES = (1, 2, 4, 7, 12, 18, 25, 40)
@@ -67,12 +67,12 @@ def _cue(name: str, choices: Choices, dtype: torch.dtype = torch.float32) -> Cue
             return SoftSegmentationCue()
         case "contours":
             return ContourCue()
-    return learned_cue(choices, dtype)
+    return learned_cue("narrow" if name == "narrow" else choices.weights, dtype)
 
 
-def learned_cue(choices: Choices, dtype: torch.dtype = torch.float32) -> LearnedCue:
-    """The cue of the embedding, with its convolutions in a dtype."""
-    return LearnedCue(load_embedding_net(choices.weights or shipped_weights())).to(dtype)
+def learned_cue(weights: str, dtype: torch.dtype = torch.float32) -> LearnedCue:
+    """The cue of an embedding, computed in a dtype."""
+    return LearnedCue(load_embedding_net(weights_path(weights))).to(dtype)
 
 
 def _paper_row(cue: str, window: int, passes: int) -> Row:
@@ -122,7 +122,8 @@ ROWS = (
     Row("baseline", "baseline", lambda *_: Baseline()),
     *_TABLE_1,
     _tuned_row("embedding, tuned", "embedding", _WINDOWS, _PASSES, torch.float32),
-    _tuned_row("embedding, fast", "embedding", (5, 7, 9), (1, 2, 4, 7), torch.bfloat16),
+    _tuned_row("narrow embedding, tuned", "narrow", _WINDOWS, _PASSES, torch.bfloat16),
+    _tuned_row("narrow embedding, fast", "narrow", (5, 7, 9), (1, 2, 4, 7), torch.bfloat16),
     _tuned_row("contours, tuned", "contours", _WINDOWS, _PASSES, torch.float32),
     Row("dense CRF", "peers", lambda *_: CRF(), package="pydensecrf"),
     _peer("kornia guided filter", "kornia", KorniaGuided),
@@ -131,16 +132,16 @@ ROWS = (
     Row("PAMR", "peers", lambda *_: PAMR()),
     _peer("RankSEG", "rankseg", RankSEG),
     Row(
-        "embedding, tuned + RankSEG",
+        "narrow embedding, tuned + RankSEG",
         "peers",
-        lambda _, earlier: After(*earlier["embedding, tuned"], RankSEG()),
-        needs=("embedding, tuned",),
+        lambda _, earlier: After(*earlier["narrow embedding, tuned"], RankSEG()),
+        needs=("narrow embedding, tuned",),
         package="rankseg",
     ),
     _oracle("oracle 9x9 x7", {}),
     _oracle("oracle, tuned", {"passes": _PASSES, "window": _WINDOWS}),
     *(_with_crf(row.name, boundaries=row.boundaries) for row in _TABLE_1),
     _with_crf("embedding, tuned"),
-    _with_crf("embedding, fast"),
+    _with_crf("narrow embedding, tuned"),
 )
 """Every row, in the order in which they are measured and shown."""

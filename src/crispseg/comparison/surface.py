@@ -21,7 +21,7 @@ def surface(
     """Gains on the tuning images for each window and number of passes, at the hardness that suits them best."""
     result = tune(
         data,
-        Sharpener(learned_cue(choices)).eval().to(choices.device),
+        Sharpener(learned_cue(choices.weights)).eval().to(choices.device),
         windows=[Window(size) for size in _WINDOWS],
         hardness=_HARDNESS,
         iterations=_PASSES,

@@ -150,7 +150,7 @@ def describe(data: LabelledPredictions, choices: Choices, tune_every: int) -> di
         "void": data.folder.void,
         "scores": data.scores,
         "tune_every": tune_every,
-        "weights": "shipped" if choices.weights is None else str(choices.weights),
+        "weights": choices.weights,
         "device": str(choices.device),
     }
 

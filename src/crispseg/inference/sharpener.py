@@ -19,7 +19,8 @@ from crispseg.window import Window
 
 DEFAULT_WINDOW = Window(9)
 
-SHIPPED_WEIGHTS = "embedding.safetensors"
+SHIPPED_WEIGHTS = ("narrow", "wide")
+"""Names of the embeddings that ship: "wide" has the paper's layers, "narrow" half their channels and its accuracy."""
 
 
 class Sharpener(nn.Module):
@@ -74,7 +75,7 @@ class Sharpener(nn.Module):
     @classmethod
     def from_pretrained(
         cls,
-        weights: str | Path | None = None,
+        weights: str | Path = "narrow",
         *,
         window: Window = DEFAULT_WINDOW,
         hardness: float | None = None,
@@ -87,7 +88,7 @@ class Sharpener(nn.Module):
         The options default to what was tuned for the shipped weights; `crispseg tune` finds them for others.
 
         Args:
-            weights: A safetensors file, or None for the weights that ship.
+            weights: One of those that ship, "narrow" or "wide", or a safetensors file.
             window: The neighbours that may contribute.
             hardness: λ; None for 5.
             iterations: How many times the filter is applied; None for 25.
@@ -97,7 +98,7 @@ class Sharpener(nn.Module):
         Raises:
             InputError: If the file is missing or does not hold an `EmbeddingNet`, or an option makes no sense.
         """
-        cue = LearnedCue(load_embedding_net(shipped_weights() if weights is None else Path(weights)), norm=norm)
+        cue = LearnedCue(load_embedding_net(weights_path(weights)), norm=norm)
         return cls(cue, window=window, hardness=hardness, iterations=iterations, scores=scores).eval()
 
     def expecting(self, scores: ScoreKind) -> Self:
@@ -175,6 +176,8 @@ def _check_cue(cue: object) -> None:
         raise TypeError(f"cue is {type(cue).__name__}; expected a crispseg.cues.Cue: {hint}")
 
 
-def shipped_weights() -> Path:
-    """The weights inside the package."""
-    return Path(str(files("crispseg") / "weights" / SHIPPED_WEIGHTS))
+def weights_path(weights: str | Path) -> Path:
+    """The file of weights that ship, by their name; a path as it is."""
+    if weights in SHIPPED_WEIGHTS:
+        return Path(str(files("crispseg") / "weights" / f"{weights}.safetensors"))
+    return Path(weights)

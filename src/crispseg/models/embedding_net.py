@@ -1,6 +1,7 @@
 """The network that gives every pixel its embedding (paper sec. 4.1, figure 3)."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +10,7 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from torch import Tensor, nn
 
 from crispseg.checks import check_choice, check_count
+from crispseg.models.narrowing import narrowed
 from crispseg.models.network import Network, resize_corners
 from crispseg.models.saving import build_network
 from crispseg.models.state import load_metadata, load_state
@@ -28,6 +30,8 @@ class EmbeddingNet(Network):
 
     Args:
         dim: Channels of the embedding.
+        width: Channels of the first two layers; the next two have twice as many and the last four times. The paper has
+            VGG's 64; half of that takes a quarter of the arithmetic.
         pool: "2x2", with upsampling between pixel centres; or "3x3" with padding 1 and upsampling from corner to
             corner, as the authors' later code has it (https://github.com/aharley/segaware).
         rgb: Mix the normalised image in too, as that code does.
@@ -35,10 +39,11 @@ class EmbeddingNet(Network):
         init: Where the five convolutions start: "random", "vgg16" for torchvision's ImageNet weights (downloaded on
             first use by torchvision), or a safetensors file with `conv1_1.weight` … `conv3_1.bias`, after which the
             1×1 convolution starts at random; or a file that `crispseg train` wrote, of which everything is taken that
-            fits. A warning in the log says what a file does not hold.
+            fits; of a wider `EmbeddingNet` the channels that contribute most (see `crispseg.models.narrowing`). A
+            warning in the log says what a file does not hold. VGG's weights are for a width of 64.
 
     Raises:
-        InputError: If `dim` is below 1, `pool` is not as above, or the file cannot be used.
+        InputError: If `dim` or `width` is below 1, `pool` is not as above, or the file cannot be used.
 
     Example:
         >>> network = EmbeddingNet(dim=16)
@@ -50,22 +55,31 @@ class EmbeddingNet(Network):
         self,
         dim: int = 64,
         *,
+        width: int = 64,
         pool: Literal["2x2", "3x3"] = "2x2",
         rgb: bool = False,
         bias: bool = False,
         init: str | Path = "random",
     ) -> None:
-        super().__init__(dim=dim, pool=pool, rgb=rgb, bias=bias)
+        super().__init__(dim=dim, width=width, pool=pool, rgb=rgb, bias=bias)
         check_count("dim", dim)
+        check_count("width", width)
+        self.channels = {name: VGG_LAYERS[name][1] * width // 64 for name in EMBEDDING_LAYERS}
         check_choice("pool", pool, ("2x2", "3x3"))
         for name in EMBEDDING_LAYERS:
-            self.add_module(name, vgg_convolution(name))
-        channels = sum(VGG_LAYERS[name][1] for name in EMBEDDING_LAYERS)
-        self.fuse = nn.Conv2d(channels + 3 * rgb, dim, 1, bias=bias)
+            self.add_module(name, vgg_convolution(name, width=width))
+        self.fuse = nn.Conv2d(sum(self.channels.values()) + 3 * rgb, dim, 1, bias=bias)
         self.dim = dim
         self.pool = pool
         self.rgb = rgb
         self.start(init, self, EMBEDDING_LAYERS)
+
+    def adapt(self, source: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Weights of a wider network, made those of one that is as wide as this; others as they are."""
+        first = source.get("conv1_1.weight")
+        if first is None or "fuse.weight" not in source or self.rgb or len(first) <= self.channels["conv1_1"]:
+            return source
+        return narrowed(source, self.channels, self.dim)
 
     def forward(self, image: Tensor) -> Tensor:
         """Embed an image.

@@ -59,13 +59,23 @@ class Network(nn.Module):
             return
         layers = tuple(layers)
         state = vgg_state(init, layers)
+        first = convolutions.get_parameter(f"{layers[0]}.weight")
+        if first.shape != state[f"{layers[0]}.weight"].shape:
+            raise InputError(
+                f"VGG weights {init}: are {len(state[f'{layers[0]}.weight'])} channels wide, the network {len(first)}; "
+                "expected the same: train a wide one, and start this one from its file"
+            )
         self.mean.copy_(state.pop("mean"))
         convolutions.load_state_dict(state, strict=False)
         _say_random_start(init, [name for name in layers if f"{name}.weight" not in state])
 
+    def adapt(self, source: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Weights of another network, by name, brought to the shapes of this one where there is a way."""
+        return source
+
     def _start_from_network(self, path: Path) -> None:
         own = self.state_dict()
-        source = load_state(path, "weights")
+        source = self.adapt(load_state(path, "weights"))
         fitting = max((_fitting(own, source, part) for part in ("", "segmenter.", "embedding.")), key=len)
         if not fitting.keys() - {"mean", "std"}:
             raise InputError(

@@ -36,9 +36,17 @@ VGG_STD = (0.229, 0.224, 0.225)
 _TORCHVISION_INDEX = dict(zip(VGG_LAYERS, (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28), strict=True))
 
 
-def vgg_convolution(name: str, *, padding: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """The 3×3 convolution of that name in `VGG_LAYERS`, at random (He et al. 2015)."""
-    convolution = nn.Conv2d(*VGG_LAYERS[name], 3, padding=padding, dilation=dilation)
+def vgg_convolution(name: str, *, padding: int = 1, dilation: int = 1, width: int = 64) -> nn.Conv2d:
+    """The 3×3 convolution of that name in `VGG_LAYERS`, at random (He et al. 2015).
+
+    Args:
+        name: Of the layer.
+        padding: Pixels.
+        dilation: Pixels.
+        width: Channels where VGG has 64, and so many times as many where it has more.
+    """
+    inputs, outputs = (count if count == 3 else count * width // 64 for count in VGG_LAYERS[name])
+    convolution = nn.Conv2d(inputs, outputs, 3, padding=padding, dilation=dilation)
     start_at_random(convolution)
     return convolution
 
