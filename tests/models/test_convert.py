@@ -41,7 +41,7 @@ def test_embedding(size: tuple[int, int]) -> None:
     blobs = caffe.embedding_blobs(dim=16)
     network = convert(blobs, "embedding")
     assert isinstance(network, EmbeddingNet)
-    assert network.arguments == {"dim": 16, "pool": "3x3", "rgb": True, "bias": True}
+    assert network.arguments == {"dim": 16, "width": 64, "pool": "3x3", "rgb": True, "bias": True}
     with torch.no_grad():
         assert_near(network(image(*size)), caffe.embedding(blobs, image(*size)))
 

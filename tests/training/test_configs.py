@@ -40,7 +40,7 @@ NETWORKS = {
     ),
 }
 
-VARIANTS = {"deeplab_trunk_poly": "deeplab_trunk"}
+VARIANTS = {"deeplab_trunk_poly": "deeplab_trunk", "embedding_narrow": "embedding"}
 """Configs that change another one."""
 
 
