@@ -27,7 +27,8 @@ def test_every_command_is_shown(name: str) -> None:
 
 
 def commands_in(text: str) -> list[str]:
-    return re.findall(r"^ {2,4}(crispseg [^#\n]+)", text, re.MULTILINE)
+    one_line_each = text.replace("\\\n", " ")
+    return re.findall(r"^ {2,4}(crispseg [^#\n]+)", one_line_each, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
