@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from crispseg.cli import evaluate
 from crispseg.cli.main import main
+from crispseg.cli.stages import build_stages
 from crispseg.cues import CUES
 from crispseg.data import read_labels
 from tests.fakes import write_boundaries, write_coarse_scores, write_folder
@@ -65,6 +68,18 @@ def test_the_norm_is_an_option_of_the_cue(root: Path) -> None:
     by_norm = [evaluated(root, "--cue", "rgb", "--norm", norm) for norm in (1, 2)]
     assert [result["settings"]["norm"] for result in by_norm] == [1, 2]
     assert by_norm[0]["after"] != by_norm[1]["after"]
+
+
+def test_bfloat16_is_hardly_less_accurate(root: Path) -> None:
+    full, half = (evaluated(root, "--precision", precision) for precision in ("float32", "bfloat16"))
+    assert (full["settings"]["precision"], half["settings"]["precision"]) == ("float32", "bfloat16")
+    options = evaluate.build_parser().parse_args(
+        [str(part) for part in [*data_options(root), "--precision", "bfloat16"]]
+    )
+    sharpener = build_stages(options).sharpener
+    assert sharpener is not None
+    assert {parameter.dtype for parameter in sharpener.cue.parameters()} == {torch.bfloat16}
+    assert half["after"]["miou"] == pytest.approx(full["after"]["miou"], abs=0.5)
 
 
 def test_sharpen_along_the_boundaries_of_one_image_or_of_a_folder(root: Path) -> None:
@@ -155,6 +170,10 @@ EVALUATE = {
     "boundaries for an embedding": (["--boundaries", "{}/edges"], "--boundaries does not go with --cue learned"),
     "boundaries for colours": (["--cue", "rgb", "--boundaries", "{}/edges"], "--boundaries does not go with --cue rgb"),
     "weights for colours": (["--cue", "rgb", "--weights", "w"], "--weights does not go with --cue rgb"),
+    "a precision for colours": (
+        ["--cue", "rgb", "--precision", "bfloat16"],
+        "--precision does not go with --cue rgb; leave one of them out",
+    ),
     "weights for soft": (["--cue", "soft", "--weights", "w"], "--weights does not go with --cue soft"),
     "a norm for contours": (
         ["--cue", "contour", "--boundaries", "{}/edges", "--norm", "1"],

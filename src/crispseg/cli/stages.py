@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from crispseg.cli.arguments import CommandParser, add_device_option, choose_device
 from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.errors import InputError
@@ -78,6 +80,12 @@ def add_cue_options(parser: CommandParser) -> None:
         "wrote (default: narrow)",
     )
     group.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        help="for --cue learned: of the embedding; bfloat16 is twice as fast where the processor has it, and hardly "
+        "less accurate (default: float32)",
+    )
+    group.add_argument(
         "--norm", type=int, choices=(1, 2), help="norm of the distance (default: 1 for learned and rgb, 2 for soft)"
     )
     group.add_argument(
@@ -124,19 +132,20 @@ def build_cue(options: Namespace) -> Cue | None:
     match options.cue:
         case "learned":
             _refuse_with_cue(options, "learned", ("boundaries",))
-            return LearnedCue(load_embedding_net(weights_path(options.weights or SHIPPED_WEIGHTS[0])), **norm)
+            network = load_embedding_net(weights_path(options.weights or SHIPPED_WEIGHTS[0]))
+            return LearnedCue(network.to(getattr(torch, options.precision or "float32")), **norm)
         case "rgb":
-            _refuse_with_cue(options, "rgb", ("weights", "boundaries"))
+            _refuse_with_cue(options, "rgb", ("weights", "precision", "boundaries"))
             return RGBCue(**norm)
         case "soft":
-            _refuse_with_cue(options, "soft", ("weights", "boundaries"))
+            _refuse_with_cue(options, "soft", ("weights", "precision", "boundaries"))
             return SoftSegmentationCue(**norm)
         case "contour":
-            _refuse_with_cue(options, "contour", ("weights", "norm"))
+            _refuse_with_cue(options, "contour", ("weights", "precision", "norm"))
             if options.boundaries is None:
                 raise InputError("--cue contour needs boundary maps; add --boundaries")
             return ContourCue()
-    _refuse_with_cue(options, "none", ("weights", "norm", "boundaries"))
+    _refuse_with_cue(options, "none", ("weights", "precision", "norm", "boundaries"))
     return None
 
 
@@ -173,6 +182,7 @@ def describe_stages(options: Namespace, stages: Stages) -> dict[str, Any]:
             settings["norm"] = sharpener.cue.norm
     if options.cue == "learned":
         settings["weights"] = options.weights or SHIPPED_WEIGHTS[0]
+        settings["precision"] = options.precision or "float32"
     if stages.crf is not None:
         settings["crf"] = asdict(stages.crf)
     return settings
