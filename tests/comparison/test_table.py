@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from crispseg import InputError
 from crispseg.cli.main import main
@@ -139,6 +141,14 @@ def test_bad_options_are_one_line(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+    assert not (root / "out").exists()
+
+
+def test_labels_without_a_boundary_to_tune_on_are_refused(root: Path) -> None:
+    for index in (0, 3):
+        Image.fromarray(np.zeros((48, 64), dtype=np.uint8)).save(root / "labels" / f"scene{index}.png")
+    with pytest.raises(InputError, match="trimap_4 is not defined on the 2 images to tune on"):
+        compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3)
 
 
 def test_memory_is_what_a_call_takes_at_its_peak() -> None:

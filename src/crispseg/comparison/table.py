@@ -1,5 +1,6 @@
 """Measure rows one after the other: tuned on some images, reported on the others."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -92,6 +93,7 @@ def compare(
     images, folder = Images(data, tune_every), output / "rows"
     if not resume and any(folder.glob("*.json")):
         raise InputError(f"{output} holds rows already; go on with --resume, or choose another --output")
+    alone = {row.name: row.build(choices, {}) for row in chosen if not row.needs}  # refuses weights before any work
     make_folder(folder)
     context = describe(data, choices, tune_every)
     task = None if progress is None else progress.add_task("rows", total=len(chosen))
@@ -99,7 +101,7 @@ def compare(
     earlier: dict[str, tuple[Method, Setting]] = {}
     results = []
     for row in chosen:
-        method = row.build(choices, earlier)
+        method = alone[row.name] if row.name in alone else row.build(choices, earlier)
         result = read_result(row.name, folder, context)
         if result is None:
             result = measuring.measure(row, method)
@@ -169,6 +171,12 @@ class _Measuring:
         self.device = device
         self.progress = progress
         self.before = self._count(Baseline(), [{}], BASELINE)[0]
+        for name in MEASURED:
+            if math.isnan(self.before.value(name)):
+                raise InputError(
+                    f"{name} is not defined on the {self.before.images} images to tune on: their labels show no "
+                    "boundary; choose another --tune-every"
+                )
 
     def measure(self, row: Row, method: Method) -> Result:
         """Search on the tuning images, then measure on the others."""
