@@ -1,6 +1,7 @@
 """Every method of the table on small scenes: probabilities or labels, as its definition or its package gives them."""
 
 import math
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -141,6 +142,27 @@ def test_peers_are_called_as_their_packages_say() -> None:
     by_class = [ximgproc.guidedFilter(guide, channel.numpy(), 2, 0.01) for channel in scores[0]]
     opencv = OpenCVGuided().run(scene, {"radius": 2, "eps": 0.01})
     np.testing.assert_allclose(opencv[0].numpy(), np.stack(by_class), atol=1e-5)
+
+
+@torch.no_grad()
+def test_one_class_against_background_takes_every_method(method: Method) -> None:
+    scene = example()
+    one = replace(scene, prediction=Prediction(scene.prediction.scores[1:2], "logits", (0, 1)))
+    result = method.run(one, method.start)
+    assert result.shape == (1, 1, 37, 45) or set(result.unique().tolist()) <= {0, 1}
+
+
+@torch.no_grad()
+def test_rankseg_of_one_class_decides_as_of_two() -> None:
+    scene, ranked = example(), RankSEG()
+    share = scene.probabilities[:, 1:2]
+    one, two = (
+        replace(scene, prediction=Prediction(scores[0], "probabilities", (0, 1)))
+        for scores in (share, torch.cat([1 - share, share], 1))
+    )
+    assert torch.equal(ranked.run(one, ranked.start), ranked.run(two, ranked.start))
+    uniform = replace(scene, prediction=Prediction(torch.ones(1, 37, 45), "probabilities", (7,), from_scores=False))
+    assert ranked.run(uniform, ranked.start).unique().tolist() == [7]
 
 
 @torch.no_grad()

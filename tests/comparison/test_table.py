@@ -14,7 +14,7 @@ from crispseg.cli.main import main
 from crispseg.comparison import compare
 from crispseg.comparison.measure import peak_memory
 from crispseg.comparison.rows import ROWS, Choices
-from crispseg.comparison.table import choose_rows
+from crispseg.comparison.table import _installed, choose_rows
 from crispseg.data import LabelledPredictions
 from tests.fakes import write_boundaries, write_coarse_scores, write_folder
 
@@ -149,6 +149,18 @@ def test_labels_without_a_boundary_to_tune_on_are_refused(root: Path) -> None:
         Image.fromarray(np.zeros((48, 64), dtype=np.uint8)).save(root / "labels" / f"scene{index}.png")
     with pytest.raises(InputError, match="trimap_4 is not defined on the 2 images to tune on"):
         compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3)
+
+
+def test_a_part_of_a_package_may_be_missing() -> None:
+    assert _installed("cv2.ximgproc")
+    assert not _installed("cv2.no_such_part")
+    assert not _installed("no_such_package.part")
+
+
+def test_memory_that_cannot_be_told_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setattr("crispseg.comparison.measure._CLEAR", tmp_path / "folder")  # as a file that may not be written
+    assert peak_memory(lambda: torch.ones(8), torch.device("cpu")) is None
 
 
 def test_memory_is_what_a_call_takes_at_its_peak() -> None:

@@ -72,5 +72,10 @@ class RankSEG(Method):
         from rankseg import RankSEG as Decision  # noqa: PLC0415 - an optional package
 
         decide = Decision(metric="IoU" if setting["iou"] else "dice", output_mode="multiclass", solver="RMA")
-        decided: Tensor = decide.predict(example.probabilities)[0].long()
-        return torch.tensor(example.prediction.classes)[decided]
+        scores, classes = example.probabilities, example.prediction.classes
+        if len(classes) == 1:
+            return torch.full(scores.shape[-2:], classes[0])
+        if scores.shape[1] == 1:  # a class against background
+            scores = torch.cat([1 - scores, scores], 1)
+        decided: Tensor = decide.predict(scores)[0].long()
+        return torch.tensor(classes)[decided]

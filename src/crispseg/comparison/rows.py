@@ -128,7 +128,7 @@ ROWS = (
     Row("dense CRF", "peers", lambda *_: CRF(), package="pydensecrf"),
     _peer("kornia guided filter", "kornia", KorniaGuided),
     _peer("kornia joint bilateral", "kornia", KorniaJointBilateral),
-    _peer("OpenCV guided filter", "cv2", OpenCVGuided),
+    _peer("OpenCV guided filter", "cv2.ximgproc", OpenCVGuided),
     Row("PAMR", "peers", lambda *_: PAMR()),
     _peer("RankSEG", "rankseg", RankSEG),
     Row(

@@ -126,7 +126,7 @@ def choose_rows(names: Sequence[str] | None, *, boundaries: bool) -> tuple[list[
     wanted |= {need for name in wanted for need in by_name[name].needs}
     left_out: dict[str, str] = {}
     for row in ROWS:
-        if row.package is not None and find_spec(row.package) is None:
+        if row.package is not None and not _installed(row.package):
             left_out[row.name] = f"the package of {row.package} is not installed"
         elif row.boundaries and not boundaries:
             left_out[row.name] = "there are no boundary maps"
@@ -137,6 +137,12 @@ def choose_rows(names: Sequence[str] | None, *, boundaries: bool) -> tuple[list[
             raise InputError(f"row {name!r}: {left_out[name]}")
     chosen = [row for row in ROWS if row.name in wanted and row.name not in left_out]
     return chosen, {name: why for name, why in left_out.items() if name in wanted}
+
+
+def _installed(module: str) -> bool:
+    """Whether there is such a module, and the one that it lies in: OpenCV comes with and without its `ximgproc`."""
+    parent = module.rpartition(".")[0]
+    return (not parent or _installed(parent)) and find_spec(module) is not None
 
 
 def describe(data: LabelledPredictions, choices: Choices, tune_every: int) -> dict[str, Any]:
