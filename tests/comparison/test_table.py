@@ -16,6 +16,8 @@ from crispseg.comparison.measure import peak_memory
 from crispseg.comparison.rows import ROWS, Choices
 from crispseg.comparison.table import _installed, choose_rows
 from crispseg.data import LabelledPredictions
+from crispseg.models import EmbeddingNet
+from crispseg.models.saving import save_network
 from tests.fakes import write_boundaries, write_coarse_scores, write_folder
 
 SOME = ["rgb 9x9 x1", "PAMR", "oracle 9x9 x7"]
@@ -100,13 +102,28 @@ def test_a_table_that_was_stopped_goes_on(root: Path, monkeypatch: pytest.Monkey
         assert before["search"] == after["search"]
 
 
-def test_rows_of_other_data_or_damaged_ones_are_not_taken(root: Path) -> None:
+def test_rows_of_other_data_or_damaged_ones_are_not_taken(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3)
     with pytest.raises(InputError, match="measured with tune_every 3, and now it is 2; choose another --output"):
         compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=2, resume=True)
+    monkeypatch.setattr("crispseg.comparison.pamr._PASSES", (1, 3, 10))
+    with pytest.raises(InputError, match=r"pamr.json: measured with searched .*; choose another --output, or remove"):
+        compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3, resume=True)
+    monkeypatch.undo()
     (root / "out" / "rows" / "pamr.safetensors").write_bytes(b"half")
     with pytest.raises(InputError, match=r"pamr.json: damaged"):
         compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3, resume=True)
+
+
+def test_rows_of_other_weights_are_not_taken(root: Path) -> None:
+    choices = Choices(CHOICES.device, str(root / "net.safetensors"))
+    for index, seed in enumerate((0, 1)):
+        torch.manual_seed(seed)
+        save_network(EmbeddingNet(dim=4), root / "net.safetensors")
+        if index == 0:
+            compare(data(root), root / "out", choices, rows=["embedding 7x7 x1"], tune_every=3)
+    with pytest.raises(InputError, match="measured with sha256 of weights"):
+        compare(data(root), root / "out", choices, rows=["embedding 7x7 x1"], tune_every=3, resume=True)
 
 
 def test_rows_come_with_what_they_build_on() -> None:
@@ -132,6 +149,7 @@ def test_rows_without_their_input_are_left_out_with_a_word(monkeypatch: pytest.M
         (["--rows", "GrabCut"], "row is 'GrabCut'; expected"),
         (["--tune-every", "1"], "every 1. of 5 images to tune on leaves none to report"),
         (["--weights", "none.safetensors"], "none.safetensors: no such file"),
+        (["--weights", "none.safetensors", "--rows", "PAMR"], "none.safetensors: cannot be read (No such file"),
     ],
 )
 def test_bad_options_are_one_line(

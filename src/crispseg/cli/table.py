@@ -86,12 +86,13 @@ def main(arguments: Sequence[str]) -> None:
             resume=options.resume,
             progress=progress,
         )
-        if options.surface:
-            lines = surface(data, choices, tune_every=options.tune_every, progress=progress)
-            write_text(options.output / "surface.json", json.dumps({"rows": lines}, indent=2) + "\n")
     rows, context = lines_of(results), describe(data, choices, options.tune_every)
     table = as_markdown(rows, context, left_out)
     write_text(options.output / "table.md", table)
     write_text(options.output / "table.tex", as_latex(rows))
     write_text(options.output / "table.json", as_json(rows, context, left_out))
     Console().print(Markdown(table))
+    if options.surface:
+        with progress_bar() as progress:
+            lines = surface(data, choices, tune_every=options.tune_every, progress=progress)
+        write_text(options.output / "surface.json", json.dumps({"rows": lines}, indent=2) + "\n")

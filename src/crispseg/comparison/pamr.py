@@ -8,6 +8,7 @@ from crispseg.ops import local_distance, local_filter
 from crispseg.window import Window
 
 DILATIONS = (1, 2, 4, 8, 12, 24)
+_PASSES = (1, 3, 10, 20)
 _SMALLEST = 1e-4
 
 
@@ -19,7 +20,7 @@ class PAMR(Method):
     """
 
     def __init__(self) -> None:
-        super().__init__({"width": (0.05, 0.1, 0.2, 0.4), "passes": (1, 3, 10, 20)}, {"width": 0.1, "passes": 10})
+        super().__init__({"width": (0.05, 0.1, 0.2, 0.4), "passes": _PASSES}, {"width": 0.1, "passes": 10})
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """The refined probabilities."""

@@ -57,7 +57,8 @@ def as_markdown(lines: Sequence[Line], context: Mapping[str, Any], left_out: Map
     parts = [
         f"{images} images; parameters were searched on {tuned} others, for the mean of mIoU and trimap mIoU (4 px). "
         "Gains in points over the baseline, with 95 % intervals from a bootstrap over images. Milliseconds: median, on "
-        f"{context['device']} with {torch.get_num_threads()} threads. MB: above what was there before.",
+        f"{context['device']} with {torch.get_num_threads()} threads. MB: above what was there before. "
+        "Neither counts the networks that gave scores and boundary maps.",
         "",
         "| " + " | ".join(header) + " |",
         "|---" * (len(header) + len(COLUMNS)) + "|",

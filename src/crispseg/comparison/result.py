@@ -39,7 +39,7 @@ def write_result(result: Result, folder: Path, context: Mapping[str, Any]) -> No
     Args:
         result: The row.
         folder: Where to write.
-        context: What was measured on; a row is taken again only where it is the same.
+        context: What it was measured on and with; a row is taken again only where that is the same.
 
     Raises:
         InputError: If the files cannot be written.
@@ -69,7 +69,8 @@ def read_result(name: str, folder: Path, context: Mapping[str, Any]) -> Result |
     for key, value in json.loads(json.dumps(dict(context))).items():
         if earlier.get(key) != value:
             raise InputError(
-                f"{rest}: measured with {key} {earlier.get(key)!r}, and now it is {value!r}; choose another --output"
+                f"{rest}: measured with {key} {earlier.get(key)!r}, and now it is {value!r}; choose another --output, "
+                "or remove the file to measure the row again"
             )
     return result
 

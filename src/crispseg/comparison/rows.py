@@ -24,6 +24,9 @@ class Choices:
     """Of the embedding in the paper's rows: what `Sharpener.from_pretrained` takes."""
 
 
+NARROW = "narrow"
+"""The weights of the narrow embedding."""
+
 Earlier = Mapping[str, tuple[Method, Setting]]
 """Methods of earlier rows, by the names of their rows, each at the setting that was found for it."""
 
@@ -67,7 +70,7 @@ def _cue(name: str, choices: Choices, dtype: torch.dtype = torch.float32) -> Cue
             return SoftSegmentationCue()
         case "contours":
             return ContourCue()
-    return learned_cue("narrow" if name == "narrow" else choices.weights, dtype)
+    return learned_cue(NARROW if name == "narrow" else choices.weights, dtype)
 
 
 def learned_cue(weights: str, dtype: torch.dtype = torch.float32) -> LearnedCue:

@@ -1,5 +1,6 @@
 """Measure rows one after the other: tuned on some images, reported on the others."""
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,12 +18,13 @@ from crispseg.checks import check_choice
 from crispseg.comparison.measure import peak_memory, timed
 from crispseg.comparison.method import Baseline, Example, Method, Setting
 from crispseg.comparison.result import Result, read_result, write_result
-from crispseg.comparison.rows import ROWS, Choices, Row
+from crispseg.comparison.rows import NARROW, ROWS, Choices, Row
 from crispseg.comparison.search import Found, key_of, search
 from crispseg.data import LabelledPredictions
 from crispseg.errors import InputError
 from crispseg.evaluation import METRICS, Accuracy, Truth
 from crispseg.inference.one_image import fitted_boundary, naming
+from crispseg.inference.sharpener import weights_path
 from crispseg.inference.tune import MEASURED
 from crispseg.writing import make_folder
 
@@ -94,18 +96,20 @@ def compare(
     if not resume and any(folder.glob("*.json")):
         raise InputError(f"{output} holds rows already; go on with --resume, or choose another --output")
     alone = {row.name: row.build(choices, {}) for row in chosen if not row.needs}  # refuses weights before any work
-    make_folder(folder)
     context = describe(data, choices, tune_every)
+    make_folder(folder)
     task = None if progress is None else progress.add_task("rows", total=len(chosen))
     measuring = _Measuring(images, choices.device, progress)
     earlier: dict[str, tuple[Method, Setting]] = {}
     results = []
     for row in chosen:
         method = alone[row.name] if row.name in alone else row.build(choices, earlier)
-        result = read_result(row.name, folder, context)
+        made_on = {**context, "searched": method.values, "start": method.start,
+                   "after": {name: earlier[name][1] for name in row.needs}}  # fmt: skip
+        result = read_result(row.name, folder, made_on)
         if result is None:
             result = measuring.measure(row, method)
-            write_result(result, folder, context)
+            write_result(result, folder, made_on)
         earlier[row.name] = method, result.setting
         results.append(result)
         if progress and task is not None:
@@ -146,7 +150,11 @@ def _installed(module: str) -> bool:
 
 
 def describe(data: LabelledPredictions, choices: Choices, tune_every: int) -> dict[str, Any]:
-    """What a comparison is made on."""
+    """What a comparison is made on.
+
+    Raises:
+        InputError: If the weights cannot be read.
+    """
     boundary = data.boundaries[0]
     return {
         "images": str(data.folder.images[0].parent),
@@ -159,8 +167,16 @@ def describe(data: LabelledPredictions, choices: Choices, tune_every: int) -> di
         "scores": data.scores,
         "tune_every": tune_every,
         "weights": choices.weights,
+        "sha256 of weights": [_sha256(weights_path(name)) for name in (choices.weights, NARROW)],
         "device": str(choices.device),
     }
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"weights {path}: cannot be read ({error.strerror or error})") from error
 
 
 class _Measuring:
