@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from crispseg.comparison.method import Example, Method, Setting
+from crispseg.comparison.method import CPU, Example, Method, Setting
 from crispseg.cues import ContourCue, Cue, LearnedCue
 from crispseg.inference.one_image import features_of
 from crispseg.inference.sharpener import Sharpener
@@ -28,10 +28,10 @@ class Filtering(Method):
     """
 
     def __init__(
-        self, cue: Cue, values: Mapping[str, Sequence[float]], start: Setting, device: torch.device | None = None
+        self, cue: Cue, values: Mapping[str, Sequence[float]], start: Setting, device: torch.device = CPU
     ) -> None:
-        super().__init__({name: values.get(name, (start[name],)) for name in PARAMETERS}, start)
-        self.sharpener = Sharpener(cue).eval().to(device or torch.device("cpu"))
+        super().__init__({name: values.get(name, (start[name],)) for name in PARAMETERS}, start, device)
+        self.sharpener = Sharpener(cue).eval().to(device)
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """The filtered probabilities."""
@@ -49,9 +49,10 @@ class Filtering(Method):
 
     def _prepare(self, example: Example) -> tuple[Tensor, Tensor]:
         """Features and probabilities, where the filter works."""
-        device = self.sharpener.device
         return self.sharpener.expecting(example.prediction.kind).prepare(
-            example.image[None].to(device), example.prediction.scores[None].to(device), self._features(example)
+            example.image[None].to(self.device),
+            example.prediction.scores[None].to(self.device),
+            self._features(example),
         )
 
     def _features(self, example: Example) -> Tensor | None:
@@ -63,11 +64,11 @@ class Filtering(Method):
 class Oracle(Filtering):
     """The filter with true labels for an embedding: what a perfect cue would give."""
 
-    def __init__(self, values: Mapping[str, Sequence[float]], start: Setting) -> None:
-        super().__init__(LearnedCue(torch.nn.Identity()), values, start)
+    def __init__(self, values: Mapping[str, Sequence[float]], start: Setting, device: torch.device = CPU) -> None:
+        super().__init__(LearnedCue(torch.nn.Identity()), values, start, device)
 
     def _features(self, example: Example) -> Tensor | None:
-        return example.truth[None, None].float()
+        return example.truth[None, None].to(self.device).float()
 
 
 def _point(setting: Setting) -> FilterSetting:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from crispseg.data import Prediction
@@ -12,6 +13,8 @@ from crispseg.inference.batch import resize, to_probabilities
 
 Setting = Mapping[str, float]
 """A value for each parameter of a method."""
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,18 @@ class Example:
 
     @cached_property
     def probabilities(self) -> Tensor:
-        """(1, C, H, W), upsampled as every method takes them."""
+        """(1, C, H, W), upsampled as every method takes them, on the CPU."""
+        return self.probabilities_on(CPU)
+
+    def probabilities_on(self, device: torch.device) -> Tensor:
+        """The same, upsampled on a device."""
         size = (self.image.shape[-2], self.image.shape[-1])
-        return to_probabilities(resize(self.prediction.scores[None], size), self.prediction.kind)
+        scores = resize(self.prediction.scores[None].to(device), size)
+        return to_probabilities(scores, self.prediction.kind)
+
+    def rgb_on(self, device: torch.device) -> Tensor:
+        """(1, 3, H, W) image in [0, 1] on a device."""
+        return self.image[None].to(device) / 255
 
     def afresh(self) -> "Example":
         """The same with nothing computed yet, to be timed."""
@@ -47,11 +59,13 @@ class Method(ABC):
     Args:
         values: What to try of each parameter, in ascending order; a parameter with one value stays as it is.
         start: Where the search begins.
+        device: Where it works, and what its memory is counted on.
     """
 
-    def __init__(self, values: Mapping[str, Sequence[float]], start: Setting) -> None:
+    def __init__(self, values: Mapping[str, Sequence[float]], start: Setting, device: torch.device = CPU) -> None:
         self.values = dict(values)
         self.start = dict(start)
+        self.device = device
 
     @abstractmethod
     def run(self, example: Example, setting: Setting) -> Tensor:
@@ -78,7 +92,7 @@ class After(Method):
     """A method whose scores come from another one, which was tuned before and stays as it is."""
 
     def __init__(self, first: Method, setting: Setting, second: Method) -> None:
-        super().__init__(second.values, second.start)
+        super().__init__(second.values, second.start, second.device if first.device == CPU else first.device)
         self.first = first
         self.setting = setting
         self.second = second

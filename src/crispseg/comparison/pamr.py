@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from crispseg.comparison.method import Example, Method, Setting
+from crispseg.comparison.method import CPU, Example, Method, Setting
 from crispseg.ops import local_distance, local_filter
 from crispseg.window import Window
 
@@ -19,16 +19,16 @@ class PAMR(Method):
     channels. A pixel has no part in its own average, and what lies outside the image in none.
     """
 
-    def __init__(self) -> None:
-        super().__init__({"width": (0.05, 0.1, 0.2, 0.4), "passes": _PASSES}, {"width": 0.1, "passes": 10})
+    def __init__(self, device: torch.device = CPU) -> None:
+        super().__init__({"width": (0.05, 0.1, 0.2, 0.4), "passes": _PASSES}, {"width": 0.1, "passes": 10}, device)
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """The refined probabilities."""
-        weights = pamr_weights(example.image[None] / 255, setting["width"])
-        scores = example.probabilities
+        weights = pamr_weights(example.rgb_on(self.device), setting["width"])
+        scores = example.probabilities_on(self.device)
         for _ in range(int(setting["passes"])):
             scores = _average(scores, weights)
-        return scores
+        return scores.cpu()
 
 
 def pamr_weights(image: Tensor, width: float) -> list[Tensor]:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crispseg.comparison.method import Example, Method, Setting
+from crispseg.comparison.method import CPU, Example, Method, Setting
 
 _RADII = (1, 2, 4, 8, 16)
 _SIZES = (5, 9, 15)
@@ -13,33 +13,34 @@ _SIZES = (5, 9, 15)
 class KorniaGuided(Method):
     """`kornia.filters.guided_blur` of the probabilities, guided by the image (He et al. 2010)."""
 
-    def __init__(self) -> None:
-        super().__init__({"radius": _RADII, "eps": (1e-4, 1e-3, 1e-2)}, {"radius": 4, "eps": 1e-3})
+    def __init__(self, device: torch.device = CPU) -> None:
+        super().__init__({"radius": _RADII, "eps": (1e-4, 1e-3, 1e-2)}, {"radius": 4, "eps": 1e-3}, device)
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """The filtered probabilities."""
         from kornia.filters import guided_blur  # noqa: PLC0415 - an optional package
 
         size = 2 * int(setting["radius"]) + 1
-        filtered: Tensor = guided_blur(example.image[None] / 255, example.probabilities, size, setting["eps"])
-        return filtered
+        image, scores = example.rgb_on(self.device), example.probabilities_on(self.device)
+        filtered: Tensor = guided_blur(image, scores, size, setting["eps"])
+        return filtered.cpu()
 
 
 class KorniaJointBilateral(Method):
     """`kornia.filters.joint_bilateral_blur` of the probabilities, guided by the image."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device = CPU) -> None:
         values = {"size": _SIZES, "sigma_color": (0.05, 0.1, 0.2, 0.4), "sigma_space": (1, 2, 4)}
-        super().__init__(values, {"size": 9, "sigma_color": 0.1, "sigma_space": 2})
+        super().__init__(values, {"size": 9, "sigma_color": 0.1, "sigma_space": 2}, device)
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """The filtered probabilities."""
         from kornia.filters import joint_bilateral_blur  # noqa: PLC0415 - an optional package
 
         size, space = int(setting["size"]), (setting["sigma_space"], setting["sigma_space"])
-        image = example.image[None] / 255
-        filtered: Tensor = joint_bilateral_blur(example.probabilities, image, size, setting["sigma_color"], space)
-        return filtered
+        image, scores = example.rgb_on(self.device), example.probabilities_on(self.device)
+        filtered: Tensor = joint_bilateral_blur(scores, image, size, setting["sigma_color"], space)
+        return filtered.cpu()
 
 
 class OpenCVGuided(Method):
@@ -64,18 +65,18 @@ class RankSEG(Method):
     It looks at no image; it decides from probabilities, whatever they come from.
     """
 
-    def __init__(self) -> None:
-        super().__init__({"iou": (0, 1)}, {"iou": 0})
+    def __init__(self, device: torch.device = CPU) -> None:
+        super().__init__({"iou": (0, 1)}, {"iou": 0}, device)
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """The labels."""
         from rankseg import RankSEG as Decision  # noqa: PLC0415 - an optional package
 
         decide = Decision(metric="IoU" if setting["iou"] else "dice", output_mode="multiclass", solver="RMA")
-        scores, classes = example.probabilities, example.prediction.classes
+        scores, classes = example.probabilities_on(self.device), example.prediction.classes
         if len(classes) == 1:
             return torch.full(scores.shape[-2:], classes[0])
         if scores.shape[1] == 1:  # a class against background
             scores = torch.cat([1 - scores, scores], 1)
-        decided: Tensor = decide.predict(scores)[0].long()
+        decided: Tensor = decide.predict(scores)[0].long().cpu()
         return torch.tensor(classes)[decided]

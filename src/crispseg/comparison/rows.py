@@ -99,8 +99,8 @@ def _tuned_row(name: str, cue: str, windows: tuple[int, ...], passes: tuple[int,
     )
 
 
-def _peer(name: str, package: str, method: Callable[[], Method]) -> Row:
-    return Row(name, "peers", lambda *_: method(), package=package)
+def _peer(name: str, package: str | None, method: Callable[[torch.device], Method]) -> Row:
+    return Row(name, "peers", lambda choices, _: method(choices.device), package=package)
 
 
 def _with_crf(name: str, *, boundaries: bool = False) -> Row:
@@ -116,7 +116,7 @@ def _with_crf(name: str, *, boundaries: bool = False) -> Row:
 
 def _oracle(name: str, values: Mapping[str, tuple[float, ...]]) -> Row:
     start = {"window": 9, "dilation": 1, "hardness": 100, "passes": 7}
-    return Row(name, "bound", lambda *_: Oracle(values, start))
+    return Row(name, "bound", lambda choices, _: Oracle(values, start, choices.device))
 
 
 _TABLE_1 = [_paper_row(*row) for row in _PAPER]
@@ -131,13 +131,13 @@ ROWS = (
     Row("dense CRF", "peers", lambda *_: CRF(), package="pydensecrf"),
     _peer("kornia guided filter", "kornia", KorniaGuided),
     _peer("kornia joint bilateral", "kornia", KorniaJointBilateral),
-    _peer("OpenCV guided filter", "cv2.ximgproc", OpenCVGuided),
-    Row("PAMR", "peers", lambda *_: PAMR()),
+    Row("OpenCV guided filter", "peers", lambda *_: OpenCVGuided(), package="cv2.ximgproc"),
+    _peer("PAMR", None, PAMR),
     _peer("RankSEG", "rankseg", RankSEG),
     Row(
         "narrow embedding, tuned + RankSEG",
         "peers",
-        lambda _, earlier: After(*earlier["narrow embedding, tuned"], RankSEG()),
+        lambda choices, earlier: After(*earlier["narrow embedding, tuned"], RankSEG(choices.device)),
         needs=("narrow embedding, tuned",),
         package="rankseg",
     ),

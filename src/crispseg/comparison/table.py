@@ -207,7 +207,7 @@ class _Measuring:
         for example, truth in self._tracked(self.images.reported, METRICS, f"{row.name}: reporting"):
             run = partial(method.run, setting=found.setting)
             if not times:
-                peak = peak_memory(lambda: run(example.afresh()), self.device)  # noqa: B023 - called here and now
+                peak = peak_memory(lambda: run(example.afresh()), method.device)  # noqa: B023 - called here and now
             result, milliseconds = timed(lambda: run(example.afresh()), self.device)  # noqa: B023 - likewise
             times.append(milliseconds)
             accuracy.add(_labels(result, example), truth)
