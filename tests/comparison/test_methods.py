@@ -138,10 +138,18 @@ def test_peers_are_called_as_their_packages_say() -> None:
     torch.testing.assert_close(guided, GuidedBlur(5, 0.01)(image, scores))
     bilateral = KorniaJointBilateral().run(scene, {"size": 5, "sigma_color": 0.2, "sigma_space": 2})
     torch.testing.assert_close(bilateral, JointBilateralBlur(5, 0.2, (2.0, 2.0))(scores, image))
-    guide = image[0].permute(1, 2, 0).contiguous().numpy()
-    by_class = [ximgproc.guidedFilter(guide, channel.numpy(), 2, 0.01) for channel in scores[0]]
+    guide = scene.image.permute(1, 2, 0).contiguous().numpy()
+    by_class = [ximgproc.guidedFilter(guide, channel.numpy(), 2, 0.01 * 255**2) for channel in scores[0]]
     opencv = OpenCVGuided().run(scene, {"radius": 2, "eps": 0.01})
     np.testing.assert_allclose(opencv[0].numpy(), np.stack(by_class), atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("eps", [1e-4, 1e-3, 1e-2, 1e-1])
+def test_both_guided_filters_are_one_away_from_the_border(eps: float) -> None:
+    scene, setting = example(), {"radius": 2, "eps": eps}
+    kornia, opencv = (method.run(scene, setting)[..., 6:-6, 6:-6] for method in (KorniaGuided(), OpenCVGuided()))
+    torch.testing.assert_close(opencv, kornia, rtol=0, atol=1e-4)
 
 
 @torch.no_grad()

@@ -8,13 +8,15 @@ from crispseg.comparison.method import CPU, Example, Method, Setting
 
 _RADII = (1, 2, 4, 8, 16)
 _SIZES = (5, 9, 15)
+_EPS = (1e-4, 1e-3, 1e-2, 1e-1)
+"""Added to the variance of colours in [0, 1]."""
 
 
 class KorniaGuided(Method):
     """`kornia.filters.guided_blur` of the probabilities, guided by the image (He et al. 2010)."""
 
     def __init__(self, device: torch.device = CPU) -> None:
-        super().__init__({"radius": _RADII, "eps": (1e-4, 1e-3, 1e-2)}, {"radius": 4, "eps": 1e-3}, device)
+        super().__init__({"radius": _RADII, "eps": _EPS}, {"radius": 4, "eps": 1e-3}, device)
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """The filtered probabilities."""
@@ -47,15 +49,16 @@ class OpenCVGuided(Method):
     """`cv2.ximgproc.guidedFilter` of the probabilities, guided by the image."""
 
     def __init__(self) -> None:
-        super().__init__({"radius": _RADII, "eps": (1e-4, 1e-3, 1e-2)}, {"radius": 4, "eps": 1e-3})
+        super().__init__({"radius": _RADII, "eps": _EPS}, {"radius": 4, "eps": 1e-3})
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """The filtered probabilities."""
         from cv2 import ximgproc  # noqa: PLC0415 - an optional package
 
-        guide = np.ascontiguousarray(example.image.permute(1, 2, 0).numpy().astype(np.float32) / 255)
+        guide = np.ascontiguousarray(example.image.permute(1, 2, 0).numpy().astype(np.float32))
         scores = np.ascontiguousarray(example.probabilities[0].permute(1, 2, 0).numpy())
-        filtered = ximgproc.guidedFilter(guide, scores, int(setting["radius"]), setting["eps"])
+        # In steps of 255: OpenCV takes small determinants for 0, which colours in [0, 1] have at every eps below 0.01.
+        filtered = ximgproc.guidedFilter(guide, scores, int(setting["radius"]), setting["eps"] * 255**2)
         return torch.from_numpy(filtered).reshape(scores.shape).permute(2, 0, 1)[None]
 
 
