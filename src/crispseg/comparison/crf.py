@@ -7,8 +7,8 @@ from crispseg.inference.crf import DenseCRF
 
 _VALUES = {
     "bilateral_weight": (1, 2, 4, 8),
-    "bilateral_xy": (10, 20, 40, 80),
-    "bilateral_rgb": (3, 5, 10),
+    "bilateral_xy": (5, 10, 20, 40, 80),
+    "bilateral_rgb": (2, 3, 5, 10),
     "spatial_weight": (0.5, 1, 3),
     "spatial_xy": (1, 3),
 }

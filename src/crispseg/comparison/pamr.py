@@ -20,7 +20,9 @@ class PAMR(Method):
     """
 
     def __init__(self, device: torch.device = CPU) -> None:
-        super().__init__({"width": (0.05, 0.1, 0.2, 0.4), "passes": _PASSES}, {"width": 0.1, "passes": 10}, device)
+        super().__init__(
+            {"width": (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4), "passes": _PASSES}, {"width": 0.1, "passes": 10}, device
+        )
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """The refined probabilities."""
