@@ -36,6 +36,16 @@ def test_a_planted_optimum_is_found_and_nothing_is_measured_twice() -> None:
     assert len(keys) < 12, "not every combination"
 
 
+def test_what_is_best_of_one_may_hang_on_another() -> None:
+    """Wide windows pay only with many passes: the width moves in the second round."""
+
+    def gains(settings: Sequence[Setting]) -> list[tuple[float, ...]]:
+        return [(-abs(setting["width"] - setting["passes"] / 7), setting["passes"] / 2) for setting in settings]
+
+    found = search(Planted(), gains)
+    assert found.setting == {"width": 4, "passes": 25, "fixed": 3}
+
+
 def test_a_best_value_at_the_end_of_what_was_tried_is_said() -> None:
     method = Planted()
     found = search(method, lambda settings: [(setting["width"] + setting["passes"], 0.0) for setting in settings])

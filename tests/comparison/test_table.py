@@ -1,6 +1,8 @@
 """`crispseg table`: disjoint images, numbers that agree with `evaluate`, rows that are taken up again."""
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,14 @@ from PIL import Image
 
 from crispseg import InputError
 from crispseg.cli.main import main
-from crispseg.comparison import compare
-from crispseg.comparison.measure import peak_memory
+from crispseg.comparison import compare, memory
+from crispseg.comparison.peers import RankSEG
 from crispseg.comparison.rows import ROWS, Choices
 from crispseg.comparison.table import _installed, choose_rows
 from crispseg.data import LabelledPredictions
 from crispseg.models import EmbeddingNet
 from crispseg.models.saving import save_network
+from tests.comparison.test_methods import example as scene_of
 from tests.fakes import write_boundaries, write_coarse_scores, write_folder
 
 SOME = ["rgb 9x9 x1", "PAMR", "oracle 9x9 x7"]
@@ -31,6 +34,12 @@ def root(tmp_path: Path) -> Path:
     write_coarse_scores(tmp_path, tmp_path / "scores")
     write_boundaries(tmp_path, tmp_path / "edges")
     return tmp_path
+
+
+@pytest.fixture
+def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is not measured: a process takes seconds to start."""
+    monkeypatch.setattr(memory.Memory, "peak", lambda *_: None)
 
 
 def options(root: Path) -> list[str]:
@@ -60,6 +69,7 @@ def test_the_table_has_its_rows_in_three_formats(root: Path, capsys: pytest.Capt
     assert oracle["metrics"]["boundary_f"]["value"] > baseline["metrics"]["boundary_f"]["value"]
     assert rgb["settings"]["hardness"] in [tried["settings"]["hardness"] for tried in rgb["search"]]
     assert len(rgb["search"]) == 5
+    assert baseline["search"] == [{"settings": {}, "miou": 0, "trimap_4": 0}]
     for row in content["rows"]:
         assert row["milliseconds"] > 0
         assert len(row["metrics"]) == 9
@@ -72,6 +82,7 @@ def test_the_table_has_its_rows_in_three_formats(root: Path, capsys: pytest.Capt
     assert {(line["window"], line["passes"]) for line in surface} >= {(5, 1), (15, 25)}
 
 
+@pytest.mark.usefixtures("no_process")
 def test_reported_images_are_not_those_that_were_tuned_on(root: Path) -> None:
     """Tuned on images 0 and 3: the numbers are those of `evaluate` on the others, with the setting that was found."""
     assert main(["table", *options(root), "--rows", "rgb 9x9 x1"]) == 0
@@ -88,6 +99,7 @@ def test_reported_images_are_not_those_that_were_tuned_on(root: Path) -> None:
         assert values["low"] == pytest.approx(after["gain"][name]["low"], abs=1e-2)
 
 
+@pytest.mark.usefixtures("no_process")
 def test_a_table_that_was_stopped_goes_on(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["table", *options(root), "--rows", *SOME]) == 0
     whole = table(root)
@@ -102,6 +114,7 @@ def test_a_table_that_was_stopped_goes_on(root: Path, monkeypatch: pytest.Monkey
         assert before["search"] == after["search"]
 
 
+@pytest.mark.usefixtures("no_process")
 def test_rows_of_other_data_or_damaged_ones_are_not_taken(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3)
     with pytest.raises(InputError, match="measured with tune_every 3, and now it is 2; choose another --output"):
@@ -115,6 +128,7 @@ def test_rows_of_other_data_or_damaged_ones_are_not_taken(root: Path, monkeypatc
         compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3, resume=True)
 
 
+@pytest.mark.usefixtures("no_process")
 def test_rows_of_other_weights_are_not_taken(root: Path) -> None:
     choices = Choices(CHOICES.device, str(root / "net.safetensors"))
     for index, seed in enumerate((0, 1)):
@@ -177,15 +191,25 @@ def test_a_part_of_a_package_may_be_missing() -> None:
 
 def test_memory_that_cannot_be_told_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "folder").mkdir()
-    monkeypatch.setattr("crispseg.comparison.measure._CLEAR", tmp_path / "folder")  # as a file that may not be written
-    assert peak_memory(lambda: torch.ones(8), torch.device("cpu")) is None
+    monkeypatch.setattr(memory, "_CLEAR", tmp_path / "folder")  # as a file that may not be written
+    assert memory.peak_on_cpu(lambda: torch.ones(8)) is None
 
 
-def test_memory_is_what_a_call_takes_at_its_peak() -> None:
-    def call() -> None:
-        first = torch.ones(32 * 2**20)  # 128 MiB
-        second = first + 1
-        del first, second
-
-    peak = peak_memory(call, torch.device("cpu"))
-    assert peak is None or peak == pytest.approx(256, rel=0.1)
+@pytest.mark.skipif(sys.platform != "linux", reason="the resident set of Linux")
+def test_memory_is_that_of_the_method_whatever_was_freed_before() -> None:
+    small = scene_of((48, 64))
+    scene = replace(small, image=small.image.repeat(1, 8, 8))
+    planes = 4 * 384 * 512 / 2**20
+    blocks = [torch.ones(2**20) for _ in range(64)]  # 4 MiB each, which the allocator keeps for later
+    del blocks
+    rows = {row.name: row for row in ROWS}
+    rgb, ranked = rows["rgb 9x9 x1"].build(CHOICES, {}), RankSEG()
+    with memory.Memory(CHOICES) as measured:
+        alone = measured.peak("rgb 9x9 x1", rgb, rgb.start, {}, scene)
+        baseline = measured.peak("baseline", ranked, {}, {}, scene)
+    assert alone is not None
+    assert baseline is not None
+    assert alone == pytest.approx(
+        (81 + 3 + 3 + 3) * planes, rel=0.25
+    )  # weights, colours, probabilities before and after
+    assert 3 * planes < baseline < 12 * planes  # of three classes

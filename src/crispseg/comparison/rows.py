@@ -148,3 +148,8 @@ ROWS = (
     _with_crf("narrow embedding, tuned"),
 )
 """Every row, in the order in which they are measured and shown."""
+
+
+def row_named(name: str) -> Row:
+    """The row of that name."""
+    return next(row for row in ROWS if row.name == name)

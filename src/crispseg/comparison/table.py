@@ -15,7 +15,8 @@ from rich.progress import Progress
 from torch import Tensor
 
 from crispseg.checks import check_choice
-from crispseg.comparison.measure import peak_memory, timed
+from crispseg.comparison.measure import timed
+from crispseg.comparison.memory import Memory
 from crispseg.comparison.method import Baseline, Example, Method, Setting
 from crispseg.comparison.result import Result, read_result, write_result
 from crispseg.comparison.rows import NARROW, ROWS, Choices, Row
@@ -99,21 +100,22 @@ def compare(
     context = describe(data, choices, tune_every)
     make_folder(folder)
     task = None if progress is None else progress.add_task("rows", total=len(chosen))
-    measuring = _Measuring(images, choices.device, progress)
     earlier: dict[str, tuple[Method, Setting]] = {}
     results = []
-    for row in chosen:
-        method = alone[row.name] if row.name in alone else row.build(choices, earlier)
-        made_on = {**context, "searched": method.values, "start": method.start,
-                   "after": {name: earlier[name][1] for name in row.needs}}  # fmt: skip
-        result = read_result(row.name, folder, made_on)
-        if result is None:
-            result = measuring.measure(row, method)
-            write_result(result, folder, made_on)
-        earlier[row.name] = method, result.setting
-        results.append(result)
-        if progress and task is not None:
-            progress.advance(task)
+    with Memory(choices) as memory:
+        measuring = _Measuring(images, choices.device, memory, progress)
+        for row in chosen:
+            method = alone[row.name] if row.name in alone else row.build(choices, earlier)
+            before = {name: earlier[name][1] for name in row.needs}
+            made_on = {**context, "searched": method.values, "start": method.start, "after": before}
+            result = read_result(row.name, folder, made_on)
+            if result is None:
+                result = measuring.measure(row, method, before)
+                write_result(result, folder, made_on)
+            earlier[row.name] = method, result.setting
+            results.append(result)
+            if progress and task is not None:
+                progress.advance(task)
     return results, left_out
 
 
@@ -185,12 +187,14 @@ class _Measuring:
     Args:
         images: The images.
         device: What to wait for when time is taken.
+        memory: Measures it.
         progress: Shows how far it is.
     """
 
-    def __init__(self, images: Images, device: torch.device, progress: Progress | None) -> None:
+    def __init__(self, images: Images, device: torch.device, memory: Memory, progress: Progress | None) -> None:
         self.images = images
         self.device = device
+        self.memory = memory
         self.progress = progress
         self.before = self._count(Baseline(), [{}], BASELINE)[0]
         for name in MEASURED:
@@ -200,15 +204,15 @@ class _Measuring:
                     "boundary; choose another --tune-every"
                 )
 
-    def measure(self, row: Row, method: Method) -> Result:
-        """Search on the tuning images, then measure on the others."""
+    def measure(self, row: Row, method: Method, earlier: Mapping[str, Setting]) -> Result:
+        """Search on the tuning images, then measure on the others; `earlier` are settings of rows it builds on."""
         found = search(method, lambda settings: self._gains(method, settings, row.name))
         accuracy, times, peak = Accuracy(self.images.data.classes), list[float](), None
         for example, truth in self._tracked(self.images.reported, METRICS, f"{row.name}: reporting"):
             run = partial(method.run, setting=found.setting)
             if not times:
-                peak = peak_memory(lambda: run(example.afresh()), method.device)  # noqa: B023 - called here and now
-            result, milliseconds = timed(lambda: run(example.afresh()), self.device)  # noqa: B023 - likewise
+                peak = self.memory.peak(row.name, method, found.setting, earlier, example.afresh())
+            result, milliseconds = timed(lambda: run(example.afresh()), self.device)  # noqa: B023 - called here and now
             times.append(milliseconds)
             accuracy.add(_labels(result, example), truth)
         return Result(

@@ -1,0 +1,119 @@
+"""Peak memory of a method, above what was there before.
+
+On CUDA PyTorch counts it. On a CPU the resident set of a process of its own does, since libraries need not allocate
+through PyTorch. In the process of the table blocks that were freed before lie about, which hide a part of what a call
+takes, or break up and add to it; in the other one every larger block is a mapping of its own, gone when it is freed.
+"""
+
+import gc
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import torch
+
+from crispseg.comparison.method import Example, Method, Setting
+from crispseg.comparison.rows import Choices, row_named
+
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_FIXED_THRESHOLDS = {"MALLOC_MMAP_THRESHOLD_": str(2**16), "MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_TOP_PAD_": "0"}
+"""Of the allocator of Linux, which reads them when a process starts."""
+
+
+class Memory:
+    """Measures peaks, with one process for all that is measured on a CPU.
+
+    Args:
+        choices: What the rows are made with.
+    """
+
+    def __init__(self, choices: Choices) -> None:
+        self.choices = choices
+        self._worker = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_ignore_interrupts)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def peak(
+        self, row: str, method: Method, setting: Setting, earlier: Mapping[str, Setting], example: Example
+    ) -> float | None:
+        """Megabytes that a row takes for an example; None where that cannot be told.
+
+        Args:
+            row: Its name.
+            method: Its method.
+            setting: Of the method.
+            earlier: Settings of the rows that it builds on, by their names.
+            example: With nothing computed yet.
+        """
+        if method.device.type == "cuda":
+            return peak_on_cuda(lambda: method.run(example.afresh(), setting), method.device)
+        if method.device.type != "cpu" or not _CLEAR.exists():
+            return None
+        try:
+            with _inherited(_FIXED_THRESHOLDS):
+                return self._worker.submit(_peak, row, self.choices, setting, earlier, example).result()
+        except BrokenProcessPool:  # the system ended it, for want of memory
+            return None
+
+
+def peak_on_cpu(call: Callable[[], object]) -> float | None:
+    """Megabytes that a call adds to the resident set of this process; None where that is not told."""
+    call()  # libraries load, threads start
+    gc.collect()
+    try:
+        _CLEAR.write_text("5")  # the peak starts anew
+    except OSError:  # not allowed here
+        return None
+    before = _kilobytes("VmRSS")
+    call()
+    return max(_kilobytes("VmHWM") - before, 0) / 2**10
+
+
+def peak_on_cuda(call: Callable[[], object], device: torch.device) -> float:
+    """Megabytes of PyTorch's tensors that a call takes above what is there."""
+    call()  # libraries load
+    gc.collect()
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    call()
+    return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+
+
+def _peak(
+    row: str, choices: Choices, setting: Setting, earlier: Mapping[str, Setting], example: Example
+) -> float | None:
+    built = {name: (row_named(name).build(choices, {}), found) for name, found in earlier.items()}
+    method = row_named(row).build(choices, built)
+    with torch.inference_mode():
+        return peak_on_cpu(lambda: method.run(example.afresh(), setting))
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process of the table ends this one
+
+
+@contextmanager
+def _inherited(settings: Mapping[str, str]) -> Iterator[None]:
+    """What a process that is started now finds in its environment."""
+    environment = dict(os.environ)
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+
+
+def _kilobytes(name: str) -> int:
+    [line] = [line for line in _STATUS.read_text().splitlines() if line.startswith(f"{name}:")]
+    return int(line.split()[1])
