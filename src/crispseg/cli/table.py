@@ -77,7 +77,7 @@ def main(arguments: Sequence[str]) -> None:
     choices = Choices(choose_device(options.device), options.weights)
     data = read_data(options)
     with progress_bar() as progress:
-        results, left_out = compare(
+        results, times, left_out = compare(
             data,
             options.output,
             choices,
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str]) -> None:
             resume=options.resume,
             progress=progress,
         )
-    rows, context = lines_of(results), describe(data, choices, options.tune_every)
+    rows, context = lines_of(results, times), describe(data, choices, options.tune_every)
     table = as_markdown(rows, context, left_out)
     write_text(options.output / "table.md", table)
     write_text(options.output / "table.tex", as_latex(rows))

@@ -28,8 +28,6 @@ class Result:
     """Points of mIoU and trimap mIoU gained on the tuning images at each setting that was tried."""
     accuracy: Accuracy
     """On the other images."""
-    milliseconds: float
-    """Median over those images."""
     peak_mb: float | None
 
 

@@ -18,7 +18,7 @@ _PASSES = (1, 2, 4, 7, 12, 18, 25)
 def surface(
     data: LabelledPredictions, choices: Choices, *, tune_every: int, progress: Progress | None = None
 ) -> list[dict[str, Any]]:
-    """Gains on the tuning images for each window and number of passes, at the hardness that suits them best."""
+    """Gains on the tuning images for each window, hardness and number of passes."""
     result = tune(
         data,
         Sharpener(learned_cue(choices.weights)).eval().to(choices.device),
@@ -29,11 +29,8 @@ def surface(
         progress=progress,
     )
     lines = []
-    for size in _WINDOWS:
-        for passes in _PASSES:
-            points = [point for point in result.after if (point.window.size, point.iterations) == (size, passes)]
-            best = max(points, key=result.value)
-            miou, trimap = result.gain(best)
-            lines.append({"window": size, "dilation": 1, "hardness": best.hardness, "passes": passes,
-                          "miou": miou, "trimap_4": trimap})  # fmt: skip
+    for point in result.after:
+        miou, trimap = result.gain(point)
+        setting = {"window": point.window.size, "dilation": 1, "hardness": point.hardness, "passes": point.iterations}
+        lines.append({**setting, "miou": miou, "trimap_4": trimap})
     return lines

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from torch import Tensor
 
 from crispseg.checks import check_choice
-from crispseg.comparison.measure import timed
+from crispseg.comparison.measure import milliseconds
 from crispseg.comparison.memory import Memory
 from crispseg.comparison.method import Baseline, Example, Method, Setting
 from crispseg.comparison.result import Result, read_result, write_result
@@ -30,6 +30,8 @@ from crispseg.inference.tune import MEASURED
 from crispseg.writing import make_folder
 
 BASELINE = "baseline"
+_TIMED = 7
+"""Images on which methods are timed."""
 
 
 class Images:
@@ -73,8 +75,8 @@ def compare(
     tune_every: int = 6,
     resume: bool = False,
     progress: Progress | None = None,
-) -> tuple[list[Result], dict[str, str]]:
-    """Tune and measure rows of the table; each is written as soon as it is known.
+) -> tuple[list[Result], dict[str, float], dict[str, str]]:
+    """Tune and measure rows of the table; each is written as soon as it is known. All are timed together at the end.
 
     Args:
         data: Images with true labels, predictions and perhaps boundary maps.
@@ -86,7 +88,8 @@ def compare(
         progress: Shows how far it is.
 
     Returns:
-        What was found, in the order of `ROWS`, and why other rows were left out, by name.
+        What was found, in the order of `ROWS`; milliseconds for an image, by the names of the rows; and why other rows
+        were left out, by name.
 
     Raises:
         InputError: If an option makes no sense, a file cannot be read or does not fit, or `output` holds rows while
@@ -116,7 +119,7 @@ def compare(
             results.append(result)
             if progress and task is not None:
                 progress.advance(task)
-    return results, left_out
+        return results, measuring.time(earlier), left_out
 
 
 def choose_rows(names: Sequence[str] | None, *, boundaries: bool) -> tuple[list[Row], dict[str, str]]:
@@ -207,14 +210,11 @@ class _Measuring:
     def measure(self, row: Row, method: Method, earlier: Mapping[str, Setting]) -> Result:
         """Search on the tuning images, then measure on the others; `earlier` are settings of rows it builds on."""
         found = search(method, lambda settings: self._gains(method, settings, row.name))
-        accuracy, times, peak = Accuracy(self.images.data.classes), list[float](), None
+        accuracy, peak = Accuracy(self.images.data.classes), None
         for example, truth in self._tracked(self.images.reported, METRICS, f"{row.name}: reporting"):
-            run = partial(method.run, setting=found.setting)
-            if not times:
+            if not accuracy.images:
                 peak = self.memory.peak(row.name, method, found.setting, earlier, example.afresh())
-            result, milliseconds = timed(lambda: run(example.afresh()), self.device)  # noqa: B023 - called here and now
-            times.append(milliseconds)
-            accuracy.add(_labels(result, example), truth)
+            accuracy.add(_labels(method.run(example, found.setting), example), truth)
         return Result(
             name=row.name,
             group=row.group,
@@ -222,9 +222,17 @@ class _Measuring:
             edges=found.edges,
             search=_as_lines(found),
             accuracy=accuracy,
-            milliseconds=median(times),
             peak_mb=peak,
         )
+
+    def time(self, methods: Mapping[str, tuple[Method, Setting]]) -> dict[str, float]:
+        """Median milliseconds of each, over a few reported images on which all take turns."""
+        chosen = self.images.reported[:: math.ceil(len(self.images.reported) / _TIMED)]
+        times: dict[str, list[float]] = {name: [] for name in methods}
+        for example, _ in self._tracked(chosen, (), "timing"):
+            for name, (method, setting) in methods.items():
+                times[name].append(milliseconds(partial(method.run, example.afresh(), setting), self.device))
+        return {name: median(values) for name, values in times.items()}
 
     def _gains(self, method: Method, settings: Sequence[Setting], name: str) -> list[tuple[float, ...]]:
         """Points of mIoU and trimap mIoU that each setting gains on the tuning images."""
