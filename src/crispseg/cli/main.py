@@ -16,6 +16,7 @@ COMMANDS = {
     "predict": "run a trained network over images",
     "convert": "take over weights that were released for Caffe",
     "boundaries": "measure boundary maps with the benchmark of BSDS500",
+    "figure": "draw the figures of the paper, and those it lacks",
     "info": "show versions, devices, implementations and weights",
 }
 """Every command has a module of its name here, with a function `main(arguments)`."""
@@ -25,6 +26,7 @@ EXTRAS = {
     "google.protobuf": "caffe",
     "jsonargparse": "train",
     "lightning": "train",
+    "matplotlib": "figures",
     "pycocotools": "data",
     "pydensecrf": "crf",
     "scipy": "data",
