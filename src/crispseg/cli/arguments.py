@@ -64,17 +64,22 @@ def add_scores_option(parser: CommandParser) -> None:
     )
 
 
-def add_data_options(parser: CommandParser) -> None:
-    """Options that name images, labels and predictions."""
+def add_labelled_options(parser: CommandParser) -> None:
+    """Options that name images and labels."""
     parser.add_argument("--images", type=Path, required=True, metavar="FOLDER", help="images")
     parser.add_argument(
         "--labels", type=Path, required=True, metavar="FOLDER", help="true label maps: indexed or greyscale PNG"
     )
     parser.add_argument(
-        "--predictions", type=Path, required=True, metavar="FOLDER", help="label maps or scores, one for each image"
-    )
-    parser.add_argument(
         "--void", type=int, default=IGNORE_INDEX, help="true label of pixels without a class (default: %(default)s)"
+    )
+
+
+def add_data_options(parser: CommandParser) -> None:
+    """Options that name images, labels and predictions."""
+    add_labelled_options(parser)
+    parser.add_argument(
+        "--predictions", type=Path, required=True, metavar="FOLDER", help="label maps or scores, one for each image"
     )
     parser.add_argument("--classes", type=int, help="number of classes (default: the number of score channels)")
     add_scores_option(parser)

@@ -17,6 +17,7 @@ COMMANDS = {
     "predict": "run a trained network over images",
     "convert": "take over weights that were released for Caffe",
     "boundaries": "measure boundary maps with the benchmark of BSDS500",
+    "figure": "draw the figures of the paper, and those it lacks",
     "info": "show versions, devices, implementations and weights",
 }
 """Every command has a module of its name here, with `build_parser()` and `main(arguments)`."""
@@ -28,6 +29,7 @@ EXTRAS = {
     "jsonargparse": "train",
     "kornia": "peers",
     "lightning": "train",
+    "matplotlib": "figures",
     "pycocotools": "data",
     "pydensecrf": "crf",
     "rankseg": "peers",

@@ -27,18 +27,8 @@ class Stages:
 
 def add_stage_options(parser: CommandParser) -> None:
     """Options that choose the cue, the filter and the CRF."""
+    add_window_options(parser)
     group = parser.add_argument_group("filter")
-    group.add_argument(
-        "--window",
-        type=int,
-        help="side of the window, odd: how far a pixel looks for others that belong with it "
-        f"(default: {DEFAULT_WINDOW.size})",
-    )
-    group.add_argument(
-        "--dilation",
-        type=int,
-        help=f"distance in pixels from one neighbour to the next (default: {DEFAULT_WINDOW.dilation})",
-    )
     group.add_argument(
         "--hardness",
         type=float,
@@ -56,6 +46,22 @@ def add_stage_options(parser: CommandParser) -> None:
         help="infer a dense CRF after the filter, with the parameters of a network by its name "
         f"({', '.join(PRESETS)}), or with five numbers and commas between them: weight, pixels and colours of the "
         "bilateral Gaussian, weight and pixels of the spatial one",
+    )
+
+
+def add_window_options(parser: CommandParser) -> None:
+    """Options that choose the window."""
+    group = parser.add_argument_group("window")
+    group.add_argument(
+        "--window",
+        type=int,
+        help="side of the window, odd: how far a pixel looks for others that belong with it "
+        f"(default: {DEFAULT_WINDOW.size})",
+    )
+    group.add_argument(
+        "--dilation",
+        type=int,
+        help=f"distance in pixels from one neighbour to the next (default: {DEFAULT_WINDOW.dilation})",
     )
 
 
@@ -115,7 +121,7 @@ def build_stages(options: Namespace) -> Stages:
         return Stages(None, crf)
     sharpener = Sharpener(
         cue,
-        window=_window(options),
+        window=build_window(options),
         hardness=options.hardness,
         iterations=options.iterations,
     )
@@ -149,7 +155,8 @@ def build_cue(options: Namespace) -> Cue | None:
     return None
 
 
-def _window(options: Namespace) -> Window:
+def build_window(options: Namespace) -> Window:
+    """The window that the options describe."""
     size = DEFAULT_WINDOW.size if options.window is None else options.window
     return Window(size, DEFAULT_WINDOW.dilation if options.dilation is None else options.dilation)
 

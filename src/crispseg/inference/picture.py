@@ -24,8 +24,8 @@ def before_after(image: Tensor, before: Tensor, after: Tensor, palette: tuple[in
         after: (H, W) labels.
         palette: Red, green, blue of each label; a default where None or where it is too short.
     """
-    colours = _colours(palette, highest=int(max(before.max(), after.max())))
-    panels = [image, _overlay(image, before, colours), _overlay(image, after, colours)]
+    colours = label_colours(palette, int(max(before.max(), after.max())))
+    panels = [image, overlay(image, before, colours), overlay(image, after, colours)]
     top, left, height, width = most_changed(before, after)
     details = [panel[:, top : top + height, left : left + width] for panel in panels]
     size = _panel_size(image.shape[-1], image.shape[-2])
@@ -61,12 +61,14 @@ def most_changed(before: Tensor, after: Tensor) -> tuple[int, int, int, int]:
     return top, left, height, width
 
 
-def _colours(palette: tuple[int, ...] | None, highest: int) -> Tensor:
+def label_colours(palette: tuple[int, ...] | None, highest: int) -> Tensor:
+    """(labels, 3) colours, 0 to 255, of labels up to the highest; a default where the palette is None or too short."""
     flat = palette if palette is not None and len(palette) // 3 > highest else default_palette(highest + 1)
     return torch.tensor(flat, dtype=torch.float32).reshape(-1, 3)
 
 
-def _overlay(image: Tensor, labels: Tensor, colours: Tensor) -> Tensor:
+def overlay(image: Tensor, labels: Tensor, colours: Tensor) -> Tensor:
+    """(3, H, W) uint8 image, tinted by the colours of its (H, W) labels."""
     tint = colours[labels].permute(2, 0, 1)
     return ((1 - _OPACITY) * image + _OPACITY * tint).round().to(torch.uint8)
 

@@ -1,0 +1,235 @@
+"""The figures that `crispseg figure` draws: the options of each, and how it comes from them."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from crispseg.checks import check_count
+from crispseg.cli.arguments import (
+    CommandParser,
+    add_data_options,
+    add_labelled_options,
+    add_scores_option,
+    choose_device,
+    progress_bar,
+    read_data,
+)
+from crispseg.cli.stages import (
+    add_cue_options,
+    add_stage_options,
+    add_window_options,
+    build_cue,
+    build_stages,
+    build_window,
+)
+from crispseg.cues import Cue
+from crispseg.cues.cue import EmbeddingCue
+from crispseg.data import LabelledFolder, read_image, read_prediction
+from crispseg.data.boundary import BOUNDARY_SUFFIXES
+from crispseg.data.files import pair_files
+from crispseg.errors import InputError
+from crispseg.figures import (
+    compare,
+    compute_masks,
+    count_distances,
+    draw_boundary,
+    draw_comparison,
+    draw_embedding,
+    draw_passes,
+    draw_reliability,
+    draw_speed,
+    read_surface,
+    read_table,
+)
+from crispseg.figures.reliability import MARGINS
+from crispseg.inference.one_image import fitted_boundary, naming, sharpen_one
+
+_PATCH = 41
+
+_MASK = 21
+"""Side of the windows whose masks are drawn: large enough to look at."""
+
+_FARTHEST = {"learned": 4.0, "rgb": 1.0, "soft": 0.5, "contour": 1.0}
+"""Where the distances of a cue end on the page: twice the far margin; where colours seldom differ more; the largest."""
+
+
+def add_boundary_options(parser: CommandParser) -> None:
+    """What `crispseg figure boundary` understands."""
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="image file")
+    parser.add_argument("--prediction", type=Path, required=True, metavar="FILE", help="its label map or scores")
+    parser.add_argument(
+        "--middle",
+        type=_pixel,
+        metavar="x,y",
+        help="middle of the part that is magnified, from the upper left corner (default: where most changed)",
+    )
+    add_scores_option(parser)
+    add_stage_options(parser)
+
+
+def boundary(options: Namespace) -> Figure:
+    """The figure that the options describe."""
+    stages = build_stages(options)
+    image, prediction = read_image(options.image), read_prediction(options.prediction, options.scores)
+    boundary = fitted_boundary(options.boundaries, image)
+    with naming(options.prediction):
+        result = sharpen_one(stages.sharpener, image, prediction, boundary, crf=stages.crf)
+    return draw_boundary(image, result.before, result.after, prediction.palette, middle=options.middle)
+
+
+def add_embedding_options(parser: CommandParser) -> None:
+    """What `crispseg figure embedding` understands."""
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="image file")
+    parser.add_argument(
+        "--pixels",
+        nargs="+",
+        type=_pixel,
+        default=[],
+        metavar="x,y",
+        help="where to look, from the upper left corner (default: where windows are divided best)",
+    )
+    parser.add_argument("--count", type=int, default=4, help="pixels that are chosen (default: %(default)s)")
+    parser.add_argument(
+        "--patch",
+        type=int,
+        help=f"side of the patches in pixels, odd (default: the window's, or {_PATCH} with several passes)",
+    )
+    group = parser.add_argument_group("mask")
+    group.add_argument("--window", type=int, default=_MASK, help="side of the window, odd (default: %(default)s)")
+    group.add_argument("--dilation", type=int, default=1, help="pixels between two neighbours (default: %(default)s)")
+    group.add_argument("--hardness", type=float, help="λ of the learned mask (default: that of the cue)")
+    group.add_argument("--iterations", type=int, default=1, help="passes of the filter (default: %(default)s)")
+    add_cue_options(parser)
+
+
+def _pixel(text: str) -> tuple[int, int]:
+    try:
+        x, y = map(int, text.split(","))
+    except ValueError as error:
+        raise InputError(f"pixel {text!r}: expected two whole numbers with a comma, x,y") from error
+    return x, y
+
+
+def embedding(options: Namespace) -> Figure:
+    """The figure that the options describe."""
+    cue = _moved(build_cue(options), options)
+    if not isinstance(cue, EmbeddingCue):
+        raise InputError(f"--cue {options.cue} has no embedding to draw; take learned, rgb or soft")
+    image, window = read_image(options.image), build_window(options)
+    patch = options.patch or (_PATCH if options.iterations > 1 else 2 * window.radius + 1)
+    masks = compute_masks(
+        image,
+        cue,
+        window,
+        pixels=options.pixels,
+        count=options.count,
+        hardness=options.hardness,
+        iterations=options.iterations,
+        apart=patch,
+    )
+    return draw_embedding(image, masks, patch)
+
+
+def _moved(cue: Cue | None, options: Namespace) -> Cue | None:
+    return None if cue is None else cue.eval().to(choose_device(options.device))
+
+
+def add_comparison_options(parser: CommandParser) -> None:
+    """What `crispseg figure comparison` understands."""
+    add_data_options(parser)
+    parser.add_argument("--names", nargs="+", metavar="NAME", help="images by their file names without ending")
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=3,
+        help="images where none are named, evenly over the folder (default: %(default)s)",
+    )
+    add_stage_options(parser)
+
+
+def comparison(options: Namespace) -> Figure:
+    """The figure that the options describe."""
+    stages = build_stages(options)
+    if stages.sharpener is None:
+        raise InputError("--cue none leaves nothing that is ours to draw; choose a cue")
+    data = read_data(options)
+    with progress_bar() as progress:
+        chosen = _choose(data.folder, options)
+        return draw_comparison(compare(data, chosen, stages.sharpener, crf=stages.crf, progress=progress))
+
+
+def _choose(folder: LabelledFolder, options: Namespace) -> list[int]:
+    """Indices of the images that are named, or of some that lie evenly over the folder."""
+    if options.names is None:
+        check_count("count", options.count)
+        count = min(options.count, len(folder))
+        return [(2 * index + 1) * len(folder) // (2 * count) for index in range(count)]
+    stems = [path.stem for path in folder.images]
+    for name in options.names:
+        if name not in stems:
+            raise InputError(f"no image {name!r} in {options.images}; the first is {stems[0]!r}")
+    return [stems.index(name) for name in options.names]
+
+
+def add_reliability_options(parser: CommandParser) -> None:
+    """What `crispseg figure reliability` understands."""
+    add_labelled_options(parser)
+    parser.add_argument("--every", type=int, default=1, help="take every n-th image (default: all)")
+    ends = ", ".join(f"{name} {value:g}" for name, value in _FARTHEST.items())
+    parser.add_argument(
+        "--farthest", type=float, metavar="DISTANCE", help=f"end of the axis, which holds what lies beyond ({ends})"
+    )
+    add_window_options(parser)
+    add_cue_options(parser)
+
+
+def reliability(options: Namespace) -> Figure:
+    """The figure that the options describe."""
+    cue = _moved(build_cue(options), options)
+    if cue is None:
+        raise InputError("--cue none has no distances to draw; choose a cue")
+    data = LabelledFolder(options.images, options.labels, options.void)
+    boundaries = None
+    if options.boundaries is not None:
+        boundaries = pair_files(data.images, options.boundaries, BOUNDARY_SUFFIXES, "boundary map")
+    with progress_bar() as progress:
+        counts = count_distances(
+            data,
+            cue,
+            build_window(options),
+            farthest=_FARTHEST[options.cue] if options.farthest is None else options.farthest,
+            boundaries=boundaries,
+            every=options.every,
+            progress=progress,
+        )
+    margins = MARGINS if options.cue == "learned" else None
+    return draw_reliability(counts, margins=margins, cue=options.cue)
+
+
+def add_passes_options(parser: CommandParser) -> None:
+    """What `crispseg figure passes` understands."""
+    parser.add_argument("surface", type=Path, metavar="SURFACE", help="surface.json that `crispseg table` wrote")
+
+
+def passes(options: Namespace) -> Figure:
+    """The figure that the options describe."""
+    return draw_passes(read_surface(options.surface))
+
+
+def add_speed_options(parser: CommandParser) -> None:
+    """What `crispseg figure speed` understands."""
+    parser.add_argument("table", type=Path, metavar="TABLE", help="table.json that `crispseg table` wrote")
+    parser.add_argument("--rows", nargs="+", metavar="NAME", help="rows to draw (default: all but the oracle's)")
+
+
+def speed(options: Namespace) -> Figure:
+    """The figure that the options describe."""
+    rows = read_table(options.table)
+    if options.rows is None:
+        return draw_speed([row for row in rows if row.group != "bound"])
+    names = [row.name for row in rows]
+    for name in options.rows:
+        if name not in names:
+            raise InputError(f"{options.table}: no row {name!r}; expected one of {', '.join(names)}")
+    return draw_speed([row for row in rows if row.name in options.rows])

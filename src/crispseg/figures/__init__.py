@@ -1,0 +1,31 @@
+"""Figures of a paper: drawn from tensors and tables, written as PNG or PDF. The only room that knows matplotlib."""
+
+from crispseg.figures.boundary import draw_boundary
+from crispseg.figures.comparison import Compared, compare, draw_comparison
+from crispseg.figures.embedding import Masks, compute_masks, draw_embedding
+from crispseg.figures.page import check_output, write_figure
+from crispseg.figures.passes import draw_passes
+from crispseg.figures.reliability import DistanceCounts, count_distances, draw_reliability
+from crispseg.figures.speed import draw_speed
+from crispseg.figures.tables import SurfaceRow, TableRow, read_surface, read_table
+
+__all__ = [
+    "Compared",
+    "DistanceCounts",
+    "Masks",
+    "SurfaceRow",
+    "TableRow",
+    "check_output",
+    "compare",
+    "compute_masks",
+    "count_distances",
+    "draw_boundary",
+    "draw_comparison",
+    "draw_embedding",
+    "draw_passes",
+    "draw_reliability",
+    "draw_speed",
+    "read_surface",
+    "read_table",
+    "write_figure",
+]

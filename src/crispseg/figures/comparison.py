@@ -1,0 +1,122 @@
+"""Images, truth and what several methods make of them, beside each other (figure 4 of the paper)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from matplotlib.figure import Figure
+from rich.progress import Progress
+from torch import Tensor
+
+from crispseg.data import LabelledPredictions
+from crispseg.data.sample import IGNORE_INDEX
+from crispseg.errors import InputError
+from crispseg.figures.boundary import add_frame, magnify
+from crispseg.figures.page import CAPTION, GAP, TEXT_WIDTH, Place, add_caption, add_panel, house_style, new_figure
+from crispseg.inference import DenseCRF, Sharpener
+from crispseg.inference.one_image import fitted_boundary, naming, sharpen_one
+from crispseg.inference.picture import label_colours, most_changed
+
+_VOID = 128
+"""Grey of pixels whose true label is not known, of 255."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An image, and the labels that it was given."""
+
+    image: Tensor
+    """(3, H, W) uint8."""
+    labels: Mapping[str, Tensor]
+    """(H, W) labels by their caption, "baseline" and "ours" among them; `IGNORE_INDEX` is void."""
+    palette: tuple[int, ...] | None = None
+    """Red, green, blue of each label; a default where None or where it is too short."""
+
+
+def compare(
+    data: LabelledPredictions,
+    indices: Sequence[int],
+    sharpener: Sharpener,
+    *,
+    crf: DenseCRF | None = None,
+    progress: Progress | None = None,
+) -> list[Compared]:
+    """Give truth, baseline and ours of some images; with a CRF, also the CRF on each of the latter two.
+
+    Args:
+        data: Images, truth and predictions.
+        indices: Which of them.
+        sharpener: Makes ours.
+        crf: The CRF; None leaves its two columns out.
+        progress: Shows how far it is.
+
+    Raises:
+        InputError: If a file cannot be read or does not fit.
+    """
+    compared = []
+    for index in progress.track(indices, description="sharpening") if progress else indices:
+        sample, prediction = data.read(index)
+        boundary = fitted_boundary(data.boundaries[index], sample.image)
+        with naming(data.files[index]):
+            result = sharpen_one(sharpener, sample.image, prediction, boundary)
+            labels = {"truth": sample.labels, "baseline": result.before, "ours": result.after}
+            if crf is not None:
+                # What has been sharpened is not sharpened again.
+                for caption, scores in (("CRF", prediction.scores), ("ours + CRF", result.scores)):
+                    said = replace(prediction, scores=scores)
+                    labels[caption] = sharpen_one(None, sample.image, said, crf=crf).after
+        compared.append(Compared(sample.image, labels, prediction.palette))
+    return compared
+
+
+@house_style()
+def draw_comparison(compared: Sequence[Compared]) -> Figure:
+    """Draw for every image a row, and below it the part where ours differs most from the baseline, magnified.
+
+    Args:
+        compared: What to draw; all with the same captions.
+
+    Raises:
+        InputError: If there is nothing to draw.
+    """
+    if not compared:
+        raise InputError("no image to draw; expected at least one")
+    captions = ["image", *compared[0].labels]
+    width = (TEXT_WIDTH - (len(captions) - 1) * GAP) / len(captions)
+    heights = [width * item.image.shape[-2] / item.image.shape[-1] for item in compared]
+    figure = new_figure(TEXT_WIDTH, CAPTION + sum(2 * height + 3 * GAP for height in heights) - 2 * GAP)
+    for column, caption in enumerate(captions):
+        add_caption(figure, Place(column * (width + GAP), CAPTION, width, 0), caption)
+    top = CAPTION
+    for item, height in zip(compared, heights, strict=True):
+        _draw_rows(figure, item, Place(0, top, width, height))
+        top += 2 * height + 3 * GAP
+    return figure
+
+
+def _draw_rows(figure: Figure, item: Compared, first: Place) -> None:
+    """One image: whole panels from the first place on, and below them what is magnified."""
+    part = most_changed(item.labels["baseline"], item.labels["ours"])
+    colours = label_colours(item.palette, max(_highest(labels) for labels in item.labels.values()))
+    pictures = [item.image, *(paint(labels, colours) for labels in item.labels.values())]
+    for column, pixels in enumerate(pictures):
+        place = first._replace(left=column * (first.width + GAP))
+        add_frame(add_panel(figure, place, pixels), part)
+        magnify(add_panel(figure, place._replace(top=first.top + first.height + GAP), pixels), part)
+
+
+def _highest(labels: Tensor) -> int:
+    return int(labels.masked_fill(labels == IGNORE_INDEX, 0).max())
+
+
+def paint(labels: Tensor, colours: Tensor) -> Tensor:
+    """(H, W) labels as a (3, H, W) uint8 picture, void grey.
+
+    Example:
+        >>> paint(torch.tensor([[0, 1, 255]]), torch.tensor([[1, 2, 3], [4, 5, 6]]))[:, 0].T.tolist()
+        [[1, 2, 3], [4, 5, 6], [128, 128, 128]]
+    """
+    void = labels == IGNORE_INDEX
+    painted = colours[labels.masked_fill(void, 0)].to(torch.uint8)
+    painted[void] = _VOID
+    return painted.permute(2, 0, 1)

@@ -1,0 +1,206 @@
+"""What an embedding says around single pixels, beside what colours say (figure 2 of the paper)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+from torch import Tensor
+
+from crispseg.checks import check_count
+from crispseg.cues import RGBCue
+from crispseg.cues.cue import EmbeddingCue
+from crispseg.errors import InputError
+from crispseg.figures.page import (
+    CAPTION,
+    GAP,
+    OKABE_ITO,
+    TEXT_WIDTH,
+    Place,
+    add_caption,
+    add_panel,
+    check_pixel,
+    house_style,
+    new_figure,
+)
+from crispseg.ops import affinity, local_filter
+from crispseg.window import Window
+
+_CLIPPED = 0.01
+"""Share of the pixels that may be darker or lighter than a principal component is drawn."""
+
+_FAR = 10.0
+"""Hardness times a distance that is as far as any: a weight of exp(-10)."""
+
+
+@dataclass(frozen=True)
+class Masks:
+    """What belongs with each of some pixels."""
+
+    pixels: tuple[tuple[int, int], ...]
+    """x, y of each."""
+    components: Tensor
+    """(3, H, W) uint8: the embedding's principal components, as red, green and blue."""
+    learned: Tensor
+    """(pixels, H, W): how much every pixel contributes to the filtered score of that one, by the embedding; the most
+    is 1."""
+    colour: Tensor
+    """The same by colours."""
+
+
+@torch.no_grad()
+def compute_masks(
+    image: Tensor,
+    cue: EmbeddingCue,
+    window: Window,
+    *,
+    pixels: Sequence[tuple[int, int]] = (),
+    count: int = 4,
+    hardness: float | None = None,
+    iterations: int = 1,
+    apart: int = 41,
+) -> Masks:
+    """Find the masks of pixels by a cue, and by colours at their default hardness.
+
+    Args:
+        image: (3, H, W) uint8.
+        cue: Gives the embedding, on its own device.
+        window: The neighbours.
+        pixels: x, y of each; where there are none, `count` of those whose window the cue divides best.
+        count: How many are chosen.
+        hardness: λ; the cue's default where None.
+        iterations: Passes of the filter. One gives the weights of the window (eq. 3).
+        apart: Pixels that are chosen lie at least as far from each other.
+
+    Raises:
+        InputError: If a pixel lies outside the image, or a count is below 1.
+    """
+    check_count("count", count)
+    check_count("iterations", iterations)
+    for pixel in pixels:
+        check_pixel(pixel, image)
+    device = next((parameter.device for parameter in cue.parameters()), torch.device("cpu"))
+    rgb = image[None].to(device).float() / 255
+    embedding = cue(rgb)
+    chosen_hardness = cue.default_hardness if hardness is None else hardness
+    distance = cue.distance(embedding, window)
+    weights = affinity(distance, chosen_hardness)
+    chosen = tuple(pixels) or _choose(distance[0].clamp(max=_FAR / chosen_hardness), count, apart)
+    colours = RGBCue()
+    by_colour = colours.weights(rgb, window, colours.default_hardness)
+    return Masks(
+        pixels=chosen,
+        components=principal_components(embedding[0]),
+        learned=_masks(weights, window, chosen, iterations),
+        colour=_masks(by_colour, window, chosen, iterations),
+    )
+
+
+def principal_components(embedding: Tensor) -> Tensor:
+    """(D, H, W) embedding to the (3, H, W) uint8 of its three principal components over all pixels.
+
+    Each is stretched to the whole range, but for a hundredth of the pixels at both ends. Missing ones are grey.
+    """
+    values = embedding.double().flatten(1)
+    values = values - values.mean(1, keepdim=True)
+    vectors = torch.linalg.eigh(values @ values.T).eigenvectors.flip(1)[:, :3]
+    # An eigenvector has no sign of its own: its largest entry is made positive, so that the colours do not change.
+    largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
+    components = (vectors * largest.sign()).T @ values
+    ordered = components.sort(1).values
+    last = ordered.shape[1] - 1
+    low, high = (ordered[:, round(share * last)][:, None] for share in (_CLIPPED, 1 - _CLIPPED))
+    stretched = torch.full((3, values.shape[1]), 0.5, dtype=torch.float64)
+    spread = (high - low).clamp(min=torch.finfo(torch.float64).tiny)
+    stretched[: len(components)] = ((components - low) / spread).clamp(0, 1).cpu()
+    return (255 * stretched).round().to(torch.uint8).reshape(3, *embedding.shape[1:])
+
+
+def _choose(distance: Tensor, count: int, apart: int) -> tuple[tuple[int, int], ...]:
+    """x, y of the pixels whose distances vary most, none near another or, where there is room, near the border."""
+    divided = distance.var(0, correction=0).cpu()
+    height, width = divided.shape
+    rows, columns = min(apart // 2, (height - 1) // 2), min(apart // 2, (width - 1) // 2)
+    inside = torch.full_like(divided, -torch.inf)
+    inside[rows : height - rows, columns : width - columns] = divided[rows : height - rows, columns : width - columns]
+    chosen: list[tuple[int, int]] = []
+    while len(chosen) < count and inside.isfinite().any():
+        y, x = divmod(int(inside.argmax()), width)
+        chosen.append((x, y))
+        inside[max(y - apart, 0) : y + apart + 1, max(x - apart, 0) : x + apart + 1] = -torch.inf
+    return tuple(chosen)
+
+
+def _masks(weights: Tensor, window: Window, pixels: Sequence[tuple[int, int]], iterations: int) -> Tensor:
+    """(pixels, H, W): the derivative of each pixel's filtered score by all scores, which is linear in them."""
+    scores = weights.new_zeros(1, len(pixels), *weights.shape[-2:]).requires_grad_()
+    columns, rows = zip(*pixels, strict=True)
+    with torch.enable_grad():
+        filtered = local_filter(scores, weights, window, iterations=iterations)
+        picked = filtered[0, torch.arange(len(pixels)), torch.tensor(rows), torch.tensor(columns)].sum()
+    (shares,) = torch.autograd.grad(picked, scores)
+    return (shares[0] / shares[0].amax((1, 2), keepdim=True)).cpu()
+
+
+@house_style()
+def draw_embedding(image: Tensor, masks: Masks, patch: int) -> Figure:
+    """Draw the image and its embedding on the left, and for every pixel a row: patch, embedding, both masks.
+
+    Args:
+        image: (3, H, W) uint8.
+        masks: What to draw.
+        patch: Side of the patches in pixels, odd.
+
+    Raises:
+        InputError: If `patch` is even or below 3.
+    """
+    if patch < 3 or patch % 2 == 0:
+        raise InputError(f"patch is {patch} pixels; expected an odd number of 3 or more")
+    rows, aspect = len(masks.pixels), image.shape[-1] / image.shape[-2]
+    # The two pictures on the left are together as high as the rows on the right.
+    side = (TEXT_WIDTH - 4 * GAP - aspect * ((rows - 2) * GAP) / 2) / (4 + aspect * rows / 2)
+    high = (rows * side + (rows - 2) * GAP) / 2
+    figure = new_figure(TEXT_WIDTH, CAPTION + rows * side + (rows - 1) * GAP)
+    for index, pixels in enumerate((image, masks.components)):
+        whole = add_panel(figure, Place(0, CAPTION + index * (high + GAP), aspect * high, high), pixels)
+        for number, pixel in enumerate(masks.pixels, start=1):
+            _mark_patch(whole, pixel, patch, str(number))
+    add_caption(figure, Place(0, CAPTION, aspect * high, high), "image, and its embedding")
+    for column, caption in enumerate(("patch", "embedding", "learned mask", "colour mask")):
+        place = Place(aspect * high + GAP + column * (side + GAP), CAPTION, side, side)
+        add_caption(figure, place, caption)
+        for row, (x, y) in enumerate(masks.pixels):
+            shown = (image, masks.components, masks.learned[row], masks.colour[row])[column]
+            panel = add_panel(figure, place._replace(top=CAPTION + row * (side + GAP)), shown)
+            panel.set_facecolor("lightgrey")  # beyond the image
+            panel.set(xlim=(x - patch / 2, x + patch / 2), ylim=(y + patch / 2, y - patch / 2))
+            _mark_centre(panel, x, y)
+            if column == 0:
+                _outlined(panel, (0.05, 0.94), str(row + 1), transform=panel.transAxes, ha="left", va="top")
+    return figure
+
+
+def _mark_patch(axes: Axes, pixel: tuple[int, int], patch: int, number: str) -> None:
+    x, y = pixel
+    for colour, width in (("black", 1.6), ("white", 0.8)):
+        axes.add_patch(
+            Rectangle(
+                (x - patch / 2, y - patch / 2), patch, patch, fill=False, edgecolor=colour, lw=width, clip_on=True
+            )
+        )
+    _outlined(axes, (x - patch / 2, y - patch / 2 - 2), number, ha="left", va="bottom")
+
+
+def _mark_centre(axes: Axes, x: int, y: int) -> None:
+    axes.plot(x, y, "o", markersize=4, markerfacecolor="none", markeredgecolor="black", markeredgewidth=1.6)
+    axes.plot(x, y, "o", markersize=4, markerfacecolor="none", markeredgecolor=OKABE_ITO[4], markeredgewidth=0.8)
+
+
+def _outlined(axes: Axes, place: tuple[float, float], text: str, **options: Any) -> None:  # noqa: ANN401 - matplotlib's
+    """White text within black, readable on any picture."""
+    outline = [withStroke(linewidth=1.6, foreground="black")]
+    axes.text(*place, text, color="white", path_effects=outline, clip_on=True, **options)

@@ -1,0 +1,139 @@
+"""The page that every figure is drawn on: widths, fonts, colours, and files that come out the same every time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from matplotlib import rc_context, rcdefaults, rcParams
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from crispseg.errors import InputError
+from crispseg.writing import check_writable, make_folder, written_whole
+
+COLUMN_WIDTH = 3.3
+"""Inches; one of two columns of a paper."""
+TEXT_WIDTH = 6.9
+"""Inches; both columns."""
+CAPTION = 0.17
+"""Inches; a line above a panel."""
+GAP = 0.05
+"""Inches; between panels."""
+
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Colours that the colour-blind tell apart (Okabe & Ito 2008), without the yellow, which is too pale for a line."""
+GREY = "#777777"
+
+FIGURE_SUFFIXES = (".png", ".pdf")
+
+_STYLE: dict[Any, Any] = {
+    "font.size": 7.5,
+    "axes.labelsize": 7.5,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.2,
+    "figure.dpi": 300,
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,  # text stays text, as publishers want it
+}
+
+_METADATA = {
+    ".png": {"Software": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Our fonts and lines while a figure is drawn or written, whatever the user's matplotlibrc says."""
+    with rc_context():
+        rcdefaults()
+        rcParams.update(_STYLE)
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty page, in inches; what is drawn on it can be measured."""
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+class Place(NamedTuple):
+    """Where something lies on the page: inches from its upper left corner."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+def add_axes(figure: Figure, place: Place) -> Axes:
+    """Axes at a place."""
+    width, height = figure.get_size_inches()
+    bottom = height - place.top - place.height
+    return figure.add_axes((place.left / width, bottom / height, place.width / width, place.height / height))
+
+
+def add_panel(figure: Figure, place: Place, pixels: Tensor) -> Axes:
+    """A panel that a (3, H, W) uint8 picture, or a (H, W) one in [0, 1], fills from edge to edge."""
+    axes = add_axes(figure, place)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    shown = pixels.permute(1, 2, 0) if pixels.ndim == 3 else pixels
+    axes.imshow(shown.cpu().numpy(), cmap="gray", vmin=0, vmax=1, aspect="auto")
+    return axes
+
+
+def add_caption(figure: Figure, place: Place, text: str) -> None:
+    """A word above a panel at that place."""
+    width, height = figure.get_size_inches()
+    middle = place.left + place.width / 2
+    figure.text(middle / width, 1 - (place.top - 0.045) / height, text, ha="center", va="baseline")
+
+
+def check_pixel(pixel: tuple[int, int], image: Tensor) -> None:
+    """Refuse an x, y that is not in a (3, H, W) image.
+
+    Raises:
+        InputError: If it is not.
+    """
+    (x, y), (height, width) = pixel, image.shape[-2:]
+    if not (0 <= x < width and 0 <= y < height):
+        raise InputError(f"pixel {x},{y} lies outside the image; expected x below {width} and y below {height}")
+
+
+def check_output(path: Path) -> None:
+    """Refuse, before any work, a file that `write_figure` could not write.
+
+    Raises:
+        InputError: If its ending is neither .png nor .pdf, or its folder cannot be written to.
+    """
+    if path.suffix.lower() not in FIGURE_SUFFIXES:
+        raise InputError(f"output {path}: unknown ending; expected {' or '.join(FIGURE_SUFFIXES)}")
+    make_folder(path.absolute().parent)
+    check_writable(path)
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG of 300 dots an inch or as PDF, by the ending, whole or not at all.
+
+    The same figure gives the same bytes: the file carries no date.
+
+    Raises:
+        InputError: If the ending is neither, or the file cannot be written.
+    """
+    check_output(path)
+    suffix = path.suffix.lower()
+    with house_style(), written_whole(path) as temporary:
+        figure.savefig(temporary, format=suffix[1:], metadata=_METADATA[suffix])

@@ -1,0 +1,94 @@
+"""What methods gain against the time that they take."""
+
+from collections.abc import Sequence
+from itertools import cycle
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from crispseg.errors import InputError
+from crispseg.figures.labels import place_names
+from crispseg.figures.page import GREY, OKABE_ITO, TEXT_WIDTH, Place, add_axes, house_style, new_figure
+from crispseg.figures.tables import METRICS, TableRow
+
+_MARKER = 4.0
+"""Points across."""
+
+
+@house_style()
+def draw_speed(rows: Sequence[TableRow]) -> Figure:
+    """Draw the points that were gained against milliseconds for an image, mIoU above trimap.
+
+    Every group has a colour, every row its name and the 95 % interval of its gain; filled are those on the Pareto
+    front, which no other row beats in both.
+
+    Args:
+        rows: What was measured.
+
+    Raises:
+        InputError: If a row took no time, or there are more names than place.
+    """
+    for row in rows:
+        if row.milliseconds <= 0:
+            raise InputError(f"row {row.name!r} took {row.milliseconds:g} ms; expected a time above 0")
+    height = 2.7
+    figure = new_figure(TEXT_WIDTH, 2 * height + 0.6)
+    for index, (metric, word) in enumerate(METRICS.items()):
+        axes = add_axes(figure, Place(0.42, 0.08 + index * (height + 0.12), TEXT_WIDTH - 0.5, height))
+        axes.set_ylabel(f"gain in {word} (points)")
+        _draw_rows(axes, rows, metric)
+        axes.tick_params(labelbottom=index == 1)
+    axes.set_xlabel("milliseconds per image")
+    return figure
+
+
+def pareto_front(rows: Sequence[TableRow], metric: str) -> list[TableRow]:
+    """The rows that no other row beats, being at least as fast and gaining at least as much; fastest first."""
+    front: list[TableRow] = []
+    for row in sorted(rows, key=lambda row: (row.milliseconds, -row.gains[metric].gain)):
+        if not front or row.gains[metric].gain > front[-1].gains[metric].gain:
+            front.append(row)
+    return front
+
+
+def _draw_rows(axes: Axes, rows: Sequence[TableRow], metric: str) -> None:
+    front = pareto_front(rows, metric)
+    colours = dict(zip(dict.fromkeys(row.group for row in rows), cycle(OKABE_ITO), strict=False))
+    axes.axhline(0, color=GREY, linewidth=0.6, zorder=0)
+    steps = [(row.milliseconds, row.gains[metric].gain) for row in front]
+    axes.step(*zip(*steps, strict=True), where="post", color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    for row in rows:
+        gain, colour = row.gains[metric], colours[row.group]
+        axes.plot([row.milliseconds] * 2, [gain.low, gain.high], color=colour, linewidth=0.6, zorder=2)
+        filled = colour if row in front else "white"
+        axes.plot(row.milliseconds, gain.gain, "o", markersize=_MARKER, color=colour, markerfacecolor=filled, zorder=3)
+    _scale(axes, rows)
+    ordered = [*front, *(row for row in rows if row not in front)]
+    place_names(
+        axes,
+        [(row.milliseconds, row.gains[metric].gain) for row in ordered],
+        [row.name for row in ordered],
+        [colours[row.group] for row in ordered],
+        np.concatenate([_marks(axes, row, metric) for row in rows]),
+    )
+
+
+def _scale(axes: Axes, rows: Sequence[TableRow]) -> None:
+    """Milliseconds in equal steps of factors, as plain numbers, with some room for names."""
+    axes.set_xscale("log")
+    times = [row.milliseconds for row in rows]
+    axes.set_xlim(min(times) / 1.7, max(times) * 1.7)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylim(*axes.get_ylim())  # where it is now: names are placed in it
+
+
+def _marks(axes: Axes, row: TableRow, metric: str) -> np.ndarray:
+    """(2, 4) pixels: the boxes that point and bar of a row cover."""
+    gain = row.gains[metric]
+    half = _MARKER / 2 * axes.figure.dpi / 72
+    points = [(row.milliseconds, value) for value in (gain.gain, gain.low, gain.high)]
+    middle, low, high = axes.transData.transform(points)
+    return np.array([[*middle - half, *middle + half], [low[0] - 1, low[1], high[0] + 1, high[1]]])

@@ -1,0 +1,118 @@
+"""What `crispseg table` wrote, read back for the figures."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from crispseg.errors import InputError
+
+METRICS = {"miou": "mIoU", "trimap_4": "trimap mIoU"}
+"""The metrics that are drawn, and their names in words."""
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class SurfaceRow:
+    """The points that one setting gained."""
+
+    window: int
+    dilation: int
+    hardness: float
+    passes: int
+    gains: Mapping[str, float]
+    """By the names of `METRICS`."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Points gained, and the ends of their 95 % interval."""
+
+    gain: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """What a method gained, and what it took."""
+
+    name: str
+    group: str
+    milliseconds: float
+    """For one image."""
+    gains: Mapping[str, Interval]
+    """By the names of `METRICS`."""
+
+
+def read_surface(path: Path) -> list[SurfaceRow]:
+    """Read a surface.json.
+
+    Raises:
+        InputError: If it cannot be read or is not as `crispseg table` writes it.
+    """
+    return _read(path, "surface.json", _surface_row)
+
+
+def read_table(path: Path) -> list[TableRow]:
+    """Read a table.json.
+
+    Raises:
+        InputError: If it cannot be read or is not as `crispseg table` writes it.
+    """
+    return _read(path, "table.json", _table_row)
+
+
+def _surface_row(row: Mapping[str, Any]) -> SurfaceRow:
+    return SurfaceRow(
+        window=int(_number(row, "window")),
+        dilation=int(_number(row, "dilation")),
+        hardness=_number(row, "hardness"),
+        passes=int(_number(row, "passes")),
+        gains={name: _number(row, name) for name in METRICS},
+    )
+
+
+def _table_row(row: Mapping[str, Any]) -> TableRow:
+    metrics = {name: row["metrics"][name] for name in METRICS}
+    return TableRow(
+        name=str(row["name"]),
+        group=str(row["group"]),
+        milliseconds=_number(row, "milliseconds"),
+        gains={
+            name: Interval(*(_number(metric, key) for key in ("gain", "low", "high")))
+            for name, metric in metrics.items()
+        },
+    )
+
+
+def _number(row: Mapping[str, Any], key: str) -> float:
+    value = row[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"its {key!r} is {value!r}, no number")
+    return float(value)
+
+
+def _read(path: Path, what: str, row_of: Callable[[Mapping[str, Any]], R]) -> list[R]:
+    expected = f"expected a {what} that `crispseg table` wrote"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:  # neither UTF-8 nor JSON
+        raise InputError(f"{path}: no JSON ({error}); {expected}") from error
+    rows = content.get("rows") if isinstance(content, dict) else None
+    if not isinstance(rows, list) or not rows:
+        raise InputError(f"{path}: has no rows; {expected}")
+    read = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            read.append(row_of(row))
+        except KeyError as error:
+            raise InputError(f"{path}: row {number} has no {error}; {expected}") from error
+        except TypeError as error:
+            raise InputError(f"{path}: row {number} is not as expected ({error}); {expected}") from error
+    return read
