@@ -1,6 +1,6 @@
 """The figures that `crispseg figure` draws: the options of each, and how it comes from them."""
 
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -107,7 +107,7 @@ def _pixel(text: str) -> tuple[int, int]:
     try:
         x, y = map(int, text.split(","))
     except ValueError as error:
-        raise InputError(f"pixel {text!r}: expected two whole numbers with a comma, x,y") from error
+        raise ArgumentTypeError(f"{text!r} is no pixel; expected two whole numbers with a comma, x,y") from error
     return x, y
 
 
