@@ -126,7 +126,7 @@ def embedding(options: Namespace) -> Figure:
         count=options.count,
         hardness=options.hardness,
         iterations=options.iterations,
-        apart=patch,
+        apart=2 * patch,
     )
     return draw_embedding(image, masks, patch)
 

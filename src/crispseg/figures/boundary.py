@@ -57,7 +57,7 @@ def draw_boundary(
         add_caption(figure, place, caption)
         if labels is not None:
             add_contours(whole, labels, 0.25)
-            add_contours(detail, labels, 0.8)
+            add_contours(detail, labels, 0.6)
         add_frame(whole, part)
         magnify(detail, part)
     return figure

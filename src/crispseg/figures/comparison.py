@@ -17,8 +17,8 @@ from crispseg.inference import DenseCRF, Sharpener
 from crispseg.inference.one_image import naming, sharpen_one
 from crispseg.inference.picture import label_colours, most_changed
 
-_VOID = 128
-"""Grey of pixels whose true label is not known, of 255."""
+_VOID = 225
+"""Light grey of pixels whose true label is not known, of 255: 128 is a class in the default palette."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def paint(labels: Tensor, colours: Tensor) -> Tensor:
 
     Example:
         >>> paint(torch.tensor([[0, 1, 255]]), torch.tensor([[1, 2, 3], [4, 5, 6]]))[:, 0].T.tolist()
-        [[1, 2, 3], [4, 5, 6], [128, 128, 128]]
+        [[1, 2, 3], [4, 5, 6], [225, 225, 225]]
     """
     void = labels == IGNORE_INDEX
     painted = colours[labels.masked_fill(void, 0)].to(torch.uint8)

@@ -33,6 +33,9 @@ from crispseg.window import Window
 _CLIPPED = 0.01
 """Share of the pixels that may be darker or lighter than a principal component is drawn."""
 
+_LINE = 0.07
+"""Height of a number, as a share of the image's."""
+
 _FAR = 10.0
 """Hardness times a distance that is as far as any: a weight of exp(-10)."""
 
@@ -192,7 +195,9 @@ def _mark_patch(axes: Axes, pixel: tuple[int, int], patch: int, number: str) -> 
                 (x - patch / 2, y - patch / 2), patch, patch, fill=False, edgecolor=colour, lw=width, clip_on=True
             )
         )
-    _outlined(axes, (x - patch / 2, y - patch / 2 - 2), number, ha="left", va="bottom")
+    below = y - patch / 2 < _LINE * max(axes.get_ylim())  # no room for the number above
+    place = (x - patch / 2, y + patch / 2 + 2) if below else (x - patch / 2, y - patch / 2 - 2)
+    _outlined(axes, place, number, ha="left", va="top" if below else "bottom")
 
 
 def _mark_centre(axes: Axes, x: int, y: int) -> None:

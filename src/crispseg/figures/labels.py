@@ -1,5 +1,6 @@
 """Names beside what they name, without overlaps."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,40 +14,42 @@ _STEP = 3.0
 """Points between two places that are tried."""
 _MARGIN = 1.2
 """Points that stay free around a name."""
-_NEAR = 12.0
+_NEAR = 6.0
 """Points up to which a name needs no line to what it names."""
+_SAMPLE = 8
+"""Pixels from one box along a line to the next, less than a name is high."""
 
 
-def spread(values: Sequence[float], gap: float) -> list[float]:
-    """Move numbers apart to at least a gap, in their order and with their mean.
+def spread(values: Sequence[float], gap: float, low: float = -math.inf, high: float = math.inf) -> list[float]:
+    """Move numbers apart to at least a gap, in their order, as little as it takes, and between two ends.
 
     Example:
         >>> spread([1.0, 5.0, 1.0], gap=2)
         [0.0, 5.0, 2.0]
+        >>> spread([1.0, 5.0, 1.0], gap=2, low=1)
+        [1.0, 5.0, 3.0]
     """
-    moved = [0.0] * len(values)
+
+    def reach(group: Sequence[int]) -> tuple[float, float]:
+        """First and last of a group, which lies around its mean as far as the ends let it."""
+        length = gap * (len(group) - 1)
+        first = sum(values[index] for index in group) / len(group) - length / 2
+        first = max(min(first, high - length), low)
+        return first, first + length
+
     groups: list[list[int]] = []
     for index in sorted(range(len(values)), key=lambda index: values[index]):
         groups.append([index])
-        # A group lies around its mean; one that reaches into the one before joins it.
-        while len(groups) > 1 and _reach(values, groups[-2], gap)[1] + gap > _reach(values, groups[-1], gap)[0]:
+        while len(groups) > 1 and reach(groups[-2])[1] + gap > reach(groups[-1])[0]:
             groups[-2:] = [groups[-2] + groups[-1]]
-    for group in groups:
-        first = _reach(values, group, gap)[0]
-        for place, index in enumerate(group):
-            moved[index] = first + place * gap
-    return moved
-
-
-def _reach(values: Sequence[float], group: Sequence[int], gap: float) -> tuple[float, float]:
-    middle, half = sum(values[index] for index in group) / len(group), gap * (len(group) - 1) / 2
-    return middle - half, middle + half
+    moved = {index: reach(group)[0] + place * gap for group in groups for place, index in enumerate(group)}
+    return [moved[index] for index in range(len(values))]
 
 
 def place_names(
     axes: Axes, points: Sequence[tuple[float, float]], names: Sequence[str], colours: Sequence[str], taken: np.ndarray
 ) -> list[Text]:
-    """Write the name of every point at the nearest place within the axes that is free, in the order given.
+    """Write the name of every point at the nearest place within the axes that is free, where it is crowded first.
 
     Args:
         axes: Where; their place and limits do not change any more.
@@ -63,24 +66,58 @@ def place_names(
     """
     pixel = axes.figure.dpi / 72  # pixels in a point
     frame = axes.get_window_extent()
-    texts = []
-    for point, name, colour in zip(points, names, colours, strict=True):
-        text = axes.text(*point, name, color=colour, ha="center", va="center")
-        extent = text.get_window_extent()
-        anchor = axes.transData.transform(point)
+    anchors, to_data = axes.transData.transform(points), axes.transData.inverted()
+    texts = [
+        axes.text(0, 0, name, color=colour, size=7, ha="center", va="center")
+        for name, colour in zip(names, colours, strict=True)
+    ]
+    named, marks = np.empty((0, 4)), np.concatenate([anchors - pixel, anchors + pixel], 1)
+    for index in _most_crowded(anchors):
+        anchor, extent = anchors[index], texts[index].get_window_extent()
         size = np.array([extent.width, extent.height]) + 2 * _MARGIN * pixel
         boxes = _candidates(frame, anchor, size, _STEP * pixel)
-        free = boxes[~_overlap(boxes, taken).any(1)]
-        if not len(free):
+        boxes = boxes[np.argsort(_cost(boxes, anchor), kind="stable")]
+        others = np.concatenate([named, np.delete(marks, index, 0)])
+        found = _first_free(boxes, anchor, taken, others, _NEAR * pixel)
+        if found is None:
             raise InputError(f"{len(names)} names are too many for the figure; choose fewer rows")
-        box = free[np.argmin(_cost(free, anchor))]
-        middle = axes.transData.inverted().transform((box[:2] + box[2:]) / 2)
-        text.set_position(tuple(middle))
-        if _distance(box, anchor) > _NEAR * pixel:
-            _lead(axes, anchor, box, colour)
-        taken = np.concatenate([taken, box[None]])
-        texts.append(text)
+        box, lead = found
+        texts[index].set_position(tuple(to_data.transform((box[:2] + box[2:]) / 2)))
+        if len(lead):
+            ends = to_data.transform([anchor, _nearest(box, anchor)])
+            axes.plot(*ends.T, color=colours[index], linewidth=0.4, zorder=1)
+        taken, named = np.concatenate([taken, box[None], lead]), np.concatenate([named, box[None]])
     return texts
+
+
+def _most_crowded(anchors: np.ndarray) -> np.ndarray:
+    """Indices of the points, those first whose nearest three are nearest."""
+    between = np.hypot(*(anchors[:, None] - anchors[None]).transpose(2, 0, 1))
+    return np.argsort(np.sort(between, axis=1)[:, :4].sum(1), kind="stable")
+
+
+def _first_free(
+    boxes: np.ndarray, anchor: np.ndarray, taken: np.ndarray, others: np.ndarray, near: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The first box that covers nothing, and the boxes along the line to it; None where there is none.
+
+    A line that crosses no other name or point is preferred.
+    """
+    crossing = None
+    for box in boxes:
+        if _overlap(box[None], taken).any():
+            continue
+        far = _distance(box, anchor) > near
+        lead = line_boxes(anchor, _nearest(box, anchor)) if far else np.empty((0, 4))
+        if not _overlap(lead, others).any():
+            return box, lead
+        crossing = crossing or (box, lead)
+    return crossing
+
+
+def _nearest(box: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """The point of a box that is nearest to another."""
+    return point.clip(box[:2], box[2:])
 
 
 def _candidates(frame: Bbox, anchor: np.ndarray, size: np.ndarray, step: float) -> np.ndarray:
@@ -111,8 +148,8 @@ def _cost(boxes: np.ndarray, point: np.ndarray) -> np.ndarray:
     return np.asarray(_distance(boxes, point) + 0.05 * np.hypot(middle[..., 0], middle[..., 1]))
 
 
-def _lead(axes: Axes, anchor: np.ndarray, box: np.ndarray, colour: str) -> None:
-    """A thin line from the point to its name."""
-    ends = np.stack([anchor, anchor.clip(box[:2], box[2:])])
-    x, y = axes.transData.inverted().transform(ends).T
-    axes.plot(x, y, color=colour, linewidth=0.4, zorder=1)
+def line_boxes(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """(boxes, 4): small boxes along a line, both in pixels of the page."""
+    steps = np.linspace(0, 1, int(np.abs(end - start).max() / _SAMPLE) + 2)[:, None]
+    points = start + steps * (end - start)
+    return np.concatenate([points - 1, points + 1], 1)

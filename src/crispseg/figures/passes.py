@@ -26,7 +26,7 @@ def draw_passes(rows: Sequence[SurfaceRow]) -> Figure:
     figure, height = new_figure(COLUMN_WIDTH, 3.6), 1.5
     lines = best_lines(rows)
     for index, (metric, word) in enumerate(METRICS.items()):
-        axes = add_axes(figure, Place(0.42, 0.08 + index * (height + 0.12), COLUMN_WIDTH - 1.2, height))
+        axes = add_axes(figure, Place(0.5, 0.08 + index * (height + 0.12), COLUMN_WIDTH - 1.25, height))
         axes.axhline(0, color=GREY, linewidth=0.6)
         for line, colour in zip(lines, cycle(OKABE_ITO), strict=False):
             passes, gains = [row.passes for row in line], [row.gains[metric] for row in line]
@@ -57,7 +57,8 @@ def _name_lines(axes: Axes, lines: Sequence[Sequence[SurfaceRow]], metric: str, 
     bottom, top = axes.get_ylim()
     dilated = any(line[0].dilation > 1 for line in lines)
     ends = [line[-1].gains[metric] for line in lines]
-    places = spread(ends, gap=_LINE * (top - bottom) / height)
+    line_height = _LINE * (top - bottom) / height
+    places = spread(ends, line_height, bottom + line_height / 2, top - line_height / 2)
     for line, place, end, colour in zip(lines, places, ends, cycle(OKABE_ITO), strict=False):
         first = line[0]
         name = f"{first.window}×{first.window}" + (f" d{first.dilation}" if dilated else "") + f", λ {first.hardness:g}"
@@ -69,5 +70,12 @@ def _name_lines(axes: Axes, lines: Sequence[Sequence[SurfaceRow]], metric: str, 
             va="center",
             color=colour,
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 1},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.4,
+                "shrinkA": 0,
+                "shrinkB": 1,
+                "relpos": (0, 0.5),
+            },
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from rich.progress import Progress
 from torch import Tensor
 
@@ -122,23 +123,24 @@ def draw_reliability(
         cue: Its name, for the axis.
     """
     figure = new_figure(COLUMN_WIDTH, 2.75)
-    histogram = add_axes(figure, Place(0.42, 0.2, COLUMN_WIDTH - 0.5, 1.1))
-    curve = add_axes(figure, Place(0.42, 1.4, COLUMN_WIDTH - 0.5, 0.95))
+    histogram = add_axes(figure, Place(0.45, 0.2, COLUMN_WIDTH - 0.6, 1.1))
+    curve = add_axes(figure, Place(0.45, 1.4, COLUMN_WIDTH - 0.6, 0.95))
     edges = counts.edges.numpy()
     words = (("same label", counts.same, OKABE_ITO[0]), ("different labels", counts.different, OKABE_ITO[1]))
     for line, (word, values, colour) in enumerate(words):
         share = 100 * values / values.sum().clamp(min=1)
         histogram.stairs(share.numpy(), edges, color=colour, fill=True, alpha=0.25)
         histogram.stairs(share.numpy(), edges, color=colour)
-        text = f"{word}, {_short(int(values.sum()))} pairs"
-        histogram.text(
-            0.98, 0.97 - 0.13 * line, text, color=colour, ha="right", va="top", transform=histogram.transAxes
-        )
+        text, height = f"{word}, {_short(int(values.sum()))} pairs", 0.97 - 0.13 * line
+        label = histogram.text(0.98, height, text, color=colour, ha="right", va="top", transform=histogram.transAxes)
+        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
     histogram.set(ylabel="% of its pairs", xlim=(0, counts.farthest), ylim=(0, None))
     histogram.tick_params(labelbottom=False)
+    histogram.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     middle = (edges[1:] + edges[:-1]) / 2
     curve.plot(middle, 100 * counts.different_share.numpy(), color=OKABE_ITO[6])
     curve.set(ylabel="% different", ylim=(0, 100), xlim=(0, counts.farthest), xlabel=f"distance ({cue})")
+    curve.xaxis.set_major_formatter(lambda value, _: f"≥{value:g}" if value >= counts.farthest else f"{value:g}")
     for margin, word in zip(margins or (), ("near", "far"), strict=False):
         for axes in (histogram, curve):
             axes.axvline(margin, color=GREY, linewidth=0.6, linestyle=(0, (4, 3)))

@@ -1,7 +1,7 @@
 """What methods gain against the time that they take."""
 
 from collections.abc import Sequence
-from itertools import cycle
+from itertools import cycle, pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from crispseg.errors import InputError
-from crispseg.figures.labels import place_names
+from crispseg.figures.labels import line_boxes, place_names
 from crispseg.figures.page import GREY, OKABE_ITO, TEXT_WIDTH, Place, add_axes, house_style, new_figure
 from crispseg.figures.tables import METRICS, TableRow
 
@@ -33,10 +33,10 @@ def draw_speed(rows: Sequence[TableRow]) -> Figure:
     for row in rows:
         if row.milliseconds <= 0:
             raise InputError(f"row {row.name!r} took {row.milliseconds:g} ms; expected a time above 0")
-    height = 2.7
+    height = 3.0
     figure = new_figure(TEXT_WIDTH, 2 * height + 0.6)
     for index, (metric, word) in enumerate(METRICS.items()):
-        axes = add_axes(figure, Place(0.42, 0.08 + index * (height + 0.12), TEXT_WIDTH - 0.5, height))
+        axes = add_axes(figure, Place(0.45, 0.08 + index * (height + 0.12), TEXT_WIDTH - 0.55, height))
         axes.set_ylabel(f"gain in {word} (points)")
         _draw_rows(axes, rows, metric)
         axes.tick_params(labelbottom=index == 1)
@@ -57,29 +57,42 @@ def _draw_rows(axes: Axes, rows: Sequence[TableRow], metric: str) -> None:
     front = pareto_front(rows, metric)
     colours = dict(zip(dict.fromkeys(row.group for row in rows), cycle(OKABE_ITO), strict=False))
     axes.axhline(0, color=GREY, linewidth=0.6, zorder=0)
-    steps = [(row.milliseconds, row.gains[metric].gain) for row in front]
-    axes.step(*zip(*steps, strict=True), where="post", color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    corners = _corners(front, metric)
+    axes.plot(*zip(*corners, strict=True), color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     for row in rows:
         gain, colour = row.gains[metric], colours[row.group]
         axes.plot([row.milliseconds] * 2, [gain.low, gain.high], color=colour, linewidth=0.6, zorder=2)
         filled = colour if row in front else "white"
         axes.plot(row.milliseconds, gain.gain, "o", markersize=_MARKER, color=colour, markerfacecolor=filled, zorder=3)
     _scale(axes, rows)
-    ordered = [*front, *(row for row in rows if row not in front)]
     place_names(
         axes,
-        [(row.milliseconds, row.gains[metric].gain) for row in ordered],
-        [row.name for row in ordered],
-        [colours[row.group] for row in ordered],
-        np.concatenate([_marks(axes, row, metric) for row in rows]),
+        [(row.milliseconds, row.gains[metric].gain) for row in rows],
+        [row.name for row in rows],
+        [colours[row.group] for row in rows],
+        np.concatenate([*(_marks(axes, row, metric) for row in rows), *_lines(axes, corners)]),
     )
+
+
+def _corners(front: Sequence[TableRow], metric: str) -> list[tuple[float, float]]:
+    """x, y of the steps from each row of the front to the next."""
+    points = [(row.milliseconds, row.gains[metric].gain) for row in front]
+    between = [(after[0], before[1]) for before, after in pairwise(points)]
+    return [points[0], *(point for pair in zip(between, points[1:], strict=True) for point in pair)]
+
+
+def _lines(axes: Axes, corners: Sequence[tuple[float, float]]) -> list[np.ndarray]:
+    """Boxes along the front, and along no gain."""
+    points = axes.transData.transform(corners)
+    zero = axes.transData.transform([(x, 0) for x in axes.get_xlim()])
+    return [line_boxes(start, end) for start, end in [*pairwise(points), tuple(zero)]]
 
 
 def _scale(axes: Axes, rows: Sequence[TableRow]) -> None:
     """Milliseconds in equal steps of factors, as plain numbers, with some room for names."""
     axes.set_xscale("log")
     times = [row.milliseconds for row in rows]
-    axes.set_xlim(min(times) / 1.7, max(times) * 1.7)
+    axes.set_xlim(min(times) / 1.5, max(times) * 4)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(*axes.get_ylim())  # where it is now: names are placed in it
