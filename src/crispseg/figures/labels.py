@@ -16,6 +16,8 @@ _MARGIN = 1.2
 """Points that stay free around a name."""
 _NEAR = 6.0
 """Points up to which a name needs no line to what it names."""
+_CHUNK = 256
+"""Places that are looked at together."""
 _SAMPLE = 8
 """Pixels from one box along a line to the next, less than a name is high."""
 
@@ -26,7 +28,7 @@ def spread(values: Sequence[float], gap: float, low: float = -math.inf, high: fl
     Example:
         >>> spread([1.0, 5.0, 1.0], gap=2)
         [0.0, 5.0, 2.0]
-        >>> spread([1.0, 5.0, 1.0], gap=2, low=1)
+        >>> spread([1.0, 5.0, 1.0], gap=2, low=1.0)
         [1.0, 5.0, 3.0]
     """
 
@@ -104,9 +106,8 @@ def _first_free(
     A line that crosses no other name or point is preferred.
     """
     crossing = None
-    for box in boxes:
-        if _overlap(box[None], taken).any():
-            continue
+    chunks = np.array_split(boxes, len(boxes) // _CHUNK + 1)
+    for box in (box for chunk in chunks for box in chunk[~_overlap(chunk, taken).any(1)]):
         far = _distance(box, anchor) > near
         lead = line_boxes(anchor, _nearest(box, anchor)) if far else np.empty((0, 4))
         if not _overlap(lead, others).any():
