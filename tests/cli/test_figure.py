@@ -126,7 +126,7 @@ def test_rows_are_chosen_and_the_oracle_is_left_out(root: Path) -> None:
 ERRORS = {
     "no figure": ([], "the following arguments are required: FIGURE"),
     "another figure": (["graph"], "argument FIGURE: invalid choice: 'graph'"),
-    "another ending": (["speed", "{}/table.json", "--output", "{}/a.jpg"], "output {}/a.jpg: unknown ending; expected"),
+    "another ending": (["speed", "{}/none.json", "--output", "{}/a.jpg"], "output {}/a.jpg: unknown ending; expected"),
     "a folder": (["speed", "{}/table.json", "--output", "{}/folder.png"], "{}/folder.png: not a file; give the name"),
     "no table": (["speed", "{}/none.json"], "{}/none.json: cannot be read (No such file or directory)"),
     "an image for a table": (["speed", "{}/images/scene0.png"], "{}/images/scene0.png: no JSON ("),

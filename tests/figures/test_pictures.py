@@ -15,7 +15,8 @@ from crispseg.figures import compare, compute_masks, draw_boundary, draw_compari
 from crispseg.figures.comparison import paint
 from crispseg.figures.contours import contour_lines
 from crispseg.figures.embedding import principal_components
-from crispseg.inference import Sharpener
+from crispseg.inference import DenseCRF, Sharpener
+from crispseg.inference.one_image import sharpen_one
 from crispseg.inference.picture import most_changed
 from crispseg.ops import local_filter
 from tests.fakes import write_coarse_scores, write_folder
@@ -87,7 +88,7 @@ def test_one_pass_gives_the_weights_of_the_window() -> None:
 
 
 def test_several_passes_give_what_every_pixel_contributes() -> None:
-    image, window, cue = torch.randint(0, 256, (3, 6, 7), dtype=torch.uint8), Window(3), RGBCue()
+    image, window, cue = torch.randint(0, 5, (3, 6, 7), dtype=torch.uint8), Window(3), RGBCue()
     masks = compute_masks(image, cue, window, pixels=[(2, 3)], iterations=3)
     weights = cue.weights(image[None] / 255, window, cue.default_hardness)
     expected = torch.zeros(6, 7)
@@ -155,6 +156,17 @@ def test_the_comparison_shows_truth_baseline_and_ours(data: LabelledPredictions)
     assert (shown[2:] != 225).all()
     with pytest.raises(InputError, match="no image to draw"):
         draw_comparison([])
+
+
+def test_a_crf_follows_the_baseline_and_ours(data: LabelledPredictions) -> None:
+    pytest.importorskip("pydensecrf")
+    sharpener, crf = Sharpener(RGBCue(), window=Window(5), hardness=8, iterations=9), DenseCRF(0.5, 20, 60, 0, 1)
+    (item,) = compare(data, [1], sharpener, crf=crf)
+    assert list(item.labels) == ["truth", "baseline", "ours", "CRF", "ours + CRF"]
+    sample, prediction = data.read(1)
+    for caption, before in (("CRF", None), ("ours + CRF", sharpener)):
+        assert torch.equal(item.labels[caption], sharpen_one(before, sample.image, prediction, crf=crf).after)
+    assert not torch.equal(item.labels["CRF"], item.labels["ours + CRF"])
 
 
 def test_labels_are_painted_in_their_colours() -> None:
