@@ -107,7 +107,7 @@ def _pixel(text: str) -> tuple[int, int]:
     try:
         x, y = map(int, text.split(","))
     except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is no pixel; expected two whole numbers with a comma, x,y") from error
+        raise ArgumentTypeError(f"pixel {text!r}: expected two whole numbers with a comma, x,y") from error
     return x, y
 
 
@@ -117,7 +117,9 @@ def embedding(options: Namespace) -> Figure:
     if not isinstance(cue, EmbeddingCue):
         raise InputError(f"--cue {options.cue} has no embedding to draw; take learned, rgb or soft")
     image, window = read_image(options.image), build_window(options)
-    patch = options.patch or (_PATCH if options.iterations > 1 else 2 * window.radius + 1)
+    patch = options.patch
+    if patch is None:
+        patch = _PATCH if options.iterations > 1 else 2 * window.radius + 1
     masks = compute_masks(
         image,
         cue,
@@ -227,7 +229,10 @@ def speed(options: Namespace) -> Figure:
     """The figure that the options describe."""
     rows = read_table(options.table)
     if options.rows is None:
-        return draw_speed([row for row in rows if row.group != "bound"])
+        methods = [row for row in rows if row.group != "bound"]
+        if not methods:
+            raise InputError(f"{options.table}: no row but the oracle's; name it with --rows")
+        return draw_speed(methods)
     names = [row.name for row in rows]
     for name in options.rows:
         if name not in names:

@@ -16,6 +16,8 @@ _MARGIN = 1.2
 """Points that stay free around a name."""
 _NEAR = 6.0
 """Points up to which a name needs no line to what it names."""
+_CHUNK = 256
+"""Places that are looked at together."""
 _SAMPLE = 8
 """Pixels from one box along a line to the next, less than a name is high."""
 
@@ -26,7 +28,7 @@ def spread(values: Sequence[float], gap: float, low: float = -math.inf, high: fl
     Example:
         >>> spread([1.0, 5.0, 1.0], gap=2)
         [0.0, 5.0, 2.0]
-        >>> spread([1.0, 5.0, 1.0], gap=2, low=1)
+        >>> spread([1.0, 5.0, 1.0], gap=2, low=1.0)
         [1.0, 5.0, 3.0]
     """
 
@@ -68,16 +70,17 @@ def place_names(
     frame = axes.get_window_extent()
     anchors, to_data = axes.transData.transform(points), axes.transData.inverted()
     texts = [
-        axes.text(0, 0, name, color=colour, ha="center", va="center")
+        axes.text(0, 0, name, color=colour, size=7, ha="center", va="center")
         for name, colour in zip(names, colours, strict=True)
     ]
-    named = np.empty((0, 4))
+    named, marks = np.empty((0, 4)), np.concatenate([anchors - pixel, anchors + pixel], 1)
     for index in _most_crowded(anchors):
         anchor, extent = anchors[index], texts[index].get_window_extent()
         size = np.array([extent.width, extent.height]) + 2 * _MARGIN * pixel
         boxes = _candidates(frame, anchor, size, _STEP * pixel)
         boxes = boxes[np.argsort(_cost(boxes, anchor), kind="stable")]
-        found = _first_free(boxes, anchor, taken, named, _NEAR * pixel)
+        others = np.concatenate([named, np.delete(marks, index, 0)])
+        found = _first_free(boxes, anchor, taken, others, _NEAR * pixel)
         if found is None:
             raise InputError(f"{len(names)} names are too many for the figure; choose fewer rows")
         box, lead = found
@@ -96,19 +99,18 @@ def _most_crowded(anchors: np.ndarray) -> np.ndarray:
 
 
 def _first_free(
-    boxes: np.ndarray, anchor: np.ndarray, taken: np.ndarray, named: np.ndarray, near: float
+    boxes: np.ndarray, anchor: np.ndarray, taken: np.ndarray, others: np.ndarray, near: float
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The first box that covers nothing, and the boxes along the line to it; None where there is none.
 
-    A line that crosses no other name is preferred.
+    A line that crosses no other name or point is preferred.
     """
     crossing = None
-    for box in boxes:
-        if _overlap(box[None], taken).any():
-            continue
+    chunks = np.array_split(boxes, len(boxes) // _CHUNK + 1)
+    for box in (box for chunk in chunks for box in chunk[~_overlap(chunk, taken).any(1)]):
         far = _distance(box, anchor) > near
         lead = line_boxes(anchor, _nearest(box, anchor)) if far else np.empty((0, 4))
-        if not _overlap(lead, named).any():
+        if not _overlap(lead, others).any():
             return box, lead
         crossing = crossing or (box, lead)
     return crossing

@@ -10,7 +10,7 @@ from crispseg.figures.labels import spread
 from crispseg.figures.page import COLUMN_WIDTH, GREY, OKABE_ITO, Place, add_axes, house_style, new_figure
 from crispseg.figures.tables import METRICS, SurfaceRow
 
-_LINE = 0.12
+_LINE = 0.14
 """Inches from one label to the next."""
 
 

@@ -65,12 +65,11 @@ def _draw_rows(axes: Axes, rows: Sequence[TableRow], metric: str) -> None:
         filled = colour if row in front else "white"
         axes.plot(row.milliseconds, gain.gain, "o", markersize=_MARKER, color=colour, markerfacecolor=filled, zorder=3)
     _scale(axes, rows)
-    ordered = [*front, *(row for row in rows if row not in front)]
     place_names(
         axes,
-        [(row.milliseconds, row.gains[metric].gain) for row in ordered],
-        [row.name for row in ordered],
-        [colours[row.group] for row in ordered],
+        [(row.milliseconds, row.gains[metric].gain) for row in rows],
+        [row.name for row in rows],
+        [colours[row.group] for row in rows],
         np.concatenate([*(_marks(axes, row, metric) for row in rows), *_lines(axes, corners)]),
     )
 
@@ -93,7 +92,7 @@ def _scale(axes: Axes, rows: Sequence[TableRow]) -> None:
     """Milliseconds in equal steps of factors, as plain numbers, with some room for names."""
     axes.set_xscale("log")
     times = [row.milliseconds for row in rows]
-    axes.set_xlim(min(times) / 1.5, max(times) * 3)
+    axes.set_xlim(min(times) / 1.5, max(times) * 4)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(*axes.get_ylim())  # where it is now: names are placed in it
