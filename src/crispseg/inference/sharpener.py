@@ -20,7 +20,7 @@ from crispseg.window import Window
 DEFAULT_WINDOW = Window(9)
 
 SHIPPED_WEIGHTS = ("narrow", "wide")
-"""Names of the embeddings that ship: "wide" has the paper's layers, "narrow" half their channels and nine tenths of the gain."""
+"""Names of the embeddings that ship: "wide" has the paper's layers, "narrow" half their channels."""
 
 
 class Sharpener(nn.Module):
