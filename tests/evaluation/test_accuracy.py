@@ -204,6 +204,17 @@ def test_nothing_gained_is_an_interval_of_nothing() -> None:
         gain(measured(pairs), measured(pairs[:3]), "miou")
 
 
+def test_a_draw_without_a_boundary_says_nothing_of_the_gain() -> None:
+    plain, labels = torch.zeros(40, 60, dtype=torch.int64), square(20)
+    before, after = (measured([(plain, plain), (said, labels)], classes=2) for said in (plain, labels))
+    found = gain(before, after, "boundary_f")
+    assert (found.value, found.low, found.high) == (100, 100, 100)
+    nothing = measured([(plain, plain)], classes=2)
+    assert math.isnan(gain(nothing, nothing, "boundary_f").low)
+    with pytest.raises(InputError, match="no image was counted"):
+        gain(Accuracy(2), Accuracy(2), "miou")
+
+
 def test_what_is_stored_is_what_was_counted() -> None:
     pairs = [(blocks(seed, void=False), blocks(seed + 1)) for seed in range(3)]
     accuracy = measured(pairs)

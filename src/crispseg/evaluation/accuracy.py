@@ -132,10 +132,12 @@ def gain(
         level: Share of the gains in the interval.
 
     Raises:
-        InputError: If the two count different numbers of images.
+        InputError: If the two count different numbers of images, or none.
     """
     if before.images != after.images:
         raise InputError(f"{before.images} images before and {after.images} after; expected the same images")
+    if not before.images:
+        raise InputError("no image was counted; expected one or more")
     metric = metric_named(name)
     drawn = _draw(before.images, samples, seed)
 
@@ -143,8 +145,8 @@ def gain(
         counts = accuracy.counts(name).double()
         return metric.mean((drawn @ counts.flatten(1)).view(samples, *counts.shape[1:]))
 
-    gains = (values(after) - values(before)).nan_to_num(0)
-    low, high = torch.quantile(gains, torch.tensor([(1 - level) / 2, (1 + level) / 2]).double()).tolist()
+    gains = values(after) - values(before)
+    low, high = torch.nanquantile(gains, torch.tensor([(1 - level) / 2, (1 + level) / 2]).double()).tolist()
     return Gain(after.value(name) - before.value(name), low, high)
 
 

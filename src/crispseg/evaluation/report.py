@@ -89,8 +89,12 @@ class Comparison:
         for name, gained in self.gains.items():
             values = [self.before.value(name), self.after.value(name), gained.value]
             shown = ["-" if math.isnan(v) else f"{v:{sign}.2f}" for v, sign in zip(values, ("", "", "+"), strict=True)]
-            table.add_row(TITLES[name], *shown, f"{gained.low:+.2f} to {gained.high:+.2f}")
+            table.add_row(TITLES[name], *shown, _interval(gained))
         return table
+
+
+def _interval(gained: Gain) -> str:
+    return "-" if math.isnan(gained.low) else f"{gained.low:+.2f} to {gained.high:+.2f}"
 
 
 def _values(accuracy: Accuracy) -> dict[str, float | None]:
