@@ -13,7 +13,7 @@ from torch import Tensor
 
 from crispseg import InputError
 from crispseg.evaluation import METRICS, Accuracy, Truth, gain, trimap
-from crispseg.evaluation.contours import contour, dilated_by_class, has_class
+from crispseg.evaluation.contours import contour, dilated_by_class, has_class, square_maximum
 from crispseg.evaluation.metrics import BoundaryF, BoundaryIoU
 
 VOID = 255
@@ -94,6 +94,17 @@ def test_boundary_f_is_that_of_the_contours_of_masks(seed: int, radius: float) -
             assert float(metric.per_class(counts)[label]) == pytest.approx(f)
         else:
             assert math.isnan(metric.per_class(counts)[label])
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**16), height=st.integers(1, 9), width=st.integers(1, 9), distance=st.integers(0, 12))
+def test_the_largest_of_a_square_is_that_of_a_pooling(seed: int, height: int, width: int, distance: int) -> None:
+    values = torch.randint(-50, 50, (height, width), generator=torch.Generator().manual_seed(seed))
+    padded = torch.full((height + 2 * distance, width + 2 * distance), -99)
+    padded[distance : distance + height, distance : distance + width] = values
+    size = 2 * distance + 1
+    assert torch.equal(square_maximum(values, distance), padded.unfold(0, size, 1).unfold(1, size, 1).amax((2, 3)))
+    assert torch.equal(square_maximum(values > 40, distance), square_maximum(values, distance) > 40)
 
 
 def test_many_classes_share_whole_numbers() -> None:
@@ -231,5 +242,16 @@ def test_what_makes_no_sense_is_refused() -> None:
         accuracy.add(torch.full((4, 5), 2), truth)
     with pytest.raises(InputError, match="no image was counted"):
         accuracy.value("miou")
-    with pytest.raises(InputError, match="metric is 'dice'; expected"):
-        Accuracy(2, ["dice"])
+    for wrong in (lambda: Accuracy(2, ["dice"]), lambda: Accuracy(2, ["miou"]).value("boundary_f")):
+        with pytest.raises(InputError, match=r"metric is '(dice|boundary_f)'; expected"):
+            wrong()
+    for other in (
+        Truth(torch.zeros(4, 5, dtype=torch.int64), 3),
+        Truth(torch.zeros(4, 5, dtype=torch.int64), 2, ["miou"]),
+    ):
+        with pytest.raises(
+            InputError, match=r"truth is of . classes and for miou.*; expected 2 classes and miou, pixel"
+        ):
+            accuracy.add(torch.zeros(4, 5, dtype=torch.int64), other)
+    with pytest.raises(InputError, match="no counts"):
+        Accuracy.from_state({})

@@ -7,6 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from crispseg.checks import check_choice
 from crispseg.errors import InputError
 from crispseg.evaluation.confusion import check_predicted
 from crispseg.evaluation.metrics import METRICS, VOID, metric_named
@@ -24,6 +25,7 @@ class Truth:
     def __init__(self, labels: Tensor, classes: int, metrics: Sequence[str] = METRICS) -> None:
         self.void = (labels < 0) | (labels >= classes)
         self.labels = labels.masked_fill(self.void, VOID)
+        self.classes = classes
         self.prepared = {name: metric_named(name).prepare(self.labels, classes) for name in metrics}
 
 
@@ -53,11 +55,18 @@ class Accuracy:
 
         Args:
             predicted: (H, W) int64, labels 0 … C - 1.
-            truth: Prepared for all of these metrics.
+            truth: Prepared for all of these metrics and as many classes.
 
         Raises:
-            InputError: If the sizes differ or a predicted label is not a class.
+            InputError: If the sizes differ, a predicted label is not a class, or the truth is prepared for something
+                else.
         """
+        missing = self._counts.keys() - truth.prepared.keys()
+        if missing or truth.classes != self.classes:
+            raise InputError(
+                f"truth is of {truth.classes} classes and for {', '.join(truth.prepared) or 'no metric'}; expected "
+                f"{self.classes} classes and {', '.join(self._counts)}"
+            )
         if predicted.shape != truth.labels.shape:
             raise InputError(f"prediction has shape {tuple(predicted.shape)}, labels {tuple(truth.labels.shape)}")
         check_predicted(predicted, self.classes)
@@ -79,8 +88,9 @@ class Accuracy:
         """(images, C, k) int64, what a metric counted in each image.
 
         Raises:
-            InputError: If no image was counted.
+            InputError: If no image was counted, or the metric is none of these.
         """
+        check_choice("metric", name, self.metrics)
         if not self.images:
             raise InputError("no image was counted; expected one or more")
         return torch.stack(self._counts[name])
@@ -99,7 +109,13 @@ class Accuracy:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:
-        """What `state` came from."""
+        """What `state` came from.
+
+        Raises:
+            InputError: If it is empty, or a metric is unknown.
+        """
+        if not state:
+            raise InputError("no counts; expected those of at least one metric")
         accuracy = cls(next(iter(state.values())).shape[1], tuple(state))
         accuracy._counts = {name: list(counts) for name, counts in state.items()}
         return accuracy
@@ -136,16 +152,12 @@ def gain(
     """
     if before.images != after.images:
         raise InputError(f"{before.images} images before and {after.images} after; expected the same images")
-    if not before.images:
-        raise InputError("no image was counted; expected one or more")
+    counted = [accuracy.counts(name).double() for accuracy in (before, after)]
     metric = metric_named(name)
     drawn = _draw(before.images, samples, seed)
 
-    def values(accuracy: Accuracy) -> Tensor:
-        counts = accuracy.counts(name).double()
-        return metric.mean((drawn @ counts.flatten(1)).view(samples, *counts.shape[1:]))
-
-    gains = values(after) - values(before)
+    values = [metric.mean((drawn @ counts.flatten(1)).view(samples, *counts.shape[1:])) for counts in counted]
+    gains = values[1] - values[0]
     low, high = torch.nanquantile(gains, torch.tensor([(1 - level) / 2, (1 + level) / 2]).double()).tolist()
     return Gain(after.value(name) - before.value(name), low, high)
 

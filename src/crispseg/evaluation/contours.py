@@ -1,7 +1,6 @@
 """Where labels meet: the pixels on a contour, and those near one. Void has no contour."""
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
 _CLASSES_AT_ONCE = 62
@@ -37,7 +36,7 @@ def near_other_label(labels: Tensor, distance: int, *, ignore_index: int = 255) 
     """Pixels that have a pixel of another label, or the outside of the image, within a square around them.
 
     Args:
-        labels: (H, W), whole numbers from 0 to 2²⁴ - 1.
+        labels: (H, W) int64.
         distance: Pixels to each side.
         ignore_index: Void label; void pixels are not in the result, and what lies near them does not count as near
             another label.
@@ -50,11 +49,11 @@ def near_other_label(labels: Tensor, distance: int, *, ignore_index: int = 255) 
         tensor([1, 0, 1, 1, 0, 0], dtype=torch.int32)
     """
     known = labels != ignore_index
-    values = labels.float()
     # Void is below every label where the highest is sought, and above every one where the lowest is.
-    highest = _square_maximum(values.masked_fill(~known, -1), distance)
-    lowest = -_square_maximum(-values.masked_fill(~known, 2.0**24), distance)
-    near = (highest != values) | (lowest != values)
+    ends = torch.iinfo(labels.dtype)
+    highest = square_maximum(labels.masked_fill(~known, ends.min), distance)
+    lowest = -square_maximum(-labels.masked_fill(~known, ends.max), distance)
+    near = (highest != labels) | (lowest != labels)
     for axis in (0, 1):
         length, reach = labels.shape[axis], min(distance, labels.shape[axis])
         slice_axis(near, axis, 0, reach).fill_(True)  # noqa: FBT003 - PyTorch's
@@ -62,10 +61,39 @@ def near_other_label(labels: Tensor, distance: int, *, ignore_index: int = 255) 
     return near & known
 
 
-def _square_maximum(values: Tensor, distance: int) -> Tensor:
-    size = 2 * distance + 1
-    rows = F.max_pool2d(values[None, None], (size, 1), stride=1, padding=(distance, 0))
-    return F.max_pool2d(rows, (1, size), stride=1, padding=(0, distance))[0, 0]
+def square_maximum(values: Tensor, distance: int) -> Tensor:
+    """The largest value in a square around every pixel, in steps that grow with the logarithm of its side.
+
+    Args:
+        values: (H, W) of any dtype that has an order, bool too.
+        distance: Pixels to each side; what lies outside the image has no part.
+
+    Returns:
+        (H, W).
+
+    Example:
+        >>> square_maximum(torch.tensor([[0, 3, 0, 0, 1]]), 1)
+        tensor([[3, 3, 3, 1, 1]])
+    """
+    for axis in (0, 1):
+        values = _line_maximum(values, distance, axis)
+    return values
+
+
+def _line_maximum(values: Tensor, distance: int, axis: int) -> Tensor:
+    """The same in a line of pixels along an axis."""
+    length = values.shape[axis]
+    reach = min(distance, length - 1)
+    border = slice_axis(values, axis, 0, 1), slice_axis(values, axis, length - 1, length)
+    # A border pixel, again and again beyond the border, is in every line that reaches it.
+    lines = torch.cat([*[border[0]] * reach, values, *[border[1]] * reach], axis)
+    covered, wanted = 1, 2 * reach + 1
+    while covered < wanted:  # lines of twice the length, the last ones overlapping
+        step = min(covered, wanted - covered)
+        rest = lines.shape[axis] - step
+        lines = torch.maximum(slice_axis(lines, axis, 0, rest), slice_axis(lines, axis, step, step + rest))
+        covered += step
+    return lines
 
 
 def dilated_by_class(marked: Tensor, labels: Tensor, radius: float, classes: int) -> Tensor:

@@ -1,9 +1,8 @@
 """The band around true boundaries, where sharpening is seen (Krähenbühl & Koltun 2011)."""
 
-import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
-from crispseg.evaluation.contours import contour
+from crispseg.evaluation.contours import contour, square_maximum
 
 
 def trimap(labels: Tensor, width: int = 4, *, ignore_index: int = 255) -> Tensor:
@@ -25,8 +24,5 @@ def trimap(labels: Tensor, width: int = 4, *, ignore_index: int = 255) -> Tensor
         >>> trimap(torch.tensor([[0, 0, 0, 1, 1, 1]]), width=1).int()
         tensor([[0, 1, 1, 1, 1, 0]], dtype=torch.int32)
     """
-    change = contour(labels, ignore_index=ignore_index).float()[None, None]
-    size = 2 * width + 1
-    rows = F.max_pool2d(change, (size, 1), stride=1, padding=(width, 0))
-    band = F.max_pool2d(rows, (1, size), stride=1, padding=(0, width))[0, 0] > 0
-    return band & (labels != ignore_index)
+    change = contour(labels, ignore_index=ignore_index)
+    return square_maximum(change, width) & (labels != ignore_index)
