@@ -13,7 +13,7 @@ from PIL import Image
 
 from crispseg import InputError
 from crispseg.cli.main import main
-from crispseg.comparison import compare, memory
+from crispseg.comparison import measure_table, memory
 from crispseg.comparison.peers import RankSEG
 from crispseg.comparison.rows import ROWS, Choices
 from crispseg.comparison.table import _installed, choose_rows
@@ -116,16 +116,16 @@ def test_a_table_that_was_stopped_goes_on(root: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.usefixtures("no_process")
 def test_rows_of_other_data_or_damaged_ones_are_not_taken(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3)
+    measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3)
     with pytest.raises(InputError, match="measured with tune_every 3, and now it is 2; choose another --output"):
-        compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=2, resume=True)
+        measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=2, resume=True)
     monkeypatch.setattr("crispseg.comparison.pamr._PASSES", (1, 3, 10))
     with pytest.raises(InputError, match=r"pamr.json: measured with searched .*; choose another --output, or remove"):
-        compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3, resume=True)
+        measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3, resume=True)
     monkeypatch.undo()
     (root / "out" / "rows" / "pamr.safetensors").write_bytes(b"half")
     with pytest.raises(InputError, match=r"pamr.json: damaged"):
-        compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3, resume=True)
+        measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3, resume=True)
 
 
 @pytest.mark.usefixtures("no_process")
@@ -135,9 +135,9 @@ def test_rows_of_other_weights_are_not_taken(root: Path) -> None:
         torch.manual_seed(seed)
         save_network(EmbeddingNet(dim=4), root / "net.safetensors")
         if index == 0:
-            compare(data(root), root / "out", choices, rows=["embedding 7x7 x1"], tune_every=3)
+            measure_table(data(root), root / "out", choices, rows=["embedding 7x7 x1"], tune_every=3)
     with pytest.raises(InputError, match="measured with sha256 of weights"):
-        compare(data(root), root / "out", choices, rows=["embedding 7x7 x1"], tune_every=3, resume=True)
+        measure_table(data(root), root / "out", choices, rows=["embedding 7x7 x1"], tune_every=3, resume=True)
 
 
 def test_rows_come_with_what_they_build_on() -> None:
@@ -180,7 +180,7 @@ def test_labels_without_a_boundary_to_tune_on_are_refused(root: Path) -> None:
     for index in (0, 3):
         Image.fromarray(np.zeros((48, 64), dtype=np.uint8)).save(root / "labels" / f"scene{index}.png")
     with pytest.raises(InputError, match="trimap_4 is not defined on the 2 images to tune on"):
-        compare(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3)
+        measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3)
 
 
 def test_a_part_of_a_package_may_be_missing() -> None:

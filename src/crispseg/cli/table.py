@@ -15,11 +15,10 @@ from crispseg.cli.arguments import (
     progress_bar,
     read_data,
 )
-from crispseg.comparison import ROWS, compare
+from crispseg.comparison import ROWS, measure_table
 from crispseg.comparison.report import as_json, as_latex, as_markdown, lines_of
 from crispseg.comparison.rows import Choices
 from crispseg.comparison.surface import surface
-from crispseg.comparison.table import describe
 from crispseg.writing import write_text
 
 _DESCRIPTION = """\
@@ -77,7 +76,7 @@ def main(arguments: Sequence[str]) -> None:
     choices = Choices(choose_device(options.device), options.weights)
     data = read_data(options)
     with progress_bar() as progress:
-        results, times, left_out = compare(
+        table = measure_table(
             data,
             options.output,
             choices,
@@ -86,13 +85,13 @@ def main(arguments: Sequence[str]) -> None:
             resume=options.resume,
             progress=progress,
         )
-    rows, context = lines_of(results, times), describe(data, choices, options.tune_every)
-    table = as_markdown(rows, context, left_out)
-    write_text(options.output / "table.md", table)
-    write_text(options.output / "table.tex", as_latex(rows))
-    write_text(options.output / "table.json", as_json(rows, context, left_out))
-    Console().print(Markdown(table))
+    lines = lines_of(table)
+    text = as_markdown(table, lines)
+    write_text(options.output / "table.md", text)
+    write_text(options.output / "table.tex", as_latex(lines))
+    write_text(options.output / "table.json", as_json(table, lines))
+    Console().print(Markdown(text))
     if options.surface:
         with progress_bar() as progress:
-            lines = surface(data, choices, tune_every=options.tune_every, progress=progress)
-        write_text(options.output / "surface.json", json.dumps({"rows": lines}, indent=2) + "\n")
+            points = surface(data, choices, tune_every=options.tune_every, progress=progress)
+        write_text(options.output / "surface.json", json.dumps({"rows": points}, indent=2) + "\n")

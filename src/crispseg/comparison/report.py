@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from crispseg.comparison.result import Result
+from crispseg.comparison.table import Table
 from crispseg.evaluation import Gain, gain
 from crispseg.evaluation.report import number
 
@@ -29,38 +30,38 @@ class Line:
     milliseconds: float
 
 
-def lines_of(results: Sequence[Result], milliseconds: Mapping[str, float]) -> list[Line]:
+def lines_of(table: Table) -> list[Line]:
     """Rows with their gains over the first, the baseline, and their times."""
-    baseline = results[0].accuracy
+    baseline = table.results[0].accuracy
 
     def gains(result: Result) -> dict[str, Gain]:
         return {name: gain(baseline, result.accuracy, name) for name in baseline.metrics}
 
-    return [Line(result, gains(result), milliseconds[result.name]) for result in results]
+    return [Line(result, gains(result), table.milliseconds[result.name]) for result in table.results]
 
 
-def as_json(lines: Sequence[Line], context: Mapping[str, Any], left_out: Mapping[str, str]) -> str:
+def as_json(table: Table, lines: Sequence[Line]) -> str:
     """Everything, as JSON text."""
     content = {
-        "data": dict(context),
+        "data": dict(table.context),
         "reported_images": lines[0].result.accuracy.images,
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
         "versions": _versions(),
         "rows": [_row(line) for line in lines],
-        "left_out": dict(left_out),
+        "left_out": dict(table.left_out),
     }
     return json.dumps(content, indent=2) + "\n"
 
 
-def as_markdown(lines: Sequence[Line], context: Mapping[str, Any], left_out: Mapping[str, str]) -> str:
+def as_markdown(table: Table, lines: Sequence[Line]) -> str:
     """The table, what it was measured on, and the setting that was found for each row."""
     images = lines[0].result.accuracy.images
-    tuned = context["count"] - images
+    tuned, device = table.context["count"] - images, table.context["device"]
     header = ["", *(f"{title} | gain" for title in COLUMNS.values()), "ms", "peak MB"]
     parts = [
         f"{images} images; parameters were searched on {tuned} others, for the mean of mIoU and trimap mIoU (4 px). "
         "Gains in points over the baseline, with 95 % intervals from a bootstrap over images. Milliseconds: median "
-        f"over a few images on which all took turns, on {context['device']} with {torch.get_num_threads()} threads. "
+        f"over a few images on which all took turns, on {device} with {torch.get_num_threads()} threads. "
         "MB: above what was there before. "
         "Neither counts the networks that gave scores and boundary maps.",
         "",
@@ -71,7 +72,7 @@ def as_markdown(lines: Sequence[Line], context: Mapping[str, Any], left_out: Map
         "| | found | of values tried at their end |",
         "|---|---|---|",
         *(f"| {line.result.name} | {_setting(line)} | {', '.join(line.result.edges)} |" for line in lines),
-        *(["", *(f"Left out: {name}: {why}." for name, why in left_out.items())] if left_out else []),
+        *("", *(f"Left out: {name}: {why}." for name, why in table.left_out.items())),
     ]
     return "\n".join(parts) + "\n"
 

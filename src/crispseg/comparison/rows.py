@@ -51,7 +51,6 @@ _HARDNESS = {
     "soft": (10, 30, 100, 200, 400),
     "contours": (2, 5, 10, 20, 40),
     "embedding": (1, 2, 3, 4, 5, 8, 12, 20),
-    "narrow": (1, 2, 3, 4, 5, 8, 12, 20),
 }
 _WINDOWS = (5, 7, 9, 11, 15)
 _PASSES = (1, 2, 4, 7, 12, 18, 25, 40)
@@ -62,15 +61,16 @@ _PAPER = (
 """Cue, window and passes of the paper's Table 1."""
 
 
-def _cue(name: str, choices: Choices, dtype: torch.dtype = torch.float32) -> Cue:
-    match name:
-        case "rgb":
-            return RGBCue()
-        case "soft":
-            return SoftSegmentationCue()
-        case "contours":
-            return ContourCue()
-    return learned_cue(NARROW if name == "narrow" else choices.weights, dtype)
+_CUES: dict[str, Callable[[Choices], Cue]] = {
+    "rgb": lambda _: RGBCue(),
+    "soft": lambda _: SoftSegmentationCue(),
+    "contours": lambda _: ContourCue(),
+    "embedding": lambda choices: learned_cue(choices.weights),
+}
+
+
+def _narrow(_: Choices) -> Cue:
+    return learned_cue(NARROW, torch.bfloat16)
 
 
 def learned_cue(weights: str, dtype: torch.dtype = torch.float32) -> LearnedCue:
@@ -83,19 +83,27 @@ def _paper_row(cue: str, window: int, passes: int) -> Row:
     return Row(
         f"{cue} {window}x{window} x{passes}",
         "table 1",
-        lambda choices, _: Filtering(_cue(cue, choices), {"hardness": _HARDNESS[cue]}, start, choices.device),
+        lambda choices, _: Filtering(_CUES[cue](choices), {"hardness": _HARDNESS[cue]}, start, choices.device),
         boundaries=cue == "contours",
     )
 
 
-def _tuned_row(name: str, cue: str, windows: tuple[int, ...], passes: tuple[int, ...], dtype: torch.dtype) -> Row:
-    values = {"hardness": _HARDNESS[cue], "passes": passes, "window": windows, "dilation": (1, 2)}
-    start = {"window": 9, "dilation": 1, "hardness": _HARDNESS[cue][2], "passes": 7}
+def _tuned_row(
+    name: str,
+    kind: str,
+    cue: Callable[[Choices], Cue],
+    *,
+    windows: tuple[int, ...] = _WINDOWS,
+    passes: tuple[int, ...] = _PASSES,
+) -> Row:
+    """Hardness, passes, window and dilation searched, for a cue of a kind in `_HARDNESS`."""
+    values = {"hardness": _HARDNESS[kind], "passes": passes, "window": windows, "dilation": (1, 2)}
+    start = {"window": 9, "dilation": 1, "hardness": _HARDNESS[kind][2], "passes": 7}
     return Row(
         name,
         "tuned",
-        lambda choices, _: Filtering(_cue(cue, choices, dtype), values, start, choices.device),
-        boundaries=cue == "contours",
+        lambda choices, _: Filtering(cue(choices), values, start, choices.device),
+        boundaries=kind == "contours",
     )
 
 
@@ -124,10 +132,10 @@ _TABLE_1 = [_paper_row(*row) for row in _PAPER]
 ROWS = (
     Row("baseline", "baseline", lambda *_: Baseline()),
     *_TABLE_1,
-    _tuned_row("embedding, tuned", "embedding", _WINDOWS, _PASSES, torch.float32),
-    _tuned_row("narrow embedding, tuned", "narrow", _WINDOWS, _PASSES, torch.bfloat16),
-    _tuned_row("narrow embedding, fast", "narrow", (5, 7, 9), (1, 2, 4, 7), torch.bfloat16),
-    _tuned_row("contours, tuned", "contours", _WINDOWS, _PASSES, torch.float32),
+    _tuned_row("embedding, tuned", "embedding", _CUES["embedding"]),
+    _tuned_row("narrow embedding, tuned", "embedding", _narrow),
+    _tuned_row("narrow embedding, fast", "embedding", _narrow, windows=(5, 7, 9), passes=(1, 2, 4, 7)),
+    _tuned_row("contours, tuned", "contours", _CUES["contours"]),
     Row("dense CRF", "peers", lambda *_: CRF(), package="pydensecrf"),
     _peer("kornia guided filter", "kornia", KorniaGuided),
     _peer("kornia joint bilateral", "kornia", KorniaJointBilateral),

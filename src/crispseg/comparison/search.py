@@ -19,11 +19,6 @@ class Found:
     tried: Mapping[Key, tuple[float, ...]]
     """What was measured at each setting; the search maximises the mean."""
 
-    @property
-    def gained(self) -> bool:
-        """Whether the best setting gains anything; else its numbers say by how much it loses."""
-        return sum(self.tried[key_of(self.setting)]) > 0
-
 
 def key_of(setting: Setting) -> Key:
     """A setting as what a dictionary takes."""

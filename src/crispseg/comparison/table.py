@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,21 +52,34 @@ class Images:
         self.tuning = range(0, len(data), tune_every)
         self.reported = [index for index in range(len(data)) if index % tune_every]
 
-    def read(self, indices: Sequence[int], metrics: Sequence[str] | None = None) -> Iterator[tuple[Example, Truth]]:
-        """Examples, each with its truth prepared for metrics (all by default)."""
+    def read(self, indices: Sequence[int], metrics: Sequence[str]) -> Iterator[tuple[Example, Truth]]:
+        """Examples, each with its truth prepared for metrics."""
         for index in indices:
             sample, prediction = self.data.read(index)
             boundary = fitted_boundary(self.data.boundaries[index], sample.image)
-            chosen = () if metrics is None else (metrics,)
             with naming(self.data.files[index]):
                 yield (
                     Example(sample.image, prediction, boundary, sample.labels),
-                    Truth(sample.labels, self.data.classes, *chosen),
+                    Truth(sample.labels, self.data.classes, metrics),
                 )
 
 
+@dataclass(frozen=True)
+class Table:
+    """What was measured."""
+
+    results: Sequence[Result]
+    """In the order of `ROWS`; the first is the baseline."""
+    milliseconds: Mapping[str, float]
+    """For an image, by the names of the rows."""
+    left_out: Mapping[str, str]
+    """Why other rows were left out, by their names."""
+    context: Mapping[str, Any]
+    """What it was measured on."""
+
+
 @torch.inference_mode()
-def compare(
+def measure_table(
     data: LabelledPredictions,
     output: Path,
     choices: Choices,
@@ -75,7 +88,7 @@ def compare(
     tune_every: int = 6,
     resume: bool = False,
     progress: Progress | None = None,
-) -> tuple[list[Result], dict[str, float], dict[str, str]]:
+) -> Table:
     """Tune and measure rows of the table; each is written as soon as it is known. All are timed together at the end.
 
     Args:
@@ -87,10 +100,6 @@ def compare(
         resume: Take rows that `output` holds already.
         progress: Shows how far it is.
 
-    Returns:
-        What was found, in the order of `ROWS`; milliseconds for an image, by the names of the rows; and why other rows
-        were left out, by name.
-
     Raises:
         InputError: If an option makes no sense, a file cannot be read or does not fit, or `output` holds rows while
             `resume` is not given, or rows that were measured on something else.
@@ -100,7 +109,7 @@ def compare(
     if not resume and any(folder.glob("*.json")):
         raise InputError(f"{output} holds rows already; go on with --resume, or choose another --output")
     alone = {row.name: row.build(choices, {}) for row in chosen if not row.needs}  # refuses weights before any work
-    context = describe(data, choices, tune_every)
+    context = _describe(data, choices, tune_every)
     make_folder(folder)
     task = None if progress is None else progress.add_task("rows", total=len(chosen))
     earlier: dict[str, tuple[Method, Setting]] = {}
@@ -119,7 +128,7 @@ def compare(
             results.append(result)
             if progress and task is not None:
                 progress.advance(task)
-        return results, measuring.time(earlier), left_out
+        return Table(results, measuring.time(earlier), left_out, context)
 
 
 def choose_rows(names: Sequence[str] | None, *, boundaries: bool) -> tuple[list[Row], dict[str, str]]:
@@ -154,12 +163,8 @@ def _installed(module: str) -> bool:
     return (not parent or _installed(parent)) and find_spec(module) is not None
 
 
-def describe(data: LabelledPredictions, choices: Choices, tune_every: int) -> dict[str, Any]:
-    """What a comparison is made on.
-
-    Raises:
-        InputError: If the weights cannot be read.
-    """
+def _describe(data: LabelledPredictions, choices: Choices, tune_every: int) -> dict[str, Any]:
+    """What a table is made on."""
     boundary = data.boundaries[0]
     return {
         "images": str(data.folder.images[0].parent),
