@@ -4,7 +4,6 @@ import datetime
 import platform
 import re
 import subprocess
-from importlib import metadata
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ import torch
 import crispseg
 from crispseg import ops
 from crispseg.ops.implementations import describe
+from crispseg.versions import installed_versions
 
 _FLAGS = ("avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vnni", "amx_tile", "neon", "asimd", "sve")
 _WIDEST = ("avx512f", "avx2", "sve", "asimd")
@@ -30,11 +30,7 @@ def description(device: str) -> dict[str, str]:
         "python": platform.python_version(),
         "crispseg": crispseg.__version__,
     }
-    for name in _PACKAGES:
-        try:
-            facts[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            facts[name] = "not installed"
+    facts |= installed_versions(_PACKAGES)
     return facts | {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "commit": _commit()}
 
 

@@ -16,22 +16,18 @@ is left is what has to be free beside inputs and outputs. The count is good to a
 
 import contextlib
 import multiprocessing
-import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from benchmarks.cases import Call, prepared, row_named
 from benchmarks.inputs import Inputs, Problem
-
-_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-_FIXED_THRESHOLDS = {"MALLOC_MMAP_THRESHOLD_": str(2**16), "MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_TOP_PAD_": "0"}
+from crispseg.resident import forget_peak, is_counted, mapped_blocks, peak_bytes, resident_bytes
 
 
 def peak_above(row: str, contender: str, direction: str, problem: Problem) -> int | None:
@@ -42,13 +38,13 @@ def peak_above(row: str, contender: str, direction: str, problem: Problem) -> in
     """
     if torch.device(problem.device).type == "cuda":
         return _peak(row, contender, direction, problem)
-    if not _STATUS.exists():
+    if not is_counted():
         return None
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchmarks.memory", "sympy"])  # PyTorch's first gradient imports the latter
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_report, args=(sender, row, contender, direction, problem), daemon=True)
-    with _inherited(_FIXED_THRESHOLDS):
+    with mapped_blocks(), _ignored_interrupts():
         forkserver.ensure_running()
     process.start()
     sender.close()
@@ -84,10 +80,10 @@ def _peak(row_name: str, contender_name: str, direction: str, problem: Problem) 
 
 def _on_cpu(call: Call) -> int:
     with contextlib.suppress(OSError):  # where it is not allowed, an earlier peak can only make the result larger
-        _CLEAR.write_text("5")
-    before = _status("VmRSS")
+        forget_peak()
+    before = resident_bytes()
     outputs = call()
-    return _status("VmHWM") - before - _size(outputs)
+    return peak_bytes() - before - _size(outputs)
 
 
 def _on_gpu(call: Call) -> int:
@@ -104,20 +100,11 @@ def _size(outputs: tuple[Tensor, ...]) -> int:
     return sum(storages.values())
 
 
-def _status(name: str) -> int:
-    (line,) = (line for line in _STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
-    return 1024 * int(line.split()[1])
-
-
 @contextlib.contextmanager
-def _inherited(settings: dict[str, str]) -> Iterator[None]:
-    """What a process started now inherits: settings, and no interest in Ctrl-C, since the parent ends it."""
-    environment = dict(os.environ)
+def _ignored_interrupts() -> Iterator[None]:
+    """A process started now has no interest in Ctrl-C, since its parent ends it."""
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.update(settings)
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(environment)
         signal.signal(signal.SIGINT, handler)

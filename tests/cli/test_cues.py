@@ -16,6 +16,7 @@ from crispseg.cli.stages import build_stages
 from crispseg.cues import CUES
 from crispseg.data import read_labels
 from tests.fakes import write_boundaries, write_coarse_scores, write_folder
+from tests.marks import needs_pydensecrf
 
 
 @pytest.fixture
@@ -123,8 +124,8 @@ def test_tune_says_where_to_go_on(root: Path, capsys: pytest.CaptureFixture[str]
     assert "at the end" not in capsys.readouterr().out
 
 
+@needs_pydensecrf
 def test_a_crf_follows_the_filter_or_stands_alone(root: Path) -> None:
-    pytest.importorskip("pydensecrf")
     numbers = "0.5,20,60,0,1"
     plain = evaluated(root, "--cue", "rgb", "--hardness", 100)
     both = evaluated(root, "--cue", "rgb", "--hardness", 100, "--crf", numbers)
@@ -141,8 +142,8 @@ def test_a_crf_follows_the_filter_or_stands_alone(root: Path) -> None:
     assert (root / "out" / "scores" / "scene2.safetensors").is_file()
 
 
+@needs_pydensecrf
 def test_tune_finds_a_crf_and_evaluate_agrees(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("pydensecrf")
     grid = ["--bilateral-weight", 0.5, 1, "--bilateral-xy", 4, "--bilateral-rgb", 40, 60, "--spatial-weight", 0.1]
     before = ["--cue", "rgb", "--hardness", 100]
     assert run("tune", *data_options(root), *before, "--crf", *grid, "--rounds", 1) == 0
@@ -208,23 +209,24 @@ def test_wrong_combinations_are_refused(case: str, root: Path, capsys: pytest.Ca
     assert error.count("\n") == 1
 
 
+TUNE: list[tuple[list[str], str]] = [
+    (["--cue", "none"], "--cue none has nothing to tune; add --crf"),
+    (["--rounds", "1"], "--rounds is for the CRF; add --crf"),
+    (["--bilateral-xy", "10"], "--bilateral-xy is for the CRF; add --crf"),
+    (["--crf", "--hardness", "1", "2"], "--hardness takes one value with --crf: the CRF is tuned"),
+    (["--crf", "--cue", "none", "--windows", "9"], "--windows does not go with --cue none"),
+    (["--crf", "--bilateral-xy", "0"], "bilateral_xy is 0.0; expected a number above 0"),
+    (["--crf", "--rounds", "-1"], "rounds is -1; expected a number of 0 or more"),
+]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
-    [
-        (["--cue", "none"], "--cue none has nothing to tune; add --crf"),
-        (["--rounds", "1"], "--rounds is for the CRF; add --crf"),
-        (["--bilateral-xy", "10"], "--bilateral-xy is for the CRF; add --crf"),
-        (["--crf", "--hardness", "1", "2"], "--hardness takes one value with --crf: the CRF is tuned"),
-        (["--crf", "--cue", "none", "--windows", "9"], "--windows does not go with --cue none"),
-        (["--crf", "--bilateral-xy", "0"], "bilateral_xy is 0.0; expected a number above 0"),
-        (["--crf", "--rounds", "-1"], "rounds is -1; expected a number of 0 or more"),
-    ],
+    [pytest.param(*case, marks=needs_pydensecrf if "--crf" in case[0] else ()) for case in TUNE],
 )
 def test_tune_refuses_wrong_combinations(
     options: list[str], message: str, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if "--crf" in options:
-        pytest.importorskip("pydensecrf")
     assert run("tune", *data_options(root), *options) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"crispseg tune: error: {message}"), error

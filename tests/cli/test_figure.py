@@ -12,6 +12,7 @@ from PIL import Image
 
 from crispseg.cli.main import main
 from tests.fakes import write_boundaries, write_coarse_scores, write_folder
+from tests.marks import needs_pydensecrf
 
 METRIC = {"value": 60.0, "gain": 1.0, "low": 0.5, "high": 1.5}
 ROW: dict[str, Any] = {
@@ -100,10 +101,10 @@ def test_images_are_those_that_are_named(root: Path) -> None:
     assert np.abs(both[-300:-100].astype(int) - second[-300:-100]).mean() < 3
 
 
+@needs_pydensecrf
 def test_a_crf_adds_two_columns_where_its_package_is(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("pydensecrf")
     heights = []
     for options in ([], ["--crf", "0.5,20,60,0,1"]):
         assert run(*command(root, "comparison", root / "rows.png"), *options) == 0
@@ -177,10 +178,10 @@ ERRORS = {
 }
 
 
-@pytest.mark.parametrize("case", ERRORS)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=needs_pydensecrf if case == "nothing of ours" else ()) for case in ERRORS]
+)
 def test_what_does_not_fit_is_one_line(case: str, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    if case == "nothing of ours":
-        pytest.importorskip("pydensecrf")
     (root / "folder.png").mkdir()
     (root / "list.json").write_text("[1, 2]")
     (root / "words.json").write_text('{"rows": ["one", "two"]}')

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from crispseg.comparison.peers import KorniaGuided, KorniaJointBilateral, OpenCV
 from crispseg.comparison.rows import ROWS, Choices
 from crispseg.data import Prediction
 from tests.fakes import draw_scene
+from tests.marks import needs_pydensecrf
 
 CHOICES = Choices(torch.device("cpu"))
 ALONE = [row for row in ROWS if not row.needs]
@@ -37,12 +37,13 @@ def right(result: Tensor, scene: Example) -> float:
     return float((labels == scene.truth).double().mean())
 
 
-@pytest.fixture(scope="module", params=ALONE, ids=lambda row: row.name)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(row, marks=needs_pydensecrf if row.package == "pydensecrf" else ()) for row in ALONE],
+    ids=[row.name for row in ALONE],
+)
 def method(request: pytest.FixtureRequest) -> Method:
-    row = request.param
-    if row.package == "pydensecrf" and find_spec("pydensecrf") is None:
-        pytest.skip("the extra crf is not installed")
-    built: Method = row.build(CHOICES, {})
+    built: Method = request.param.build(CHOICES, {})
     return built
 
 
@@ -173,9 +174,9 @@ def test_rankseg_of_one_class_decides_as_of_two() -> None:
     assert ranked.run(uniform, ranked.start).unique().tolist() == [7]
 
 
+@needs_pydensecrf
 @torch.no_grad()
 def test_a_weaker_crf_has_a_share_of_the_weights() -> None:
-    pytest.importorskip("pydensecrf")
     rows = {row.name: row for row in ROWS}
     scene, crf, rgb = example(), rows["dense CRF"].build(CHOICES, {}), rows["rgb 9x9 x1"].build(CHOICES, {})
     after = rows["rgb 9x9 x1 + dense CRF"].build(

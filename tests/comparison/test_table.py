@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from crispseg import InputError
+from crispseg import InputError, resident
 from crispseg.cli.main import main
 from crispseg.comparison import measure_table, memory
 from crispseg.comparison.peers import RankSEG
@@ -191,7 +191,7 @@ def test_a_part_of_a_package_may_be_missing() -> None:
 
 def test_memory_that_cannot_be_told_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "folder").mkdir()
-    monkeypatch.setattr(memory, "_CLEAR", tmp_path / "folder")  # as a file that may not be written
+    monkeypatch.setattr(resident, "_CLEAR", tmp_path / "folder")  # as a file that may not be written
     assert memory.peak_on_cpu(lambda: torch.ones(8)) is None
 
 

@@ -25,7 +25,7 @@ from crispseg.figures import (
 from crispseg.figures.labels import spread
 from crispseg.figures.passes import best_lines
 from crispseg.figures.speed import pareto_front
-from crispseg.figures.tables import METRICS, Interval
+from crispseg.figures.tables import DRAWN_METRICS, Interval
 from tests.fakes import write_folder
 
 
@@ -34,7 +34,7 @@ def table(count: int, *, seed: int = 0) -> list[TableRow]:
     rows = []
     for index in range(count):
         gains = {}
-        for metric in METRICS:
+        for metric in DRAWN_METRICS:
             gain = float(rng.normal(1, 1))
             gains[metric] = Interval(gain, gain - 0.2, gain + 0.3)
         rows.append(TableRow(f"method {index} of them", f"group {index % 3}", float(10 ** rng.uniform(1, 3)), gains))
@@ -101,7 +101,7 @@ def test_a_window_is_drawn_at_the_hardness_with_which_it_gained_most() -> None:
         [(5, 2, 1), (5, 2, 3), (5, 2, 7)],
         [(9, 1, 1), (9, 1, 3), (9, 1, 7)],
     ]
-    for axes, metric in zip(draw_passes(rows).axes, METRICS, strict=True):
+    for axes, metric in zip(draw_passes(rows).axes, DRAWN_METRICS, strict=True):
         for drawn, line in zip(axes.lines[1:], lines, strict=True):
             x, y = drawn.get_data()
             assert list(np.asarray(x)) == [1, 3, 7]
@@ -137,7 +137,7 @@ def test_spread_numbers_keep_gap_order_and_ends(values: list[float], gap: float)
 
 def test_the_speed_figure_plots_the_table() -> None:
     rows = table(9)
-    for axes, metric in zip(draw_speed(rows).axes, METRICS, strict=True):
+    for axes, metric in zip(draw_speed(rows).axes, DRAWN_METRICS, strict=True):
         points = [line for line in axes.lines if line.get_marker() == "o"]
         assert len(points) == 9
         for row, point in zip(rows, points, strict=True):
@@ -164,7 +164,7 @@ def test_of_equal_rows_one_is_on_the_front() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_names_of_methods_overlap_nothing(seed: int) -> None:
     rows = table(24, seed=seed)
-    for axes, metric in zip(draw_speed(rows).axes, METRICS, strict=True):
+    for axes, metric in zip(draw_speed(rows).axes, DRAWN_METRICS, strict=True):
         names = [text.get_window_extent() for text in axes.texts if text.get_text().startswith("method")]
         assert len(names) == 24
         frame = axes.get_window_extent()
@@ -181,4 +181,4 @@ def test_too_many_methods_and_no_time_are_refused() -> None:
     with pytest.raises(InputError, match="30 names are too many for the figure; choose fewer rows"):
         draw_speed(wide)
     with pytest.raises(InputError, match="row 'x' took 0 ms; expected a time above 0"):
-        draw_speed([TableRow("x", "g", 0, {metric: Interval(0, 0, 0) for metric in METRICS})])
+        draw_speed([TableRow("x", "g", 0, {metric: Interval(0, 0, 0) for metric in DRAWN_METRICS})])

@@ -11,7 +11,7 @@ from crispseg import Window
 from crispseg.cues import LearnedCue, RGBCue
 from crispseg.data import LabelledPredictions
 from crispseg.errors import InputError
-from crispseg.figures import compare, compute_masks, draw_boundary, draw_comparison, draw_embedding
+from crispseg.figures import compare_images, compute_masks, draw_boundary, draw_comparison, draw_embedding
 from crispseg.figures.comparison import paint
 from crispseg.figures.contours import contour_lines
 from crispseg.figures.embedding import principal_components
@@ -20,6 +20,7 @@ from crispseg.inference.one_image import sharpen_one
 from crispseg.inference.picture import most_changed
 from crispseg.ops import local_filter
 from tests.fakes import write_coarse_scores, write_folder
+from tests.marks import needs_pydensecrf
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ def test_the_embedding_figure_has_a_row_for_every_pixel() -> None:
 
 def test_the_comparison_shows_truth_baseline_and_ours(data: LabelledPredictions) -> None:
     sharpener = Sharpener(RGBCue(), window=Window(5), iterations=3)
-    compared = compare(data, [0, 2], sharpener)
+    compared = compare_images(data, [0, 2], sharpener)
     assert [list(item.labels) for item in compared] == [["truth", "baseline", "ours"]] * 2
     sample, prediction = data.read(2)
     assert torch.equal(compared[1].labels["truth"], sample.labels)
@@ -158,10 +159,10 @@ def test_the_comparison_shows_truth_baseline_and_ours(data: LabelledPredictions)
         draw_comparison([])
 
 
+@needs_pydensecrf
 def test_a_crf_follows_the_baseline_and_ours(data: LabelledPredictions) -> None:
-    pytest.importorskip("pydensecrf")
     sharpener, crf = Sharpener(RGBCue(), window=Window(5), hardness=8, iterations=9), DenseCRF(0.5, 20, 60, 0, 1)
-    (item,) = compare(data, [1], sharpener, crf=crf)
+    (item,) = compare_images(data, [1], sharpener, crf=crf)
     assert list(item.labels) == ["truth", "baseline", "ours", "CRF", "ours + CRF"]
     sample, prediction = data.read(1)
     for caption, before in (("CRF", None), ("ours + CRF", sharpener)):

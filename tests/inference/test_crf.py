@@ -1,7 +1,5 @@
 """The dense CRF finds what mean field inference over all pairs of pixels finds."""
 
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 import torch
@@ -9,8 +7,7 @@ from torch import Tensor
 
 from crispseg import InputError
 from crispseg.inference.crf import PRESETS, DenseCRF
-
-needs_pydensecrf = pytest.mark.skipif(find_spec("pydensecrf") is None, reason="the extra crf is not installed")
+from tests.marks import needs_pydensecrf
 
 HEIGHT, WIDTH = 16, 20
 

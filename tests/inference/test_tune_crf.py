@@ -10,6 +10,7 @@ from crispseg.cues import RGBCue
 from crispseg.data import LabelledPredictions
 from crispseg.inference import CRFGrid, DenseCRF, evaluate, tune_crf
 from tests.fakes import write_coarse_scores, write_folder
+from tests.marks import needs_pydensecrf
 
 GRID = CRFGrid((2, 6), (10,), (10, 20), (1,), (1,))
 
@@ -33,8 +34,8 @@ def test_a_grid_is_every_combination_and_finer_around_the_best() -> None:
     assert GRID.around(DenseCRF(2, 10, 4, 1, 1), 1) == CRFGrid((2, 6), (10,), (4, 14), (1,), (1,))
 
 
+@needs_pydensecrf
 def test_it_measures_the_grid_and_what_lies_around_the_best(data: LabelledPredictions) -> None:
-    pytest.importorskip("pydensecrf")
     sharpener = Sharpener(RGBCue())
     coarse = tune_crf(data, sharpener, grid=GRID, rounds=0, iterations=2)
     assert list(coarse.after) == GRID.settings(2)
@@ -60,8 +61,8 @@ def test_nothing_is_measured_twice(data: LabelledPredictions, monkeypatch: pytes
     assert sorted(measured, key=str) == sorted(list(found.after) * 2, key=str)
 
 
+@needs_pydensecrf
 def test_its_accuracies_are_those_of_evaluate(data: LabelledPredictions) -> None:
-    pytest.importorskip("pydensecrf")
     sharpener = Sharpener(RGBCue())
     found = tune_crf(data, sharpener, grid=GRID, rounds=0, every=1)
     setting = GRID.settings(10)[2]

@@ -182,6 +182,8 @@ def test_a_narrow_network_takes_the_channels_that_contribute_most(tmp_path: Path
     assert torch.equal(narrow.state_dict()["conv1_1.weight"], wide.state_dict()["conv1_1.weight"][kept["conv1_1"]])
     image = torch.rand(1, 3, 14, 19)
     torch.testing.assert_close(narrow(image) * 4, (wide(image) * 8)[:, [1, 2, 4, 7]], rtol=1e-3, atol=1e-5)
+    with pytest.raises(InputError, match="dim is 9, that of the wider network to start from 8"):
+        EmbeddingNet(dim=9, width=4, init=tmp_path / "wide.safetensors")
     again = load_embedding_net(tmp_path / "wide.safetensors")
     assert (again.dim, again.channels["conv3_1"]) == (8, 32)
 

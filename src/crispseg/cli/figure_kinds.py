@@ -30,7 +30,7 @@ from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.files import pair_files
 from crispseg.errors import InputError
 from crispseg.figures import (
-    compare,
+    compare_images,
     compute_masks,
     count_distances,
     draw_boundary,
@@ -158,7 +158,7 @@ def comparison(options: Namespace) -> Figure:
     data = read_data(options)
     with progress_bar() as progress:
         chosen = _choose(data.folder, options)
-        return draw_comparison(compare(data, chosen, stages.sharpener, crf=stages.crf, progress=progress))
+        return draw_comparison(compare_images(data, chosen, stages.sharpener, crf=stages.crf, progress=progress))
 
 
 def _choose(folder: LabelledFolder, options: Namespace) -> list[int]:

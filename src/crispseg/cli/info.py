@@ -2,7 +2,6 @@
 
 import platform
 from collections.abc import Sequence
-from importlib import metadata
 
 import torch
 from safetensors import safe_open
@@ -12,6 +11,7 @@ from crispseg import ops
 from crispseg.cli.arguments import CommandParser
 from crispseg.inference.sharpener import SHIPPED_WEIGHTS, weights_path
 from crispseg.ops.implementations import describe
+from crispseg.versions import installed_versions
 
 _DESCRIPTION = "Show versions, devices, which implementation serves which operation, and the weights that ship."
 
@@ -43,12 +43,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _versions() -> dict[str, str]:
     versions = {"crispseg": crispseg.__version__, "python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
+    return versions | installed_versions(_PACKAGES)
 
 
 def _devices() -> dict[str, str]:

@@ -7,23 +7,17 @@ takes, or break up and add to it; in the other one every larger block is a mappi
 
 import gc
 import multiprocessing
-import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Self
 
 import torch
 
 from crispseg.comparison.method import Example, Method, Setting
 from crispseg.comparison.rows import Choices, row_named
-
-_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-_FIXED_THRESHOLDS = {"MALLOC_MMAP_THRESHOLD_": str(2**16), "MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_TOP_PAD_": "0"}
-"""Of the allocator of Linux, which reads them when a process starts."""
+from crispseg.resident import forget_peak, is_counted, mapped_blocks, peak_bytes, resident_bytes
 
 
 class Memory:
@@ -57,10 +51,10 @@ class Memory:
         """
         if method.device.type == "cuda":
             return peak_on_cuda(lambda: method.run(example.afresh(), setting), method.device)
-        if method.device.type != "cpu" or not _CLEAR.exists():
+        if method.device.type != "cpu" or not is_counted():
             return None
         try:
-            with _inherited(_FIXED_THRESHOLDS):
+            with mapped_blocks():
                 return self._worker.submit(_peak, row, self.choices, setting, earlier, example).result()
         except BrokenProcessPool:  # the system ended it, for want of memory
             return None
@@ -71,12 +65,12 @@ def peak_on_cpu(call: Callable[[], object]) -> float | None:
     call()  # libraries load, threads start
     gc.collect()
     try:
-        _CLEAR.write_text("5")  # the peak starts anew
+        forget_peak()
     except OSError:  # not allowed here
         return None
-    before = _kilobytes("VmRSS")
+    before = resident_bytes()
     call()
-    return max(_kilobytes("VmHWM") - before, 0) / 2**10
+    return max(peak_bytes() - before, 0) / 2**20
 
 
 def peak_on_cuda(call: Callable[[], object], device: torch.device) -> float:
@@ -100,20 +94,3 @@ def _peak(
 
 def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process of the table ends this one
-
-
-@contextmanager
-def _inherited(settings: Mapping[str, str]) -> Iterator[None]:
-    """What a process that is started now finds in its environment."""
-    environment = dict(os.environ)
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(environment)
-
-
-def _kilobytes(name: str) -> int:
-    [line] = [line for line in _STATUS.read_text().splitlines() if line.startswith(f"{name}:")]
-    return int(line.split()[1])

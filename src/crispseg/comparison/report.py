@@ -4,7 +4,6 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from crispseg.comparison.result import Result
 from crispseg.comparison.table import Table
 from crispseg.evaluation import Gain, gain
 from crispseg.evaluation.report import number
+from crispseg.versions import installed_versions
 
 COLUMNS = {"miou": "mIoU", "trimap_4": "trimap", "boundary_iou": "Boundary IoU", "boundary_f": "boundary F"}
 """Metrics that the table shows, and what it calls them; the JSON has all."""
@@ -46,7 +46,7 @@ def as_json(table: Table, lines: Sequence[Line]) -> str:
         "data": dict(table.context),
         "reported_images": lines[0].result.accuracy.images,
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
-        "versions": _versions(),
+        "versions": installed_versions(_PACKAGES),
         "rows": [_row(line) for line in lines],
         "left_out": dict(table.left_out),
     }
@@ -152,13 +152,3 @@ def _setting(line: Line) -> str:
 
 def _escape(text: str) -> str:
     return text.replace("%", r"\%").replace("_", r"\_")
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for name in _PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions

@@ -1,7 +1,7 @@
 """Figures of a paper: drawn from tensors and tables, written as PNG or PDF. The only room that knows matplotlib."""
 
 from crispseg.figures.boundary import draw_boundary
-from crispseg.figures.comparison import Compared, compare, draw_comparison
+from crispseg.figures.comparison import Compared, compare_images, draw_comparison
 from crispseg.figures.embedding import Masks, compute_masks, draw_embedding
 from crispseg.figures.page import check_output, write_figure
 from crispseg.figures.passes import draw_passes
@@ -16,7 +16,7 @@ __all__ = [
     "SurfaceRow",
     "TableRow",
     "check_output",
-    "compare",
+    "compare_images",
     "compute_masks",
     "count_distances",
     "draw_boundary",

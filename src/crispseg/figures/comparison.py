@@ -33,7 +33,7 @@ class Compared:
     """Red, green, blue of each label; a default where None or where it is too short."""
 
 
-def compare(
+def compare_images(
     data: LabelledPredictions,
     indices: Sequence[int],
     sharpener: Sharpener,

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from crispseg.errors import InputError
-from crispseg.writing import check_writable, make_folder, written_whole
+from crispseg.writing import prepare_file, written_whole
 
 COLUMN_WIDTH = 3.3
 """Inches; one of two columns of a paper."""
@@ -121,8 +121,7 @@ def check_output(path: Path) -> None:
     """
     if path.suffix.lower() not in FIGURE_SUFFIXES:
         raise InputError(f"output {path}: unknown ending; expected {' or '.join(FIGURE_SUFFIXES)}")
-    make_folder(path.absolute().parent)
-    check_writable(path)
+    prepare_file(path)
 
 
 def write_figure(figure: Figure, path: Path) -> None:

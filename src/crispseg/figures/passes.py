@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from crispseg.figures.labels import spread
 from crispseg.figures.page import COLUMN_WIDTH, GREY, OKABE_ITO, Place, add_axes, house_style, new_figure
-from crispseg.figures.tables import METRICS, SurfaceRow
+from crispseg.figures.tables import DRAWN_METRICS, SurfaceRow
 
 _LINE = 0.14
 """Inches from one label to the next."""
@@ -25,7 +25,7 @@ def draw_passes(rows: Sequence[SurfaceRow]) -> Figure:
     """
     figure, height = new_figure(COLUMN_WIDTH, 3.6), 1.5
     lines = best_lines(rows)
-    for index, (metric, word) in enumerate(METRICS.items()):
+    for index, (metric, word) in enumerate(DRAWN_METRICS.items()):
         axes = add_axes(figure, Place(0.5, 0.08 + index * (height + 0.12), COLUMN_WIDTH - 1.25, height))
         axes.axhline(0, color=GREY, linewidth=0.6)
         for line, colour in zip(lines, cycle(OKABE_ITO), strict=False):

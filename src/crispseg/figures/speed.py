@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from crispseg.errors import InputError
 from crispseg.figures.labels import line_boxes, place_names
 from crispseg.figures.page import GREY, OKABE_ITO, TEXT_WIDTH, Place, add_axes, house_style, new_figure
-from crispseg.figures.tables import METRICS, TableRow
+from crispseg.figures.tables import DRAWN_METRICS, TableRow
 
 _MARKER = 4.0
 """Points across."""
@@ -35,7 +35,7 @@ def draw_speed(rows: Sequence[TableRow]) -> Figure:
             raise InputError(f"row {row.name!r} took {row.milliseconds:g} ms; expected a time above 0")
     height = 3.0
     figure = new_figure(TEXT_WIDTH, 2 * height + 0.6)
-    for index, (metric, word) in enumerate(METRICS.items()):
+    for index, (metric, word) in enumerate(DRAWN_METRICS.items()):
         axes = add_axes(figure, Place(0.45, 0.08 + index * (height + 0.12), TEXT_WIDTH - 0.55, height))
         axes.set_ylabel(f"gain in {word} (points)")
         _draw_rows(axes, rows, metric)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from crispseg.errors import InputError
 
-METRICS = {"miou": "mIoU", "trimap_4": "trimap mIoU"}
+DRAWN_METRICS = {"miou": "mIoU", "trimap_4": "trimap mIoU"}
 """The metrics that are drawn, and their names in words."""
 
 R = TypeVar("R")
@@ -24,7 +24,7 @@ class SurfaceRow:
     hardness: float
     passes: int
     gains: Mapping[str, float]
-    """By the names of `METRICS`."""
+    """By the names of `DRAWN_METRICS`."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class TableRow:
     milliseconds: float
     """For one image."""
     gains: Mapping[str, Interval]
-    """By the names of `METRICS`."""
+    """By the names of `DRAWN_METRICS`."""
 
 
 def read_surface(path: Path) -> list[SurfaceRow]:
@@ -72,12 +72,12 @@ def _surface_row(row: Mapping[str, Any]) -> SurfaceRow:
         dilation=int(_number(row, "dilation")),
         hardness=_number(row, "hardness"),
         passes=int(_number(row, "passes")),
-        gains={name: _number(row, name) for name in METRICS},
+        gains={name: _number(row, name) for name in DRAWN_METRICS},
     )
 
 
 def _table_row(row: Mapping[str, Any]) -> TableRow:
-    metrics = {name: row["metrics"][name] for name in METRICS}
+    metrics = {name: row["metrics"][name] for name in DRAWN_METRICS}
     return TableRow(
         name=str(row["name"]),
         group=str(row["group"]),

@@ -10,6 +10,7 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from torch import Tensor, nn
 
 from crispseg.checks import check_choice, check_count
+from crispseg.errors import InputError
 from crispseg.models.narrowing import narrowed
 from crispseg.models.network import Network, resize_corners
 from crispseg.models.saving import build_network
@@ -79,6 +80,11 @@ class EmbeddingNet(Network):
         first = source.get("conv1_1.weight")
         if first is None or "fuse.weight" not in source or self.rgb or len(first) <= self.channels["conv1_1"]:
             return source
+        if len(source["fuse.weight"]) < self.dim:
+            raise InputError(
+                f"dim is {self.dim}, that of the wider network to start from {len(source['fuse.weight'])}; expected no "
+                "more than it has"
+            )
         return narrowed(source, self.channels, self.dim)
 
     def forward(self, image: Tensor) -> Tensor:

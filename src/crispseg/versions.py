@@ -1,0 +1,20 @@
+"""Versions of installed packages, for reports."""
+
+from collections.abc import Iterable
+from importlib import metadata
+
+
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """The version of each package by its name, or that it is not installed.
+
+    Example:
+        >>> installed_versions(["no-such-package"])
+        {'no-such-package': 'not installed'}
+    """
+    versions = {}
+    for name in packages:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
