@@ -97,7 +97,7 @@ def _tuned_row(
     passes: tuple[int, ...] = _PASSES,
 ) -> Row:
     """Hardness, passes, window and dilation searched, for a cue of a kind in `_HARDNESS`."""
-    values = {"hardness": _HARDNESS[kind], "passes": passes, "window": windows, "dilation": (1, 2)}
+    values = {"hardness": _HARDNESS[kind], "passes": passes, "window": windows, "dilation": (1, 2, 3)}
     start = {"window": 9, "dilation": 1, "hardness": _HARDNESS[kind][2], "passes": 7}
     return Row(
         name,
