@@ -86,7 +86,8 @@ def check_values(rgb: Tensor, scores: Tensor, kind: ScoreKind) -> None:
         )
     if not torch.isfinite(scores).all():
         raise InputError("scores hold NaN or infinity; expected finite numbers")
-    low, high = (float(scores.min()), float(scores.max())) if scores.numel() else (0.0, 1.0)
+    values = scores.detach()
+    low, high = (float(values.min()), float(values.max())) if values.numel() else (0.0, 1.0)
     if kind == "probabilities" and not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
         raise InputError(
             f"scores run from {low:.4g} to {high:.4g}; expected probabilities in [0, 1], or "
