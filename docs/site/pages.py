@@ -1,7 +1,7 @@
 """For MkDocs: pages made of files outside `docs`, and where links and names lead on the site.
 
-The pages are written for a code host, where a link leads to a file. On the site, a link to a file outside `docs` leads to
-the page that is made of it or to a copy of it; where there is neither, its text stays. A name in code, such as
+The pages are written for a code host, where a link leads to a file. On the site, a link to a file outside `docs` leads
+to the page that is made of it or to a copy of it; where there is neither, its text stays. A name in code, such as
 `crispseg.ops.local_filter`, leads to the reference where that describes it.
 """
 
@@ -55,7 +55,5 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         return text if not path.startswith("docs/") and (ROOT / path).exists() else match[0]
 
     return "\n".join(
-        line if line.startswith(("#", "    ")) else referred(_LINK.sub(lead, line))
-        for line in markdown.split("\n")
+        line if line.startswith(("#", "    ")) else referred(_LINK.sub(lead, line)) for line in markdown.split("\n")
     )
-
