@@ -9,7 +9,7 @@ _log = logging.getLogger(__name__)
 
 def has_bfloat16() -> bool:
     """Whether PyTorch convolves in bfloat16 on this processor; elsewhere it does so without vectors."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - PyTorch says it nowhere else
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def warn_without_bfloat16() -> None:
