@@ -14,6 +14,7 @@ from crispseg.errors import InputError
 from crispseg.inference.crf import PRESETS, DenseCRF
 from crispseg.inference.sharpener import DEFAULT_WINDOW, SHIPPED_WEIGHTS, Sharpener, weights_path
 from crispseg.models.embedding_net import load_embedding_net
+from crispseg.processor import warn_without_bfloat16
 from crispseg.window import Window
 
 
@@ -139,6 +140,8 @@ def build_cue(options: Namespace) -> Cue | None:
         case "learned":
             _refuse_with_cue(options, "learned", ("boundaries",))
             network = load_embedding_net(weights_path(options.weights or SHIPPED_WEIGHTS[0]))
+            if options.precision == "bfloat16" and choose_device(options.device).type == "cpu":
+                warn_without_bfloat16()
             return LearnedCue(network.to(getattr(torch, options.precision or "float32")), **norm)
         case "rgb":
             _refuse_with_cue(options, "rgb", ("weights", "precision", "boundaries"))

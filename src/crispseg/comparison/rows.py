@@ -70,12 +70,12 @@ _CUES: dict[str, Callable[[Choices], Cue]] = {
 
 
 def _narrow(_: Choices) -> Cue:
-    return learned_cue(NARROW, torch.bfloat16)
+    return learned_cue(NARROW)
 
 
-def learned_cue(weights: str, dtype: torch.dtype = torch.float32) -> LearnedCue:
-    """The cue of an embedding, computed in a dtype."""
-    return LearnedCue(load_embedding_net(weights_path(weights))).to(dtype)
+def learned_cue(weights: str) -> LearnedCue:
+    """The cue of an embedding."""
+    return LearnedCue(load_embedding_net(weights_path(weights)))
 
 
 def _paper_row(cue: str, window: int, passes: int) -> Row:

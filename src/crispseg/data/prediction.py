@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, Self, cast
 
 import numpy as np
 import torch
@@ -41,6 +41,30 @@ class Prediction:
     from_scores: bool = True
     """False for a label map."""
 
+    @classmethod
+    def of_labels(cls, labels: Tensor, palette: tuple[int, ...] | None = None) -> Self:
+        """A label map as probabilities 0 and 1, a channel for each of its labels.
+
+        Args:
+            labels: (h, w) whole numbers.
+            palette: Its colours.
+
+        Raises:
+            InputError: If there are more than 1024 different numbers.
+
+        Example:
+            >>> Prediction.of_labels(torch.tensor([[0, 7], [7, 7]])).classes
+            (0, 7)
+        """
+        classes, channel = torch.unique(labels, return_inverse=True)
+        if len(classes) > _MOST_LABELS:
+            raise InputError(
+                f"holds {len(classes)} different numbers; expected a label map of at most {_MOST_LABELS} classes, not "
+                "a depth map or a photograph"
+            )
+        scores = torch.zeros(len(classes), *channel.shape, device=labels.device).scatter_(0, channel[None], 1)
+        return cls(scores, "probabilities", tuple(classes.tolist()), palette, from_scores=False)
+
     def labels(self, scores: Tensor) -> Tensor:
         """The most likely label of every pixel, for (C, H, W) scores of these channels, as (H, W) int64.
 
@@ -48,7 +72,7 @@ class Prediction:
         """
         if scores.shape[0] == 1 and len(self.classes) > 1:
             return (scores[0] > (0 if self.kind == "logits" else 0.5)).long()
-        return torch.tensor(self.classes)[scores.argmax(0)]
+        return torch.tensor(self.classes, device=scores.device)[scores.argmax(0)]
 
 
 def read_prediction(path: Path, kind: ScoreKind = "logits") -> Prediction:
@@ -89,14 +113,10 @@ def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
 
 def _from_labels(path: Path) -> Prediction:
     label_map = read_labels(path)
-    classes, channel = torch.unique(label_map.labels, return_inverse=True)
-    if len(classes) > _MOST_LABELS:
-        raise InputError(
-            f"prediction {path}: holds {len(classes)} different numbers; expected a label map of at most "
-            f"{_MOST_LABELS} classes, not a depth map or a photograph"
-        )
-    scores = torch.zeros(len(classes), *channel.shape).scatter_(0, channel[None], 1)
-    return Prediction(scores, "probabilities", tuple(classes.tolist()), label_map.palette, from_scores=False)
+    try:
+        return Prediction.of_labels(label_map.labels, label_map.palette)
+    except InputError as error:
+        raise InputError(f"prediction {path}: {error}") from error
 
 
 def _from_safetensors(path: Path, kind: ScoreKind) -> Prediction:

@@ -1,10 +1,13 @@
 """Sharpening: the module, and what runs it over files."""
 
+from crispseg.inference.arrays import sharpen_array, sharpened_function
 from crispseg.inference.boundaries import evaluate_boundaries
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.evaluate import evaluate
+from crispseg.inference.outputs import semantic_probabilities
 from crispseg.inference.predict import predict
 from crispseg.inference.sharpen import sharpen
+from crispseg.inference.sharpened_model import SharpenedModel
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tune import Tuning, tune
 from crispseg.inference.tune_crf import CRFGrid, tune_crf
@@ -12,12 +15,16 @@ from crispseg.inference.tune_crf import CRFGrid, tune_crf
 __all__ = [
     "CRFGrid",
     "DenseCRF",
+    "SharpenedModel",
     "Sharpener",
     "Tuning",
     "evaluate",
     "evaluate_boundaries",
     "predict",
+    "semantic_probabilities",
     "sharpen",
+    "sharpen_array",
+    "sharpened_function",
     "tune",
     "tune_crf",
 ]

@@ -1,12 +1,19 @@
 """Batches of images with what was said of them: checked, brought to one size, scores to probabilities and back."""
 
+from typing import Literal, get_args
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
 from crispseg.checks import check_map
-from crispseg.data.prediction import TOLERANCE, ScoreKind
+from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError
+
+Scores = Literal["logits", "probabilities", "multilabel"]
+"""What scores are: logits of classes that exclude each other, probabilities, or logits of labels that do not."""
+
+SCORES: tuple[Scores, ...] = get_args(Scores)
 
 _ASPECT_TOLERANCE = 1.05
 
@@ -18,21 +25,26 @@ def resize(value: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(value, size=size, mode="bilinear", align_corners=False)
 
 
-def to_probabilities(scores: Tensor, kind: ScoreKind) -> Tensor:
-    """(N, C, H, W) scores to probabilities: logits by a softmax, or by a sigmoid where there is one channel."""
+def to_probabilities(scores: Tensor, kind: Scores) -> Tensor:
+    """(N, C, H, W) scores to probabilities: logits by a softmax, or by a sigmoid where a channel stands for itself."""
     if kind == "probabilities":
         return scores
-    return scores.sigmoid() if scores.shape[1] == 1 else scores.softmax(1)
+    return scores.sigmoid() if _binary(scores, kind) else scores.softmax(1)
 
 
-def from_probabilities(probabilities: Tensor, kind: ScoreKind) -> Tensor:
+def from_probabilities(probabilities: Tensor, kind: Scores) -> Tensor:
     """The way back: (N, C, H, W) probabilities to scores of the given kind."""
     if kind == "probabilities":
         return probabilities.clamp(0, 1)
     smallest = torch.finfo(probabilities.dtype).tiny
-    if probabilities.shape[1] == 1:
+    if _binary(probabilities, kind):
         return probabilities.clamp(min=smallest).log() - (1 - probabilities).clamp(min=smallest).log()
     return probabilities.clamp(min=smallest).log()
+
+
+def _binary(scores: Tensor, kind: Scores) -> bool:
+    """Whether every channel is one label against all else."""
+    return kind == "multilabel" or scores.shape[1] == 1
 
 
 def check_fit(image: Tensor, scores: Tensor) -> None:
@@ -73,12 +85,13 @@ def check_aspect(what: str, size: tuple[int, int], image_size: tuple[int, int]) 
         )
 
 
-def check_values(rgb: Tensor, scores: Tensor, kind: ScoreKind) -> None:
+def check_values(rgb: Tensor, scores: Tensor, kind: Scores) -> None:
     """Colours in [0, 1], and scores that are finite and of their kind.
 
     Raises:
         InputError: If a value is not.
     """
+    rgb, scores = rgb.detach(), scores.detach()
     if rgb.numel() and not (rgb.min() >= 0 and rgb.max() <= 1):
         raise InputError(
             f"image runs from {rgb.min():.4g} to {rgb.max():.4g}; expected uint8, or floating point in [0, 1] before "
@@ -86,8 +99,7 @@ def check_values(rgb: Tensor, scores: Tensor, kind: ScoreKind) -> None:
         )
     if not torch.isfinite(scores).all():
         raise InputError("scores hold NaN or infinity; expected finite numbers")
-    values = scores.detach()
-    low, high = (float(values.min()), float(values.max())) if values.numel() else (0.0, 1.0)
+    low, high = (float(scores.min()), float(scores.max())) if scores.numel() else (0.0, 1.0)
     if kind == "probabilities" and not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
         raise InputError(
             f"scores run from {low:.4g} to {high:.4g}; expected probabilities in [0, 1], or "

@@ -10,9 +10,16 @@ from torch import Tensor, nn
 
 from crispseg.checks import check_choice, check_map, check_positive, check_same_grid, check_window
 from crispseg.cues import Cue, LearnedCue
-from crispseg.data.prediction import ScoreKind
 from crispseg.errors import InputError
-from crispseg.inference.batch import check_fit, check_values, from_probabilities, resize, to_probabilities
+from crispseg.inference.batch import (
+    SCORES,
+    Scores,
+    check_fit,
+    check_values,
+    from_probabilities,
+    resize,
+    to_probabilities,
+)
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.nn import LocalFilter
 from crispseg.window import Window
@@ -26,15 +33,16 @@ SHIPPED_WEIGHTS = ("narrow", "wide")
 class Sharpener(nn.Module):
     """Replace every score by an average over the pixels around it that belong with it, several times.
 
-    Scores are filtered as probabilities: logits go through a softmax (a sigmoid when there is one channel) before, and
-    through its inverse after.
+    Scores are filtered as probabilities: logits go through a softmax (a sigmoid when there is one channel, or each
+    stands for itself) before, and through its inverse after.
 
     Args:
         cue: Says which pixels belong together: one of `crispseg.cues`. `LearnedCue` makes one of a network.
         window: The neighbours that may contribute.
         hardness: λ of the weights exp(-λ·d): larger lets fewer neighbours contribute. The cue's default where None.
         iterations: How many times the filter is applied. The cue's default where None.
-        scores: What the scores are, "logits" or "probabilities"; it is never guessed.
+        scores: What the scores are, which is never guessed: "logits" or "probabilities" of classes, or "multilabel" for
+            logits of labels that do not exclude each other, such as the masks of objects.
 
     Raises:
         InputError: If an option is not as above.
@@ -58,12 +66,12 @@ class Sharpener(nn.Module):
         window: Window = DEFAULT_WINDOW,
         hardness: float | None = None,
         iterations: int | None = None,
-        scores: ScoreKind = "logits",
+        scores: Scores = "logits",
     ) -> None:
         super().__init__()
         _check_cue(cue)
         check_window(window)
-        check_choice("scores", scores, ("logits", "probabilities"))
+        check_choice("scores", scores, SCORES)
         chosen = cue.default_hardness if hardness is None else hardness
         check_positive("hardness", chosen)
         self.cue = cue
@@ -81,7 +89,7 @@ class Sharpener(nn.Module):
         hardness: float | None = None,
         iterations: int | None = None,
         norm: int = 1,
-        scores: ScoreKind = "logits",
+        scores: Scores = "logits",
     ) -> Self:
         """A sharpener with trained weights: those that ship with the package, or a file that `crispseg train` wrote.
 
@@ -93,7 +101,7 @@ class Sharpener(nn.Module):
             hardness: λ; None for 5.
             iterations: How many times the filter is applied; None for 25.
             norm: 1 or 2, the norm of the distance between embeddings.
-            scores: "logits" or "probabilities".
+            scores: "logits", "probabilities" or "multilabel".
 
         Raises:
             InputError: If the file is missing or does not hold an `EmbeddingNet`, or an option makes no sense.
@@ -101,9 +109,9 @@ class Sharpener(nn.Module):
         cue = LearnedCue(load_embedding_net(weights_path(weights)), norm=norm)
         return cls(cue, window=window, hardness=hardness, iterations=iterations, scores=scores).eval()
 
-    def expecting(self, scores: ScoreKind) -> Self:
+    def expecting(self, scores: Scores) -> Self:
         """The same sharpener, weights shared, for scores of the given kind."""
-        check_choice("scores", scores, ("logits", "probabilities"))
+        check_choice("scores", scores, SCORES)
         other = copy.copy(self)
         other.scores = scores
         return other

@@ -19,6 +19,7 @@ from crispseg.data.crops import ConsecutiveBatches, CropDataset, CropOptions
 from crispseg.data.sample import LabelledImages
 from crispseg.data.whole_images import WholeImages
 from crispseg.errors import InputError
+from crispseg.processor import warn_without_bfloat16
 from crispseg.training.report import ValidationReport
 from crispseg.training.task import Task
 from crispseg.writing import make_folder
@@ -86,6 +87,8 @@ def train(
     if not val_data:
         raise InputError("no validation data; expected at least one data set in val_data")
     checkpoint = _checkpoint(output, resume)
+    if precision == "bf16-mixed" and (accelerator == "cpu" or not torch.accelerator.is_available()):
+        warn_without_bfloat16()
     _quieten()
     seed_everything(seed)
     task.seed, task.val_names = seed, list(val_data)

@@ -1,0 +1,117 @@
+"""A segmentation network with a sharpener behind it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from crispseg.errors import InputError
+from crispseg.inference.outputs import replace_scores
+from crispseg.inference.sharpener import Sharpener
+
+Colours = Sequence[float]
+"""Three numbers, for red, green and blue."""
+
+
+class SharpenedModel(nn.Module):
+    """Any segmentation network, called as before; the scores in its output are crisp and of the size of the image.
+
+    Scores are found in what the network gives: a tensor (segmentation_models_pytorch), a dictionary with `out`
+    (torchvision), or an object with `logits` or mask queries (transformers). Everything else in it stays. The masks
+    of queries are sharpened one by one; `semantic_probabilities` makes classes of them before.
+
+    Args:
+        model: The network, or any function that gives such an output.
+        sharpener: What comes behind it. It says what the scores are, except for mask queries, which are what they are.
+        mean: What was subtracted from the network's input, in [0, 1]; given with `std`. Needed where the image is taken
+            from that input and was normalised.
+        std: What it was divided by after that.
+
+    Raises:
+        InputError: If one of `mean` and `std` is given without the other, or they are not three numbers.
+        TypeError: If `sharpener` is none, or `model` cannot be called.
+
+    Example:
+        >>> model = nn.Conv2d(3, 5, 3, stride=4, padding=1)
+        >>> crisp = SharpenedModel(model, Sharpener.from_pretrained())
+        >>> with torch.inference_mode():
+        ...     crisp(torch.rand(1, 3, 32, 48)).shape
+        torch.Size([1, 5, 32, 48])
+    """
+
+    _mean: Tensor
+    _std: Tensor
+
+    def __init__(
+        self,
+        model: Callable[..., object],
+        sharpener: Sharpener,
+        *,
+        mean: Colours | None = None,
+        std: Colours | None = None,
+    ) -> None:
+        super().__init__()
+        if not callable(model):
+            raise TypeError(f"model is {type(model).__name__}; expected a network, or a function that gives its output")
+        if not isinstance(sharpener, Sharpener):
+            raise TypeError(f"sharpener is {type(sharpener).__name__}; expected a crispseg.Sharpener")
+        if (mean is None) != (std is None):
+            raise InputError("mean and std belong together; expected both or neither")
+        self.model = model
+        self.sharpener = sharpener
+        self._normalises = mean is not None
+        self.register_buffer("_mean", _colours("mean", mean or (0, 0, 0)), persistent=False)
+        self.register_buffer("_std", _colours("std", std or (1, 1, 1)), persistent=False)
+
+    def forward(self, *arguments: object, image: Tensor | None = None, **options: object) -> Any:  # noqa: ANN401 - what the model gives
+        """Call the network and sharpen what it gives.
+
+        Args:
+            *arguments: For the network.
+            image: (N, 3, H, W) RGB, uint8 or in [0, 1], of the size that the result shall have. By default what the
+                network was given, its normalisation taken back.
+            **options: For the network.
+
+        Returns:
+            What the network gives, with (N, C, H, W) scores.
+
+        Raises:
+            InputError: If there is no image, or it does not fit the scores.
+            TypeError: If the output holds no scores.
+        """
+        if image is None:
+            image = self._denormalised(_first_image([*arguments, *options.values()]))
+        pixels = image
+
+        def sharpened(scores: Tensor, *, masks: bool) -> Tensor:
+            crisp: Tensor = (self.sharpener.expecting("multilabel") if masks else self.sharpener)(pixels, scores)
+            return crisp
+
+        return replace_scores(self.model(*arguments, **options), sharpened)
+
+    def _denormalised(self, image: Tensor) -> Tensor:
+        if image.dtype == torch.uint8:
+            return image
+        rgb = image * self._std.to(image) + self._mean.to(image)
+        # Normalising and taking it back rounds: black may come out a little below 0. What lies further out is refused.
+        near = (rgb > -self._slack(rgb.dtype)) & (rgb < 1 + self._slack(rgb.dtype))
+        return torch.where(near, rgb.clamp(0, 1), rgb)
+
+    def _slack(self, dtype: torch.dtype) -> float:
+        return 4 * torch.finfo(dtype).eps if self._normalises else 0.0
+
+
+def _first_image(values: Sequence[object]) -> Tensor:
+    for value in values:
+        if isinstance(value, Tensor) and value.ndim == 4 and value.shape[1] == 3:
+            return value
+    raise InputError("no argument of the model is an image (N, 3, H, W); give the one to sharpen by: image=...")
+
+
+def _colours(name: str, values: Colours) -> Tensor:
+    colours = torch.as_tensor(values, dtype=torch.float32)
+    if colours.shape != (3,) or (name == "std" and not bool((colours > 0).all())):
+        above = ", each above 0" if name == "std" else ""
+        raise InputError(f"{name} is {values}; expected three numbers, for red, green and blue{above}")
+    return colours.reshape(3, 1, 1)

@@ -1,0 +1,63 @@
+"""NumPy in, NumPy out: the same as with tensors."""
+
+import numpy as np
+import pytest
+import torch
+
+from crispseg import InputError, Sharpener, sharpen_array
+from crispseg.inference import sharpened_function
+from tests.fakes import draw_scene
+
+
+@pytest.fixture(scope="module")
+def sharpener() -> Sharpener:
+    return Sharpener.from_pretrained(iterations=3)
+
+
+IMAGE, LABELS = draw_scene(np.random.default_rng(0))
+SCORES = np.random.default_rng(1).normal(size=(5, 6, 8))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_scores_are_those_of_the_tensors(dtype: type, sharpener: Sharpener) -> None:
+    crisp = sharpen_array(sharpener, IMAGE, SCORES.astype(dtype))
+    scores = torch.from_numpy(SCORES.astype(dtype))[None]
+    expected = sharpener(torch.from_numpy(IMAGE).permute(2, 0, 1)[None], scores)[0].detach()
+    assert crisp.dtype == dtype
+    np.testing.assert_array_equal(crisp, expected.numpy())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
+def test_a_label_map_stays_one(dtype: type, sharpener: Sharpener) -> None:
+    coarse: np.ndarray = (LABELS[4::8, 4::8] * 70).astype(dtype)
+    crisp = sharpen_array(sharpener, IMAGE, coarse)
+    assert crisp.dtype == dtype
+    assert set(np.unique(crisp)) <= set(np.unique(coarse))
+    blocky = np.kron(coarse, np.ones((8, 8), dtype))
+    assert (crisp == LABELS * 70).mean() > (blocky == LABELS * 70).mean()
+
+
+def test_an_image_may_be_a_view_with_its_axes_turned(sharpener: Sharpener) -> None:
+    turned = np.ascontiguousarray(IMAGE.transpose(1, 0, 2)).transpose(1, 0, 2)
+    np.testing.assert_array_equal(sharpen_array(sharpener, turned, SCORES), sharpen_array(sharpener, IMAGE, SCORES))
+
+
+def test_a_function_of_arrays(sharpener: Sharpener) -> None:
+    crisp = sharpened_function(lambda image: image[4::8, 4::8, 0], sharpener)(IMAGE)
+    np.testing.assert_array_equal(crisp, sharpen_array(sharpener, IMAGE, IMAGE[4::8, 4::8, 0]))
+
+
+@pytest.mark.parametrize(
+    ("image", "prediction", "said"),
+    [
+        (IMAGE[..., 0], SCORES, r"image is uint8 \(48, 64\)"),
+        (IMAGE.astype(np.int32), SCORES, "image is int32"),
+        (IMAGE, SCORES[None], r"prediction is float64 \(1, 5, 6, 8\)"),
+        (IMAGE, SCORES[0], r"prediction is float64 \(6, 8\)"),
+        (IMAGE, np.full((5, 6, 8), np.nan), "NaN"),
+        (IMAGE, np.arange(48 * 64).reshape(48, 64), "different numbers"),
+    ],
+)
+def test_bad_arrays_are_refused(image: np.ndarray, prediction: np.ndarray, said: str, sharpener: Sharpener) -> None:
+    with pytest.raises(InputError, match=said):
+        sharpen_array(sharpener, image, prediction)

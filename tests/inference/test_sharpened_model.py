@@ -1,0 +1,205 @@
+"""A sharpener behind the real classes of the libraries that people use, at random weights."""
+
+from collections import namedtuple
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import segmentation_models_pytorch as smp
+import torch
+from torch import Tensor, nn
+from torchvision.models import segmentation
+from transformers import (
+    DetrConfig,
+    Mask2FormerConfig,
+    Mask2FormerForUniversalSegmentation,
+    MaskFormerConfig,
+    MaskFormerForInstanceSegmentation,
+    MaskFormerImageProcessor,
+    SegformerConfig,
+    SegformerForSemanticSegmentation,
+    SwinConfig,
+)
+
+from crispseg import InputError, SharpenedModel, Sharpener
+from crispseg.inference import semantic_probabilities
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+SIZE = (64, 96)
+
+
+@pytest.fixture(scope="module")
+def sharpener() -> Sharpener:
+    return Sharpener.from_pretrained(iterations=3)
+
+
+def image(size: tuple[int, int] = SIZE) -> Tensor:
+    return torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+
+
+def normalised(rgb: Tensor) -> Tensor:
+    return (rgb - torch.tensor(MEAN).reshape(3, 1, 1)) / torch.tensor(STD).reshape(3, 1, 1)
+
+
+def swin() -> SwinConfig:
+    stages = [f"stage{stage}" for stage in (1, 2, 3, 4)]
+    return SwinConfig(
+        image_size=64, embed_dim=12, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=2, out_features=stages
+    )
+
+
+def segformer() -> Any:
+    return SegformerForSemanticSegmentation(
+        SegformerConfig(
+            depths=[1, 1, 1, 1], hidden_sizes=[8, 8, 16, 16], num_attention_heads=[1, 1, 2, 2],
+            decoder_hidden_size=16, num_labels=5,
+        )
+    )  # fmt: skip
+
+
+def mask2former() -> Any:
+    return Mask2FormerForUniversalSegmentation(
+        Mask2FormerConfig(
+            backbone_config=swin(), feature_size=32, mask_feature_size=32, hidden_dim=32, encoder_feedforward_dim=16,
+            dim_feedforward=16, encoder_layers=1, decoder_layers=2, num_attention_heads=2, num_queries=4, num_labels=3,
+        )
+    )  # fmt: skip
+
+
+def maskformer() -> Any:
+    decoder = DetrConfig(
+        d_model=16, decoder_layers=1, encoder_layers=1, decoder_ffn_dim=16, encoder_ffn_dim=16, num_queries=4,
+        decoder_attention_heads=2, encoder_attention_heads=2, num_labels=3,
+    )  # fmt: skip
+    return MaskFormerForInstanceSegmentation(
+        MaskFormerConfig(
+            backbone_config=swin(), decoder_config=decoder, fpn_feature_size=32, mask_feature_size=32, num_labels=3
+        )
+    )
+
+
+LIBRARIES: dict[str, tuple[Callable[[], nn.Module], str | None]] = {
+    "torchvision lraspp": (
+        lambda: segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=5), "out",
+    ),
+    "torchvision deeplab with aux": (
+        lambda: segmentation.deeplabv3_mobilenet_v3_large(
+            weights=None, weights_backbone=None, num_classes=5, aux_loss=True
+        ), "out",
+    ),
+    "transformers segformer": (segformer, "logits"),
+    "segmentation_models_pytorch unet": (lambda: smp.Unet("resnet18", encoder_weights=None, classes=5), None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+@torch.inference_mode()
+def test_scores_of_a_library_come_out_crisp_in_the_same_output(name: str, sharpener: Sharpener) -> None:
+    torch.manual_seed(0)
+    build, field = LIBRARIES[name]
+    model, rgb = build().eval(), image()
+    before, after = model(normalised(rgb)), SharpenedModel(model, sharpener, mean=MEAN, std=STD)(normalised(rgb))
+    assert type(after) is type(before)
+    scores = (before, after) if field is None else (before[field], after[field])
+    torch.testing.assert_close(scores[1], sharpener(rgb, scores[0]), rtol=1e-3, atol=1e-3)
+    assert scores[1].shape == (2, 5, *SIZE)
+    if field is not None:
+        assert all(after[key] is not None for key in before)
+
+
+@pytest.mark.parametrize("build", [mask2former, maskformer])
+@torch.inference_mode()
+def test_masks_of_queries_are_sharpened_one_by_one(build: Callable[[], nn.Module], sharpener: Sharpener) -> None:
+    torch.manual_seed(0)
+    model, rgb = build().eval(), image()
+    before = model(pixel_values=normalised(rgb))
+    after = SharpenedModel(model, sharpener, mean=MEAN, std=STD)(pixel_values=normalised(rgb))
+    assert type(after) is type(before)
+    torch.testing.assert_close(after.class_queries_logits, before.class_queries_logits)
+    for query in range(4):
+        alone = sharpener(rgb, before.masks_queries_logits[:, query : query + 1])
+        torch.testing.assert_close(after.masks_queries_logits[:, query : query + 1], alone, rtol=1e-3, atol=1e-3)
+    whole = SharpenedModel(
+        lambda x: semantic_probabilities(model(x)), sharpener.expecting("probabilities"), mean=MEAN, std=STD
+    )
+    assert whole(normalised(rgb)).shape == (2, 3, *SIZE)
+
+
+def test_semantic_probabilities_are_those_of_the_library() -> None:
+    generator = torch.Generator().manual_seed(1)
+    output = SimpleNamespace(
+        class_queries_logits=torch.randn(2, 6, 5, generator=generator),
+        masks_queries_logits=torch.randn(2, 6, 9, 11, generator=generator),
+    )
+    theirs = MaskFormerImageProcessor().post_process_semantic_segmentation(output)
+    ours = semantic_probabilities(output)
+    assert torch.equal(torch.stack(theirs), ours.argmax(1))
+    torch.testing.assert_close(ours.sum(1), torch.ones(2, 9, 11))
+
+
+Named = namedtuple("Named", ["scores", "hidden"])
+
+
+@pytest.mark.parametrize("wrap", [lambda x: (x, "more"), lambda x: [x, "more"], lambda x: Named(x, "more")])
+def test_the_first_of_a_tuple(wrap: Callable[[Tensor], Any], sharpener: Sharpener) -> None:
+    scores = torch.randn(2, 4, 8, 12)
+    before, after = wrap(scores), SharpenedModel(lambda _: wrap(scores), sharpener)(image())
+    assert type(after) is type(before)
+    assert after[1] == "more"
+    torch.testing.assert_close(after[0], sharpener(image(), scores))
+
+
+def test_the_image_may_be_larger_than_what_the_network_sees(sharpener: Sharpener) -> None:
+    large = (255 * image((96, 144))).to(torch.uint8)
+    crisp = SharpenedModel(lambda _: torch.randn(2, 4, 8, 12), sharpener)(torch.randn(2, 3, 64, 96), image=large)
+    assert crisp.shape == (2, 4, 96, 144)
+
+
+def test_black_and_white_survive_the_normalisation(sharpener: Sharpener) -> None:
+    rgb = (image() > 0.5).float()
+    model = SharpenedModel(lambda _: torch.zeros(2, 4, 8, 12), sharpener, mean=MEAN, std=STD)
+    for dtype in (torch.float32, torch.float16):
+        assert torch.isfinite(model(normalised(rgb).to(dtype))).all()
+
+
+def test_a_normalised_image_without_its_mean_is_refused(sharpener: Sharpener) -> None:
+    with pytest.raises(InputError, match="image runs from -2"):
+        SharpenedModel(lambda _: torch.zeros(2, 4, 8, 12), sharpener)(normalised(image()))
+
+
+def test_it_trains_through(sharpener: Sharpener) -> None:
+    model = nn.Conv2d(3, 4, 3, stride=4, padding=1)
+    SharpenedModel(model, sharpener)(image()).logsumexp(1).mean().backward()
+    assert model.weight.grad is not None
+    assert model.weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("text", "the model gives str"),
+        ({"masks": torch.zeros(2, 4, 8, 12)}, "dict with masks"),
+        ((torch.zeros(3), 1), r"tuple that starts with Tensor \(3,\)"),
+        ((), "tuple"),
+        (SimpleNamespace(logits=torch.zeros(2, 4, 8, 12)), "cannot be replaced"),
+    ],
+)
+def test_an_output_without_scores_is_refused(output: object, said: str, sharpener: Sharpener) -> None:
+    with pytest.raises(TypeError, match=said):
+        SharpenedModel(lambda _: output, sharpener)(image())
+
+
+def test_bad_arguments_are_refused(sharpener: Sharpener) -> None:
+    with pytest.raises(TypeError, match="model is int"):
+        SharpenedModel(3, sharpener)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="sharpener is Identity"):
+        SharpenedModel(nn.Identity(), nn.Identity())  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="belong together"):
+        SharpenedModel(nn.Identity(), sharpener, mean=MEAN)
+    with pytest.raises(InputError, match="std is"):
+        SharpenedModel(nn.Identity(), sharpener, mean=MEAN, std=(1, 1, 0))
+    with pytest.raises(InputError, match="no argument of the model is an image"):
+        SharpenedModel(nn.Identity(), sharpener)(torch.zeros(2, 4, 8, 8))
+    with pytest.raises(TypeError, match="expected class_queries_logits"):
+        semantic_probabilities(torch.zeros(1, 2, 3, 3))
