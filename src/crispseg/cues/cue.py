@@ -25,6 +25,12 @@ class Cue(nn.Module, ABC):
     """Passes of the filter where their number is not given."""
     channels: int | None = None
     """D, where it is the same for every cue of the kind or known of this one."""
+    reach: int | None = None
+    """How many pixels away the image has a say in the features of a pixel; None where all of it has."""
+    step: int = 1
+    """A part of an image has the features of the whole one where it starts at multiples of this, besides the reach."""
+    workspace: int = 0
+    """Numbers held for each pixel while features are computed."""
 
     @abstractmethod
     def forward(self, image: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ class LearnedCue(EmbeddingCue):
 
     Args:
         network: Any module from (N, 3, H, W) RGB in [0, 1] to (N, D, H, W), such as `crispseg.models.EmbeddingNet`.
+            Where it says so itself (attributes `dim`, `reach`, `step`, `workspace`, as in `Cue`), images larger than
+            memory are embedded in parts.
         norm: 1 or 2, as the network was trained.
 
     Raises:
@@ -34,6 +36,10 @@ class LearnedCue(EmbeddingCue):
     def __init__(self, network: nn.Module, norm: int = 1) -> None:
         super().__init__(norm)
         self.network = network
+        self.reach = getattr(network, "reach", None)
+        self.step = getattr(network, "step", 1)
+        self.workspace = getattr(network, "workspace", 0)
+        self.channels = getattr(network, "dim", None)
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) image to the (N, D, H, W) embedding of the network."""

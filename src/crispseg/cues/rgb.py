@@ -30,6 +30,7 @@ class RGBCue(EmbeddingCue):
     default_hardness: ClassVar[float] = 40.0
     default_iterations: ClassVar[int] = 1
     channels = 3
+    reach = 0
 
     def __init__(self, norm: int = 1) -> None:
         super().__init__(norm)

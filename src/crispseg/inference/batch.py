@@ -85,18 +85,27 @@ def check_aspect(what: str, size: tuple[int, int], image_size: tuple[int, int]) 
         )
 
 
-def check_values(rgb: Tensor, scores: Tensor, kind: Scores) -> None:
-    """Colours in [0, 1], and scores that are finite and of their kind.
+def check_colours(rgb: Tensor) -> None:
+    """Colours in [0, 1].
 
     Raises:
-        InputError: If a value is not.
+        InputError: If one is not.
     """
-    rgb, scores = rgb.detach(), scores.detach()
+    rgb = rgb.detach()
     if rgb.numel() and not (rgb.min() >= 0 and rgb.max() <= 1):
         raise InputError(
             f"image runs from {rgb.min():.4g} to {rgb.max():.4g}; expected uint8, or floating point in [0, 1] before "
             "any normalisation"
         )
+
+
+def check_scores(scores: Tensor, kind: Scores) -> None:
+    """Scores that are finite and of their kind.
+
+    Raises:
+        InputError: If one is not.
+    """
+    scores = scores.detach()
     if not torch.isfinite(scores).all():
         raise InputError("scores hold NaN or infinity; expected finite numbers")
     low, high = (float(scores.min()), float(scores.max())) if scores.numel() else (0.0, 1.0)

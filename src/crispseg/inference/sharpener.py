@@ -14,8 +14,9 @@ from crispseg.errors import InputError
 from crispseg.inference.batch import (
     SCORES,
     Scores,
+    check_colours,
     check_fit,
-    check_values,
+    check_scores,
     from_probabilities,
     resize,
     to_probabilities,
@@ -158,19 +159,34 @@ class Sharpener(nn.Module):
             (N, D, H, W) features and (N, C, H, W) probabilities.
         """
         check_fit(image, scores)
-        dtype = next((p.dtype for p in self.cue.parameters()), torch.float32)
-        rgb = image.to(dtype) / 255 if image.dtype == torch.uint8 else image.to(dtype)
-        if not torch.compiler.is_compiling():
-            check_values(rgb, scores, self.scores)
-        wide = scores.to(torch.promote_types(dtype, torch.float32))
-        probabilities = to_probabilities(resize(wide, (image.shape[-2], image.shape[-1])), self.scores)
+        self.check_scores(scores)
         if features is None:
-            return self.cue(rgb), probabilities
-        check_map("features", features)
-        check_same_grid("features", features, "image", image)
+            features = self.features(image)
+        else:
+            check_map("features", features)
+            check_same_grid("features", features, "image", image)
+            if not torch.compiler.is_compiling():
+                self.cue.check_features(features)
+        wide = scores.to(torch.promote_types(self._dtype, torch.float32))
+        return features, to_probabilities(resize(wide, (image.shape[-2], image.shape[-1])), self.scores)
+
+    def features(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) image, as `forward` takes it, to the (N, D, H, W) features of the cue."""
+        rgb = image.to(self._dtype) / 255 if image.dtype == torch.uint8 else image.to(self._dtype)
         if not torch.compiler.is_compiling():
-            self.cue.check_features(features)
-        return features, probabilities
+            check_colours(rgb)
+        features: Tensor = self.cue(rgb)
+        return features
+
+    def check_scores(self, scores: Tensor) -> None:
+        """Refuse scores that are not finite or not of their kind, outside of a trace."""
+        if not torch.compiler.is_compiling():
+            check_scores(scores, self.scores)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        """What the cue computes in."""
+        return next((p.dtype for p in self.cue.parameters()), torch.float32)
 
     @property
     def device(self) -> torch.device:

@@ -1,6 +1,7 @@
 """The network that gives every pixel its embedding (paper sec. 4.1, figure 3)."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -21,6 +22,9 @@ EMBEDDING_LAYERS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")
 """The convolutions behind the embedding."""
 
 _POOL_AFTER = ("conv1_2", "conv2_2")
+
+_REACH = 15
+"""Two convolutions at each of two resolutions, one at the third, upsampled from the two nearest pixels there."""
 
 
 class EmbeddingNet(Network):
@@ -74,6 +78,24 @@ class EmbeddingNet(Network):
         self.pool = pool
         self.rgb = rgb
         self.start(init, self, EMBEDDING_LAYERS)
+
+    @property
+    def reach(self) -> int | None:
+        """How many pixels away the image has a say in an embedding; None for all of it.
+
+        With "3x3" the upsampling is stretched to the size of the image, so that all of it has.
+        """
+        return _REACH if self.pool == "2x2" else None
+
+    @property
+    def step(self) -> int:
+        """Embeddings of a part of an image are those of the whole where it starts at multiples of this."""
+        return 2 ** len(_POOL_AFTER)
+
+    @property
+    def workspace(self) -> int:
+        """Numbers held for each pixel while an image is embedded: all taps, and what is mixed and upsampled of them."""
+        return sum(math.ceil(count / _scale(name) ** 2) for name, count in self.channels.items()) + 5 * self.dim
 
     def adapt(self, source: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Weights of a wider network, made those of one that is as wide as this; others as they are."""

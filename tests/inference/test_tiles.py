@@ -1,0 +1,176 @@
+"""Tiled equals untiled, within the memory that was given."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from crispseg import InputError, Sharpener, Window
+from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
+from crispseg.data.box import Box, cut
+from crispseg.data.pixels import TensorPixels, read_resized
+from crispseg.inference import tiles
+from crispseg.inference.batch import resize
+from crispseg.inference.tiles import halo, parse_memory, sharpen_tiled, sharpen_tiles, tile_side
+from crispseg.models import EmbeddingNet
+
+CUES = {"learned": lambda: LearnedCue(EmbeddingNet(8, width=8)), "rgb": RGBCue, "soft": SoftSegmentationCue}
+
+
+def inputs(size: tuple[int, int], scores_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(1, 3, *size, generator=generator), 3 * torch.randn(1, 5, *scores_size, generator=generator)
+
+
+def tiled(sharpener: Sharpener, image: Tensor, scores: Tensor, side: int, monkeypatch: pytest.MonkeyPatch) -> Tensor:
+    monkeypatch.setattr(tiles, "tile_side", lambda *_: side)
+    return sharpen_tiled(sharpener, image, scores, memory="1GiB")
+
+
+@pytest.mark.parametrize("cue", CUES)
+@pytest.mark.parametrize("side", [13, 32, 500])
+@pytest.mark.parametrize("kind", ["logits", "probabilities", "multilabel"])
+@torch.inference_mode()
+def test_tiled_equals_untiled(cue: str, side: int, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    sharpener = Sharpener(CUES[cue](), window=Window(3, 2), hardness=1.5, iterations=3, scores=kind)  # type: ignore[arg-type]
+    image, scores = inputs((83, 69), (11, 9))
+    scores = scores if kind != "probabilities" else scores.softmax(1)
+    torch.testing.assert_close(
+        tiled(sharpener, image, scores, side, monkeypatch), sharpener(image, scores), rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("less", ["reach", "step", "halo"])
+@torch.inference_mode()
+def test_every_pixel_of_the_margin_is_needed(less: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    sharpener = Sharpener(LearnedCue(EmbeddingNet(8, width=8)), window=Window(3), hardness=0.1, iterations=3)
+    image, scores = inputs((83, 69), (83, 69))
+    if less == "halo":
+        monkeypatch.setattr(tiles, "halo", lambda sharpener: halo(sharpener) - 1)
+    else:
+        setattr(sharpener.cue, less, {"reach": 12, "step": 1}[less])
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(
+            tiled(sharpener, image, scores, 13, monkeypatch), sharpener(image, scores), rtol=1e-5, atol=1e-5
+        )
+
+
+def test_the_reach_of_the_embedding_is_that_of_its_gradient() -> None:
+    torch.manual_seed(0)
+    network = EmbeddingNet(4, width=8).double()
+    seen = 0
+    for row in range(48, 48 + network.step):
+        image = torch.rand(1, 3, 104, 104, dtype=torch.float64, requires_grad=True)
+        network(image)[0, :, row, row].sum().backward()
+        assert image.grad is not None
+        seen = max(seen, int((image.grad.abs().sum((0, 1)).nonzero() - row).abs().max()))
+    assert seen == network.reach
+    assert EmbeddingNet(4, width=8, pool="3x3").reach is None
+
+
+@torch.inference_mode()
+def test_features_from_elsewhere_are_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "tile_side", lambda *_: 17)
+    sharpener = Sharpener(ContourCue(), window=Window(5), iterations=2)
+    image, scores = inputs((40, 52), (10, 13))
+    boundary = torch.rand(1, 1, 40, 52)
+    expected = sharpener(image, scores, features=boundary)
+    pixels = (TensorPixels(part[0]) for part in (image, scores, boundary))
+    for tile in sharpen_tiles(sharpener, next(pixels), next(pixels), memory="1GiB", features=next(pixels)):
+        rows, columns = tile.box.slices
+        torch.testing.assert_close(tile.scores, expected[0, :, rows, columns], rtol=1e-4, atol=1e-4)
+
+
+@given(
+    st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    st.integers(1, 40),
+)
+@settings(max_examples=60, deadline=None)
+def test_parts_of_a_resized_map_are_those_of_the_whole(
+    size: tuple[int, int], resized: tuple[int, int], side: int
+) -> None:
+    value = torch.randn(2, *size, generator=torch.Generator().manual_seed(0))
+    whole = resize(value[None], resized)[0]
+    for box in cut(resized, side):
+        rows, columns = box.slices
+        torch.testing.assert_close(read_resized(TensorPixels(value), resized, box), whole[:, rows, columns])
+
+
+def test_boxes_cover_an_image_once() -> None:
+    covered = torch.zeros(23, 31)
+    for box in cut((23, 31), 7):
+        rows, columns = box.slices
+        covered[rows, columns] += 1
+    assert covered.eq(1).all()
+    assert Box(5, 6, 9, 9).starting_at(4) == Box(4, 4, 9, 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("2GiB", 2**31), ("800 MB", 8 * 10**8), ("1.5g", 15 * 10**8), (4096, 4096), ("64KiB", 65536)]
+)
+def test_memory_is_read(text: str | int, size: int) -> None:
+    assert parse_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "-2GiB", "0", "2 GiB of it", "2XB"])
+def test_memory_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="expected a size such as 2GiB"):
+        parse_memory(text)
+
+
+def test_too_little_memory_is_refused_with_what_is_needed() -> None:
+    sharpener = Sharpener.from_pretrained()
+    with pytest.raises(InputError, match=r"100 pixels are needed around each; expected .* GiB or more"):
+        tile_side(sharpener, 11, (1000, 1000), 2**20)
+    few, many = (tile_side(sharpener, 11, (10**4, 10**4), gib * 2**30) for gib in (4, 8))
+    assert few < many
+
+
+class Unbounded(Cue):
+    """Says nothing of its reach."""
+
+    default_hardness, default_iterations, channels = 1.0, 1, 1
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image.mean(1, keepdim=True) - image.mean()
+
+    def distance(self, features: Tensor, window: Window) -> Tensor:
+        return RGBCue().distance(features, window)
+
+
+@torch.inference_mode()
+def test_a_cue_that_sees_the_whole_image_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sharpener = Sharpener(Unbounded(), window=Window(3), iterations=2)
+    image, scores = inputs((40, 52), (10, 13))
+    torch.testing.assert_close(tiled(sharpener, image, scores, 16, monkeypatch), sharpener(image, scores))
+    assert LearnedCue(nn.Conv2d(3, 4, 1)).reach is None
+
+
+_PEAK = """
+import torch
+from crispseg import Sharpener
+from crispseg.data.pixels import TensorPixels
+from crispseg.inference.tiles import sharpen_tiles
+from crispseg.resident import peak_bytes, resident_bytes
+image = torch.randint(0, 256, (3, 900, 1100), dtype=torch.uint8)
+scores = torch.randn(11, 113, 138)
+sharpener = Sharpener.from_pretrained(iterations=4)
+memory = resident_bytes() + 360 * 2**20
+count = sum(1 for _ in sharpen_tiles(sharpener, TensorPixels(image), TensorPixels(scores), memory=memory))
+print(count, memory, peak_bytes())
+"""
+
+
+def test_the_peak_stays_within_the_memory() -> None:
+    done = subprocess.run([sys.executable, "-c", _PEAK], capture_output=True, text=True, check=True, cwd=Path.cwd())
+    count, memory, peak = map(int, done.stdout.split())
+    assert count > 1
+    assert peak <= memory
