@@ -13,9 +13,13 @@ _NAME = re.compile(r"`(crispseg(?:\.\w+)+)`")
 
 def referred(text: str) -> str:
     """Make every name in code a reference, which is plain code again where the site does not describe the name."""
-    return _NAME.sub(
-        lambda match: f'<autoref optional identifier="{_identifier(match[1])}"><code>{match[1]}</code></autoref>', text
-    )
+    return _NAME.sub(lambda match: _reference(match[1]), text)
+
+
+def _reference(name: str) -> str:
+    """A line may break after a dot, where a column of a table is narrow."""
+    shown = name.replace(".", ".<wbr>")
+    return f'<autoref optional identifier="{_identifier(name)}"><code>{shown}</code></autoref>'
 
 
 def _identifier(name: str) -> str:
