@@ -22,6 +22,7 @@ from crispseg.inference.batch import (
     resize,
     to_probabilities,
 )
+from crispseg.inference.guard import guarded
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.nn import LocalFilter
 from crispseg.ops import joint_upsample
@@ -53,6 +54,7 @@ class Sharpener(nn.Module):
         upsampling: How scores come to the size of the image: "joint" for `crispseg.ops.joint_upsample` where they have
             half its height and width or less and the cue compares embeddings, and bilinear elsewhere; "bilinear" for
             always.
+        guard: A probability, such as 0.95, from which on a label is kept that the filter would change; None for none.
 
     Raises:
         InputError: If an option is not as above.
@@ -78,12 +80,15 @@ class Sharpener(nn.Module):
         iterations: int | None = None,
         scores: Scores = "logits",
         upsampling: Upsampling = "joint",
+        guard: float | None = None,
     ) -> None:
         super().__init__()
         _check_cue(cue)
         check_window(window)
         check_choice("scores", scores, SCORES)
         check_choice("upsampling", upsampling, ("joint", "bilinear"))
+        if guard is not None and not 0.5 <= guard <= 1:
+            raise InputError(f"guard is {guard}; expected a probability from 0.5 to 1, or None")
         chosen = cue.default_hardness if hardness is None else hardness
         check_positive("hardness", chosen)
         self.cue = cue
@@ -92,6 +97,7 @@ class Sharpener(nn.Module):
         self.filter = LocalFilter(window, iterations=cue.default_iterations if iterations is None else iterations)
         self.scores = scores
         self.upsampling = upsampling
+        self.guard = guard
 
     @classmethod
     def from_pretrained(
@@ -104,6 +110,7 @@ class Sharpener(nn.Module):
         norm: int = 1,
         scores: Scores = "logits",
         upsampling: Upsampling = "joint",
+        guard: float | None = None,
     ) -> Self:
         """A sharpener with trained weights: those that ship with the package, or a file that `crispseg train` wrote.
 
@@ -117,13 +124,20 @@ class Sharpener(nn.Module):
             norm: 1 or 2, the norm of the distance between embeddings.
             scores: "logits", "probabilities" or "multilabel".
             upsampling: "joint" or "bilinear".
+            guard: A probability from which on a label is kept; None for none.
 
         Raises:
             InputError: If the file is missing or does not hold an `EmbeddingNet`, or an option makes no sense.
         """
         cue = LearnedCue(load_embedding_net(weights_path(weights)), norm=norm)
         return cls(
-            cue, window=window, hardness=hardness, iterations=iterations, scores=scores, upsampling=upsampling
+            cue,
+            window=window,
+            hardness=hardness,
+            iterations=iterations,
+            scores=scores,
+            upsampling=upsampling,
+            guard=guard,
         ).eval()
 
     def expecting(self, scores: Scores) -> Self:
@@ -161,8 +175,7 @@ class Sharpener(nn.Module):
         if output_size is not None and min(output_size) < 1:
             raise InputError(f"output_size is {output_size}; expected (height, width), both above 0")
         features, wide = self.prepare(image, scores, features)
-        probabilities = self.upsample(wide, features)
-        crisp = self.filter(probabilities, self.cue.weights(features, self.window, self.hardness))
+        crisp = self.filtered(self.upsample(wide, features), features)
         if output_size is not None:
             crisp = resize(crisp, output_size)
         return from_probabilities(crisp, self.scores).to(scores.dtype)
@@ -202,6 +215,11 @@ class Sharpener(nn.Module):
             chosen = self.hardness if hardness is None else hardness
             return joint_upsample(to_probabilities(scores, self.scores), features, chosen, norm=self.cue.norm)
         return to_probabilities(resize(scores, size), self.scores)
+
+    def filtered(self, probabilities: Tensor, features: Tensor) -> Tensor:
+        """(N, C, H, W) probabilities, filtered by the weights of (N, D, H, W) features and guarded."""
+        crisp: Tensor = self.filter(probabilities, self.cue.weights(features, self.window, self.hardness))
+        return crisp if self.guard is None else guarded(probabilities, crisp, self.guard, self.scores)
 
     def upsamples_jointly(self, coarse: tuple[int, int], size: tuple[int, int]) -> bool:
         """Whether scores of a coarse (height, width) come to a size along the cue."""

@@ -107,8 +107,7 @@ def _sharpen_box(sharpener: Sharpener, image: Pixels, scores: Pixels, features: 
     around = inner.grown(_coarse_pixel(sharpener, scores, image.size), image.size)
     there = _features(sharpener, image, around) if features is None else features.read(around).to(sharpener.device)
     compared = PartOfPixels(there, around, image.size)
-    weights = sharpener.cue.weights(compared.read(inner)[None], sharpener.window, sharpener.hardness)
-    crisp = sharpener.filter(_upsampled(sharpener, scores, inner, compared), weights)
+    crisp = sharpener.filtered(_upsampled(sharpener, scores, inner, compared), compared.read(inner)[None])
     rows, columns = box.within(inner).slices
     return from_probabilities(crisp[..., rows, columns], sharpener.scores)[0].cpu()
 
