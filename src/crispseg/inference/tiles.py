@@ -44,7 +44,13 @@ def halo(sharpener: Sharpener) -> int:
 
 @torch.inference_mode()
 def sharpen_tiles(
-    sharpener: Sharpener, image: Pixels, scores: Pixels, *, memory: str | int, features: Pixels | None = None
+    sharpener: Sharpener,
+    image: Pixels,
+    scores: Pixels,
+    *,
+    memory: str | int,
+    features: Pixels | None = None,
+    multiple: int = 1,
 ) -> Iterator[Tile]:
     """Sharpen an image part by part.
 
@@ -57,6 +63,7 @@ def sharpen_tiles(
         scores: Of the kind that the sharpener takes, at any resolution.
         memory: What the process may hold, as "2GiB", "800 MB" or a number of bytes. It sets the size of the tiles.
         features: Of the size of the image, in place of those that the cue would compute.
+        multiple: Tiles start at multiples of this where they are at least as large.
 
     Yields:
         Tiles, row by row.
@@ -70,7 +77,7 @@ def sharpen_tiles(
         features = TensorPixels(sharpener.features(image.read(whole)[None].to(sharpener.device))[0])
     margin = _margin(sharpener, image, scores, features)
     side = tile_side(sharpener, scores.channels, image.size, parse_memory(memory), margin)
-    for box in cut(image.size, side):
+    for box in cut(image.size, max(side // multiple * multiple, min(side, multiple))):
         yield Tile(box, _sharpen_box(sharpener, image, scores, features, box))
 
 
