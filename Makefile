@@ -6,7 +6,7 @@ BUILD = pyproject.toml CMakeLists.txt $(wildcard csrc/*)
 DEV = $(VENV)/.installed-dev
 CORE = $(VENV)/.installed-core
 
-.PHONY: demo test test-reference lint bench sanitize clean
+.PHONY: demo docs test test-reference lint bench sanitize clean
 
 demo: $(CORE)
 	$(BIN)/python demo/demo.py
@@ -20,6 +20,10 @@ lint: $(DEV)
 	$(BIN)/clang-format --dry-run --Werror csrc/*.cpp csrc/*.h
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation site, in build/site; it fails on a warning.
+docs: $(DEV)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(DEV)
 	$(BIN)/python -m benchmarks

@@ -1,0 +1,59 @@
+"""For MkDocs: pages made of files outside `docs`, and where links and names lead on the site.
+
+The pages are written for a code host, where a link leads to a file. On the site, a link to a file outside `docs` leads
+to the page that is made of it or to a copy of it; where there is neither, its text stays. A name in code, such as
+`crispseg.ops.local_filter`, leads to the reference where that describes it.
+"""
+
+import posixpath
+import re
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from names import referred
+
+ROOT = Path(__file__).parents[2]
+
+PAGES = {
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "src/crispseg/weights/README.md": "model-card.md",
+}
+"""Files that become pages, with the names of these."""
+
+COPIED = ("configs/**/*.yaml", "notebooks/*.ipynb")
+"""Files that the site has as they are."""
+
+_LINK = re.compile(r"\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
+
+
+def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+    """Add what lies outside `docs`."""
+    copied = [path.relative_to(ROOT).as_posix() for pattern in COPIED for path in sorted(ROOT.glob(pattern))]
+    for source, name in PAGES.items() | {path: path for path in copied}.items():
+        files.append(File.generated(config, name, abs_src_path=str(ROOT / source)))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn links and names to what the site has."""
+    del config
+    source = page.file.src_uri
+    origin = next((path for path, name in PAGES.items() if name == source), f"docs/{source}")
+    available = {f"docs/{file.src_uri}": file.src_uri for file in files if file.generated_by is None}
+    available |= {path: path for path in (file.src_uri for file in files if file.generated_by)} | PAGES
+
+    def lead(match: re.Match[str]) -> str:
+        text, target, anchor = match[1], match[2], match[3] or ""
+        if re.match(r"\w+:", target):
+            return match[0]
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(origin), target))
+        if path in available:
+            return f"[{text}]({posixpath.relpath(available[path], posixpath.dirname(source) or '.')}{anchor})"
+        return text if not path.startswith("docs/") and (ROOT / path).exists() else match[0]
+
+    return "\n".join(
+        line if line.startswith(("#", "    ")) else referred(_LINK.sub(lead, line)) for line in markdown.split("\n")
+    )

@@ -1,0 +1,90 @@
+"""What the pages tell a reader to do can be done."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from crispseg.cli.main import COMMANDS, main
+from tests.commands import ROOT, arguments_of, assert_understood
+from tests.docs.pages import DOCS, PAGES, Block, blocks_of, links_of
+from tests.fakes import write_coarse_scores, write_folder
+
+GUIDES = ["tutorial.md", *(page for page in PAGES if page.startswith("how-to/"))]
+
+# Options that make what takes long short; the table, which cannot be short, is left to its own tests.
+SHORTER = {
+    "train": [
+        *("--steps", "2", "--checkpoint_every", "1", "--val_every", "1", "--val_images", "1", "--workers", "0"),
+        *("--crop.size", "33", "--batch_size", "1", "--accelerator", "cpu", "--precision", "32-true"),
+    ],
+    "tune": ["--every", "2"],
+}
+TOO_LONG = ("table",)
+
+
+@pytest.fixture
+def readers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone, with the folders and files that the guides speak of."""
+    for name in ("configs", "demo", "src"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    write_folder(tmp_path, 2)
+    write_coarse_scores(tmp_path, tmp_path / "scores")
+    shutil.copytree(tmp_path / "scores", tmp_path / "logits")
+    for part, name in (("part1", "scene0.png"), ("part2", "scene1.png")):
+        (tmp_path / "images" / part).mkdir()
+        shutil.copy(tmp_path / "images" / name, tmp_path / "images" / part)
+    for split in ("train", "val"):
+        write_folder(tmp_path / "data" / split, 2, void=255)
+    shutil.copy(tmp_path / "images" / "scene0.png", tmp_path / "photo.png")
+    Image.open(tmp_path / "photo.png").save(tmp_path / "photo.jpg")
+    Image.fromarray(np.asarray(Image.open(tmp_path / "labels" / "scene0.png"))[::8, ::8]).save(tmp_path / "mask.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(block: Block, page: str, names: dict[str, object]) -> None:
+    """Do what a block says."""
+    if block.kind == "python":
+        code = "\n" * (block.line - 1) + block.text
+        exec(compile(code, page, "exec"), names)
+    elif block.kind == "yaml":
+        Path("fine_tune.yaml").write_text(block.text)
+    else:
+        assert block.kind == "command", f"{page}:{block.line}: nothing runs {block.kind}"
+        arguments = arguments_of(block.text)
+        if arguments[0] not in TOO_LONG:
+            assert main([*arguments, *SHORTER.get(arguments[0], [])]) == 0, f"{page}: {block.text}"
+
+
+@pytest.mark.usefixtures("readers_folder")
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:torch.*", "ignore:.*:FutureWarning:torch.*")
+@pytest.mark.parametrize("page", GUIDES)
+def test_a_guide_does_what_it_says(page: str) -> None:
+    torch.manual_seed(0)
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in blocks_of(DOCS / page):
+        run(block, page, names)
+
+
+def test_the_guides_have_something_to_run() -> None:
+    counts = {page: len(list(blocks_of(DOCS / page))) for page in GUIDES}
+    assert len(counts) == 8
+    assert all(count >= 3 for page, count in counts.items() if page != "how-to/notebooks.md"), counts
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_are_understood(page: str) -> None:
+    for block in blocks_of(DOCS / page):
+        if block.kind == "command":
+            assert block.text.split()[1] in COMMANDS
+            assert_understood(block.text)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files(page: str) -> None:
+    for target in links_of(DOCS / page):
+        assert (DOCS / page).parent.joinpath(target.partition("#")[0]).exists(), target
