@@ -66,7 +66,7 @@ def test_every_cue_gains(cue: str, root: Path) -> None:
 
 
 def test_the_norm_is_an_option_of_the_cue(root: Path) -> None:
-    by_norm = [evaluated(root, "--cue", "rgb", "--norm", norm) for norm in (1, 2)]
+    by_norm = [evaluated(root, "--cue", "rgb", "--hardness", 0.5, "--norm", norm) for norm in (1, 2)]
     assert [result["settings"]["norm"] for result in by_norm] == [1, 2]
     assert by_norm[0]["after"] != by_norm[1]["after"]
 
@@ -115,9 +115,9 @@ def test_tune_searches_over_any_cue_and_evaluate_agrees(
 
 def test_tune_says_where_to_go_on(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = [*data_options(root), "--cue", "rgb", "--windows", 7]
-    assert run("tune", *options, "--hardness", 40, 1000, "--iterations", 1, 3) == 0
+    assert run("tune", *options, "--hardness", 0.5, 1, "--iterations", 3, 6) == 0
     assert (
-        "at the end of what was tried: try lower --hardness than 40 and higher --iterations than 3"
+        "at the end of what was tried: try higher --hardness than 1 and lower --iterations than 3"
         in capsys.readouterr().out
     )
     assert run("tune", *options, "--hardness", 40, "--iterations", 3) == 0

@@ -51,8 +51,20 @@ def test_a_single_logit_goes_through_the_sigmoid() -> None:
     image, _, coarse = scene()
     probability = coarse[:, 2:].clamp(0.01, 0.99)
     by_logit = Sharpener.from_pretrained()(image, resize(probability, (48, 64)).logit())
-    by_probability = Sharpener.from_pretrained(scores="probabilities")(image, probability)
+    by_probability = Sharpener.from_pretrained(scores="probabilities")(image, resize(probability, (48, 64)))
     torch.testing.assert_close(by_logit.sigmoid(), by_probability, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_coarse_scores_come_out_better_than_bilinear_ones(seed: int) -> None:
+    image, labels, coarse = scene(seed)
+    joint, bilinear = (
+        Sharpener.from_pretrained(scores="probabilities", iterations=7, upsampling=upsampling)
+        for upsampling in ("joint", "bilinear")
+    )
+    assert accuracy(joint(image, coarse), labels) > accuracy(bilinear(image, coarse), labels)
+    half = resize(coarse, (25, 33))  # more than half of the height and width
+    torch.testing.assert_close(joint(image, half), bilinear(image, half))
 
 
 def test_uint8_and_float_images_are_the_same() -> None:

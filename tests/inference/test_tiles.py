@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,11 @@ from crispseg.inference.batch import resize
 from crispseg.inference.tiles import halo, parse_memory, sharpen_tiled, sharpen_tiles, tile_side
 from crispseg.models import EmbeddingNet
 
-CUES = {"learned": lambda: LearnedCue(EmbeddingNet(8, width=8)), "rgb": RGBCue, "soft": SoftSegmentationCue}
+CUES: dict[str, Callable[[], Cue]] = {
+    "learned": lambda: LearnedCue(EmbeddingNet(8, width=8)),
+    "rgb": RGBCue,
+    "soft": SoftSegmentationCue,
+}
 
 
 def inputs(size: tuple[int, int], scores_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -128,9 +133,9 @@ def test_memory_that_is_none_is_refused(text: str) -> None:
 
 def test_too_little_memory_is_refused_with_what_is_needed() -> None:
     sharpener = Sharpener.from_pretrained()
-    with pytest.raises(InputError, match=r"100 pixels are needed around each; expected .* GiB or more"):
-        tile_side(sharpener, 11, (1000, 1000), 2**20)
-    few, many = (tile_side(sharpener, 11, (10**4, 10**4), gib * 2**30) for gib in (4, 8))
+    with pytest.raises(InputError, match=r"119 pixels are needed around each; expected .* GiB or more"):
+        tile_side(sharpener, 11, (1000, 1000), 2**20, 119)
+    few, many = (tile_side(sharpener, 11, (10**4, 10**4), gib * 2**30, 119) for gib in (4, 8))
     assert few < many
 
 

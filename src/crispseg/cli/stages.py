@@ -40,6 +40,12 @@ def add_stage_options(parser: CommandParser) -> None:
         type=int,
         help=f"how many times the filter is applied (default: {_defaults('default_iterations')})",
     )
+    group.add_argument(
+        "--guard",
+        type=float,
+        help="keep a label that the filter would change where its probability was this or more, such as 0.95 (default: "
+        "change any)",
+    )
     add_cue_options(parser)
     parser.add_argument(
         "--crf",
@@ -116,7 +122,7 @@ def build_stages(options: Namespace) -> Stages:
         require_crf()
     cue = build_cue(options)
     if cue is None:
-        _refuse_with_cue(options, "none", ("window", "dilation", "hardness", "iterations", "device"))
+        _refuse_with_cue(options, "none", ("window", "dilation", "hardness", "iterations", "guard", "device"))
         if crf is None:
             raise InputError("--cue none changes nothing by itself; add --crf")
         return Stages(None, crf)
@@ -125,6 +131,7 @@ def build_stages(options: Namespace) -> Stages:
         window=build_window(options),
         hardness=options.hardness,
         iterations=options.iterations,
+        guard=options.guard,
     )
     return Stages(sharpener.eval().to(choose_device(options.device)), crf)
 
@@ -186,6 +193,8 @@ def describe_stages(options: Namespace, stages: Stages) -> dict[str, Any]:
             "hardness": sharpener.cue.default_hardness if options.hardness is None else options.hardness,
             "iterations": sharpener.filter.iterations,
         }
+        if sharpener.guard is not None:
+            settings["guard"] = sharpener.guard
         if options.cue == "contour":
             settings["boundaries"] = str(options.boundaries)
         else:

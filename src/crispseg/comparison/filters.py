@@ -11,7 +11,6 @@ from crispseg.inference.one_image import features_of
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tune import Setting as FilterSetting
 from crispseg.inference.tune import sweep
-from crispseg.ops import local_filter
 from crispseg.window import Window
 
 PARAMETERS = ("window", "dilation", "hardness", "passes")
@@ -35,25 +34,20 @@ class Filtering(Method):
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """The filtered probabilities."""
-        features, probabilities = self._prepare(example)
-        window, hardness, passes = _point(setting)
-        weights = self.sharpener.cue.weights(features, window, hardness)
-        return local_filter(probabilities, weights, window, iterations=passes).cpu()
+        [(_, filtered)] = self.sweep(example, [setting])
+        return filtered
 
     def sweep(self, example: Example, settings: Sequence[Setting]) -> Iterator[tuple[Setting, Tensor]]:
         """Features are computed once, weights once for each hardness, and passes go on from each other."""
-        features, probabilities = self._prepare(example)
-        by_point = {_point(setting): setting for setting in settings}
-        for point, filtered in sweep(self.sharpener.cue, features, probabilities, list(by_point)):
-            yield by_point[point], filtered.cpu()
-
-    def _prepare(self, example: Example) -> tuple[Tensor, Tensor]:
-        """Features and probabilities, where the filter works."""
-        return self.sharpener.expecting(example.prediction.kind).prepare(
+        sharpener = self.sharpener.expecting(example.prediction.kind)
+        features, scores = sharpener.prepare(
             example.image[None].to(self.device),
             example.prediction.scores[None].to(self.device),
             self._features(example),
         )
+        by_point = {_point(setting): setting for setting in settings}
+        for point, filtered in sweep(sharpener, features, scores, list(by_point)):
+            yield by_point[point], filtered.cpu()
 
     def _features(self, example: Example) -> Tensor | None:
         if isinstance(self.sharpener.cue, ContourCue):

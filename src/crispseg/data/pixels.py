@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from crispseg.data.box import Box
+from crispseg.ops.interpolation import blend, sources
 
 
 class Pixels(Protocol):
@@ -45,6 +45,30 @@ class TensorPixels:
         return self.tensor[:, rows, columns]
 
 
+class PartOfPixels(TensorPixels):
+    """`Pixels` of which only a part is there.
+
+    Args:
+        tensor: (channels, *box.size), the part.
+        box: Where it lies.
+        size: Height and width of all of it.
+    """
+
+    def __init__(self, tensor: Tensor, box: Box, size: tuple[int, int]) -> None:
+        super().__init__(tensor)
+        self.box = box
+        self._size = size
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of all of it."""
+        return self._size
+
+    def read(self, box: Box) -> Tensor:
+        """A view of what lies in the part."""
+        return super().read(box.within(self.box))
+
+
 def read_resized(pixels: Pixels, size: tuple[int, int], box: Box) -> Tensor:
     """A part of what `pixels` would be if all of it were resized, bilinear between pixel centres.
 
@@ -64,30 +88,8 @@ def read_resized(pixels: Pixels, size: tuple[int, int], box: Box) -> Tensor:
     """
     if pixels.size == size:
         return pixels.read(box)
-    (top, bottom), rows = _sources(box.top, box.bottom, pixels.size[0], size[0])
-    (left, right), columns = _sources(box.left, box.right, pixels.size[1], size[1])
+    rows = sources(box.top, box.bottom, pixels.size[0], size[0])
+    columns = sources(box.left, box.right, pixels.size[1], size[1])
+    (top, bottom), (left, right) = rows.bounds, columns.bounds
     part = pixels.read(Box(top, left, bottom, right))
-    return _blend(_blend(part, -2, rows), -1, columns)
-
-
-Sources = tuple[Tensor, Tensor, Tensor]
-"""Of every pixel: the index of the source before it, of the one behind it, and the share of the latter."""
-
-
-def _sources(start: int, stop: int, length: int, resized: int) -> tuple[tuple[int, int], Sources]:
-    """First and last source of the pixels from `start` to `stop`, and the sources of each, counted from the first."""
-    # In float32 and in this order, as PyTorch computes where a pixel falls.
-    scale = torch.tensor(length, dtype=torch.float32) / resized
-    position = ((torch.arange(start, stop) + 0.5) * scale - 0.5).clamp(min=0)
-    before = position.floor().long().clamp(max=length - 1)
-    behind = (before + 1).clamp(max=length - 1)
-    first, last = int(before[0]), int(behind[-1]) + 1
-    return (first, last), (before - first, behind - first, position - before)
-
-
-def _blend(part: Tensor, axis: int, sources: Sources) -> Tensor:
-    before, behind, share = (value.to(part.device) for value in sources)
-    share = share.to(part.dtype)
-    if axis == -2:
-        share = share[:, None]
-    return part.index_select(axis, before) * (1 - share) + part.index_select(axis, behind) * share
+    return blend(blend(part, -2, rows.counted_from(top)), -1, columns.counted_from(left))

@@ -3,13 +3,14 @@
 import copy
 from importlib.resources import files
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
 
 from crispseg.checks import check_choice, check_map, check_positive, check_same_grid, check_window
 from crispseg.cues import Cue, LearnedCue
+from crispseg.cues.cue import EmbeddingCue
 from crispseg.errors import InputError
 from crispseg.inference.batch import (
     SCORES,
@@ -21,11 +22,15 @@ from crispseg.inference.batch import (
     resize,
     to_probabilities,
 )
+from crispseg.inference.guard import guarded
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.nn import LocalFilter
+from crispseg.ops import joint_upsample
 from crispseg.window import Window
 
 DEFAULT_WINDOW = Window(9)
+
+Upsampling = Literal["joint", "bilinear"]
 
 SHIPPED_WEIGHTS = ("narrow", "wide")
 """Names of the embeddings that ship: "wide" has the paper's layers, "narrow" half their channels."""
@@ -37,6 +42,8 @@ class Sharpener(nn.Module):
     Scores are filtered as probabilities: logits go through a softmax (a sigmoid when there is one channel, or each
     stands for itself) before, and through its inverse after.
 
+    Coarse scores are upsampled along the cue before, where it compares embeddings.
+
     Args:
         cue: Says which pixels belong together: one of `crispseg.cues`. `LearnedCue` makes one of a network.
         window: The neighbours that may contribute.
@@ -44,6 +51,10 @@ class Sharpener(nn.Module):
         iterations: How many times the filter is applied. The cue's default where None.
         scores: What the scores are, which is never guessed: "logits" or "probabilities" of classes, or "multilabel" for
             logits of labels that do not exclude each other, such as the masks of objects.
+        upsampling: How scores come to the size of the image: "joint" for `crispseg.ops.joint_upsample` where they have
+            half its height and width or less and the cue compares embeddings, and bilinear elsewhere; "bilinear" for
+            always.
+        guard: A probability, such as 0.95, from which on a label is kept that the filter would change; None for none.
 
     Raises:
         InputError: If an option is not as above.
@@ -68,11 +79,16 @@ class Sharpener(nn.Module):
         hardness: float | None = None,
         iterations: int | None = None,
         scores: Scores = "logits",
+        upsampling: Upsampling = "joint",
+        guard: float | None = None,
     ) -> None:
         super().__init__()
         _check_cue(cue)
         check_window(window)
         check_choice("scores", scores, SCORES)
+        check_choice("upsampling", upsampling, ("joint", "bilinear"))
+        if guard is not None and not 0.5 <= guard <= 1:
+            raise InputError(f"guard is {guard}; expected a probability from 0.5 to 1, or None")
         chosen = cue.default_hardness if hardness is None else hardness
         check_positive("hardness", chosen)
         self.cue = cue
@@ -80,6 +96,8 @@ class Sharpener(nn.Module):
         self.register_buffer("hardness", torch.tensor(float(chosen)))
         self.filter = LocalFilter(window, iterations=cue.default_iterations if iterations is None else iterations)
         self.scores = scores
+        self.upsampling = upsampling
+        self.guard = guard
 
     @classmethod
     def from_pretrained(
@@ -91,6 +109,8 @@ class Sharpener(nn.Module):
         iterations: int | None = None,
         norm: int = 1,
         scores: Scores = "logits",
+        upsampling: Upsampling = "joint",
+        guard: float | None = None,
     ) -> Self:
         """A sharpener with trained weights: those that ship with the package, or a file that `crispseg train` wrote.
 
@@ -103,12 +123,22 @@ class Sharpener(nn.Module):
             iterations: How many times the filter is applied; None for 25.
             norm: 1 or 2, the norm of the distance between embeddings.
             scores: "logits", "probabilities" or "multilabel".
+            upsampling: "joint" or "bilinear".
+            guard: A probability from which on a label is kept; None for none.
 
         Raises:
             InputError: If the file is missing or does not hold an `EmbeddingNet`, or an option makes no sense.
         """
         cue = LearnedCue(load_embedding_net(weights_path(weights)), norm=norm)
-        return cls(cue, window=window, hardness=hardness, iterations=iterations, scores=scores).eval()
+        return cls(
+            cue,
+            window=window,
+            hardness=hardness,
+            iterations=iterations,
+            scores=scores,
+            upsampling=upsampling,
+            guard=guard,
+        ).eval()
 
     def expecting(self, scores: Scores) -> Self:
         """The same sharpener, weights shared, for scores of the given kind."""
@@ -144,19 +174,19 @@ class Sharpener(nn.Module):
         """
         if output_size is not None and min(output_size) < 1:
             raise InputError(f"output_size is {output_size}; expected (height, width), both above 0")
-        features, probabilities = self.prepare(image, scores, features)
-        crisp = self.filter(probabilities, self.cue.weights(features, self.window, self.hardness))
+        features, wide = self.prepare(image, scores, features)
+        crisp = self.filtered(self.upsample(wide, features), features)
         if output_size is not None:
             crisp = resize(crisp, output_size)
         return from_probabilities(crisp, self.scores).to(scores.dtype)
 
     def prepare(self, image: Tensor, scores: Tensor, features: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Check a batch; give the features of the image and the scores as the filter takes them.
+        """Check a batch; give the features of the image and the scores as `upsample` takes them.
 
         Arguments and errors are those of `forward`.
 
         Returns:
-            (N, D, H, W) features and (N, C, H, W) probabilities.
+            (N, D, H, W) features and (N, C, h, w) scores, float32 or wider.
         """
         check_fit(image, scores)
         self.check_scores(scores)
@@ -167,8 +197,34 @@ class Sharpener(nn.Module):
             check_same_grid("features", features, "image", image)
             if not torch.compiler.is_compiling():
                 self.cue.check_features(features)
-        wide = scores.to(torch.promote_types(self._dtype, torch.float32))
-        return features, to_probabilities(resize(wide, (image.shape[-2], image.shape[-1])), self.scores)
+        return features, scores.to(torch.promote_types(self._dtype, torch.float32))
+
+    def upsample(self, scores: Tensor, features: Tensor, hardness: float | Tensor | None = None) -> Tensor:
+        """Scores as the filter takes them.
+
+        Args:
+            scores: (N, C, h, w), float32 or wider.
+            features: (N, D, H, W).
+            hardness: λ in place of the sharpener's.
+
+        Returns:
+            (N, C, H, W) probabilities.
+        """
+        size = (features.shape[-2], features.shape[-1])
+        if isinstance(self.cue, EmbeddingCue) and self.upsamples_jointly((scores.shape[-2], scores.shape[-1]), size):
+            chosen = self.hardness if hardness is None else hardness
+            return joint_upsample(to_probabilities(scores, self.scores), features, chosen, norm=self.cue.norm)
+        return to_probabilities(resize(scores, size), self.scores)
+
+    def filtered(self, probabilities: Tensor, features: Tensor) -> Tensor:
+        """(N, C, H, W) probabilities, filtered by the weights of (N, D, H, W) features and guarded."""
+        crisp: Tensor = self.filter(probabilities, self.cue.weights(features, self.window, self.hardness))
+        return crisp if self.guard is None else guarded(probabilities, crisp, self.guard, self.scores)
+
+    def upsamples_jointly(self, coarse: tuple[int, int], size: tuple[int, int]) -> bool:
+        """Whether scores of a coarse (height, width) come to a size along the cue."""
+        much = 2 * coarse[0] <= size[0] and 2 * coarse[1] <= size[1]
+        return much and self.upsampling == "joint" and isinstance(self.cue, EmbeddingCue)
 
     def features(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) image, as `forward` takes it, to the (N, D, H, W) features of the cue."""

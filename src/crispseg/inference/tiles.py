@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from crispseg.cues.cue import EmbeddingCue
 from crispseg.data.box import Box, cut
-from crispseg.data.pixels import Pixels, TensorPixels, read_resized
+from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, read_resized
 from crispseg.errors import InputError
 from crispseg.inference.batch import check_aspect, check_fit, from_probabilities, to_probabilities
 from crispseg.inference.sharpener import Sharpener
+from crispseg.ops.interpolation import sources
+from crispseg.ops.joint_upsample.reference import upsample_part
 from crispseg.resident import is_counted, resident_bytes
 
 _SMALLEST = 64
@@ -41,7 +44,13 @@ def halo(sharpener: Sharpener) -> int:
 
 @torch.inference_mode()
 def sharpen_tiles(
-    sharpener: Sharpener, image: Pixels, scores: Pixels, *, memory: str | int, features: Pixels | None = None
+    sharpener: Sharpener,
+    image: Pixels,
+    scores: Pixels,
+    *,
+    memory: str | int,
+    features: Pixels | None = None,
+    multiple: int = 1,
 ) -> Iterator[Tile]:
     """Sharpen an image part by part.
 
@@ -54,6 +63,7 @@ def sharpen_tiles(
         scores: Of the kind that the sharpener takes, at any resolution.
         memory: What the process may hold, as "2GiB", "800 MB" or a number of bytes. It sets the size of the tiles.
         features: Of the size of the image, in place of those that the cue would compute.
+        multiple: Tiles start at multiples of this where they are at least as large.
 
     Yields:
         Tiles, row by row.
@@ -65,8 +75,9 @@ def sharpen_tiles(
     if features is None and sharpener.cue.reach is None:
         whole = Box(0, 0, *image.size)
         features = TensorPixels(sharpener.features(image.read(whole)[None].to(sharpener.device))[0])
-    side = tile_side(sharpener, scores.channels, image.size, parse_memory(memory), features)
-    for box in cut(image.size, side):
+    margin = _margin(sharpener, image, scores, features)
+    side = tile_side(sharpener, scores.channels, image.size, parse_memory(memory), margin)
+    for box in cut(image.size, max(side // multiple * multiple, min(side, multiple))):
         yield Tile(box, _sharpen_box(sharpener, image, scores, features, box))
 
 
@@ -99,40 +110,72 @@ def sharpen_tiled(sharpener: Sharpener, image: Tensor, scores: Tensor, *, memory
 
 
 def _sharpen_box(sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None, box: Box) -> Tensor:
-    cue, device = sharpener.cue, sharpener.device
     inner = box.grown(halo(sharpener), image.size)
-    if features is None:
-        outer = inner.grown(cue.reach or 0, image.size).starting_at(cue.step)
-        rows, columns = inner.within(outer).slices
-        compared = sharpener.features(image.read(outer)[None].to(device))[..., rows, columns]
-    else:
-        compared = features.read(inner)[None].to(device)
-    resized = read_resized(scores, image.size, inner)[None].to(device)
-    sharpener.check_scores(resized)
-    probabilities = to_probabilities(resized.to(torch.promote_types(compared.dtype, torch.float32)), sharpener.scores)
-    crisp = sharpener.filter(probabilities, cue.weights(compared, sharpener.window, sharpener.hardness))
+    around = inner.grown(_coarse_pixel(sharpener, scores, image.size), image.size)
+    there = _features(sharpener, image, around) if features is None else features.read(around).to(sharpener.device)
+    compared = PartOfPixels(there, around, image.size)
+    crisp = sharpener.filtered(_upsampled(sharpener, scores, inner, compared), compared.read(inner)[None])
     rows, columns = box.within(inner).slices
-    return from_probabilities(crisp[0, :, rows, columns][None], sharpener.scores)[0].cpu()
+    return from_probabilities(crisp[..., rows, columns], sharpener.scores)[0].cpu()
 
 
-def tile_side(
-    sharpener: Sharpener, classes: int, image: tuple[int, int], memory: int, features: Pixels | None = None
-) -> int:
-    """Side of the tiles that are computed in so many bytes, of which the process holds some already.
+def _features(sharpener: Sharpener, image: Pixels, box: Box) -> Tensor:
+    """(D, *box.size) features of a part of the image, which depend on what lies around it."""
+    outer = box.grown(sharpener.cue.reach or 0, image.size).starting_at(sharpener.cue.step)
+    rows, columns = box.within(outer).slices
+    return sharpener.features(image.read(outer)[None].to(sharpener.device))[0, :, rows, columns]
+
+
+def _upsampled(sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfPixels) -> Tensor:
+    """(1, C, *box.size) probabilities; the features are there for all around the box."""
+    cue, near = sharpener.cue, features.read(box)[None]
+    if not (isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(scores.size, features.size)):
+        return _probabilities(sharpener, read_resized(scores, features.size, box), near)
+    rows = sources(box.top, box.bottom, scores.size[0], features.size[0])
+    columns = sources(box.left, box.right, scores.size[1], features.size[1])
+    (top, bottom), (left, right) = rows.bounds, columns.bounds
+    coarse = Box(top, left, bottom, right)
+    value = _probabilities(sharpener, scores.read(coarse), near)
+    centres = read_resized(features, scores.size, coarse)[None]
+    where = rows.counted_from(top), columns.counted_from(left)
+    return upsample_part(value, centres, near, *where, sharpener.hardness, cue.norm)
+
+
+def _probabilities(sharpener: Sharpener, scores: Tensor, features: Tensor) -> Tensor:
+    """(C, h, w) scores, checked, to (1, C, h, w) probabilities where the features are."""
+    sharpener.check_scores(scores)
+    wide = scores[None].to(features.device, torch.promote_types(features.dtype, torch.float32))
+    return to_probabilities(wide, sharpener.scores)
+
+
+def _coarse_pixel(sharpener: Sharpener, scores: Pixels, size: tuple[int, int]) -> int:
+    """How far, in pixels of the image, the centres of coarse pixels may lie outside of what is made of them."""
+    if not sharpener.upsamples_jointly(scores.size, size):
+        return 0
+    return math.ceil(max(size[0] / scores.size[0], size[1] / scores.size[1])) + 1
+
+
+def _margin(sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None) -> int:
+    """How many pixels around a tile are computed with it."""
+    looked_at = 0 if features is not None else (sharpener.cue.reach or 0) + sharpener.cue.step
+    return halo(sharpener) + _coarse_pixel(sharpener, scores, image.size) + looked_at
+
+
+def tile_side(sharpener: Sharpener, classes: int, image: tuple[int, int], memory: int, margin: int) -> int:
+    """Side of the tiles that are computed, with a margin, in so many bytes, of which the process holds some already.
 
     Raises:
         InputError: If there is none of 64 pixels or more.
     """
-    around = 2 * (halo(sharpener) + (0 if features is not None else (sharpener.cue.reach or 0) + sharpener.cue.step))
     held = _ONCE + resident_bytes() if is_counted() and sharpener.device.type == "cpu" else 0
     each = bytes_per_pixel(sharpener, classes)
-    side = math.isqrt(max(int(_FREE * (memory - held)), 0) // each) - around
+    side = math.isqrt(max(int(_FREE * (memory - held)), 0) // each) - 2 * margin
     smallest = min(_SMALLEST, *image)
     if side < smallest:
-        needed = held + each * (smallest + around) ** 2 / _FREE
+        needed = held + each * (smallest + 2 * margin) ** 2 / _FREE
         raise InputError(
-            f"{_as_text(memory)} of memory hold no tile: {_as_text(held)} are taken, and {halo(sharpener)} pixels are "
-            f"needed around each; expected {_as_text(needed)} or more, fewer iterations or a smaller window"
+            f"{_as_text(memory)} of memory hold no tile: {_as_text(held)} are taken, and {margin} pixels are needed "
+            f"around each; expected {_as_text(needed)} or more, fewer iterations or a smaller window"
         )
     return min(side, max(image))
 

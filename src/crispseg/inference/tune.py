@@ -10,7 +10,6 @@ from rich.progress import Progress
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_count, check_positive
-from crispseg.cues import Cue
 from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.errors import InputError
 from crispseg.evaluation import Accuracy, Truth
@@ -137,31 +136,30 @@ def _add(
     truth = Truth(sample.labels, result.before.classes, MEASURED)
     result.before.add(prediction.labels(resize(prediction.scores[None], size)[0]), truth)
     image, scores = sample.image[None].to(sharpener.device), prediction.scores[None].to(sharpener.device)
-    features, probabilities = sharpener.expecting(prediction.kind).prepare(
-        image, scores, features_of(boundary, sharpener)
-    )
+    expecting = sharpener.expecting(prediction.kind)
+    features, scores = expecting.prepare(image, scores, features_of(boundary, sharpener))
     as_probabilities = replace(prediction, kind="probabilities")
-    for setting, filtered in sweep(sharpener.cue, features, probabilities, list(result.after)):
+    for setting, filtered in sweep(expecting, features, scores, list(result.after)):
         result.after[setting].add(as_probabilities.labels(filtered[0].cpu()), truth)
 
 
 def sweep(
-    cue: Cue, features: Tensor, probabilities: Tensor, grid: Sequence[Setting]
+    sharpener: Sharpener, features: Tensor, scores: Tensor, grid: Sequence[Setting]
 ) -> Iterator[tuple[Setting, Tensor]]:
     """Filtered probabilities at every point of a grid; weights and earlier passes are used again.
 
     Args:
-        cue: Gives weights.
-        features: (N, D, H, W), what the cue compares.
-        probabilities: (N, C, H, W), what is filtered.
+        sharpener: Upsamples, and its cue gives weights; its own window, hardness and iterations play no part.
+        features: (N, D, H, W), as `Sharpener.prepare` gives them.
+        scores: (N, C, h, w), likewise.
         grid: Points to visit, each once, in an order of its own.
 
     Yields:
         A point, and (N, C, H, W) filtered probabilities.
     """
     for window, hardness in dict.fromkeys((setting.window, setting.hardness) for setting in grid):
-        weights = cue.weights(features, window, hardness)
-        filtered, done = probabilities, 0
+        weights = sharpener.cue.weights(features, window, hardness)
+        filtered, done = sharpener.upsample(scores, features, hardness), 0
         for iterations in sorted({setting.iterations for setting in grid if setting[:2] == (window, hardness)}):
             filtered = local_filter(filtered, weights, window, iterations=iterations - done)
             done = iterations

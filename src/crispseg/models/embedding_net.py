@@ -90,7 +90,7 @@ class EmbeddingNet(Network):
     @property
     def step(self) -> int:
         """Embeddings of a part of an image are those of the whole where it starts at multiples of this."""
-        return 2 ** len(_POOL_AFTER)
+        return max(_scale(name) for name in EMBEDDING_LAYERS)
 
     @property
     def workspace(self) -> int:

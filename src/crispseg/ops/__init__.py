@@ -3,6 +3,7 @@
 from crispseg.ops.affinity import affinity
 from crispseg.ops.affinity_weights import affinity_weights
 from crispseg.ops.embedding_loss import embedding_loss
+from crispseg.ops.joint_upsample import joint_upsample
 from crispseg.ops.local_contour import local_contour
 from crispseg.ops.local_distance import local_distance
 from crispseg.ops.local_filter import local_filter
@@ -12,6 +13,7 @@ __all__ = [
     "affinity",
     "affinity_weights",
     "embedding_loss",
+    "joint_upsample",
     "local_contour",
     "local_distance",
     "local_filter",

@@ -1,0 +1,78 @@
+"""What joint upsampling means."""
+
+import torch
+from torch import Tensor
+
+from crispseg.ops.interpolation import Sources
+
+_NUMBERS_AT_ONCE = 2**21
+"""Of a band of rows: 8 MB, more than calls cost and less than a whole image takes."""
+
+
+def upsample_part(
+    value: Tensor,
+    centres: Tensor,
+    features: Tensor,
+    rows: Sources,
+    columns: Sources,
+    hardness: float | Tensor,
+    norm: int,
+) -> Tensor:
+    """A part of the upsampled map.
+
+    Args:
+        value: (N, C, h, w), the coarse pixels that the part is made of.
+        centres: (N, D, h, w), features at their centres.
+        features: (N, D, H, W) of the part.
+        rows: Which coarse rows each of the H is made of.
+        columns: Likewise for the W columns.
+        hardness: λ.
+        norm: 1 or 2.
+    """
+    height, width = features.shape[-2:]
+    band = height
+    if features.device.type == "cpu" and not torch.compiler.is_compiling():
+        band = max(1, _NUMBERS_AT_ONCE // max(1, features.shape[1] * width))
+    corners = [
+        (vertical.to(value.device), down.to(value.device), horizontal.to(value.device), right.to(value.device))
+        for vertical, down in ((rows.before, 1 - rows.share), (rows.behind, rows.share))
+        for horizontal, right in ((columns.before, 1 - columns.share), (columns.behind, columns.share))
+    ]
+    parts = [
+        _band(value, centres, features[..., top : top + band, :], corners, slice(top, top + band), hardness, norm)
+        for top in range(0, height, band)
+    ]
+    return torch.cat(parts, -2)
+
+
+def _band(
+    value: Tensor,
+    centres: Tensor,
+    features: Tensor,
+    corners: list[tuple[Tensor, Tensor, Tensor, Tensor]],
+    rows: slice,
+    hardness: float | Tensor,
+    norm: int,
+) -> Tensor:
+    exponents = []
+    for vertical, down, horizontal, right in corners:
+        there = centres.index_select(-1, horizontal).index_select(-2, vertical[rows])
+        tent = down[rows, None] * right
+        exponents.append(tent.log() - hardness * _distance(features, there, norm))
+    # A softmax: however far all four are, their weights sum to 1.
+    weights = torch.stack(exponents, 1).softmax(1).to(value.dtype)
+    upsampled = torch.zeros((), dtype=value.dtype, device=value.device)
+    for index, (vertical, _, horizontal, _) in enumerate(corners):
+        spread = value.index_select(-1, horizontal).index_select(-2, vertical[rows])
+        upsampled = upsampled + weights[:, index, None] * spread
+    return upsampled
+
+
+def _distance(features: Tensor, others: Tensor, norm: int) -> Tensor:
+    """(N, H, W), float32 or wider."""
+    difference = features - others
+    wide = torch.promote_types(features.dtype, torch.float32)
+    if norm == 1:
+        return difference.abs().sum(1, dtype=wide)
+    length: Tensor = torch.linalg.vector_norm(difference, dim=1, dtype=wide)
+    return length

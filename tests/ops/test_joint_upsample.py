@@ -1,0 +1,112 @@
+"""Joint upsampling against a loop over single pixels, and its limits."""
+
+import importlib
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from crispseg import InputError
+from crispseg.ops import joint_upsample
+
+reference = importlib.import_module("crispseg.ops.joint_upsample.reference")  # the function hides the folder
+
+
+def by_pixel(value: Tensor, features: Tensor, hardness: float, norm: int) -> Tensor:
+    """Of one image in float64, with nothing shared."""
+    (channels, h, w), (_, height, width) = value.shape, features.shape
+    centres = F.interpolate(features[None], size=(h, w), mode="bilinear")[0]
+    result = torch.zeros(channels, height, width, dtype=value.dtype)
+    for y in range(height):
+        for x in range(width):
+            total = 0.0
+            v = min(max((y + 0.5) * h / height - 0.5, 0), h - 1)
+            u = min(max((x + 0.5) * w / width - 0.5, 0), w - 1)
+            for cell_y in range(math.floor(v), min(math.floor(v) + 2, h)):
+                for cell_x in range(math.floor(u), min(math.floor(u) + 2, w)):
+                    distance = float(torch.linalg.vector_norm(features[:, y, x] - centres[:, cell_y, cell_x], ord=norm))
+                    weight = (1 - abs(v - cell_y)) * (1 - abs(u - cell_x)) * math.exp(-hardness * distance)
+                    result[:, y, x] += weight * value[:, cell_y, cell_x]
+                    total += weight
+            result[:, y, x] /= total
+    return result
+
+
+@given(
+    st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    st.tuples(st.integers(1, 13), st.integers(1, 13)),
+    st.sampled_from([1, 2]),
+    st.sampled_from([0.3, 2.0]),
+)
+@settings(max_examples=40, deadline=None)
+def test_it_is_the_sum_over_four_coarse_pixels(
+    coarse: tuple[int, int], size: tuple[int, int], norm: int, hardness: float
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    value = torch.rand(2, 3, *coarse, generator=generator, dtype=torch.float64)
+    features = torch.rand(2, 4, *size, generator=generator, dtype=torch.float64)
+    expected = torch.stack([by_pixel(*pair, hardness, norm) for pair in zip(value, features, strict=True)])
+    # Where a pixel falls is computed in float32, as PyTorch does for bilinear upsampling in float32.
+    torch.testing.assert_close(joint_upsample(value, features, hardness, norm=norm), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_at_no_hardness_it_is_bilinear() -> None:
+    value, features = torch.rand(1, 3, 5, 7), torch.rand(1, 4, 37, 53)
+    bilinear = F.interpolate(value, size=(37, 53), mode="bilinear")
+    torch.testing.assert_close(joint_upsample(value, features, 1e-9), bilinear)
+
+
+def test_it_stays_within_what_it_is_made_of_however_far_all_are() -> None:
+    value, features = torch.rand(1, 3, 5, 7), 1e4 * torch.rand(1, 4, 37, 53)
+    upsampled = joint_upsample(value, features, 40.0)
+    assert torch.isfinite(upsampled).all()
+    assert upsampled.min() >= value.min() - 1e-6
+    assert upsampled.max() <= value.max() + 1e-6
+
+
+def test_bands_of_rows_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    value, features = torch.rand(2, 3, 5, 7), torch.rand(2, 4, 37, 53)
+    whole = joint_upsample(value, features, 3.0)
+    monkeypatch.setattr(reference, "_NUMBERS_AT_ONCE", 4 * 53 * 5)
+    torch.testing.assert_close(joint_upsample(value, features, 3.0), whole)
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+def test_gradients(norm: int) -> None:
+    torch.manual_seed(0)
+    value = torch.rand(1, 2, 2, 3, dtype=torch.float64, requires_grad=True)
+    features = torch.rand(1, 3, 5, 7, dtype=torch.float64, requires_grad=True)
+    hardness = torch.tensor(1.3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda *given: joint_upsample(*given, norm=norm), (value, features, hardness))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_features_may_be_of_another_dtype(dtype: torch.dtype) -> None:
+    value, features = torch.rand(1, 3, 5, 7), torch.rand(1, 4, 37, 53)
+    upsampled = joint_upsample(value, features.to(dtype), 2.0)
+    assert upsampled.dtype == value.dtype
+    torch.testing.assert_close(upsampled, joint_upsample(value, features, 2.0), rtol=0.1, atol=0.02)
+
+
+def test_it_compiles() -> None:
+    value, features = torch.rand(1, 3, 5, 7), torch.rand(1, 4, 37, 53)
+    compiled = torch.compile(
+        lambda value, features: joint_upsample(value, features, 2.0), backend="eager", fullgraph=True
+    )
+    torch.testing.assert_close(compiled(value, features), joint_upsample(value, features, 2.0))
+
+
+def test_bad_arguments_are_refused() -> None:
+    value, features = torch.rand(1, 3, 5, 7), torch.rand(2, 4, 37, 53)
+    with pytest.raises(InputError, match="value has N = 1, features 2"):
+        joint_upsample(value, features, 2.0)
+    with pytest.raises(InputError, match="norm is 3"):
+        joint_upsample(value, features[:1], 2.0, norm=3)
+    with pytest.raises(InputError, match="hardness is 0"):
+        joint_upsample(value, features[:1], 0.0)
+    with pytest.raises(TypeError, match=r"features is torch\.int64"):
+        joint_upsample(value, features[:1].long(), 2.0)
