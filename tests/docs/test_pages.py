@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import rasterio
+import torch
 from PIL import Image
 from rasterio.transform import from_origin
 
