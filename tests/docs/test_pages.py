@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import torch
 from PIL import Image
+from rasterio.transform import from_origin
 
 from crispseg.cli.main import COMMANDS, main
 from tests.commands import ROOT, arguments_of, assert_understood
@@ -26,6 +28,15 @@ SHORTER = {
 TOO_LONG = ("table",)
 
 
+def write_raster(path: Path, bands: np.ndarray, metres: float) -> None:
+    """(C, H, W) bands as a GeoTIFF whose pixels have so many metres."""
+    count, height, width = bands.shape
+    place = {"crs": "EPSG:32633", "transform": from_origin(500_000, 5_000_000, metres, metres)}
+    size = {"count": count, "height": height, "width": width}
+    with rasterio.open(path, "w", driver="GTiff", dtype=bands.dtype, **size, **place) as raster:
+        raster.write(bands)
+
+
 @pytest.fixture
 def readers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone, with the folders and files that the guides speak of."""
@@ -42,6 +53,8 @@ def readers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(tmp_path / "images" / "scene0.png", tmp_path / "photo.png")
     Image.open(tmp_path / "photo.png").save(tmp_path / "photo.jpg")
     Image.fromarray(np.asarray(Image.open(tmp_path / "labels" / "scene0.png"))[::8, ::8]).save(tmp_path / "mask.png")
+    write_raster(tmp_path / "field.tif", np.moveaxis(np.asarray(Image.open(tmp_path / "photo.png")), -1, 0), 1)
+    write_raster(tmp_path / "field_scores.tif", np.load(tmp_path / "scores" / "scene0.npy"), 8)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

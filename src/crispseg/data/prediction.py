@@ -16,6 +16,7 @@ from crispseg.errors import InputError
 from crispseg.writing import written_whole
 
 ScoreKind = Literal["logits", "probabilities"]
+"""What scores in a file are."""
 
 SCORE_SUFFIXES = (".npy", ".npz", ".safetensors")
 PREDICTION_SUFFIXES = SCORE_SUFFIXES + LABEL_SUFFIXES
