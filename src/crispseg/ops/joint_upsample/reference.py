@@ -29,18 +29,17 @@ def upsample_part(
         hardness: λ.
         norm: 1 or 2.
     """
-    height, width = features.shape[-2:]
-    band = height
-    if features.device.type == "cpu" and not torch.compiler.is_compiling():
-        band = max(1, _NUMBERS_AT_ONCE // max(1, features.shape[1] * width))
     corners = [
         (vertical.to(value.device), down.to(value.device), horizontal.to(value.device), right.to(value.device))
         for vertical, down in ((rows.before, 1 - rows.share), (rows.behind, rows.share))
         for horizontal, right in ((columns.before, 1 - columns.share), (columns.behind, columns.share))
     ]
+    if features.device.type != "cpu" or torch.compiler.is_compiling():
+        return _band(value, centres, features, corners, slice(None), hardness, norm)
+    band = max(1, _NUMBERS_AT_ONCE // max(1, features.shape[1] * features.shape[-1]))
     parts = [
         _band(value, centres, features[..., top : top + band, :], corners, slice(top, top + band), hardness, norm)
-        for top in range(0, height, band)
+        for top in range(0, features.shape[-2], band)
     ]
     return torch.cat(parts, -2)
 
