@@ -175,6 +175,23 @@ class Level {
     kernels_.local_parity(labels, w, ignore_index, threads, parity, valid);
   }
 
+  void joint_upsample(Array value_, Array centres_, Array features_, std::vector<int64_t> rows_,
+                      std::vector<int64_t> columns_, double hardness, int norm, int threads, Array result_) const {
+    const Tensor value = plain_map("value", value_), centres = plain_map("centres", centres_),
+                 features = plain_map("features", features_), result = plain_map("result", result_);
+    require_own_elements("result", result);
+    const int64_t n = value.shape[0], h = value.shape[2], w = value.shape[3];
+    require_shape("centres", centres, n, features.shape[1], h, w);
+    require_shape("features", features, n, features.shape[1], features.shape[2], features.shape[3]);
+    require_shape("result", result, n, value.shape[1], features.shape[2], features.shape[3]);
+    require(is_empty(result) || (h >= 1 && w >= 1), "value has no pixels");
+    const Axis rows = axis(rows_), columns = axis(columns_);
+    require(hardness > 0 && std::isfinite(hardness), "hardness is not a finite number above 0");
+    checked_norm(norm), threads = checked_threads(threads);
+    const nb::gil_scoped_release release;
+    kernels_.joint_upsample(value, centres, features, rows, columns, hardness, norm, threads, result);
+  }
+
  private:
   static const Kernels& find(const std::string& name) {
     bool supported = false;
@@ -241,6 +258,21 @@ class Level {
     return boundary;
   }
 
+  static Tensor plain_map(const char* name, const Array& array) {
+    const Tensor result = map(name, array);
+    if (result.type != Type::kFloat32) refuse(std::string(name) + " is not float32");
+    require_contiguous(name, result);
+    return result;
+  }
+
+  static Axis axis(const std::vector<int64_t>& numbers) {
+    require(numbers.size() == 4, "an axis is not four numbers: start, length, resized, first");
+    for (const int64_t number : numbers)
+      require(number >= 0 && number <= kMostIterations, "a number of an axis is not one from 0 to 2^20");
+    require(numbers[1] >= 1 && numbers[2] >= 1, "an axis has no pixels");
+    return {numbers[0], numbers[1], numbers[2], numbers[3]};
+  }
+
   static Tensor flags(const char* name, const Array& array, const Tensor& labels, const Window& w) {
     const Tensor result = tensor(name, array, 4);
     require(result.type == Type::kBool, "an output of local_parity is not bool");
@@ -277,7 +309,8 @@ NB_MODULE(_C, module) {
       .def("embedding_loss_with_gradient", &Level::embedding_loss_with_gradient)
       .def("local_contour", &Level::local_contour)
       .def("local_contour_backward", &Level::local_contour_backward)
-      .def("local_parity", &Level::local_parity);
+      .def("local_parity", &Level::local_parity)
+      .def("joint_upsample", &Level::joint_upsample);
 }
 
 }  // namespace crispseg

@@ -10,6 +10,12 @@ struct LossOptions {
   bool balanced, summed;
 };
 
+// How pixels along an axis fall on coarse ones: which of `resized` they start at, how many coarse ones there are in
+// all, and which of them is the first that is there.
+struct Axis {
+  int64_t start, length, resized, first;
+};
+
 // Outputs come last. Maps may have any floating-point dtype and strides, with what is said otherwise.
 struct Kernels {
   void (*local_distance)(const Tensor& embedding, const Window&, int norm, Threads, const Tensor& distance);
@@ -41,6 +47,9 @@ struct Kernels {
   // Labels are contiguous int64, results contiguous bool.
   void (*local_parity)(const Tensor& labels, const Window&, int64_t ignore_index, Threads, const Tensor& parity,
                        const Tensor& valid);
+  // All maps are contiguous float32.
+  void (*joint_upsample)(const Tensor& value, const Tensor& centres, const Tensor& features, const Axis& rows,
+                         const Axis& columns, double hardness, int norm, Threads, const Tensor& result);
 };
 
 #ifdef CRISPSEG_NEON

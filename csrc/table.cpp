@@ -17,11 +17,13 @@ double embedding_loss_with_gradient(const Tensor&, const Tensor&, const Window&,
 void local_contour(const Tensor&, const Window&, Threads, const Tensor&);
 void local_contour_backward(const Tensor&, const Tensor&, const Window&, Threads, const Tensor&);
 void local_parity(const Tensor&, const Window&, int64_t, Threads, const Tensor&, const Tensor&);
+void joint_upsample(const Tensor&, const Tensor&, const Tensor&, const Axis&, const Axis&, double, int, Threads,
+                    const Tensor&);
 
 extern const Kernels kernels = {
     local_distance, local_distance_backward, affinity_weights, affinity_weights_backward,
     local_filter,   local_filter_backward,   embedding_loss,   embedding_loss_with_gradient,
-    local_contour,  local_contour_backward,  local_parity,
+    local_contour,  local_contour_backward,  local_parity,     joint_upsample,
 };
 
 }  // namespace crispseg::CRISPSEG_LEVEL

@@ -116,3 +116,16 @@ class Kernels:
         valid: Tensor,
         /,
     ) -> None: ...
+    def joint_upsample(
+        self,
+        value: Tensor,
+        centres: Tensor,
+        features: Tensor,
+        rows: tuple[int, int, int, int],
+        columns: tuple[int, int, int, int],
+        hardness: float,
+        norm: int,
+        threads: int,
+        result: Tensor,
+        /,
+    ) -> None: ...

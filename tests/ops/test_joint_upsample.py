@@ -69,10 +69,52 @@ def test_it_stays_within_what_it_is_made_of_however_far_all_are() -> None:
 
 
 def test_bands_of_rows_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    value, features = torch.rand(2, 3, 5, 7), torch.rand(2, 4, 37, 53)
+    value, features = torch.rand(2, 3, 5, 7), torch.rand(2, 4, 37, 53).requires_grad_()
     whole = joint_upsample(value, features, 3.0)
     monkeypatch.setattr(reference, "_NUMBERS_AT_ONCE", 4 * 53 * 5)
     torch.testing.assert_close(joint_upsample(value, features, 3.0), whole)
+
+
+@given(
+    st.tuples(st.integers(1, 4), st.integers(1, 40)),
+    st.tuples(st.integers(1, 30), st.integers(1, 600)),
+    st.sampled_from([1, 2]),
+    st.sampled_from([torch.float32, torch.bfloat16]),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_kernel_is_the_reference(
+    coarse: tuple[int, int], size: tuple[int, int], norm: int, dtype: torch.dtype
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    value = torch.rand(2, 3, *coarse, generator=generator)
+    features = torch.randn(2, 5, *size, generator=generator).to(dtype)
+    by_kernel = joint_upsample(value, features, 2.0, norm=norm)
+    by_reference = joint_upsample(value.requires_grad_(), features, 2.0, norm=norm).detach()
+    # bfloat16 differences are rounded in PyTorch and not in the kernel.
+    tolerance = 1e-5 if dtype == torch.float32 else 0.05
+    torch.testing.assert_close(by_kernel, by_reference, rtol=tolerance, atol=tolerance)
+
+
+def test_arguments_of_the_kernel_are_checked() -> None:
+    pytest.importorskip("crispseg._C")
+    kernels = importlib.import_module("crispseg.ops._kernels").kernels()
+    maps = [torch.zeros(1, 2, 3, 3), torch.zeros(1, 4, 3, 3), torch.zeros(1, 4, 9, 9)]
+    axes, result = ((0, 3, 9, 0), (0, 3, 9, 0)), torch.zeros(1, 2, 9, 9)
+    kernels.joint_upsample(*maps, *axes, 1.0, 1, 1, result)
+    for wrong in (
+        (maps[0].double(), *maps[1:], *axes, 1.0, 1, 1, result),
+        (*maps[:2], maps[2].mT[..., :8], *axes, 1.0, 1, 1, result),
+        (*maps, (0, 0, 9, 0), axes[1], 1.0, 1, 1, result),
+        (*maps, (0, 3, 9), axes[1], 1.0, 1, 1, result),
+        (*maps, *axes, float("nan"), 1, 1, result),
+        (*maps, *axes, 1.0, 3, 1, result),
+        (*maps, *axes, 1.0, 1, 0, result),
+        (*maps, *axes, 1.0, 1, 1, result[..., :8]),
+    ):
+        with pytest.raises(ValueError, match=r"is not|expected|below|no pixels"):
+            kernels.joint_upsample(*wrong)
+    # A part that lies beside what it says is never read from: indices stay within what is there.
+    kernels.joint_upsample(*maps, (0, 99, 99, 50), (50, 99, 99, 0), 1.0, 1, 1, result)
 
 
 @pytest.mark.parametrize("norm", [1, 2])

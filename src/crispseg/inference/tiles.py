@@ -14,8 +14,8 @@ from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, read_resize
 from crispseg.errors import InputError
 from crispseg.inference.batch import check_aspect, check_fit, from_probabilities, to_probabilities
 from crispseg.inference.sharpener import Sharpener
-from crispseg.ops.interpolation import sources
-from crispseg.ops.joint_upsample.reference import upsample_part
+from crispseg.ops.interpolation import Axis, sources
+from crispseg.ops.joint_upsample import joint_upsample_part
 from crispseg.resident import is_counted, resident_bytes
 
 _SMALLEST = 64
@@ -137,8 +137,8 @@ def _upsampled(sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfP
     coarse = Box(top, left, bottom, right)
     value = _probabilities(sharpener, scores.read(coarse), near)
     centres = read_resized(features, scores.size, coarse)[None]
-    where = rows.counted_from(top), columns.counted_from(left)
-    return upsample_part(value, centres, near, *where, sharpener.hardness, cue.norm)
+    axes = Axis(box.top, scores.size[0], features.size[0], top), Axis(box.left, scores.size[1], features.size[1], left)
+    return joint_upsample_part(value, centres, near, *axes, sharpener.hardness, norm=cue.norm)
 
 
 def _probabilities(sharpener: Sharpener, scores: Tensor, features: Tensor) -> Tensor:

@@ -6,6 +6,19 @@ import torch
 from torch import Tensor
 
 
+class Axis(NamedTuple):
+    """How the rows, or columns, of a part of a resized map fall on those that it is made of."""
+
+    start: int
+    """The first resized row of the part."""
+    length: int
+    """Rows of the map that is resized, all of it."""
+    resized: int
+    """Rows of the resized map, all of it."""
+    first: int = 0
+    """The first row of the map that is there."""
+
+
 class Sources(NamedTuple):
     """The two rows, or columns, that each of some resized ones is made of."""
 

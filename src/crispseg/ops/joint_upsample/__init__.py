@@ -1,12 +1,17 @@
 """Upsampling along the features of an image: what is coarse is spread over the pixels that belong with it."""
 
+import importlib
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_hardness, check_map
 from crispseg.errors import InputError
-from crispseg.ops.interpolation import sources
-from crispseg.ops.joint_upsample.reference import upsample_part
+from crispseg.ops.implementations import serving
+from crispseg.ops.interpolation import Axis
+from crispseg.ops.joint_upsample import reference
 
 
 def joint_upsample(value: Tensor, features: Tensor, hardness: float | Tensor, *, norm: int = 1) -> Tensor:
@@ -14,8 +19,8 @@ def joint_upsample(value: Tensor, features: Tensor, hardness: float | Tensor, *,
 
     The weights of bilinear upsampling are multiplied with exp(-λ·d) and divided by their sum; d is the distance from
     the pixel to what stands at the centre of the coarse one. It is joint bilateral upsampling (Kopf et al. 2007,
-    https://doi.org/10.1145/1276377.1276497) with an embedding for the guide and a tent for the spatial kernel. Plain
-    PyTorch on every device, differentiable in everything.
+    https://doi.org/10.1145/1276377.1276497) with an embedding for the guide and a tent for the spatial kernel.
+    Differentiable in everything; plain PyTorch, but for a kernel where nothing is learned on a CPU.
 
     Args:
         value: (N, C, h, w), floating point, such as probabilities.
@@ -43,6 +48,46 @@ def joint_upsample(value: Tensor, features: Tensor, hardness: float | Tensor, *,
     if len(value) != len(features):
         raise InputError(f"value has N = {len(value)}, features {len(features)}; expected the same")
     size, coarse = (features.shape[-2], features.shape[-1]), (value.shape[-2], value.shape[-1])
-    rows, columns = (sources(0, full, few, full) for full, few in zip(size, coarse, strict=True))
     centres = F.interpolate(features, size=coarse, mode="bilinear", align_corners=False)
-    return upsample_part(value, centres, features, rows, columns, hardness, norm)
+    rows, columns = (Axis(0, few, full) for full, few in zip(size, coarse, strict=True))
+    return joint_upsample_part(value, centres, features, rows, columns, hardness, norm=norm)
+
+
+def joint_upsample_part(
+    value: Tensor,
+    centres: Tensor,
+    features: Tensor,
+    rows: Axis,
+    columns: Axis,
+    hardness: float | Tensor,
+    *,
+    norm: int = 1,
+) -> Tensor:
+    """A part of the upsampled map, for images that are upsampled in tiles.
+
+    Args:
+        value: (N, C, h, w), the coarse pixels that the part is made of.
+        centres: (N, D, h, w), features at their centres.
+        features: (N, D, H, W) of the part.
+        rows: How its rows fall on the coarse ones.
+        columns: Likewise.
+        hardness: λ.
+        norm: 1 or 2.
+
+    Returns:
+        (N, C, H, W), dtype of `value`.
+    """
+    tensors = [tensor for tensor in (value, centres, features, hardness) if isinstance(tensor, Tensor)]
+    if _kernel_serves(tensors):
+        cpu = importlib.import_module("crispseg.ops.joint_upsample.cpu")
+        upsampled: Tensor = cpu.joint_upsample_part(value, centres, features, rows, columns, float(hardness), norm)
+        return upsampled
+    return reference.joint_upsample_part(value, centres, features, rows, columns, hardness, norm)
+
+
+def _kernel_serves(tensors: Sequence[Tensor]) -> bool:
+    """Whether nothing is traced, learned or of double precision, and all lies on a CPU with kernels."""
+    if torch.compiler.is_compiling() or (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)):
+        return False
+    plain = all(tensor.device.type == "cpu" and tensor.dtype != torch.float64 for tensor in tensors)
+    return plain and serving("cpu").module == "cpu"

@@ -3,36 +3,27 @@
 import torch
 from torch import Tensor
 
-from crispseg.ops.interpolation import Sources
+from crispseg.ops.interpolation import Axis, Sources, sources
 
 _NUMBERS_AT_ONCE = 2**21
 """Of a band of rows: 8 MB, more than calls cost and less than a whole image takes."""
 
 
-def upsample_part(
+def joint_upsample_part(
     value: Tensor,
     centres: Tensor,
     features: Tensor,
-    rows: Sources,
-    columns: Sources,
+    rows: Axis,
+    columns: Axis,
     hardness: float | Tensor,
     norm: int,
 ) -> Tensor:
-    """A part of the upsampled map.
-
-    Args:
-        value: (N, C, h, w), the coarse pixels that the part is made of.
-        centres: (N, D, h, w), features at their centres.
-        features: (N, D, H, W) of the part.
-        rows: Which coarse rows each of the H is made of.
-        columns: Likewise for the W columns.
-        hardness: λ.
-        norm: 1 or 2.
-    """
+    """See `crispseg.ops.joint_upsample.joint_upsample_part`."""
+    up, across = _sources(rows, features.shape[-2]), _sources(columns, features.shape[-1])
     corners = [
         (vertical.to(value.device), down.to(value.device), horizontal.to(value.device), right.to(value.device))
-        for vertical, down in ((rows.before, 1 - rows.share), (rows.behind, rows.share))
-        for horizontal, right in ((columns.before, 1 - columns.share), (columns.behind, columns.share))
+        for vertical, down in ((up.before, 1 - up.share), (up.behind, up.share))
+        for horizontal, right in ((across.before, 1 - across.share), (across.behind, across.share))
     ]
     if features.device.type != "cpu" or torch.compiler.is_compiling():
         return _band(value, centres, features, corners, slice(None), hardness, norm)
@@ -42,6 +33,10 @@ def upsample_part(
         for top in range(0, features.shape[-2], band)
     ]
     return torch.cat(parts, -2)
+
+
+def _sources(axis: Axis, count: int) -> Sources:
+    return sources(axis.start, axis.start + count, axis.length, axis.resized).counted_from(axis.first)
 
 
 def _band(
