@@ -60,7 +60,7 @@ def test_a_label_map_of_a_raster(
         write(folder / "image.tif", np.moveaxis(image, -1, 0)),
         write(folder / "labels.tif", coarse[None]),
         folder / "out" / "crisp.tif",
-        memory="1GiB",
+        memory="16GiB",
         done=shares.append,
     )
     whole = sharpen_array(sharpener, image, coarse)
@@ -77,7 +77,7 @@ def test_scores_in_bands_and_16_bits(scene: tuple[Path, np.ndarray, np.ndarray],
         write(folder / "image.tif", np.moveaxis(image, -1, 0).astype(np.uint16) * 257),
         write(folder / "scores.tif", scores),
         folder / "crisp.tif",
-        memory="2GiB",
+        memory="16GiB",
     )
     whole = sharpen_array(sharpener, image, scores).argmax(0)
     assert (read(folder / "crisp.tif") == whole).mean() > 0.9999
@@ -102,7 +102,7 @@ def test_bad_input_is_refused_and_nothing_is_written(
     labels = write(tmp_path / "labels.tif", given.get("prediction", np.zeros((1, 8, 8), np.uint8)))
     output = tmp_path / "out" / "crisp.tif"
     with pytest.raises(InputError, match=said):
-        sharpen_raster(sharpener, image, labels, output, memory=given.get("memory", "1GiB"))
+        sharpen_raster(sharpener, image, labels, output, memory=given.get("memory", "16GiB"))
     assert not list(output.parent.iterdir())
 
 
@@ -110,11 +110,11 @@ def test_files_that_are_no_rasters_are_refused(tmp_path: Path, sharpener: Sharpe
     image = write(tmp_path / "image.tif", np.zeros((3, 64, 64), np.uint8))
     (tmp_path / "text.tif").write_text("no raster")
     with pytest.raises(InputError, match="not a raster"):
-        sharpen_raster(sharpener, image, tmp_path / "text.tif", tmp_path / "crisp.tif", memory="1GiB")
+        sharpen_raster(sharpener, image, tmp_path / "text.tif", tmp_path / "crisp.tif", memory="16GiB")
     with pytest.raises(InputError, match="no such file"):
-        sharpen_raster(sharpener, tmp_path / "none.tif", image, tmp_path / "crisp.tif", memory="1GiB")
+        sharpen_raster(sharpener, tmp_path / "none.tif", image, tmp_path / "crisp.tif", memory="16GiB")
     truncated = tmp_path / "truncated.tif"
     truncated.write_bytes(image.read_bytes()[:5000])
     with pytest.raises(InputError, match=r"truncated\.tif"):
-        sharpen_raster(sharpener, truncated, image, tmp_path / "crisp.tif", memory="1GiB")
+        sharpen_raster(sharpener, truncated, image, tmp_path / "crisp.tif", memory="16GiB")
     assert torch.is_inference_mode_enabled() is False

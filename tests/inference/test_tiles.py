@@ -34,7 +34,7 @@ def inputs(size: tuple[int, int], scores_size: tuple[int, int]) -> tuple[Tensor,
 
 def tiled(sharpener: Sharpener, image: Tensor, scores: Tensor, side: int, monkeypatch: pytest.MonkeyPatch) -> Tensor:
     monkeypatch.setattr(tiles, "tile_side", lambda *_: side)
-    return sharpen_tiled(sharpener, image, scores, memory="1GiB")
+    return sharpen_tiled(sharpener, image, scores, memory="16GiB")
 
 
 @pytest.mark.parametrize("cue", CUES)
@@ -88,7 +88,7 @@ def test_features_from_elsewhere_are_read_in_parts(monkeypatch: pytest.MonkeyPat
     boundary = torch.rand(1, 1, 40, 52)
     expected = sharpener(image, scores, features=boundary)
     pixels = (TensorPixels(part[0]) for part in (image, scores, boundary))
-    for tile in sharpen_tiles(sharpener, next(pixels), next(pixels), memory="1GiB", features=next(pixels)):
+    for tile in sharpen_tiles(sharpener, next(pixels), next(pixels), memory="16GiB", features=next(pixels)):
         rows, columns = tile.box.slices
         torch.testing.assert_close(tile.scores, expected[0, :, rows, columns], rtol=1e-4, atol=1e-4)
 

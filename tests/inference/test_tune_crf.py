@@ -36,7 +36,7 @@ def test_a_grid_is_every_combination_and_finer_around_the_best() -> None:
 
 @needs_pydensecrf
 def test_it_measures_the_grid_and_what_lies_around_the_best(data: LabelledPredictions) -> None:
-    sharpener = Sharpener(RGBCue())
+    sharpener = Sharpener(RGBCue(), upsampling="bilinear")
     coarse = tune_crf(data, sharpener, grid=GRID, rounds=0, iterations=2)
     assert list(coarse.after) == GRID.settings(2)
     assert coarse.images == 2

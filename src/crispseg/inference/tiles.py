@@ -22,7 +22,7 @@ _SMALLEST = 64
 _UNITS = {"": 1, "k": 1, "m": 2, "g": 3, "t": 4}
 _FREE = 0.85
 """Of the memory that is left, what is planned with: blocks of the allocator break up."""
-_ONCE = 64 * 2**20
+_ONCE = 112 * 2**20
 """What libraries take when they are first called."""
 
 
@@ -96,7 +96,7 @@ def sharpen_tiled(sharpener: Sharpener, image: Tensor, scores: Tensor, *, memory
     Example:
         >>> sharpener = Sharpener.from_pretrained(iterations=2)
         >>> image, scores = torch.rand(1, 3, 96, 128), torch.randn(1, 4, 12, 16)
-        >>> tiled = sharpen_tiled(sharpener, image, scores, memory="4GiB")
+        >>> tiled = sharpen_tiled(sharpener, image, scores, memory="16GiB")
         >>> with torch.inference_mode():
         ...     torch.testing.assert_close(tiled, sharpener(image, scores), rtol=1e-4, atol=1e-4)
     """
