@@ -52,7 +52,9 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         path = posixpath.normpath(posixpath.join(posixpath.dirname(origin), target))
         if path in available:
             return f"[{text}]({posixpath.relpath(available[path], posixpath.dirname(source) or '.')}{anchor})"
-        return text if not path.startswith("docs/") and (ROOT / path).exists() else match[0]
+        if path.startswith("docs/") or not (ROOT / path).exists():
+            return match[0]
+        return text.replace("/", "/<wbr>")  # a line may break there, where a column of a table is narrow
 
     return "\n".join(
         line if line.startswith(("#", "    ")) else referred(_LINK.sub(lead, line)) for line in markdown.split("\n")

@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+import crispseg
 from tests.commands import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -21,7 +22,8 @@ def test_both_are_there() -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=names)
 def test_a_notebook_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    # The kernel, which works in the folder of the notebook, imports what the tests import.
+    monkeypatch.setenv("PYTHONPATH", str(Path(crispseg.__file__).parents[1]))
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
         notebook, timeout=600, startup_timeout=300, resources={"metadata": {"path": str(path.parent)}}
