@@ -1,5 +1,6 @@
 """The memory that the system holds for this process, on Linux, and how to start one in which it can be counted."""
 
+import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,13 @@ def resident_bytes() -> int:
 def peak_bytes() -> int:
     """The most that was held since the process started, or since its peak was forgotten."""
     return _status("VmHWM")
+
+
+def give_back() -> None:
+    """Return what was freed to the system, where the allocator is that of Linux; others do so by themselves."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 @contextmanager

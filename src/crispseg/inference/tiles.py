@@ -16,11 +16,11 @@ from crispseg.inference.batch import check_aspect, check_fit, from_probabilities
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops.interpolation import Axis, sources
 from crispseg.ops.joint_upsample import joint_upsample_part
-from crispseg.resident import is_counted, resident_bytes
+from crispseg.resident import give_back, is_counted, resident_bytes
 
 _SMALLEST = 64
 _UNITS = {"": 1, "k": 1, "m": 2, "g": 3, "t": 4}
-_FREE = 0.85
+_FREE = 0.7
 """Of the memory that is left, what is planned with: blocks of the allocator break up."""
 _ONCE = 112 * 2**20
 """What libraries take when they are first called."""
@@ -79,6 +79,7 @@ def sharpen_tiles(
     side = tile_side(sharpener, scores.channels, image.size, parse_memory(memory), margin)
     for box in cut(image.size, max(side // multiple * multiple, min(side, multiple))):
         yield Tile(box, _sharpen_box(sharpener, image, scores, features, box))
+        give_back()
 
 
 def sharpen_tiled(sharpener: Sharpener, image: Tensor, scores: Tensor, *, memory: str | int) -> Tensor:
