@@ -3,17 +3,28 @@
 from crispseg.inference.boundaries import evaluate_boundaries
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.evaluate import evaluate
+from crispseg.inference.outcome import Failed, Outcome, Skipped, Written
+from crispseg.inference.outputs import Outputs
 from crispseg.inference.predict import predict
+from crispseg.inference.ray_cluster import RayCluster
 from crispseg.inference.sharpen import sharpen
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.this_machine import ThisMachine
 from crispseg.inference.tune import Tuning, tune
 from crispseg.inference.tune_crf import CRFGrid, tune_crf
 
 __all__ = [
     "CRFGrid",
     "DenseCRF",
+    "Failed",
+    "Outcome",
+    "Outputs",
+    "RayCluster",
     "Sharpener",
+    "Skipped",
+    "ThisMachine",
     "Tuning",
+    "Written",
     "evaluate",
     "evaluate_boundaries",
     "predict",
