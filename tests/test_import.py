@@ -5,7 +5,17 @@ import sys
 
 import pytest
 
-HEAVY = ("lightning", "gradio", "matplotlib", "torchvision", "scipy", "jsonargparse", "tensorboard", "google.protobuf")
+HEAVY = (
+    "lightning",
+    "gradio",
+    "ray",
+    "matplotlib",
+    "torchvision",
+    "scipy",
+    "jsonargparse",
+    "tensorboard",
+    "google.protobuf",
+)
 
 
 def run(code: str) -> str:

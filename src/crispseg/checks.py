@@ -68,6 +68,12 @@ def check_count(name: str, value: int) -> None:
         raise InputError(f"{name} is {value!r}; expected a whole number of 1 or more")
 
 
+def check_natural(name: str, value: int) -> None:
+    """A whole number of at least 0."""
+    if not _is_whole(value) or value < 0:
+        raise InputError(f"{name} is {value!r}; expected a whole number of 0 or more")
+
+
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 

@@ -1,28 +1,33 @@
 """Writing files whole or not at all."""
 
+import errno
 import os
+import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Container, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
 
-from crispseg.errors import InputError
+from crispseg.errors import InputError, OutputError
+
+_LEFT_OVER = re.compile(r"\.(.+)\.\d+\.part\.\w+")
+"""The names of temporary files; the group is the name that was to be written, without its ending."""
 
 
 def make_folder(folder: Path) -> None:
     """Make a folder to write into.
 
     Raises:
-        InputError: If it cannot be made or written to.
+        OutputError: If it cannot be made or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise InputError(
+        raise OutputError(
             f"output folder {folder}: cannot be written to ({error.strerror or error}); choose another"
         ) from error
 
@@ -54,7 +59,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     A link is followed: what it points to is replaced.
 
     Raises:
-        InputError: If the file cannot be written, or something that is not a file stands there.
+        OutputError: If the file cannot be written.
+        InputError: If something that is not a file stands there, or the name is too long.
 
     Example:
         >>> folder = getfixture("tmp_path")
@@ -70,9 +76,36 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(target)
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from error
+        raise _not_written(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+def remove_left_over(folder: Path, stems: Container[str]) -> None:
+    """Remove the temporary files that a process left which was killed while it wrote.
+
+    Args:
+        folder: Where they lie.
+        stems: Names without ending of the files that were to be written; temporary files of others stay.
+    """
+    for path in list(folder.iterdir()) if folder.is_dir() else []:
+        match = _LEFT_OVER.fullmatch(path.name)
+        if match and match[1] in stems:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # such as a disk that has become read-only: what stopped the writing has been said
+        path.unlink(missing_ok=True)
+
+
+def _not_written(path: Path, error: OSError | SafetensorError) -> InputError:
+    reason = getattr(error, "strerror", None) or str(error)
+    if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+        return InputError(f"{path}: cannot be written ({reason}); give it a shorter name")
+    full = any(words in reason.lower() for words in ("space left", "quota", "too large"))
+    advice = "make room on the disk" if full else "check its permissions"
+    return OutputError(f"{path}: cannot be written ({reason}); {advice}, or choose another folder")
 
 
 def write_text(path: Path, text: str) -> None:

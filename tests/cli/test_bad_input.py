@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from crispseg.cli.main import main
 from crispseg.data import write_labels
+from crispseg.inference.resuming import SETTINGS_FILE
 from tests.fakes import write_coarse_scores, write_folder
 
 
@@ -20,6 +21,8 @@ def root(tmp_path: Path) -> Path:
     write_folder(tmp_path)
     write_coarse_scores(tmp_path, tmp_path / "scores")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "few").mkdir()
+    (tmp_path / "few" / "scene0.npy").write_bytes((tmp_path / "scores" / "scene0.npy").read_bytes())
     whole = (tmp_path / "images" / "scene0.png").read_bytes()
     (tmp_path / "truncated.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.png").write_text("not an image")
@@ -29,6 +32,11 @@ def root(tmp_path: Path) -> Path:
     Image.fromarray(np.zeros((6, 8, 3), dtype=np.uint8)).save(tmp_path / "colour.png")
     save_file({"fuse.weight": torch.zeros(64, 3, 1, 1)}, tmp_path / "other.safetensors")
     return tmp_path
+
+
+def outputs(root: Path) -> list[Path]:
+    """What was written of images."""
+    return [path for path in (root / "out").rglob("*") if path.is_file() and path.name != SETTINGS_FILE]
 
 
 SHARPEN = {
@@ -100,6 +108,22 @@ SHARPEN = {
         ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--device", "toaster"],
         "device 'toaster' cannot be used here",
     ),
+    "fewer predictions than images": (
+        ["{}/images", "--prediction", "{}/few"],
+        "prediction folder {}/few: nothing for 2 of 3 images, the first is 'scene1'; expected a file of the same name",
+    ),
+    "a pattern of nothing": (
+        ["{}/images/*.jpg", "--prediction", "{}/scores"],
+        "images {}/images/*.jpg: no file that ends in .png, .jpg",
+    ),
+    "a negative number of workers": (
+        ["{}/images", "--prediction", "{}/scores", "--workers", "-1"],
+        "workers is -1; expected a whole number of 0 or more",
+    ),
+    "an image for an address": (
+        ["--prediction", "{}/scores", "{}/images/scene1.png", "--ray", "{}/images/scene0.png"],
+        "Ray address '{}/images/scene0.png': expected auto, local or HOST:PORT; put --ray after the images",
+    ),
     "no number": (
         ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--window", "wide"],
         "argument --window: invalid int value: 'wide' (see crispseg sharpen --help)",
@@ -115,7 +139,7 @@ def test_sharpen(case: str, root: Path, capsys: pytest.CaptureFixture[str]) -> N
     error = capsys.readouterr().err
     assert error.startswith(f"crispseg sharpen: error: {message.format(root)}")
     assert error.count("\n") == 1
-    assert not [path for path in (root / "out").rglob("*") if path.is_file()]
+    assert not outputs(root)
 
 
 def test_a_file_where_the_output_should_be(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,8 +223,8 @@ def test_an_interrupt_is_said_and_leaves_nothing(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["crispseg.inference.sharpen"], "sharpen_one", interrupt)
+    monkeypatch.setattr(sys.modules["crispseg.inference.job_sharpener"], "sharpen_one", interrupt)
     image, scores = root / "images" / "scene0.png", root / "scores" / "scene0.npy"
     assert main(["sharpen", str(image), "--prediction", str(scores), "--output", str(root / "out")]) == 130
     assert "interrupted" in capsys.readouterr().err
-    assert not [path for path in (root / "out").rglob("*") if path.is_file()]
+    assert not outputs(root)

@@ -35,7 +35,8 @@ def test_sharpen_an_image_with_scores(root: Path, capsys: pytest.CaptureFixture[
     image, scores, output = root / "images" / "scene0.png", root / "scores" / "scene0.npy", root / "out"
     assert run("sharpen", image, "--prediction", scores, "--output", output, "--save-scores") == 0
     written = sorted(str(path.relative_to(output)) for path in output.rglob("*") if path.is_file())
-    assert written == ["before_after/scene0.png", "scene0.png", "scores/scene0.safetensors"]
+    pictures = ["before_after/scene0.png", "scene0.png"]
+    assert written == [pictures[0], "crispseg-settings.json", pictures[1], "scores/scene0.safetensors"]
     label_map = read_labels(output / "scene0.png")
     assert label_map.labels.shape == (48, 64)
     assert label_map.palette is not None
@@ -208,16 +209,27 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert process.returncode in (0, 141)
 
 
+def test_output_that_finds_no_room_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "crispseg", "info"]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr == "crispseg info: error: output: No space left on device; make room on the disk\n"
+
+
 def test_results_reach_a_file_while_the_bar_is_on_the_terminal(tmp_path: Path) -> None:
     """Under a pseudo-terminal for standard error, as in `crispseg … > log`."""
     code = (
+        "import time\n"
         "from crispseg.cli.arguments import progress_bar\n"
-        "with progress_bar() as bar:\n"
-        "    for i in bar.track(range(3)): print('line', i)\n"
+        "with progress_bar('images') as bar:\n"
+        "    for i in bar.track(range(3)): print('line', i); time.sleep(0.2)\n"
     )
     main_end, terminal = os.openpty()
     with (tmp_path / "log").open("w") as log:
         subprocess.run([sys.executable, "-c", code], stdout=log, stderr=terminal, check=True)
     os.close(terminal)
+    shown = re.sub(r"\x1b\[[\d;?]*\w", "", os.read(main_end, 2**16).decode())
     os.close(main_end)
+    assert re.search(r"3/3 \d+\.\d images/s \d:\d\d:\d\d 0:00:00", shown), "count, rate, time that is over and left"
     assert (tmp_path / "log").read_text().splitlines() == ["line 0", "line 1", "line 2"]

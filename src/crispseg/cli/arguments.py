@@ -7,7 +7,17 @@ from typing import NoReturn
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from crispseg.data import LabelledPredictions
 from crispseg.data.sample import IGNORE_INDEX
@@ -98,13 +108,30 @@ def read_data(options: argparse.Namespace) -> LabelledPredictions:
     )
 
 
-def progress_bar() -> Progress:
-    """A bar with count, elapsed time and time left, on standard error; gone when done, absent where no one looks."""
+class _RateColumn(ProgressColumn):
+    """How many are done in a second, of late."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        rate = task.finished_speed or task.speed
+        return Text("" if rate is None else f"{rate:.1f} {self.unit}/s", style="progress.data.speed")
+
+
+def progress_bar(unit: str | None = None) -> Progress:
+    """A bar with count, elapsed time and time left, on standard error; gone when done, absent where no one looks.
+
+    Args:
+        unit: What is counted, to show how many are done in a second; None for what takes different times.
+    """
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        *([_RateColumn(unit)] if unit else []),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,

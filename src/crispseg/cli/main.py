@@ -1,12 +1,13 @@
 """Choose the command, run it, and turn an input error into one line and exit code 2."""
 
+import errno
 import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
 
-from crispseg.errors import InputError
+from crispseg.errors import InputError, one_line, ran_out_of_memory
 
 COMMANDS = {
     "sharpen": "make the segmentation of images crisp",
@@ -20,7 +21,8 @@ COMMANDS = {
     "figure": "draw the figures of the paper, and those it lacks",
     "info": "show versions, devices, implementations and weights",
 }
-"""Every command has a module of its name here, with `build_parser()` and `main(arguments)`."""
+"""Every command has a module of its name here, with `build_parser()` and `main(arguments)`, which may return an exit
+code."""
 
 EXTRAS = {
     "cv2": "peers",
@@ -33,12 +35,23 @@ EXTRAS = {
     "pycocotools": "data",
     "pydensecrf": "crf",
     "rankseg": "peers",
+    "ray": "ray",
     "scipy": "data",
     "tensorboard": "train",
     "torchvision": "train",
 }
 """Modules that are imported where they are needed, and the extra that installs each."""
 
+
+_SYSTEM = {
+    errno.EACCES: "check its permissions",
+    errno.EPERM: "check its permissions",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.EROFS: "choose another place",
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room on the disk",
+}
+"""What to do about what the system refuses."""
 
 _BROKEN_PIPE = 141
 """What a shell says of a program whose reader left before it was done."""
@@ -57,11 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     done = False
     try:
         # Commands are imported when they are called: `sharpen` must not wait for the training libraries.
-        importlib.import_module(f"crispseg.cli.{name}").main(rest)
+        code: int | None = importlib.import_module(f"crispseg.cli.{name}").main(rest)
         done = True
         sys.stdout.flush()
     except BrokenPipeError:  # who read our output has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()
         return 0 if done else _BROKEN_PIPE
     except KeyboardInterrupt as interrupt:
         print(f"crispseg {name}: interrupted{interrupt}", file=sys.stderr)
@@ -71,20 +84,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if explanation is None:
             raise
         print(f"crispseg {name}: error: {explanation}", file=sys.stderr)
+        if isinstance(error, OSError) and error.filename is None:
+            _leave_stdout()
         return 2
-    return 0
+    return code or 0
+
+
+def _leave_stdout() -> None:
+    """Let what is still to be printed go nowhere, or Python would fail once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain(error: Exception) -> str | None:
     """One line on an error that a user can mend; None for one that is ours."""
     if isinstance(error, InputError):
-        return " ".join(str(error).split())
+        return one_line(error)
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         return f"{error}; install it with: pip install 'crispseg[{EXTRAS[error.name]}]'"
-    words = ("can't allocate memory", "not enough memory", "out of memory")
-    if isinstance(error, MemoryError) or any(word in str(error).lower() for word in words):
+    if ran_out_of_memory(error):
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
         return f"out of memory ({reason}); use a smaller image or window"
+    if isinstance(error, OSError) and error.errno in _SYSTEM:
+        return f"{error.filename or 'output'}: {error.strerror}; {_SYSTEM[error.errno]}"
     return None
 
 

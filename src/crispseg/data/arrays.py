@@ -8,17 +8,23 @@ import numpy as np
 
 from crispseg.errors import InputError
 
+_MOST_BYTES = 2**32
+"""To which a compressed file may expand: a few kilobytes of it can claim any number."""
+
 
 @contextmanager
 def loaded(path: Path, what: str) -> Iterator[np.ndarray | np.lib.npyio.NpzFile]:
     """Open a `.npy` or `.npz` file, and turn whatever goes wrong while it is read into an error that names it.
 
     Raises:
-        InputError: If the file is damaged or holds objects.
+        InputError: If the file is damaged, holds objects, or would expand to more than 4 GiB.
     """
     try:
         with path.open("rb") as file:
-            yield np.load(file, allow_pickle=False)
+            content = np.load(file, allow_pickle=False)
+            if isinstance(content, np.lib.npyio.NpzFile):
+                _refuse_bomb(content, path, what)
+            yield content
     except InputError:
         raise
     except Exception as error:  # NumPy raises whatever its parsers raise: a dozen kinds
@@ -26,3 +32,12 @@ def loaded(path: Path, what: str) -> Iterator[np.ndarray | np.lib.npyio.NpzFile]
         raise InputError(
             f"{what} {path}: damaged, or not a plain array ({reason}); write it with numpy.save"
         ) from error
+
+
+def _refuse_bomb(content: np.lib.npyio.NpzFile, path: Path, what: str) -> None:
+    size = sum(member.file_size for member in content.zip.infolist()) if content.zip else 0
+    if size > _MOST_BYTES:
+        raise InputError(
+            f"{what} {path}: too large to open safely (expands to {size / 2**30:.1f} GiB); cut it into tiles, or write "
+            "it uncompressed with numpy.save"
+        )

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from crispseg.data.arrays import loaded
+from crispseg.data.files import check_readable
 from crispseg.data.image import opened
 from crispseg.errors import InputError
 
@@ -29,8 +30,7 @@ def read_boundary(path: Path) -> Tensor:
     Raises:
         InputError: If the file is missing, damaged or of another kind, or its values are not probabilities.
     """
-    if not path.is_file():
-        raise InputError(f"boundary map {path}: no such file")
+    check_readable(path, "boundary map")
     suffix = path.suffix.lower()
     if suffix not in BOUNDARY_SUFFIXES:
         raise InputError(f"boundary map {path}: unknown ending; expected one of {', '.join(BOUNDARY_SUFFIXES)}")

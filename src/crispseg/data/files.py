@@ -1,5 +1,6 @@
 """Finding the files that belong together."""
 
+import glob
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,10 +17,47 @@ def list_files(folder: Path, suffixes: Sequence[str], what: str) -> list[Path]:
     """
     if not folder.is_dir():
         raise InputError(f"{what} folder {folder}: no such folder")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    try:
+        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    except PermissionError as error:
+        raise InputError(f"{what} folder {folder}: may not be listed; check its permissions") from error
     if not found:
         raise InputError(f"{what} folder {folder}: no file ends in {', '.join(suffixes)}")
     return found
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether a path names files by a pattern, such as `images/*.jpg`, and not by a name that has its signs in it."""
+    return glob.has_magic(str(path)) and not path.exists()
+
+
+def expand_pattern(pattern: Path, suffixes: Sequence[str], what: str) -> list[Path]:
+    """Files that a pattern of the shell names and that have one of the endings, sorted; `**` stands for any folders.
+
+    Raises:
+        InputError: If there is none.
+    """
+    named = map(Path, glob.iglob(str(pattern), recursive=True))  # noqa: PTH207 - Path.glob takes none that are absolute
+    found = sorted(path for path in named if path.suffix.lower() in suffixes and path.is_file())
+    if not found:
+        raise InputError(
+            f"{what}s {pattern}: no file that ends in {', '.join(suffixes)} is named so; check the pattern"
+        )
+    return found
+
+
+def check_readable(path: Path, what: str) -> None:
+    """Refuse what cannot be opened, before a decoder would call it damaged.
+
+    Raises:
+        InputError: If it is no file, or may not be read.
+    """
+    try:
+        if not path.is_file():
+            raise InputError(f"{what} {path}: no such file")
+        path.open("rb").close()
+    except OSError as error:
+        raise InputError(f"{what} {path}: cannot be opened ({error.strerror}); check its permissions") from error
 
 
 def read_names(path: Path) -> list[str]:
@@ -40,10 +78,10 @@ def read_names(path: Path) -> list[str]:
 
 
 def expand_images(paths: Iterable[Path]) -> list[Path]:
-    """Image files, with folders replaced by the images in them.
+    """Image files, with folders replaced by the images in them, and patterns such as `images/*.jpg` by those they name.
 
     Raises:
-        InputError: If a path does not exist, a folder holds no image, or two images share a name.
+        InputError: If a path does not exist, a folder or pattern stands for no image, or two images share a name.
     """
     images: list[Path] = []
     for path in paths:
@@ -51,6 +89,8 @@ def expand_images(paths: Iterable[Path]) -> list[Path]:
             images += list_files(path, IMAGE_SUFFIXES, "image")
         elif path.is_file():
             images.append(path)
+        elif is_pattern(path):
+            images += expand_pattern(path, IMAGE_SUFFIXES, "image")
         else:
             raise InputError(f"image {path}: no such file or folder; check the path")
     by_stem(images, "image")
@@ -77,25 +117,31 @@ def match_files(images: Sequence[Path], folder: Path, suffixes: Sequence[str], w
     Raises:
         InputError: If the folder is missing or empty, or an image has no counterpart.
     """
-    candidates = by_stem(list_files(folder, suffixes, what), what)
+    return _match(images, list_files(folder, suffixes, what), suffixes, f"{what} folder {folder}", what)
+
+
+def _match(images: Sequence[Path], files: list[Path], suffixes: Sequence[str], source: str, what: str) -> list[Path]:
+    candidates = by_stem(files, what)
     missing = [image.stem for image in images if image.stem not in candidates]
     if missing:
         raise InputError(
-            f"{what} folder {folder}: nothing for {len(missing)} of {len(images)} images, the first is "
+            f"{source}: nothing for {len(missing)} of {len(images)} images, the first is "
             f"{missing[0]!r}; expected a file of the same name ending in {', '.join(suffixes)}"
         )
     return [candidates[image.stem] for image in images]
 
 
 def pair_files(images: Sequence[Path], path: Path, suffixes: Sequence[str], what: str) -> list[Path]:
-    """For every image, the file of the same name in a folder; or, where there is one image, the one file that is named.
+    """For every image, the file of the same name in a folder or of a pattern; or, for one image, the one that is named.
 
     Raises:
-        InputError: If there is no such file or folder, a single file is named for several images, or `match_files`
-            raises it.
+        InputError: If there is no such file or folder, a single file is named for several images, or an image has no
+            counterpart.
     """
     if path.is_dir():
         return match_files(images, path, suffixes, what)
+    if is_pattern(path):
+        return _match(images, expand_pattern(path, suffixes, what), suffixes, f"{what}s {path}", what)
     if not path.is_file():
         raise InputError(f"{what} {path}: no such file or folder; check the path")
     if len(images) != 1:

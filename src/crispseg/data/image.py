@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from crispseg.data.files import check_readable
 from crispseg.errors import InputError
 
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I")
@@ -36,8 +37,7 @@ def read_image(path: Path) -> Tensor:
 @contextmanager
 def opened(path: Path, what: str) -> Iterator[Image.Image]:
     """Open an image file, and turn whatever goes wrong while it is read into an error that names it."""
-    if not path.is_file():
-        raise InputError(f"{what} {path}: no such file")
+    check_readable(path, what)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

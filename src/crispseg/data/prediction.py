@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from crispseg.data.arrays import loaded
+from crispseg.data.files import check_readable
 from crispseg.data.labels import LABEL_SUFFIXES, read_labels
 from crispseg.errors import InputError
 from crispseg.writing import written_whole
@@ -93,8 +94,7 @@ def read_prediction(path: Path, kind: ScoreKind = "logits") -> Prediction:
         InputError: If the file is missing, damaged or of another kind, or scores are not finite, not of that shape,
             or said to be probabilities and not between 0 and 1.
     """
-    if not path.is_file():
-        raise InputError(f"prediction {path}: no such file")
+    check_readable(path, "prediction")
     suffix = path.suffix.lower()
     if suffix in LABEL_SUFFIXES:
         return _from_labels(path)

@@ -1,111 +1,85 @@
-"""Scores inside the output of any segmentation network, whatever library it is from."""
+"""What is written for every image, and where."""
 
-import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Protocol, TypeGuard, TypeVar, cast
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
-import torch
 from torch import Tensor
 
-Output = TypeVar("Output")
+from crispseg.data import Prediction, write_labels, write_scores
+from crispseg.data.labels import default_palette
+from crispseg.errors import InputError
+from crispseg.inference.jobs import Job
+from crispseg.inference.one_image import Sharpened
+from crispseg.inference.picture import before_after
+from crispseg.writing import make_folder, written_whole
 
 
-class Replace(Protocol):
-    """What becomes of scores."""
+@dataclass(frozen=True)
+class Outputs:
+    """For an image NAME `NAME.png` and, where wanted, `before_after/NAME.png` and `scores/NAME.safetensors`."""
 
-    def __call__(self, scores: Tensor, *, masks: bool) -> Tensor:
-        """New scores for (N, C, h, w); `masks` where they are masks of queries, which do not exclude each other."""
+    folder: Path
+    pictures: bool = True
+    scores: bool = False
 
+    def files(self, name: str) -> dict[str, Path]:
+        """What is written for an image, by kind."""
+        found = {"labels": self.folder / f"{name}.png"}
+        if self.pictures:
+            found["picture"] = self.folder / "before_after" / f"{name}.png"
+        if self.scores:
+            found["scores"] = self.folder / "scores" / f"{name}.safetensors"
+        return found
 
-_SCORES = ("masks_queries_logits", "logits", "out")
-"""Where scores lie: transformers' mask queries and dense predictions, torchvision's dictionaries."""
+    @property
+    def folders(self) -> list[Path]:
+        """The folders that files are written to."""
+        return [path.parent for path in self.files("any").values()]
 
+    def prepare(self, jobs: Sequence[Job]) -> None:
+        """Make the folders.
 
-def replace_scores(output: Output, replace: Replace) -> Output:
-    """The same output with other scores.
+        Raises:
+            InputError: If something would be written over what is read.
+            OutputError: If a folder cannot be made or written to.
+        """
+        _refuse_inputs(jobs, [path for job in jobs for path in self.files(job.name).values() if path.exists()])
+        for folder in self.folders:
+            make_folder(folder)
 
-    Args:
-        output: A tensor (N, C, h, w); a mapping or data class that holds one as `masks_queries_logits`, `logits` or
-            `out`; or a tuple or list whose first entry is one.
-        replace: Gives the new scores.
+    def write(self, name: str, image: Tensor, prediction: Prediction, result: Sharpened) -> Path:
+        """Write what was made of a (3, H, W) image, and give the path of its label map.
 
-    Raises:
-        TypeError: If it is none of these.
-
-    Example:
-        >>> output = {"out": torch.zeros(1, 2, 3, 3), "aux": torch.zeros(1, 2, 3, 3)}
-        >>> replace_scores(output, lambda scores, *, masks: scores + 1)["out"].max()
-        tensor(1.)
-    """
-    if isinstance(output, Tensor):
-        return cast(Output, replace(output, masks=False))
-    if isinstance(output, tuple | list) and output and _is_map(output[0]):
-        return cast(Output, _of_type(output, [replace(output[0], masks=False), *output[1:]]))
-    for name in _SCORES:
-        scores = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
-        if _is_map(scores):
-            return _with(output, name, replace(scores, masks=name == "masks_queries_logits"))
-    raise TypeError(
-        f"the model gives {_describe(output)}; expected a tensor (N, C, h, w), or one as {', '.join(_SCORES)} or first "
-        "of a tuple: give a function in place of the model that returns its scores"
-    )
-
-
-def semantic_probabilities(output: object) -> Tensor:
-    """What a network of mask queries (MaskFormer, Mask2Former) says of the classes of every pixel.
-
-    A query has a class and a mask; each gives its classes as far as its mask reaches (Cheng et al. 2021, sec. 3.4,
-    https://arxiv.org/abs/2107.06278), and what a pixel is given is divided by its sum.
-
-    Args:
-        output: With (N, Q, L + 1) `class_queries_logits`, the last being no object, and (N, Q, h, w)
-            `masks_queries_logits`.
-
-    Returns:
-        (N, L, h, w) probabilities, for `Sharpener(..., scores="probabilities")`.
-
-    Raises:
-        TypeError: If the output does not hold them.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> output = SimpleNamespace(
-        ...     class_queries_logits=torch.randn(1, 5, 3), masks_queries_logits=torch.randn(1, 5, 8, 8))
-        >>> semantic_probabilities(output).shape
-        torch.Size([1, 2, 8, 8])
-    """
-    classes = getattr(output, "class_queries_logits", None)
-    masks = getattr(output, "masks_queries_logits", None)
-    if not isinstance(classes, Tensor) or not _is_map(masks):
-        raise TypeError(f"the model gives {_describe(output)}; expected class_queries_logits and masks_queries_logits")
-    given = torch.einsum("nql,nqhw->nlhw", classes.softmax(-1)[..., :-1], masks.sigmoid())
-    return given / given.sum(1, keepdim=True).clamp(min=torch.finfo(given.dtype).tiny)
+        Raises:
+            OutputError: If a file cannot be written.
+        """
+        files = self.files(name)
+        palette = prediction.palette
+        if palette is None and prediction.from_scores and max(prediction.classes) < 256:
+            palette = default_palette()
+        write_labels(files["labels"], result.after, palette)
+        if self.pictures:
+            picture = before_after(image, result.before, result.after, palette)
+            with written_whole(files["picture"]) as temporary:
+                # Harder compression takes three times as long for a ninth less of a photograph.
+                picture.save(temporary, format="PNG", compress_level=1)
+        if self.scores:
+            write_scores(files["scores"], result.scores, prediction)
+        return files["labels"]
 
 
-def _is_map(value: object) -> TypeGuard[Tensor]:
-    return isinstance(value, Tensor) and value.ndim == 4 and value.is_floating_point()
+def _refuse_inputs(jobs: Sequence[Job], targets: Sequence[Path]) -> None:
+    """Refuse targets that are what is read, by that name or another."""
+    there = {_identity(path): path for path in targets}
+    for path in (path for job in jobs for path in job if there and path is not None):
+        with suppress(FileNotFoundError, PermissionError):  # said of it when it is read
+            if _identity(path) in there:
+                target = there[_identity(path)]
+                raise InputError(f"output {target}: is one of the files to read; choose another output folder")
 
 
-def _of_type(output: tuple[object, ...] | list[object], entries: list[object]) -> object:
-    make = getattr(output, "_make", type(output))  # named tuples take their entries one by one
-    return make(entries)
-
-
-def _with(output: Output, name: str, scores: Tensor) -> Output:
-    if dataclasses.is_dataclass(output) and not isinstance(output, type):
-        return dataclasses.replace(output, **{name: scores})
-    if isinstance(output, Mapping):
-        make = cast(Callable[[dict[str, object]], Output], type(output))
-        return make({**output, name: scores})
-    raise TypeError(
-        f"{name} of {_describe(output)} cannot be replaced; expected it in a data class or a mapping: give a function "
-        "in place of the model that returns its scores"
-    )
-
-
-def _describe(output: object) -> str:
-    if isinstance(output, Mapping):
-        return f"{type(output).__name__} with {', '.join(map(str, output)) or 'nothing'}"
-    if isinstance(output, tuple | list) and output:
-        return f"{type(output).__name__} that starts with {_describe(output[0])}"
-    return f"{type(output).__name__} {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino

@@ -1,121 +1,82 @@
-"""Sharpen the predictions of images in files."""
+"""Sharpen the predictions of images in files, few or many."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from rich.progress import Progress
-from torch import Tensor
 
-from crispseg.data import Prediction, ScoreKind, read_image, read_prediction, write_labels, write_scores
-from crispseg.data.boundary import BOUNDARY_SUFFIXES
-from crispseg.data.files import expand_images, pair_files
-from crispseg.data.labels import default_palette
-from crispseg.data.prediction import PREDICTION_SUFFIXES
+from crispseg.data import ScoreKind
 from crispseg.errors import InputError
 from crispseg.inference.crf import DenseCRF
-from crispseg.inference.one_image import Sharpened, fitted_boundary, naming, sharpen_one
-from crispseg.inference.picture import before_after
+from crispseg.inference.job_sharpener import JobSharpener, Runner
+from crispseg.inference.jobs import find_jobs
+from crispseg.inference.outcome import Failed, Outcome, Skipped
+from crispseg.inference.outputs import Outputs
+from crispseg.inference.resuming import begin, finished, settings_of
 from crispseg.inference.sharpener import Sharpener
-from crispseg.writing import make_folder, written_whole
-
-
-@dataclass(frozen=True)
-class Written:
-    """What `sharpen` wrote for one image."""
-
-    image: Path
-    labels: Path
-    changed: float
-    """Share of the pixels whose label changed."""
-    seconds: float
-
-
-class _Files(NamedTuple):
-    image: Path
-    prediction: Path
-    boundary: Path | None
+from crispseg.inference.this_machine import ThisMachine
 
 
 def sharpen(
     images: Sequence[Path],
     prediction: Path,
-    output: Path,
+    outputs: Outputs | Path,
     sharpener: Sharpener | None,
     *,
     boundaries: Path | None = None,
     crf: DenseCRF | None = None,
     scores: ScoreKind = "logits",
-    save_scores: bool = False,
+    resume: bool = False,
+    strict: bool = True,
+    settings: Mapping[str, Any] | None = None,
+    runner: Runner | None = None,
     progress: Progress | None = None,
-) -> Iterator[Written]:
+) -> Generator[Outcome]:
     """Sharpen the predictions of images and write label maps and pictures.
 
-    For an image NAME there will be `NAME.png`, `before_after/NAME.png` and, if asked, `scores/NAME.safetensors`.
-
     Args:
-        images: Image files or folders of them.
-        prediction: The prediction of the one image, or a folder with a file of the same name for each.
-        output: Folder to write to; made when missing.
+        images: Image files, folders of them, or patterns such as `images/*.jpg`.
+        prediction: The prediction of the one image; or a folder or a pattern with a file of the same name for each.
+        outputs: What to write and where; a folder alone is label maps and pictures. Folders are made when missing.
         sharpener: Does the work, on the device where its weights are; None leaves the scores as they are.
-        boundaries: For a contour cue: the boundary map of the one image, or a folder with one for each.
+        boundaries: For a contour cue: boundary maps, named as predictions are.
         crf: Takes the sharpened scores; None for no CRF.
         scores: What floating-point scores in the files are.
-        save_scores: Write the sharpened scores too.
+        resume: Skip the images whose outputs are there and were made with the same settings.
+        strict: Raise the error of a bad file. Else its image is passed over, unless it is the only one.
+        settings: What else the outputs depend on, noted in the output folder for a run that resumes.
+        runner: Where it is done; `ThisMachine()` where None.
         progress: Shows how far it is.
 
     Yields:
-        What was written, after each image.
+        What became of each image, as soon as it is known.
 
     Raises:
-        InputError: If anything that was given cannot be read, does not fit together, or cannot be written. What is
-            written before that is complete.
+        InputError: If what was given does not fit together, resumed settings differ, or, where strict, a file cannot
+            be read or does not fit. What is written before that is complete.
+        OutputError: If the output cannot be written.
     """
-    jobs = _match(expand_images(images), prediction, boundaries)
-    _check_outputs(jobs, output)
-    make_folder(output)
-    make_folder(output / "before_after")
-    if save_scores:
-        make_folder(output / "scores")
-    for job in progress.track(jobs, description="sharpening") if progress else jobs:
-        name = job.image.stem
-        image, said = read_image(job.image), read_prediction(job.prediction, scores)
-        boundary = fitted_boundary(job.boundary, image)
-        with naming(job.prediction):
-            result = sharpen_one(sharpener, image, said, boundary, crf=crf)
-        labels = _write(output, name, image, said, result)
-        if save_scores:
-            write_scores(output / "scores" / f"{name}.safetensors", result.scores, said)
-        changed = float((result.before != result.after).double().mean())
-        yield Written(job.image, labels, changed, result.seconds)
+    outputs = Outputs(outputs) if isinstance(outputs, Path) else outputs
+    jobs = find_jobs(images, prediction, boundaries)
+    outputs.prepare(jobs)
+    noted = settings_of(sharpener, crf) | {"scores": scores, "prediction": _place(prediction)} | dict(settings or {})
+    noted["boundaries"] = _place(boundaries)
+    done = set()
+    if resume:
+        done = finished(outputs, noted, jobs)
+    else:
+        begin(outputs, noted)
+    yield from (Skipped(job.image) for job in jobs if job.name in done)
+    left = [job for job in jobs if job.name not in done]
+    with closing((runner or ThisMachine())(left, JobSharpener(sharpener, crf, scores, outputs))) as outcomes:
+        tracked = progress.track(outcomes, total=len(left), description="sharpening") if progress else outcomes
+        for outcome in tracked:
+            if isinstance(outcome, Failed) and (strict or len(jobs) == 1):
+                raise InputError(outcome.reason)
+            yield outcome
 
 
-def _match(images: list[Path], prediction: Path, boundaries: Path | None) -> list[_Files]:
-    """The files of every image."""
-    predictions = pair_files(images, prediction, PREDICTION_SUFFIXES, "prediction")
-    maps: Sequence[Path | None] = [None] * len(images)
-    if boundaries is not None:
-        maps = pair_files(images, boundaries, BOUNDARY_SUFFIXES, "boundary map")
-    return [_Files(*paths) for paths in zip(images, predictions, maps, strict=True)]
-
-
-def _check_outputs(jobs: list[_Files], output: Path) -> None:
-    """Refuse to write over what is read."""
-    read = {path.resolve() for job in jobs for path in job if path is not None}
-    for stem in (job.image.stem for job in jobs):
-        names = (f"{stem}.png", f"before_after/{stem}.png", f"scores/{stem}.safetensors")
-        for target in (output / name for name in names):
-            if target.resolve() in read:
-                raise InputError(f"output {target}: is one of the files to read; choose another output folder")
-
-
-def _write(output: Path, name: str, image: Tensor, prediction: Prediction, result: Sharpened) -> Path:
-    labels = output / f"{name}.png"
-    palette = prediction.palette
-    if palette is None and prediction.from_scores and max(prediction.classes) < 256:
-        palette = default_palette()
-    write_labels(labels, result.after, palette)
-    with written_whole(output / "before_after" / f"{name}.png") as temporary:
-        before_after(image, result.before, result.after, palette).save(temporary, format="PNG")
-    return labels
+def _place(path: Path | None) -> str | None:
+    return None if path is None else str(path.resolve())

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from crispseg.errors import InputError
-from crispseg.inference.outputs import replace_scores
+from crispseg.inference.model_outputs import replace_scores
 from crispseg.inference.sharpener import Sharpener
 
 Colours = Sequence[float]

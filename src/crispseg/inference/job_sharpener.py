@@ -1,0 +1,52 @@
+"""All that is done for one image of many, the same wherever it is done."""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+from crispseg.data import ScoreKind
+from crispseg.errors import InputError, one_line
+from crispseg.inference.crf import DenseCRF
+from crispseg.inference.jobs import Inputs, Job, read_inputs
+from crispseg.inference.one_image import naming, sharpen_one
+from crispseg.inference.outcome import Failed, Outcome, Written, attempt
+from crispseg.inference.outputs import Outputs
+from crispseg.inference.sharpener import Sharpener
+
+
+@dataclass(frozen=True)
+class JobSharpener:
+    """Reads the files of an image, sharpens, and writes."""
+
+    sharpener: Sharpener | None
+    crf: DenseCRF | None
+    scores: ScoreKind
+    outputs: Outputs
+
+    def __call__(self, job: Job) -> Written | Failed:
+        """Do all of it.
+
+        Raises:
+            OutputError: If nothing can be written.
+        """
+        return self.finish(job, attempt(read_inputs, job, self.scores))
+
+    def finish(self, job: Job, inputs: Inputs | InputError) -> Written | Failed:
+        """Sharpen and write what was read.
+
+        Raises:
+            OutputError: If nothing can be written.
+        """
+        written = inputs if isinstance(inputs, InputError) else attempt(self._sharpen, job, inputs)
+        return Failed(job.image, one_line(written)) if isinstance(written, InputError) else written
+
+    def _sharpen(self, job: Job, inputs: Inputs) -> Written:
+        image, prediction, boundary = inputs
+        with naming(job.prediction):
+            result = sharpen_one(self.sharpener, image, prediction, boundary, crf=self.crf)
+        labels = self.outputs.write(job.name, image, prediction, result)
+        changed = float((result.before != result.after).double().mean())
+        return Written(job.image, labels, changed, result.seconds)
+
+
+Runner = Callable[[Sequence[Job], JobSharpener], Generator[Outcome]]
+"""Where the jobs of a run are done: `ThisMachine`, or `RayCluster`."""

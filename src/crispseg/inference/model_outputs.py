@@ -1,0 +1,111 @@
+"""Scores inside the output of any segmentation network, whatever library it is from."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeGuard, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+Output = TypeVar("Output")
+
+
+class Replace(Protocol):
+    """What becomes of scores."""
+
+    def __call__(self, scores: Tensor, *, masks: bool) -> Tensor:
+        """New scores for (N, C, h, w); `masks` where they are masks of queries, which do not exclude each other."""
+
+
+_SCORES = ("masks_queries_logits", "logits", "out")
+"""Where scores lie: transformers' mask queries and dense predictions, torchvision's dictionaries."""
+
+
+def replace_scores(output: Output, replace: Replace) -> Output:
+    """The same output with other scores.
+
+    Args:
+        output: A tensor (N, C, h, w); a mapping or data class that holds one as `masks_queries_logits`, `logits` or
+            `out`; or a tuple or list whose first entry is one.
+        replace: Gives the new scores.
+
+    Raises:
+        TypeError: If it is none of these.
+
+    Example:
+        >>> output = {"out": torch.zeros(1, 2, 3, 3), "aux": torch.zeros(1, 2, 3, 3)}
+        >>> replace_scores(output, lambda scores, *, masks: scores + 1)["out"].max()
+        tensor(1.)
+    """
+    if isinstance(output, Tensor):
+        return cast(Output, replace(output, masks=False))
+    if isinstance(output, tuple | list) and output and _is_map(output[0]):
+        return cast(Output, _of_type(output, [replace(output[0], masks=False), *output[1:]]))
+    for name in _SCORES:
+        scores = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
+        if _is_map(scores):
+            return _with(output, name, replace(scores, masks=name == "masks_queries_logits"))
+    raise TypeError(
+        f"the model gives {_describe(output)}; expected a tensor (N, C, h, w), or one as {', '.join(_SCORES)} or first "
+        "of a tuple: give a function in place of the model that returns its scores"
+    )
+
+
+def semantic_probabilities(output: object) -> Tensor:
+    """What a network of mask queries (MaskFormer, Mask2Former) says of the classes of every pixel.
+
+    A query has a class and a mask; each gives its classes as far as its mask reaches (Cheng et al. 2021, sec. 3.4,
+    https://arxiv.org/abs/2107.06278), and what a pixel is given is divided by its sum.
+
+    Args:
+        output: With (N, Q, L + 1) `class_queries_logits`, the last being no object, and (N, Q, h, w)
+            `masks_queries_logits`.
+
+    Returns:
+        (N, L, h, w) probabilities, for `Sharpener(..., scores="probabilities")`.
+
+    Raises:
+        TypeError: If the output does not hold them.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> output = SimpleNamespace(
+        ...     class_queries_logits=torch.randn(1, 5, 3), masks_queries_logits=torch.randn(1, 5, 8, 8))
+        >>> semantic_probabilities(output).shape
+        torch.Size([1, 2, 8, 8])
+    """
+    classes = getattr(output, "class_queries_logits", None)
+    masks = getattr(output, "masks_queries_logits", None)
+    if not isinstance(classes, Tensor) or not _is_map(masks):
+        raise TypeError(f"the model gives {_describe(output)}; expected class_queries_logits and masks_queries_logits")
+    given = torch.einsum("nql,nqhw->nlhw", classes.softmax(-1)[..., :-1], masks.sigmoid())
+    return given / given.sum(1, keepdim=True).clamp(min=torch.finfo(given.dtype).tiny)
+
+
+def _is_map(value: object) -> TypeGuard[Tensor]:
+    return isinstance(value, Tensor) and value.ndim == 4 and value.is_floating_point()
+
+
+def _of_type(output: tuple[object, ...] | list[object], entries: list[object]) -> object:
+    make = getattr(output, "_make", type(output))  # named tuples take their entries one by one
+    return make(entries)
+
+
+def _with(output: Output, name: str, scores: Tensor) -> Output:
+    if dataclasses.is_dataclass(output) and not isinstance(output, type):
+        return dataclasses.replace(output, **{name: scores})
+    if isinstance(output, Mapping):
+        make = cast(Callable[[dict[str, object]], Output], type(output))
+        return make({**output, name: scores})
+    raise TypeError(
+        f"{name} of {_describe(output)} cannot be replaced; expected it in a data class or a mapping: give a function "
+        "in place of the model that returns its scores"
+    )
+
+
+def _describe(output: object) -> str:
+    if isinstance(output, Mapping):
+        return f"{type(output).__name__} with {', '.join(map(str, output)) or 'nothing'}"
+    if isinstance(output, tuple | list) and output:
+        return f"{type(output).__name__} that starts with {_describe(output[0])}"
+    return f"{type(output).__name__} {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__

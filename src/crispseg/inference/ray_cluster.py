@@ -1,0 +1,191 @@
+"""Running jobs on a Ray cluster, whose machines see the files by the same paths."""
+
+import copy
+import logging
+import re
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from crispseg.checks import check_count
+from crispseg.errors import InputError, OutputError, one_line
+from crispseg.inference.job_sharpener import JobSharpener
+from crispseg.inference.jobs import Job
+from crispseg.inference.outcome import Failed, Outcome, Written
+
+_ADDRESS = re.compile(r"auto|local|[\w.\-\[\]:]+:\d+")
+_BLOCK = 8
+"""Images that travel together: fewer are more to schedule, more are more to do again when a worker dies."""
+_ATTEMPTS = 3
+"""How many workers may die over an image."""
+
+Batch = Mapping[str, Any]
+"""A column for each field, as Ray Data hands blocks around."""
+
+
+@dataclass(frozen=True)
+class RayCluster:
+    """Reads, sharpens and writes in actors of a Ray cluster, in no particular order. Needs Ray: extra `ray`.
+
+    Every actor has a sharpener of its own, on the device that is best there. One that dies is replaced and its images
+    are done again. Where Ray runs already in this process, that is used, and left running.
+
+    Args:
+        address: "auto" for the cluster that this machine is part of, "local" for one on this machine that ends with
+            the run, or HOST:PORT.
+        actors: How many there are at a time; None takes one for each GPU of the cluster, or each CPU where there is
+            no GPU.
+        device: Where actors sharpen; None takes a GPU where Ray gives them one.
+
+    Raises:
+        InputError: If the address is none, or `actors` is below 1.
+    """
+
+    address: str = "auto"
+    actors: int | None = None
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _ADDRESS.fullmatch(self.address):
+            raise InputError(
+                f"Ray address {self.address!r}: expected auto, local or HOST:PORT; put --ray after the images"
+            )
+        if self.actors is not None:
+            check_count("workers", self.actors)
+
+    def __call__(self, jobs: Sequence[Job], work: JobSharpener) -> Generator[Outcome]:
+        """What becomes of each job, as soon as Ray says so.
+
+        Raises:
+            InputError: If there is no such cluster.
+            OutputError: If an actor cannot write.
+        """
+        if not jobs:
+            return
+        # The actors' machines may lack the device of this one.
+        sharpener = None if work.sharpener is None else copy.deepcopy(work.sharpener).cpu()
+        outputs = replace(work.outputs, folder=work.outputs.folder.absolute())
+        with _connected(self.address), _quiet():
+            yield from self._run(jobs, replace(work, sharpener=sharpener, outputs=outputs))
+
+    def _run(self, jobs: Sequence[Job], work: JobSharpener) -> Generator[Outcome]:
+        by_image = {str(job.image.absolute()): job for job in jobs}
+        for row in self._rows(jobs, work):
+            job = by_image[row["image"]]
+            if row["stops"]:
+                raise OutputError(row["reason"])
+            if row["reason"]:
+                yield Failed(job.image, row["reason"])
+            else:
+                yield Written(job.image, work.outputs.files(job.name)["labels"], row["changed"], row["seconds"])
+
+    def _rows(self, jobs: Sequence[Job], work: JobSharpener) -> Iterable[dict[str, Any]]:
+        import ray.data  # noqa: PLC0415 - an optional package
+
+        resources = ray.cluster_resources()
+        on_gpu = resources.get("GPU", 0) >= 1 and (self.device or "cuda").startswith("cuda")
+        actors = self.actors or int(resources["GPU" if on_gpu else "CPU"])
+        blocks = max(-(-len(jobs) // _BLOCK), min(len(jobs), 2 * actors))
+        items = [{name: str(path or "") for name, path in job.absolute()._asdict().items()} for job in jobs]
+        mapped = ray.data.from_items(items, override_num_blocks=blocks).map_batches(
+            _Worker,
+            fn_constructor_args=(ray.put(work), ray.remote(_Attempts).options(num_cpus=0).remote(), self.device),
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=min(actors, blocks)),
+            num_gpus=1 if on_gpu else None,
+            num_cpus=None if on_gpu else 1,
+        )
+        return mapped.iter_rows()
+
+
+class _Attempts:
+    """How often each image was begun and not ended. It outlives the workers, which die without a word."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def begin(self, image: str) -> int:
+        """Count one more, and say the how manieth it is."""
+        self._counts[image] += 1
+        return self._counts[image]
+
+    def end(self, image: str) -> None:
+        """Forget it, since it may be done again with others that travel with it."""
+        del self._counts[image]
+
+
+class _Worker:
+    """A worker of the cluster, with its sharpener."""
+
+    def __init__(self, work: Any, attempts: Any, device: str | None) -> None:  # noqa: ANN401 - Ray's references
+        import ray  # noqa: PLC0415 - an optional package
+
+        self._get, self._attempts = ray.get, attempts
+        self._work: JobSharpener = ray.get(work)
+        if self._work.sharpener:
+            best = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+            self._work = replace(self._work, sharpener=self._work.sharpener.to(device or best))
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Do one job, and say what became of it."""
+        image, prediction, boundary = (str(batch[name][0]) for name in Job._fields)
+        row = {"image": image, "reason": "", "stops": False, "changed": 0.0, "seconds": 0.0}
+        if self._get(self._attempts.begin.remote(image)) > _ATTEMPTS:
+            row["reason"] = f"image {image}: {_ATTEMPTS} workers died over it: it is damaged, or memory ran out"
+        else:
+            row |= self._done(Job(Path(image), Path(prediction), Path(boundary) if boundary else None))
+        self._attempts.end.remote(image)
+        return {name: np.array([value]) for name, value in row.items()}
+
+    def _done(self, job: Job) -> dict[str, str | bool | float]:
+        try:
+            outcome = self._work(job)
+        except OutputError as error:
+            return {"reason": one_line(error), "stops": True}
+        if isinstance(outcome, Written):
+            return {"changed": outcome.changed, "seconds": outcome.seconds}
+        return {"reason": outcome.reason}
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[None]:
+    """Ray runs: it does already, or it is started for the time being."""
+    import ray  # noqa: PLC0415 - an optional package
+
+    if ray.is_initialized():
+        yield
+        return
+    options: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"Ray address {address!r}: no cluster answers ({error}); start one with `ray start --head`, or take "
+            "`--ray local`"
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Ray Data from drawing over our bar."""
+    from ray.data import DataContext  # noqa: PLC0415 - an optional package
+
+    context, logger = DataContext.get_current(), logging.getLogger("ray.data")
+    before = context.enable_progress_bars, context.print_on_execution_start, logger.level
+    context.enable_progress_bars = context.print_on_execution_start = False
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        context.enable_progress_bars, context.print_on_execution_start, level = before
+        logger.setLevel(level)

@@ -1,0 +1,109 @@
+"""Going on with a run that was killed: which images are done, and whether they were made as the others will be."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from crispseg.errors import InputError, one_line
+from crispseg.inference.crf import DenseCRF
+from crispseg.inference.jobs import Job
+from crispseg.inference.outputs import Outputs
+from crispseg.inference.sharpener import Sharpener
+from crispseg.writing import remove_left_over, write_text
+
+SETTINGS_FILE = "crispseg-settings.json"
+"""In the output folder; written when a run begins anew, so that what is older was not made with these settings."""
+
+
+def settings_of(sharpener: Sharpener | None, crf: DenseCRF | None) -> dict[str, Any]:
+    """What the outputs depend on beside the files."""
+    settings: dict[str, Any] = {"crf": None if crf is None else asdict(crf)}
+    if sharpener is not None:
+        settings |= {
+            "cue": type(sharpener.cue).__name__,
+            "window": sharpener.window.size,
+            "dilation": sharpener.window.dilation,
+            "hardness": float(sharpener.hardness),
+            "iterations": sharpener.filter.iterations,
+            "sha256 of weights": _digest(sharpener),
+        }
+    return settings
+
+
+def begin(outputs: Outputs, settings: Mapping[str, Any]) -> None:
+    """Note the settings of a run that begins anew.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    write_text(outputs.folder / SETTINGS_FILE, json.dumps(settings, indent=2, sort_keys=True) + "\n")
+
+
+def finished(outputs: Outputs, settings: Mapping[str, Any], jobs: Sequence[Job]) -> set[str]:
+    """Names of the jobs whose outputs are there, all of them, and no older than the settings that they are made with.
+
+    What a killed process left of the others is removed. Where no run has noted its settings, one begins.
+
+    Raises:
+        InputError: If the settings of the outputs are others, or cannot be read.
+    """
+    path = outputs.folder / SETTINGS_FILE
+    if not path.exists():
+        begin(outputs, settings)
+        return set()
+    _check_same(_read(path), json.loads(json.dumps(settings)), path)
+    began = path.stat().st_mtime_ns
+    done = {job.name for job in jobs}
+    for example in outputs.files("any").values():
+        done &= _written_since(began, example.parent, example.suffix)
+    left = {job.name for job in jobs} - done
+    for folder in outputs.folders:
+        remove_left_over(folder, left)
+    return done
+
+
+def _written_since(began: int, folder: Path, suffix: str) -> set[str]:
+    with os.scandir(folder) as entries:
+        return {
+            entry.name.removesuffix(suffix)
+            for entry in entries
+            if entry.name.endswith(suffix) and entry.is_file() and entry.stat().st_mtime_ns >= began
+        }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"settings {path}: cannot be read ({one_line(error)}); choose another output folder, or begin "
+            "anew without resume"
+        ) from error
+
+
+def _check_same(there: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
+    names = sorted(name for name in {*there, *now} if there.get(name) != now.get(name))
+    if names:
+        differing = ", ".join(f"{name} {_short(there.get(name))} there, {_short(now.get(name))} now" for name in names)
+        raise InputError(
+            f"output folder {path.parent}: was made with other settings than these ({differing}); take those in "
+            f"{path.name}, choose another folder, or begin anew without resume"
+        )
+
+
+def _short(value: object) -> str:
+    return text if len(text := str(value)) <= 80 else f"{text[:8]}…"
+
+
+def _digest(sharpener: Sharpener) -> str:
+    digest = hashlib.sha256()
+    for name, value in sharpener.state_dict().items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

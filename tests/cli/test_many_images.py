@@ -1,0 +1,271 @@
+"""Many images: what is bad is passed over, what is done is skipped, what the system refuses stops the run."""
+
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from crispseg import Sharpener
+from crispseg.cli.main import main
+from crispseg.cues import RGBCue
+from crispseg.errors import OutputError
+from crispseg.inference import Outputs
+from crispseg.inference import sharpen as sharpen_files
+from tests.fakes import write_coarse_scores, write_folder
+from tests.system import small_disk, without_privileges
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Five images with coarse scores, in `images` and `scores`."""
+    write_folder(tmp_path, 5)
+    write_coarse_scores(tmp_path, tmp_path / "scores")
+    return tmp_path
+
+
+def sharpen(root: Path, *options: object, output: str = "out") -> int:
+    given = [root / "images", "--prediction", root / "scores", "--output", root / output, "--cue", "rgb", *options]
+    return main(["sharpen", *map(str, given)])
+
+
+def pictures(folder: Path) -> list[str]:
+    """What is there, every file of it whole."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".json")
+    for path in found:
+        Image.open(path).load()
+    return [str(path.relative_to(folder)) for path in found]
+
+
+def test_bad_files_are_passed_over(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = root / "images" / "scene0.png"
+    image.write_bytes(image.read_bytes()[:200])
+    np.save(root / "scores" / "scene1.npy", np.full((3, 6, 8), np.nan, dtype=np.float32))
+    np.save(root / "scores" / "scene2.npy", np.zeros((3, 8, 6), dtype=np.float32))
+    (root / "scores" / "scene3.npy").unlink()
+    beyond = Image.fromarray(np.full((6, 8), 9, dtype=np.uint8))
+    beyond.putpalette(list(range(18)))
+    beyond.save(root / "scores" / "scene3.png")
+    assert sharpen(root) == 1
+    said, passed = capsys.readouterr()
+    assert said.splitlines()[-1].startswith("1 sharpened, 0 skipped, 4 failed; ")
+    for line, message in zip(
+        passed.splitlines(),
+        (
+            f"image {image}: damaged or truncated",
+            f"prediction {root}/scores/scene1.npy: 144 of 144 scores are NaN",
+            f"{root}/scores/scene2.npy: image is 48x64 but its scores are 8x6",
+            f"label map {root}/scores/scene3.png: label 9 is beyond its palette of 6 colours",
+        ),
+        strict=True,
+    ):
+        assert line.startswith(f"crispseg sharpen: passed over: {message}")
+    assert pictures(root / "out") == ["before_after/scene4.png", "scene4.png"]
+
+
+def test_strict_stops_at_the_first(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "scores" / "scene1.npy").write_bytes(b"")
+    assert sharpen(root, "--strict", "--no-pictures") == 2
+    said, error = capsys.readouterr()
+    assert error.startswith(f"crispseg sharpen: error: prediction {root}/scores/scene1.npy: damaged")
+    assert error.count("\n") == 1
+    assert said.splitlines()[-1].startswith("1 sharpened, 0 skipped, 0 failed; ")
+    assert pictures(root / "out") == ["scene0.png"]
+
+
+def test_workers_change_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "scores" / "scene2.npy").write_bytes(b"")
+    assert sharpen(root, "--workers", 2) == sharpen(root, "--workers", 0, output="alone") == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert errors[0] == errors[1]
+    assert len(pictures(root / "out")) == 8
+    for name in pictures(root / "out"):
+        assert (root / "out" / name).read_bytes() == (root / "alone" / name).read_bytes()
+
+
+def test_patterns_stand_for_files(root: Path) -> None:
+    (root / "images" / "deep").mkdir()
+    (root / "images" / "scene4.png").rename(root / "images" / "deep" / "scene4.png")
+    (root / "images" / "scene9.txt").write_text("no image")
+    for pattern, expected in (("scene[12].*", [1, 2]), ("*", [0, 1, 2, 3]), ("**/*.png", [0, 1, 2, 3, 4])):
+        command = ["sharpen", f"{root}/images/{pattern}", "--prediction", f"{root}/scores/*.npy", "--cue", "rgb"]
+        output = root / f"out{len(expected)}"
+        assert main([*command, "--output", str(output), "--no-pictures"]) == 0
+        assert pictures(output) == [f"scene{index}.png" for index in expected]
+
+
+def test_a_name_with_the_signs_of_a_pattern_is_a_name(root: Path) -> None:
+    (root / "images" / "scene0.png").rename(root / "a[1].png")
+    (root / "scores" / "scene0.npy").rename(root / "a[1].npy")
+    command = ["sharpen", root / "a[1].png", "--prediction", root / "a[1].npy", "--output", root / "out"]
+    assert main([str(part) for part in command]) == 0
+    assert pictures(root / "out") == ["a[1].png", "before_after/a[1].png"]
+
+
+def test_resume_makes_what_is_missing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sharpen(root) == 0
+    whole = {name: (root / "out" / name).read_bytes() for name in pictures(root / "out")}
+    (root / "out" / "scene1.png").unlink()
+    (root / "out" / "before_after" / "scene3.png").unlink()
+    (root / "out" / ".scene1.4711.part.png").write_bytes(b"half")
+    (root / "out" / ".other.4711.part.png").write_bytes(b"of another run")
+    kept = (root / "out" / "scene2.png").stat().st_mtime_ns
+    capsys.readouterr()
+    assert sharpen(root, "--resume") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in said[:-1]] == [f"{root}/out/scene1.png", f"{root}/out/scene3.png"]
+    assert said[-1].startswith("2 sharpened, 3 skipped, 0 failed; ")
+    assert (root / "out" / "scene2.png").stat().st_mtime_ns == kept
+    (root / "out" / ".other.4711.part.png").unlink()
+    assert {name: (root / "out" / name).read_bytes() for name in pictures(root / "out")} == whole
+
+
+def test_resume_refuses_other_settings(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sharpen(root) == 0
+    (root / "images" / "scene5.png").write_bytes((root / "images" / "scene0.png").read_bytes())
+    (root / "scores" / "scene5.npy").write_bytes((root / "scores" / "scene0.npy").read_bytes())
+    for options, differing in (
+        (["--hardness", 8], r"hardness 40\.0 there, 8\.0 now, sha256 of weights"),
+        (["--window", 7], r"window 9 there, 7 now"),
+        (["--scores", "probabilities"], r"scores logits there, probabilities now"),
+    ):
+        capsys.readouterr()
+        assert sharpen(root, "--resume", *options) == 2
+        assert re.search(
+            rf"output folder .*out: was made with other settings than these \({differing}.*\); take those in crispseg-",
+            capsys.readouterr().err,
+        )
+        assert not (root / "out" / "scene5.png").exists()
+
+
+def test_resume_makes_anew_what_is_older_than_its_settings(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run with other settings that was killed at its start leaves outputs of the run before."""
+    assert sharpen(root, "--no-pictures") == 0
+    before = {name: (root / "out" / name).read_bytes() for name in pictures(root / "out")}
+    (root / "scores" / "scene0.npy").write_bytes(b"")
+    assert sharpen(root, "--no-pictures", "--hardness", 0.3, "--strict") == 2
+    capsys.readouterr()
+    write_coarse_scores(root, root / "scores")
+    assert sharpen(root, "--no-pictures", "--hardness", 0.3, "--resume") == 0
+    assert "5 sharpened, 0 skipped" in capsys.readouterr().out
+    assert all((root / "out" / name).read_bytes() != content for name, content in before.items())
+
+
+def test_resume_begins_where_nothing_was_noted(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sharpen(root, "--no-pictures", "--resume") == 0
+    assert "5 sharpened, 0 skipped" in capsys.readouterr().out
+    (root / "out" / "crispseg-settings.json").write_text("{")
+    assert sharpen(root, "--no-pictures", "--resume") == 2
+    assert f"settings {root}/out/crispseg-settings.json: cannot be read" in capsys.readouterr().err
+
+
+def test_a_full_disk_stops_the_run_and_resume_goes_on(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with small_disk(root / "out", 512) as reason:
+        if "space" in reason:
+            (root / "out" / "room").write_bytes(bytes(400 * 1024))
+        assert sharpen(root, "--save-scores", "--no-pictures") == 2
+        error = capsys.readouterr().err
+        assert re.fullmatch(
+            rf"crispseg sharpen: error: {root}/out/.*: cannot be written \(.*{reason}.*\); make room on the disk, "
+            "or choose another folder\n",
+            error,
+        )
+        (root / "out" / "room").unlink(missing_ok=True)
+        assert len(list((root / "out" / "scores").iterdir())) < 5
+        assert not [path for path in (root / "out").rglob("*") if ".part" in path.name]
+        if "space" in reason:
+            assert sharpen(root, "--save-scores", "--no-pictures", "--resume") == 0
+            assert len(list((root / "out" / "scores").iterdir())) == 5
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """Five images in a folder that everyone may look into, which pytest's own folders are not."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_folder(folder, 5)
+        write_coarse_scores(folder, folder / "scores")
+        folder.chmod(0o755)
+        yield folder
+
+
+def test_what_may_not_be_read_is_passed_over(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shared / "out").mkdir()
+    (shared / "out").chmod(0o777)
+    (shared / "images" / "scene1.png").chmod(0)
+    (shared / "scores" / "scene2.npy").chmod(0)
+    with without_privileges():
+        assert sharpen(shared, "--no-pictures") == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"crispseg sharpen: passed over: {what}: cannot be opened (Permission denied); check its permissions"
+        for what in (f"image {shared}/images/scene1.png", f"prediction {shared}/scores/scene2.npy")
+    ]
+    assert pictures(shared / "out") == ["scene0.png", "scene3.png", "scene4.png"]
+
+
+def test_what_may_not_be_written_or_listed_is_said(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with without_privileges():
+        assert sharpen(shared) == 2
+    assert f"output folder {shared}/out: cannot be written to (Permission denied); choose" in capsys.readouterr().err
+    (shared / "out").mkdir()
+    (shared / "out").chmod(0o777)
+    (shared / "images").chmod(0)
+    with without_privileges():
+        assert sharpen(shared) == 2
+    assert f"image folder {shared}/images: may not be listed; check its permissions" in capsys.readouterr().err
+
+
+def test_a_folder_that_may_no_longer_be_written_stops_the_run(shared: Path) -> None:
+    (shared / "out").mkdir()
+    (shared / "out").chmod(0o777)
+    outputs = Outputs(shared / "out", pictures=False)
+    outcomes = sharpen_files([shared / "images"], shared / "scores", outputs, Sharpener(RGBCue()), strict=False)
+    with without_privileges():
+        next(outcomes)
+    (shared / "out").chmod(0o555)
+    with (
+        without_privileges(),
+        pytest.raises(
+            OutputError, match=r"scene1\.png: cannot be written \(Permission denied\); check its permissions"
+        ),
+    ):
+        next(outcomes)
+    assert pictures(shared / "out") == ["scene0.png"]
+
+
+def test_bombs_are_passed_over(root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 48 * 64)
+    Image.new("RGB", (100, 100)).save(root / "images" / "scene0.png")
+    (root / "scores" / "scene1.npy").unlink()
+    monkeypatch.setattr("crispseg.data.arrays._MOST_BYTES", 2**30)
+    with zipfile.ZipFile(root / "scores" / "scene1.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("scores.npy", b"a header would be here")
+        archive.infolist()[0].file_size = 2**32 - 2  # as the directory of the archive will claim
+    assert sharpen(root, "--no-pictures") == 1
+    image, scores = capsys.readouterr().err.splitlines()
+    assert re.search(r"passed over: image .*scene0.png: too large to open safely \(.*\); cut it into tiles", image)
+    assert re.search(r"prediction .*scene1.npz: too large to open safely \(expands to 4.0 GiB\); cut it", scores)
+
+
+def test_a_name_that_is_too_long_to_write_is_passed_over(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "n" * 250
+    for folder, suffix in (("images", "png"), ("scores", "npy")):
+        (root / folder / f"scene0.{suffix}").rename(root / folder / f"{name}.{suffix}")
+    assert sharpen(root, "--no-pictures") == 1
+    assert "cannot be written (File name too long); give it a shorter name" in capsys.readouterr().err
+    assert len(pictures(root / "out")) == 4
+
+
+def test_memory_that_one_image_asks_too_much_of_is_its_fault(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_: object, **__: object) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("crispseg.inference.job_sharpener.sharpen_one", fill)
+    assert sharpen(root) == 1
+    assert capsys.readouterr().err.count("out of memory") == 5

@@ -1,0 +1,83 @@
+"""Files are read ahead in processes of their own, in order, few at a time, and none outlives its reader."""
+
+import multiprocessing
+import os
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from crispseg import InputError
+from crispseg.inference.read_ahead import read_ahead
+
+CHANNELS_LAST = torch.arange(24).reshape(2, 4, 3).permute(2, 0, 1)
+
+
+def read(item: int, log: Path) -> torch.Tensor:
+    """Notes that it was called; 3 is a bad file, 5 ends the process, 8 is a mistake of ours."""
+    (log / f"{item}").touch()
+    if item == 3:
+        raise InputError("three is bad")
+    if item == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if item == 8:
+        raise KeyError("eight")
+    return CHANNELS_LAST * item
+
+
+def test_items_come_in_order_and_bad_ones_in_their_place(tmp_path: Path) -> None:
+    results: list[torch.Tensor | InputError] = []
+    with pytest.raises(RuntimeError, match="KeyError: 'eight'"):
+        results.extend(read_ahead(range(9), partial(read, log=tmp_path), 2))
+    assert len(results) == 8
+    for item, result in enumerate(results):
+        if item in (3, 5):
+            assert isinstance(result, InputError)
+        else:
+            assert isinstance(result, torch.Tensor)
+            assert torch.equal(result, CHANNELS_LAST * item)
+            assert result.stride() == (1, 12, 3), "as it was, so that sums are those of the main process to the bit"
+    assert str(results[3]) == "three is bad"
+    assert "the process that read it ended with SIGKILL" in str(results[5])
+    assert not multiprocessing.active_children()
+
+
+def test_few_are_read_ahead_and_none_outlives_its_reader(tmp_path: Path) -> None:
+    results = read_ahead([1] * 3 + list(range(10, 40)), partial(read, log=tmp_path), 1)
+    for _ in range(3):
+        next(results)
+    time.sleep(0.3)
+    assert {path.name for path in tmp_path.iterdir()} <= {"1", "10", "11"}
+    [worker] = multiprocessing.active_children()
+    results.close()
+    assert not worker.is_alive()
+
+
+def test_without_workers_it_is_the_same(tmp_path: Path) -> None:
+    results = read_ahead([1, 3, 8], partial(read, log=tmp_path), 0)
+    assert isinstance(next(results), torch.Tensor)
+    assert isinstance(next(results), InputError)
+    with pytest.raises(KeyError, match="eight"):
+        next(results)
+
+
+def broken() -> None:
+    """What a worker finds where its task cannot be unpacked."""
+    raise ImportError("nothing of that name")
+
+
+class Unpackable:
+    def __reduce__(self) -> tuple[object, ...]:
+        return broken, ()
+
+    def __call__(self, item: int) -> int:
+        return item
+
+
+def test_workers_that_do_not_start_stop_the_work(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match="a worker process ended before it began"):
+        list(read_ahead(range(3), Unpackable(), 1))
+    assert "nothing of that name" in capfd.readouterr().err
