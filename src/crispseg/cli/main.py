@@ -26,6 +26,7 @@ EXTRAS = {
     "cv2": "peers",
     "google": "caffe",
     "google.protobuf": "caffe",
+    "huggingface_hub": "hub",
     "jsonargparse": "train",
     "kornia": "peers",
     "lightning": "train",
