@@ -13,7 +13,8 @@ _ASPECT_TOLERANCE = 1.05
 
 def resize(value: Tensor, size: tuple[int, int]) -> Tensor:
     """(N, C, h, w) to (N, C, *size), bilinear between pixel centres."""
-    if tuple(value.shape[-2:]) == tuple(size):
+    # An exported program would take scores of the size of the image only, or of any other size only.
+    if not torch.compiler.is_exporting() and tuple(value.shape[-2:]) == tuple(size):
         return value
     return F.interpolate(value, size=size, mode="bilinear", align_corners=False)
 
@@ -22,6 +23,8 @@ def to_probabilities(scores: Tensor, kind: ScoreKind) -> Tensor:
     """(N, C, H, W) scores to probabilities: logits by a softmax, or by a sigmoid where there is one channel."""
     if kind == "probabilities":
         return scores
+    if torch.compiler.is_exporting():
+        return torch.where(_is_alone(scores), scores.sigmoid(), scores.softmax(1))
     return scores.sigmoid() if scores.shape[1] == 1 else scores.softmax(1)
 
 
@@ -30,9 +33,16 @@ def from_probabilities(probabilities: Tensor, kind: ScoreKind) -> Tensor:
     if kind == "probabilities":
         return probabilities.clamp(0, 1)
     smallest = torch.finfo(probabilities.dtype).tiny
-    if probabilities.shape[1] == 1:
-        return probabilities.clamp(min=smallest).log() - (1 - probabilities).clamp(min=smallest).log()
-    return probabilities.clamp(min=smallest).log()
+    logs = probabilities.clamp(min=smallest).log()
+    if torch.compiler.is_exporting():
+        odds = logs - (1 - probabilities).clamp(min=smallest).log()
+        return torch.where(_is_alone(probabilities), odds, logs)
+    return logs - (1 - probabilities).clamp(min=smallest).log() if probabilities.shape[1] == 1 else logs
+
+
+def _is_alone(scores: Tensor) -> Tensor:
+    """Whether there is one channel, as a tensor: found when an exported program runs, not when it is made."""
+    return torch.scalar_tensor(scores.shape[1], device=scores.device) == 1
 
 
 def check_fit(image: Tensor, scores: Tensor) -> None:
@@ -53,7 +63,8 @@ def check_fit(image: Tensor, scores: Tensor) -> None:
         raise InputError(f"image is on {image.device}, scores on {scores.device}; move both to one device")
     if 0 in image.shape[-2:] or 0 in scores.shape[1:]:
         raise InputError(f"image {tuple(image.shape)} or scores {tuple(scores.shape)} have no pixels or no channels")
-    check_aspect("scores", (scores.shape[-2], scores.shape[-1]), (image.shape[-2], image.shape[-1]))
+    if not torch.compiler.is_exporting():  # of sizes that are not known yet
+        check_aspect("scores", (scores.shape[-2], scores.shape[-1]), (image.shape[-2], image.shape[-1]))
 
 
 def check_aspect(what: str, size: tuple[int, int], image_size: tuple[int, int]) -> None:
