@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
-HEAVY = ("lightning", "gradio", "matplotlib", "torchvision", "scipy", "jsonargparse", "tensorboard", "google.protobuf")
+HEAVY = (
+    "lightning", "gradio", "matplotlib", "torchvision", "scipy", "jsonargparse", "tensorboard", "google.protobuf",
+    "huggingface_hub", "onnx", "onnxruntime", "onnxscript",
+)  # fmt: skip
 
 
 def run(code: str) -> str:
