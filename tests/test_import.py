@@ -6,16 +6,9 @@ import sys
 import pytest
 
 HEAVY = (
-    "lightning",
-    "gradio",
-    "ray",
-    "matplotlib",
-    "torchvision",
-    "scipy",
-    "jsonargparse",
-    "tensorboard",
-    "google.protobuf",
-)
+    "lightning", "gradio", "ray", "matplotlib", "torchvision", "scipy", "jsonargparse", "tensorboard",
+    "google.protobuf", "huggingface_hub", "onnx", "onnxruntime", "onnxscript",
+)  # fmt: skip
 
 
 def run(code: str) -> str:

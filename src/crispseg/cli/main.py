@@ -19,6 +19,7 @@ COMMANDS = {
     "convert": "take over weights that were released for Caffe",
     "boundaries": "measure boundary maps with the benchmark of BSDS500",
     "figure": "draw the figures of the paper, and those it lacks",
+    "export": "write a sharpener as an ONNX file, for other runtimes",
     "info": "show versions, devices, implementations and weights",
 }
 """Every command has a module of its name here, with `build_parser()` and `main(arguments)`, which may return an exit
@@ -28,10 +29,14 @@ EXTRAS = {
     "cv2": "peers",
     "google": "caffe",
     "google.protobuf": "caffe",
+    "huggingface_hub": "hub",
     "jsonargparse": "train",
     "kornia": "peers",
     "lightning": "train",
     "matplotlib": "figures",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "onnxscript": "onnx",
     "pycocotools": "data",
     "pydensecrf": "crf",
     "rankseg": "peers",

@@ -1,7 +1,7 @@
 """The stages between scores and result, and the options that choose them: a cue with its filter, and a dense CRF."""
 
 import importlib
-from argparse import Namespace
+from argparse import Namespace, _ArgumentGroup
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,16 @@ from crispseg.cli.arguments import CommandParser, add_device_option, choose_devi
 from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.errors import InputError
 from crispseg.inference.crf import PRESETS, DenseCRF
-from crispseg.inference.sharpener import DEFAULT_WINDOW, SHIPPED_WEIGHTS, Sharpener, weights_path
+from crispseg.inference.cue_config import kind_of
+from crispseg.inference.pretrained import (
+    DEFAULT_WINDOW,
+    SHIPPED_WEIGHTS,
+    holds_sharpener,
+    load_pretrained,
+    weights_path,
+)
+from crispseg.inference.pretrained_folder import Pretrained, shortest
+from crispseg.inference.sharpener import Sharpener
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.processor import warn_without_bfloat16
 from crispseg.window import Window
@@ -29,6 +38,19 @@ class Stages:
 def add_stage_options(parser: CommandParser) -> None:
     """Options that choose the cue, the filter and the CRF."""
     add_window_options(parser)
+    add_filter_options(parser)
+    add_cue_options(parser)
+    parser.add_argument(
+        "--crf",
+        metavar="PRESET|NUMBERS",
+        help="infer a dense CRF after the filter, with the parameters of a network by its name "
+        f"({', '.join(PRESETS)}), or with five numbers and commas between them: weight, pixels and colours of the "
+        "bilateral Gaussian, weight and pixels of the spatial one",
+    )
+
+
+def add_filter_options(parser: CommandParser) -> None:
+    """Options that choose the filter."""
     group = parser.add_argument_group("filter")
     group.add_argument(
         "--hardness",
@@ -45,14 +67,6 @@ def add_stage_options(parser: CommandParser) -> None:
         type=float,
         help="keep a label that the filter would change where its probability was this or more, such as 0.95 (default: "
         "change any)",
-    )
-    add_cue_options(parser)
-    parser.add_argument(
-        "--crf",
-        metavar="PRESET|NUMBERS",
-        help="infer a dense CRF after the filter, with the parameters of a network by its name "
-        f"({', '.join(PRESETS)}), or with five numbers and commas between them: weight, pixels and colours of the "
-        "bilateral Gaussian, weight and pixels of the spatial one",
     )
 
 
@@ -78,28 +92,12 @@ def _defaults(attribute: str) -> str:
 
 def add_cue_options(parser: CommandParser) -> None:
     """Options that choose the cue and where it runs."""
-    group = parser.add_argument_group("cue")
-    group.add_argument(
-        "--cue",
-        choices=(*CUES, "none"),
-        default="learned",
-        help="what tells which pixels belong together: an embedding network, colours, soft segmentations made of "
-        "colours, or boundaries; none leaves the scores as they are, for a CRF alone (default: %(default)s)",
-    )
-    group.add_argument(
-        "--weights",
-        metavar="NAME|FILE",
-        help="for --cue learned: an embedding that ships, narrow or wide, or a safetensors file that `crispseg train` "
-        "wrote (default: narrow)",
-    )
+    group = add_cue_kind_options(parser)
     group.add_argument(
         "--precision",
         choices=("float32", "bfloat16"),
         help="for --cue learned: of the embedding; bfloat16 is twice as fast where the processor has it, and hardly "
         "less accurate (default: float32)",
-    )
-    group.add_argument(
-        "--norm", type=int, choices=(1, 2), help="norm of the distance (default: 1 for learned and rgb, 2 for soft)"
     )
     group.add_argument(
         "--boundaries",
@@ -111,6 +109,28 @@ def add_cue_options(parser: CommandParser) -> None:
     add_device_option(parser)
 
 
+def add_cue_kind_options(parser: CommandParser) -> _ArgumentGroup:
+    """Options that choose the cue."""
+    group = parser.add_argument_group("cue")
+    group.add_argument(
+        "--cue",
+        choices=(*CUES, "none"),
+        default="learned",
+        help="what tells which pixels belong together: an embedding network, colours, soft segmentations made of "
+        "colours, or boundaries; none leaves the scores as they are, for a CRF alone (default: %(default)s)",
+    )
+    group.add_argument(
+        "--weights",
+        metavar="NAME|FILE|FOLDER",
+        help="for --cue learned: an embedding that ships, narrow or wide, or a safetensors file that `crispseg train` "
+        "wrote; or a whole sharpener: a folder of save_pretrained, or OWNER/NAME on a hub (default: narrow)",
+    )
+    group.add_argument(
+        "--norm", type=int, choices=(1, 2), help="norm of the distance (default: 1 for learned and rgb, 2 for soft)"
+    )
+    return group
+
+
 def build_stages(options: Namespace) -> Stages:
     """The stages that the options describe, on their device.
 
@@ -120,20 +140,29 @@ def build_stages(options: Namespace) -> Stages:
     crf = None if options.crf is None else DenseCRF.parse(options.crf)
     if crf is not None:
         require_crf()
-    cue = build_cue(options)
-    if cue is None:
+    chosen = choose_sharpener(options)
+    if chosen is None:
         _refuse_with_cue(options, "none", ("window", "dilation", "hardness", "iterations", "guard", "device"))
         if crf is None:
             raise InputError("--cue none changes nothing by itself; add --crf")
         return Stages(None, crf)
-    sharpener = Sharpener(
-        cue,
-        window=build_window(options),
-        hardness=options.hardness,
-        iterations=options.iterations,
-        guard=options.guard,
-    )
-    return Stages(sharpener.eval().to(choose_device(options.device)), crf)
+    _require_boundaries(options, chosen.cue)
+    device = choose_device(options.device)
+    if options.precision == "bfloat16" and device.type == "cpu":
+        warn_without_bfloat16()
+    return Stages(build_sharpener(options, chosen).to(device), crf)
+
+
+def build_sharpener(options: Namespace, chosen: Pretrained) -> Sharpener:
+    """The sharpener that was chosen, with the options that replace its own."""
+    return Sharpener(
+        chosen.cue,
+        window=build_window(options, chosen.window),
+        hardness=chosen.hardness if options.hardness is None else options.hardness,
+        iterations=chosen.iterations if options.iterations is None else options.iterations,
+        upsampling=chosen.upsampling,
+        guard=chosen.guard if options.guard is None else options.guard,
+    ).eval()
 
 
 def build_cue(options: Namespace) -> Cue | None:
@@ -142,33 +171,67 @@ def build_cue(options: Namespace) -> Cue | None:
     Raises:
         InputError: If an option does not go with the cue, or its weights cannot be read.
     """
+    chosen = choose_sharpener(options)
+    if chosen is None:
+        return None
+    _require_boundaries(options, chosen.cue)
+    return chosen.cue
+
+
+_REFUSED = {
+    "learned": ("boundaries",),
+    "rgb": ("weights", "precision", "boundaries"),
+    "soft": ("weights", "precision", "boundaries"),
+    "contour": ("weights", "precision", "norm"),
+    "none": ("weights", "precision", "norm", "boundaries"),
+}
+"""Options that do not go with a cue."""
+
+
+def choose_sharpener(options: Namespace) -> Pretrained | None:
+    """The cue that the options describe, with what goes with it; None for none.
+
+    Raises:
+        InputError: If an option does not go with the cue, or its weights cannot be read.
+    """
+    if options.weights is not None and holds_sharpener(options.weights):
+        chosen = load_pretrained(options.weights, norm=options.norm)
+        kind = kind_of(chosen.cue)
+        if options.cue not in ("learned", kind):
+            raise InputError(f"--weights {options.weights} brings the cue {kind}; leave out --cue {options.cue}")
+        _refuse_with_cue(options, kind, tuple(name for name in _REFUSED[kind] if name != "weights"))
+        if options.precision is not None:
+            chosen.cue.to(getattr(torch, options.precision))
+        return chosen
+    _refuse_with_cue(options, options.cue, _REFUSED[options.cue])
+    if options.cue == "none":
+        return None
+    cue = _make_cue(options)
+    return Pretrained(cue, DEFAULT_WINDOW, cue.default_hardness, cue.default_iterations, "logits")
+
+
+def _make_cue(options: Namespace) -> Cue:
     norm = {} if options.norm is None else {"norm": options.norm}
     match options.cue:
-        case "learned":
-            _refuse_with_cue(options, "learned", ("boundaries",))
-            network = load_embedding_net(weights_path(options.weights or SHIPPED_WEIGHTS[0]))
-            if options.precision == "bfloat16" and choose_device(options.device).type == "cpu":
-                warn_without_bfloat16()
-            return LearnedCue(network.to(getattr(torch, options.precision or "float32")), **norm)
         case "rgb":
-            _refuse_with_cue(options, "rgb", ("weights", "precision", "boundaries"))
             return RGBCue(**norm)
         case "soft":
-            _refuse_with_cue(options, "soft", ("weights", "precision", "boundaries"))
             return SoftSegmentationCue(**norm)
         case "contour":
-            _refuse_with_cue(options, "contour", ("weights", "precision", "norm"))
-            if options.boundaries is None:
-                raise InputError("--cue contour needs boundary maps; add --boundaries")
             return ContourCue()
-    _refuse_with_cue(options, "none", ("weights", "precision", "norm", "boundaries"))
-    return None
+    network = load_embedding_net(weights_path(options.weights or SHIPPED_WEIGHTS[0]))
+    return LearnedCue(network.to(getattr(torch, options.precision or "float32")), **norm)
 
 
-def build_window(options: Namespace) -> Window:
+def _require_boundaries(options: Namespace, cue: Cue) -> None:
+    if isinstance(cue, ContourCue) and cue.detector is None and options.boundaries is None:
+        raise InputError("--cue contour needs boundary maps; add --boundaries")
+
+
+def build_window(options: Namespace, default: Window = DEFAULT_WINDOW) -> Window:
     """The window that the options describe."""
-    size = DEFAULT_WINDOW.size if options.window is None else options.window
-    return Window(size, DEFAULT_WINDOW.dilation if options.dilation is None else options.dilation)
+    size = default.size if options.window is None else options.window
+    return Window(size, default.dilation if options.dilation is None else options.dilation)
 
 
 def _refuse_with_cue(options: Namespace, cue: str, names: tuple[str, ...]) -> None:
@@ -184,24 +247,24 @@ def require_crf() -> None:
 
 def describe_stages(options: Namespace, stages: Stages) -> dict[str, Any]:
     """What was chosen, for a report."""
-    settings: dict[str, Any] = {"cue": options.cue}
     sharpener = stages.sharpener
+    settings: dict[str, Any] = {"cue": options.cue if sharpener is None else kind_of(sharpener.cue)}
     if sharpener is not None:
         settings |= {
             "window": sharpener.window.size,
             "dilation": sharpener.window.dilation,
-            "hardness": sharpener.cue.default_hardness if options.hardness is None else options.hardness,
+            "hardness": shortest(sharpener.hardness),
             "iterations": sharpener.filter.iterations,
         }
         if sharpener.guard is not None:
             settings["guard"] = sharpener.guard
-        if options.cue == "contour":
+        if isinstance(sharpener.cue, ContourCue):
             settings["boundaries"] = str(options.boundaries)
         else:
             settings["norm"] = sharpener.cue.norm
-    if options.cue == "learned":
+    if sharpener is not None and isinstance(sharpener.cue, LearnedCue):
         settings["weights"] = options.weights or SHIPPED_WEIGHTS[0]
-        settings["precision"] = options.precision or "float32"
+        settings["precision"] = str(next(sharpener.cue.parameters()).dtype).removeprefix("torch.")
     if stages.crf is not None:
         settings["crf"] = asdict(stages.crf)
     return settings

@@ -15,12 +15,18 @@ Scores = Literal["logits", "probabilities", "multilabel"]
 
 SCORES: tuple[Scores, ...] = get_args(Scores)
 
+Upsampling = Literal["joint", "bilinear"]
+"""How scores come to the size of an image: along the cue where they are coarse, or not."""
+
+UPSAMPLINGS: tuple[Upsampling, ...] = get_args(Upsampling)
+
 _ASPECT_TOLERANCE = 1.05
 
 
 def resize(value: Tensor, size: tuple[int, int]) -> Tensor:
     """(N, C, h, w) to (N, C, *size), bilinear between pixel centres."""
-    if tuple(value.shape[-2:]) == tuple(size):
+    # An exported program would take scores of the size of the image only, or of any other size only.
+    if not torch.compiler.is_exporting() and tuple(value.shape[-2:]) == tuple(size):
         return value
     return F.interpolate(value, size=size, mode="bilinear", align_corners=False)
 
@@ -29,6 +35,8 @@ def to_probabilities(scores: Tensor, kind: Scores) -> Tensor:
     """(N, C, H, W) scores to probabilities: logits by a softmax, or by a sigmoid where a channel stands for itself."""
     if kind == "probabilities":
         return scores
+    if kind != "multilabel" and torch.compiler.is_exporting():
+        return torch.where(_is_alone(scores), scores.sigmoid(), scores.softmax(1))
     return scores.sigmoid() if _binary(scores, kind) else scores.softmax(1)
 
 
@@ -37,9 +45,19 @@ def from_probabilities(probabilities: Tensor, kind: Scores) -> Tensor:
     if kind == "probabilities":
         return probabilities.clamp(0, 1)
     smallest = torch.finfo(probabilities.dtype).tiny
-    if _binary(probabilities, kind):
-        return probabilities.clamp(min=smallest).log() - (1 - probabilities).clamp(min=smallest).log()
-    return probabilities.clamp(min=smallest).log()
+    logs = probabilities.clamp(min=smallest).log()
+    if kind != "multilabel" and torch.compiler.is_exporting():
+        return torch.where(_is_alone(probabilities), logs - _logs_of_rest(probabilities, smallest), logs)
+    return logs - _logs_of_rest(probabilities, smallest) if _binary(probabilities, kind) else logs
+
+
+def _logs_of_rest(probabilities: Tensor, smallest: float) -> Tensor:
+    return (1 - probabilities).clamp(min=smallest).log()
+
+
+def _is_alone(scores: Tensor) -> Tensor:
+    """Whether there is one channel, as a tensor: found when an exported program runs, not when it is made."""
+    return torch.scalar_tensor(scores.shape[1], device=scores.device) == 1
 
 
 def _binary(scores: Tensor, kind: Scores) -> bool:
@@ -65,7 +83,8 @@ def check_fit(image: Tensor, scores: Tensor) -> None:
         raise InputError(f"image is on {image.device}, scores on {scores.device}; move both to one device")
     if 0 in image.shape[-2:] or 0 in scores.shape[1:]:
         raise InputError(f"image {tuple(image.shape)} or scores {tuple(scores.shape)} have no pixels or no channels")
-    check_aspect("scores", (scores.shape[-2], scores.shape[-1]), (image.shape[-2], image.shape[-1]))
+    if not torch.compiler.is_exporting():  # of sizes that are not known yet
+        check_aspect("scores", (scores.shape[-2], scores.shape[-1]), (image.shape[-2], image.shape[-1]))
 
 
 def check_aspect(what: str, size: tuple[int, int], image_size: tuple[int, int]) -> None:

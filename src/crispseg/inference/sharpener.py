@@ -1,20 +1,21 @@
 """The main job: an image and any network's scores in, crisp scores out."""
 
 import copy
-from importlib.resources import files
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from crispseg.checks import check_choice, check_map, check_positive, check_same_grid, check_window
-from crispseg.cues import Cue, LearnedCue
+from crispseg.cues import Cue
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.errors import InputError
 from crispseg.inference.batch import (
     SCORES,
+    UPSAMPLINGS,
     Scores,
+    Upsampling,
     check_colours,
     check_fit,
     check_scores,
@@ -22,18 +23,15 @@ from crispseg.inference.batch import (
     resize,
     to_probabilities,
 )
-from crispseg.inference.guard import guarded
-from crispseg.models.embedding_net import load_embedding_net
+from crispseg.inference.guard import check_guard, guarded
+from crispseg.inference.hub import upload
+from crispseg.inference.pretrained import DEFAULT_WINDOW, SHIPPED_WEIGHTS, load_pretrained, weights_path
+from crispseg.inference.pretrained_folder import Pretrained, save_folder, shortest
 from crispseg.nn import LocalFilter
 from crispseg.ops import joint_upsample
 from crispseg.window import Window
 
-DEFAULT_WINDOW = Window(9)
-
-Upsampling = Literal["joint", "bilinear"]
-
-SHIPPED_WEIGHTS = ("narrow", "wide")
-"""Names of the embeddings that ship: "wide" has the paper's layers, "narrow" half their channels."""
+__all__ = ["DEFAULT_WINDOW", "SHIPPED_WEIGHTS", "Sharpener", "weights_path"]
 
 
 class Sharpener(nn.Module):
@@ -86,9 +84,8 @@ class Sharpener(nn.Module):
         _check_cue(cue)
         check_window(window)
         check_choice("scores", scores, SCORES)
-        check_choice("upsampling", upsampling, ("joint", "bilinear"))
-        if guard is not None and not 0.5 <= guard <= 1:
-            raise InputError(f"guard is {guard}; expected a probability from 0.5 to 1, or None")
+        check_choice("upsampling", upsampling, UPSAMPLINGS)
+        check_guard(guard)
         chosen = cue.default_hardness if hardness is None else hardness
         check_positive("hardness", chosen)
         self.cue = cue
@@ -104,41 +101,101 @@ class Sharpener(nn.Module):
         cls,
         weights: str | Path = "narrow",
         *,
-        window: Window = DEFAULT_WINDOW,
+        window: Window | None = None,
         hardness: float | None = None,
         iterations: int | None = None,
-        norm: int = 1,
-        scores: Scores = "logits",
-        upsampling: Upsampling = "joint",
+        norm: int | None = None,
+        scores: Scores | None = None,
+        upsampling: Upsampling | None = None,
         guard: float | None = None,
+        revision: str | None = None,
     ) -> Self:
-        """A sharpener with trained weights: those that ship with the package, or a file that `crispseg train` wrote.
-
-        The options default to what was tuned for the shipped weights; `crispseg tune` finds them for others.
+        """A sharpener with trained weights, of which every option may be replaced.
 
         Args:
-            weights: One of those that ship, "narrow" or "wide", or a safetensors file.
-            window: The neighbours that may contribute.
-            hardness: λ; None for 5.
-            iterations: How many times the filter is applied; None for 25.
-            norm: 1 or 2, the norm of the distance between embeddings.
-            scores: "logits", "probabilities" or "multilabel".
-            upsampling: "joint" or "bilinear".
-            guard: A probability from which on a label is kept; None for none.
+            weights: One of those that ship, "narrow" or "wide"; a safetensors file that `crispseg train` wrote; a
+                folder that `save_pretrained` wrote; or `owner/name` on a hub (extra `hub`), of which the local cache
+                serves without a network.
+            window: The neighbours that may contribute; None for the folder's, 9×9 where weights are no folder.
+            hardness: λ; None for the folder's, or 5.
+            iterations: How many times the filter is applied; None for the folder's, or 25.
+            norm: 1 or 2, the norm of the distance between embeddings; None for the folder's, or 1.
+            scores: "logits", "probabilities" or "multilabel"; None for the folder's, or "logits".
+            upsampling: "joint" or "bilinear"; None for the folder's, or "joint".
+            guard: A probability from which on a label is kept; None for the folder's, or none.
+            revision: Branch, tag or commit of what is on a hub.
 
         Raises:
-            InputError: If the file is missing or does not hold an `EmbeddingNet`, or an option makes no sense.
+            InputError: If there are no such weights, they are not as above, or an option makes no sense.
         """
-        cue = LearnedCue(load_embedding_net(weights_path(weights)), norm=norm)
+        saved = load_pretrained(weights, norm=norm, revision=revision)
         return cls(
-            cue,
-            window=window,
-            hardness=hardness,
-            iterations=iterations,
-            scores=scores,
-            upsampling=upsampling,
-            guard=guard,
+            saved.cue,
+            window=saved.window if window is None else window,
+            hardness=saved.hardness if hardness is None else hardness,
+            iterations=saved.iterations if iterations is None else iterations,
+            scores=saved.scores if scores is None else scores,
+            upsampling=saved.upsampling if upsampling is None else upsampling,
+            guard=saved.guard if guard is None else guard,
         ).eval()
+
+    def save_pretrained(self, folder: str | Path, *, name: str | None = None, licence: str | None = None) -> None:
+        """Write `config.json`, `model.safetensors` and a model card, from which `from_pretrained` makes the same again.
+
+        Args:
+            folder: To write to; it is made where it does not exist.
+            name: By which the card tells how to load it; the folder's by default.
+            licence: Of the weights, an identifier of the hub such as "apache-2.0"; None where the card says none.
+
+        Raises:
+            InputError: If the cue or its network is one of your own, or the folder cannot be written to.
+
+        Example:
+            >>> folder = getfixture("tmp_path") / "streets"
+            >>> Sharpener.from_pretrained(hardness=7.0).save_pretrained(folder)
+            >>> Sharpener.from_pretrained(folder).hardness
+            tensor(7.)
+        """
+        save_folder(Path(folder), self._described(), name=str(folder) if name is None else name, licence=licence)
+
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        private: bool = False,
+        licence: str | None = None,
+        message: str = "Save a sharpener of crispseg",
+    ) -> str:
+        """Upload what `save_pretrained` writes (extra `hub`); the repository is made where there is none.
+
+        Args:
+            repository: `owner/name`.
+            private: Whether a new repository is.
+            licence: Of the weights, an identifier of the hub such as "apache-2.0"; None where the card says none.
+            message: Of the commit.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            InputError: If the hub cannot be reached, you may not write there, or `save_pretrained` would fail.
+        """
+
+        def save(folder: Path) -> None:
+            self.save_pretrained(folder, name=repository, licence=licence)
+
+        return upload(repository, save, private=private, message=message)
+
+    def _described(self) -> Pretrained:
+        return Pretrained(
+            self.cue,
+            self.window,
+            shortest(self.hardness),
+            self.filter.iterations,
+            self.scores,
+            self.upsampling,
+            self.guard,
+        )
 
     def expecting(self, scores: Scores) -> Self:
         """The same sharpener, weights shared, for scores of the given kind."""
@@ -254,10 +311,3 @@ def _check_cue(cue: object) -> None:
     if not isinstance(cue, Cue):
         hint = "LearnedCue(network) makes one of a network" if isinstance(cue, nn.Module) else "see crispseg.cues"
         raise TypeError(f"cue is {type(cue).__name__}; expected a crispseg.cues.Cue: {hint}")
-
-
-def weights_path(weights: str | Path) -> Path:
-    """The file of weights that ship, by their name; a path as it is."""
-    if weights in SHIPPED_WEIGHTS:
-        return Path(str(files("crispseg") / "weights" / f"{weights}.safetensors"))
-    return Path(weights)

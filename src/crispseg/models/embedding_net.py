@@ -162,6 +162,8 @@ class EmbeddingNet(Network):
         if self.pool == "3x3":
             return resize_corners(value, size)
         upsampled = F.interpolate(value, scale_factor=scale, mode="bilinear", align_corners=False)
+        if torch.compiler.is_exporting():  # a view would bind the program to sizes that leave as much to cut off
+            return torch.narrow_copy(torch.narrow_copy(upsampled, 2, 0, size[0]), 3, 0, size[1])
         return upsampled[..., : size[0], : size[1]]
 
 

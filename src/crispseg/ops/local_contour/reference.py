@@ -42,10 +42,11 @@ def _lines(boundary: Tensor, window: Window) -> Iterator[tuple[Shift, list[Pixel
     """For every neighbour but the centre, the pixels of its line, from the neighbour to the centre."""
     for shift in shifts(window, *boundary.shape[-2:]):
         if shift.k != window.centre:
-            yield shift, [_moved(shift.centre, *point) for point in _points(*window.offsets[shift.k])]
+            yield shift, [_moved(shift.centre, *point) for point in line_points(*window.offsets[shift.k])]
 
 
-def _points(rows: int, columns: int) -> Iterator[tuple[int, int]]:
+def line_points(rows: int, columns: int) -> Iterator[tuple[int, int]]:
+    """Offsets of the pixels on the line from the neighbour at such an offset to the centre, both included."""
     steps = max(abs(rows), abs(columns))
     for step in range(steps, -1, -1):
         yield (2 * rows * step + steps) // (2 * steps), (2 * columns * step + steps) // (2 * steps)

@@ -1,0 +1,62 @@
+"""`crispseg export`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from crispseg.cli.arguments import CommandParser, add_scores_option
+from crispseg.cli.stages import (
+    add_cue_kind_options,
+    add_filter_options,
+    add_window_options,
+    build_sharpener,
+    choose_sharpener,
+)
+from crispseg.errors import InputError
+from crispseg.export import export_onnx
+from crispseg.export.onnx import TOLERANCE
+
+_DESCRIPTION = """\
+Write a sharpener as an ONNX file, which other runtimes and other languages run.
+
+Its inputs are an image (batch, 3, height, width), RGB in [0, 1], and scores (batch, classes, rows, columns); its output
+are crisp scores (batch, classes, height, width). All sizes are free. With --cue contour or soft, features
+(batch, channels, height, width) stand in for the image: boundaries, or soft segmentations made elsewhere.
+
+The file is run by onnxruntime and compared with PyTorch before it gets its name; what it expects and was made with lies
+in its metadata. Needs: pip install 'crispseg[onnx]'"""
+
+_EXAMPLES = """\
+  crispseg export --output sharpener.onnx
+  crispseg export --weights net.safetensors --iterations 7 --precision float16 --output sharpener.onnx
+  crispseg export --cue contour --scores probabilities --output contour.onnx"""
+
+
+def build_parser() -> CommandParser:
+    """What the command understands."""
+    parser = CommandParser("export", _DESCRIPTION, _EXAMPLES)
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="ONNX file to write")
+    add_scores_option(parser)
+    parser.add_argument(
+        "--precision",
+        dest="export_precision",
+        choices=tuple(str(dtype).removeprefix("torch.") for dtype in TOLERANCE),
+        default="float32",
+        help="of inputs, output and network; the filter computes in float32 (default: %(default)s)",
+    )
+    add_window_options(parser)
+    add_filter_options(parser)
+    add_cue_kind_options(parser)
+    parser.set_defaults(precision=None, boundaries=None)
+    return parser
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    options = build_parser().parse_args(arguments)
+    chosen = choose_sharpener(options)
+    if chosen is None:
+        raise InputError("--cue none leaves nothing to export; choose another")
+    sharpener = build_sharpener(options, chosen).expecting(options.scores)
+    difference = export_onnx(sharpener, options.output, precision=options.export_precision)
+    size = options.output.stat().st_size / 1e6
+    print(f"{options.output}  {size:.1f} MB, within {difference:.1e} of PyTorch at the sizes that were tried")

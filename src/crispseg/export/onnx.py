@@ -1,0 +1,187 @@
+"""A sharpener as an ONNX file, which other runtimes and other languages run."""
+
+import copy
+import importlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from crispseg.checks import check_choice
+from crispseg.cues import CUES, ContourCue, Cue, SoftSegmentationCue
+from crispseg.errors import InputError
+from crispseg.export.program import Program
+from crispseg.inference.pretrained_folder import shortest
+from crispseg.inference.sharpener import Sharpener
+from crispseg.versions import installed_versions
+from crispseg.writing import prepare_file, written_whole
+
+if TYPE_CHECKING:
+    from torch.onnx import ONNXProgram
+
+Precision = Literal["float32", "float16"]
+
+OPSET = 18
+
+TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2}
+"""How far onnxruntime may be from PyTorch; in half precision as probabilities."""
+
+_EXAMPLE = (41, 59)
+"""Height and width that the graph is traced with; no multiple of anything that occurs in it."""
+
+
+def export_onnx(
+    sharpener: Sharpener, path: str | Path, *, precision: Precision = "float32", features: bool | None = None
+) -> float:
+    """Write an ONNX file that does what the sharpener does, and check with onnxruntime that it does (extra `onnx`).
+
+    The file is made of standard operators (opset 18). Its inputs, all of one floating-point type, are
+
+    - `image` (batch, 3, height, width), RGB in [0, 1]; or, where features are given, `features`
+      (batch, channels, height, width) in its place;
+    - `scores` (batch, classes, rows, columns), at any resolution;
+
+    and its output is `crisp` (batch, classes, height, width). All sizes are free. Values are not checked when it
+    runs. What it expects and what it was made with lies in its metadata, as text.
+
+    Args:
+        sharpener: With any cue. It is left as it is.
+        path: The file to write, whole or not at all.
+        precision: Of inputs, output and network: "float32" or "float16". The filter computes in float32.
+        features: Whether the features of the cue are an input, as the boundary map of a detector that runs elsewhere.
+            None: where the cue cannot compute them in ONNX, which is a `ContourCue` without a detector and a
+            `SoftSegmentationCue`.
+
+    Returns:
+        The largest difference from the sharpener in the check.
+
+    Raises:
+        InputError: If the extra is not installed, the file cannot be written, the cue cannot compute its features, or
+            a network of your own has no translation or gives other results in onnxruntime.
+
+    Example:
+        >>> from crispseg.cues import RGBCue
+        >>> path = getfixture("tmp_path") / "sharpener.onnx"
+        >>> export_onnx(Sharpener(RGBCue()), path) < 1e-4
+        True
+    """
+    check_choice("precision", precision, ("float32", "float16"))
+    target = Path(path)
+    prepare_file(target)
+    _require_packages()
+    program = Program(_prepared(sharpener, precision), takes_features=_takes_features(sharpener, features))
+    exported = _exported(program)
+    _describe(exported, program, precision)
+    with written_whole(target) as temporary:
+        exported.save(temporary)
+        return _checked(temporary, program, target)
+
+
+def _require_packages() -> None:
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise InputError(f"no module {name!r}; install it with: pip install 'crispseg[onnx]'") from error
+
+
+def _checked(file: Path, program: Program, path: Path) -> float:
+    from crispseg.export.check import largest_difference  # noqa: PLC0415 - optional
+
+    found = largest_difference(file, program)
+    allowed = TOLERANCE[program.dtype]
+    if not found <= allowed:
+        raise InputError(
+            f"{path}: not written, since onnxruntime's results differ from PyTorch's by {found:.2g}, more than "
+            f"{allowed:g}; a network of your own may do what ONNX does otherwise"
+        )
+    return found
+
+
+def _prepared(sharpener: Sharpener, precision: Precision) -> Sharpener:
+    return copy.deepcopy(sharpener).eval().requires_grad_(requires_grad=False).to("cpu", getattr(torch, precision))
+
+
+def _takes_features(sharpener: Sharpener, asked: bool | None) -> bool:
+    cue = sharpener.cue
+    cannot = isinstance(cue, SoftSegmentationCue) or (isinstance(cue, ContourCue) and cue.detector is None)
+    if asked is False and cannot:
+        raise InputError(
+            f"features is False, but {type(cue).__name__} cannot compute its features in ONNX; leave it out, and give "
+            "the features to the program"
+        )
+    return cannot if asked is None else asked
+
+
+def _exported(program: Program) -> "ONNXProgram":
+    from crispseg.export.operators import translations  # noqa: PLC0415 - optional
+
+    sizes = {0: "batch", 2: "height", 3: "width"}, {0: "batch", 1: "classes", 2: "rows", 3: "columns"}
+    with warnings.catch_warnings(), _explained(program.sharpener.cue):
+        warnings.simplefilter("ignore")  # of PyTorch about itself, and that image and scores share the axis "batch"
+        exported = torch.onnx.export(
+            program,
+            program.example((2, *_EXAMPLE), 5, (11, 15)),
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            dynamic_shapes=sizes,
+            input_names=[program.name, "scores"],
+            output_names=["crisp"],
+            custom_translation_table=translations(),
+            optimize=False,  # takes minutes with as many nodes
+        )
+    assert exported is not None, "what the new exporter gives"
+    _tidy(exported)
+    return exported
+
+
+def _tidy(exported: "ONNXProgram") -> None:
+    """Say every constant once, compute what is known, and leave out what nobody asks for."""
+    from onnx_ir.passes.common import CommonSubexpressionEliminationPass, RemoveUnusedNodesPass  # noqa: PLC0415
+    from onnxscript.optimizer import fold_constants  # noqa: PLC0415
+
+    CommonSubexpressionEliminationPass()(exported.model)
+    fold_constants(exported.model)
+    RemoveUnusedNodesPass()(exported.model)
+
+
+@contextmanager
+def _explained(cue: Cue) -> Iterator[None]:
+    try:
+        yield
+    except torch.onnx.OnnxExporterError as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise InputError(
+            f"{type(cue).__name__} cannot be told in ONNX ({reason}); give its features to the program: features=True"
+        ) from error
+
+
+def _describe(exported: "ONNXProgram", program: Program, precision: Precision) -> None:
+    """Say in the file what it takes and is; leave out where its operators come from, which is half of its size."""
+    sharpener, model = program.sharpener, exported.model
+    model.producer_name, model.producer_version = "crispseg", installed_versions(["crispseg"])["crispseg"]
+    for node in model.graph:
+        node.metadata_props.clear()
+    model.metadata_props.clear()
+    model.metadata_props.update(
+        {
+            "crispseg_version": model.producer_version,
+            program.name: "what the cue computes of the image" if program.takes_features else "RGB in [0, 1]",
+            "scores": sharpener.scores,
+            "crisp": "log-probabilities" if sharpener.scores == "logits" else "probabilities",
+            "cue": _kind(sharpener.cue),
+            "window": str(sharpener.window.size),
+            "dilation": str(sharpener.window.dilation),
+            "hardness": str(shortest(sharpener.hardness)),
+            "iterations": str(sharpener.filter.iterations),
+            "precision": precision,
+        }
+    )
+
+
+def _kind(cue: Cue) -> str:
+    return next((name for name, kind in CUES.items() if type(cue) is kind), type(cue).__name__)

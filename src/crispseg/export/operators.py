@@ -1,0 +1,101 @@
+"""The operators of `crispseg.ops` out of standard ONNX operators (opset 18), for the exporter of PyTorch.
+
+Each function takes the arguments of the operator of its name and gives the same result. A neighbour outside the image
+is padded with infinity, so that its distance is infinite and its weight 0, as in the references. Everything is computed
+in float32 and rounded once.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from onnxscript import opset18 as op
+
+from crispseg.export.blocks import Blocks
+from crispseg.export.values import FLOAT, Value, number, shifted, surrounded, whole_numbers
+from crispseg.ops.local_contour.reference import line_points
+from crispseg.window import Window
+
+
+def affinity_weights(embedding: Value, hardness: Value, size: int, dilation: int, norm: int, normalize: bool) -> Value:
+    """See `crispseg.ops.affinity_weights`."""
+    slope: Value = op.Cast(hardness, to=FLOAT)
+    weights = op.Exp(op.Neg(op.Mul(_distances(embedding, Window(size, dilation), norm), slope)))
+    if normalize:
+        weights = op.Div(weights, op.ReduceSum(weights, whole_numbers(1), keepdims=1))
+    return op.CastLike(weights, embedding)
+
+
+def local_distance(embedding: Value, size: int, dilation: int, norm: int, stride: int) -> Value:
+    """See `crispseg.ops.local_distance`."""
+    distance = _distances(embedding, Window(size, dilation), norm)
+    if stride > 1:
+        ends = whole_numbers(torch.iinfo(torch.int64).max, torch.iinfo(torch.int64).max)
+        distance = op.Slice(distance, whole_numbers(0, 0), ends, whole_numbers(2, 3), whole_numbers(stride, stride))
+    return op.CastLike(distance, embedding)
+
+
+def _distances(embedding: Value, window: Window, norm: int) -> Value:
+    """(N, D, H, W) to (N, K, H, W) float32.
+
+    d(i, j) = d(j, i): the second half of the window is the first one, shifted.
+    """
+    pixels = op.Cast(embedding, to=FLOAT)
+    around = surrounded(pixels, window.radius, torch.inf)
+    reduce = op.ReduceL1 if norm == 1 else op.ReduceL2
+    before, after = [], []
+    for rows, columns in window.offsets[: window.centre]:
+        difference = op.Sub(shifted(around, rows, columns, window.radius), pixels)
+        plane = reduce(difference, whole_numbers(1), keepdims=1)
+        before.append(plane)
+        after.append(shifted(surrounded(plane, window.radius, torch.inf), -rows, -columns, window.radius))
+    return op.Concat(*before, _zeros(pixels), *reversed(after), axis=1)
+
+
+def local_contour(boundary: Value, size: int, dilation: int) -> Value:
+    """See `crispseg.ops.local_contour`."""
+    window = Window(size, dilation)
+    pixels = op.Cast(boundary, to=FLOAT)
+    around = surrounded(pixels, window.radius, torch.inf)
+
+    @cache
+    def moved(rows: int, columns: int) -> Value:
+        return shifted(around, rows, columns, window.radius)
+
+    def largest(rows: int, columns: int) -> Value:
+        if rows == columns == 0:
+            return _zeros(pixels)
+        return op.Max(*(moved(*point) for point in line_points(rows, columns)))
+
+    contour = op.Concat(*(largest(*offset) for offset in window.offsets), axis=1)
+    return op.CastLike(contour, boundary)
+
+
+def _zeros(image: Value) -> Value:
+    """(N, 1, H, W) float32 for an (N, D, H, W)."""
+    shape = op.Concat(op.Shape(image, start=0, end=1), whole_numbers(1), op.Shape(image, start=2, end=4), axis=0)
+    return op.Expand(number(0.0), shape)
+
+
+def local_filter(
+    scores: Value, weights: Value, size: int, dilation: int, iterations: int, normalize: bool, learns: bool
+) -> tuple[Value, Value, Value]:
+    """See `crispseg.ops.local_filter`; of its three results only the first is for use outside of training."""
+    blocks = Blocks(scores, Window(size, dilation))
+    matrices = blocks.matrices(op.Cast(weights, to=FLOAT))
+    # What ones become is the sum of the weights that point inside the image.
+    sums = blocks.multiply(matrices, blocks.cut(op.Expand(number(1.0), op.Shape(_zeros(scores)))))
+    divisor = op.Where(op.Equal(sums, number(0.0)), number(1.0), sums)
+    state = blocks.cut(op.Cast(scores, to=FLOAT))
+    for _ in range(iterations):
+        state = blocks.multiply(matrices, state)
+        if normalize:
+            state = op.Div(state, divisor)
+    return op.CastLike(blocks.join(state), scores), blocks.join(sums), number(0.0)
+
+
+def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
+    """What `torch.onnx.export` takes as `custom_translation_table`."""
+    functions = (affinity_weights, local_contour, local_distance, local_filter)
+    return {getattr(torch.ops.crispseg, function.__name__).default: function for function in functions}

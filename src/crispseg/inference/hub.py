@@ -1,0 +1,96 @@
+"""Sharpeners on a model hub, through `huggingface_hub` (extra `hub`), which is imported on use alone."""
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
+
+from crispseg.errors import InputError
+from crispseg.inference.pretrained_folder import CONFIG_FILE, WEIGHTS_FILE
+
+_REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+
+
+def names_repository(name: str) -> bool:
+    """Whether this may be a repository on a hub, `owner/name`, and is neither a file nor a folder here.
+
+    Example:
+        >>> names_repository("someone/street-embedding"), names_repository("weights/net.safetensors")
+        (True, False)
+    """
+    return bool(_REPOSITORY.fullmatch(name)) and not name.endswith(".safetensors") and not Path(name).exists()
+
+
+def download(repository: str, revision: str | None) -> Path:
+    """The folder of the local cache that holds a repository's configuration and weights, downloaded where it is not.
+
+    Raises:
+        InputError: If the package is missing, the hub cannot be reached and nothing is cached, or there is no such
+            repository, revision or file.
+    """
+    hub = _hub()
+    absent = "it is neither a folder here nor in the local cache: connect once, or give a folder or a file"
+    with _explained(repository, absent):
+        folder = hub.snapshot_download(repository, revision=revision, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE])
+    return Path(folder)
+
+
+def upload(repository: str, save: Callable[[Path], None], *, private: bool, message: str) -> str:
+    """Upload what `save` writes into an empty folder; make the repository where there is none.
+
+    Returns:
+        Address of the commit.
+
+    Raises:
+        InputError: If the package is missing, the hub cannot be reached, or you may not write there.
+    """
+    hub = _hub()
+    with tempfile.TemporaryDirectory() as folder:
+        save(Path(folder))
+        with _explained(repository, "nothing was uploaded"):
+            api = hub.HfApi()
+            api.create_repo(repository, private=private, exist_ok=True)
+            commit = api.upload_folder(repo_id=repository, folder_path=folder, commit_message=message)
+    return str(commit.commit_url)
+
+
+def _hub() -> ModuleType:
+    try:
+        import huggingface_hub  # noqa: PLC0415 - optional
+    except ModuleNotFoundError as error:
+        raise InputError(f"{error}; install it with: pip install 'crispseg[hub]'") from error
+    return huggingface_hub
+
+
+@contextmanager
+def _explained(repository: str, outcome: str) -> Iterator[None]:
+    """Turn what the package raises into one line."""
+    from huggingface_hub import errors  # noqa: PLC0415 - optional
+
+    # Those of the HTTP library that the package is built on, and of the system.
+    failures: tuple[type[Exception], ...] = errors.HfHubHTTPError.__bases__
+    try:
+        yield
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
+        _refuse(repository, "cannot reach the hub", outcome, error)
+    except errors.RepositoryNotFoundError as error:
+        _refuse(repository, "the hub has no such repository, or wants you to log in (`hf auth login`)", outcome, error)
+    except errors.RevisionNotFoundError as error:
+        _refuse(repository, "the repository has no such revision", outcome, error)
+    except errors.HFValidationError as error:
+        _refuse(repository, f"is no owner/name ({_first_line(error)})", outcome, error)
+    except errors.LocalTokenNotFoundError as error:
+        _refuse(repository, "the hub wants you to log in (`hf auth login`)", outcome, error)
+    except failures as error:
+        _refuse(repository, f"the hub or the way to it failed ({_first_line(error)})", outcome, error)
+
+
+def _refuse(repository: str, reason: str, outcome: str, error: Exception) -> NoReturn:
+    raise InputError(f"weights {repository}: {reason}; {outcome}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,177 @@
+"""A sharpener comes back from a folder as it went, to the bit, and what is no such folder is refused with a word."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from crispseg import InputError, Sharpener, Window
+from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
+from crispseg.models import HED, EmbeddingNet
+
+
+def embedding(dtype: torch.dtype = torch.float32) -> nn.Module:
+    return EmbeddingNet(dim=4, width=8, pool="3x3", rgb=True).to(dtype)
+
+
+class NoiseCue(RGBCue):
+    """A cue of one's own."""
+
+
+CUES: dict[str, Callable[[], Cue]] = {
+    "learned": lambda: LearnedCue(embedding(), norm=2),
+    "learned in half precision": lambda: LearnedCue(embedding(torch.bfloat16)),
+    "rgb": lambda: RGBCue(norm=2),
+    "soft": lambda: SoftSegmentationCue(maps=3, norm=1),
+    "contour of given boundaries": ContourCue,
+    "contour of a detector": lambda: ContourCue(HED(merged=True)),
+}
+
+
+@pytest.mark.parametrize("name", CUES)
+def test_it_comes_back_to_the_bit(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    sharpener = Sharpener(CUES[name](), window=Window(5, 2), hardness=0.1, iterations=3, scores="probabilities").eval()
+    sharpener.save_pretrained(tmp_path / "saved")
+    again = Sharpener.from_pretrained(tmp_path / "saved")
+    assert repr(again) == repr(sharpener)
+    assert (again.scores, again.training) == ("probabilities", False)
+    state, loaded = sharpener.state_dict(), again.state_dict()
+    assert state.keys() == loaded.keys()
+    assert all(torch.equal(loaded[key], value) and loaded[key].dtype == value.dtype for key, value in state.items())
+    image, scores = torch.rand(1, 3, 20, 24), torch.rand(1, 3, 5, 6)
+    features = torch.rand(1, 1, 20, 24) if "given" in name else None
+    with torch.inference_mode():
+        assert torch.equal(again(image, scores, features=features), sharpener(image, scores, features=features))
+
+
+def saved(folder: Path, **options: Any) -> Path:
+    Sharpener(LearnedCue(EmbeddingNet(dim=2, width=4)), **options).save_pretrained(folder)
+    return folder
+
+
+def test_options_replace_those_of_the_folder(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "saved", window=Window(3), hardness=2.0, iterations=4, scores="probabilities")
+    kept = Sharpener.from_pretrained(folder)
+    assert (kept.window, kept.hardness.item(), kept.filter.iterations) == (Window(3), 2.0, 4)
+    options: dict[str, Any] = {"window": Window(5), "hardness": 3.0, "iterations": 1, "scores": "logits", "norm": 2}
+    replaced = Sharpener.from_pretrained(str(folder), **options)
+    assert (replaced.window, replaced.hardness.item(), replaced.filter.iterations) == (Window(5), 3.0, 1)
+    assert replaced.scores == "logits"
+    assert replaced.cue.norm == 2
+
+
+def test_the_folder_holds_safetensors_and_text_alone(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "saved")
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    config = json.loads((folder / "config.json").read_text())
+    assert config["cue"] == {"kind": "learned", "norm": 1, "precision": "float32"}
+    assert (config["hardness"], config["window"]) == (5.0, {"size": 9, "dilation": 1})
+
+
+@pytest.mark.parametrize("scores", ["logits", "probabilities"])
+def test_the_card_says_what_it_is_and_its_sample_runs(scores: Any, tmp_path: Path) -> None:
+    sharpener = Sharpener(ContourCue(), hardness=7.5, window=Window(5, 3), scores=scores)
+    sharpener.save_pretrained(tmp_path / "saved", licence="cc-by-4.0")
+    card = (tmp_path / "saved" / "README.md").read_text()
+    assert card.startswith("---\nlicense: cc-by-4.0\nlibrary_name: crispseg\n")
+    for fact in ("`ContourCue`", "| hardness | 7.5 |", "5×5 pixels, dilation 3", f"| scores | {scores} |"):
+        assert fact in card
+    (sample,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(sample, names)
+    assert names["crisp"].shape == (1, 21, 120, 160)
+
+
+def test_a_card_without_a_licence_claims_none(tmp_path: Path) -> None:
+    card = (saved(tmp_path / "saved") / "README.md").read_text()
+    assert "license:" not in card
+    assert "| licence | not said |" in card
+
+
+@pytest.mark.parametrize(
+    ("cue", "message"),
+    [
+        (lambda: LearnedCue(nn.Conv2d(3, 2, 1)), "LearnedCue with Conv2d cannot be saved: expected EmbeddingNet"),
+        (lambda: LearnedCue(embedding(torch.float64)), "weights are float64; expected float32, bfloat16, float16"),
+        (NoiseCue, "NoiseCue cannot be saved: expected one of LearnedCue, RGBCue"),
+    ],
+)
+def test_what_could_not_be_made_again_is_not_saved(cue: Callable[[], Cue], message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        Sharpener(cue()).save_pretrained(tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"output folder .*file.*: cannot be written to"):
+        Sharpener(RGBCue()).save_pretrained(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"window": None}, r"config.json: lacks 'window'; expected a file that save_pretrained wrote"),
+        ({"guarding": 1}, r"'guarding' is unknown to crispseg \S+, a newer one may know it"),
+        ({"window": {"size": 4, "dilation": 1}}, "window size is 4; expected an odd number"),
+        ({"window": {"side": 3}}, "unexpected keyword argument 'side'"),
+        ({"hardness": "hard"}, "hardness is 'hard'; expected a number"),
+        ({"hardness": -1}, "hardness is -1; expected a number above 0"),
+        ({"iterations": 0}, "iterations is 0"),
+        ({"scores": "softmax"}, "scores is 'softmax'"),
+        ({"cue": {"kind": "depth"}}, "cue kind is 'depth'; expected one of 'learned', 'rgb', 'soft', 'contour'"),
+        ({"cue": {"kind": "learned", "norm": 1}}, "'precision' is missing of the cue"),
+        ({"cue": {"kind": "rgb", "norm": 1, "maps": 3}}, "'maps' is no argument of the cue"),
+        ({"cue": {"kind": "rgb", "norm": 3}}, "norm is 3"),
+        ({"cue": {"kind": "learned", "norm": 1, "precision": "int8"}}, "precision is 'int8'; expected one of"),
+        ({"cue": "rgb"}, "cue is 'rgb'"),
+    ],
+)
+def test_a_configuration_that_says_anything_else_is_refused(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    path = saved(tmp_path / "saved") / "config.json"
+    config = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({name: value for name, value in config.items() if value is not None}))
+    with pytest.raises(InputError, match=message) as caught:
+        Sharpener.from_pretrained(path.parent)
+    assert "config.json" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "\xff"])
+def test_a_configuration_that_is_no_configuration_is_refused(text: str, tmp_path: Path) -> None:
+    path = saved(tmp_path / "saved") / "config.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=r"configuration .*config.json: (cannot be read as JSON|holds list)"):
+        Sharpener.from_pretrained(path.parent)
+
+
+def test_a_folder_without_its_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no config.json; expected a folder that save_pretrained wrote"):
+        Sharpener.from_pretrained(tmp_path)
+    folder = saved(tmp_path / "saved")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"weights .*model.safetensors: no such file"):
+        Sharpener.from_pretrained(folder)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "saved")
+    Sharpener(ContourCue(HED())).save_pretrained(tmp_path / "other")
+    (tmp_path / "other" / "model.safetensors").replace(folder / "model.safetensors")
+    with pytest.raises(InputError, match="holds an HED; expected an EmbeddingNet"):
+        Sharpener.from_pretrained(folder)
+
+
+def test_a_norm_is_for_embeddings_and_a_revision_for_a_hub(tmp_path: Path) -> None:
+    Sharpener(ContourCue()).save_pretrained(tmp_path / "saved")
+    with pytest.raises(InputError, match="norm is 2, but ContourCue compares no embeddings"):
+        Sharpener.from_pretrained(tmp_path / "saved", norm=2)
+    with pytest.raises(InputError, match="weights narrow: are not on a hub and have no revision"):
+        Sharpener.from_pretrained("narrow", revision="main")

@@ -1,0 +1,128 @@
+"""The sharpener at home in PyTorch: compiled for any size, exported, in half precision."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from crispseg import Sharpener, Window
+from crispseg.cues import ContourCue, LearnedCue, RGBCue
+from crispseg.models import EmbeddingNet
+
+SIZES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
+    ((1, 3, 33, 41), (1, 7, 9, 11)),
+    ((3, 3, 24, 32), (3, 2, 24, 32)),
+    ((2, 3, 30, 23), (2, 4, 40, 31)),
+)
+"""Shapes of image and scores: smaller than the image, as large, larger."""
+
+
+def learned() -> Sharpener:
+    torch.manual_seed(0)
+    return Sharpener(LearnedCue(EmbeddingNet(dim=4, width=4)), window=Window(5), iterations=3).eval()
+
+
+def inputs(image: tuple[int, ...], scores: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(image, generator=generator), 3 * torch.randn(scores, generator=generator)
+
+
+@pytest.fixture
+def sharpener() -> Iterator[Sharpener]:
+    yield learned()
+    torch.compiler.reset()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")  # PyTorch 2.11's own use of it
+def test_compiles_to_machine_code_for_any_size(sharpener: Sharpener) -> None:
+    compiled = torch.compile(sharpener, fullgraph=True, dynamic=True)
+    with torch.inference_mode():
+        for size in SIZES:
+            torch.testing.assert_close(compiled(*inputs(*size)), sharpener(*inputs(*size)), rtol=1e-4, atol=1e-4)
+
+
+def exported(sharpener: Sharpener, **arguments: Tensor) -> torch.export.ExportedProgram:
+    free = {0: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+    sizes = {name: free | ({1: torch.export.Dim.AUTO} if name == "scores" else {}) for name in arguments}
+    return torch.export.export(sharpener, (), arguments, dynamic_shapes=sizes)
+
+
+FRESH = """\
+import sys
+import torch
+from safetensors.torch import load_file, save_file
+import crispseg
+program = torch.export.load(sys.argv[1]).module()
+given = load_file(sys.argv[2])
+count = len(given) // 2
+save_file({str(i): program(image=given[f"image{i}"], scores=given[f"scores{i}"]) for i in range(count)}, sys.argv[3])
+"""
+
+
+@pytest.mark.filterwarnings("ignore:The given buffer is not writable")  # PyTorch 2.11's own reading of the file
+def test_an_exported_program_serves_any_size_in_a_fresh_process(sharpener: Sharpener, tmp_path: Path) -> None:
+    image, scores = inputs((2, 3, 41, 59), (2, 5, 11, 15))
+    torch.export.save(exported(sharpener, image=image, scores=scores), tmp_path / "sharpener.pt2")
+    given = {f"{name}{i}": value for i, size in enumerate(SIZES) for name, value in named(inputs(*size)).items()}
+    save_file(given, tmp_path / "given.safetensors")
+    paths = [str(tmp_path / name) for name in ("sharpener.pt2", "given.safetensors", "crisp.safetensors")]
+    subprocess.run([sys.executable, "-c", FRESH, *paths], check=True, capture_output=True)
+    crisp = load_file(paths[-1])
+    for index, size in enumerate(SIZES):
+        with torch.inference_mode():
+            torch.testing.assert_close(crisp[str(index)], sharpener(*inputs(*size)))
+
+
+def named(values: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+    return dict(zip(("image", "scores"), values, strict=True))
+
+
+def test_an_exported_program_takes_one_class_too() -> None:
+    sharpener = Sharpener(RGBCue(), window=Window(3))
+    image, scores = inputs((2, 3, 41, 59), (2, 5, 11, 15))
+    program = exported(sharpener, image=image, scores=scores).module()
+    image, scores = inputs((2, 3, 20, 24), (2, 1, 5, 6))
+    torch.testing.assert_close(program(image=image, scores=scores), sharpener(image, scores))
+
+
+def test_an_exported_program_takes_features() -> None:
+    sharpener = Sharpener(ContourCue(), window=Window(3), scores="probabilities")
+    image, scores, features = torch.rand(2, 3, 41, 59), torch.rand(2, 5, 11, 15), torch.rand(2, 1, 41, 59)
+    program = exported(sharpener, image=image, scores=scores, features=features).module()
+    image, scores, features = torch.rand(3, 3, 20, 24), torch.rand(3, 2, 20, 24), torch.rand(3, 1, 20, 24)
+    expected = sharpener(image, scores, features=features)
+    torch.testing.assert_close(program(image=image, scores=scores, features=features), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_hardly_less_accurate(dtype: torch.dtype, sharpener: Sharpener) -> None:
+    image, scores = inputs(*SIZES[0])
+    with torch.inference_mode():
+        exact = sharpener(image, scores).softmax(1)
+        with torch.autocast("cpu", dtype):
+            under_autocast = sharpener(image, scores)
+        half = sharpener.to(dtype)(image.to(dtype), scores.to(dtype))
+    assert under_autocast.dtype == torch.float32
+    assert half.dtype == dtype
+    for result in (under_autocast, half.float()):
+        torch.testing.assert_close(result.softmax(1), exact, rtol=0, atol=0.02)
+        assert not torch.equal(result.softmax(1), exact)
+
+
+@pytest.mark.parametrize("half", ["to", "autocast"])
+def test_half_precision_learns(half: str) -> None:
+    sharpener = learned()
+    image, scores = inputs(*SIZES[0])
+    options: Any = {"device_type": "cpu", "dtype": torch.bfloat16, "enabled": half == "autocast"}
+    with torch.autocast(**options):
+        (sharpener.bfloat16() if half == "to" else sharpener)(image, scores).square().mean().backward()
+    gradient = sharpener.get_parameter("cue.network.fuse.weight").grad
+    assert gradient is not None
+    assert torch.isfinite(gradient).all()
+    assert gradient.abs().max() > 0
