@@ -25,7 +25,9 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 
-_NAMES = ("crispseg_version", "cue", "window", "hardness", "iterations", "scores", "upsampling", "guard")
+_NAMES = ("crispseg_version", "cue", "window", "hardness", "iterations", "scores")
+_LATER = {"upsampling": "joint", "guard": None}
+"""Names that came later, with what they stood at before."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def load_folder(folder: Path) -> Pretrained:
     config = _read(path)
     with _explained(path):
         _check_names(config)
+        config = _LATER | config
         window, cue = Window(**config["window"]), config["cue"]
         _check_number("hardness", config["hardness"])
         check_count("iterations", config["iterations"])
@@ -109,7 +112,7 @@ def _check_names(config: Mapping[str, Any]) -> None:
         if name not in config:
             raise InputError(f"lacks {name!r}")
     for name in config:
-        if name not in _NAMES:
+        if name not in _NAMES and name not in _LATER:
             raise InputError(f"{name!r} is unknown to crispseg {_version()}, a newer one may know it")
 
 

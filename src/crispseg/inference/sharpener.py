@@ -267,10 +267,22 @@ class Sharpener(nn.Module):
         Returns:
             (N, C, H, W) probabilities.
         """
-        size = (features.shape[-2], features.shape[-1])
-        if isinstance(self.cue, EmbeddingCue) and self.upsamples_jointly((scores.shape[-2], scores.shape[-1]), size):
-            chosen = self.hardness if hardness is None else hardness
-            return joint_upsample(to_probabilities(scores, self.scores), features, chosen, norm=self.cue.norm)
+        size, coarse = (features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1])
+        if isinstance(self.cue, EmbeddingCue) and torch.compiler.is_exporting() and self.upsampling == "joint":
+            # Which of the two is found when an exported program runs, not when it is made.
+            joint = self._upsample_jointly(scores, features, self.cue.norm, hardness)
+            return torch.where(
+                _is_coarse(coarse, size).to(scores.device), joint, self._upsample_bilinearly(scores, size)
+            )
+        if isinstance(self.cue, EmbeddingCue) and self.upsamples_jointly(coarse, size):
+            return self._upsample_jointly(scores, features, self.cue.norm, hardness)
+        return self._upsample_bilinearly(scores, size)
+
+    def _upsample_jointly(self, scores: Tensor, features: Tensor, norm: int, hardness: float | Tensor | None) -> Tensor:
+        chosen = self.hardness if hardness is None else hardness
+        return joint_upsample(to_probabilities(scores, self.scores), features, chosen, norm=norm)
+
+    def _upsample_bilinearly(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
         return to_probabilities(resize(scores, size), self.scores)
 
     def filtered(self, probabilities: Tensor, features: Tensor) -> Tensor:
@@ -311,3 +323,10 @@ def _check_cue(cue: object) -> None:
     if not isinstance(cue, Cue):
         hint = "LearnedCue(network) makes one of a network" if isinstance(cue, nn.Module) else "see crispseg.cues"
         raise TypeError(f"cue is {type(cue).__name__}; expected a crispseg.cues.Cue: {hint}")
+
+
+def _is_coarse(coarse: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Whether both sides are half or less, as a tensor."""
+    sides = zip(coarse, size, strict=True)
+    height, width = (2 * torch.scalar_tensor(few) <= torch.scalar_tensor(full) for few, full in sides)
+    return height & width
