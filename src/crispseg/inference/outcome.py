@@ -40,6 +40,7 @@ class Failed:
 
 
 Outcome = Written | Skipped | Failed
+"""What became of an image."""
 
 
 def attempt(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | InputError:
