@@ -76,7 +76,7 @@ def test_an_exported_program_serves_any_size_in_a_fresh_process(sharpener: Sharp
     crisp = load_file(paths[-1])
     for index, size in enumerate(SIZES):
         with torch.inference_mode():
-            torch.testing.assert_close(crisp[str(index)], sharpener(*inputs(*size)))
+            torch.testing.assert_close(crisp[str(index)], sharpener(*inputs(*size)), rtol=1e-4, atol=1e-4)
 
 
 def named(values: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
@@ -88,7 +88,7 @@ def test_an_exported_program_takes_one_class_too() -> None:
     image, scores = inputs((2, 3, 41, 59), (2, 5, 11, 15))
     program = exported(sharpener, image=image, scores=scores).module()
     image, scores = inputs((2, 3, 20, 24), (2, 1, 5, 6))
-    torch.testing.assert_close(program(image=image, scores=scores), sharpener(image, scores))
+    torch.testing.assert_close(program(image=image, scores=scores), sharpener(image, scores), rtol=1e-4, atol=1e-4)
 
 
 def test_an_exported_program_takes_features() -> None:
