@@ -49,7 +49,7 @@ def principal_components(embedding: Tensor) -> Tensor:
     """
     pixels = embedding.flatten(1)
     mean = pixels.mean(1, dtype=torch.float64)[:, None]
-    chunks = pixels.split(_AT_ONCE, dim=1)  # all of a large image in float64 would be twice its embedding
+    chunks = torch.split(pixels, _AT_ONCE, dim=1)  # all of a large image in float64 would be twice its embedding
     scatter = torch.stack([(chunk - mean) @ (chunk - mean).T for chunk in chunks]).sum(0)
     vectors = torch.linalg.eigh(scatter).eigenvectors.flip(1)[:, :3]
     # An eigenvector has no sign of its own: its largest entry is made positive, so that the colours do not change.
