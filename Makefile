@@ -6,12 +6,12 @@ BUILD = pyproject.toml CMakeLists.txt $(wildcard csrc/*)
 DEV = $(VENV)/.installed-dev
 CORE = $(VENV)/.installed-core
 
-.PHONY: demo docs test test-reference lint bench sanitize clean
+.PHONY: demo docs test test-reference lint bench browser sanitize clean
 
 demo: $(CORE)
 	$(BIN)/python demo/demo.py
 
-test: lint
+test: lint browser
 	$(BIN)/python -m pytest --cov
 
 lint: $(DEV)
@@ -24,6 +24,12 @@ lint: $(DEV)
 # The documentation site, in build/site; it fails on a warning.
 docs: $(DEV)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# The tests of the page use the system's Chromium; where there is none, Debian's.
+browser:
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || { \
+	  command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get update && apt-get install -y chromium; } || { \
+	  echo "the tests of the page need Chromium: install it (Debian, Ubuntu: sudo apt-get install chromium)" >&2; exit 1; }
 
 bench: $(DEV)
 	$(BIN)/python -m benchmarks

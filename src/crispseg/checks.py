@@ -106,3 +106,14 @@ def check_not_negative(name: str, value: float) -> None:
     """A finite number of at least 0."""
     if not 0 <= value <= _LARGEST:
         raise InputError(f"{name} is {value}; expected a number of 0 or more")
+
+
+def check_pixel(pixel: tuple[int, int], image: Tensor) -> None:
+    """Refuse an x, y that is not in a (3, H, W) image.
+
+    Raises:
+        InputError: If it is not.
+    """
+    (x, y), (height, width) = pixel, image.shape[-2:]
+    if not (0 <= x < width and 0 <= y < height):
+        raise InputError(f"pixel {x},{y} lies outside the image; expected x below {width} and y below {height}")

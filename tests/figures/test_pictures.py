@@ -14,8 +14,8 @@ from crispseg.errors import InputError
 from crispseg.figures import compare_images, compute_masks, draw_boundary, draw_comparison, draw_embedding
 from crispseg.figures.comparison import paint
 from crispseg.figures.contours import contour_lines
-from crispseg.figures.embedding import principal_components
 from crispseg.inference import DenseCRF, Sharpener
+from crispseg.inference.masks import principal_components
 from crispseg.inference.one_image import sharpen_one
 from crispseg.inference.picture import most_changed
 from crispseg.ops import local_filter

@@ -20,6 +20,7 @@ COMMANDS = {
     "boundaries": "measure boundary maps with the benchmark of BSDS500",
     "figure": "draw the figures of the paper, and those it lacks",
     "export": "write a sharpener as an ONNX file, for other runtimes",
+    "app": "show a page to try it on: before and after, masks of pixels, every control",
     "info": "show versions, devices, implementations and weights",
 }
 """Every command has a module of its name here, with `build_parser()` and `main(arguments)`, which may return an exit
@@ -30,6 +31,7 @@ EXTRAS = {
     "google": "caffe",
     "google.protobuf": "caffe",
     "huggingface_hub": "hub",
+    "gradio": "app",
     "jsonargparse": "train",
     "kornia": "peers",
     "lightning": "train",
@@ -42,6 +44,7 @@ EXTRAS = {
     "rankseg": "peers",
     "ray": "ray",
     "scipy": "data",
+    "starlette": "app",
     "tensorboard": "train",
     "torchvision": "train",
 }

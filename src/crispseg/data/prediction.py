@@ -12,7 +12,7 @@ from torch import Tensor
 
 from crispseg.data.arrays import loaded
 from crispseg.data.files import check_readable
-from crispseg.data.labels import LABEL_SUFFIXES, read_labels
+from crispseg.data.labels import LABEL_SUFFIXES, default_palette, read_labels
 from crispseg.errors import InputError
 from crispseg.writing import written_whole
 
@@ -67,6 +67,13 @@ class Prediction:
         scores = torch.zeros(len(classes), *channel.shape, device=labels.device).scatter_(0, channel[None], 1)
         return cls(scores, "probabilities", tuple(classes.tolist()), palette, from_scores=False)
 
+    @property
+    def written_palette(self) -> tuple[int, ...] | None:
+        """Colours for a label map that is written of it: its own; a default for scores; None for greyscale."""
+        if self.palette is None and self.from_scores and max(self.classes) < 256:
+            return default_palette()
+        return self.palette
+
     def labels(self, scores: Tensor) -> Tensor:
         """The most likely label of every pixel, for (C, H, W) scores of these channels, as (H, W) int64.
 
@@ -106,10 +113,27 @@ def read_prediction(path: Path, kind: ScoreKind = "logits") -> Prediction:
 
 
 def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
-    """Write (C, H, W) scores of the kind and classes of a prediction as safetensors, whole or not at all."""
-    metadata = {"kind": prediction.kind, "classes": " ".join(map(str, prediction.classes))}
+    """Write (C, H, W) scores of a prediction, whole or not at all.
+
+    Args:
+        path: Ends in `.safetensors`, which keeps kind and classes, or in `.npy` or `.npz`, which hold numbers alone.
+        scores: Of the kind and classes of the prediction.
+        prediction: Says what they are.
+
+    Raises:
+        InputError: If the ending is another, or the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SCORE_SUFFIXES:
+        raise InputError(f"scores {path}: unknown ending; expected one of {', '.join(SCORE_SUFFIXES)}")
     with written_whole(path) as temporary:
-        save_file({"scores": scores.contiguous()}, temporary, metadata=metadata)
+        if suffix == ".safetensors":
+            metadata = {"kind": prediction.kind, "classes": " ".join(map(str, prediction.classes))}
+            save_file({"scores": scores.contiguous()}, temporary, metadata=metadata)
+        elif suffix == ".npz":
+            np.savez(temporary, scores=scores.numpy())
+        else:
+            np.save(temporary, scores.numpy())
 
 
 def _from_labels(path: Path) -> Prediction:

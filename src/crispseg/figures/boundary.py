@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from crispseg.checks import check_pixel
 from crispseg.figures.contours import add_contours
 from crispseg.figures.page import (
     CAPTION,
@@ -13,7 +14,6 @@ from crispseg.figures.page import (
     Place,
     add_caption,
     add_panel,
-    check_pixel,
     house_style,
     new_figure,
 )

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
-from crispseg.checks import check_count
+from crispseg.checks import check_count, check_pixel
 from crispseg.cues import RGBCue
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.errors import InputError
@@ -23,15 +23,12 @@ from crispseg.figures.page import (
     Place,
     add_caption,
     add_panel,
-    check_pixel,
     house_style,
     new_figure,
 )
-from crispseg.ops import affinity, local_filter
+from crispseg.inference.masks import contributions, principal_components
+from crispseg.ops import affinity
 from crispseg.window import Window
-
-_CLIPPED = 0.01
-"""Share of the pixels that may be darker or lighter than a principal component is drawn."""
 
 _LINE = 0.07
 """Height of a number, as a share of the image's."""
@@ -98,29 +95,9 @@ def compute_masks(
     return Masks(
         pixels=chosen,
         components=principal_components(embedding[0]),
-        learned=_masks(weights, window, chosen, iterations),
-        colour=_masks(by_colour, window, chosen, iterations),
+        learned=contributions(weights, window, chosen, iterations),
+        colour=contributions(by_colour, window, chosen, iterations),
     )
-
-
-def principal_components(embedding: Tensor) -> Tensor:
-    """(D, H, W) embedding to the (3, H, W) uint8 of its three principal components over all pixels.
-
-    Each is stretched to the whole range, but for a hundredth of the pixels at both ends. Missing ones are grey.
-    """
-    values = embedding.double().flatten(1)
-    values = values - values.mean(1, keepdim=True)
-    vectors = torch.linalg.eigh(values @ values.T).eigenvectors.flip(1)[:, :3]
-    # An eigenvector has no sign of its own: its largest entry is made positive, so that the colours do not change.
-    largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
-    components = (vectors * largest.sign()).T @ values
-    ordered = components.sort(1).values
-    last = ordered.shape[1] - 1
-    low, high = (ordered[:, round(share * last)][:, None] for share in (_CLIPPED, 1 - _CLIPPED))
-    stretched = torch.full((3, values.shape[1]), 0.5, dtype=torch.float64)
-    spread = (high - low).clamp(min=torch.finfo(torch.float64).tiny)
-    stretched[: len(components)] = ((components - low) / spread).clamp(0, 1).cpu()
-    return (255 * stretched).round().to(torch.uint8).reshape(3, *embedding.shape[1:])
 
 
 def _choose(distance: Tensor, count: int, apart: int) -> tuple[tuple[int, int], ...]:
@@ -136,17 +113,6 @@ def _choose(distance: Tensor, count: int, apart: int) -> tuple[tuple[int, int], 
         chosen.append((x, y))
         inside[max(y - apart, 0) : y + apart + 1, max(x - apart, 0) : x + apart + 1] = -torch.inf
     return tuple(chosen)
-
-
-def _masks(weights: Tensor, window: Window, pixels: Sequence[tuple[int, int]], iterations: int) -> Tensor:
-    """(pixels, H, W): the derivative of each pixel's filtered score by all scores, which is linear in them."""
-    scores = weights.new_zeros(1, len(pixels), *weights.shape[-2:]).requires_grad_()
-    columns, rows = zip(*pixels, strict=True)
-    with torch.enable_grad():
-        filtered = local_filter(scores, weights, window, iterations=iterations)
-        picked = filtered[0, torch.arange(len(pixels)), torch.tensor(rows), torch.tensor(columns)].sum()
-    (shares,) = torch.autograd.grad(picked, scores)
-    return (shares[0] / shares[0].amax((1, 2), keepdim=True)).cpu()
 
 
 @house_style()

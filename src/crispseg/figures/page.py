@@ -102,17 +102,6 @@ def add_caption(figure: Figure, place: Place, text: str) -> None:
     figure.text(middle / width, 1 - (place.top - 0.045) / height, text, ha="center", va="baseline")
 
 
-def check_pixel(pixel: tuple[int, int], image: Tensor) -> None:
-    """Refuse an x, y that is not in a (3, H, W) image.
-
-    Raises:
-        InputError: If it is not.
-    """
-    (x, y), (height, width) = pixel, image.shape[-2:]
-    if not (0 <= x < width and 0 <= y < height):
-        raise InputError(f"pixel {x},{y} lies outside the image; expected x below {width} and y below {height}")
-
-
 def check_output(path: Path) -> None:
     """Refuse, before any work, a file that `write_figure` could not write.
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from torch import Tensor
 
 from crispseg.data import Prediction, write_labels, write_scores
-from crispseg.data.labels import default_palette
 from crispseg.errors import InputError
 from crispseg.inference.jobs import Job
 from crispseg.inference.one_image import Sharpened
@@ -56,9 +55,7 @@ class Outputs:
             OutputError: If a file cannot be written.
         """
         files = self.files(name)
-        palette = prediction.palette
-        if palette is None and prediction.from_scores and max(prediction.classes) < 256:
-            palette = default_palette()
+        palette = prediction.written_palette
         write_labels(files["labels"], result.after, palette)
         if self.pictures:
             picture = before_after(image, result.before, result.after, palette)

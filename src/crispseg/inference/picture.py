@@ -70,7 +70,7 @@ def label_colours(palette: tuple[int, ...] | None, highest: int) -> Tensor:
 
 def overlay(image: Tensor, labels: Tensor, colours: Tensor) -> Tensor:
     """(3, H, W) uint8 image, tinted by the colours of its (H, W) labels."""
-    tint = colours[labels].permute(2, 0, 1)
+    tint = colours.T.contiguous()[:, labels]  # plane by plane, as the image lies
     return ((1 - _OPACITY) * image + _OPACITY * tint).round().to(torch.uint8)
 
 

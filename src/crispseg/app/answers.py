@@ -1,0 +1,157 @@
+"""What the page shows after each event, worked out from the visitor's session, and the files that it gives away."""
+
+import html
+import re
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+from torch import Tensor
+
+from crispseg.app import views
+from crispseg.app.page import PICK, Page
+from crispseg.app.recipe import Recipe
+from crispseg.app.session import Session
+from crispseg.app.settings import Settings
+from crispseg.data import write_labels, write_scores
+from crispseg.errors import InputError, one_line, ran_out_of_memory
+from crispseg.inference.one_image import Sharpened
+from crispseg.writing import written_whole
+
+Update = dict[Any, Any]
+"""What becomes of parts of the page, by part."""
+
+
+def shown(page: Page, session: Session, settings: Settings, view: str, device: str) -> Update:
+    """The results of a session.
+
+    Raises:
+        InputError: If they cannot be worked out.
+    """
+    if not session.desk.complete:
+        return _waiting(page, session)
+    results, result, inputs = page.results, session.sharpen(settings), session.desk.inputs
+    recipe = Recipe(inputs, settings, device)
+    picture = views.marked(_picture(session, settings, view), views.Scale(*inputs.size), session.desk.pixel)
+    return {
+        results.message: views.summary(result, inputs.size, len(inputs.prediction.classes)),
+        results.slider: (str(_before(session, result)), str(_labels_picture(session, result.after))),
+        results.picture: str(views.write_picture(picture, session.desk.folder)),
+        results.tiles: _tiles(session, settings),
+        results.command: recipe.command_line(),
+        results.python: recipe.python_lines(),
+        results.labels: gr.Button(interactive=True),
+        results.scores: gr.Button(interactive=recipe.scores_name is not None),
+        results.sample: gr.Button(visible=session.desk.sample is not None),
+    }
+
+
+def nothing(page: Page, message: str) -> Update:
+    """Empty results, and why."""
+    results = page.results
+    emptied: Update = dict.fromkeys((results.slider, results.picture, results.command, results.python))
+    disabled = {button: gr.Button(interactive=False) for button in (results.labels, results.scores)}
+    told = {results.message: message, results.tiles: PICK, results.sample: gr.Button(visible=False)}
+    return emptied | disabled | told
+
+
+def complaint(error: Exception, folder: Path) -> str:
+    """What is wrong, as HTML, with files by their names alone; an error that is ours is raised again.
+
+    Args:
+        error: What came up.
+        folder: Where uploads lie, which is nobody's concern.
+    """
+    if isinstance(error, InputError):
+        text = one_line(error)
+    elif ran_out_of_memory(error):
+        text = "out of memory; take a smaller image or window"
+    else:
+        raise error
+    text = re.sub(re.escape(str(folder)) + r"(?:[/\\][^/\\]+)?[/\\]", "", text)
+    return f'<div class="wrong" role="alert">{html.escape(text)}</div>'
+
+
+def write_label_map(session: Session, settings: Settings) -> Path:
+    """Write the sharpened label map.
+
+    Raises:
+        InputError: If there is none, or it cannot be written.
+    """
+    result, prediction = session.sharpen(settings), session.desk.inputs.prediction
+    path = _fresh_folder(session) / Recipe(session.desk.inputs, settings).labels_name
+    write_labels(path, result.after, prediction.written_palette)
+    return path
+
+
+def write_sharp_scores(session: Session, settings: Settings) -> Path:
+    """Write the sharpened scores, in the format that the prediction came in.
+
+    Raises:
+        InputError: If the prediction has none, or they cannot be written.
+    """
+    result, name = session.sharpen(settings), Recipe(session.desk.inputs, settings).scores_name
+    if name is None:
+        raise InputError("the prediction was a label map and has no scores; download the label map")
+    path = _fresh_folder(session) / name
+    write_scores(path, result.scores, session.desk.inputs.prediction)
+    return path
+
+
+def write_inputs(session: Session, settings: Settings) -> Path:
+    """Write an archive of the files that the result was made of, as the command line names them.
+
+    Raises:
+        InputError: If there are none, or it cannot be written.
+    """
+    path = _fresh_folder(session) / f"{session.desk.inputs.image_file.stem}.zip"
+    with written_whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, file in Recipe(session.desk.inputs, settings).files().items():
+            archive.write(file, name)
+    return path
+
+
+def _waiting(page: Page, session: Session) -> Update:
+    if session.desk.image is None:
+        return nothing(page, "Now drop the image.")
+    picture = views.write_picture(views.picture(session.desk.image), session.desk.folder)
+    return nothing(page, "Now drop its prediction.") | {page.results.picture: str(picture)}
+
+
+def _before(session: Session, result: Sharpened) -> Path:
+    """The picture of the labels before, which no control changes."""
+    kept = session.before_picture
+    if kept is None or kept[0] is not result.before or not kept[1].exists():
+        kept = session.before_picture = result.before, _labels_picture(session, result.before)
+    return kept[1]
+
+
+def _labels_picture(session: Session, labels: Tensor) -> Path:
+    image, prediction = session.desk.inputs.image, session.desk.inputs.prediction
+    return views.write_picture(views.labels_over(image, labels, prediction.palette), session.desk.folder)
+
+
+def _picture(session: Session, settings: Settings, view: str) -> Image.Image:
+    """The picture that is clicked, by its name in `page.VIEWS`."""
+    image = session.desk.inputs.image
+    match view:
+        case "image":
+            return views.picture(image)
+        case "embedding":
+            return views.picture(session.embedding(settings))
+    return views.changed_pixels(image, session.sharpen(settings))
+
+
+def _tiles(session: Session, settings: Settings) -> str:
+    if session.desk.pixel is None:
+        return PICK
+    masks = session.masks(session.desk.pixel, settings)
+    return views.pixel_tiles(session.desk.inputs.image, session.embedding(settings), masks)
+
+
+def _fresh_folder(session: Session) -> Path:
+    """So that no browser takes one download for another of the same name."""
+    return Path(tempfile.mkdtemp(dir=session.desk.folder))

@@ -1,0 +1,111 @@
+"""A door before the server: what a page has no need of is refused, and the browser asks nobody else for anything."""
+
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_HEADERS = (
+    (
+        b"content-security-policy",
+        b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; object-src 'none'; base-uri 'self'; "
+        b"form-action 'self'; frame-ancestors 'self'",
+    ),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+"""With these a browser loads scripts, fonts and pictures from this server and from nowhere else."""
+
+_FETCHING = ("/proxy=", "file=http:", "file=https:", "file/http:", "file/https:")
+"""Addresses at which Gradio would fetch something elsewhere on behalf of whoever asks."""
+
+_LONGEST_MESSAGE = 1_000_000
+"""Bytes of a message that is no upload: the state of the controls, which is a few hundred."""
+
+
+class Guard:
+    """Middleware that makes a Gradio server keep to itself.
+
+    Gradio fetches files by their address, for the browser and for what a message names as an uploaded file. Both are
+    refused, and so is a message that is too long to be one of the page.
+
+    Args:
+        app: What is guarded.
+    """
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or hand it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif any(part in scope["path"].lower() for part in _FETCHING):
+            await _refuse(send, 403, "this server fetches nothing from elsewhere")
+        elif scope["method"] == "POST" and not scope["path"].rstrip("/").endswith("/upload"):
+            await self._pass_message(scope, receive, send)
+        else:
+            await self._app(scope, receive, _with_headers(send))
+
+    async def _pass_message(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+            if len(body) > _LONGEST_MESSAGE:
+                await _refuse(send, 413, "this message is longer than the page's are; files go to the upload")
+                return
+        if _names_address(body):
+            await _refuse(send, 403, "this server fetches nothing from elsewhere; upload the file")
+            return
+        await self._app(scope, _replay(body, receive), _with_headers(send))
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """What was read, once more; then whatever follows."""
+    pending = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return again
+
+
+def _with_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *_HEADERS]
+        await send(message)
+
+    return send_with_headers
+
+
+async def _refuse(send: Send, status: int, reason: str) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), *_HEADERS]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": reason.encode()})
+
+
+def _names_address(body: bytes) -> bool:
+    """Whether a JSON message gives an address in place of the path of an uploaded file."""
+    try:
+        waiting = [json.loads(body)]
+    except (ValueError, RecursionError):
+        return False  # no message that Gradio understands
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            path = value.get("path")
+            if isinstance(path, str) and path.strip().lower().startswith(("http:", "https:")):
+                return True
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    return False

@@ -1,0 +1,149 @@
+"""What a page takes from strangers: files are looked at by their headers before anything is decoded."""
+
+import math
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from crispseg.checks import check_positive
+from crispseg.data import Prediction, ScoreKind, read_boundary, read_image, read_labels, read_prediction
+from crispseg.data.image import opened
+from crispseg.data.labels import LABEL_SUFFIXES
+from crispseg.data.prediction import PREDICTION_SUFFIXES
+from crispseg.errors import InputError
+from crispseg.window import Window
+
+_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF", "WEBP", "GIF")
+"""What Pillow may decode: some of its other formats start programs."""
+
+_CHANNELS = 16
+"""Classes that scores of the largest image may have; smaller images may have more."""
+
+_NEIGHBOURS = Window(9).count
+"""Neighbours that the largest image may have; smaller images may have more."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a session takes.
+
+    Args:
+        upload_mb: Largest file, in megabytes.
+        megapixels: Largest image, in megapixels.
+
+    Raises:
+        InputError: If one is not above 0.
+    """
+
+    upload_mb: float = 50
+    megapixels: float = 16
+
+    def __post_init__(self) -> None:
+        check_positive("largest upload", self.upload_mb)
+        check_positive("megapixels", self.megapixels)
+
+    @property
+    def upload_bytes(self) -> int:
+        """Largest file, in bytes."""
+        return round(self.upload_mb * 1_000_000)
+
+    def read_image(self, path: Path) -> Tensor:
+        """`crispseg.data.read_image`, within the limits.
+
+        Raises:
+            InputError: If the file is too large, has too many pixels, or cannot be read.
+        """
+        self._check_picture(path, "image")
+        return read_image(path)
+
+    def read_prediction(self, path: Path, kind: ScoreKind) -> Prediction:
+        """`crispseg.data.read_prediction`, within the limits.
+
+        Raises:
+            InputError: If the file is too large, holds too many numbers, or cannot be read.
+        """
+        suffix = path.suffix.lower()
+        if suffix not in PREDICTION_SUFFIXES:
+            raise InputError(f"prediction {path}: unknown ending; expected one of {', '.join(PREDICTION_SUFFIXES)}")
+        if suffix in LABEL_SUFFIXES:
+            self._check_picture(path, "prediction")
+            labels = read_labels(path).labels
+            self._check_numbers(path, len(torch.unique(labels)) * labels.numel())
+        else:
+            self._check_size(path, "prediction")
+            self._check_numbers(path, _unpacked_bytes(path) // 4)
+        return read_prediction(path, kind)
+
+    def read_boundary(self, path: Path) -> Tensor:
+        """`crispseg.data.read_boundary`, within the limits.
+
+        Raises:
+            InputError: If the file is too large, has too many pixels, or cannot be read.
+        """
+        if path.suffix.lower() == ".npy":
+            self._check_size(path, "boundary map")
+        else:
+            self._check_picture(path, "boundary map")
+        return read_boundary(path)
+
+    def check_work(self, classes: int, window: Window, size: tuple[int, int]) -> None:
+        """Refuse what would take more memory than the largest image does with a window of 9×9.
+
+        Raises:
+            InputError: If there are too many classes or neighbours for an image of that size.
+        """
+        pixels, most = math.prod(size), self.megapixels * 1e6
+        if classes * pixels > _CHANNELS * most:
+            raise InputError(
+                f"{classes} classes for {size[1]}×{size[0]} pixels are too many for this page; expected at most "
+                f"{_CHANNELS * most / pixels:.0f}: take a smaller image, or crispseg sharpen"
+            )
+        if window.count * pixels > _NEIGHBOURS * most:
+            raise InputError(
+                f"a window of {window.size} is too large for {size[1]}×{size[0]} pixels on this page; expected at most "
+                f"{_largest_odd(math.sqrt(_NEIGHBOURS * most / pixels))}, perhaps with a larger dilation"
+            )
+
+    def _check_size(self, path: Path, what: str) -> None:
+        if path.is_file() and path.stat().st_size > self.upload_bytes:
+            raise InputError(
+                f"{what} {path}: {path.stat().st_size / 1e6:.1f} MB; expected at most {self.upload_mb:g} MB: make it "
+                "smaller, or start the page with a larger --max-upload"
+            )
+
+    def _check_picture(self, path: Path, what: str) -> None:
+        self._check_size(path, what)
+        with opened(path, what) as picture:
+            width, height = picture.size
+            if picture.format not in _FORMATS:
+                raise InputError(f"{what} {path}: is {picture.format}; expected PNG, JPEG, BMP, TIFF, WebP or GIF")
+        if width * height > self.megapixels * 1e6:
+            raise InputError(
+                f"{what} {path}: {width}×{height} pixels; expected at most {self.megapixels:g} megapixels: cut it into "
+                "tiles, or start the page with a larger --max-pixels"
+            )
+
+    def _check_numbers(self, path: Path, numbers: int) -> None:
+        most = _CHANNELS * self.megapixels * 1e6
+        if numbers > most:
+            raise InputError(
+                f"prediction {path}: holds {numbers} numbers when unpacked; expected at most {most:.0f}: give scores "
+                "of a lower resolution"
+            )
+
+
+def _unpacked_bytes(path: Path) -> int:
+    """What an archive holds when unpacked, as it says itself; nothing for any other file, which is what it is."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError):
+        return 0  # its reader says what is wrong
+
+
+def _largest_odd(value: float) -> int:
+    whole = math.floor(value)
+    return whole if whole % 2 else whole - 1

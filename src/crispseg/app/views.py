@@ -1,0 +1,180 @@
+"""What the page shows of a result, as pictures no larger than a screen."""
+
+import base64
+import html
+import io
+import math
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from crispseg.app.session import PixelMasks
+from crispseg.inference.one_image import Sharpened
+from crispseg.inference.picture import label_colours, overlay
+from crispseg.window import Window
+
+_LONGEST = 1280
+"""Pixels of the longest side of a picture: what a page shows; a click on it still finds its pixel."""
+
+_SHORTEST = 480
+"""Pixels that the longest side of a picture has at least: smaller ones the page would not enlarge."""
+
+_SMALLEST_PATCH = 41
+
+_RING = 7
+"""Radius of the ring around a pixel, in pixels of the picture."""
+
+_CHANGED = (232, 62, 140)
+_UNCHANGED = 0.35
+"""Contrast that is left of the image where nothing changed."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From pixels of an image to pixels of the picture that is shown of it.
+
+    Args:
+        height: Of the image.
+        width: Of the image.
+
+    Example:
+        >>> Scale(2560, 1280).shown
+        (640, 1280)
+        >>> Scale(2560, 1280).pixel((639, 3))
+        (1279, 7)
+        >>> Scale(100, 120).shown
+        (480, 400)
+    """
+
+    height: int
+    width: int
+
+    @property
+    def image(self) -> tuple[int, int]:
+        """Width and height of the image."""
+        return self.width, self.height
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        longest = max(self.height, self.width)
+        factor = _LONGEST / longest if longest > _LONGEST else math.ceil(_SHORTEST / longest)
+        return max(round(self.width * factor), 1), max(round(self.height * factor), 1)
+
+    def pixel(self, clicked: tuple[int, int]) -> tuple[int, int]:
+        """x, y in the image of the middle of an x, y in the picture; the nearest within it."""
+        places = zip(clicked, self.shown, self.image, strict=True)
+        x, y = (min(max((2 * at + 1) * side // (2 * shown), 0), side - 1) for at, shown, side in places)
+        return x, y
+
+
+def picture(pixels: Tensor) -> Image.Image:
+    """(3, H, W) uint8 as a picture that is no larger than a screen, and large enough to look at."""
+    image = Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()))
+    shown = Scale(pixels.shape[-2], pixels.shape[-1]).shown
+    return image if image.size == shown else image.resize(shown, Image.Resampling.BOX)  # enlarged, pixels stay squares
+
+
+def labels_over(image: Tensor, labels: Tensor, palette: tuple[int, ...] | None) -> Image.Image:
+    """The (3, H, W) image, tinted by the colours of its labels."""
+    return picture(overlay(image, labels, label_colours(palette, int(labels.max()))))
+
+
+def changed_pixels(image: Tensor, result: Sharpened) -> Image.Image:
+    """Where the label changed, over the (3, H, W) image in pale grey."""
+    grey = (image.sum(0, dtype=torch.float32) * (_UNCHANGED / 3) + 255 * (1 - _UNCHANGED)).to(torch.uint8)
+    marked = torch.tensor(_CHANGED, dtype=torch.uint8)[:, None, None]
+    return picture(torch.where(result.before != result.after, marked, grey))
+
+
+def write_picture(shown: Image.Image, folder: Path) -> Path:
+    """Write a picture for the page, which is looked at once: in little time rather than in few bytes."""
+    handle, name = tempfile.mkstemp(suffix=".png", dir=folder)
+    with os.fdopen(handle, "wb") as file:
+        shown.save(file, format="PNG", compress_level=1)
+    return Path(name)
+
+
+def marked(shown: Image.Image, scale: Scale, pixel: tuple[int, int] | None) -> Image.Image:
+    """A picture with a ring around the place of an x, y of its image."""
+    if pixel is None:
+        return shown
+    x, y = ((at + 0.5) * side / whole for at, side, whole in zip(pixel, shown.size, scale.image, strict=True))
+    ringed = shown.copy()
+    pen = ImageDraw.Draw(ringed)
+    for colour, width in (("black", 4), ("white", 2)):
+        pen.ellipse((x - _RING, y - _RING, x + _RING, y + _RING), outline=colour, width=width)
+    return ringed
+
+
+def pixel_tiles(image: Tensor, embedding: Tensor, masks: PixelMasks) -> str:
+    """The square around a pixel four times, as HTML: image, embedding, mask in the window, and after all passes.
+
+    Args:
+        image: (3, H, W) uint8.
+        embedding: (3, H, W) uint8.
+        masks: Of a pixel. Its window is outlined, and the square twice as wide or more.
+    """
+    window, passes = masks.settings.window, masks.settings.iterations
+    side = max(4 * window.radius + 1, _SMALLEST_PATCH)
+    tiles = (
+        ("image", image),
+        ("embedding", embedding),
+        ("mask, one pass", _grey(masks.one_pass)),
+        (f"mask, all {passes}", _grey(masks.all_passes)),
+    )
+    drawn = (_tile(caption, _patch(pixels, masks.pixel, side), masks.pixel, window) for caption, pixels in tiles)
+    return f'<div class="tiles">{"".join(drawn)}</div>'
+
+
+def _grey(mask: Tensor) -> Tensor:
+    """(H, W) in [0, 1] as (3, H, W) uint8."""
+    return (255 * mask.clamp(0, 1)).round().to(torch.uint8).expand(3, -1, -1)
+
+
+def _patch(pixels: Tensor, pixel: tuple[int, int], side: int) -> Tensor:
+    """(3, side, side) around x, y; light grey beyond the image."""
+    (x, y), reach = pixel, side // 2
+    padded = F.pad(pixels, (reach, reach, reach, reach), value=211)
+    return padded[:, y : y + side, x : x + side]
+
+
+def _tile(caption: str, patch: Tensor, pixel: tuple[int, int], window: Window) -> str:
+    """A patch as an inline picture, with the window and its middle outlined."""
+    side, wide = patch.shape[-1], 2 * window.radius + 1
+    start = (side - wide) / 2
+    described = html.escape(f"{caption} around pixel {pixel[0]}, {pixel[1]}")
+    marks = "".join(
+        f'<rect x="{at:g}" y="{at:g}" width="{length}" height="{length}" class="{kind}"/>'
+        for kind in ("under", "over")
+        for at, length in ((start, wide), ((side - 1) / 2, 1))
+    )
+    return (
+        f'<figure><svg viewBox="0 0 {side} {side}" role="img" aria-label="{described}">'
+        f'<image href="{_data_url(patch)}" width="{side}" height="{side}"/>{marks}</svg>'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )
+
+
+def _data_url(pixels: Tensor) -> str:
+    content = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())).save(content, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
+
+
+def summary(result: Sharpened, size: tuple[int, int], classes: int) -> str:
+    """One line on a result, as HTML: the share of changed pixels, time, and what it was made of."""
+    changed = result.before != result.after
+    share, count = 100 * float(changed.double().mean()), int(changed.sum())
+    height, width = size
+    return (
+        f"<b>{share:.2f} %</b> of the pixels changed ({count:,} of {math.prod(size):,}) · "
+        f"{1000 * result.seconds:.0f} ms · {width} × {height} pixels, {classes} classes"
+    )

@@ -1,0 +1,65 @@
+"""What the filter mixes into single pixels, and an embedding as colours: the maths of the paper's figure 2."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from crispseg.ops import local_filter
+from crispseg.window import Window
+
+_CLIPPED = 0.01
+"""Share of the pixels that may be darker or lighter than a principal component is drawn."""
+
+_AT_ONCE = 1 << 20
+"""Pixels that are looked at in float64 at a time."""
+
+
+def contributions(weights: Tensor, window: Window, pixels: Sequence[tuple[int, int]], iterations: int) -> Tensor:
+    """How much every pixel contributes to the filtered score of single ones.
+
+    That is the derivative of each one's filtered score by all scores, which is exact, the filter being linear in them.
+
+    Args:
+        weights: (1, K, H, W) of the window.
+        window: The neighbours.
+        pixels: x, y of each.
+        iterations: Passes of the filter. One gives the weights of the window (eq. 3).
+
+    Returns:
+        (pixels, H, W) on the CPU; the most of each is 1.
+
+    Example:
+        >>> contributions(torch.ones(1, 9, 1, 4), Window(3), [(0, 0)], iterations=1)
+        tensor([[[1., 1., 0., 0.]]])
+    """
+    scores = weights.new_zeros(1, len(pixels), *weights.shape[-2:]).requires_grad_()
+    columns, rows = zip(*pixels, strict=True)
+    with torch.enable_grad():
+        filtered = local_filter(scores, weights, window, iterations=iterations)
+        picked = filtered[0, torch.arange(len(pixels)), torch.tensor(rows), torch.tensor(columns)].sum()
+    (shares,) = torch.autograd.grad(picked, scores)
+    return (shares[0] / shares[0].amax((1, 2), keepdim=True)).cpu()
+
+
+def principal_components(embedding: Tensor) -> Tensor:
+    """(D, H, W) embedding to the (3, H, W) uint8 of its three principal components over all pixels.
+
+    Each is stretched to the whole range, but for a hundredth of the pixels at both ends. Missing ones are grey.
+    """
+    pixels = embedding.flatten(1)
+    mean = pixels.mean(1, dtype=torch.float64)[:, None]
+    chunks = torch.split(pixels, _AT_ONCE, dim=1)  # all of a large image in float64 would be twice its embedding
+    scatter = torch.stack([(chunk - mean) @ (chunk - mean).T for chunk in chunks]).sum(0)
+    vectors = torch.linalg.eigh(scatter).eigenvectors.flip(1)[:, :3]
+    # An eigenvector has no sign of its own: its largest entry is made positive, so that the colours do not change.
+    largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
+    directions = (vectors * largest.sign()).T
+    components = torch.cat([directions @ (chunk - mean) for chunk in chunks], dim=1)
+    ordered = components.sort(1).values
+    last = ordered.shape[1] - 1
+    low, high = (ordered[:, round(share * last)][:, None] for share in (_CLIPPED, 1 - _CLIPPED))
+    stretched = torch.full((3, pixels.shape[1]), 0.5, dtype=torch.float64)
+    spread = (high - low).clamp(min=torch.finfo(torch.float64).tiny)
+    stretched[: len(components)] = ((components - low) / spread).clamp(0, 1).cpu()
+    return (255 * stretched).round().to(torch.uint8).reshape(3, *embedding.shape[1:])

@@ -1,0 +1,220 @@
+"""The page in a browser, used as a person would."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import Browser, Download, Page, expect
+
+from crispseg.data import read_labels, read_prediction
+from tests.app.conftest import Given
+from tests.app.test_limits import write_bomb
+
+expect.set_options(timeout=60_000)
+
+
+@pytest.fixture
+def page(browser: Browser, address: str, tmp_path: Path) -> Iterator[Page]:
+    """The page after it has opened with its sample. Whatever it asks for elsewhere would fail the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    asked: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(address)
+    expect(page.locator("#message")).to_contain_text("480 × 360 pixels, 11 classes")
+    yield page
+    page.screenshot(path=tmp_path / "last.png")
+    assert errors == []
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+    context.close()
+
+
+def drop(page: Page, where: str, file: Path) -> None:
+    """Drop a file, in the place of one that lies there already."""
+    place = page.locator(f"#{where}")
+    expect(place.locator("input[type=file], button[aria-label=Clear]").first).to_be_attached()
+    if place.get_by_label("Clear").count():
+        place.get_by_label("Clear").first.click()
+    place.locator("input[type=file]").set_input_files(file)
+
+
+def load(page: Page, given: Given, prediction: Path) -> None:
+    """Drop an image, then its prediction."""
+    drop(page, "image", given.image)
+    expect(page.locator("#message")).to_contain_text("Now drop its prediction.")
+    drop(page, "prediction", prediction)
+    expect(page.locator("#message")).to_contain_text("64 × 48 pixels")
+
+
+def set_number(page: Page, control: str, value: float) -> None:
+    number = page.locator(f"#{control} input[type=number]")
+    number.fill(str(value))
+    number.press("Enter")
+
+
+def choose_cue(page: Page, title: str) -> None:
+    page.locator("#cue input").click()
+    page.get_by_role("option", name=title, exact=True).click()
+
+
+def take(page: Page, button: str) -> Download:
+    with page.expect_download() as download:
+        page.locator(f"#take-{button}").click()
+    return download.value
+
+
+def code(page: Page, tab: str, block: str) -> str:
+    page.get_by_role("tab", name=tab).click()
+    return "\n".join(page.locator(f"#{block} .cm-line").all_inner_texts())
+
+
+def test_a_person_sharpens_an_image_and_takes_the_result_away(page: Page, given: Given, tmp_path: Path) -> None:
+    load(page, given, given.scores)
+    choose_cue(page, "colours")
+    expect(page.locator("#hardness input[type=number]")).to_have_value("40")
+    expect(page.locator("#command")).to_contain_text("--cue rgb")
+    set_number(page, "hardness", 12.5)
+    expect(page.locator("#command")).to_contain_text("--hardness 12.5 --iterations 1")
+    page.locator("#passes input[type=range]").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#command")).to_contain_text("--iterations 2")
+    labels, scores = tmp_path / "labels.png", tmp_path / "scores.npz"
+    for button, path, name in (("labels", labels, "scene0_crisp.png"), ("scores", scores, "scene0_crisp.npz")):
+        download = take(page, button)
+        assert download.suggested_filename == name
+        download.save_as(path)
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    for file in (given.image, given.scores):
+        (desk / file.name).write_bytes(file.read_bytes())
+    command, lines = code(page, "Command line", "command"), code(page, "Python", "python")
+    assert command.startswith("crispseg sharpen scene0.png")
+    main = f'crispseg() {{ "{sys.executable}" -c "import crispseg.cli.main as m; m.entry_point()" "$@"; }}'
+    subprocess.run(["bash", "-c", f"{main}\n{command}"], cwd=desk, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", lines], cwd=desk, check=True)
+    given_away = labels.read_bytes()
+    assert (desk / "crisp" / "scene0.png").read_bytes() == given_away
+    assert (desk / "scene0_crisp.png").read_bytes() == given_away
+    assert (desk / "scene0_crisp.npz").read_bytes() == scores.read_bytes()
+    saved = read_prediction(desk / "crisp" / "scores" / "scene0.safetensors").scores
+    assert torch.equal(saved, torch.from_numpy(np.load(scores)["scores"]))
+
+
+def test_a_click_shows_the_pixel_and_its_masks(page: Page, given: Given) -> None:
+    load(page, given, given.labels)
+    choose_cue(page, "colours")
+    expect(page.locator("#command")).to_contain_text("--cue rgb")
+    picture = page.locator("#picture img")
+    box = picture.bounding_box()
+    assert box is not None
+    wide = min(box["width"], box["height"] * 64 / 48)  # the picture lies in the middle of its frame
+    left, top = (box["width"] - wide) / 2, (box["height"] - wide * 48 / 64) / 2
+    scale = wide / 64
+    picture.click(position={"x": left + 40.5 * scale, "y": top + 10.5 * scale})
+    tiles = page.locator("#tiles svg")
+    expect(tiles).to_have_count(4)
+    expect(tiles.first).to_have_attribute("aria-label", "image around pixel 40, 10")
+    masks = page.locator("#tiles svg >> nth=3").inner_html()
+    set_number(page, "passes", 5)
+    expect(page.locator("#tiles")).to_contain_text("mask, all 5")
+    assert page.locator("#tiles svg >> nth=3").inner_html() != masks
+    before = picture.get_attribute("src")
+    page.locator("#view").get_by_text("embedding").click()
+    expect(picture).not_to_have_attribute("src", str(before))
+
+
+def test_the_slider_shows_before_and_after(page: Page, tmp_path: Path) -> None:
+    slider = page.locator("#slider")
+    box = slider.bounding_box()
+    assert box is not None
+    handle = slider.locator("[data-testid=slider] .inner, [data-testid=slider]").first
+    shots = []
+    for share in (0.98, 0.02):
+        middle = handle.bounding_box()
+        assert middle is not None
+        page.mouse.move(middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2, steps=4)
+        page.mouse.up()
+        path = tmp_path / f"{share}.png"
+        slider.screenshot(path=path)
+        shots.append(np.asarray(Image.open(path).convert("RGB")).astype(int))
+    differing = (np.abs(shots[0] - shots[1]).max(-1) > 40).mean()
+    assert 0.005 < differing < 0.2  # what sharpening changed, and the handle
+
+
+def test_wrong_files_get_a_word_and_the_page_goes_on(page: Page, given: Given, tmp_path: Path) -> None:
+    wrong = page.locator("#message .wrong")
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(given.image.read_bytes()[:200])
+    drop(page, "image", broken)
+    expect(wrong).to_contain_text("image broken.png: damaged or truncated")
+    drop(page, "image", write_bomb(tmp_path / "bomb.png", 60_000, 60_000))
+    expect(wrong).to_contain_text("image bomb.png: too large to open safely")
+    load(page, given, given.scores)
+    drop(page, "prediction", given.image)
+    expect(wrong).to_have_text(
+        re.compile(r"label map scene0\.png: its pixels are RGB; expected an indexed or greyscale")
+    )
+    page.locator("#kind").get_by_text("probabilities").click()
+    expect(wrong).to_contain_text("said to be probabilities but runs from")
+    expect(page.locator("#kind input[value=logits]")).to_be_checked()
+    large = tmp_path / "large.npy"
+    large.write_bytes(b"\0" * 1_200_000)
+    drop(page, "prediction", large)
+    expect(page.get_by_test_id("toast-body")).to_contain_text("maximum allowed size")
+    set_number(page, "passes", 3)
+    expect(page.locator("#message")).to_contain_text("of the pixels changed")
+    expect(page.locator("#command")).to_contain_text("--iterations 3")
+
+
+def test_boundaries_come_from_a_file(page: Page, given: Given, boundary: Path) -> None:
+    load(page, given, given.scores)
+    choose_cue(page, "boundaries from a file")
+    expect(page.locator("#message .wrong")).to_contain_text("needs a boundary map of the image; drop one below the cue")
+    expect(page.locator("#take-labels")).to_be_disabled()
+    drop(page, "boundary", boundary)
+    expect(page.locator("#command")).to_contain_text("--cue contour --boundaries edges.png")
+    expect(page.locator("#take-labels")).to_be_enabled()
+
+
+def test_every_visitor_has_a_page_of_his_own(page: Page, browser: Browser, address: str, given: Given) -> None:
+    load(page, given, given.labels)
+    other = browser.new_page()
+    other.goto(address)
+    expect(other.locator("#message")).to_contain_text("480 × 360 pixels, 11 classes")
+    set_number(page, "window", 5)
+    expect(page.locator("#command")).to_contain_text("--window 5")
+    expect(page.locator("#message")).to_contain_text("64 × 48 pixels")
+    expect(other.locator("#command")).to_contain_text("street.png")
+    other.close()
+
+
+def test_the_sample_comes_with_its_files(page: Page, tmp_path: Path) -> None:
+    page.locator("#sample-fruit").click()
+    expect(page.locator("#command")).to_contain_text("fruit.png")
+    assert page.locator("#take-scores").is_disabled()
+    assert take(page, "sample").suggested_filename == "fruit.zip"
+    download = take(page, "labels")
+    download.save_as(tmp_path / "fruit.png")
+    assert read_labels(tmp_path / "fruit.png").labels.shape == (360, 480)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (375, 740)])
+def test_it_fits_the_screen(page: Page, width: int, height: int, tmp_path: Path) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_timeout(500)
+    page.screenshot(path=tmp_path / f"{width}.png", full_page=True)
+    wide, high = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    assert wide <= width
+    if width == 1280:
+        assert high <= height, "all of it on one screen"

@@ -1,0 +1,193 @@
+"""What a visitor's session works out, without a page."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from crispseg import Window
+from crispseg.app.limits import Limits
+from crispseg.app.session import Session
+from crispseg.app.settings import CHOICES, Cues, Settings
+from crispseg.cues import RGBCue
+from crispseg.data import read_image, read_prediction
+from crispseg.errors import InputError
+from crispseg.inference.masks import contributions
+from crispseg.inference.one_image import fitted_boundary, sharpen_one
+from tests.app.conftest import Given
+
+RGB = Settings.of("rgb")
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    return Session(Cues(), Limits(), tmp_path)
+
+
+@pytest.fixture
+def loaded(session: Session, given: Given) -> Session:
+    session.desk.load_image(given.image)
+    session.desk.load_prediction(given.scores, "logits")
+    return session
+
+
+@pytest.mark.parametrize("cue", CHOICES)
+def test_a_result_is_that_of_the_library_bit_for_bit(loaded: Session, given: Given, boundary: Path, cue: str) -> None:
+    loaded.desk.load_boundary(boundary)
+    settings = replace(Settings.of(cue), window=Window(5, 2), hardness=3.5, iterations=4)
+    image, edges = read_image(given.image), None
+    if cue == "contour":
+        edges = fitted_boundary(boundary, image)
+    expected = sharpen_one(settings.sharpener(Cues().get(cue)), image, read_prediction(given.scores), edges)
+    for _ in range(2):  # what was kept gives the same
+        result = loaded.sharpen(settings)
+        assert torch.equal(result.before, expected.before)
+        assert torch.equal(result.after, expected.after)
+        assert torch.equal(result.scores, expected.scores)
+        loaded.sharpen(replace(settings, hardness=1.0))
+
+
+def test_features_are_computed_once_for_an_image_and_a_cue(
+    loaded: Session, given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Size] = []
+
+    def forward(_: RGBCue, image: torch.Tensor) -> torch.Tensor:
+        seen.append(image.shape)
+        return image
+
+    monkeypatch.setattr(RGBCue, "forward", forward)
+    for hardness in (1.0, 40.0):
+        for window in (Window(3), Window(9, 2)):
+            loaded.sharpen(replace(RGB, hardness=hardness, window=window))
+    loaded.masks((3, 4), RGB)
+    loaded.embedding(RGB)
+    assert len(seen) == 1
+    loaded.desk.load_image(given.image)
+    loaded.desk.load_prediction(given.labels, "logits")
+    loaded.sharpen(RGB)
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("pixel", [(0, 0), (31, 20), (63, 47)])
+@pytest.mark.parametrize(("cue", "passes"), [("rgb", 1), ("rgb", 3), ("contour", 2)])
+def test_masks_are_the_contributions_in_the_whole_image(
+    loaded: Session, boundary: Path, pixel: tuple[int, int], cue: str, passes: int
+) -> None:
+    loaded.desk.load_boundary(boundary)
+    settings = Settings(cue, Window(3, 2), 2.0, passes)
+    masks = loaded.masks(pixel, settings)
+    if cue == "rgb":
+        features = loaded.desk.inputs.image[None].float() / 255
+    else:
+        features = torch.zeros(1, 1, 48, 64)
+        features[..., 32] = 1
+    weights = Cues().get(cue).weights(features, settings.window, 2.0)
+    for mask, count in ((masks.one_pass, 1), (masks.all_passes, passes)):
+        (expected,) = contributions(weights, settings.window, [pixel], count)
+        torch.testing.assert_close(mask, expected)
+    x, y = pixel
+    assert masks.one_pass[y, x] == masks.one_pass.max() == 1
+
+
+def test_the_embedding_of_one_map_is_grey(loaded: Session, boundary: Path) -> None:
+    loaded.desk.load_boundary(boundary)
+    shown = loaded.embedding(Settings.of("contour"))
+    assert shown.shape == (3, 48, 64)
+    assert torch.equal(shown[0], shown[2])
+    assert shown[0, 0, 30:35].tolist() == [0, 0, 255, 0, 0]
+    coloured = loaded.embedding(RGB)
+    assert not torch.equal(coloured[0], coloured[2])
+
+
+def test_a_new_image_begins_anew_and_the_first_does_not(session: Session, given: Given, tmp_path: Path) -> None:
+    session.desk.load_prediction(given.scores, "logits")
+    assert not session.desk.complete
+    session.desk.load_image(given.image)
+    assert session.desk.complete
+    session.desk.look_at((5, 6))
+    session.desk.load_image(given.image)
+    assert not session.desk.complete
+    assert session.desk.pixel is None
+    with pytest.raises(InputError, match="no prediction yet; drop one, or choose a sample"):
+        session.sharpen(RGB)
+
+
+def test_what_is_dropped_after_a_sample_is_not_of_the_sample(session: Session, given: Given) -> None:
+    session.desk.load_sample("fruit")
+    assert session.desk.complete
+    assert session.desk.sample == "fruit"
+    session.desk.load_prediction(given.scores, "logits")
+    assert session.desk.sample is None
+    assert session.desk.image is None
+    session.desk.load_image(given.image)
+    assert session.desk.inputs.size == (48, 64)
+    session.desk.load_sample("street")
+    session.desk.load_image(given.image)
+    assert not session.desk.complete
+
+
+@pytest.mark.parametrize("name", ["street", "fruit"])
+def test_samples_are_the_same_every_time_and_gain_from_sharpening(session: Session, name: str, tmp_path: Path) -> None:
+    session.desk.load_sample(name)
+    files = session.desk.inputs.image_file, session.desk.inputs.prediction_file
+    contents = [file.read_bytes() for file in files]
+    (tmp_path / "again").mkdir()
+    other = Session(Cues(), Limits(), tmp_path / "again")
+    other.desk.load_sample(name)
+    assert [(tmp_path / "again" / file.name).read_bytes() for file in files] == contents
+    result = session.sharpen(RGB)
+    assert 0.001 < (result.before != result.after).double().mean() < 0.1
+
+
+def test_what_cannot_be_read_changes_nothing(loaded: Session, given: Given, tmp_path: Path) -> None:
+    before = loaded.sharpen(RGB)
+    wrong = tmp_path / "wrong.png"
+    wrong.write_bytes(b"no image at all")
+    tall = tmp_path / "tall.npy"
+    np.save(tall, np.zeros((3, 60, 20), dtype=np.float32))
+    with pytest.raises(InputError, match="not an image"):
+        loaded.desk.load_image(wrong)
+    with pytest.raises(InputError, match="not an image"):
+        loaded.desk.load_prediction(wrong, "logits")
+    with pytest.raises(InputError, match="of another aspect"):
+        loaded.desk.load_prediction(tall, "logits")
+    with pytest.raises(InputError, match="not an image"):
+        loaded.desk.load_boundary(wrong)
+    with pytest.raises(InputError, match="said to be probabilities but runs from"):
+        loaded.desk.say_kind("probabilities")
+    assert loaded.desk.kind == "logits"
+    assert loaded.sharpen(RGB) is before
+
+
+def test_a_prediction_that_does_not_fit_a_later_image_is_named(session: Session, given: Given, tmp_path: Path) -> None:
+    Image.new("RGB", (20, 60)).save(tmp_path / "tall.png")
+    session.desk.load_prediction(given.scores, "logits")
+    session.desk.load_image(tmp_path / "tall.png")
+    with pytest.raises(InputError, match=r"scene0\.npz: image is 60x20 but its scores are 6x8"):
+        session.sharpen(RGB)
+
+
+def test_the_cue_of_boundaries_asks_for_them(loaded: Session) -> None:
+    with pytest.raises(InputError, match="needs a boundary map"):
+        loaded.sharpen(Settings.of("contour"))
+
+
+def test_a_pixel_lies_in_the_image(loaded: Session) -> None:
+    with pytest.raises(InputError, match="pixel 64,0 lies outside the image"):
+        loaded.desk.look_at((64, 0))
+    assert loaded.desk.pixel is None
+
+
+def test_probabilities_are_taken_as_such(loaded: Session, given: Given, tmp_path: Path) -> None:
+    probabilities = torch.from_numpy(np.load(given.scores)["arr_0"]).softmax(0)
+    np.save(tmp_path / "p.npy", probabilities.numpy())
+    loaded.desk.load_prediction(tmp_path / "p.npy", "logits")
+    as_logits = loaded.sharpen(RGB).scores
+    loaded.desk.say_kind("probabilities")
+    assert loaded.desk.kind == "probabilities"
+    assert loaded.sharpen(RGB).scores.sum(0).allclose(torch.ones(48, 64), atol=1e-5)
+    assert not torch.equal(loaded.sharpen(RGB).scores, as_logits)

@@ -1,0 +1,101 @@
+"""Pictures show what they say, and a click on them finds its pixel."""
+
+import base64
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from crispseg import Window
+from crispseg.app.session import PixelMasks
+from crispseg.app.settings import Settings
+from crispseg.app.views import Scale, changed_pixels, marked, picture, pixel_tiles, summary, write_picture
+from crispseg.inference.one_image import Sharpened
+
+
+def result_of(before: torch.Tensor, after: torch.Tensor) -> Sharpened:
+    return Sharpened(before, after, torch.zeros(1, *after.shape), 0.25)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (48, 64), (360, 480), (700, 500), (3000, 1999), (5, 2600)])
+def test_every_place_of_a_picture_is_a_pixel_and_the_other_way_round(height: int, width: int) -> None:
+    scale = Scale(height, width)
+    shown = scale.shown
+    assert 480 <= max(shown) <= 1280
+    assert scale.pixel((0, 0)) == (min(width // shown[0] // 2, width - 1), min(height // shown[1] // 2, height - 1))
+    assert scale.pixel(shown) == (width - 1, height - 1)
+    if shown[0] >= width and shown[1] >= height:
+        seen = {scale.pixel((x, y)) for x in range(shown[0]) for y in (0, shown[1] - 1)}
+        assert {x for x, _ in seen} == set(range(width))
+
+
+def test_a_small_picture_is_enlarged_in_squares() -> None:
+    pixels = torch.randint(0, 256, (3, 4, 6), dtype=torch.uint8)
+    shown = np.asarray(picture(pixels))
+    assert shown.shape == (320, 480, 3)
+    for x, y in ((0, 0), (3, 2), (5, 3)):
+        square = shown[80 * y : 80 * y + 80, 80 * x : 80 * x + 80]
+        assert (square == pixels[:, y, x].numpy()).all()
+        assert Scale(4, 6).pixel((80 * x + 79, 80 * y)) == (x, y)
+
+
+def test_changed_pixels_and_no_others_are_marked() -> None:
+    before = torch.zeros(480, 480, dtype=torch.long)
+    after = before.clone()
+    after[100:102, 7] = 3
+    image = torch.randint(0, 256, (3, 480, 480), dtype=torch.uint8)
+    result = result_of(before, after)
+    shown = np.asarray(changed_pixels(image, result)).astype(int)
+    coloured = shown.max(-1) != shown.min(-1)
+    assert set(zip(*map(list, np.nonzero(coloured)), strict=True)) == {(100, 7), (101, 7)}
+    told = summary(result, (480, 480), 4)
+    assert "<b>0.00 %</b> of the pixels changed (2 of 230,400) · 250 ms · 480 × 480 pixels, 4 classes" in told
+
+
+def test_a_ring_is_drawn_around_the_pixel() -> None:
+    blank = Image.new("RGB", (640, 480), (90, 90, 90))
+    ringed = np.asarray(marked(blank, Scale(960, 1280), (1000, 200))).astype(int)
+    rows, columns = np.nonzero((ringed != 90).any(-1))
+    assert abs(columns.mean() - 500) < 1
+    assert abs(rows.mean() - 100) < 1
+    assert (ringed[100, 500] == 90).all()
+    assert marked(blank, Scale(960, 1280), None) is blank
+
+
+def test_tiles_show_the_surroundings_of_the_pixel(tmp_path: Path) -> None:
+    image = torch.randint(0, 256, (3, 30, 40), dtype=torch.uint8)
+    mask = torch.rand(30, 40)
+    masks = PixelMasks((2, 29), Settings("rgb", Window(3, 2), 1.0, 4), mask, mask.flip(0))
+    tiles = pixel_tiles(image, image.flip(1), masks)
+    assert re.findall("<figcaption>(.*?)</figcaption>", tiles) == [
+        "image",
+        "embedding",
+        "mask, one pass",
+        "mask, all 4",
+    ]
+    assert tiles.count('<rect x="18" y="18" width="5" height="5"') == 8
+    drawn = [_decode(data, tmp_path) for data in re.findall(r'href="data:image/png;base64,([^"]+)"', tiles)]
+    assert all(tile.shape == (41, 41, 3) for tile in drawn)
+    assert (drawn[0][20, 20] == image[:, 29, 2].numpy()).all()
+    assert (drawn[0][10, 30] == image[:, 19, 12].numpy()).all()
+    assert (drawn[1][20, 20] == image[:, 0, 2].numpy()).all()
+    assert drawn[2][20, 20, 0] == round(255 * float(mask[29, 2]))
+    assert drawn[3][20, 20, 0] == round(255 * float(mask[0, 2]))
+    assert (drawn[0][:, :18] == 211).all()  # beyond the image
+
+
+def _decode(data: str, folder: Path) -> np.ndarray:
+
+    path = folder / "tile.png"
+    path.write_bytes(base64.b64decode(data))
+    return np.asarray(Image.open(path))
+
+
+def test_a_picture_is_written_without_loss(tmp_path: Path) -> None:
+    shown = picture(torch.randint(0, 256, (3, 480, 500), dtype=torch.uint8))
+    files = [write_picture(shown, tmp_path) for _ in range(2)]
+    assert files[0] != files[1]
+    assert np.array_equal(np.asarray(Image.open(files[0])), np.asarray(shown))
