@@ -121,6 +121,30 @@ def plain_affinity(distance: Tensor, hardness: float) -> Tensor:
     return torch.exp(-hardness * distance)
 
 
+def plain_joint_upsample(scores: Tensor, embedding: Tensor, hardness: float) -> Tensor:
+    """`joint_upsample`, one of the four coarse pixels around each pixel after the other."""
+    coarse, size = scores.shape[-2:], embedding.shape[-2:]
+    centres = F.interpolate(embedding, coarse, mode="bilinear")
+    rows, columns = (_position(*lengths, scores) for lengths in zip(coarse, size, strict=True))
+    total, mass = torch.zeros_like(scores[:, :1, :1, :1]), torch.zeros_like(scores[:, :1, :1, :1])
+    for row in (rows.floor(), rows.ceil()):
+        for column in (columns.floor(), columns.ceil()):
+            across = centres[:, :, row.long()][..., column.long()]
+            # An exact hit has the same pixel twice, and both count half.
+            tent = (1 - (rows - row).abs() - 0.5 * (rows % 1 == 0))[:, None] * (
+                1 - (columns - column).abs() - 0.5 * (columns % 1 == 0)
+            )
+            weight = tent * torch.exp(-hardness * (embedding - across).abs().sum(1, keepdim=True))
+            total = total + weight * scores[:, :, row.long()][..., column.long()]
+            mass = mass + weight
+    return total / mass
+
+
+def _position(few: int, many: int, like: Tensor) -> Tensor:
+    """Where the pixels of a resized axis fall on the one that it is made of."""
+    return ((torch.arange(many, device=like.device) + 0.5) * (few / many) - 0.5).clamp(0, few - 1)
+
+
 def kornia_bilateral(guide: Tensor, scores: Tensor, window: Window) -> Tensor:
     """The filter of kornia in its default form: weights of the squared colour distance and of a Gaussian in space."""
     with warnings.catch_warnings():

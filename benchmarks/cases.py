@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import baselines
-from benchmarks.inputs import Inputs, Problem
+from benchmarks.inputs import COARSER, Inputs, Problem
 from crispseg import Window, ops
 
 FORWARD, BOTH = "forward", "forward and backward"
@@ -223,6 +223,19 @@ _ROWS = (
             _EMBEDDING_ALONE,
             Contender(UNFOLD, (*_THEIRS, "labels"), baselines.unfold_loss, (2, 5)),
             Contender(SHIFT, (*_THEIRS, "labels"), baselines.shift_loss, (0, 2)),
+        ),
+    ),
+    Row(
+        f"joint_upsample of scores at 1/{COARSER}",
+        ("joint_upsample",),
+        "scores",
+        (
+            Contender(OURS, ("coarse scores", *_OURS), lambda scores, features, _: ops.joint_upsample(scores, features, HARDNESS)),
+            Contender(
+                PLAIN,
+                ("coarse scores", *_THEIRS),
+                lambda scores, embedding, _: baselines.plain_joint_upsample(scores, embedding, HARDNESS),
+            ),
         ),
     ),
 )

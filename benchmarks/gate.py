@@ -4,24 +4,24 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 import torch
 
 ROOT = Path(__file__).parents[1]
-CONTRACT = ROOT / "tests" / "ops" / "test_contract.py"
+CONTRACTS = tuple(ROOT / "tests" / "ops" / name for name in ("test_contract.py", "test_joint_upsample.py"))
 
 
-def red_operations(names: Collection[str], tests: Path = CONTRACT) -> set[str]:
+def red_operations(names: Collection[str], tests: Sequence[Path] = CONTRACTS) -> set[str]:
     """Run the contract of some operations and return those that break it, or that have none."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         # Interpreted GPU kernels are not what is timed here, and take minutes.
         interpreted = "" if torch.cuda.is_available() else " and not triton"
         chosen = f"({' or '.join(sorted(names))}){interpreted}"
-        command = [sys.executable, "-m", "pytest", str(tests), "-k", chosen, "-q", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", *map(str, tests), "-k", chosen, "-q", "-p", "no:cacheprovider"]
         subprocess.run([*command, f"--junitxml={report}"], cwd=ROOT, capture_output=True, check=False)
         if not report.exists():
             return set(names)
@@ -29,8 +29,14 @@ def red_operations(names: Collection[str], tests: Path = CONTRACT) -> set[str]:
     good: set[str] = set()
     bad: set[str] = set()
     for case in cases:
-        # A test that names no operation speaks of all of them.
-        concerned = set(re.findall(r"[a-z_]+", case.get("name", "").partition("[")[2])) & set(names) or set(names)
+        concerned = _concerned(case, set(names))
         broken = case.find("failure") is not None or case.find("error") is not None
         (bad if broken else good).update(concerned)
     return set(names) - (good - bad)
+
+
+def _concerned(case: ElementTree.Element, names: set[str]) -> set[str]:
+    """The operations that a test names in its parameters, or else in its file's name; a test of none speaks of all."""
+    parameters = re.findall(r"[a-z_]+", case.get("name", "").partition("[")[2])
+    file = case.get("classname", "").rpartition("test_")[2]
+    return names.intersection(parameters) or names.intersection([file]) or names

@@ -10,6 +10,8 @@ from crispseg import Window
 from crispseg.ops._layout import empty_pairs
 
 IGNORED = 255
+COARSER = 8
+"""A segmentation network's scores are often an eighth of the image's size."""
 _BLOCK = 32
 _NCHW = ", NCHW"
 _LABELS = 3
@@ -39,7 +41,9 @@ class Problem:
 
     def shape(self, name: str) -> tuple[int, int, int, int]:
         """Shape of one of the floating-point inputs."""
+        size = -(-self.size // COARSER) if name == "coarse scores" else self.size
         depth = {
+            "coarse scores": self.classes,
             "embedding": self.channels,
             "embedding, NCHW": self.channels,
             "scores": self.classes,
@@ -49,7 +53,7 @@ class Problem:
             "boundary": 1,
             "guide": 3,
         }
-        return self.batch, depth[name], self.size, self.size
+        return self.batch, depth[name], size, size
 
     def nbytes(self, name: str) -> int:
         """Bytes of one of the floating-point inputs."""

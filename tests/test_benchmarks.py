@@ -111,9 +111,9 @@ def test_the_gate_tells_red_from_green_and_from_untested(tmp_path: Path) -> None
         "    assert op != 'affinity_weights-2'\n"
     )
     names = ["affinity", "affinity_weights", "local_filter"]
-    assert red_operations(names, tests) == {"affinity_weights", "local_filter"}
+    assert red_operations(names, [tests]) == {"affinity_weights", "local_filter"}
     tests.write_text("this is no Python")
-    assert red_operations(names, tests) == set(names)
+    assert red_operations(names, [tests]) == set(names)
 
 
 def test_nothing_is_written_after_an_interrupt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

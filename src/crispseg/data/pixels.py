@@ -81,6 +81,7 @@ def read_resized(pixels: Pixels, size: tuple[int, int], box: Box) -> Tensor:
         (channels, *box.size).
 
     Example:
+        >>> import torch
         >>> whole = torch.rand(1, 3, 5, 7)
         >>> resized = torch.nn.functional.interpolate(whole, size=(20, 30), mode="bilinear")
         >>> part = read_resized(TensorPixels(whole[0]), (20, 30), Box(3, 11, 9, 30))
