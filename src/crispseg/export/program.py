@@ -1,9 +1,13 @@
 """What is exported of a sharpener, and inputs to trace and to try it with."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from crispseg.inference.sharpener import Sharpener
+
+Precision = Literal["float32", "float16"]
 
 
 class Program(nn.Module):
