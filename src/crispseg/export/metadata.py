@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from torch.onnx import ONNXProgram
 
 
+_RESULTS = {"logits": "log-probabilities", "multilabel": "logits", "probabilities": "probabilities"}
+"""What comes out, by what goes in."""
+
+
 def describe(exported: "ONNXProgram", program: Program, precision: Precision) -> None:
     """Say in the file what it takes and is; leave out where its operators come from, which is half of its size."""
     sharpener, model = program.sharpener, exported.model
@@ -23,12 +27,14 @@ def describe(exported: "ONNXProgram", program: Program, precision: Precision) ->
             "crispseg_version": model.producer_version,
             program.name: "what the cue computes of the image" if program.takes_features else "RGB in [0, 1]",
             "scores": sharpener.scores,
-            "crisp": "log-probabilities" if sharpener.scores == "logits" else "probabilities",
+            "crisp": _RESULTS[sharpener.scores],
             "cue": _kind(sharpener.cue),
             "window": str(sharpener.window.size),
             "dilation": str(sharpener.window.dilation),
             "hardness": str(shortest(sharpener.hardness)),
             "iterations": str(sharpener.filter.iterations),
+            "upsampling": sharpener.upsampling,
+            "guard": "none" if sharpener.guard is None else str(sharpener.guard),
             "precision": precision,
         }
     )
