@@ -68,6 +68,9 @@ def test_it_says_what_it_is(file: Path) -> None:
     assert {opset.domain: opset.version for opset in model.opset_import}[""] == exporter.OPSET
     assert {node.domain for node in model.graph.node} == {""}
     assert not model.functions
+    assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
+    weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
+    assert file.stat().st_size - weights < 70_000
     assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["image", "scores", "crisp"]
     assert sizes_of(file) == [
         ["batch", 3, "height", "width"],
@@ -85,6 +88,8 @@ def test_it_says_what_it_is(file: Path) -> None:
         "dilation": "2",
         "hardness": "0.3",
         "iterations": "2",
+        "upsampling": "joint",
+        "guard": "none",
         "precision": "float32",
     }
 
@@ -93,7 +98,9 @@ def test_contours_take_boundaries_from_the_command_line(tmp_path: Path, capsys: 
     path = tmp_path / "contour.onnx"
     options = ("--cue", "contour", "--window", "5", "--iterations", "2", "--scores", "probabilities")
     assert main(["export", *options, "--output", str(path)]) == 0
-    assert "contour.onnx  0." in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "contour.onnx  0." in said.out
+    assert not said.err
     features, scores = torch.rand(2, 1, 19, 26), torch.rand(2, 3, 5, 7)
     sharpener = Sharpener(ContourCue(), window=Window(5), iterations=2, scores="probabilities")
     expected = sharpener(torch.zeros(2, 3, 19, 26), scores, features=features)
@@ -129,7 +136,7 @@ def test_a_file_that_does_something_else_is_not_written(
         file = tmp_path / "empty"
         file.touch()
     monkeypatch.setattr(exporter, "_exported", lambda _: Replaced(file))
-    monkeypatch.setattr(exporter, "_describe", lambda *_: None)
+    monkeypatch.setattr(exporter, "describe", lambda *_: None)
     harder = learned()
     harder.hardness *= 2
     message = "differ from PyTorch's by" if wrong == "other results" else "onnxruntime does not take the program"

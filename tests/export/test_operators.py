@@ -1,5 +1,7 @@
 """Every operator, made of standard ONNX operators, gives what it gives in PyTorch: one program of them all."""
 
+import warnings
+
 import onnxruntime
 import pytest
 import torch
@@ -54,19 +56,21 @@ def program(
     path = tmp_path_factory.mktemp("operators") / "operators.onnx"
     free = {0: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
     example = tuple(value.to(request.param) for value in inputs((2, 13, 15)))
-    torch.onnx.export(
-        Operators().eval(),
-        example,
-        path,
-        dynamo=True,
-        verbose=False,
-        opset_version=18,
-        dynamic_shapes=(free, free),
-        input_names=["embedding", "weights"],
-        output_names=list(Operators()(*example)),
-        custom_translation_table=operators.translations(),
-        optimize=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of PyTorch 2.11 about itself
+        torch.onnx.export(
+            Operators().eval(),
+            example,
+            path,
+            dynamo=True,
+            verbose=False,
+            opset_version=18,
+            dynamic_shapes=(free, free),
+            input_names=["embedding", "weights"],
+            output_names=list(Operators()(*example)),
+            custom_translation_table=operators.translations(),
+            optimize=False,
+        )
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]), request.param
 
 

@@ -74,13 +74,19 @@ def test_the_folder_holds_safetensors_and_text_alone(tmp_path: Path) -> None:
     assert (config["hardness"], config["window"]) == (5.0, {"size": 9, "dilation": 1})
 
 
-@pytest.mark.parametrize("scores", ["logits", "probabilities"])
+@pytest.mark.parametrize("scores", ["logits", "probabilities", "multilabel"])
 def test_the_card_says_what_it_is_and_its_sample_runs(scores: Any, tmp_path: Path) -> None:
-    sharpener = Sharpener(ContourCue(), hardness=7.5, window=Window(5, 3), scores=scores)
+    sharpener = Sharpener(ContourCue(), hardness=7.5, window=Window(5, 3), scores=scores, guard=0.9)
     sharpener.save_pretrained(tmp_path / "saved", licence="cc-by-4.0")
     card = (tmp_path / "saved" / "README.md").read_text()
     assert card.startswith("---\nlicense: cc-by-4.0\nlibrary_name: crispseg\n")
-    for fact in ("`ContourCue`", "| hardness | 7.5 |", "5×5 pixels, dilation 3", f"| scores | {scores} |"):
+    for fact in (
+        "`ContourCue`",
+        "| hardness | 7.5 |",
+        "5×5 pixels, dilation 3",
+        f"| scores | {scores} |",
+        "| guard | 0.9 |",
+    ):
         assert fact in card
     (sample,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     names: dict[str, Any] = {}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from crispseg import Sharpener, Window
 from crispseg.cues import ContourCue, LearnedCue, RGBCue
@@ -47,7 +47,7 @@ def test_compiles_to_machine_code_for_any_size(sharpener: Sharpener) -> None:
             torch.testing.assert_close(compiled(*inputs(*size)), sharpener(*inputs(*size)), rtol=1e-4, atol=1e-4)
 
 
-def exported(sharpener: Sharpener, **arguments: Tensor) -> torch.export.ExportedProgram:
+def exported(sharpener: nn.Module, **arguments: Tensor) -> torch.export.ExportedProgram:
     free = {0: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
     sizes = {name: free | ({1: torch.export.Dim.AUTO} if name == "scores" else {}) for name in arguments}
     return torch.export.export(sharpener, (), arguments, dynamic_shapes=sizes)
@@ -72,7 +72,7 @@ def test_an_exported_program_serves_any_size_in_a_fresh_process(sharpener: Sharp
     given = {f"{name}{i}": value for i, size in enumerate(SIZES) for name, value in named(inputs(*size)).items()}
     save_file(given, tmp_path / "given.safetensors")
     paths = [str(tmp_path / name) for name in ("sharpener.pt2", "given.safetensors", "crisp.safetensors")]
-    subprocess.run([sys.executable, "-c", FRESH, *paths], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", FRESH, *paths], check=True)
     crisp = load_file(paths[-1])
     for index, size in enumerate(SIZES):
         with torch.inference_mode():
@@ -81,6 +81,17 @@ def test_an_exported_program_serves_any_size_in_a_fresh_process(sharpener: Sharp
 
 def named(values: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
     return dict(zip(("image", "scores"), values, strict=True))
+
+
+@pytest.mark.parametrize("pool", ["2x2", "3x3"])
+def test_an_exported_embedding_takes_any_size(pool: Any) -> None:
+    network = EmbeddingNet(dim=2, width=4, pool=pool).eval()
+    program = exported(network, image=torch.rand(2, 3, 41, 59)).module()
+    with torch.inference_mode():
+        for height in range(12, 16):
+            for width in (17, 18, 19, 20):
+                image = torch.rand(1, 3, height, width)
+                torch.testing.assert_close(program(image=image), network(image))
 
 
 def test_an_exported_program_takes_one_class_too() -> None:

@@ -37,6 +37,7 @@ EXTRAS = {
     "lightning": "train",
     "matplotlib": "figures",
     "onnx": "onnx",
+    "onnx_ir": "onnx",
     "onnxruntime": "onnx",
     "onnxscript": "onnx",
     "pycocotools": "data",

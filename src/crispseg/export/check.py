@@ -33,7 +33,7 @@ def largest_difference(file: Path, program: Program) -> float:
             expected = program(given, scores).double().numpy()
         inputs = {program.name: given.numpy(), "scores": scores.numpy()}
         result = session.run(None, inputs)[0].astype(np.float64)
-        if program.dtype == torch.float16 and program.sharpener.scores == "logits":
+        if program.dtype == torch.float16 and program.sharpener.scores != "probabilities":
             expected, result = (1 / (1 + np.exp(-value)) for value in (expected, result))
         found = max(found, float(np.abs(result - expected).max()))
     return found

@@ -2,27 +2,25 @@
 
 import copy
 import importlib
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 
 from crispseg.checks import check_choice
-from crispseg.cues import CUES, ContourCue, Cue, SoftSegmentationCue
+from crispseg.cues import ContourCue, Cue, SoftSegmentationCue
 from crispseg.errors import InputError
-from crispseg.export.program import Program
-from crispseg.inference.pretrained_folder import shortest
+from crispseg.export.metadata import describe
+from crispseg.export.program import Precision, Program
 from crispseg.inference.sharpener import Sharpener
-from crispseg.versions import installed_versions
 from crispseg.writing import prepare_file, written_whole
 
 if TYPE_CHECKING:
     from torch.onnx import ONNXProgram
-
-Precision = Literal["float32", "float16"]
 
 OPSET = 18
 
@@ -74,14 +72,14 @@ def export_onnx(
     _require_packages()
     program = Program(_prepared(sharpener, precision), takes_features=_takes_features(sharpener, features))
     exported = _exported(program)
-    _describe(exported, program, precision)
+    describe(exported, program, precision)
     with written_whole(target) as temporary:
         exported.save(temporary)
         return _checked(temporary, program, target)
 
 
 def _require_packages() -> None:
-    for name in ("onnx", "onnxscript", "onnxruntime"):
+    for name in ("onnx", "onnx_ir", "onnxscript", "onnxruntime"):
         try:
             importlib.import_module(name)
         except ModuleNotFoundError as error:
@@ -140,13 +138,29 @@ def _exported(program: Program) -> "ONNXProgram":
 
 
 def _tidy(exported: "ONNXProgram") -> None:
-    """Say every constant once, compute what is known, and leave out what nobody asks for."""
-    from onnx_ir.passes.common import CommonSubexpressionEliminationPass, RemoveUnusedNodesPass  # noqa: PLC0415
-    from onnxscript.optimizer import fold_constants  # noqa: PLC0415
+    """Leave standard operators alone, say every constant once, compute what is known, drop what nobody asks for."""
+    from onnx_ir.passes.common import (  # noqa: PLC0415 - optional
+        CommonSubexpressionEliminationPass,
+        InlinePass,
+        RemoveUnusedNodesPass,
+    )
+    from onnxscript.optimizer import fold_constants  # noqa: PLC0415 - optional
 
+    InlinePass()(exported.model)
     CommonSubexpressionEliminationPass()(exported.model)
-    fold_constants(exported.model)
+    with _silent(logging.getLogger("onnxscript")):  # it says what it leaves as it is
+        fold_constants(exported.model)
     RemoveUnusedNodesPass()(exported.model)
+
+
+@contextmanager
+def _silent(logger: logging.Logger) -> Iterator[None]:
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 @contextmanager
@@ -158,30 +172,3 @@ def _explained(cue: Cue) -> Iterator[None]:
         raise InputError(
             f"{type(cue).__name__} cannot be told in ONNX ({reason}); give its features to the program: features=True"
         ) from error
-
-
-def _describe(exported: "ONNXProgram", program: Program, precision: Precision) -> None:
-    """Say in the file what it takes and is; leave out where its operators come from, which is half of its size."""
-    sharpener, model = program.sharpener, exported.model
-    model.producer_name, model.producer_version = "crispseg", installed_versions(["crispseg"])["crispseg"]
-    for node in model.graph:
-        node.metadata_props.clear()
-    model.metadata_props.clear()
-    model.metadata_props.update(
-        {
-            "crispseg_version": model.producer_version,
-            program.name: "what the cue computes of the image" if program.takes_features else "RGB in [0, 1]",
-            "scores": sharpener.scores,
-            "crisp": "log-probabilities" if sharpener.scores == "logits" else "probabilities",
-            "cue": _kind(sharpener.cue),
-            "window": str(sharpener.window.size),
-            "dilation": str(sharpener.window.dilation),
-            "hardness": str(shortest(sharpener.hardness)),
-            "iterations": str(sharpener.filter.iterations),
-            "precision": precision,
-        }
-    )
-
-
-def _kind(cue: Cue) -> str:
-    return next((name for name, kind in CUES.items() if type(cue) is kind), type(cue).__name__)

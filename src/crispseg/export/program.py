@@ -1,9 +1,13 @@
 """What is exported of a sharpener, and inputs to trace and to try it with."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from crispseg.inference.sharpener import Sharpener
+
+Precision = Literal["float32", "float16"]
 
 
 class Program(nn.Module):
@@ -39,6 +43,6 @@ class Program(nn.Module):
         channels = (self.sharpener.cue.channels or 8) if self.takes_features else 3
         given = torch.rand(batch, channels, height, width, generator=generator)
         scores = torch.rand(batch, classes, *grid, generator=generator)
-        if self.sharpener.scores == "logits":
+        if self.sharpener.scores != "probabilities":
             scores = 6 * scores - 3
         return given.to(self.dtype), scores.to(self.dtype)

@@ -56,7 +56,7 @@ def model_card(config: Mapping[str, Any], *, name: str, licence: str | None) -> 
         name: By which `Sharpener.from_pretrained` finds the sharpener.
         licence: An identifier that the hub knows; None where it is not said.
     """
-    cue, window, logits = config["cue"], config["window"], config["scores"] == "logits"
+    cue, window, logits = config["cue"], config["window"], config["scores"] != "probabilities"
     rows = {
         "cue": _CUES[cue["kind"]],
         **{option: value for option, value in cue.items() if option != "kind"},
@@ -64,6 +64,8 @@ def model_card(config: Mapping[str, Any], *, name: str, licence: str | None) -> 
         "hardness": f"{config['hardness']:g}",
         "iterations": config["iterations"],
         "scores": config["scores"],
+        "upsampling": config["upsampling"],
+        "guard": config["guard"] or "none",
         "saved by": f"crispseg {config['crispseg_version']}",
         "licence": licence or "not said",
     }

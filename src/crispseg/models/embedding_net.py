@@ -133,9 +133,13 @@ class EmbeddingNet(Network):
         return self._mix({"rgb": rgb} | taps if self.rgb else taps), taps
 
     def _pool(self, x: Tensor) -> Tensor:
-        if self.pool == "3x3":
-            return F.max_pool2d(x, 3, stride=2, padding=1, ceil_mode=True)
-        return F.max_pool2d(x, 2, ceil_mode=True)
+        size, padding = (3, 1) if self.pool == "3x3" else (2, 0)
+        if not torch.compiler.is_exporting():
+            return F.max_pool2d(x, size, stride=2, padding=padding, ceil_mode=True)
+        # The shape rule of ceil_mode in PyTorch 2.11 binds the program to sizes of one remainder. Padding does the
+        # same: behind a ReLU, the maximum leaves zeros out.
+        bottom, right = (_missing(length, size, padding) for length in x.shape[-2:])
+        return F.max_pool2d(F.pad(x, (padding, right, padding, bottom)), size, stride=2)
 
     def _mix(self, taps: dict[str, Tensor]) -> Tensor:
         """1×1 convolution over the concatenated taps.
@@ -170,6 +174,11 @@ class EmbeddingNet(Network):
 def _scale(name: str) -> int:
     """How many pixels of the image lie side by side in one of the tap."""
     return 1 if name == "rgb" else 2 ** (int(name.removeprefix("conv")[0]) - 1)
+
+
+def _missing(length: int, size: int, padding: int) -> int:
+    """Pixels behind the last, so that windows of a pooling by two, after padding in front, cover all of them."""
+    return 2 * ((length + 2 * padding - size + 1) // 2) + size - length - padding
 
 
 def load_embedding_net(path: Path) -> EmbeddingNet:
