@@ -12,7 +12,7 @@ demo: $(CORE)
 	$(BIN)/python demo/demo.py
 
 test: lint browser
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov -n auto --maxprocesses 8 --dist worksteal
 
 lint: $(DEV)
 	$(BIN)/ruff format --check

@@ -9,6 +9,10 @@ import torch
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
 
+# Where tests run side by side, threads of one would wait for those of another.
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+
 # What cannot be imported on this machine has no examples to run.
 collect_ignore_glob = []
 if importlib.util.find_spec("crispseg._C") is None:

@@ -230,7 +230,11 @@ _ROWS = (
         ("joint_upsample",),
         "scores",
         (
-            Contender(OURS, ("coarse scores", *_OURS), lambda scores, features, _: ops.joint_upsample(scores, features, HARDNESS)),
+            Contender(
+                OURS,
+                ("coarse scores", *_OURS),
+                lambda scores, features, _: ops.joint_upsample(scores, features, HARDNESS),
+            ),
             Contender(
                 PLAIN,
                 ("coarse scores", *_THEIRS),

@@ -187,3 +187,15 @@ def write_boundaries(root: Path, folder: Path) -> Path:
         boundary[1:][labels[1:] != labels[:-1]] = 255
         Image.fromarray(boundary.reshape(HEIGHT // 2, 2, WIDTH // 2, 2).max((1, 3))).save(folder / f"{path.stem}.png")
     return folder
+
+
+def write_raster(path: Path, bands: np.ndarray, metres: float) -> None:
+    """(C, H, W) bands as a GeoTIFF whose pixels have so many metres."""
+    count, height, width = bands.shape
+    import rasterio  # noqa: PLC0415 - of the tests of rasters alone
+    from rasterio.transform import from_origin  # noqa: PLC0415
+
+    place = {"crs": "EPSG:32633", "transform": from_origin(500_000, 5_000_000, metres, metres)}
+    size = {"count": count, "height": height, "width": width}
+    with rasterio.open(path, "w", driver="GTiff", dtype=bands.dtype, **size, **place) as raster:
+        raster.write(bands)

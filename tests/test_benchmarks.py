@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks import baselines, cases
+from benchmarks import baselines, big_image, cases, exported
 from benchmarks.__main__ import main
 from benchmarks.gate import red_operations
 from benchmarks.inputs import Inputs, Problem
@@ -144,3 +144,18 @@ def test_what_cannot_fit_is_left_out() -> None:
     assert row.contender(cases.UNFOLD).bytes_needed(huge, cases.FORWARD) > 2**40
     assert row.contender(cases.OURS).bytes_needed(huge, cases.FORWARD) == 0
     assert Timing(1.0, 1.0, 1.0).runs is None
+
+
+def test_an_exported_sharpener_is_timed_beside_pytorch(capsys: pytest.CaptureFixture[str]) -> None:
+    small = ("--height", "17", "--width", "20", "--classes", "2", "--window", "3", "--iterations", "1")
+    assert exported.main(small) == 0
+    said = capsys.readouterr().out
+    assert [line.split()[0] for line in said.splitlines()] == ["file", "onnxruntime", "PyTorch", "differences"]
+    assert float(said.split()[-1]) < 1e-4
+
+
+def test_the_peak_of_a_big_image_is_measured(capfd: pytest.CaptureFixture[str]) -> None:
+    assert big_image.main(["--side", "300", "--classes", "3", "--memory", "8GiB"]) == 0
+    size, peak = capfd.readouterr().out.splitlines()[-2:]
+    assert size.startswith("300×300 pixels, 3 classes: ")
+    assert 0.2 < float(peak.split()[1]) < 8

@@ -87,6 +87,25 @@ def test_workers_change_nothing(root: Path, capsys: pytest.CaptureFixture[str]) 
         assert (root / "out" / name).read_bytes() == (root / "alone" / name).read_bytes()
 
 
+def test_memory_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sharpen(root, "--no-pictures") == 0
+    assert sharpen(root, "--no-pictures", "--memory", "16GiB", output="tiled") == 0
+    for name in pictures(root / "out"):
+        whole, tiled = (np.asarray(Image.open(root / folder / name)) for folder in ("out", "tiled"))
+        assert (whole == tiled).mean() > 0.999  # a tie may fall the other way
+    for memory, said in (("lots", "memory is 'lots'; expected a size"), ("1MB", "of memory hold no tile")):
+        assert sharpen(root, "--strict", "--memory", memory, output="none") == 2
+        assert said in capsys.readouterr().err
+
+
+def test_upsampling_is_chosen(root: Path) -> None:
+    for name in ("joint", "bilinear"):
+        assert sharpen(root, "--no-pictures", "--iterations", 1, "--upsampling", name, output=name) == 0
+    names = pictures(root / "joint")
+    assert names == pictures(root / "bilinear")
+    assert any((root / "joint" / name).read_bytes() != (root / "bilinear" / name).read_bytes() for name in names)
+
+
 def test_patterns_stand_for_files(root: Path) -> None:
     (root / "images" / "deep").mkdir()
     (root / "images" / "scene4.png").rename(root / "images" / "deep" / "scene4.png")
@@ -132,6 +151,8 @@ def test_resume_refuses_other_settings(root: Path, capsys: pytest.CaptureFixture
         (["--hardness", 8], r"hardness 40\.0 there, 8\.0 now, sha256 of weights"),
         (["--window", 7], r"window 9 there, 7 now"),
         (["--scores", "probabilities"], r"scores logits there, probabilities now"),
+        (["--guard", 0.9], r"guard None there, 0\.9 now"),
+        (["--upsampling", "bilinear"], r"upsampling joint there, bilinear now"),
     ):
         capsys.readouterr()
         assert sharpen(root, "--resume", *options) == 2

@@ -5,15 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 import torch
 from PIL import Image
-from rasterio.transform import from_origin
 
 from crispseg.cli.main import COMMANDS, main
 from tests.commands import ROOT, arguments_of, assert_understood
 from tests.docs.pages import DOCS, PAGES, Block, blocks_of, links_of
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import write_coarse_scores, write_folder, write_raster
 
 GUIDES = ["tutorial.md", *(page for page in PAGES if page.startswith("how-to/"))]
 
@@ -24,17 +22,9 @@ SHORTER = {
         *("--crop.size", "33", "--batch_size", "1", "--accelerator", "cpu", "--precision", "32-true"),
     ],
     "tune": ["--every", "2"],
+    "export": ["--window", "3", "--iterations", "1"],
 }
 LEFT_OUT = {"table", "--ray"}
-
-
-def write_raster(path: Path, bands: np.ndarray, metres: float) -> None:
-    """(C, H, W) bands as a GeoTIFF whose pixels have so many metres."""
-    count, height, width = bands.shape
-    place = {"crs": "EPSG:32633", "transform": from_origin(500_000, 5_000_000, metres, metres)}
-    size = {"count": count, "height": height, "width": width}
-    with rasterio.open(path, "w", driver="GTiff", dtype=bands.dtype, **size, **place) as raster:
-        raster.write(bands)
 
 
 @pytest.fixture

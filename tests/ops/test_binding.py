@@ -95,7 +95,7 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(call=calls())
 def test_any_arguments_give_an_answer_or_an_error(level: str, call: tuple[str, list[Any]]) -> None:
     name, arguments = call

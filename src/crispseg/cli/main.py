@@ -11,6 +11,7 @@ from crispseg.errors import InputError, one_line, ran_out_of_memory
 
 COMMANDS = {
     "sharpen": "make the segmentation of images crisp",
+    "raster": "the same for a raster of any size, such as GeoTIFF, within a given memory",
     "evaluate": "measure what sharpening gains on labelled images",
     "tune": "find hardness, window and iterations on labelled images",
     "train": "train a network",
@@ -43,6 +44,7 @@ EXTRAS = {
     "pycocotools": "data",
     "pydensecrf": "crf",
     "rankseg": "peers",
+    "rasterio": "raster",
     "ray": "ray",
     "scipy": "data",
     "starlette": "app",

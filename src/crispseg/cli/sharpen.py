@@ -65,6 +65,12 @@ def build_parser() -> CommandParser:
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write to")
     add_scores_option(parser)
     parser.add_argument("--save-scores", action="store_true", help="write the sharpened scores too")
+    parser.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help="what the sharpener may hold of an image besides its scores, as 2GiB: it works in tiles, to the same "
+        "result (default: the whole image at once); rasters that do not fit: crispseg raster",
+    )
     parser.add_argument("--no-pictures", action="store_true", help="leave out the pictures before/after")
     _add_run_options(parser)
     add_stage_options(parser)
@@ -109,6 +115,7 @@ def main(arguments: Sequence[str]) -> int:
             stages.sharpener,
             boundaries=options.boundaries,
             crf=stages.crf,
+            memory=options.memory,
             scores=options.scores,
             resume=options.resume,
             strict=options.strict,

@@ -11,6 +11,7 @@ import torch
 from crispseg.cli.arguments import CommandParser, add_device_option, choose_device
 from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.errors import InputError
+from crispseg.inference.batch import UPSAMPLINGS
 from crispseg.inference.crf import PRESETS, DenseCRF
 from crispseg.inference.cue_config import kind_of
 from crispseg.inference.pretrained import (
@@ -63,6 +64,12 @@ def add_filter_options(parser: CommandParser) -> None:
         help=f"how many times the filter is applied (default: {_defaults('default_iterations')})",
     )
     group.add_argument(
+        "--upsampling",
+        choices=UPSAMPLINGS,
+        help="of scores of half the image's size or less: joint spreads them over the pixels that belong with them, "
+        "where the cue compares embeddings; bilinear does not look at the image (default: joint)",
+    )
+    group.add_argument(
         "--guard",
         type=float,
         help="keep a label that the filter would change where its probability was this or more, such as 0.95 (default: "
@@ -93,12 +100,7 @@ def _defaults(attribute: str) -> str:
 def add_cue_options(parser: CommandParser) -> None:
     """Options that choose the cue and where it runs."""
     group = add_cue_kind_options(parser)
-    group.add_argument(
-        "--precision",
-        choices=("float32", "bfloat16"),
-        help="for --cue learned: of the embedding; bfloat16 is twice as fast where the processor has it, and hardly "
-        "less accurate (default: float32)",
-    )
+    add_precision_option(group)
     group.add_argument(
         "--boundaries",
         type=Path,
@@ -107,6 +109,16 @@ def add_cue_options(parser: CommandParser) -> None:
         "image; greyscale .png, or .npy in [0, 1], at any resolution",
     )
     add_device_option(parser)
+
+
+def add_precision_option(group: _ArgumentGroup) -> None:
+    """What the embedding is computed in."""
+    group.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        help="for --cue learned: of the embedding; bfloat16 is twice as fast where the processor has it, and hardly "
+        "less accurate (default: float32)",
+    )
 
 
 def add_cue_kind_options(parser: CommandParser) -> _ArgumentGroup:
@@ -142,7 +154,7 @@ def build_stages(options: Namespace) -> Stages:
         require_crf()
     chosen = choose_sharpener(options)
     if chosen is None:
-        _refuse_with_cue(options, "none", ("window", "dilation", "hardness", "iterations", "guard", "device"))
+        _refuse_with_cue(options, "none", _OF_THE_FILTER)
         if crf is None:
             raise InputError("--cue none changes nothing by itself; add --crf")
         return Stages(None, crf)
@@ -160,7 +172,7 @@ def build_sharpener(options: Namespace, chosen: Pretrained) -> Sharpener:
         window=build_window(options, chosen.window),
         hardness=chosen.hardness if options.hardness is None else options.hardness,
         iterations=chosen.iterations if options.iterations is None else options.iterations,
-        upsampling=chosen.upsampling,
+        upsampling=chosen.upsampling if options.upsampling is None else options.upsampling,
         guard=chosen.guard if options.guard is None else options.guard,
     ).eval()
 
@@ -177,6 +189,9 @@ def build_cue(options: Namespace) -> Cue | None:
     _require_boundaries(options, chosen.cue)
     return chosen.cue
 
+
+_OF_THE_FILTER = ("window", "dilation", "hardness", "iterations", "upsampling", "guard", "device")
+"""Options that have nothing to do where nothing is filtered."""
 
 _REFUSED = {
     "learned": ("boundaries",),
@@ -255,6 +270,7 @@ def describe_stages(options: Namespace, stages: Stages) -> dict[str, Any]:
             "dilation": sharpener.window.dilation,
             "hardness": shortest(sharpener.hardness),
             "iterations": sharpener.filter.iterations,
+            "upsampling": sharpener.upsampling,
         }
         if sharpener.guard is not None:
             settings["guard"] = sharpener.guard

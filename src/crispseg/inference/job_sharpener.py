@@ -21,6 +21,7 @@ class JobSharpener:
     crf: DenseCRF | None
     scores: ScoreKind
     outputs: Outputs
+    memory: str | None = None
 
     def __call__(self, job: Job) -> Written | Failed:
         """Do all of it.
@@ -42,7 +43,7 @@ class JobSharpener:
     def _sharpen(self, job: Job, inputs: Inputs) -> Written:
         image, prediction, boundary = inputs
         with naming(job.prediction):
-            result = sharpen_one(self.sharpener, image, prediction, boundary, crf=self.crf)
+            result = sharpen_one(self.sharpener, image, prediction, boundary, crf=self.crf, memory=self.memory)
         labels = self.outputs.write(job.name, image, prediction, result)
         changed = float((result.before != result.after).double().mean())
         return Written(job.image, labels, changed, result.seconds)

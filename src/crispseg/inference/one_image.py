@@ -21,6 +21,7 @@ from crispseg.inference.batch import (
 )
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.tiles import sharpen_tiled
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def sharpen_one(
     boundary: Tensor | None = None,
     *,
     crf: DenseCRF | None = None,
+    memory: str | None = None,
 ) -> Sharpened:
     """Sharpen the prediction of an image, where the weights of the sharpener are; then infer the CRF.
 
@@ -54,12 +56,14 @@ def sharpen_one(
         prediction: What was said of it.
         boundary: (1, H, W) boundary map of the image, for a contour cue; None for any other.
         crf: Takes the sharpened scores; None for no CRF.
+        memory: What the sharpener may hold besides the result, as "2GiB": it works in tiles. None for the whole image
+            at once.
 
     Raises:
         InputError: If image, prediction and boundary map do not fit together.
     """
     start = time.perf_counter()
-    scores = sharpened_scores(sharpener, image, prediction, boundary)
+    scores = sharpened_scores(sharpener, image, prediction, boundary, memory)
     if crf is not None:
         refined = crf(to_probabilities(scores, prediction.kind), image[None])
         scores = from_probabilities(refined, prediction.kind)
@@ -69,7 +73,11 @@ def sharpen_one(
 
 
 def sharpened_scores(
-    sharpener: Sharpener | None, image: Tensor, prediction: Prediction, boundary: Tensor | None
+    sharpener: Sharpener | None,
+    image: Tensor,
+    prediction: Prediction,
+    boundary: Tensor | None,
+    memory: str | None = None,
 ) -> Tensor:
     """(1, C, H, W) scores on the CPU, of the kind that the prediction is; see `sharpen_one`."""
     batch, scores = image[None], prediction.scores[None]
@@ -77,10 +85,10 @@ def sharpened_scores(
         features_of(boundary, None)
         check_fit(batch, scores)
         return resize(scores, (image.shape[-2], image.shape[-1]))
-    device = sharpener.device
-    sharp: Tensor = sharpener.expecting(prediction.kind)(
-        batch.to(device), scores.to(device), features=features_of(boundary, sharpener)
-    )
+    expecting, features = sharpener.expecting(prediction.kind), features_of(boundary, sharpener)
+    if memory is not None:
+        return sharpen_tiled(expecting, batch, scores, memory=memory, features=features)
+    sharp: Tensor = expecting(batch.to(sharpener.device), scores.to(sharpener.device), features=features)
     return sharp.cpu()
 
 

@@ -31,6 +31,8 @@ def settings_of(sharpener: Sharpener | None, crf: DenseCRF | None) -> dict[str, 
             "dilation": sharpener.window.dilation,
             "hardness": float(sharpener.hardness),
             "iterations": sharpener.filter.iterations,
+            "upsampling": sharpener.upsampling,
+            "guard": sharpener.guard,
             "sha256 of weights": _digest(sharpener),
         }
     return settings

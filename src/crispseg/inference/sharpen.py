@@ -17,6 +17,7 @@ from crispseg.inference.outputs import Outputs
 from crispseg.inference.resuming import begin, finished, settings_of
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.this_machine import ThisMachine
+from crispseg.inference.tiles import parse_memory
 
 
 def sharpen(
@@ -27,6 +28,7 @@ def sharpen(
     *,
     boundaries: Path | None = None,
     crf: DenseCRF | None = None,
+    memory: str | None = None,
     scores: ScoreKind = "logits",
     resume: bool = False,
     strict: bool = True,
@@ -43,6 +45,7 @@ def sharpen(
         sharpener: Does the work, on the device where its weights are; None leaves the scores as they are.
         boundaries: For a contour cue: boundary maps, named as predictions are.
         crf: Takes the sharpened scores; None for no CRF.
+        memory: What the sharpener may hold besides the scores, as "2GiB": it works in tiles. None for whole images.
         scores: What floating-point scores in the files are.
         resume: Skip the images whose outputs are there and were made with the same settings.
         strict: Raise the error of a bad file. Else its image is passed over, unless it is the only one.
@@ -58,6 +61,8 @@ def sharpen(
             be read or does not fit. What is written before that is complete.
         OutputError: If the output cannot be written.
     """
+    if memory is not None:
+        parse_memory(memory)
     outputs = Outputs(outputs) if isinstance(outputs, Path) else outputs
     jobs = find_jobs(images, prediction, boundaries)
     outputs.prepare(jobs)
@@ -70,7 +75,7 @@ def sharpen(
         begin(outputs, noted)
     yield from (Skipped(job.image) for job in jobs if job.name in done)
     left = [job for job in jobs if job.name not in done]
-    with closing((runner or ThisMachine())(left, JobSharpener(sharpener, crf, scores, outputs))) as outcomes:
+    with closing((runner or ThisMachine())(left, JobSharpener(sharpener, crf, scores, outputs, memory))) as outcomes:
         tracked = progress.track(outcomes, total=len(left), description="sharpening") if progress else outcomes
         for outcome in tracked:
             if isinstance(outcome, Failed) and (strict or len(jobs) == 1):

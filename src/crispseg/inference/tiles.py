@@ -82,7 +82,9 @@ def sharpen_tiles(
         give_back()
 
 
-def sharpen_tiled(sharpener: Sharpener, image: Tensor, scores: Tensor, *, memory: str | int) -> Tensor:
+def sharpen_tiled(
+    sharpener: Sharpener, image: Tensor, scores: Tensor, *, memory: str | int, features: Tensor | None = None
+) -> Tensor:
     """`sharpener(image, scores)` for one image after the other, in tiles; see `sharpen_tiles`.
 
     Args:
@@ -90,6 +92,7 @@ def sharpen_tiled(sharpener: Sharpener, image: Tensor, scores: Tensor, *, memory
         image: (N, 3, H, W) RGB, uint8, or floating point in [0, 1].
         scores: (N, C, h, w).
         memory: What the process may hold, besides the result.
+        features: (N, D, H, W) in place of those that the cue would compute.
 
     Returns:
         (N, C, H, W) on the CPU.
@@ -103,8 +106,10 @@ def sharpen_tiled(sharpener: Sharpener, image: Tensor, scores: Tensor, *, memory
     """
     check_fit(image, scores)
     result = torch.empty(*scores.shape[:2], *image.shape[-2:], dtype=scores.dtype)
-    for whole, one_image, one_scores in zip(result, image, scores, strict=True):
-        for tile in sharpen_tiles(sharpener, TensorPixels(one_image), TensorPixels(one_scores), memory=memory):
+    for n, whole in enumerate(result):
+        given = None if features is None else TensorPixels(features[n])
+        pixels = TensorPixels(image[n]), TensorPixels(scores[n])
+        for tile in sharpen_tiles(sharpener, *pixels, memory=memory, features=given):
             rows, columns = tile.box.slices
             whole[:, rows, columns] = tile.scores
     return result

@@ -1,0 +1,59 @@
+"""Rasters of any size from the command line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from crispseg import Sharpener, sharpen_array
+from crispseg.cli.main import main
+from tests.fakes import draw_scene, write_raster
+
+
+@pytest.fixture
+def field(tmp_path: Path) -> tuple[Path, np.ndarray, np.ndarray]:
+    """`image.tif` and `scores.tif` at an eighth of its size; and their pixels."""
+    image, labels = draw_scene(np.random.default_rng(0))
+    scores = 4.0 * (labels[4::8, 4::8] == np.arange(3)[:, None, None]).astype(np.float32)
+    write_raster(tmp_path / "image.tif", np.moveaxis(image, -1, 0), 1)
+    write_raster(tmp_path / "scores.tif", scores, 8)
+    return tmp_path, image, scores
+
+
+def raster(folder: Path, *options: str) -> int:
+    files = ("--prediction", str(folder / "scores.tif"), "--output", str(folder / "labels.tif"))
+    return main(["raster", str(folder / "image.tif"), *files, *options])
+
+
+def test_it_is_what_python_gives(
+    field: tuple[Path, np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, image, scores = field
+    assert raster(folder, "--memory", "16GiB", "--iterations", "3", "--weights", "wide") == 0
+    assert f"{folder}/labels.tif  " in capsys.readouterr().out
+    with rasterio.open(folder / "labels.tif") as written:
+        assert written.crs == "EPSG:32633"
+        labels = written.read(1)
+    expected = sharpen_array(Sharpener.from_pretrained("wide", iterations=3), image, scores).argmax(0)
+    assert (labels == expected).mean() > 0.999
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--cue", "contour"], "choose --cue learned, rgb or soft"),
+        (["--cue", "none"], "choose --cue learned, rgb or soft"),
+        (["--memory", "1MB"], "of memory hold no tile"),
+        (["--memory", "much"], "expected a size such as 2GiB"),
+        (["--cue", "rgb", "--weights", "wide"], "--weights does not go with --cue rgb"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    options: list[str], said: str, field: tuple[Path, np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert raster(field[0], *options) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert sorted(path.name for path in field[0].iterdir()) == ["image.tif", "scores.tif"]
