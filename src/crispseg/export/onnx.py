@@ -14,8 +14,8 @@ from crispseg.checks import check_choice
 from crispseg.cues import CUES, ContourCue, Cue, SoftSegmentationCue
 from crispseg.errors import InputError
 from crispseg.export.program import Program
-from crispseg.inference.pretrained_folder import shortest
 from crispseg.inference.sharpener import Sharpener
+from crispseg.pretrained.folder import shortest
 from crispseg.versions import installed_versions
 from crispseg.writing import prepare_file, written_whole
 
