@@ -20,7 +20,7 @@ ROOMS = [
         f"crispseg.{room}"
         for room in (
             *("ops", "nn", "cues", "models", "pretrained", "inference", "jobs", "data", "evaluation", "comparison"),
-            *("figures", "training"),
+            *("figures", "export", "training", "app"),
         )
     ),
 ]
