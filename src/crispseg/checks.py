@@ -108,6 +108,12 @@ def check_not_negative(name: str, value: float) -> None:
         raise InputError(f"{name} is {value}; expected a number of 0 or more")
 
 
+def check_guard(confidence: float | None) -> None:
+    """A probability from 0.5 to 1, or None."""
+    if confidence is not None and not 0.5 <= confidence <= 1:
+        raise InputError(f"guard is {confidence}; expected a probability from 0.5 to 1, or None")
+
+
 def check_pixel(pixel: tuple[int, int], image: Tensor) -> None:
     """Refuse an x, y that is not in a (3, H, W) image.
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from crispseg.cli.main import main
 from crispseg.data import write_labels
-from crispseg.inference.resuming import SETTINGS_FILE
+from crispseg.jobs.resuming import SETTINGS_FILE
 from tests.fakes import write_coarse_scores, write_folder
 
 
@@ -223,7 +223,7 @@ def test_an_interrupt_is_said_and_leaves_nothing(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["crispseg.inference.job_sharpener"], "sharpen_one", interrupt)
+    monkeypatch.setattr(sys.modules["crispseg.jobs.job_sharpener"], "sharpen_one", interrupt)
     image, scores = root / "images" / "scene0.png", root / "scores" / "scene0.npy"
     assert main(["sharpen", str(image), "--prediction", str(scores), "--output", str(root / "out")]) == 130
     assert "interrupted" in capsys.readouterr().err

@@ -14,8 +14,8 @@ from crispseg import Sharpener
 from crispseg.cli.main import main
 from crispseg.cues import RGBCue
 from crispseg.errors import OutputError
-from crispseg.inference import Outputs
-from crispseg.inference import sharpen as sharpen_files
+from crispseg.jobs import Outputs
+from crispseg.jobs import sharpen as sharpen_files
 from tests.fakes import write_coarse_scores, write_folder
 from tests.system import small_disk, without_privileges
 
@@ -287,6 +287,6 @@ def test_memory_that_one_image_asks_too_much_of_is_its_fault(
     def fill(*_: object, **__: object) -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr("crispseg.inference.job_sharpener.sharpen_one", fill)
+    monkeypatch.setattr("crispseg.jobs.job_sharpener.sharpen_one", fill)
     assert sharpen(root) == 1
     assert capsys.readouterr().err.count("out of memory") == 5

@@ -19,7 +19,8 @@ ROOMS = [
     *(
         f"crispseg.{room}"
         for room in (
-            *("ops", "nn", "cues", "models", "inference", "data", "evaluation", "comparison", "figures", "training"),
+            *("ops", "nn", "cues", "models", "pretrained", "inference", "jobs", "data", "evaluation", "comparison"),
+            *("figures", "export", "training", "app"),
         )
     ),
 ]

@@ -9,11 +9,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from crispseg import InputError
-from crispseg.inference.sharpener import weights_path
 from crispseg.models import EmbeddingNet
 from crispseg.models.embedding_net import EMBEDDING_LAYERS, load_embedding_net
 from crispseg.models.saving import save_network
 from crispseg.models.vgg import VGG_LAYERS
+from crispseg.pretrained import weights_path
 
 
 def random_vgg() -> dict[str, Tensor]:

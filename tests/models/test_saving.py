@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from crispseg import InputError
-from crispseg.inference.sharpener import weights_path
 from crispseg.models import HED, DeepLabLargeFOV, DeepLabMSc, EmbeddingNet
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.models.network import Network
 from crispseg.models.saving import load_network, save_network, saved_network
 from crispseg.models.state import load_metadata
+from crispseg.pretrained import weights_path
 
 
 @pytest.mark.parametrize(

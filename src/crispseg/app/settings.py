@@ -7,8 +7,9 @@ import torch
 
 from crispseg.checks import check_choice
 from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
-from crispseg.inference.sharpener import DEFAULT_WINDOW, Sharpener, weights_path
+from crispseg.inference.sharpener import Sharpener
 from crispseg.models.embedding_net import load_embedding_net
+from crispseg.pretrained import DEFAULT_WINDOW, weights_path
 from crispseg.window import Window
 
 

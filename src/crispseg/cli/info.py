@@ -9,8 +9,8 @@ from safetensors import safe_open
 import crispseg
 from crispseg import ops
 from crispseg.cli.arguments import CommandParser
-from crispseg.inference.sharpener import SHIPPED_WEIGHTS, weights_path
 from crispseg.ops.implementations import describe
+from crispseg.pretrained import SHIPPED_WEIGHTS, weights_path
 from crispseg.versions import installed_versions
 
 _DESCRIPTION = "Show versions, devices, which implementation serves which operation, and the weights that ship."

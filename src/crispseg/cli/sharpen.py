@@ -10,11 +10,7 @@ from pathlib import Path
 
 from crispseg.cli.arguments import CommandParser, add_scores_option, progress_bar
 from crispseg.cli.stages import add_stage_options, build_stages, describe_stages
-from crispseg.inference import sharpen
-from crispseg.inference.outcome import Failed, Outcome, Skipped, Written
-from crispseg.inference.outputs import Outputs
-from crispseg.inference.ray_cluster import RayCluster
-from crispseg.inference.this_machine import ThisMachine
+from crispseg.jobs import Failed, Outcome, Outputs, RayCluster, Skipped, ThisMachine, Written, sharpen
 
 _DESCRIPTION = """\
 Make the segmentation of images crisp.

@@ -11,20 +11,21 @@ import torch
 from crispseg.cli.arguments import CommandParser, add_device_option, choose_device
 from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.errors import InputError
-from crispseg.inference.batch import UPSAMPLINGS
 from crispseg.inference.crf import PRESETS, DenseCRF
-from crispseg.inference.cue_config import kind_of
-from crispseg.inference.pretrained import (
+from crispseg.inference.sharpener import Sharpener
+from crispseg.models.embedding_net import load_embedding_net
+from crispseg.pretrained import (
     DEFAULT_WINDOW,
     SHIPPED_WEIGHTS,
+    Pretrained,
     holds_sharpener,
     load_pretrained,
     weights_path,
 )
-from crispseg.inference.pretrained_folder import Pretrained, shortest
-from crispseg.inference.sharpener import Sharpener
-from crispseg.models.embedding_net import load_embedding_net
+from crispseg.pretrained.cue_config import kind_of
+from crispseg.pretrained.folder import shortest
 from crispseg.processor import warn_without_bfloat16
+from crispseg.scores import UPSAMPLINGS
 from crispseg.window import Window
 
 

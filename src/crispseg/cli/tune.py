@@ -12,8 +12,8 @@ from crispseg.cli.stages import add_cue_options, build_cue, require_crf
 from crispseg.cues import CUES, Cue
 from crispseg.errors import InputError
 from crispseg.inference import CRFGrid, DenseCRF, Sharpener, Tuning, tune, tune_crf
-from crispseg.inference.sharpener import DEFAULT_WINDOW
 from crispseg.inference.tune import MEASURED, S, Setting
+from crispseg.pretrained import DEFAULT_WINDOW
 from crispseg.window import Window
 
 _DESCRIPTION = """\

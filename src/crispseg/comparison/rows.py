@@ -11,8 +11,8 @@ from crispseg.comparison.method import After, Baseline, Method, Setting
 from crispseg.comparison.pamr import PAMR
 from crispseg.comparison.peers import KorniaGuided, KorniaJointBilateral, OpenCVGuided, RankSEG
 from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
-from crispseg.inference.sharpener import weights_path
 from crispseg.models.embedding_net import load_embedding_net
+from crispseg.pretrained import weights_path
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from crispseg.data import LabelledPredictions
 from crispseg.errors import InputError
 from crispseg.evaluation import METRICS, Accuracy, Truth
 from crispseg.inference.one_image import fitted_boundary, naming
-from crispseg.inference.sharpener import weights_path
 from crispseg.inference.tune import MEASURED
+from crispseg.pretrained import weights_path
 from crispseg.writing import make_folder
 
 BASELINE = "baseline"

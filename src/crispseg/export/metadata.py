@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from crispseg.cues import CUES, Cue
 from crispseg.export.program import Precision, Program
-from crispseg.inference.pretrained_folder import shortest
+from crispseg.pretrained.folder import shortest
 from crispseg.versions import installed_versions
 
 if TYPE_CHECKING:

@@ -1,7 +1,5 @@
 """Batches of images with what was said of them: checked, brought to one size, scores to probabilities and back."""
 
-from typing import Literal, get_args
-
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
@@ -9,16 +7,7 @@ from torch import Tensor
 from crispseg.checks import check_map
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError
-
-Scores = Literal["logits", "probabilities", "multilabel"]
-"""What scores are: logits of classes that exclude each other, probabilities, or logits of labels that do not."""
-
-SCORES: tuple[Scores, ...] = get_args(Scores)
-
-Upsampling = Literal["joint", "bilinear"]
-"""How scores come to the size of an image: along the cue where they are coarse, or not."""
-
-UPSAMPLINGS: tuple[Upsampling, ...] = get_args(Upsampling)
+from crispseg.scores import Scores
 
 _ASPECT_TOLERANCE = 1.05
 

@@ -3,18 +3,7 @@
 import torch
 from torch import Tensor
 
-from crispseg.errors import InputError
-from crispseg.inference.batch import Scores
-
-
-def check_guard(confidence: float | None) -> None:
-    """A probability from 0.5 to 1, or None.
-
-    Raises:
-        InputError: If it is not.
-    """
-    if confidence is not None and not 0.5 <= confidence <= 1:
-        raise InputError(f"guard is {confidence}; expected a probability from 0.5 to 1, or None")
+from crispseg.scores import Scores
 
 
 def guarded(before: Tensor, after: Tensor, confidence: float, kind: Scores) -> Tensor:

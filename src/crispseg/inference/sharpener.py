@@ -7,15 +7,11 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from crispseg.checks import check_choice, check_map, check_positive, check_same_grid, check_window
+from crispseg.checks import check_choice, check_guard, check_map, check_positive, check_same_grid, check_window
 from crispseg.cues import Cue
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.errors import InputError
 from crispseg.inference.batch import (
-    SCORES,
-    UPSAMPLINGS,
-    Scores,
-    Upsampling,
     check_colours,
     check_fit,
     check_scores,
@@ -23,15 +19,13 @@ from crispseg.inference.batch import (
     resize,
     to_probabilities,
 )
-from crispseg.inference.guard import check_guard, guarded
-from crispseg.inference.hub import upload
-from crispseg.inference.pretrained import DEFAULT_WINDOW, SHIPPED_WEIGHTS, load_pretrained, weights_path
-from crispseg.inference.pretrained_folder import Pretrained, save_folder, shortest
+from crispseg.inference.guard import guarded
 from crispseg.nn import LocalFilter
 from crispseg.ops import joint_upsample
+from crispseg.pretrained import DEFAULT_WINDOW, Pretrained, load_pretrained, save_folder, upload
+from crispseg.pretrained.folder import shortest
+from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
 from crispseg.window import Window
-
-__all__ = ["DEFAULT_WINDOW", "SHIPPED_WEIGHTS", "Sharpener", "weights_path"]
 
 
 class Sharpener(nn.Module):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from crispseg import InputError
-from crispseg.inference.read_ahead import read_ahead
+from crispseg.jobs.read_ahead import read_ahead
 
 CHANNELS_LAST = torch.arange(24).reshape(2, 4, 3).permute(2, 0, 1)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from crispseg.errors import InputError
-from crispseg.inference.job_sharpener import JobSharpener
-from crispseg.inference.jobs import Job, read_inputs
-from crispseg.inference.outcome import Outcome
-from crispseg.inference.read_ahead import read_ahead
+from crispseg.jobs.job import Job, read_inputs
+from crispseg.jobs.job_sharpener import JobSharpener
+from crispseg.jobs.outcome import Outcome
+from crispseg.jobs.read_ahead import read_ahead
 
 _WORKERS = 2
 _FEW = 32

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from crispseg.data import ScoreKind
 from crispseg.errors import InputError, one_line
 from crispseg.inference.crf import DenseCRF
-from crispseg.inference.jobs import Inputs, Job, read_inputs
 from crispseg.inference.one_image import naming, sharpen_one
-from crispseg.inference.outcome import Failed, Outcome, Written, attempt
-from crispseg.inference.outputs import Outputs
 from crispseg.inference.sharpener import Sharpener
+from crispseg.jobs.job import Inputs, Job, read_inputs
+from crispseg.jobs.outcome import Failed, Outcome, Written, attempt
+from crispseg.jobs.outputs import Outputs
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from crispseg.errors import InputError
-from crispseg.inference.pretrained_folder import CONFIG_FILE, WEIGHTS_FILE
+from crispseg.pretrained.folder import CONFIG_FILE, WEIGHTS_FILE
 
 _REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 

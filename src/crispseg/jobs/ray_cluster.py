@@ -15,9 +15,9 @@ import torch
 
 from crispseg.checks import check_count
 from crispseg.errors import InputError, OutputError, one_line
-from crispseg.inference.job_sharpener import JobSharpener
-from crispseg.inference.jobs import Job
-from crispseg.inference.outcome import Failed, Outcome, Written
+from crispseg.jobs.job import Job
+from crispseg.jobs.job_sharpener import JobSharpener
+from crispseg.jobs.outcome import Failed, Outcome, Written
 
 _ADDRESS = re.compile(r"auto|local|[\w.\-\[\]:]+:\d+")
 _BLOCK = 8

@@ -9,14 +9,13 @@ from typing import Any
 
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_count, check_positive
+from crispseg.checks import check_choice, check_count, check_guard, check_positive
 from crispseg.cues import Cue
 from crispseg.errors import InputError
-from crispseg.inference.batch import SCORES, UPSAMPLINGS, Scores, Upsampling
-from crispseg.inference.cue_config import check_cue, describe_cue, load_cue_network, make_cue, network_of
-from crispseg.inference.guard import check_guard
-from crispseg.inference.model_card import model_card
 from crispseg.models.saving import save_network
+from crispseg.pretrained.cue_config import check_cue, describe_cue, load_cue_network, make_cue, network_of
+from crispseg.pretrained.model_card import model_card
+from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
 from crispseg.versions import installed_versions
 from crispseg.window import Window
 from crispseg.writing import make_folder, write_text

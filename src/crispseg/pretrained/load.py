@@ -7,12 +7,13 @@ from crispseg.checks import check_choice
 from crispseg.cues import Cue, LearnedCue
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.errors import InputError
-from crispseg.inference.hub import download, names_repository
-from crispseg.inference.pretrained_folder import Pretrained, load_folder
 from crispseg.models.embedding_net import load_embedding_net
+from crispseg.pretrained.folder import Pretrained, load_folder
+from crispseg.pretrained.hub import download, names_repository
 from crispseg.window import Window
 
 DEFAULT_WINDOW = Window(9)
+"""The window where nothing says another."""
 
 SHIPPED_WEIGHTS = ("narrow", "wide")
 """Names of the embeddings that ship: "wide" has the paper's layers, "narrow" half their channels."""

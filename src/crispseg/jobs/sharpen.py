@@ -10,14 +10,14 @@ from rich.progress import Progress
 from crispseg.data import ScoreKind
 from crispseg.errors import InputError
 from crispseg.inference.crf import DenseCRF
-from crispseg.inference.job_sharpener import JobSharpener, Runner
-from crispseg.inference.jobs import find_jobs
-from crispseg.inference.outcome import Failed, Outcome, Skipped
-from crispseg.inference.outputs import Outputs
-from crispseg.inference.resuming import begin, finished, settings_of
 from crispseg.inference.sharpener import Sharpener
-from crispseg.inference.this_machine import ThisMachine
 from crispseg.inference.tiles import parse_memory
+from crispseg.jobs.job import find_jobs
+from crispseg.jobs.job_sharpener import JobSharpener, Runner
+from crispseg.jobs.outcome import Failed, Outcome, Skipped
+from crispseg.jobs.outputs import Outputs
+from crispseg.jobs.resuming import begin, finished, settings_of
+from crispseg.jobs.this_machine import ThisMachine
 
 
 def sharpen(

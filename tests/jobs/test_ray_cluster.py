@@ -17,9 +17,9 @@ from torch import Tensor
 from crispseg import Sharpener
 from crispseg.cues import RGBCue
 from crispseg.errors import OutputError
-from crispseg.inference import Failed, Outputs, RayCluster, ThisMachine, Written, sharpen
-from crispseg.inference.jobs import Job
-from crispseg.inference.ray_cluster import _Attempts, _Worker
+from crispseg.jobs import Failed, Outputs, RayCluster, ThisMachine, Written, sharpen
+from crispseg.jobs.job import Job
+from crispseg.jobs.ray_cluster import _Attempts, _Worker
 from tests.fakes import write_coarse_scores, write_folder
 
 pytestmark = [
@@ -96,7 +96,7 @@ def worker(work: object, monkeypatch: pytest.MonkeyPatch) -> _Worker:
     monkeypatch.setattr(ray, "get", lambda value: value)
     attempts = _Attempts()
     handle = SimpleNamespace(**{name: SimpleNamespace(remote=getattr(attempts, name)) for name in ("begin", "end")})
-    monkeypatch.setattr("crispseg.inference.ray_cluster.replace", lambda given, **_: given)
+    monkeypatch.setattr("crispseg.jobs.ray_cluster.replace", lambda given, **_: given)
     return _Worker(work, handle, "cpu")
 
 

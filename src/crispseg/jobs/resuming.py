@@ -12,9 +12,9 @@ import torch
 
 from crispseg.errors import InputError, one_line
 from crispseg.inference.crf import DenseCRF
-from crispseg.inference.jobs import Job
-from crispseg.inference.outputs import Outputs
 from crispseg.inference.sharpener import Sharpener
+from crispseg.jobs.job import Job
+from crispseg.jobs.outputs import Outputs
 from crispseg.writing import remove_left_over, write_text
 
 SETTINGS_FILE = "crispseg-settings.json"

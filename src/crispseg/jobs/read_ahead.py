@@ -18,7 +18,7 @@ from torch import Tensor
 
 from crispseg.checks import check_natural
 from crispseg.errors import InputError
-from crispseg.inference.outcome import attempt
+from crispseg.jobs.outcome import attempt
 
 T = TypeVar("T")
 R = TypeVar("R")
