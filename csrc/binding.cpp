@@ -178,8 +178,9 @@ class Level {
   void joint_upsample(Array value_, Array centres_, Array features_, std::vector<int64_t> rows_,
                       std::vector<int64_t> columns_, double hardness, int norm, int threads, Array result_) const {
     const Tensor value = plain_map("value", value_), centres = plain_map("centres", centres_),
-                 features = plain_map("features", features_), result = plain_map("result", result_);
+                 features = map("features", features_), result = plain_map("result", result_);
     require_own_elements("result", result);
+    require(features.type != Type::kFloat64, "features are float64");
     const int64_t n = value.shape[0], h = value.shape[2], w = value.shape[3];
     require_shape("centres", centres, n, features.shape[1], h, w);
     require_shape("features", features, n, features.shape[1], features.shape[2], features.shape[3]);

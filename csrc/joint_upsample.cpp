@@ -1,12 +1,13 @@
 #include "kernels.h"
-#include "tasks.h"
+#include "pairs.h"
 
 namespace crispseg::CRISPSEG_LEVEL {
 
 namespace {
 
-constexpr int64_t kRows = 8;       // of a task: coarse pixels are laid out once for all that lie between the same two
-constexpr int64_t kColumns = 256;  // of a task: what is laid out for them stays in the core's cache
+constexpr int64_t kRows = 16;      // of a task: coarse pixels are laid out once for all that lie between the same two
+constexpr int64_t kColumns = 128;  // of a task: what is laid out for them stays in the core's cache
+constexpr int64_t kPitch = kColumns + 16;  // from plane to plane: a power of two would share few places in the cache
 constexpr int64_t kCorners = 4;
 
 // The coarse pixels before and behind a pixel, of those that are there.
@@ -27,19 +28,20 @@ Source source(const Axis& axis, int64_t i, int64_t there) {
   return {within(before), within(behind), position - static_cast<float>(before)};
 }
 
-// What a thread works in, for `kColumns` pixels side by side: of each corner the coarse pixels that stand there, and
-// a distance, later a weight.
+// What a thread works in, for `kColumns` pixels side by side: their features, of each corner the coarse pixels that
+// stand there, and a distance, later a weight.
 struct Work {
-  float *centres, *values, *distances;
+  float *features, *centres, *values, *distances;
   int64_t before;  // coarse row that is laid out
 
   static int64_t floats(int64_t dimensions, int64_t channels) {
-    return kCorners * kColumns * (dimensions + channels + 1);
+    return kPitch * (dimensions + kCorners * (dimensions + channels + 1));
   }
   Work(float* memory, int64_t dimensions, int64_t channels)
-      : centres(memory),
-        values(centres + kCorners * dimensions * kColumns),
-        distances(values + kCorners * channels * kColumns),
+      : features(memory),
+        centres(features + dimensions * kPitch),
+        values(centres + kCorners * dimensions * kPitch),
+        distances(values + kCorners * channels * kPitch),
         before(-1) {}
 };
 
@@ -47,7 +49,7 @@ struct Work {
 void lay_out(const float* planes, int64_t count, int64_t height, int64_t width, const int64_t (&rows)[2],
              const Source* columns, int64_t length, float* to) {
   for (int64_t corner = 0; corner < kCorners; ++corner) {
-    for (int64_t plane = 0; plane < count; ++plane, to += kColumns) {
+    for (int64_t plane = 0; plane < count; ++plane, to += kPitch) {
       const float* const row = planes + (plane * height + rows[corner / 2]) * width;
       if (corner % 2 == 0)
         for (int64_t x = 0; x < length; ++x) to[x] = row[columns[x].before];
@@ -57,21 +59,12 @@ void lay_out(const float* planes, int64_t count, int64_t height, int64_t width, 
   }
 }
 
-void add_distances(const float* features, int64_t plane, int64_t dimensions, int norm, int64_t length,
-                   const float* centres, float* distances) {
-  for (int64_t x = 0; x < kCorners * kColumns; ++x) distances[x] = 0;
-  for (int64_t corner = 0; corner < kCorners; ++corner) {
-    float* const sums = distances + corner * kColumns;
-    for (int64_t d = 0; d < dimensions; ++d, centres += kColumns) {
-      const float* const here = features + d * plane;
-      if (norm == 1)
-        for (int64_t x = 0; x < length; ++x) sums[x] += std::fabs(here[x] - centres[x]);
-      else
-        for (int64_t x = 0; x < length; ++x) sums[x] += (here[x] - centres[x]) * (here[x] - centres[x]);
-    }
-    if (norm == 2)
-      for (int64_t x = 0; x < length; ++x) sums[x] = std::sqrt(sums[x]);
-  }
+// Distances of the pixels to the centres of each corner.
+void measure(const Work& work, int64_t dimensions, int norm, int64_t length) {
+  const float* corners[kCorners];
+  for (int64_t corner = 0; corner < kCorners; ++corner) corners[corner] = work.centres + corner * dimensions * kPitch;
+  const auto strips = norm == kNorm1 ? distance_strips<float, 1, kCorners> : distance_strips<float, 2, kCorners>;
+  strips(work.features, corners, dimensions, kPitch, length, work.distances);
 }
 
 // Distances of the corners to weights: tent times exp(-hardness · distance), divided by their sum. The least distance
@@ -82,7 +75,7 @@ void weigh(float hardness, float down, const float* shares, int64_t length, floa
     Vector<float> weights[kCorners], exponents[kCorners], least = fill(HUGE_VALF), sum = fill(0.0f);
     for (int64_t corner = 0; corner < kCorners; ++corner) {
       weights[corner] = (corner / 2 == 0 ? 1 - down : down) * (corner % 2 == 0 ? 1 - right : right);
-      exponents[corner] = hardness * load(distances + corner * kColumns + first);
+      exponents[corner] = hardness * load(distances + corner * kPitch + first);
       const Vector<float> within = weights[corner] > 0 ? exponents[corner] : fill(HUGE_VALF);
       least = within < least ? within : least;
     }
@@ -92,7 +85,7 @@ void weigh(float hardness, float down, const float* shares, int64_t length, floa
       sum += weights[corner];
     }
     for (int64_t corner = 0; corner < kCorners; ++corner)
-      store(distances + corner * kColumns + first, weights[corner] / sum);
+      store(distances + corner * kPitch + first, weights[corner] / sum);
   }
 }
 
@@ -107,7 +100,6 @@ void joint_upsample(const Tensor& value, const Tensor& centres, const Tensor& fe
   const Scratch memory(threads * floats * static_cast<int64_t>(sizeof(float)));
   const auto* const scores = static_cast<const float*>(value.data);
   const auto* const guides = static_cast<const float*>(centres.data);
-  const auto* const pixels = static_cast<const float*>(features.data);
   auto* const out = static_cast<float*>(result.data);
   const int64_t coarse = coarse_height * coarse_width, plane = height * width;
   run_tasks(value.shape[0] * down * across, threads, [&](int64_t task, int thread) {
@@ -130,17 +122,17 @@ void joint_upsample(const Tensor& value, const Tensor& centres, const Tensor& fe
                 work.values);
         work.before = below.before;
       }
-      const int64_t offset = y * width + left;
-      add_distances(pixels + image * dimensions * plane + offset, plane, dimensions, norm, length, work.centres,
-                    work.distances);
+      load_planes(features, image * features.stride[0] + y * features.stride[2] + left * features.stride[3],
+                  features.stride[3], length, dimensions, work.features, kPitch);
+      measure(work, dimensions, norm, length);
       weigh(static_cast<float>(hardness), below.share, shares, length, work.distances);
       for (int64_t c = 0; c < channels; ++c) {
-        float* const to = out + (image * channels + c) * plane + offset;
-        const float *const values = work.values + c * kColumns, *const weights = work.distances;
-        const int64_t step = channels * kColumns;
+        float* const to = out + (image * channels + c) * plane + y * width + left;
+        const float *const values = work.values + c * kPitch, *const weights = work.distances;
+        const int64_t step = channels * kPitch;
         for (int64_t x = 0; x < length; ++x)
-          to[x] = weights[x] * values[x] + weights[kColumns + x] * values[step + x] +
-                  weights[2 * kColumns + x] * values[2 * step + x] + weights[3 * kColumns + x] * values[3 * step + x];
+          to[x] = weights[x] * values[x] + weights[kPitch + x] * values[step + x] +
+                  weights[2 * kPitch + x] * values[2 * step + x] + weights[3 * kPitch + x] * values[3 * step + x];
       }
     }
   });

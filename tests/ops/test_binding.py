@@ -72,6 +72,11 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
     ids = torch.zeros((batch, height, width), dtype=labels) if draw(st.booleans()) else draw(tensors())
     flags = [torch.zeros((batch, count, *grid), dtype=torch.bool) for _ in range(2)]
     real = draw(st.floats())
+    coarse = [matching(draw, (batch, channels, 2, 3)) for _ in range(2)]
+    axes = [
+        draw(st.sampled_from([[0, few, full, 0], draw(st.lists(NUMBERS, max_size=5))]))
+        for few, full in ((2, height), (3, width))
+    ]
     loss = [embedding, ids, size, dilation, real, real, norm, stride, flag, flag, threads]
     every: dict[str, list[Any]] = {
         "local_distance": [embedding, size, dilation, norm, stride, threads, strided],
@@ -88,6 +93,7 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
         "embedding_loss_with_gradient": [*loss, result],
         "local_contour": [boundary, size, dilation, threads, pairs],
         "local_contour_backward": [pairs, boundary, size, dilation, threads, contour],
+        "joint_upsample": [*coarse, embedding, *axes, real, norm, threads, result],
         "local_parity": [ids, size, dilation, stride, draw(st.integers(-1, 1)), threads, *flags],
     }
     name = draw(st.sampled_from(sorted(every)))

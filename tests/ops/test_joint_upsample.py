@@ -80,19 +80,26 @@ def test_bands_of_rows_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     st.tuples(st.integers(1, 30), st.integers(1, 600)),
     st.sampled_from([1, 2]),
     st.sampled_from([torch.float32, torch.bfloat16]),
+    st.sampled_from(["contiguous", "channels last", "every second column"]),
 )
 @settings(max_examples=60, deadline=None)
 def test_the_kernel_is_the_reference(
-    coarse: tuple[int, int], size: tuple[int, int], norm: int, dtype: torch.dtype
+    coarse: tuple[int, int], size: tuple[int, int], norm: int, dtype: torch.dtype, layout: str
 ) -> None:
     generator = torch.Generator().manual_seed(0)
     value = torch.rand(2, 3, *coarse, generator=generator)
     features = torch.randn(2, 5, *size, generator=generator).to(dtype)
-    by_kernel = joint_upsample(value, features, 2.0, norm=norm)
+    by_kernel = joint_upsample(value, _laid(features, layout), 2.0, norm=norm)
     by_reference = joint_upsample(value.requires_grad_(), features, 2.0, norm=norm).detach()
     # bfloat16 differences are rounded in PyTorch and not in the kernel.
     tolerance = 1e-5 if dtype == torch.float32 else 0.05
     torch.testing.assert_close(by_kernel, by_reference, rtol=tolerance, atol=tolerance)
+
+
+def _laid(features: Tensor, layout: str) -> Tensor:
+    if layout == "channels last":
+        return features.contiguous(memory_format=torch.channels_last)
+    return features.repeat_interleave(2, -1)[..., ::2] if layout == "every second column" else features
 
 
 def test_arguments_of_the_kernel_are_checked() -> None:
@@ -104,6 +111,7 @@ def test_arguments_of_the_kernel_are_checked() -> None:
     for wrong in (
         (maps[0].double(), *maps[1:], *axes, 1.0, 1, 1, result),
         (*maps[:2], maps[2].mT[..., :8], *axes, 1.0, 1, 1, result),
+        (*maps[:2], maps[2].double(), *axes, 1.0, 1, 1, result),
         (*maps, (0, 0, 9, 0), axes[1], 1.0, 1, 1, result),
         (*maps, (0, 3, 9), axes[1], 1.0, 1, 1, result),
         (*maps, *axes, float("nan"), 1, 1, result),
@@ -111,7 +119,7 @@ def test_arguments_of_the_kernel_are_checked() -> None:
         (*maps, *axes, 1.0, 1, 0, result),
         (*maps, *axes, 1.0, 1, 1, result[..., :8]),
     ):
-        with pytest.raises(ValueError, match=r"is not|expected|below|no pixels"):
+        with pytest.raises(ValueError, match=r"is not|expected|below|no pixels|are float64"):
             kernels.joint_upsample(*wrong)
     # A part that lies beside what it says is never read from: indices stay within what is there.
     kernels.joint_upsample(*maps, (0, 99, 99, 50), (50, 99, 99, 0), 1.0, 1, 1, result)

@@ -16,12 +16,12 @@ def joint_upsample_part(
     hardness: float,
     norm: int,
 ) -> Tensor:
-    """See `crispseg.ops.joint_upsample.joint_upsample_part`; what is no float32 is brought to it."""
+    """See `crispseg.ops.joint_upsample.joint_upsample_part`; the coarse maps are brought to float32."""
     result = value.new_empty(*value.shape[:2], *features.shape[-2:], dtype=torch.float32)
     _kernels.kernels().joint_upsample(
         _plain(value),
         _plain(centres),
-        _plain(features),
+        features.detach(),
         rows,
         columns,
         hardness,
