@@ -26,5 +26,6 @@ def test_the_guard_sees_what_is_imported(name: str) -> None:
 
 
 def test_importing_takes_less_than_a_third_of_a_second_beyond_torch() -> None:
-    code = "import torch, time; start = time.perf_counter(); import crispseg; print(time.perf_counter() - start)"
+    """Of the processor, which others may keep busy."""
+    code = "import torch, time; start = time.process_time(); import crispseg; print(time.process_time() - start)"
     assert min(float(run(code)) for _ in range(3)) < 0.3
