@@ -14,12 +14,12 @@ from crispseg.cli.main import main
 from crispseg.data import read_labels
 from tests.fakes import write_coarse_scores, write_folder
 
-COUNT = 60
+COUNT = 150
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Sixty images with coarse scores, in `images` and `scores`."""
+    """Images with coarse scores, in `images` and `scores`."""
     write_folder(tmp_path, COUNT)
     write_coarse_scores(tmp_path, tmp_path / "scores")
     return tmp_path

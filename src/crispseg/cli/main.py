@@ -124,7 +124,8 @@ def entry_point() -> None:
     """What the installed command calls."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without λ still gets its help
+            # A terminal without λ still gets its help, and a file or pipe each line when it is known.
+            stream.reconfigure(errors="replace", line_buffering=True)
     sys.exit(main())
 
 
