@@ -17,7 +17,7 @@ from crispseg.figures.contours import contour_lines
 from crispseg.inference import DenseCRF, Sharpener
 from crispseg.inference.masks import principal_components
 from crispseg.inference.one_image import sharpen_one
-from crispseg.jobs.picture import most_changed
+from crispseg.inference.picture import most_changed
 from crispseg.ops import local_filter
 from tests.fakes import write_coarse_scores, write_folder
 from tests.marks import needs_pydensecrf

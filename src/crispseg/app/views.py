@@ -17,7 +17,7 @@ from torch import Tensor
 
 from crispseg.app.session import PixelMasks
 from crispseg.inference.one_image import Sharpened
-from crispseg.jobs.picture import label_colours, overlay
+from crispseg.inference.picture import label_colours, overlay
 from crispseg.window import Window
 
 _LONGEST = 1280

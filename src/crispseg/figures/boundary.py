@@ -17,7 +17,7 @@ from crispseg.figures.page import (
     house_style,
     new_figure,
 )
-from crispseg.jobs.picture import label_colours, most_changed, overlay
+from crispseg.inference.picture import label_colours, most_changed, overlay
 
 
 @house_style()

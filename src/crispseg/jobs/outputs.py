@@ -10,8 +10,8 @@ from torch import Tensor
 from crispseg.data import Prediction, write_labels, write_scores
 from crispseg.errors import InputError
 from crispseg.inference.one_image import Sharpened
+from crispseg.inference.picture import before_after
 from crispseg.jobs.job import Job
-from crispseg.jobs.picture import before_after
 from crispseg.writing import make_folder, written_whole
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from crispseg.jobs.picture import most_changed
+from crispseg.inference.picture import most_changed
 
 
 @pytest.mark.parametrize("size", [(37, 50), (3, 2), (1, 1), (64, 5)])
