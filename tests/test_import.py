@@ -25,7 +25,8 @@ def test_the_guard_sees_what_is_imported(name: str) -> None:
     assert run(f"import crispseg, sys; print({name!r} in sys.modules)") == "True"
 
 
-def test_importing_takes_less_than_a_third_of_a_second_beyond_torch() -> None:
-    """Of the processor, which others may keep busy."""
-    code = "import torch, time; start = time.process_time(); import crispseg; print(time.process_time() - start)"
-    assert min(float(run(code)) for _ in range(3)) < 0.3
+def test_importing_takes_less_than_a_fifth_of_what_torch_takes() -> None:
+    """Of the processor's time, which grows for both where others keep it busy."""
+    clock = "from time import process_time as now; start = now()"
+    code = f"{clock}; import torch; between = now(); import crispseg; print((now() - between) / (between - start))"
+    assert min(float(run(code)) for _ in range(3)) < 0.2
