@@ -233,7 +233,7 @@ _ROWS = (
             Contender(
                 OURS,
                 ("coarse scores", *_OURS),
-                lambda scores, features, _: ops.joint_upsample(scores, features, HARDNESS),
+                lambda scores, embedding, _: ops.joint_upsample(scores, embedding, HARDNESS),
             ),
             Contender(
                 PLAIN,
