@@ -96,6 +96,8 @@ def test_memory_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) 
     for memory, said in (("lots", "memory is 'lots'; expected a size"), ("1MB", "of memory hold no tile")):
         assert sharpen(root, "--strict", "--memory", memory, output="none") == 2
         assert said in capsys.readouterr().err
+    assert sharpen(root, "--cue", "none", "--crf", "1,2,3,1,1", "--memory", "1GiB", output="none") == 2
+    assert "--memory does not go with --cue none" in capsys.readouterr().err
 
 
 def test_upsampling_is_chosen(root: Path) -> None:

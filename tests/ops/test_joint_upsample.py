@@ -103,7 +103,7 @@ def _laid(features: Tensor, layout: str) -> Tensor:
 
 
 def test_arguments_of_the_kernel_are_checked() -> None:
-    pytest.importorskip("crispseg._C")
+    pytest.importorskip("crispseg._C", reason="the C++ kernels were not built")
     kernels = importlib.import_module("crispseg.ops._kernels").kernels()
     maps = [torch.zeros(1, 2, 3, 3), torch.zeros(1, 4, 3, 3), torch.zeros(1, 4, 9, 9)]
     axes, result = ((0, 3, 9, 0), (0, 3, 9, 0)), torch.zeros(1, 2, 9, 9)

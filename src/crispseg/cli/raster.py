@@ -5,13 +5,13 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from crispseg.cli.arguments import CommandParser, add_device_option, add_scores_option, choose_device, progress_bar
+from crispseg.cli.arguments import CommandParser, add_device_option, add_scores_option, progress_bar
 from crispseg.cli.stages import (
     add_cue_kind_options,
     add_filter_options,
     add_precision_option,
     add_window_options,
-    build_sharpener,
+    build_placed_sharpener,
     choose_sharpener,
 )
 from crispseg.cues import ContourCue
@@ -76,4 +76,4 @@ def _sharpener(options: Namespace) -> Sharpener:
     chosen = choose_sharpener(options)
     if chosen is None or isinstance(chosen.cue, ContourCue):
         raise InputError("a raster is sharpened by a cue of its colours: choose --cue learned, rgb or soft")
-    return build_sharpener(options, chosen).to(choose_device(options.device))
+    return build_placed_sharpener(options, chosen)

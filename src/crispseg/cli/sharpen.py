@@ -10,6 +10,7 @@ from pathlib import Path
 
 from crispseg.cli.arguments import CommandParser, add_scores_option, progress_bar
 from crispseg.cli.stages import add_stage_options, build_stages, describe_stages
+from crispseg.errors import InputError
 from crispseg.jobs import Failed, Outcome, Outputs, RayCluster, Skipped, ThisMachine, Written, sharpen
 
 _DESCRIPTION = """\
@@ -103,6 +104,8 @@ def main(arguments: Sequence[str]) -> int:
     options = build_parser().parse_args(arguments)
     runner = _runner(options)
     stages = build_stages(options)
+    if stages.sharpener is None and options.memory is not None:
+        raise InputError("--memory does not go with --cue none, which filters nothing; leave one of them out")
     with progress_bar("images") as progress, _counted() as counts:
         outcomes = sharpen(
             options.images,

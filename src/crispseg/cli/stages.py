@@ -160,10 +160,15 @@ def build_stages(options: Namespace) -> Stages:
             raise InputError("--cue none changes nothing by itself; add --crf")
         return Stages(None, crf)
     _require_boundaries(options, chosen.cue)
+    return Stages(build_placed_sharpener(options, chosen), crf)
+
+
+def build_placed_sharpener(options: Namespace, chosen: Pretrained) -> Sharpener:
+    """`build_sharpener`, on the device of the options, with a warning where that has no use for their precision."""
     device = choose_device(options.device)
     if options.precision == "bfloat16" and device.type == "cpu":
         warn_without_bfloat16()
-    return Stages(build_sharpener(options, chosen).to(device), crf)
+    return build_sharpener(options, chosen).to(device)
 
 
 def build_sharpener(options: Namespace, chosen: Pretrained) -> Sharpener:
