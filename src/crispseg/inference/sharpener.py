@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from crispseg.checks import check_choice, check_guard, check_map, check_positive, check_same_grid, check_window
 from crispseg.cues import Cue
-from crispseg.cues.cue import EmbeddingCue
 from crispseg.errors import InputError
 from crispseg.inference.batch import (
     check_colours,
@@ -17,11 +16,10 @@ from crispseg.inference.batch import (
     check_scores,
     from_probabilities,
     resize,
-    to_probabilities,
 )
 from crispseg.inference.guard import guarded
+from crispseg.inference.upsampling import upsample, upsamples_jointly
 from crispseg.nn import LocalFilter
-from crispseg.ops import joint_upsample
 from crispseg.pretrained import DEFAULT_WINDOW, Pretrained, load_pretrained, save_folder, upload
 from crispseg.pretrained.folder import shortest
 from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
@@ -261,23 +259,8 @@ class Sharpener(nn.Module):
         Returns:
             (N, C, H, W) probabilities.
         """
-        size, coarse = (features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1])
-        if isinstance(self.cue, EmbeddingCue) and torch.compiler.is_exporting() and self.upsampling == "joint":
-            # Which of the two is found when an exported program runs, not when it is made.
-            joint = self._upsample_jointly(scores, features, self.cue.norm, hardness)
-            return torch.where(
-                _is_coarse(coarse, size).to(scores.device), joint, self._upsample_bilinearly(scores, size)
-            )
-        if isinstance(self.cue, EmbeddingCue) and self.upsamples_jointly(coarse, size):
-            return self._upsample_jointly(scores, features, self.cue.norm, hardness)
-        return self._upsample_bilinearly(scores, size)
-
-    def _upsample_jointly(self, scores: Tensor, features: Tensor, norm: int, hardness: float | Tensor | None) -> Tensor:
         chosen = self.hardness if hardness is None else hardness
-        return joint_upsample(to_probabilities(scores, self.scores), features, chosen, norm=norm)
-
-    def _upsample_bilinearly(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
-        return to_probabilities(resize(scores, size), self.scores)
+        return upsample(scores, features, self.cue, chosen, kind=self.scores, upsampling=self.upsampling)
 
     def filtered(self, probabilities: Tensor, features: Tensor) -> Tensor:
         """(N, C, H, W) probabilities, filtered by the weights of (N, D, H, W) features and guarded."""
@@ -286,8 +269,7 @@ class Sharpener(nn.Module):
 
     def upsamples_jointly(self, coarse: tuple[int, int], size: tuple[int, int]) -> bool:
         """Whether scores of a coarse (height, width) come to a size along the cue."""
-        much = 2 * coarse[0] <= size[0] and 2 * coarse[1] <= size[1]
-        return much and self.upsampling == "joint" and isinstance(self.cue, EmbeddingCue)
+        return upsamples_jointly(self.cue, self.upsampling, coarse, size)
 
     def features(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) image, as `forward` takes it, to the (N, D, H, W) features of the cue."""
@@ -317,10 +299,3 @@ def _check_cue(cue: object) -> None:
     if not isinstance(cue, Cue):
         hint = "LearnedCue(network) makes one of a network" if isinstance(cue, nn.Module) else "see crispseg.cues"
         raise TypeError(f"cue is {type(cue).__name__}; expected a crispseg.cues.Cue: {hint}")
-
-
-def _is_coarse(coarse: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """Whether both sides are half or less, as a tensor."""
-    sides = zip(coarse, size, strict=True)
-    height, width = (2 * torch.scalar_tensor(few) <= torch.scalar_tensor(full) for few, full in sides)
-    return height & width
