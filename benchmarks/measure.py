@@ -58,8 +58,12 @@ def in_turns(calls: Mapping[str, Call], device: str, *, quick: bool) -> dict[str
     """Time calls by name."""
     outcomes: dict[str, Outcome] = {}
     seconds = {}
+    on_gpu = torch.device(device).type == "cuda"
     for name, call in calls.items():
         try:
+            if on_gpu:
+                outcomes[name] = _on_gpu(call, quick=quick)
+                continue
             # The first run loads what it needs; another, unless that was too long, says how long one takes.
             first = _seconds(call)
             seconds[name] = first if first > _SECONDS else _seconds(call)
@@ -68,8 +72,6 @@ def in_turns(calls: Mapping[str, Call], device: str, *, quick: bool) -> dict[str
                 raise
             outcomes[name] = "out of memory"
     able = {name: call for name, call in calls.items() if name in seconds}
-    if torch.device(device).type == "cuda":
-        return outcomes | {name: _on_gpu(call, quick=quick) for name, call in able.items()}
     runs = {name: 1 if quick else _repetitions(seconds[name]) for name in able}
     milliseconds: dict[str, list[float]] = {name: [] for name in able}
     for name in _turns(runs):

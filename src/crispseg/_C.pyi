@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 from torch import Tensor
 
 def levels() -> list[str]: ...
@@ -121,8 +123,8 @@ class Kernels:
         value: Tensor,
         centres: Tensor,
         features: Tensor,
-        rows: tuple[int, int, int, int],
-        columns: tuple[int, int, int, int],
+        rows: Sequence[int],
+        columns: Sequence[int],
         hardness: float,
         norm: int,
         threads: int,

@@ -10,6 +10,13 @@ _LARGEST = 1e30
 _PLAIN_TENSORS = (Tensor, torch.nn.Parameter)
 
 
+def has_values() -> bool:
+    """Whether tensors have values that can be looked at: not where PyTorch traces or a CUDA graph is captured."""
+    if torch.compiler.is_compiling():
+        return False
+    return not (torch.cuda.is_available() and torch.cuda.is_current_stream_capturing())
+
+
 def check_map(name: str, value: Tensor) -> None:
     """A floating-point (N, channels, H, W) tensor."""
     if value.ndim != 4:

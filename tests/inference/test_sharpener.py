@@ -238,6 +238,12 @@ def test_wrong_inputs_are_refused(image: Tensor, scores: Tensor, message: str) -
         Sharpener.from_pretrained(scores="probabilities")(image, scores)
 
 
+def test_values_are_not_looked_at_while_a_cuda_graph_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    assert Sharpener.from_pretrained(iterations=1)(IMAGE, torch.full((1, 3, 6, 8), torch.nan)).isnan().any()
+
+
 def test_wrong_dtypes_are_refused() -> None:
     sharpener = Sharpener.from_pretrained()
     with pytest.raises(TypeError, match=r"scores is torch.int64"):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from crispseg.window import Window
@@ -121,3 +122,25 @@ def embedding_loss(
     groups = [group for group in ([same + different] if balance == "none" else [same, different]) if group]
     mean = sum(sum(group) / len(group) for group in groups) / len(groups) if groups else 0.0
     return mean if reduction == "mean" else mean * (len(same) + len(different))
+
+
+def joint_upsample(value: Tensor, features: Tensor, hardness: float, *, norm: int = 1) -> Tensor:
+    (batch, channels, h, w), (height, width) = value.shape, features.shape[-2:]
+    centre = F.interpolate(features, size=(h, w), mode="bilinear")
+    result = torch.zeros(batch, channels, height, width, dtype=torch.float64)
+    for n in range(batch):
+        for row in range(height):
+            for column in range(width):
+                total = 0.0
+                y = min(max((row + 0.5) * h / height - 0.5, 0), h - 1)
+                x = min(max((column + 0.5) * w / width - 0.5, 0), w - 1)
+                for r in range(math.floor(y), min(math.floor(y) + 2, h)):
+                    for c in range(math.floor(x), min(math.floor(x) + 2, w)):
+                        distance = float(
+                            torch.linalg.vector_norm(features[n, :, row, column] - centre[n, :, r, c], ord=norm)
+                        )
+                        weight = (1 - abs(y - r)) * (1 - abs(x - c)) * math.exp(-hardness * distance)
+                        result[n, :, row, column] += weight * value[n, :, r, c]
+                        total += weight
+                result[n, :, row, column] /= total
+    return result

@@ -70,6 +70,12 @@ def _boundary(rng: torch.Generator, shape: tuple[int, int, int, int], window: Wi
     return (torch.rand((batch, 1, height, width), generator=rng, dtype=torch.float64),)
 
 
+def _value_features_and_hardness(rng: torch.Generator, shape: tuple[int, int, int, int], window: Window) -> Inputs:
+    batch, _, height, width = shape
+    value = torch.rand((batch, 2, -(-height // 2), -(-width // 3)), generator=rng, dtype=torch.float64)
+    return value, *_embedding_and_hardness(rng, shape, window)
+
+
 def _distance_and_hardness(rng: torch.Generator, shape: tuple[int, int, int, int], window: Window) -> Inputs:
     distance = torch.rand(shape, generator=rng, dtype=torch.float64)
     distance[..., 0] = torch.inf  # as at a border
@@ -148,6 +154,16 @@ OPERATIONS = (
             {"norm": 1, "stride": 1, "balance": "parity", "reduction": "sum"},
             {"norm": 1, "stride": 3, "reduction": "sum", "near": 1.0, "far": 3.0},
         ),
+        gathers=False,
+    ),
+    Operation(
+        "joint_upsample",
+        _value_features_and_hardness,
+        lambda value, features, hardness, window, **options: ops.joint_upsample(value, features, hardness, **options),
+        lambda value, features, hardness, window, **options: brute_force.joint_upsample(
+            value, features, float(hardness), **options
+        ),
+        ({"norm": 1}, {"norm": 2}),
         gathers=False,
     ),
 )

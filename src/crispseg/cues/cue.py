@@ -91,3 +91,14 @@ class EmbeddingCue(Cue):
     def extra_repr(self) -> str:
         """The norm, for `repr`."""
         return f"norm={self.norm}"
+
+
+def check_cue(cue: object) -> None:
+    """A cue.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if not isinstance(cue, Cue):
+        hint = "LearnedCue(network) makes one of a network" if isinstance(cue, nn.Module) else "see crispseg.cues"
+        raise TypeError(f"cue is {type(cue).__name__}; expected a crispseg.cues.Cue: {hint}")

@@ -7,8 +7,17 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from crispseg.checks import check_choice, check_guard, check_map, check_positive, check_same_grid, check_window
+from crispseg.checks import (
+    check_choice,
+    check_guard,
+    check_map,
+    check_positive,
+    check_same_grid,
+    check_window,
+    has_values,
+)
 from crispseg.cues import Cue
+from crispseg.cues.cue import check_cue
 from crispseg.errors import InputError
 from crispseg.inference.batch import (
     check_colours,
@@ -73,7 +82,7 @@ class Sharpener(nn.Module):
         guard: float | None = None,
     ) -> None:
         super().__init__()
-        _check_cue(cue)
+        check_cue(cue)
         check_window(window)
         check_choice("scores", scores, SCORES)
         check_choice("upsampling", upsampling, UPSAMPLINGS)
@@ -244,7 +253,7 @@ class Sharpener(nn.Module):
         else:
             check_map("features", features)
             check_same_grid("features", features, "image", image)
-            if not torch.compiler.is_compiling():
+            if has_values():
                 self.cue.check_features(features)
         return features, scores.to(torch.promote_types(self._dtype, torch.float32))
 
@@ -274,14 +283,14 @@ class Sharpener(nn.Module):
     def features(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) image, as `forward` takes it, to the (N, D, H, W) features of the cue."""
         rgb = image.to(self._dtype) / 255 if image.dtype == torch.uint8 else image.to(self._dtype)
-        if not torch.compiler.is_compiling():
+        if has_values():
             check_colours(rgb)
         features: Tensor = self.cue(rgb)
         return features
 
     def check_scores(self, scores: Tensor) -> None:
-        """Refuse scores that are not finite or not of their kind, outside of a trace."""
-        if not torch.compiler.is_compiling():
+        """Refuse scores that are not finite or not of their kind, where they have values."""
+        if has_values():
             check_scores(scores, self.scores)
 
     @property
@@ -293,9 +302,3 @@ class Sharpener(nn.Module):
     def device(self) -> torch.device:
         """Where the sharpener works."""
         return self.hardness.device
-
-
-def _check_cue(cue: object) -> None:
-    if not isinstance(cue, Cue):
-        hint = "LearnedCue(network) makes one of a network" if isinstance(cue, nn.Module) else "see crispseg.cues"
-        raise TypeError(f"cue is {type(cue).__name__}; expected a crispseg.cues.Cue: {hint}")

@@ -11,15 +11,19 @@ def empty_pairs(like: Tensor, count: int, height: int, width: int) -> Tensor:
     On a CPU the neighbours of a pixel lie side by side (channels-last), which is how `local_filter` reads them there;
     on other devices every neighbour has a plane, so that pixels side by side are read together.
     """
-    layout = torch.channels_last if like.device.type == "cpu" else torch.contiguous_format
     shape = (like.shape[0], count, height, width)
-    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=layout)
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=_pairs_layout(like.device))
+
+
+def _pairs_layout(device: torch.device) -> torch.memory_format:
+    return torch.channels_last if device.type == "cpu" else torch.contiguous_format
 
 
 def laid_out(pairs: Tensor) -> Tensor:
     """Values of pairs in that layout; copied where they lie otherwise."""
-    wanted = empty_pairs(pairs, *pairs.shape[1:])
-    return pairs if pairs.stride() == wanted.stride() else wanted.copy_(pairs)
+    layout = _pairs_layout(pairs.device)
+    wanted = torch.empty(pairs.shape, device="meta", memory_format=layout)
+    return pairs if pairs.stride() == wanted.stride() else pairs.clone(memory_format=layout)
 
 
 def empty_states(scores: Tensor, iterations: int, dtype: torch.dtype) -> Tensor:

@@ -39,7 +39,7 @@ class Sources(NamedTuple):
         return Sources(self.before - first, self.behind - first, self.share)
 
 
-def sources(start: int, stop: int, length: int, resized: int) -> Sources:
+def sources(start: int, stop: int, length: int, resized: int, device: torch.device | None = None) -> Sources:
     """Sources of the resized rows from `start` to `stop`, bilinear between pixel centres.
 
     Args:
@@ -47,13 +47,14 @@ def sources(start: int, stop: int, length: int, resized: int) -> Sources:
         stop: Behind the last.
         length: Rows of the map that is resized.
         resized: Rows of the resized map.
+        device: Where they are worked out.
 
     Example:
         >>> sources(0, 4, 2, 4).share.tolist()
         [0.0, 0.25, 0.75, 0.25]
     """
     # In float32 and in this order, as PyTorch computes where a pixel falls.
-    position = ((torch.arange(start, stop) + 0.5) * (length / resized) - 0.5).clamp(min=0)
+    position = ((torch.arange(start, stop, device=device) + 0.5) * (length / resized) - 0.5).clamp(min=0)
     before = position.floor().long().clamp(max=length - 1)
     return Sources(before, (before + 1).clamp(max=length - 1), position - before)
 

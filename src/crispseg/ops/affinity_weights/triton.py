@@ -17,12 +17,12 @@ from crispseg.ops._triton import (
     address,
     channel_tile,
     direction,
+    distance_block,
     distances,
     inside,
     laid_out_like,
     launch,
     length,
-    neighbour_block,
     neighbours,
     over_length,
     pixel_block,
@@ -107,7 +107,7 @@ def affinity_weights_backward(
 def _tile(count: int, *, normalize: bool) -> tuple[int, int, int]:
     """Neighbours, pixels, warps of a program; to normalise it holds the window, 16 values for a thread of 8 warps."""
     if not normalize:
-        block, warps = neighbour_block(count)
+        block, warps = distance_block(count)
         return block, WIDE, warps
     block = triton.next_power_of_2(count)
     return block, min(WIDE, max(8, 4096 // block)), 8

@@ -19,12 +19,12 @@ from crispseg.ops._triton import (
     address,
     channel_tile,
     direction,
+    distance_block,
     distances,
     inside,
     laid_out_like,
     launch,
     length,
-    neighbour_block,
     neighbours,
     over_length,
     pixel_block,
@@ -97,7 +97,7 @@ def _sums(embedding: Tensor, labels: Tensor, size: int, dilation: int, options: 
     stride = options["STRIDE"]
     rows, columns = -(-height // stride), -(-width // stride)
     count = size * size // 2 if stride == 1 else size * size
-    block, warps = neighbour_block(count)
+    block, warps = distance_block(count)
     blocks, parts = triton.cdiv(rows * columns, WIDE), triton.cdiv(count, block)
     sums = torch.zeros((4, batch * blocks * parts), dtype=torch.float64, device=embedding.device)
     launch(

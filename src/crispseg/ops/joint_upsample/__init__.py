@@ -1,17 +1,14 @@
 """Upsampling along the features of an image: what is coarse is spread over the pixels that belong with it."""
 
-import importlib
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_hardness, check_map
 from crispseg.errors import InputError
-from crispseg.ops.implementations import serving
 from crispseg.ops.interpolation import Axis
 from crispseg.ops.joint_upsample import reference
+from crispseg.ops.joint_upsample import registration as registration
 
 
 def joint_upsample(value: Tensor, features: Tensor, hardness: float | Tensor, *, norm: int = 1) -> Tensor:
@@ -20,7 +17,7 @@ def joint_upsample(value: Tensor, features: Tensor, hardness: float | Tensor, *,
     The weights of bilinear upsampling are multiplied with exp(-λ·d) and divided by their sum; d is the distance from
     the pixel to what stands at the centre of the coarse one. It is joint bilateral upsampling (Kopf et al. 2007,
     https://doi.org/10.1145/1276377.1276497) with an embedding for the guide and a tent for the spatial kernel.
-    Differentiable in everything; plain PyTorch, but for a kernel where nothing is learned on a CPU.
+    Differentiable in everything.
 
     Args:
         value: (N, C, h, w), floating point, such as probabilities.
@@ -77,17 +74,11 @@ def joint_upsample_part(
     Returns:
         (N, C, H, W), dtype of `value`.
     """
-    tensors = [tensor for tensor in (value, centres, features, hardness) if isinstance(tensor, Tensor)]
-    if _kernel_serves(tensors):
-        cpu = importlib.import_module("crispseg.ops.joint_upsample.cpu")
-        upsampled: Tensor = cpu.joint_upsample_part(value, centres, features, rows, columns, float(hardness), norm)
-        return upsampled
-    return reference.joint_upsample_part(value, centres, features, rows, columns, hardness, norm)
-
-
-def _kernel_serves(tensors: Sequence[Tensor]) -> bool:
-    """Whether nothing is traced, learned or of double precision, and all lies on a CPU with kernels."""
-    if torch.compiler.is_compiling() or (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)):
-        return False
-    plain = all(tensor.device.type == "cpu" and tensor.dtype != torch.float64 for tensor in tensors)
-    return plain and serving("cpu").module == "cpu"
+    if torch.compiler.is_exporting():
+        return reference.joint_upsample(value, centres, features, hardness, rows, columns, norm)
+    if not isinstance(hardness, Tensor):
+        hardness = features.new_full((), hardness, dtype=torch.promote_types(features.dtype, torch.float32))
+    upsampled: Tensor = torch.ops.crispseg.joint_upsample(
+        value, centres, features, hardness.reshape(()), rows, columns, norm
+    )
+    return upsampled

@@ -17,12 +17,12 @@ from crispseg.ops._triton import (
     address,
     channel_tile,
     direction,
+    distance_block,
     distances,
     inside,
     laid_out_like,
     launch,
     length,
-    neighbour_block,
     neighbours,
     over_length,
     pixel_block,
@@ -41,7 +41,7 @@ def local_distance(embedding: Tensor, size: int, dilation: int, norm: int, strid
     rows, columns = -(-height // stride), -(-width // stride)
     result = embedding.new_empty((batch, size * size, rows, columns))
     count = size * size // 2 + 1 if stride == 1 else size * size
-    block, warps = neighbour_block(count)
+    block, warps = distance_block(count)
     blocks, parts = triton.cdiv(rows * columns, WIDE), triton.cdiv(count, block)
     launch(
         _forward,

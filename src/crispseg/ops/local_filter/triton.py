@@ -2,6 +2,7 @@
 
 Passes in either direction: a program keeps a block of channels of a block of pixels in registers and walks the window,
 so that one load of a weight serves them all. The sum of the weights is added up on the way: cheaper than loading it.
+Scores of passes that are not kept for a gradient lie packed in between, see `triton_packed.py`.
 Gradient of the weights: one launch for all passes. A program keeps a block of pixels times up to 16 neighbours and
 walks the channels of every pass, so that the large result is written once.
 """
@@ -28,28 +29,35 @@ from crispseg.ops._triton import (
     triton_dtype,
 )
 from crispseg.ops.local_filter.registration import sums_dtype
+from crispseg.ops.local_filter.triton_packed import PACK, empty_packed, run_packed_pass
+
+_PACK = tl.constexpr(PACK)
 
 
 def local_filter(
     scores: Tensor, weights: Tensor, size: int, dilation: int, iterations: int, normalize: bool, learns: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `crispseg.ops.local_filter`; sums of the weights, and where they learn the scores of every pass."""
-    weights, filtered = rows_in_memory(weights), rows_in_memory(scores)
+    weights, wide = rows_in_memory(weights), sums_dtype(scores, weights)
     batch, _, height, width = scores.shape
-    wide = sums_dtype(scores, weights)
     sums = scores.new_zeros((batch, 1, height, width), dtype=wide)
-    states = scores.new_empty((iterations + 1, *scores.shape) if learns else 0, dtype=wide)
     if learns:
-        filtered = states[0].copy_(scores)
-    for i in range(iterations):
-        last = i + 1 == iterations
-        target = states[i + 1] if learns else scores.new_empty(scores.shape, dtype=scores.dtype if last else wide)
-        total = sums if i == 0 else None
-        _run_pass(filtered, weights, target, total, size, dilation, transposed=False, normalize=normalize)
-        filtered = target
-    if not learns:
-        return laid_out_like(filtered, scores), sums, states
-    return torch.empty_like(scores).copy_(filtered), sums, laid_out_states(states)
+        states = scores.new_empty((iterations + 1, *scores.shape), dtype=wide)
+        states[0].copy_(scores)
+        for i in range(iterations):
+            total = sums if i == 0 else None
+            _run_pass(states[i], weights, states[i + 1], total, size, dilation, normalize=normalize)
+        return torch.empty_like(scores).copy_(states[-1]), sums, laid_out_states(states)
+    given, result = rows_in_memory(scores), scores.new_empty(scores.shape)
+    if iterations == 1:
+        _run_pass(given, weights, result, sums, size, dilation, normalize=normalize)
+    else:
+        packed = [empty_packed(scores, wide) for _ in range(2)]
+        _run_pass(given, weights, packed[0], sums, size, dilation, normalize=normalize)
+        for i in range(1, iterations - 1):
+            run_packed_pass(packed[(i - 1) % 2], weights, packed[i % 2], size, dilation, normalize=normalize)
+        run_packed_pass(packed[iterations % 2], weights, result, size, dilation, normalize=normalize)
+    return laid_out_like(result, scores), sums, scores.new_empty(0, dtype=wide)
 
 
 def local_filter_backward(
@@ -62,9 +70,9 @@ def local_filter_backward(
     torch.div(grad, sums.masked_fill(sums == 0, 1), out=grads[(iterations - 1) % kept])
     for i in reversed(range(1, iterations)):
         arrived, target = grads[i % kept], grads[(i - 1) % kept]
-        _run_pass(arrived, weights, target, sums, size, dilation, transposed=True, normalize=True)
+        _run_pass(arrived, weights, target, sums, size, dilation, normalize=True, transposed=True)
     to_scores = grad.new_empty(grad.shape)
-    _run_pass(grads[0], weights, to_scores, None, size, dilation, transposed=True, normalize=False)
+    _run_pass(grads[0], weights, to_scores, None, size, dilation, normalize=False, transposed=True)
     if not learns:
         return laid_out_like(to_scores, grad), weights.new_empty(0)
     states = states[:, :, : grad.shape[1]].contiguous()
@@ -80,13 +88,18 @@ def _run_pass(
     size: int,
     dilation: int,
     *,
-    transposed: bool,
     normalize: bool,
+    transposed: bool = False,
 ) -> None:
-    """One pass, or the transposed map; `total` keeps the sums of the weights, which the transposed map divides by."""
+    """One pass, or the transposed map, to (N, C, H, W) or to packed scores.
+
+    `total` keeps the sums of the weights, which the transposed map divides by.
+    """
     batch, channels, height, width = scores.shape
+    packed = result.ndim > scores.ndim
+    stored = PACK * result.shape[1] if packed else channels  # zeros in the lanes that a pack has too many
     block, blocks = _channel_block(channels), triton.cdiv(height * width, WIDE)
-    parts = triton.cdiv(channels, block)
+    parts = triton.cdiv(stored, block)
     launch(
         _pass,
         batch * blocks * parts,
@@ -97,13 +110,15 @@ def _run_pass(
         *scores.stride()[:3],
         *weights.stride()[:3],
         channels,
+        stored,
         height,
         width,
         blocks,
-        dilation,
         SIZE=size,
+        DILATION=dilation,
         TRANSPOSED=transposed,
         NORMALIZE=normalize,
+        PACKED=packed,
         ACC=triton_dtype(accumulator(scores, weights)),
         PARTS=parts,
         BC=block,
@@ -158,13 +173,15 @@ def _pass(
     weights_stride_k,
     weights_stride_row,
     channels,
+    stored,
     height,
     width,
     blocks,
-    dilation,
     SIZE: tl.constexpr,
+    DILATION: tl.constexpr,
     TRANSPOSED: tl.constexpr,
     NORMALIZE: tl.constexpr,
+    PACKED: tl.constexpr,
     ACC: tl.constexpr,
     PARTS: tl.constexpr,
     BC: tl.constexpr,
@@ -181,22 +198,31 @@ def _pass(
     p_weights += i_n * weights_stride_n
     b_sum = tl.zeros([BC, BX], ACC)
     b_total = tl.zeros([BX], ACC)
-    for i_k in range(SIZE * SIZE):
-        i_there = i_row + (i_k // SIZE - SIZE // 2) * dilation  # [BX]
-        i_across = i_column + (i_k % SIZE - SIZE // 2) * dilation  # [BX]
-        m_pair = m_pixel & inside(i_there, i_across, height, width)  # [BX]
+    for i_down in range(SIZE):
+        # A row of the window at a time: its places differ by a constant, so that one address serves them all.
+        i_there = i_row + (i_down - SIZE // 2) * DILATION  # [BX]
+        m_row = m_pixel & (i_there >= 0) & (i_there < height)  # [BX]
+        i_first = i_column - SIZE // 2 * DILATION  # [BX]
+        p_score = p_channel + address(i_there, i_first, stride_row)[None, :]  # [BC, BX]
         if TRANSPOSED:
             # What the neighbour takes from here is its entry for the opposite offset.
-            o_weight = address(i_there, i_across, weights_stride_row)  # [BX]
-            p_weight = p_weights + tl.cast(SIZE * SIZE - 1 - i_k, tl.int64) * weights_stride_k + o_weight  # [BX]
+            i_k = SIZE * SIZE - 1 - i_down * SIZE
+            p_weight = p_weights + address(i_there, i_first, weights_stride_row)  # [BX]
         else:
-            o_weight = address(i_row, i_column, weights_stride_row)  # [BX]
-            p_weight = p_weights + tl.cast(i_k, tl.int64) * weights_stride_k + o_weight  # [BX]
-        b_weight = tl.load(p_weight, m_pair, 0.0).to(ACC)  # [BX]
-        p_score = p_channel + address(i_there, i_across, stride_row)[None, :]  # [BC, BX]
-        b_score = tl.load(p_score, m_channel & m_pair[None, :], 0.0).to(ACC)  # [BC, BX]
-        b_sum += b_weight[None, :] * b_score
-        b_total += b_weight
+            i_k = i_down * SIZE
+            p_weight = p_weights + address(i_row, i_column, weights_stride_row)  # [BX]
+        p_weight += tl.cast(i_k, tl.int64) * weights_stride_k
+        for i_right in tl.static_range(SIZE):
+            i_across = i_first + i_right * DILATION  # [BX]
+            m_pair = m_row & (i_across >= 0) & (i_across < width)  # [BX]
+            b_weight = tl.load(p_weight, m_pair, 0.0).to(ACC)  # [BX]
+            m_score = m_channel & m_pair[None, :]  # [BC, BX]
+            b_sum += b_weight[None, :] * tl.load(p_score + i_right * DILATION, m_score, 0.0).to(ACC)
+            b_total += b_weight
+            if TRANSPOSED:
+                p_weight += DILATION - weights_stride_k
+            else:
+                p_weight += weights_stride_k
     if NORMALIZE:
         if TRANSPOSED:
             b_total = tl.load(p_total + i_n * plane + o_pixel, m_pixel, 1.0)
@@ -204,8 +230,12 @@ def _pass(
             # Every part of the channels stores the same sums.
             tl.store(p_total + i_n * plane + o_pixel, b_total, m_pixel)
         b_sum /= tl.where(b_total == 0, 1.0, b_total)[None, :]
-    o_out = ((i_n * channels + i_channel) * plane)[:, None] + o_pixel[None, :]  # [BC, BX]
-    tl.store(p_out + o_out, b_sum.to(p_out.dtype.element_ty), m_channel & m_pixel[None, :])
+    if PACKED:
+        i_pack = i_n * (stored // _PACK) + i_channel // _PACK  # [BC]
+        o_out = (i_pack * plane * _PACK + i_channel % _PACK)[:, None] + _PACK * o_pixel[None, :]  # [BC, BX]
+    else:
+        o_out = ((i_n * stored + i_channel) * plane)[:, None] + o_pixel[None, :]  # [BC, BX]
+    tl.store(p_out + o_out, b_sum.to(p_out.dtype.element_ty), (i_channel < stored)[:, None] & m_pixel[None, :])
 
 
 @triton.jit

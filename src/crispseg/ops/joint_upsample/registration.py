@@ -1,0 +1,50 @@
+"""`joint_upsample` as an operator. Each axis is a list of the four numbers of `Axis`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from crispseg.ops._registration import define, differentiate
+
+
+def _shapes(
+    value: Tensor,
+    centres: Tensor,
+    features: Tensor,
+    hardness: Tensor,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    norm: int,
+) -> Tensor:
+    return value.new_empty((*value.shape[:2], *features.shape[-2:]))
+
+
+def _backward_shapes(
+    grad: Tensor,
+    value: Tensor,
+    centres: Tensor,
+    features: Tensor,
+    hardness: Tensor,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    norm: int,
+) -> tuple[Tensor, ...]:
+    return tuple(torch.empty_like(x) for x in (value, centres, features, hardness))
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    *tensors, ctx.rows, ctx.columns, ctx.norm = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    gradients = torch.ops.crispseg.joint_upsample_backward(grad, *ctx.saved_tensors, ctx.rows, ctx.columns, ctx.norm)
+    return *gradients, None, None, None
+
+
+_ARGUMENTS = "Tensor value, Tensor centres, Tensor features, Tensor hardness, SymInt[] rows, SymInt[] columns, int norm"
+define(f"joint_upsample({_ARGUMENTS}) -> Tensor", _shapes)
+define(f"joint_upsample_backward(Tensor grad, {_ARGUMENTS}) -> (Tensor, Tensor, Tensor, Tensor)", _backward_shapes)
+differentiate("joint_upsample", _save, _backward)
