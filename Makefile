@@ -37,14 +37,14 @@ bench: $(DEV)
 # The tests on a build without the C++ kernels, as where there is no compiler, in an environment of its own.
 test-reference:
 	test -x .venv-reference/bin/python || $(PYTHON) -m venv .venv-reference
-	.venv-reference/bin/python -m pip install --quiet --editable '.[dev]' -C wheel.cmake=false -C wheel.py-api=py3
+	.venv-reference/bin/python -m pip install --quiet --no-compile --editable '.[dev]' -C wheel.cmake=false -C wheel.py-api=py3
 	.venv-reference/bin/python -m pytest -k "not kernels_are_built"
 
 # Builds the kernels with AddressSanitizer and UndefinedBehaviorSanitizer, in an environment of their own, and runs the
 # tests that reach them.
 sanitize:
 	$(MAKE) VENV=.venv-sanitize .venv-sanitize/.installed-dev
-	.venv-sanitize/bin/python -m pip install --quiet --editable . --no-deps \
+	.venv-sanitize/bin/python -m pip install --quiet --no-compile --editable . --no-deps \
 	  -C build-dir=build/sanitize -C cmake.define.CRISPSEG_SANITIZE=ON
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
 	  .venv-sanitize/bin/python -m pytest -q tests/ops/test_binding.py tests/ops/test_contract.py \
@@ -57,9 +57,9 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(CORE): $(BUILD) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable . scikit-learn
+	$(BIN)/python -m pip install --quiet --no-compile --editable . scikit-learn
 	touch $@
 
 $(DEV): $(BUILD) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]'
 	touch $@ $(CORE)
