@@ -1,5 +1,7 @@
 """Checks of arguments: each names the argument, what was given and what was expected."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -15,6 +17,19 @@ def has_values() -> bool:
     if torch.compiler.is_compiling():
         return False
     return not (torch.cuda.is_available() and torch.cuda.is_current_stream_capturing())
+
+
+def value_range(values: Tensor) -> tuple[float, float]:
+    """The least and the largest value, both NaN where one is, in one look at them; 0 and 0 of none."""
+    if not values.numel():
+        return 0.0, 0.0
+    low, high = torch.stack(torch.aminmax(values.detach())).tolist()
+    return low, high
+
+
+def is_finite(values: Tensor) -> bool:
+    """Whether no value is NaN or infinite."""
+    return all(map(math.isfinite, value_range(values)))
 
 
 def check_map(name: str, value: Tensor) -> None:

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from crispseg.checks import value_range
 from crispseg.cues.cue import Cue
 from crispseg.errors import InputError
 from crispseg.ops import local_contour
@@ -59,8 +60,9 @@ class ContourCue(Cue):
             InputError: If there is more than one channel, or a value is not between 0 and 1.
         """
         super().check_features(features)
-        if features.numel() and not (features.min() >= 0 and features.max() <= 1):
+        low, high = value_range(features)
+        if not (low >= 0 and high <= 1):
             raise InputError(
-                f"features run from {features.min():.4g} to {features.max():.4g}; expected probabilities of a boundary "
+                f"features run from {low:.4g} to {high:.4g}; expected probabilities of a boundary "
                 "in [0, 1]: divide 8-bit maps by 255"
             )

@@ -3,10 +3,9 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from crispseg.checks import check_choice
+from crispseg.checks import check_choice, is_finite
 from crispseg.errors import InputError
 from crispseg.ops import affinity, affinity_weights, local_distance
 from crispseg.window import Window
@@ -61,7 +60,7 @@ class Cue(nn.Module, ABC):
             raise InputError(
                 f"features have {features.shape[1]} channels; expected {self.channels}, as {type(self).__name__} gives"
             )
-        if not torch.isfinite(features).all():
+        if not is_finite(features):
             raise InputError("features hold NaN or infinity; expected finite numbers")
 
 

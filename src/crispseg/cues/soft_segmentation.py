@@ -7,7 +7,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from crispseg.checks import check_count, check_image, has_values
+from crispseg.checks import check_count, check_image, has_values, is_finite
 from crispseg.cues.colour_words import WORDS, colour_words, resize, stretch
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.errors import InputError
@@ -54,7 +54,7 @@ class SoftSegmentationCue(EmbeddingCue):
         check_image(image)
         if 0 in image.shape[-2:]:
             raise InputError(f"image has shape {tuple(image.shape)}; expected a pixel or more")
-        if has_values() and not torch.isfinite(image).all():
+        if has_values() and not is_finite(image):
             raise InputError("image holds NaN or infinity; expected RGB in [0, 1]")
         features: Tensor = torch.ops.crispseg.soft_segmentation(image.detach(), self.maps)
         return features

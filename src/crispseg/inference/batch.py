@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
-from crispseg.checks import check_map
+from crispseg.checks import check_map, is_finite, value_range
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError
 from crispseg.scores import Scores
@@ -99,11 +99,11 @@ def check_colours(rgb: Tensor) -> None:
     Raises:
         InputError: If one is not.
     """
-    rgb = rgb.detach()
-    if rgb.numel() and not (rgb.min() >= 0 and rgb.max() <= 1):
+    low, high = value_range(rgb)
+    if not (low >= 0 and high <= 1):
         raise InputError(
-            f"image runs from {rgb.min():.4g} to {rgb.max():.4g}; expected uint8, or floating point in [0, 1] before "
-            "any normalisation"
+            f"image runs from {low:.4g} to {high:.4g}; expected uint8, or floating point in [0, 1] before any "
+            "normalisation"
         )
 
 
@@ -113,11 +113,10 @@ def check_scores(scores: Tensor, kind: Scores) -> None:
     Raises:
         InputError: If one is not.
     """
-    scores = scores.detach()
-    if not torch.isfinite(scores).all():
+    if not is_finite(scores):
         raise InputError("scores hold NaN or infinity; expected finite numbers")
-    low, high = (float(scores.min()), float(scores.max())) if scores.numel() else (0.0, 1.0)
-    if kind == "probabilities" and not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
+    low, high = value_range(scores) if kind == "probabilities" else (0, 1)
+    if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
         raise InputError(
             f"scores run from {low:.4g} to {high:.4g}; expected probabilities in [0, 1], or "
             'Sharpener(..., scores="logits")'

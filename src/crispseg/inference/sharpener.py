@@ -282,9 +282,12 @@ class Sharpener(nn.Module):
 
     def features(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) image, as `forward` takes it, to the (N, D, H, W) features of the cue."""
-        rgb = image.to(self._dtype) / 255 if image.dtype == torch.uint8 else image.to(self._dtype)
-        if has_values():
-            check_colours(rgb)
+        if image.dtype == torch.uint8:
+            rgb = image.to(self._dtype) / 255
+        else:
+            rgb = image.to(self._dtype)
+            if has_values():
+                check_colours(rgb)
         features: Tensor = self.cue(rgb)
         return features
 
