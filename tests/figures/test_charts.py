@@ -155,6 +155,17 @@ def test_the_speed_figure_plots_the_table() -> None:
         assert axes.get_xscale() == "log"
 
 
+def test_names_of_axes_lie_on_the_page() -> None:
+    figure = draw_speed(table(6))
+    for axes in figure.axes:
+        axes.set_yticks([-0.25, 0, 1.25])  # two digits behind the point push the name of the axis outward
+    figure.canvas.draw()
+    for label in (label for axes in figure.axes for label in (axes.xaxis.label, axes.yaxis.label)):
+        box = label.get_window_extent()
+        assert figure.bbox.contains(box.x0, box.y0), label
+        assert figure.bbox.contains(box.x1, box.y1), label
+
+
 def test_of_equal_rows_one_is_on_the_front() -> None:
     row = table(1)[0]
     worse = replace(row, name="worse", gains={"miou": Interval(row.gains["miou"].gain - 1, 0, 0)})

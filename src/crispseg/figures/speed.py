@@ -36,7 +36,7 @@ def draw_speed(rows: Sequence[TableRow]) -> Figure:
     height = 3.0
     figure = new_figure(TEXT_WIDTH, 2 * height + 0.6)
     for index, (metric, word) in enumerate(DRAWN_METRICS.items()):
-        axes = add_axes(figure, Place(0.45, 0.08 + index * (height + 0.12), TEXT_WIDTH - 0.55, height))
+        axes = add_axes(figure, Place(0.6, 0.08 + index * (height + 0.12), TEXT_WIDTH - 0.7, height))
         axes.set_ylabel(f"gain in {word} (points)")
         _draw_rows(axes, rows, metric)
         axes.tick_params(labelbottom=index == 1)
