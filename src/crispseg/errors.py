@@ -1,5 +1,9 @@
 """The errors a user can mend: something that was given to crispseg is not what it needs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
@@ -19,3 +23,14 @@ def ran_out_of_memory(error: Exception) -> bool:
 def one_line(error: Exception) -> str:
     """What an error says, on one line; its kind where it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the name of a file before an input error that does not say which file it speaks of."""
+    try:
+        yield
+    except InputError as error:
+        if str(path) in str(error):
+            raise
+        raise InputError(f"{path}: {error}") from error

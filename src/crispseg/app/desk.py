@@ -9,9 +9,8 @@ from crispseg.app.limits import Limits
 from crispseg.app.samples import write_sample
 from crispseg.checks import check_pixel
 from crispseg.data import Prediction, ScoreKind
-from crispseg.errors import InputError
+from crispseg.errors import InputError, naming
 from crispseg.inference.batch import check_aspect, check_fit
-from crispseg.inference.one_image import naming
 
 
 @dataclass(frozen=True, eq=False)

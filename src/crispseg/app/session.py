@@ -13,10 +13,10 @@ from crispseg.app.limits import Limits
 from crispseg.app.settings import Cues, Settings
 from crispseg.checks import check_pixel
 from crispseg.data import Prediction
-from crispseg.errors import InputError
+from crispseg.errors import InputError, naming
 from crispseg.inference.batch import from_probabilities, resize
 from crispseg.inference.masks import contributions, principal_components
-from crispseg.inference.one_image import Sharpened, naming
+from crispseg.inference.one_image import Sharpened
 from crispseg.inference.sharpener import Sharpener
 
 

@@ -10,8 +10,8 @@ from crispseg.cli.arguments import CommandParser, progress_bar
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.bsds500 import TRUTH_SUFFIXES
 from crispseg.data.files import list_files, match_files
+from crispseg.evaluation import evaluate_boundaries
 from crispseg.evaluation.boundaries import MAX_DISTANCE, THRESHOLDS
-from crispseg.inference import evaluate_boundaries
 from crispseg.writing import prepare_file, write_text
 
 _DESCRIPTION = """\

@@ -8,7 +8,7 @@ from rich.console import Console
 from crispseg.cli.arguments import CommandParser, add_data_options, progress_bar, read_data
 from crispseg.cli.stages import add_stage_options, build_stages, describe_stages
 from crispseg.evaluation.report import TRIMAP
-from crispseg.inference import evaluate
+from crispseg.tuning import evaluate
 from crispseg.writing import prepare_file, write_text
 
 _DESCRIPTION = """\

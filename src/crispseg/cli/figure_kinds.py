@@ -28,7 +28,7 @@ from crispseg.cues.cue import EmbeddingCue
 from crispseg.data import LabelledFolder, read_image, read_prediction
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.files import pair_files
-from crispseg.errors import InputError
+from crispseg.errors import InputError, naming
 from crispseg.figures import (
     compare_images,
     compute_masks,
@@ -43,7 +43,7 @@ from crispseg.figures import (
     read_table,
 )
 from crispseg.figures.reliability import MARGINS
-from crispseg.inference.one_image import fitted_boundary, naming, sharpen_one
+from crispseg.inference.one_image import fitted_boundary, sharpen_one
 
 _PATCH = 41
 

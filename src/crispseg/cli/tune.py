@@ -11,9 +11,10 @@ from crispseg.cli.arguments import CommandParser, add_data_options, choose_devic
 from crispseg.cli.stages import add_cue_options, build_cue, require_crf
 from crispseg.cues import CUES, Cue
 from crispseg.errors import InputError
-from crispseg.inference import CRFGrid, DenseCRF, Sharpener, Tuning, tune, tune_crf
-from crispseg.inference.tune import MEASURED, S, Setting
+from crispseg.inference import DenseCRF, Sharpener
 from crispseg.pretrained import DEFAULT_WINDOW
+from crispseg.tuning import CRFGrid, Tuning, tune, tune_crf
+from crispseg.tuning.tune import MEASURED, S, Setting
 from crispseg.window import Window
 
 _DESCRIPTION = """\

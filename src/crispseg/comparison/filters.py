@@ -9,8 +9,8 @@ from crispseg.comparison.method import CPU, Example, Method, Setting
 from crispseg.cues import ContourCue, Cue, LearnedCue
 from crispseg.inference.one_image import features_of
 from crispseg.inference.sharpener import Sharpener
-from crispseg.inference.tune import Setting as FilterSetting
-from crispseg.inference.tune import sweep
+from crispseg.tuning.tune import Setting as FilterSetting
+from crispseg.tuning.tune import sweep
 from crispseg.window import Window
 
 PARAMETERS = ("window", "dilation", "hardness", "passes")

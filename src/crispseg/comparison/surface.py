@@ -7,7 +7,7 @@ from rich.progress import Progress
 from crispseg.comparison.rows import Choices, learned_cue
 from crispseg.data import LabelledPredictions
 from crispseg.inference.sharpener import Sharpener
-from crispseg.inference.tune import tune
+from crispseg.tuning.tune import tune
 from crispseg.window import Window
 
 _WINDOWS = (5, 7, 9, 11, 15)

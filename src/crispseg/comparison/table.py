@@ -22,11 +22,11 @@ from crispseg.comparison.result import Result, read_result, write_result
 from crispseg.comparison.rows import NARROW, ROWS, Choices, Row
 from crispseg.comparison.search import Found, key_of, search
 from crispseg.data import LabelledPredictions
-from crispseg.errors import InputError
+from crispseg.errors import InputError, naming
 from crispseg.evaluation import METRICS, Accuracy, Truth
-from crispseg.inference.one_image import fitted_boundary, naming
-from crispseg.inference.tune import MEASURED
+from crispseg.inference.one_image import fitted_boundary
 from crispseg.pretrained import weights_path
+from crispseg.tuning.tune import MEASURED
 from crispseg.writing import make_folder
 
 BASELINE = "baseline"

@@ -2,6 +2,7 @@
 
 from crispseg.evaluation.accuracy import Accuracy, Gain, Truth, gain
 from crispseg.evaluation.boundaries import BoundaryCounts, count_boundaries
+from crispseg.evaluation.boundary_files import evaluate_boundaries
 from crispseg.evaluation.boundary_report import BoundaryReport, BoundaryScore
 from crispseg.evaluation.confusion import ConfusionMatrix
 from crispseg.evaluation.metrics import METRICS
@@ -22,6 +23,7 @@ __all__ = [
     "Truth",
     "count_boundaries",
     "count_pairs",
+    "evaluate_boundaries",
     "gain",
     "trimap",
 ]

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from crispseg.data import LabelledPredictions
 from crispseg.data.sample import IGNORE_INDEX
-from crispseg.errors import InputError
+from crispseg.errors import InputError, naming
 from crispseg.figures.boundary import add_frame, magnify
 from crispseg.figures.page import CAPTION, GAP, TEXT_WIDTH, Place, add_caption, add_panel, house_style, new_figure
 from crispseg.inference import DenseCRF, Sharpener
-from crispseg.inference.one_image import fitted_boundary, naming, sharpen_one
+from crispseg.inference.one_image import fitted_boundary, sharpen_one
 from crispseg.inference.picture import label_colours, most_changed
 
 _VOID = 225

@@ -14,9 +14,9 @@ from crispseg.checks import check_count, check_positive
 from crispseg.cues import Cue
 from crispseg.data import LabelledFolder
 from crispseg.data.sample import IGNORE_INDEX
-from crispseg.errors import InputError
+from crispseg.errors import InputError, naming
 from crispseg.figures.page import COLUMN_WIDTH, GREY, OKABE_ITO, Place, add_axes, house_style, new_figure
-from crispseg.inference.one_image import features_of, fitted_boundary, naming
+from crispseg.inference.one_image import features_of, fitted_boundary
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import local_parity
 from crispseg.window import Window

@@ -1,8 +1,6 @@
 """One image with its prediction: sharpened, perhaps handed to a CRF, and timed."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from torch import Tensor
 
 from crispseg.cues import ContourCue
 from crispseg.data import Prediction, read_boundary
-from crispseg.errors import InputError
+from crispseg.errors import InputError, naming
 from crispseg.inference.batch import (
     check_aspect,
     check_fit,
@@ -118,14 +116,3 @@ def features_of(boundary: Tensor | None, sharpener: Sharpener | None) -> Tensor 
         used = "none" if sharpener is None else type(sharpener.cue).__name__
         raise InputError(f"boundary maps were given, but the cue is {used}; expected a ContourCue, or no boundary maps")
     return boundary[None].to(sharpener.device)
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Put the name of a file before an input error that does not say which file it speaks of."""
-    try:
-        yield
-    except InputError as error:
-        if str(path) in str(error):
-            raise
-        raise InputError(f"{path}: {error}") from error

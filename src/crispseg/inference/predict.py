@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from crispseg.data import Prediction, read_image, write_scores
 from crispseg.data.files import expand_images
-from crispseg.errors import InputError
-from crispseg.inference.one_image import naming
+from crispseg.errors import InputError, naming
 from crispseg.models import HED, DeepLabLargeFOV, DeepLabMSc
 from crispseg.models.crisp_net import CrispNet, load_crisp_net
 from crispseg.models.saving import load_network, saved_network

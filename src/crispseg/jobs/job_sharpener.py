@@ -4,9 +4,9 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from crispseg.data import ScoreKind
-from crispseg.errors import InputError, one_line
+from crispseg.errors import InputError, naming, one_line
 from crispseg.inference.crf import DenseCRF
-from crispseg.inference.one_image import naming, sharpen_one
+from crispseg.inference.one_image import sharpen_one
 from crispseg.inference.sharpener import Sharpener
 from crispseg.jobs.job import Inputs, Job, read_inputs
 from crispseg.jobs.outcome import Failed, Outcome, Written, attempt

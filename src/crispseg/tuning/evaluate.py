@@ -6,9 +6,10 @@ from typing import Any
 from rich.progress import Progress
 
 from crispseg.data import LabelledPredictions
+from crispseg.errors import naming
 from crispseg.evaluation import Accuracy, Comparison, Truth
 from crispseg.inference.crf import DenseCRF
-from crispseg.inference.one_image import fitted_boundary, naming, sharpen_one
+from crispseg.inference.one_image import fitted_boundary, sharpen_one
 from crispseg.inference.sharpener import Sharpener
 
 

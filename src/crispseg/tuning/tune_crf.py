@@ -10,13 +10,13 @@ from torch import Tensor
 
 from crispseg.checks import check_choice, check_count, check_not_negative
 from crispseg.data import LabelledPredictions, Prediction
-from crispseg.errors import InputError
+from crispseg.errors import InputError, naming
 from crispseg.evaluation import Accuracy, Truth
 from crispseg.inference.batch import to_probabilities
 from crispseg.inference.crf import DenseCRF
-from crispseg.inference.one_image import fitted_boundary, naming, sharpened_scores
+from crispseg.inference.one_image import fitted_boundary, sharpened_scores
 from crispseg.inference.sharpener import Sharpener
-from crispseg.inference.tune import MEASURED, Tuning
+from crispseg.tuning.tune import MEASURED, Tuning
 
 
 @dataclass(frozen=True)

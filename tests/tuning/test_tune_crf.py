@@ -8,7 +8,8 @@ from torch import Tensor
 from crispseg import InputError, Sharpener
 from crispseg.cues import RGBCue
 from crispseg.data import LabelledPredictions
-from crispseg.inference import CRFGrid, DenseCRF, evaluate, tune_crf
+from crispseg.inference import DenseCRF
+from crispseg.tuning import CRFGrid, evaluate, tune_crf
 from tests.fakes import write_coarse_scores, write_folder
 from tests.marks import needs_pydensecrf
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from crispseg.checks import check_choice, check_count, check_positive
 from crispseg.data import LabelledPredictions, Prediction, Sample
-from crispseg.errors import InputError
+from crispseg.errors import InputError, naming
 from crispseg.evaluation import Accuracy, Truth
 from crispseg.inference.batch import resize
-from crispseg.inference.one_image import features_of, fitted_boundary, naming
+from crispseg.inference.one_image import features_of, fitted_boundary
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import local_filter
 from crispseg.window import Window

@@ -11,9 +11,9 @@ from rich.progress import Progress
 from crispseg.checks import check_count
 from crispseg.data.boundary import read_boundary
 from crispseg.data.bsds500 import read_boundaries
+from crispseg.errors import naming
 from crispseg.evaluation.boundaries import MAX_DISTANCE, THRESHOLDS, BoundaryCounts, count_boundaries
 from crispseg.evaluation.boundary_report import BoundaryReport
-from crispseg.inference.one_image import naming
 
 
 def evaluate_boundaries(
