@@ -49,7 +49,7 @@ def address() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with serving(Cues(), Limits(upload_mb=1, megapixels=0.5), port=port) as where:
+    with serving(Cues(), Limits(upload_mb=1, megapixels=0.5), host="127.0.0.1", port=port) as where:
         yield where
 
 

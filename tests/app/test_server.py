@@ -117,7 +117,7 @@ def test_a_port_that_is_taken_is_named() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         message = f"cannot listen on 127.0.0.1, port {port} .*; choose another --host or --port"
-        with pytest.raises(InputError, match=message), serving(Cues(), Limits(), port=port):
+        with pytest.raises(InputError, match=message), serving(Cues(), Limits(), host="127.0.0.1", port=port):
             pass
 
 

@@ -21,15 +21,12 @@ from crispseg.app.events import Events
 from crispseg.app.guard import Guard
 from crispseg.app.page import STYLE, THEME, Page, lay_out
 
-HOST = "127.0.0.1"
-PORT = 7860
-
 _SESSIONS = 32
 """Visitors whose images are kept; who comes then displaces the one who was here longest ago."""
 
 
 @contextmanager
-def serving(cues: Cues, limits: Limits, *, host: str = HOST, port: int = PORT) -> Iterator[str]:
+def serving(cues: Cues, limits: Limits, *, host: str, port: int) -> Iterator[str]:
     """Serve the page as long as the context lasts.
 
     Args:

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
-from crispseg.checks import check_map, is_finite, value_range
+from crispseg.checks import check_map, has_values, is_finite, value_range
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError
 from crispseg.scores import Scores
@@ -93,18 +93,22 @@ def check_aspect(what: str, size: tuple[int, int], image_size: tuple[int, int]) 
         )
 
 
-def check_colours(rgb: Tensor) -> None:
-    """Colours in [0, 1].
+def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
+    """(N, 3, H, W) uint8 or floating point in [0, 1], which is checked where it has values, to the latter.
 
     Raises:
-        InputError: If one is not.
+        InputError: If a value lies outside.
     """
-    low, high = value_range(rgb)
+    if image.dtype == torch.uint8:
+        return image.to(dtype) / 255
+    rgb = image.to(dtype)
+    low, high = value_range(rgb) if has_values() else (0, 1)
     if not (low >= 0 and high <= 1):
         raise InputError(
             f"image runs from {low:.4g} to {high:.4g}; expected uint8, or floating point in [0, 1] before any "
             "normalisation"
         )
+    return rgb
 
 
 def check_scores(scores: Tensor, kind: Scores) -> None:

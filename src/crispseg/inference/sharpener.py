@@ -20,11 +20,11 @@ from crispseg.cues import Cue
 from crispseg.cues.cue import check_cue
 from crispseg.errors import InputError
 from crispseg.inference.batch import (
-    check_colours,
     check_fit,
     check_scores,
     from_probabilities,
     resize,
+    to_colours,
 )
 from crispseg.inference.guard import guarded
 from crispseg.inference.upsampling import upsample, upsamples_jointly
@@ -282,13 +282,7 @@ class Sharpener(nn.Module):
 
     def features(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) image, as `forward` takes it, to the (N, D, H, W) features of the cue."""
-        if image.dtype == torch.uint8:
-            rgb = image.to(self._dtype) / 255
-        else:
-            rgb = image.to(self._dtype)
-            if has_values():
-                check_colours(rgb)
-        features: Tensor = self.cue(rgb)
+        features: Tensor = self.cue(to_colours(image, self._dtype))
         return features
 
     def check_scores(self, scores: Tensor) -> None:
