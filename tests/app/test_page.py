@@ -1,5 +1,6 @@
 """The page in a browser, used as a person would."""
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import Browser, Download, Page, expect
+from playwright.sync_api import Browser, Download, Locator, Page, TimeoutError, expect
 
 from crispseg.data import read_labels, read_prediction
 from tests.app.conftest import Given
@@ -66,6 +67,19 @@ def choose_cue(page: Page, title: str) -> None:
     page.get_by_role("option", name=title, exact=True).click()
 
 
+def click_until_shown(picture: Locator, shown: Locator, x: int, y: int) -> None:
+    """Click a pixel of a 64 × 48 picture, which may be replaced under the pointer while it is still computed."""
+    for _ in range(20):
+        box = picture.bounding_box()
+        assert box is not None
+        wide = min(box["width"], box["height"] * 64 / 48)  # the picture lies in the middle of its frame
+        left, top = (box["width"] - wide) / 2, (box["height"] - wide * 48 / 64) / 2
+        picture.click(position={"x": left + (x + 0.5) * wide / 64, "y": top + (y + 0.5) * wide / 64})
+        with contextlib.suppress(TimeoutError):
+            shown.first.wait_for(timeout=5000)
+            return
+
+
 def take(page: Page, button: str) -> Download:
     with page.expect_download() as download:
         page.locator(f"#take-{button}").click()
@@ -113,14 +127,8 @@ def test_a_click_shows_the_pixel_and_its_masks(page: Page, given: Given) -> None
     load(page, given, given.labels)
     choose_cue(page, "colours")
     expect(page.locator("#command")).to_contain_text("--cue rgb")
-    picture = page.locator("#picture img")
-    box = picture.bounding_box()
-    assert box is not None
-    wide = min(box["width"], box["height"] * 64 / 48)  # the picture lies in the middle of its frame
-    left, top = (box["width"] - wide) / 2, (box["height"] - wide * 48 / 64) / 2
-    scale = wide / 64
-    picture.click(position={"x": left + 40.5 * scale, "y": top + 10.5 * scale})
-    tiles = page.locator("#tiles svg")
+    picture, tiles = page.locator("#picture img"), page.locator("#tiles svg")
+    click_until_shown(picture, tiles, 40, 10)
     expect(tiles).to_have_count(4)
     expect(tiles.first).to_have_attribute("aria-label", "image around pixel 40, 10")
     masks = page.locator("#tiles svg >> nth=3").inner_html()
