@@ -44,6 +44,8 @@ def joint_upsample(value: Tensor, features: Tensor, hardness: float | Tensor, *,
     check_hardness(hardness, "features", features)
     if value.shape[0] != features.shape[0]:  # len() would bind an exported program to one batch size
         raise InputError(f"value has N = {value.shape[0]}, features {features.shape[0]}; expected the same")
+    if value.device != features.device:
+        raise InputError(f"value is on {value.device}, features on {features.device}; move both to one device")
     size, coarse = (features.shape[-2], features.shape[-1]), (value.shape[-2], value.shape[-1])
     centres = F.interpolate(features, size=coarse, mode="bilinear", align_corners=False)
     rows, columns = (Axis(0, few, full) for full, few in zip(size, coarse, strict=True))
