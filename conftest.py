@@ -18,4 +18,4 @@ collect_ignore_glob = []
 if importlib.util.find_spec("crispseg._C") is None:
     collect_ignore_glob += ["src/crispseg/ops/_kernels.py", "src/crispseg/ops/*/cpu.py"]
 if importlib.util.find_spec("triton") is None:
-    collect_ignore_glob += ["src/crispseg/ops/_triton.py", "src/crispseg/ops/*/triton*.py"]
+    collect_ignore_glob += ["src/crispseg/ops/_triton.py", "src/crispseg/ops/*/triton*.py", "tests/ops/compiled.py"]
