@@ -37,12 +37,12 @@ def ask(
 
 
 def message(path: str) -> bytes:
-    file: dict[str, Any] = {"path": path, "url": "http://127.0.0.1:7860/gradio_api/file=/tmp/a.png"}
+    file: dict[str, Any] = {"path": path, "url": "http://localhost/gradio_api/file=/uploads/a.png"}
     return json.dumps({"data": [[1, file], None], "fn_index": 0}).encode()
 
 
 def test_a_message_goes_through_whole_and_comes_back_with_headers() -> None:
-    body = message("/tmp/upload/a.png")
+    body = message("/uploads/a.png")
     status, headers, heard = ask("/gradio_api/queue/join", body, pieces=3)
     assert (status, heard) == (200, body)
     assert headers[b"x-own"] == b"1"
@@ -72,7 +72,7 @@ def test_nothing_is_fetched_from_elsewhere(path: str) -> None:
 
 
 def test_a_file_of_ours_is_served() -> None:
-    assert ask("/gradio_api/file=/tmp/crispseg-app-x/http.png", method="GET")[0] == 200
+    assert ask("/gradio_api/file=/uploads/http.png", method="GET")[0] == 200
 
 
 def test_a_message_is_no_way_to_upload() -> None:

@@ -7,7 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_count, check_map, check_not_negative, check_positive, check_same_grid
+from crispseg.checks import (
+    check_choice,
+    check_count,
+    check_map,
+    check_not_negative,
+    check_positive,
+    check_same_grid,
+    value_range,
+)
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError
 
@@ -126,10 +134,10 @@ class DenseCRF:
         if image.shape[1] != 3:
             raise InputError(f"image has {image.shape[1]} channels; expected 3, RGB")
         # NaN is refused too.
-        if probabilities.numel() and not (probabilities.min() >= -TOLERANCE and probabilities.max() <= 1 + TOLERANCE):
+        low, high = value_range(probabilities)
+        if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
             raise InputError(
-                f"probabilities run from {probabilities.min():.4g} to {probabilities.max():.4g}; expected [0, 1]: "
-                "logits go through a softmax first"
+                f"probabilities run from {low:.4g} to {high:.4g}; expected [0, 1]: logits go through a softmax first"
             )
         single = probabilities.shape[1] == 1
         wide = probabilities.to("cpu", torch.float32)

@@ -19,13 +19,7 @@ from crispseg.checks import (
 from crispseg.cues import Cue
 from crispseg.cues.cue import check_cue
 from crispseg.errors import InputError
-from crispseg.inference.batch import (
-    check_fit,
-    check_scores,
-    from_probabilities,
-    resize,
-    to_colours,
-)
+from crispseg.inference.batch import check_fit, check_scores, from_probabilities, resize, to_colours
 from crispseg.inference.guard import guarded
 from crispseg.inference.upsampling import upsample, upsamples_jointly
 from crispseg.nn import LocalFilter

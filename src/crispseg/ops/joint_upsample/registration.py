@@ -1,6 +1,5 @@
 """`joint_upsample` as an operator. Each axis is a list of the four numbers of `Axis`."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,29 +8,13 @@ from torch import Tensor
 from crispseg.ops._registration import define, differentiate
 
 
-def _shapes(
-    value: Tensor,
-    centres: Tensor,
-    features: Tensor,
-    hardness: Tensor,
-    rows: Sequence[int],
-    columns: Sequence[int],
-    norm: int,
-) -> Tensor:
+def _shapes(value: Tensor, centres: Tensor, features: Tensor, *_: Any) -> Tensor:
     return value.new_empty((*value.shape[:2], *features.shape[-2:]))
 
 
-def _backward_shapes(
-    grad: Tensor,
-    value: Tensor,
-    centres: Tensor,
-    features: Tensor,
-    hardness: Tensor,
-    rows: Sequence[int],
-    columns: Sequence[int],
-    norm: int,
-) -> tuple[Tensor, ...]:
-    return tuple(torch.empty_like(x) for x in (value, centres, features, hardness))
+def _backward_shapes(grad: Tensor, *inputs: Any) -> tuple[Tensor, ...]:
+    *tensors, _, _, _ = inputs
+    return tuple(torch.empty_like(x) for x in tensors)
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -31,8 +31,6 @@ from crispseg.ops._triton import (
 from crispseg.ops.local_filter.registration import sums_dtype
 from crispseg.ops.local_filter.triton_packed import PACK, empty_packed, run_packed_pass
 
-_PACK = tl.constexpr(PACK)
-
 
 def local_filter(
     scores: Tensor, weights: Tensor, size: int, dilation: int, iterations: int, normalize: bool, learns: bool
@@ -97,7 +95,7 @@ def _run_pass(
     """
     batch, channels, height, width = scores.shape
     packed = result.ndim > scores.ndim
-    stored = PACK * result.shape[1] if packed else channels  # zeros in the lanes that a pack has too many
+    stored = PACK.value * result.shape[1] if packed else channels  # zeros in the lanes that a pack has too many
     block, blocks = _channel_block(channels), triton.cdiv(height * width, WIDE)
     parts = triton.cdiv(stored, block)
     launch(
@@ -231,8 +229,8 @@ def _pass(
             tl.store(p_total + i_n * plane + o_pixel, b_total, m_pixel)
         b_sum /= tl.where(b_total == 0, 1.0, b_total)[None, :]
     if PACKED:
-        i_pack = i_n * (stored // _PACK) + i_channel // _PACK  # [BC]
-        o_out = (i_pack * plane * _PACK + i_channel % _PACK)[:, None] + _PACK * o_pixel[None, :]  # [BC, BX]
+        i_pack = i_n * (stored // PACK) + i_channel // PACK  # [BC]
+        o_out = (i_pack * plane * PACK + i_channel % PACK)[:, None] + PACK * o_pixel[None, :]  # [BC, BX]
     else:
         o_out = ((i_n * stored + i_channel) * plane)[:, None] + o_pixel[None, :]  # [BC, BX]
     tl.store(p_out + o_out, b_sum.to(p_out.dtype.element_ty), (i_channel < stored)[:, None] & m_pixel[None, :])

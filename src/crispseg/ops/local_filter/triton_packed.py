@@ -11,15 +11,14 @@ from torch import Tensor
 
 from crispseg.ops._triton import WIDE, accumulator, address, launch, pixel_block, program, triton_dtype
 
-PACK = 4
+PACK = tl.constexpr(4)
 """Channels that lie side by side: 16 bytes of float32, the most that a load takes."""
-_PACK = tl.constexpr(PACK)
 
 
 def empty_packed(scores: Tensor, dtype: torch.dtype) -> Tensor:
     """Uninitialised packed scores, (N, ⌈C / PACK⌉, H, W, PACK), for (N, C, H, W) scores."""
     batch, channels, height, width = scores.shape
-    return scores.new_empty((batch, triton.cdiv(channels, PACK), height, width, PACK), dtype=dtype)
+    return scores.new_empty((batch, triton.cdiv(channels, PACK.value), height, width, PACK.value), dtype=dtype)
 
 
 def run_packed_pass(
@@ -71,23 +70,23 @@ def _packed_pass(
 ):
     i_n, i_block, i_pack = program(blocks, PACKS)
     i_row, i_column = pixel_block(i_block, width, BX)  # [BX]
-    i_lane = tl.arange(0, _PACK)[None, :]  # [1, PACK]
+    i_lane = tl.arange(0, PACK)[None, :]  # [1, PACK]
     m_pixel = i_row < height  # [BX]
     plane = tl.cast(height, tl.int64) * width
-    p_pack = p_scores + (i_n * PACKS + i_pack) * plane * _PACK + i_lane  # [1, PACK]
+    p_pack = p_scores + (i_n * PACKS + i_pack) * plane * PACK + i_lane  # [1, PACK]
     p_weight = p_weights + i_n * weights_stride_n + address(i_row, i_column, weights_stride_row)  # [BX]
-    b_sum = tl.zeros([BX, _PACK], ACC)
+    b_sum = tl.zeros([BX, PACK], ACC)
     b_total = tl.zeros([BX], ACC)
     for i_down in range(SIZE):
         i_there = i_row + (i_down - SIZE // 2) * DILATION  # [BX]
         i_first = i_column - SIZE // 2 * DILATION  # [BX]
         m_row = m_pixel & (i_there >= 0) & (i_there < height)  # [BX]
-        p_score = p_pack + ((i_there.to(tl.int64) * width + i_first) * _PACK)[:, None]  # [BX, PACK]
+        p_score = p_pack + ((i_there.to(tl.int64) * width + i_first) * PACK)[:, None]  # [BX, PACK]
         for i_right in tl.static_range(SIZE):
             i_across = i_first + i_right * DILATION  # [BX]
             m_pair = m_row & (i_across >= 0) & (i_across < width)  # [BX]
             b_weight = tl.load(p_weight, m_pair, 0.0).to(ACC)  # [BX]
-            b_score = tl.load(p_score + i_right * DILATION * _PACK, m_pair[:, None], 0.0).to(ACC)  # [BX, PACK]
+            b_score = tl.load(p_score + i_right * DILATION * PACK, m_pair[:, None], 0.0).to(ACC)  # [BX, PACK]
             b_sum += b_weight[:, None] * b_score
             b_total += b_weight
             p_weight += weights_stride_k
@@ -95,10 +94,10 @@ def _packed_pass(
         b_sum /= tl.where(b_total == 0, 1.0, b_total)[:, None]
     o_pixel = (i_row.to(tl.int64) * width + i_column)[:, None]  # [BX, 1]
     if PACKED:
-        p_result = p_out + ((i_n * PACKS + i_pack) * plane + o_pixel) * _PACK + i_lane  # [BX, PACK]
+        p_result = p_out + ((i_n * PACKS + i_pack) * plane + o_pixel) * PACK + i_lane  # [BX, PACK]
         m_result = m_pixel[:, None]
     else:
-        i_channel = i_pack * _PACK + i_lane  # [1, PACK]
+        i_channel = i_pack * PACK + i_lane  # [1, PACK]
         p_result = p_out + (i_n * channels + i_channel) * plane + o_pixel  # [BX, PACK]
         m_result = m_pixel[:, None] & (i_channel < channels)
     tl.store(p_result, b_sum.to(p_out.dtype.element_ty), m_result)
