@@ -195,7 +195,7 @@ def test_memory_that_cannot_be_told_is_none(tmp_path: Path, monkeypatch: pytest.
     assert memory.peak_on_cpu(lambda: torch.ones(8)) is None
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the resident set of Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process can be counted and reset on Linux alone")
 def test_memory_is_that_of_the_method_whatever_was_freed_before() -> None:
     small = scene_of((48, 64))
     scene = replace(small, image=small.image.repeat(1, 8, 8))
