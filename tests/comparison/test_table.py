@@ -1,6 +1,7 @@
 """`crispseg table`: disjoint images, numbers that agree with `evaluate`, rows that are taken up again."""
 
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,8 @@ from PIL import Image
 
 from crispseg import InputError, resident
 from crispseg.cli.main import main
-from crispseg.comparison import measure_table, memory
-from crispseg.comparison.peers import RankSEG
-from crispseg.comparison.rows import ROWS, Choices
+from crispseg.comparison import counting, measure_table, memory
+from crispseg.comparison.rows import ROWS, Choices, Recipe
 from crispseg.comparison.table import _installed, choose_rows
 from crispseg.data import LabelledPredictions
 from crispseg.models import EmbeddingNet
@@ -115,6 +115,34 @@ def test_a_table_that_was_stopped_goes_on(root: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("no_process")
+def test_several_processes_count_the_same(root: Path) -> None:
+    rows = ["rgb 9x9 x1", "narrow embedding, tuned + RankSEG"]
+    for output, workers in (("alone", 0), ("together", 2)):
+        measure_table(data(root), root / output, CHOICES, rows=rows, tune_every=3, workers=workers)
+    files = sorted(path.name for path in (root / "alone" / "rows").iterdir())
+    assert len(files) == 8
+    for name in files:
+        assert (root / "alone" / "rows" / name).read_bytes() == (root / "together" / "rows" / name).read_bytes()
+
+
+@pytest.mark.usefixtures("no_process")
+def test_what_is_wrong_in_a_worker_is_said_here(root: Path) -> None:
+    (root / "scores" / "scene3.npy").write_bytes(b"half")
+    with pytest.raises(InputError, match=r"scene3\.npy"):
+        measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3, workers=1)
+
+
+def _end(*_: object) -> None:
+    os.abort()
+
+
+def test_a_worker_that_is_ended_is_an_error_of_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "_count", _end)
+    with pytest.raises(InputError, match="a worker process was ended by the system: take fewer --workers"):
+        measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3, workers=1)
+
+
+@pytest.mark.usefixtures("no_process")
 def test_rows_of_other_data_or_damaged_ones_are_not_taken(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3)
     with pytest.raises(InputError, match="measured with tune_every 3, and now it is 2; choose another --output"):
@@ -161,6 +189,7 @@ def test_rows_without_their_input_are_left_out_with_a_word(monkeypatch: pytest.M
     ("wrong", "message"),
     [
         (["--rows", "GrabCut"], "row is 'GrabCut'; expected"),
+        (["--workers", "-1"], "workers is -1; expected a whole number of 0 or more"),
         (["--tune-every", "1"], "every 1. of 5 images to tune on leaves none to report"),
         (["--weights", "none.safetensors"], "none.safetensors: no such file"),
         (["--weights", "none.safetensors", "--rows", "PAMR"], "none.safetensors: cannot be read (No such file"),
@@ -202,11 +231,11 @@ def test_memory_is_that_of_the_method_whatever_was_freed_before() -> None:
     planes = 4 * 384 * 512 / 2**20
     blocks = [torch.ones(2**20) for _ in range(64)]  # 4 MiB each, which the allocator keeps for later
     del blocks
-    rows = {row.name: row for row in ROWS}
-    rgb, ranked = rows["rgb 9x9 x1"].build(CHOICES, {}), RankSEG()
-    with memory.Memory(CHOICES) as measured:
-        alone = measured.peak("rgb 9x9 x1", rgb, rgb.start, {}, scene)
-        baseline = measured.peak("baseline", ranked, {}, {}, scene)
+    recipes = [Recipe(name, CHOICES, {}) for name in ("rgb 9x9 x1", "baseline")]
+    rgb, nothing = [recipe.build() for recipe in recipes]
+    with memory.Memory() as measured:
+        alone = measured.peak(recipes[0], rgb, rgb.start, scene)
+        baseline = measured.peak(recipes[1], nothing, nothing.start, scene)
     assert alone is not None
     assert baseline is not None
     assert alone == pytest.approx(

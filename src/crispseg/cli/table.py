@@ -66,6 +66,13 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument("--surface", action="store_true", help="try every window with every number of passes too")
     parser.add_argument("--resume", action="store_true", help="take the rows that OUTPUT holds already")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes that tune and count, an image each, with a share of the cores (default: this one, with all)",
+    )
     add_device_option(parser)
     return parser
 
@@ -83,6 +90,7 @@ def main(arguments: Sequence[str]) -> None:
             rows=options.rows,
             tune_every=options.tune_every,
             resume=options.resume,
+            workers=options.workers,
             progress=progress,
         )
     lines = lines_of(table)

@@ -8,7 +8,7 @@ takes, or break up and add to it; in the other one every larger block is a mappi
 import gc
 import multiprocessing
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Self
@@ -16,19 +16,14 @@ from typing import Self
 import torch
 
 from crispseg.comparison.method import Example, Method, Setting
-from crispseg.comparison.rows import Choices, row_named
+from crispseg.comparison.rows import Recipe
 from crispseg.resident import forget_peak, is_counted, mapped_blocks, peak_bytes, resident_bytes
 
 
 class Memory:
-    """Measures peaks, with one process for all that is measured on a CPU.
+    """Measures peaks, with one process for all that is measured on a CPU."""
 
-    Args:
-        choices: What the rows are made with.
-    """
-
-    def __init__(self, choices: Choices) -> None:
-        self.choices = choices
+    def __init__(self) -> None:
         self._worker = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_ignore_interrupts)
 
     def __enter__(self) -> Self:
@@ -37,16 +32,13 @@ class Memory:
     def __exit__(self, *_: object) -> None:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
-    def peak(
-        self, row: str, method: Method, setting: Setting, earlier: Mapping[str, Setting], example: Example
-    ) -> float | None:
-        """Megabytes that a row takes for an example; None where that cannot be told.
+    def peak(self, recipe: Recipe, method: Method, setting: Setting, example: Example) -> float | None:
+        """Megabytes that a method takes for an example; None where that cannot be told.
 
         Args:
-            row: Its name.
-            method: Its method.
+            recipe: Of the method, for another process to build.
+            method: What it makes.
             setting: Of the method.
-            earlier: Settings of the rows that it builds on, by their names.
             example: With nothing computed yet.
         """
         if method.device.type == "cuda":
@@ -55,7 +47,7 @@ class Memory:
             return None
         try:
             with mapped_blocks():
-                return self._worker.submit(_peak, row, self.choices, setting, earlier, example).result()
+                return self._worker.submit(_peak, recipe, setting, example).result()
         except BrokenProcessPool:  # the system ended it, for want of memory
             return None
 
@@ -83,11 +75,8 @@ def peak_on_cuda(call: Callable[[], object], device: torch.device) -> float:
     return (torch.cuda.max_memory_allocated(device) - before) / 2**20
 
 
-def _peak(
-    row: str, choices: Choices, setting: Setting, earlier: Mapping[str, Setting], example: Example
-) -> float | None:
-    built = {name: (row_named(name).build(choices, {}), found) for name, found in earlier.items()}
-    method = row_named(row).build(choices, built)
+def _peak(recipe: Recipe, setting: Setting, example: Example) -> float | None:
+    method = recipe.build()
     with torch.inference_mode():
         return peak_on_cpu(lambda: method.run(example.afresh(), setting))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from crispseg.comparison.costs import Cost
 from crispseg.comparison.result import Result
 from crispseg.comparison.table import Table
 from crispseg.evaluation import Gain, gain
@@ -27,17 +28,17 @@ class Line:
     result: Result
     gains: Mapping[str, Gain]
     """Over the baseline, of every metric."""
-    milliseconds: float
+    cost: Cost
 
 
 def lines_of(table: Table) -> list[Line]:
-    """Rows with their gains over the first, the baseline, and their times."""
+    """Rows with their gains over the first, the baseline, and their costs."""
     baseline = table.results[0].accuracy
 
     def gains(result: Result) -> dict[str, Gain]:
         return {name: gain(baseline, result.accuracy, name) for name in baseline.metrics}
 
-    return [Line(result, gains(result), table.milliseconds[result.name]) for result in table.results]
+    return [Line(result, gains(result), table.costs[result.name]) for result in table.results]
 
 
 def as_json(table: Table, lines: Sequence[Line]) -> str:
@@ -91,7 +92,7 @@ def as_latex(lines: Sequence[Line]) -> str:
             bold = line in competing and round(value, 2) == round(best[name], 2)
             values.append(rf"\textbf{{{value:.2f}}}" if bold else f"{value:.2f}")
             values.append("" if line is lines[0] else f"${line.gains[name].value:+.2f}$")
-        cells = [_escape(line.result.name), *values, f"{line.milliseconds:.0f}", _memory(line)]
+        cells = [_escape(line.result.name), *values, f"{line.cost.milliseconds:.0f}", _memory(line)]
         body.append(" & ".join(cells) + r" \\")
     columns = "".join("rl" for _ in COLUMNS)
     return "\n".join(
@@ -120,8 +121,8 @@ def _row(line: Line) -> dict[str, Any]:
             name: {"value": number(result.accuracy.value(name)), **_gained(gained)}
             for name, gained in line.gains.items()
         },
-        "milliseconds": number(line.milliseconds),
-        "peak_mb": None if result.peak_mb is None else number(result.peak_mb),
+        "milliseconds": number(line.cost.milliseconds),
+        "peak_mb": None if line.cost.peak_mb is None else number(line.cost.peak_mb),
         "search": list(result.search),
     }
 
@@ -139,11 +140,11 @@ def _cells(line: Line) -> list[str]:
         cells.append(
             "" if line.result.group == "baseline" else f"{gained.value:+.2f} ({gained.low:+.2f} to {gained.high:+.2f})"
         )
-    return [*cells, f"{line.milliseconds:.0f}", _memory(line)]
+    return [*cells, f"{line.cost.milliseconds:.0f}", _memory(line)]
 
 
 def _memory(line: Line) -> str:
-    return "-" if line.result.peak_mb is None else f"{line.result.peak_mb:.0f}"
+    return "-" if line.cost.peak_mb is None else f"{line.cost.peak_mb:.0f}"
 
 
 def _setting(line: Line) -> str:

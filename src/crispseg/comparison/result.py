@@ -28,7 +28,6 @@ class Result:
     """Points of mIoU and trimap mIoU gained on the tuning images at each setting that was tried."""
     accuracy: Accuracy
     """On the other images."""
-    peak_mb: float | None
 
 
 def write_result(result: Result, folder: Path, context: Mapping[str, Any]) -> None:

@@ -161,3 +161,19 @@ ROWS = (
 def row_named(name: str) -> Row:
     """The row of that name."""
     return next(row for row in ROWS if row.name == name)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that it takes to build the method of a row, here or in another process."""
+
+    row: str
+    """Its name."""
+    choices: Choices
+    earlier: Mapping[str, Setting]
+    """Settings that were found for the rows it builds on, by their names."""
+
+    def build(self) -> Method:
+        """The method."""
+        earlier = {name: (row_named(name).build(self.choices, {}), found) for name, found in self.earlier.items()}
+        return row_named(self.row).build(self.choices, earlier)

@@ -2,66 +2,31 @@
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 from rich.progress import Progress
-from torch import Tensor
 
 from crispseg.checks import check_choice
-from crispseg.comparison.measure import milliseconds
-from crispseg.comparison.memory import Memory
-from crispseg.comparison.method import Baseline, Example, Method, Setting
+from crispseg.comparison.costs import Cost, measure_costs
+from crispseg.comparison.counting import Counting
+from crispseg.comparison.images import Images
+from crispseg.comparison.method import Method, Setting
 from crispseg.comparison.result import Result, read_result, write_result
-from crispseg.comparison.rows import NARROW, ROWS, Choices, Row
-from crispseg.comparison.search import Found, key_of, search
+from crispseg.comparison.rows import NARROW, ROWS, Choices, Recipe, Row, row_named
+from crispseg.comparison.search import Found, search
 from crispseg.data import LabelledPredictions
-from crispseg.errors import InputError, naming
-from crispseg.evaluation import METRICS, Accuracy, Truth
-from crispseg.inference.one_image import fitted_boundary
+from crispseg.errors import InputError
+from crispseg.evaluation import METRICS
 from crispseg.pretrained import weights_path
 from crispseg.tuning.tune import MEASURED
 from crispseg.writing import make_folder
 
 BASELINE = "baseline"
-_TIMED = 7
-"""Images on which methods are timed."""
-
-
-class Images:
-    """The images of a comparison, read as they are needed: some to tune on, the others to report.
-
-    Args:
-        data: All of them.
-        tune_every: Every how many-th image is for tuning.
-
-    Raises:
-        InputError: If nothing would be left to report.
-    """
-
-    def __init__(self, data: LabelledPredictions, tune_every: int) -> None:
-        if tune_every < 2 or len(data) < 2:
-            raise InputError(f"every {tune_every}. of {len(data)} images to tune on leaves none to report")
-        self.data = data
-        self.tuning = range(0, len(data), tune_every)
-        self.reported = [index for index in range(len(data)) if index % tune_every]
-
-    def read(self, indices: Sequence[int], metrics: Sequence[str]) -> Iterator[tuple[Example, Truth]]:
-        """Examples, each with its truth prepared for metrics."""
-        for index in indices:
-            sample, prediction = self.data.read(index)
-            boundary = fitted_boundary(self.data.boundaries[index], sample.image)
-            with naming(self.data.files[index]):
-                yield (
-                    Example(sample.image, prediction, boundary, sample.labels),
-                    Truth(sample.labels, self.data.classes, metrics),
-                )
 
 
 @dataclass(frozen=True)
@@ -70,8 +35,8 @@ class Table:
 
     results: Sequence[Result]
     """In the order of `ROWS`; the first is the baseline."""
-    milliseconds: Mapping[str, float]
-    """For an image, by the names of the rows."""
+    costs: Mapping[str, Cost]
+    """Of the methods, by the names of their rows."""
     left_out: Mapping[str, str]
     """Why other rows were left out, by their names."""
     context: Mapping[str, Any]
@@ -87,9 +52,10 @@ def measure_table(
     rows: Sequence[str] | None = None,
     tune_every: int = 6,
     resume: bool = False,
+    workers: int = 0,
     progress: Progress | None = None,
 ) -> Table:
-    """Tune and measure rows of the table; each is written as soon as it is known. All are timed together at the end.
+    """Tune and measure rows of the table; each is written as soon as it is known. Costs come at the end.
 
     Args:
         data: Images with true labels, predictions and perhaps boundary maps.
@@ -97,7 +63,8 @@ def measure_table(
         choices: Device and weights.
         rows: Names in `ROWS`; all by default. The baseline and what a row builds on come along.
         tune_every: Parameters are searched on every so-manieth image, from the first on; the others are reported.
-        resume: Take rows that `output` holds already.
+        resume: Take rows that `output` holds already, on whatever device they were counted.
+        workers: Processes that tune and count, an image each; 0 for this one. Costs are measured in this one.
         progress: Shows how far it is.
 
     Raises:
@@ -108,27 +75,30 @@ def measure_table(
     images, folder = Images(data, tune_every), output / "rows"
     if not resume and any(folder.glob("*.json")):
         raise InputError(f"{output} holds rows already; go on with --resume, or choose another --output")
-    alone = {row.name: row.build(choices, {}) for row in chosen if not row.needs}  # refuses weights before any work
+    for row in chosen:
+        if not row.needs:  # refuses weights before any work
+            row.build(choices, {})
     context = _describe(data, choices, tune_every)
-    make_folder(folder)
     task = None if progress is None else progress.add_task("rows", total=len(chosen))
-    earlier: dict[str, tuple[Method, Setting]] = {}
-    results = []
-    with Memory(choices) as memory:
-        measuring = _Measuring(images, choices.device, memory, progress)
+    measured: dict[str, tuple[Recipe, Result]] = {}
+    with Counting(images, workers, progress) as counting:
+        make_folder(folder)
+        measuring = _Measuring(images, counting, Recipe(BASELINE, choices, {}))
         for row in chosen:
-            method = alone[row.name] if row.name in alone else row.build(choices, earlier)
-            before = {name: earlier[name][1] for name in row.needs}
-            made_on = {**context, "searched": method.values, "start": method.start, "after": before}
+            recipe = Recipe(row.name, choices, {name: measured[name][1].setting for name in row.needs})
+            method = recipe.build()
+            made_on = {**context, "searched": method.values, "start": method.start, "after": recipe.earlier}
             result = read_result(row.name, folder, made_on)
             if result is None:
-                result = measuring.measure(row, method, before)
+                result = measuring.measure(recipe, method)
                 write_result(result, folder, made_on)
-            earlier[row.name] = method, result.setting
-            results.append(result)
+            measured[row.name] = recipe, result
             if progress and task is not None:
                 progress.advance(task)
-        return Table(results, measuring.time(earlier), left_out, context)
+    costs = measure_costs(images, [(recipe, result.setting) for recipe, result in measured.values()], progress)
+    return Table(
+        [result for _, result in measured.values()], costs, left_out, {**context, "device": str(choices.device)}
+    )
 
 
 def choose_rows(names: Sequence[str] | None, *, boundaries: bool) -> tuple[list[Row], dict[str, str]]:
@@ -178,7 +148,6 @@ def _describe(data: LabelledPredictions, choices: Choices, tune_every: int) -> d
         "tune_every": tune_every,
         "weights": choices.weights,
         "sha256 of weights": [_sha256(weights_path(name)) for name in (choices.weights, NARROW)],
-        "device": str(choices.device),
     }
 
 
@@ -194,17 +163,14 @@ class _Measuring:
 
     Args:
         images: The images.
-        device: What to wait for when time is taken.
-        memory: Measures it.
-        progress: Shows how far it is.
+        counting: Counts on them.
+        baseline: Recipe of the first row.
     """
 
-    def __init__(self, images: Images, device: torch.device, memory: Memory, progress: Progress | None) -> None:
+    def __init__(self, images: Images, counting: Counting, baseline: Recipe) -> None:
         self.images = images
-        self.device = device
-        self.memory = memory
-        self.progress = progress
-        self.before = self._count(Baseline(), [{}], BASELINE)[0]
+        self.counting = counting
+        [self.before] = counting.count(baseline, [{}], images.tuning, MEASURED, BASELINE)
         for name in MEASURED:
             if math.isnan(self.before.value(name)):
                 raise InputError(
@@ -212,62 +178,19 @@ class _Measuring:
                     "boundary; choose another --tune-every"
                 )
 
-    def measure(self, row: Row, method: Method, earlier: Mapping[str, Setting]) -> Result:
-        """Search on the tuning images, then measure on the others; `earlier` are settings of rows it builds on."""
-        found = search(method, lambda settings: self._gains(method, settings, row.name))
-        accuracy, peak = Accuracy(self.images.data.classes), None
-        for example, truth in self._tracked(self.images.reported, METRICS, f"{row.name}: reporting"):
-            if not accuracy.images:
-                peak = self.memory.peak(row.name, method, found.setting, earlier, example.afresh())
-            accuracy.add(_labels(method.run(example, found.setting), example), truth)
-        return Result(
-            name=row.name,
-            group=row.group,
-            setting=found.setting,
-            edges=found.edges,
-            search=_as_lines(found),
-            accuracy=accuracy,
-            peak_mb=peak,
-        )
+    def measure(self, recipe: Recipe, method: Method) -> Result:
+        """Search on the tuning images, then measure on the others."""
+        row = row_named(recipe.row)
+        found = search(method, lambda settings: self._gains(recipe, settings))
+        name = f"{row.name}: reporting"
+        [accuracy] = self.counting.count(recipe, [found.setting], self.images.reported, METRICS, name)
+        return Result(row.name, row.group, found.setting, found.edges, _as_lines(found), accuracy)
 
-    def time(self, methods: Mapping[str, tuple[Method, Setting]]) -> dict[str, float]:
-        """Median milliseconds of each, over a few reported images on which all take turns."""
-        chosen = self.images.reported[:: math.ceil(len(self.images.reported) / _TIMED)]
-        times: dict[str, list[float]] = {name: [] for name in methods}
-        for example, _ in self._tracked(chosen, (), "timing"):
-            for name, (method, setting) in methods.items():
-                times[name].append(milliseconds(partial(method.run, example.afresh(), setting), self.device))
-        return {name: median(values) for name, values in times.items()}
-
-    def _gains(self, method: Method, settings: Sequence[Setting], name: str) -> list[tuple[float, ...]]:
+    def _gains(self, recipe: Recipe, settings: Sequence[Setting]) -> list[tuple[float, ...]]:
         """Points of mIoU and trimap mIoU that each setting gains on the tuning images."""
-        counted = self._count(method, settings, f"{name}: {len(settings)} settings")
+        name = f"{recipe.row}: {len(settings)} settings"
+        counted = self.counting.count(recipe, settings, self.images.tuning, MEASURED, name)
         return [tuple(after.value(metric) - self.before.value(metric) for metric in MEASURED) for after in counted]
-
-    def _count(self, method: Method, settings: Sequence[Setting], description: str) -> list[Accuracy]:
-        counted = {key_of(setting): Accuracy(self.images.data.classes, MEASURED) for setting in settings}
-        for example, truth in self._tracked(self.images.tuning, MEASURED, description):
-            for setting, result in method.sweep(example, settings):
-                counted[key_of(setting)].add(_labels(result, example), truth)
-        return list(counted.values())
-
-    def _tracked(
-        self, indices: Sequence[int], metrics: Sequence[str], description: str
-    ) -> Iterator[tuple[Example, Truth]]:
-        if self.progress is None:
-            yield from self.images.read(indices, metrics)
-            return
-        task = self.progress.add_task(description, total=len(indices))
-        for item in self.images.read(indices, metrics):
-            yield item
-            self.progress.advance(task)
-        self.progress.remove_task(task)
-
-
-def _labels(result: Tensor, example: Example) -> Tensor:
-    if result.ndim == 2:
-        return result
-    return replace(example.prediction, kind="probabilities").labels(result[0])
 
 
 def _as_lines(found: Found) -> list[Mapping[str, Any]]:

@@ -74,6 +74,11 @@ class Accuracy:
         for name, counts in self._counts.items():
             counts.append(metric_named(name).count(known, truth.labels, truth.prepared[name], self.classes))
 
+    def extend(self, state: Mapping[str, Tensor]) -> None:
+        """Add images that were counted elsewhere: the `state` of their accuracy, of the same metrics and classes."""
+        for name, counts in self._counts.items():
+            counts.extend(state[name])
+
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of what is counted."""
@@ -117,7 +122,7 @@ class Accuracy:
         if not state:
             raise InputError("no counts; expected those of at least one metric")
         accuracy = cls(next(iter(state.values())).shape[1], tuple(state))
-        accuracy._counts = {name: list(counts) for name, counts in state.items()}
+        accuracy.extend(state)
         return accuracy
 
 

@@ -1,0 +1,67 @@
+"""What methods cost: time and memory, measured while all take turns on the same images."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+
+import torch
+from rich.progress import Progress
+
+from crispseg.comparison.images import Images
+from crispseg.comparison.memory import Memory
+from crispseg.comparison.method import Setting
+from crispseg.comparison.rows import Recipe
+
+_TIMED = 7
+"""Images on which methods are timed."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of a method, for an image."""
+
+    milliseconds: float
+    """Median over a few images."""
+    peak_mb: float | None
+    """Above what was there before, for one image; None where that cannot be told."""
+
+
+def measure_costs(
+    images: Images, tuned: Sequence[tuple[Recipe, Setting]], progress: Progress | None
+) -> dict[str, Cost]:
+    """Costs of methods on reported images, each at its setting, by the names of their rows."""
+    methods = [(recipe, recipe.build(), setting) for recipe, setting in tuned]
+    chosen = images.reported[:: math.ceil(len(images.reported) / _TIMED)]
+    times: dict[str, list[float]] = {recipe.row: [] for recipe, _ in tuned}
+    task = None if progress is None else progress.add_task("time and memory", total=(len(chosen) + 1) * len(methods))
+    peaks = {}
+    with Memory() as memory:
+        example, _ = images.read(chosen[0], ())
+        for recipe, method, setting in methods:
+            peaks[recipe.row] = memory.peak(recipe, method, setting, example.afresh())
+            if progress and task is not None:
+                progress.advance(task)
+    for index in chosen:
+        example, _ = images.read(index, ())
+        for recipe, method, setting in methods:
+            times[recipe.row].append(milliseconds(partial(method.run, example.afresh(), setting), method.device))
+            if progress and task is not None:
+                progress.advance(task)
+    return {name: Cost(median(values), peaks[name]) for name, values in times.items()}
+
+
+def milliseconds(call: Callable[[], object], device: torch.device) -> float:
+    """How long a call takes, all work on the device done."""
+    _wait(device)
+    start = time.perf_counter()
+    call()
+    _wait(device)
+    return 1000 * (time.perf_counter() - start)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)

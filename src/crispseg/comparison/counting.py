@@ -1,0 +1,139 @@
+"""What methods get right, counted image by image, in this process or in several."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from functools import partial
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import Progress
+from torch import Tensor
+
+from crispseg.checks import check_natural
+from crispseg.comparison.images import Images
+from crispseg.comparison.method import Example, Method, Setting
+from crispseg.comparison.rows import Recipe
+from crispseg.errors import InputError
+from crispseg.evaluation import Accuracy
+
+Counts = Mapping[str, NDArray[np.int64]]
+"""What was counted of one result, by the names of the metrics; arrays, which travel between processes by value."""
+
+
+class Counting:
+    """Counts methods on images.
+
+    Args:
+        images: The images.
+        workers: Processes that take an image each, with their share of the threads; 0 for this one and all threads.
+        progress: Shows how far it is.
+
+    Raises:
+        InputError: If `workers` is negative.
+    """
+
+    def __init__(self, images: Images, workers: int, progress: Progress | None) -> None:
+        check_natural("workers", workers)
+        self._images = images
+        self._progress = progress
+        self._here = _Counter(images)
+        self._pool: ProcessPoolExecutor | None = None
+        if workers:
+            threads = max((os.cpu_count() or 1) // workers, 1)
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(workers, context, initializer=_start, initargs=(images, threads))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def count(
+        self, recipe: Recipe, settings: Sequence[Setting], indices: Sequence[int], metrics: Sequence[str], name: str
+    ) -> list[Accuracy]:
+        """Accuracies of a method at some settings.
+
+        Args:
+            recipe: Of the method.
+            settings: To run it with.
+            indices: Of the images to count.
+            metrics: To count.
+            name: What progress calls it.
+
+        Raises:
+            InputError: If a file cannot be read or does not fit, or a process was ended by the system.
+        """
+        accuracies = [Accuracy(self._images.data.classes, metrics) for _ in settings]
+        one = partial(_count if self._pool else self._here.count, recipe, settings, metrics)
+        results = self._pool.map(one, indices) if self._pool else map(one, indices)
+        try:
+            for counted in self._tracked(results, len(indices), name):
+                for accuracy, counts in zip(accuracies, counted, strict=True):
+                    accuracy.extend({metric: torch.from_numpy(array) for metric, array in counts.items()})
+        except BrokenProcessPool as error:
+            raise InputError(
+                "a worker process was ended by the system: take fewer --workers, for less memory"
+            ) from error
+        return accuracies
+
+    def _tracked(self, results: Iterable[list[Counts]], total: int, name: str) -> Iterator[list[Counts]]:
+        if self._progress is None:
+            yield from results
+            return
+        task = self._progress.add_task(name, total=total)
+        for result in results:
+            yield result
+            self._progress.advance(task)
+        self._progress.remove_task(task)
+
+
+class _Counter:
+    """Counts in one process. A method is built once for all images that follow each other."""
+
+    def __init__(self, images: Images) -> None:
+        self._images = images
+        self._built: tuple[Recipe, Method] | None = None
+
+    @torch.inference_mode()
+    def count(self, recipe: Recipe, settings: Sequence[Setting], metrics: Sequence[str], index: int) -> list[Counts]:
+        """Counts of one image at each setting."""
+        if self._built is None or self._built[0] != recipe:
+            self._built = recipe, recipe.build()
+        example, truth = self._images.read(index, metrics)
+        counted: list[Counts] = [{}] * len(settings)
+        for setting, result in self._built[1].sweep(example, settings):
+            accuracy = Accuracy(truth.classes, metrics)
+            accuracy.add(labels_of(result, example), truth)
+            counted[settings.index(setting)] = {name: counts.numpy() for name, counts in accuracy.state().items()}
+        return counted
+
+
+_counter: _Counter
+"""Of a worker process."""
+
+
+def _start(images: Images, threads: int) -> None:
+    global _counter  # noqa: PLW0603 - an initializer has no other way to leave something behind
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process of the table ends this one
+    torch.set_num_threads(threads)
+    _counter = _Counter(images)
+
+
+def _count(recipe: Recipe, settings: Sequence[Setting], metrics: Sequence[str], index: int) -> list[Counts]:
+    return _counter.count(recipe, settings, metrics, index)
+
+
+def labels_of(result: Tensor, example: Example) -> Tensor:
+    """(H, W) labels of what a method gave for an example."""
+    if result.ndim == 2:
+        return result
+    return replace(example.prediction, kind="probabilities").labels(result[0])
