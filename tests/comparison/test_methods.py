@@ -174,6 +174,14 @@ def test_rankseg_of_one_class_decides_as_of_two() -> None:
     assert ranked.run(uniform, ranked.start).unique().tolist() == [7]
 
 
+@torch.no_grad()
+def test_rankseg_takes_probabilities_that_were_rounded_beyond_one() -> None:
+    ranked, sure = RankSEG(), torch.zeros(2, 37, 45)
+    sure[1] = torch.nextafter(torch.ones(()), torch.full((), 2.0))
+    scene = replace(example(), prediction=Prediction(sure, "probabilities", (0, 1)))
+    assert ranked.run(scene, ranked.start).unique().tolist() == [1]
+
+
 @needs_pydensecrf
 @torch.no_grad()
 def test_a_weaker_crf_has_a_share_of_the_weights() -> None:

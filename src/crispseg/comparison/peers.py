@@ -81,5 +81,5 @@ class RankSEG(Method):
             return torch.full(scores.shape[-2:], classes[0])
         if scores.shape[1] == 1:  # a class against background
             scores = torch.cat([1 - scores, scores], 1)
-        decided: Tensor = decide.predict(scores)[0].long().cpu()
+        decided: Tensor = decide.predict(scores.clamp(0, 1))[0].long().cpu()  # rounding leaves some a bit above 1
         return torch.tensor(classes)[decided]
