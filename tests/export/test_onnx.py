@@ -15,6 +15,7 @@ from crispseg.cues import ContourCue, LearnedCue, RGBCue
 from crispseg.export import export_onnx
 from crispseg.export import onnx as exporter
 from crispseg.models import EmbeddingNet
+from tests.marks import not_traced
 
 SIZES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
     ((1, 3, 33, 47), (1, 7, 9, 11)),
@@ -107,6 +108,7 @@ def test_contours_take_boundaries_from_the_command_line(tmp_path: Path, capsys: 
     torch.testing.assert_close(run(path, features=features, scores=scores), expected, rtol=0, atol=1e-4)
 
 
+@not_traced
 def test_half_precision(tmp_path: Path) -> None:
     path = tmp_path / "half.onnx"
     sharpener = Sharpener(RGBCue(), window=Window(3), hardness=4.0, scores="probabilities")

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from crispseg import Window, ops
 from crispseg.export import operators
+from tests.marks import not_traced
+
+pytestmark = not_traced
 
 SIZES = [(1, 1, 1), (2, 3, 17), (1, 18, 11)]
 """Batches, heights and widths: smaller than a window, one block wide, and beyond the end of a block."""

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from crispseg import Sharpener, Window
 from crispseg.cues import ContourCue, LearnedCue, RGBCue
 from crispseg.models import EmbeddingNet
+from tests.marks import not_traced
+
+pytestmark = not_traced
 
 SIZES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
     ((1, 3, 33, 41), (1, 7, 9, 11)),

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.marks import not_traced
+
+pytestmark = not_traced
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -10,8 +10,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from crispseg.window import Window
+from tests.marks import not_traced
 from tests.ops.contract import OPERATIONS, Inputs, Operation
 from tests.ops.served import SERVERS, Server, served_by, server
+
+pytestmark = not_traced
 
 __all__ = ["server"]
 

@@ -13,8 +13,11 @@ from crispseg import InputError
 from crispseg.ops import joint_upsample
 from crispseg.ops.interpolation import Axis
 from crispseg.ops.joint_upsample import joint_upsample_part
+from tests.marks import not_traced
 from tests.ops import brute_force
 from tests.ops.served import Server, served_by, server
+
+pytestmark = not_traced
 
 __all__ = ["server"]
 

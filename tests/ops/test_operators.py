@@ -11,7 +11,10 @@ from torch import Tensor, nn
 from crispseg import Window, ops
 from crispseg.nn import Affinity, EmbeddingLoss, LocalFilter
 from crispseg.ops import implementations
+from tests.marks import not_traced
 from tests.ops.served import SERVERS, Server, served_by
+
+pytestmark = not_traced
 
 WINDOW = Window(5)
 

@@ -5,7 +5,10 @@ import torch
 from torch import Tensor
 
 from crispseg import Window, ops
+from tests.marks import not_traced
 from tests.ops.served import SERVERS, Server, served_by, server
+
+pytestmark = not_traced
 
 __all__ = ["server"]
 

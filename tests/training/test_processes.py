@@ -75,7 +75,7 @@ def weights(output: Path) -> dict[str, Tensor]:
 
 
 def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
-    config = write_config(tmp_path, dropout=0.5, steps=150, batch_size=2, accumulate=3)
+    config = write_config(tmp_path, dropout=0.5, steps=60, batch_size=2, accumulate=3)
     whole = start(config, tmp_path / "whole")
     killed = start(config, tmp_path / "killed")
     deadline = time.monotonic() + 200
@@ -84,7 +84,7 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert killed.returncode == -signal.SIGKILL, "the run was over before it could be killed"
-    assert "step 150 of 150" in finish(start(config, tmp_path / "killed", "--resume"))
+    assert "step 60 of 60" in finish(start(config, tmp_path / "killed", "--resume"))
     finish(whole)
     for name, value in weights(tmp_path / "whole").items():
         assert torch.equal(value, weights(tmp_path / "killed")[name]), name
