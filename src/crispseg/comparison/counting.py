@@ -112,7 +112,7 @@ class _Counter:
         counted: list[Counts] = [{}] * len(settings)
         for setting, result in self._built[1].sweep(example, settings):
             accuracy = Accuracy(truth.classes, metrics)
-            accuracy.add(labels_of(result, example), truth)
+            accuracy.add(_labels_of(result, example), truth)
             counted[settings.index(setting)] = {name: counts.numpy() for name, counts in accuracy.state().items()}
         return counted
 
@@ -132,7 +132,7 @@ def _count(recipe: Recipe, settings: Sequence[Setting], metrics: Sequence[str], 
     return _counter.count(recipe, settings, metrics, index)
 
 
-def labels_of(result: Tensor, example: Example) -> Tensor:
+def _labels_of(result: Tensor, example: Example) -> Tensor:
     """(H, W) labels of what a method gave for an example."""
     if result.ndim == 2:
         return result
