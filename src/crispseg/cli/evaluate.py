@@ -8,6 +8,7 @@ from rich.console import Console
 from crispseg.cli.arguments import CommandParser, add_data_options, progress_bar, read_data
 from crispseg.cli.stages import add_stage_options, build_stages, describe_stages
 from crispseg.evaluation.report import TRIMAP
+from crispseg.resident import keep_freed
 from crispseg.tuning import evaluate
 from crispseg.writing import prepare_file, write_text
 
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str]) -> None:
     options = build_parser().parse_args(arguments)
     if options.json is not None:
         prepare_file(options.json)
+    keep_freed()
     stages = build_stages(options)
     data = read_data(options)
     with progress_bar() as progress:

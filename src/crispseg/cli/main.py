@@ -126,6 +126,8 @@ def entry_point() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal without λ still gets its help, and a file or pipe each line when it is known.
             stream.reconfigure(errors="replace", line_buffering=True)
+    # PyTorch reads it when it first allocates: one large page is cleared sooner than 512 small ones.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     sys.exit(main())
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from crispseg.cli.arguments import CommandParser, add_device_option, choose_device, progress_bar
 from crispseg.inference.predict import load_predictor, predict
+from crispseg.resident import keep_freed
 
 _DESCRIPTION = """\
 Run a trained network over images.
@@ -31,6 +32,7 @@ def build_parser() -> CommandParser:
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
     options = build_parser().parse_args(arguments)
+    keep_freed()
     network = load_predictor(options.weights).to(choose_device(options.device))
     with progress_bar() as progress:
         count = sum(1 for _ in predict(options.images, network, options.output, progress=progress))

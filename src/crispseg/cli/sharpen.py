@@ -12,6 +12,7 @@ from crispseg.cli.arguments import CommandParser, add_scores_option, progress_ba
 from crispseg.cli.stages import add_stage_options, build_stages, describe_stages
 from crispseg.errors import InputError
 from crispseg.jobs import Failed, Outcome, Outputs, RayCluster, Skipped, ThisMachine, Written, sharpen
+from crispseg.resident import keep_freed
 
 _DESCRIPTION = """\
 Make the segmentation of images crisp.
@@ -106,6 +107,8 @@ def main(arguments: Sequence[str]) -> int:
     stages = build_stages(options)
     if stages.sharpener is None and options.memory is not None:
         raise InputError("--memory does not go with --cue none, which filters nothing; leave one of them out")
+    if options.memory is None:
+        keep_freed()
     with progress_bar("images") as progress, _counted() as counts:
         outcomes = sharpen(
             options.images,

@@ -19,6 +19,7 @@ from crispseg.comparison import ROWS, measure_table
 from crispseg.comparison.report import as_json, as_latex, as_markdown, lines_of
 from crispseg.comparison.rows import Choices
 from crispseg.comparison.surface import surface
+from crispseg.resident import keep_freed
 from crispseg.writing import write_text
 
 _DESCRIPTION = """\
@@ -81,6 +82,7 @@ def main(arguments: Sequence[str]) -> None:
     """Run the command."""
     options = build_parser().parse_args(arguments)
     choices = Choices(choose_device(options.device), options.weights)
+    keep_freed()
     data = read_data(options)
     with progress_bar() as progress:
         table = measure_table(

@@ -12,6 +12,7 @@ from crispseg.cli.stages import add_cue_options, build_cue, require_crf
 from crispseg.cues import CUES, Cue
 from crispseg.errors import InputError
 from crispseg.inference import DenseCRF, Sharpener
+from crispseg.resident import keep_freed
 from crispseg.tuning import CRFGrid, Tuning, tune, tune_crf
 from crispseg.tuning.tune import MEASURED, S, Setting
 from crispseg.window import Window
@@ -56,6 +57,7 @@ def build_parser() -> CommandParser:
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
     options = build_parser().parse_args(arguments)
+    keep_freed()
     cue = build_cue(options)
     with progress_bar() as progress:
         tables, verdict = _tune_crf(options, cue, progress) if options.crf else _tune(options, cue, progress)

@@ -22,6 +22,7 @@ from crispseg.comparison.method import Example, Method, Setting
 from crispseg.comparison.rows import Recipe
 from crispseg.errors import InputError
 from crispseg.evaluation import Accuracy
+from crispseg.resident import keep_freed
 
 Counts = Mapping[str, NDArray[np.int64]]
 """What was counted of one result, by the names of the metrics; arrays, which travel between processes by value."""
@@ -125,6 +126,7 @@ def _start(images: Images, threads: int) -> None:
     global _counter  # noqa: PLW0603 - an initializer has no other way to leave something behind
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process of the table ends this one
     torch.set_num_threads(threads)
+    keep_freed()
     _counter = _Counter(images)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -118,19 +118,24 @@ class EmbeddingNet(Network):
         Returns:
             (N, dim, H, W).
         """
-        embedding, _ = self.embed_with_taps(image)
-        return embedding
+        return self._mix(self._taps(image))
 
     def embed_with_taps(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The embedding, and the five layers behind it at their own resolution (full, full, half, half, quarter)."""
-        taps: dict[str, Tensor] = {}
-        x = rgb = self.normalise(image)
+        taps = dict(self._taps(image))
+        embedding = self._mix(taps.items())
+        return embedding, {name: taps[name] for name in EMBEDDING_LAYERS}
+
+    def _taps(self, image: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """What is mixed, by name, one after the other: each may be let go before the next is computed."""
+        x = self.normalise(image)
+        if self.rgb:
+            yield "rgb", x
         for name in EMBEDDING_LAYERS:
             x = F.relu(self.get_submodule(name)(x), inplace=True)
-            taps[name] = x
+            yield name, x
             if name in _POOL_AFTER:
                 x = self._pool(x)
-        return self._mix({"rgb": rgb} | taps if self.rgb else taps), taps
 
     def _pool(self, x: Tensor) -> Tensor:
         size, padding = (3, 1) if self.pool == "3x3" else (2, 0)
@@ -141,19 +146,21 @@ class EmbeddingNet(Network):
         bottom, right = (_missing(length, size, padding) for length in x.shape[-2:])
         return F.max_pool2d(F.pad(x, (padding, right, padding, bottom)), size, stride=2)
 
-    def _mix(self, taps: dict[str, Tensor]) -> Tensor:
+    def _mix(self, taps: Iterable[tuple[str, Tensor]]) -> Tensor:
         """1×1 convolution over the concatenated taps.
 
         A 1×1 convolution and an upsampling commute, so the taps of each resolution are mixed before they are
         upsampled: 64 channels travel instead of 640.
         """
         # Distances sum over the channels: without the division they would start far beyond the margins of the loss.
-        weights = torch.split(self.fuse.weight / self.dim, [tap.shape[1] for tap in taps.values()], dim=1)
+        channels = [3] * self.rgb + list(self.channels.values())
+        weights = torch.split(self.fuse.weight / self.dim, channels, dim=1)
         mixed: dict[int, Tensor] = {}
-        for (name, tap), weight in zip(taps.items(), weights, strict=True):
+        for (name, tap), weight in zip(taps, weights, strict=True):
             scale = _scale(name)
             part = F.conv2d(tap, weight)
             mixed[scale] = mixed[scale].add_(part) if scale in mixed else part
+            del tap, part  # memory for the next layer
         height, width = mixed[1].shape[-2:]
         # Sums in place: half of what they take is pages of memory that are new.
         half, quarter = (self._upsample(mixed[scale], scale, (height, width)) for scale in (2, 4))
