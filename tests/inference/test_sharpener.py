@@ -161,7 +161,7 @@ def test_any_cue_sharpens_and_brings_its_own_defaults(name: str) -> None:
     sharpener = Sharpener(cue, scores="probabilities")
     assert sharpener.hardness == cue.default_hardness
     assert sharpener.filter.iterations == cue.default_iterations
-    assert sharpener.window == cue.default_window
+    assert sharpener.window == Window(9)
     sharpened = Sharpener(cue, window=Window(7), iterations=5, scores="probabilities")(image, coarse)
     before = accuracy(resize(coarse, (48, 64)), labels)
     assert accuracy(sharpened, labels) > before + 0.1 * (1 - before)

@@ -71,7 +71,7 @@ def test_the_folder_holds_safetensors_and_text_alone(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     config = json.loads((folder / "config.json").read_text())
     assert config["cue"] == {"kind": "learned", "norm": 1, "precision": "float32"}
-    assert (config["hardness"], config["window"]) == (4.0, {"size": 7, "dilation": 2})
+    assert (config["hardness"], config["window"]) == (5.0, {"size": 9, "dilation": 1})
 
 
 @pytest.mark.parametrize("scores", ["logits", "probabilities", "multilabel"])

@@ -13,7 +13,7 @@ from crispseg.app.limits import Limits
 from crispseg.app.page import Page
 from crispseg.app.samples import SAMPLES
 from crispseg.app.session import Session
-from crispseg.app.settings import Cues, Settings
+from crispseg.app.settings import CHOICES, Cues, Settings
 from crispseg.errors import InputError
 from crispseg.window import Window
 
@@ -74,8 +74,7 @@ class Events:
     def _on(self, event: Any, answer: Callable[..., Update], given: Sequence[Any] = ()) -> None:  # noqa: ANN401
         """Answer an event by what is given, the session and the controls."""
         page, inputs, controls = self._page, self._page.inputs, self._page.controls
-        started = [controls.window, controls.dilation, controls.hardness, controls.iterations]
-        changing = [*started, inputs.image, inputs.prediction, inputs.kind]
+        changing = [controls.hardness, controls.iterations, inputs.image, inputs.prediction, inputs.kind]
         outputs = [self._state, *page.results.all(), *changing, inputs.boundary]
         event(answer, [*given, self._state, *controls.all()], outputs, **_ONE_AT_A_TIME)
 
@@ -121,16 +120,12 @@ class Events:
         return self._answer(session, *controls, change=lambda own: own.desk.say_kind(kind))
 
     def _change_cue(self, session: Session | None, cue: str, *controls: Any) -> Update:  # noqa: ANN401
-        """Another cue starts at its own window, hardness and passes."""
-        page, start = self._page, Settings.of(cue)
-        choice, window = start.choice, start.window
-        return self._answer(
-            session, cue, window.size, window.dilation, start.hardness, start.iterations, controls[-1]
-        ) | {
-            page.controls.window: window.size,
-            page.controls.dilation: window.dilation,
-            page.controls.hardness: gr.Slider(value=start.hardness, maximum=choice.hardest),
-            page.controls.iterations: start.iterations,
+        """Another cue starts at its own hardness and passes."""
+        choice, (window, dilation, _, _, view) = CHOICES[cue], controls
+        page = self._page
+        return self._answer(session, cue, window, dilation, choice.hardness, choice.iterations, view) | {
+            page.controls.hardness: gr.Slider(value=choice.hardness, maximum=choice.hardest),
+            page.controls.iterations: choice.iterations,
             page.inputs.boundary: gr.File(visible=choice.cue == "contour"),
         }
 

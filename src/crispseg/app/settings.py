@@ -9,7 +9,7 @@ from crispseg.checks import check_choice
 from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.inference.sharpener import Sharpener
 from crispseg.models.embedding_net import load_embedding_net
-from crispseg.pretrained import weights_path
+from crispseg.pretrained import DEFAULT_WINDOW, weights_path
 from crispseg.window import Window
 
 
@@ -23,11 +23,6 @@ class CueChoice(NamedTuple):
     """Weights that ship, where the cue is learned."""
     hardest: float
     """End of the slider of λ."""
-
-    @property
-    def window(self) -> Window:
-        """Neighbours to start from."""
-        return CUES[self.cue].default_window
 
     @property
     def hardness(self) -> float:
@@ -109,7 +104,7 @@ class Settings:
             InputError: If there is no such cue.
         """
         check_choice("cue", cue, tuple(CHOICES))
-        return cls(cue, CHOICES[cue].window, CHOICES[cue].hardness, CHOICES[cue].iterations)
+        return cls(cue, DEFAULT_WINDOW, CHOICES[cue].hardness, CHOICES[cue].iterations)
 
     @property
     def choice(self) -> CueChoice:

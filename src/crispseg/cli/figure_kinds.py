@@ -116,7 +116,7 @@ def embedding(options: Namespace) -> Figure:
     cue = _moved(build_cue(options), options)
     if not isinstance(cue, EmbeddingCue):
         raise InputError(f"--cue {options.cue} has no embedding to draw; take learned, rgb or soft")
-    image, window = read_image(options.image), build_window(options, cue.default_window)
+    image, window = read_image(options.image), build_window(options)
     patch = options.patch
     if patch is None:
         patch = _PATCH if options.iterations > 1 else 2 * window.radius + 1
@@ -199,7 +199,7 @@ def reliability(options: Namespace) -> Figure:
         counts = count_distances(
             data,
             cue,
-            build_window(options, cue.default_window),
+            build_window(options),
             farthest=_FARTHEST[options.cue] if options.farthest is None else options.farthest,
             boundaries=boundaries,
             every=options.every,

@@ -2,7 +2,6 @@
 
 import importlib
 from argparse import Namespace, _ArgumentGroup
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,12 @@ from crispseg.inference.crf import PRESETS, DenseCRF
 from crispseg.inference.sharpener import Sharpener
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.pretrained import (
+    DEFAULT_WINDOW,
     SHIPPED_WEIGHTS,
     Pretrained,
     holds_sharpener,
     load_pretrained,
     weights_path,
-    with_defaults,
 )
 from crispseg.pretrained.cue_config import kind_of
 from crispseg.pretrained.folder import shortest
@@ -58,12 +57,12 @@ def add_filter_options(parser: CommandParser) -> None:
     group.add_argument(
         "--hardness",
         type=float,
-        help=f"λ, above 0: larger mixes fewer neighbours (default: {_defaults(lambda cue: cue.default_hardness)})",
+        help=f"λ, above 0: larger mixes fewer neighbours (default: {_defaults('default_hardness')})",
     )
     group.add_argument(
         "--iterations",
         type=int,
-        help=f"how many times the filter is applied (default: {_defaults(lambda cue: cue.default_iterations)})",
+        help=f"how many times the filter is applied (default: {_defaults('default_iterations')})",
     )
     group.add_argument(
         "--upsampling",
@@ -86,18 +85,17 @@ def add_window_options(parser: CommandParser) -> None:
         "--window",
         type=int,
         help="side of the window, odd: how far a pixel looks for others that belong with it "
-        f"(default: {_defaults(lambda cue: cue.default_window.size)})",
+        f"(default: {DEFAULT_WINDOW.size})",
     )
     group.add_argument(
         "--dilation",
         type=int,
-        help="distance in pixels from one neighbour to the next "
-        f"(default: {_defaults(lambda cue: cue.default_window.dilation)})",
+        help=f"distance in pixels from one neighbour to the next (default: {DEFAULT_WINDOW.dilation})",
     )
 
 
-def _defaults(value: Callable[[type[Cue]], float]) -> str:
-    return ", ".join(f"{name} {value(cue):g}" for name, cue in CUES.items())
+def _defaults(attribute: str) -> str:
+    return ", ".join(f"{name} {getattr(cue, attribute):g}" for name, cue in CUES.items())
 
 
 def add_cue_options(parser: CommandParser) -> None:
@@ -229,7 +227,8 @@ def choose_sharpener(options: Namespace) -> Pretrained | None:
     _refuse_with_cue(options, options.cue, _REFUSED[options.cue])
     if options.cue == "none":
         return None
-    return with_defaults(_make_cue(options))
+    cue = _make_cue(options)
+    return Pretrained(cue, DEFAULT_WINDOW, cue.default_hardness, cue.default_iterations, "logits")
 
 
 def _make_cue(options: Namespace) -> Cue:
@@ -250,7 +249,7 @@ def _require_boundaries(options: Namespace, cue: Cue) -> None:
         raise InputError("--cue contour needs boundary maps; add --boundaries")
 
 
-def build_window(options: Namespace, default: Window) -> Window:
+def build_window(options: Namespace, default: Window = DEFAULT_WINDOW) -> Window:
     """The window that the options describe."""
     size = default.size if options.window is None else options.window
     return Window(size, default.dilation if options.dilation is None else options.dilation)

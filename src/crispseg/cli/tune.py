@@ -12,6 +12,7 @@ from crispseg.cli.stages import add_cue_options, build_cue, require_crf
 from crispseg.cues import CUES, Cue
 from crispseg.errors import InputError
 from crispseg.inference import DenseCRF, Sharpener
+from crispseg.pretrained import DEFAULT_WINDOW
 from crispseg.resident import keep_freed
 from crispseg.tuning import CRFGrid, Tuning, tune, tune_crf
 from crispseg.tuning.tune import MEASURED, S, Setting
@@ -68,8 +69,8 @@ def main(arguments: Sequence[str]) -> None:
 
 def _add_grid_options(parser: CommandParser) -> None:
     grid = parser.add_argument_group("grid")
-    grid.add_argument("--windows", type=int, nargs="+", help="sizes (default: 5 7 9)")
-    grid.add_argument("--dilations", type=int, nargs="+", help="of every window (default: 1 2)")
+    grid.add_argument("--windows", type=int, nargs="+", help="sizes (default: 7 9 11)")
+    grid.add_argument("--dilations", type=int, nargs="+", help="of every window (default: 1)")
     hardness = ", ".join(
         f"{name} {' '.join(f'{value:g}' for value in _hardness_grid(cue))}" for name, cue in CUES.items()
     )
@@ -101,11 +102,11 @@ def _tune(options: Namespace, cue: Cue | None, progress: Progress) -> tuple[list
     if cue is None:
         raise InputError("--cue none has nothing to tune; add --crf")
     _refuse_crf_options(options)
-    dilations = options.dilations or [1, 2]
+    dilations = options.dilations or [1]
     result = tune(
         read_data(options),
         Sharpener(cue).eval().to(choose_device(options.device)),
-        windows=[Window(size, dilation) for size in options.windows or [5, 7, 9] for dilation in dilations],
+        windows=[Window(size, dilation) for size in options.windows or [7, 9, 11] for dilation in dilations],
         hardness=options.hardness or _hardness_grid(type(cue)),
         iterations=options.iterations or [1, 3, 7, 15, 25],
         objective=options.objective,
@@ -168,8 +169,7 @@ def _fixed_sharpener(options: Namespace, cue: Cue | None) -> Sharpener | None:
         fixed[name] = None if values is None else values[0]
     if cue is None:
         return None
-    start = cue.default_window
-    window = Window(fixed["windows"] or start.size, fixed["dilations"] or start.dilation)
+    window = Window(fixed["windows"] or DEFAULT_WINDOW.size, fixed["dilations"] or DEFAULT_WINDOW.dilation)
     sharpener = Sharpener(cue, window=window, hardness=fixed["hardness"], iterations=fixed["iterations"])
     return sharpener.eval().to(choose_device(options.device))
 

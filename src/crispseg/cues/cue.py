@@ -15,11 +15,9 @@ class Cue(nn.Module, ABC):
     """Tells how far a pixel is from each of its neighbours, by features of the image.
 
     Features are computed once; distances and weights of any window and hardness follow from them. A cue of one's own
-    says `forward`, `distance`, and its default hardness and iterations.
+    says `forward`, `distance` and the two defaults.
     """
 
-    default_window: ClassVar[Window] = Window(9)
-    """Neighbours where none are given."""
     default_hardness: ClassVar[float]
     """λ where none is given."""
     default_iterations: ClassVar[int]

@@ -5,15 +5,13 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from crispseg.cues.cue import EmbeddingCue
-from crispseg.window import Window
 
 
 class LearnedCue(EmbeddingCue):
     """Distances between the embeddings that a network gives.
 
-    The default hardness goes with the margins of the loss, 0.5 and 2: a pair at the near one weighs exp(-2), at the
-    far one exp(-8). It, the window and the number of passes were tuned for the weights that ship; the paper chose 30
-    for its own.
+    The default hardness goes with the margins of the loss, 0.5 and 2: a pair at the near one weighs exp(-2.5), at the
+    far one exp(-10). It and the number of passes were tuned for the weights that ship; the paper chose 30 for its own.
 
     Args:
         network: Any module from (N, 3, H, W) RGB in [0, 1] to (N, D, H, W), such as `crispseg.models.EmbeddingNet`.
@@ -32,8 +30,7 @@ class LearnedCue(EmbeddingCue):
         torch.Size([1, 25, 12, 16])
     """
 
-    default_window: ClassVar[Window] = Window(7, dilation=2)
-    default_hardness: ClassVar[float] = 4.0
+    default_hardness: ClassVar[float] = 5.0
     default_iterations: ClassVar[int] = 25
 
     def __init__(self, network: nn.Module, norm: int = 1) -> None:

@@ -23,7 +23,7 @@ from crispseg.inference.batch import check_fit, check_scores, from_probabilities
 from crispseg.inference.guard import guarded
 from crispseg.inference.upsampling import upsample, upsamples_jointly
 from crispseg.nn import LocalFilter
-from crispseg.pretrained import Pretrained, load_pretrained, save_folder, upload
+from crispseg.pretrained import DEFAULT_WINDOW, Pretrained, load_pretrained, save_folder, upload
 from crispseg.pretrained.folder import shortest
 from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
 from crispseg.window import Window
@@ -39,7 +39,7 @@ class Sharpener(nn.Module):
 
     Args:
         cue: Says which pixels belong together: one of `crispseg.cues`. `LearnedCue` makes one of a network.
-        window: The neighbours that may contribute. The cue's default where None.
+        window: The neighbours that may contribute.
         hardness: λ of the weights exp(-λ·d): larger lets fewer neighbours contribute. The cue's default where None.
         iterations: How many times the filter is applied. The cue's default where None.
         scores: What the scores are, which is never guessed: "logits" or "probabilities" of classes, or "multilabel" for
@@ -68,7 +68,7 @@ class Sharpener(nn.Module):
         self,
         cue: Cue,
         *,
-        window: Window | None = None,
+        window: Window = DEFAULT_WINDOW,
         hardness: float | None = None,
         iterations: int | None = None,
         scores: Scores = "logits",
@@ -77,7 +77,6 @@ class Sharpener(nn.Module):
     ) -> None:
         super().__init__()
         check_cue(cue)
-        window = cue.default_window if window is None else window
         check_window(window)
         check_choice("scores", scores, SCORES)
         check_choice("upsampling", upsampling, UPSAMPLINGS)
@@ -112,8 +111,8 @@ class Sharpener(nn.Module):
             weights: One of those that ship, "narrow" or "wide"; a safetensors file that `crispseg train` wrote; a
                 folder that `save_pretrained` wrote; or `owner/name` on a hub (extra `hub`), of which the local cache
                 serves without a network.
-            window: The neighbours that may contribute; None for the folder's, or 7×7 with dilation 2.
-            hardness: λ; None for the folder's, or 4.
+            window: The neighbours that may contribute; None for the folder's, 9×9 where weights are no folder.
+            hardness: λ; None for the folder's, or 5.
             iterations: How many times the filter is applied; None for the folder's, or 25.
             norm: 1 or 2, the norm of the distance between embeddings; None for the folder's, or 1.
             scores: "logits", "probabilities" or "multilabel"; None for the folder's, or "logits".

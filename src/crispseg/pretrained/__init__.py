@@ -3,14 +3,15 @@
 from crispseg.pretrained.folder import Pretrained, load_folder, save_folder
 from crispseg.pretrained.hub import download, upload
 from crispseg.pretrained.load import (
+    DEFAULT_WINDOW,
     SHIPPED_WEIGHTS,
     holds_sharpener,
     load_pretrained,
     weights_path,
-    with_defaults,
 )
 
 __all__ = [
+    "DEFAULT_WINDOW",
     "SHIPPED_WEIGHTS",
     "Pretrained",
     "download",
@@ -20,5 +21,4 @@ __all__ = [
     "save_folder",
     "upload",
     "weights_path",
-    "with_defaults",
 ]

@@ -10,6 +10,10 @@ from crispseg.errors import InputError
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.pretrained.folder import Pretrained, load_folder
 from crispseg.pretrained.hub import download, names_repository
+from crispseg.window import Window
+
+DEFAULT_WINDOW = Window(9)
+"""The window where nothing says another."""
 
 SHIPPED_WEIGHTS = ("narrow", "wide")
 """Names of the embeddings that ship: "wide" has the paper's layers, "narrow" half their channels."""
@@ -37,16 +41,12 @@ def load_pretrained(weights: str | Path, *, norm: int | None = None, revision: s
     if not holds_sharpener(weights):
         if revision is not None:
             raise InputError(f"weights {weights}: are not on a hub and have no revision; leave it out")
-        return with_defaults(_with_norm(LearnedCue(load_embedding_net(weights_path(weights))), norm))
+        cue = LearnedCue(load_embedding_net(weights_path(weights)))
+        return Pretrained(_with_norm(cue, norm), DEFAULT_WINDOW, cue.default_hardness, cue.default_iterations, "logits")
     folder = Path(weights) if Path(weights).is_dir() else download(str(weights), revision)
     pretrained = load_folder(folder)
     _with_norm(pretrained.cue, norm)
     return pretrained
-
-
-def with_defaults(cue: Cue) -> Pretrained:
-    """A cue with the options it has where none are given."""
-    return Pretrained(cue, cue.default_window, cue.default_hardness, cue.default_iterations, "logits")
 
 
 def _with_norm(cue: Cue, norm: int | None) -> Cue:
