@@ -2,9 +2,8 @@
 
 import importlib
 import importlib.util
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -54,24 +53,13 @@ def served_by(server: Server) -> Iterator[None]:
         found: Callable[..., Any] = getattr(importlib.import_module(f"crispseg.ops.{folder}.{server.module}"), function)
         return found
 
-    with mock.patch.object(implementations, "find", find), _untraced() if server.interpreted else nullcontext():
+    with mock.patch.object(implementations, "find", find):
         if server.level is None:
             yield
         else:
             kernels = importlib.import_module("crispseg._C").Kernels(server.level)
             with mock.patch("crispseg.ops._kernels.kernels", return_value=kernels):
                 yield
-
-
-@contextmanager
-def _untraced() -> Iterator[None]:
-    """Without coverage, which sees no kernels and makes their interpreter two and a half times slower."""
-    tracer = sys.gettrace()
-    sys.settrace(None)
-    try:
-        yield
-    finally:
-        sys.settrace(tracer)
 
 
 @pytest.fixture(scope="module", params=SERVERS, ids=str)
