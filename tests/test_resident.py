@@ -20,7 +20,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - start)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other allocators keep what they like")
+@pytest.mark.skipif(sys.platform != "linux", reason="only the allocator of Linux is told to keep what is freed")
 def test_freed_blocks_are_used_again() -> None:
     def faults(how: str) -> int:
         return int(subprocess.run([sys.executable, "-c", REPEAT, how], check=True, capture_output=True).stdout)

@@ -1,4 +1,4 @@
-"""What methods cost: time and memory, measured while all take turns on the same images."""
+"""What methods cost: time, for which all take turns on the same images, and memory."""
 
 import math
 import time

@@ -1,7 +1,6 @@
 """What methods get right, counted image by image, in this process or in several."""
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -47,7 +46,7 @@ class Counting:
         self._here = _Counter(images)
         self._pool: ProcessPoolExecutor | None = None
         if workers:
-            threads = max((os.cpu_count() or 1) // workers, 1)
+            threads = max(torch.get_num_threads() // workers, 1)
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(workers, context, initializer=_start, initargs=(images, threads))
 
