@@ -10,4 +10,4 @@ needs_pydensecrf = pytest.mark.skipif(
 
 # Compilers and interpreters written in Python take twice as long where every line is counted. Other tests run the same
 # lines of ours without them.
-not_traced = pytest.mark.no_cover
+not_traced = pytest.mark.not_traced

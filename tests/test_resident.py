@@ -11,7 +11,7 @@ import torch
 from crispseg.resident import keep_freed
 if sys.argv[1] == "kept":
     keep_freed()
-for count in range(6):
+for count in range(12):
     if count == 2:
         start = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     blocks = [torch.zeros(5 * 2**20) for _ in range(3)]
@@ -25,5 +25,6 @@ def test_freed_blocks_are_used_again() -> None:
     def faults(how: str) -> int:
         return int(subprocess.run([sys.executable, "-c", REPEAT, how], check=True, capture_output=True).stdout)
 
-    assert faults("kept") < 100
-    assert faults("returned") > 1000, "or there would be nothing to gain"
+    returned = faults("returned")
+    assert returned > 100_000, "or there would be nothing to gain"
+    assert faults("kept") < returned / 5  # a block may find its place taken once, and be new then
