@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks import baselines, big_image, cases, exported
+from benchmarks import baselines, big_image, cases, exported, upsampling
 from benchmarks.__main__ import main
 from benchmarks.gate import red_operations
 from benchmarks.inputs import Inputs, Problem
@@ -152,6 +152,14 @@ def test_an_exported_sharpener_is_timed_beside_pytorch(capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert [line.split()[0] for line in said.splitlines()] == ["file", "onnxruntime", "PyTorch", "differences"]
     assert float(said.split()[-1]) < 1e-4
+
+
+def test_joint_upsampling_is_timed_beside_bilinear(capsys: pytest.CaptureFixture[str]) -> None:
+    assert upsampling.main(["--classes", "2", "--turns", "1"]) == 0
+    for line, kind in zip(capsys.readouterr().out.splitlines(), ("joint", "bilinear"), strict=True):
+        name, step, _, _, _, _, _, whole, *_ = line.split()
+        assert name == kind
+        assert 0 < float(step) < float(whole)
 
 
 def test_the_peak_of_a_big_image_is_measured(capfd: pytest.CaptureFixture[str]) -> None:
