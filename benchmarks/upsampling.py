@@ -25,14 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep_freed()
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, *_SIZE, generator=generator)
-    scores = torch.randn(1, options.classes, *(side // _COARSER for side in _SIZE), generator=generator)
+    scores = 5 * torch.randn(1, options.classes, *(side // _COARSER for side in _SIZE), generator=generator)
     kinds: tuple[Upsampling, ...] = ("joint", "bilinear")
     sharpeners = {kind: Sharpener.from_pretrained(upsampling=kind).expecting("logits") for kind in kinds}
     times: dict[Upsampling, list[tuple[float, float]]] = {kind: [] for kind in kinds}
     with torch.inference_mode():
         for turn in range(options.turns + 1):
             for kind in kinds if turn % 2 else kinds[::-1]:
-                times[kind].append(_timed(sharpeners[kind], image, 5 * scores))
+                times[kind].append(_timed(sharpeners[kind], image, scores))
     for kind, measured in times.items():
         step, whole = (statistics.median(column) for column in zip(*measured[1:], strict=True))
         print(f"{kind:8}  {step:5.1f} ms for upsampling and weights, {whole:5.1f} ms in all")

@@ -9,6 +9,7 @@ constexpr int64_t kRows = 16;      // of a task: coarse pixels are laid out once
 constexpr int64_t kColumns = 128;  // of a task: what is laid out for them stays in the core's cache
 constexpr int64_t kPitch = kColumns + 16;  // from plane to plane: a power of two would share few places in the cache
 constexpr int64_t kCorners = 4;
+static_assert(kLanes<float> <= kPitch - kColumns, "a vector that begins in a strip ends within the pitch");
 
 // The coarse pixels before and behind a pixel, of those that are there.
 struct Source {
@@ -46,38 +47,38 @@ struct Work {
 };
 
 // Columns of a strip, first to end, that lie between the same two coarse ones.
-struct Run {
+struct Span {
   int64_t first, end, before, behind;
 };
 
-// A strip across the image: how its columns fall on the coarse ones.
-struct Strip {
-  Run runs[kColumns];
+// How the columns of a strip fall on the coarse ones.
+struct Spans {
+  Span spans[kColumns];
   int64_t count = 0;
   float shares[kColumns] = {};
 
-  Strip(const Axis& axis, int64_t left, int64_t length, int64_t there) {
+  Spans(const Axis& axis, int64_t left, int64_t length, int64_t there) {
     for (int64_t x = 0; x < length; ++x) {
       const Source at = source(axis, left + x, there);
       shares[x] = at.share;
-      if (count == 0 || runs[count - 1].before != at.before || runs[count - 1].behind != at.behind)
-        runs[count++] = {x, x, at.before, at.behind};
-      runs[count - 1].end = x + 1;
+      if (count == 0 || spans[count - 1].before != at.before || spans[count - 1].behind != at.behind)
+        spans[count++] = {x, x, at.before, at.behind};
+      spans[count - 1].end = x + 1;
     }
   }
 };
 
 // Copies planes of coarse pixels to where they stand in for the pixels of a strip, corner after corner.
 void lay_out(const float* planes, int64_t count, int64_t height, int64_t width, const int64_t (&rows)[2],
-             const Strip& strip, float* to) {
+             const Spans& columns, float* to) {
   for (int64_t corner = 0; corner < kCorners; ++corner) {
     for (int64_t plane = 0; plane < count; ++plane, to += kPitch) {
       const float* const row = planes + (plane * height + rows[corner / 2]) * width;
-      for (int64_t i = 0; i < strip.count; ++i) {
-        const Run& run = strip.runs[i];
-        const Vector<float> value = fill(row[corner % 2 == 0 ? run.before : run.behind]);
-        // What is too much the next run writes over; behind the last one the pitch has room for it.
-        for (int64_t x = run.first; x < run.end; x += kLanes<float>) store(to + x, value);
+      for (int64_t i = 0; i < columns.count; ++i) {
+        const Span& span = columns.spans[i];
+        const Vector<float> value = fill(row[corner % 2 == 0 ? span.before : span.behind]);
+        // What is too much the next span writes over; behind the last one the pitch has room for it.
+        for (int64_t x = span.first; x < span.end; x += kLanes<float>) store(to + x, value);
       }
     }
   }
@@ -130,20 +131,20 @@ void joint_upsample(const Tensor& value, const Tensor& centres, const Tensor& fe
     const int64_t image = task / (down * across), top = task / across % down * kRows, left = task % across * kColumns;
     const int64_t length = smaller(kColumns, width - left);
     Work work(static_cast<float*>(memory.data()) + thread * floats, dimensions, channels);
-    const Strip strip(columns, left, length, coarse_width);
+    const Spans spans(columns, left, length, coarse_width);
     for (int64_t y = top; y < smaller(top + kRows, height); ++y) {
       const Source below = source(rows, y, coarse_height);
       if (below.before != work.before) {
         const int64_t pair[2] = {below.before, below.behind};
-        lay_out(guides + image * dimensions * coarse, dimensions, coarse_height, coarse_width, pair, strip,
+        lay_out(guides + image * dimensions * coarse, dimensions, coarse_height, coarse_width, pair, spans,
                 work.centres);
-        lay_out(scores + image * channels * coarse, channels, coarse_height, coarse_width, pair, strip, work.values);
+        lay_out(scores + image * channels * coarse, channels, coarse_height, coarse_width, pair, spans, work.values);
         work.before = below.before;
       }
       load_planes(features, image * features.stride[0] + y * features.stride[2] + left * features.stride[3],
                   features.stride[3], length, dimensions, work.features, kPitch);
       measure(work, dimensions, norm, length);
-      weigh(static_cast<float>(hardness), below.share, strip.shares, length, work.distances);
+      weigh(static_cast<float>(hardness), below.share, spans.shares, length, work.distances);
       for (int64_t c = 0; c < channels; ++c) {
         float* const to = out + (image * channels + c) * plane + y * width + left;
         const float *const values = work.values + c * kPitch, *const weights = work.distances;
