@@ -18,7 +18,7 @@ class Inputs:
     """What a result is made of, as it was read and where."""
 
     image: Tensor
-    """(3, H, W) uint8."""
+    """(3, H, W) uint8, or floating point in [0, 1]."""
     image_file: Path
     prediction: Prediction
     prediction_file: Path

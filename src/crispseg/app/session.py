@@ -13,6 +13,7 @@ from crispseg.app.limits import Limits
 from crispseg.app.settings import Cues, Settings
 from crispseg.checks import check_pixel
 from crispseg.data import Prediction
+from crispseg.data.intensity import to_floats
 from crispseg.errors import InputError, naming
 from crispseg.inference.batch import from_probabilities, resize
 from crispseg.inference.masks import contributions, principal_components
@@ -142,7 +143,7 @@ class Session:
             values = self._contours(inputs)
         else:
             with torch.no_grad():
-                values = self._cues.get(settings.cue)(inputs.image[None].to(self._cues.device).float() / 255)
+                values = self._cues.get(settings.cue)(to_floats(inputs.image[None].to(self._cues.device)))
         self._features = _Features(inputs.image, boundary, settings.cue, values)
         return self._features
 

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from crispseg.app.session import PixelMasks
+from crispseg.data.intensity import to_bytes
 from crispseg.inference.one_image import Sharpened
 from crispseg.inference.picture import label_colours, overlay
 from crispseg.window import Window
@@ -77,7 +78,7 @@ class Scale:
 
 def picture(pixels: Tensor) -> Image.Image:
     """(3, H, W) uint8 as a picture that is no larger than a screen, and large enough to look at."""
-    image = Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()))
+    image = Image.fromarray(np.ascontiguousarray(to_bytes(pixels).permute(1, 2, 0).numpy()))
     shown = Scale(pixels.shape[-2], pixels.shape[-1]).shown
     return image if image.size == shown else image.resize(shown, Image.Resampling.BOX)  # enlarged, pixels stay squares
 
@@ -89,7 +90,7 @@ def labels_over(image: Tensor, labels: Tensor, palette: tuple[int, ...] | None) 
 
 def changed_pixels(image: Tensor, result: Sharpened) -> Image.Image:
     """Where the label changed, over the (3, H, W) image in pale grey."""
-    grey = (image.sum(0, dtype=torch.float32) * (_UNCHANGED / 3) + 255 * (1 - _UNCHANGED)).to(torch.uint8)
+    grey = (to_bytes(image).sum(0, dtype=torch.float32) * (_UNCHANGED / 3) + 255 * (1 - _UNCHANGED)).to(torch.uint8)
     marked = torch.tensor(_CHANGED, dtype=torch.uint8)[:, None, None]
     return picture(torch.where(result.before != result.after, marked, grey))
 
@@ -165,7 +166,7 @@ def _tile(caption: str, patch: Tensor, pixel: tuple[int, int], window: Window) -
 
 def _data_url(pixels: Tensor) -> str:
     content = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())).save(content, format="PNG")
+    Image.fromarray(np.ascontiguousarray(to_bytes(pixels).permute(1, 2, 0).numpy())).save(content, format="PNG")
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
 
 

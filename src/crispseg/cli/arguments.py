@@ -74,6 +74,18 @@ def add_scores_option(parser: CommandParser) -> None:
     )
 
 
+def add_range_option(parser: CommandParser) -> None:
+    """Which numbers of an image are black and white."""
+    parser.add_argument(
+        "--range",
+        default="auto",
+        metavar="LOW,HIGH",
+        help="which numbers of an image are black and white, as 0,3000; full for all that their type holds; "
+        "percentiles for the 2nd and 98th of the image (default: full for 8 bits and for more that are used to the top, "
+        "percentiles elsewhere, of which a warning tells)",
+    )
+
+
 def add_labelled_options(parser: CommandParser) -> None:
     """Options that name images and labels."""
     parser.add_argument("--images", type=Path, required=True, metavar="FOLDER", help="images")

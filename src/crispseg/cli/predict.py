@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from crispseg.cli.arguments import CommandParser, add_device_option, choose_device, progress_bar
+from crispseg.cli.arguments import CommandParser, add_device_option, add_range_option, choose_device, progress_bar
+from crispseg.data.intensity import parse_range
 from crispseg.inference.predict import load_predictor, predict
 from crispseg.resident import keep_freed
 
@@ -25,6 +26,7 @@ def build_parser() -> CommandParser:
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
     parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help="safetensors file of the network")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write to")
+    add_range_option(parser)
     add_device_option(parser)
     return parser
 
@@ -32,8 +34,9 @@ def build_parser() -> CommandParser:
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
     options = build_parser().parse_args(arguments)
+    values = parse_range(options.range)
     keep_freed()
     network = load_predictor(options.weights).to(choose_device(options.device))
     with progress_bar() as progress:
-        count = sum(1 for _ in predict(options.images, network, options.output, progress=progress))
+        count = sum(1 for _ in predict(options.images, network, options.output, value_range=values, progress=progress))
     print(f"{options.output}  {count} images")

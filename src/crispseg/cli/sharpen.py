@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from crispseg.cli.arguments import CommandParser, add_scores_option, progress_bar
+from crispseg.cli.arguments import CommandParser, add_range_option, add_scores_option, progress_bar
 from crispseg.cli.stages import add_stage_options, build_stages, describe_stages
+from crispseg.data.intensity import parse_range
 from crispseg.errors import InputError
 from crispseg.jobs import Failed, Outcome, Outputs, RayCluster, Skipped, ThisMachine, Written, sharpen
 from crispseg.resident import keep_freed
@@ -62,6 +63,7 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write to")
     add_scores_option(parser)
+    add_range_option(parser)
     parser.add_argument("--save-scores", action="store_true", help="write the sharpened scores too")
     parser.add_argument(
         "--memory",
@@ -119,6 +121,7 @@ def main(arguments: Sequence[str]) -> int:
             crf=stages.crf,
             memory=options.memory,
             scores=options.scores,
+            value_range=parse_range(options.range),
             resume=options.resume,
             strict=options.strict,
             settings=describe_stages(options, stages),

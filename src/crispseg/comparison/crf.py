@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from crispseg.comparison.method import Example, Method, Setting
+from crispseg.data.intensity import to_bytes
 from crispseg.inference.crf import DenseCRF
 
 _VALUES = {
@@ -50,4 +51,4 @@ def _infer(example: Example, setting: Setting) -> Tensor:
         spatial_weight=setting["spatial_weight"],
         spatial_xy=setting["spatial_xy"],
     )
-    return crf(example.probabilities, example.image[None])
+    return crf(example.probabilities, to_bytes(example.image)[None])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from crispseg.data import Prediction
+from crispseg.data.intensity import to_floats
 from crispseg.inference.batch import resize, to_probabilities
 
 Setting = Mapping[str, float]
@@ -22,7 +23,7 @@ class Example:
     """An image with all that a method may look at."""
 
     image: Tensor
-    """(3, H, W) uint8."""
+    """(3, H, W) uint8, or floating point in [0, 1]."""
     prediction: Prediction
     boundary: Tensor | None
     """(1, H, W) in [0, 1]; None where there are no boundary maps."""
@@ -42,7 +43,7 @@ class Example:
 
     def rgb_on(self, device: torch.device) -> Tensor:
         """(1, 3, H, W) image in [0, 1] on a device."""
-        return self.image[None].to(device) / 255
+        return to_floats(self.image[None].to(device))
 
     def afresh(self) -> "Example":
         """The same with nothing computed yet, to be timed."""

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from crispseg.comparison.method import CPU, Example, Method, Setting
+from crispseg.data.intensity import to_bytes
 
 _RADII = (1, 2, 4, 8, 16)
 _SIZES = (5, 9, 15)
@@ -55,7 +56,7 @@ class OpenCVGuided(Method):
         """The filtered probabilities."""
         from cv2 import ximgproc  # noqa: PLC0415 - an optional package
 
-        guide = np.ascontiguousarray(example.image.permute(1, 2, 0).numpy().astype(np.float32))
+        guide = np.ascontiguousarray(to_bytes(example.image).permute(1, 2, 0).numpy().astype(np.float32))
         scores = np.ascontiguousarray(example.probabilities[0].permute(1, 2, 0).numpy())
         # In steps of 255: OpenCV takes small determinants for 0, which colours in [0, 1] have at every eps below 0.01.
         filtered = ximgproc.guidedFilter(guide, scores, int(setting["radius"]), setting["eps"] * 255**2)

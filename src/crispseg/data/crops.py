@@ -119,7 +119,9 @@ def _pad(image: Tensor, labels: Tensor, height: int, width: int) -> tuple[Tensor
     if not below and not right:
         return image, labels
     padding = [0, 0, right, below]
-    image = transforms.pad(image, padding, fill=list(MEAN_COLOUR))
+    image = transforms.pad(
+        image, padding, fill=[colour if image.dtype == torch.uint8 else colour / 255 for colour in MEAN_COLOUR]
+    )
     return image, transforms.pad(labels[None], padding, fill=IGNORE_INDEX)[0]
 
 

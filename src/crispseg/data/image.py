@@ -10,28 +10,46 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from crispseg.data.deep_image import deep_pixels
 from crispseg.data.files import check_readable
-from crispseg.errors import InputError
+from crispseg.data.intensity import Intensities, ValueRange
+from crispseg.errors import InputError, naming
 
-_SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I")
 
-
-def read_image(path: Path) -> Tensor:
+def read_image(path: Path, value_range: ValueRange = "auto") -> Tensor:
     """Read an image file as RGB, turned upright.
 
-    The rotation in EXIF is applied; transparency is laid on white; greyscale, palette and CMYK are converted; 16-bit
-    greyscale is scaled to 8 bits.
+    The rotation in EXIF is applied; transparency is laid on white; greyscale, palette and CMYK are converted. What has
+    more than 8 bits a colour keeps them.
+
+    Args:
+        path: Of the file.
+        value_range: Which numbers are black and white: "full" for all that the type of the file's numbers holds, 0 and
+            1 for floating point; "percentiles" for the 2nd and 98th percentile of the image, over all colours; two
+            numbers; or "auto": "full" for 8 bits, and for more where they are used, "percentiles" otherwise, of which
+            the log says so.
 
     Returns:
-        (3, H, W) uint8.
+        (3, H, W) uint8; float32 in [0, 1] where the file has more than 8 bits a colour, or a range of its own was said.
 
     Raises:
-        InputError: If the file is missing, truncated, of unknown kind, larger than Pillow's safety limit, or holds
-            floating-point values.
+        InputError: If the file is missing, truncated, of unknown kind or larger than Pillow's safety limit, or
+            `value_range` is not as above.
     """
     with opened(path, "image") as image:
-        pixels = np.asarray(_to_rgb(ImageOps.exif_transpose(image), path))
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
+        deep = deep_pixels(image, path)
+        pixels = np.asarray(_to_rgb(ImageOps.exif_transpose(image))) if deep is None else deep.values
+    with naming(path):
+        known = Intensities.of(pixels, value_range, bits=None if deep is None else deep.bits)
+    if pixels.dtype == np.uint8 and not known.estimated and value_range in ("auto", "full"):
+        return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
+    known.tell(path, "image", once=True)
+    scaled = known.scale(pixels)
+    if np.isnan(scaled).any():
+        raise InputError(f"image {path}: {int(np.isnan(scaled).sum())} of its numbers are NaN; fill them first")
+    if deep is not None and deep.alpha is not None:
+        scaled = scaled * deep.alpha + (1 - deep.alpha)
+    return torch.from_numpy(scaled).permute(2, 0, 1).expand(3, -1, -1).contiguous()
 
 
 @contextmanager
@@ -53,14 +71,7 @@ def opened(path: Path, what: str) -> Iterator[Image.Image]:
         raise InputError(f"{what} {path}: damaged or truncated ({error}); write it again") from error
 
 
-def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
-    if image.mode in _SIXTEEN_BIT:
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise InputError(f"image {path}: values from {values.min()} to {values.max()}; expected 0 to 65535")
-        image = Image.fromarray((values // 257).astype(np.uint8))
-    if image.mode == "F":
-        raise InputError(f"image {path}: holds floating-point values; convert it to 8 or 16 bits")
+def _to_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         foreground = image.convert("RGBA")
         background = Image.new("RGBA", image.size, "white")

@@ -12,7 +12,7 @@ class Sample(NamedTuple):
     """An image with its label map."""
 
     image: Tensor
-    """(3, H, W) uint8, RGB."""
+    """(3, H, W) RGB, uint8, or float32 in [0, 1]."""
     labels: Tensor
     """(H, W) int64; `IGNORE_INDEX` where there is no label."""
     name: str

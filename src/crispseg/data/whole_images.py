@@ -1,9 +1,9 @@
 """Validation images, whole, in batches of one."""
 
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from crispseg.data.intensity import to_floats
 from crispseg.data.sample import LabelledImages
 
 
@@ -21,4 +21,4 @@ class WholeImages(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """Image (3, H, W) and labels (H, W)."""
         sample = self.source.read(self.indices[index])
-        return sample.image.to(torch.float32) / 255, sample.labels
+        return to_floats(sample.image), sample.labels

@@ -14,6 +14,7 @@ from torch import Tensor
 from crispseg.checks import check_count, check_pixel
 from crispseg.cues import RGBCue
 from crispseg.cues.cue import EmbeddingCue
+from crispseg.data.intensity import to_floats
 from crispseg.errors import InputError
 from crispseg.figures.page import (
     CAPTION,
@@ -67,7 +68,7 @@ def compute_masks(
     """Find the masks of pixels by a cue, and by colours at their default hardness.
 
     Args:
-        image: (3, H, W) uint8.
+        image: (3, H, W) uint8, or floating point in [0, 1].
         cue: Gives the embedding, on its own device.
         window: The neighbours.
         pixels: x, y of each; where there are none, `count` of those whose window the cue divides best.
@@ -84,7 +85,7 @@ def compute_masks(
     for pixel in pixels:
         check_pixel(pixel, image)
     device = next((parameter.device for parameter in cue.parameters()), torch.device("cpu"))
-    rgb = image[None].to(device).float() / 255
+    rgb = to_floats(image[None].to(device))
     embedding = cue(rgb)
     chosen_hardness = cue.default_hardness if hardness is None else hardness
     distance = cue.distance(embedding, window)
@@ -120,7 +121,7 @@ def draw_embedding(image: Tensor, masks: Masks, patch: int) -> Figure:
     """Draw the image and its embedding on the left, and for every pixel a row: patch, embedding, both masks.
 
     Args:
-        image: (3, H, W) uint8.
+        image: (3, H, W) uint8, or floating point in [0, 1].
         masks: What to draw.
         patch: Side of the patches in pixels, odd.
 

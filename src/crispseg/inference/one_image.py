@@ -9,6 +9,7 @@ from torch import Tensor
 
 from crispseg.cues import ContourCue
 from crispseg.data import Prediction, read_boundary
+from crispseg.data.intensity import to_bytes
 from crispseg.errors import InputError, naming
 from crispseg.inference.batch import (
     check_aspect,
@@ -50,7 +51,7 @@ def sharpen_one(
 
     Args:
         sharpener: None leaves the scores as they are, upsampled.
-        image: (3, H, W) uint8.
+        image: (3, H, W) uint8, or floating point in [0, 1]; the CRF looks at 8 bits of it.
         prediction: What was said of it.
         boundary: (1, H, W) boundary map of the image, for a contour cue; None for any other.
         crf: Takes the sharpened scores; None for no CRF.
@@ -63,7 +64,7 @@ def sharpen_one(
     start = time.perf_counter()
     scores = sharpened_scores(sharpener, image, prediction, boundary, memory)
     if crf is not None:
-        refined = crf(to_probabilities(scores, prediction.kind), image[None])
+        refined = crf(to_probabilities(scores, prediction.kind), to_bytes(image)[None])
         scores = from_probabilities(refined, prediction.kind)
     seconds = time.perf_counter() - start
     coarse = resize(prediction.scores[None], (image.shape[-2], image.shape[-1]))

@@ -6,6 +6,7 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from crispseg.data.intensity import to_bytes
 from crispseg.data.labels import default_palette
 
 _OPACITY = 0.55
@@ -19,12 +20,13 @@ def before_after(image: Tensor, before: Tensor, after: Tensor, palette: tuple[in
     """Draw three panels in a row, image, before and after, and below them the quarter that changed most, enlarged.
 
     Args:
-        image: (3, H, W) uint8.
+        image: (3, H, W) uint8, or floating point in [0, 1].
         before: (H, W) labels.
         after: (H, W) labels.
         palette: Red, green, blue of each label; a default where None or where it is too short.
     """
     colours = label_colours(palette, int(max(before.max(), after.max())))
+    image = to_bytes(image)
     panels = [image, overlay(image, before, colours), overlay(image, after, colours)]
     top, left, height, width = most_changed(before, after)
     details = [panel[:, top : top + height, left : left + width] for panel in panels]
@@ -69,7 +71,8 @@ def label_colours(palette: tuple[int, ...] | None, highest: int) -> Tensor:
 
 
 def overlay(image: Tensor, labels: Tensor, colours: Tensor) -> Tensor:
-    """(3, H, W) uint8 image, tinted by the colours of its (H, W) labels."""
+    """(3, H, W) image, tinted by the colours of its (H, W) labels."""
+    image = to_bytes(image)
     tint = colours.T.contiguous()[:, labels]  # plane by plane, as the image lies
     return ((1 - _OPACITY) * image + _OPACITY * tint).round().to(torch.uint8)
 

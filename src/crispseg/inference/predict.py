@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from crispseg.data import Prediction, read_image, write_scores
 from crispseg.data.files import expand_images
+from crispseg.data.intensity import ValueRange, to_floats
 from crispseg.errors import InputError, naming
 from crispseg.models import HED, DeepLabLargeFOV, DeepLabMSc
 from crispseg.models.crisp_net import CrispNet, load_crisp_net
@@ -42,7 +43,12 @@ def load_predictor(weights: Path) -> nn.Module:
 
 @torch.inference_mode()
 def predict(
-    images: Sequence[Path], network: nn.Module, output: Path, *, progress: Progress | None = None
+    images: Sequence[Path],
+    network: nn.Module,
+    output: Path,
+    *,
+    value_range: ValueRange = "auto",
+    progress: Progress | None = None,
 ) -> Iterator[Path]:
     """Write scores or boundary maps of images.
 
@@ -53,6 +59,7 @@ def predict(
         images: Image files or folders of them.
         network: A segmentation network, or `HED`; it works on the device where its weights are.
         output: Folder to write to; made when missing.
+        value_range: Which numbers of an image are black and white; see `read_image`.
         progress: Shows how far it is.
 
     Yields:
@@ -69,7 +76,7 @@ def predict(
     make_folder(output)
     device = next(network.parameters()).device
     for path in progress.track(paths, description="predicting") if progress else paths:
-        image = (read_image(path)[None].float() / 255).to(device)
+        image = to_floats(read_image(path, value_range)[None]).to(device)
         target = output / f"{path.stem}{suffix}"
         with naming(path):
             if isinstance(network, HED):

@@ -9,6 +9,7 @@ from torch import Tensor
 from crispseg.data import Prediction, ScoreKind, read_image, read_prediction
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.files import expand_images, pair_files
+from crispseg.data.intensity import ValueRange
 from crispseg.data.prediction import PREDICTION_SUFFIXES
 from crispseg.inference.one_image import fitted_boundary
 
@@ -34,7 +35,7 @@ class Inputs(NamedTuple):
     """What was read of one image."""
 
     image: Tensor
-    """(3, H, W) uint8."""
+    """(3, H, W) uint8, or float32 in [0, 1]."""
     prediction: Prediction
     boundary: Tensor | None
     """(1, H, W) in [0, 1]."""
@@ -59,11 +60,11 @@ def find_jobs(images: Sequence[Path], prediction: Path, boundaries: Path | None)
     return [Job(*paths) for paths in zip(found, predictions, maps, strict=True)]
 
 
-def read_inputs(job: Job, kind: ScoreKind) -> Inputs:
+def read_inputs(job: Job, kind: ScoreKind, value_range: ValueRange = "auto") -> Inputs:
     """Read the files of one image.
 
     Raises:
         InputError: If one cannot be read, or the boundary map is of another aspect.
     """
-    image = read_image(job.image)
+    image = read_image(job.image, value_range)
     return Inputs(image, read_prediction(job.prediction, kind), fitted_boundary(job.boundary, image))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from crispseg.data import ScoreKind
+from crispseg.data.intensity import ValueRange
 from crispseg.errors import InputError, naming, one_line
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import sharpen_one
@@ -22,6 +23,7 @@ class JobSharpener:
     scores: ScoreKind
     outputs: Outputs
     memory: str | None = None
+    value_range: ValueRange = "auto"
 
     def __call__(self, job: Job) -> Written | Failed:
         """Do all of it.
@@ -29,7 +31,7 @@ class JobSharpener:
         Raises:
             OutputError: If nothing can be written.
         """
-        return self.finish(job, attempt(read_inputs, job, self.scores))
+        return self.finish(job, attempt(read_inputs, job, self.scores, self.value_range))
 
     def finish(self, job: Job, inputs: Inputs | InputError) -> Written | Failed:
         """Sharpen and write what was read.

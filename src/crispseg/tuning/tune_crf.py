@@ -10,6 +10,7 @@ from torch import Tensor
 
 from crispseg.checks import check_choice, check_count, check_not_negative
 from crispseg.data import LabelledPredictions, Prediction
+from crispseg.data.intensity import to_bytes
 from crispseg.errors import InputError, naming
 from crispseg.evaluation import Accuracy, Truth
 from crispseg.inference.batch import to_probabilities
@@ -156,7 +157,7 @@ def _entering(data: LabelledPredictions, sharpener: Sharpener | None, indices: S
         with naming(data.files[index]):
             scores = sharpened_scores(sharpener, sample.image, prediction, boundary)
         yield _Entering(
-            pixels=sample.image[None],
+            pixels=to_bytes(sample.image)[None],
             probabilities=to_probabilities(scores, prediction.kind),
             prediction=prediction,
             truth=Truth(sample.labels, data.classes, MEASURED),

@@ -1,0 +1,143 @@
+"""From the numbers that a file holds to intensities from 0 to 1."""
+
+import logging
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crispseg.errors import InputError
+
+ValueRange = Literal["auto", "full", "percentiles"] | tuple[float, float]
+"""Which numbers of a file become 0 and 1: all that its type holds, its 2nd and 98th percentile, or two that are said.
+
+"auto" is "full" for 8 bits, and for more where the numbers use them: where the 98th percentile lies in the upper half.
+Else it is "percentiles": 12-bit counts in 16 bits would be nearly black.
+"""
+
+_NAMES = ("auto", "full", "percentiles")
+_LOW, _HIGH = 2, 98
+_ENOUGH = 2**20
+"""Numbers that percentiles are taken of; of more, evenly spaced ones."""
+
+_log = logging.getLogger(__name__)
+_told: set[str] = set()
+
+
+def parse_range(text: str) -> ValueRange:
+    """The range that a text names.
+
+    Raises:
+        InputError: If it is neither a name nor two numbers of which the second is the larger.
+
+    Example:
+        >>> parse_range("0,3000"), parse_range("full")
+        ((0.0, 3000.0), 'full')
+    """
+    for name in _NAMES:
+        if text == name:
+            return name  # type: ignore[return-value]
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError as error:
+        raise InputError(f"range {text!r}: expected LOW,HIGH, such as 0,3000, or one of {', '.join(_NAMES)}") from error
+    check_range((low, high))
+    return low, high
+
+
+def check_range(value_range: ValueRange) -> None:
+    """Refuse what is no range.
+
+    Raises:
+        InputError: If it is neither a name nor two finite numbers of which the second is the larger.
+    """
+    if value_range in _NAMES:
+        return
+    if not isinstance(value_range, tuple) or len(value_range) != 2 or not -np.inf < value_range[0] < value_range[1]:
+        raise InputError(f"range is {value_range!r}; expected (low, high) with low < high, or one of {_NAMES}")
+    if value_range[1] == np.inf:
+        raise InputError(f"range is {value_range!r}; expected finite numbers")
+
+
+class Intensities(NamedTuple):
+    """The numbers that become 0 and 1."""
+
+    low: float
+    high: float
+    estimated: bool = False
+    """Whether they are percentiles, which nobody said."""
+
+    @classmethod
+    def of(cls, sample: np.ndarray, value_range: ValueRange, *, bits: int | None = None) -> "Intensities":
+        """Find them.
+
+        Args:
+            sample: Numbers of the file, all or some; NaN is passed over.
+            value_range: How.
+            bits: That the numbers use, where these are fewer than their type has.
+
+        Raises:
+            InputError: If there is no finite number, or `value_range` is no range.
+
+        Example:
+            >>> counts = np.arange(4096, dtype=np.uint16)
+            >>> Intensities.of(counts, "full"), Intensities.of(counts, "full", bits=12)[:2]
+            (Intensities(low=0.0, high=65535.0, estimated=False), (0.0, 4095.0))
+            >>> Intensities.of(counts, "auto")
+            Intensities(low=81.9, high=4013.1, estimated=True)
+        """
+        check_range(value_range)
+        if isinstance(value_range, tuple):
+            return cls(*value_range)
+        full = _full(sample.dtype, bits)
+        if value_range == "full" or (value_range == "auto" and sample.dtype == np.uint8):
+            return cls(0.0, full)
+        flat = sample.reshape(-1)
+        some = flat[:: max(1, -(-flat.size // _ENOUGH))].astype(np.float64)
+        some = some[np.isfinite(some)]
+        if not some.size:
+            raise InputError("holds no finite number; expected an image")
+        low, high = np.percentile(some, (_LOW, _HIGH))
+        if value_range == "auto" and high > full / 2 and some.min() >= 0 and some.max() <= full:
+            return cls(0.0, full)
+        return cls(float(low), float(high) if high > low else float(low) + 1, estimated=True)
+
+    def scale(self, values: np.ndarray) -> np.ndarray:
+        """Numbers to float32 intensities; what lies below or above becomes 0 or 1, and NaN stays."""
+        wide = np.float64 if values.dtype.itemsize > 2 and values.dtype != np.float32 else np.float32
+        scaled: np.ndarray = (values.astype(wide) - self.low) / (self.high - self.low)
+        return np.clip(scaled, 0, 1, out=scaled).astype(np.float32, copy=False)
+
+    def tell(self, path: Path | str, what: str, *, once: bool = False) -> None:
+        """Say in the log what was estimated of a file; with `once`, of the first file of a process."""
+        if not self.estimated or (once and what in _told):
+            return
+        _told.add(what)
+        more = ", and likewise for each further one" if once else ""
+        _log.warning(
+            "%s %s: its 2nd and 98th percentile, %.6g and %.6g, are taken for black and white%s; a range says "
+            "otherwise (--range LOW,HIGH)", what, path, self.low, self.high, more,
+        )  # fmt: skip
+
+
+def to_bytes(image: Tensor) -> Tensor:
+    """An image, uint8 or in [0, 1], as uint8, for what can look at no other.
+
+    Example:
+        >>> to_bytes(torch.tensor([0.0, 0.5, 1.0]))
+        tensor([  0, 128, 255], dtype=torch.uint8)
+    """
+    return image if image.dtype == torch.uint8 else (image * 255).round().to(torch.uint8)
+
+
+def to_floats(image: Tensor) -> Tensor:
+    """An image, uint8 or in [0, 1], as the latter."""
+    return image.float() / 255 if image.dtype == torch.uint8 else image
+
+
+def _full(dtype: np.dtype, bits: int | None) -> float:
+    if bits is not None:
+        return float(2**bits - 1)
+    return float(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else 1.0
