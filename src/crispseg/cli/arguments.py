@@ -81,7 +81,7 @@ def add_range_option(parser: CommandParser) -> None:
         default="auto",
         metavar="LOW,HIGH",
         help="which numbers of an image are black and white, as 0,3000; full for all that their type holds; "
-        "percentiles for the 2nd and 98th of the image (default: full for 8 bits and for more that are used to the top, "
+        "percentiles for the 2nd and 98th of the image (default: full for 8 bits and for more that are used up, "
         "percentiles elsewhere, of which a warning tells)",
     )
 

@@ -62,9 +62,9 @@ def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def _decoded(path: Path, raw: str) -> np.ndarray:
     """(H, W, channels) of an image, upright, whose bytes are taken in the order of another raw mode."""
     with Image.open(path) as image:
-        image.tile = [  # type: ignore[attr-defined]
-            type(tile)(*tile[:3], raw if isinstance(tile[3], str) else (raw, *tile[3][1:]))
-            for tile in image.tile  # type: ignore[attr-defined]
+        opened: Any = image
+        opened.tile = [
+            type(tile)(*tile[:3], raw if isinstance(tile[3], str) else (raw, *tile[3][1:])) for tile in opened.tile
         ]
         return np.asarray(ImageOps.exif_transpose(image))
 

@@ -55,10 +55,9 @@ def check_range(value_range: ValueRange) -> None:
     """
     if value_range in _NAMES:
         return
-    if not isinstance(value_range, tuple) or len(value_range) != 2 or not -np.inf < value_range[0] < value_range[1]:
-        raise InputError(f"range is {value_range!r}; expected (low, high) with low < high, or one of {_NAMES}")
-    if value_range[1] == np.inf:
-        raise InputError(f"range is {value_range!r}; expected finite numbers")
+    given: object = value_range
+    if not (isinstance(given, tuple) and len(given) == 2 and -np.inf < given[0] < given[1] < np.inf):
+        raise InputError(f"range is {given!r}; expected finite (low, high) with low < high, or one of {_NAMES}")
 
 
 class Intensities(NamedTuple):
@@ -107,7 +106,7 @@ class Intensities(NamedTuple):
     def scale(self, values: np.ndarray) -> np.ndarray:
         """Numbers to float32 intensities; what lies below or above becomes 0 or 1, and NaN stays."""
         wide = np.float64 if values.dtype.itemsize > 2 and values.dtype != np.float32 else np.float32
-        scaled: np.ndarray = (values.astype(wide) - self.low) / (self.high - self.low)
+        scaled: np.ndarray = (np.asarray(values, wide) - wide(self.low)) / (self.high - self.low)
         return np.clip(scaled, 0, 1, out=scaled).astype(np.float32, copy=False)
 
     def tell(self, path: Path | str, what: str, *, once: bool = False) -> None:
