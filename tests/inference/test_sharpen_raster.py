@@ -18,11 +18,12 @@ from tests.fakes import draw_scene
 CRS_, PLACE = CRS.from_epsg(25832), from_origin(500000, 5700000, 0.2, 0.2)
 
 
-def write(path: Path, bands: np.ndarray) -> Path:
+def write(path: Path, bands: np.ndarray, pixel: float = 1, **options: Any) -> Path:
+    """A raster whose pixels are so many times those of the images here."""
     count, height, width = bands.shape
-    with rasterio.open(
-        path, "w", driver="GTiff", width=width, height=height, count=count, dtype=bands.dtype, crs=CRS_, transform=PLACE
-    ) as dataset:
+    place = {"crs": CRS_, "transform": PLACE * PLACE.scale(pixel)} | options
+    profile = {"driver": "GTiff", "width": width, "height": height, "count": count, "dtype": bands.dtype} | place
+    with rasterio.open(path, "w", **profile) as dataset:
         dataset.write(bands)
     return path
 
@@ -58,7 +59,7 @@ def test_a_label_map_of_a_raster(
     sharpen_raster(
         sharpener,
         write(folder / "image.tif", np.moveaxis(image, -1, 0)),
-        write(folder / "labels.tif", coarse[None]),
+        write(folder / "labels.tif", coarse[None], 8),
         folder / "out" / "crisp.tif",
         memory="16GiB",
         done=shares.append,
@@ -75,7 +76,7 @@ def test_scores_in_bands_and_16_bits(scene: tuple[Path, np.ndarray, np.ndarray],
     sharpen_raster(
         sharpener,
         write(folder / "image.tif", np.moveaxis(image, -1, 0).astype(np.uint16) * 257),
-        write(folder / "scores.tif", scores),
+        write(folder / "scores.tif", scores, 8),
         folder / "crisp.tif",
         memory="16GiB",
     )
@@ -86,11 +87,14 @@ def test_scores_in_bands_and_16_bits(scene: tuple[Path, np.ndarray, np.ndarray],
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"image": np.zeros((1, 64, 64), np.uint8)}, "1 bands of uint8; expected red, green and blue"),
-        ({"image": np.zeros((3, 64, 64), np.float32)}, "3 bands of float32"),
-        ({"prediction": np.zeros((1, 8, 64), np.uint8)}, "of another aspect"),
+        ({"image": np.zeros((1, 64, 64), np.uint8)}, "1 bands of uint8.*expected red, green and blue.*--bands"),
+        ({"image": np.full((3, 64, 64), np.nan, np.float32)}, "no finite number"),
+        ({"image": np.zeros((3, 64, 64), np.complex64)}, "are complex"),
+        ({"prediction": np.zeros((2, 8, 8), np.complex64)}, "are complex"),
+        ({"prediction": np.zeros((3, 8, 8), np.uint8)}, "3 bands of uint8.*--scale 255"),
+        ({"prediction": np.arange(64, dtype=np.float32).reshape(1, 8, 8)}, "whole numbers.*gdal_translate"),
         ({"prediction": np.full((1, 8, 8), -1, np.int16)}, "labels from -1 to -1"),
-        ({"prediction": np.full((2, 8, 8), np.nan, np.float32)}, "NaN"),
+        ({"prediction": np.full((2, 8, 8), np.nan, np.float32)}, "more than nodata"),
         ({"memory": "1MB"}, "of memory hold no tile"),
         ({"memory": "lots"}, "expected a size such as 2GiB"),
     ],
@@ -99,11 +103,11 @@ def test_bad_input_is_refused_and_nothing_is_written(
     given: dict[str, Any], said: str, tmp_path: Path, sharpener: Sharpener
 ) -> None:
     image = write(tmp_path / "image.tif", given.get("image", np.zeros((3, 64, 64), np.uint8)))
-    labels = write(tmp_path / "labels.tif", given.get("prediction", np.zeros((1, 8, 8), np.uint8)))
+    labels = write(tmp_path / "labels.tif", given.get("prediction", np.zeros((1, 8, 8), np.uint8)), 8)
     output = tmp_path / "out" / "crisp.tif"
     with pytest.raises(InputError, match=said):
         sharpen_raster(sharpener, image, labels, output, memory=given.get("memory", "16GiB"))
-    assert not list(output.parent.iterdir())
+    assert not output.parent.exists() or not list(output.parent.iterdir())
 
 
 def test_files_that_are_no_rasters_are_refused(tmp_path: Path, sharpener: Sharpener) -> None:
@@ -115,6 +119,7 @@ def test_files_that_are_no_rasters_are_refused(tmp_path: Path, sharpener: Sharpe
         sharpen_raster(sharpener, tmp_path / "none.tif", image, tmp_path / "crisp.tif", memory="16GiB")
     truncated = tmp_path / "truncated.tif"
     truncated.write_bytes(image.read_bytes()[:5000])
+    labels = write(tmp_path / "labels.tif", np.zeros((1, 8, 8), np.uint8), 8)
     with pytest.raises(InputError, match=r"truncated\.tif"):
-        sharpen_raster(sharpener, truncated, image, tmp_path / "crisp.tif", memory="16GiB")
+        sharpen_raster(sharpener, truncated, labels, tmp_path / "crisp.tif", memory="16GiB")
     assert torch.is_inference_mode_enabled() is False

@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from crispseg.cli.arguments import CommandParser, add_device_option, add_scores_option, progress_bar
+from crispseg.cli.arguments import CommandParser, add_device_option, add_range_option, add_scores_option, progress_bar
 from crispseg.cli.stages import (
     add_cue_kind_options,
     add_filter_options,
@@ -15,6 +15,7 @@ from crispseg.cli.stages import (
     choose_sharpener,
 )
 from crispseg.cues import ContourCue
+from crispseg.data.intensity import parse_range
 from crispseg.errors import InputError
 from crispseg.inference.sharpen_raster import sharpen_raster
 from crispseg.inference.sharpener import Sharpener
@@ -25,26 +26,48 @@ Make the segmentation of a raster of any size crisp, such as GeoTIFF, within a g
 Image, prediction and result are read and written in parts. The result is that of the whole image: a part is computed
 with all pixels around it that it depends on.
 
-The first three bands of the image are red, green and blue. The prediction is a raster of the same ground at any
-resolution: a band of scores for each class, or one band of labels. The label map lies where the image does.
+The image has its colours in the bands that are tagged so, or in the first three. The prediction is a raster at any
+resolution: a band of scores for each class, or one band of labels. Where it says that it lies otherwise than the image,
+it is warped to it. The label map lies where the image does.
+
+Pixels without a value, in the image or in the prediction (nodata, masks, NaN), have no label and no say in others.
+Formats that name other files or addresses, such as VRT, are not read, and nothing is fetched.
 
 Needs: pip install 'crispseg[raster]'"""
 
 _EXAMPLES = """\
   crispseg raster field.tif --prediction field_scores.tif --output field_labels.tif
-  crispseg raster field.tif --prediction field_scores.tif --output field_labels.tif --memory 8GiB --iterations 7"""
+  crispseg raster field.tif --prediction field_scores.tif --output field_labels.tif --memory 8GiB --iterations 7
+  crispseg raster s2.tif --bands 4,3,2 --range 0,3000 --prediction labels.tif --output crisp.tif"""
 
 
 def build_parser() -> CommandParser:
     """What the command understands."""
     parser = CommandParser("raster", _DESCRIPTION, _EXAMPLES)
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="raster with red, green and blue of 8 or 16 bits")
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="raster with red, green and blue")
     parser.add_argument("--prediction", type=Path, required=True, metavar="FILE", help="raster of scores or labels")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="GeoTIFF of labels to write")
     parser.add_argument(
         "--memory", default="2GiB", metavar="SIZE", help="what the process may hold, as 2GiB (default: %(default)s)"
     )
     add_scores_option(parser)
+    parser.add_argument(
+        "--scale",
+        type=float,
+        metavar="NUMBER",
+        help="with --scores probabilities: what stands for 1 where they are whole numbers, as 255 or 10000",
+    )
+    parser.add_argument(
+        "--bands",
+        metavar="R,G,B",
+        help="which bands of the image are red, green and blue, from 1 on (default: as tagged, or the first three)",
+    )
+    add_range_option(parser)
+    parser.add_argument(
+        "--same-extent",
+        action="store_true",
+        help="the prediction covers the image exactly, whatever either says of its place on the ground",
+    )
     add_window_options(parser)
     add_filter_options(parser)
     add_precision_option(add_cue_kind_options(parser))
@@ -67,9 +90,22 @@ def main(arguments: Sequence[str]) -> None:
             options.output,
             memory=options.memory,
             scores=options.scores,
+            scale=options.scale,
+            bands=_bands(options.bands),
+            value_range=parse_range(options.range),
+            same_extent=options.same_extent,
             done=lambda share: progress.update(task, completed=round(100 * share)),
         )
     print(f"{options.output}  {time.perf_counter() - start:.0f} s")
+
+
+def _bands(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(map(int, text.split(",")))
+    except ValueError as error:
+        raise InputError(f"--bands {text!r}: expected the numbers of three bands, such as 3,2,1") from error
 
 
 def _sharpener(options: Namespace) -> Sharpener:

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -105,9 +105,10 @@ class Intensities(NamedTuple):
 
     def scale(self, values: np.ndarray) -> np.ndarray:
         """Numbers to float32 intensities; what lies below or above becomes 0 or 1, and NaN stays."""
-        wide = np.float64 if values.dtype.itemsize > 2 and values.dtype != np.float32 else np.float32
-        scaled: np.ndarray = (np.asarray(values, wide) - wide(self.low)) / (self.high - self.low)
-        return np.clip(scaled, 0, 1, out=scaled).astype(np.float32, copy=False)
+        narrow = values.dtype.itemsize <= 2 or values.dtype == np.float32  # float32 holds 16 bits
+        wide: Any = values.astype(np.float32 if narrow else np.float64)
+        scaled: np.ndarray = np.clip((wide - self.low) / (self.high - self.low), 0, 1)
+        return scaled.astype(np.float32, copy=False)
 
     def tell(self, path: Path | str, what: str, *, once: bool = False) -> None:
         """Say in the log what was estimated of a file; with `once`, of the first file of a process."""

@@ -1,6 +1,6 @@
 """Images and scores that are read in parts."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -21,6 +21,18 @@ class Pixels(Protocol):
 
     def read(self, box: Box) -> Tensor:
         """(channels, *box.size) of a part."""
+
+
+@runtime_checkable
+class MaskedPixels(Pixels, Protocol):
+    """A map of pixels of which some may hold nothing."""
+
+    @property
+    def masked(self) -> bool:
+        """Whether one may."""
+
+    def valid(self, box: Box) -> Tensor:
+        """(*box.size) bool: where there is something; what `read` gives elsewhere means nothing."""
 
 
 class TensorPixels:

@@ -1,24 +1,24 @@
 """Sharpen a raster of any size, such as GeoTIFF, within a given memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
+from crispseg.data.intensity import ValueRange
 from crispseg.data.prediction import Prediction, ScoreKind
 from crispseg.data.raster import (
     BLOCK,
     image_pixels,
     label_raster,
+    on_the_ground_of,
     opened_raster,
     prediction_pixels,
-    write_box,
 )
+from crispseg.data.raster.output import check_output
 from crispseg.inference.sharpener import Sharpener
-from crispseg.inference.tiles import sharpen_tiles
+from crispseg.inference.tiles import parse_memory, sharpen_tiles
 from crispseg.writing import prepare_file
-
-RASTER_SUFFIXES = (".tif", ".tiff")
 
 
 def sharpen_raster(
@@ -29,32 +29,49 @@ def sharpen_raster(
     *,
     memory: str | int,
     scores: ScoreKind = "logits",
+    scale: float | None = None,
+    bands: Sequence[int] | None = None,
+    value_range: ValueRange = "auto",
+    same_extent: bool = False,
     done: Callable[[float], object] = lambda share: None,
 ) -> None:
     """Read an image and its prediction in parts, and write the sharpened label map where the image lies on the ground.
 
     Args:
         sharpener: Does the work, where its weights are.
-        image: A raster whose first three bands are red, green and blue, of 8 or 16 bits.
-        prediction: A raster of the same ground at any resolution: one band of whole numbers for a label map, or a band
-            of scores for each class.
+        image: A raster of which three bands are red, green and blue.
+        prediction: A raster at any resolution: one band of whole numbers for a label map, or a band of scores for each
+            class. Where it says that it lies otherwise than the image, it is warped to it.
         output: A .tif file, tiled and compressed.
         memory: What the process may hold, such as "2GiB".
         scores: What scores are; a label map is probabilities.
+        scale: What stands for 1 where probabilities are whole numbers, such as 255.
+        bands: Which bands of the image are red, green and blue, from 1 on; by its tags where None, which are the first
+            three where it has none.
+        value_range: Which numbers of the image are black and white; see `crispseg.data.read_image`.
+        same_extent: Whether the prediction covers the image exactly, whatever either says of its place on the ground.
         done: Called with the share that is done, after each part.
+
+    Pixels without a value in image or prediction (nodata, masks, NaN) have no label, and no say in that of others.
 
     Raises:
         InputError: If a file cannot be read or written, image and prediction do not fit together, or the memory holds
             no tile. Nothing is written then.
     """
+    check_output(output, (image, prediction))
+    allowed = parse_memory(memory)
     prepare_file(output)
-    with opened_raster(image, "image") as rgb, opened_raster(prediction, "prediction") as said:
-        pixels, classes, labelled = prediction_pixels(said)
-        kind: ScoreKind = "probabilities" if labelled else scores
-        names = Prediction(torch.empty(0), kind, classes)
-        with label_raster(output, rgb, max(classes)) as target:
-            for tile in sharpen_tiles(
-                sharpener.expecting(kind), image_pixels(rgb), pixels, memory=memory, multiple=BLOCK
-            ):
-                write_box(target, names.labels(tile.scores), tile.box)
+    with (
+        opened_raster(image, "image", allowed) as rgb,
+        opened_raster(prediction, "prediction", allowed) as source,
+        on_the_ground_of(rgb, source, same_extent=same_extent) as there,
+    ):
+        said = prediction_pixels(there, source, scores, scale)
+        names = Prediction(torch.empty(0), said.kind, said.classes)
+        pixels = image_pixels(rgb, bands, value_range)
+        masked = pixels.masked or said.pixels.masked
+        expecting = sharpener.expecting(said.kind)
+        with label_raster(output, rgb, said, masked=masked) as target:
+            for tile in sharpen_tiles(expecting, pixels, said.pixels, memory=memory, multiple=BLOCK):
+                target.write(names.labels(tile.scores), tile.valid, tile.box)
                 done(((tile.box.bottom - 1) * rgb.width + tile.box.right) / (rgb.width * rgb.height))

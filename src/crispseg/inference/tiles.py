@@ -10,9 +10,10 @@ from torch import Tensor
 
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.data.box import Box, cut
-from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, read_resized
+from crispseg.data.pixels import MaskedPixels, PartOfPixels, Pixels, TensorPixels, read_resized
 from crispseg.errors import InputError
 from crispseg.inference.batch import check_aspect, check_fit, from_probabilities, to_probabilities
+from crispseg.inference.nodata import kept_apart, read_valid_resized, valid_pixels, valid_there
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops.interpolation import Axis, sources
 from crispseg.ops.joint_upsample import joint_upsample_part
@@ -34,6 +35,8 @@ class Tile:
     """Which part."""
     scores: Tensor
     """(C, *box.size), float32 or wider, of the kind that the sharpener takes, on the CPU."""
+    valid: Tensor | None = None
+    """(*box.size) bool: where image and scores hold something; None where they do everywhere."""
 
 
 def halo(sharpener: Sharpener) -> int:
@@ -65,6 +68,8 @@ def sharpen_tiles(
         features: Of the size of the image, in place of those that the cue would compute.
         multiple: Tiles start at multiples of this where they are at least as large.
 
+    Pixels that hold nothing (`MaskedPixels`) do not count: neither for their neighbours nor where scores are upsampled.
+
     Yields:
         Tiles, row by row.
 
@@ -72,13 +77,22 @@ def sharpen_tiles(
         InputError: If image and scores do not fit together, or the memory holds no tile.
     """
     check_aspect("scores", scores.size, image.size)
+    if _may_lack(image, scores) and not isinstance(sharpener.cue, EmbeddingCue):
+        raise InputError(
+            f"image or scores may hold nothing in places, and the cue is {type(sharpener.cue).__name__}; expected "
+            "one of embeddings or colours, whose filter can leave such pixels out"
+        )
     if features is None and sharpener.cue.reach is None:
         whole = Box(0, 0, *image.size)
         features = TensorPixels(sharpener.features(image.read(whole)[None].to(sharpener.device))[0])
     margin = _margin(sharpener, image, scores, features)
     side = tile_side(sharpener, scores.channels, image.size, parse_memory(memory), margin)
     for box in cut(image.size, max(side // multiple * multiple, min(side, multiple))):
-        yield Tile(box, _sharpen_box(sharpener, image, scores, features, box))
+        valid = valid_pixels(image, scores, box)
+        if valid is not None and not valid.any():
+            yield Tile(box, torch.zeros(scores.channels, *box.size), valid)
+            continue
+        yield Tile(box, _sharpen_box(sharpener, image, scores, features, box), valid)
         give_back()
 
 
@@ -120,7 +134,8 @@ def _sharpen_box(sharpener: Sharpener, image: Pixels, scores: Pixels, features: 
     around = inner.grown(_coarse_pixel(sharpener, scores, image.size), image.size)
     there = _features(sharpener, image, around) if features is None else features.read(around).to(sharpener.device)
     compared = PartOfPixels(there, around, image.size)
-    crisp = sharpener.filtered(_upsampled(sharpener, scores, inner, compared), compared.read(inner)[None])
+    apart = kept_apart(compared.read(inner)[None], valid_pixels(image, scores, inner))
+    crisp = sharpener.filtered(_upsampled(sharpener, scores, inner, compared), apart)
     rows, columns = box.within(inner).slices
     return from_probabilities(crisp[..., rows, columns], sharpener.scores)[0].cpu()
 
@@ -136,15 +151,19 @@ def _upsampled(sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfP
     """(1, C, *box.size) probabilities; the features are there for all around the box."""
     cue, near = sharpener.cue, features.read(box)[None]
     if not (isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(scores.size, features.size)):
-        return _probabilities(sharpener, read_resized(scores, features.size, box), near)
+        return _probabilities(sharpener, read_valid_resized(scores, features.size, box), near)
     rows = sources(box.top, box.bottom, scores.size[0], features.size[0])
     columns = sources(box.left, box.right, scores.size[1], features.size[1])
     (top, bottom), (left, right) = rows.bounds, columns.bounds
     coarse = Box(top, left, bottom, right)
     value = _probabilities(sharpener, scores.read(coarse), near)
-    centres = read_resized(features, scores.size, coarse)[None]
+    centres = kept_apart(read_resized(features, scores.size, coarse)[None], valid_there(scores, coarse))
     axes = Axis(box.top, scores.size[0], features.size[0], top), Axis(box.left, scores.size[1], features.size[1], left)
     return joint_upsample_part(value, centres, near, *axes, sharpener.hardness, norm=cue.norm)
+
+
+def _may_lack(*maps: Pixels) -> bool:
+    return any(isinstance(pixels, MaskedPixels) and pixels.masked for pixels in maps)
 
 
 def _probabilities(sharpener: Sharpener, scores: Tensor, features: Tensor) -> Tensor:

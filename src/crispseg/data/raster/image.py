@@ -1,0 +1,95 @@
+"""Three bands of a raster as an image."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crispseg.data.intensity import Intensities, ValueRange
+from crispseg.data.raster.opening import sampled
+from crispseg.data.raster.pixels import Missing, RasterPixels
+from crispseg.errors import InputError, naming
+
+_COLOURS = ("red", "green", "blue")
+_UNNAMED = ("gray", "undefined")
+
+_log = logging.getLogger(__name__)
+
+
+def image_pixels(
+    dataset: Any,  # noqa: ANN401 - rasterio has no types
+    bands: Sequence[int] | None = None,
+    value_range: ValueRange = "auto",
+) -> RasterPixels:
+    """Three bands of a raster as an image: those that are said, or tagged as red, green and blue, or the first three.
+
+    Args:
+        dataset: Of `rasterio`.
+        bands: Which are red, green and blue, from 1 on; None to look at its tags.
+        value_range: Which numbers are black and white; see `crispseg.data.read_image`. Percentiles are those of evenly
+            spaced pixels of the whole raster, the same for all its parts.
+
+    Raises:
+        InputError: If there are no such bands.
+    """
+    if bands is None and dataset.count <= 2 and dataset.colorinterp[0].name == "palette":
+        return _of_palette(dataset)
+    chosen = _checked(dataset, bands) if bands is not None else _by_tags(dataset)
+    missing, kind = Missing(dataset, chosen, every=True), np.dtype(dataset.dtypes[chosen[0] - 1])
+    if kind == np.uint8 and value_range in ("auto", "full"):
+        return RasterPixels(dataset, chosen, missing, decode=lambda values: values, channels=3, fill=128)
+    with naming(Path(dataset.name)):
+        known = Intensities.of(sampled(dataset, chosen).compressed(), value_range, bits=_bits(dataset, chosen[0]))
+    known.tell(dataset.name, "image")
+    return RasterPixels(dataset, chosen, missing, decode=known.scale, channels=3, fill=0.5)
+
+
+def _checked(dataset: Any, bands: Sequence[int]) -> list[int]:  # noqa: ANN401
+    if len(bands) != 3 or not all(1 <= band <= dataset.count for band in bands):
+        raise InputError(
+            f"raster {dataset.name}: bands {tuple(bands)} for red, green and blue; expected three numbers from 1 to "
+            f"{dataset.count}"
+        )
+    return list(bands)
+
+
+def _by_tags(dataset: Any) -> list[int]:  # noqa: ANN401
+    tags = [band.name for band in dataset.colorinterp]
+    if all(tags.count(colour) == 1 for colour in _COLOURS):
+        return [tags.index(colour) + 1 for colour in _COLOURS]
+    names = [name or "" for name in dataset.descriptions]
+    lower = [name.lower() for name in names]
+    if all(lower.count(colour) == 1 for colour in _COLOURS):
+        return [lower.index(colour) + 1 for colour in _COLOURS]
+    if dataset.count < 3 or not set(tags[:3]) <= set(_UNNAMED):
+        raise InputError(
+            f"raster {dataset.name}: {dataset.count} bands of {dataset.dtypes[0]}, tagged {', '.join(tags[:6])}; "
+            "expected red, green and blue: say which they are (--bands R,G,B, and 1,1,1 for greyscale)"
+        )
+    if any(names[:3]):
+        _log.warning(
+            "image %s: its bands %s are taken for red, green and blue; --bands says otherwise", dataset.name, names[:3]
+        )
+    return [1, 2, 3]
+
+
+def _of_palette(dataset: Any) -> RasterPixels:  # noqa: ANN401
+    colours = np.zeros((3, max(256, 2 ** (8 * np.dtype(dataset.dtypes[0]).itemsize))), np.uint8)
+    for value, colour in dataset.colormap(1).items():
+        colours[:, value] = colour[:3]
+    return RasterPixels(
+        dataset,
+        [1],
+        Missing(dataset, [1], every=True),
+        decode=lambda values: colours[:, values[0]],
+        channels=3,
+        fill=128,
+    )
+
+
+def _bits(dataset: Any, band: int) -> int | None:  # noqa: ANN401
+    """That a number uses, where the header says that they are fewer than its type has."""
+    said = dataset.tags(band, ns="IMAGE_STRUCTURE").get("NBITS", "")
+    return int(said) if said.isdecimal() and np.issubdtype(np.dtype(dataset.dtypes[band - 1]), np.integer) else None

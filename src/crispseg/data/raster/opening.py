@@ -1,0 +1,127 @@
+"""Opening rasters that may be large, or not be what they seem."""
+
+import importlib
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crispseg.errors import InputError
+
+DRIVERS = ("GTiff", "JP2OpenJPEG", "PNG", "JPEG", "BMP", "WEBP", "HFA", "ENVI")
+"""Formats that hold their pixels themselves. Others, such as VRT, name files and addresses that GDAL would open."""
+
+_CACHE_MB = 64
+_SETTINGS = {
+    "GDAL_CACHEMAX": _CACHE_MB,
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".no-network",  # no address ends so: what a header names is not fetched
+    "GDAL_HTTP_MAX_RETRY": 0,
+}
+_BLOCK_SHARE, _INDEX_SHARE = 4, 8
+"""One of so many parts of the memory may be taken by a block of a file, or by the index of its blocks."""
+_INDEX_BYTES = 16
+
+
+def rasterio_() -> Any:  # noqa: ANN401 - rasterio has no types
+    """The library, imported when it is needed.
+
+    Raises:
+        InputError: If it is not installed.
+    """
+    try:
+        return importlib.import_module("rasterio")
+    except ImportError as error:
+        raise InputError("rasters in parts need rasterio: pip install 'crispseg[raster]'") from error
+
+
+@contextmanager
+def opened_raster(path: Path, what: str, memory: int) -> Iterator[Any]:
+    """Open a raster, with a small cache, and without a way to the network.
+
+    Args:
+        path: A file of one of `DRIVERS`.
+        what: It is, for errors.
+        memory: Bytes that the process may hold.
+
+    Raises:
+        InputError: If it is missing or cannot be read, its blocks do not fit into the memory, or rasterio is not
+            installed.
+    """
+    rasterio = rasterio_()
+    if not path.is_file():
+        raise InputError(f"{what} {path}: no such file")
+    with rasterio.Env(**_SETTINGS), warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)  # a plain photograph is one
+        try:
+            dataset = rasterio.DatasetReader(str(path.absolute()), driver=list(DRIVERS))  # open() takes one only
+        except (rasterio.errors.RasterioError, ValueError) as error:
+            raise InputError(
+                f"{what} {path}: not a raster that is read here ({error}); expected {', '.join(DRIVERS)}. A VRT, which "
+                "names other files and addresses, is made a file by: gdal_translate in.vrt out.tif"
+            ) from error
+        with dataset:
+            _check_blocks(dataset, f"{what} {path}", memory)
+            if any(np.issubdtype(np.dtype(kind), np.complexfloating) for kind in _known(dataset.dtypes)):
+                raise InputError(f"{what} {path}: its numbers are complex; expected real ones")
+            yield dataset
+
+
+def read_part(dataset: Any, bands: list[int], rows: slice, columns: slice) -> np.ndarray:  # noqa: ANN401
+    """(bands, rows, columns) of a raster.
+
+    Raises:
+        InputError: If they cannot be read.
+    """
+    try:
+        values: np.ndarray = dataset.read(bands, window=((rows.start, rows.stop), (columns.start, columns.stop)))
+    except Exception as error:  # GDAL's errors share no base class of their own
+        raise damaged(dataset, error) from error
+    return values
+
+
+def damaged(dataset: Any, error: Exception) -> InputError:  # noqa: ANN401
+    """What is said of a raster whose pixels cannot be read."""
+    return InputError(f"raster {dataset.name}: damaged or truncated ({error}); write it again")
+
+
+def sampled(dataset: Any, bands: list[int], side: int = 512) -> np.ma.MaskedArray:  # noqa: ANN401
+    """(bands, ≤ side, ≤ side) evenly spaced pixels, of an overview where there is one; nodata is masked.
+
+    Raises:
+        InputError: If they cannot be read.
+    """
+    size = min(dataset.height, side), min(dataset.width, side)
+    try:
+        pixels: np.ma.MaskedArray = dataset.read(bands, out_shape=(len(bands), *size), masked=True)
+    except Exception as error:
+        raise damaged(dataset, error) from error
+    return pixels
+
+
+def _known(kinds: tuple[str, ...]) -> list[str]:
+    return ["complex64" if kind.startswith("complex") else kind for kind in kinds]
+
+
+def _check_blocks(dataset: Any, named: str, memory: int) -> None:  # noqa: ANN401
+    """Refuse a file whose blocks, or whose index of them, take much of the memory: GDAL reads whole blocks."""
+    planes = dataset.count if dataset.profile.get("interleave") == "pixel" else 1
+    number = max(np.dtype(kind).itemsize for kind in _known(dataset.dtypes))
+    height, width = max(dataset.block_shapes, key=math.prod)
+    block = height * width * number * planes
+    if block > memory / _BLOCK_SHARE:
+        raise InputError(
+            f"{named}: is stored in blocks of {width}×{height} pixels, {block / 2**20:.0f} MiB each, which are read "
+            f"whole; expected at most {memory / _BLOCK_SHARE / 2**20:.0f} MiB within {memory / 2**20:.0f} "
+            "MiB of memory: write it in tiles (gdal_translate -co TILED=YES in.tif out.tif), or allow more memory"
+        )
+    count = math.ceil(dataset.height / height) * math.ceil(dataset.width / width) * (dataset.count // planes)
+    if _INDEX_BYTES * count > memory / _INDEX_SHARE:
+        raise InputError(
+            f"{named}: {dataset.width}×{dataset.height} pixels in {count} blocks, whose index alone takes "
+            f"{_INDEX_BYTES * count / 2**20:.0f} MiB; expected at most {memory / _INDEX_SHARE / 2**20:.0f} MiB within "
+            f"{memory / 2**20:.0f} MiB of memory: cut the raster into parts, or allow more memory"
+        )

@@ -1,0 +1,120 @@
+"""Label maps in the place of an image on the ground."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from crispseg.data.box import Box
+from crispseg.data.raster.opening import rasterio_
+from crispseg.data.raster.pixels import representable
+from crispseg.data.raster.prediction import RasterPrediction
+from crispseg.errors import InputError
+from crispseg.writing import remove_left_over, written_whole
+
+BLOCK = 256
+"""Side of the squares in which label maps are written."""
+
+_SUFFIXES = (".tif", ".tiff")
+_BESIDE = (".ovr", ".msk", ".aux.xml")
+"""Endings of what GDAL reads with a file of that name; of another file they would be wrong."""
+
+
+class LabelRaster:
+    """A raster to write labels to.
+
+    Args:
+        dataset: Of `rasterio`, open for writing.
+        nodata: What is written where there is no label; None where there is one everywhere.
+    """
+
+    def __init__(self, dataset: Any, nodata: int | None) -> None:  # noqa: ANN401 - rasterio has no types
+        self._dataset, self._nodata = dataset, nodata
+        self.written = 0
+        """Pixels that have a label."""
+
+    def write(self, labels: Tensor, valid: Tensor | None, box: Box) -> None:
+        """Write (H, W) labels to their part; where `valid` is False there is none."""
+        if valid is not None:
+            labels = labels.masked_fill(~valid, 0 if self._nodata is None else self._nodata)
+        self.written += labels.numel() if valid is None else int(valid.sum())
+        rows, columns = box.slices
+        window = ((rows.start, rows.stop), (columns.start, columns.stop))
+        self._dataset.write(labels.numpy().astype(self._dataset.dtypes[0]), 1, window=window)
+
+
+def check_output(path: Path, inputs: Sequence[Path]) -> None:
+    """Refuse a name that is none of a GeoTIFF, or that is one of the files to read, by that name or another.
+
+    Raises:
+        InputError: If it is.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise InputError(f"output {path}: a GeoTIFF is written; expected a name that ends in {' or '.join(_SUFFIXES)}")
+    for given in inputs:
+        if path.exists() and given.exists() and path.samefile(given):
+            raise InputError(f"output {path}: is one of the files to read ({given}); choose another name")
+
+
+@contextmanager
+def label_raster(path: Path, like: Any, prediction: RasterPrediction, *, masked: bool) -> Iterator[LabelRaster]:  # noqa: ANN401
+    """A raster to write labels to, in the place of another on the ground; whole or not at all.
+
+    Args:
+        path: Ends in .tif.
+        like: The open raster whose size, place and projection it takes, with control points and RPCs.
+        prediction: Whose classes they are; colours, names and the nodata value are taken over.
+        masked: Whether a pixel may have no label.
+
+    Raises:
+        InputError: If it cannot be written, or no pixel was given a label.
+    """
+    rasterio = rasterio_()
+    largest = max(prediction.classes)
+    nodata = _free(prediction, largest) if masked else None
+    profile = {
+        "driver": "GTiff", "width": like.width, "height": like.height, "count": 1, "compress": "deflate",
+        "dtype": "uint8" if max(largest, nodata or 0) < 256 else "uint16", "nodata": nodata, "crs": like.crs,
+        "bigtiff": "if_safer", "sparse_ok": False,
+    }  # fmt: skip
+    points, points_crs = like.gcps
+    profile |= {"gcps": points, "crs": points_crs} if points else {"transform": like.transform}
+    if like.rpcs is not None:
+        profile["rpcs"] = like.rpcs
+    if min(like.width, like.height) >= BLOCK:
+        profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
+    remove_left_over(path.absolute().parent, {path.stem})
+    with written_whole(path) as temporary:
+        try:
+            with rasterio.open(temporary, "w", **profile) as dataset:
+                _describe(dataset, prediction)
+                labels = LabelRaster(dataset, nodata)
+                yield labels
+        except rasterio.errors.RasterioIOError as error:
+            raise InputError(f"{path}: cannot be written ({error})") from error
+        if not labels.written:
+            raise InputError(
+                f"{path}: image and prediction have no pixel in common that holds something; expected more than nodata"
+            )
+    for ending in _BESIDE:
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def _free(prediction: RasterPrediction, largest: int) -> int:
+    """A number for pixels without a label: that of the prediction where it is free, or the largest one that is."""
+    wanted = representable(prediction.nodata, np.dtype(np.uint16))
+    if wanted is not None and wanted not in prediction.classes:
+        return int(wanted)
+    return 255 if largest < 255 else 65535
+
+
+def _describe(dataset: Any, prediction: RasterPrediction) -> None:  # noqa: ANN401
+    if prediction.colours is not None and dataset.dtypes[0] == "uint8":
+        dataset.write_colormap(1, {label: colour for label, colour in prediction.colours.items() if label < 256})
+    names = zip(prediction.classes, prediction.names, strict=False)
+    tags = {f"CLASS_{label}": name for label, name in names if name}
+    if tags:
+        dataset.update_tags(1, **tags)

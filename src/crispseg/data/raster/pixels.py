@@ -1,0 +1,107 @@
+"""The bands of an open raster as pixels, of which some may be missing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crispseg.data.box import Box
+from crispseg.data.raster.opening import damaged, rasterio_, read_part
+
+
+class Missing:
+    """Tells which pixels of a raster hold nothing: by its nodata value, its mask or alpha band, or NaN.
+
+    Args:
+        dataset: Of `rasterio`.
+        bands: That are read.
+        every: Whether a pixel is missing only where all bands have the nodata value, which any of them may have by
+            itself, such as 0; else where one has.
+    """
+
+    def __init__(self, dataset: Any, bands: list[int], *, every: bool) -> None:  # noqa: ANN401 - rasterio has no types
+        self._dataset, self._every = dataset, every
+        flags = set().union(*(dataset.mask_flag_enums[band - 1] for band in bands))
+        enums = rasterio_().enums.MaskFlags
+        self._masked = bool(flags & {enums.alpha, enums.per_dataset}) and enums.nodata not in flags
+        kind = np.dtype(dataset.dtypes[bands[0] - 1])
+        self.value = representable(dataset.nodatavals[bands[0] - 1], kind)
+        self.possible = self._masked or self.value is not None or np.issubdtype(kind, np.floating)
+
+    def of(self, values: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        """(rows, columns) bool for the (bands, rows, columns) values that lie there."""
+        missing = np.zeros(values.shape[1:], bool)
+        if np.issubdtype(values.dtype, np.floating):
+            missing |= np.isnan(values).any(0)
+        if self.value is not None:
+            same = values == values.dtype.type(self.value)
+            missing |= same.all(0) if self._every else same.any(0)
+        if self._masked:
+            window = ((rows.start, rows.stop), (columns.start, columns.stop))
+            try:
+                missing |= self._dataset.dataset_mask(window=window) == 0
+            except Exception as error:  # GDAL's errors share no base class of their own
+                raise damaged(self._dataset, error) from error
+        return missing
+
+
+def representable(value: float | None, kind: np.dtype) -> float | None:
+    """A nodata value, where numbers of that type can have it and comparing can find it."""
+    if value is None or np.isnan(value):
+        return None
+    if np.issubdtype(kind, np.integer):
+        limits = np.iinfo(kind)
+        return int(value) if float(value).is_integer() and limits.min <= value <= limits.max else None
+    return float(value)
+
+
+class RasterPixels:
+    """Bands of an open raster as `crispseg.data.pixels.MaskedPixels`.
+
+    Args:
+        dataset: Of `rasterio`.
+        bands: Which, from 1 on.
+        missing: Tells which pixels hold nothing.
+        decode: (bands, rows, columns) of the file to (channels, rows, columns).
+        channels: Their number.
+        fill: What is read where there is nothing.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,  # noqa: ANN401
+        bands: list[int],
+        missing: Missing,
+        *,
+        decode: Callable[[np.ndarray], np.ndarray],
+        channels: int,
+        fill: float,
+    ) -> None:
+        self._dataset, self._bands, self._missing = dataset, bands, missing
+        self._decode, self.channels, self._fill = decode, channels, fill
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self._dataset.height, self._dataset.width
+
+    @property
+    def masked(self) -> bool:
+        """Whether a pixel may be missing."""
+        return self._missing.possible
+
+    def read(self, box: Box) -> Tensor:
+        """(channels, *box.size): uint8 as it is, all else as float32."""
+        values = read_part(self._dataset, self._bands, *box.slices)
+        decoded = torch.from_numpy(self._decode(values))
+        if self.masked:
+            missing = torch.from_numpy(self._missing.of(values, *box.slices))
+            decoded = decoded.masked_fill(missing, self._fill)
+        return decoded
+
+    def valid(self, box: Box) -> Tensor:
+        """(*box.size) bool: where there is something."""
+        values = read_part(self._dataset, self._bands, *box.slices)
+        return torch.from_numpy(~self._missing.of(values, *box.slices))

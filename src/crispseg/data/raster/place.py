@@ -1,0 +1,154 @@
+"""Where two rasters lie on the ground."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from crispseg.data.raster.opening import rasterio_
+from crispseg.errors import InputError
+
+_log = logging.getLogger(__name__)
+_POINTS = 41
+"""On a side of the lattice of points that are looked for."""
+_WHOLE = 0.999
+
+
+@contextmanager
+def on_the_ground_of(image: Any, prediction: Any, *, same_extent: bool = False) -> Iterator[Any]:  # noqa: ANN401
+    """A prediction as if it had been written for the extent of an image, at about its own resolution.
+
+    Where both say that they cover the same ground, or neither says where it lies, it is what it is. Where it lies
+    otherwise, or in another reference system, it is warped: labels to the nearest, scores bilinear; what it does not
+    cover is missing.
+
+    Args:
+        image: Of `rasterio`.
+        prediction: Likewise.
+        same_extent: Whether it covers the image, whatever either says.
+
+    Raises:
+        InputError: If one says where it lies and the other does not, or no part of the image is covered.
+    """
+    if same_extent or not (_is_placed(image) or _is_placed(prediction)):
+        yield prediction
+        return
+    _check_comparable(image, prediction)
+    if image.crs == prediction.crs and _is_same_extent(image, prediction):
+        yield prediction
+        return
+    share = _covered(image, prediction)
+    _log.warning(
+        "prediction %s: lies otherwise than the image, and is warped to where that lies (%s to %s)%s", prediction.name,
+        prediction.crs, image.crs, "" if share > _WHOLE else f"; it covers {100 * share:.0f} % of it",
+    )  # fmt: skip
+    with _warped(image, prediction) as there:
+        yield there
+
+
+def _is_placed(dataset: Any) -> bool:  # noqa: ANN401
+    return not dataset.transform.is_identity or bool(dataset.gcps[0]) or dataset.rpcs is not None
+
+
+def _check_comparable(image: Any, prediction: Any) -> None:  # noqa: ANN401
+    for dataset, what in ((image, "image"), (prediction, "prediction")):
+        if dataset.transform.is_identity:
+            how = "by control points or RPCs" if _is_placed(dataset) else "nowhere"
+            raise InputError(
+                f"{what} {dataset.name}: is placed {how} on the ground and the other on a grid, so that the two cannot "
+                "be compared; say --same-extent where the prediction covers the image, or place it (gdalwarp, "
+                "gdal_edit.py)"
+            )
+    if (image.crs is None) != (prediction.crs is None):
+        raise InputError(
+            f"image {image.name} has the reference system {image.crs}, prediction {prediction.name} "
+            f"{prediction.crs}; expected both to have one: say --same-extent where the prediction covers the image, "
+            "or name it (gdal_edit.py -a_srs)"
+        )
+
+
+def _is_same_extent(image: Any, prediction: Any) -> bool:  # noqa: ANN401
+    """Whether corners lie on corners, up to half a pixel of the image or a tenth of one of the prediction."""
+    to_image = ~image.transform * prediction.transform
+    sides = (image.width, prediction.width), (image.height, prediction.height)
+    allowed = [max(0.5, 0.1 * of_image / own) for of_image, own in sides]
+    for right, down in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        x, y = to_image * (right * prediction.width, down * prediction.height)
+        if abs(x - right * image.width) > allowed[0] or abs(y - down * image.height) > allowed[1]:
+            return False
+    return True
+
+
+def _in_prediction(
+    image: Any,  # noqa: ANN401
+    prediction: Any,  # noqa: ANN401
+    x: np.ndarray,
+    y: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places in pixels of the image as places in pixels of the prediction; infinite where there is none."""
+    xs, ys = image.transform * (x, y)
+    if image.crs != prediction.crs:
+        warp = rasterio_().warp
+        try:
+            xs, ys = map(np.array, warp.transform(image.crs, prediction.crs, xs.ravel(), ys.ravel()))
+        except Exception as error:  # GDAL's errors share no base class of their own
+            raise _elsewhere(image, prediction, f"; {error}") from error
+    found: tuple[np.ndarray, np.ndarray] = ~prediction.transform * (xs.ravel(), ys.ravel())
+    return found
+
+
+def _covered(image: Any, prediction: Any) -> float:  # noqa: ANN401
+    """The share of the image that the prediction covers.
+
+    Raises:
+        InputError: If it is none.
+    """
+    steps = (np.arange(_POINTS) + 0.5) / _POINTS
+    x, y = np.meshgrid(steps * image.width, steps * image.height)
+    columns, rows = _in_prediction(image, prediction, x, y)
+    inside = (columns >= 0) & (columns < prediction.width) & (rows >= 0) & (rows < prediction.height)
+    if not inside.any():
+        raise _elsewhere(image, prediction)
+    return float(inside.mean())
+
+
+def _elsewhere(image: Any, prediction: Any, reason: str = "") -> InputError:  # noqa: ANN401
+    where = [
+        f"{dataset.name} at {', '.join(f'{edge:.10g}' for edge in dataset.bounds)} ({dataset.crs})"
+        for dataset in (prediction, image)
+    ]
+    return InputError(
+        f"prediction {where[0]} lies elsewhere than image {where[1]}{reason}; expected it to cover the image: give its "
+        "own prediction, or say --same-extent where the place is wrong"
+    )
+
+
+@contextmanager
+def _warped(image: Any, prediction: Any) -> Iterator[Any]:  # noqa: ANN401
+    rasterio = rasterio_()
+    vrt, resampling = rasterio.vrt, rasterio.enums.Resampling
+    x, y = np.array([0.25, 0.75, 0.5, 0.5]) * image.width, np.array([0.5, 0.5, 0.25, 0.75]) * image.height
+    columns, rows = _in_prediction(image, prediction, x, y)
+    lengths = np.hypot(np.diff(columns)[::2], np.diff(rows)[::2])  # of half a width and half a height
+    if not np.isfinite(lengths).all():
+        raise _elsewhere(image, prediction)
+    finest = min(1.0, max(2 * lengths[0] / image.width, 2 * lengths[1] / image.height))  # pixels keep their shape
+    width, height = max(1, round(finest * image.width)), max(1, round(finest * image.height))
+    scaled = rasterio.Affine.scale(image.width / width, image.height / height)
+    kind = np.dtype(prediction.dtypes[0])
+    labels = np.issubdtype(kind, np.integer) and prediction.count == 1
+    crs = image.crs or rasterio.crs.CRS.from_epsg(3857)  # any will do where both lie in the same unnamed one
+    options = {"crs": crs, "src_crs": prediction.crs or crs, "transform": image.transform * scaled}
+    options |= {"width": width, "height": height, "warp_mem_limit": 64}
+    options["resampling"] = resampling.nearest if labels else resampling.bilinear
+    masked = {rasterio.enums.MaskFlags.alpha, rasterio.enums.MaskFlags.per_dataset} & {*prediction.mask_flag_enums[0]}
+    if np.issubdtype(kind, np.floating):
+        options |= {"src_nodata": np.nan if prediction.nodata is None else prediction.nodata, "nodata": np.nan}
+    elif prediction.nodata is not None:
+        options |= {"src_nodata": prediction.nodata, "nodata": prediction.nodata}
+    elif rasterio.enums.MaskFlags.alpha not in masked:
+        options["add_alpha"] = True
+    with vrt.WarpedVRT(prediction, **options) as there:
+        yield there

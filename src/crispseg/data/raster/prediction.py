@@ -1,0 +1,177 @@
+"""What a raster says of an image."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crispseg.data.box import Box
+from crispseg.data.pixels import MaskedPixels
+from crispseg.data.prediction import ScoreKind
+from crispseg.data.raster.opening import read_part, sampled
+from crispseg.data.raster.pixels import Missing, RasterPixels
+from crispseg.errors import InputError
+
+_AT_ONCE = 2**22
+"""Pixels that are looked at for their labels at a time."""
+_LARGEST = 65535
+
+
+@dataclass(frozen=True)
+class RasterPrediction:
+    """Scores, or a label map as scores."""
+
+    pixels: MaskedPixels
+    classes: tuple[int, ...]
+    """Label of each channel."""
+    kind: ScoreKind
+    nodata: float | None
+    """What the file has where it holds nothing."""
+    colours: dict[int, tuple[int, ...]] | None = None
+    """Of a label map that has a palette: red, green, blue and opacity of its labels."""
+    names: tuple[str | None, ...] = ()
+    """Of the classes, where the file says them."""
+
+
+class LabelPixels:
+    """A label map as probabilities 0 and 1, a channel for each of its labels.
+
+    Args:
+        labels: One band of whole numbers.
+        classes: The labels that occur.
+    """
+
+    def __init__(self, labels: RasterPixels, classes: tuple[int, ...]) -> None:
+        self._labels, self.channels = labels, len(classes)
+        self._classes = torch.tensor(classes)[:, None, None]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self._labels.size
+
+    @property
+    def masked(self) -> bool:
+        """Whether a pixel may be missing."""
+        return self._labels.masked
+
+    def read(self, box: Box) -> Tensor:
+        """(channels, *box.size) float32; 0 everywhere where a pixel is missing."""
+        return (self._labels.read(box) == self._classes).float()
+
+    def valid(self, box: Box) -> Tensor:
+        """(*box.size) bool."""
+        return self._labels.valid(box)
+
+
+def prediction_pixels(dataset: Any, source: Any, kind: ScoreKind, scale: float | None) -> RasterPrediction:  # noqa: ANN401
+    """What a raster says of an image: a label map in its one band of whole numbers, or scores in its bands.
+
+    Args:
+        dataset: Of `rasterio`, where the image lies.
+        source: The file that it is made of, which says what its bands are.
+        kind: What scores are.
+        scale: What stands for a probability of 1 in whole numbers; None where whole numbers are labels.
+
+    Raises:
+        InputError: If numbers are neither labels nor scores.
+    """
+    bands = [band for band in source.indexes if source.colorinterp[band - 1].name != "alpha"]
+    whole = np.issubdtype(np.dtype(source.dtypes[0]), np.integer)
+    tagged = [(source.scales[band - 1], source.offsets[band - 1]) for band in bands]
+    if scale is None and whole and len(bands) == 1 and tagged == [(1.0, 0.0)]:
+        return _labels(dataset, source, bands)
+    factors = _factors(source, tagged, kind, scale) if scale is not None or whole else tagged
+    if len(bands) == 1 and not whole:
+        _refuse_labels(source, bands)
+    step, start = (np.array(column, np.float32)[:, None, None] for column in zip(*factors, strict=True))
+    missing = Missing(dataset, bands, every=_is_a_score(source, bands[0], kind, factors[0]))
+    pixels = RasterPixels(
+        dataset,
+        bands,
+        missing,
+        decode=lambda values: values.astype(np.float32) * step + start,
+        channels=len(bands),
+        fill=0.0,
+    )
+    names = tuple(source.descriptions[band - 1] for band in bands)
+    return RasterPrediction(pixels, tuple(range(max(len(bands), 2))), kind, source.nodata, names=names)
+
+
+def _factors(
+    source: Any,  # noqa: ANN401
+    tagged: list[tuple[float, float]],
+    kind: ScoreKind,
+    scale: float | None,
+) -> list[tuple[float, float]]:
+    """By what a stored number becomes a score, and what is added, of each band."""
+    named = f"prediction {source.name}: {len(tagged)} bands of {source.dtypes[0]}"
+    if scale is None and all(factor == (1.0, 0.0) for factor in tagged):
+        raise InputError(
+            f"{named}; expected floating-point scores, one band of labels, or what stands for a probability of 1: "
+            "--scores probabilities --scale 255"
+        )
+    if scale is None:
+        return tagged
+    if not np.issubdtype(np.dtype(source.dtypes[0]), np.integer):
+        raise InputError(f"{named}, and a scale of {scale:g}; expected a scale for whole numbers only: leave it out")
+    if kind != "probabilities" or not 0 < scale < np.inf:
+        raise InputError(
+            f"a scale of {scale:g} for {kind}; expected what stands for a probability of 1, above 0, with "
+            "--scores probabilities"
+        )
+    return [(1 / scale, 0.0)] * len(tagged)
+
+
+def _is_a_score(source: Any, band: int, kind: ScoreKind, factor: tuple[float, float]) -> bool:  # noqa: ANN401
+    """Whether a band may have the nodata value for a score, such as 0 for a probability of 0."""
+    nodata = source.nodatavals[band - 1]
+    if nodata is None or np.isnan(nodata):
+        return True
+    return nodata == 0 or (kind == "probabilities" and 0 <= nodata * factor[0] + factor[1] <= 1)
+
+
+def _refuse_labels(source: Any, bands: list[int]) -> None:  # noqa: ANN401
+    found = np.unique(sampled(source, bands).compressed())
+    found = found[np.isfinite(found)]
+    if len(found) > 1 and (found == found.round()).all() and not set(found) <= {0, 1}:
+        raise InputError(
+            f"prediction {source.name}: one band of {source.dtypes[0]} that holds whole numbers, such as "
+            f"{found[-1]:g}; expected scores; labels are of an integer type (gdal_translate -ot Byte in.tif out.tif)"
+        )
+
+
+def _labels(dataset: Any, source: Any, bands: list[int]) -> RasterPrediction:  # noqa: ANN401
+    missing = Missing(dataset, bands, every=True)
+    largest = np.iinfo(np.dtype(source.dtypes[0])).max
+    pixels = RasterPixels(
+        dataset, bands, missing, decode=lambda values: values.astype(np.int64), channels=1, fill=largest + 1
+    )
+    found: set[int] = set()
+    for rows, columns in _walk(dataset):
+        values = read_part(dataset, bands, rows, columns)
+        found |= set(np.unique(values[0][~missing.of(values, rows, columns)]).tolist())
+    if not found:
+        raise InputError(f"prediction {source.name}: holds nothing but nodata where the image is; expected labels")
+    if min(found) < 0 or max(found) > _LARGEST:
+        raise InputError(
+            f"raster {source.name}: labels from {min(found)} to {max(found)}; expected 0 to {_LARGEST}: tag the number "
+            "that stands for nothing (gdal_edit.py -a_nodata NUMBER)"
+        )
+    classes = tuple(sorted(found))
+    colours = source.colormap(1) if source.colorinterp[0].name == "palette" else None
+    return RasterPrediction(LabelPixels(pixels, classes), classes, "probabilities", source.nodata, colours)
+
+
+def _walk(dataset: Any) -> Iterator[tuple[slice, slice]]:  # noqa: ANN401
+    """Parts of bounded size that cover a raster, whole blocks each where these are not larger."""
+    height, width = dataset.block_shapes[0]
+    columns = max(1, min(dataset.width, _AT_ONCE // height) // width) * width
+    columns = min(columns, _AT_ONCE)
+    rows = max(1, min(_AT_ONCE // columns, dataset.height) // height * height)
+    for top in range(0, dataset.height, rows):
+        for left in range(0, dataset.width, columns):
+            yield slice(top, min(top + rows, dataset.height)), slice(left, min(left + columns, dataset.width))
