@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 from crispseg.data import LabelledPredictions
-from crispseg.data.sample import IGNORE_INDEX
+from crispseg.data.numbering import ONE_BASED, ZERO_BASED
 from crispseg.errors import InputError
 
 
@@ -81,7 +81,14 @@ def add_labelled_options(parser: CommandParser) -> None:
         "--labels", type=Path, required=True, metavar="FOLDER", help="true label maps: indexed or greyscale PNG"
     )
     parser.add_argument(
-        "--void", type=int, default=IGNORE_INDEX, help="true label of pixels without a class (default: %(default)s)"
+        "--void", type=int, nargs="+", metavar="LABEL", help="true labels of pixels without a class (default: none)"
+    )
+    parser.add_argument(
+        "--numbering",
+        metavar=f"{ZERO_BASED}|{ONE_BASED}|FILE",
+        help=f"what true labels stand for: the numbers of the classes (the default), {ONE_BASED} where classes start at "
+        "1 and 0 is void, or a table with a line `LABEL CLASS [NAME]` for each, CLASS being `void` and LABEL `*` (all "
+        "others) where need be",
     )
 
 
@@ -90,6 +97,11 @@ def add_data_options(parser: CommandParser) -> None:
     add_labelled_options(parser)
     parser.add_argument(
         "--predictions", type=Path, required=True, metavar="FOLDER", help="label maps or scores, one for each image"
+    )
+    parser.add_argument(
+        "--prediction-numbering",
+        metavar=f"{ZERO_BASED}|{ONE_BASED}|FILE",
+        help="the same of predictions that are label maps; to be said where --numbering is",
     )
     parser.add_argument("--classes", type=int, help="number of classes (default: the number of score channels)")
     add_scores_option(parser)
@@ -104,6 +116,8 @@ def read_data(options: argparse.Namespace) -> LabelledPredictions:
         void=options.void,
         classes=options.classes,
         scores=options.scores,
+        numbering=options.numbering,
+        prediction_numbering=options.prediction_numbering,
         boundaries=options.boundaries,
     )
 
