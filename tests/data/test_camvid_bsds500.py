@@ -76,7 +76,7 @@ def test_two_of_five_are_disputed_and_three_are_a_boundary(votes: int, expected:
 
 
 def test_half_of_an_even_number_is_disputed() -> None:
-    assert consensus(torch.arange(4)[:, None, None] < 2).item() == 255
+    assert consensus(torch.arange(4)[:, None, None] < 2).item() == IGNORE_INDEX
 
 
 def test_read_boundaries_gives_every_annotator(tmp_path: Path) -> None:

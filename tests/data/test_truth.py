@@ -138,7 +138,7 @@ def test_tables_that_do_not_serve(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message):
             read_numbering(path)
     file.write_text("7 0\n8 9\n")
-    with pytest.raises(InputError, match=r"label 3 is not in the table .*t\.txt; add a line `3 CLASS`"):
+    with pytest.raises(InputError, match=r"label 3 is not in .*t\.txt; expected one that it names: a line `3 CLASS`"):
         decoded([3], numbering=file, classes=2)
     with pytest.raises(InputError, match="class 9, which is label 8 by"):
         decoded([8], numbering=file, classes=2)

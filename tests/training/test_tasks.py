@@ -101,7 +101,7 @@ def test_a_segmentation_network_learns_and_is_measured(tmp_path: Path) -> None:
 
 def test_labels_of_no_class_are_named_with_their_file(tmp_path: Path) -> None:
     task = SegmentationTask(TinySegmenter(2), 2)
-    with pytest.raises(InputError, match=r"label map scene\d: label 2 is not one of the 2 classes; expected 0 to 1"):
+    with pytest.raises(InputError, match=r"scene\d.png: label 2 is not one of the 2 classes; expected 0 to 1"):
         run(task, write_folder(tmp_path / "data"), tmp_path / "run", steps=2)
 
 
@@ -111,7 +111,7 @@ def test_labels_of_no_class_are_found_before_the_first_step(tmp_path: Path) -> N
     Image.fromarray(np.full((48, 64), 7, np.uint8)).save(labels)
     folder, good = LabelledFolder(root / "images", root / "labels", void=11), write_folder(tmp_path / "good")
     task = SegmentationTask(TinySegmenter(3), 3)
-    with pytest.raises(InputError, match="label map scene2: label 7"):
+    with pytest.raises(InputError, match="scene2.png: label 7"):
         train(task, [LabelledFolder(good / "images", good / "labels", 11)], {"fake": folder}, tmp_path / "run")
     assert task.global_step == 0
 

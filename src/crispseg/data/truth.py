@@ -90,8 +90,8 @@ class TrueLabels:
         class_ = self.numbering.class_of(label)
         if class_ is None:
             raise InputError(
-                f"label map {path}: label {label} is not in the table {self.numbering.name}; add a line "
-                f"`{label} CLASS` or `{label} void` to it, or `* void` for all that it does not name"
+                f"label map {path}: label {label} is not in {self.numbering.name}; expected one that it names: "
+                f"a line `{label} CLASS`, `{label} void` or `* void` adds to a table"
             )
         if self.classes is None:
             if label == _WHITE and label == known[-1] and self.numbering.table is None:
