@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
@@ -103,6 +104,13 @@ def add_data_options(parser: CommandParser) -> None:
         metavar=f"{ZERO_BASED}|{ONE_BASED}|FILE",
         help="the same of predictions that are label maps; to be said where --numbering is",
     )
+    parser.add_argument(
+        "--void-band",
+        type=int,
+        metavar="PIXELS",
+        help="how wide a band of void between two labels may be to stand for a boundary, as on PASCAL VOC's outlines; 0 "
+        "for none (default: looked for in the label maps)",
+    )
     parser.add_argument("--classes", type=int, help="number of classes (default: the number of score channels)")
     add_scores_option(parser)
 
@@ -118,8 +126,15 @@ def read_data(options: argparse.Namespace) -> LabelledPredictions:
         scores=options.scores,
         numbering=options.numbering,
         prediction_numbering=options.prediction_numbering,
+        void_band=options.void_band,
         boundaries=options.boundaries,
     )
+
+
+def print_remarks(remarks: Iterable[str]) -> None:
+    """What looks as if labels were misread, on standard error, where a pipe does not take it away."""
+    for remark in remarks:
+        print(f"note: {remark}", file=sys.stderr)
 
 
 class _RateColumn(ProgressColumn):

@@ -4,6 +4,8 @@ from copy import copy
 from pathlib import Path
 from typing import Self
 
+from torch import Tensor
+
 from crispseg.data.files import IMAGE_SUFFIXES, by_stem, list_files, match_files
 from crispseg.data.image import read_image
 from crispseg.data.labels import LABEL_SUFFIXES
@@ -56,8 +58,12 @@ class LabelledFolder:
     def __len__(self) -> int:
         return len(self.images)
 
+    def read_labels(self, index: int) -> Tensor:
+        """Read a label map alone, (H, W) int64 classes."""
+        return self.truth.read(self.labels[index])
+
     def read(self, index: int, choice: int = 0) -> Sample:
         """Read one image with its label map; there is only one, whatever the `choice`."""
         del choice
         path, label_path = self.images[index], self.labels[index]
-        return pair(read_image(path), self.truth.read(label_path), image_path=path, label_path=label_path)
+        return pair(read_image(path), self.read_labels(index), image_path=path, label_path=label_path)

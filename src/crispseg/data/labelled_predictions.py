@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from crispseg.checks import check_natural
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.files import match_files, pair_files
 from crispseg.data.folder import LabelledFolder
@@ -32,6 +33,8 @@ class LabelledPredictions:
         scores: What floating-point scores in the files are.
         numbering: What true labels stand for: "0-based", "1-based" or a table, as `LabelledFolder` takes it.
         prediction_numbering: The same of predictions that are label maps; to be said where `numbering` is.
+        void_band: How wide, in pixels, a band of void between two labels may be to stand for a boundary: 5 for PASCAL
+            VOC, 0 for none. None has it looked for in some of the label maps.
         boundaries: Folder of boundary maps, or the boundary map of the one image; None where there are none.
 
     Raises:
@@ -50,6 +53,7 @@ class LabelledPredictions:
         scores: ScoreKind,
         numbering: str | Path | None = None,
         prediction_numbering: str | Path | None = None,
+        void_band: int | None = None,
         boundaries: Path | None = None,
     ) -> None:
         self.folder = LabelledFolder(images, labels, void, numbering=numbering)
@@ -58,6 +62,9 @@ class LabelledPredictions:
         if boundaries is not None:
             self.boundaries = pair_files(self.folder.images, boundaries, BOUNDARY_SUFFIXES, "boundary map")
         self.scores = scores
+        if void_band is not None:
+            check_natural("void_band", void_band)
+        self.void_band = void_band
         self.classes = classes if classes is not None else self._count_classes()
         if not 1 <= self.classes <= _MOST_CLASSES:
             raise InputError(f"{self.classes} classes; expected 1 to {_MOST_CLASSES}")
