@@ -9,6 +9,7 @@ from PIL import Image
 
 from crispseg import InputError
 from crispseg.data import (
+    IGNORE_INDEX,
     BSDS500,
     CAMVID_CLASSES,
     CITYSCAPES_CLASSES,
@@ -28,7 +29,7 @@ def test_camvid_reads_the_folders_of_its_split(tmp_path: Path) -> None:
     assert (len(data), data.classes, len(data.names), len(data.palette)) == (2, 11, 11, 33)
     drawn = read_labels(tmp_path / "valannot" / "scene1.png").labels
     labels = data.read(1).labels
-    assert (labels[:2] == 255).all()
+    assert (labels[:2] == IGNORE_INDEX).all()
     assert torch.equal(labels[2:], drawn[2:])
 
 
@@ -40,7 +41,7 @@ def test_camvid_refuses_what_is_no_split_and_no_class(tmp_path: Path) -> None:
         CamVid(root, "val")
     Image.fromarray(np.full((48, 64), 12, dtype=np.uint8)).save(root / "trainannot" / "scene0.png")
     with pytest.raises(
-        InputError, match=r"scene0.png: label 12 is not one of the 11 classes; expected 0 to 10, and 255"
+        InputError, match=r"scene0.png: label 12 is not one of the 11 classes; expected 0 to 10, and 11 for void"
     ):
         CamVid(root).read(0)
 
@@ -54,8 +55,8 @@ def test_bsds500_boundaries_are_those_that_most_annotators_marked(tmp_path: Path
     data = BSDS500Boundaries(write_bsds500(tmp_path))
     labels = drawn_bsds500(2)[1]
     votes = outline(labels) + outline(labels > 0)
-    expected = np.select([votes == 2, votes == 1], [1, 255], 0)
-    assert {0, 1, 255} == set(np.unique(expected).tolist())
+    expected = np.select([votes == 2, votes == 1], [1, IGNORE_INDEX], 0)
+    assert {0, 1, IGNORE_INDEX} == set(np.unique(expected).tolist())
     sample = data.read(1, choice=7)
     assert torch.equal(sample.labels, torch.from_numpy(expected))
     assert (sample.name, sample.image.shape, data.classes) == ("101", (3, 48, 64), 2)
@@ -64,18 +65,18 @@ def test_bsds500_boundaries_are_those_that_most_annotators_marked(tmp_path: Path
 def test_disputed_boundaries_can_be_negative(tmp_path: Path) -> None:
     root = write_bsds500(tmp_path)
     ignored, negative = BSDS500Boundaries(root).read(0), BSDS500Boundaries(root, disputed="negative").read(0)
-    assert torch.equal(negative.labels, ignored.labels.masked_fill(ignored.labels == 255, 0))
+    assert torch.equal(negative.labels, ignored.labels.masked_fill(ignored.labels == IGNORE_INDEX, 0))
     with pytest.raises(InputError, match="disputed is 'both'; expected one of 'ignored', 'negative'"):
         BSDS500Boundaries(root, disputed="both")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("votes", "expected"), [(0, 0), (1, 255), (2, 255), (3, 1), (5, 1)])
+@pytest.mark.parametrize(("votes", "expected"), [(0, 0), (1, IGNORE_INDEX), (2, IGNORE_INDEX), (3, 1), (5, 1)])
 def test_two_of_five_are_disputed_and_three_are_a_boundary(votes: int, expected: int) -> None:
     assert consensus(torch.arange(5)[:, None, None] < votes).item() == expected
 
 
 def test_half_of_an_even_number_is_disputed() -> None:
-    assert consensus(torch.arange(4)[:, None, None] < 2).item() == 255
+    assert consensus(torch.arange(4)[:, None, None] < 2).item() == IGNORE_INDEX
 
 
 def test_read_boundaries_gives_every_annotator(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from crispseg import InputError
-from crispseg.data import Cityscapes
+from crispseg.data import IGNORE_INDEX, Cityscapes
 from tests.fakes import draw_scene, write_cityscapes
 
 
@@ -19,7 +19,7 @@ def test_cityscapes_numbers_the_nineteen_classes(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)  # as `write_cityscapes` draws
     drawn = [draw_scene(rng)[1] for _ in range(2)][1]
     expected = np.array([data.names.index(name) for name in ("road", "sky", "car")])[drawn]
-    expected[:2] = 255
+    expected[:2] = IGNORE_INDEX
     assert np.array_equal(sample.labels, expected)
 
 
@@ -29,14 +29,14 @@ def test_cityscapes_knows_every_released_id(tmp_path: Path) -> None:
     ids = np.full((48, 64), 255, dtype=np.uint8)
     ids[0, :34] = np.arange(34)
     Image.fromarray(ids).save(path)
-    void = 255
+    void = IGNORE_INDEX
     assert Cityscapes(root).read(0).labels[0, :35].tolist() == [
         *[void] * 7, 0, 1, void, void, 2, 3, 4, void, void, void, 5, void, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
         void, void, 16, 17, 18, void,
     ]  # fmt: skip
     ids[0, 0] = 34
     Image.fromarray(ids).save(path)
-    with pytest.raises(InputError, match="label 34 is not one of the 34 classes"):
+    with pytest.raises(InputError, match="label 34 is not in Cityscapes' ids"):
         Cityscapes(root).read(0)
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from crispseg import InputError
-from crispseg.data import COCO
+from crispseg.data import COCO, IGNORE_INDEX
 from tests.fakes import HEIGHT, WIDTH, write_coco
 
 PERSON, CAT, COUCH, CLOCK = 1, 17, 63, 85
@@ -35,7 +35,7 @@ def test_coco_draws_the_objects_of_vocs_classes(tmp_path: Path) -> None:
     data = COCO(write_coco(tmp_path, SCENES), "val2017")
     assert [path.stem for path in data.images] == ["000000000001", "000000000003"]
     sofa, person = data.names.index("sofa"), data.names.index("person")
-    overlaps = [(255, rectangle) for label, rectangle in SCENES[0] if label in (CAT, -PERSON)]
+    overlaps = [(IGNORE_INDEX, rectangle) for label, rectangle in SCENES[0] if label in (CAT, -PERSON)]
     assert np.array_equal(data.read(0).labels, painted((sofa, SCENES[0][0][1]), *overlaps))
     assert np.array_equal(data.read(1).labels, painted(*((person, rectangle) for _, rectangle in SCENES[2])))
 
@@ -48,11 +48,11 @@ def test_coco_keeps_images_without_objects_if_asked(tmp_path: Path) -> None:
 
 def test_coco_tells_instances_apart(tmp_path: Path) -> None:
     data = COCO(write_coco(tmp_path, SCENES), "val2017", labels="instances")
-    labels = painted((1, (5, 5, 20, 20)), (2, (10, 10, 30, 30)), (255, (10, 10, 20, 20)))
+    labels = painted((1, (5, 5, 20, 20)), (2, (10, 10, 30, 30)), (IGNORE_INDEX, (10, 10, 20, 20)))
     assert np.array_equal(data.read(1).labels, labels)
     rows = [(CAT, (row, column, row + 2, column + 2)) for row in range(0, 48, 2) for column in range(0, 64, 2)]
     many = COCO(write_coco(tmp_path, [rows]), "val2017", labels="instances").read(0).labels
-    assert sorted(many.unique().tolist()) == [*range(1, 255), *range(256, len(rows) + 2)]
+    assert sorted(many.unique().tolist()) == [*range(1, len(rows) + 1)]
 
 
 def test_all_twenty_classes_are_found_in_cocos_categories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crispseg import InputError
-from crispseg.data import LabelledFolder, Sample
+from crispseg.data import IGNORE_INDEX, LabelledFolder, Sample
 from crispseg.data.crops import MEAN_COLOUR, Crop, CropDataset, CropOptions, upright_rectangle
 from tests.fakes import write_folder
 
@@ -29,8 +29,8 @@ def test_a_crop_beyond_the_image_is_padded_below_and_to_the_right() -> None:
     sample = ramp(6, 8)
     image, labels = plain_crop(10, left=1).apply(sample, 10)
     assert torch.equal(labels[:6, :7], sample.labels[:, 1:])
-    assert (labels[6:] == 255).all()
-    assert (labels[:, 7:] == 255).all()
+    assert (labels[6:] == IGNORE_INDEX).all()
+    assert (labels[:, 7:] == IGNORE_INDEX).all()
     torch.testing.assert_close(image[:, :6, :7] * 255, sample.image[:, :, 1:].float(), atol=1e-3, rtol=0)
     torch.testing.assert_close(image[:, 9, 9] * 255, torch.tensor(MEAN_COLOUR).float(), atol=1e-3, rtol=0)
 
@@ -101,7 +101,7 @@ def test_turned_crops_use_every_angle_and_labels_of_the_image_only(tmp_path: Pat
         Crop.draw(np.random.default_rng(i), 48, 64, CropOptions(16, (1.0, 1.0), rotations=16)).angle for i in range(200)
     )
     assert set(draws) == {22.5 * step for step in range(16)}
-    assert all(set(data[index][1].unique().tolist()) <= {0, 1, 2, 255} for index in range(8))
+    assert all(set(data[index][1].unique().tolist()) <= {0, 1, 2, IGNORE_INDEX} for index in range(8))
 
 
 def test_without_jitter_colours_stay(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from crispseg import InputError
-from crispseg.data import BSDS500, LabelledFolder, LabelledImages, Sample
+from crispseg.data import BSDS500, IGNORE_INDEX, LabelledFolder, LabelledImages, Sample
 from crispseg.data.crops import ConsecutiveBatches, Crop, CropDataset, CropOptions
 from crispseg.data.files import by_stem, expand_images, match_files
 from tests.fakes import write_bsds500, write_folder
@@ -21,8 +21,8 @@ def test_a_folder_pairs_images_and_labels_and_maps_void(tmp_path: Path) -> None:
     sample = folder.read(1)
     assert sample.name == "scene1"
     assert sample.image.shape == (3, 48, 64)
-    assert sorted(sample.labels.unique().tolist()) == [0, 1, 2, 255]
-    assert (sample.labels[:2] == 255).all()
+    assert sorted(sample.labels.unique().tolist()) == [-1, 0, 1, 2]
+    assert (sample.labels[:2] == IGNORE_INDEX).all()
 
 
 def test_bsds500_gives_every_annotator(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from matplotlib.text import Text
 
 from crispseg import Window
 from crispseg.cues import RGBCue
-from crispseg.data import LabelledFolder, write_labels
+from crispseg.data import IGNORE_INDEX, LabelledFolder, write_labels
 from crispseg.errors import InputError
 from crispseg.figures import (
     SurfaceRow,
@@ -52,7 +52,7 @@ def test_pairs_are_counted_as_one_by_one(tmp_path: Path) -> None:
         for column in range(64):
             for down, right in ((0, 2), (2, -2), (2, 0), (2, 2)):
                 other = (row + down, column + right)
-                if not (other[0] < 48 and 0 <= other[1] < 64) or 255 in (labels[row, column], labels[other]):
+                if not (other[0] < 48 and 0 <= other[1] < 64) or IGNORE_INDEX in (labels[row, column], labels[other]):
                     continue
                 distance = float((pixels[row, column] - pixels[other]).abs().sum())
                 expected[int(labels[row, column] != labels[other]), min(int(distance * 20), 9)] += 1

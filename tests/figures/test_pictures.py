@@ -9,7 +9,7 @@ from torch import nn
 
 from crispseg import Window
 from crispseg.cues import LearnedCue, RGBCue
-from crispseg.data import LabelledPredictions
+from crispseg.data import IGNORE_INDEX, LabelledPredictions
 from crispseg.errors import InputError
 from crispseg.figures import compare_images, compute_masks, draw_boundary, draw_comparison, draw_embedding
 from crispseg.figures.comparison import paint
@@ -171,6 +171,6 @@ def test_a_crf_follows_the_baseline_and_ours(data: LabelledPredictions) -> None:
 
 
 def test_labels_are_painted_in_their_colours() -> None:
-    labels = torch.tensor([[2, 255], [0, 1]])
+    labels = torch.tensor([[2, IGNORE_INDEX], [0, 1]])
     painted = paint(labels, torch.arange(9).reshape(3, 3))
     assert painted.permute(1, 2, 0).tolist() == [[[6, 7, 8], [225] * 3], [[0, 1, 2], [3, 4, 5]]]

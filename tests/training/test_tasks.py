@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from crispseg import InputError, Window
-from crispseg.data import CamVid, LabelledFolder
+from crispseg.data import IGNORE_INDEX, CamVid, LabelledFolder
 from crispseg.data.crops import CropOptions
 from crispseg.models import HED, CrispNet, DeepLabLargeFOV, EmbeddingNet
 from crispseg.nn import Affinity, BoundaryLoss, EmbeddingLoss, LocalFilter
@@ -50,18 +50,18 @@ def run(task: Task, root: Path, output: Path, *, steps: int) -> None:
 def test_the_loss_of_scores_is_at_their_resolution_or_at_that_of_the_labels() -> None:
     network = TinySegmenter(3, dropout=0.0)
     scores, ignored = network(IMAGE), LABELS.clone()
-    ignored[:, :5] = 255
+    ignored[:, :5] = IGNORE_INDEX
     found = SegmentationTask(network, 3).loss_of((IMAGE, ignored))["segmentation"]
     small = ignored[:, 2::4, 2::4]  # the middle of four is the second half's first
-    torch.testing.assert_close(found, F.cross_entropy(scores, small, ignore_index=255))
+    torch.testing.assert_close(found, F.cross_entropy(scores, small, ignore_index=IGNORE_INDEX))
     found = SegmentationTask(network, 3, loss_at="labels").loss_of((IMAGE, ignored))["segmentation"]
     upsampled = F.interpolate(scores, (16, 24), mode="bilinear")
-    torch.testing.assert_close(found, F.cross_entropy(upsampled, ignored, ignore_index=255))
+    torch.testing.assert_close(found, F.cross_entropy(upsampled, ignored, ignore_index=IGNORE_INDEX))
 
 
 def test_a_crop_without_labels_is_no_loss_and_no_nan() -> None:
     network = TinySegmenter(3)
-    loss = SegmentationTask(network, 3).loss_of((IMAGE, torch.full_like(LABELS, 255)))["segmentation"]
+    loss = SegmentationTask(network, 3).loss_of((IMAGE, torch.full_like(LABELS, IGNORE_INDEX)))["segmentation"]
     loss.backward()
     assert loss == 0
     assert all(p.grad is not None and p.grad.abs().max() == 0 for p in network.parameters())
@@ -93,7 +93,7 @@ def test_a_segmentation_network_learns_and_is_measured(tmp_path: Path) -> None:
         scores = network.eval()(sample.image[None] / 255)
         labels = F.interpolate(scores, sample.labels.shape, mode="bilinear").argmax(1)[0]
         for c in range(3):
-            true, found = sample.labels == c, (labels == c) & (sample.labels != 255)
+            true, found = sample.labels == c, (labels == c) & (sample.labels != IGNORE_INDEX)
             intersection[c] += (true & found).sum()
             union[c] += (true | found).sum()
     assert measured["fake/miou"] == pytest.approx(float((intersection / union).mean()), abs=1e-6)
@@ -101,7 +101,7 @@ def test_a_segmentation_network_learns_and_is_measured(tmp_path: Path) -> None:
 
 def test_labels_of_no_class_are_named_with_their_file(tmp_path: Path) -> None:
     task = SegmentationTask(TinySegmenter(2), 2)
-    with pytest.raises(InputError, match=r"label map scene\d: label 2 is not one of the 2 classes; expected 0 to 1"):
+    with pytest.raises(InputError, match=r"scene\d.png: label 2 is not one of the 2 classes; expected 0 to 1"):
         run(task, write_folder(tmp_path / "data"), tmp_path / "run", steps=2)
 
 
@@ -111,7 +111,7 @@ def test_labels_of_no_class_are_found_before_the_first_step(tmp_path: Path) -> N
     Image.fromarray(np.full((48, 64), 7, np.uint8)).save(labels)
     folder, good = LabelledFolder(root / "images", root / "labels", void=11), write_folder(tmp_path / "good")
     task = SegmentationTask(TinySegmenter(3), 3)
-    with pytest.raises(InputError, match="label map scene2: label 7"):
+    with pytest.raises(InputError, match="scene2.png: label 7"):
         train(task, [LabelledFolder(good / "images", good / "labels", 11)], {"fake": folder}, tmp_path / "run")
     assert task.global_step == 0
 
@@ -164,7 +164,7 @@ def test_a_loss_that_ignores_another_label_is_refused() -> None:
         lambda: EmbeddingTask(EmbeddingNet(dim=4), loss),
         lambda: EndToEndTask(crisp_net(), 3, embedding_loss=loss),
     ):
-        with pytest.raises(InputError, match="the loss ignores label 0; expected 255"):
+        with pytest.raises(InputError, match="the loss ignores label 0; leave its ignore_index out"):
             make()
 
 
@@ -197,7 +197,7 @@ def test_a_boundary_detector_is_measured_by_its_best_threshold() -> None:
         def forward(self, image: Tensor) -> Tensor:
             return image[:, :1]
 
-    truth = torch.tensor([[[1, 1, 0, 0, 255]]])
+    truth = torch.tensor([[[1, 1, 0, 0, IGNORE_INDEX]]])
     task = BoundaryTask(HED(), BoundaryLoss())
     task.network = Says()  # type: ignore[assignment]
     task.val_names = ["fake"]

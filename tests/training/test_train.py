@@ -9,7 +9,7 @@ import yaml
 
 from crispseg import InputError, Window
 from crispseg.cli.main import main
-from crispseg.data import LabelledFolder, LabelledImages, Sample
+from crispseg.data import IGNORE_INDEX, LabelledFolder, LabelledImages, Sample
 from crispseg.data.crops import CropOptions
 from crispseg.inference import Sharpener
 from crispseg.models import EmbeddingNet
@@ -68,7 +68,7 @@ def test_a_run_leaves_weights_that_a_sharpener_loads(tmp_path: Path) -> None:
 def test_learning_lowers_the_loss(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "data")
     sample = LabelledFolder(root / "images", root / "labels", void=11).read(0)
-    loss = EmbeddingLoss(Window(3), balance="parity")
+    loss = EmbeddingLoss(Window(3), balance="parity", ignore_index=IGNORE_INDEX)
 
     def loss_of(network: EmbeddingNet) -> float:
         return float(loss(network.eval()(sample.image[None] / 255), sample.labels[None]).detach())

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,7 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 from crispseg.data import LabelledPredictions
-from crispseg.data.sample import IGNORE_INDEX
+from crispseg.data.numbering import ONE_BASED, ZERO_BASED
 from crispseg.errors import InputError
 
 
@@ -93,7 +94,14 @@ def add_labelled_options(parser: CommandParser) -> None:
         "--labels", type=Path, required=True, metavar="FOLDER", help="true label maps: indexed or greyscale PNG"
     )
     parser.add_argument(
-        "--void", type=int, default=IGNORE_INDEX, help="true label of pixels without a class (default: %(default)s)"
+        "--void", type=int, nargs="+", metavar="LABEL", help="true labels of pixels without a class (default: none)"
+    )
+    parser.add_argument(
+        "--numbering",
+        metavar=f"{ZERO_BASED}|{ONE_BASED}|FILE",
+        help=f"what true labels stand for: the numbers of the classes (the default), {ONE_BASED} where classes start at "
+        "1 and 0 is void, or a table with a line `LABEL CLASS [NAME]` for each, CLASS being `void` and LABEL `*` (all "
+        "others) where need be",
     )
 
 
@@ -102,6 +110,18 @@ def add_data_options(parser: CommandParser) -> None:
     add_labelled_options(parser)
     parser.add_argument(
         "--predictions", type=Path, required=True, metavar="FOLDER", help="label maps or scores, one for each image"
+    )
+    parser.add_argument(
+        "--prediction-numbering",
+        metavar=f"{ZERO_BASED}|{ONE_BASED}|FILE",
+        help="the same of predictions that are label maps; to be said where --numbering is",
+    )
+    parser.add_argument(
+        "--void-band",
+        type=int,
+        metavar="PIXELS",
+        help="how wide a band of void between two labels may be to stand for a boundary, as on PASCAL VOC's outlines; 0 "
+        "for none (default: looked for in the label maps)",
     )
     parser.add_argument("--classes", type=int, help="number of classes (default: the number of score channels)")
     add_scores_option(parser)
@@ -116,8 +136,17 @@ def read_data(options: argparse.Namespace) -> LabelledPredictions:
         void=options.void,
         classes=options.classes,
         scores=options.scores,
+        numbering=options.numbering,
+        prediction_numbering=options.prediction_numbering,
+        void_band=options.void_band,
         boundaries=options.boundaries,
     )
+
+
+def print_remarks(remarks: Iterable[str]) -> None:
+    """What looks as if labels were misread, on standard error, where a pipe does not take it away."""
+    for remark in remarks:
+        print(f"note: {remark}", file=sys.stderr)
 
 
 class _RateColumn(ProgressColumn):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from crispseg.cli.arguments import CommandParser, add_data_options, progress_bar, read_data
+from crispseg.cli.arguments import CommandParser, add_data_options, print_remarks, progress_bar, read_data
 from crispseg.cli.stages import add_stage_options, build_stages, describe_stages
 from crispseg.evaluation.report import TRIMAP
 from crispseg.resident import keep_freed
@@ -18,7 +18,8 @@ Measure what sharpening gains on labelled images.
 Prints the IoU of every class before and after: over all pixels, and in the trimap, the pixels within 4 pixels of a true
 boundary. Then mean IoU, pixel accuracy, trimaps of 1 to 16 pixels, Boundary IoU and boundary F, each with the points
 gained and their 95 % interval, from a bootstrap over images. All are counted over the whole data set; void pixels are
-left out."""
+left out. Where a band of void lies on the outlines, as in PASCAL VOC, the band is the boundary: distances are counted from
+it, and the heading says so."""
 
 _EXAMPLES = """\
   crispseg evaluate --images val --labels val_labels --predictions scores --json result.json
@@ -55,5 +56,7 @@ def main(arguments: Sequence[str]) -> None:
     miou, trimap = (comparison.gains[name].value for name in ("miou", TRIMAP))
     milliseconds = comparison.milliseconds / comparison.images
     print(f"mIoU {miou:+.2f}, trimap {trimap:+.2f}, {milliseconds:.0f} ms per image")
-    losing = ", ".join(f"{label} ({gain:+.2f})" for label, gain in comparison.losing_classes.items())
+    names = comparison.class_names
+    losing = ", ".join(f"{names.get(label, label)} ({gain:+.2f})" for label, gain in comparison.losing_classes.items())
     print(f"classes that lose IoU: {losing or 'none'}")
+    print_remarks(comparison.remarks)

@@ -191,7 +191,7 @@ def reliability(options: Namespace) -> Figure:
     cue = _moved(build_cue(options), options)
     if cue is None:
         raise InputError("--cue none has no distances to draw; choose a cue")
-    data = LabelledFolder(options.images, options.labels, options.void)
+    data = LabelledFolder(options.images, options.labels, options.void, numbering=options.numbering)
     boundaries = None
     if options.boundaries is not None:
         boundaries = pair_files(data.images, options.boundaries, BOUNDARY_SUFFIXES, "boundary map")

@@ -12,6 +12,7 @@ from crispseg.cli.arguments import (
     add_data_options,
     add_device_option,
     choose_device,
+    print_remarks,
     progress_bar,
     read_data,
 )
@@ -19,6 +20,7 @@ from crispseg.comparison import ROWS, measure_table
 from crispseg.comparison.report import as_json, as_latex, as_markdown, lines_of
 from crispseg.comparison.rows import Choices
 from crispseg.comparison.surface import surface
+from crispseg.evaluation import remarks_on
 from crispseg.resident import keep_freed
 from crispseg.writing import write_text
 
@@ -101,6 +103,7 @@ def main(arguments: Sequence[str]) -> None:
     write_text(options.output / "table.tex", as_latex(lines))
     write_text(options.output / "table.json", as_json(table, lines))
     Console().print(Markdown(text))
+    print_remarks(remarks_on(lines[0].result.accuracy))
     if options.surface:
         with progress_bar() as progress:
             points = surface(data, choices, tune_every=options.tune_every, progress=progress)

@@ -7,10 +7,18 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from crispseg.cli.arguments import CommandParser, add_data_options, choose_device, progress_bar, read_data
+from crispseg.cli.arguments import (
+    CommandParser,
+    add_data_options,
+    choose_device,
+    print_remarks,
+    progress_bar,
+    read_data,
+)
 from crispseg.cli.stages import add_cue_options, build_cue, require_crf
 from crispseg.cues import CUES, Cue
 from crispseg.errors import InputError
+from crispseg.evaluation import remarks_on
 from crispseg.inference import DenseCRF, Sharpener
 from crispseg.pretrained import DEFAULT_WINDOW
 from crispseg.resident import keep_freed
@@ -37,6 +45,9 @@ _EXAMPLES = """\
 _HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
 _SHOWN = 10
 
+_Report = tuple[list[Table], str, list[str]]
+"""What is printed: tables, the verdict, and remarks on the labels."""
+
 
 def build_parser() -> CommandParser:
     """What the command understands."""
@@ -61,10 +72,11 @@ def main(arguments: Sequence[str]) -> None:
     keep_freed()
     cue = build_cue(options)
     with progress_bar() as progress:
-        tables, verdict = _tune_crf(options, cue, progress) if options.crf else _tune(options, cue, progress)
+        tables, verdict, remarks = _tune_crf(options, cue, progress) if options.crf else _tune(options, cue, progress)
     for table in tables:
         Console().print(table)
     print(verdict)
+    print_remarks(remarks)
 
 
 def _add_grid_options(parser: CommandParser) -> None:
@@ -98,7 +110,7 @@ def _add_crf_options(parser: CommandParser) -> None:
     group.add_argument("--rounds", type=int, help="finer rounds around the best, with half the step each (default: 2)")
 
 
-def _tune(options: Namespace, cue: Cue | None, progress: Progress) -> tuple[list[Table], str]:
+def _tune(options: Namespace, cue: Cue | None, progress: Progress) -> _Report:
     if cue is None:
         raise InputError("--cue none has nothing to tune; add --crf")
     _refuse_crf_options(options)
@@ -114,7 +126,8 @@ def _tune(options: Namespace, cue: Cue | None, progress: Progress) -> tuple[list
         progress=progress,
     )
     windows = dict.fromkeys(setting.window for setting in result.after)
-    return [_surface(result, window) for window in windows], _verdict(result, _options) + _edges(result)
+    tables = [_surface(result, window) for window in windows]
+    return tables, _verdict(result, _options) + _edges(result), remarks_on(result.before)
 
 
 def _edges(result: Tuning[Setting]) -> str:
@@ -143,7 +156,7 @@ def _refuse_crf_options(options: Namespace) -> None:
             raise InputError(f"--{name.replace('_', '-')} is for the CRF; add --crf")
 
 
-def _tune_crf(options: Namespace, cue: Cue | None, progress: Progress) -> tuple[list[Table], str]:
+def _tune_crf(options: Namespace, cue: Cue | None, progress: Progress) -> _Report:
     require_crf()
     grid = {name: getattr(options, name) for name in vars(CRFGrid())}
     result = tune_crf(
@@ -155,7 +168,7 @@ def _tune_crf(options: Namespace, cue: Cue | None, progress: Progress) -> tuple[
         every=options.every,
         progress=progress,
     )
-    return [_ranking(result)], _verdict(result, lambda best: f"--crf {best}")
+    return [_ranking(result)], _verdict(result, lambda best: f"--crf {best}"), remarks_on(result.before)
 
 
 def _fixed_sharpener(options: Namespace, cue: Cue | None) -> Sharpener | None:

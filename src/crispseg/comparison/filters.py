@@ -7,6 +7,7 @@ from torch import Tensor
 
 from crispseg.comparison.method import CPU, Example, Method, Setting
 from crispseg.cues import ContourCue, Cue, LearnedCue
+from crispseg.data import IGNORE_INDEX
 from crispseg.inference.one_image import features_of
 from crispseg.inference.sharpener import Sharpener
 from crispseg.tuning.tune import Setting as FilterSetting
@@ -55,6 +56,10 @@ class Filtering(Method):
         return None
 
 
+_FAR = 65536
+"""A label that is far from every class, for void."""
+
+
 class Oracle(Filtering):
     """The filter with true labels for an embedding: what a perfect cue would give."""
 
@@ -62,7 +67,8 @@ class Oracle(Filtering):
         super().__init__(LearnedCue(torch.nn.Identity()), values, start, device)
 
     def _features(self, example: Example) -> Tensor | None:
-        return example.truth[None, None].to(self.device).float()
+        truth = example.truth.masked_fill(example.truth == IGNORE_INDEX, _FAR)
+        return truth[None, None].to(self.device).float()
 
 
 def _point(setting: Setting) -> FilterSetting:

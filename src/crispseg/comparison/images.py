@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from crispseg.comparison.method import Example
 from crispseg.data import LabelledPredictions
 from crispseg.errors import InputError, naming
-from crispseg.evaluation import Truth
+from crispseg.evaluation import Truth, void_band_of
 from crispseg.inference.one_image import fitted_boundary
 
 
@@ -24,6 +24,7 @@ class Images:
         if tune_every < 2 or len(data) < 2:
             raise InputError(f"every {tune_every}. of {len(data)} images to tune on leaves none to report")
         self.data = data
+        self.void_band = void_band_of(data)
         self.tuning = range(0, len(data), tune_every)
         self.reported = [index for index in range(len(data)) if index % tune_every]
 
@@ -34,5 +35,5 @@ class Images:
         with naming(self.data.files[index]):
             return (
                 Example(sample.image, prediction, boundary, sample.labels),
-                Truth(sample.labels, self.data.classes, metrics),
+                Truth(sample.labels, self.data.classes, metrics, void_band=self.void_band),
             )

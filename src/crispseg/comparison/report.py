@@ -1,6 +1,7 @@
 """The table as JSON, Markdown and LaTeX."""
 
 import json
+import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,8 +12,8 @@ import torch
 from crispseg.comparison.costs import Cost
 from crispseg.comparison.result import Result
 from crispseg.comparison.table import Table
-from crispseg.evaluation import Gain, gain
-from crispseg.evaluation.report import number
+from crispseg.evaluation import Gain, gain, remarks_on
+from crispseg.evaluation.report import described_band, number
 from crispseg.versions import installed_versions
 
 COLUMNS = {"miou": "mIoU", "trimap_4": "trimap", "boundary_iou": "Boundary IoU", "boundary_f": "boundary F"}
@@ -49,6 +50,7 @@ def as_json(table: Table, lines: Sequence[Line]) -> str:
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
         "versions": installed_versions(_PACKAGES),
         "rows": [_row(line) for line in lines],
+        "remarks": remarks_on(lines[0].result.accuracy),
         "left_out": dict(table.left_out),
     }
     return json.dumps(content, indent=2) + "\n"
@@ -60,7 +62,7 @@ def as_markdown(table: Table, lines: Sequence[Line]) -> str:
     tuned, device = table.context["count"] - images, table.context["device"]
     header = ["", *(f"{title} | gain" for title in COLUMNS.values()), "ms", "peak MB"]
     parts = [
-        f"{images} images; parameters were searched on {tuned} others, for the mean of mIoU and trimap mIoU (4 px). "
+        f"{images} images{described_band(table.context['void_band'])}; parameters were searched on {tuned} others, for the mean of mIoU and trimap mIoU (4 px). "
         "Gains in points over the baseline, with 95 % intervals from a bootstrap over images. Milliseconds: median "
         f"over a few images on which all took turns, on {device} with {torch.get_num_threads()} threads. "
         "MB: above what was there before. "
@@ -74,6 +76,7 @@ def as_markdown(table: Table, lines: Sequence[Line]) -> str:
         "|---|---|---|",
         *(f"| {line.result.name} | {_setting(line)} | {', '.join(line.result.edges)} |" for line in lines),
         *("", *(f"Left out: {name}: {why}." for name, why in table.left_out.items())),
+        *(f"Note: {remark}." for remark in remarks_on(lines[0].result.accuracy)),
     ]
     return "\n".join(parts) + "\n"
 
@@ -90,8 +93,8 @@ def as_latex(lines: Sequence[Line]) -> str:
         for name in COLUMNS:
             value = line.result.accuracy.value(name)
             bold = line in competing and round(value, 2) == round(best[name], 2)
-            values.append(rf"\textbf{{{value:.2f}}}" if bold else f"{value:.2f}")
-            values.append("" if line is lines[0] else f"${line.gains[name].value:+.2f}$")
+            values.append(rf"\textbf{{{value:.2f}}}" if bold else _shown(value))
+            values.append("" if line is lines[0] else f"${_shown(line.gains[name].value, '+')}$")
         cells = [_escape(line.result.name), *values, f"{line.cost.milliseconds:.0f}", _memory(line)]
         body.append(" & ".join(cells) + r" \\")
     columns = "".join("rl" for _ in COLUMNS)
@@ -136,11 +139,14 @@ def _cells(line: Line) -> list[str]:
     cells = [line.result.name]
     for name in COLUMNS:
         gained = line.gains[name]
-        cells.append(f"{line.result.accuracy.value(name):.2f}")
-        cells.append(
-            "" if line.result.group == "baseline" else f"{gained.value:+.2f} ({gained.low:+.2f} to {gained.high:+.2f})"
-        )
+        cells.append(_shown(line.result.accuracy.value(name)))
+        interval = "" if math.isnan(gained.low) else f" ({gained.low:+.2f} to {gained.high:+.2f})"
+        cells.append("" if line.result.group == "baseline" else _shown(gained.value, "+") + interval)
     return [*cells, f"{line.cost.milliseconds:.0f}", _memory(line)]
+
+
+def _shown(value: float, sign: str = "") -> str:
+    return "-" if math.isnan(value) else f"{value:{sign}.2f}"
 
 
 def _memory(line: Line) -> str:

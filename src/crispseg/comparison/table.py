@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +20,7 @@ from crispseg.comparison.result import Result, read_result, write_result
 from crispseg.comparison.rows import NARROW, ROWS, Choices, Recipe, Row, row_named
 from crispseg.comparison.search import Found, search
 from crispseg.data import LabelledPredictions
+from crispseg.data.numbering import Numbering
 from crispseg.errors import InputError
 from crispseg.evaluation import METRICS
 from crispseg.pretrained import weights_path
@@ -78,7 +79,7 @@ def measure_table(
     for row in chosen:
         if not row.needs:  # refuses weights before any work
             row.build(choices, {})
-    context = _describe(data, choices, tune_every)
+    context = _describe(data, choices, tune_every, images.void_band)
     task = None if progress is None else progress.add_task("rows", total=len(chosen))
     measured: dict[str, tuple[Recipe, Result]] = {}
     with Counting(images, workers, progress) as counting:
@@ -133,7 +134,7 @@ def _installed(module: str) -> bool:
     return (not parent or _installed(parent)) and find_spec(module) is not None
 
 
-def _describe(data: LabelledPredictions, choices: Choices, tune_every: int) -> dict[str, Any]:
+def _describe(data: LabelledPredictions, choices: Choices, tune_every: int, void_band: int) -> dict[str, Any]:
     """What a table is made on."""
     boundary = data.boundaries[0]
     return {
@@ -143,19 +144,39 @@ def _describe(data: LabelledPredictions, choices: Choices, tune_every: int) -> d
         "boundaries": None if boundary is None else str(boundary.parent),
         "count": len(data),
         "classes": data.classes,
-        "void": data.folder.void,
+        "void": list(data.folder.truth.void),
+        "numbering": _described(data.folder.truth.numbering),
+        "prediction_numbering": _described(data.prediction_numbering),
+        "void_band": void_band,
         "scores": data.scores,
         "tune_every": tune_every,
         "weights": choices.weights,
-        "sha256 of weights": [_sha256(weights_path(name)) for name in (choices.weights, NARROW)],
+        "sha256 of weights": [_sha256([weights_path(name)]) for name in (choices.weights, NARROW)],
+        "sha256 of images": _sha256(data.folder.images),
+        "sha256 of labels": _sha256(data.folder.labels),
+        "sha256 of predictions": _sha256(data.files),
+        "sha256 of boundaries": _sha256([path for path in data.boundaries if path is not None]),
     }
 
 
-def _sha256(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"weights {path}: cannot be read ({error.strerror or error})") from error
+def _described(numbering: Numbering | None) -> str | dict[str, Any] | None:
+    """A numbering by all that it says: a table may have changed under its name."""
+    if numbering is None or numbering.table is None:
+        return None if numbering is None else numbering.name
+    return {"labels": {str(label): class_ for label, class_ in numbering.table.items()}, "others": numbering.others}
+
+
+def _sha256(paths: Iterable[Path]) -> str:
+    """Of the names and the bytes of files, in their order."""
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        digest.update(f"{path.stem} {content}\n".encode())
+    return digest.hexdigest()
 
 
 class _Measuring:
@@ -174,8 +195,8 @@ class _Measuring:
         for name in MEASURED:
             if math.isnan(self.before.value(name)):
                 raise InputError(
-                    f"{name} is not defined on the {self.before.images} images to tune on: their labels show no "
-                    "boundary; choose another --tune-every"
+                    f"{name} is not defined on the {self.before.images} images to tune on: their labels show "
+                    f"{self.before.undefined(name) or 'no boundary'}; choose another --tune-every"
                 )
 
     def measure(self, recipe: Recipe, method: Method) -> Result:

@@ -11,7 +11,7 @@ from crispseg.data.image import read_image
 from crispseg.data.labelled_predictions import LabelledPredictions
 from crispseg.data.labels import LabelMap, read_labels, write_labels
 from crispseg.data.prediction import Prediction, ScoreKind, read_prediction, write_scores
-from crispseg.data.sample import LabelledImages, Sample
+from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
 from crispseg.data.voc2012 import VOC2012
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "CAMVID_CLASSES",
     "CITYSCAPES_CLASSES",
     "COCO",
+    "IGNORE_INDEX",
     "VOC2012",
     "VOC_CLASSES",
     "BSDS500Boundaries",

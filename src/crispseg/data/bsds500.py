@@ -42,8 +42,6 @@ class BSDS500:
         path, regions_path = self.images[index], self.regions[index]
         annotators = _read_annotators(regions_path, "Segmentation")
         regions = annotators[choice % len(annotators)].long()
-        # Some images have more regions than there are numbers below the ignored one.
-        regions += regions >= IGNORE_INDEX
         return pair(read_image(path), regions, image_path=path, label_path=regions_path)
 
 
@@ -97,7 +95,7 @@ def consensus(boundaries: Tensor) -> Tensor:
 
     Example:
         >>> consensus(torch.tensor([[[1, 1, 0, 0]], [[1, 1, 1, 0]], [[1, 0, 0, 0]]]).bool())
-        tensor([[  1,   1, 255,   0]])
+        tensor([[ 1,  1, -1,  0]])
     """
     votes = boundaries.sum(0)
     labels = torch.full_like(votes, IGNORE_INDEX)

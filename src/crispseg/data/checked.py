@@ -1,20 +1,20 @@
 """Labels that a task cannot learn are found when they are read, and named."""
 
-from pathlib import Path
+import torch
 
-from crispseg.data.pairs import check_classes
-from crispseg.data.sample import LabelledImages, Sample
+from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
+from crispseg.errors import InputError
 
 
 class CheckedLabels:
-    """A data set whose labels must be 0 … classes - 1 or the ignored one.
+    """A data set whose labels are whole numbers of int64: 0 … classes - 1, or `IGNORE_INDEX`.
 
     Args:
         source: The data set.
-        classes: Number of classes.
+        classes: Number of classes; None takes any.
     """
 
-    def __init__(self, source: LabelledImages, classes: int) -> None:
+    def __init__(self, source: LabelledImages, classes: int | None) -> None:
         self.source = source
         self.classes = classes
 
@@ -26,7 +26,17 @@ class CheckedLabels:
 
         Raises:
             InputError: If a label is none of a class.
+            TypeError: If labels are not whole numbers.
         """
         sample = self.source.read(index, choice)
-        check_classes(sample.labels, self.classes, Path(sample.name))
-        return sample
+        if sample.labels.is_floating_point():
+            raise TypeError(f"labels of {sample.name} are {sample.labels.dtype}; expected whole numbers")
+        labels = sample.labels.to(torch.int64)
+        if self.classes is not None:
+            wrong = labels[(labels != IGNORE_INDEX) & ((labels < 0) | (labels >= self.classes))]
+            if wrong.numel():
+                raise InputError(
+                    f"label map {sample.name}: label {int(wrong[0])} is not one of the {self.classes} classes; expected "
+                    f"0 to {self.classes - 1}, and {IGNORE_INDEX} for void: a data set maps its own void label to that"
+                )
+        return sample._replace(labels=labels)

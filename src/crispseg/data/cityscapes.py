@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-import torch
-
 from crispseg.checks import check_choice
 from crispseg.data.classes import CITYSCAPES_CLASSES
 from crispseg.data.files import list_files
 from crispseg.data.image import read_image
-from crispseg.data.labels import read_labels
-from crispseg.data.pairs import check_classes, pair
+from crispseg.data.numbering import Numbering
+from crispseg.data.pairs import pair
 from crispseg.data.sample import IGNORE_INDEX, Sample
+from crispseg.data.truth import TrueLabels
 from crispseg.errors import InputError
 
 _IMAGE, _LABELS = "_leftImg8bit.png", "_gtFine_labelIds.png"
@@ -18,6 +17,12 @@ _IDS = 34
 """Of the released label maps, among them 15 that are neither trained nor evaluated."""
 _TRAINED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 """Released id of class 0, of class 1, … (https://github.com/mcordts/cityscapesScripts)."""
+_LICENSE_PLATE = 255
+"""Its id is -1, which eight bits hold so."""
+_NUMBERING = Numbering(
+    "Cityscapes' ids",
+    table={**dict.fromkeys(range(_IDS), IGNORE_INDEX), **{id_: class_ for class_, id_ in enumerate(_TRAINED)}},
+)
 
 
 class Cityscapes:
@@ -46,8 +51,7 @@ class Cityscapes:
             raise InputError(
                 f"label folder {labels}: nothing for {len(missing)} of {len(self.images)} images; expected {missing[0]}"
             )
-        self._classes_of_ids = torch.full((IGNORE_INDEX + 1,), IGNORE_INDEX)
-        self._classes_of_ids[list(_TRAINED)] = torch.arange(self.classes)
+        self.truth = TrueLabels(_LICENSE_PLATE, _NUMBERING, self.classes)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -56,9 +60,7 @@ class Cityscapes:
         """Read one image with its label map; there is only one, whatever the `choice`."""
         del choice
         path, label_path = self.images[index], self.labels[index]
-        ids = read_labels(label_path).labels
-        check_classes(ids, _IDS, label_path)
-        return pair(read_image(path), self._classes_of_ids[ids], image_path=path, label_path=label_path)
+        return pair(read_image(path), self.truth.read(label_path), image_path=path, label_path=label_path)
 
 
 def _cities(folder: Path) -> list[Path]:

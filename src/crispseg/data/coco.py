@@ -78,7 +78,7 @@ class COCO:
         labels = torch.zeros(image["height"], image["width"], dtype=torch.int64)
         objects = self._objects(image["id"])
         for number, annotation in enumerate(objects, start=1):
-            label = number + (number >= IGNORE_INDEX) if self.instances else self._class_of[annotation["category_id"]]
+            label = number if self.instances else self._class_of[annotation["category_id"]]
             mask = self._mask(annotation)
             claimed = mask & (labels != 0) & (labels != label)
             labels[mask] = label

@@ -1,12 +1,17 @@
 """A folder of images and a folder of label maps with the same names."""
 
+from copy import copy
 from pathlib import Path
+from typing import Self
+
+from torch import Tensor
 
 from crispseg.data.files import IMAGE_SUFFIXES, by_stem, list_files, match_files
 from crispseg.data.image import read_image
-from crispseg.data.labels import LABEL_SUFFIXES, read_labels
+from crispseg.data.labels import LABEL_SUFFIXES
 from crispseg.data.pairs import pair
-from crispseg.data.sample import IGNORE_INDEX, Sample
+from crispseg.data.sample import Sample
+from crispseg.data.truth import TrueLabels
 
 
 class LabelledFolder:
@@ -15,26 +20,50 @@ class LabelledFolder:
     Args:
         images: Folder of images.
         labels: Folder of indexed or greyscale label maps, one for every image, with its name.
-        void: Label of pixels without a class; becomes 255. CamVid uses 11.
+        void: Label or labels of pixels without a class, as the files hold them; they become `IGNORE_INDEX`. CamVid uses
+            11. Where none is declared there is none, and a label 255 is asked about.
         classes: Number of classes, to refuse a label beyond them when it is read; None takes any label.
+        numbering: What the labels stand for: "0-based" (the numbers of the classes), "1-based" (the classes start at
+            1, and 0 is void), or a table of labels and classes; see `crispseg.data.numbering.read_numbering`.
 
     Raises:
-        InputError: If a folder is missing or empty, two images share a name, or an image has no label map.
+        InputError: If a folder is missing or empty, two images share a name, an image has no label map, or what is said
+            of the labels makes no sense.
     """
 
-    def __init__(self, images: Path, labels: Path, void: int = IGNORE_INDEX, classes: int | None = None) -> None:
+    def __init__(
+        self,
+        images: Path,
+        labels: Path,
+        void: int | list[int] | None = None,
+        classes: int | None = None,
+        numbering: str | Path | None = None,
+    ) -> None:
         self.images = list(by_stem(list_files(Path(images), IMAGE_SUFFIXES, "image"), "image").values())
         self.labels = match_files(self.images, Path(labels), LABEL_SUFFIXES, "label")
-        self.void = void
         self.classes = classes
+        self._said = void, numbering
+        self.truth = TrueLabels(void, numbering, classes)
+
+    def expecting(self, classes: int) -> Self:
+        """The same folder, of so many classes.
+
+        Raises:
+            InputError: If label 0 is void, and nothing was said of the numbering.
+        """
+        other = copy(self)
+        other.classes, other.truth = classes, TrueLabels(*self._said, classes)
+        return other
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def read_labels(self, index: int) -> Tensor:
+        """Read a label map alone, (H, W) int64 classes."""
+        return self.truth.read(self.labels[index])
 
     def read(self, index: int, choice: int = 0) -> Sample:
         """Read one image with its label map; there is only one, whatever the `choice`."""
         del choice
         path, label_path = self.images[index], self.labels[index]
-        labels = read_labels(label_path).labels
-        labels = labels.masked_fill(labels == self.void, IGNORE_INDEX)
-        return pair(read_image(path), labels, image_path=path, label_path=label_path, classes=self.classes)
+        return pair(read_image(path), self.read_labels(index), image_path=path, label_path=label_path)

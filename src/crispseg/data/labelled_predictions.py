@@ -1,15 +1,24 @@
 """Labelled images with what a network said of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import torch
+
+from crispseg.checks import check_natural
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.files import match_files, pair_files
 from crispseg.data.folder import LabelledFolder
-from crispseg.data.pairs import check_classes
+from crispseg.data.numbering import ZERO_BASED, Numbering, read_numbering
 from crispseg.data.prediction import PREDICTION_SUFFIXES, Prediction, ScoreKind, read_prediction
 from crispseg.data.sample import IGNORE_INDEX, Sample
 from crispseg.errors import InputError
+
+_MOST_CLASSES = 1024
+"""Every image has counts of each class taken for each other."""
+_WHITE = 255
+"""The object in a mask of black and white."""
 
 
 class LabelledPredictions:
@@ -19,14 +28,18 @@ class LabelledPredictions:
         images: Folder of images.
         labels: Folder of true label maps.
         predictions: Folder of label maps or scores.
-        void: True label of pixels without a class.
+        void: True label or labels of pixels without a class; None where there is none.
         classes: Number of classes; None takes the number of score channels.
         scores: What floating-point scores in the files are.
+        numbering: What true labels stand for: "0-based", "1-based" or a table, as `LabelledFolder` takes it.
+        prediction_numbering: The same of predictions that are label maps; to be said where `numbering` is.
+        void_band: How wide, in pixels, a band of void between two labels may be to stand for a boundary: 5 for PASCAL
+            VOC, 0 for none. None has it looked for in some of the label maps.
         boundaries: Folder of boundary maps, or the boundary map of the one image; None where there are none.
 
     Raises:
-        InputError: If folders do not fit together, `classes` is not between 1 and 255, or it is None and the first
-            prediction is a label map.
+        InputError: If folders do not fit together, `classes` is not between 1 and 1024, or it is None and the first
+            prediction is a label map, or what is said of the labels makes no sense.
     """
 
     def __init__(
@@ -35,20 +48,28 @@ class LabelledPredictions:
         labels: Path,
         predictions: Path,
         *,
-        void: int,
-        classes: int | None,
+        void: int | list[int] | None = None,
+        classes: int | None = None,
         scores: ScoreKind,
+        numbering: str | Path | None = None,
+        prediction_numbering: str | Path | None = None,
+        void_band: int | None = None,
         boundaries: Path | None = None,
     ) -> None:
-        self.folder = LabelledFolder(images, labels, void)
+        self.folder = LabelledFolder(images, labels, void, numbering=numbering)
         self.files = match_files(self.folder.images, predictions, PREDICTION_SUFFIXES, "prediction")
         self.boundaries: Sequence[Path | None] = [None] * len(self.folder)
         if boundaries is not None:
             self.boundaries = pair_files(self.folder.images, boundaries, BOUNDARY_SUFFIXES, "boundary map")
         self.scores = scores
+        if void_band is not None:
+            check_natural("void_band", void_band)
+        self.void_band = void_band
         self.classes = classes if classes is not None else self._count_classes()
-        if not 1 <= self.classes <= IGNORE_INDEX:
-            raise InputError(f"{self.classes} classes; expected 1 to {IGNORE_INDEX}")
+        if not 1 <= self.classes <= _MOST_CLASSES:
+            raise InputError(f"{self.classes} classes; expected 1 to {_MOST_CLASSES}")
+        self.folder = self.folder.expecting(self.classes)
+        self.prediction_numbering = None if prediction_numbering is None else read_numbering(prediction_numbering)
 
     def __len__(self) -> int:
         return len(self.folder)
@@ -56,13 +77,37 @@ class LabelledPredictions:
     def read(self, index: int) -> tuple[Sample, Prediction]:
         """Read image, true labels and prediction, and check that their labels are classes."""
         sample, prediction = self.folder.read(index), read_prediction(self.files[index], self.scores)
-        check_classes(sample.labels, self.classes, self.folder.labels[index])
+        if not prediction.from_scores:
+            prediction = self._numbered(prediction, self.files[index])
         if max(prediction.classes) >= self.classes:
             raise InputError(
                 f"prediction {self.files[index]}: label {max(prediction.classes)} is not one of the {self.classes} "
                 "classes"
             )
         return sample, prediction
+
+    def _numbered(self, prediction: Prediction, path: Path) -> Prediction:
+        """A label map with its labels as classes."""
+        numbering, true = self.prediction_numbering, self.folder.truth.numbering
+        if numbering is None:
+            if true.name != ZERO_BASED:
+                raise InputError(
+                    f"prediction {path}: a label map, while true labels are numbered by {true.name}; say whether "
+                    f"predicted ones are too (--prediction-numbering {true.name}) or are numbers of classes "
+                    f"(--prediction-numbering {ZERO_BASED})"
+                )
+            if self.classes != 2 or prediction.classes not in ((0, _WHITE), (_WHITE,)):
+                return prediction
+            numbering = Numbering("a mask of 0 and 255", table={0: 0, _WHITE: 1})  # as true ones are read
+        classes = [numbering.class_of(label) for label in prediction.classes]
+        for label, class_ in zip(prediction.classes, classes, strict=True):
+            if class_ in (None, IGNORE_INDEX):
+                raise InputError(
+                    f"prediction {path}: label {label} is no class by {numbering.name}; expected a class in every pixel"
+                )
+        wanted, channel = torch.unique(torch.tensor(classes), return_inverse=True)
+        scores = torch.zeros(len(wanted), *prediction.scores.shape[1:]).index_add_(0, channel, prediction.scores)
+        return replace(prediction, scores=scores, classes=tuple(wanted.tolist()), palette=None)
 
     def _count_classes(self) -> int:
         prediction = read_prediction(self.files[0], self.scores)

@@ -4,8 +4,8 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-IGNORE_INDEX = 255
-"""Label of pixels that belong to no class; data sets map their own void labels to it."""
+IGNORE_INDEX = -1
+"""Label of pixels that belong to no class; data sets map their own void labels to it. No file can hold it."""
 
 
 class Sample(NamedTuple):
@@ -14,7 +14,7 @@ class Sample(NamedTuple):
     image: Tensor
     """(3, H, W) RGB, uint8, or float32 in [0, 1]."""
     labels: Tensor
-    """(H, W) int64; `IGNORE_INDEX` where there is no label."""
+    """(H, W) int64; `IGNORE_INDEX` where there is no label, which a loss of your own must be told to ignore."""
     name: str
     """File name without its ending."""
 

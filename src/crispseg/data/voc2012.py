@@ -14,8 +14,10 @@ from crispseg.data.labels import read_labels
 from crispseg.data.matlab import opened_matlab
 from crispseg.data.pairs import pair
 from crispseg.data.sample import Sample
+from crispseg.data.truth import TrueLabels
 from crispseg.errors import InputError
 
+_VOID = 255
 _SPLITS = ("train", "val", "trainval")
 _AUGMENTED = {"train_aug": "train", "trainval_aug": "trainval"}
 
@@ -59,8 +61,9 @@ class VOC2012:
         """Read one image with its label map; there is only one, whatever the `choice`."""
         del choice
         path, label_path = self.images[index], self.labels[index]
-        labels = _read_sbd(label_path) if label_path.suffix == ".mat" else read_labels(label_path).labels
-        return pair(read_image(path), labels, image_path=path, label_path=label_path, classes=self.classes)
+        truth = TrueLabels(_VOID, classes=self.classes)
+        stored = _read_sbd(label_path) if label_path.suffix == ".mat" else read_labels(label_path).labels
+        return pair(read_image(path), truth.decode(stored, label_path), image_path=path, label_path=label_path)
 
 
 def _list_of(root: Path, split: str) -> Path:

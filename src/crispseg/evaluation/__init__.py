@@ -8,7 +8,9 @@ from crispseg.evaluation.confusion import ConfusionMatrix
 from crispseg.evaluation.metrics import METRICS
 from crispseg.evaluation.pairs import PairCounts, count_pairs
 from crispseg.evaluation.report import Comparison
+from crispseg.evaluation.remarks import remarks_on
 from crispseg.evaluation.trimap import trimap
+from crispseg.evaluation.void_band import void_band_of
 
 __all__ = [
     "METRICS",
@@ -25,5 +27,7 @@ __all__ = [
     "count_pairs",
     "evaluate_boundaries",
     "gain",
+    "remarks_on",
     "trimap",
+    "void_band_of",
 ]

@@ -1,5 +1,6 @@
 """What was counted of a prediction in each image of a data set, and what gains follow from two of them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -11,6 +12,13 @@ from crispseg.checks import check_choice
 from crispseg.errors import InputError
 from crispseg.evaluation.confusion import check_predicted
 from crispseg.evaluation.metrics import METRICS, VOID, metric_named
+from crispseg.evaluation.void_band import count_borders
+
+SHOWN_BOUNDARY = 0.05
+"""Share of the pixels beside another label or void that must lie beside a boundary, for metrics of boundaries to say
+anything: in a data set whose outlines are void, what touches by chance is no sample of its boundaries."""
+
+_BORDERS = "borders"
 
 
 class Truth:
@@ -20,13 +28,18 @@ class Truth:
         labels: (H, W) int64; those outside 0 … C - 1 are void.
         classes: Number of classes C.
         metrics: Names of `METRICS`.
+        void_band: How wide, in pixels, a band of void between two labels may be to stand for a boundary; 0 for none. See
+            `void_band_of`.
     """
 
-    def __init__(self, labels: Tensor, classes: int, metrics: Sequence[str] = METRICS) -> None:
+    def __init__(self, labels: Tensor, classes: int, metrics: Sequence[str] = METRICS, *, void_band: int = 0) -> None:
+        labels = labels.long()
         self.void = (labels < 0) | (labels >= classes)
         self.labels = labels.masked_fill(self.void, VOID)
         self.classes = classes
-        self.prepared = {name: metric_named(name).prepare(self.labels, classes) for name in metrics}
+        self.void_band = void_band
+        self.borders = count_borders(self.labels, void_band)
+        self.prepared = {name: metric_named(name).prepare(self.labels, classes, void_band) for name in metrics}
 
 
 class Accuracy:
@@ -47,6 +60,7 @@ class Accuracy:
     def __init__(self, classes: int, metrics: Sequence[str] = METRICS) -> None:
         self.classes = classes
         self._counts: dict[str, list[Tensor]] = {name: [] for name in metrics}
+        self._borders: list[Tensor] = []
         for name in metrics:
             metric_named(name)
 
@@ -70,12 +84,15 @@ class Accuracy:
         if predicted.shape != truth.labels.shape:
             raise InputError(f"prediction has shape {tuple(predicted.shape)}, labels {tuple(truth.labels.shape)}")
         check_predicted(predicted, self.classes)
-        known = predicted.masked_fill(truth.void, VOID)
+        known = predicted.long().masked_fill(truth.void, VOID)
+        self._borders.append(truth.borders)
         for name, counts in self._counts.items():
-            counts.append(metric_named(name).count(known, truth.labels, truth.prepared[name], self.classes))
+            prepared = truth.prepared[name]
+            counts.append(metric_named(name).count(known, truth.labels, prepared, self.classes, truth.void_band))
 
     def extend(self, state: Mapping[str, Tensor]) -> None:
         """Add images that were counted elsewhere: the `state` of their accuracy, of the same metrics and classes."""
+        self._borders.extend(state[_BORDERS])
         for name, counts in self._counts.items():
             counts.extend(state[name])
 
@@ -102,15 +119,30 @@ class Accuracy:
 
     def value(self, name: str) -> float:
         """What a metric says of the data set in percent; NaN where the labels leave it undefined."""
-        return float(metric_named(name).mean(self.counts(name).sum(0)))
+        return math.nan if self.undefined(name) else float(metric_named(name).mean(self.counts(name).sum(0)))
 
     def per_class(self, name: str) -> Tensor:
         """(C,) percentages; NaN for a class of which nothing was counted."""
-        return metric_named(name).per_class(self.counts(name).sum(0))
+        percent = metric_named(name).per_class(self.counts(name).sum(0))
+        return torch.full_like(percent, math.nan) if self.undefined(name) else percent
+
+    def undefined(self, name: str) -> str | None:
+        """Why a metric of boundaries says nothing: void hides nearly all of them. None where it says something."""
+        if not metric_named(name).of_boundaries or not self._borders:
+            return None
+        boundary, hidden = torch.stack(self._borders).sum(0).tolist()
+        share = boundary / max(boundary + hidden, 1)
+        if not hidden or share >= SHOWN_BOUNDARY:
+            return None
+        return (
+            f"too few boundary pixels: {boundary} beside another label and {hidden} beside void ({100 * share:.1f} % of "
+            f"both; expected {100 * SHOWN_BOUNDARY:g} % or more); if the void is a band on the outlines, say how wide "
+            "(--void-band)"
+        )
 
     def state(self) -> dict[str, Tensor]:
-        """The counts by the names of their metrics, to be stored."""
-        return {name: self.counts(name) for name in self._counts}
+        """The counts by the names of their metrics, and those of pixels beside boundaries, to be stored."""
+        return {**{name: self.counts(name) for name in self._counts}, _BORDERS: torch.stack(self._borders)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:
@@ -119,9 +151,10 @@ class Accuracy:
         Raises:
             InputError: If it is empty, or a metric is unknown.
         """
-        if not state:
+        metrics = [name for name in state if name != _BORDERS]
+        if not metrics:
             raise InputError("no counts; expected those of at least one metric")
-        accuracy = cls(next(iter(state.values())).shape[1], tuple(state))
+        accuracy = cls(state[metrics[0]].shape[1], metrics)
         accuracy.extend(state)
         return accuracy
 
@@ -158,6 +191,8 @@ def gain(
     if before.images != after.images:
         raise InputError(f"{before.images} images before and {after.images} after; expected the same images")
     counted = [accuracy.counts(name).double() for accuracy in (before, after)]
+    if before.undefined(name):
+        return Gain(math.nan, math.nan, math.nan)
     metric = metric_named(name)
     drawn = _draw(before.images, samples, seed)
 

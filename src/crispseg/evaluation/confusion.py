@@ -57,6 +57,7 @@ def count_confusions(predicted: Tensor, labels: Tensor, classes: int, where: Ten
     """
     if predicted.shape != labels.shape:
         raise InputError(f"prediction has shape {tuple(predicted.shape)}, labels {tuple(labels.shape)}")
+    predicted, labels = predicted.long(), labels.long()  # products of narrow numbers would overflow
     counted = (labels >= 0) & (labels < classes)
     if where is not None:
         counted &= where

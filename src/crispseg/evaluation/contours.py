@@ -21,6 +21,7 @@ def contour(labels: Tensor, *, ignore_index: int = 255) -> Tensor:
         >>> contour(torch.tensor([[0, 0, 1, 255, 2]])).int()
         tensor([[0, 1, 1, 0, 0]], dtype=torch.int32)
     """
+    labels = labels.long()  # a narrow dtype may not hold `ignore_index`
     known = labels != ignore_index
     marked = torch.zeros_like(known)
     for axis in (0, 1):
@@ -36,7 +37,7 @@ def near_other_label(labels: Tensor, distance: int, *, ignore_index: int = 255) 
     """Pixels that have a pixel of another label, or the outside of the image, within a square around them.
 
     Args:
-        labels: (H, W) int64.
+        labels: (H, W), whole numbers.
         distance: Pixels to each side.
         ignore_index: Void label; void pixels are not in the result, and what lies near them does not count as near
             another label.
@@ -48,6 +49,7 @@ def near_other_label(labels: Tensor, distance: int, *, ignore_index: int = 255) 
         >>> near_other_label(torch.tensor([[0, 0, 0, 1, 1, 255]]).expand(5, 6), 1)[2].int()
         tensor([1, 0, 1, 1, 0, 0], dtype=torch.int32)
     """
+    labels = labels.long()  # a narrow dtype may not hold `ignore_index`
     known = labels != ignore_index
     # Void is below every label where the highest is sought, and above every one where the lowest is.
     ends = torch.iinfo(labels.dtype)

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from crispseg.checks import check_choice
 from crispseg.evaluation.confusion import count_confusions, iou, mean_iou, mean_where
-from crispseg.evaluation.contours import contour, dilated_by_class, has_class, near_other_label
+from crispseg.evaluation.contours import contour, dilated_by_class, has_class, near_other_label, square_maximum
 from crispseg.evaluation.trimap import trimap
+from crispseg.evaluation.void_band import filled
+from crispseg.evaluation.void_band import void_band as band_of
 
 BOUNDARY_IOU_WIDTH = 0.02
 """How far from its contour a mask is compared by the Boundary IoU, in diagonals of the image."""
@@ -25,12 +27,19 @@ VOID = -1
 class Metric(ABC):
     """A way to count an image, and to turn sums of such counts into percentages."""
 
+    @property
+    def of_boundaries(self) -> bool:
+        """Whether pixels near boundaries alone are counted."""
+        return True
+
     @abstractmethod
-    def prepare(self, labels: Tensor, classes: int) -> Tensor | None:
+    def prepare(self, labels: Tensor, classes: int, void_band: int = 0) -> Tensor | None:
         """What belongs to the truth alone, of (H, W) true labels: computed once for all predictions of an image."""
 
     @abstractmethod
-    def count(self, predicted: Tensor, labels: Tensor, prepared: Tensor | None, classes: int) -> Tensor:
+    def count(
+        self, predicted: Tensor, labels: Tensor, prepared: Tensor | None, classes: int, void_band: int = 0
+    ) -> Tensor:
         """Count a prediction.
 
         Args:
@@ -38,6 +47,7 @@ class Metric(ABC):
             labels: (H, W) int64 true labels 0 … C - 1, or `VOID`.
             prepared: What `prepare` gave of them.
             classes: Number of classes C.
+            void_band: How wide a band of void may be that stands for a boundary, as `prepare` was told.
 
         Returns:
             (C, k) int64.
@@ -62,10 +72,16 @@ class MeanIoU(Metric):
 
     width: int | None = None
 
-    def prepare(self, labels: Tensor, classes: int) -> Tensor | None:
-        return None if self.width is None else trimap(labels, self.width, ignore_index=VOID)
+    @property
+    def of_boundaries(self) -> bool:
+        return self.width is not None
 
-    def count(self, predicted: Tensor, labels: Tensor, prepared: Tensor | None, classes: int) -> Tensor:
+    def prepare(self, labels: Tensor, classes: int, void_band: int = 0) -> Tensor | None:
+        return None if self.width is None else trimap(labels, self.width, ignore_index=VOID, void_band=void_band)
+
+    def count(
+        self, predicted: Tensor, labels: Tensor, prepared: Tensor | None, classes: int, void_band: int = 0
+    ) -> Tensor:
         return count_confusions(predicted, labels, classes, prepared)
 
     def per_class(self, counts: Tensor) -> Tensor:
@@ -90,7 +106,9 @@ class BoundaryIoU(Metric):
     """Intersection over union of those pixels of a predicted and a true mask that lie near the contour of their mask.
 
     The measure of Cheng et al. (2021, https://arxiv.org/abs/2103.16562), for every class of a label map: near is within
-    a square, and outside the image lies no mask. Void pixels are in no mask and make no contour.
+    a square, and outside the image lies no mask. Void pixels are in no mask and make no contour, but for a band of void
+    between two labels: what is near the band is near the contour, in the truth and in a prediction that has two labels
+    on its sides.
 
     Args:
         width: How near, in diagonals of the image.
@@ -98,12 +116,18 @@ class BoundaryIoU(Metric):
 
     width: float = BOUNDARY_IOU_WIDTH
 
-    def prepare(self, labels: Tensor, classes: int) -> Tensor:
-        return near_other_label(labels, self._distance(labels), ignore_index=VOID)
+    def prepare(self, labels: Tensor, classes: int, void_band: int = 0) -> Tensor:
+        distance = max(1, round(self.width * math.hypot(*labels.shape)))
+        near = near_other_label(labels, distance, ignore_index=VOID)
+        if void_band:
+            near |= square_maximum(band_of(labels, void_band), distance) & (labels != VOID)
+        return near
 
-    def count(self, predicted: Tensor, labels: Tensor, prepared: Tensor | None, classes: int) -> Tensor:
+    def count(
+        self, predicted: Tensor, labels: Tensor, prepared: Tensor | None, classes: int, void_band: int = 0
+    ) -> Tensor:
         assert prepared is not None
-        near = near_other_label(predicted, self._distance(labels), ignore_index=VOID)
+        near = self.prepare(predicted, classes, void_band)
         said, true = _bincount(predicted, near, classes), _bincount(labels, prepared, classes)
         both = _bincount(labels, prepared & near & (predicted == labels), classes)
         return torch.stack([both, said + true - both, true], 1)
@@ -114,16 +138,15 @@ class BoundaryIoU(Metric):
     def mean(self, counts: Tensor) -> Tensor:
         return mean_where(self.per_class(counts), counts[..., 2] > 0)
 
-    def _distance(self, labels: Tensor) -> int:
-        return max(1, round(self.width * math.hypot(*labels.shape)))
-
 
 @dataclass(frozen=True)
 class BoundaryF(Metric):
     """Harmonic mean of two shares: of predicted contour pixels near true ones of their class, and the other way round.
 
     The contour-based measure of Csurka et al. (2013) and Perazzi et al. (2016), its pixels counted over the data set.
-    Contours lie between two labels; next to void and at the border of the image there is none.
+    Contours lie between two labels; next to void and at the border of the image there is none. A band of void between
+    two labels is closed from both sides, in the truth and in the prediction, whose labels below it play no part: the
+    contour is its middle, and half of its width is added to the tolerance, which is so counted from its edge.
 
     Args:
         tolerance: Radius of the disc that is near, in diagonals of the image.
@@ -131,15 +154,19 @@ class BoundaryF(Metric):
 
     tolerance: float = BOUNDARY_F_TOLERANCE
 
-    def prepare(self, labels: Tensor, classes: int) -> Tensor:
+    def prepare(self, labels: Tensor, classes: int, void_band: int = 0) -> Tensor:
+        labels = filled(labels, void_band)
         marked = contour(labels, ignore_index=VOID)
-        return torch.cat([marked[None], dilated_by_class(marked, labels, self._radius(labels), classes)])
+        radius = self.tolerance * math.hypot(*labels.shape) + void_band / 2
+        return torch.cat([marked[None], labels[None], dilated_by_class(marked, labels, radius, classes)])
 
-    def count(self, predicted: Tensor, labels: Tensor, prepared: Tensor | None, classes: int) -> Tensor:
+    def count(
+        self, predicted: Tensor, labels: Tensor, prepared: Tensor | None, classes: int, void_band: int = 0
+    ) -> Tensor:
         assert prepared is not None
-        true, near_true = prepared[0].bool(), prepared[1:]
-        said = contour(predicted, ignore_index=VOID)
-        near_said = dilated_by_class(said, predicted, self._radius(labels), classes)
+        true, labels, near_true = prepared[0].bool(), prepared[1], prepared[2:]
+        of_prediction = self.prepare(predicted, classes, void_band)
+        said, predicted, near_said = of_prediction[0].bool(), of_prediction[1], of_prediction[2:]
         counted = (
             (predicted, said & has_class(near_true, predicted)),
             (predicted, said),
@@ -155,9 +182,6 @@ class BoundaryF(Metric):
 
     def mean(self, counts: Tensor) -> Tensor:
         return mean_where(self.per_class(counts), counts[..., 3] > 0)
-
-    def _radius(self, labels: Tensor) -> float:
-        return self.tolerance * math.hypot(*labels.shape)
 
 
 def _bincount(labels: Tensor, where: Tensor, classes: int) -> Tensor:

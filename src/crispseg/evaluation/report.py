@@ -10,6 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from crispseg.evaluation.accuracy import Accuracy, Gain, gain
+from crispseg.evaluation.remarks import remarks_on
 
 TRIMAP = "trimap_4"
 """The trimap that a single number is given of."""
@@ -33,6 +34,10 @@ class Comparison:
     milliseconds: float = 0.0
     """Time of sharpening, summed over the images; reading and scoring are not in it."""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    void_band: int = 0
+    """How wide, in pixels, bands of void were taken for boundaries."""
+    class_names: Mapping[int, str] = field(default_factory=dict)
+    """What classes are called, where it is known."""
 
     @property
     def images(self) -> int:
@@ -43,6 +48,11 @@ class Comparison:
     def gains(self) -> dict[str, Gain]:
         """Points that each metric gains; take it when all images are counted."""
         return {name: gain(self.before, self.after, name) for name in self.before.metrics}
+
+    @cached_property
+    def remarks(self) -> list[str]:
+        """What looks as if labels were misread, and why metrics say nothing; take it when all images are counted."""
+        return remarks_on(self.before)
 
     @property
     def losing_classes(self) -> dict[int, float]:
@@ -61,6 +71,8 @@ class Comparison:
             },
             "per_class": {"before": _per_class(self.before), "after": _per_class(self.after)},
             "images": self.images,
+            "void_band": self.void_band,
+            "remarks": self.remarks,
             "milliseconds_per_image": number(self.milliseconds / max(self.images, 1)),
             "settings": dict(self.settings),
         }
@@ -68,14 +80,15 @@ class Comparison:
 
     def class_table(self) -> Table:
         """IoU of every class and their means, before and after, over all pixels and in the trimap."""
-        table = Table(title=f"IoU in percent over {self.images} images", title_justify="left")
+        title = f"IoU in percent over {self.images} images{described_band(self.void_band)}"
+        table = Table(title=title, title_justify="left")
         table.add_column("class")
         for column in ("before", "after", "gain", "trimap before", "after", "gain"):
             table.add_column(column, justify="right")
         measured = [(accuracy, name) for name in ("miou", TRIMAP) for accuracy in (self.before, self.after)]
         columns = [accuracy.per_class(name).tolist() for accuracy, name in measured]
         for label, values in enumerate(zip(*columns, strict=True)):
-            table.add_row(str(label), *_cells(values))
+            table.add_row(f"{label} {self.class_names.get(label, '')}".rstrip(), *_cells(values))
         table.add_section()
         table.add_row("mean", *_cells([accuracy.value(name) for accuracy, name in measured]), style="bold")
         return table
@@ -91,6 +104,11 @@ class Comparison:
             shown = ["-" if math.isnan(v) else f"{v:{sign}.2f}" for v, sign in zip(values, ("", "", "+"), strict=True)]
             table.add_row(TITLES[name], *shown, _interval(gained))
         return table
+
+
+def described_band(width: int) -> str:
+    """What a heading says of boundaries below bands of void; nothing where there are none."""
+    return f"; bands of void up to {width} px wide count as boundaries" if width else ""
 
 
 def _interval(gained: Gain) -> str:

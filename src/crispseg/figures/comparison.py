@@ -113,7 +113,7 @@ def paint(labels: Tensor, colours: Tensor) -> Tensor:
     """(H, W) labels as a (3, H, W) uint8 picture, void grey.
 
     Example:
-        >>> paint(torch.tensor([[0, 1, 255]]), torch.tensor([[1, 2, 3], [4, 5, 6]]))[:, 0].T.tolist()
+        >>> paint(torch.tensor([[0, 1, -1]]), torch.tensor([[1, 2, 3], [4, 5, 6]]))[:, 0].T.tolist()
         [[1, 2, 3], [4, 5, 6], [225, 225, 225]]
     """
     void = labels == IGNORE_INDEX

@@ -1,6 +1,7 @@
 """An embedding network under the paper's losses (sec. 3.1 and 4.1)."""
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import astuple
 from pathlib import Path
 
@@ -22,16 +23,23 @@ from crispseg.training.task import Batch, Task
 _VALIDATION_STRIDE = 4
 
 
-def check_ignore_index(loss: EmbeddingLoss) -> None:
-    """Refuse a loss that would take what crops leave void for a region.
+_CONVENTION = 255
+"""What a loss ignores where nothing is said."""
+
+
+def ignoring_void(loss: EmbeddingLoss) -> EmbeddingLoss:
+    """The same loss, ignoring what data sets give void.
 
     Raises:
-        InputError: If it ignores another label.
+        InputError: If it was told to ignore another label: data sets have a region of that number.
     """
-    if loss.ignore_index != IGNORE_INDEX:
+    if loss.ignore_index not in (_CONVENTION, IGNORE_INDEX):
         raise InputError(
-            f"the loss ignores label {loss.ignore_index}; expected {IGNORE_INDEX}, which data sets give void"
+            f"the loss ignores label {loss.ignore_index}; leave its ignore_index out, and declare `void` in the data sets"
         )
+    loss = copy(loss)
+    loss.ignore_index = IGNORE_INDEX
+    return loss
 
 
 class EmbeddingTask(Task):
@@ -46,7 +54,7 @@ class EmbeddingTask(Task):
         schedule: How the learning rate does; along a cosine by default.
 
     Raises:
-        InputError: If `side_weight` is negative, or the loss ignores another label than data sets do.
+        InputError: If `side_weight` is negative, or the loss was told to ignore a label of its own.
     """
 
     weights_file = "embedding.safetensors"
@@ -62,9 +70,8 @@ class EmbeddingTask(Task):
         schedule: Schedule | None = None,
     ) -> None:
         check_not_negative("side_weight", side_weight)
-        check_ignore_index(loss)
         super().__init__(network, optimizer or Adam(), schedule or Cosine())
-        self.loss = loss
+        self.loss = ignoring_void(loss)
         self.side_weight = side_weight
         self.pairs: list[PairCounts] = []
 

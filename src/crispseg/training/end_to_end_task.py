@@ -5,7 +5,7 @@ from torch import Tensor
 from crispseg.checks import check_not_negative
 from crispseg.models import CrispNet
 from crispseg.nn import EmbeddingLoss
-from crispseg.training.embedding_task import check_ignore_index
+from crispseg.training.embedding_task import ignoring_void
 from crispseg.training.optimizers import Optimizer
 from crispseg.training.schedules import Schedule
 from crispseg.training.segmentation_task import SegmentationTask
@@ -43,10 +43,8 @@ class EndToEndTask(SegmentationTask):
         schedule: Schedule | None = None,
     ) -> None:
         check_not_negative("embedding_weight", embedding_weight)
-        if embedding_loss is not None:
-            check_ignore_index(embedding_loss)
         super().__init__(network, classes, loss_at="labels", optimizer=optimizer, schedule=schedule)
-        self.embedding_loss = embedding_loss
+        self.embedding_loss = None if embedding_loss is None else ignoring_void(embedding_loss)
         self.embedding_weight = embedding_weight
 
     def loss_of(self, batch: Batch) -> dict[str, Tensor]:

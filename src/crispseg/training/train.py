@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader, Sampler
 
 from crispseg.checks import check_count, check_not_negative
+from crispseg.data import LabelledFolder
 from crispseg.data.checked import CheckedLabels
 from crispseg.data.crops import ConsecutiveBatches, CropDataset, CropOptions
 from crispseg.data.sample import LabelledImages
@@ -148,7 +149,9 @@ def _check_counts(**values: int) -> None:
 
 def _checked(data: LabelledImages, task: Task) -> LabelledImages:
     if task.classes is None:
-        return data
+        return CheckedLabels(data, None)
+    if isinstance(data, LabelledFolder) and data.classes is None:
+        data = data.expecting(task.classes)  # its files are looked at with that in mind
     classes = getattr(data, "classes", None)
     if classes not in (None, task.classes):
         raise InputError(

@@ -7,7 +7,7 @@ from rich.progress import Progress
 
 from crispseg.data import LabelledPredictions
 from crispseg.errors import naming
-from crispseg.evaluation import Accuracy, Comparison, Truth
+from crispseg.evaluation import Accuracy, Comparison, Truth, void_band_of
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import fitted_boundary, sharpen_one
 from crispseg.inference.sharpener import Sharpener
@@ -33,14 +33,16 @@ def evaluate(
     Raises:
         InputError: If a file cannot be read or does not fit.
     """
-    comparison = Comparison(Accuracy(data.classes), Accuracy(data.classes), settings=settings or {})
+    band, before = void_band_of(data), Accuracy(data.classes)
+    names = data.folder.truth.numbering.names
+    comparison = Comparison(before, Accuracy(data.classes), settings=settings or {}, void_band=band, class_names=names)
     indices = range(len(data))
     for index in progress.track(indices, description="evaluating") if progress else indices:
         sample, prediction = data.read(index)
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
             result = sharpen_one(sharpener, sample.image, prediction, boundary, crf=crf)
-        truth = Truth(sample.labels, data.classes)
+        truth = Truth(sample.labels, data.classes, void_band=band)
         comparison.before.add(result.before, truth)
         comparison.after.add(result.after, truth)
         comparison.milliseconds += 1000 * result.seconds

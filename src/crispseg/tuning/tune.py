@@ -12,7 +12,7 @@ from torch import Tensor
 from crispseg.checks import check_choice, check_count, check_positive
 from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.errors import InputError, naming
-from crispseg.evaluation import Accuracy, Truth
+from crispseg.evaluation import Accuracy, Truth, void_band_of
 from crispseg.inference.batch import resize
 from crispseg.inference.one_image import features_of, fitted_boundary
 from crispseg.inference.sharpener import Sharpener
@@ -72,7 +72,8 @@ class Tuning(Generic[S]):
             InputError: If they do.
         """
         if any(math.isnan(self.value(setting)) for setting in self.after):
-            raise InputError(f"{self.objective} is not defined: the labels of {self.images} images show no boundary")
+            reason = next(filter(None, map(self.before.undefined, MEASURED)), "no boundary")
+            raise InputError(f"{self.objective} is not defined: the labels of {self.images} images show {reason}")
 
 
 @torch.inference_mode()
@@ -107,13 +108,15 @@ def tune(
     check_choice("objective", objective, ("miou", "trimap", "both"))
     check_count("every", every)
     after = {setting: Accuracy(data.classes, MEASURED) for setting in grid}
+    band = void_band_of(data)
     result = Tuning(Accuracy(data.classes, MEASURED), after, objective)
     indices = range(0, len(data), every)
     for index in progress.track(indices, description="tuning") if progress else indices:
         sample, prediction = data.read(index)
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
-            _add(result, sample, prediction, boundary, sharpener)
+            truth = Truth(sample.labels, data.classes, MEASURED, void_band=band)
+            _add(result, sample, truth, prediction, boundary, sharpener)
     result.check_defined()
     return result
 
@@ -130,10 +133,14 @@ def _grid(windows: Sequence[Window], hardness: Sequence[float], iterations: Sequ
 
 
 def _add(
-    result: Tuning[Setting], sample: Sample, prediction: Prediction, boundary: Tensor | None, sharpener: Sharpener
+    result: Tuning[Setting],
+    sample: Sample,
+    truth: Truth,
+    prediction: Prediction,
+    boundary: Tensor | None,
+    sharpener: Sharpener,
 ) -> None:
     size = (sample.labels.shape[-2], sample.labels.shape[-1])
-    truth = Truth(sample.labels, result.before.classes, MEASURED)
     result.before.add(prediction.labels(resize(prediction.scores[None], size)[0]), truth)
     image, scores = sample.image[None].to(sharpener.device), prediction.scores[None].to(sharpener.device)
     expecting = sharpener.expecting(prediction.kind)

@@ -12,7 +12,7 @@ from crispseg.checks import check_choice, check_count, check_not_negative
 from crispseg.data import LabelledPredictions, Prediction
 from crispseg.data.intensity import to_bytes
 from crispseg.errors import InputError, naming
-from crispseg.evaluation import Accuracy, Truth
+from crispseg.evaluation import Accuracy, Truth, void_band_of
 from crispseg.inference.batch import to_probabilities
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import fitted_boundary, sharpened_scores
@@ -109,8 +109,9 @@ def tune_crf(
     check_not_negative("rounds", rounds)
     first = grid if grid is not None else CRFGrid()
     indices = range(0, len(data), every)
+    band = void_band_of(data)
     result: Tuning[DenseCRF] = Tuning(Accuracy(data.classes, MEASURED), {}, objective)
-    entering: Iterable[_Entering] = _entering(data, sharpener, indices)
+    entering: Iterable[_Entering] = _entering(data, sharpener, indices, band)
     if progress:
         entering = progress.track(entering, total=len(indices), description="what goes into the CRF")
     for image in entering:
@@ -119,7 +120,7 @@ def tune_crf(
     for number in range(rounds + 1):
         result.after |= {setting: Accuracy(data.classes, MEASURED) for setting in settings}
         steps: Iterable[tuple[_Entering, DenseCRF]] = (
-            (image, setting) for image in _entering(data, sharpener, indices) for setting in settings
+            (image, setting) for image in _entering(data, sharpener, indices, band) for setting in settings
         )
         if progress:
             name, total = f"round {number + 1} of {rounds + 1}", len(indices) * len(settings)
@@ -150,7 +151,9 @@ class _Entering:
         accuracy.add(predicted, self.truth)
 
 
-def _entering(data: LabelledPredictions, sharpener: Sharpener | None, indices: Sequence[int]) -> Iterator[_Entering]:
+def _entering(
+    data: LabelledPredictions, sharpener: Sharpener | None, indices: Sequence[int], band: int
+) -> Iterator[_Entering]:
     for index in indices:
         sample, prediction = data.read(index)
         boundary = fitted_boundary(data.boundaries[index], sample.image)
@@ -160,5 +163,5 @@ def _entering(data: LabelledPredictions, sharpener: Sharpener | None, indices: S
             pixels=to_bytes(sample.image)[None],
             probabilities=to_probabilities(scores, prediction.kind),
             prediction=prediction,
-            truth=Truth(sample.labels, data.classes, MEASURED),
+            truth=Truth(sample.labels, data.classes, MEASURED, void_band=band),
         )

@@ -1,0 +1,123 @@
+"""Which class each number in a label map stands for."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crispseg.data.sample import IGNORE_INDEX
+from crispseg.errors import InputError
+
+ZERO_BASED, ONE_BASED = "0-based", "1-based"
+
+HIGHEST_LABEL = 65535
+"""The highest number that a label map holds."""
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """The classes that labels stand for.
+
+    Args:
+        name: How it was named, for messages.
+        shift: Added to a label to get its class, where there is no table; class -1 is void.
+        table: Class of each label, `IGNORE_INDEX` for void.
+        others: Class of labels that the table does not name; None refuses them.
+        names: What classes are called, as far as the table says.
+    """
+
+    name: str
+    shift: int = 0
+    table: Mapping[int, int] | None = None
+    others: int | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
+
+    def class_of(self, label: int) -> int | None:
+        """The class of a label, `IGNORE_INDEX` for void, None where a table does not know it."""
+        return label + self.shift if self.table is None else self.table.get(label, self.others)
+
+
+def read_numbering(said: str | Path) -> Numbering:
+    """What a word or a file says of the labels.
+
+    Args:
+        said: "0-based": labels are the numbers of the classes. "1-based": the classes start at 1, and 0 is void, as in
+            ADE20K. Else a file: of lines `LABEL CLASS [NAME]`, parted by blanks, tabs, commas or semicolons, where
+            `CLASS` may be `void`, `*` stands for all other labels, and `#` begins a comment; or, ending in `.json`, an
+            object of the same, `{"7": 0, "8": [1, "sidewalk"], "*": "void"}`.
+
+    Raises:
+        InputError: If the file is missing or damaged, or names a label twice or one that no label map can hold.
+    """
+    if said in (ZERO_BASED, ONE_BASED):
+        return Numbering(str(said), shift=-(said == ONE_BASED))
+    path = Path(said)
+    table: dict[int, int] = {}
+    names: dict[int, str] = {}
+    others: int | None = None
+    for where, label, class_, name in _entries(path):
+        number = IGNORE_INDEX if class_ == "void" else _whole(class_, f"{where}: class", "or `void`")
+        if label == "*":
+            others = number
+            continue
+        known = _whole(label, f"{where}: label", "or `*`")
+        if known in table:
+            raise InputError(f"{where}: label {known} a second time; keep one of the two")
+        table[known] = number
+        if name and number != IGNORE_INDEX:
+            names.setdefault(number, name)
+    if not table:
+        raise InputError(f"table {path}: names no label; expected lines such as `7 0 road`")
+    return Numbering(str(said), table=table, others=others, names=names)
+
+
+def _entries(path: Path) -> Iterator[tuple[str, str, str, str]]:
+    """Where each entry stands, its label, its class, and its name or nothing."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no text"
+        raise InputError(
+            f"numbering {path}: cannot be read ({reason}); expected {ZERO_BASED}, {ONE_BASED}, or a table of labels "
+            "and classes"
+        ) from error
+    yield from _json_entries(path, text) if path.suffix.lower() == ".json" else _text_entries(path, text)
+
+
+def _text_entries(path: Path, text: str) -> Iterator[tuple[str, str, str, str]]:
+    first = True
+    for number, line in enumerate(text.splitlines(), start=1):
+        parts = line.partition("#")[0].replace(",", " ").replace(";", " ").split(maxsplit=2)
+        if not parts:
+            continue
+        header = first and not (parts[0].isdecimal() or parts[0] == "*")
+        first = False
+        if header:
+            continue
+        if len(parts) < 2:
+            raise InputError(f"table {path}, line {number}: {line.strip()!r}; expected a label and its class")
+        yield f"table {path}, line {number}", parts[0], parts[1], parts[2].strip() if len(parts) > 2 else ""
+
+
+def _json_entries(path: Path, text: str) -> Iterator[tuple[str, str, str, str]]:
+    def listed(pairs: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        return pairs  # and not a dictionary, which would keep the last of two equal labels
+
+    try:
+        entries = json.loads(text, object_pairs_hook=listed)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"table {path}: not JSON ({error})") from error
+    if not text.lstrip().startswith("{"):
+        raise InputError(f'table {path}: expected an object such as {{"7": 0, "8": [1, "sidewalk"], "*": "void"}}')
+    for label, value in entries:
+        parts = value if isinstance(value, list) else [value]
+        if not 1 <= len(parts) <= 2 or not all(isinstance(part, int | str) for part in parts):
+            raise InputError(f"table {path}: label {label} is {value!r}; expected a class, or a class and its name")
+        yield f"table {path}", label.strip(), str(parts[0]), str(parts[1]) if len(parts) == 2 else ""
+
+
+def _whole(text: str, what: str, otherwise: str) -> int:
+    if not (text.isdecimal() and text.isascii() and len(text) <= 5 and int(text) <= HIGHEST_LABEL):
+        raise InputError(f"{what} is {text!r}; expected a whole number from 0 to {HIGHEST_LABEL}, {otherwise}")
+    return int(text)

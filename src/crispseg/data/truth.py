@@ -1,0 +1,122 @@
+"""True label maps: what their numbers stand for, said or asked about, and never guessed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from crispseg.data.labels import read_labels
+from crispseg.data.numbering import HIGHEST_LABEL, ONE_BASED, ZERO_BASED, Numbering, read_numbering
+from crispseg.data.sample import IGNORE_INDEX
+from crispseg.errors import InputError
+
+_WHITE = 255
+"""Void by convention, and the object in a mask of black and white: what it means is asked where it is not said."""
+
+
+class TrueLabels:
+    """Turns the numbers of label maps into classes 0 … C - 1, and `IGNORE_INDEX` for void.
+
+    A label map that holds 0 and 255 alone is a binary mask, classes 0 and 1, unless 255 is declared void or there are
+    more than two classes.
+
+    Args:
+        void: Label or labels, as the files hold them, of pixels without a class; None if there is none.
+        numbering: What labels stand for: "0-based", "1-based", or the path of a table, as `read_numbering` takes them.
+            None if nothing was said: labels are the numbers of the classes.
+        classes: Number of classes C, to refuse a label beyond them; None takes any.
+
+    Raises:
+        InputError: If a void label is none that a file can hold, the table is damaged, or 0 is void while nothing was
+            said of the numbering: the classes may start at 1, or class 0 may be left out.
+    """
+
+    def __init__(
+        self,
+        void: int | Sequence[int] | None = None,
+        numbering: str | Path | Numbering | None = None,
+        classes: int | None = None,
+    ) -> None:
+        self.void = tuple(sorted({void} if isinstance(void, int) else set(void or ())))
+        for label in self.void:
+            if not 0 <= label <= HIGHEST_LABEL:
+                raise InputError(f"void is {label}; expected a label from 0 to {HIGHEST_LABEL}")
+        if numbering is None and classes is not None and 0 in self.void:
+            raise InputError(
+                f"label 0 is void, and is the first of the {classes} classes too; say numbering {ONE_BASED} "
+                f"(--numbering {ONE_BASED}) where the classes start at 1, or {ZERO_BASED} to leave class 0 out"
+            )
+        given = ZERO_BASED if numbering is None else numbering
+        self.numbering = given if isinstance(given, Numbering) else read_numbering(given)
+        self.classes = classes
+
+    def read(self, path: Path) -> Tensor:
+        """Read a label map, (H, W) int64 classes.
+
+        Raises:
+            InputError: If the file cannot be read, or `decode` refuses it.
+        """
+        return self.decode(read_labels(path).labels, path)
+
+    def decode(self, labels: Tensor, path: Path) -> Tensor:
+        """(H, W) int64 classes of (H, W) whole numbers.
+
+        Args:
+            labels: As the file holds them.
+            path: The file, for messages.
+
+        Raises:
+            InputError: If a label is none of a class and was not declared void.
+
+        Example:
+            >>> TrueLabels(void=255, numbering="1-based").decode(torch.tensor([[0, 1, 2, 255]]), Path("a.png"))
+            tensor([[-1,  0,  1, -1]])
+        """
+        counts = torch.bincount(labels.flatten())
+        known = [label for label in counts.nonzero().flatten().tolist() if label not in self.void]
+        lookup = torch.full((len(counts),), IGNORE_INDEX)
+        if self._is_binary(known):
+            lookup[known] = torch.tensor([int(label == _WHITE) for label in known])
+        else:
+            lookup[known] = torch.tensor([self._class_of(label, known, path) for label in known], dtype=torch.int64)
+        return lookup[labels]
+
+    def _is_binary(self, known: Sequence[int]) -> bool:
+        plain = self.numbering.table is None and not self.numbering.shift
+        return plain and self.classes in (None, 2) and known in ([0, _WHITE], [_WHITE])
+
+    def _class_of(self, label: int, known: Sequence[int], path: Path) -> int:
+        class_ = self.numbering.class_of(label)
+        if class_ is None:
+            raise InputError(
+                f"label map {path}: label {label} is not in {self.numbering.name}; expected one that it names: "
+                f"a line `{label} CLASS`, `{label} void` or `* void` adds to a table"
+            )
+        if self.classes is None:
+            if label == _WHITE and label == known[-1] and self.numbering.table is None:
+                raise InputError(
+                    f"label map {path}: {self._not_declared()}; where it is a class or a region, say classes 256"
+                )
+        elif class_ >= self.classes:
+            raise InputError(f"label map {path}: {self._beyond(label, class_, known)}")
+        return class_
+
+    def _not_declared(self) -> str:
+        return f"holds label {_WHITE}, which was not declared void; say void {_WHITE} (--void {_WHITE}) where it is"
+
+    def _beyond(self, label: int, class_: int, known: Sequence[int]) -> str:
+        said = f", which is label {label} by {self.numbering.name}," if class_ != label else ""
+        what = f"class {class_}{said}" if said else f"label {label}"
+        problem = f"{what} is not one of the {self.classes} classes; expected 0 to {(self.classes or 0) - 1}"
+        if known in ([0, _WHITE], [_WHITE]):
+            return f"{self._not_declared()} ({problem}; 0 and {_WHITE} alone are read as a mask of 2 classes)"
+        if label == _WHITE:
+            return f"{self._not_declared()} ({problem})"
+        void = f", and {' and '.join(map(str, self.void))} for void" if self.void else ", and no label is void"
+        if said:
+            return f"{problem}{void}"
+        return (
+            f"{problem}{void}; where labels start at 1 or are other numbers say so (--numbering {ONE_BASED}, or a table "
+            f"of labels and classes), and where {label} is void declare it (--void {label})"
+        )

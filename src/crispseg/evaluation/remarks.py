@@ -1,0 +1,44 @@
+"""What looks as if labels were misread: found in what was counted, said, and left to the reader."""
+
+from crispseg.data.numbering import ONE_BASED
+from crispseg.evaluation.accuracy import Accuracy
+
+_MOST = 0.5
+"""Share of the pixels that must agree with labels moved by one."""
+
+
+def remarks_on(baseline: Accuracy) -> list[str]:
+    """Sentences on true labels that are probably not what they were said to be, and on metrics that say nothing.
+
+    Args:
+        baseline: Counts of the predictions as they came, of the mean IoU at least.
+
+    Example:
+        >>> import torch
+        >>> from crispseg.evaluation.accuracy import Truth
+        >>> accuracy = Accuracy(2, ["miou"])
+        >>> accuracy.add(torch.tensor([[0, 1]]), Truth(torch.tensor([[0, -1]]), 2, ["miou"]))
+        >>> remarks_on(accuracy)[0][:40]
+        'the true labels hold class 0 and void al'
+    """
+    counts = baseline.counts("miou").sum(0)
+    remarks = []
+    present = (counts.sum(-1) > 0).nonzero().flatten().tolist()
+    if len(present) == 1 and baseline.classes > 1:
+        remarks.append(
+            f"the true labels hold class {present[0]} and void alone, none of the other {baseline.classes - 1} classes: "
+            "is what was declared void a class?"
+        )
+    right, total = int(counts.diagonal().sum()), int(counts.sum())
+    for step in (-1, 1) if baseline.classes > 2 else ():  # noqa: PLR2004 - two classes moved by one are one
+        moved = int(counts.diagonal(step).sum())
+        if moved > max(right, _MOST * total):
+            share = f"{100 * moved / total:.0f} % of the pixels of true class c are predicted as class c {step:+d}"
+            remarks.append(
+                f"{share}, and {100 * right / total:.0f} % as c: labels or channels are numbered otherwise; where labels "
+                f"start at 1 say --numbering {ONE_BASED}"
+            )
+    for reason in dict.fromkeys(baseline.undefined(name) for name in baseline.metrics):
+        if reason:
+            remarks.append(f"no value near boundaries: {reason}")
+    return remarks
