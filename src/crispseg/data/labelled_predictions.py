@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
-from crispseg.data.files import match_files, pair_files
 from crispseg.data.folder import LabelledFolder
+from crispseg.data.matching import PLAIN, Suffixes, match_files, pair_files
 from crispseg.data.pairs import check_classes
 from crispseg.data.prediction import PREDICTION_SUFFIXES, Prediction, ScoreKind, read_prediction
 from crispseg.data.sample import IGNORE_INDEX, Sample
@@ -23,6 +23,7 @@ class LabelledPredictions:
         classes: Number of classes; None takes the number of score channels.
         scores: What floating-point scores in the files are.
         boundaries: Folder of boundary maps, or the boundary map of the one image; None where there are none.
+        suffixes: By which the names of images, labels, predictions and boundary maps differ.
 
     Raises:
         InputError: If folders do not fit together, `classes` is not between 1 and 255, or it is None and the first
@@ -39,12 +40,14 @@ class LabelledPredictions:
         classes: int | None,
         scores: ScoreKind,
         boundaries: Path | None = None,
+        suffixes: Suffixes = PLAIN,
     ) -> None:
-        self.folder = LabelledFolder(images, labels, void)
-        self.files = match_files(self.folder.images, predictions, PREDICTION_SUFFIXES, "prediction")
+        self.folder = LabelledFolder(images, labels, void, suffixes=suffixes)
+        found = self.folder.found
+        self.files = match_files(found, predictions, PREDICTION_SUFFIXES, "prediction", suffixes.prediction)
         self.boundaries: Sequence[Path | None] = [None] * len(self.folder)
         if boundaries is not None:
-            self.boundaries = pair_files(self.folder.images, boundaries, BOUNDARY_SUFFIXES, "boundary map")
+            self.boundaries = pair_files(found, boundaries, BOUNDARY_SUFFIXES, "boundary map", suffixes.boundary)
         self.scores = scores
         self.classes = classes if classes is not None else self._count_classes()
         if not 1 <= self.classes <= IGNORE_INDEX:
@@ -52,6 +55,12 @@ class LabelledPredictions:
 
     def __len__(self) -> int:
         return len(self.folder)
+
+    @property
+    def read_from(self) -> list[Path]:
+        """All files that are read."""
+        maps = [path for path in self.boundaries if path is not None]
+        return [*self.folder.images, *self.folder.labels, *self.files, *maps]
 
     def read(self, index: int) -> tuple[Sample, Prediction]:
         """Read image, true labels and prediction, and check that their labels are classes."""

@@ -1,6 +1,6 @@
 """Sharpen a raster of any size, such as GeoTIFF, within a given memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from crispseg.data.raster import (
 )
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tiles import sharpen_tiles
-from crispseg.writing import prepare_file
+from crispseg.writing import check_output_file
 
 RASTER_SUFFIXES = (".tif", ".tiff")
 
@@ -29,6 +29,7 @@ def sharpen_raster(
     *,
     memory: str | int,
     scores: ScoreKind = "logits",
+    read: Iterable[Path] = (),
     done: Callable[[float], object] = lambda share: None,
 ) -> None:
     """Read an image and its prediction in parts, and write the sharpened label map where the image lies on the ground.
@@ -41,13 +42,14 @@ def sharpen_raster(
         output: A .tif file, tiled and compressed.
         memory: What the process may hold, such as "2GiB".
         scores: What scores are; a label map is probabilities.
+        read: Other files that must not be written over, such as that of the weights.
         done: Called with the share that is done, after each part.
 
     Raises:
         InputError: If a file cannot be read or written, image and prediction do not fit together, or the memory holds
             no tile. Nothing is written then.
     """
-    prepare_file(output)
+    check_output_file(output, [image, prediction, *read])
     with opened_raster(image, "image") as rgb, opened_raster(prediction, "prediction") as said:
         pixels, classes, labelled = prediction_pixels(said)
         kind: ScoreKind = "probabilities" if labelled else scores

@@ -22,6 +22,8 @@ class JobSharpener:
     scores: ScoreKind
     outputs: Outputs
     memory: str | None = None
+    begin: Callable[[], None] | None = None
+    """What is done before the first output is written."""
 
     def __call__(self, job: Job) -> Written | Failed:
         """Do all of it.
@@ -44,6 +46,8 @@ class JobSharpener:
         image, prediction, boundary = inputs
         with naming(job.prediction):
             result = sharpen_one(self.sharpener, image, prediction, boundary, crf=self.crf, memory=self.memory)
+        if self.begin is not None:
+            self.begin()
         labels = self.outputs.write(job.name, image, prediction, result)
         changed = float((result.before != result.after).double().mean())
         return Written(job.image, labels, changed, result.seconds)
