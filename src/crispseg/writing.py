@@ -4,7 +4,7 @@ import errno
 import os
 import re
 import tempfile
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,6 +14,50 @@ from crispseg.errors import InputError, OutputError
 
 _LEFT_OVER = re.compile(r"\.(.+)\.\d+\.part\.\w+")
 """The names of temporary files; the group is the name that was to be written, without its ending."""
+
+
+Identity = tuple[int, int]
+"""What tells a file or folder from all others, by whatever name it goes."""
+
+
+def identity(path: Path) -> Identity:
+    """What a path leads to, links followed.
+
+    Raises:
+        OSError: If it leads to nothing, or may not be looked at.
+    """
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def refuse_inputs(targets: Iterable[Path], inputs: Iterable[Path | None]) -> None:
+    """Refuse to write over what is read, by that name or through a link.
+
+    Raises:
+        InputError: If a target is one of the inputs.
+    """
+    there = {}
+    for target in targets:
+        with suppress(OSError):  # nothing is there
+            there[identity(target)] = target
+    for read in inputs if there else ():
+        with suppress(OSError):  # said of it when it is read
+            if read is not None and (target := there.get(identity(read))) is not None:
+                raise InputError(f"output {target}: is one of the files to read; choose another place")
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written to, and write nothing.
+
+    Raises:
+        OutputError: If it is so.
+    """
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise _no_folder(folder, error) from error
 
 
 def make_folder(folder: Path) -> None:
@@ -27,9 +71,11 @@ def make_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OutputError(
-            f"output folder {folder}: cannot be written to ({error.strerror or error}); choose another"
-        ) from error
+        raise _no_folder(folder, error) from error
+
+
+def _no_folder(folder: Path, error: OSError) -> OutputError:
+    return OutputError(f"output folder {folder}: cannot be written to ({error.strerror or error}); choose another")
 
 
 def check_writable(path: Path) -> None:
@@ -42,21 +88,27 @@ def check_writable(path: Path) -> None:
         raise InputError(f"{path}: not a file; give the name of a file to write")
 
 
-def prepare_file(path: Path) -> None:
-    """Make the folder of a file that will be written, before the work that it is for.
+def check_output_file(path: Path, inputs: Iterable[Path | None]) -> None:
+    """Refuse a file that cannot be written, before the work that it is for; nothing is made yet.
+
+    Args:
+        path: The file.
+        inputs: What is read for it.
 
     Raises:
-        InputError: If it cannot be made or written to, or something that is not a file stands there.
+        InputError: If its folder cannot be made or written to, something that is not a file stands there, or it is one
+            of the inputs.
     """
-    make_folder(path.absolute().parent)
+    check_folder(path.absolute().parent)
     check_writable(path)
+    refuse_inputs([path], inputs)
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; rename it to `path` at the end, or remove it when the writing fails.
 
-    A link is followed: what it points to is replaced.
+    A link is followed: what it points to is replaced. The folder of the file is made where it does not exist.
 
     Raises:
         OutputError: If the file cannot be written.
@@ -73,6 +125,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     check_writable(target)
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(target)
     except (OSError, SafetensorError) as error:

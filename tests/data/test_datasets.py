@@ -10,7 +10,6 @@ from PIL import Image
 from crispseg import InputError
 from crispseg.data import BSDS500, IGNORE_INDEX, LabelledFolder, LabelledImages, Sample
 from crispseg.data.crops import ConsecutiveBatches, Crop, CropDataset, CropOptions
-from crispseg.data.files import by_stem, expand_images, match_files
 from tests.fakes import write_bsds500, write_folder
 
 
@@ -51,17 +50,6 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
     (bsds / "groundTruth" / "train" / "100.mat").write_bytes(b"nothing of the kind")
     with pytest.raises(InputError, match=r"100.mat: not a BSDS500 ground truth"):
         BSDS500(bsds).read(0)
-
-
-def test_files_of_one_name_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.png").touch()
-    (tmp_path / "a.jpg").touch()
-    with pytest.raises(InputError, match="have the same name; keep one of them"):
-        expand_images([tmp_path])
-    with pytest.raises(InputError, match="no such file or folder"):
-        expand_images([tmp_path / "b.png"])
-    assert by_stem([tmp_path / "a.png"], "image") == {"a": tmp_path / "a.png"}
-    assert match_files([Path("x/a.jpg")], tmp_path, (".png",), "label") == [tmp_path / "a.png"]
 
 
 def test_crops_depend_on_seed_and_number_alone(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def worker(work: object, monkeypatch: pytest.MonkeyPatch) -> _Worker:
 
 
 def batch(name: str) -> dict[str, Any]:
-    return {"image": [f"{name}.jpg"], "prediction": [f"{name}.npy"], "boundary": [""]}
+    return {"name": [name], "image": [f"{name}.jpg"], "prediction": [f"{name}.npy"], "boundary": [""]}
 
 
 def test_an_image_that_kills_every_worker_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 from crispseg.data import LabelledPredictions
+from crispseg.data.matching import Suffixes
 from crispseg.data.numbering import ONE_BASED, ZERO_BASED
 from crispseg.errors import InputError
 
@@ -87,11 +88,35 @@ def add_range_option(parser: CommandParser) -> None:
     )
 
 
+_SUFFIX_HELP = {
+    "image": "what the names of images go on with before their ending, such as _leftImg8bit",
+    "prediction": "those of predictions, such as _scores",
+    "label": "those of true label maps, such as _gtFine_labelTrainIds",
+    "boundary": "those of boundary maps",
+}
+
+
+def add_suffix_options(parser: CommandParser, *kinds: str) -> None:
+    """Options that say how the names of files that belong together differ."""
+    group = parser.add_argument_group("names that differ")
+    for kind in kinds:
+        group.add_argument(f"--{kind}-suffix", default="", metavar="TEXT", help=_SUFFIX_HELP[kind])
+
+
+def read_suffixes(options: argparse.Namespace) -> Suffixes:
+    """The suffixes that the options say."""
+    return Suffixes(*(getattr(options, f"{kind}_suffix", "") for kind in _SUFFIX_HELP))
+
+
 def add_labelled_options(parser: CommandParser) -> None:
     """Options that name images and labels."""
-    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER", help="images")
+    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER", help="images, in it and below it")
     parser.add_argument(
-        "--labels", type=Path, required=True, metavar="FOLDER", help="true label maps: indexed or greyscale PNG"
+        "--labels",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="true label maps of the same names: indexed or greyscale PNG",
     )
     parser.add_argument(
         "--void", type=int, nargs="+", metavar="LABEL", help="true labels of pixels without a class (default: none)"
@@ -125,6 +150,7 @@ def add_data_options(parser: CommandParser) -> None:
     )
     parser.add_argument("--classes", type=int, help="number of classes (default: the number of score channels)")
     add_scores_option(parser)
+    add_suffix_options(parser, *_SUFFIX_HELP)
 
 
 def read_data(options: argparse.Namespace) -> LabelledPredictions:
@@ -140,6 +166,7 @@ def read_data(options: argparse.Namespace) -> LabelledPredictions:
         prediction_numbering=options.prediction_numbering,
         void_band=options.void_band,
         boundaries=options.boundaries,
+        suffixes=read_suffixes(options),
     )
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from crispseg.cli.arguments import CommandParser, progress_bar
+from crispseg.cli.arguments import CommandParser, add_suffix_options, progress_bar, read_suffixes
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.bsds500 import TRUTH_SUFFIXES
-from crispseg.data.files import list_files, match_files
+from crispseg.data.matching import find_files, match_files
 from crispseg.evaluation import evaluate_boundaries
 from crispseg.evaluation.boundaries import MAX_DISTANCE, THRESHOLDS
-from crispseg.writing import prepare_file, write_text
+from crispseg.writing import check_output_file, write_text
 
 _DESCRIPTION = """\
 Measure boundary maps with the benchmark of BSDS500.
@@ -54,19 +54,23 @@ def build_parser() -> CommandParser:
         "--processes", type=int, default=os.cpu_count() or 1, help="images at a time (default: one for each processor)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers and the curve there too")
+    add_suffix_options(parser, "label", "boundary")
     return parser
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
     options = build_parser().parse_args(arguments)
+    suffixes = read_suffixes(options)
+    truths = find_files(options.truth, TRUTH_SUFFIXES, "ground truth", suffixes.label)
+    maps = match_files(truths, options.predictions, BOUNDARY_SUFFIXES, "boundary map", suffixes.boundary)
     if options.json is not None:
-        prepare_file(options.json)
-    truths = list_files(options.truth, TRUTH_SUFFIXES, "ground truth")
+        check_output_file(options.json, [*truths.values(), *maps])
     with progress_bar() as progress:
         report = evaluate_boundaries(
-            match_files(truths, options.predictions, BOUNDARY_SUFFIXES, "boundary map"),
-            truths,
+            maps,
+            list(truths.values()),
+            names=list(truths),
             thresholds=options.thresholds,
             max_distance=options.max_distance,
             thinned=options.thinned,

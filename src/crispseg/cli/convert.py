@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crispseg.cli.arguments import CommandParser
-from crispseg.errors import InputError
 from crispseg.models.caffemodel import read_caffemodel
 from crispseg.models.convert import CONVERTERS, convert
 from crispseg.models.saving import save_network
-from crispseg.writing import prepare_file
+from crispseg.writing import check_output_file
 
 _DESCRIPTION = """\
 Take over weights that were released for Caffe.
@@ -37,9 +36,7 @@ def build_parser() -> CommandParser:
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
     options = build_parser().parse_args(arguments)
-    if options.output.resolve() == options.caffemodel.resolve():
-        raise InputError(f"output {options.output}: is the file to read; choose another name")
-    prepare_file(options.output)
+    check_output_file(options.output, [options.caffemodel])
     network = convert(read_caffemodel(options.caffemodel), options.to)
     save_network(network, options.output, source=options.caffemodel.name)
     millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6

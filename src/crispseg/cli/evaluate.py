@@ -6,11 +6,11 @@ from pathlib import Path
 from rich.console import Console
 
 from crispseg.cli.arguments import CommandParser, add_data_options, print_remarks, progress_bar, read_data
-from crispseg.cli.stages import add_stage_options, build_stages, describe_stages
+from crispseg.cli.stages import add_stage_options, build_stages, describe_stages, files_of_weights
 from crispseg.evaluation.report import TRIMAP
 from crispseg.resident import keep_freed
 from crispseg.tuning import evaluate
-from crispseg.writing import prepare_file, write_text
+from crispseg.writing import check_output_file, write_text
 
 _DESCRIPTION = """\
 Measure what sharpening gains on labelled images.
@@ -40,11 +40,11 @@ def build_parser() -> CommandParser:
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
     options = build_parser().parse_args(arguments)
-    if options.json is not None:
-        prepare_file(options.json)
     keep_freed()
     stages = build_stages(options)
     data = read_data(options)
+    if options.json is not None:
+        check_output_file(options.json, [*data.read_from, *files_of_weights(options)])
     with progress_bar() as progress:
         comparison = evaluate(
             data, stages.sharpener, crf=stages.crf, settings=describe_stages(options, stages), progress=progress

@@ -10,10 +10,12 @@ from crispseg.cli.stages import (
     add_window_options,
     build_sharpener,
     choose_sharpener,
+    files_of_weights,
 )
 from crispseg.errors import InputError
 from crispseg.export import export_onnx
 from crispseg.export.onnx import TOLERANCE
+from crispseg.writing import check_output_file
 
 _DESCRIPTION = """\
 Write a sharpener as an ONNX file, which other runtimes and other languages run.
@@ -57,6 +59,7 @@ def main(arguments: Sequence[str]) -> None:
     if chosen is None:
         raise InputError("--cue none leaves nothing to export; choose another")
     sharpener = build_sharpener(options, chosen).expecting(options.scores)
+    check_output_file(options.output, files_of_weights(options))
     difference = export_onnx(sharpener, options.output, precision=options.export_precision)
     size = options.output.stat().st_size / 1e6
     print(f"{options.output}  {size:.1f} MB, within {difference:.1e} of PyTorch at the sizes that were tried")

@@ -132,6 +132,6 @@ def build_parser() -> CommandParser:
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
     options = build_parser().parse_args(arguments)
-    check_output(options.output)
+    check_output(options.output, kinds.files_read(options))
     write_figure(_KINDS[options.figure].draw(options), options.output)
     print(options.output)

@@ -11,9 +11,11 @@ from crispseg.cli.arguments import (
     add_data_options,
     add_labelled_options,
     add_scores_option,
+    add_suffix_options,
     choose_device,
     progress_bar,
     read_data,
+    read_suffixes,
 )
 from crispseg.cli.stages import (
     add_cue_options,
@@ -22,12 +24,13 @@ from crispseg.cli.stages import (
     build_cue,
     build_stages,
     build_window,
+    files_of_weights,
 )
 from crispseg.cues import Cue
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.data import LabelledFolder, read_image, read_prediction
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
-from crispseg.data.files import pair_files
+from crispseg.data.matching import pair_files
 from crispseg.errors import InputError, naming
 from crispseg.figures import (
     compare_images,
@@ -52,6 +55,14 @@ _MASK = 21
 
 _FARTHEST = {"learned": 4.0, "rgb": 1.0, "soft": 0.5, "contour": 1.0}
 """Where the distances of a cue end on the page: twice the far margin; where colours seldom differ more; the largest."""
+
+
+def files_read(options: Namespace) -> list[Path]:
+    """Files that the options name, and those in the folders that they name."""
+    given = [path for path in vars(options).values() if isinstance(path, Path) and path != options.output]
+    below = (file for folder in given if folder.is_dir() for file in folder.rglob("*"))
+    weights = files_of_weights(options) if hasattr(options, "weights") else []
+    return [*(path for path in given if path.is_file()), *below, *weights]
 
 
 def add_boundary_options(parser: CommandParser) -> None:
@@ -140,7 +151,9 @@ def _moved(cue: Cue | None, options: Namespace) -> Cue | None:
 def add_comparison_options(parser: CommandParser) -> None:
     """What `crispseg figure comparison` understands."""
     add_data_options(parser)
-    parser.add_argument("--names", nargs="+", metavar="NAME", help="images by their file names without ending")
+    parser.add_argument(
+        "--names", nargs="+", metavar="NAME", help="images by their paths below the folder, without ending"
+    )
     parser.add_argument(
         "--count",
         type=int,
@@ -167,16 +180,16 @@ def _choose(folder: LabelledFolder, options: Namespace) -> list[int]:
         check_count("count", options.count)
         count = min(options.count, len(folder))
         return [(2 * index + 1) * len(folder) // (2 * count) for index in range(count)]
-    stems = [path.stem for path in folder.images]
     for name in options.names:
-        if name not in stems:
-            raise InputError(f"no image {name!r} in {options.images}; the first is {stems[0]!r}")
-    return [stems.index(name) for name in options.names]
+        if name not in folder.found:
+            raise InputError(f"no image {name!r} in {options.images}; the first is {next(iter(folder.found))!r}")
+    return [list(folder.found).index(name) for name in options.names]
 
 
 def add_reliability_options(parser: CommandParser) -> None:
     """What `crispseg figure reliability` understands."""
     add_labelled_options(parser)
+    add_suffix_options(parser, "image", "label", "boundary")
     parser.add_argument("--every", type=int, default=1, help="take every n-th image (default: all)")
     ends = ", ".join(f"{name} {value:g}" for name, value in _FARTHEST.items())
     parser.add_argument(
@@ -191,10 +204,11 @@ def reliability(options: Namespace) -> Figure:
     cue = _moved(build_cue(options), options)
     if cue is None:
         raise InputError("--cue none has no distances to draw; choose a cue")
-    data = LabelledFolder(options.images, options.labels, options.void, numbering=options.numbering)
+    suffixes = read_suffixes(options)
+    data = LabelledFolder(options.images, options.labels, options.void, numbering=options.numbering, suffixes=suffixes)
     boundaries = None
     if options.boundaries is not None:
-        boundaries = pair_files(data.images, options.boundaries, BOUNDARY_SUFFIXES, "boundary map")
+        boundaries = pair_files(data.found, options.boundaries, BOUNDARY_SUFFIXES, "boundary map", suffixes.boundary)
     with progress_bar() as progress:
         counts = count_distances(
             data,

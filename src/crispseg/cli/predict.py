@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from crispseg.cli.arguments import CommandParser, add_device_option, add_range_option, choose_device, progress_bar
+from crispseg.cli.arguments import (
+    CommandParser,
+    add_device_option,
+    add_range_option,
+    add_suffix_options,
+    choose_device,
+    progress_bar,
+)
 from crispseg.data.intensity import parse_range
 from crispseg.inference.predict import load_predictor, predict
 from crispseg.resident import keep_freed
@@ -11,7 +18,8 @@ from crispseg.resident import keep_freed
 _DESCRIPTION = """\
 Run a trained network over images.
 
-The weights are a file that `crispseg train` or `crispseg convert` wrote. For an image NAME the output folder will hold
+The weights are a file that `crispseg train` or `crispseg convert` wrote. For an image NAME, its path below the folder
+of all images without ending, the output folder will hold
   NAME.safetensors  logits of the image's size, of a segmentation network: a prediction for sharpen, evaluate and tune
   NAME.png          the probability of a boundary, of HED: for `--boundaries` and for `crispseg boundaries`"""
 
@@ -23,10 +31,13 @@ _EXAMPLES = """\
 def build_parser() -> CommandParser:
     """What the command understands."""
     parser = CommandParser("predict", _DESCRIPTION, _EXAMPLES)
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
+    parser.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="image files, folders of them, or patterns"
+    )
     parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help="safetensors file of the network")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write to")
     add_range_option(parser)
+    add_suffix_options(parser, "image")
     add_device_option(parser)
     return parser
 
@@ -38,5 +49,14 @@ def main(arguments: Sequence[str]) -> None:
     keep_freed()
     network = load_predictor(options.weights).to(choose_device(options.device))
     with progress_bar() as progress:
-        count = sum(1 for _ in predict(options.images, network, options.output, value_range=values, progress=progress))
+        predicted = predict(
+            options.images,
+            network,
+            options.output,
+            value_range=values,
+            image_suffix=options.image_suffix,
+            read=[options.weights],
+            progress=progress,
+        )
+        count = sum(1 for _ in predicted)
     print(f"{options.output}  {count} images")

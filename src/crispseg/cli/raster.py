@@ -13,6 +13,7 @@ from crispseg.cli.stages import (
     add_window_options,
     build_placed_sharpener,
     choose_sharpener,
+    files_of_weights,
 )
 from crispseg.cues import ContourCue
 from crispseg.data.intensity import parse_range
@@ -94,6 +95,7 @@ def main(arguments: Sequence[str]) -> None:
             bands=_bands(options.bands),
             value_range=parse_range(options.range),
             same_extent=options.same_extent,
+            read=files_of_weights(options),
             done=lambda share: progress.update(task, completed=round(100 * share)),
         )
     print(f"{options.output}  {time.perf_counter() - start:.0f} s")

@@ -8,8 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from crispseg.cli.arguments import CommandParser, add_range_option, add_scores_option, progress_bar
-from crispseg.cli.stages import add_stage_options, build_stages, describe_stages
+from crispseg.cli.arguments import (
+    CommandParser,
+    add_range_option,
+    add_scores_option,
+    add_suffix_options,
+    progress_bar,
+    read_suffixes,
+)
+from crispseg.cli.stages import add_stage_options, build_stages, describe_stages, files_of_weights
 from crispseg.data.intensity import parse_range
 from crispseg.errors import InputError
 from crispseg.jobs import Failed, Outcome, Outputs, RayCluster, Skipped, ThisMachine, Written, sharpen
@@ -22,6 +29,10 @@ A prediction is what a segmentation network said of an image, at any resolution:
   - a label map: an indexed or greyscale PNG, one label number a pixel;
   - scores of shape (classes, height, width): .npy, .npz with one array, or .safetensors with one tensor.
 An image is turned upright as its EXIF says; its prediction must be of the upright image.
+
+Folders are searched with the folders below them; hidden files are passed over. NAME is the path of an image below the
+folder of them all, without ending: bear/00000 for images/bear/00000.jpg. Its prediction has the same NAME below the
+other folder, or goes by the last part of it. Where names go on differently, say how: --image-suffix _leftImg8bit.
 
 For an image NAME the output folder will hold
   NAME.png                 the sharpened label map, with the palette of the prediction
@@ -73,6 +84,7 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument("--no-pictures", action="store_true", help="leave out the pictures before/after")
     _add_run_options(parser)
+    add_suffix_options(parser, "image", "prediction", "boundary")
     add_stage_options(parser)
     return parser
 
@@ -122,9 +134,11 @@ def main(arguments: Sequence[str]) -> int:
             memory=options.memory,
             scores=options.scores,
             value_range=parse_range(options.range),
+            suffixes=read_suffixes(options),
             resume=options.resume,
             strict=options.strict,
             settings=describe_stages(options, stages),
+            read=files_of_weights(options),
             runner=runner,
             progress=progress,
         )

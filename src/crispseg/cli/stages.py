@@ -249,6 +249,14 @@ def _require_boundaries(options: Namespace, cue: Cue) -> None:
         raise InputError("--cue contour needs boundary maps; add --boundaries")
 
 
+def files_of_weights(options: Namespace) -> list[Path]:
+    """What is read of the weights that the options name."""
+    if options.weights is None:
+        return []
+    path = weights_path(options.weights)
+    return sorted(path.iterdir()) if path.is_dir() else [path]
+
+
 def build_window(options: Namespace, default: Window = DEFAULT_WINDOW) -> Window:
     """The window that the options describe."""
     size = default.size if options.window is None else options.window

@@ -16,13 +16,15 @@ from crispseg.cli.arguments import (
     progress_bar,
     read_data,
 )
+from crispseg.cli.stages import files_of_weights
 from crispseg.comparison import ROWS, measure_table
 from crispseg.comparison.report import as_json, as_latex, as_markdown, lines_of
+from crispseg.comparison.result import paths
 from crispseg.comparison.rows import Choices
 from crispseg.comparison.surface import surface
 from crispseg.evaluation import remarks_on
 from crispseg.resident import keep_freed
-from crispseg.writing import write_text
+from crispseg.writing import refuse_inputs, write_text
 
 _DESCRIPTION = """\
 Measure methods beside each other: the paper's two tables on your own images and scores, with what people use today.
@@ -86,6 +88,9 @@ def main(arguments: Sequence[str]) -> None:
     choices = Choices(choose_device(options.device), options.weights)
     keep_freed()
     data = read_data(options)
+    names = ("table.md", "table.tex", "table.json", "surface.json")
+    rows = [path for row in ROWS for path in paths(options.output / "rows", row.name)]
+    refuse_inputs([*(options.output / name for name in names), *rows], [*data.read_from, *files_of_weights(options)])
     with progress_bar() as progress:
         table = measure_table(
             data,

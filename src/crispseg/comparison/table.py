@@ -142,6 +142,7 @@ def _describe(data: LabelledPredictions, choices: Choices, tune_every: int, void
         "labels": str(data.folder.labels[0].parent),
         "predictions": str(data.files[0].parent),
         "boundaries": None if boundary is None else str(boundary.parent),
+        "names": hashlib.sha256("\n".join(data.folder.found).encode()).hexdigest(),
         "count": len(data),
         "classes": data.classes,
         "void": list(data.folder.truth.void),

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from crispseg.checks import check_choice
-from crispseg.data.files import IMAGE_SUFFIXES, list_files, match_files
+from crispseg.data.files import IMAGE_SUFFIXES
 from crispseg.data.image import read_image
+from crispseg.data.matching import find_files, match_files
 from crispseg.data.matlab import opened_matlab
 from crispseg.data.pairs import pair
 from crispseg.data.sample import IGNORE_INDEX, Sample
@@ -117,8 +118,10 @@ def read_boundaries(path: Path) -> Tensor:
 
 
 def _find(root: Path, split: str) -> tuple[list[Path], list[Path]]:
-    images = list_files(Path(root) / "images" / split, IMAGE_SUFFIXES, "image")
-    return images, match_files(images, Path(root) / "groundTruth" / split, TRUTH_SUFFIXES, "ground truth")
+    images = find_files(Path(root) / "images" / split, IMAGE_SUFFIXES, "image")
+    return list(images.values()), match_files(
+        images, Path(root) / "groundTruth" / split, TRUTH_SUFFIXES, "ground truth"
+    )
 
 
 def _read_annotators(path: Path, field: Literal["Segmentation", "Boundaries"]) -> list[Tensor]:

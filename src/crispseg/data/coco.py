@@ -11,8 +11,8 @@ from torch import Tensor
 
 from crispseg.checks import check_choice
 from crispseg.data.classes import VOC_CLASSES
-from crispseg.data.files import match_files
 from crispseg.data.image import read_image
+from crispseg.data.matching import match_files
 from crispseg.data.pairs import pair
 from crispseg.data.sample import IGNORE_INDEX, Sample
 from crispseg.errors import InputError
@@ -66,7 +66,7 @@ class COCO:
         if not self._ids:
             raise InputError(f"annotations {self.annotations}: no image shows one of VOC's classes")
         files = [Path(self._index.imgs[number]["file_name"]) for number in self._ids]
-        self.images = match_files(files, Path(root) / split, (".jpg",), "image")
+        self.images = match_files({file.stem: file for file in files}, Path(root) / split, (".jpg",), "image")
 
     def __len__(self) -> int:
         return len(self.images)

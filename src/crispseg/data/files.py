@@ -1,29 +1,65 @@
 """Finding the files that belong together."""
 
 import glob
-from collections.abc import Iterable, Sequence
+import itertools
+import os
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 from crispseg.errors import InputError
+from crispseg.writing import Identity, identity
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
-def list_files(folder: Path, suffixes: Sequence[str], what: str) -> list[Path]:
-    """Files of a folder with one of the endings, sorted by name.
+_PASSED_OVER = ("__MACOSX", "@eaDir", "Thumbs.db")
+"""What systems leave in folders beside the files of their users; hidden files and folders begin with a dot."""
+
+
+def list_files(folder: Path, endings: Sequence[str], what: str, *, besides: Container[Identity] = ()) -> list[Path]:
+    """Files with one of the endings in a folder and in the folders below it, sorted.
+
+    Hidden files and folders are passed over, and so is what macOS, Windows and storage devices leave beside files.
+
+    Args:
+        folder: Where to look; links to folders are followed.
+        endings: Of the files, in lower case, such as ".png".
+        what: What the files are, for errors.
+        besides: Folders that are passed over too.
 
     Raises:
-        InputError: If the folder does not exist or holds no such file.
+        InputError: If the folder does not exist, may not be listed, or holds no such file.
     """
     if not folder.is_dir():
         raise InputError(f"{what} folder {folder}: no such folder")
     try:
-        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+        found = sorted(path for path in _below(folder, besides) if path.suffix.lower() in endings)
     except PermissionError as error:
-        raise InputError(f"{what} folder {folder}: may not be listed; check its permissions") from error
+        raise InputError(f"{what} folder {error.filename}: may not be listed; check its permissions") from error
+    except OSError as error:
+        raise InputError(f"{what} folder {folder}: cannot be listed ({error.strerror or error})") from error
     if not found:
-        raise InputError(f"{what} folder {folder}: no file ends in {', '.join(suffixes)}")
+        raise InputError(f"{what} folder {folder}: no file ends in {', '.join(endings)}")
     return found
+
+
+def _below(folder: Path, besides: Container[Identity], above: frozenset[Identity] = frozenset()) -> Iterator[Path]:
+    above |= {identity(folder)}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_passed_over(entry.name):
+                continue
+            path = folder / entry.name
+            if not entry.is_dir():
+                yield path
+            # A link may lead back to where it lies.
+            elif (place := identity(path)) not in above and place not in besides:
+                yield from _below(path, besides, above)
+
+
+def is_passed_over(name: str) -> bool:
+    """Whether a file or folder of that name is hidden, or was left by the system."""
+    return name.startswith(".") or name in _PASSED_OVER
 
 
 def is_pattern(path: Path) -> bool:
@@ -31,19 +67,32 @@ def is_pattern(path: Path) -> bool:
     return glob.has_magic(str(path)) and not path.exists()
 
 
-def expand_pattern(pattern: Path, suffixes: Sequence[str], what: str) -> list[Path]:
+def expand_pattern(pattern: Path, endings: Sequence[str], what: str) -> list[Path]:
     """Files that a pattern of the shell names and that have one of the endings, sorted; `**` stands for any folders.
 
     Raises:
         InputError: If there is none.
     """
+    fixed = len(fixed_part(pattern).parts)
     named = map(Path, glob.iglob(str(pattern), recursive=True))  # noqa: PTH207 - Path.glob takes none that are absolute
-    found = sorted(path for path in named if path.suffix.lower() in suffixes and path.is_file())
+    found = sorted(
+        path
+        for path in named
+        if path.suffix.lower() in endings and path.is_file() and not any(map(is_passed_over, path.parts[fixed:]))
+    )
     if not found:
-        raise InputError(
-            f"{what}s {pattern}: no file that ends in {', '.join(suffixes)} is named so; check the pattern"
-        )
+        raise InputError(f"{what}s {pattern}: no file that ends in {', '.join(endings)} is named so; check the pattern")
     return found
+
+
+def fixed_part(pattern: Path) -> Path:
+    """The folders of a pattern before the first that has a sign in it.
+
+    Example:
+        >>> fixed_part(Path("images/*/left_*.png")).as_posix()
+        'images'
+    """
+    return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
 
 
 def check_readable(path: Path, what: str) -> None:
@@ -75,75 +124,3 @@ def read_names(path: Path) -> list[str]:
     if not names:
         raise InputError(f"list {path}: holds no name; expected one on each line")
     return names
-
-
-def expand_images(paths: Iterable[Path]) -> list[Path]:
-    """Image files, with folders replaced by the images in them, and patterns such as `images/*.jpg` by those they name.
-
-    Raises:
-        InputError: If a path does not exist, a folder or pattern stands for no image, or two images share a name.
-    """
-    images: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            images += list_files(path, IMAGE_SUFFIXES, "image")
-        elif path.is_file():
-            images.append(path)
-        elif is_pattern(path):
-            images += expand_pattern(path, IMAGE_SUFFIXES, "image")
-        else:
-            raise InputError(f"image {path}: no such file or folder; check the path")
-    by_stem(images, "image")
-    return images
-
-
-def by_stem(paths: Iterable[Path], what: str) -> dict[str, Path]:
-    """Files by their name without ending.
-
-    Raises:
-        InputError: If two files share a name.
-    """
-    found: dict[str, Path] = {}
-    for path in paths:
-        if path.stem in found:
-            raise InputError(f"{what}s {found[path.stem]} and {path} have the same name; keep one of them")
-        found[path.stem] = path
-    return found
-
-
-def match_files(images: Sequence[Path], folder: Path, suffixes: Sequence[str], what: str) -> list[Path]:
-    """For every image, the file of the same name in another folder.
-
-    Raises:
-        InputError: If the folder is missing or empty, or an image has no counterpart.
-    """
-    return _match(images, list_files(folder, suffixes, what), suffixes, f"{what} folder {folder}", what)
-
-
-def _match(images: Sequence[Path], files: list[Path], suffixes: Sequence[str], source: str, what: str) -> list[Path]:
-    candidates = by_stem(files, what)
-    missing = [image.stem for image in images if image.stem not in candidates]
-    if missing:
-        raise InputError(
-            f"{source}: nothing for {len(missing)} of {len(images)} images, the first is "
-            f"{missing[0]!r}; expected a file of the same name ending in {', '.join(suffixes)}"
-        )
-    return [candidates[image.stem] for image in images]
-
-
-def pair_files(images: Sequence[Path], path: Path, suffixes: Sequence[str], what: str) -> list[Path]:
-    """For every image, the file of the same name in a folder or of a pattern; or, for one image, the one that is named.
-
-    Raises:
-        InputError: If there is no such file or folder, a single file is named for several images, or an image has no
-            counterpart.
-    """
-    if path.is_dir():
-        return match_files(images, path, suffixes, what)
-    if is_pattern(path):
-        return _match(images, expand_pattern(path, suffixes, what), suffixes, f"{what}s {path}", what)
-    if not path.is_file():
-        raise InputError(f"{what} {path}: no such file or folder; check the path")
-    if len(images) != 1:
-        raise InputError(f"{len(images)} images but one {what} file {path}; expected a folder of {what}s")
-    return [path]

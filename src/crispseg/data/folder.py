@@ -6,9 +6,10 @@ from typing import Self
 
 from torch import Tensor
 
-from crispseg.data.files import IMAGE_SUFFIXES, by_stem, list_files, match_files
+from crispseg.data.files import IMAGE_SUFFIXES
 from crispseg.data.image import read_image
 from crispseg.data.labels import LABEL_SUFFIXES
+from crispseg.data.matching import PLAIN, Suffixes, find_files, match_files
 from crispseg.data.pairs import pair
 from crispseg.data.sample import Sample
 from crispseg.data.truth import TrueLabels
@@ -18,13 +19,14 @@ class LabelledFolder:
     """Pairs of an image and a label map.
 
     Args:
-        images: Folder of images.
-        labels: Folder of indexed or greyscale label maps, one for every image, with its name.
+        images: Folder of images; the folders below it are searched too, and hidden files passed over.
+        labels: Folder of indexed or greyscale label maps, one for every image, with its name and in the same folders.
         void: Label or labels of pixels without a class, as the files hold them; they become `IGNORE_INDEX`. CamVid uses
             11. Where none is declared there is none, and a label 255 is asked about.
         classes: Number of classes, to refuse a label beyond them when it is read; None takes any label.
         numbering: What the labels stand for: "0-based" (the numbers of the classes), "1-based" (the classes start at
             1, and 0 is void), or a table of labels and classes; see `crispseg.data.numbering.read_numbering`.
+        suffixes: By which the names of images and labels differ.
 
     Raises:
         InputError: If a folder is missing or empty, two images share a name, an image has no label map, or what is said
@@ -38,9 +40,11 @@ class LabelledFolder:
         void: int | list[int] | None = None,
         classes: int | None = None,
         numbering: str | Path | None = None,
+        suffixes: Suffixes = PLAIN,
     ) -> None:
-        self.images = list(by_stem(list_files(Path(images), IMAGE_SUFFIXES, "image"), "image").values())
-        self.labels = match_files(self.images, Path(labels), LABEL_SUFFIXES, "label")
+        self.found = find_files(Path(images), IMAGE_SUFFIXES, "image", suffixes.image)
+        self.labels = match_files(self.found, Path(labels), LABEL_SUFFIXES, "label", suffixes.label)
+        self._names, self.images = list(self.found), list(self.found.values())
         self.classes = classes
         self._said = void, numbering
         self.truth = TrueLabels(void, numbering, classes)
@@ -66,4 +70,5 @@ class LabelledFolder:
         """Read one image with its label map; there is only one, whatever the `choice`."""
         del choice
         path, label_path = self.images[index], self.labels[index]
-        return pair(read_image(path), self.read_labels(index), image_path=path, label_path=label_path)
+        sample = pair(read_image(path), self.read_labels(index), image_path=path, label_path=label_path)
+        return sample._replace(name=self._names[index])

@@ -8,8 +8,8 @@ import torch
 
 from crispseg.checks import check_natural
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
-from crispseg.data.files import match_files, pair_files
 from crispseg.data.folder import LabelledFolder
+from crispseg.data.matching import PLAIN, Suffixes, match_files, pair_files
 from crispseg.data.numbering import ZERO_BASED, Numbering, read_numbering
 from crispseg.data.prediction import PREDICTION_SUFFIXES, Prediction, ScoreKind, read_prediction
 from crispseg.data.sample import IGNORE_INDEX, Sample
@@ -36,6 +36,7 @@ class LabelledPredictions:
         void_band: How wide, in pixels, a band of void between two labels may be to stand for a boundary: 5 for PASCAL
             VOC, 0 for none. None has it looked for in some of the label maps.
         boundaries: Folder of boundary maps, or the boundary map of the one image; None where there are none.
+        suffixes: By which the names of images, labels, predictions and boundary maps differ.
 
     Raises:
         InputError: If folders do not fit together, `classes` is not between 1 and 1024, or it is None and the first
@@ -55,12 +56,14 @@ class LabelledPredictions:
         prediction_numbering: str | Path | None = None,
         void_band: int | None = None,
         boundaries: Path | None = None,
+        suffixes: Suffixes = PLAIN,
     ) -> None:
-        self.folder = LabelledFolder(images, labels, void, numbering=numbering)
-        self.files = match_files(self.folder.images, predictions, PREDICTION_SUFFIXES, "prediction")
+        self.folder = LabelledFolder(images, labels, void, numbering=numbering, suffixes=suffixes)
+        found = self.folder.found
+        self.files = match_files(found, predictions, PREDICTION_SUFFIXES, "prediction", suffixes.prediction)
         self.boundaries: Sequence[Path | None] = [None] * len(self.folder)
         if boundaries is not None:
-            self.boundaries = pair_files(self.folder.images, boundaries, BOUNDARY_SUFFIXES, "boundary map")
+            self.boundaries = pair_files(found, boundaries, BOUNDARY_SUFFIXES, "boundary map", suffixes.boundary)
         self.scores = scores
         if void_band is not None:
             check_natural("void_band", void_band)
@@ -73,6 +76,12 @@ class LabelledPredictions:
 
     def __len__(self) -> int:
         return len(self.folder)
+
+    @property
+    def read_from(self) -> list[Path]:
+        """All files that are read."""
+        maps = [path for path in self.boundaries if path is not None]
+        return [*self.folder.images, *self.folder.labels, *self.files, *maps]
 
     def read(self, index: int) -> tuple[Sample, Prediction]:
         """Read image, true labels and prediction, and check that their labels are classes."""

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from crispseg.checks import check_choice
 from crispseg.data.classes import VOC_CLASSES
-from crispseg.data.files import match_files, read_names
+from crispseg.data.files import read_names
 from crispseg.data.image import read_image
 from crispseg.data.labels import read_labels
+from crispseg.data.matching import match_files
 from crispseg.data.matlab import opened_matlab
 from crispseg.data.pairs import pair
 from crispseg.data.sample import Sample
@@ -71,16 +72,16 @@ def _list_of(root: Path, split: str) -> Path:
 
 
 def _voc_files(root: Path, names: list[str]) -> tuple[list[Path], list[Path]]:
-    wanted = [Path(f"{name}.jpg") for name in names]
+    wanted = {name: Path(f"{name}.jpg") for name in names}
     images = match_files(wanted, root / "JPEGImages", (".jpg",), "image")
-    return images, match_files(images, root / "SegmentationClass", (".png",), "label")
+    return images, match_files(wanted, root / "SegmentationClass", (".png",), "label")
 
 
 def _sbd_files(root: Path, known: set[str]) -> tuple[list[Path], list[Path]]:
     names = {name for part in ("train", "val") for name in read_names(root / f"{part}.txt")}
-    wanted = [Path(f"{name}.jpg") for name in sorted(names - known)]
+    wanted = {name: Path(f"{name}.jpg") for name in sorted(names - known)}
     images = match_files(wanted, root / "img", (".jpg",), "image")
-    return images, match_files(images, root / "cls", (".mat",), "label")
+    return images, match_files(wanted, root / "cls", (".mat",), "label")
 
 
 def _read_sbd(path: Path) -> Tensor:

@@ -11,7 +11,7 @@ from rich.progress import Progress
 from crispseg.checks import check_count
 from crispseg.data.boundary import read_boundary
 from crispseg.data.bsds500 import read_boundaries
-from crispseg.errors import naming
+from crispseg.errors import InputError, naming
 from crispseg.evaluation.boundaries import MAX_DISTANCE, THRESHOLDS, BoundaryCounts, count_boundaries
 from crispseg.evaluation.boundary_report import BoundaryReport
 
@@ -20,6 +20,7 @@ def evaluate_boundaries(
     predictions: Sequence[Path],
     truths: Sequence[Path],
     *,
+    names: Sequence[str] | None = None,
     thresholds: int = THRESHOLDS,
     max_distance: float = MAX_DISTANCE,
     thinned: bool = False,
@@ -31,6 +32,7 @@ def evaluate_boundaries(
     Args:
         predictions: Boundary maps, as `crispseg.data.read_boundary` reads them, of the size of their images.
         truths: The ground truth file of each.
+        names: By which the report knows the images; None takes those of the files of the boundary maps, without ending.
         thresholds: Number of evenly spaced thresholds; the benchmark takes 99.
         max_distance: How far two matched pixels may lie apart, in diagonals of the image.
         thinned: Whether the predicted boundaries are lines already; see `crispseg.evaluation.count_boundaries`.
@@ -52,8 +54,10 @@ def evaluate_boundaries(
         counts: Iterable[BoundaryCounts] = mapped(count, predictions, truths)
         if progress:
             counts = progress.track(counts, total=len(predictions), description="matching")
-        for path, counted in zip(predictions, counts, strict=True):
-            report.images[path.stem] = counted
+        called = [path.stem for path in predictions] if names is None else names
+        if len(set(called)) < len(predictions):
+            raise InputError("boundary maps of several folders have the same names; give names that tell them apart")
+        report.images |= dict(zip(called, counts, strict=True))
     finally:
         if executor:
             executor.shutdown(cancel_futures=True)

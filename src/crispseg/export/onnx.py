@@ -17,7 +17,7 @@ from crispseg.errors import InputError
 from crispseg.export.metadata import describe
 from crispseg.export.program import Precision, Program
 from crispseg.inference.sharpener import Sharpener
-from crispseg.writing import prepare_file, written_whole
+from crispseg.writing import check_output_file, written_whole
 
 if TYPE_CHECKING:
     from torch.onnx import ONNXProgram
@@ -68,7 +68,7 @@ def export_onnx(
     """
     check_choice("precision", precision, ("float32", "float16"))
     target = Path(path)
-    prepare_file(target)
+    check_output_file(target, [])
     _require_packages()
     program = Program(_prepared(sharpener, precision), takes_features=_takes_features(sharpener, features))
     exported = _exported(program)

@@ -1,6 +1,6 @@
 """The page that every figure is drawn on: widths, fonts, colours, and files that come out the same every time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from crispseg.errors import InputError
-from crispseg.writing import prepare_file, written_whole
+from crispseg.writing import check_output_file, written_whole
 
 COLUMN_WIDTH = 3.3
 """Inches; one of two columns of a paper."""
@@ -102,15 +102,15 @@ def add_caption(figure: Figure, place: Place, text: str) -> None:
     figure.text(middle / width, 1 - (place.top - 0.045) / height, text, ha="center", va="baseline")
 
 
-def check_output(path: Path) -> None:
+def check_output(path: Path, inputs: Iterable[Path | None] = ()) -> None:
     """Refuse, before any work, a file that `write_figure` could not write.
 
     Raises:
-        InputError: If its ending is neither .png nor .pdf, or its folder cannot be written to.
+        InputError: If its ending is neither .png nor .pdf, its folder cannot be written to, or it is one of the inputs.
     """
     if path.suffix.lower() not in FIGURE_SUFFIXES:
         raise InputError(f"output {path}: unknown ending; expected {' or '.join(FIGURE_SUFFIXES)}")
-    prepare_file(path)
+    check_output_file(path, inputs)
 
 
 def write_figure(figure: Figure, path: Path) -> None:

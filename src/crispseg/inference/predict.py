@@ -1,6 +1,6 @@
 """Run a trained network over images in files, and write what it says of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +10,14 @@ from rich.progress import Progress
 from torch import Tensor, nn
 
 from crispseg.data import Prediction, read_image, write_scores
-from crispseg.data.files import expand_images
 from crispseg.data.intensity import ValueRange, to_floats
+from crispseg.data.matching import find_images
 from crispseg.errors import InputError, naming
 from crispseg.models import HED, DeepLabLargeFOV, DeepLabMSc
 from crispseg.models.crisp_net import CrispNet, load_crisp_net
 from crispseg.models.saving import load_network, saved_network
 from crispseg.models.segmenter import scores_of, upsample_scores
-from crispseg.writing import make_folder, written_whole
+from crispseg.writing import check_folder, refuse_inputs, written_whole
 
 _LOADERS: dict[str, Callable[[Path], nn.Module]] = {
     CrispNet.__name__: load_crisp_net,
@@ -48,6 +48,8 @@ def predict(
     output: Path,
     *,
     value_range: ValueRange = "auto",
+    image_suffix: str = "",
+    read: Iterable[Path] = (),
     progress: Progress | None = None,
 ) -> Iterator[Path]:
     """Write scores or boundary maps of images.
@@ -56,10 +58,13 @@ def predict(
     boundary detector, `NAME.png`, white being a probability of 1.
 
     Args:
-        images: Image files or folders of them.
+        images: Image files, folders of them and the folders below, or patterns. A name is the path below the folder of
+            all images, without ending.
         network: A segmentation network, or `HED`; it works on the device where its weights are.
         output: Folder to write to; made when missing.
         value_range: Which numbers of an image are black and white; see `read_image`.
+        image_suffix: What the names of the images go on with before their ending, which is left out.
+        read: Files beside the images that must not be written over, such as that of the weights.
         progress: Shows how far it is.
 
     Yields:
@@ -68,16 +73,16 @@ def predict(
     Raises:
         InputError: If an image cannot be read, or the output cannot be written.
     """
-    paths = expand_images(images)
+    found = find_images(images, image_suffix, besides=[output])
     suffix = ".png" if isinstance(network, HED) else ".safetensors"
-    for path in paths:
-        if (output / f"{path.stem}{suffix}").resolve() == path.resolve():
-            raise InputError(f"output {output}: holds the images to read; choose another output folder")
-    make_folder(output)
+    refuse_inputs([output / f"{name}{suffix}" for name in found], [*found.values(), *read])
+    check_folder(output)
     device = next(network.parameters()).device
-    for path in progress.track(paths, description="predicting") if progress else paths:
+    names = list(found)
+    for name in progress.track(names, description="predicting") if progress else names:
+        path = found[name]
         image = to_floats(read_image(path, value_range)[None]).to(device)
-        target = output / f"{path.stem}{suffix}"
+        target = output / f"{name}{suffix}"
         with naming(path):
             if isinstance(network, HED):
                 _write_boundary(target, network(image)[0, 0])

@@ -1,6 +1,6 @@
 """Sharpen a raster of any size, such as GeoTIFF, within a given memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -18,7 +18,6 @@ from crispseg.data.raster import (
 from crispseg.data.raster.output import check_output
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tiles import parse_memory, sharpen_tiles
-from crispseg.writing import prepare_file
 
 
 def sharpen_raster(
@@ -33,6 +32,7 @@ def sharpen_raster(
     bands: Sequence[int] | None = None,
     value_range: ValueRange = "auto",
     same_extent: bool = False,
+    read: Iterable[Path] = (),
     done: Callable[[float], object] = lambda share: None,
 ) -> None:
     """Read an image and its prediction in parts, and write the sharpened label map where the image lies on the ground.
@@ -50,6 +50,7 @@ def sharpen_raster(
             three where it has none.
         value_range: Which numbers of the image are black and white; see `crispseg.data.read_image`.
         same_extent: Whether the prediction covers the image exactly, whatever either says of its place on the ground.
+        read: Other files that must not be written over, such as that of the weights.
         done: Called with the share that is done, after each part.
 
     Pixels without a value in image or prediction (nodata, masks, NaN) have no label, and no say in that of others.
@@ -58,9 +59,8 @@ def sharpen_raster(
         InputError: If a file cannot be read or written, image and prediction do not fit together, or the memory holds
             no tile. Nothing is written then.
     """
-    check_output(output, (image, prediction))
+    check_output(output, [image, prediction, *read])
     allowed = parse_memory(memory)
-    prepare_file(output)
     with (
         opened_raster(image, "image", allowed) as rgb,
         opened_raster(prediction, "prediction", allowed) as source,

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from crispseg.data import Prediction, ScoreKind, read_image, read_prediction
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
-from crispseg.data.files import expand_images, pair_files
 from crispseg.data.intensity import ValueRange
+from crispseg.data.matching import PLAIN, Suffixes, find_images, pair_files
 from crispseg.data.prediction import PREDICTION_SUFFIXES
 from crispseg.inference.one_image import fitted_boundary
 
@@ -17,18 +17,21 @@ from crispseg.inference.one_image import fitted_boundary
 class Job(NamedTuple):
     """The files of one image."""
 
+    name: str
+    """What its outputs are called: the path of the image below the folder of all images, without ending."""
     image: Path
     prediction: Path
     boundary: Path | None
 
     @property
-    def name(self) -> str:
-        """What its outputs are called."""
-        return self.image.stem
+    def files(self) -> list[Path]:
+        """What is read."""
+        return [path for path in (self.image, self.prediction, self.boundary) if path is not None]
 
     def absolute(self) -> "Job":
         """The same files for a process that works in another folder."""
-        return Job(*(path and path.absolute() for path in self))  # type: ignore[arg-type]
+        boundary = None if self.boundary is None else self.boundary.absolute()
+        return Job(self.name, self.image.absolute(), self.prediction.absolute(), boundary)
 
 
 class Inputs(NamedTuple):
@@ -41,23 +44,32 @@ class Inputs(NamedTuple):
     """(1, H, W) in [0, 1]."""
 
 
-def find_jobs(images: Sequence[Path], prediction: Path, boundaries: Path | None) -> list[Job]:
+def find_jobs(
+    images: Sequence[Path],
+    prediction: Path,
+    boundaries: Path | None,
+    suffixes: Suffixes = PLAIN,
+    *,
+    output: Path | None = None,
+) -> list[Job]:
     """The files of every image.
 
     Args:
-        images: Image files, folders of them, or patterns such as `images/*.jpg`.
+        images: Image files, folders of them and the folders below, or patterns such as `images/*.jpg`.
         prediction: The prediction of the one image; or a folder or a pattern with a file of the same name for each.
         boundaries: Likewise the boundary maps; None where there are none.
+        suffixes: By which the names of images, predictions and boundary maps differ.
+        output: Folder of the outputs, which are no images.
 
     Raises:
         InputError: If a file is missing, or two images share a name.
     """
-    found = expand_images(images)
-    predictions = pair_files(found, prediction, PREDICTION_SUFFIXES, "prediction")
+    found = find_images(images, suffixes.image, besides=(prediction, boundaries, output))
+    predictions = pair_files(found, prediction, PREDICTION_SUFFIXES, "prediction", suffixes.prediction)
     maps: Sequence[Path | None] = [None] * len(found)
     if boundaries is not None:
-        maps = pair_files(found, boundaries, BOUNDARY_SUFFIXES, "boundary map")
-    return [Job(*paths) for paths in zip(found, predictions, maps, strict=True)]
+        maps = pair_files(found, boundaries, BOUNDARY_SUFFIXES, "boundary map", suffixes.boundary)
+    return [Job(*files) for files in zip(found, found.values(), predictions, maps, strict=True)]
 
 
 def read_inputs(job: Job, kind: ScoreKind, value_range: ValueRange = "auto") -> Inputs:

@@ -24,6 +24,8 @@ class JobSharpener:
     outputs: Outputs
     memory: str | None = None
     value_range: ValueRange = "auto"
+    begin: Callable[[], None] | None = None
+    """What is done before the first output is written."""
 
     def __call__(self, job: Job) -> Written | Failed:
         """Do all of it.
@@ -46,6 +48,8 @@ class JobSharpener:
         image, prediction, boundary = inputs
         with naming(job.prediction):
             result = sharpen_one(self.sharpener, image, prediction, boundary, crf=self.crf, memory=self.memory)
+        if self.begin is not None:
+            self.begin()
         labels = self.outputs.write(job.name, image, prediction, result)
         changed = float((result.before != result.after).double().mean())
         return Written(job.image, labels, changed, result.seconds)

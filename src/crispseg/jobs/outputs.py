@@ -1,23 +1,25 @@
 """What is written for every image, and where."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from crispseg.data import Prediction, write_labels, write_scores
-from crispseg.errors import InputError
+from crispseg.errors import InputError, OutputError
 from crispseg.inference.one_image import Sharpened
 from crispseg.inference.picture import before_after
 from crispseg.jobs.job import Job
-from crispseg.writing import make_folder, written_whole
+from crispseg.writing import check_folder, refuse_inputs, written_whole
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """For an image NAME `NAME.png` and, where wanted, `before_after/NAME.png` and `scores/NAME.safetensors`."""
+    """For an image NAME `NAME.png` and, where wanted, `before_after/NAME.png` and `scores/NAME.safetensors`.
+
+    A name may have folders in it, which are made where the outputs are written.
+    """
 
     folder: Path
     pictures: bool = True
@@ -32,21 +34,28 @@ class Outputs:
             found["scores"] = self.folder / "scores" / f"{name}.safetensors"
         return found
 
-    @property
-    def folders(self) -> list[Path]:
-        """The folders that files are written to."""
-        return [path.parent for path in self.files("any").values()]
+    def check(self, jobs: Sequence[Job], *, written: Iterable[Path] = (), read: Iterable[Path | None] = ()) -> None:
+        """Refuse, before anything is written, what cannot be or must not be.
 
-    def prepare(self, jobs: Sequence[Job]) -> None:
-        """Make the folders.
+        Args:
+            jobs: All that there are.
+            written: What will be written beside their outputs.
+            read: What is read beside their files.
 
         Raises:
-            InputError: If something would be written over what is read.
-            OutputError: If a folder cannot be made or written to.
+            InputError: If something would be written over what is read, or two outputs would be one file.
+            OutputError: If the folder cannot be made or written to.
         """
-        _refuse_inputs(jobs, [path for job in jobs for path in self.files(job.name).values() if path.exists()])
-        for folder in self.folders:
-            make_folder(folder)
+        targets: dict[Path, Job] = {}
+        for job in jobs:
+            for path in self.files(job.name).values():
+                if (other := targets.setdefault(path, job)) is not job:
+                    raise InputError(
+                        f"output {path}: would be written for {other.image} and for {job.image}; give their folder "
+                        "another name, or leave out what lies in it"
+                    )
+        refuse_inputs([*targets, *written], [*(path for job in jobs for path in job.files), *read])
+        check_folder(self.folder)
 
     def write(self, name: str, image: Tensor, prediction: Prediction, result: Sharpened) -> Path:
         """Write what was made of a (3, H, W) image, and give the path of its label map.
@@ -54,6 +63,8 @@ class Outputs:
         Raises:
             OutputError: If a file cannot be written.
         """
+        if not self.folder.is_dir():
+            raise OutputError(f"output folder {self.folder}: is there no more; what had been written is lost with it")
         files = self.files(name)
         palette = prediction.written_palette
         write_labels(files["labels"], result.after, palette)
@@ -65,18 +76,3 @@ class Outputs:
         if self.scores:
             write_scores(files["scores"], result.scores, prediction)
         return files["labels"]
-
-
-def _refuse_inputs(jobs: Sequence[Job], targets: Sequence[Path]) -> None:
-    """Refuse targets that are what is read, by that name or another."""
-    there = {_identity(path): path for path in targets}
-    for path in (path for job in jobs for path in job if there and path is not None):
-        with suppress(FileNotFoundError, PermissionError):  # said of it when it is read
-            if _identity(path) in there:
-                target = there[_identity(path)]
-                raise InputError(f"output {target}: is one of the files to read; choose another output folder")
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino

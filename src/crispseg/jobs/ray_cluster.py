@@ -15,9 +15,9 @@ import torch
 
 from crispseg.checks import check_count
 from crispseg.errors import InputError, OutputError, one_line
-from crispseg.jobs.job import Job
+from crispseg.jobs.job import Job, read_inputs
 from crispseg.jobs.job_sharpener import JobSharpener
-from crispseg.jobs.outcome import Failed, Outcome, Written
+from crispseg.jobs.outcome import Failed, Outcome, Written, attempt
 
 _ADDRESS = re.compile(r"auto|local|[\w.\-\[\]:]+:\d+")
 _BLOCK = 8
@@ -71,6 +71,8 @@ class RayCluster:
         # The actors' machines may lack the device of this one.
         sharpener = None if work.sharpener is None else copy.deepcopy(work.sharpener).cpu()
         outputs = replace(work.outputs, folder=work.outputs.folder.absolute())
+        if work.begin is not None and any(_is_good(job, work) for job in jobs):
+            work.begin()
         with _connected(self.address), _quiet():
             yield from self._run(jobs, replace(work, sharpener=sharpener, outputs=outputs))
 
@@ -104,6 +106,11 @@ class RayCluster:
         return mapped.iter_rows()
 
 
+def _is_good(job: Job, work: JobSharpener) -> bool:
+    """Whether the files of a job can be read, so that something will be written."""
+    return not isinstance(attempt(read_inputs, job, work.scores), InputError)
+
+
 class _Attempts:
     """How often each image was begun and not ended. It outlives the workers, which die without a word."""
 
@@ -134,12 +141,12 @@ class _Worker:
 
     def __call__(self, batch: Batch) -> Batch:
         """Do one job, and say what became of it."""
-        image, prediction, boundary = (str(batch[name][0]) for name in Job._fields)
+        name, image, prediction, boundary = (str(batch[field][0]) for field in Job._fields)
         row = {"image": image, "reason": "", "stops": False, "changed": 0.0, "seconds": 0.0}
         if self._get(self._attempts.begin.remote(image)) > _ATTEMPTS:
             row["reason"] = f"image {image}: {_ATTEMPTS} workers died over it: it is damaged, or memory ran out"
         else:
-            row |= self._done(Job(Path(image), Path(prediction), Path(boundary) if boundary else None))
+            row |= self._done(Job(name, Path(image), Path(prediction), Path(boundary) if boundary else None))
         self._attempts.end.remote(image)
         return {name: np.array([value]) for name, value in row.items()}
 

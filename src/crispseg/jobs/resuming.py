@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from crispseg.inference.crf import DenseCRF
 from crispseg.inference.sharpener import Sharpener
 from crispseg.jobs.job import Job
 from crispseg.jobs.outputs import Outputs
-from crispseg.writing import remove_left_over, write_text
+from crispseg.writing import make_folder, remove_left_over, write_text
 
 SETTINGS_FILE = "crispseg-settings.json"
 """In the output folder; written when a run begins anew, so that what is older was not made with these settings."""
@@ -38,45 +39,81 @@ def settings_of(sharpener: Sharpener | None, crf: DenseCRF | None) -> dict[str, 
     return settings
 
 
-def begin(outputs: Outputs, settings: Mapping[str, Any]) -> None:
-    """Note the settings of a run that begins anew.
+class Beginning:
+    """Makes the output folder and notes the settings of a run that begins anew, before its first output and not sooner.
 
-    Raises:
-        OutputError: If the file cannot be written.
+    So nothing is left of a run that had nothing to write. In another process, to which it is sent, it does nothing: who
+    sends it has begun.
+
+    Args:
+        outputs: What the run writes.
+        settings: What the outputs depend on.
+        anew: Whether the settings are to be noted; else they stand there.
     """
-    write_text(outputs.folder / SETTINGS_FILE, json.dumps(settings, indent=2, sort_keys=True) + "\n")
+
+    def __init__(self, outputs: Outputs, settings: Mapping[str, Any], *, anew: bool) -> None:
+        self._outputs = outputs
+        self._text = json.dumps(settings, indent=2, sort_keys=True) + "\n" if anew else None
+        self._done = False
+
+    def __call__(self) -> None:
+        """Begin, the first time.
+
+        Raises:
+            OutputError: If the folder cannot be made, or the settings cannot be written.
+        """
+        if self._done:
+            return
+        make_folder(self._outputs.folder)
+        if self._text is not None:
+            write_text(self._outputs.folder / SETTINGS_FILE, self._text)
+        self._done = True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _begun, ()
 
 
-def finished(outputs: Outputs, settings: Mapping[str, Any], jobs: Sequence[Job]) -> set[str]:
+def _begun() -> Callable[[], None]:
+    return _nothing
+
+
+def _nothing() -> None:
+    pass
+
+
+def finished(outputs: Outputs, settings: Mapping[str, Any], jobs: Sequence[Job]) -> set[str] | None:
     """Names of the jobs whose outputs are there, all of them, and no older than the settings that they are made with.
 
-    What a killed process left of the others is removed. Where no run has noted its settings, one begins.
+    What a killed process left of the others is removed.
+
+    Returns:
+        The names; None where no run has noted its settings, so that one begins.
 
     Raises:
         InputError: If the settings of the outputs are others, or cannot be read.
     """
     path = outputs.folder / SETTINGS_FILE
     if not path.exists():
-        begin(outputs, settings)
-        return set()
+        return None
     _check_same(_read(path), json.loads(json.dumps(settings)), path)
     began = path.stat().st_mtime_ns
-    done = {job.name for job in jobs}
-    for example in outputs.files("any").values():
-        done &= _written_since(began, example.parent, example.suffix)
-    left = {job.name for job in jobs} - done
-    for folder in outputs.folders:
-        remove_left_over(folder, left)
+    targets = {job.name: list(outputs.files(job.name).values()) for job in jobs}
+    folders = {target.parent for paths in targets.values() for target in paths}
+    made = {target for folder in folders for target in _written_since(began, folder)}
+    done = {name for name, paths in targets.items() if made.issuperset(paths)}
+    left: defaultdict[Path, set[str]] = defaultdict(set)
+    for target in (target for name in targets.keys() - done for target in targets[name]):
+        left[target.parent].add(target.stem)
+    for folder, stems in left.items():
+        remove_left_over(folder, stems)
     return done
 
 
-def _written_since(began: int, folder: Path, suffix: str) -> set[str]:
+def _written_since(began: int, folder: Path) -> set[Path]:
+    if not folder.is_dir():
+        return set()
     with os.scandir(folder) as entries:
-        return {
-            entry.name.removesuffix(suffix)
-            for entry in entries
-            if entry.name.endswith(suffix) and entry.is_file() and entry.stat().st_mtime_ns >= began
-        }
+        return {folder / entry.name for entry in entries if entry.is_file() and entry.stat().st_mtime_ns >= began}
 
 
 def _read(path: Path) -> dict[str, Any]:

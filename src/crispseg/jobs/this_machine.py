@@ -39,5 +39,5 @@ class ThisMachine:
 
 
 def _naming(job: Job, error: InputError) -> InputError:
-    known = any(str(path) in str(error) for path in job if path is not None)
+    known = any(str(path) in str(error) for path in job.files)
     return error if known else InputError(f"image {job.image}: {error}")

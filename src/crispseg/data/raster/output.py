@@ -1,6 +1,6 @@
 """Label maps in the place of an image on the ground."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from crispseg.data.raster.opening import rasterio_
 from crispseg.data.raster.pixels import representable
 from crispseg.data.raster.prediction import RasterPrediction
 from crispseg.errors import InputError
-from crispseg.writing import remove_left_over, written_whole
+from crispseg.writing import check_output_file, remove_left_over, written_whole
 
 BLOCK = 256
 """Side of the squares in which label maps are written."""
@@ -46,17 +46,15 @@ class LabelRaster:
         self._dataset.write(labels.numpy().astype(self._dataset.dtypes[0]), 1, window=window)
 
 
-def check_output(path: Path, inputs: Sequence[Path]) -> None:
-    """Refuse a name that is none of a GeoTIFF, or that is one of the files to read, by that name or another.
+def check_output(path: Path, inputs: Iterable[Path]) -> None:
+    """Refuse a name that is none of a GeoTIFF, or a file that `crispseg.writing.check_output_file` refuses.
 
     Raises:
         InputError: If it is.
     """
     if path.suffix.lower() not in _SUFFIXES:
         raise InputError(f"output {path}: a GeoTIFF is written; expected a name that ends in {' or '.join(_SUFFIXES)}")
-    for given in inputs:
-        if path.exists() and given.exists() and path.samefile(given):
-            raise InputError(f"output {path}: is one of the files to read ({given}); choose another name")
+    check_output_file(path, inputs)
 
 
 @contextmanager

@@ -1,0 +1,206 @@
+"""Files that belong together: an image and what was said of it have one name below their folders."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from crispseg.data.files import IMAGE_SUFFIXES, expand_pattern, fixed_part, is_pattern, list_files
+from crispseg.errors import InputError
+from crispseg.writing import identity
+
+
+@dataclass(frozen=True)
+class Suffixes:
+    """What names go on with before their ending, kind by kind; what is before it belongs together.
+
+    Where one is given, files of that kind whose names do not go on so are passed over.
+
+    Args:
+        image: Such as "_leftImg8bit".
+        prediction: Such as "_scores".
+        label: Such as "_gtFine_labelTrainIds".
+        boundary: Such as "_edges".
+    """
+
+    image: str = ""
+    prediction: str = ""
+    label: str = ""
+    boundary: str = ""
+
+
+PLAIN = Suffixes()
+"""Names that are the same."""
+
+
+def find_images(paths: Sequence[Path], suffix: str = "", *, besides: Iterable[Path | None] = ()) -> dict[str, Path]:
+    """Image files by their names: their paths, without ending, below the deepest folder that all that is given lies in.
+
+    Args:
+        paths: Image files; folders, which stand for the images in them and below them; and patterns such as
+            `images/*.jpg`, which stand for those that they name.
+        suffix: What the names of the images go on with before their ending, which is no part of them.
+        besides: Folders that are not searched where they lie in one that is, such as that of the output.
+
+    Raises:
+        InputError: If a path does not exist, a folder or pattern stands for no image, or two images share a name.
+
+    Example:
+        >>> folder = getfixture("tmp_path")
+        >>> for video in ("bear", "camel"):
+        ...     (folder / video).mkdir()
+        ...     (folder / video / "0.jpg").touch()
+        >>> list(find_images([folder])), list(find_images([folder / "camel"]))
+        (['bear/0', 'camel/0'], ['0'])
+    """
+    others = {identity(path) for path in besides if path is not None and path.is_dir()}
+    images: dict[Path, None] = {}
+    folders: dict[str, None] = {}
+    for path in paths:
+        if path.is_dir():
+            found, roots = list_files(path, IMAGE_SUFFIXES, "image", besides=others), [path]
+        elif path.is_file():
+            found, roots = [path], [path.parent]
+        elif is_pattern(path):
+            found = expand_pattern(path, IMAGE_SUFFIXES, "image")
+            roots = [file.parent for file in found]
+        else:
+            raise InputError(f"image {path}: no such file or folder; check the path")
+        images |= dict.fromkeys(found)
+        folders |= {str(root.absolute()): None for root in roots}
+    named = _by_name(images, Path(os.path.commonpath(list(folders))), suffix)
+    _require_any(named, ", ".join(map(str, paths)), suffix, "image")
+    return {name: _only(files, "image") for name, files in named.items()}
+
+
+def find_files(folder: Path, endings: Sequence[str], what: str, suffix: str = "") -> dict[str, Path]:
+    """Files of a folder and the folders below it, by their names: their paths below it, without suffix and ending.
+
+    Raises:
+        InputError: If the folder does not exist or holds no such file, or two share a name.
+    """
+    named = _by_name(list_files(folder, endings, what), folder, suffix)
+    _require_any(named, f"folder {folder}", suffix, what)
+    return {name: _only(files, what) for name, files in named.items()}
+
+
+def match_files(
+    images: Mapping[str, Path], folder: Path, endings: Sequence[str], what: str, suffix: str = ""
+) -> list[Path]:
+    """For every image, the file of the same name in another folder.
+
+    A file of a flat folder serves an image of a tree too: what the path of the image ends with is enough, as long as
+    no two images end with the same.
+
+    Args:
+        images: By their names, as `find_images` gives them.
+        folder: Where the files are, in it or below it.
+        endings: Of the files.
+        what: What they are, for errors.
+        suffix: What their names go on with before their ending.
+
+    Raises:
+        InputError: If the folder is missing or empty, an image has no counterpart, or there is a choice of two.
+    """
+    return _match(images, list_files(folder, endings, what), folder, _Kind(endings, what, suffix))
+
+
+def pair_files(
+    images: Mapping[str, Path], path: Path, endings: Sequence[str], what: str, suffix: str = ""
+) -> list[Path]:
+    """For every image, the file of the same name in a folder or of a pattern; or, for one image, the one that is named.
+
+    Raises:
+        InputError: If there is no such file or folder, a single file is named for several images, or what `match_files`
+            refuses.
+    """
+    if path.is_dir():
+        return match_files(images, path, endings, what, suffix)
+    if is_pattern(path):
+        return _match(images, expand_pattern(path, endings, what), fixed_part(path), _Kind(endings, what, suffix))
+    if not path.is_file():
+        raise InputError(f"{what} {path}: no such file or folder; check the path")
+    if len(images) != 1:
+        raise InputError(f"{len(images)} images but one {what} file {path}; expected a folder of {what}s")
+    return [path]
+
+
+def _by_name(files: Iterable[Path], root: Path, suffix: str) -> dict[str, list[Path]]:
+    named: defaultdict[str, list[Path]] = defaultdict(list)
+    start = len(root.absolute().parts)
+    for path in files:
+        if path.stem.endswith(suffix) and path.stem != suffix:
+            folders = path.absolute().parts[start:-1]
+            named["/".join((*folders, path.stem.removesuffix(suffix)))].append(path)
+    return dict(named)
+
+
+def _require_any(named: Mapping[str, object], where: str, suffix: str, what: str) -> None:
+    if not named:
+        raise InputError(
+            f"{what} {where}: no name goes on with {suffix!r} before its ending; check the suffix of {what}s"
+        )
+
+
+def _only(files: Sequence[Path], what: str) -> Path:
+    if len(files) > 1:
+        raise InputError(f"{what}s {files[0]} and {files[1]} have the same name; keep one of them")
+    return files[0]
+
+
+class _Kind(NamedTuple):
+    """What is matched with images."""
+
+    endings: Sequence[str]
+    what: str
+    suffix: str
+
+
+def _match(images: Mapping[str, Path], files: list[Path], root: Path, kind: _Kind) -> list[Path]:
+    endings, what, suffix = kind
+    candidates = _by_name(files, root, suffix)
+    _require_any(candidates, f"folder {root}", suffix, what)
+    deepest = 1 + max(name.count("/") for name in candidates)
+    found = {name: _counterpart(name, path, candidates, deepest) for name, path in images.items()}
+    missing = [name for name, counterpart in found.items() if counterpart is None]
+    if missing:
+        raise InputError(
+            f"{what} folder {root}: nothing for {len(missing)} of {len(images)} images, the first is {missing[0]!r}; "
+            f"expected a file of the same name{f' and {suffix!r}' if suffix else ''} ending in {', '.join(endings)}"
+            + _hint(missing[0], candidates, what)
+        )
+    taken: dict[str, str] = {}
+    for name, counterpart in found.items():
+        if counterpart is not None and taken.setdefault(counterpart, name) != name:
+            raise InputError(
+                f"images {images[taken[counterpart]]} and {images[name]} would share the {what} "
+                f"{candidates[counterpart][0]}; expected one for each, in folders as those of the images"
+            )
+    return [_only(candidates[counterpart], what) for counterpart in found.values() if counterpart is not None]
+
+
+def _counterpart(name: str, path: Path, candidates: Mapping[str, object], deepest: int) -> str | None:
+    """The name among the candidates that is the image's, or else the longest that its path ends with."""
+    if name in candidates:
+        return name
+    parts = (*path.absolute().parts[:-1], name.rpartition("/")[2])
+    ends = ("/".join(parts[start:]) for start in range(max(len(parts) - deepest, 0), len(parts)))
+    return next((end for end in ends if end in candidates), None)
+
+
+def _hint(missing: str, candidates: Iterable[str], what: str) -> str:
+    """A word on a name that goes on where the missing one ends, or parts from it after a common beginning."""
+    closest = max(candidates, key=lambda name: _common(missing, name))
+    start = missing.rfind("/") + 1
+    if 3 * (_common(missing, closest) - start) < len(missing) - start:
+        return ""
+    return f"; if {closest!r} is of it, say the suffixes of images and {what}s by which the two differ"
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters two names have in common from their beginning on."""
+    return next(
+        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
