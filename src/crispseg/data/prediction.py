@@ -7,14 +7,13 @@ from typing import Literal, Self, cast
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from crispseg.data.arrays import loaded
 from crispseg.data.files import check_readable
 from crispseg.data.labels import LABEL_SUFFIXES, default_palette, read_labels
 from crispseg.errors import InputError
-from crispseg.writing import written_whole
+from crispseg.writing import write_tensors, written_whole
 
 ScoreKind = Literal["logits", "probabilities"]
 """What scores in a file are."""
@@ -127,11 +126,12 @@ def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
     suffix = path.suffix.lower()
     if suffix not in SCORE_SUFFIXES:
         raise InputError(f"scores {path}: unknown ending; expected one of {', '.join(SCORE_SUFFIXES)}")
+    if suffix == ".safetensors":
+        metadata = {"kind": prediction.kind, "classes": " ".join(map(str, prediction.classes))}
+        write_tensors(path, {"scores": scores}, metadata)
+        return
     with written_whole(path) as temporary:
-        if suffix == ".safetensors":
-            metadata = {"kind": prediction.kind, "classes": " ".join(map(str, prediction.classes))}
-            save_file({"scores": scores.contiguous()}, temporary, metadata=metadata)
-        elif suffix == ".npz":
+        if suffix == ".npz":
             np.savez(temporary, scores=scores.numpy())
         else:
             np.save(temporary, scores.numpy())
