@@ -79,11 +79,11 @@ Sharpener.from_pretrained().save_pretrained(folder / "streets", name="streets")
 
 
 def test_files_are_the_same_to_the_byte_in_every_process(tmp_path: Path) -> None:
-    for run in range(4):
+    for run in range(2):
         subprocess.run([sys.executable, "-c", _FILES, str(tmp_path / str(run))], check=True)
     first, *others = (
         {path.relative_to(tmp_path / str(run)): path.read_bytes() for path in (tmp_path / str(run)).rglob("*.*")}
-        for run in range(4)
+        for run in range(2)
     )
     assert {path.name for path in first} >= {"scores.safetensors", "net.safetensors", "model.safetensors"}
     assert all(other == first for other in others)

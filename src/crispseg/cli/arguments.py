@@ -22,6 +22,7 @@ from rich.text import Text
 from crispseg.data import LabelledPredictions
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
+from crispseg.scores import SCORES
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -68,9 +69,11 @@ def add_scores_option(parser: CommandParser) -> None:
     """What floating-point scores in files are."""
     parser.add_argument(
         "--scores",
-        choices=("logits", "probabilities"),
+        choices=SCORES,
         default="logits",
-        help="what floating-point scores are; label maps need no word (default: %(default)s)",
+        help="what floating-point scores are: logits or probabilities of classes that exclude each other, or "
+        "(multilabel) of labels that do not, such as the masks of objects; label maps need no word (default: "
+        "%(default)s)",
     )
 
 

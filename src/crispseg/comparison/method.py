@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from crispseg.data import Prediction
-from crispseg.inference.batch import resize, to_probabilities
+from crispseg.inference.batch import resize
+from crispseg.inference.shares import to_probabilities
 
 Setting = Mapping[str, float]
 """A value for each parameter of a method."""
@@ -50,7 +51,7 @@ class Example:
 
     def predicting(self, probabilities: Tensor) -> "Example":
         """The same after another method gave (1, C, H, W) probabilities."""
-        return replace(self, prediction=replace(self.prediction, scores=probabilities[0], kind="probabilities"))
+        return replace(self, prediction=replace(self.prediction.as_probabilities, scores=probabilities[0]))
 
 
 class Method(ABC):
