@@ -1,11 +1,16 @@
 """Files are written whole or not at all."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from crispseg import InputError
-from crispseg.writing import make_folder, written_whole
+from crispseg.writing import make_folder, write_tensors, written_whole
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -31,3 +36,69 @@ def test_a_link_keeps_pointing_at_what_is_replaced(tmp_path: Path) -> None:
 def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a file; give the name of a file to write"), written_whole(tmp_path):
         raise AssertionError
+
+
+def test_tensors_are_what_the_library_would_write(tmp_path: Path) -> None:
+    tensors = {
+        "bytes": torch.arange(5, dtype=torch.uint8),
+        "turned": torch.randn(4, 3).T,
+        "half": torch.randn(3).half(),
+        "brain": torch.randn(3).bfloat16(),
+        "wide": torch.randn(2, 2).double(),
+        "whole": torch.arange(4),
+        "flag": torch.tensor([True, False]),
+        "one": torch.tensor(7.0),
+        "none": torch.empty(0, 3),
+    }
+    write_tensors(tmp_path / "ours", tensors)
+    save_file({name: value.contiguous() for name, value in tensors.items()}, tmp_path / "theirs")
+    read, expected = load_file(tmp_path / "ours"), load_file(tmp_path / "theirs")
+    assert read.keys() == expected.keys()
+    assert all(torch.equal(read[name], expected[name]) for name in read)
+    assert all(read[name].dtype == expected[name].dtype for name in read)
+
+
+_FILES = """
+import sys
+import subprocess
+import sys
+from pathlib import Path
+import torch
+from crispseg import Sharpener
+from crispseg.data import Prediction, write_scores
+from crispseg.models import EmbeddingNet
+from crispseg.models.saving import save_network
+folder = Path(sys.argv[1])
+folder.mkdir()
+scores = torch.arange(24.0).reshape(2, 3, 4)
+write_scores(folder / "scores.safetensors", scores, Prediction(scores, "logits", (0, 1)))
+torch.manual_seed(0)
+save_network(EmbeddingNet(dim=4, width=4), folder / "net.safetensors", steps="1", seed="2", data="none", licence="any")
+Sharpener.from_pretrained().save_pretrained(folder / "streets", name="streets")
+"""
+
+
+def test_files_are_the_same_to_the_byte_in_every_process(tmp_path: Path) -> None:
+    for run in range(2):
+        subprocess.run([sys.executable, "-c", _FILES, str(tmp_path / str(run))], check=True)
+    first, *others = (
+        {path.relative_to(tmp_path / str(run)): path.read_bytes() for path in (tmp_path / str(run)).rglob("*.*")}
+        for run in range(2)
+    )
+    assert {path.name for path in first} >= {"scores.safetensors", "net.safetensors", "model.safetensors"}
+    assert all(other == first for other in others)
+
+
+def test_metadata_in_any_order_make_the_same_file(tmp_path: Path) -> None:
+    words = {f"word {number}": "ä" * number for number in range(40)}
+    write_tensors(tmp_path / "a", {"x": torch.ones(2)}, words)
+    write_tensors(tmp_path / "b", {"x": torch.ones(2)}, dict(reversed(words.items())))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    with safe_open(tmp_path / "a", framework="pt") as file:
+        assert file.metadata() == words
+
+
+def test_a_dtype_that_safetensors_does_not_know_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"x is torch.complex64; expected one of torch.float64"):
+        write_tensors(tmp_path / "a", {"x": torch.ones(2, dtype=torch.complex64)})
+    assert not list(tmp_path.iterdir())

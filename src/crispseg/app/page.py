@@ -10,6 +10,7 @@ from crispseg.app.samples import SAMPLES
 from crispseg.app.settings import CHOICES, Settings
 from crispseg.data.files import IMAGE_SUFFIXES
 from crispseg.data.prediction import PREDICTION_SUFFIXES
+from crispseg.scores import SCORES
 
 STYLE = files("crispseg.app").joinpath("page.css").read_text(encoding="utf-8")
 
@@ -118,7 +119,7 @@ def _lay_out_side() -> tuple[Inputs, tuple[gr.Dropdown, gr.Slider, gr.Slider, gr
     prediction = gr.File(
         label="Prediction: label map or scores", file_types=list(PREDICTION_SUFFIXES), height=64, elem_id="prediction"
     )
-    kind = gr.Radio(["logits", "probabilities"], value="logits", label="Scores are", elem_id="kind")
+    kind = gr.Radio(list(SCORES), value="logits", label="Scores are", elem_id="kind")
     start = Settings.of(next(iter(CHOICES)))
     titles = [(choice.title, name) for name, choice in CHOICES.items()]
     cue = gr.Dropdown(titles, value=start.cue, label="Cue: what pixels are compared by", elem_id="cue")

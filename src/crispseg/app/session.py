@@ -15,7 +15,7 @@ from crispseg.checks import check_pixel
 from crispseg.data import Prediction
 from crispseg.data.intensity import to_floats
 from crispseg.errors import InputError, naming
-from crispseg.inference.batch import from_probabilities, resize
+from crispseg.inference.batch import resize
 from crispseg.inference.masks import contributions, principal_components
 from crispseg.inference.one_image import Sharpened
 from crispseg.inference.sharpener import Sharpener
@@ -88,8 +88,8 @@ class Session:
         sharpener = settings.sharpener(self._cues.get(settings.cue)).to(self._cues.device)
         with torch.no_grad(), naming(inputs.prediction_file):
             sharpener = sharpener.expecting(inputs.prediction.kind)
-            probabilities = sharpener.upsample(self._scores_of(inputs, sharpener, features.values), features.values)
-            crisp = from_probabilities(sharpener.filtered(probabilities, features.values), sharpener.scores)[0].cpu()
+            shares = sharpener.upsample(self._scores_of(inputs, sharpener, features.values), features.values)
+            crisp = sharpener.filtered(shares, features.values).scores()[0].cpu()
         seconds = time.perf_counter() - start
         result = Sharpened(self._labels_before(inputs), inputs.prediction.labels(crisp), crisp, seconds)
         self._result = features, inputs.prediction, settings, result

@@ -24,6 +24,7 @@ from crispseg.data import LabelledPredictions
 from crispseg.data.matching import Suffixes
 from crispseg.data.numbering import ONE_BASED, ZERO_BASED
 from crispseg.errors import InputError
+from crispseg.scores import SCORES
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -70,9 +71,11 @@ def add_scores_option(parser: CommandParser) -> None:
     """What floating-point scores in files are."""
     parser.add_argument(
         "--scores",
-        choices=("logits", "probabilities"),
+        choices=SCORES,
         default="logits",
-        help="what floating-point scores are; label maps need no word (default: %(default)s)",
+        help="what floating-point scores are: logits or probabilities of classes that exclude each other, or "
+        "(multilabel) of labels that do not, such as the masks of objects; label maps need no word (default: "
+        "%(default)s)",
     )
 
 

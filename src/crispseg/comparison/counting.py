@@ -5,7 +5,6 @@ import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
 from functools import partial
 from typing import Self
 
@@ -137,4 +136,4 @@ def _labels_of(result: Tensor, example: Example) -> Tensor:
     """(H, W) labels of what a method gave for an example."""
     if result.ndim == 2:
         return result
-    return replace(example.prediction, kind="probabilities").labels(result[0])
+    return example.prediction.as_probabilities.labels(result[0])

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from crispseg.comparison.method import Example, Method, Setting
 from crispseg.data.intensity import to_bytes
-from crispseg.inference.crf import DenseCRF
+from crispseg.inference.crf import DenseCRF, check_exclusive
 
 _VALUES = {
     "bilateral_weight": (1, 2, 4, 8),
@@ -51,4 +51,5 @@ def _infer(example: Example, setting: Setting) -> Tensor:
         spatial_weight=setting["spatial_weight"],
         spatial_xy=setting["spatial_xy"],
     )
+    check_exclusive(example.prediction.kind)
     return crf(example.probabilities, to_bytes(example.image)[None])

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from crispseg.data import Prediction
 from crispseg.data.intensity import to_floats
-from crispseg.inference.batch import resize, to_probabilities
+from crispseg.inference.batch import resize
+from crispseg.inference.shares import to_probabilities
 
 Setting = Mapping[str, float]
 """A value for each parameter of a method."""
@@ -51,7 +52,7 @@ class Example:
 
     def predicting(self, probabilities: Tensor) -> "Example":
         """The same after another method gave (1, C, H, W) probabilities."""
-        return replace(self, prediction=replace(self.prediction, scores=probabilities[0], kind="probabilities"))
+        return replace(self, prediction=replace(self.prediction.as_probabilities, scores=probabilities[0]))
 
 
 class Method(ABC):

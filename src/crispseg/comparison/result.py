@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from crispseg.comparison.method import Setting
 from crispseg.errors import InputError
 from crispseg.evaluation import Accuracy
-from crispseg.writing import write_text, written_whole
+from crispseg.writing import write_tensors, write_text
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,7 @@ def write_result(result: Result, folder: Path, context: Mapping[str, Any]) -> No
         InputError: If the files cannot be written.
     """
     counts, rest = paths(folder, result.name)
-    with written_whole(counts) as temporary:
-        save_file(result.accuracy.state(), temporary)
+    write_tensors(counts, result.accuracy.state())
     content = {name: value for name, value in vars(result).items() if name != "accuracy"}
     write_text(rest, json.dumps({"context": dict(context), **content}, indent=2) + "\n")
 

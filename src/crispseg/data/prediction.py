@@ -1,22 +1,22 @@
 """What a segmentation network said of an image: a label map or scores, from a file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Self, cast
+from typing import Self, cast
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from crispseg.data.arrays import loaded
 from crispseg.data.files import check_readable
 from crispseg.data.labels import LABEL_SUFFIXES, default_palette, read_labels
 from crispseg.errors import InputError
-from crispseg.writing import written_whole
+from crispseg.scores import MULTILABEL, PROBABILITIES, SCORES, Scores
+from crispseg.writing import write_tensors, written_whole
 
-ScoreKind = Literal["logits", "probabilities"]
+ScoreKind = Scores
 """What scores in a file are."""
 
 SCORE_SUFFIXES = (".npy", ".npz", ".safetensors")
@@ -35,9 +35,9 @@ class Prediction:
     scores: Tensor
     """(C, h, w) float32."""
     kind: ScoreKind
-    """Whether the scores are logits or probabilities."""
+    """What the scores are."""
     classes: tuple[int, ...]
-    """Label of each channel."""
+    """Label of each channel; before them that of the background, where channels stand for themselves."""
     palette: tuple[int, ...] | None = None
     """Colours of the label map it came from."""
     from_scores: bool = True
@@ -77,12 +77,19 @@ class Prediction:
     def labels(self, scores: Tensor) -> Tensor:
         """The most likely label of every pixel, for (C, H, W) scores of these channels, as (H, W) int64.
 
-        A single channel is one class against background: label 1 where it is the likelier.
+        Where channels stand for themselves, as a single one and those of "multilabel" do, it is the background, label
+        0, unless one is likelier than not: channel c is label c + 1, and of several it is the likeliest.
         """
-        if scores.shape[0] == 1 and len(self.classes) > 1:
-            return (scores[0] > (0 if self.kind == "logits" else 0.5)).long()
         # As argmax says, whose kernel for CPUs takes four times as long.
-        return torch.tensor(self.classes, device=scores.device)[scores.max(0).indices]
+        likely, channel = scores.max(0)
+        if len(self.classes) == scores.shape[0] + 1:
+            channel = torch.where(likely > (0.5 if self.kind in PROBABILITIES else 0), channel + 1, 0)
+        return torch.tensor(self.classes, device=scores.device)[channel]
+
+    @property
+    def as_probabilities(self) -> Self:
+        """What says of probabilities of these channels what they are; the scores stay as they are."""
+        return replace(self, kind="multilabel_probabilities" if self.kind in MULTILABEL else "probabilities")
 
 
 def read_prediction(path: Path, kind: ScoreKind = "logits") -> Prediction:
@@ -127,11 +134,12 @@ def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
     suffix = path.suffix.lower()
     if suffix not in SCORE_SUFFIXES:
         raise InputError(f"scores {path}: unknown ending; expected one of {', '.join(SCORE_SUFFIXES)}")
+    if suffix == ".safetensors":
+        metadata = {"kind": prediction.kind, "classes": " ".join(map(str, prediction.classes))}
+        write_tensors(path, {"scores": scores}, metadata)
+        return
     with written_whole(path) as temporary:
-        if suffix == ".safetensors":
-            metadata = {"kind": prediction.kind, "classes": " ".join(map(str, prediction.classes))}
-            save_file({"scores": scores.contiguous()}, temporary, metadata=metadata)
-        elif suffix == ".npz":
+        if suffix == ".npz":
             np.savez(temporary, scores=scores.numpy())
         else:
             np.save(temporary, scores.numpy())
@@ -156,11 +164,12 @@ def _from_safetensors(path: Path, kind: ScoreKind) -> Prediction:
         raise InputError(f"prediction {path}: not a safetensors file ({error})") from error
     if not tensor.is_floating_point():
         raise InputError(f"prediction {path}: its numbers are {tensor.dtype}; expected floating-point scores")
-    if metadata.get("kind") in ("logits", "probabilities"):
+    if metadata.get("kind") in SCORES:
         kind = cast(ScoreKind, metadata["kind"])
     scores = _check_scores(tensor.float(), kind, path)
     classes = tuple(int(label) for label in metadata.get("classes", "").split() if label.isdecimal())
-    return Prediction(scores, kind, classes if len(classes) == len(scores) else _count(scores))
+    counted = classes_of(len(scores), kind)
+    return Prediction(scores, kind, classes if len(classes) in (len(scores), len(counted)) else counted)
 
 
 def _from_numpy(path: Path, kind: ScoreKind) -> Prediction:
@@ -175,7 +184,7 @@ def _from_numpy(path: Path, kind: ScoreKind) -> Prediction:
             "numbers is given as PNG)"
         )
     scores = _check_scores(scores, kind, path)
-    return Prediction(scores, kind, _count(scores))
+    return Prediction(scores, kind, classes_of(len(scores), kind))
 
 
 def _load_numpy(path: Path) -> np.ndarray:
@@ -194,9 +203,9 @@ def _load_numpy(path: Path) -> np.ndarray:
     return array if quantised or array.dtype != np.uint8 else array.astype(np.int64)
 
 
-def _count(scores: Tensor) -> tuple[int, ...]:
-    """Classes 0, 1, …: one for each channel, and two for a single one."""
-    return tuple(range(max(len(scores), 2)))
+def classes_of(channels: int, kind: ScoreKind) -> tuple[int, ...]:
+    """Classes 0, 1, …: one for each channel, and the background before those that stand for themselves."""
+    return tuple(range(channels + (kind in MULTILABEL or channels == 1)))
 
 
 def _check_scores(scores: Tensor, kind: ScoreKind, path: Path) -> Tensor:
@@ -213,7 +222,7 @@ def _check_scores(scores: Tensor, kind: ScoreKind, path: Path) -> Tensor:
             f"prediction {path}: {bad} of {scores.numel()} scores are NaN or infinite; expected "
             "finite numbers: look for what broke in the network that gave them"
         )
-    if kind == "probabilities" and not (scores.min() >= -TOLERANCE and scores.max() <= 1 + TOLERANCE):
+    if kind in PROBABILITIES and not (scores.min() >= -TOLERANCE and scores.max() <= 1 + TOLERANCE):
         raise InputError(
             f"prediction {path}: said to be probabilities but runs from {scores.min():.4g} to {scores.max():.4g}; "
             "say that they are logits, or apply a softmax"

@@ -8,6 +8,7 @@ import torch
 
 from crispseg.errors import InputError
 from crispseg.export.program import Program
+from crispseg.scores import PROBABILITIES
 
 _SIZES = (
     ((2, 24, 40), 3, (24, 40)),
@@ -33,7 +34,7 @@ def largest_difference(file: Path, program: Program) -> float:
             expected = program(given, scores).double().numpy()
         inputs = {program.name: given.numpy(), "scores": scores.numpy()}
         result = session.run(None, inputs)[0].astype(np.float64)
-        if program.dtype == torch.float16 and program.sharpener.scores != "probabilities":
+        if program.dtype == torch.float16 and program.sharpener.scores not in PROBABILITIES:
             expected, result = (1 / (1 + np.exp(-value)) for value in (expected, result))
         found = max(found, float(np.abs(result - expected).max()))
     return found

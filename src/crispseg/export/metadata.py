@@ -5,13 +5,19 @@ from typing import TYPE_CHECKING
 from crispseg.cues import CUES, Cue
 from crispseg.export.program import Precision, Program
 from crispseg.pretrained.folder import shortest
+from crispseg.scores import Scores
 from crispseg.versions import installed_versions
 
 if TYPE_CHECKING:
     from torch.onnx import ONNXProgram
 
 
-_RESULTS = {"logits": "log-probabilities", "multilabel": "logits", "probabilities": "probabilities"}
+_RESULTS: dict[Scores, str] = {
+    "logits": "log-probabilities",
+    "multilabel": "logits",
+    "probabilities": "probabilities",
+    "multilabel_probabilities": "probabilities",
+}
 """What comes out, by what goes in."""
 
 

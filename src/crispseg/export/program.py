@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from crispseg.inference.sharpener import Sharpener
+from crispseg.scores import PROBABILITIES
 
 Precision = Literal["float32", "float16"]
 
@@ -43,6 +44,6 @@ class Program(nn.Module):
         channels = (self.sharpener.cue.channels or 8) if self.takes_features else 3
         given = torch.rand(batch, channels, height, width, generator=generator)
         scores = torch.rand(batch, classes, *grid, generator=generator)
-        if self.sharpener.scores != "probabilities":
+        if self.sharpener.scores not in PROBABILITIES:
             scores = 6 * scores - 3
         return given.to(self.dtype), scores.to(self.dtype)

@@ -1,4 +1,4 @@
-"""Batches of images with what was said of them: checked, brought to one size, scores to probabilities and back."""
+"""Batches of images with what was said of them: checked, and brought to one size."""
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
@@ -7,7 +7,7 @@ from torch import Tensor
 from crispseg.checks import check_map, has_values, is_finite, value_range
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError
-from crispseg.scores import Scores
+from crispseg.scores import PROBABILITIES, Scores
 
 _ASPECT_TOLERANCE = 1.05
 
@@ -18,40 +18,6 @@ def resize(value: Tensor, size: tuple[int, int]) -> Tensor:
     if not torch.compiler.is_exporting() and tuple(value.shape[-2:]) == tuple(size):
         return value
     return F.interpolate(value, size=size, mode="bilinear", align_corners=False)
-
-
-def to_probabilities(scores: Tensor, kind: Scores) -> Tensor:
-    """(N, C, H, W) scores to probabilities: logits by a softmax, or by a sigmoid where a channel stands for itself."""
-    if kind == "probabilities":
-        return scores
-    if kind != "multilabel" and torch.compiler.is_exporting():
-        return torch.where(_is_alone(scores), scores.sigmoid(), scores.softmax(1))
-    return scores.sigmoid() if _binary(scores, kind) else scores.softmax(1)
-
-
-def from_probabilities(probabilities: Tensor, kind: Scores) -> Tensor:
-    """The way back: (N, C, H, W) probabilities to scores of the given kind."""
-    if kind == "probabilities":
-        return probabilities.clamp(0, 1)
-    smallest = torch.finfo(probabilities.dtype).tiny
-    logs = probabilities.clamp(min=smallest).log()
-    if kind != "multilabel" and torch.compiler.is_exporting():
-        return torch.where(_is_alone(probabilities), logs - _logs_of_rest(probabilities, smallest), logs)
-    return logs - _logs_of_rest(probabilities, smallest) if _binary(probabilities, kind) else logs
-
-
-def _logs_of_rest(probabilities: Tensor, smallest: float) -> Tensor:
-    return (1 - probabilities).clamp(min=smallest).log()
-
-
-def _is_alone(scores: Tensor) -> Tensor:
-    """Whether there is one channel, as a tensor: found when an exported program runs, not when it is made."""
-    return torch.scalar_tensor(scores.shape[1], device=scores.device) == 1
-
-
-def _binary(scores: Tensor, kind: Scores) -> bool:
-    """Whether every channel is one label against all else."""
-    return kind == "multilabel" or scores.shape[1] == 1
 
 
 def check_fit(image: Tensor, scores: Tensor) -> None:
@@ -119,9 +85,9 @@ def check_scores(scores: Tensor, kind: Scores) -> None:
     """
     if not is_finite(scores):
         raise InputError("scores hold NaN or infinity; expected finite numbers")
-    low, high = value_range(scores) if kind == "probabilities" else (0, 1)
+    low, high = value_range(scores) if kind in PROBABILITIES else (0, 1)
     if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
         raise InputError(
             f"scores run from {low:.4g} to {high:.4g}; expected probabilities in [0, 1], or "
-            'Sharpener(..., scores="logits")'
+            f'Sharpener(..., scores="{"logits" if kind == "probabilities" else "multilabel"}")'
         )

@@ -18,6 +18,7 @@ from crispseg.checks import (
 )
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError
+from crispseg.scores import MULTILABEL, Scores
 
 PRESETS = {
     "DeepLab": (5, 50, 10, 3, 3),
@@ -34,6 +35,16 @@ PRESETS = {
 
 _SMALLEST = 1e-5
 """Probabilities below count as this much: with the 0 of a label map no neighbour could ever change a label."""
+
+
+def check_exclusive(kind: Scores) -> None:
+    """Refuse scores of labels that do not exclude each other: a CRF gives every pixel one of several.
+
+    Raises:
+        InputError: If the kind is one of "multilabel".
+    """
+    if kind in MULTILABEL:
+        raise InputError(f"scores are {kind}, but a CRF takes classes that exclude each other; leave it out")
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,12 @@ from crispseg.cues import ContourCue
 from crispseg.data import Prediction, read_boundary
 from crispseg.data.intensity import to_bytes
 from crispseg.errors import InputError, naming
-from crispseg.inference.batch import (
-    check_aspect,
-    check_fit,
-    from_probabilities,
-    resize,
-    to_probabilities,
-)
-from crispseg.inference.crf import DenseCRF
+from crispseg.inference.batch import check_aspect, check_fit, resize
+from crispseg.inference.crf import DenseCRF, check_exclusive
+from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tiles import sharpen_tiled
+from crispseg.scores import Scores
 
 
 @dataclass(frozen=True)
@@ -64,11 +60,20 @@ def sharpen_one(
     start = time.perf_counter()
     scores = sharpened_scores(sharpener, image, prediction, boundary, memory)
     if crf is not None:
-        refined = crf(to_probabilities(scores, prediction.kind), to_bytes(image)[None])
-        scores = from_probabilities(refined, prediction.kind)
+        scores = refined(crf, scores, image[None], prediction.kind)
     seconds = time.perf_counter() - start
     coarse = resize(prediction.scores[None], (image.shape[-2], image.shape[-1]))
     return Sharpened(prediction.labels(coarse[0]), prediction.labels(scores[0]), scores[0], seconds)
+
+
+def refined(crf: DenseCRF, scores: Tensor, image: Tensor, kind: Scores) -> Tensor:
+    """(N, C, H, W) scores of a kind after a CRF that sees the (N, 3, H, W) image.
+
+    Raises:
+        InputError: If the labels do not exclude each other.
+    """
+    check_exclusive(kind)
+    return Shares.of(scores, kind).mapped(lambda choices: crf(choices, to_bytes(image))).scores()
 
 
 def sharpened_scores(

@@ -19,8 +19,9 @@ from crispseg.checks import (
 from crispseg.cues import Cue
 from crispseg.cues.cue import check_cue
 from crispseg.errors import InputError
-from crispseg.inference.batch import check_fit, check_scores, from_probabilities, resize, to_colours
+from crispseg.inference.batch import check_fit, check_scores, resize, to_colours
 from crispseg.inference.guard import guarded
+from crispseg.inference.shares import Shares
 from crispseg.inference.upsampling import upsample, upsamples_jointly
 from crispseg.nn import LocalFilter
 from crispseg.pretrained import DEFAULT_WINDOW, Pretrained, load_pretrained, save_folder, upload
@@ -42,8 +43,9 @@ class Sharpener(nn.Module):
         window: The neighbours that may contribute.
         hardness: λ of the weights exp(-λ·d): larger lets fewer neighbours contribute. The cue's default where None.
         iterations: How many times the filter is applied. The cue's default where None.
-        scores: What the scores are, which is never guessed: "logits" or "probabilities" of classes, or "multilabel" for
-            logits of labels that do not exclude each other, such as the masks of objects.
+        scores: What the scores are, which is never guessed: "logits" or "probabilities" of classes that exclude each
+            other, or "multilabel" or "multilabel_probabilities" for logits or probabilities of labels that do not, such
+            as the masks of objects.
         upsampling: How scores come to the size of the image: "joint" for `crispseg.ops.joint_upsample` where they have
             half its height and width or less and the cue compares embeddings, and bilinear elsewhere; "bilinear" for
             always.
@@ -115,7 +117,8 @@ class Sharpener(nn.Module):
             hardness: λ; None for the folder's, or 5.
             iterations: How many times the filter is applied; None for the folder's, or 25.
             norm: 1 or 2, the norm of the distance between embeddings; None for the folder's, or 1.
-            scores: "logits", "probabilities" or "multilabel"; None for the folder's, or "logits".
+            scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities"; None for the folder's, or
+                "logits".
             upsampling: "joint" or "bilinear"; None for the folder's, or "joint".
             guard: A probability from which on a label is kept; None for the folder's, or none.
             revision: Branch, tag or commit of what is on a hub.
@@ -229,8 +232,8 @@ class Sharpener(nn.Module):
         features, wide = self.prepare(image, scores, features)
         crisp = self.filtered(self.upsample(wide, features), features)
         if output_size is not None:
-            crisp = resize(crisp, output_size)
-        return from_probabilities(crisp, self.scores).to(scores.dtype)
+            crisp = crisp.with_values(resize(crisp.values, output_size))
+        return crisp.scores().to(scores.dtype)
 
     def prepare(self, image: Tensor, scores: Tensor, features: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Check a batch; give the features of the image and the scores as `upsample` takes them.
@@ -251,7 +254,7 @@ class Sharpener(nn.Module):
                 self.cue.check_features(features)
         return features, scores.to(torch.promote_types(self._dtype, torch.float32))
 
-    def upsample(self, scores: Tensor, features: Tensor, hardness: float | Tensor | None = None) -> Tensor:
+    def upsample(self, scores: Tensor, features: Tensor, hardness: float | Tensor | None = None) -> Shares:
         """Scores as the filter takes them.
 
         Args:
@@ -260,15 +263,16 @@ class Sharpener(nn.Module):
             hardness: λ in place of the sharpener's.
 
         Returns:
-            (N, C, H, W) probabilities.
+            Their shares, at the size of the features.
         """
         chosen = self.hardness if hardness is None else hardness
         return upsample(scores, features, self.cue, chosen, kind=self.scores, upsampling=self.upsampling)
 
-    def filtered(self, probabilities: Tensor, features: Tensor) -> Tensor:
-        """(N, C, H, W) probabilities, filtered by the weights of (N, D, H, W) features and guarded."""
-        crisp: Tensor = self.filter(probabilities, self.cue.weights(features, self.window, self.hardness))
-        return crisp if self.guard is None else guarded(probabilities, crisp, self.guard, self.scores)
+    def filtered(self, shares: Shares, features: Tensor) -> Shares:
+        """Shares, filtered by the weights of (N, D, H, W) features of their size and guarded."""
+        weights = self.cue.weights(features, self.window, self.hardness)
+        crisp = shares.with_values(self.filter(shares.values, weights))
+        return crisp if self.guard is None else guarded(shares, crisp, self.guard)
 
     def upsamples_jointly(self, coarse: tuple[int, int], size: tuple[int, int]) -> bool:
         """Whether scores of a coarse (height, width) come to a size along the cue."""

@@ -12,8 +12,9 @@ from crispseg.cues.cue import EmbeddingCue
 from crispseg.data.box import Box, cut
 from crispseg.data.pixels import MaskedPixels, PartOfPixels, Pixels, TensorPixels, read_resized
 from crispseg.errors import InputError
-from crispseg.inference.batch import check_aspect, check_fit, from_probabilities, to_probabilities
+from crispseg.inference.batch import check_aspect, check_fit
 from crispseg.inference.nodata import kept_apart, read_valid_resized, valid_pixels, valid_there
+from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops.interpolation import Axis, sources
 from crispseg.ops.joint_upsample import joint_upsample_part
@@ -137,7 +138,7 @@ def _sharpen_box(sharpener: Sharpener, image: Pixels, scores: Pixels, features: 
     apart = kept_apart(compared.read(inner)[None], valid_pixels(image, scores, inner))
     crisp = sharpener.filtered(_upsampled(sharpener, scores, inner, compared), apart)
     rows, columns = box.within(inner).slices
-    return from_probabilities(crisp[..., rows, columns], sharpener.scores)[0].cpu()
+    return crisp.with_values(crisp.values[..., rows, columns]).scores()[0].cpu()
 
 
 def _features(sharpener: Sharpener, image: Pixels, box: Box) -> Tensor:
@@ -147,30 +148,31 @@ def _features(sharpener: Sharpener, image: Pixels, box: Box) -> Tensor:
     return sharpener.features(image.read(outer)[None].to(sharpener.device))[0, :, rows, columns]
 
 
-def _upsampled(sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfPixels) -> Tensor:
-    """(1, C, *box.size) probabilities; the features are there for all around the box."""
+def _upsampled(sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfPixels) -> Shares:
+    """Shares of a part of the image; the features are there for all around the box."""
     cue, near = sharpener.cue, features.read(box)[None]
     if not (isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(scores.size, features.size)):
-        return _probabilities(sharpener, read_valid_resized(scores, features.size, box), near)
+        return _shares(sharpener, read_valid_resized(scores, features.size, box), near)
     rows = sources(box.top, box.bottom, scores.size[0], features.size[0])
     columns = sources(box.left, box.right, scores.size[1], features.size[1])
     (top, bottom), (left, right) = rows.bounds, columns.bounds
     coarse = Box(top, left, bottom, right)
-    value = _probabilities(sharpener, scores.read(coarse), near)
+    shares = _shares(sharpener, scores.read(coarse), near)
     centres = kept_apart(read_resized(features, scores.size, coarse)[None], valid_there(scores, coarse))
     axes = Axis(box.top, scores.size[0], features.size[0], top), Axis(box.left, scores.size[1], features.size[1], left)
-    return joint_upsample_part(value, centres, near, *axes, sharpener.hardness, norm=cue.norm)
+    upsampled = joint_upsample_part(shares.values, centres, near, *axes, sharpener.hardness, norm=cue.norm)
+    return shares.with_values(upsampled)
 
 
 def _may_lack(*maps: Pixels) -> bool:
     return any(isinstance(pixels, MaskedPixels) and pixels.masked for pixels in maps)
 
 
-def _probabilities(sharpener: Sharpener, scores: Tensor, features: Tensor) -> Tensor:
-    """(C, h, w) scores, checked, to (1, C, h, w) probabilities where the features are."""
+def _shares(sharpener: Sharpener, scores: Tensor, features: Tensor) -> Shares:
+    """Shares of (C, h, w) scores, which are checked, where the features are."""
     sharpener.check_scores(scores)
     wide = scores[None].to(features.device, torch.promote_types(features.dtype, torch.float32))
-    return to_probabilities(wide, sharpener.scores)
+    return Shares.of(wide, sharpener.scores)
 
 
 def _coarse_pixel(sharpener: Sharpener, scores: Pixels, size: tuple[int, int]) -> int:
@@ -209,7 +211,8 @@ def bytes_per_pixel(sharpener: Sharpener, classes: int) -> int:
     """What the widest moment of the work takes for each pixel of a tile, with what lies around it."""
     cue = sharpener.cue
     channels = cue.channels or 3
-    padded = -(-classes // 8) * 8  # the kernel's vectors
+    shares = 2 * classes if sharpener.scores == "multilabel" else classes
+    padded = -(-shares // 8) * 8  # the kernel's vectors
     filtering = channels + sharpener.window.count + 4 * padded
     return 4 * (3 + max(cue.workspace + channels, filtering))
 

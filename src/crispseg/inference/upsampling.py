@@ -5,22 +5,24 @@ from torch import Tensor
 
 from crispseg.cues import Cue
 from crispseg.cues.cue import EmbeddingCue
-from crispseg.inference.batch import resize, to_probabilities
+from crispseg.inference.batch import resize
+from crispseg.inference.shares import Shares
 from crispseg.ops import joint_upsample
 from crispseg.scores import Scores, Upsampling
 
 
 def upsample(
     scores: Tensor, features: Tensor, cue: Cue, hardness: float | Tensor, *, kind: Scores, upsampling: Upsampling
-) -> Tensor:
-    """(N, C, h, w) scores of a kind to (N, C, H, W) probabilities, where (N, D, H, W) features of a cue are."""
+) -> Shares:
+    """(N, C, h, w) scores of a kind to their shares, where (N, D, H, W) features of a cue are."""
     size, coarse = (features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1])
     if isinstance(cue, EmbeddingCue) and torch.compiler.is_exporting() and upsampling == "joint":
         # Which of the two is found when an exported program runs, not when it is made.
-        joint = joint_upsample(to_probabilities(scores, kind), features, hardness, norm=cue.norm)
-        return torch.where(_is_coarse(coarse, size).to(scores.device), joint, _bilinear(scores, size, kind))
+        joint, bilinear = _joint(scores, features, cue, hardness, kind), _bilinear(scores, size, kind)
+        chosen = torch.where(_is_coarse(coarse, size).to(scores.device), joint.values, bilinear.values)
+        return joint.with_values(chosen)
     if isinstance(cue, EmbeddingCue) and upsamples_jointly(cue, upsampling, coarse, size):
-        return joint_upsample(to_probabilities(scores, kind), features, hardness, norm=cue.norm)
+        return _joint(scores, features, cue, hardness, kind)
     return _bilinear(scores, size, kind)
 
 
@@ -30,8 +32,13 @@ def upsamples_jointly(cue: Cue, upsampling: Upsampling, coarse: tuple[int, int],
     return much and upsampling == "joint" and isinstance(cue, EmbeddingCue)
 
 
-def _bilinear(scores: Tensor, size: tuple[int, int], kind: Scores) -> Tensor:
-    return to_probabilities(resize(scores, size), kind)
+def _joint(scores: Tensor, features: Tensor, cue: EmbeddingCue, hardness: float | Tensor, kind: Scores) -> Shares:
+    shares = Shares.of(scores, kind)
+    return shares.with_values(joint_upsample(shares.values, features, hardness, norm=cue.norm))
+
+
+def _bilinear(scores: Tensor, size: tuple[int, int], kind: Scores) -> Shares:
+    return Shares.of(resize(scores, size), kind)
 
 
 def _is_coarse(coarse: tuple[int, int], size: tuple[int, int]) -> Tensor:

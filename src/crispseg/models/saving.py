@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from crispseg.errors import InputError
 from crispseg.models.network import Network
 from crispseg.models.state import check_state, load_metadata, load_state
-from crispseg.writing import written_whole
+from crispseg.writing import write_tensors
 
 _Kind = TypeVar("_Kind", bound=Network)
 
@@ -43,9 +42,7 @@ def save_weights(module: nn.Module, path: Path, **metadata: str) -> None:
         InputError: If the file cannot be written.
     """
     # A parameter that goes by two names is written under both.
-    state = {name: value.detach().clone().contiguous() for name, value in module.state_dict().items()}
-    with written_whole(path) as temporary:
-        save_file(state, temporary, metadata=metadata)
+    write_tensors(path, module.state_dict(), metadata)
 
 
 def load_network(path: Path, *kinds: type[_Kind]) -> _Kind:

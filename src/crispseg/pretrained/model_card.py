@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from crispseg.scores import PROBABILITIES
+
 _CUES = {
     "learned": "learned embeddings (`LearnedCue`): weights in `model.safetensors`",
     "rgb": "colours (`RGBCue`): nothing is learned",
@@ -56,7 +58,7 @@ def model_card(config: Mapping[str, Any], *, name: str, licence: str | None) -> 
         name: By which `Sharpener.from_pretrained` finds the sharpener.
         licence: An identifier that the hub knows; None where it is not said.
     """
-    cue, window, logits = config["cue"], config["window"], config["scores"] != "probabilities"
+    cue, window, logits = config["cue"], config["window"], config["scores"] not in PROBABILITIES
     rows = {
         "cue": _CUES[cue["kind"]],
         **{option: value for option, value in cue.items() if option != "kind"},
@@ -74,7 +76,7 @@ def model_card(config: Mapping[str, Any], *, name: str, licence: str | None) -> 
         name=name,
         front="" if licence is None else f"license: {licence}\n",
         example="randn" if logits else "rand",
-        normalised="" if logits else ".softmax(1)",
+        normalised=".softmax(1)" if config["scores"] == "probabilities" else "",
         scores=config["scores"],
         boundaries="boundaries = torch.rand(1, 1, 120, 160)  # of your detector\n" if given else "",
         features=", features=boundaries" if given else "",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
@@ -145,9 +145,8 @@ def _add(
     image, scores = sample.image[None].to(sharpener.device), prediction.scores[None].to(sharpener.device)
     expecting = sharpener.expecting(prediction.kind)
     features, scores = expecting.prepare(image, scores, features_of(boundary, sharpener))
-    as_probabilities = replace(prediction, kind="probabilities")
     for setting, filtered in sweep(expecting, features, scores, list(result.after)):
-        result.after[setting].add(as_probabilities.labels(filtered[0].cpu()), truth)
+        result.after[setting].add(prediction.as_probabilities.labels(filtered[0].cpu()), truth)
 
 
 def sweep(
@@ -166,8 +165,8 @@ def sweep(
     """
     for window, hardness in dict.fromkeys((setting.window, setting.hardness) for setting in grid):
         weights = sharpener.cue.weights(features, window, hardness)
-        filtered, done = sharpener.upsample(scores, features, hardness), 0
+        shares, done = sharpener.upsample(scores, features, hardness), 0
         for iterations in sorted({setting.iterations for setting in grid if setting[:2] == (window, hardness)}):
-            filtered = local_filter(filtered, weights, window, iterations=iterations - done)
-            done = iterations
-            yield Setting(window, hardness, iterations), filtered
+            filtered = local_filter(shares.values, weights, window, iterations=iterations - done)
+            shares, done = shares.with_values(filtered), iterations
+            yield Setting(window, hardness, iterations), shares.probabilities()

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import torch
 from rich.progress import Progress
@@ -13,9 +13,9 @@ from crispseg.data import LabelledPredictions, Prediction
 from crispseg.data.intensity import to_bytes
 from crispseg.errors import InputError, naming
 from crispseg.evaluation import Accuracy, Truth, void_band_of
-from crispseg.inference.batch import to_probabilities
-from crispseg.inference.crf import DenseCRF
+from crispseg.inference.crf import DenseCRF, check_exclusive
 from crispseg.inference.one_image import fitted_boundary, sharpened_scores
+from crispseg.inference.shares import to_probabilities
 from crispseg.inference.sharpener import Sharpener
 from crispseg.tuning.tune import MEASURED, Tuning
 
@@ -147,7 +147,7 @@ class _Entering:
 
     def count(self, accuracy: Accuracy, probabilities: Tensor) -> None:
         """Add the labels of (1, C, H, W) probabilities to an accuracy."""
-        predicted = replace(self.prediction, kind="probabilities").labels(probabilities[0])
+        predicted = self.prediction.as_probabilities.labels(probabilities[0])
         accuracy.add(predicted, self.truth)
 
 
@@ -158,6 +158,7 @@ def _entering(
         sample, prediction = data.read(index)
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
+            check_exclusive(prediction.kind)
             scores = sharpened_scores(sharpener, sample.image, prediction, boundary)
         yield _Entering(
             pixels=to_bytes(sample.image)[None],
