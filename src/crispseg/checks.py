@@ -1,6 +1,7 @@
 """Checks of arguments: each names the argument, what was given and what was expected."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -82,6 +83,16 @@ def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     """One of a few values."""
     if value not in choices:
         raise InputError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}")
+
+
+def check_allowed(name: str, value: object, allowed: Sequence[object]) -> None:
+    """One of a few values, or a whole number of a range; of their type too, so that True is no 1 and 2.0 no 2."""
+    if type(value) is type(allowed[0]) and value in allowed:
+        return
+    if isinstance(allowed, range):
+        kind = "an odd number" if allowed.step == 2 else "a whole number"
+        raise InputError(f"{name} is {value!r}; expected {kind} from {allowed[0]} to {allowed[-1]}")
+    raise InputError(f"{name} is {value!r}; expected one of {', '.join(map(repr, allowed))}")
 
 
 def check_count(name: str, value: int) -> None:

@@ -1,21 +1,33 @@
 """The paper's full network: scores, filtered by what an embedding says of the pixels around (figure 3)."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from torch import Tensor, nn
 
-from crispseg.checks import check_choice, check_map
-from crispseg.errors import InputError
+from crispseg.checks import check_allowed, check_choice, check_map
+from crispseg.errors import InputError, naming, one_line
 from crispseg.models.deeplab import DeepLabLargeFOV, DeepLabMSc
 from crispseg.models.embedding_net import EmbeddingNet
 from crispseg.models.network import Network
 from crispseg.models.saving import build_network, save_weights
 from crispseg.models.segmenter import scores_of, upsample_scores
-from crispseg.models.state import load_metadata, load_state
+from crispseg.models.state import check_state, load_metadata, load_state
 from crispseg.nn import Affinity, LocalFilter
 from crispseg.window import Window
+
+_PARTS = ("segmenter", "embedding")
+_WINDOW: dict[str, Sequence[object]] = {"size": range(1, 256, 2), "dilation": range(1, 256)}
+_OPTIONS: dict[str, Sequence[object]] = {
+    "norm": (1, 2),
+    "learned": (False, True),
+    "iterations": range(1, 10_001),
+    "normalize": (False, True),
+    "filtered": ("logits", "probabilities"),
+}
+"""All that a file may say beside its two networks, with the values that each may have."""
 
 
 class CrispNet(nn.Module):
@@ -31,7 +43,8 @@ class CrispNet(nn.Module):
             result.
 
     Raises:
-        InputError: If the two windows differ, or `filtered` is not as above.
+        InputError: If the two windows differ or are larger than 255, passes are more than 10,000, or `filtered` is not
+            as above.
 
     Example:
         >>> import torch
@@ -57,6 +70,9 @@ class CrispNet(nn.Module):
         check_choice("filtered", filtered, ("logits", "probabilities"))
         if affinity.window != filter.window:
             raise InputError(f"affinity has {affinity.window}, filter {filter.window}; expected the same window")
+        for name, allowed in _WINDOW.items():
+            check_allowed(f"window {name}", getattr(filter.window, name), allowed)
+        check_allowed("iterations", filter.iterations, _OPTIONS["iterations"])
         self.segmenter = segmenter
         self.embedding = embedding
         self.affinity = affinity
@@ -123,23 +139,55 @@ def load_crisp_net(path: Path) -> CrispNet:
     if metadata.get("network") != CrispNet.__name__:
         raise InputError(f"weights {path}: do not hold a CrispNet; expected a file that `crispseg train` wrote of one")
     try:
-        made: dict[str, Any] = json.loads(metadata["arguments"])
-        parts = {
-            name: build_network(
-                {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")},
-                made[name],
-                path,
-                *kinds,
-            )
-            for name, kinds in (("segmenter", (DeepLabLargeFOV, DeepLabMSc)), ("embedding", (EmbeddingNet,)))
-        }
-        window = Window(*made["window"])
+        made = _read_arguments(metadata.get("arguments", "{}"))
+    except (RecursionError, ValueError) as error:  # JSON's and our own errors are ValueErrors
+        raise InputError(
+            f"weights {path}: damaged ({one_line(error)}); expected a file that `crispseg train` wrote"
+        ) from error
+    states = {part: _part(state, part) for part in ("segmenter", "embedding", "affinity")}
+    if sum(map(len, states.values())) != len(state):
+        raise InputError(
+            f"weights {path}: hold more than the parts of a CrispNet; expected a file that `crispseg train` wrote"
+        )
+    segmenter = build_network(states["segmenter"], made["segmenter"], path, DeepLabLargeFOV, DeepLabMSc)
+    embedding = build_network(states["embedding"], made["embedding"], path, EmbeddingNet)
+    check_state(state, {"affinity.log_hardness": ()}, path)
+    window = Window(*made["window"])
+    with naming(path):
         hardness = float(state["affinity.log_hardness"].exp())
         affinity = Affinity(window, hardness, learned=made["learned"], norm=made["norm"])
-        passes = LocalFilter(window, iterations=made["iterations"], normalize=made["normalize"])
-        return CrispNet(parts["segmenter"], parts["embedding"], affinity, passes, filtered=made["filtered"]).eval()
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise InputError(f"weights {path}: damaged ({error!r}); expected a file that `crispseg train` wrote") from error
+    passes = LocalFilter(window, iterations=made["iterations"], normalize=made["normalize"])
+    return CrispNet(segmenter, embedding, affinity, passes, filtered=made["filtered"]).eval()
+
+
+def _part(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """The weights of a part by their names within it."""
+    prefix = f"{part}."
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def _read_arguments(arguments: str) -> dict[str, Any]:
+    """What a file says of its `CrispNet`, and nothing that `save_crisp_net` does not say.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    made = json.loads(arguments)
+    if not isinstance(made, dict) or made.keys() != {*_PARTS, "window", *_OPTIONS}:
+        found = sorted(made) if isinstance(made, dict) else type(made).__name__
+        raise InputError(f"holds {found}; expected {', '.join((*_PARTS, 'window', *_OPTIONS))}")
+    for part in _PARTS:
+        described = made[part]
+        known = isinstance(described, dict) and described.keys() == {"network", "arguments"}
+        if not known or not all(isinstance(value, str) for value in described.values()):
+            raise InputError(f"{part} is {described!r}; expected the name and the arguments of a network")
+    if not isinstance(made["window"], list) or len(made["window"]) != len(_WINDOW):
+        raise InputError(f"window is {made['window']!r}; expected size and dilation")
+    for (name, allowed), value in zip(_WINDOW.items(), made["window"], strict=True):
+        check_allowed(f"window {name}", value, allowed)
+    for name, allowed in _OPTIONS.items():
+        check_allowed(name, made[name], allowed)
+    return made
 
 
 def _describe(part: nn.Module) -> dict[str, str]:

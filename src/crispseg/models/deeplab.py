@@ -1,11 +1,12 @@
 """The DeepLab networks that the paper sharpens (Chen et al. 2015, https://arxiv.org/abs/1412.7062)."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
-from crispseg.checks import check_count
 from crispseg.models.network import Network, resize_corners
 from crispseg.models.vgg import VGG_CLASSIFIER, VGG_LAYERS, start_at_random, vgg_convolution
 
@@ -21,6 +22,7 @@ _BRANCHES = {
     "pool4": (512, 1, (0.001, 0.005, 0.01)),
 }
 _BRANCH_WIDTH = 128
+_CLASSES = range(1, 65537)
 
 
 class DeepLabTrunk(nn.Module):
@@ -88,7 +90,7 @@ class DeepLabLargeFOV(Network):
             the classes differ. A warning in the log says what a file does not hold.
 
     Raises:
-        InputError: If `classes` is below 1 or the file cannot be used.
+        InputError: If `classes` is not from 1 to 65536, or the file cannot be used.
 
     Example:
         >>> import torch
@@ -97,12 +99,12 @@ class DeepLabLargeFOV(Network):
         torch.Size([1, 4, 5, 4])
     """
 
+    shape: ClassVar[Mapping[str, Sequence[object]]] = {"classes": _CLASSES}
     align_corners = True
     """The first and the last score lie on the corners of the image."""
 
     def __init__(self, classes: int = 21, *, init: str | Path = "random") -> None:
         super().__init__(classes=classes)
-        check_count("classes", classes)
         self.trunk = DeepLabTrunk()
         self.fc8 = _classifier(classes)
         self.classes = classes
@@ -134,7 +136,7 @@ class DeepLabMSc(Network):
             released network was trained from a trained LargeFOV whose trunk and `fc8` were kept fixed.
 
     Raises:
-        InputError: If `classes` is below 1 or the file cannot be used.
+        InputError: If `classes` is not from 1 to 65536, or the file cannot be used.
 
     Example:
         >>> import torch
@@ -145,12 +147,12 @@ class DeepLabMSc(Network):
         torch.Size([1, 4, 5, 4])
     """
 
+    shape: ClassVar[Mapping[str, Sequence[object]]] = {"classes": _CLASSES}
     align_corners = True
     """The first and the last score lie on the corners of the image."""
 
     def __init__(self, classes: int = 21, *, init: str | Path = "random") -> None:
         super().__init__(classes=classes)
-        check_count("classes", classes)
         self.trunk = DeepLabTrunk()
         self.fc8 = _classifier(classes)
         self.branches = nn.ModuleDict(

@@ -2,15 +2,14 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
-from crispseg.checks import check_choice, check_count
 from crispseg.errors import InputError
 from crispseg.models.narrowing import narrowed
 from crispseg.models.network import Network, resize_corners
@@ -48,13 +47,22 @@ class EmbeddingNet(Network):
             warning in the log says what a file does not hold. VGG's weights are for a width of 64.
 
     Raises:
-        InputError: If `dim` or `width` is below 1, `pool` is not as above, or the file cannot be used.
+        InputError: If `dim` is not from 1 to 4096, `width` is not from 1 to 1024, `pool` is not as above, or the file
+            cannot be used.
 
     Example:
         >>> network = EmbeddingNet(dim=16)
         >>> network(torch.rand(1, 3, 31, 45)).shape
         torch.Size([1, 16, 31, 45])
     """
+
+    shape: ClassVar[Mapping[str, Sequence[object]]] = {
+        "dim": range(1, 4097),
+        "width": range(1, 1025),
+        "pool": ("2x2", "3x3"),
+        "rgb": (False, True),
+        "bias": (False, True),
+    }
 
     def __init__(
         self,
@@ -67,10 +75,7 @@ class EmbeddingNet(Network):
         init: str | Path = "random",
     ) -> None:
         super().__init__(dim=dim, width=width, pool=pool, rgb=rgb, bias=bias)
-        check_count("dim", dim)
-        check_count("width", width)
         self.channels = {name: VGG_LAYERS[name][1] * width // 64 for name in EMBEDDING_LAYERS}
-        check_choice("pool", pool, ("2x2", "3x3"))
         for name in EMBEDDING_LAYERS:
             self.add_module(name, vgg_convolution(name, width=width))
         self.fuse = nn.Conv2d(sum(self.channels.values()) + 3 * rgb, dim, 1, bias=bias)

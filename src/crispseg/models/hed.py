@@ -1,6 +1,8 @@
 """The boundary detector behind the paper's contour cue (sec. 3.3): HED (Xie & Tu 2015)."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
@@ -39,6 +41,8 @@ class HED(Network):
         >>> HED()(torch.rand(1, 3, 20, 30)).shape
         torch.Size([1, 1, 20, 30])
     """
+
+    shape: ClassVar[Mapping[str, Sequence[object]]] = {"merged": (False, True)}
 
     def __init__(self, *, merged: bool = False, init: str | Path = "random") -> None:
         super().__init__(merged=merged)

@@ -1,14 +1,15 @@
 """What the networks have in common: they stand on VGG, normalise their input and know what they were made with."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
-from crispseg.checks import check_image
+from crispseg.checks import check_allowed, check_image
 from crispseg.errors import InputError
 from crispseg.models.state import check_state, load_state, tensor_names
 from crispseg.models.vgg import VGG_LAYERS, VGG_MEAN, VGG_STD, vgg_state
@@ -21,13 +22,20 @@ class Network(nn.Module):
 
     Args:
         arguments: What makes the same network without its weights; `save_network` notes it beside them.
+
+    Raises:
+        InputError: If one is not in `shape`, or not among what `shape` allows.
     """
 
+    shape: ClassVar[Mapping[str, Sequence[object]]] = {}
+    """All that a file may say of such a network: its arguments by name, with the values that each may have."""
     mean: Tensor
     std: Tensor
 
     def __init__(self, **arguments: str | int | bool) -> None:
         super().__init__()
+        for name, value in arguments.items():
+            check_allowed(name, value, self.shape[name])
         self.arguments = arguments
         self.register_buffer("mean", torch.tensor(VGG_MEAN))
         self.register_buffer("std", torch.tensor(VGG_STD))

@@ -3,17 +3,21 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from crispseg.errors import InputError
+from crispseg.errors import InputError, one_line
 from crispseg.models.network import Network
 from crispseg.models.state import check_state, load_metadata, load_state
 from crispseg.writing import write_tensors
 
 _Kind = TypeVar("_Kind", bound=Network)
+
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
+_LONGEST_QUOTE = 200
 
 
 def save_network(network: Network, path: Path, **metadata: str) -> None:
@@ -70,16 +74,19 @@ def saved_network(path: Path) -> str | None:
 def build_network(state: Mapping[str, Tensor], metadata: Mapping[str, str], path: Path, *kinds: type[_Kind]) -> _Kind:
     """The network of one of the kinds that the metadata describe, with these weights.
 
+    The metadata name a class and its shape. Whatever else they say, such as a file to start from, is refused.
+
     Raises:
         InputError: As `load_network` does.
     """
     name = metadata.get("network")
     by_name = {kind.__name__: kind for kind in kinds}
     if name not in by_name:
-        holds = "no network that crispseg saved" if name is None else _with_article(name)
+        holds = _with_article(name[:_LONGEST_QUOTE]) if name else "no network that crispseg saved"
         raise InputError(f"weights {path}: holds {holds}; expected {' or '.join(map(_with_article, by_name))}")
     network = _make(by_name[name], metadata.get("arguments", "{}"), path)
     shapes = {tensor: tuple(value.shape) for tensor, value in network.state_dict().items()}
+    _check_dtypes(state, path)
     check_state(state, shapes, path)
     unknown = sorted(state.keys() - shapes.keys())
     if unknown:
@@ -93,16 +100,33 @@ def build_network(state: Mapping[str, Tensor], metadata: Mapping[str, str], path
 def _make(kind: type[_Kind], arguments: str, path: Path) -> _Kind:
     """The network without memory for its weights, which are the file's: nothing is drawn only to be replaced."""
     try:
-        given: dict[str, Any] = json.loads(arguments)
+        given = json.loads(arguments)
+        if not isinstance(given, dict):
+            raise InputError(f"{type(given).__name__} in place of arguments by name")
+        for name in given:
+            if name not in kind.shape:
+                raise InputError(f"{name!r} is no part of its shape, which is {', '.join(kind.shape)}")
         with torch.device("meta"):
             return kind(**given)
-    except (TypeError, ValueError, RuntimeError) as error:  # JSON's and our own errors are ValueErrors
-        reason = str(error).splitlines()[0]
+    except (RecursionError, ValueError) as error:  # JSON's and our own errors are ValueErrors
         raise InputError(
-            f"weights {path}: {arguments!r} does not describe {_with_article(kind.__name__)} ({reason}); "
-            "expected a file that crispseg saved"
+            f"weights {path}: {_shortened(arguments)} does not describe {_with_article(kind.__name__)} "
+            f"({one_line(error)}); expected a file that crispseg saved"
         ) from error
 
 
+def _shortened(text: str) -> str:
+    """What a file says, no longer than it has to be to be known again."""
+    return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
+
+
+def _check_dtypes(state: Mapping[str, Tensor], path: Path) -> None:
+    for name, value in state.items():
+        if value.dtype not in _DTYPES:
+            raise InputError(
+                f"weights {path}: {name} is {value.dtype}; expected floating-point numbers of 16, 32 or 64 bits"
+            )
+
+
 def _with_article(name: str) -> str:
-    return f"{'an' if name[0] in 'AEHIO' else 'a'} {name}"
+    return f"{'an' if name.startswith(tuple('AEHIO')) else 'a'} {name}"

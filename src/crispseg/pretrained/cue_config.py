@@ -1,13 +1,13 @@
 """Cues as names and values, and back."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from crispseg.checks import check_choice
+from crispseg.checks import check_allowed, check_choice
 from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.errors import InputError
 from crispseg.models.embedding_net import EmbeddingNet
@@ -20,18 +20,21 @@ from crispseg.models.saving import load_network
 class _Kind:
     """What makes a cue of one kind."""
 
-    arguments: tuple[str, ...] = ()
+    arguments: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    """Names, and the values that each may have in a file."""
     network: str | None = None
     """Name of the argument that is a network."""
     networks: tuple[type[Network], ...] = ()
     """What that network may be."""
 
 
+_NORMS = (1, 2)
+
 _KINDS: dict[type[Cue], _Kind] = {
-    LearnedCue: _Kind(("norm",), "network", (EmbeddingNet,)),
-    RGBCue: _Kind(("norm",)),
-    SoftSegmentationCue: _Kind(("maps", "norm")),
-    ContourCue: _Kind((), "detector", (HED,)),
+    LearnedCue: _Kind({"norm": _NORMS}, "network", (EmbeddingNet,)),
+    RGBCue: _Kind({"norm": _NORMS}),
+    SoftSegmentationCue: _Kind({"maps": range(1, 1025), "norm": _NORMS}),
+    ContourCue: _Kind({}, "detector", (HED,)),
 }
 
 _PRECISIONS = ("float32", "bfloat16", "float16")
@@ -87,7 +90,7 @@ def check_cue(described: object) -> None:
     """Refuse what `describe_cue` does not write.
 
     Raises:
-        InputError: If the kind is unknown, or an argument is missing or unknown.
+        InputError: If the kind is unknown, or an argument is missing, unknown or of a value that no cue has.
     """
     if not isinstance(described, Mapping):
         raise InputError(f"cue is {described!r}; expected its kind and arguments by name")
@@ -98,6 +101,8 @@ def check_cue(described: object) -> None:
     wrong = sorted((needed - described.keys()) | (described.keys() - needed - optional))
     if wrong:
         raise InputError(f"{wrong[0]!r} {'is no argument of' if wrong[0] in described else 'is missing of'} the cue")
+    for name, allowed in kind.arguments.items():
+        check_allowed(name, described[name], allowed)
     if "precision" in described:
         check_choice("precision", described["precision"], _PRECISIONS)
 
