@@ -23,7 +23,7 @@ def image_pixels(
     bands: Sequence[int] | None = None,
     value_range: ValueRange = "auto",
 ) -> RasterPixels:
-    """Three bands of a raster as an image: those that are said, named or tagged as red, green and blue, or the first three.
+    """Three bands of a raster as an image: as said, as named or tagged red, green and blue, or the first three.
 
     Args:
         dataset: Of `rasterio`.
