@@ -46,6 +46,8 @@ def readers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Image.fromarray(np.asarray(Image.open(tmp_path / "labels" / "scene0.png"))[::8, ::8]).save(tmp_path / "mask.png")
     write_raster(tmp_path / "field.tif", np.moveaxis(np.asarray(Image.open(tmp_path / "photo.png")), -1, 0), 1)
     write_raster(tmp_path / "field_scores.tif", np.load(tmp_path / "scores" / "scene0.npy"), 8)
+    likely = np.exp(np.load(tmp_path / "scores" / "scene0.npy"))
+    write_raster(tmp_path / "field_bytes.tif", (255 * likely / likely.sum(0)).astype(np.uint8), 8)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -123,7 +123,7 @@ def test_rasters_without_a_place(expected: np.ndarray, tmp_path: Path) -> None:
     nowhere: dict[str, Any] = {"transform": Affine.identity(), "crs": None}
     write(tmp_path / "image.tif", IMAGE, **nowhere)
     assert (made(tmp_path, COARSE, **nowhere) == expected).all()
-    local = {"crs": None}
+    local: dict[str, Any] = {"crs": None}
     write(tmp_path / "image.tif", IMAGE, **local)
     around = np.pad(COARSE, ((0, 0), (2, 2), (1, 1)), mode="edge")
     place = PLACE * Affine.scale(8) * Affine.translation(-1, -2)

@@ -23,7 +23,7 @@ def image_pixels(
     bands: Sequence[int] | None = None,
     value_range: ValueRange = "auto",
 ) -> RasterPixels:
-    """Three bands of a raster as an image: those that are said, or tagged as red, green and blue, or the first three.
+    """Three bands of a raster as an image: as said, as named or tagged red, green and blue, or the first three.
 
     Args:
         dataset: Of `rasterio`.
@@ -56,23 +56,23 @@ def _checked(dataset: Any, bands: Sequence[int]) -> list[int]:  # noqa: ANN401
 
 
 def _by_tags(dataset: Any) -> list[int]:  # noqa: ANN401
-    tags = [band.name for band in dataset.colorinterp]
-    if all(tags.count(colour) == 1 for colour in _COLOURS):
-        return [tags.index(colour) + 1 for colour in _COLOURS]
-    names = [name or "" for name in dataset.descriptions]
+    tags, names = [band.name for band in dataset.colorinterp], [name or "" for name in dataset.descriptions]
     lower = [name.lower() for name in names]
     if all(lower.count(colour) == 1 for colour in _COLOURS):
         return [lower.index(colour) + 1 for colour in _COLOURS]
-    if dataset.count < 3 or not set(tags[:3]) <= set(_UNNAMED):
+    if all(tags.count(colour) == 1 for colour in _COLOURS):
+        found = [tags.index(colour) for colour in _COLOURS]
+    elif dataset.count >= 3 and set(tags[:3]) <= set(_UNNAMED):
+        found = [0, 1, 2]
+    else:
         raise InputError(
             f"raster {dataset.name}: {dataset.count} bands of {dataset.dtypes[0]}, tagged {', '.join(tags[:6])}; "
             "expected red, green and blue: say which they are (--bands R,G,B, and 1,1,1 for greyscale)"
         )
-    if any(names[:3]):
-        _log.warning(
-            "image %s: its bands %s are taken for red, green and blue; --bands says otherwise", dataset.name, names[:3]
-        )
-    return [1, 2, 3]
+    if any(names[band] for band in found):  # GDAL tags any three bands of bytes so where nobody says otherwise
+        called = ", ".join(repr(names[band]) for band in found)
+        _log.warning("image %s: %s are taken for red, green and blue; --bands says otherwise", dataset.name, called)
+    return [band + 1 for band in found]
 
 
 def _of_palette(dataset: Any) -> RasterPixels:  # noqa: ANN401

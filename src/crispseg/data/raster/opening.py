@@ -85,7 +85,8 @@ def read_part(dataset: Any, bands: list[int], rows: slice, columns: slice) -> np
 
 def damaged(dataset: Any, error: Exception) -> InputError:  # noqa: ANN401
     """What is said of a raster whose pixels cannot be read."""
-    return InputError(f"raster {dataset.name}: damaged or truncated ({error}); write it again")
+    reason = error.__cause__ or error
+    return InputError(f"raster {dataset.name}: damaged or truncated ({reason}); write it again")
 
 
 def sampled(dataset: Any, bands: list[int], side: int = 512) -> np.ma.MaskedArray:  # noqa: ANN401

@@ -18,6 +18,8 @@ from crispseg.writing import check_output_file, remove_left_over, written_whole
 BLOCK = 256
 """Side of the squares in which label maps are written."""
 
+_MULTIPLE = 16
+"""Sides of the squares are multiples of this in the format."""
 _SUFFIXES = (".tif", ".tiff")
 _BESIDE = (".ovr", ".msk", ".aux.xml")
 """Endings of what GDAL reads with a file of that name; of another file they would be wrong."""
@@ -82,8 +84,9 @@ def label_raster(path: Path, like: Any, prediction: RasterPrediction, *, masked:
     profile |= {"gcps": points, "crs": points_crs} if points else {"transform": like.transform}
     if like.rpcs is not None:
         profile["rpcs"] = like.rpcs
-    if min(like.width, like.height) >= BLOCK:
-        profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
+    across, down = (min(BLOCK, side // _MULTIPLE * _MULTIPLE) for side in (like.width, like.height))
+    if across and down:  # a strip would be compressed anew, and the old one left in the file, with each part of it
+        profile |= {"tiled": True, "blockxsize": across, "blockysize": down}
     remove_left_over(path.absolute().parent, {path.stem})
     with written_whole(path) as temporary:
         try:
