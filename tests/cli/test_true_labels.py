@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from crispseg.cli.main import main
@@ -25,7 +26,7 @@ def relabelled(root: Path, name: str, numbers: dict[int, int]) -> Path:
     (root / name).mkdir()
     for path in sorted((root / "labels").iterdir()):
         labels = np.asarray(Image.open(path))
-        lookup = np.array([numbers[value] if value in numbers else 0 for value in range(256)], dtype=np.uint8)
+        lookup = np.array([numbers.get(value, 0) for value in range(256)], dtype=np.uint8)
         Image.fromarray(lookup[labels]).save(root / name / path.name)
     return root / name
 
@@ -130,8 +131,6 @@ def test_figures_read_labels_alike(root: Path, capsys: pytest.CaptureFixture[str
 
 
 def train(root: Path, labels: str, void: object, *options: str) -> list[str]:
-    import yaml
-
     data = {"images": str(root / "images"), "labels": str(root / labels)} | ({} if void is None else {"void": void})
     folder = {"class_path": "crispseg.data.LabelledFolder", "init_args": data}
     config = {
