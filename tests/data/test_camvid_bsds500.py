@@ -9,10 +9,10 @@ from PIL import Image
 
 from crispseg import InputError
 from crispseg.data import (
-    IGNORE_INDEX,
     BSDS500,
     CAMVID_CLASSES,
     CITYSCAPES_CLASSES,
+    IGNORE_INDEX,
     VOC_CLASSES,
     BSDS500Boundaries,
     CamVid,

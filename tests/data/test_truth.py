@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from crispseg import InputError
-from crispseg.data import CamVid, LabelledFolder, LabelledPredictions, VOC2012
+from crispseg.data import VOC2012, CamVid, LabelledFolder, LabelledPredictions
 from crispseg.data.numbering import read_numbering
 from crispseg.data.truth import TrueLabels
 from tests.fakes import write_camvid, write_folder, write_voc2012
@@ -80,13 +80,13 @@ def test_labels_that_start_at_1() -> None:
     assert decoded([0, 1, 255], void=[0, 255], **ade) == [VOID, 0, VOID]
     with pytest.raises(InputError, match="class 150, which is label 151 by 1-based, is not one of the 150"):
         decoded([151], **ade)
-    with pytest.raises(InputError, match="label 150 is not one of the 150 classes.*--numbering 1-based.*--void 150"):
+    with pytest.raises(InputError, match=r"label 150 is not one of the 150 classes.*--numbering 1-based.*--void 150"):
         decoded([0, 150], classes=150)
 
 
 def test_a_void_0_is_asked_about() -> None:
     """With `--void 0` and labels from 1 all classes were shifted by one, in silence unless the last one occurred."""
-    with pytest.raises(InputError, match="label 0 is void.*--numbering 1-based.*0-based to leave class 0 out"):
+    with pytest.raises(InputError, match=r"label 0 is void.*--numbering 1-based.*0-based to leave class 0 out"):
         TrueLabels(void=0, classes=150)
     assert decoded([0, 1, 2], void=0, classes=150, numbering="0-based") == [VOID, 1, 2]
     assert decoded([0, 1, 2], void=0) == [VOID, 1, 2], "regions have no numbers to agree with"

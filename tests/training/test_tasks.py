@@ -111,7 +111,7 @@ def test_labels_of_no_class_are_found_before_the_first_step(tmp_path: Path) -> N
     Image.fromarray(np.full((48, 64), 7, np.uint8)).save(labels)
     folder, good = LabelledFolder(root / "images", root / "labels", void=11), write_folder(tmp_path / "good")
     task = SegmentationTask(TinySegmenter(3), 3)
-    with pytest.raises(InputError, match="scene2.png: label 7"):
+    with pytest.raises(InputError, match=r"scene2\.png: label 7"):
         train(task, [LabelledFolder(good / "images", good / "labels", 11)], {"fake": folder}, tmp_path / "run")
     assert task.global_step == 0
 

@@ -127,9 +127,9 @@ def add_labelled_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--numbering",
         metavar=f"{ZERO_BASED}|{ONE_BASED}|FILE",
-        help=f"what true labels stand for: the numbers of the classes (the default), {ONE_BASED} where classes start at "
-        "1 and 0 is void, or a table with a line `LABEL CLASS [NAME]` for each, CLASS being `void` and LABEL `*` (all "
-        "others) where need be",
+        help=f"what true labels stand for: the numbers of the classes (the default), {ONE_BASED} where classes start "
+        "at 1 and 0 is void, or a table with a line `LABEL CLASS [NAME]` for each, where CLASS may be `void` "
+        "and LABEL `*`, all others",
     )
 
 
@@ -148,8 +148,8 @@ def add_data_options(parser: CommandParser) -> None:
         "--void-band",
         type=int,
         metavar="PIXELS",
-        help="how wide a band of void between two labels may be to stand for a boundary, as on PASCAL VOC's outlines; 0 "
-        "for none (default: looked for in the label maps)",
+        help="how wide a band of void between two labels may be to stand for a boundary, as on PASCAL VOC's outlines; "
+        "0 for none (default: looked for in the label maps)",
     )
     parser.add_argument("--classes", type=int, help="number of classes (default: the number of score channels)")
     add_scores_option(parser)

@@ -18,8 +18,8 @@ Measure what sharpening gains on labelled images.
 Prints the IoU of every class before and after: over all pixels, and in the trimap, the pixels within 4 pixels of a true
 boundary. Then mean IoU, pixel accuracy, trimaps of 1 to 16 pixels, Boundary IoU and boundary F, each with the points
 gained and their 95 % interval, from a bootstrap over images. All are counted over the whole data set; void pixels are
-left out. Where a band of void lies on the outlines, as in PASCAL VOC, the band is the boundary: distances are counted from
-it, and the heading says so."""
+left out. Where a band of void lies on the outlines, as in PASCAL VOC, the band is the boundary: distances are counted
+from it, and the heading says so."""
 
 _EXAMPLES = """\
   crispseg evaluate --images val --labels val_labels --predictions scores --json result.json

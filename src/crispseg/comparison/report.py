@@ -62,8 +62,9 @@ def as_markdown(table: Table, lines: Sequence[Line]) -> str:
     tuned, device = table.context["count"] - images, table.context["device"]
     header = ["", *(f"{title} | gain" for title in COLUMNS.values()), "ms", "peak MB"]
     parts = [
-        f"{images} images{described_band(table.context['void_band'])}; parameters were searched on {tuned} others, for the mean of mIoU and trimap mIoU (4 px). "
-        "Gains in points over the baseline, with 95 % intervals from a bootstrap over images. Milliseconds: median "
+        f"{images} images{described_band(table.context['void_band'])}; parameters were searched on {tuned} others, for "
+        "the mean of mIoU and trimap mIoU (4 px). Gains in points over the baseline, with 95 % intervals from a "
+        "bootstrap over images. Milliseconds: median "
         f"over a few images on which all took turns, on {device} with {torch.get_num_threads()} threads. "
         "MB: above what was there before. "
         "Neither counts the networks that gave scores and boundary maps.",

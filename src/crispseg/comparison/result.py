@@ -1,7 +1,8 @@
 """What was found for a row, in memory and in two files."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,19 +57,29 @@ def read_result(name: str, folder: Path, context: Mapping[str, Any]) -> Result |
     counts, rest = paths(folder, name)
     if not rest.is_file():
         return None
-    try:
+    with _damage_named(rest):
         content = json.loads(rest.read_text())
-        earlier, accuracy = content.pop("context"), Accuracy.from_state(load_file(counts))
-        result = Result(**content, accuracy=accuracy)
-    except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
-        raise InputError(f"{rest}: damaged ({error}); remove it and measure the row again") from error
+        earlier = dict(content.pop("context"))
+    _check_context(earlier, context, rest)
+    with _damage_named(rest):
+        return Result(**content, accuracy=Accuracy.from_state(load_file(counts)))
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
+        raise InputError(f"{path}: damaged ({error}); remove it and measure the row again") from error
+
+
+def _check_context(earlier: Mapping[str, Any], context: Mapping[str, Any], path: Path) -> None:
     for key, value in json.loads(json.dumps(dict(context))).items():
         if earlier.get(key) != value:
             raise InputError(
-                f"{rest}: measured with {key} {earlier.get(key)!r}, and now it is {value!r}; choose another --output, "
+                f"{path}: measured with {key} {earlier.get(key)!r}, and now it is {value!r}; choose another --output, "
                 "or remove the file to measure the row again"
             )
-    return result
 
 
 def paths(folder: Path, name: str) -> tuple[Path, Path]:

@@ -16,7 +16,7 @@ from crispseg.comparison.costs import Cost, measure_costs
 from crispseg.comparison.counting import Counting
 from crispseg.comparison.images import Images
 from crispseg.comparison.method import Method, Setting
-from crispseg.comparison.result import Result, read_result, write_result
+from crispseg.comparison.result import Result, paths, read_result, write_result
 from crispseg.comparison.rows import NARROW, ROWS, Choices, Recipe, Row, row_named
 from crispseg.comparison.search import Found, search
 from crispseg.data import LabelledPredictions
@@ -25,9 +25,12 @@ from crispseg.errors import InputError
 from crispseg.evaluation import METRICS
 from crispseg.pretrained import weights_path
 from crispseg.tuning.tune import MEASURED
-from crispseg.writing import make_folder
+from crispseg.writing import make_folder, remove_left_over
 
 BASELINE = "baseline"
+
+_FILES = ("table", "surface")
+"""What `crispseg table` writes beside the rows, without endings."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ def measure_table(
     measured: dict[str, tuple[Recipe, Result]] = {}
     with Counting(images, workers, progress) as counting:
         make_folder(folder)
+        remove_left_over(folder, {path.stem for row in ROWS for path in paths(folder, row.name)})
+        remove_left_over(output, _FILES)
         measuring = _Measuring(images, counting, Recipe(BASELINE, choices, {}))
         for row in chosen:
             recipe = Recipe(row.name, choices, {name: measured[name][1].setting for name in row.needs})

@@ -36,7 +36,8 @@ class CheckedLabels:
             wrong = labels[(labels != IGNORE_INDEX) & ((labels < 0) | (labels >= self.classes))]
             if wrong.numel():
                 raise InputError(
-                    f"label map {sample.name}: label {int(wrong[0])} is not one of the {self.classes} classes; expected "
-                    f"0 to {self.classes - 1}, and {IGNORE_INDEX} for void: a data set maps its own void label to that"
+                    f"label map {sample.name}: label {int(wrong[0])} is not one of the {self.classes} classes; "
+                    f"expected 0 to {self.classes - 1}, and {IGNORE_INDEX} for void: a data set maps its own "
+                    "void label to that"
                 )
         return sample._replace(labels=labels)

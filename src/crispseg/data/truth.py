@@ -117,6 +117,6 @@ class TrueLabels:
         if said:
             return f"{problem}{void}"
         return (
-            f"{problem}{void}; where labels start at 1 or are other numbers say so (--numbering {ONE_BASED}, or a table "
-            f"of labels and classes), and where {label} is void declare it (--void {label})"
+            f"{problem}{void}; where labels start at 1 or are other numbers say so (--numbering {ONE_BASED}, or a "
+            f"table of labels and classes), and where {label} is void declare it (--void {label})"
         )

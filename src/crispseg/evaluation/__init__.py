@@ -7,8 +7,8 @@ from crispseg.evaluation.boundary_report import BoundaryReport, BoundaryScore
 from crispseg.evaluation.confusion import ConfusionMatrix
 from crispseg.evaluation.metrics import METRICS
 from crispseg.evaluation.pairs import PairCounts, count_pairs
-from crispseg.evaluation.report import Comparison
 from crispseg.evaluation.remarks import remarks_on
+from crispseg.evaluation.report import Comparison
 from crispseg.evaluation.trimap import trimap
 from crispseg.evaluation.void_band import void_band_of
 

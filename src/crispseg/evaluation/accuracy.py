@@ -28,8 +28,8 @@ class Truth:
         labels: (H, W) int64; those outside 0 … C - 1 are void.
         classes: Number of classes C.
         metrics: Names of `METRICS`.
-        void_band: How wide, in pixels, a band of void between two labels may be to stand for a boundary; 0 for none. See
-            `void_band_of`.
+        void_band: How wide, in pixels, a band of void between two labels may be to stand for a boundary; 0 for none.
+            `void_band_of` finds it.
     """
 
     def __init__(self, labels: Tensor, classes: int, metrics: Sequence[str] = METRICS, *, void_band: int = 0) -> None:
@@ -135,9 +135,9 @@ class Accuracy:
         if not hidden or share >= SHOWN_BOUNDARY:
             return None
         return (
-            f"too few boundary pixels: {boundary} beside another label and {hidden} beside void ({100 * share:.1f} % of "
-            f"both; expected {100 * SHOWN_BOUNDARY:g} % or more); if the void is a band on the outlines, say how wide "
-            "(--void-band)"
+            f"too few boundary pixels: {boundary} beside another label and {hidden} beside void ({100 * share:.1f} % "
+            f"of both; expected {100 * SHOWN_BOUNDARY:g} % or more); if the void is a band on the outlines, say how "
+            "wide (--void-band)"
         )
 
     def state(self) -> dict[str, Tensor]:

@@ -26,19 +26,17 @@ def remarks_on(baseline: Accuracy) -> list[str]:
     present = (counts.sum(-1) > 0).nonzero().flatten().tolist()
     if len(present) == 1 and baseline.classes > 1:
         remarks.append(
-            f"the true labels hold class {present[0]} and void alone, none of the other {baseline.classes - 1} classes: "
-            "is what was declared void a class?"
+            f"the true labels hold class {present[0]} and void alone, none of the other {baseline.classes - 1} "
+            "classes: is what was declared void a class?"
         )
     right, total = int(counts.diagonal().sum()), int(counts.sum())
-    for step in (-1, 1) if baseline.classes > 2 else ():  # noqa: PLR2004 - two classes moved by one are one
+    for step in (-1, 1) if baseline.classes > 2 else ():
         moved = int(counts.diagonal(step).sum())
         if moved > max(right, _MOST * total):
             share = f"{100 * moved / total:.0f} % of the pixels of true class c are predicted as class c {step:+d}"
             remarks.append(
-                f"{share}, and {100 * right / total:.0f} % as c: labels or channels are numbered otherwise; where labels "
-                f"start at 1 say --numbering {ONE_BASED}"
+                f"{share}, and {100 * right / total:.0f} % as c: labels or channels are numbered otherwise; where "
+                f"labels start at 1 say --numbering {ONE_BASED}"
             )
-    for reason in dict.fromkeys(baseline.undefined(name) for name in baseline.metrics):
-        if reason:
-            remarks.append(f"no value near boundaries: {reason}")
-    return remarks
+    reasons = dict.fromkeys(filter(None, map(baseline.undefined, baseline.metrics)))
+    return remarks + [f"no value near boundaries: {reason}" for reason in reasons]

@@ -35,7 +35,8 @@ def ignoring_void(loss: EmbeddingLoss) -> EmbeddingLoss:
     """
     if loss.ignore_index not in (_CONVENTION, IGNORE_INDEX):
         raise InputError(
-            f"the loss ignores label {loss.ignore_index}; leave its ignore_index out, and declare `void` in the data sets"
+            f"the loss ignores label {loss.ignore_index}; leave its ignore_index out, and declare `void` in the "
+            "data sets"
         )
     loss = copy(loss)
     loss.ignore_index = IGNORE_INDEX

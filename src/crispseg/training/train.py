@@ -17,7 +17,7 @@ from crispseg.checks import check_count, check_not_negative
 from crispseg.data import LabelledFolder
 from crispseg.data.checked import CheckedLabels
 from crispseg.data.crops import ConsecutiveBatches, CropDataset, CropOptions
-from crispseg.data.sample import LabelledImages
+from crispseg.data.sample import IGNORE_INDEX, LabelledImages
 from crispseg.data.whole_images import WholeImages
 from crispseg.errors import InputError
 from crispseg.processor import warn_without_bfloat16
@@ -26,6 +26,11 @@ from crispseg.training.task import Task
 from crispseg.writing import make_folder
 
 CHECKPOINT = "last.ckpt"
+
+_LOOKED_AT = 16
+"""Images of each training set that are looked at before the first step, evenly over it."""
+
+_log = logging.getLogger(__name__)
 
 
 def train(
@@ -119,6 +124,8 @@ def train(
     train_loader = DataLoader(crops, batch_sampler=batches, num_workers=workers)
     val_sets = [WholeImages(_checked(data, task), val_images) for data in val_data.values()]
     _check_validation(val_sets, processes=devices * nodes)
+    for images in (*(WholeImages(source, _LOOKED_AT) for source in crops.sources), *val_sets):
+        _look_at_labels(images)
     val_loaders = [DataLoader(images, sampler=_EveryNth(images, trainer)) for images in val_sets]
     try:
         trainer.fit(task, train_loader, val_loaders, ckpt_path=checkpoint, weights_only=True)
@@ -162,14 +169,25 @@ def _checked(data: LabelledImages, task: Task) -> LabelledImages:
 
 
 def _check_validation(sets: Sequence[WholeImages], *, processes: int) -> None:
-    """Find what is wrong with validation images before the first step, and not hours later."""
     for images in sets:
         if len(images) < processes:
             raise InputError(
                 f"{len(images)} validation images for {processes} processes; expected one for each or more"
             )
-        for index in range(len(images)):
-            images[index]
+
+
+def _look_at_labels(images: WholeImages) -> None:
+    """Find what is wrong with images before the first step, and not hours later; say when labels teach nothing."""
+    labels: set[int] = set()
+    for index in range(len(images)):
+        labels.update(torch.unique(images[index][1]).tolist())
+    known = labels - {IGNORE_INDEX}
+    if len(known) < 2:
+        _log.warning(
+            "the labels of %d images hold %s and void alone: is what was declared void a class?",
+            len(images),
+            f"label {known.pop()}" if known else "no label",
+        )
 
 
 class _EveryNth(Sampler[int]):

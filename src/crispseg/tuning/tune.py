@@ -116,7 +116,7 @@ def tune(
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
             truth = Truth(sample.labels, data.classes, MEASURED, void_band=band)
-            _add(result, sample, truth, prediction, boundary, sharpener)
+            _add(result, sample, truth, prediction, boundary, sharpener=sharpener)
     result.check_defined()
     return result
 
@@ -138,6 +138,7 @@ def _add(
     truth: Truth,
     prediction: Prediction,
     boundary: Tensor | None,
+    *,
     sharpener: Sharpener,
 ) -> None:
     size = (sample.labels.shape[-2], sample.labels.shape[-1])

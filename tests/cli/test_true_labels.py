@@ -1,0 +1,160 @@
+"""True labels in other people's conventions give the numbers of the same labels in ours, or an error that says how."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from crispseg.cli.main import main
+from tests.fakes import write_coarse_scores, write_folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Three images with labels 0, 1, 2, a strip of void 11, and coarse scores of three classes."""
+    write_folder(tmp_path, 3)
+    write_coarse_scores(tmp_path, tmp_path / "scores")
+    return tmp_path
+
+
+def relabelled(root: Path, name: str, numbers: dict[int, int]) -> Path:
+    """The labels in other numbers, in a folder of that name."""
+    (root / name).mkdir()
+    for path in sorted((root / "labels").iterdir()):
+        labels = np.asarray(Image.open(path))
+        lookup = np.array([numbers.get(value, 0) for value in range(256)], dtype=np.uint8)
+        Image.fromarray(lookup[labels]).save(root / name / path.name)
+    return root / name
+
+
+def command(root: Path, labels: str, *options: str, kind: str = "evaluate", scores: str = "scores") -> list[str]:
+    folders = ["--images", str(root / "images"), "--labels", str(root / labels), "--predictions", str(root / scores)]
+    return [kind, *folders, "--cue", "rgb", *options]
+
+
+def evaluated(root: Path, labels: str, *options: str, scores: str = "scores") -> dict[str, Any]:
+    result = root / "result.json"
+    assert main(command(root, labels, *options, "--json", str(result), scores=scores)) == 0
+    content: dict[str, Any] = json.loads(result.read_text())
+    del content["milliseconds_per_image"]
+    return content
+
+
+def refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    return error
+
+
+def test_masks_of_black_and_white(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All but class 0 became void in silence, and gains turned round."""
+    (root / "two").mkdir()
+    for path in sorted((root / "scores").iterdir()):
+        scores = np.load(path)
+        np.save(root / "two" / path.name, np.stack([scores[0], scores[1:].max(0)]))
+    ours = relabelled(root, "ours", {0: 0, 1: 1, 2: 1, 11: 0})
+    relabelled(root, "white", {0: 0, 1: 255, 2: 255, 11: 0})
+    relabelled(root, "void", {0: 0, 1: 255, 2: 255, 11: 254})
+    expected = evaluated(root, ours.name, scores="two")
+    assert expected["before"]["miou"] != 100
+    assert len([value for value in expected["per_class"]["before"]["miou"] if value is not None]) == 2
+    assert evaluated(root, "white", scores="two") == expected
+    with_void = evaluated(root, "void", "--void", "254", scores="two")
+    assert None not in with_void["per_class"]["before"]["miou"]
+    assert with_void["remarks"] == []
+    capsys.readouterr()
+    declared = evaluated(root, "white", "--void", "255", scores="two")
+    assert "the true labels hold class 0 and void alone" in capsys.readouterr().err
+    assert "the true labels hold class 0 and void alone" in declared["remarks"][0]
+    for kind in ("evaluate", "tune"):
+        error = refused(capsys, command(root, "white", kind=kind))
+        assert "holds label 255, which was not declared void; say void 255 (--void 255)" in error
+        assert "0 and 255 alone are read as a mask of 2 classes" in error
+
+
+def test_labels_that_start_at_1(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """ADE20K's: 0 is unlabelled, and the first class is 1."""
+    expected = evaluated(root, "labels", "--void", "11")
+    relabelled(root, "ade", {0: 1, 1: 2, 2: 3, 11: 0})
+    assert evaluated(root, "ade", "--numbering", "1-based") == expected
+    assert evaluated(root, "ade", "--numbering", "1-based", "--void", "0") == expected
+    error = refused(capsys, command(root, "ade", "--void", "0"))
+    assert "label 0 is void" in error
+    assert "--numbering 1-based" in error
+    error = refused(capsys, command(root, "ade"))
+    assert "label 3 is not one of the 3 classes" in error
+    assert "--numbering 1-based" in error
+    table = ["--rows", "rgb 9x9 x1", "--tune-every", "2", "--output", str(root / "out")]
+    without_cue = command(root, "ade", "--void", "0", kind="table")[:7]
+    assert "--numbering 1-based" in refused(capsys, ["table", *without_cue[1:], "--void", "0", *table])
+    assert not (root / "out").exists()
+
+
+def test_some_of_the_labels_only(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the last class does not occur nothing is out of range, and all IoU would be of the wrong class."""
+    for path in (root / "scores").iterdir():
+        scores = np.load(path)
+        np.save(path, np.concatenate([scores, np.full_like(scores[:2], scores.min() - 9)]))
+    relabelled(root, "ade", {0: 1, 1: 2, 2: 3, 11: 0})
+    content = evaluated(root, "ade")
+    assert any("predicted as class c -1" in remark for remark in content["remarks"])
+    assert "note: " in capsys.readouterr().err
+    assert evaluated(root, "ade", "--numbering", "1-based")["remarks"] == []
+
+
+def test_ids_by_a_table(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = evaluated(root, "labels", "--void", "11")
+    relabelled(root, "ids", {0: 7, 1: 26, 2: 33, 11: 3})
+    (root / "ids.csv").write_text("id,class,name\n7,0,road\n26,1,car\n33,2,bicycle\n*,void\n")
+    capsys.readouterr()
+    assert evaluated(root, "ids", "--numbering", str(root / "ids.csv")) == expected
+    output = capsys.readouterr().out
+    assert "0 road" in output
+    assert "2 bicycle" in output
+    assert "label 3 is not in" not in output
+    (root / "ids.csv").write_text("7 0\n26 1\n33 2\n")
+    assert "label 3 is not in" in refused(capsys, command(root, "ids", "--numbering", str(root / "ids.csv")))
+    assert "cannot be read" in refused(capsys, command(root, "ids", "--numbering", str(root / "none.csv")))
+
+
+def test_figures_read_labels_alike(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    relabelled(root, "ids", {0: 7, 1: 26, 2: 33, 11: 255})
+    folders = ["--images", str(root / "images"), "--labels", str(root / "ids"), "--cue", "rgb"]
+    figure = ["figure", "reliability", *folders, "--output", str(root / "a.png"), "--window", "3"]
+    assert "--void 255" in refused(capsys, figure)
+    assert main([*figure, "--void", "255"]) == 0
+
+
+def train(root: Path, labels: str, void: object, *options: str) -> list[str]:
+    data = {"images": str(root / "images"), "labels": str(root / labels)} | ({} if void is None else {"void": void})
+    folder = {"class_path": "crispseg.data.LabelledFolder", "init_args": data}
+    config = {
+        "task": {
+            "class_path": "crispseg.training.SegmentationTask",
+            "init_args": {
+                "network": {"class_path": "crispseg.models.DeepLabLargeFOV", "init_args": {"classes": 3}},
+                "schedule": {"class_path": "crispseg.training.Poly"},
+            },
+        },
+        "train_data": [folder],
+        "val_data": {"own": folder},
+        "output": str(root / f"run_{labels}_{void}"),
+        "steps": 1,
+        "workers": 0,
+    }
+    (root / "config.yaml").write_text(yaml.safe_dump(config))
+    return ["train", str(root / "config.yaml"), *options]
+
+
+def test_training_reads_labels_alike_before_its_first_step(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    relabelled(root, "white", {0: 0, 1: 255, 2: 255, 11: 0})
+    relabelled(root, "ade", {0: 1, 1: 2, 2: 3, 11: 0})
+    assert "not declared void; say void 255" in refused(capsys, train(root, "white", None))
+    assert "numbering 1-based" in refused(capsys, train(root, "ade", 0))
+    assert "label 3 is not one of the 3 classes" in refused(capsys, train(root, "ade", None))
+    assert not list(root.glob("run_*/*.safetensors"))
