@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from crispseg.comparison.method import Setting
-from crispseg.errors import InputError
+from crispseg.errors import InputError, one_line
 from crispseg.evaluation import Accuracy
 from crispseg.writing import write_text, written_whole
 
@@ -61,8 +60,8 @@ def read_result(name: str, folder: Path, context: Mapping[str, Any]) -> Result |
         content = json.loads(rest.read_text())
         earlier, accuracy = content.pop("context"), Accuracy.from_state(load_file(counts))
         result = Result(**content, accuracy=accuracy)
-    except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
-        raise InputError(f"{rest}: damaged ({error}); remove it and measure the row again") from error
+    except Exception as error:  # whatever the parsers of either file say
+        raise InputError(f"{rest}: damaged ({one_line(error)}); remove it and measure the row again") from error
     for key, value in json.loads(json.dumps(dict(context))).items():
         if earlier.get(key) != value:
             raise InputError(

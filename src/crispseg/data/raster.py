@@ -1,6 +1,7 @@
 """Rasters of any size, such as GeoTIFF, read and written in parts."""
 
 import importlib
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from crispseg.data.box import Box
 from crispseg.data.pixels import Pixels
-from crispseg.errors import InputError
+from crispseg.errors import InputError, one_line
 from crispseg.writing import written_whole
 
 BLOCK = 256
@@ -96,11 +97,13 @@ def opened_raster(path: Path, what: str) -> Iterator[Any]:
     rasterio = _rasterio()
     if not path.is_file():
         raise InputError(f"{what} {path}: no such file")
-    with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
+    with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), warnings.catch_warnings():
+        # Any picture may be given, and one without a place on the ground is none the worse for it.
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         try:
             dataset = rasterio.open(path)
-        except rasterio.errors.RasterioIOError as error:
-            raise InputError(f"{what} {path}: not a raster that GDAL can read ({error})") from error
+        except Exception as error:  # GDAL's errors share no base class of their own
+            raise InputError(f"{what} {path}: not a raster that GDAL can read ({one_line(error)})") from error
         with dataset:
             yield dataset
 

@@ -15,6 +15,7 @@ from crispseg.models.saving import build_network, save_weights
 from crispseg.models.segmenter import scores_of, upsample_scores
 from crispseg.models.state import load_metadata, load_state
 from crispseg.nn import Affinity, LocalFilter
+from crispseg.reading import parsed
 from crispseg.window import Window
 
 
@@ -122,7 +123,7 @@ def load_crisp_net(path: Path) -> CrispNet:
     state, metadata = load_state(path, "weights"), load_metadata(path, "weights")
     if metadata.get("network") != CrispNet.__name__:
         raise InputError(f"weights {path}: do not hold a CrispNet; expected a file that `crispseg train` wrote of one")
-    try:
+    with parsed(path, "weights", "damaged; expected a file that `crispseg train` wrote"):
         made: dict[str, Any] = json.loads(metadata["arguments"])
         parts = {
             name: build_network(
@@ -138,8 +139,6 @@ def load_crisp_net(path: Path) -> CrispNet:
         affinity = Affinity(window, hardness, learned=made["learned"], norm=made["norm"])
         passes = LocalFilter(window, iterations=made["iterations"], normalize=made["normalize"])
         return CrispNet(parts["segmenter"], parts["embedding"], affinity, passes, filtered=made["filtered"]).eval()
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise InputError(f"weights {path}: damaged ({error!r}); expected a file that `crispseg train` wrote") from error
 
 
 def _describe(part: nn.Module) -> dict[str, str]:

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from crispseg.errors import InputError
+from crispseg.errors import InputError, one_line
 from crispseg.models.network import Network
 from crispseg.models.state import check_state, load_metadata, load_state
 from crispseg.writing import written_whole
@@ -99,13 +99,13 @@ def _make(kind: type[_Kind], arguments: str, path: Path) -> _Kind:
         given: dict[str, Any] = json.loads(arguments)
         with torch.device("meta"):
             return kind(**given)
-    except (TypeError, ValueError, RuntimeError) as error:  # JSON's and our own errors are ValueErrors
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # whatever JSON and the network say to arguments that make no sense
+        reason = one_line(error).removesuffix(".")
         raise InputError(
-            f"weights {path}: {arguments!r} does not describe {_with_article(kind.__name__)} ({reason}); "
+            f"weights {path}: {arguments[:80]!r} does not describe {_with_article(kind.__name__)} ({reason}); "
             "expected a file that crispseg saved"
         ) from error
 
 
 def _with_article(name: str) -> str:
-    return f"{'an' if name[0] in 'AEHIO' else 'a'} {name}"
+    return f"{'an' if name.startswith(tuple('AEHIO')) else 'a'} {name or 'network without a name'}"
