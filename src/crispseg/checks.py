@@ -10,6 +10,10 @@ from crispseg.errors import InputError
 from crispseg.window import Window
 
 _LARGEST = 1e30
+_LARGEST_COUNT = 2**31 - 1
+MOST_ITERATIONS = 10_000
+"""Of the filter: its result has long stopped to change."""
+
 _PLAIN_TENSORS = (Tensor, torch.nn.Parameter)
 
 
@@ -81,7 +85,7 @@ def check_window_axis(name: str, value: Tensor, window: Window) -> None:
 
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     """One of a few values."""
-    if value not in choices:
+    if value not in choices or (isinstance(value, bool) and not any(isinstance(choice, bool) for choice in choices)):
         raise InputError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}")
 
 
@@ -95,10 +99,12 @@ def check_allowed(name: str, value: object, allowed: Sequence[object]) -> None:
     raise InputError(f"{name} is {value!r}; expected one of {', '.join(map(repr, allowed))}")
 
 
-def check_count(name: str, value: int) -> None:
-    """A whole number of at least 1."""
+def check_count(name: str, value: int, most: int = _LARGEST_COUNT) -> None:
+    """A whole number of at least 1, and at most as many."""
     if not _is_whole(value) or value < 1:
         raise InputError(f"{name} is {value!r}; expected a whole number of 1 or more")
+    if value > most:
+        raise InputError(f"{name} is {value}; expected at most {most}")
 
 
 def check_natural(name: str, value: int) -> None:
@@ -113,7 +119,7 @@ def _is_whole(value: object) -> bool:
 
 def check_positive(name: str, value: float) -> None:
     """A number above 0 that float32 holds."""
-    if not 0 < value <= _LARGEST:
+    if isinstance(value, bool) or not 0 < value <= _LARGEST:
         raise InputError(f"{name} is {value}; expected a number above 0 and up to {_LARGEST:g}")
 
 
@@ -143,7 +149,7 @@ def check_not_negative(name: str, value: float) -> None:
 
 def check_guard(confidence: float | None) -> None:
     """A probability from 0.5 to 1, or None."""
-    if confidence is not None and not 0.5 <= confidence <= 1:
+    if confidence is not None and (isinstance(confidence, bool) or not 0.5 <= confidence <= 1):
         raise InputError(f"guard is {confidence}; expected a probability from 0.5 to 1, or None")
 
 

@@ -10,10 +10,14 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _FIXED_THRESHOLDS = {"MALLOC_MMAP_THRESHOLD_": str(2**16), "MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_TOP_PAD_": "0"}
 """Of the allocator of Linux, which reads them when a process starts."""
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MOST_ARENAS = -1, -3, -8
 """Parameters of `mallopt`, of the allocator of Linux."""
 _LARGEST_KEPT = 32 * 2**20
 """Bytes of a block; larger ones the allocator returns always."""
+_LARGEST_KEPT_OF_MANY = 2**20
+"""The same where one image is unlike the next, and what was freed for one does not fit the other."""
+_GROWTH = 1.1
+"""How much more than after the second image may be held before images count as unlike each other."""
 
 
 def is_counted() -> bool:
@@ -45,12 +49,48 @@ def keep_freed() -> None:
 
     It returns every larger block to the system, which clears it page by page before it gives it again: a third of the
     time of an image of 480×360 pixels, where one follows another. For processes that do the same over and over, and
-    whose memory nobody has limited.
+    whose memory nobody has limited. Call `settle` after each image.
     """
+    global _kept  # noqa: PLW0603 - there is one allocator
     mallopt = _of_the_allocator("mallopt")
     if mallopt is not None:
+        mallopt(_MOST_ARENAS, 1)  # of threads to come: each would keep what it frees for itself
         mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
         mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+        _kept = _Kept(mallopt) if is_counted() else None
+
+
+def settle() -> None:
+    """Say that an image is done, where `keep_freed` was called.
+
+    Blocks of one size serve the next image. Those of many sizes break up the heap, which then grows from image to
+    image; where that is seen, larger blocks are returned to the system, as they would be without `keep_freed`.
+    """
+    if _kept is not None:
+        _kept.settle()
+
+
+class _Kept:
+    """What this process holds from one image to the next."""
+
+    def __init__(self, mallopt: Callable[..., int]) -> None:
+        self._mallopt = mallopt
+        self._images = 0
+        self._held = 0
+        self._alike = True
+
+    def settle(self) -> None:
+        self._images += 1
+        if self._images == 2:  # the first has made what all of them use
+            self._held = resident_bytes()
+        if self._alike and self._images > 2 and resident_bytes() > _GROWTH * self._held:
+            self._alike = False
+            give_back()
+            self._mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT_OF_MANY)
+
+
+_kept: _Kept | None = None
+"""Of this process, once it keeps what it frees."""
 
 
 def give_back() -> None:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from crispseg.errors import InputError
 
+LARGEST_SIDE = 2**20
+"""Of a window and of its dilation, as the kernels check it too: an image has no more pixels along a side."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -16,7 +19,7 @@ class Window:
         dilation: Pixels between two neighbours; 1 is a dense window.
 
     Raises:
-        InputError: If `size` is even or below 1, or `dilation` is below 1.
+        InputError: If `size` is even or below 1, `dilation` is below 1, or either is above 2^20.
 
     Example:
         >>> window = Window(3)
@@ -35,6 +38,8 @@ class Window:
         for name, value in (("size", self.size), ("dilation", self.dilation)):
             if isinstance(value, bool) or not isinstance(value, int):
                 raise InputError(f"window {name} is {value!r}; expected a whole number")
+            if value > LARGEST_SIDE:
+                raise InputError(f"window {name} is {value}; expected at most {LARGEST_SIDE}")
         if self.size < 1 or self.size % 2 == 0:
             odd = max(self.size // 2 * 2 + 1, 1)
             raise InputError(f"window size is {self.size}; expected an odd number such as {odd}")

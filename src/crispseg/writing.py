@@ -52,8 +52,8 @@ def refuse_inputs(targets: Iterable[Path], inputs: Iterable[Path | None]) -> Non
             there[identity(target)] = target
     for read in inputs if there else ():
         with suppress(OSError):  # said of it when it is read
-            if read is not None and (target := there.get(identity(read))) is not None:
-                raise InputError(f"output {target}: is one of the files to read; choose another place")
+            if read is not None and (same := there.get(identity(read))) is not None:
+                raise InputError(f"output {same}: is one of the files to read; choose another place")
 
 
 def check_folder(folder: Path) -> None:
@@ -211,7 +211,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
         for _, tensor in ordered:
             if tensor.numel():
                 flat = tensor.detach().cpu().contiguous().reshape(-1)
-                file.write(flat.view(torch.uint8).numpy())
+                file.write(memoryview(flat.view(torch.uint8).numpy()))
 
 
 def _header(ordered: list[tuple[str, Tensor]], metadata: Mapping[str, str] | None) -> bytes:

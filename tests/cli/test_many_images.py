@@ -271,7 +271,8 @@ def test_bombs_are_passed_over(root: Path, capsys: pytest.CaptureFixture[str], m
         archive.infolist()[0].file_size = 2**32 - 2  # as the directory of the archive will claim
     assert sharpen(root, "--no-pictures") == 1
     image, scores = capsys.readouterr().err.splitlines()
-    assert re.search(r"passed over: image .*scene0.png: too large to open safely \(.*\); cut it into tiles", image)
+    assert re.search(r"passed over: image .*scene0.png: too large to open safely \(.*\); sharpen it in parts", image)
+    assert f"crispseg raster {root}/images/scene0.png --prediction" in image
     assert re.search(r"prediction .*scene1.npz: too large to open safely \(expands to 4.0 GiB\); cut it", scores)
 
 

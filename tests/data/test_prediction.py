@@ -94,7 +94,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         ("shape.npy", r"shape \(5,\); expected \(classes, height, width\)"),
         ("many.npz", r"holds arrays \['scores', 'more'\]; expected exactly one"),
         ("whole.npy", "its numbers are int64; expected floating-point scores"),
-        ("objects.npy", "not a plain array"),
+        ("objects.npy", "holds Python objects"),
         ("cut.npy", "prediction .*cut.npy"),
         ("cut.npz", "damaged, or not a plain array"),
         ("flat.npy", r"shape \(4, 5\); expected \(classes, height, width\), \(1, height, width\) for one class"),

@@ -20,7 +20,7 @@ from crispseg.comparison.method import Example, Method, Setting
 from crispseg.comparison.rows import Recipe
 from crispseg.errors import InputError
 from crispseg.evaluation import Accuracy
-from crispseg.resident import keep_freed
+from crispseg.resident import keep_freed, settle
 
 Counts = Mapping[str, NDArray[np.int64]]
 """What was counted of one result, by the names of the metrics; arrays, which travel between processes by value."""
@@ -113,6 +113,7 @@ class _Counter:
             accuracy = Accuracy(truth.classes, metrics)
             accuracy.add(_labels_of(result, example), truth)
             counted[settings.index(setting)] = {name: counts.numpy() for name, counts in accuracy.state().items()}
+        settle()
         return counted
 
 

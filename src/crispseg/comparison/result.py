@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from crispseg.comparison.method import Setting
-from crispseg.errors import InputError
+from crispseg.errors import InputError, one_line
 from crispseg.evaluation import Accuracy
 from crispseg.writing import write_tensors, write_text
 
@@ -69,8 +68,8 @@ def read_result(name: str, folder: Path, context: Mapping[str, Any]) -> Result |
 def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
-        raise InputError(f"{path}: damaged ({error}); remove it and measure the row again") from error
+    except Exception as error:  # whatever the parsers of either file say
+        raise InputError(f"{path}: damaged ({one_line(error)}); remove it and measure the row again") from error
 
 
 def _check_context(earlier: Mapping[str, Any], context: Mapping[str, Any], path: Path) -> None:

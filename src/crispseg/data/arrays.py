@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from crispseg.errors import InputError
+from crispseg.reading import parsed
 
 _MOST_BYTES = 2**32
 """To which a compressed file may expand: a few kilobytes of it can claim any number."""
@@ -19,19 +20,20 @@ def loaded(path: Path, what: str) -> Iterator[np.ndarray | np.lib.npyio.NpzFile]
     Raises:
         InputError: If the file is damaged, holds objects, or would expand to more than 4 GiB.
     """
-    try:
-        with path.open("rb") as file:
+    with parsed(path, what, "damaged, or not a plain array; write it with numpy.save"), path.open("rb") as file:
+        try:
             content = np.load(file, allow_pickle=False)
             if isinstance(content, np.lib.npyio.NpzFile):
                 _refuse_bomb(content, path, what)
             yield content
-    except InputError:
-        raise
-    except Exception as error:  # NumPy raises whatever its parsers raise: a dozen kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{what} {path}: damaged, or not a plain array ({reason}); write it with numpy.save"
-        ) from error
+        except ValueError as error:
+            if "pickle" not in str(error):
+                raise
+            # NumPy's own advice is to load it all the same, which would run whatever it holds.
+            raise InputError(
+                f"{what} {path}: holds Python objects, or is no NumPy file at all; expected numbers, written with "
+                "numpy.save or numpy.savez"
+            ) from None
 
 
 def _refuse_bomb(content: np.lib.npyio.NpzFile, path: Path, what: str) -> None:

@@ -14,6 +14,7 @@ from crispseg.data.deep_image import deep_pixels
 from crispseg.data.files import check_readable
 from crispseg.data.intensity import Intensities, ValueRange
 from crispseg.errors import InputError, naming
+from crispseg.reading import parsed
 
 
 def read_image(path: Path, value_range: ValueRange = "auto") -> Tensor:
@@ -56,19 +57,26 @@ def read_image(path: Path, value_range: ValueRange = "auto") -> Tensor:
 def opened(path: Path, what: str) -> Iterator[Image.Image]:
     """Open an image file, and turn whatever goes wrong while it is read into an error that names it."""
     check_readable(path, what)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                yield image
-    except UnidentifiedImageError as error:
-        raise InputError(f"{what} {path}: not an image that Pillow can read; expected PNG, JPEG or the like") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"{what} {path}: too large to open safely ({error}); cut it into tiles") from error
-    except InputError:
-        raise
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{what} {path}: damaged or truncated ({error}); write it again") from error
+    with parsed(path, what, "damaged or truncated; write it again"):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                with Image.open(path) as image:
+                    yield image
+        except UnidentifiedImageError as error:
+            raise InputError(
+                f"{what} {path}: not an image that Pillow can read; expected PNG, JPEG or the like"
+            ) from error
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise InputError(f"{what} {path}: too large to open safely ({error}); {_in_parts(path, what)}") from error
+
+
+def _in_parts(path: Path, what: str) -> str:
+    """What to do with a picture that is too large."""
+    if "boundary" in what:
+        return "make it smaller: it may be of any size of the aspect of its image"
+    image, said = (path, "PREDICTION") if what == "image" else ("IMAGE", path)
+    return f"sharpen it in parts: crispseg raster {image} --prediction {said} --output labels.tif"
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

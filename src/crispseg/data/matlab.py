@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from crispseg.errors import InputError
+from crispseg.reading import parsed
 
 
 @contextmanager
@@ -18,7 +18,5 @@ def opened_matlab(path: Path, what: str) -> Iterator[Mapping[str, Any]]:
     # SciPy belongs to an extra; only data sets in MATLAB files need it.
     from scipy.io import loadmat  # noqa: PLC0415
 
-    try:
+    with parsed(path, what, f"not a {what}; unpack the archive again"):
         yield loadmat(path)
-    except Exception as error:  # SciPy raises whatever its parsers raise: a dozen kinds
-        raise InputError(f"{path}: not a {what} ({error}); unpack the archive again") from error

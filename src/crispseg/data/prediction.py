@@ -1,18 +1,20 @@
 """What a segmentation network said of an image: a label map or scores, from a file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self, cast
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
 from crispseg.data.arrays import loaded
 from crispseg.data.files import check_readable
 from crispseg.data.labels import LABEL_SUFFIXES, default_palette, read_labels
 from crispseg.errors import InputError
+from crispseg.reading import parsed
 from crispseg.scores import MULTILABEL, PROBABILITIES, SCORES, Scores
 from crispseg.writing import write_tensors, written_whole
 
@@ -154,22 +156,33 @@ def _from_labels(path: Path) -> Prediction:
 
 
 def _from_safetensors(path: Path, kind: ScoreKind) -> Prediction:
-    try:
-        with safe_open(path, framework="pt") as file:
-            names, metadata = list(file.keys()), file.metadata() or {}
-            if len(names) != 1:
-                raise InputError(f"prediction {path}: holds tensors {sorted(names)}; expected exactly one")
-            tensor = file.get_tensor(names[0])
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"prediction {path}: not a safetensors file ({error})") from error
-    if not tensor.is_floating_point():
-        raise InputError(f"prediction {path}: its numbers are {tensor.dtype}; expected floating-point scores")
+    remedy = "not a safetensors file that can be read; write it anew"
+    with parsed(path, "prediction", remedy), safe_open(path, framework="pt") as file:
+        names, metadata = list(file.keys()), file.metadata() or {}
+        if len(names) != 1:
+            raise InputError(f"prediction {path}: holds tensors {sorted(names)}; expected exactly one")
+        tensor = file.get_tensor(names[0])
+        if not tensor.is_floating_point():
+            raise InputError(f"prediction {path}: its numbers are {tensor.dtype}; expected floating-point scores")
+        tensor = tensor if tensor.dtype == torch.float64 else tensor.float()
     if metadata.get("kind") in SCORES:
         kind = cast(ScoreKind, metadata["kind"])
-    scores = _check_scores(tensor.float(), kind, path)
-    classes = tuple(int(label) for label in metadata.get("classes", "").split() if label.isdecimal())
-    counted = classes_of(len(scores), kind)
-    return Prediction(scores, kind, classes if len(classes) in (len(scores), len(counted)) else counted)
+    scores = _check_scores(tensor, kind, path)
+    return Prediction(scores, kind, _classes_said(metadata, classes_of(len(scores), kind), path))
+
+
+def _classes_said(metadata: Mapping[str, str], counted: tuple[int, ...], path: Path) -> tuple[int, ...]:
+    """The classes that a file says its channels are, or those that are counted where it says none."""
+    said = metadata.get("classes", "").split()
+    if not said or (len(said) != len(counted) and "kind" not in metadata):
+        return counted
+    labels = [int(label) for label in said if label.isdecimal() and len(label) <= 5]
+    if len(said) != len(counted) or len(set(labels)) < len(said) or max(labels) > 65535:
+        raise InputError(
+            f"prediction {path}: says that its classes are {' '.join(said)[:80]!r}; expected {len(counted)} different "
+            "numbers from 0 to 65535: write the file anew, without `classes` in its metadata where they count from 0"
+        )
+    return tuple(labels)
 
 
 def _from_numpy(path: Path, kind: ScoreKind) -> Prediction:
@@ -177,7 +190,8 @@ def _from_numpy(path: Path, kind: ScoreKind) -> Prediction:
     if array.dtype == np.uint8:
         kind, scores = "logits", (torch.from_numpy(array).float() - 100) / 10
     elif np.issubdtype(array.dtype, np.floating):
-        scores = torch.from_numpy(array.astype(np.float32))
+        with np.errstate(over="ignore"):  # said below
+            scores = torch.from_numpy(array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32))
     else:
         raise InputError(
             f"prediction {path}: its numbers are {array.dtype}; expected floating-point scores (a label map of whole "
@@ -216,7 +230,13 @@ def _check_scores(scores: Tensor, kind: ScoreKind, path: Path) -> Tensor:
             f"prediction {path}: shape {tuple(scores.shape)}; expected (classes, height, width), (1, height, width) "
             "for one class against background; a label map is given as PNG"
         )
+    given, scores = scores, scores.float()
     bad = int((~torch.isfinite(scores)).sum())
+    if bad and torch.isfinite(given.double()).all():
+        raise InputError(
+            f"prediction {path}: {bad} of {scores.numel()} scores are beyond what float32 holds, up to "
+            f"{given.double().abs().max():.3g}; expected scores below 3e38: look for what broke in the network"
+        )
     if bad:
         raise InputError(
             f"prediction {path}: {bad} of {scores.numel()} scores are NaN or infinite; expected "

@@ -1,13 +1,13 @@
 """What `crispseg table` wrote, read back for the figures."""
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from crispseg.errors import InputError
+from crispseg.errors import InputError, one_line
+from crispseg.reading import read_json
 
 DRAWN_METRICS = {"miou": "mIoU", "trimap_4": "trimap mIoU"}
 """The metrics that are drawn, and their names in words."""
@@ -98,12 +98,7 @@ def _number(row: Mapping[str, Any], key: str) -> float:
 
 def _read(path: Path, what: str, row_of: Callable[[Mapping[str, Any]], R]) -> list[R]:
     expected = f"expected a {what} that `crispseg table` wrote"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except ValueError as error:  # neither UTF-8 nor JSON
-        raise InputError(f"{path}: no JSON ({error}); {expected}") from error
+    content = read_json(path, what, expected)
     rows = content.get("rows") if isinstance(content, dict) else None
     if not isinstance(rows, list) or not rows:
         raise InputError(f"{path}: has no rows; {expected}")
@@ -113,6 +108,6 @@ def _read(path: Path, what: str, row_of: Callable[[Mapping[str, Any]], R]) -> li
             read.append(row_of(row))
         except KeyError as error:
             raise InputError(f"{path}: row {number} has no {error}; {expected}") from error
-        except TypeError as error:
-            raise InputError(f"{path}: row {number} is not as expected ({error}); {expected}") from error
+        except Exception as error:  # a row may be anything
+            raise InputError(f"{path}: row {number} is not as expected ({one_line(error)}); {expected}") from error
     return read

@@ -17,6 +17,7 @@ from crispseg.models import HED, DeepLabLargeFOV, DeepLabMSc
 from crispseg.models.crisp_net import CrispNet, load_crisp_net
 from crispseg.models.saving import load_network, saved_network
 from crispseg.models.segmenter import scores_of, upsample_scores
+from crispseg.resident import settle
 from crispseg.writing import check_folder, refuse_inputs, written_whole
 
 _LOADERS: dict[str, Callable[[Path], nn.Module]] = {
@@ -88,6 +89,7 @@ def predict(
                 _write_boundary(target, network(image)[0, 0])
             else:
                 _write_scores(target, network, image)
+        settle()
         yield target
 
 

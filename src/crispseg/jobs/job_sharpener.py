@@ -12,6 +12,7 @@ from crispseg.inference.sharpener import Sharpener
 from crispseg.jobs.job import Inputs, Job, read_inputs
 from crispseg.jobs.outcome import Failed, Outcome, Written, attempt
 from crispseg.jobs.outputs import Outputs
+from crispseg.resident import settle
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class JobSharpener:
             OutputError: If nothing can be written.
         """
         written = inputs if isinstance(inputs, InputError) else attempt(self._sharpen, job, inputs)
+        settle()
         return Failed(job.image, one_line(written)) if isinstance(written, InputError) else written
 
     def _sharpen(self, job: Job, inputs: Inputs) -> Written:

@@ -18,6 +18,7 @@ from crispseg.errors import InputError, OutputError, one_line
 from crispseg.jobs.job import Job, read_inputs
 from crispseg.jobs.job_sharpener import JobSharpener
 from crispseg.jobs.outcome import Failed, Outcome, Written, attempt
+from crispseg.resident import keep_freed
 
 _ADDRESS = re.compile(r"auto|local|[\w.\-\[\]:]+:\d+")
 _BLOCK = 8
@@ -135,6 +136,7 @@ class _Worker:
 
         self._get, self._attempts = ray.get, attempts
         self._work: JobSharpener = ray.get(work)
+        keep_freed()
         if self._work.sharpener:
             best = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
             self._work = replace(self._work, sharpener=self._work.sharpener.to(device or best))

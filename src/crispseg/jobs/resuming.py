@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 
-from crispseg.errors import InputError, one_line
+from crispseg.errors import InputError
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.sharpener import Sharpener
 from crispseg.jobs.job import Job
 from crispseg.jobs.outputs import Outputs
+from crispseg.reading import parsed, read_json
 from crispseg.writing import make_folder, remove_left_over, write_text
 
 SETTINGS_FILE = "crispseg-settings.json"
@@ -117,13 +118,9 @@ def _written_since(began: int, folder: Path) -> set[Path]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"settings {path}: cannot be read ({one_line(error)}); choose another output folder, or begin "
-            "anew without resume"
-        ) from error
+    remedy = "choose another output folder, or begin anew without resume"
+    with parsed(path, "settings", f"cannot be read; {remedy}"):
+        return dict(read_json(path, "settings", remedy))
 
 
 def _check_same(there: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:

@@ -48,14 +48,12 @@ def read_caffemodel(path: Path) -> Blobs:
         InputError: If the file is missing, damaged, not a `.caffemodel`, or holds no weights.
         ModuleNotFoundError: If `protobuf` is not installed.
     """
-    from google.protobuf.message import DecodeError  # noqa: PLC0415 - for this format alone
-
     if not path.is_file():
         raise InputError(f"caffemodel {path}: no such file")
     network = _message_class("NetParameter")()
     try:
         network.ParseFromString(path.read_bytes())
-    except (DecodeError, OSError) as error:
+    except Exception as error:  # DecodeError, and what else a parser may say
         raise InputError(
             f"caffemodel {path}: damaged, truncated or not a binary .caffemodel ({error}); get the file again"
         ) from error

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from torch import Tensor, nn
 
 from crispseg.checks import check_allowed, check_choice, check_map
-from crispseg.errors import InputError, naming, one_line
+from crispseg.errors import InputError, naming
 from crispseg.models.deeplab import DeepLabLargeFOV, DeepLabMSc
 from crispseg.models.embedding_net import EmbeddingNet
 from crispseg.models.network import Network
@@ -16,6 +16,7 @@ from crispseg.models.saving import build_network, save_weights
 from crispseg.models.segmenter import scores_of, upsample_scores
 from crispseg.models.state import check_state, load_metadata, load_state
 from crispseg.nn import Affinity, LocalFilter
+from crispseg.reading import parsed
 from crispseg.window import Window
 
 _PARTS = ("segmenter", "embedding")
@@ -138,12 +139,8 @@ def load_crisp_net(path: Path) -> CrispNet:
     state, metadata = load_state(path, "weights"), load_metadata(path, "weights")
     if metadata.get("network") != CrispNet.__name__:
         raise InputError(f"weights {path}: do not hold a CrispNet; expected a file that `crispseg train` wrote of one")
-    try:
+    with parsed(path, "weights", "damaged; expected a file that `crispseg train` wrote"):
         made = _read_arguments(metadata.get("arguments", "{}"))
-    except (RecursionError, ValueError) as error:  # JSON's and our own errors are ValueErrors
-        raise InputError(
-            f"weights {path}: damaged ({one_line(error)}); expected a file that `crispseg train` wrote"
-        ) from error
     states = {part: _part(state, part) for part in ("segmenter", "embedding", "affinity")}
     if sum(map(len, states.values())) != len(state):
         raise InputError(

@@ -108,10 +108,10 @@ def _make(kind: type[_Kind], arguments: str, path: Path) -> _Kind:
                 raise InputError(f"{name!r} is no part of its shape, which is {', '.join(kind.shape)}")
         with torch.device("meta"):
             return kind(**given)
-    except (RecursionError, ValueError) as error:  # JSON's and our own errors are ValueErrors
+    except Exception as error:  # whatever JSON and the network say to arguments that make no sense
         raise InputError(
             f"weights {path}: {_shortened(arguments)} does not describe {_with_article(kind.__name__)} "
-            f"({one_line(error)}); expected a file that crispseg saved"
+            f"({one_line(error).removesuffix('.')}); expected a file that crispseg saved"
         ) from error
 
 
@@ -129,4 +129,4 @@ def _check_dtypes(state: Mapping[str, Tensor], path: Path) -> None:
 
 
 def _with_article(name: str) -> str:
-    return f"{'an' if name.startswith(tuple('AEHIO')) else 'a'} {name}"
+    return f"{'an' if name.startswith(tuple('AEHIO')) else 'a'} {name or 'network without a name'}"

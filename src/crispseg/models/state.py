@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
 from crispseg.errors import InputError
+from crispseg.reading import parsed
 
 
 def load_state(path: Path, what: str) -> dict[str, Tensor]:
@@ -19,7 +20,11 @@ def load_state(path: Path, what: str) -> dict[str, Tensor]:
         InputError: If the file is missing or is not safetensors.
     """
     with _explained(path, what):
-        return load_file(path)
+        state = load_file(path)
+    for name, value in state.items():
+        if value.is_complex() or (value.is_floating_point() and value.dtype.itemsize < 2):
+            raise InputError(f"{what} {path}: {name} is {value.dtype}; expected float32, or 16 or 64 bits")
+    return state
 
 
 def tensor_names(path: Path, what: str) -> set[str]:
@@ -46,10 +51,8 @@ def load_metadata(path: Path, what: str) -> dict[str, str]:
 def _explained(path: Path, what: str) -> Iterator[None]:
     if not path.is_file():
         raise InputError(f"{what} {path}: no such file")
-    try:
+    with parsed(path, what, "not a safetensors file that can be read; get it again"):
         yield
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{what} {path}: not a safetensors file ({error})") from error
 
 
 def check_state(state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], source: object) -> None:

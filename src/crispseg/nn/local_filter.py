@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from crispseg.checks import check_count, check_window
+from crispseg.checks import MOST_ITERATIONS, check_count, check_window
 from crispseg.ops import local_filter
 from crispseg.window import Window
 
@@ -16,7 +16,7 @@ class LocalFilter(nn.Module):
         normalize: Divide by the sum of the weights (eq. 5).
 
     Raises:
-        InputError: If `iterations` is below 1.
+        InputError: If `iterations` is below 1 or above 10000.
 
     Example:
         >>> import torch
@@ -27,7 +27,7 @@ class LocalFilter(nn.Module):
     def __init__(self, window: Window, *, iterations: int = 1, normalize: bool = True) -> None:
         super().__init__()
         check_window(window)
-        check_count("iterations", iterations)
+        check_count("iterations", iterations, MOST_ITERATIONS)
         self.window = window
         self.iterations = iterations
         self.normalize = normalize

@@ -9,12 +9,13 @@ from typing import Any
 
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_count, check_guard, check_positive
+from crispseg.checks import MOST_ITERATIONS, check_choice, check_count, check_guard, check_positive
 from crispseg.cues import Cue
-from crispseg.errors import InputError
+from crispseg.errors import InputError, one_line
 from crispseg.models.saving import save_network
 from crispseg.pretrained.cue_config import check_cue, describe_cue, load_cue_network, make_cue, network_of
 from crispseg.pretrained.model_card import model_card
+from crispseg.reading import read_json
 from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
 from crispseg.versions import installed_versions
 from crispseg.window import Window
@@ -86,7 +87,7 @@ def load_folder(folder: Path) -> Pretrained:
         config = _LATER | config
         window, cue = Window(**config["window"]), config["cue"]
         _check_number("hardness", config["hardness"])
-        check_count("iterations", config["iterations"])
+        check_count("iterations", config["iterations"], MOST_ITERATIONS)
         check_choice("scores", config["scores"], SCORES)
         check_choice("upsampling", config["upsampling"], UPSAMPLINGS)
         check_guard(config["guard"])
@@ -102,8 +103,10 @@ def load_folder(folder: Path) -> Pretrained:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except (TypeError, ValueError) as error:  # our own errors are ValueErrors
-        raise InputError(f"configuration {path}: {error}; expected a file that save_pretrained wrote") from error
+    except Exception as error:  # our own, and whatever Python says to values that make no sense
+        raise InputError(
+            f"configuration {path}: {one_line(error)}; expected a file that save_pretrained wrote"
+        ) from error
 
 
 def _check_names(config: Mapping[str, Any]) -> None:
@@ -139,10 +142,7 @@ def _version() -> str:
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"weights {path.parent}: holds no {path.name}; expected a folder that save_pretrained wrote")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"configuration {path}: cannot be read as JSON ({error})") from error
+    config = read_json(path, "configuration", "expected a file that save_pretrained wrote")
     if not isinstance(config, dict):
         raise InputError(f"configuration {path}: holds {type(config).__name__}; expected names and values")
     return config

@@ -11,6 +11,7 @@ from crispseg.evaluation import Accuracy, Comparison, Truth, void_band_of
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import fitted_boundary, sharpen_one
 from crispseg.inference.sharpener import Sharpener
+from crispseg.resident import settle
 
 
 def evaluate(
@@ -46,4 +47,5 @@ def evaluate(
         comparison.before.add(result.before, truth)
         comparison.after.add(result.after, truth)
         comparison.milliseconds += 1000 * result.seconds
+        settle()
     return comparison

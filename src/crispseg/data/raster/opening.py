@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from crispseg.errors import InputError
+from crispseg.errors import InputError, one_line
 
 DRIVERS = ("GTiff", "JP2OpenJPEG", "PNG", "JPEG", "BMP", "WEBP", "HFA", "ENVI")
 """Formats that hold their pixels themselves. Others, such as VRT, name files and addresses that GDAL would open."""
@@ -58,9 +58,9 @@ def opened_raster(path: Path, what: str, memory: int) -> Iterator[Any]:
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)  # a plain photograph is one
         try:
             dataset = rasterio.DatasetReader(str(path.absolute()), driver=list(DRIVERS))  # open() takes one only
-        except (rasterio.errors.RasterioError, ValueError) as error:
+        except Exception as error:  # GDAL's errors share no base class of their own
             raise InputError(
-                f"{what} {path}: not a raster that is read here ({error}); expected {', '.join(DRIVERS)}. A VRT, which "
+                f"{what} {path}: not a raster that is read here ({one_line(error)}); expected {', '.join(DRIVERS)}. A VRT, which "
                 "names other files and addresses, is made a file by: gdal_translate in.vrt out.tif"
             ) from error
         with dataset:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_count, check_map, check_same_grid, check_window, check_window_axis
+from crispseg.checks import MOST_ITERATIONS, check_count, check_map, check_same_grid, check_window, check_window_axis
 from crispseg.ops.local_filter import registration as registration
 from crispseg.window import Window
 
@@ -40,7 +40,7 @@ def local_filter(
     check_window(window)
     check_window_axis("weights", weights, window)
     check_same_grid("scores", scores, "weights", weights)
-    check_count("iterations", iterations)
+    check_count("iterations", iterations, MOST_ITERATIONS)
     learns = weights.requires_grad and torch.is_grad_enabled()
     result: Tensor = torch.ops.crispseg.local_filter(
         scores, weights, window.size, window.dilation, iterations, normalize, learns
