@@ -33,22 +33,35 @@ class Limits:
     Args:
         upload_mb: Largest file, in megabytes.
         megapixels: Largest image, in megapixels.
+        total_mb: What is kept for all visitors together, on the disk and as much in memory, in megabytes.
 
     Raises:
-        InputError: If one is not above 0.
+        InputError: If one is not above 0, or a file could be larger than all files.
     """
 
     upload_mb: float = 50
     megapixels: float = 16
+    total_mb: float = 500
 
     def __post_init__(self) -> None:
         check_positive("largest upload", self.upload_mb)
         check_positive("megapixels", self.megapixels)
+        check_positive("total", self.total_mb)
+        if self.total_mb < self.upload_mb:
+            raise InputError(
+                f"total is {self.total_mb:g} MB, less than the largest upload of {self.upload_mb:g} MB; expected as "
+                "much or more: give a larger --max-total"
+            )
 
     @property
     def upload_bytes(self) -> int:
         """Largest file, in bytes."""
         return round(self.upload_mb * 1_000_000)
+
+    @property
+    def total_bytes(self) -> int:
+        """What is kept for all visitors, in bytes."""
+        return round(self.total_mb * 1_000_000)
 
     def read_image(self, path: Path) -> Tensor:
         """`crispseg.data.read_image`, within the limits.
