@@ -10,7 +10,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from crispseg.data.arrays import loaded
+from crispseg.checks import is_finite
+from crispseg.data.arrays import array_names, read_array
 from crispseg.data.files import check_readable
 from crispseg.data.labels import LABEL_SUFFIXES, default_palette, read_labels
 from crispseg.errors import InputError
@@ -164,11 +165,11 @@ def _from_safetensors(path: Path, kind: ScoreKind) -> Prediction:
 
 
 def _from_numpy(path: Path, kind: ScoreKind) -> Prediction:
-    array = _load_numpy(path)
-    if array.dtype == np.uint8:
-        kind, scores = "logits", (torch.from_numpy(array).float() - 100) / 10
+    array, quantised = _load_numpy(path)
+    if quantised and array.dtype == np.uint8:
+        kind, scores = "logits", torch.from_numpy(array).float().sub_(100).div_(10)
     elif np.issubdtype(array.dtype, np.floating):
-        scores = torch.from_numpy(array.astype(np.float32))
+        scores = torch.from_numpy(array.astype(np.float32, copy=False))
     else:
         raise InputError(
             f"prediction {path}: its numbers are {array.dtype}; expected floating-point scores (a label map of whole "
@@ -178,20 +179,14 @@ def _from_numpy(path: Path, kind: ScoreKind) -> Prediction:
     return Prediction(scores, kind, _count(scores))
 
 
-def _load_numpy(path: Path) -> np.ndarray:
-    """The one array of a file; of type uint8 only if it is the quantised kind."""
-    with loaded(path, "prediction") as content:
-        if isinstance(content, np.ndarray):
-            array, quantised = content, False
-        elif "q" in content.files:
-            array, quantised = content["q"], True
-        elif len(content.files) == 1:
-            array, quantised = content[content.files[0]], False
-        else:
-            raise InputError(f"prediction {path}: holds arrays {content.files}; expected exactly one")
-        if not isinstance(array, np.ndarray):
-            raise InputError(f"prediction {path}: holds something that is no array; expected exactly one array")
-    return array if quantised or array.dtype != np.uint8 else array.astype(np.int64)
+def _load_numpy(path: Path) -> tuple[np.ndarray, bool]:
+    """The one array of a file, and whether it is named as the quantised kind."""
+    names = array_names(path, "prediction")
+    quantised = "q" in names
+    if not quantised and len(names) != 1:
+        raise InputError(f"prediction {path}: holds arrays {names[:10]}; expected exactly one")
+    array = read_array(path, "prediction", "q" if quantised else names[0])
+    return array, quantised
 
 
 def _count(scores: Tensor) -> tuple[int, ...]:
@@ -207,8 +202,8 @@ def _check_scores(scores: Tensor, kind: ScoreKind, path: Path) -> Tensor:
             f"prediction {path}: shape {tuple(scores.shape)}; expected (classes, height, width), (1, height, width) "
             "for one class against background; a label map is given as PNG"
         )
-    bad = int((~torch.isfinite(scores)).sum())
-    if bad:
+    if not is_finite(scores):
+        bad = int((~torch.isfinite(scores)).sum())
         raise InputError(
             f"prediction {path}: {bad} of {scores.numel()} scores are NaN or infinite; expected "
             "finite numbers: look for what broke in the network that gave them"
