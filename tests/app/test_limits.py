@@ -68,7 +68,7 @@ def test_a_picture_of_another_kind_is_refused_before_it_is_decoded(tmp_path: Pat
 def test_an_archive_is_counted_as_it_is_when_unpacked(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "bomb.npz", np.zeros((5, 200, 200), dtype=np.float32))
     assert (tmp_path / "bomb.npz").stat().st_size < 5000
-    with pytest.raises(InputError, match=r"bomb.npz: holds 200032 numbers when unpacked; expected at most 160000"):
+    with pytest.raises(InputError, match=r"bomb.npz: holds 200000 numbers when unpacked; expected at most 160000"):
         SMALL.read_prediction(tmp_path / "bomb.npz", "logits")
 
 
@@ -77,7 +77,7 @@ def test_a_header_that_promises_more_than_the_archive_holds_is_an_error(tmp_path
     padded = header + " " * (118 - len(header) - 1) + "\n"
     with zipfile.ZipFile(tmp_path / "lie.npz", "w") as archive:
         archive.writestr("a.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(padded)) + padded.encode())
-    with pytest.raises(InputError, match=r"lie.npz: damaged, or not a plain array"):
+    with pytest.raises(InputError, match=r"lie.npz: holds 64000000000000 numbers when unpacked"):
         SMALL.read_prediction(tmp_path / "lie.npz", "logits")
 
 

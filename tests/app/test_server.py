@@ -4,8 +4,6 @@ import json
 import re
 import socket
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -17,21 +15,7 @@ from crispseg.app.settings import Cues
 from crispseg.cli import app
 from crispseg.cli.main import main
 from crispseg.errors import InputError
-
-
-def fetch(url: str, data: bytes | None = None, kind: str = "application/json") -> tuple[int, bytes]:
-    request = urllib.request.Request(url, data, {"Content-Type": kind} if data is not None else {})
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
-
-
-def upload(address: str, name: str, content: bytes) -> tuple[int, bytes]:
-    head = f'--limit\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
-    body = head.encode() + content + b"\r\n--limit--\r\n"
-    return fetch(f"{address}gradio_api/upload", body, "multipart/form-data; boundary=limit")
+from tests.app.requests import fetch, upload
 
 
 def test_the_page_names_nobody_else(address: str) -> None:
@@ -126,6 +110,8 @@ def test_a_port_that_is_taken_is_named() -> None:
     [
         (["--port", "x"], "invalid int value"),
         (["--port", "70000"], "port is 70000; expected a whole number up to 65535"),
+        (["--max-total", "20"], "total is 20 MB, less than the largest upload of 50 MB"),
+        (["--allow-host", "http://box"], "allowed host is 'http://box'; expected a name alone"),
         (["--max-upload", "0"], "largest upload is 0.0; expected a number above 0"),
         (["--device", "nowhere"], "device 'nowhere' cannot be used here"),
     ],

@@ -12,11 +12,13 @@ from crispseg import Window
 from crispseg.app.limits import Limits
 from crispseg.app.session import Session
 from crispseg.app.settings import CHOICES, Cues, Settings
+from crispseg.app.visitors import Visitors
 from crispseg.cues import RGBCue
 from crispseg.data import read_image, read_prediction
 from crispseg.errors import InputError
 from crispseg.inference.masks import contributions
 from crispseg.inference.one_image import fitted_boundary, sharpen_one
+from crispseg.resident import resident_bytes
 from tests.app.conftest import Given
 
 RGB = Settings.of("rgb")
@@ -191,3 +193,59 @@ def test_probabilities_are_taken_as_such(loaded: Session, given: Given, tmp_path
     assert loaded.desk.kind == "probabilities"
     assert loaded.sharpen(RGB).scores.sum(0).allclose(torch.ones(48, 64), atol=1e-5)
     assert not torch.equal(loaded.sharpen(RGB).scores, as_logits)
+
+
+def test_fifty_loads_keep_no_more_than_a_total(tmp_path: Path) -> None:
+    cues, visitors = Cues(), Visitors(100_000_000)
+    resident: list[int] = []
+    for number in range(50):
+        (tmp_path / str(number)).mkdir()
+        session = Session(cues, Limits(), tmp_path / str(number))
+        session.desk.load_sample("fruit")
+        session.sharpen(RGB)
+        session.embedding(RGB)
+        visitors.use(session)
+        visitors.make_room()
+        resident.append(resident_bytes())
+    assert session.kept_bytes > 5_000_000
+    assert not session.was_put_away
+    assert sum(bool(list((tmp_path / str(number)).iterdir())) for number in range(50)) < 20
+    assert max(resident[-10:]) < max(resident[20:30]) + 20_000_000
+
+
+def test_the_one_that_is_used_stays_however_large(tmp_path: Path, given: Given) -> None:
+    visitors = Visitors(1)
+    sessions = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        session = Session(Cues(), Limits(), tmp_path / name)
+        session.desk.load_image(given.image)
+        visitors.use(session)
+        visitors.make_room()
+        sessions.append(session)
+    assert [session.desk.is_empty for session in sessions] == [True, False]
+    assert [session.was_put_away for session in sessions] == [True, False]
+    assert given.image.exists(), "the other one still uses it"
+    visitors.leave(sessions[1])
+    visitors.leave(None)
+    assert not given.image.exists()
+
+
+def test_no_more_visitors_than_so_many(tmp_path: Path) -> None:
+    visitors = Visitors(10**12, count=3)
+    sessions = [Session(Cues(), Limits(), tmp_path) for _ in range(5)]
+    for session in sessions:
+        session.desk.load_sample("fruit")
+        visitors.use(session)
+    visitors.use(sessions[0])
+    visitors.make_room()
+    assert [session.desk.is_empty for session in sessions] == [False, True, True, False, False]
+
+
+def test_what_is_kept_is_counted(loaded: Session) -> None:
+    before = loaded.kept_bytes
+    assert before == 3 * 48 * 64 + 4 * 3 * 6 * 8
+    loaded.sharpen(RGB)
+    assert loaded.kept_bytes >= before + 4 * 3 * 48 * 64 + 4 * 3 * 48 * 64 + 2 * 8 * 48 * 64
+    loaded.put_away()
+    assert loaded.kept_bytes == 0

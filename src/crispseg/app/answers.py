@@ -1,6 +1,7 @@
 """What the page shows after each event, worked out from the visitor's session, and the files that it gives away."""
 
 import html
+import logging
 import re
 import tempfile
 import zipfile
@@ -16,10 +17,13 @@ from crispseg.app.page import PICK, Page
 from crispseg.app.recipe import Recipe
 from crispseg.app.session import Session
 from crispseg.app.settings import Settings
+from crispseg.app.visitors import PUT_AWAY
 from crispseg.data import write_labels, write_scores
 from crispseg.errors import InputError, one_line, ran_out_of_memory
 from crispseg.inference.one_image import Sharpened
 from crispseg.writing import written_whole
+
+_log = logging.getLogger(__name__)
 
 Update = dict[Any, Any]
 """What becomes of parts of the page, by part."""
@@ -59,20 +63,25 @@ def nothing(page: Page, message: str) -> Update:
 
 
 def complaint(error: Exception, folder: Path) -> str:
-    """What is wrong, as HTML, with files by their names alone; an error that is ours is raised again.
+    """What is wrong, as HTML, with files by their names alone.
 
     Args:
-        error: What came up.
+        error: What came up. One that nobody can mend but us is written to the log.
         folder: Where uploads lie, which is nobody's concern.
     """
+    return f'<div class="wrong" role="alert">{html.escape(explained(error, folder))}</div>'
+
+
+def explained(error: Exception, folder: Path) -> str:
+    """As `complaint`, as text."""
     if isinstance(error, InputError):
         text = one_line(error)
     elif ran_out_of_memory(error):
         text = "out of memory; take a smaller image or window"
     else:
-        raise error
-    text = re.sub(re.escape(str(folder)) + r"(?:[/\\][^/\\]+)?[/\\]", "", text)
-    return f'<div class="wrong" role="alert">{html.escape(text)}</div>'
+        _log.error("the page met an error that it did not expect", exc_info=error)
+        text = f"{type(error).__name__}, which crispseg did not expect; its log says more. Try another file or setting"
+    return re.sub(re.escape(str(folder)) + r"(?:[/\\][^/\\]+)?[/\\]", "", text)
 
 
 def write_label_map(session: Session, settings: Settings) -> Path:
@@ -115,6 +124,8 @@ def write_inputs(session: Session, settings: Settings) -> Path:
 
 
 def _waiting(page: Page, session: Session) -> Update:
+    if session.was_put_away and session.desk.is_empty:
+        return nothing(page, PUT_AWAY)
     if session.desk.image is None:
         return nothing(page, "Now drop the image.")
     picture = views.write_picture(views.picture(session.desk.image), session.desk.folder)

@@ -51,9 +51,10 @@ class Desk:
     def __init__(self, limits: Limits, folder: Path) -> None:
         self._limits = limits
         self.folder = folder
-        self._clear()
+        self.clear()
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Take everything off."""
         self.image: Tensor | None = None
         self._image_file = Path()
         self._prediction: tuple[Prediction, Path, ScoreKind] | None = None
@@ -71,7 +72,7 @@ class Desk:
         """
         image = self._limits.read_image(path)
         if self.image is not None:
-            self._clear()
+            self.clear()
         self.image, self._image_file = image, path
 
     def load_prediction(self, path: Path, kind: ScoreKind) -> None:
@@ -82,7 +83,7 @@ class Desk:
         """
         prediction = self._limits.read_prediction(path, kind)
         if self.sample is not None:
-            self._clear()
+            self.clear()
         if self.image is not None:
             with naming(path):
                 check_fit(self.image[None], prediction.scores[None])
@@ -117,7 +118,7 @@ class Desk:
             InputError: If there is none of that name, or they cannot be written.
         """
         files = write_sample(name, self.folder)
-        self._clear()
+        self.clear()
         self.load_image(files.image)
         self.load_prediction(files.prediction, "logits")
         self.sample = name
@@ -135,6 +136,23 @@ class Desk:
     def kind(self) -> ScoreKind:
         """What the scores of the prediction were said to be."""
         return "logits" if self._prediction is None else self._prediction[2]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing lies here."""
+        return self.image is None and self._prediction is None and self._boundary is None
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All that lies here."""
+        parts = (self.image, self._prediction and self._prediction[0].scores, self._boundary and self._boundary[0])
+        return tuple(part for part in parts if part is not None)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Where what lies here was read from."""
+        image = () if self.image is None else (self._image_file,)
+        return (*image, *(given[1] for given in (self._prediction, self._boundary) if given is not None))
 
     @property
     def complete(self) -> bool:

@@ -1,7 +1,9 @@
 """What happens when something on the page is dropped, moved or clicked."""
 
+import html
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from crispseg.app.limits import Limits
 from crispseg.app.page import Page
 from crispseg.app.samples import SAMPLES
 from crispseg.app.session import Session
-from crispseg.app.settings import CHOICES, Cues, Settings
-from crispseg.errors import InputError
+from crispseg.app.settings import Cues, Settings
+from crispseg.app.storage import Storage
+from crispseg.app.visitors import PUT_AWAY, Visitors
 from crispseg.window import Window
 
 _FETCH = """(file) => {
@@ -41,16 +44,18 @@ class Events:
         page: Its parts.
         cues: Shared by all visitors.
         limits: What they may upload.
-        folder: Where files for them are written.
+        storage: Where files for them are written.
     """
 
-    def __init__(self, page: Page, cues: Cues, limits: Limits, folder: Path) -> None:
+    def __init__(self, page: Page, cues: Cues, limits: Limits, storage: Storage) -> None:
         self._page = page
         self._cues = cues
         self._limits = limits
-        self._folder = folder
+        self._storage = storage
+        self._folder = storage.folder
+        self._visitors = Visitors(limits.total_bytes)
         with page.blocks:
-            self._state = gr.State(None, time_to_live=24 * 3600)
+            self._state = gr.State(None, time_to_live=24 * 3600, delete_callback=self._visitors.leave)
 
     def connect(self) -> None:
         """Let every part of the page do what it is there for."""
@@ -76,18 +81,33 @@ class Events:
         page, inputs, controls = self._page, self._page.inputs, self._page.controls
         changing = [controls.hardness, controls.iterations, inputs.image, inputs.prediction, inputs.kind]
         outputs = [self._state, *page.results.all(), *changing, inputs.boundary]
-        event(answer, [*given, self._state, *controls.all()], outputs, **_ONE_AT_A_TIME)
+        event(self._always_answering(answer), [*given, self._state, *controls.all()], outputs, **_ONE_AT_A_TIME)
 
     def _on_download(self, button: gr.Button, write: Callable[[Session, Settings], Path]) -> None:
         def make(session: Session | None, *controls: Any) -> str:  # noqa: ANN401 - as Gradio gives them
             try:
                 return str(write(self._own(session), _settings(controls)))
-            except InputError as error:
-                raise gr.Error(str(error)) from error
+            except Exception as error:
+                raise gr.Error(html.escape(answers.explained(error, self._folder)), print_exception=False) from error
 
         download = self._page.download
         made = button.click(make, [self._state, *self._page.controls.all()], download, **_ONE_AT_A_TIME)
         made.success(None, download, None, js=_FETCH, api_visibility="private")
+
+    def _always_answering(self, answer: Callable[..., Update]) -> Callable[..., Update]:
+        """Whatever is raised becomes a message: an event that ends in an error leaves a page that says nothing."""
+
+        @wraps(answer)
+        def answering(*given: Any) -> Update:  # noqa: ANN401 - as Gradio gives them
+            try:
+                return answer(*given)
+            except Exception as error:
+                return {self._page.results.message: answers.complaint(error, self._folder)}
+            finally:
+                self._visitors.make_room()
+                self._storage.make_room()
+
+        return answering
 
     def _load_sample(self, name: str) -> Callable[..., Update]:
         def load(session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
@@ -121,7 +141,7 @@ class Events:
 
     def _change_cue(self, session: Session | None, cue: str, *controls: Any) -> Update:  # noqa: ANN401
         """Another cue starts at its own hardness and passes."""
-        choice, (window, dilation, _, _, view) = CHOICES[cue], controls
+        choice, (window, dilation, _, _, view) = Settings.of(cue).choice, controls
         page = self._page
         return self._answer(session, cue, window, dilation, choice.hardness, choice.iterations, view) | {
             page.controls.hardness: gr.Slider(value=choice.hardness, maximum=choice.hardest),
@@ -146,10 +166,14 @@ class Events:
         """Change a session and show it; where that cannot be, say why, and forget the file that was dropped."""
         page, own = self._page, self._own(session)
         update: Update = {self._state: own}
+        if own.was_put_away:
+            update |= dict.fromkeys((page.inputs.image, page.inputs.prediction, page.inputs.boundary))
         try:
             if change is not None:
                 change(own)
         except Exception as error:
+            if own.was_put_away and own.desk.is_empty:
+                return update | answers.nothing(page, PUT_AWAY)
             update |= {page.results.message: answers.complaint(error, self._folder), page.inputs.kind: own.desk.kind}
             return update if dropped is None else update | {dropped: None}
         update[page.inputs.kind] = own.desk.kind
@@ -160,10 +184,11 @@ class Events:
             return update | answers.nothing(page, answers.complaint(error, self._folder))
 
     def _own(self, session: Session | None) -> Session:
-        """The visitor's session; a new one where there is none, or none any more."""
-        if session is not None:
-            return session
-        return Session(self._cues, self._limits, Path(tempfile.mkdtemp(dir=self._folder)))
+        """The visitor's session, used now; a new one where there is none, or none any more."""
+        if session is None:
+            session = Session(self._cues, self._limits, Path(tempfile.mkdtemp(dir=self._folder)))
+        self._visitors.use(session)
+        return session
 
 
 def _settings(controls: Sequence[Any]) -> Settings:

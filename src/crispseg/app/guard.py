@@ -4,6 +4,9 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from crispseg.app.callers import Callers
+from crispseg.app.storage import Storage
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -28,29 +31,65 @@ _LONGEST_MESSAGE = 1_000_000
 """Bytes of a message that is no upload: the state of the controls, which is a few hundred."""
 
 
+_UPLOAD = "/upload"
+_MESSAGES = ("/queue/join", "/reset", "/cancel")
+"""Where a page sends its messages to; Gradio has a dozen other places that take some."""
+
+
 class Guard:
     """Middleware that makes a Gradio server keep to itself.
 
-    Gradio fetches files by their address, for the browser and for what a message names as an uploaded file. Both are
-    refused, and so is a message that is too long to be one of the page.
+    Requests that another page makes a visitor's browser send are refused. Gradio fetches files by their address, for
+    the browser and for what a message names as an uploaded file. Both are refused, and so is a message that is too long
+    to be one of the page. Uploads make room for themselves in the storage.
 
     Args:
         app: What is guarded.
+        callers: Who may call.
+        storage: Where uploads go.
     """
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, callers: Callers, storage: Storage) -> None:
         self._app = app
+        self._callers = callers
+        self._storage = storage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
-        elif any(part in scope["path"].lower() for part in _FETCHING):
+            return
+        refusal = self._callers.refusal(scope.get("method", "CONNECT"), scope["headers"])
+        if scope["type"] == "websocket":  # the page has none
+            await send({"type": "websocket.close", "code": 1008, "reason": refusal or "this page has no sockets"})
+        elif refusal is not None:
+            await _refuse(send, 403, refusal)
+        else:
+            await self._pass_on(scope, receive, _with_headers(send))
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"].lower().rstrip("/")
+        if any(part in path for part in _FETCHING):
             await _refuse(send, 403, "this server fetches nothing from elsewhere")
-        elif scope["method"] == "POST" and not scope["path"].rstrip("/").endswith("/upload"):
+        elif scope["method"] in {"GET", "HEAD"}:
+            await self._app(scope, receive, send)
+        elif scope["method"] == "POST" and path.endswith(_UPLOAD):
+            await self._pass_upload(scope, receive, send)
+        elif scope["method"] == "POST" and path.endswith(_MESSAGES):
             await self._pass_message(scope, receive, send)
         else:
-            await self._app(scope, receive, _with_headers(send))
+            await _refuse(send, 405, "the page has no need of this")
+
+    async def _pass_upload(self, scope: Scope, receive: Receive, send: Send) -> None:
+        length = dict(scope["headers"]).get(b"content-length", b"")
+        if not length.isdigit():
+            await _refuse(send, 411, "an upload says how long it is")
+            return
+        with self._storage.upload(int(length[:18])) as has_room:
+            if has_room:
+                await self._app(scope, receive, send)
+            else:
+                await _refuse(send, 413, "there is no room for so much; upload less at once, or try again later")
 
     async def _pass_message(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, more = b"", True
@@ -65,7 +104,7 @@ class Guard:
         if _names_address(body):
             await _refuse(send, 403, "this server fetches nothing from elsewhere; upload the file")
             return
-        await self._app(scope, _replay(body, receive), _with_headers(send))
+        await self._app(scope, _replay(body, receive), send)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

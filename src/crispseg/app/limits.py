@@ -1,7 +1,6 @@
 """What a page takes from strangers: files are looked at by their headers before anything is decoded."""
 
 import math
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from crispseg.checks import check_positive
 from crispseg.data import Prediction, ScoreKind, read_boundary, read_image, read_labels, read_prediction
+from crispseg.data.arrays import held_numbers
 from crispseg.data.image import opened
 from crispseg.data.labels import LABEL_SUFFIXES
 from crispseg.data.prediction import PREDICTION_SUFFIXES
@@ -33,22 +33,35 @@ class Limits:
     Args:
         upload_mb: Largest file, in megabytes.
         megapixels: Largest image, in megapixels.
+        total_mb: What is kept for all visitors together, on the disk and as much in memory, in megabytes.
 
     Raises:
-        InputError: If one is not above 0.
+        InputError: If one is not above 0, or a file could be larger than all files.
     """
 
     upload_mb: float = 50
     megapixels: float = 16
+    total_mb: float = 500
 
     def __post_init__(self) -> None:
         check_positive("largest upload", self.upload_mb)
         check_positive("megapixels", self.megapixels)
+        check_positive("total", self.total_mb)
+        if self.total_mb < self.upload_mb:
+            raise InputError(
+                f"total is {self.total_mb:g} MB, less than the largest upload of {self.upload_mb:g} MB; expected as "
+                "much or more: give a larger --max-total"
+            )
 
     @property
     def upload_bytes(self) -> int:
         """Largest file, in bytes."""
         return round(self.upload_mb * 1_000_000)
+
+    @property
+    def total_bytes(self) -> int:
+        """What is kept for all visitors, in bytes."""
+        return round(self.total_mb * 1_000_000)
 
     def read_image(self, path: Path) -> Tensor:
         """`crispseg.data.read_image`, within the limits.
@@ -74,7 +87,8 @@ class Limits:
             self._check_numbers(path, len(torch.unique(labels)) * labels.numel())
         else:
             self._check_size(path, "prediction")
-            self._check_numbers(path, _unpacked_bytes(path) // 4)
+            if suffix != ".safetensors":  # which is as large as it says
+                self._check_numbers(path, held_numbers(path, "prediction"))
         return read_prediction(path, kind)
 
     def read_boundary(self, path: Path) -> Tensor:
@@ -133,15 +147,6 @@ class Limits:
                 f"prediction {path}: holds {numbers} numbers when unpacked; expected at most {most:.0f}: give scores "
                 "of a lower resolution"
             )
-
-
-def _unpacked_bytes(path: Path) -> int:
-    """What an archive holds when unpacked, as it says itself; nothing for any other file, which is what it is."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, OSError):
-        return 0  # its reader says what is wrong
 
 
 def _largest_odd(value: float) -> int:

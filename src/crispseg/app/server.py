@@ -2,10 +2,8 @@
 
 import os
 import socket
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 from crispseg.app.limits import Limits
 from crispseg.app.settings import Cues
@@ -15,18 +13,20 @@ from crispseg.errors import InputError
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
-from starlette.middleware import Middleware
+from starlette.applications import Starlette
 
+from crispseg.app.callers import Callers
 from crispseg.app.events import Events
 from crispseg.app.guard import Guard
 from crispseg.app.page import STYLE, THEME, Page, lay_out
+from crispseg.app.storage import Storage, opened_folder
 
-_SESSIONS = 32
-"""Visitors whose images are kept; who comes then displaces the one who was here longest ago."""
+_SESSIONS = 256
+"""Visitors whom Gradio remembers; what is kept for them is far less (`crispseg.app.visitors`)."""
 
 
 @contextmanager
-def serving(cues: Cues, limits: Limits, *, host: str, port: int) -> Iterator[str]:
+def serving(cues: Cues, limits: Limits, *, host: str, port: int, allowed_hosts: Sequence[str] = ()) -> Iterator[str]:
     """Serve the page as long as the context lasts.
 
     Args:
@@ -34,31 +34,47 @@ def serving(cues: Cues, limits: Limits, *, host: str, port: int) -> Iterator[str
         limits: What visitors may upload.
         host: Address to listen on; 127.0.0.1 is heard by this machine alone.
         port: Port to listen on.
+        allowed_hosts: Names that it answers to beside its own, such as that of a proxy before it.
 
     Yields:
         The address of the page.
 
     Raises:
-        InputError: If it cannot listen there.
+        InputError: If it cannot listen there, or a name is none.
     """
+    host = host.strip("[]")
+    callers = Callers.of(host, port, allowed_hosts)
     _check_address(host, port)
-    with tempfile.TemporaryDirectory(prefix="crispseg-app-") as folder, _own_uploads(folder):
-        page = lay_out()
-        Events(page, cues, limits, Path(folder).resolve()).connect()
+    with opened_folder() as folder, _own_uploads(str(folder)):
+        page, storage = lay_out(), Storage(folder, limits.total_bytes)
+        Events(page, cues, limits, storage).connect()
         try:
-            yield _launch(page, limits, host, port)
+            yield _launch(page, limits, host, port, _guarded(callers, storage))
         finally:
             page.blocks.close(verbose=False)
 
 
-def _launch(page: Page, limits: Limits, host: str, port: int) -> str:
+def _guarded(callers: Callers, storage: Storage) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """What puts the guard before a server when it starts: before the middleware of Gradio, which answers by itself."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        if app.middleware_stack is None:
+            raise RuntimeError("the server has no middleware yet; expected it to be built when it starts")
+        app.middleware_stack = Guard(app.middleware_stack, callers, storage)
+        yield
+
+    return lifespan
+
+
+def _launch(page: Page, limits: Limits, host: str, port: int, lifespan: object) -> str:
     page.blocks.queue(api_open=False, max_size=64)
     _, address, _ = page.blocks.launch(
-        server_name=host,
+        server_name=f"[{host}]" if ":" in host else host,
         server_port=port,
         max_file_size=limits.upload_bytes,
         state_session_capacity=_SESSIONS,
-        app_kwargs={"middleware": [Middleware(Guard)], "docs_url": None, "redoc_url": None, "openapi_url": None},
+        app_kwargs={"lifespan": lifespan, "docs_url": None, "redoc_url": None, "openapi_url": None},
         theme=THEME,
         css=STYLE,
         allowed_paths=[],

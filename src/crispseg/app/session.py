@@ -1,6 +1,7 @@
 """What sharpening makes of an image and its prediction, worked out for one visitor."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,6 +67,11 @@ class Session:
         self._cues = cues
         self._limits = limits
         self.desk = Desk(limits, folder)
+        self.was_put_away = False
+        """Whether what lay here was put away, and nothing was loaded since."""
+        self._forget()
+
+    def _forget(self) -> None:
         self.before_picture: tuple[Tensor, Path] | None = None
         """Labels before, and the picture of them, once it is written."""
         self._features: _Features | None = None
@@ -74,6 +80,23 @@ class Session:
         self._scores: tuple[Tensor, Prediction, Tensor] | None = None
         self._before: tuple[Tensor, Prediction, Tensor] | None = None
         self._result: tuple[_Features, Prediction, Settings, Sharpened] | None = None
+
+    def put_away(self) -> None:
+        """Forget all that lies on the desk and all that was worked out of it."""
+        self.was_put_away = self.was_put_away or not self.desk.is_empty
+        self.desk.clear()
+        self._forget()
+
+    @property
+    def kept_bytes(self) -> int:
+        """What is held in memory for this visitor."""
+        return sum({storage.data_ptr(): storage.nbytes() for storage in self._storages()}.values())
+
+    def _storages(self) -> Iterator[torch.UntypedStorage]:
+        for kept in (self._features, self._scores, self._before, self._result, self.desk.tensors, (self._components,)):
+            for value in kept or ():
+                parts = (value.before, value.after, value.scores) if isinstance(value, Sharpened) else (value,)
+                yield from (part.untyped_storage() for part in parts if isinstance(part, Tensor))
 
     def sharpen(self, settings: Settings) -> Sharpened:
         """Sharpen the prediction, bit for bit as `crispseg.inference.one_image.sharpen_one` does.

@@ -1,45 +1,160 @@
-"""Reading arrays that NumPy wrote."""
+"""Reading arrays that NumPy wrote, in memory that the file cannot choose."""
 
+import math
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, NamedTuple
 
 import numpy as np
 
 from crispseg.errors import InputError
 from crispseg.reading import parsed
 
-_MOST_BYTES = 2**32
-"""To which a compressed file may expand: a few kilobytes of it can claim any number."""
+_MOST_BYTES = 2**30
+"""To which any file may expand: a few kilobytes can claim to be more, and those of zeros be more."""
+
+_FOLD, _LARGEST = 32, 2**32
+"""A file that is large itself may hold more: so many times its size, up to that or to its size."""
+
+_CHUNK = 2**20
+_MOST_MEMBERS = 1000
+_BYTES_OF_A_NUMBER = 4
+"""At least, in what is made of an array."""
+
+_DEFLATE_FOLD = 1032
+"""The most that deflate can expand."""
+
+
+class _Header(NamedTuple):
+    """What an array says of itself."""
+
+    shape: tuple[int, ...]
+    is_fortran: bool
+    dtype: np.dtype
+
+    @property
+    def numbers(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        return self.numbers * self.dtype.itemsize
+
+
+def array_names(path: Path, what: str) -> list[str]:
+    """Names of the arrays in a `.npz` file; a single empty one for a `.npy` file.
+
+    Raises:
+        InputError: If the file is damaged or of another kind.
+    """
+    with _explained(path, what), path.open("rb") as file:
+        if not _is_archive(file):
+            return [""]
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+        if len(names) > _MOST_MEMBERS:
+            raise InputError(f"{what} {path}: holds {len(names)} arrays; expected at most {_MOST_MEMBERS}")
+        return [name.removesuffix(".npy") for name in names]
+
+
+def held_numbers(path: Path, what: str) -> int:
+    """How many numbers the largest array of a file says that it holds, of which only the heads are read.
+
+    Raises:
+        InputError: If the file is damaged or of another kind, or holds what is no plain array.
+    """
+    numbers = []
+    for name in array_names(path, what):
+        with _explained(path, what), _opened(path, name) as (stream, _):
+            numbers.append(_read_header(stream).numbers)
+    return max(numbers, default=0)
+
+
+def read_array(path: Path, what: str, name: str = "") -> np.ndarray:
+    """Read one array, and nothing else, of a `.npy` or `.npz` file.
+
+    Memory for it is taken once it is known that the file can hold that much: no more than 1 GiB; of a file above 32 MiB
+    32 times as much as the file, up to 4 GiB or the size of the file.
+
+    Args:
+        path: The file.
+        what: What it is called in errors.
+        name: One of `array_names`.
+
+    Raises:
+        InputError: If the file is damaged, holds objects, or the array would be larger.
+    """
+    with _explained(path, what), _opened(path, name) as (stream, size):
+        header = _read_header(stream)
+        held = path.stat().st_size
+        most = min(max(_MOST_BYTES, _FOLD * held), max(_LARGEST, held))
+        needed = header.numbers * max(header.dtype.itemsize, _BYTES_OF_A_NUMBER)
+        if needed > most:
+            raise InputError(
+                f"{what} {path}: too large to open safely (expands to {needed / 2**30:.1f} GiB; expected at most "
+                f"{most / 2**30:.1f}); cut it into tiles, or give scores of a lower resolution"
+            )
+        if header.bytes > size:
+            raise ValueError(f"its head says {header.bytes} bytes, it holds {size} at most")
+        values = np.empty(header.numbers, header.dtype)
+        _fill(values.view(np.uint8).data, stream)
+    return values.reshape(header.shape[::-1]).T if header.is_fortran else values.reshape(header.shape)
 
 
 @contextmanager
-def loaded(path: Path, what: str) -> Iterator[np.ndarray | np.lib.npyio.NpzFile]:
-    """Open a `.npy` or `.npz` file, and turn whatever goes wrong while it is read into an error that names it.
-
-    Raises:
-        InputError: If the file is damaged, holds objects, or would expand to more than 4 GiB.
-    """
-    with parsed(path, what, "damaged, or not a plain array; write it with numpy.save"), path.open("rb") as file:
-        try:
-            content = np.load(file, allow_pickle=False)
-            if isinstance(content, np.lib.npyio.NpzFile):
-                _refuse_bomb(content, path, what)
-            yield content
-        except ValueError as error:
-            if "pickle" not in str(error):
-                raise
-            # NumPy's own advice is to load it all the same, which would run whatever it holds.
-            raise InputError(
-                f"{what} {path}: holds Python objects, or is no NumPy file at all; expected numbers, written with "
-                "numpy.save or numpy.savez"
-            ) from None
+def _explained(path: Path, what: str) -> Iterator[None]:
+    with parsed(path, what, "damaged, or not a plain array; write it with numpy.save"):
+        yield
 
 
-def _refuse_bomb(content: np.lib.npyio.NpzFile, path: Path, what: str) -> None:
-    size = sum(member.file_size for member in content.zip.infolist()) if content.zip else 0
-    if size > _MOST_BYTES:
-        raise InputError(
-            f"{what} {path}: too large to open safely (expands to {size / 2**30:.1f} GiB); cut it into tiles, or write "
-            "it uncompressed with numpy.save"
-        )
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
+    """An array as a stream, and how many bytes it can have at most, whatever the file says of it."""
+    whole = path.stat().st_size
+    with path.open("rb") as file:
+        if not _is_archive(file):
+            yield file, whole
+            return
+        with zipfile.ZipFile(file) as archive:
+            try:
+                member = archive.getinfo(f"{name}.npy")
+            except KeyError:
+                member = archive.getinfo(name)
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError("packed as NumPy does not pack")
+            packed = min(member.compress_size, whole)
+            most = packed * (_DEFLATE_FOLD if member.compress_type == zipfile.ZIP_DEFLATED else 1)
+            with archive.open(member) as stream:
+                yield stream, min(member.file_size, most)
+
+
+def _is_archive(file: IO[bytes]) -> bool:
+    """By its first bytes, as NumPy tells them apart."""
+    start = file.read(4)
+    file.seek(0)
+    return start in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def _read_header(stream: IO[bytes]) -> _Header:
+    version = np.lib.format.read_magic(stream)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise ValueError(f"of version {version}; plain arrays are of 1.0 or 2.0")
+    header = _Header(*readers[version](stream))
+    if header.dtype.hasobject:
+        raise ValueError("holds objects, which only code could read")
+    if min(header.shape, default=0) < 0:
+        raise ValueError(f"shape {header.shape}")
+    return header
+
+
+def _fill(target: memoryview, stream: IO[bytes]) -> None:
+    done = 0
+    while done < len(target):
+        part = stream.read(min(_CHUNK, len(target) - done))
+        if not part:
+            raise ValueError(f"ends after {done} of {len(target)} bytes")
+        target[done : done + len(part)] = part
+        done += len(part)

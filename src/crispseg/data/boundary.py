@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crispseg.data.arrays import loaded
+from crispseg.data.arrays import array_names, read_array
 from crispseg.data.files import check_readable
 from crispseg.data.image import opened
 from crispseg.errors import InputError
@@ -49,10 +49,9 @@ def _from_png(path: Path) -> Tensor:
 
 
 def _from_numpy(path: Path) -> Tensor:
-    with loaded(path, "boundary map") as array:
-        if not isinstance(array, np.ndarray):
-            raise InputError(f"boundary map {path}: holds several arrays; expected one, written with numpy.save")
-        values = array
+    if array_names(path, "boundary map") != [""]:
+        raise InputError(f"boundary map {path}: holds several arrays; expected one, written with numpy.save")
+    values = read_array(path, "boundary map")
     shape = values.shape
     if len(shape) not in (2, 3) or shape[:-2] not in ((), (1,)) or 0 in shape:
         raise InputError(f"boundary map {path}: shape {shape}; expected (height, width) or (1, height, width)")

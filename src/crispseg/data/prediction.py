@@ -10,7 +10,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from crispseg.data.arrays import loaded
+from crispseg.checks import is_finite
+from crispseg.data.arrays import array_names, read_array
 from crispseg.data.files import check_readable
 from crispseg.data.labels import LABEL_SUFFIXES, default_palette, read_labels
 from crispseg.errors import InputError
@@ -186,12 +187,13 @@ def _classes_said(metadata: Mapping[str, str], counted: tuple[int, ...], path: P
 
 
 def _from_numpy(path: Path, kind: ScoreKind) -> Prediction:
-    array = _load_numpy(path)
-    if array.dtype == np.uint8:
-        kind, scores = "logits", (torch.from_numpy(array).float() - 100) / 10
+    array, quantised = _load_numpy(path)
+    if quantised and array.dtype == np.uint8:
+        kind, scores = "logits", torch.from_numpy(array).float().sub_(100).div_(10)
     elif np.issubdtype(array.dtype, np.floating):
         with np.errstate(over="ignore"):  # said below
-            scores = torch.from_numpy(array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32))
+            wide = np.float64 if array.dtype.itemsize > 4 else np.float32
+            scores = torch.from_numpy(array.astype(wide, copy=False))
     else:
         raise InputError(
             f"prediction {path}: its numbers are {array.dtype}; expected floating-point scores (a label map of whole "
@@ -201,20 +203,14 @@ def _from_numpy(path: Path, kind: ScoreKind) -> Prediction:
     return Prediction(scores, kind, classes_of(len(scores), kind))
 
 
-def _load_numpy(path: Path) -> np.ndarray:
-    """The one array of a file; of type uint8 only if it is the quantised kind."""
-    with loaded(path, "prediction") as content:
-        if isinstance(content, np.ndarray):
-            array, quantised = content, False
-        elif "q" in content.files:
-            array, quantised = content["q"], True
-        elif len(content.files) == 1:
-            array, quantised = content[content.files[0]], False
-        else:
-            raise InputError(f"prediction {path}: holds arrays {content.files}; expected exactly one")
-        if not isinstance(array, np.ndarray):
-            raise InputError(f"prediction {path}: holds something that is no array; expected exactly one array")
-    return array if quantised or array.dtype != np.uint8 else array.astype(np.int64)
+def _load_numpy(path: Path) -> tuple[np.ndarray, bool]:
+    """The one array of a file, and whether it is named as the quantised kind."""
+    names = array_names(path, "prediction")
+    quantised = "q" in names
+    if not quantised and len(names) != 1:
+        raise InputError(f"prediction {path}: holds arrays {names[:10]}; expected exactly one")
+    array = read_array(path, "prediction", "q" if quantised else names[0])
+    return array, quantised
 
 
 def classes_of(channels: int, kind: ScoreKind) -> tuple[int, ...]:
@@ -231,7 +227,7 @@ def _check_scores(scores: Tensor, kind: ScoreKind, path: Path) -> Tensor:
             "for one class against background; a label map is given as PNG"
         )
     given, scores = scores, scores.float()
-    bad = int((~torch.isfinite(scores)).sum())
+    bad = 0 if is_finite(scores) else int((~torch.isfinite(scores)).sum())
     if bad and torch.isfinite(given.double()).all():
         raise InputError(
             f"prediction {path}: {bad} of {scores.numel()} scores are beyond what float32 holds, up to "
