@@ -47,8 +47,7 @@ double backward(const Tensor& grad, const Tensor& embedding, double hardness, co
           if constexpr (kStep == Step::kSign) return slope * weighted;
           return distance == 0 ? Vector<T>{} : slope * weighted / distance;
         });
-        if (m < place.part.rows.first || (dy == 0 && dx == 0)) return;
-        to_hardness[place.task] += sum_own(g, place.part, dx, slopes);
+        to_hardness[place.task] += sum_own(g, place.part, m, dy, dx, slopes);
       },
       [](auto sums) { return sums; });
   return to_hardness.total();

@@ -220,7 +220,7 @@ double with_gradient(const Tensor& embedding, const Tensor& label_map, const Win
           if constexpr (kStep == Step::kDifference) return distance == 0 ? Vector<T>{} : coefficient / distance;
           return coefficient;
         });
-        if (m >= part.rows.first && !with_itself(dy, dx)) loss[place.task] += sum_own(g, part, dx, hinges);
+        loss[place.task] += sum_own(g, part, m, dy, dx, hinges);
       },
       [&](auto sums) {
         if constexpr (kCounts) {

@@ -241,10 +241,12 @@ void walk_backward(const Geometry& g, const Cutting& cutting, const Tensor* grad
   });
 }
 
-// Sum of the part of a strip by column that is within the tile and inside the image: what this part, and no other,
-// counts.
+// Sum of the part of a strip by column, for the pair (m, dy, dx), that this part and no other counts: pairs whose
+// centre lies in its rows and its tile, and whose neighbour is inside the image. A walk visits others beside them. A
+// pixel makes no pair with itself.
 template <typename T>
-double sum_own(const Geometry& g, const Part& part, int64_t dx, const T* strip) {
+double sum_own(const Geometry& g, const Part& part, int64_t m, int64_t dy, int64_t dx, const T* strip) {
+  if (m < part.rows.first || m >= part.rows.end || (dy == 0 && dx == 0)) return 0;
   const Range range = inside(g, part, dx);
   const int64_t first = larger(range.first, part.tile.first), end = smaller(range.end, part.tile.end);
   return first < end ? sum_run(strip + first - part.columns.first, end - first) : 0;

@@ -53,11 +53,13 @@ def check_image(image: Tensor) -> None:
 
 
 def check_labels(labels: Tensor) -> None:
-    """An integer (N, H, W) tensor."""
+    """An integer (N, H, W) tensor of numbers that int64 holds."""
     if labels.ndim != 3:
         raise InputError(f"labels have shape {tuple(labels.shape)}; expected 3 dimensions (N, H, W)")
-    if labels.is_floating_point() or labels.dtype == torch.bool or labels.is_complex():
-        raise TypeError(f"labels are {labels.dtype}; expected whole numbers: convert them with .long()")
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype in (torch.bool, torch.uint64):
+        raise TypeError(
+            f"labels are {labels.dtype}; expected whole numbers that int64 holds: convert them with .long()"
+        )
 
 
 def check_window(value: object) -> None:

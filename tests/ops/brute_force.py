@@ -79,7 +79,8 @@ def local_contour(boundary: Tensor, window: Window) -> Tensor:
 
 
 def affinity(distance: Tensor, hardness: float) -> Tensor:
-    return torch.tensor([math.exp(-hardness * d) for d in distance.flatten().tolist()]).reshape(distance.shape)
+    values = [math.exp(-hardness * d) for d in distance.flatten().tolist()]
+    return torch.tensor(values, dtype=torch.float64).reshape(distance.shape)
 
 
 def local_filter(

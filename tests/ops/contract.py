@@ -9,7 +9,7 @@ from torch import Tensor
 
 from crispseg import ops
 from crispseg.window import Window
-from tests.ops import brute_force
+from tests.ops import brute_force, oracle
 
 Inputs = tuple[Tensor, ...]
 
@@ -23,12 +23,30 @@ class Operation:
     """Float64 inputs for a batch, channels, height, width and window. Those that are floating point get gradients."""
     call: Callable[..., Tensor]
     oracle: Callable[..., Any]
+    """As loops over single pixels."""
+    vectorised: Callable[..., Tensor]
+    """In whole tensors, differentiable, for sizes that loops cannot take."""
     options: tuple[dict[str, Any], ...] = ({},)
     gathers: bool = True
     """Whether an output pixel looks at its window in the first input."""
 
     def __str__(self) -> str:
         return self.name
+
+
+def cast(inputs: Inputs, dtype: torch.dtype) -> Inputs:
+    """Those that are floating point in another dtype."""
+    return tuple(x.to(dtype) if x.is_floating_point() else x for x in inputs)
+
+
+def on_a_grid(embedding: Tensor) -> Tensor:
+    """Embeddings of few bits, whose distances are around the margins of the loss.
+
+    Their differences, squares and sums are exact in float32: rounding moves no pair across a margin, and no sign.
+    """
+    channels = max(embedding.shape[1], 1)
+    bits = 3 + channels.bit_length() // 2
+    return (embedding * (1.8 / channels) * 2**bits).round() / 2**bits
 
 
 def _embedding(rng: torch.Generator, shape: tuple[int, int, int, int], window: Window) -> Inputs:
@@ -60,7 +78,7 @@ def _embedding_and_hardness(rng: torch.Generator, shape: tuple[int, int, int, in
     return *_embedding(rng, shape, window), torch.tensor(1.5, dtype=torch.float64)
 
 
-def _affinity_weights_oracle(embedding: Tensor, hardness: Tensor, window: Window, norm: int, normalize: bool) -> Tensor:
+def _affinity_weights_loops(embedding: Tensor, hardness: Tensor, window: Window, norm: int, normalize: bool) -> Tensor:
     weights = brute_force.affinity(brute_force.local_distance(embedding, window, norm=norm), float(hardness))
     return weights / weights.sum(1, keepdim=True) if normalize else weights
 
@@ -93,8 +111,13 @@ def _local_parity(labels: Tensor, window: Window, **options: Any) -> Tensor:
     return (parity.int() + valid).double()
 
 
-def _local_parity_oracle(labels: Tensor, window: Window, **options: Any) -> Tensor:
+def _local_parity_loops(labels: Tensor, window: Window, **options: Any) -> Tensor:
     parity, valid = brute_force.local_parity(labels, window, **options)
+    return (parity.int() + valid).double()
+
+
+def _local_parity_vectorised(labels: Tensor, window: Window, **options: Any) -> Tensor:
+    parity, valid = oracle.local_parity(labels, window, **options)
     return (parity.int() + valid).double()
 
 
@@ -103,7 +126,8 @@ OPERATIONS = (
         "local_parity",
         _labels,
         _local_parity,
-        _local_parity_oracle,
+        _local_parity_loops,
+        _local_parity_vectorised,
         ({}, {"stride": 2}, {"stride": 3, "ignore_index": 2}),
     ),
     Operation(
@@ -111,6 +135,7 @@ OPERATIONS = (
         _distance_and_hardness,
         lambda distance, hardness, window: ops.affinity(distance, hardness),
         lambda distance, hardness, window: brute_force.affinity(distance, float(hardness)),
+        lambda distance, hardness, window: oracle.affinity(distance, hardness),
         gathers=False,
     ),
     Operation(
@@ -118,13 +143,15 @@ OPERATIONS = (
         _embedding,
         _local_distance,
         lambda e, window, **options: _finite(brute_force.local_distance(e, window, **options)),
+        lambda e, window, **options: _finite(oracle.local_distance(e, window, **options)),
         tuple({"norm": norm, "stride": stride} for norm in (1, 2) for stride in (1, 2, 3)),
     ),
     Operation(
         "affinity_weights",
         _embedding_and_hardness,
         lambda e, hardness, window, **options: ops.affinity_weights(e, window, hardness, **options),
-        _affinity_weights_oracle,
+        _affinity_weights_loops,
+        oracle.affinity_weights,
         ({"norm": 1, "normalize": False}, {"norm": 2, "normalize": False}, {"norm": 1, "normalize": True}),
     ),
     Operation(
@@ -132,12 +159,14 @@ OPERATIONS = (
         _boundary,
         lambda boundary, window: _finite(ops.local_contour(boundary, window)),
         lambda boundary, window: _finite(brute_force.local_contour(boundary, window)),
+        lambda boundary, window: _finite(oracle.local_contour(boundary, window)),
     ),
     Operation(
         "local_filter",
         _scores_and_weights,
         ops.local_filter,
         brute_force.local_filter,
+        oracle.local_filter,
         (
             {"iterations": 1, "normalize": False},
             {"iterations": 3, "normalize": True},
@@ -148,6 +177,7 @@ OPERATIONS = (
         _embedding_and_labels,
         ops.embedding_loss,
         brute_force.embedding_loss,
+        oracle.embedding_loss,
         (
             {"norm": 1, "stride": 1},
             {"norm": 2, "stride": 2, "balance": "parity"},
@@ -162,6 +192,9 @@ OPERATIONS = (
         lambda value, features, hardness, window, **options: ops.joint_upsample(value, features, hardness, **options),
         lambda value, features, hardness, window, **options: brute_force.joint_upsample(
             value, features, float(hardness), **options
+        ),
+        lambda value, features, hardness, window, **options: oracle.joint_upsample(
+            value, features, hardness, **options
         ),
         ({"norm": 1}, {"norm": 2}),
         gathers=False,

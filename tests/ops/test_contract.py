@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from crispseg.window import Window
 from tests.marks import not_traced
-from tests.ops.contract import OPERATIONS, Inputs, Operation
+from tests.ops.contract import OPERATIONS, Inputs, Operation, cast
 from tests.ops.served import SERVERS, Server, served_by, server
 
 pytestmark = not_traced
@@ -57,10 +57,6 @@ def expected_of(op: Operation, server: Server, inputs: Inputs, window: Window, o
         with served_by(Server("reference")):
             return op.call(*inputs, window, **options)
     return torch.as_tensor(op.oracle(*inputs, window, **options), dtype=torch.float64)
-
-
-def cast(inputs: Inputs, dtype: torch.dtype) -> Inputs:
-    return tuple(x.to(dtype) if x.is_floating_point() else x for x in inputs)
 
 
 def gradients(op: Operation, inputs: Inputs, window: Window, options: dict[str, Any]) -> tuple[Tensor, ...]:

@@ -28,13 +28,13 @@ def embedding_loss(
 
     Args:
         embedding: (N, D, H, W), floating point.
-        labels: (N, H, W), whole numbers: classes or regions.
+        labels: (N, H, W), whole numbers of any dtype but uint64: classes or regions.
         window: The neighbours that a pixel is paired with.
         near: α, distance below which a pair of one label costs nothing.
         far: β, distance above which a pair of two labels costs nothing.
         norm: 1 or 2; see `local_distance`.
         stride: Step between centres; the paper trains with 2.
-        ignore_index: Label of pixels that belong to no pair.
+        ignore_index: Label of pixels that belong to no pair; one that the dtype of `labels` does not hold is none.
         balance: "none" weighs every pair alike (the paper); "parity" gives the pairs of one label and the pairs of two
             labels the same total weight, since boundaries are few.
         reduction: "mean" over the pairs, or the plain "sum" of eq. 1.
@@ -44,7 +44,7 @@ def embedding_loss(
 
     Raises:
         InputError: If a shape or an option is not as above, or not 0 <= near <= far.
-        TypeError: If `embedding` is not floating point or `labels` are not whole numbers.
+        TypeError: If `embedding` is not floating point or `labels` are not whole numbers, or are uint64.
 
     Example:
         >>> import torch
@@ -59,7 +59,8 @@ def embedding_loss(
     check_loss_options(near, far, norm=norm, stride=stride, balance=balance, reduction=reduction)
     options = (window.size, window.dilation, near, far, norm, stride, ignore_index, balance, reduction)
     learns = embedding.requires_grad and torch.is_grad_enabled()
-    loss: Tensor = torch.ops.crispseg.embedding_loss(embedding, labels, *options, learns)[0]
+    whole = labels.to(torch.int64)  # in a narrow dtype a comparison with `ignore_index` would wrap around
+    loss: Tensor = torch.ops.crispseg.embedding_loss(embedding, whole, *options, learns)[0]
     return loss
 
 

@@ -39,10 +39,10 @@ def embedding_loss(
 
 
 def _narrow(labels: Tensor, ignore_index: int) -> Tensor:
-    """Labels as int32, with the ignored ones marked: the kernel compares as many at once as it has distances."""
+    """Int64 labels as int32, with the ignored ones marked: the kernel compares as many at once as it has distances."""
     ignored = labels == ignore_index
-    if labels.dtype.itemsize > 4 and labels.numel():
+    if labels.numel():
         lowest, highest = labels.aminmax()
         if lowest <= _IGNORED or highest > torch.iinfo(torch.int32).max:
             labels = torch.unique(labels, return_inverse=True)[1]
-    return labels.to(torch.int32).masked_fill_(ignored, _IGNORED).contiguous()
+    return labels.to(torch.int32).masked_fill(ignored, _IGNORED).contiguous()

@@ -12,10 +12,10 @@ def local_parity(labels: Tensor, window: Window, *, stride: int = 1, ignore_inde
     """Compare the label of every centre with those of its K neighbours.
 
     Args:
-        labels: (N, H, W), whole numbers: classes or regions.
+        labels: (N, H, W), whole numbers of any dtype but uint64: classes or regions.
         window: The neighbours.
         stride: Step between centres.
-        ignore_index: Label of pixels that belong to no pair.
+        ignore_index: Label of pixels that belong to no pair; one that the dtype of `labels` does not hold is none.
 
     Returns:
         Two bool tensors (N, K, ceil(H / stride), ceil(W / stride)): where the two labels are equal, and where the two
@@ -24,7 +24,7 @@ def local_parity(labels: Tensor, window: Window, *, stride: int = 1, ignore_inde
 
     Raises:
         InputError: If the shape or `stride` is not as above.
-        TypeError: If `labels` are not whole numbers.
+        TypeError: If `labels` are not whole numbers, or are uint64.
 
     Example:
         >>> import torch
@@ -35,5 +35,6 @@ def local_parity(labels: Tensor, window: Window, *, stride: int = 1, ignore_inde
     check_labels(labels)
     check_count("stride", stride)
     check_window(window)
-    parity, valid = torch.ops.crispseg.local_parity(labels, window.size, window.dilation, stride, ignore_index)
+    whole = labels.to(torch.int64)  # in a narrow dtype a comparison with `ignore_index` would wrap around
+    parity, valid = torch.ops.crispseg.local_parity(whole, window.size, window.dilation, stride, ignore_index)
     return parity, valid

@@ -13,6 +13,7 @@ def local_parity(labels: Tensor, size: int, dilation: int, stride: int, ignore_i
     shape = (batch, size**2, strided_size(height, stride), strided_size(width, stride))
     parity = labels.new_empty(shape, dtype=torch.bool)
     valid = torch.empty_like(parity)
-    wide = labels.to(torch.int64).contiguous()
-    _kernels.kernels().local_parity(wide, size, dilation, stride, ignore_index, torch.get_num_threads(), parity, valid)
+    _kernels.kernels().local_parity(
+        labels.contiguous(), size, dilation, stride, ignore_index, torch.get_num_threads(), parity, valid
+    )
     return parity, valid

@@ -1,0 +1,162 @@
+"""Sizes past every place where a kernel or a reference cuts its work: values with and without gradients, and these."""
+
+import functools
+import itertools
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from crispseg import ops
+from crispseg.window import Window
+from tests.marks import not_traced
+from tests.ops import oracle
+from tests.ops.contract import OPERATIONS, Inputs, Operation, cast, on_a_grid
+from tests.ops.served import SERVERS, Server, server
+from tests.ops.threads import with_threads
+
+pytestmark = not_traced
+
+__all__ = ["server"]
+
+
+class Seam(NamedTuple):
+    """A size that is cut, and by whom."""
+
+    shape: tuple[int, int, int, int]
+    window: Window
+    operations: tuple[str, ...]
+    modules: tuple[str, ...] = ("reference", "cpu")
+
+
+WALKS = ("local_distance", "affinity_weights", "embedding_loss")
+EVERYWHERE = tuple(op.name for op in OPERATIONS)
+
+SEAMS = [
+    Seam(
+        (1, 2, 129, 5), Window(3), EVERYWHERE
+    ),  # kBandRows of geometry.h, kRows of the filter and joint_upsample, kBand
+    Seam((1, 2, 131, 5), Window(5, dilation=2), EVERYWHERE),  # each class of rows has two bands
+    Seam((1, 3, 4, 530), Window(3), EVERYWHERE),  # kChunk of embedding_loss.cpp; kColumns; kSegment
+    Seam((1, 27, 6, 70), Window(11), EVERYWHERE),  # kGroup of pairs.h; kVectors; kTogether
+    Seam((1, 500, 3, 200), Window(3), WALKS),  # tiles of columns, which many channels make narrow
+    Seam((1, 1200, 3, 150), Window(3), ("local_distance",), ("reference",)),  # _BAND_BYTES
+    Seam((1, 18, 5, 27), Window(5), EVERYWHERE, ("triton",)),  # WIDE; blocks of neighbours and of channels
+]
+
+
+def _options(op: Operation, server: Server) -> tuple[dict[str, Any], ...]:
+    many_passes = op.name == "local_filter" and server.module == "cpu"
+    return (*op.options, {"iterations": 10, "normalize": True}) if many_passes else op.options  # kKept
+
+
+CASES = [
+    pytest.param(server, op, options, seam, id=f"{op}-{options}-{server}-{seam.shape}-{seam.window}")
+    for server in SERVERS
+    for seam in SEAMS
+    if server.module in seam.modules
+    for op in OPERATIONS
+    if op.name in seam.operations
+    for options in _options(op, server)
+]
+
+
+def drawn(op: Operation, shape: tuple[int, int, int, int], window: Window) -> Inputs:
+    """Inputs in float32: in float64 every level of the kernels would be the narrowest."""
+    inputs = list(op.draw(torch.Generator().manual_seed(0), shape, window))
+    if op.name in WALKS:
+        inputs[0] = on_a_grid(inputs[0])
+    if op.name == "joint_upsample":
+        inputs[1] = inputs[1] / shape[1]
+    return cast(tuple(inputs), torch.float32)
+
+
+@functools.cache
+def expected_of(name: str, options: tuple[tuple[str, Any], ...], seam: Seam) -> tuple[Inputs, Tensor, Tensor, Inputs]:
+    """Inputs, what becomes of them, a gradient that arrives there and what it becomes."""
+    (op,) = (op for op in OPERATIONS if op.name == name)
+    inputs = drawn(op, seam.shape, seam.window)
+    exact = tuple(x.double().requires_grad_() if x.is_floating_point() else x for x in inputs)
+    result = op.vectorised(*exact, seam.window, **dict(options))
+    upstream = torch.rand(result.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64) - 0.4
+    leaves = [x for x in exact if x.requires_grad]
+    return inputs, result.detach(), upstream, torch.autograd.grad(result, leaves, upstream) if leaves else ()
+
+
+def assert_near(found: Tensor, expected: Tensor, tolerance: float = 2e-5) -> None:
+    scale = float(expected.abs().max()) if expected.numel() else 1.0
+    torch.testing.assert_close(found.cpu().double(), expected, rtol=0, atol=tolerance * max(scale, 1e-30))
+
+
+@pytest.mark.parametrize(("server", "op", "options", "seam"), CASES, indirect=["server"])
+def test_values_and_gradients_are_right_past_a_seam(
+    server: Server, op: Operation, options: dict[str, Any], seam: Seam
+) -> None:
+    given, expected, upstream, wanted = expected_of(op.name, tuple(options.items()), seam)
+    # PyTorch works out where a coarse pixel falls in the dtype of the features.
+    near = functools.partial(assert_near, tolerance=1e-3 if op.name == "joint_upsample" else 2e-5)
+    inputs = tuple(x.to(server.device) for x in given)
+    near(op.call(*inputs, seam.window, **options), expected)
+    if not wanted:
+        return
+    leaves = tuple(x.clone().requires_grad_(x.is_floating_point()) for x in inputs)
+    found = op.call(*leaves, seam.window, **options)
+    near(found.detach(), expected)
+    gradients = torch.autograd.grad(found, [x for x in leaves if x.requires_grad], upstream.to(found))
+    for one, other in zip(gradients, wanted, strict=True):
+        near(one, other)
+
+
+LOSSES = [
+    {"norm": norm, "balance": balance, "reduction": reduction}
+    for norm, balance, reduction in itertools.product((1, 2), ("none", "parity"), ("mean", "sum"))
+]
+
+
+HEIGHTS = (63, 64, 65, 129, 193, 321)
+
+BANDS = [
+    pytest.param(server, height, stride, id=f"{server}-{height}-{stride}")
+    for server in SERVERS
+    for height in (HEIGHTS if server.module == "cpu" else (65, 129))
+    for stride in (1, 2, 3)
+]
+
+
+@functools.cache
+def losses_of(height: int, window: Window, stride: int) -> tuple[Inputs, list[tuple[Tensor, Tensor]]]:
+    """An embedding and labels, and the loss and its gradient for each of `LOSSES`."""
+    (op,) = (op for op in OPERATIONS if op.name == "embedding_loss")
+    embedding, labels = drawn(op, (1, 2, height, 4), window)
+    exact = embedding.double().requires_grad_()
+    losses = [oracle.embedding_loss(exact, labels, window, stride=stride, **options) for options in LOSSES]
+    return (embedding, labels), [(loss.detach(), torch.autograd.grad(loss, exact)[0]) for loss in losses]
+
+
+@pytest.mark.parametrize(("server", "height", "stride"), BANDS, indirect=["server"])
+def test_the_loss_counts_every_pair_once_whatever_its_band(server: Server, height: int, stride: int) -> None:
+    """With and without a gradient, on any number of threads."""
+    many = server.module == "cpu"
+    for dilation in (1, 2, 3) if many else (1,):
+        window = Window(3 if server.interpreted else 5, dilation)
+        inputs, expected = losses_of(height, window, stride)
+        embedding, labels = (x.to(server.device) for x in inputs)
+        leaf = embedding.clone().requires_grad_()
+        cases = list(enumerate(zip(LOSSES, expected, strict=True)))
+        for number, (options, (value, wanted)) in cases if many else cases[1::5]:
+            with with_threads(1 + number % 4):
+                plain = ops.embedding_loss(embedding, labels, window, stride=stride, **options)
+                learning = ops.embedding_loss(leaf, labels, window, stride=stride, **options)
+                (gradient,) = torch.autograd.grad(learning, leaf)
+            assert_near(plain, value)
+            assert_near(learning.detach(), value)
+            assert_near(gradient, wanted)
+
+
+def test_the_reference_of_joint_upsampling_is_right_past_a_band() -> None:
+    """More than _NUMBERS_AT_ONCE; float64 is served by the reference."""
+    (op,) = (op for op in OPERATIONS if op.name == "joint_upsample")
+    inputs = op.draw(torch.Generator().manual_seed(0), (1, 500, 45, 100), Window(1))
+    found = op.call(*inputs, Window(1), norm=1)
+    torch.testing.assert_close(found, op.vectorised(*inputs, Window(1), norm=1), rtol=1e-6, atol=1e-6)
