@@ -6,10 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from crispseg.cli.main import main
+from crispseg.data import Sample
+from crispseg.data.checked import CheckedLabels
+from crispseg.data.whole_images import WholeImages
+from crispseg.training.train import _look_at_labels
 from tests.fakes import write_coarse_scores, write_folder
 
 
@@ -158,3 +163,32 @@ def test_training_reads_labels_alike_before_its_first_step(root: Path, capsys: p
     assert "numbering 1-based" in refused(capsys, train(root, "ade", 0))
     assert "label 3 is not one of the 3 classes" in refused(capsys, train(root, "ade", None))
     assert not list(root.glob("run_*/*.safetensors"))
+
+
+class Regions:
+    """A data set of one's own, which gives every pixel of an image the same two labels."""
+
+    def __init__(self, first: int, second: int) -> None:
+        self.labels = torch.full((48, 64), first, dtype=torch.uint8)
+        self.labels[20:] = second
+
+    def __len__(self) -> int:
+        return 2
+
+    def read(self, index: int, choice: int = 0) -> Sample:
+        return Sample(torch.zeros(3, 48, 64, dtype=torch.uint8), self.labels, f"{index}-{choice}")
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [((3, 3), "hold label 3 and void alone"), ((3, 255), "hold 255, which is void in many files"), ((3, 4), "")],
+)
+def test_training_says_when_labels_look_misread(
+    labels: tuple[int, int], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of eight bits, in which -1 and 255 are one number."""
+    images = WholeImages(CheckedLabels(Regions(*labels), None), 2)
+    assert images[0][1].unique().tolist() == sorted(set(labels))
+    _look_at_labels(images)
+    assert said in caplog.text
+    assert bool(caplog.text) == bool(said)

@@ -30,6 +30,9 @@ CHECKPOINT = "last.ckpt"
 _LOOKED_AT = 16
 """Images of each training set that are looked at before the first step, evenly over it."""
 
+_CONVENTION = 255
+"""Void in many files."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -187,6 +190,13 @@ def _look_at_labels(images: WholeImages) -> None:
             "the labels of %d images hold %s and void alone: is what was declared void a class?",
             len(images),
             f"label {known.pop()}" if known else "no label",
+        )
+    elif max(known) == _CONVENTION:
+        _log.warning(
+            "labels of %d images hold %d, which is void in many files: a data set gives void as %d, this is a region",
+            len(images),
+            _CONVENTION,
+            IGNORE_INDEX,
         )
 
 
