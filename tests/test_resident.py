@@ -66,7 +66,7 @@ print((held[-1] - held[1]) // 2**20)
 def test_memory_over_images_of_many_sizes_is_flat(tmp_path: Path) -> None:
     def grown(how: str) -> int:
         (tmp_path / how).mkdir()
-        command = [sys.executable, "-c", MIXED, tmp_path / how, how]
+        command = [sys.executable, "-c", MIXED, str(tmp_path / how), how]
         return int(subprocess.run(command, check=True, capture_output=True).stdout)
 
     assert grown("alone") > 150, "or there would be nothing to keep flat"

@@ -7,7 +7,6 @@ from typing import Literal, Self, cast
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from crispseg.data.arrays import loaded
 from crispseg.data.files import check_readable
 from crispseg.data.labels import LABEL_SUFFIXES, default_palette, read_labels
 from crispseg.errors import InputError
-from crispseg.reading import parsed
+from crispseg.reading import parsed, read_safetensors
 from crispseg.writing import written_whole
 
 ScoreKind = Literal["logits", "probabilities"]
@@ -148,14 +147,13 @@ def _from_labels(path: Path) -> Prediction:
 
 
 def _from_safetensors(path: Path, kind: ScoreKind) -> Prediction:
-    remedy = "not a safetensors file that can be read; write it anew"
-    with parsed(path, "prediction", remedy), safe_open(path, framework="pt") as file:
-        names, metadata = list(file.keys()), file.metadata() or {}
-        if len(names) != 1:
-            raise InputError(f"prediction {path}: holds tensors {sorted(names)}; expected exactly one")
-        tensor = file.get_tensor(names[0])
-        if not tensor.is_floating_point():
-            raise InputError(f"prediction {path}: its numbers are {tensor.dtype}; expected floating-point scores")
+    tensors, metadata = read_safetensors(path, "prediction", "write it anew")
+    if len(tensors) != 1:
+        raise InputError(f"prediction {path}: holds tensors {sorted(tensors)}; expected exactly one")
+    [tensor] = tensors.values()
+    if not tensor.is_floating_point():
+        raise InputError(f"prediction {path}: its numbers are {tensor.dtype}; expected floating-point scores")
+    with parsed(path, "prediction", f"its numbers are {tensor.dtype}; expected float32, or 16 or 64 bits"):
         tensor = tensor if tensor.dtype == torch.float64 else tensor.float()
     if metadata.get("kind") in ("logits", "probabilities"):
         kind = cast(ScoreKind, metadata["kind"])
