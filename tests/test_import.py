@@ -1,7 +1,12 @@
 """Importing the package is fast and pulls in nothing heavy."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +35,47 @@ def test_importing_takes_less_than_a_fifth_of_what_torch_takes() -> None:
     clock = "from time import process_time as now; start = now()"
     code = f"{clock}; import torch; between = now(); import crispseg; print((now() - between) / (between - start))"
     assert min(float(run(code)) for _ in range(3)) < 0.2
+
+
+@pytest.fixture
+def _interrupts_are_heard() -> Iterator[None]:
+    """Also where a shell started the tests in the background, and had them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+SLOW = """\
+import time
+open(PATH, "w").close()
+try:
+    time.sleep(60)
+except BaseException as error:  # as some do
+    raise ImportError("cannot be imported") from error
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
+@pytest.mark.parametrize("module", ["torch", "rich"])
+@pytest.mark.usefixtures("_interrupts_are_heard")
+def test_an_interrupt_while_the_command_imports_is_a_line(tmp_path: Path, module: str) -> None:
+    (tmp_path / f"{module}.py").write_text(SLOW.replace("PATH", repr(str(tmp_path / "begun"))))
+    script = tmp_path / "crispseg"
+    script.write_text(f"#!{sys.executable}\nfrom crispseg.cli.main import entry_point\nentry_point()\n")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    for command in ([sys.executable, str(script)], [sys.executable, "-m", "crispseg"]):
+        (tmp_path / "begun").unlink(missing_ok=True)
+        with subprocess.Popen(
+            [*command, "sharpen", "--help"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        ) as process:
+            for _ in range(600):
+                if (tmp_path / "begun").exists():
+                    break
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            said, error = process.communicate()
+        assert (process.returncode, said, error) == (130, "", "crispseg: interrupted\n")

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
+from torch import Tensor
+
 from crispseg.errors import InputError, naming, one_line, ran_out_of_memory
 
 _LONGEST = 200
@@ -54,3 +57,19 @@ def read_json(path: Path, what: str, remedy: str) -> Any:  # noqa: ANN401 - what
     """
     with parsed(path, what, f"cannot be read as JSON; {remedy}"):
         return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_safetensors(path: Path, what: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors of a safetensors file by name, and the text beside them.
+
+    They are copies. What the library opens by a path stays a view of the file: a file that is written anew would change
+    tensors that were read long before, and one that is cut off would end the process.
+
+    Raises:
+        InputError: If it is no such file, or holds numbers that PyTorch does not know.
+    """
+    with parsed(path, what, f"not a safetensors file that can be read; {remedy}"):
+        content = path.read_bytes()
+        tensors = safetensors.torch.load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        return tensors, header.get("__metadata__", {})

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from crispseg.errors import InputError, one_line, ran_out_of_memory
+from crispseg.interrupts import INTERRUPTED, leaving_at_once
 
 COMMANDS = {
     "sharpen": "make the segmentation of images crisp",
@@ -81,7 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     done = False
     try:
         # Commands are imported when they are called: `sharpen` must not wait for the training libraries.
-        code: int | None = importlib.import_module(f"crispseg.cli.{name}").main(rest)
+        with leaving_at_once():
+            command = importlib.import_module(f"crispseg.cli.{name}")
+        code: int | None = command.main(rest)
         done = True
         sys.stdout.flush()
     except BrokenPipeError:  # who read our output has seen enough, as `head` does
@@ -89,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if done else _BROKEN_PIPE
     except KeyboardInterrupt as interrupt:
         print(f"crispseg {name}: interrupted{interrupt}", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except Exception as error:
         explanation = _explain(error)
         if explanation is None:

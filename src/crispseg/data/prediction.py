@@ -7,7 +7,6 @@ from typing import Self, cast
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from crispseg.checks import is_finite
@@ -15,7 +14,7 @@ from crispseg.data.arrays import array_names, read_array
 from crispseg.data.files import check_readable
 from crispseg.data.labels import LABEL_SUFFIXES, default_palette, read_labels
 from crispseg.errors import InputError
-from crispseg.reading import parsed
+from crispseg.reading import parsed, read_safetensors
 from crispseg.scores import MULTILABEL, PROBABILITIES, SCORES, Scores
 from crispseg.writing import write_tensors, written_whole
 
@@ -157,14 +156,13 @@ def _from_labels(path: Path) -> Prediction:
 
 
 def _from_safetensors(path: Path, kind: ScoreKind) -> Prediction:
-    remedy = "not a safetensors file that can be read; write it anew"
-    with parsed(path, "prediction", remedy), safe_open(path, framework="pt") as file:
-        names, metadata = list(file.keys()), file.metadata() or {}
-        if len(names) != 1:
-            raise InputError(f"prediction {path}: holds tensors {sorted(names)}; expected exactly one")
-        tensor = file.get_tensor(names[0])
-        if not tensor.is_floating_point():
-            raise InputError(f"prediction {path}: its numbers are {tensor.dtype}; expected floating-point scores")
+    tensors, metadata = read_safetensors(path, "prediction", "write it anew")
+    if len(tensors) != 1:
+        raise InputError(f"prediction {path}: holds tensors {sorted(tensors)}; expected exactly one")
+    [tensor] = tensors.values()
+    if not tensor.is_floating_point():
+        raise InputError(f"prediction {path}: its numbers are {tensor.dtype}; expected floating-point scores")
+    with parsed(path, "prediction", f"its numbers are {tensor.dtype}; expected float32, or 16 or 64 bits"):
         tensor = tensor if tensor.dtype == torch.float64 else tensor.float()
     if metadata.get("kind") in SCORES:
         kind = cast(ScoreKind, metadata["kind"])

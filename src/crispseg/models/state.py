@@ -6,11 +6,12 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
 from crispseg.errors import InputError
-from crispseg.reading import parsed
+from crispseg.reading import parsed, read_safetensors
+
+_REMEDY = "get it again"
 
 
 def load_state(path: Path, what: str) -> dict[str, Tensor]:
@@ -19,8 +20,9 @@ def load_state(path: Path, what: str) -> dict[str, Tensor]:
     Raises:
         InputError: If the file is missing or is not safetensors.
     """
-    with _explained(path, what):
-        state = load_file(path)
+    if not path.is_file():
+        raise InputError(f"{what} {path}: no such file")
+    state, _ = read_safetensors(path, what, _REMEDY)
     for name, value in state.items():
         if value.is_complex() or (value.is_floating_point() and value.dtype.itemsize < 2):
             raise InputError(f"{what} {path}: {name} is {value.dtype}; expected float32, or 16 or 64 bits")
@@ -51,7 +53,7 @@ def load_metadata(path: Path, what: str) -> dict[str, str]:
 def _explained(path: Path, what: str) -> Iterator[None]:
     if not path.is_file():
         raise InputError(f"{what} {path}: no such file")
-    with parsed(path, what, "not a safetensors file that can be read; get it again"):
+    with parsed(path, what, f"not a safetensors file that can be read; {_REMEDY}"):
         yield
 
 

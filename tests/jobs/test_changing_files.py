@@ -1,0 +1,125 @@
+"""Files that change, are cut off or vanish while a run goes on cost their image and nothing else."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from crispseg import InputError, Sharpener
+from crispseg.cues import RGBCue
+from crispseg.data import read_prediction
+from crispseg.errors import OutputError
+from crispseg.jobs import Failed, Outputs, Skipped, ThisMachine, Written, sharpen
+from crispseg.models.state import load_state
+from tests.fakes import write_coarse_scores, write_folder
+
+COUNT = 6
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Images with coarse scores, in `images` and `scores`."""
+    write_folder(tmp_path, COUNT)
+    write_coarse_scores(tmp_path, tmp_path / "scores")
+    return tmp_path
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def grow(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[::-1] * 2)
+
+
+def make_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("name", ["images/scene5.png", "scores/scene5.npy"])
+@pytest.mark.parametrize("change", [cut, grow, Path.unlink, make_folder])
+def test_what_changes_costs_its_image(root: Path, workers: int, name: str, change: Callable[[Path], object]) -> None:
+    outputs = Outputs(root / "out", pictures=False)
+    runner = ThisMachine(workers)
+    run = sharpen([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), strict=False, runner=runner)
+    first = next(run)
+    change(root / name)
+    outcomes = [first, *run]
+    assert [type(outcome) for outcome in outcomes] == [Written] * (COUNT - 1) + [Failed]
+    assert isinstance(outcomes[-1], Failed)
+    assert str(root / name) in outcomes[-1].reason
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_output_folder_that_vanishes_stops_the_run(root: Path, again: bool) -> None:
+    """What had been written is gone: to go on would leave a part of the outputs that looks like all of them."""
+    outputs = Outputs(root / "out", pictures=again, scores=True)
+    run = sharpen([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), strict=False)
+    next(run)
+    shutil.rmtree(root / "out")
+    with pytest.raises(OutputError, match="out: is there no more"):
+        list(run)
+    assert not (root / "out").exists()
+    once_more = sharpen([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), resume=True)
+    assert [type(outcome) for outcome in once_more] == [Written] * COUNT
+
+
+def test_a_folder_below_that_vanishes_is_made_again_and_resume_finds_what_went_with_it(root: Path) -> None:
+    outputs = Outputs(root / "out", scores=True)
+    run = sharpen([root / "images"], root / "scores", outputs, Sharpener(RGBCue()))
+    next(run)
+    shutil.rmtree(root / "out" / "scores")
+    assert len(list(run)) == COUNT - 1
+    again = list(sharpen([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), resume=True))
+    assert [type(outcome) for outcome in again] == [Skipped] * (COUNT - 1) + [Written]
+
+
+def test_what_was_read_does_not_change_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    for read in (lambda path: read_prediction(path).scores, lambda path: load_state(path, "weights")["a"]):
+        save_file({"a": torch.ones(3, 60, 80)}, path)
+        values = read(path)
+        with path.open("r+b") as file:
+            file.seek(200)
+            file.write(bytes(40_000))
+        assert (values == 1).all()
+
+
+CUT_OFF = """\
+import os, sys
+from pathlib import Path
+from crispseg.data import read_prediction
+from crispseg.models.state import load_state
+path = Path(sys.argv[1])
+scores, state = read_prediction(path).scores, load_state(path, "weights")["a"]
+os.truncate(path, 100)
+print(int(scores.sum()), int(state.sum()))
+"""
+
+
+def test_a_file_that_is_cut_off_after_it_was_read_does_not_end_the_process(tmp_path: Path) -> None:
+    save_file({"a": torch.ones(3, 600, 800)}, tmp_path / "a.safetensors")
+    command = [sys.executable, "-c", CUT_OFF, str(tmp_path / "a.safetensors")]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "1440000 1440000\n"
+
+
+def test_a_disk_that_is_full_below_a_tree_stops_the_run(root: Path) -> None:
+    (root / "out" / "scores").mkdir(parents=True)
+    (root / "out" / "scores" / "scene2.safetensors").mkdir()
+    outputs = Outputs(root / "out", pictures=False, scores=True)
+    run = sharpen([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), strict=False)
+    outcomes = list(run)
+    assert [type(outcome) for outcome in outcomes].count(Failed) == 1
+    assert not list((root / "out").rglob("*.part*"))
+    np.load(root / "scores" / "scene0.npy")
+    with pytest.raises(InputError, match="not a file"):
+        list(sharpen([root / "images"], root / "scores", outputs, Sharpener(RGBCue())))
