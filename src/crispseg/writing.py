@@ -158,7 +158,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
         for _, tensor in ordered:
             if tensor.numel():
                 flat = tensor.detach().cpu().contiguous().reshape(-1)
-                file.write(flat.view(torch.uint8).numpy())
+                file.write(flat.view(torch.uint8).numpy().data)
 
 
 def _header(ordered: list[tuple[str, Tensor]], metadata: Mapping[str, str] | None) -> bytes:

@@ -43,7 +43,15 @@ class JobSharpener:
     def _sharpen(self, job: Job, inputs: Inputs) -> Written:
         image, prediction, boundary = inputs
         with naming(job.prediction):
-            result = sharpen_one(self.sharpener, image, prediction, boundary, crf=self.crf, memory=self.memory)
+            result = sharpen_one(
+                self.sharpener,
+                image,
+                prediction,
+                boundary,
+                crf=self.crf,
+                memory=self.memory,
+                keep_scores=self.outputs.scores,
+            )
         labels = self.outputs.write(job.name, image, prediction, result)
         changed = float((result.before != result.after).double().mean())
         return Written(job.image, labels, changed, result.seconds)
