@@ -170,7 +170,7 @@ def test_rankseg_of_one_class_decides_as_of_two() -> None:
         for scores in (share, torch.cat([1 - share, share], 1))
     )
     assert torch.equal(ranked.run(one, ranked.start), ranked.run(two, ranked.start))
-    uniform = replace(scene, prediction=Prediction(torch.ones(1, 37, 45), "probabilities", (7,), from_scores=False))
+    uniform = replace(scene, prediction=Prediction.of_labels(torch.full((37, 45), 7)))
     assert ranked.run(uniform, ranked.start).unique().tolist() == [7]
 
 

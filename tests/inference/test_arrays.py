@@ -1,8 +1,12 @@
 """NumPy in, NumPy out: the same as with tensors."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from crispseg import InputError, Sharpener, sharpen_array
 from crispseg.inference import sharpened_function
@@ -56,9 +60,58 @@ def test_a_function_of_arrays(sharpener: Sharpener) -> None:
         (IMAGE, SCORES[None], r"prediction is float64 \(1, 5, 6, 8\)"),
         (IMAGE, SCORES[0], r"prediction is float64 \(6, 8\)"),
         (IMAGE, np.full((5, 6, 8), np.nan), "NaN"),
-        (IMAGE, np.arange(48 * 64).reshape(48, 64), "different numbers"),
+        (IMAGE, np.full((5, 6, 8), 1e300), r"as large as 1e\+300; expected numbers that float32 holds"),
+        (IMAGE, SCORES.transpose(1, 2, 0), r"turned by .transpose\(2, 0, 1\)"),
+        (IMAGE.transpose(2, 0, 1), SCORES, r"image is uint8 \(3, 48, 64\).*turn it by .transpose\(1, 2, 0\)"),
+        (IMAGE, np.zeros((5, 6, 8), np.uint8), "prediction is uint8.*divide probabilities by 255"),
+        (IMAGE, np.array([["a"]]), "prediction is ndarray of <U1; expected an array of real numbers"),
+        (IMAGE, SCORES.astype(complex), "complex128; expected an array of real numbers"),
+        (IMAGE, (SCORES > 0).astype(np.float32), "all 0 or 1.*'multilabel_probabilities'"),
     ],
 )
 def test_bad_arrays_are_refused(image: np.ndarray, prediction: np.ndarray, said: str, sharpener: Sharpener) -> None:
     with pytest.raises(InputError, match=said):
         sharpen_array(sharpener, image, prediction)
+
+
+def negative(array: np.ndarray) -> np.ndarray:
+    return array[::-1, ::-1].copy()[::-1, ::-1]
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    copied = array.copy()
+    copied.flags.writeable = False
+    return copied
+
+
+CONVERSIONS: dict[str, Callable[[np.ndarray], Any]] = {
+    "negative strides": negative,
+    "Fortran order": np.asfortranarray,
+    "read-only": read_only,
+    "tensor": torch.from_numpy,
+    "list": np.ndarray.tolist,
+    "big-endian": lambda array: array.astype(array.dtype.newbyteorder(">")),
+}
+
+
+@pytest.mark.parametrize("name", CONVERSIONS)
+def test_every_way_to_give_an_array_gives_the_same(name: str, sharpener: Sharpener) -> None:
+    convert = CONVERSIONS[name]
+    image, labels = IMAGE if name == "list" else convert(IMAGE), convert(LABELS)
+    expected = sharpen_array(sharpener, IMAGE, SCORES)
+    np.testing.assert_array_equal(sharpen_array(sharpener, image, convert(SCORES)), expected)
+    np.testing.assert_array_equal(sharpen_array(sharpener, image, labels), sharpen_array(sharpener, IMAGE, LABELS))
+
+
+def test_other_types_are_taken(sharpener: Sharpener) -> None:
+    expected = sharpen_array(sharpener, IMAGE, SCORES)
+    wide = sharpen_array(sharpener, Image.fromarray(IMAGE), SCORES.astype(np.longdouble))
+    assert wide.dtype == np.longdouble
+    np.testing.assert_array_equal(wide.astype(np.float64), expected)
+    mask = sharpen_array(sharpener, torch.from_numpy(IMAGE), LABELS > 0)
+    assert mask.dtype == np.bool_
+    np.testing.assert_array_equal(mask, sharpen_array(sharpener, IMAGE, (LABELS > 0).astype(np.uint8)).astype(bool))
+    brain = torch.from_numpy(SCORES).bfloat16().requires_grad_()
+    np.testing.assert_array_equal(
+        sharpen_array(sharpener, IMAGE, brain), sharpen_array(sharpener, IMAGE, brain.detach().float().numpy())
+    )

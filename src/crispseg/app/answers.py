@@ -103,7 +103,7 @@ def write_sharp_scores(session: Session, settings: Settings) -> Path:
         InputError: If the prediction has none, or they cannot be written.
     """
     result, name = session.sharpen(settings), Recipe(session.desk.inputs, settings).scores_name
-    if name is None:
+    if name is None or result.scores is None:
         raise InputError("the prediction was a label map and has no scores; download the label map")
     path = _fresh_folder(session) / name
     write_scores(path, result.scores, session.desk.inputs.prediction)

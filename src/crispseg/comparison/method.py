@@ -52,7 +52,7 @@ class Example:
 
     def predicting(self, probabilities: Tensor) -> "Example":
         """The same after another method gave (1, C, H, W) probabilities."""
-        return replace(self, prediction=replace(self.prediction.as_probabilities, scores=probabilities[0]))
+        return replace(self, prediction=replace(self.prediction.as_probabilities, given=probabilities[0]))
 
 
 class Method(ABC):

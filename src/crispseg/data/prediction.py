@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self, cast
 
@@ -12,8 +13,9 @@ from torch import Tensor
 from crispseg.checks import is_finite
 from crispseg.data.arrays import array_names, read_array
 from crispseg.data.files import check_readable
+from crispseg.data.kinds import check_kind
 from crispseg.data.labels import LABEL_SUFFIXES, default_palette, read_labels
-from crispseg.errors import InputError
+from crispseg.errors import InputError, naming
 from crispseg.reading import parsed, read_safetensors
 from crispseg.scores import MULTILABEL, PROBABILITIES, SCORES, Scores
 from crispseg.writing import write_tensors, written_whole
@@ -32,42 +34,54 @@ _MOST_LABELS = 1024
 
 @dataclass(frozen=True)
 class Prediction:
-    """Scores of an image at any resolution, and what their channels mean."""
+    """What was said of an image at any resolution, scores or a label map, and what its channels mean."""
 
-    scores: Tensor
-    """(C, h, w) float32."""
+    given: Tensor
+    """(C, h, w) float32 scores, or an (h, w) int64 label map."""
     kind: ScoreKind
     """What the scores are."""
     classes: tuple[int, ...]
     """Label of each channel; before them that of the background, where channels stand for themselves."""
     palette: tuple[int, ...] | None = None
     """Colours of the label map it came from."""
-    from_scores: bool = True
-    """False for a label map."""
 
     @classmethod
     def of_labels(cls, labels: Tensor, palette: tuple[int, ...] | None = None) -> Self:
-        """A label map as probabilities 0 and 1, a channel for each of its labels.
+        """A label map, which stands for probabilities 0 and 1, a channel for each of its labels.
 
         Args:
             labels: (h, w) whole numbers.
             palette: Its colours.
 
-        Raises:
-            InputError: If there are more than 1024 different numbers.
-
         Example:
             >>> Prediction.of_labels(torch.tensor([[0, 7], [7, 7]])).classes
             (0, 7)
         """
-        classes, channel = torch.unique(labels, return_inverse=True)
-        if len(classes) > _MOST_LABELS:
+        labels = labels.long()
+        return cls(labels, "probabilities", tuple(torch.unique(labels).tolist()), palette)
+
+    @property
+    def from_scores(self) -> bool:
+        """False for a label map."""
+        return self.given.ndim != 2
+
+    @cached_property
+    def scores(self) -> Tensor:
+        """(C, h, w) float32; of a label map probabilities 0 and 1, a channel for each of its labels.
+
+        Raises:
+            InputError: If a label map holds more than 1024 labels.
+        """
+        if self.from_scores:
+            return self.given
+        if len(self.classes) > _MOST_LABELS:
             raise InputError(
-                f"holds {len(classes)} different numbers; expected a label map of at most {_MOST_LABELS} classes, not "
-                "a depth map or a photograph"
+                f"holds {len(self.classes)} labels, and scores, a CRF, tiles and the page need a channel for each; "
+                f"expected at most {_MOST_LABELS}: `crispseg sharpen` without them takes any number"
             )
-        scores = torch.zeros(len(classes), *channel.shape, device=labels.device).scatter_(0, channel[None], 1)
-        return cls(scores, "probabilities", tuple(classes.tolist()), palette, from_scores=False)
+        channel = torch.searchsorted(torch.tensor(self.classes, device=self.given.device), self.given)
+        empty = torch.zeros(len(self.classes), *self.given.shape, device=self.given.device)
+        return empty.scatter_(0, channel[None], 1)
 
     @property
     def written_palette(self) -> tuple[int, ...] | None:
@@ -149,10 +163,7 @@ def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
 
 def _from_labels(path: Path) -> Prediction:
     label_map = read_labels(path)
-    try:
-        return Prediction.of_labels(label_map.labels, label_map.palette)
-    except InputError as error:
-        raise InputError(f"prediction {path}: {error}") from error
+    return Prediction.of_labels(label_map.labels, label_map.palette)
 
 
 def _from_safetensors(path: Path, kind: ScoreKind) -> Prediction:
@@ -241,4 +252,6 @@ def _check_scores(scores: Tensor, kind: ScoreKind, path: Path) -> Tensor:
             f"prediction {path}: said to be probabilities but runs from {scores.min():.4g} to {scores.max():.4g}; "
             "say that they are logits, or apply a softmax"
         )
+    with naming(path):
+        check_kind(scores, kind)
     return scores

@@ -58,12 +58,12 @@ def compare_images(
         sample, prediction = data.read(index)
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
-            result = sharpen_one(sharpener, sample.image, prediction, boundary)
+            result = sharpen_one(sharpener, sample.image, prediction, boundary, keep_scores=crf is not None)
             labels = {"truth": sample.labels, "baseline": result.before, "ours": result.after}
-            if crf is not None:
+            if crf is not None and result.scores is not None:
                 # What has been sharpened is not sharpened again.
                 for caption, scores in (("CRF", prediction.scores), ("ours + CRF", result.scores)):
-                    said = replace(prediction, scores=scores)
+                    said = replace(prediction, given=scores)
                     labels[caption] = sharpen_one(None, sample.image, said, crf=crf).after
         compared.append(Compared(sample.image, labels, prediction.palette))
     return compared

@@ -7,45 +7,53 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from crispseg.data.prediction import Prediction
+from crispseg.data.kinds import check_kind
 from crispseg.errors import InputError
+from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.sharpener import Sharpener
 
 Array = NDArray[np.generic]
 
 
 @torch.inference_mode()
-def sharpen_array(sharpener: Sharpener, image: Array, prediction: Array) -> Array:
+def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Array:
     """Sharpen what any program said of one image.
 
     Args:
         sharpener: Does the work, on the device where its weights are.
-        image: (H, W, 3) RGB, uint8, or floating point in [0, 1].
-        prediction: (C, h, w) floating-point scores of the kind that the sharpener expects, or a label map (h, w) of
-            whole numbers, at any resolution.
+        image: (H, W, 3) RGB, uint8, or floating point in [0, 1]: an array of any layout, or what NumPy makes one of,
+            such as a tensor or a picture of Pillow.
+        prediction: Likewise (C, h, w) floating-point scores of the kind that the sharpener expects, or a label map
+            (h, w) of whole numbers or truth values, any number of labels, at any resolution.
 
     Returns:
         (C, H, W) scores, or an (H, W) label map, of the dtype that was given.
 
     Raises:
-        InputError: If an array is not as above, or they do not fit together.
+        InputError: If an array is not as above, they do not fit together, or the scores cannot be of that kind.
 
     Example:
         >>> image = np.zeros((12, 16, 3), np.uint8)
         >>> sharpen_array(Sharpener.from_pretrained(), image, np.eye(3, 4, dtype=np.uint8)).shape
         (12, 16)
     """
-    _check_image(image)
-    rgb = _tensor(image).movedim(-1, 0)
-    if prediction.ndim == 2 and np.issubdtype(prediction.dtype, np.integer):
-        said = Prediction.of_labels(_tensor(prediction.astype(np.int64)))
-        crisp = _sharp(sharpener.expecting("probabilities"), rgb, said.scores)
-        return said.labels(crisp).numpy().astype(prediction.dtype)
-    if prediction.ndim == 3 and np.issubdtype(prediction.dtype, np.floating):
-        return _sharp(sharpener, rgb, _tensor(prediction)).numpy()
+    pixels, said = as_array("image", image), as_array("prediction", prediction)
+    _check_image(pixels)
+    rgb = _tensor(pixels).movedim(-1, 0)
+    if said.ndim == 2 and (said.dtype == np.bool_ or np.issubdtype(said.dtype, np.integer)):
+        if said.dtype == np.uint64 and said.size and said.max() > np.iinfo(np.int64).max:
+            raise InputError(f"prediction holds label {said.max()}; expected labels below 2**63")
+        labels = _tensor(said.astype(np.int64))
+        return sharpen_label_map(sharpener, rgb, labels).numpy().astype(said.dtype)
+    if said.ndim == 3 and np.issubdtype(said.dtype, np.floating) and not _is_turned(said, pixels):
+        scores = _tensor(said)
+        check_kind(scores, sharpener.scores)
+        return _sharp(sharpener, rgb, scores).numpy().astype(said.dtype)
     raise InputError(
-        f"prediction is {prediction.dtype} {prediction.shape}; expected floating-point scores (C, h, w), or a label "
-        "map (h, w) of whole numbers"
+        f"prediction is {said.dtype} {said.shape}; expected floating-point scores (C, h, w), or a label map (h, w) of "
+        "whole numbers"
+        + ("; scores (h, w, C) are turned by .transpose(2, 0, 1)" if _is_turned(said, pixels) else "")
+        + ("; scores of whole numbers say nothing of their scale: divide probabilities by 255" * _is_whole(said))
     )
 
 
@@ -54,8 +62,40 @@ def sharpened_function(function: Callable[[Array], Array], sharpener: Sharpener)
     return lambda image: sharpen_array(sharpener, image, function(image))
 
 
+def as_array(name: str, value: object) -> Array:
+    """A NumPy array in this machine's byte order, of what can be one.
+
+    Raises:
+        InputError: If it cannot be, or holds numbers that PyTorch does not know.
+    """
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        value = value.float() if value.dtype == torch.bfloat16 else value
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{name} is {type(value).__name__}; expected a NumPy array ({error})") from error
+    if array.dtype.kind not in "buif":
+        raise InputError(f"{name} is {type(value).__name__} of {array.dtype}; expected an array of real numbers")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _is_turned(said: Array, image: Array) -> bool:
+    """Whether scores are (h, w, C): of the aspect of the image that way round, and not as they should be."""
+    if said.ndim != 3 or not np.issubdtype(said.dtype, np.floating) or 0 in said.shape:
+        return False
+    (a, b, c), aspect = said.shape, image.shape[0] / image.shape[1]
+    return bool(abs(np.log(a / b / aspect)) < 0.1 < abs(np.log(b / c / aspect)))
+
+
+def _is_whole(said: Array) -> bool:
+    return said.ndim == 3 and np.issubdtype(said.dtype, np.integer)
+
+
 def _check_image(image: Array) -> None:
     colours = image.dtype == np.uint8 or np.issubdtype(image.dtype, np.floating)
+    if image.ndim == 3 and image.shape[0] == 3 and image.shape[2] != 3:
+        raise InputError(f"image is {image.dtype} {image.shape}; expected (H, W, 3): turn it by .transpose(1, 2, 0)")
     if image.ndim != 3 or image.shape[2] != 3 or not colours:
         raise InputError(
             f"image is {image.dtype} {image.shape}; expected (H, W, 3) RGB, uint8, or floating point in [0, 1]"
@@ -63,7 +103,10 @@ def _check_image(image: Array) -> None:
 
 
 def _tensor(array: Array) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array))
+    """Of any strides; longdouble, which PyTorch does not know, as float64; a copy where memory may only be read."""
+    known = array.astype(np.float64) if array.dtype == np.longdouble else array
+    whole = np.ascontiguousarray(known)
+    return torch.from_numpy(whole if whole.flags.writeable else whole.copy())
 
 
 def _sharp(sharpener: Sharpener, rgb: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:

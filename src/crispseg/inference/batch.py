@@ -1,10 +1,12 @@
 """Batches of images with what was said of them: checked, and brought to one size."""
 
+import math
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
-from crispseg.checks import check_map, has_values, is_finite, value_range
+from crispseg.checks import check_map, has_values, value_range
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError
 from crispseg.scores import PROBABILITIES, Scores
@@ -83,9 +85,14 @@ def check_scores(scores: Tensor, kind: Scores) -> None:
     Raises:
         InputError: If one is not.
     """
-    if not is_finite(scores):
+    low, high = value_range(scores)
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise InputError("scores hold NaN or infinity; expected finite numbers")
-    low, high = value_range(scores) if kind in PROBABILITIES else (0, 1)
+    largest = max(-low, high)
+    if largest > torch.finfo(torch.float32).max:
+        raise InputError(f"scores are as large as {largest:.4g}; expected numbers that float32 holds, up to 3.4e38")
+    if kind not in PROBABILITIES:
+        return
     if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
         raise InputError(
             f"scores run from {low:.4g} to {high:.4g}; expected probabilities in [0, 1], or "

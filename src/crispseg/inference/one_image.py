@@ -13,6 +13,7 @@ from crispseg.data.intensity import to_bytes
 from crispseg.errors import InputError, naming
 from crispseg.inference.batch import check_aspect, check_fit, resize
 from crispseg.inference.crf import DenseCRF, check_exclusive
+from crispseg.inference.label_maps import sharpen_label_map, upsampled_labels
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tiles import sharpen_tiled
@@ -27,8 +28,8 @@ class Sharpened:
     """(H, W) int64, labels of the upsampled prediction."""
     after: Tensor
     """(H, W) int64, labels after all stages."""
-    scores: Tensor
-    """(C, H, W) scores after all stages, of the kind that the prediction was."""
+    scores: Tensor | None
+    """(C, H, W) scores after all stages, of the kind that the prediction was; None of a label map, unless asked for."""
     seconds: float
     """Time that the stages took."""
 
@@ -42,6 +43,7 @@ def sharpen_one(
     *,
     crf: DenseCRF | None = None,
     memory: str | None = None,
+    keep_scores: bool = False,
 ) -> Sharpened:
     """Sharpen the prediction of an image, where the weights of the sharpener are; then infer the CRF.
 
@@ -53,11 +55,16 @@ def sharpen_one(
         crf: Takes the sharpened scores; None for no CRF.
         memory: What the sharpener may hold besides the result, as "2GiB": it works in tiles. None for the whole image
             at once.
+        keep_scores: Give the scores of a label map too, a channel for each of its labels.
 
     Raises:
         InputError: If image, prediction and boundary map do not fit together.
     """
     start = time.perf_counter()
+    if not (prediction.from_scores or keep_scores or crf or memory or sharpener is None):
+        after = sharpen_label_map(sharpener, image, prediction.given, features_of(boundary, sharpener))
+        before = upsampled_labels(prediction.given, (image.shape[-2], image.shape[-1]))
+        return Sharpened(before, after, None, time.perf_counter() - start)
     scores = sharpened_scores(sharpener, image, prediction, boundary, memory)
     if crf is not None:
         scores = refined(crf, scores, image[None], prediction.kind)

@@ -49,7 +49,15 @@ class JobSharpener:
     def _sharpen(self, job: Job, inputs: Inputs) -> Written:
         image, prediction, boundary = inputs
         with naming(job.prediction):
-            result = sharpen_one(self.sharpener, image, prediction, boundary, crf=self.crf, memory=self.memory)
+            result = sharpen_one(
+                self.sharpener,
+                image,
+                prediction,
+                boundary,
+                crf=self.crf,
+                memory=self.memory,
+                keep_scores=self.outputs.scores,
+            )
         if self.begin is not None:
             self.begin()
         labels = self.outputs.write(job.name, image, prediction, result)

@@ -73,6 +73,6 @@ class Outputs:
             with written_whole(files["picture"]) as temporary:
                 # Harder compression takes three times as long for a ninth less of a photograph.
                 picture.save(temporary, format="PNG", compress_level=1)
-        if self.scores:
+        if self.scores and result.scores is not None:
             write_scores(files["scores"], result.scores, prediction)
         return files["labels"]

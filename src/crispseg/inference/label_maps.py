@@ -1,0 +1,289 @@
+"""Label maps of any number of labels, sharpened to what a channel for each would give, in memory that does not grow."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
+from torch import Tensor
+
+from crispseg.cues.cue import EmbeddingCue
+from crispseg.data.box import Box
+from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, read_resized
+from crispseg.inference.batch import resize
+from crispseg.inference.sharpener import Sharpener
+from crispseg.ops import local_filter
+from crispseg.ops.interpolation import Axis, Sources, blend, sources
+from crispseg.ops.joint_upsample import joint_upsample_part
+
+TOGETHER = 16
+"""Labels that are filtered at a time: two of the kernel's vectors."""
+
+_PASSES = 4
+"""After so many passes the part of the image that a label may have reached is looked at anew."""
+
+
+_WHOLE = 2.0**96
+"""What a probability of 1 is while it is filtered: far from a label its shares would be numbers of fewer digits, with
+which processors are many times slower."""
+
+_NOTHING = 2.0**-4
+"""What is taken for 0: it never reaches a digit of the likeliest of 65536 labels."""
+
+
+class Labelled(NamedTuple):
+    """A label and where it may count before the filter."""
+
+    label: int
+    box: Box
+
+
+class _Likeliest:
+    """The likeliest label of every pixel so far, the smaller of two that are as likely."""
+
+    def __init__(self, size: tuple[int, int], device: torch.device) -> None:
+        self.share = torch.zeros(size, device=device)
+        self.label = torch.full(size, torch.iinfo(torch.int64).max, device=device)
+
+    def add(self, shares: Tensor, labels: Tensor, box: Box) -> None:
+        """(1, S, *box.size) shares of S labels in ascending order."""
+        share, channel = shares[0].max(0)
+        label, (rows, columns) = labels[channel], box.slices
+        best, chosen = self.share[rows, columns], self.label[rows, columns]
+        better = (share > best) | ((share == best) & (share > 0) & (label < chosen))
+        best[better], chosen[better] = share[better], label[better]
+
+
+@torch.inference_mode()
+def sharpen_label_map(sharpener: Sharpener, image: Tensor, labels: Tensor, features: Tensor | None = None) -> Tensor:
+    """Sharpen the label map of an image, to what a channel for each of its labels would give.
+
+    Args:
+        sharpener: Does the work, where its weights are; what kind of scores it takes plays no part.
+        image: (3, H, W) RGB, uint8, or floating point in [0, 1].
+        labels: (h, w) whole numbers, at any resolution.
+        features: (1, D, H, W) in place of those that the cue would compute.
+
+    Returns:
+        (H, W) int64 on the CPU.
+
+    Raises:
+        InputError: If they do not fit together.
+
+    Example:
+        >>> image, labels = torch.rand(3, 12, 16), torch.arange(12).reshape(3, 4)
+        >>> sharpen_label_map(Sharpener.from_pretrained(), image, labels).shape
+        torch.Size([12, 16])
+    """
+    device = sharpener.device
+    size = (image.shape[-2], image.shape[-1])
+    given, _ = sharpener.expecting("probabilities").prepare(
+        image[None].to(device), (labels[None, None] * 0).float().to(device), features
+    )
+    whole = Box(0, 0, *size)
+    return sharpened_labels(sharpener, TensorPixels(labels[None]), PartOfPixels(given[0], whole, size), whole).cpu()
+
+
+def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixels, box: Box) -> Tensor:
+    """Sharpen a part of a label map.
+
+    The channels of the filter do not depend on each other. So labels that lie near each other are filtered together,
+    where they can have come, and a pixel remembers the likeliest.
+
+    Args:
+        sharpener: Does the work.
+        labels: One channel of whole numbers, at any resolution.
+        features: Of the cue; there for all around the box.
+        box: The part, with what lies around it as far as the filter reaches.
+
+    Returns:
+        (*box.size) int64 labels where the features are.
+    """
+    near = features.read(box)[None]
+    weights = sharpener.cue.weights(near, sharpener.window, sharpener.hardness)
+    spread = _Spread(sharpener, labels, features, box)
+    before, after = (_Likeliest(box.size, near.device) for _ in range(2))
+    for group in grouped(spread.labelled(), 2 * _reach(sharpener, sharpener.filter.iterations)):
+        ids = torch.tensor(sorted(item.label for item in group), device=near.device)
+        part = _around([item.box for item in group])
+        shares = spread.read(ids, part)
+        before.add(shares, ids, part)
+        after.add(*_filtered(sharpener, weights, shares, ids, part))
+    if sharpener.guard is None:
+        return after.label
+    return torch.where(before.share >= sharpener.guard * _WHOLE, before.label, after.label)
+
+
+def _filtered(
+    sharpener: Sharpener, weights: Tensor, shares: Tensor, ids: Tensor, part: Box
+) -> tuple[Tensor, Tensor, Box]:
+    """Shares after all passes, and the part of the image that they have reached, which grows with every pass."""
+    size, left = (weights.shape[-2], weights.shape[-1]), sharpener.filter.iterations
+    while left:
+        passes = min(_PASSES, left)
+        # A pixel at the edge of what is filtered lacks neighbours: they are kept out of reach.
+        outer = part.grown(_reach(sharpener, passes + 1), size)
+        rows, columns = outer.slices
+        wide = _padded(shares, part, outer)
+        wide = local_filter(wide, weights[..., rows, columns], sharpener.window, iterations=passes)
+        part = part.grown(_reach(sharpener, passes), size)
+        rows, columns = part.within(outer).slices
+        shares, left = F.threshold(wide[..., rows, columns], _NOTHING, 0), left - passes
+        shares, part = _reached(shares, part)
+    return shares, ids, part
+
+
+def _reached(shares: Tensor, part: Box) -> tuple[Tensor, Box]:
+    """What of a part the labels have reached at all."""
+    there = shares[0].amax(0) > 0
+    ends = [where.nonzero().flatten()[[0, -1]].tolist() for where in (there.any(1), there.any(0))]
+    (top, bottom), (left, right) = ends
+    shares = shares[..., top : bottom + 1, left : right + 1]
+    return shares, Box(part.top + top, part.left + left, part.top + bottom + 1, part.left + right + 1)
+
+
+def _reach(sharpener: Sharpener, passes: int) -> int:
+    return sharpener.window.radius * passes
+
+
+def _padded(shares: Tensor, part: Box, outer: Box) -> Tensor:
+    inside, (height, width) = part.within(outer), outer.size
+    return F.pad(shares, (inside.left, width - inside.right, inside.top, height - inside.bottom))
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    tops, lefts, bottoms, rights = zip(*boxes, strict=True)
+    return Box(min(tops), min(lefts), max(bottoms), max(rights))
+
+
+def grouped(items: Sequence[Labelled], margin: int) -> Iterator[Sequence[Labelled]]:
+    """Labels that are worth filtering together: at most `TOGETHER`, and while their common box costs no more.
+
+    Args:
+        items: The labels.
+        margin: By how much a box is wider and higher than its labels in the end.
+    """
+
+    def cost(box: Box) -> int:
+        height, width = box.size
+        return (height + margin) * (width + margin)
+
+    group: list[Labelled] = []
+    common, alone = Box(0, 0, 0, 0), 0
+    for item in sorted(items, key=lambda item: _along_a_curve(item.box)):
+        joined = _around([common, item.box]) if group else item.box
+        # Eight channels cost as much as one.
+        if group and (len(group) == TOGETHER or (len(group) + 1) * cost(joined) > 8 * (alone + cost(item.box))):
+            yield group
+            group, joined, alone = [], item.box, 0
+        group.append(item)
+        common, alone = joined, alone + cost(item.box)
+    if group:
+        yield group
+
+
+def _along_a_curve(box: Box) -> tuple[int, int]:
+    """What large boxes have in common, and then near ones: the bits of row and column of the centre in turns."""
+    row, column = (box.top + box.bottom) // 2, (box.left + box.right) // 2
+    turns = sum(((row >> bit & 1) << (2 * bit + 1)) | ((column >> bit & 1) << (2 * bit)) for bit in range(24))
+    return max(box.size).bit_length() // 8, turns
+
+
+class _Spread:
+    """The labels of a label map as the filter takes them: probabilities 0 and 1, upsampled as scores are."""
+
+    def __init__(self, sharpener: Sharpener, labels: Pixels, features: PartOfPixels, box: Box) -> None:
+        self.sharpener = sharpener
+        self.features = features
+        self.box = box
+        self.coarse, self.size = labels.size, features.size
+        self.rows = _sources(box.top, box.bottom, self.coarse[0], self.size[0])
+        self.columns = _sources(box.left, box.right, self.coarse[1], self.size[1])
+        (top, bottom), (left, right) = self.rows.bounds, self.columns.bounds
+        self.there = Box(top, left, bottom, right)
+        device = features.tensor.device
+        self.labels = labels.read(self.there)[0].to(device, torch.int64)
+        cue, self.centres = sharpener.cue, None
+        if isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(self.coarse, self.size):
+            self.centres, self.norm = centres_of(features, self.coarse, self.there), cue.norm
+
+    def labelled(self) -> list[Labelled]:
+        """Every label, and where in the box it counts."""
+        there, index = torch.unique(self.labels, return_inverse=True)
+        height, width = self.labels.shape
+        ends = []
+        for axis, where, first in ((0, self.rows, self.there.top), (1, self.columns, self.there.left)):
+            place = torch.arange((height, width)[axis], device=index.device).unsqueeze(1 - axis).expand(height, width)
+            low = torch.full((len(there),), height + width, device=index.device)
+            low.scatter_reduce_(0, index.flatten(), place.flatten(), "amin")
+            high = torch.zeros_like(low).scatter_reduce_(0, index.flatten(), place.flatten(), "amax")
+            # The pixels that are made of those places, which never fall: the first whose source behind reaches the
+            # first, up to the last whose source before does not go beyond the last.
+            starts = torch.searchsorted(where.behind - first, low.cpu())
+            stops = torch.searchsorted(where.before - first, high.cpu(), right=True)
+            ends.append((starts.tolist(), stops.tolist()))
+        (tops, bottoms), (lefts, rights) = ends
+        return [
+            Labelled(*item)
+            for item in zip(there.tolist(), map(Box, tops, lefts, bottoms, rights), strict=True)
+            if min(item[1].size) > 0
+        ]
+
+    def read(self, ids: Tensor, part: Box) -> Tensor:
+        """(1, S, *part.size) shares of S labels in a part of the box."""
+        rows, columns = (_part_of(where, *ends) for where, ends in self._axes(part))
+        (top, bottom), (left, right) = rows.bounds, columns.bounds
+        coarse = Box(top, left, bottom, right)
+        down, across = coarse.within(self.there).slices
+        value = (self.labels[down, across] == ids[:, None, None]).float()[None] * _WHOLE
+        if self.centres is None:
+            return blend(blend(value, -1, columns.counted_from(left)), -2, rows.counted_from(top))
+        start = self.box.top + part.top, self.box.left + part.left
+        near = self.features.read(Box(*start, start[0] + part.size[0], start[1] + part.size[1]))[None]
+        lines = Axis(start[0], self.coarse[0], self.size[0], top), Axis(start[1], self.coarse[1], self.size[1], left)
+        return joint_upsample_part(
+            value, self.centres[..., down, across], near, *lines, self.sharpener.hardness, norm=self.norm
+        )
+
+    def _axes(self, part: Box) -> tuple[tuple[Sources, tuple[int, int]], tuple[Sources, tuple[int, int]]]:
+        return (self.rows, (part.top, part.bottom)), (self.columns, (part.left, part.right))
+
+
+def _sources(start: int, stop: int, length: int, resized: int) -> Sources:
+    where = sources(start, stop, length, resized)
+    # A pixel of the same size is made of itself, and not of the next one by a share of 0.
+    return where if length != resized else where._replace(behind=where.before)
+
+
+def _part_of(where: Sources, start: int, stop: int) -> Sources:
+    return Sources(*(value[start:stop] for value in where))
+
+
+def centres_of(features: PartOfPixels, coarse: tuple[int, int], part: Box) -> Tensor:
+    """(1, D, *part.size) features at the centres of coarse pixels."""
+    if part.size == coarse and features.tensor.shape[-2:] == features.size:
+        return resize(features.tensor[None], coarse)  # to the bit as the whole image is upsampled
+    return read_resized(features, coarse, part)[None]
+
+
+def upsampled_labels(labels: Tensor, size: tuple[int, int]) -> Tensor:
+    """(h, w) labels at another size: the likeliest where a channel for each would be resized, bilinear.
+
+    Example:
+        >>> upsampled_labels(torch.tensor([[7, 3]]), (1, 4))
+        tensor([[7, 7, 3, 3]])
+    """
+    if tuple(labels.shape) == tuple(size):
+        return labels
+    rows = sources(0, size[0], labels.shape[0], size[0], labels.device)
+    columns = sources(0, size[1], labels.shape[1], size[1], labels.device)
+    corners = [labels[down[:, None], across] for down in rows[:2] for across in columns[:2]]
+    best, chosen = torch.zeros(size, device=labels.device), corners[0]
+    for label in corners:
+        above, below = (
+            (corners[i] == label) * (1 - columns.share) + (corners[i + 1] == label) * columns.share for i in (0, 2)
+        )
+        share = above * (1 - rows.share[:, None]) + below * rows.share[:, None]
+        better = (share > best) | ((share == best) & (label < chosen))
+        best, chosen = torch.where(better, share, best), torch.where(better, label, chosen)
+    return chosen

@@ -1,0 +1,96 @@
+"""Label maps of many labels become what a channel for each would make of them, in memory that stays the same."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from crispseg import InputError, Sharpener, Window, sharpen_array
+from crispseg.cues import ContourCue, RGBCue
+from crispseg.data import Prediction
+from crispseg.inference import label_maps
+from crispseg.inference.batch import resize
+from crispseg.inference.label_maps import sharpen_label_map, upsampled_labels
+from crispseg.inference.one_image import sharpen_one
+
+
+def dense(sharpener: Sharpener, image: Tensor, labels: Tensor, features: Tensor | None = None) -> Tensor:
+    """By a channel for each label."""
+    said = Prediction.of_labels(labels)
+    with torch.inference_mode():
+        crisp = sharpener.expecting("probabilities")(image[None], said.scores[None], features=features)[0]
+    return said.labels(crisp)
+
+
+def scene(count: int, size: tuple[int, int], scale: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    height, width = (max(1, round(length / scale)) for length in size)
+    blocks = torch.randint(0, count, (height, width), generator=generator)
+    side = int(torch.randint(1, 5, (), generator=generator))
+    labels = blocks.repeat_interleave(side, 0).repeat_interleave(side, 1)[:height, :width]
+    return torch.rand(3, *size, generator=generator), labels * 7
+
+
+@pytest.mark.parametrize("guard", [None, 0.6, 0.9])
+@pytest.mark.parametrize(("scale", "count"), list(product([1, 2, 5, 8, 0.7], [3, 40, 800])))
+def test_labels_are_those_of_a_channel_for_each(scale: float, count: int, guard: float | None) -> None:
+    generator = torch.Generator().manual_seed(count)
+    image, labels = scene(count, (61, 75), scale, generator)
+    sharpener = Sharpener(RGBCue(), window=Window(5), hardness=5.0, iterations=7, guard=guard)
+    assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
+
+
+@pytest.mark.parametrize(("window", "iterations"), [(Window(3, 2), 1), (Window(7), 4), (Window(9), 25)])
+def test_windows_and_passes(window: Window, iterations: int) -> None:
+    image, labels = scene(60, (90, 110), 1, torch.Generator().manual_seed(1))
+    sharpener = Sharpener.from_pretrained(window=window, iterations=iterations)
+    assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
+
+
+def test_contours_from_elsewhere() -> None:
+    image, labels = scene(30, (50, 40), 4, torch.Generator().manual_seed(2))
+    boundary = torch.rand(1, 1, 50, 40)
+    sharpener = Sharpener(ContourCue(), window=Window(5), iterations=3)
+    found = sharpen_label_map(sharpener, image, labels, boundary)
+    assert torch.equal(found, dense(sharpener, image, labels, boundary))
+
+
+@pytest.mark.parametrize("together", [1, 3, 16])
+def test_it_does_not_matter_how_many_go_together(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_maps, "TOGETHER", together)
+    image, labels = scene(50, (60, 60), 1, torch.Generator().manual_seed(3))
+    sharpener = Sharpener(RGBCue(), window=Window(5), iterations=5)
+    assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3.3, 8, 0.6])
+def test_labels_before_are_those_of_resized_channels(scale: float) -> None:
+    _, labels = scene(90, (64, 72), scale, torch.Generator().manual_seed(4))
+    said = Prediction.of_labels(labels)
+    shares = resize(said.scores[None], (64, 72))[0]
+    first, second = shares.topk(2, 0).values
+    clear = first - second > 1e-6
+    assert torch.equal(upsampled_labels(labels, (64, 72))[clear], said.labels(shares)[clear])
+
+
+def test_any_number_of_labels() -> None:
+    labels = torch.arange(48 * 64).reshape(48, 64)
+    image = torch.rand(3, 48, 64)
+    sharpener = Sharpener(RGBCue(), window=Window(3), hardness=200.0, iterations=1)
+    result = sharpen_one(sharpener, image, Prediction.of_labels(labels))
+    assert result.scores is None
+    assert torch.equal(result.before, labels)
+    array = sharpen_array(sharpener, image.permute(1, 2, 0).numpy(), labels.numpy().astype(np.uint16))
+    assert array.dtype == np.uint16
+    assert torch.equal(torch.from_numpy(array.astype(np.int64)), result.after)
+    with pytest.raises(InputError, match=r"3072 labels.*a channel for each; expected at most 1024"):
+        sharpen_one(sharpener, image, Prediction.of_labels(labels), keep_scores=True)
+
+
+def test_scores_of_a_label_map_are_given_where_asked_for() -> None:
+    image, labels = scene(5, (30, 40), 2, torch.Generator().manual_seed(5))
+    sharpener = Sharpener(RGBCue(), window=Window(3), iterations=2)
+    kept = sharpen_one(sharpener, image, Prediction.of_labels(labels), keep_scores=True)
+    assert kept.scores is not None
+    assert torch.equal(kept.after, sharpen_one(sharpener, image, Prediction.of_labels(labels)).after)
