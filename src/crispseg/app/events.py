@@ -62,6 +62,7 @@ class Events:
             self._on(inputs.image.upload, self._load_image, [inputs.image])
             self._on(inputs.prediction.upload, self._load_prediction, [inputs.prediction, inputs.kind])
             self._on(inputs.kind.input, self._say_kind, [inputs.kind])
+            self._on(inputs.grid.input, self._say_grid, [inputs.grid])
             self._on(inputs.boundary.upload, self._load_boundary, [inputs.boundary])
             self._on(controls.cue.input, self._change_cue)
             for control in (controls.window, controls.dilation, controls.hardness, controls.iterations, controls.view):
@@ -74,7 +75,8 @@ class Events:
     def _on(self, event: Any, answer: Callable[..., Update], given: Sequence[Any] = ()) -> None:  # noqa: ANN401
         """Answer an event by what is given, the session and the controls."""
         page, inputs, controls = self._page, self._page.inputs, self._page.controls
-        changing = [controls.hardness, controls.iterations, inputs.image, inputs.prediction, inputs.kind]
+        changing = [controls.hardness, controls.iterations, inputs.image, inputs.prediction]
+        changing += [inputs.kind, inputs.grid]
         outputs = [self._state, *page.results.all(), *changing, inputs.boundary]
         event(answer, [*given, self._state, *controls.all()], outputs, **_ONE_AT_A_TIME)
 
@@ -119,6 +121,9 @@ class Events:
     def _say_kind(self, kind: Any, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
         return self._answer(session, *controls, change=lambda own: own.desk.say_kind(kind))
 
+    def _say_grid(self, grid: Any, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
+        return self._answer(session, *controls, change=lambda own: own.desk.say_grid(str(grid)))
+
     def _change_cue(self, session: Session | None, cue: str, *controls: Any) -> Update:  # noqa: ANN401
         """Another cue starts at its own hardness and passes."""
         choice, (window, dilation, _, _, view) = CHOICES[cue], controls
@@ -150,9 +155,9 @@ class Events:
             if change is not None:
                 change(own)
         except Exception as error:
-            update |= {page.results.message: answers.complaint(error, self._folder), page.inputs.kind: own.desk.kind}
+            update |= {page.results.message: answers.complaint(error, self._folder), **_said(page, own)}
             return update if dropped is None else update | {dropped: None}
-        update[page.inputs.kind] = own.desk.kind
+        update |= _said(page, own)
         try:
             device = self._cues.device.type
             return update | answers.shown(page, own, _settings(controls), controls[-1], device)
@@ -164,6 +169,11 @@ class Events:
         if session is not None:
             return session
         return Session(self._cues, self._limits, Path(tempfile.mkdtemp(dir=self._folder)))
+
+
+def _said(page: Page, session: Session) -> Update:
+    """What was said of the prediction, and holds."""
+    return {page.inputs.kind: session.desk.kind, page.inputs.grid: str(session.desk.grid)}
 
 
 def _settings(controls: Sequence[Any]) -> Settings:

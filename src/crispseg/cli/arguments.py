@@ -22,6 +22,7 @@ from rich.text import Text
 from crispseg.data import LabelledPredictions
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
+from crispseg.grid import Grid
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -65,13 +66,30 @@ def choose_device(name: str | None) -> torch.device:
 
 
 def add_scores_option(parser: CommandParser) -> None:
-    """What floating-point scores in files are."""
+    """What floating-point scores in files are, and how predictions lie on their images."""
     parser.add_argument(
         "--scores",
         choices=("logits", "probabilities"),
         default="logits",
         help="what floating-point scores are; label maps need no word (default: %(default)s)",
     )
+    parser.add_argument(
+        "--grid",
+        type=_grid,
+        metavar="GRID",
+        help="how predictions lie on their images: centres, of cells that cover the image and are as wide as high but "
+        "for rounding; corners, the outer ones on the outer pixels (align_corners); stride=PIXELS[,FIRST], on every "
+        "so-manieth pixel; stretched, of cells of any aspect, as where the network squashed the image; letterbox, of "
+        "the image scaled and padded on two sides; padded, to the right and below; box=LEFT,TOP,RIGHT,BOTTOM, in "
+        "pixels of the image (default: centres, or what a folder of save_pretrained says)",
+    )
+
+
+def _grid(text: str) -> Grid:
+    try:
+        return Grid.of(text)
+    except InputError as error:  # argparse would leave out what it says
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_labelled_options(parser: CommandParser) -> None:
@@ -104,6 +122,7 @@ def read_data(options: argparse.Namespace) -> LabelledPredictions:
         void=options.void,
         classes=options.classes,
         scores=options.scores,
+        grid=options.grid,
         boundaries=options.boundaries,
     )
 

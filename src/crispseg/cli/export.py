@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> None:
     chosen = choose_sharpener(options)
     if chosen is None:
         raise InputError("--cue none leaves nothing to export; choose another")
-    sharpener = build_sharpener(options, chosen).expecting(options.scores)
+    sharpener = build_sharpener(options, chosen).expecting(options.scores, options.grid)
     difference = export_onnx(sharpener, options.output, precision=options.export_precision)
     size = options.output.stat().st_size / 1e6
     print(f"{options.output}  {size:.1f} MB, within {difference:.1e} of PyTorch at the sizes that were tried")

@@ -67,6 +67,7 @@ def main(arguments: Sequence[str]) -> None:
             options.output,
             memory=options.memory,
             scores=options.scores,
+            grid=options.grid,
             done=lambda share: progress.update(task, completed=round(100 * share)),
         )
     print(f"{options.output}  {time.perf_counter() - start:.0f} s")

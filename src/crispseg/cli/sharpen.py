@@ -119,6 +119,7 @@ def main(arguments: Sequence[str]) -> int:
             crf=stages.crf,
             memory=options.memory,
             scores=options.scores,
+            grid=options.grid,
             resume=options.resume,
             strict=options.strict,
             settings=describe_stages(options, stages),

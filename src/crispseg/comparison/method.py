@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from crispseg.data import Prediction
-from crispseg.inference.batch import resize, to_probabilities
+from crispseg.grid import CENTRES
+from crispseg.inference.batch import check_fit, resize_scores, to_probabilities
+from crispseg.inference.one_image import grid_of
 
 Setting = Mapping[str, float]
 """A value for each parameter of a method."""
@@ -37,8 +39,9 @@ class Example:
     def probabilities_on(self, device: torch.device) -> Tensor:
         """The same, upsampled on a device."""
         size = (self.image.shape[-2], self.image.shape[-1])
-        scores = resize(self.prediction.scores[None].to(device), size)
-        return to_probabilities(scores, self.prediction.kind)
+        scores, grid = self.prediction.scores[None].to(device), grid_of(self.prediction, None)
+        check_fit(self.image[None].to(device), scores, grid, self.prediction.kind)
+        return to_probabilities(resize_scores(scores, size, grid, self.prediction.kind), self.prediction.kind)
 
     def rgb_on(self, device: torch.device) -> Tensor:
         """(1, 3, H, W) image in [0, 1] on a device."""
@@ -50,7 +53,8 @@ class Example:
 
     def predicting(self, probabilities: Tensor) -> "Example":
         """The same after another method gave (1, C, H, W) probabilities."""
-        return replace(self, prediction=replace(self.prediction, scores=probabilities[0], kind="probabilities"))
+        there = replace(self.prediction, scores=probabilities[0], kind="probabilities", grid=CENTRES)
+        return replace(self, prediction=there)
 
 
 class Method(ABC):

@@ -22,6 +22,7 @@ from crispseg.comparison.search import Found, search
 from crispseg.data import LabelledPredictions
 from crispseg.errors import InputError
 from crispseg.evaluation import METRICS
+from crispseg.grid import CENTRES
 from crispseg.pretrained import weights_path
 from crispseg.tuning.tune import MEASURED
 from crispseg.writing import make_folder
@@ -145,6 +146,7 @@ def _describe(data: LabelledPredictions, choices: Choices, tune_every: int) -> d
         "classes": data.classes,
         "void": data.folder.void,
         "scores": data.scores,
+        "grid": str(data.grid or CENTRES),
         "tune_every": tune_every,
         "weights": choices.weights,
         "sha256 of weights": [_sha256(weights_path(name)) for name in (choices.weights, NARROW)],

@@ -10,6 +10,7 @@ from crispseg.data.pairs import check_classes
 from crispseg.data.prediction import PREDICTION_SUFFIXES, Prediction, ScoreKind, read_prediction
 from crispseg.data.sample import IGNORE_INDEX, Sample
 from crispseg.errors import InputError
+from crispseg.grid import Grid
 
 
 class LabelledPredictions:
@@ -22,6 +23,7 @@ class LabelledPredictions:
         void: True label of pixels without a class.
         classes: Number of classes; None takes the number of score channels.
         scores: What floating-point scores in the files are.
+        grid: How predictions lie on their images, as `read_prediction` takes it.
         boundaries: Folder of boundary maps, or the boundary map of the one image; None where there are none.
 
     Raises:
@@ -38,6 +40,7 @@ class LabelledPredictions:
         void: int,
         classes: int | None,
         scores: ScoreKind,
+        grid: Grid | str | None = None,
         boundaries: Path | None = None,
     ) -> None:
         self.folder = LabelledFolder(images, labels, void)
@@ -46,6 +49,7 @@ class LabelledPredictions:
         if boundaries is not None:
             self.boundaries = pair_files(self.folder.images, boundaries, BOUNDARY_SUFFIXES, "boundary map")
         self.scores = scores
+        self.grid = None if grid is None else Grid.of(grid)
         self.classes = classes if classes is not None else self._count_classes()
         if not 1 <= self.classes <= IGNORE_INDEX:
             raise InputError(f"{self.classes} classes; expected 1 to {IGNORE_INDEX}")
@@ -55,7 +59,7 @@ class LabelledPredictions:
 
     def read(self, index: int) -> tuple[Sample, Prediction]:
         """Read image, true labels and prediction, and check that their labels are classes."""
-        sample, prediction = self.folder.read(index), read_prediction(self.files[index], self.scores)
+        sample, prediction = self.folder.read(index), read_prediction(self.files[index], self.scores, self.grid)
         check_classes(sample.labels, self.classes, self.folder.labels[index])
         if max(prediction.classes) >= self.classes:
             raise InputError(

@@ -1,6 +1,7 @@
 """What a segmentation network said of an image: a label map or scores, from a file."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self, cast
 
@@ -14,6 +15,7 @@ from crispseg.data.arrays import loaded
 from crispseg.data.files import check_readable
 from crispseg.data.labels import LABEL_SUFFIXES, default_palette, read_labels
 from crispseg.errors import InputError
+from crispseg.grid import CENTRES, Grid
 from crispseg.writing import written_whole
 
 ScoreKind = Literal["logits", "probabilities"]
@@ -42,6 +44,8 @@ class Prediction:
     """Colours of the label map it came from."""
     from_scores: bool = True
     """False for a label map."""
+    grid: Grid | None = None
+    """How the scores lie on the image; None where that was not said."""
 
     @classmethod
     def of_labels(cls, labels: Tensor, palette: tuple[int, ...] | None = None) -> Self:
@@ -85,7 +89,7 @@ class Prediction:
         return torch.tensor(self.classes, device=scores.device)[scores.max(0).indices]
 
 
-def read_prediction(path: Path, kind: ScoreKind = "logits") -> Prediction:
+def read_prediction(path: Path, kind: ScoreKind = "logits", grid: Grid | str | None = None) -> Prediction:
     """Read a prediction.
 
     Args:
@@ -97,27 +101,36 @@ def read_prediction(path: Path, kind: ScoreKind = "logits") -> Prediction:
             - `.safetensors`: one floating-point tensor by any name.
         kind: What floating-point scores are. Label maps are probabilities 0 and 1, quantised ones logits, and what
             `write_scores` wrote says what it is.
+        grid: How scores or labels lie on the image, a `crispseg.Grid` or its text such as "corners"; what
+            `write_scores` wrote is of its size. None where that is not said.
 
     Raises:
         InputError: If the file is missing, damaged or of another kind, or scores are not finite, not of that shape,
             or said to be probabilities and not between 0 and 1.
     """
+    said = None if grid is None else Grid.of(grid)
     check_readable(path, "prediction")
+    prediction = _reader(path)(path, kind)
+    return prediction if prediction.grid is not None else replace(prediction, grid=said)
+
+
+def _reader(path: Path) -> Callable[[Path, ScoreKind], Prediction]:
     suffix = path.suffix.lower()
     if suffix in LABEL_SUFFIXES:
-        return _from_labels(path)
+        return _from_labels
     if suffix == ".safetensors":
-        return _from_safetensors(path, kind)
+        return _from_safetensors
     if suffix in SCORE_SUFFIXES:
-        return _from_numpy(path, kind)
+        return _from_numpy
     raise InputError(f"prediction {path}: unknown ending; expected one of {', '.join(PREDICTION_SUFFIXES)}")
 
 
 def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
-    """Write (C, H, W) scores of a prediction, whole or not at all.
+    """Write (C, H, W) scores of a prediction, of the size of their image, whole or not at all.
 
     Args:
-        path: Ends in `.safetensors`, which keeps kind and classes, or in `.npy` or `.npz`, which hold numbers alone.
+        path: Ends in `.safetensors`, which keeps kind, classes and that they lie on its pixels, or in `.npy` or
+            `.npz`, which hold numbers alone.
         scores: Of the kind and classes of the prediction.
         prediction: Says what they are.
 
@@ -129,7 +142,8 @@ def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
         raise InputError(f"scores {path}: unknown ending; expected one of {', '.join(SCORE_SUFFIXES)}")
     with written_whole(path) as temporary:
         if suffix == ".safetensors":
-            metadata = {"kind": prediction.kind, "classes": " ".join(map(str, prediction.classes))}
+            classes = " ".join(map(str, prediction.classes))
+            metadata = {"kind": prediction.kind, "classes": classes, "grid": str(CENTRES)}
             save_file({"scores": scores.contiguous()}, temporary, metadata=metadata)
         elif suffix == ".npz":
             np.savez(temporary, scores=scores.numpy())
@@ -137,7 +151,7 @@ def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
             np.save(temporary, scores.numpy())
 
 
-def _from_labels(path: Path) -> Prediction:
+def _from_labels(path: Path, _: ScoreKind) -> Prediction:
     label_map = read_labels(path)
     try:
         return Prediction.of_labels(label_map.labels, label_map.palette)
@@ -160,7 +174,8 @@ def _from_safetensors(path: Path, kind: ScoreKind) -> Prediction:
         kind = cast(ScoreKind, metadata["kind"])
     scores = _check_scores(tensor.float(), kind, path)
     classes = tuple(int(label) for label in metadata.get("classes", "").split() if label.isdecimal())
-    return Prediction(scores, kind, classes if len(classes) == len(scores) else _count(scores))
+    classes = classes if len(classes) == len(scores) else _count(scores)
+    return Prediction(scores, kind, classes, grid=CENTRES if metadata.get("grid") == str(CENTRES) else None)
 
 
 def _from_numpy(path: Path, kind: ScoreKind) -> Prediction:

@@ -1,23 +1,45 @@
 """Batches of images with what was said of them: checked, brought to one size, scores to probabilities and back."""
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
 from crispseg.checks import check_map, has_values, is_finite, value_range
+from crispseg.data.box import Box
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError
+from crispseg.grid import CENTRES, Grid, Line
+from crispseg.ops.interpolation import inside, resample
 from crispseg.scores import Scores
 
-_ASPECT_TOLERANCE = 1.05
 
-
-def resize(value: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, C, h, w) to (N, C, *size), bilinear between pixel centres."""
+def resize(value: Tensor, size: tuple[int, int], grid: Grid = CENTRES) -> Tensor:
+    """(N, C, h, w) that lie on an image as a grid says to (N, C, *size), its height and width, bilinear."""
     # An exported program would take scores of the size of the image only, or of any other size only.
-    if not torch.compiler.is_exporting() and tuple(value.shape[-2:]) == tuple(size):
+    if not torch.compiler.is_exporting():
+        lines = grid.lines(size, (value.shape[-2], value.shape[-1]))
+        if all(line.is_identity for line in lines):
+            return value
+    return resample(value, size, grid)
+
+
+def resize_scores(scores: Tensor, size: tuple[int, int], grid: Grid, kind: Scores) -> Tensor:
+    """(N, C, h, w) scores to (N, C, *size) of the same kind; where there are none no label is likely."""
+    resized = resize(scores, size, grid)
+    if not grid.is_free:
+        return resized
+    unlikely = from_probabilities(torch.zeros(1, scores.shape[1], 1, 1), kind).max().item()
+    return blank_outside(resized, grid.lines(size, (scores.shape[-2], scores.shape[-1])), grid, unlikely)
+
+
+def blank_outside(
+    value: Tensor, lines: tuple[Line, Line], grid: Grid, blank: float = 0, box: Box | None = None
+) -> Tensor:
+    """(N, C, H, W) of an image, or of a part of it, blank where a grid leaves pixels without scores."""
+    if not grid.is_free:
         return value
-    return F.interpolate(value, size=size, mode="bilinear", align_corners=False)
+    top, left, bottom, right = box or (0, 0, lines[0].resized, lines[1].resized)
+    rows, columns = inside(top, bottom, lines[0], value.device), inside(left, right, lines[1], value.device)
+    return value.masked_fill(~(rows[:, None] & columns), blank)
 
 
 def to_probabilities(scores: Tensor, kind: Scores) -> Tensor:
@@ -54,8 +76,8 @@ def _binary(scores: Tensor, kind: Scores) -> bool:
     return kind == "multilabel" or scores.shape[1] == 1
 
 
-def check_fit(image: Tensor, scores: Tensor) -> None:
-    """Images and scores of one number, device and aspect.
+def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
+    """Images and scores of one number and device, that lie on them as a grid says.
 
     Raises:
         InputError: If they do not fit together.
@@ -73,23 +95,22 @@ def check_fit(image: Tensor, scores: Tensor) -> None:
     if 0 in image.shape[-2:] or 0 in scores.shape[1:]:
         raise InputError(f"image {tuple(image.shape)} or scores {tuple(scores.shape)} have no pixels or no channels")
     if not torch.compiler.is_exporting():  # of sizes that are not known yet
-        check_aspect("scores", (scores.shape[-2], scores.shape[-1]), (image.shape[-2], image.shape[-1]))
+        size = image.shape[-2], image.shape[-1]
+        check_place(size, (scores.shape[-2], scores.shape[-1]), scores.shape[1], grid, kind)
 
 
-def check_aspect(what: str, size: tuple[int, int], image_size: tuple[int, int]) -> None:
-    """A size in pixels that is of the whole image, whatever its resolution.
+def check_place(size: tuple[int, int], scores: tuple[int, int], channels: int, grid: Grid, kind: Scores) -> None:
+    """Scores (rows, columns) that lie on an image (height, width) as a grid says.
 
     Raises:
-        InputError: If the aspect is another.
+        InputError: If they cannot, or pixels are left of which nothing is said and one of several classes must be.
     """
-    (rows, columns), (height, width) = size, image_size
-    # A network rounds its grid to whole pixels, and may have resized to a multiple of its stride.
-    lowest = min((rows + 1) / height, (columns + 1) / width) * _ASPECT_TOLERANCE
-    highest = max((rows - 1) / height, (columns - 1) / width)
-    if highest > lowest:
+    grid.check("scores", size, scores)
+    if kind != "multilabel" and channels > 1 and not grid.covers(size, scores):
         raise InputError(
-            f"image is {height}x{width} but its {what} are {rows}x{columns}, of another aspect; expected {what} of "
-            "the whole image, upright as EXIF says: cut off padding, or give the image that the network saw"
+            f"grid={grid} leaves a part of the image, which is {size[0]}x{size[1]}, without scores; expected scores of "
+            "every pixel, where one of several classes must be the right one: crop the image to the box, or say "
+            '"multilabel" of logits of labels that do not exclude each other'
         )
 
 

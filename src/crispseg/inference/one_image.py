@@ -10,13 +10,8 @@ from torch import Tensor
 from crispseg.cues import ContourCue
 from crispseg.data import Prediction, read_boundary
 from crispseg.errors import InputError, naming
-from crispseg.inference.batch import (
-    check_aspect,
-    check_fit,
-    from_probabilities,
-    resize,
-    to_probabilities,
-)
+from crispseg.grid import CENTRES, Grid
+from crispseg.inference.batch import check_fit, from_probabilities, resize, resize_scores, to_probabilities
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tiles import sharpen_tiled
@@ -51,7 +46,7 @@ def sharpen_one(
     Args:
         sharpener: None leaves the scores as they are, upsampled.
         image: (3, H, W) uint8.
-        prediction: What was said of it.
+        prediction: What was said of it. Where it does not say how its scores lie on the image, the sharpener does.
         boundary: (1, H, W) boundary map of the image, for a contour cue; None for any other.
         crf: Takes the sharpened scores; None for no CRF.
         memory: What the sharpener may hold besides the result, as "2GiB": it works in tiles. None for the whole image
@@ -66,8 +61,20 @@ def sharpen_one(
         refined = crf(to_probabilities(scores, prediction.kind), image[None])
         scores = from_probabilities(refined, prediction.kind)
     seconds = time.perf_counter() - start
-    coarse = resize(prediction.scores[None], (image.shape[-2], image.shape[-1]))
-    return Sharpened(prediction.labels(coarse[0]), prediction.labels(scores[0]), scores[0], seconds)
+    return Sharpened(labels_before(image, prediction, sharpener), prediction.labels(scores[0]), scores[0], seconds)
+
+
+def labels_before(image: Tensor, prediction: Prediction, sharpener: Sharpener | None) -> Tensor:
+    """(H, W) int64 labels of the prediction of a (3, H, W) image, upsampled and not sharpened."""
+    size, grid = (image.shape[-2], image.shape[-1]), grid_of(prediction, sharpener)
+    return prediction.labels(resize_scores(prediction.scores[None], size, grid, prediction.kind)[0])
+
+
+def grid_of(prediction: Prediction, sharpener: Sharpener | None) -> Grid:
+    """How the scores lie on their image: as was said of them, or else of what the sharpener takes."""
+    if prediction.grid is not None:
+        return prediction.grid
+    return CENTRES if sharpener is None else sharpener.grid
 
 
 def sharpened_scores(
@@ -81,9 +88,11 @@ def sharpened_scores(
     batch, scores = image[None], prediction.scores[None]
     if sharpener is None:
         features_of(boundary, None)
-        check_fit(batch, scores)
-        return resize(scores, (image.shape[-2], image.shape[-1]))
-    expecting, features = sharpener.expecting(prediction.kind), features_of(boundary, sharpener)
+        grid = grid_of(prediction, None)
+        check_fit(batch, scores, grid, prediction.kind)
+        return resize_scores(scores, (image.shape[-2], image.shape[-1]), grid, prediction.kind)
+    expecting = sharpener.expecting(prediction.kind, prediction.grid)
+    features = features_of(boundary, sharpener)
     if memory is not None:
         return sharpen_tiled(expecting, batch, scores, memory=memory, features=features)
     sharp: Tensor = expecting(batch.to(sharpener.device), scores.to(sharpener.device), features=features)
@@ -100,8 +109,22 @@ def fitted_boundary(path: Path | None, image: Tensor) -> Tensor | None:
         return None
     boundary, size = read_boundary(path), (image.shape[-2], image.shape[-1])
     with naming(path):
-        check_aspect("boundaries", (boundary.shape[-2], boundary.shape[-1]), size)
+        check_boundary(size, boundary)
     return resize(boundary[None], size)[0]
+
+
+def check_boundary(size: tuple[int, int], boundary: Tensor) -> None:
+    """A (1, h, w) boundary map of the whole image (height, width), whatever its resolution.
+
+    Raises:
+        InputError: If its aspect is another.
+    """
+    rows, columns = boundary.shape[-2:]
+    if not CENTRES.explains(size, (rows, columns)):
+        raise InputError(
+            f"image is {size[0]}x{size[1]} but its boundaries are {rows}x{columns}, of another aspect; expected "
+            "boundaries of the whole image, upright as EXIF says: cut off padding, and resize them to the image"
+        )
 
 
 def features_of(boundary: Tensor | None, sharpener: Sharpener | None) -> Tensor | None:

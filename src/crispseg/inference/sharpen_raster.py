@@ -14,6 +14,7 @@ from crispseg.data.raster import (
     prediction_pixels,
     write_box,
 )
+from crispseg.grid import Grid
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tiles import sharpen_tiles
 from crispseg.writing import prepare_file
@@ -29,6 +30,7 @@ def sharpen_raster(
     *,
     memory: str | int,
     scores: ScoreKind = "logits",
+    grid: Grid | str | None = None,
     done: Callable[[float], object] = lambda share: None,
 ) -> None:
     """Read an image and its prediction in parts, and write the sharpened label map where the image lies on the ground.
@@ -41,6 +43,7 @@ def sharpen_raster(
         output: A .tif file, tiled and compressed.
         memory: What the process may hold, such as "2GiB".
         scores: What scores are; a label map is probabilities.
+        grid: How the prediction lies on the image; None for the sharpener's.
         done: Called with the share that is done, after each part.
 
     Raises:
@@ -54,7 +57,7 @@ def sharpen_raster(
         names = Prediction(torch.empty(0), kind, classes)
         with label_raster(output, rgb, max(classes)) as target:
             for tile in sharpen_tiles(
-                sharpener.expecting(kind), image_pixels(rgb), pixels, memory=memory, multiple=BLOCK
+                sharpener.expecting(kind, grid), image_pixels(rgb), pixels, memory=memory, multiple=BLOCK
             ):
                 write_box(target, names.labels(tile.scores), tile.box)
                 done(((tile.box.bottom - 1) * rgb.width + tile.box.right) / (rgb.width * rgb.height))

@@ -10,6 +10,7 @@ from crispseg.data import Prediction, ScoreKind, read_image, read_prediction
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.files import expand_images, pair_files
 from crispseg.data.prediction import PREDICTION_SUFFIXES
+from crispseg.grid import Grid
 from crispseg.inference.one_image import fitted_boundary
 
 
@@ -59,11 +60,11 @@ def find_jobs(images: Sequence[Path], prediction: Path, boundaries: Path | None)
     return [Job(*paths) for paths in zip(found, predictions, maps, strict=True)]
 
 
-def read_inputs(job: Job, kind: ScoreKind) -> Inputs:
-    """Read the files of one image.
+def read_inputs(job: Job, kind: ScoreKind, grid: Grid | None = None) -> Inputs:
+    """Read the files of one image; of the prediction is said what `read_prediction` takes.
 
     Raises:
         InputError: If one cannot be read, or the boundary map is of another aspect.
     """
     image = read_image(job.image)
-    return Inputs(image, read_prediction(job.prediction, kind), fitted_boundary(job.boundary, image))
+    return Inputs(image, read_prediction(job.prediction, kind, grid), fitted_boundary(job.boundary, image))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from crispseg.data import ScoreKind
 from crispseg.errors import InputError, naming, one_line
+from crispseg.grid import Grid
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import sharpen_one
 from crispseg.inference.sharpener import Sharpener
@@ -22,6 +23,7 @@ class JobSharpener:
     scores: ScoreKind
     outputs: Outputs
     memory: str | None = None
+    grid: Grid | None = None
 
     def __call__(self, job: Job) -> Written | Failed:
         """Do all of it.
@@ -29,7 +31,7 @@ class JobSharpener:
         Raises:
             OutputError: If nothing can be written.
         """
-        return self.finish(job, attempt(read_inputs, job, self.scores))
+        return self.finish(job, attempt(read_inputs, job, self.scores, self.grid))
 
     def finish(self, job: Job, inputs: Inputs | InputError) -> Written | Failed:
         """Sharpen and write what was read.

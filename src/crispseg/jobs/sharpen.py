@@ -9,6 +9,7 @@ from rich.progress import Progress
 
 from crispseg.data import ScoreKind
 from crispseg.errors import InputError
+from crispseg.grid import CENTRES, Grid
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tiles import parse_memory
@@ -30,6 +31,7 @@ def sharpen(
     crf: DenseCRF | None = None,
     memory: str | None = None,
     scores: ScoreKind = "logits",
+    grid: Grid | str | None = None,
     resume: bool = False,
     strict: bool = True,
     settings: Mapping[str, Any] | None = None,
@@ -47,6 +49,7 @@ def sharpen(
         crf: Takes the sharpened scores; None for no CRF.
         memory: What the sharpener may hold besides the scores, as "2GiB": it works in tiles. None for whole images.
         scores: What floating-point scores in the files are.
+        grid: How predictions lie on their images; None for the sharpener's, or "centres".
         resume: Skip the images whose outputs are there and were made with the same settings.
         strict: Raise the error of a bad file. Else its image is passed over, unless it is the only one.
         settings: What else the outputs depend on, noted in the output folder for a run that resumes.
@@ -66,8 +69,9 @@ def sharpen(
     outputs = Outputs(outputs) if isinstance(outputs, Path) else outputs
     jobs = find_jobs(images, prediction, boundaries)
     outputs.prepare(jobs)
+    said = Grid.of(grid or (sharpener.grid if sharpener else CENTRES))
     noted = settings_of(sharpener, crf) | {"scores": scores, "prediction": _place(prediction)} | dict(settings or {})
-    noted["boundaries"] = _place(boundaries)
+    noted |= {"grid": str(said), "boundaries": _place(boundaries)}
     done = set()
     if resume:
         done = finished(outputs, noted, jobs)
@@ -75,7 +79,8 @@ def sharpen(
         begin(outputs, noted)
     yield from (Skipped(job.image) for job in jobs if job.name in done)
     left = [job for job in jobs if job.name not in done]
-    with closing((runner or ThisMachine())(left, JobSharpener(sharpener, crf, scores, outputs, memory))) as outcomes:
+    work = JobSharpener(sharpener, crf, scores, outputs, memory, said)
+    with closing((runner or ThisMachine())(left, work)) as outcomes:
         tracked = progress.track(outcomes, total=len(left), description="sharpening") if progress else outcomes
         for outcome in tracked:
             if isinstance(outcome, Failed) and (strict or len(jobs) == 1):

@@ -31,7 +31,7 @@ class ThisMachine:
         workers = self.workers
         if workers is None:
             workers = _WORKERS if len(jobs) >= _FEW else 0
-        with closing(read_ahead(jobs, partial(read_inputs, kind=work.scores), workers)) as read:
+        with closing(read_ahead(jobs, partial(read_inputs, kind=work.scores, grid=work.grid), workers)) as read:
             for job, inputs in zip(jobs, read, strict=True):
                 yield work.finish(job, _naming(job, inputs) if isinstance(inputs, InputError) else inputs)
 

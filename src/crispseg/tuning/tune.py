@@ -13,8 +13,7 @@ from crispseg.checks import check_choice, check_count, check_positive
 from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.errors import InputError, naming
 from crispseg.evaluation import Accuracy, Truth
-from crispseg.inference.batch import resize
-from crispseg.inference.one_image import features_of, fitted_boundary
+from crispseg.inference.one_image import features_of, fitted_boundary, labels_before
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import local_filter
 from crispseg.window import Window
@@ -132,12 +131,11 @@ def _grid(windows: Sequence[Window], hardness: Sequence[float], iterations: Sequ
 def _add(
     result: Tuning[Setting], sample: Sample, prediction: Prediction, boundary: Tensor | None, sharpener: Sharpener
 ) -> None:
-    size = (sample.labels.shape[-2], sample.labels.shape[-1])
     truth = Truth(sample.labels, result.before.classes, MEASURED)
-    result.before.add(prediction.labels(resize(prediction.scores[None], size)[0]), truth)
     image, scores = sample.image[None].to(sharpener.device), prediction.scores[None].to(sharpener.device)
-    expecting = sharpener.expecting(prediction.kind)
+    expecting = sharpener.expecting(prediction.kind, prediction.grid)
     features, scores = expecting.prepare(image, scores, features_of(boundary, sharpener))
+    result.before.add(labels_before(sample.image, prediction, sharpener), truth)
     as_probabilities = replace(prediction, kind="probabilities")
     for setting, filtered in sweep(expecting, features, scores, list(result.after)):
         result.after[setting].add(as_probabilities.labels(filtered[0].cpu()), truth)
