@@ -199,7 +199,7 @@ class Grid:
             between = " from corner to corner" if self.kind == "corners" else ""
             raise InputError(f"{here}, of another aspect{between}; {_choices(size, scores)}")
         if self.kind == "stride" and not self.explains(size, scores):
-            expected = "x".join(str(int((side - 1 - self._first) // self.numbers[0]) + 1) for side in size)
+            expected = "x".join(map(str, self.count(size)))
             raise InputError(f"{here}; expected {expected} or one more for grid={self}, or another grid: {GRIDS}")
         if self.is_free:
             left, top, right, bottom = self.numbers
@@ -213,6 +213,16 @@ class Grid:
         if self.kind == "corners":
             return _is_rounded(_between(size), _between(scores))
         return self.kind != "centres" or _is_rounded(size, scores)
+
+    def count(self, size: Size) -> Size:
+        """Rows and columns of scores of an image (height, width) whose last lie on it, for a stride.
+
+        Example:
+            >>> Grid.of("stride=8").count((360, 480))
+            (45, 60)
+        """
+        height, width = (int((side - 1 - self._first) // self.numbers[0]) + 1 for side in size)
+        return height, width
 
     def _ends_near(self, full: int, few: int) -> bool:
         stride = self.numbers[0]
