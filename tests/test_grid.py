@@ -26,8 +26,10 @@ def test_a_grid_is_what_its_text_says(grid: Grid) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["center", "centres=1", "stride", "stride=0", "stride=-8", "stride=8,9", "stride=nan", "stride=1e-9", "box=1,2"]
-    + ["box=4,0,4,9", "box=0,9,9,0", "box=0,0,inf,1", "box=a,b,c,d", "stretched,corners", "Corners"],  # noqa: RUF005
+    [
+        *("center", "centres=1", "stride", "stride=0", "stride=-8", "stride=8,9", "stride=nan", "stride=1e-9"),
+        *("box=1,2", "box=4,0,4,9", "box=0,9,9,0", "box=0,0,inf,1", "box=a,b,c,d", "stretched,corners", "Corners"),
+    ],
 )
 def test_what_is_no_grid_is_refused_with_the_choices(text: str) -> None:
     with pytest.raises(InputError, match="grid is") as refused:
