@@ -18,11 +18,14 @@ struct Source {
 };
 
 Source source(const Axis& axis, int64_t i, int64_t there) {
-  const float scale = static_cast<float>(static_cast<double>(axis.length) / static_cast<double>(axis.resized));
-  // Rounded before 0.5 is taken off, as PyTorch does: a corner that is just out of reach there must not be within here.
+  const double pixels = static_cast<double>(axis.pixels);
+  const float scale = static_cast<float>(static_cast<double>(axis.steps) / pixels);
+  const float shift = static_cast<float>(static_cast<double>(axis.shift) / (2 * pixels));
+  // Rounded before the shift is taken off, as PyTorch does: a corner that is just out of reach there must not be within
+  // here.
   const volatile float product = (static_cast<float>(axis.start + i) + 0.5f) * scale;
-  const float exact = product - 0.5f;
-  const float position = exact > 0 ? exact : 0;
+  const float exact = product - shift, end = static_cast<float>(axis.length);
+  const float position = exact > 0 ? (exact < end ? exact : end) : 0;
   const int64_t before = smaller(static_cast<int64_t>(position), axis.length - 1);
   const int64_t behind = smaller(before + 1, axis.length - 1);
   const auto within = [&](int64_t at) { return smaller(larger<int64_t>(at - axis.first, 0), there - 1); };

@@ -10,10 +10,10 @@ struct LossOptions {
   bool balanced, summed;
 };
 
-// How pixels along an axis fall on coarse ones: which of `resized` they start at, how many coarse ones there are in
-// all, and which of them is the first that is there.
+// How pixels along an axis fall on coarse ones: at which pixel they start, which coarse one is the first that is there,
+// and how many there are in all. Pixel i lies at ((2 i + 1) steps - shift) / (2 pixels), where coarse one j lies at j.
 struct Axis {
-  int64_t start, length, resized, first;
+  int64_t start, first, length, steps, pixels, shift;
 };
 
 // Outputs come last. Maps may have any floating-point dtype and strides, with what is said otherwise.

@@ -68,11 +68,11 @@ inline Tensor plain_map(const char* name, const Array& array) {
 }
 
 inline Axis axis(const std::vector<int64_t>& numbers) {
-  require(numbers.size() == 4, "an axis is not four numbers: start, length, resized, first");
-  for (const int64_t number : numbers)
-    require(number >= 0 && number <= kMostIterations, "a number of an axis is not one from 0 to 2^20");
-  require(numbers[1] >= 1 && numbers[2] >= 1, "an axis has no pixels");
-  return {numbers[0], numbers[1], numbers[2], numbers[3]};
+  require(numbers.size() == 6, "an axis is not six numbers: start, first, length, steps, pixels, shift");
+  for (int i = 0; i < 3; ++i)
+    require(numbers[i] >= 0 && numbers[i] <= kMostIterations, "a number of an axis is not one from 0 to 2^20");
+  require(numbers[2] >= 1 && numbers[3] >= 1 && numbers[4] >= 1, "an axis has no pixels");
+  return {numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]};
 }
 
 inline Tensor flags(const char* name, const Array& array, const Tensor& labels, const Window& w) {

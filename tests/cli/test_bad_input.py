@@ -70,7 +70,7 @@ SHARPEN = {
     ),
     "another aspect": (
         ["{}/images/scene0.png", "--prediction", "{}/tall.npy"],
-        "{}/tall.npy: image is 48x64 but its scores are 8x6, of another aspect; expected scores of the whole image",
+        "{}/tall.npy: image is 48x64 but its scores are 8x6, of another aspect; expected what is rounded",
     ),
     "NaN": (
         ["{}/images/scene0.png", "--prediction", "{}/nan.npy"],

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from crispseg import InputError, Sharpener, Window
+from crispseg import Grid, InputError, Sharpener, Window
 from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.data.box import Box, cut
 from crispseg.data.pixels import TensorPixels, read_resized
@@ -19,6 +19,7 @@ from crispseg.inference import tiles
 from crispseg.inference.batch import resize
 from crispseg.inference.tiles import halo, parse_memory, sharpen_tiled, sharpen_tiles, tile_side
 from crispseg.models import EmbeddingNet
+from tests.grids import grids
 
 CUES: dict[str, Callable[[], Cue]] = {
     "learned": lambda: LearnedCue(EmbeddingNet(8, width=8)),
@@ -49,6 +50,45 @@ def test_tiled_equals_untiled(cue: str, side: int, kind: str, monkeypatch: pytes
     torch.testing.assert_close(
         tiled(sharpener, image, scores, side, monkeypatch), sharpener(image, scores), rtol=1e-4, atol=1e-4
     )
+
+
+LYING = {
+    "centres": ("logits", (11, 9)),
+    "corners": ("logits", (11, 9)),
+    "stride=8": ("logits", (11, 9)),
+    "stride=8,3.5": ("probabilities", (11, 9)),
+    "stretched": ("logits", (9, 9)),
+    "letterbox": ("logits", (16, 16)),
+    "padded": ("probabilities", (16, 16)),
+    "box=-10,-20,75.5,90": ("logits", (11, 9)),
+    "box=30,41.5,60,70": ("multilabel", (7, 7)),
+}
+"""A kind of scores, and rows and columns, by how they lie on 83x69 pixels."""
+
+
+@pytest.mark.parametrize("grid", LYING)
+@pytest.mark.parametrize("upsampling", ["joint", "bilinear"])
+@pytest.mark.parametrize("side", [13, 32])
+@torch.inference_mode()
+def test_tiled_equals_untiled_however_scores_lie(
+    grid: str, upsampling: str, side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, size = LYING[grid]
+    options = {"scores": kind, "upsampling": upsampling, "grid": grid}
+    sharpener = Sharpener(RGBCue(), window=Window(3, 2), hardness=1.5, iterations=3, **options)  # type: ignore[arg-type]
+    image, scores = inputs((83, 69), size)
+    scores = scores if kind != "probabilities" else scores.softmax(1)
+    torch.testing.assert_close(
+        tiled(sharpener, image, scores, side, monkeypatch), sharpener(image, scores), rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("side", [1, 5])
+@torch.inference_mode()
+def test_tiles_smaller_than_half_a_score_find_what_lies_beside_them(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sharpener = Sharpener(RGBCue(), window=Window(1), hardness=1.5, iterations=1)
+    image, scores = inputs((40, 40), (2, 2))
+    torch.testing.assert_close(tiled(sharpener, image, scores, side, monkeypatch), sharpener(image, scores))
 
 
 @pytest.mark.parametrize("less", ["reach", "step", "halo"])
@@ -97,16 +137,17 @@ def test_features_from_elsewhere_are_read_in_parts(monkeypatch: pytest.MonkeyPat
     st.tuples(st.integers(1, 30), st.integers(1, 30)),
     st.tuples(st.integers(1, 90), st.integers(1, 90)),
     st.integers(1, 40),
+    grids(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_parts_of_a_resized_map_are_those_of_the_whole(
-    size: tuple[int, int], resized: tuple[int, int], side: int
+    size: tuple[int, int], resized: tuple[int, int], side: int, grid: Grid
 ) -> None:
     value = torch.randn(2, *size, generator=torch.Generator().manual_seed(0))
-    whole = resize(value[None], resized)[0]
+    whole, lines = resize(value[None], resized, grid)[0], grid.lines(resized, size)
     for box in cut(resized, side):
         rows, columns = box.slices
-        torch.testing.assert_close(read_resized(TensorPixels(value), resized, box), whole[:, rows, columns])
+        torch.testing.assert_close(read_resized(TensorPixels(value), lines, box), whole[:, rows, columns])
 
 
 def test_boxes_cover_an_image_once() -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from crispseg.window import Window
@@ -125,16 +124,66 @@ def embedding_loss(
     return mean if reduction == "mean" else mean * (len(same) + len(different))
 
 
-def joint_upsample(value: Tensor, features: Tensor, hardness: float, *, norm: int = 1) -> Tensor:
+def span(grid: str, few: int, full: int, other: tuple[int, int]) -> tuple[float, float]:
+    """Where score 0 lies, in pixels from the middle of pixel 0, and how far it is from one to the next.
+
+    Args:
+        grid: Its text.
+        few: Scores along this side.
+        full: Pixels along it.
+        other: Scores and pixels along the other one.
+    """
+    kind, _, numbers = grid.partition("=")
+    if kind == "corners":
+        return (0.0, max(full - 1, 1) / (few - 1)) if few > 1 else ((full - 1) / 2, 1.0)
+    if kind == "stride":
+        step, *first = map(float, numbers.split(","))
+        return (first or [0.0])[0], step
+    if kind in ("letterbox", "padded"):
+        cell = max(full / few, other[1] / other[0])
+        padding = (few * cell - full) / 2 if kind == "letterbox" else 0.0
+        return cell / 2 - 0.5 - padding, cell
+    if kind == "box":
+        start, end = map(float, numbers.split(","))
+        return start + (end - start) / few / 2 - 0.5, (end - start) / few
+    return full / few / 2 - 0.5, full / few
+
+
+def spans(grid: str, coarse: tuple[int, int], size: tuple[int, int]) -> list[tuple[float, float]]:
+    """`span` of rows and of columns."""
+    (h, w), (height, width) = coarse, size
+    if grid.startswith("box="):
+        left, top, right, bottom = grid.removeprefix("box=").split(",")
+        return [span(f"box={top},{bottom}", h, height, (0, 0)), span(f"box={left},{right}", w, width, (0, 0))]
+    return [span(grid, h, height, (w, width)), span(grid, w, width, (h, height))]
+
+
+def bilinear(value: Tensor, y: float, x: float) -> Tensor:
+    """(C, h, w) where y and x fall, or at the nearest place in it."""
+    h, w = value.shape[-2:]
+    y, x = min(max(y, 0.0), h - 1.0), min(max(x, 0.0), w - 1.0)
+    total = torch.zeros(value.shape[0], dtype=torch.float64)
+    for r in range(math.floor(y), min(math.floor(y) + 2, h)):
+        for c in range(math.floor(x), min(math.floor(x) + 2, w)):
+            total += (1 - abs(y - r)) * (1 - abs(x - c)) * value[:, r, c]
+    return total
+
+
+def joint_upsample(value: Tensor, features: Tensor, hardness: float, *, norm: int = 1, grid: str = "centres") -> Tensor:
     (batch, channels, h, w), (height, width) = value.shape, features.shape[-2:]
-    centre = F.interpolate(features, size=(h, w), mode="bilinear")
+    (top, down), (left, across) = spans(grid, (h, w), (height, width))
+    places = [(r, c, top + r * down, left + c * across) for r in range(h) for c in range(w)]
+    centre = torch.zeros(batch, features.shape[1], h, w, dtype=torch.float64)
+    for n in range(batch):
+        for r, c, y, x in places:
+            centre[n, :, r, c] = bilinear(features[n], y, x)
     result = torch.zeros(batch, channels, height, width, dtype=torch.float64)
     for n in range(batch):
         for row in range(height):
             for column in range(width):
                 total = 0.0
-                y = min(max((row + 0.5) * h / height - 0.5, 0), h - 1)
-                x = min(max((column + 0.5) * w / width - 0.5, 0), w - 1)
+                y = min(max((row - top) / down, 0), h - 1)
+                x = min(max((column - left) / across, 0), w - 1)
                 for r in range(math.floor(y), min(math.floor(y) + 2, h)):
                     for c in range(math.floor(x), min(math.floor(x) + 2, w)):
                         distance = float(

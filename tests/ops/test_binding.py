@@ -74,7 +74,7 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
     real = draw(st.floats())
     coarse = [matching(draw, (batch, channels, 2, 3)) for _ in range(2)]
     axes = [
-        draw(st.sampled_from([[0, few, full, 0], draw(st.lists(NUMBERS, max_size=5))]))
+        draw(st.sampled_from([[0, 0, few, few, full, full], draw(st.lists(NUMBERS, max_size=7))]))
         for few, full in ((2, height), (3, width))
     ]
     loss = [embedding, ids, size, dilation, real, real, norm, stride, flag, flag, threads]

@@ -10,7 +10,9 @@ from crispseg.app.samples import write_sample
 from crispseg.checks import check_pixel
 from crispseg.data import Prediction, ScoreKind
 from crispseg.errors import InputError, naming
-from crispseg.inference.batch import check_aspect, check_fit
+from crispseg.grid import CENTRES, Grid
+from crispseg.inference.batch import check_fit
+from crispseg.inference.one_image import check_boundary, grid_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,8 @@ class Desk:
     def __init__(self, limits: Limits, folder: Path) -> None:
         self._limits = limits
         self.folder = folder
+        self.grid = CENTRES
+        """How the scores of predictions are said to lie on their images."""
         self.clear()
 
     def clear(self) -> None:
@@ -81,13 +85,16 @@ class Desk:
         Raises:
             InputError: If it cannot be read, is too large or does not fit the image; nothing has changed then.
         """
-        prediction = self._limits.read_prediction(path, kind)
+        prediction = self._limits.read_prediction(path, kind, self.grid)
         if self.sample is not None:
             self.clear()
+        self._check_fit(prediction, path)
+        self._prediction = prediction, path, kind
+
+    def _check_fit(self, prediction: Prediction, path: Path) -> None:
         if self.image is not None:
             with naming(path):
-                check_fit(self.image[None], prediction.scores[None])
-        self._prediction = prediction, path, kind
+                check_fit(self.image[None], prediction.scores[None], grid_of(prediction, None), prediction.kind)
 
     def say_kind(self, kind: ScoreKind) -> None:
         """Say anew what the scores of the prediction are.
@@ -97,7 +104,21 @@ class Desk:
         """
         if self._prediction is not None:
             path = self._prediction[1]
-            self._prediction = self._limits.read_prediction(path, kind), path, kind
+            self._prediction = self._limits.read_prediction(path, kind, self.grid), path, kind
+
+    def say_grid(self, text: str) -> None:
+        """Say anew how scores lie on their image, of the prediction that is there and of those to come.
+
+        Raises:
+            InputError: If they cannot lie so; nothing has changed then.
+        """
+        grid = Grid.of(text)
+        if self._prediction is not None:
+            _, path, kind = self._prediction
+            prediction = self._limits.read_prediction(path, kind, grid)
+            self._check_fit(prediction, path)
+            self._prediction = prediction, path, kind
+        self.grid = grid
 
     def load_boundary(self, path: Path) -> None:
         """Take a boundary map of the image, for the contour cue.
@@ -108,7 +129,7 @@ class Desk:
         boundary = self._limits.read_boundary(path)
         if self.image is not None:
             with naming(path):
-                check_aspect("boundaries", _size(boundary), _size(self.image))
+                check_boundary((self.image.shape[-2], self.image.shape[-1]), boundary)
         self._boundary = boundary, path
 
     def load_sample(self, name: str) -> None:
@@ -119,6 +140,7 @@ class Desk:
         """
         files = write_sample(name, self.folder)
         self.clear()
+        self.grid = CENTRES
         self.load_image(files.image)
         self.load_prediction(files.prediction, "logits")
         self.sample = name
@@ -171,7 +193,3 @@ class Desk:
             raise InputError(f"no {missing} yet; drop one, or choose a sample")
         boundary, boundary_file = self._boundary or (None, None)
         return Inputs(self.image, self._image_file, *self._prediction, boundary, boundary_file)
-
-
-def _size(value: Tensor) -> tuple[int, int]:
-    return value.shape[-2], value.shape[-1]

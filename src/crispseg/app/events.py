@@ -67,6 +67,7 @@ class Events:
             self._on(inputs.image.upload, self._load_image, [inputs.image])
             self._on(inputs.prediction.upload, self._load_prediction, [inputs.prediction, inputs.kind])
             self._on(inputs.kind.input, self._say_kind, [inputs.kind])
+            self._on(inputs.grid.input, self._say_grid, [inputs.grid])
             self._on(inputs.boundary.upload, self._load_boundary, [inputs.boundary])
             self._on(controls.cue.input, self._change_cue)
             for control in (controls.window, controls.dilation, controls.hardness, controls.iterations, controls.view):
@@ -79,7 +80,8 @@ class Events:
     def _on(self, event: Any, answer: Callable[..., Update], given: Sequence[Any] = ()) -> None:  # noqa: ANN401
         """Answer an event by what is given, the session and the controls."""
         page, inputs, controls = self._page, self._page.inputs, self._page.controls
-        changing = [controls.hardness, controls.iterations, inputs.image, inputs.prediction, inputs.kind]
+        changing = [controls.hardness, controls.iterations, inputs.image, inputs.prediction]
+        changing += [inputs.kind, inputs.grid]
         outputs = [self._state, *page.results.all(), *changing, inputs.boundary]
         event(self._always_answering(answer), [*given, self._state, *controls.all()], outputs, **_ONE_AT_A_TIME)
 
@@ -139,6 +141,9 @@ class Events:
     def _say_kind(self, kind: Any, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
         return self._answer(session, *controls, change=lambda own: own.desk.say_kind(kind))
 
+    def _say_grid(self, grid: Any, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
+        return self._answer(session, *controls, change=lambda own: own.desk.say_grid(str(grid)))
+
     def _change_cue(self, session: Session | None, cue: str, *controls: Any) -> Update:  # noqa: ANN401
         """Another cue starts at its own hardness and passes."""
         choice, (window, dilation, _, _, view) = Settings.of(cue).choice, controls
@@ -174,9 +179,9 @@ class Events:
         except Exception as error:
             if own.was_put_away and own.desk.is_empty:
                 return update | answers.nothing(page, PUT_AWAY)
-            update |= {page.results.message: answers.complaint(error, self._folder), page.inputs.kind: own.desk.kind}
+            update |= {page.results.message: answers.complaint(error, self._folder), **_said(page, own)}
             return update if dropped is None else update | {dropped: None}
-        update[page.inputs.kind] = own.desk.kind
+        update |= _said(page, own)
         try:
             device = self._cues.device.type
             return update | answers.shown(page, own, _settings(controls), controls[-1], device)
@@ -189,6 +194,11 @@ class Events:
             session = Session(self._cues, self._limits, Path(tempfile.mkdtemp(dir=self._folder)))
         self._visitors.use(session)
         return session
+
+
+def _said(page: Page, session: Session) -> Update:
+    """What was said of the prediction, and holds."""
+    return {page.inputs.kind: session.desk.kind, page.inputs.grid: str(session.desk.grid)}
 
 
 def _settings(controls: Sequence[Any]) -> Settings:

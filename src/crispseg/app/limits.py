@@ -14,6 +14,7 @@ from crispseg.data.image import opened
 from crispseg.data.labels import LABEL_SUFFIXES
 from crispseg.data.prediction import PREDICTION_SUFFIXES
 from crispseg.errors import InputError
+from crispseg.grid import CENTRES, Grid
 from crispseg.window import Window
 
 _FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF", "WEBP", "GIF")
@@ -72,7 +73,7 @@ class Limits:
         self._check_picture(path, "image")
         return read_image(path)
 
-    def read_prediction(self, path: Path, kind: ScoreKind) -> Prediction:
+    def read_prediction(self, path: Path, kind: ScoreKind, grid: Grid = CENTRES) -> Prediction:
         """`crispseg.data.read_prediction`, within the limits.
 
         Raises:
@@ -89,7 +90,7 @@ class Limits:
             self._check_size(path, "prediction")
             if suffix != ".safetensors":  # which is as large as it says
                 self._check_numbers(path, held_numbers(path, "prediction"))
-        return read_prediction(path, kind)
+        return read_prediction(path, kind, grid)
 
     def read_boundary(self, path: Path) -> Tensor:
         """`crispseg.data.read_boundary`, within the limits.

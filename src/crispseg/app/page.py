@@ -10,6 +10,7 @@ from crispseg.app.samples import SAMPLES
 from crispseg.app.settings import CHOICES, Settings
 from crispseg.data.files import IMAGE_SUFFIXES
 from crispseg.data.prediction import PREDICTION_SUFFIXES
+from crispseg.grid import WORDS
 from crispseg.scores import SCORES
 
 STYLE = files("crispseg.app").joinpath("page.css").read_text(encoding="utf-8")
@@ -43,6 +44,7 @@ class Inputs:
     image: gr.File
     prediction: gr.File
     kind: gr.Radio
+    grid: gr.Dropdown
     samples: dict[str, gr.Button]
     boundary: gr.File
 
@@ -120,6 +122,13 @@ def _lay_out_side() -> tuple[Inputs, tuple[gr.Dropdown, gr.Slider, gr.Slider, gr
         label="Prediction: label map or scores", file_types=list(PREDICTION_SUFFIXES), height=64, elem_id="prediction"
     )
     kind = gr.Radio(list(SCORES), value="logits", label="Scores are", elem_id="kind")
+    grid = gr.Dropdown(
+        [*WORDS, "stride=8", "box=0,0,640,640"],
+        value="centres",
+        allow_custom_value=True,
+        label="Scores lie on the image by",
+        elem_id="grid",
+    )
     start = Settings.of(next(iter(CHOICES)))
     titles = [(choice.title, name) for name, choice in CHOICES.items()]
     cue = gr.Dropdown(titles, value=start.cue, label="Cue: what pixels are compared by", elem_id="cue")
@@ -130,7 +139,7 @@ def _lay_out_side() -> tuple[Inputs, tuple[gr.Dropdown, gr.Slider, gr.Slider, gr
         0.5, start.choice.hardest, start.hardness, step=0.5, label="Hardness λ, high mixes few", elem_id="hardness"
     )
     passes = gr.Slider(1, 50, start.iterations, step=1, label="Passes", elem_id="passes")
-    return Inputs(image, prediction, kind, samples, boundary), (cue, window, dilation, hardness, passes)
+    return Inputs(image, prediction, kind, grid, samples, boundary), (cue, window, dilation, hardness, passes)
 
 
 _PANEL: dict[str, Any] = {"height": 344, "buttons": ["fullscreen"], "format": "png"}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from crispseg.app.desk import Inputs
 from crispseg.app.settings import Settings
+from crispseg.grid import CENTRES
 
 OUTPUT = "crisp"
 """Folder that the command line writes to."""
@@ -58,7 +59,7 @@ class Recipe:
         filtered = ["--hardness", str(settings.hardness), "--iterations", str(settings.iterations)]
         lines = [
             ["crispseg", "sharpen", image, "--prediction", prediction],
-            scores,
+            [*scores, *(["--grid", self._grid] if self._grid else [])],
             ["--cue", choice.cue, *weights, *boundaries],
             [*window, *filtered],
             ["--device", self.device, "--output", OUTPUT],
@@ -68,13 +69,14 @@ class Recipe:
     def python_lines(self) -> str:
         """Lines that write the result beside the inputs, under the names that the page gives it."""
         image, prediction, *boundary = self.files()
-        kind = f', "{self.inputs.kind}"' if self.inputs.prediction.from_scores else ""
+        said = f', "{self.inputs.kind}"' if self.inputs.prediction.from_scores else ""
+        said += f', grid="{self._grid}"' if self._grid else ""
         last = ", boundary" if boundary else ""
         lines = [
             *self._imports(),
             "",
             f"image = read_image(Path({image!r}))",
-            f"prediction = read_prediction(Path({prediction!r}){kind})",
+            f"prediction = read_prediction(Path({prediction!r}){said})",
             *(f"boundary = fitted_boundary(Path({name!r}), image)" for name in boundary),
             *self._sharpener(),
             f"result = sharpen_one(sharpener, image, prediction{last})",
@@ -105,6 +107,12 @@ class Recipe:
         numbers = f"hardness={settings.hardness}, iterations={settings.iterations}"
         moved = "" if self.device == "cpu" else f'.to("{self.device}")'
         return [f"sharpener = {made}", f"    {first}, window={window}, {numbers}", f"){moved}"]
+
+    @property
+    def _grid(self) -> str | None:
+        """How scores lie on the image, where that has to be said."""
+        grid = self.inputs.prediction.grid
+        return None if grid in (None, CENTRES) else str(grid)
 
     @property
     def _boundary_file(self) -> Path | None:

@@ -18,7 +18,7 @@ from crispseg.data.intensity import to_floats
 from crispseg.errors import InputError, naming
 from crispseg.inference.batch import resize
 from crispseg.inference.masks import contributions, principal_components
-from crispseg.inference.one_image import Sharpened
+from crispseg.inference.one_image import Sharpened, labels_before
 from crispseg.inference.sharpener import Sharpener
 
 
@@ -110,7 +110,7 @@ class Session:
             return kept[3]
         sharpener = settings.sharpener(self._cues.get(settings.cue)).to(self._cues.device)
         with torch.no_grad(), naming(inputs.prediction_file):
-            sharpener = sharpener.expecting(inputs.prediction.kind)
+            sharpener = sharpener.expecting(inputs.prediction.kind, inputs.prediction.grid)
             shares = sharpener.upsample(self._scores_of(inputs, sharpener, features.values), features.values)
             crisp = sharpener.filtered(shares, features.values).scores()[0].cpu()
         seconds = time.perf_counter() - start
@@ -187,6 +187,5 @@ class Session:
         """(H, W) labels of the upsampled prediction."""
         kept = self._before
         if kept is None or kept[0] is not inputs.image or kept[1] is not inputs.prediction:
-            scores = resize(inputs.prediction.scores[None], inputs.size)[0]
-            kept = self._before = inputs.image, inputs.prediction, inputs.prediction.labels(scores)
+            kept = self._before = inputs.image, inputs.prediction, labels_before(inputs.image, inputs.prediction, None)
         return kept[2]

@@ -24,6 +24,7 @@ from crispseg.data import LabelledPredictions
 from crispseg.data.matching import Suffixes
 from crispseg.data.numbering import ONE_BASED, ZERO_BASED
 from crispseg.errors import InputError
+from crispseg.grid import Grid
 from crispseg.scores import SCORES
 
 
@@ -68,7 +69,7 @@ def choose_device(name: str | None) -> torch.device:
 
 
 def add_scores_option(parser: CommandParser) -> None:
-    """What floating-point scores in files are."""
+    """What floating-point scores in files are, and how predictions lie on their images."""
     parser.add_argument(
         "--scores",
         choices=SCORES,
@@ -77,6 +78,23 @@ def add_scores_option(parser: CommandParser) -> None:
         "(multilabel) of labels that do not, such as the masks of objects; label maps need no word (default: "
         "%(default)s)",
     )
+    parser.add_argument(
+        "--grid",
+        type=_grid,
+        metavar="GRID",
+        help="how predictions lie on their images: centres, of cells that cover the image and are as wide as high but "
+        "for rounding; corners, the outer ones on the outer pixels (align_corners); stride=PIXELS[,FIRST], on every "
+        "so-manieth pixel; stretched, of cells of any aspect, as where the network squashed the image; letterbox, of "
+        "the image scaled and padded on two sides; padded, to the right and below; box=LEFT,TOP,RIGHT,BOTTOM, in "
+        "pixels of the image (default: centres, or what a folder of save_pretrained says)",
+    )
+
+
+def _grid(text: str) -> Grid:
+    try:
+        return Grid.of(text)
+    except InputError as error:  # argparse would leave out what it says
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_range_option(parser: CommandParser) -> None:
@@ -168,6 +186,7 @@ def read_data(options: argparse.Namespace) -> LabelledPredictions:
         numbering=options.numbering,
         prediction_numbering=options.prediction_numbering,
         void_band=options.void_band,
+        grid=options.grid,
         boundaries=options.boundaries,
         suffixes=read_suffixes(options),
     )

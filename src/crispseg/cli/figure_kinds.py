@@ -82,7 +82,7 @@ def add_boundary_options(parser: CommandParser) -> None:
 def boundary(options: Namespace) -> Figure:
     """The figure that the options describe."""
     stages = build_stages(options)
-    image, prediction = read_image(options.image), read_prediction(options.prediction, options.scores)
+    image, prediction = read_image(options.image), read_prediction(options.prediction, options.scores, options.grid)
     boundary = fitted_boundary(options.boundaries, image)
     with naming(options.prediction):
         result = sharpen_one(stages.sharpener, image, prediction, boundary, crf=stages.crf)

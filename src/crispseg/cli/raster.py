@@ -91,6 +91,7 @@ def main(arguments: Sequence[str]) -> None:
             options.output,
             memory=options.memory,
             scores=options.scores,
+            grid=options.grid,
             scale=options.scale,
             bands=_bands(options.bands),
             value_range=parse_range(options.range),

@@ -133,6 +133,7 @@ def main(arguments: Sequence[str]) -> int:
             crf=stages.crf,
             memory=options.memory,
             scores=options.scores,
+            grid=options.grid,
             value_range=parse_range(options.range),
             suffixes=read_suffixes(options),
             resume=options.resume,

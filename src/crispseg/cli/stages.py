@@ -11,6 +11,7 @@ import torch
 from crispseg.cli.arguments import CommandParser, add_device_option, choose_device
 from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.errors import InputError
+from crispseg.grid import CENTRES
 from crispseg.inference.crf import PRESETS, DenseCRF
 from crispseg.inference.sharpener import Sharpener
 from crispseg.models.embedding_net import load_embedding_net
@@ -180,6 +181,7 @@ def build_sharpener(options: Namespace, chosen: Pretrained) -> Sharpener:
         iterations=chosen.iterations if options.iterations is None else options.iterations,
         upsampling=chosen.upsampling if options.upsampling is None else options.upsampling,
         guard=chosen.guard if options.guard is None else options.guard,
+        grid=chosen.grid if options.grid is None else options.grid,
     ).eval()
 
 
@@ -189,11 +191,20 @@ def build_cue(options: Namespace) -> Cue | None:
     Raises:
         InputError: If an option does not go with the cue, or its weights cannot be read.
     """
+    chosen = choose_complete(options)
+    return None if chosen is None else chosen.cue
+
+
+def choose_complete(options: Namespace) -> Pretrained | None:
+    """`choose_sharpener`, with the boundary maps that its cue needs.
+
+    Raises:
+        InputError: If there are none, or as there.
+    """
     chosen = choose_sharpener(options)
-    if chosen is None:
-        return None
-    _require_boundaries(options, chosen.cue)
-    return chosen.cue
+    if chosen is not None:
+        _require_boundaries(options, chosen.cue)
+    return chosen
 
 
 _OF_THE_FILTER = ("window", "dilation", "hardness", "iterations", "upsampling", "guard", "device")
@@ -278,6 +289,7 @@ def describe_stages(options: Namespace, stages: Stages) -> dict[str, Any]:
     """What was chosen, for a report."""
     sharpener = stages.sharpener
     settings: dict[str, Any] = {"cue": options.cue if sharpener is None else kind_of(sharpener.cue)}
+    settings["grid"] = str(options.grid or CENTRES) if sharpener is None else str(sharpener.grid)
     if sharpener is not None:
         settings |= {
             "window": sharpener.window.size,

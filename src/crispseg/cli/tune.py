@@ -15,12 +15,12 @@ from crispseg.cli.arguments import (
     progress_bar,
     read_data,
 )
-from crispseg.cli.stages import add_cue_options, build_cue, require_crf
+from crispseg.cli.stages import add_cue_options, choose_complete, require_crf
 from crispseg.cues import CUES, Cue
 from crispseg.errors import InputError
 from crispseg.evaluation import remarks_on
 from crispseg.inference import DenseCRF, Sharpener
-from crispseg.pretrained import DEFAULT_WINDOW
+from crispseg.pretrained import DEFAULT_WINDOW, Pretrained
 from crispseg.resident import keep_freed
 from crispseg.tuning import CRFGrid, Tuning, tune, tune_crf
 from crispseg.tuning.tune import MEASURED, S, Setting
@@ -70,9 +70,9 @@ def main(arguments: Sequence[str]) -> None:
     """Run the command."""
     options = build_parser().parse_args(arguments)
     keep_freed()
-    cue = build_cue(options)
+    chosen = choose_complete(options)
     with progress_bar() as progress:
-        tables, verdict, remarks = _tune_crf(options, cue, progress) if options.crf else _tune(options, cue, progress)
+        tables, verdict, remarks = (_tune_crf if options.crf else _tune)(options, chosen, progress)
     for table in tables:
         Console().print(table)
     print(verdict)
@@ -110,16 +110,16 @@ def _add_crf_options(parser: CommandParser) -> None:
     group.add_argument("--rounds", type=int, help="finer rounds around the best, with half the step each (default: 2)")
 
 
-def _tune(options: Namespace, cue: Cue | None, progress: Progress) -> _Report:
-    if cue is None:
+def _tune(options: Namespace, chosen: Pretrained | None, progress: Progress) -> _Report:
+    if chosen is None:
         raise InputError("--cue none has nothing to tune; add --crf")
     _refuse_crf_options(options)
     dilations = options.dilations or [1]
     result = tune(
         read_data(options),
-        Sharpener(cue).eval().to(choose_device(options.device)),
+        Sharpener(chosen.cue, grid=chosen.grid).eval().to(choose_device(options.device)),
         windows=[Window(size, dilation) for size in options.windows or [7, 9, 11] for dilation in dilations],
-        hardness=options.hardness or _hardness_grid(type(cue)),
+        hardness=options.hardness or _hardness_grid(type(chosen.cue)),
         iterations=options.iterations or [1, 3, 7, 15, 25],
         objective=options.objective,
         every=options.every,
@@ -156,12 +156,12 @@ def _refuse_crf_options(options: Namespace) -> None:
             raise InputError(f"--{name.replace('_', '-')} is for the CRF; add --crf")
 
 
-def _tune_crf(options: Namespace, cue: Cue | None, progress: Progress) -> _Report:
+def _tune_crf(options: Namespace, chosen: Pretrained | None, progress: Progress) -> _Report:
     require_crf()
     grid = {name: getattr(options, name) for name in vars(CRFGrid())}
     result = tune_crf(
         read_data(options),
-        _fixed_sharpener(options, cue),
+        _fixed_sharpener(options, chosen),
         grid=CRFGrid(**{name: values for name, values in grid.items() if values is not None}),
         rounds=2 if options.rounds is None else options.rounds,
         objective=options.objective,
@@ -171,19 +171,20 @@ def _tune_crf(options: Namespace, cue: Cue | None, progress: Progress) -> _Repor
     return [_ranking(result)], _verdict(result, lambda best: f"--crf {best}"), remarks_on(result.before)
 
 
-def _fixed_sharpener(options: Namespace, cue: Cue | None) -> Sharpener | None:
+def _fixed_sharpener(options: Namespace, chosen: Pretrained | None) -> Sharpener | None:
     """The sharpener before the CRF: what is one value in the grid, or the default."""
     fixed = {}
     for name in ("windows", "dilations", "hardness", "iterations"):
         values = getattr(options, name)
-        if values is not None and (cue is None or len(values) != 1):
-            what = "does not go with --cue none" if cue is None else "takes one value with --crf: the CRF is tuned"
+        if values is not None and (chosen is None or len(values) != 1):
+            what = "does not go with --cue none" if chosen is None else "takes one value with --crf: the CRF is tuned"
             raise InputError(f"--{name} {what}")
         fixed[name] = None if values is None else values[0]
-    if cue is None:
+    if chosen is None:
         return None
     window = Window(fixed["windows"] or DEFAULT_WINDOW.size, fixed["dilations"] or DEFAULT_WINDOW.dilation)
-    sharpener = Sharpener(cue, window=window, hardness=fixed["hardness"], iterations=fixed["iterations"])
+    hardness, iterations = fixed["hardness"], fixed["iterations"]
+    sharpener = Sharpener(chosen.cue, window=window, hardness=hardness, iterations=iterations, grid=chosen.grid)
     return sharpener.eval().to(choose_device(options.device))
 
 

@@ -40,7 +40,7 @@ class Filtering(Method):
 
     def sweep(self, example: Example, settings: Sequence[Setting]) -> Iterator[tuple[Setting, Tensor]]:
         """Features are computed once, weights once for each hardness, and passes go on from each other."""
-        sharpener = self.sharpener.expecting(example.prediction.kind)
+        sharpener = self.sharpener.expecting(example.prediction.kind, example.prediction.grid)
         features, scores = sharpener.prepare(
             example.image[None].to(self.device),
             example.prediction.scores[None].to(self.device),

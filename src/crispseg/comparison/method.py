@@ -10,7 +10,9 @@ from torch import Tensor
 
 from crispseg.data import Prediction
 from crispseg.data.intensity import to_floats
-from crispseg.inference.batch import resize
+from crispseg.grid import CENTRES
+from crispseg.inference.batch import check_fit, resize_scores
+from crispseg.inference.one_image import grid_of
 from crispseg.inference.shares import to_probabilities
 
 Setting = Mapping[str, float]
@@ -39,8 +41,9 @@ class Example:
     def probabilities_on(self, device: torch.device) -> Tensor:
         """The same, upsampled on a device."""
         size = (self.image.shape[-2], self.image.shape[-1])
-        scores = resize(self.prediction.scores[None].to(device), size)
-        return to_probabilities(scores, self.prediction.kind)
+        scores, grid = self.prediction.scores[None].to(device), grid_of(self.prediction, None)
+        check_fit(self.image[None].to(device), scores, grid, self.prediction.kind)
+        return to_probabilities(resize_scores(scores, size, grid, self.prediction.kind), self.prediction.kind)
 
     def rgb_on(self, device: torch.device) -> Tensor:
         """(1, 3, H, W) image in [0, 1] on a device."""
@@ -52,7 +55,8 @@ class Example:
 
     def predicting(self, probabilities: Tensor) -> "Example":
         """The same after another method gave (1, C, H, W) probabilities."""
-        return replace(self, prediction=replace(self.prediction.as_probabilities, given=probabilities[0]))
+        there = replace(self.prediction.as_probabilities, given=probabilities[0], grid=CENTRES)
+        return replace(self, prediction=there)
 
 
 class Method(ABC):

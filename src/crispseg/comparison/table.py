@@ -23,6 +23,7 @@ from crispseg.data import LabelledPredictions
 from crispseg.data.numbering import Numbering
 from crispseg.errors import InputError
 from crispseg.evaluation import METRICS
+from crispseg.grid import CENTRES
 from crispseg.pretrained import weights_path
 from crispseg.tuning.tune import MEASURED
 from crispseg.writing import make_folder, remove_left_over
@@ -155,6 +156,7 @@ def _describe(data: LabelledPredictions, choices: Choices, tune_every: int, void
         "prediction_numbering": _described(data.prediction_numbering),
         "void_band": void_band,
         "scores": data.scores,
+        "grid": str(data.grid or CENTRES),
         "tune_every": tune_every,
         "weights": choices.weights,
         "sha256 of weights": [_sha256([weights_path(name)]) for name in (choices.weights, NARROW)],

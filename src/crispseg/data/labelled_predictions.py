@@ -14,6 +14,7 @@ from crispseg.data.numbering import ZERO_BASED, Numbering, read_numbering
 from crispseg.data.prediction import PREDICTION_SUFFIXES, Prediction, ScoreKind, read_prediction
 from crispseg.data.sample import IGNORE_INDEX, Sample
 from crispseg.errors import InputError
+from crispseg.grid import Grid
 
 _MOST_CLASSES = 1024
 """Every image has counts of each class taken for each other."""
@@ -31,6 +32,7 @@ class LabelledPredictions:
         void: True label or labels of pixels without a class; None where there is none.
         classes: Number of classes; None takes the number of score channels.
         scores: What floating-point scores in the files are.
+        grid: How predictions lie on their images, as `read_prediction` takes it.
         numbering: What true labels stand for: "0-based", "1-based" or a table, as `LabelledFolder` takes it.
         prediction_numbering: The same of predictions that are label maps; to be said where `numbering` is.
         void_band: How wide, in pixels, a band of void between two labels may be to stand for a boundary: 5 for PASCAL
@@ -52,6 +54,7 @@ class LabelledPredictions:
         void: int | list[int] | None = None,
         classes: int | None = None,
         scores: ScoreKind,
+        grid: Grid | str | None = None,
         numbering: str | Path | None = None,
         prediction_numbering: str | Path | None = None,
         void_band: int | None = None,
@@ -65,6 +68,7 @@ class LabelledPredictions:
         if boundaries is not None:
             self.boundaries = pair_files(found, boundaries, BOUNDARY_SUFFIXES, "boundary map", suffixes.boundary)
         self.scores = scores
+        self.grid = None if grid is None else Grid.of(grid)
         if void_band is not None:
             check_natural("void_band", void_band)
         self.void_band = void_band
@@ -85,7 +89,7 @@ class LabelledPredictions:
 
     def read(self, index: int) -> tuple[Sample, Prediction]:
         """Read image, true labels and prediction, and check that their labels are classes."""
-        sample, prediction = self.folder.read(index), read_prediction(self.files[index], self.scores)
+        sample, prediction = self.folder.read(index), read_prediction(self.files[index], self.scores, self.grid)
         if not prediction.from_scores:
             prediction = self._numbered(prediction, self.files[index])
         if max(prediction.classes) >= self.classes:
@@ -114,9 +118,8 @@ class LabelledPredictions:
                 raise InputError(
                     f"prediction {path}: label {label} is no class by {numbering.name}; expected a class in every pixel"
                 )
-        wanted, channel = torch.unique(torch.tensor(classes), return_inverse=True)
-        scores = torch.zeros(len(wanted), *prediction.scores.shape[1:]).index_add_(0, channel, prediction.scores)
-        return replace(prediction, scores=scores, classes=tuple(wanted.tolist()), palette=None)
+        index = torch.searchsorted(torch.tensor(prediction.classes), prediction.given)
+        return replace(Prediction.of_labels(torch.tensor(classes)[index]), grid=prediction.grid)
 
     def _count_classes(self) -> int:
         prediction = read_prediction(self.files[0], self.scores)

@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from crispseg.data.box import Box
+from crispseg.grid import Line
 from crispseg.ops.interpolation import blend, sources
 
 
@@ -81,13 +82,13 @@ class PartOfPixels(TensorPixels):
         return super().read(box.within(self.box))
 
 
-def read_resized(pixels: Pixels, size: tuple[int, int], box: Box) -> Tensor:
-    """A part of what `pixels` would be if all of it were resized, bilinear between pixel centres.
+def read_resized(pixels: Pixels, lines: tuple[Line, Line], box: Box) -> Tensor:
+    """A part of what `pixels` would be if all of it were resized, bilinear.
 
     Args:
         pixels: Floating point, or of their own size.
-        size: Height and width of all of it, resized.
-        box: The part, in pixels of that size.
+        lines: How rows and columns of the resized map fall on them.
+        box: The part, in pixels of the resized map.
 
     Returns:
         (channels, *box.size).
@@ -96,13 +97,13 @@ def read_resized(pixels: Pixels, size: tuple[int, int], box: Box) -> Tensor:
         >>> import torch
         >>> whole = torch.rand(1, 3, 5, 7)
         >>> resized = torch.nn.functional.interpolate(whole, size=(20, 30), mode="bilinear")
-        >>> part = read_resized(TensorPixels(whole[0]), (20, 30), Box(3, 11, 9, 30))
+        >>> lines = Line.tiling(5, 20), Line.tiling(7, 30)
+        >>> part = read_resized(TensorPixels(whole[0]), lines, Box(3, 11, 9, 30))
         >>> torch.testing.assert_close(part, resized[0, :, 3:9, 11:30])
     """
-    if pixels.size == size:
+    if all(line.is_identity for line in lines):
         return pixels.read(box)
-    rows = sources(box.top, box.bottom, pixels.size[0], size[0])
-    columns = sources(box.left, box.right, pixels.size[1], size[1])
+    rows, columns = sources(box.top, box.bottom, lines[0]), sources(box.left, box.right, lines[1])
     (top, bottom), (left, right) = rows.bounds, columns.bounds
     part = pixels.read(Box(top, left, bottom, right))
     return blend(blend(part, -2, rows.counted_from(top)), -1, columns.counted_from(left))

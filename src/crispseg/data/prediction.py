@@ -1,6 +1,6 @@
 """What a segmentation network said of an image: a label map or scores, from a file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from crispseg.data.files import check_readable
 from crispseg.data.kinds import check_kind
 from crispseg.data.labels import LABEL_SUFFIXES, default_palette, read_labels
 from crispseg.errors import InputError, naming
+from crispseg.grid import CENTRES, Grid
 from crispseg.reading import parsed, read_safetensors
 from crispseg.scores import MULTILABEL, PROBABILITIES, SCORES, Scores
 from crispseg.writing import write_tensors, written_whole
@@ -44,6 +45,8 @@ class Prediction:
     """Label of each channel; before them that of the background, where channels stand for themselves."""
     palette: tuple[int, ...] | None = None
     """Colours of the label map it came from."""
+    grid: Grid | None = None
+    """How the scores lie on the image; None where that was not said."""
 
     @classmethod
     def of_labels(cls, labels: Tensor, palette: tuple[int, ...] | None = None) -> Self:
@@ -108,7 +111,7 @@ class Prediction:
         return replace(self, kind="multilabel_probabilities" if self.kind in MULTILABEL else "probabilities")
 
 
-def read_prediction(path: Path, kind: ScoreKind = "logits") -> Prediction:
+def read_prediction(path: Path, kind: ScoreKind = "logits", grid: Grid | str | None = None) -> Prediction:
     """Read a prediction.
 
     Args:
@@ -120,27 +123,36 @@ def read_prediction(path: Path, kind: ScoreKind = "logits") -> Prediction:
             - `.safetensors`: one floating-point tensor by any name.
         kind: What floating-point scores are. Label maps are probabilities 0 and 1, quantised ones logits, and what
             `write_scores` wrote says what it is.
+        grid: How scores or labels lie on the image, a `crispseg.Grid` or its text such as "corners"; what
+            `write_scores` wrote is of its size. None where that is not said.
 
     Raises:
         InputError: If the file is missing, damaged or of another kind, or scores are not finite, not of that shape,
             or said to be probabilities and not between 0 and 1.
     """
+    said = None if grid is None else Grid.of(grid)
     check_readable(path, "prediction")
+    prediction = _reader(path)(path, kind)
+    return prediction if prediction.grid is not None else replace(prediction, grid=said)
+
+
+def _reader(path: Path) -> Callable[[Path, ScoreKind], Prediction]:
     suffix = path.suffix.lower()
     if suffix in LABEL_SUFFIXES:
-        return _from_labels(path)
+        return _from_labels
     if suffix == ".safetensors":
-        return _from_safetensors(path, kind)
+        return _from_safetensors
     if suffix in SCORE_SUFFIXES:
-        return _from_numpy(path, kind)
+        return _from_numpy
     raise InputError(f"prediction {path}: unknown ending; expected one of {', '.join(PREDICTION_SUFFIXES)}")
 
 
 def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
-    """Write (C, H, W) scores of a prediction, whole or not at all.
+    """Write (C, H, W) scores of a prediction, of the size of their image, whole or not at all.
 
     Args:
-        path: Ends in `.safetensors`, which keeps kind and classes, or in `.npy` or `.npz`, which hold numbers alone.
+        path: Ends in `.safetensors`, which keeps kind, classes and that they lie on its pixels, or in `.npy` or
+            `.npz`, which hold numbers alone.
         scores: Of the kind and classes of the prediction.
         prediction: Says what they are.
 
@@ -151,7 +163,8 @@ def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
     if suffix not in SCORE_SUFFIXES:
         raise InputError(f"scores {path}: unknown ending; expected one of {', '.join(SCORE_SUFFIXES)}")
     if suffix == ".safetensors":
-        metadata = {"kind": prediction.kind, "classes": " ".join(map(str, prediction.classes))}
+        classes = " ".join(map(str, prediction.classes))
+        metadata = {"kind": prediction.kind, "classes": classes, "grid": str(CENTRES)}
         write_tensors(path, {"scores": scores}, metadata)
         return
     with written_whole(path) as temporary:
@@ -161,7 +174,7 @@ def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
             np.save(temporary, scores.numpy())
 
 
-def _from_labels(path: Path) -> Prediction:
+def _from_labels(path: Path, _: ScoreKind) -> Prediction:
     label_map = read_labels(path)
     return Prediction.of_labels(label_map.labels, label_map.palette)
 
@@ -178,7 +191,8 @@ def _from_safetensors(path: Path, kind: ScoreKind) -> Prediction:
     if metadata.get("kind") in SCORES:
         kind = cast(ScoreKind, metadata["kind"])
     scores = _check_scores(tensor, kind, path)
-    return Prediction(scores, kind, _classes_said(metadata, classes_of(len(scores), kind), path))
+    classes = _classes_said(metadata, classes_of(len(scores), kind), path)
+    return Prediction(scores, kind, classes, grid=CENTRES if metadata.get("grid") == str(CENTRES) else None)
 
 
 def _classes_said(metadata: Mapping[str, str], counted: tuple[int, ...], path: Path) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """Whether an ONNX file does what the sharpener does."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from crispseg.errors import InputError
 from crispseg.export.program import Program
+from crispseg.inference.sharpener import Sharpener
 from crispseg.scores import PROBABILITIES
 
 _SIZES = (
@@ -29,7 +31,7 @@ def largest_difference(file: Path, program: Program) -> float:
     session = _session(file)
     found = 0.0
     for size in _SIZES:
-        given, scores = program.example(*size)
+        given, scores = program.example(*_fitting(program.sharpener, *size))
         with torch.inference_mode():
             expected = program(given, scores).double().numpy()
         inputs = {program.name: given.numpy(), "scores": scores.numpy()}
@@ -38,6 +40,23 @@ def largest_difference(file: Path, program: Program) -> float:
             expected, result = (1 / (1 + np.exp(-value)) for value in (expected, result))
         found = max(found, float(np.abs(result - expected).max()))
     return found
+
+
+def _fitting(
+    sharpener: Sharpener, image: tuple[int, int, int], classes: int, grid: tuple[int, int]
+) -> tuple[tuple[int, int, int], int, tuple[int, int]]:
+    """The same sizes, or such as fit together for the way in which scores lie on their image."""
+    place, (batch, height, width) = sharpener.grid, image
+    if place.kind == "stride":
+        return image, classes, place.count((height, width))
+    if place.is_free:
+        left, top = (math.ceil(max(number, 0)) for number in place.numbers[:2])
+        width, height = width + left, height + top
+        alone = sharpener.scores != "multilabel" and not place.covers((height, width), grid)
+        classes = 1 if alone else classes
+    elif place.kind in ("centres", "corners") and not place.explains((height, width), grid):
+        grid = height // 8 + 1, width // 8 + 1
+    return (batch, height, width), classes, grid
 
 
 def _session(file: Path) -> onnxruntime.InferenceSession:

@@ -40,6 +40,7 @@ def describe(exported: "ONNXProgram", program: Program, precision: Precision) ->
             "hardness": str(shortest(sharpener.hardness)),
             "iterations": str(sharpener.filter.iterations),
             "upsampling": sharpener.upsampling,
+            "grid": str(sharpener.grid),
             "guard": "none" if sharpener.guard is None else str(sharpener.guard),
             "precision": precision,
         }

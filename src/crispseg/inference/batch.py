@@ -3,27 +3,51 @@
 import math
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
 from crispseg.checks import check_map, has_values, value_range
+from crispseg.data.box import Box
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError
-from crispseg.scores import PROBABILITIES, Scores
+from crispseg.grid import CENTRES, Grid, Line
+from crispseg.inference.shares import Shares
+from crispseg.ops.interpolation import inside, resample
+from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
-_ASPECT_TOLERANCE = 1.05
 
-
-def resize(value: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, C, h, w) to (N, C, *size), bilinear between pixel centres."""
+def resize(value: Tensor, size: tuple[int, int], grid: Grid = CENTRES) -> Tensor:
+    """(N, C, h, w) that lie on an image as a grid says to (N, C, *size), its height and width, bilinear."""
     # An exported program would take scores of the size of the image only, or of any other size only.
-    if not torch.compiler.is_exporting() and tuple(value.shape[-2:]) == tuple(size):
-        return value
-    return F.interpolate(value, size=size, mode="bilinear", align_corners=False)
+    if not torch.compiler.is_exporting():
+        lines = grid.lines(size, (value.shape[-2], value.shape[-1]))
+        if all(line.is_identity for line in lines):
+            return value
+    return resample(value, size, grid)
 
 
-def check_fit(image: Tensor, scores: Tensor) -> None:
-    """Images and scores of one number, device and aspect.
+def resize_scores(scores: Tensor, size: tuple[int, int], grid: Grid, kind: Scores) -> Tensor:
+    """(N, C, h, w) scores to (N, C, *size) of the same kind; where there are none no label is likely."""
+    resized = resize(scores, size, grid)
+    blank = uncovered(grid.lines(size, (scores.shape[-2], scores.shape[-1])), grid, scores.device)
+    if blank is None:
+        return resized
+    unlikely = Shares.of(torch.zeros_like(scores[:1, :, :1, :1]), kind).without(torch.tensor(data=True)).scores()
+    return torch.where(blank, unlikely, resized)
+
+
+def uncovered(
+    lines: tuple[Line, Line], grid: Grid, device: torch.device | None, box: Box | None = None
+) -> Tensor | None:
+    """(H, W) bool of an image, or of a part of it: where a grid leaves pixels without scores; None where it cannot."""
+    if not grid.is_free:
+        return None
+    top, left, bottom, right = box or (0, 0, lines[0].resized, lines[1].resized)
+    rows, columns = inside(top, bottom, lines[0], device), inside(left, right, lines[1], device)
+    return ~(rows[:, None] & columns)
+
+
+def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
+    """Images and scores of one number and device, that lie on them as a grid says.
 
     Raises:
         InputError: If they do not fit together.
@@ -41,23 +65,22 @@ def check_fit(image: Tensor, scores: Tensor) -> None:
     if 0 in image.shape[-2:] or 0 in scores.shape[1:]:
         raise InputError(f"image {tuple(image.shape)} or scores {tuple(scores.shape)} have no pixels or no channels")
     if not torch.compiler.is_exporting():  # of sizes that are not known yet
-        check_aspect("scores", (scores.shape[-2], scores.shape[-1]), (image.shape[-2], image.shape[-1]))
+        size = image.shape[-2], image.shape[-1]
+        check_place(size, (scores.shape[-2], scores.shape[-1]), scores.shape[1], grid, kind)
 
 
-def check_aspect(what: str, size: tuple[int, int], image_size: tuple[int, int]) -> None:
-    """A size in pixels that is of the whole image, whatever its resolution.
+def check_place(size: tuple[int, int], scores: tuple[int, int], channels: int, grid: Grid, kind: Scores) -> None:
+    """Scores (rows, columns) that lie on an image (height, width) as a grid says.
 
     Raises:
-        InputError: If the aspect is another.
+        InputError: If they cannot, or pixels are left of which nothing is said and one of several classes must be.
     """
-    (rows, columns), (height, width) = size, image_size
-    # A network rounds its grid to whole pixels, and may have resized to a multiple of its stride.
-    lowest = min((rows + 1) / height, (columns + 1) / width) * _ASPECT_TOLERANCE
-    highest = max((rows - 1) / height, (columns - 1) / width)
-    if highest > lowest:
+    grid.check("scores", size, scores)
+    if kind not in MULTILABEL and channels > 1 and not grid.covers(size, scores):
         raise InputError(
-            f"image is {height}x{width} but its {what} are {rows}x{columns}, of another aspect; expected {what} of "
-            "the whole image, upright as EXIF says: cut off padding, or give the image that the network saw"
+            f"grid={grid} leaves a part of the image, which is {size[0]}x{size[1]}, without scores; expected scores of "
+            "every pixel, where one of several classes must be the right one: crop the image to the box, or say "
+            "multilabel of labels that do not exclude each other"
         )
 
 

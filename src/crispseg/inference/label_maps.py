@@ -10,10 +10,10 @@ from torch import Tensor
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.data.box import Box
 from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, read_resized
-from crispseg.inference.batch import resize
+from crispseg.grid import CENTRES, Grid, Line
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import local_filter
-from crispseg.ops.interpolation import Axis, Sources, blend, sources
+from crispseg.ops.interpolation import Axis, Sources, at_scores, blend, sources
 from crispseg.ops.joint_upsample import joint_upsample_part
 
 TOGETHER = 16
@@ -78,7 +78,10 @@ def sharpen_label_map(sharpener: Sharpener, image: Tensor, labels: Tensor, featu
     device = sharpener.device
     size = (image.shape[-2], image.shape[-1])
     given, _ = sharpener.expecting("probabilities").prepare(
-        image[None].to(device), (labels[None, None] * 0).float().to(device), features
+        # Two of the channels that it would have: one of several labels must be the right one everywhere.
+        image[None].to(device),
+        (labels[None, None] * 0 + 0.5).float().expand(-1, 2, -1, -1).to(device),
+        features,
     )
     whole = Box(0, 0, *size)
     return sharpened_labels(sharpener, TensorPixels(labels[None]), PartOfPixels(given[0], whole, size), whole).cpu()
@@ -197,15 +200,16 @@ class _Spread:
         self.features = features
         self.box = box
         self.coarse, self.size = labels.size, features.size
-        self.rows = _sources(box.top, box.bottom, self.coarse[0], self.size[0])
-        self.columns = _sources(box.left, box.right, self.coarse[1], self.size[1])
+        self.lines = sharpener.grid.lines(self.size, self.coarse)
+        self.rows = _sources(box.top, box.bottom, self.lines[0])
+        self.columns = _sources(box.left, box.right, self.lines[1])
         (top, bottom), (left, right) = self.rows.bounds, self.columns.bounds
         self.there = Box(top, left, bottom, right)
         device = features.tensor.device
         self.labels = labels.read(self.there)[0].to(device, torch.int64)
         cue, self.centres = sharpener.cue, None
         if isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(self.coarse, self.size):
-            self.centres, self.norm = centres_of(features, self.coarse, self.there), cue.norm
+            self.centres, self.norm = _centres(features, sharpener.grid, self.coarse, self.there), cue.norm
 
     def labelled(self) -> list[Labelled]:
         """Every label, and where in the box it counts."""
@@ -240,43 +244,44 @@ class _Spread:
             return blend(blend(value, -1, columns.counted_from(left)), -2, rows.counted_from(top))
         start = self.box.top + part.top, self.box.left + part.left
         near = self.features.read(Box(*start, start[0] + part.size[0], start[1] + part.size[1]))[None]
-        lines = Axis(start[0], self.coarse[0], self.size[0], top), Axis(start[1], self.coarse[1], self.size[1], left)
+        axes = Axis.of(self.lines[0], start[0], top), Axis.of(self.lines[1], start[1], left)
         return joint_upsample_part(
-            value, self.centres[..., down, across], near, *lines, self.sharpener.hardness, norm=self.norm
+            value, self.centres[..., down, across], near, *axes, self.sharpener.hardness, norm=self.norm
         )
 
     def _axes(self, part: Box) -> tuple[tuple[Sources, tuple[int, int]], tuple[Sources, tuple[int, int]]]:
         return (self.rows, (part.top, part.bottom)), (self.columns, (part.left, part.right))
 
 
-def _sources(start: int, stop: int, length: int, resized: int) -> Sources:
-    where = sources(start, stop, length, resized)
+def _sources(start: int, stop: int, line: Line) -> Sources:
+    where = sources(start, stop, line)
     # A pixel of the same size is made of itself, and not of the next one by a share of 0.
-    return where if length != resized else where._replace(behind=where.before)
+    return where._replace(behind=where.before) if line.is_identity else where
 
 
 def _part_of(where: Sources, start: int, stop: int) -> Sources:
     return Sources(*(value[start:stop] for value in where))
 
 
-def centres_of(features: PartOfPixels, coarse: tuple[int, int], part: Box) -> Tensor:
+def _centres(features: PartOfPixels, grid: Grid, coarse: tuple[int, int], part: Box) -> Tensor:
     """(1, D, *part.size) features at the centres of coarse pixels."""
     if part.size == coarse and features.tensor.shape[-2:] == features.size:
-        return resize(features.tensor[None], coarse)  # to the bit as the whole image is upsampled
-    return read_resized(features, coarse, part)[None]
+        return at_scores(features.tensor[None], coarse, grid)  # to the bit as the whole image is upsampled
+    rows, columns = grid.lines(features.size, coarse)
+    return read_resized(features, (rows.back(), columns.back()), part)[None]
 
 
-def upsampled_labels(labels: Tensor, size: tuple[int, int]) -> Tensor:
+def upsampled_labels(labels: Tensor, size: tuple[int, int], grid: Grid = CENTRES) -> Tensor:
     """(h, w) labels at another size: the likeliest where a channel for each would be resized, bilinear.
 
     Example:
-        >>> upsampled_labels(torch.tensor([[7, 3]]), (1, 4))
+        >>> upsampled_labels(torch.tensor([[7, 3]]), (1, 4), Grid("stretched"))
         tensor([[7, 7, 3, 3]])
     """
-    if tuple(labels.shape) == tuple(size):
+    lines = grid.lines(size, (labels.shape[0], labels.shape[1]))
+    if all(line.is_identity for line in lines):
         return labels
-    rows = sources(0, size[0], labels.shape[0], size[0], labels.device)
-    columns = sources(0, size[1], labels.shape[1], size[1], labels.device)
+    rows, columns = (sources(0, line.resized, line, labels.device) for line in lines)
     corners = [labels[down[:, None], across] for down in rows[:2] for across in columns[:2]]
     best, chosen = torch.zeros(size, device=labels.device), corners[0]
     for label in corners:

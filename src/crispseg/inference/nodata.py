@@ -5,6 +5,7 @@ from torch import Tensor
 
 from crispseg.data.box import Box
 from crispseg.data.pixels import MaskedPixels, PartOfPixels, Pixels, read_resized
+from crispseg.grid import Line
 from crispseg.ops.interpolation import sources
 
 FAR = 1e6
@@ -16,13 +17,10 @@ def valid_there(pixels: Pixels, box: Box) -> Tensor | None:
     return pixels.valid(box) if isinstance(pixels, MaskedPixels) and pixels.masked else None
 
 
-def valid_pixels(image: Pixels, scores: Pixels, box: Box) -> Tensor | None:
+def valid_pixels(image: Pixels, scores: Pixels, lines: tuple[Line, Line], box: Box) -> Tensor | None:
     """(*box.size) bool: where the image holds something, and so does the pixel of the scores that it lies in."""
     there = valid_there(image, box)
-    rows, columns = (
-        (2 * torch.arange(start, stop) + 1) * few // (2 * full)
-        for start, stop, few, full in zip(box[:2], box[2:], scores.size, image.size, strict=True)
-    )
+    rows, columns = _nearest(lines[0], box.top, box.bottom), _nearest(lines[1], box.left, box.right)
     said = valid_there(scores, Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1))
     if said is None:
         return there
@@ -30,17 +28,23 @@ def valid_pixels(image: Pixels, scores: Pixels, box: Box) -> Tensor | None:
     return said if there is None else said & there
 
 
-def read_valid_resized(scores: Pixels, size: tuple[int, int], box: Box) -> Tensor:
+def _nearest(line: Line, start: int, stop: int) -> Tensor:
+    """The score that lies nearest to each of some pixels."""
+    doubled = (2 * torch.arange(start, stop) + 1) * line.steps - line.shift + line.pixels
+    return (doubled // (2 * line.pixels)).clamp(0, line.length - 1)
+
+
+def read_valid_resized(scores: Pixels, lines: tuple[Line, Line], box: Box) -> Tensor:
     """`read_resized`, of those pixels alone that hold something; 0 where none of the four around a pixel does."""
-    rows = sources(box.top, box.bottom, scores.size[0], size[0]).bounds
-    columns = sources(box.left, box.right, scores.size[1], size[1]).bounds
-    coarse = box if scores.size == size else Box(rows[0], columns[0], rows[1], columns[1])
+    rows, columns = sources(box.top, box.bottom, lines[0]).bounds, sources(box.left, box.right, lines[1]).bounds
+    same = all(line.is_identity for line in lines)
+    coarse = box if same else Box(rows[0], columns[0], rows[1], columns[1])
     valid = valid_there(scores, coarse)
     if valid is None:
-        return read_resized(scores, size, box)
+        return read_resized(scores, lines, box)
     weight = valid.to(torch.float32)[None]
     weighted = torch.cat([scores.read(coarse) * weight, weight])
-    resized = read_resized(PartOfPixels(weighted, coarse, scores.size), size, box)
+    resized = read_resized(PartOfPixels(weighted, coarse, scores.size), lines, box)
     return resized[:-1] / resized[-1:].clamp(min=torch.finfo(torch.float32).tiny)
 
 

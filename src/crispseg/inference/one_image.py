@@ -11,7 +11,8 @@ from crispseg.cues import ContourCue
 from crispseg.data import Prediction, read_boundary
 from crispseg.data.intensity import to_bytes
 from crispseg.errors import InputError, naming
-from crispseg.inference.batch import check_aspect, check_fit, resize
+from crispseg.grid import CENTRES, Grid
+from crispseg.inference.batch import check_fit, resize, resize_scores
 from crispseg.inference.crf import DenseCRF, check_exclusive
 from crispseg.inference.label_maps import sharpen_label_map, upsampled_labels
 from crispseg.inference.shares import Shares
@@ -50,7 +51,7 @@ def sharpen_one(
     Args:
         sharpener: None leaves the scores as they are, upsampled.
         image: (3, H, W) uint8, or floating point in [0, 1]; the CRF looks at 8 bits of it.
-        prediction: What was said of it.
+        prediction: What was said of it. Where it does not say how its scores lie on the image, the sharpener does.
         boundary: (1, H, W) boundary map of the image, for a contour cue; None for any other.
         crf: Takes the sharpened scores; None for no CRF.
         memory: What the sharpener may hold besides the result, as "2GiB": it works in tiles. None for the whole image
@@ -62,15 +63,30 @@ def sharpen_one(
     """
     start = time.perf_counter()
     if not (prediction.from_scores or keep_scores or crf or memory or sharpener is None):
-        after = sharpen_label_map(sharpener, image, prediction.given, features_of(boundary, sharpener))
-        before = upsampled_labels(prediction.given, (image.shape[-2], image.shape[-1]))
-        return Sharpened(before, after, None, time.perf_counter() - start)
+        expecting, features = sharpener.expecting("probabilities", prediction.grid), features_of(boundary, sharpener)
+        after = sharpen_label_map(expecting, image, prediction.given, features)
+        seconds = time.perf_counter() - start
+        return Sharpened(labels_before(image, prediction, sharpener), after, None, seconds)
     scores = sharpened_scores(sharpener, image, prediction, boundary, memory)
     if crf is not None:
         scores = refined(crf, scores, image[None], prediction.kind)
     seconds = time.perf_counter() - start
-    coarse = resize(prediction.scores[None], (image.shape[-2], image.shape[-1]))
-    return Sharpened(prediction.labels(coarse[0]), prediction.labels(scores[0]), scores[0], seconds)
+    return Sharpened(labels_before(image, prediction, sharpener), prediction.labels(scores[0]), scores[0], seconds)
+
+
+def labels_before(image: Tensor, prediction: Prediction, sharpener: Sharpener | None) -> Tensor:
+    """(H, W) int64 labels of the prediction of a (3, H, W) image, upsampled and not sharpened."""
+    size, grid = (image.shape[-2], image.shape[-1]), grid_of(prediction, sharpener)
+    if not prediction.from_scores:
+        return upsampled_labels(prediction.given, size, grid)
+    return prediction.labels(resize_scores(prediction.scores[None], size, grid, prediction.kind)[0])
+
+
+def grid_of(prediction: Prediction, sharpener: Sharpener | None) -> Grid:
+    """How the scores lie on their image: as was said of them, or else of what the sharpener takes."""
+    if prediction.grid is not None:
+        return prediction.grid
+    return CENTRES if sharpener is None else sharpener.grid
 
 
 def refined(crf: DenseCRF, scores: Tensor, image: Tensor, kind: Scores) -> Tensor:
@@ -94,9 +110,11 @@ def sharpened_scores(
     batch, scores = image[None], prediction.scores[None]
     if sharpener is None:
         features_of(boundary, None)
-        check_fit(batch, scores)
-        return resize(scores, (image.shape[-2], image.shape[-1]))
-    expecting, features = sharpener.expecting(prediction.kind), features_of(boundary, sharpener)
+        grid = grid_of(prediction, None)
+        check_fit(batch, scores, grid, prediction.kind)
+        return resize_scores(scores, (image.shape[-2], image.shape[-1]), grid, prediction.kind)
+    expecting = sharpener.expecting(prediction.kind, prediction.grid)
+    features = features_of(boundary, sharpener)
     if memory is not None:
         return sharpen_tiled(expecting, batch, scores, memory=memory, features=features)
     sharp: Tensor = expecting(batch.to(sharpener.device), scores.to(sharpener.device), features=features)
@@ -113,8 +131,22 @@ def fitted_boundary(path: Path | None, image: Tensor) -> Tensor | None:
         return None
     boundary, size = read_boundary(path), (image.shape[-2], image.shape[-1])
     with naming(path):
-        check_aspect("boundaries", (boundary.shape[-2], boundary.shape[-1]), size)
+        check_boundary(size, boundary)
     return resize(boundary[None], size)[0]
+
+
+def check_boundary(size: tuple[int, int], boundary: Tensor) -> None:
+    """A (1, h, w) boundary map of the whole image (height, width), whatever its resolution.
+
+    Raises:
+        InputError: If its aspect is another.
+    """
+    rows, columns = boundary.shape[-2:]
+    if not CENTRES.explains(size, (rows, columns)):
+        raise InputError(
+            f"image is {size[0]}x{size[1]} but its boundaries are {rows}x{columns}, of another aspect; expected "
+            "boundaries of the whole image, upright as EXIF says: cut off padding, and resize them to the image"
+        )
 
 
 def features_of(boundary: Tensor | None, sharpener: Sharpener | None) -> Tensor | None:

@@ -51,6 +51,16 @@ class Shares(NamedTuple):
         """The same after a function of probabilities, those of all else among them."""
         return self.with_values(function(self.values / self._whole) * self._whole)
 
+    def without(self, blank: Tensor | None) -> "Shares":
+        """The same, but where the (H, W) mask says so no label has a share, and all else has all."""
+        if blank is None:
+            return self
+        values = self.values.masked_fill(blank, 0)
+        if self._has_rest:
+            rest = values.shape[1] - self.channels
+            values = torch.cat([values[:, :rest].masked_fill(blank, self._whole), values[:, rest:]], 1)
+        return self.with_values(values)
+
     def scores(self) -> Tensor:
         """(N, C, H, W) scores of the kind; logits of classes are log-probabilities."""
         if self.kind in PROBABILITIES:

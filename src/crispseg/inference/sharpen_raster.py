@@ -16,6 +16,7 @@ from crispseg.data.raster import (
     prediction_pixels,
 )
 from crispseg.data.raster.output import check_output
+from crispseg.grid import Grid
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tiles import parse_memory, sharpen_tiles
 
@@ -28,6 +29,7 @@ def sharpen_raster(
     *,
     memory: str | int,
     scores: ScoreKind = "logits",
+    grid: Grid | str | None = None,
     scale: float | None = None,
     bands: Sequence[int] | None = None,
     value_range: ValueRange = "auto",
@@ -45,6 +47,7 @@ def sharpen_raster(
         output: A .tif file, tiled and compressed.
         memory: What the process may hold, such as "2GiB".
         scores: What scores are; a label map is probabilities.
+        grid: How the prediction lies on the image; None for the sharpener's.
         scale: What stands for 1 where probabilities are whole numbers, such as 255.
         bands: Which bands of the image are red, green and blue, from 1 on; by its tags where None, which are the first
             three where it has none.
@@ -70,7 +73,7 @@ def sharpen_raster(
         names = Prediction(torch.empty(0), said.kind, said.classes)
         pixels = image_pixels(rgb, bands, value_range)
         masked = pixels.masked or said.pixels.masked
-        expecting = sharpener.expecting(said.kind)
+        expecting = sharpener.expecting(said.kind, grid)
         with label_raster(output, rgb, said, masked=masked) as target:
             for tile in sharpen_tiles(expecting, pixels, said.pixels, memory=memory, multiple=BLOCK):
                 target.write(names.labels(tile.scores), tile.valid, tile.box)

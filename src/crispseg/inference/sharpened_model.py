@@ -7,8 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from crispseg.errors import InputError
+from crispseg.grid import CENTRES, Grid
 from crispseg.inference.model_outputs import replace_scores
 from crispseg.inference.sharpener import Sharpener
+from crispseg.models.segmenter import aligns_corners
+from crispseg.scores import Scores
+
+CORNERS = Grid("corners")
 
 Colours = Sequence[float]
 """Three numbers, for red, green and blue."""
@@ -23,7 +28,8 @@ class SharpenedModel(nn.Module):
 
     Args:
         model: The network, or any function that gives such an output.
-        sharpener: What comes behind it. It says what the scores are, except for mask queries, which are what they are.
+        sharpener: What comes behind it. It says what the scores are, except for mask queries, which are what they are,
+            and how they lie on the image, except for a network that has `align_corners`, as ours of DeepLab.
         mean: What was subtracted from the network's input, in [0, 1]; given with `std`. Needed where the image is taken
             from that input and was normalised.
         std: What it was divided by after that.
@@ -82,10 +88,13 @@ class SharpenedModel(nn.Module):
         """
         if image is None:
             image = self._denormalised(_first_image([*arguments, *options.values()]))
-        pixels = image
+        pixels, grid = image, self.sharpener.grid
+        if grid == CENTRES and aligns_corners(self.model):
+            grid = CORNERS
 
         def sharpened(scores: Tensor, *, masks: bool) -> Tensor:
-            crisp: Tensor = (self.sharpener.expecting("multilabel") if masks else self.sharpener)(pixels, scores)
+            kind: Scores = "multilabel" if masks else self.sharpener.scores
+            crisp: Tensor = self.sharpener.expecting(kind, grid)(pixels, scores)
             return crisp
 
         return replace_scores(self.model(*arguments, **options), sharpened)

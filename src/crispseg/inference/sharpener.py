@@ -19,6 +19,7 @@ from crispseg.checks import (
 from crispseg.cues import Cue
 from crispseg.cues.cue import check_cue
 from crispseg.errors import InputError
+from crispseg.grid import CENTRES, Grid
 from crispseg.inference.batch import check_fit, check_scores, resize, to_colours
 from crispseg.inference.guard import guarded
 from crispseg.inference.shares import Shares
@@ -50,6 +51,10 @@ class Sharpener(nn.Module):
             half its height and width or less and the cue compares embeddings, and bilinear elsewhere; "bilinear" for
             always.
         guard: A probability, such as 0.95, from which on a label is kept that the filter would change; None for none.
+        grid: How scores lie on their image, a `crispseg.Grid` or its text: "centres" of cells that cover it (the
+            default), "corners" (`align_corners=True`), "stride=8", "stretched", "letterbox", "padded", or
+            "box=LEFT,TOP,RIGHT,BOTTOM" in its pixels. Beside a box the probability is 0, where labels do not exclude
+            each other or there is one.
 
     Raises:
         InputError: If an option is not as above.
@@ -76,6 +81,7 @@ class Sharpener(nn.Module):
         scores: Scores = "logits",
         upsampling: Upsampling = "joint",
         guard: float | None = None,
+        grid: Grid | str = CENTRES,
     ) -> None:
         super().__init__()
         check_cue(cue)
@@ -92,6 +98,7 @@ class Sharpener(nn.Module):
         self.scores = scores
         self.upsampling = upsampling
         self.guard = guard
+        self.grid = Grid.of(grid)
 
     @classmethod
     def from_pretrained(
@@ -105,6 +112,7 @@ class Sharpener(nn.Module):
         scores: Scores | None = None,
         upsampling: Upsampling | None = None,
         guard: float | None = None,
+        grid: Grid | str | None = None,
         revision: str | None = None,
     ) -> Self:
         """A sharpener with trained weights, of which every option may be replaced.
@@ -121,6 +129,7 @@ class Sharpener(nn.Module):
                 "logits".
             upsampling: "joint" or "bilinear"; None for the folder's, or "joint".
             guard: A probability from which on a label is kept; None for the folder's, or none.
+            grid: How scores lie on their image; None for the folder's, or "centres".
             revision: Branch, tag or commit of what is on a hub.
 
         Raises:
@@ -135,6 +144,7 @@ class Sharpener(nn.Module):
             scores=saved.scores if scores is None else scores,
             upsampling=saved.upsampling if upsampling is None else upsampling,
             guard=saved.guard if guard is None else guard,
+            grid=saved.grid if grid is None else grid,
         ).eval()
 
     def save_pretrained(self, folder: str | Path, *, name: str | None = None, licence: str | None = None) -> None:
@@ -193,13 +203,16 @@ class Sharpener(nn.Module):
             self.scores,
             self.upsampling,
             self.guard,
+            self.grid,
         )
 
-    def expecting(self, scores: Scores) -> Self:
-        """The same sharpener, weights shared, for scores of the given kind."""
+    def expecting(self, scores: Scores, grid: Grid | str | None = None) -> Self:
+        """The same sharpener, weights shared, for scores of the given kind and, where one is given, grid."""
         check_choice("scores", scores, SCORES)
         other = copy.copy(self)
         other.scores = scores
+        if grid is not None:
+            other.grid = Grid.of(grid)
         return other
 
     def forward(
@@ -209,6 +222,7 @@ class Sharpener(nn.Module):
         *,
         features: Tensor | None = None,
         output_size: tuple[int, int] | None = None,
+        grid: Grid | str | None = None,
     ) -> Tensor:
         """Sharpen a batch.
 
@@ -218,17 +232,20 @@ class Sharpener(nn.Module):
             features: (N, D, H, W) features of the image in place of those that the cue would compute, such as the
                 boundary map of a detector that ran elsewhere.
             output_size: Height and width of the result; the image's by default.
+            grid: How these scores lie on the image; None for the sharpener's, as it was made.
 
         Returns:
             (N, C, *output_size) of the kind and dtype of `scores`: logits are log-probabilities.
 
         Raises:
-            InputError: If shapes do not fit together, the aspect differs, values lie outside their range or scores
-                are not finite.
+            InputError: If shapes do not fit together, scores cannot lie on the image as the grid says, values lie
+                outside their range or scores are not finite.
             TypeError: If a dtype is not as above.
         """
         if output_size is not None and min(output_size) < 1:
             raise InputError(f"output_size is {output_size}; expected (height, width), both above 0")
+        if grid is not None:
+            return self.expecting(self.scores, grid)(image, scores, features=features, output_size=output_size)  # type: ignore[no-any-return]
         features, wide = self.prepare(image, scores, features)
         crisp = self.filtered(self.upsample(wide, features), features)
         if output_size is not None:
@@ -243,7 +260,7 @@ class Sharpener(nn.Module):
         Returns:
             (N, D, H, W) features and (N, C, h, w) scores, float32 or wider.
         """
-        check_fit(image, scores)
+        check_fit(image, scores, self.grid, self.scores)
         self.check_scores(scores)
         if features is None:
             features = self.features(image)
@@ -266,7 +283,8 @@ class Sharpener(nn.Module):
             Their shares, at the size of the features.
         """
         chosen = self.hardness if hardness is None else hardness
-        return upsample(scores, features, self.cue, chosen, kind=self.scores, upsampling=self.upsampling)
+        kind, upsampling, grid = self.scores, self.upsampling, self.grid
+        return upsample(scores, features, self.cue, chosen, kind=kind, upsampling=upsampling, grid=grid)
 
     def filtered(self, shares: Shares, features: Tensor) -> Shares:
         """Shares, filtered by the weights of (N, D, H, W) features of their size and guarded."""
@@ -276,7 +294,7 @@ class Sharpener(nn.Module):
 
     def upsamples_jointly(self, coarse: tuple[int, int], size: tuple[int, int]) -> bool:
         """Whether scores of a coarse (height, width) come to a size along the cue."""
-        return upsamples_jointly(self.cue, self.upsampling, coarse, size)
+        return upsamples_jointly(self.cue, self.upsampling, self.grid.lines(size, coarse))
 
     def features(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) image, as `forward` takes it, to the (N, D, H, W) features of the cue."""

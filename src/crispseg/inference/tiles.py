@@ -12,7 +12,8 @@ from crispseg.cues.cue import EmbeddingCue
 from crispseg.data.box import Box, cut
 from crispseg.data.pixels import MaskedPixels, PartOfPixels, Pixels, TensorPixels, read_resized
 from crispseg.errors import InputError
-from crispseg.inference.batch import check_aspect, check_fit
+from crispseg.grid import Line
+from crispseg.inference.batch import check_fit, check_place, uncovered
 from crispseg.inference.nodata import kept_apart, read_valid_resized, valid_pixels, valid_there
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
@@ -64,7 +65,7 @@ def sharpen_tiles(
     Args:
         sharpener: What would be called with all of it.
         image: RGB, uint8, or floating point in [0, 1].
-        scores: Of the kind that the sharpener takes, at any resolution.
+        scores: Of the kind that the sharpener takes, at any resolution, that lie on the image as its grid says.
         memory: What the process may hold, as "2GiB", "800 MB" or a number of bytes. It sets the size of the tiles.
         features: Of the size of the image, in place of those that the cue would compute.
         multiple: Tiles start at multiples of this where they are at least as large.
@@ -77,7 +78,7 @@ def sharpen_tiles(
     Raises:
         InputError: If image and scores do not fit together, or the memory holds no tile.
     """
-    check_aspect("scores", scores.size, image.size)
+    check_place(image.size, scores.size, scores.channels, sharpener.grid, sharpener.scores)
     if _may_lack(image, scores) and not isinstance(sharpener.cue, EmbeddingCue):
         raise InputError(
             f"image or scores may hold nothing in places, and the cue is {type(sharpener.cue).__name__}; expected "
@@ -89,7 +90,7 @@ def sharpen_tiles(
     margin = _margin(sharpener, image, scores, features)
     side = tile_side(sharpener, scores.channels, image.size, parse_memory(memory), margin)
     for box in cut(image.size, max(side // multiple * multiple, min(side, multiple))):
-        valid = valid_pixels(image, scores, box)
+        valid = valid_pixels(image, scores, sharpener.grid.lines(image.size, scores.size), box)
         if valid is not None and not valid.any():
             yield Tile(box, torch.zeros(scores.channels, *box.size), valid)
             continue
@@ -119,7 +120,7 @@ def sharpen_tiled(
         >>> with torch.inference_mode():
         ...     torch.testing.assert_close(tiled, sharpener(image, scores), rtol=1e-4, atol=1e-4)
     """
-    check_fit(image, scores)
+    check_fit(image, scores, sharpener.grid, sharpener.scores)
     result = torch.empty(*scores.shape[:2], *image.shape[-2:], dtype=scores.dtype)
     for n, whole in enumerate(result):
         given = None if features is None else TensorPixels(features[n])
@@ -132,10 +133,11 @@ def sharpen_tiled(
 
 def _sharpen_box(sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None, box: Box) -> Tensor:
     inner = box.grown(halo(sharpener), image.size)
-    around = inner.grown(_coarse_pixel(sharpener, scores, image.size), image.size)
+    around = _with_centres(sharpener, scores, image.size, inner)
     there = _features(sharpener, image, around) if features is None else features.read(around).to(sharpener.device)
     compared = PartOfPixels(there, around, image.size)
-    apart = kept_apart(compared.read(inner)[None], valid_pixels(image, scores, inner))
+    lines = sharpener.grid.lines(image.size, scores.size)
+    apart = kept_apart(compared.read(inner)[None], valid_pixels(image, scores, lines, inner))
     crisp = sharpener.filtered(_upsampled(sharpener, scores, inner, compared), apart)
     rows, columns = box.within(inner).slices
     return crisp.with_values(crisp.values[..., rows, columns]).scores()[0].cpu()
@@ -150,18 +152,37 @@ def _features(sharpener: Sharpener, image: Pixels, box: Box) -> Tensor:
 
 def _upsampled(sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfPixels) -> Shares:
     """Shares of a part of the image; the features are there for all around the box."""
-    cue, near = sharpener.cue, features.read(box)[None]
-    if not (isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(scores.size, features.size)):
-        return _shares(sharpener, read_valid_resized(scores, features.size, box), near)
-    rows = sources(box.top, box.bottom, scores.size[0], features.size[0])
-    columns = sources(box.left, box.right, scores.size[1], features.size[1])
+    cue, near, lines = sharpener.cue, features.read(box)[None], sharpener.grid.lines(features.size, scores.size)
+    if isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(scores.size, features.size):
+        coarse = _sources_of(box, lines)
+        shares = _shares(sharpener, scores.read(coarse), near)
+        centres = kept_apart(read_resized(features, _back(lines), coarse)[None], valid_there(scores, coarse))
+        axes = Axis.of(lines[0], box.top, coarse.top), Axis.of(lines[1], box.left, coarse.left)
+        upsampled = joint_upsample_part(shares.values, centres, near, *axes, sharpener.hardness, norm=cue.norm)
+        shares = shares.with_values(upsampled)
+    else:
+        shares = _shares(sharpener, read_valid_resized(scores, lines, box), near)
+    return shares.without(uncovered(lines, sharpener.grid, near.device, box))
+
+
+def _sources_of(box: Box, lines: tuple[Line, Line]) -> Box:
+    """What a part of a resized map is made of."""
+    rows, columns = sources(box.top, box.bottom, lines[0]), sources(box.left, box.right, lines[1])
     (top, bottom), (left, right) = rows.bounds, columns.bounds
-    coarse = Box(top, left, bottom, right)
-    shares = _shares(sharpener, scores.read(coarse), near)
-    centres = kept_apart(read_resized(features, scores.size, coarse)[None], valid_there(scores, coarse))
-    axes = Axis(box.top, scores.size[0], features.size[0], top), Axis(box.left, scores.size[1], features.size[1], left)
-    upsampled = joint_upsample_part(shares.values, centres, near, *axes, sharpener.hardness, norm=cue.norm)
-    return shares.with_values(upsampled)
+    return Box(top, left, bottom, right)
+
+
+def _back(lines: tuple[Line, Line]) -> tuple[Line, Line]:
+    return lines[0].back(), lines[1].back()
+
+
+def _with_centres(sharpener: Sharpener, scores: Pixels, size: tuple[int, int], box: Box) -> Box:
+    """A part of an image, and the pixels at the centres of the coarse ones that it is made of."""
+    if not sharpener.upsamples_jointly(scores.size, size):
+        return box
+    lines = sharpener.grid.lines(size, scores.size)
+    at = _sources_of(_sources_of(box, lines), _back(lines))
+    return Box(min(box.top, at.top), min(box.left, at.left), max(box.bottom, at.bottom), max(box.right, at.right))
 
 
 def _may_lack(*maps: Pixels) -> bool:
@@ -179,7 +200,7 @@ def _coarse_pixel(sharpener: Sharpener, scores: Pixels, size: tuple[int, int]) -
     """How far, in pixels of the image, the centres of coarse pixels may lie outside of what is made of them."""
     if not sharpener.upsamples_jointly(scores.size, size):
         return 0
-    return math.ceil(max(size[0] / scores.size[0], size[1] / scores.size[1])) + 1
+    return max(-(-line.pixels // line.steps) for line in sharpener.grid.lines(size, scores.size)) + 1
 
 
 def _margin(sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None) -> int:

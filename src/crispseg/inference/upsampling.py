@@ -5,44 +5,54 @@ from torch import Tensor
 
 from crispseg.cues import Cue
 from crispseg.cues.cue import EmbeddingCue
-from crispseg.inference.batch import resize
+from crispseg.grid import Grid, Line
+from crispseg.inference.batch import resize, uncovered
 from crispseg.inference.shares import Shares
 from crispseg.ops import joint_upsample
 from crispseg.scores import Scores, Upsampling
 
 
 def upsample(
-    scores: Tensor, features: Tensor, cue: Cue, hardness: float | Tensor, *, kind: Scores, upsampling: Upsampling
+    scores: Tensor,
+    features: Tensor,
+    cue: Cue,
+    hardness: float | Tensor,
+    *,
+    kind: Scores,
+    upsampling: Upsampling,
+    grid: Grid,
 ) -> Shares:
     """(N, C, h, w) scores of a kind to their shares, where (N, D, H, W) features of a cue are."""
-    size, coarse = (features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1])
+    lines = grid.lines((features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1]))
     if isinstance(cue, EmbeddingCue) and torch.compiler.is_exporting() and upsampling == "joint":
         # Which of the two is found when an exported program runs, not when it is made.
-        joint, bilinear = _joint(scores, features, cue, hardness, kind), _bilinear(scores, size, kind)
-        chosen = torch.where(_is_coarse(coarse, size).to(scores.device), joint.values, bilinear.values)
-        return joint.with_values(chosen)
-    if isinstance(cue, EmbeddingCue) and upsamples_jointly(cue, upsampling, coarse, size):
-        return _joint(scores, features, cue, hardness, kind)
-    return _bilinear(scores, size, kind)
+        joint, bilinear = _joint(scores, features, cue, hardness, kind, grid), _bilinear(scores, lines, kind, grid)
+        shares = joint.with_values(torch.where(_are_coarse(lines).to(scores.device), joint.values, bilinear.values))
+    elif isinstance(cue, EmbeddingCue) and upsamples_jointly(cue, upsampling, lines):
+        shares = _joint(scores, features, cue, hardness, kind, grid)
+    else:
+        shares = _bilinear(scores, lines, kind, grid)
+    return shares.without(uncovered(lines, grid, features.device))
 
 
-def upsamples_jointly(cue: Cue, upsampling: Upsampling, coarse: tuple[int, int], size: tuple[int, int]) -> bool:
-    """Whether scores of a coarse (height, width) come to a size along the cue."""
-    much = 2 * coarse[0] <= size[0] and 2 * coarse[1] <= size[1]
+def upsamples_jointly(cue: Cue, upsampling: Upsampling, lines: tuple[Line, Line]) -> bool:
+    """Whether scores on which rows and columns of the image fall so come to its size along the cue."""
+    much = all(2 * line.steps <= line.pixels for line in lines)
     return much and upsampling == "joint" and isinstance(cue, EmbeddingCue)
 
 
-def _joint(scores: Tensor, features: Tensor, cue: EmbeddingCue, hardness: float | Tensor, kind: Scores) -> Shares:
+def _joint(
+    scores: Tensor, features: Tensor, cue: EmbeddingCue, hardness: float | Tensor, kind: Scores, grid: Grid
+) -> Shares:
     shares = Shares.of(scores, kind)
-    return shares.with_values(joint_upsample(shares.values, features, hardness, norm=cue.norm))
+    return shares.with_values(joint_upsample(shares.values, features, hardness, norm=cue.norm, grid=grid))
 
 
-def _bilinear(scores: Tensor, size: tuple[int, int], kind: Scores) -> Shares:
-    return Shares.of(resize(scores, size), kind)
+def _bilinear(scores: Tensor, lines: tuple[Line, Line], kind: Scores, grid: Grid) -> Shares:
+    return Shares.of(resize(scores, (lines[0].resized, lines[1].resized), grid), kind)
 
 
-def _is_coarse(coarse: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """Whether both sides are half or less, as a tensor."""
-    sides = zip(coarse, size, strict=True)
-    height, width = (2 * torch.scalar_tensor(few) <= torch.scalar_tensor(full) for few, full in sides)
-    return height & width
+def _are_coarse(lines: tuple[Line, Line]) -> Tensor:
+    """Whether a score is as long as two pixels or more, in rows and columns, as a tensor."""
+    rows, columns = (2 * torch.scalar_tensor(line.steps) <= torch.scalar_tensor(line.pixels) for line in lines)
+    return rows & columns

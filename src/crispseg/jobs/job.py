@@ -11,6 +11,7 @@ from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.intensity import ValueRange
 from crispseg.data.matching import PLAIN, Suffixes, find_images, pair_files
 from crispseg.data.prediction import PREDICTION_SUFFIXES
+from crispseg.grid import Grid
 from crispseg.inference.one_image import fitted_boundary
 
 
@@ -72,11 +73,11 @@ def find_jobs(
     return [Job(*files) for files in zip(found, found.values(), predictions, maps, strict=True)]
 
 
-def read_inputs(job: Job, kind: ScoreKind, value_range: ValueRange = "auto") -> Inputs:
-    """Read the files of one image.
+def read_inputs(job: Job, kind: ScoreKind, grid: Grid | None = None, value_range: ValueRange = "auto") -> Inputs:
+    """Read the files of one image; of the prediction is said what `read_prediction` takes.
 
     Raises:
         InputError: If one cannot be read, or the boundary map is of another aspect.
     """
     image = read_image(job.image, value_range)
-    return Inputs(image, read_prediction(job.prediction, kind), fitted_boundary(job.boundary, image))
+    return Inputs(image, read_prediction(job.prediction, kind, grid), fitted_boundary(job.boundary, image))

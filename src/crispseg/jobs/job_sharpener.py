@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from crispseg.data import ScoreKind
 from crispseg.data.intensity import ValueRange
 from crispseg.errors import InputError, naming, one_line
+from crispseg.grid import Grid
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import sharpen_one
 from crispseg.inference.sharpener import Sharpener
@@ -24,6 +25,7 @@ class JobSharpener:
     scores: ScoreKind
     outputs: Outputs
     memory: str | None = None
+    grid: Grid | None = None
     value_range: ValueRange = "auto"
     begin: Callable[[], None] | None = None
     """What is done before the first output is written."""
@@ -34,7 +36,7 @@ class JobSharpener:
         Raises:
             OutputError: If nothing can be written.
         """
-        return self.finish(job, attempt(read_inputs, job, self.scores, self.value_range))
+        return self.finish(job, attempt(read_inputs, job, self.scores, self.grid, self.value_range))
 
     def finish(self, job: Job, inputs: Inputs | InputError) -> Written | Failed:
         """Sharpen and write what was read.

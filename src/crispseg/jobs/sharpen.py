@@ -12,6 +12,7 @@ from crispseg.data import ScoreKind
 from crispseg.data.intensity import ValueRange
 from crispseg.data.matching import PLAIN, Suffixes
 from crispseg.errors import InputError
+from crispseg.grid import CENTRES, Grid
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tiles import parse_memory
@@ -33,6 +34,7 @@ def sharpen(
     crf: DenseCRF | None = None,
     memory: str | None = None,
     scores: ScoreKind = "logits",
+    grid: Grid | str | None = None,
     value_range: ValueRange = "auto",
     suffixes: Suffixes = PLAIN,
     resume: bool = False,
@@ -54,6 +56,7 @@ def sharpen(
         crf: Takes the sharpened scores; None for no CRF.
         memory: What the sharpener may hold besides the scores, as "2GiB": it works in tiles. None for whole images.
         scores: What floating-point scores in the files are.
+        grid: How predictions lie on their images; None for the sharpener's, or "centres".
         value_range: Which numbers of an image are black and white; see `read_image`.
         suffixes: By which the names of images, predictions and boundary maps differ.
         resume: Skip the images whose outputs are there and were made with the same settings.
@@ -76,8 +79,9 @@ def sharpen(
     outputs = Outputs(outputs) if isinstance(outputs, Path) else outputs
     jobs = find_jobs(images, prediction, boundaries, suffixes, output=outputs.folder)
     outputs.check(jobs, written=[outputs.folder / SETTINGS_FILE], read=read)
+    said = Grid.of(grid or (sharpener.grid if sharpener else CENTRES))
     noted = settings_of(sharpener, crf) | {"scores": scores, "prediction": _place(prediction)} | dict(settings or {})
-    noted["boundaries"] = _place(boundaries)
+    noted |= {"grid": str(said), "boundaries": _place(boundaries)}
     if value_range != "auto":
         noted["range"] = value_range if isinstance(value_range, str) else list(value_range)
     noted["suffixes"] = None if suffixes == PLAIN else asdict(suffixes)
@@ -85,7 +89,7 @@ def sharpen(
     done, begin = there or set(), Beginning(outputs, noted, anew=there is None)
     yield from (Skipped(job.image) for job in jobs if job.name in done)
     left = [job for job in jobs if job.name not in done]
-    work = JobSharpener(sharpener, crf, scores, outputs, memory, value_range, begin)
+    work = JobSharpener(sharpener, crf, scores, outputs, memory, said, value_range, begin)
     with closing((runner or ThisMachine())(left, work)) as outcomes:
         tracked = progress.track(outcomes, total=len(left), description="sharpening") if progress else outcomes
         for outcome in tracked:

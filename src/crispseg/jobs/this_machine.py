@@ -31,9 +31,8 @@ class ThisMachine:
         workers = self.workers
         if workers is None:
             workers = _WORKERS if len(jobs) >= _FEW else 0
-        with closing(
-            read_ahead(jobs, partial(read_inputs, kind=work.scores, value_range=work.value_range), workers)
-        ) as read:
+        read_one = partial(read_inputs, kind=work.scores, grid=work.grid, value_range=work.value_range)
+        with closing(read_ahead(jobs, read_one, workers)) as read:
             for job, inputs in zip(jobs, read, strict=True):
                 yield work.finish(job, _naming(job, inputs) if isinstance(inputs, InputError) else inputs)
 

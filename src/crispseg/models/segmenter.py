@@ -35,6 +35,6 @@ def upsample_scores(network: nn.Module, scores: Tensor, size: tuple[int, int]) -
     return F.interpolate(scores, size, mode="bilinear", align_corners=aligns_corners(network))
 
 
-def aligns_corners(network: nn.Module) -> bool:
+def aligns_corners(network: object) -> bool:
     """Whether the first and the last score lie on the corners of the image; else each lies amid the pixels it is of."""
     return bool(getattr(network, "align_corners", False))

@@ -3,7 +3,10 @@
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
+
+from crispseg.grid import Grid, Line, Size
 
 
 class Axis(NamedTuple):
@@ -11,12 +14,19 @@ class Axis(NamedTuple):
 
     start: int
     """The first resized row of the part."""
+    first: int
+    """The first row of the map that is there."""
     length: int
     """Rows of the map that is resized, all of it."""
-    resized: int
-    """Rows of the resized map, all of it."""
-    first: int = 0
-    """The first row of the map that is there."""
+    steps: int
+    """With what follows, as in `crispseg.grid.Line`."""
+    pixels: int
+    shift: int
+
+    @classmethod
+    def of(cls, line: Line, start: int = 0, first: int = 0) -> "Axis":
+        """A part of a line of pixels."""
+        return cls(start, first, line.length, line.steps, line.pixels, line.shift)
 
 
 class Sources(NamedTuple):
@@ -39,24 +49,24 @@ class Sources(NamedTuple):
         return Sources(self.before - first, self.behind - first, self.share)
 
 
-def sources(start: int, stop: int, length: int, resized: int, device: torch.device | None = None) -> Sources:
-    """Sources of the resized rows from `start` to `stop`, bilinear between pixel centres.
+def sources(start: int, stop: int, line: Line | Axis, device: torch.device | None = None) -> Sources:
+    """Sources of the resized rows from `start` to `stop`, bilinear; what lies outside takes the nearest.
 
     Args:
         start: The first resized row.
         stop: Behind the last.
-        length: Rows of the map that is resized.
-        resized: Rows of the resized map.
+        line: How all of them fall on the map that is resized.
         device: Where they are worked out.
 
     Example:
-        >>> sources(0, 4, 2, 4).share.tolist()
+        >>> sources(0, 4, Line.tiling(2, 4)).share.tolist()
         [0.0, 0.25, 0.75, 0.25]
     """
     # In float32 and in this order, as PyTorch computes where a pixel falls.
-    position = ((torch.arange(start, stop, device=device) + 0.5) * (length / resized) - 0.5).clamp(min=0)
-    before = position.floor().long().clamp(max=length - 1)
-    return Sources(before, (before + 1).clamp(max=length - 1), position - before)
+    scaled = (torch.arange(start, stop, device=device) + 0.5) * (line.steps / line.pixels)
+    position = (scaled - line.shift / (2 * line.pixels)).clamp(min=0, max=line.length)
+    before = position.floor().long().clamp(max=line.length - 1)
+    return Sources(before, (before + 1).clamp(max=line.length - 1), position - before)
 
 
 def blend(value: Tensor, axis: int, where: Sources) -> Tensor:
@@ -66,3 +76,38 @@ def blend(value: Tensor, axis: int, where: Sources) -> Tensor:
         share = share[:, None]
     before, behind = (value.index_select(axis, index.to(value.device)) for index in (where.before, where.behind))
     return before * (1 - share) + behind * share
+
+
+def resample(value: Tensor, size: Size, grid: Grid) -> Tensor:
+    """(N, C, h, w) that lie on an image as a grid says to (N, C, *size), its height and width, bilinear."""
+    if grid.tiles:
+        return F.interpolate(value, size=size, mode="bilinear", align_corners=False)
+    return _along(value, grid.lines(size, _size(value)))
+
+
+def at_scores(value: Tensor, scores: Size, grid: Grid) -> Tensor:
+    """(N, C, H, W) of an image to what stands where each of the scores (rows, columns) lies, bilinear."""
+    if grid.tiles:
+        return F.interpolate(value, size=scores, mode="bilinear", align_corners=False)
+    rows, columns = grid.lines(_size(value), scores)
+    return _along(value, (rows.back(), columns.back()))
+
+
+def _along(value: Tensor, lines: tuple[Line, Line]) -> Tensor:
+    rows, columns = (sources(0, line.resized, line, value.device) for line in lines)
+    return blend(blend(value, -2, rows), -1, columns)
+
+
+def inside(start: int, stop: int, line: Line, device: torch.device | None = None) -> Tensor:
+    """(stop - start,) bool: whether the centres of those rows lie on the cells of the map that is resized.
+
+    Example:
+        >>> inside(0, 4, Grid.of("box=1,0,3,4").lines((4, 4), (5, 5))[1]).tolist()
+        [False, True, True, False]
+    """
+    doubled = (2 * torch.arange(start, stop, device=device) + 1) * line.steps - line.shift
+    return (doubled >= -line.pixels) & (doubled < (2 * line.length - 1) * line.pixels)
+
+
+def _size(value: Tensor) -> Size:
+    return value.shape[-2], value.shape[-1]

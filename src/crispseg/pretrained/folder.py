@@ -12,6 +12,7 @@ from torch import Tensor
 from crispseg.checks import MOST_ITERATIONS, check_choice, check_count, check_guard, check_positive
 from crispseg.cues import Cue
 from crispseg.errors import InputError, one_line
+from crispseg.grid import CENTRES, Grid
 from crispseg.models.saving import save_network
 from crispseg.pretrained.cue_config import check_cue, describe_cue, load_cue_network, make_cue, network_of
 from crispseg.pretrained.model_card import model_card
@@ -26,7 +27,7 @@ WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 
 _NAMES = ("crispseg_version", "cue", "window", "hardness", "iterations", "scores")
-_LATER = {"upsampling": "joint", "guard": None}
+_LATER = {"upsampling": "joint", "guard": None, "grid": "centres"}
 """Names that came later, with what they stood at before."""
 
 
@@ -41,6 +42,7 @@ class Pretrained:
     scores: Scores
     upsampling: Upsampling = "joint"
     guard: float | None = None
+    grid: Grid = CENTRES
 
 
 def save_folder(folder: Path, sharpener: Pretrained, *, name: str, licence: str | None) -> None:
@@ -65,6 +67,7 @@ def save_folder(folder: Path, sharpener: Pretrained, *, name: str, licence: str 
         "scores": sharpener.scores,
         "upsampling": sharpener.upsampling,
         "guard": sharpener.guard,
+        "grid": str(sharpener.grid),
     }
     make_folder(folder)
     if network is not None:
@@ -91,12 +94,13 @@ def load_folder(folder: Path) -> Pretrained:
         check_choice("scores", config["scores"], SCORES)
         check_choice("upsampling", config["upsampling"], UPSAMPLINGS)
         check_guard(config["guard"])
+        grid = Grid.of(config["grid"])
         check_cue(cue)
     network = load_cue_network(cue, folder / WEIGHTS_FILE)
     with _explained(path):
         made = make_cue(cue, network)
-    options = (config[name] for name in ("hardness", "iterations", "scores", "upsampling", "guard"))
-    return Pretrained(made, window, *options)
+    options = {name: config[name] for name in ("hardness", "iterations", "scores", "upsampling", "guard")}
+    return Pretrained(made, window, **options, grid=grid)
 
 
 @contextmanager

@@ -68,6 +68,7 @@ def model_card(config: Mapping[str, Any], *, name: str, licence: str | None) -> 
         "scores": config["scores"],
         "upsampling": config["upsampling"],
         "guard": config["guard"] or "none",
+        "grid": config["grid"],
         "saved by": f"crispseg {config['crispseg_version']}",
         "licence": licence or "not said",
     }

@@ -13,8 +13,7 @@ from crispseg.checks import check_choice, check_count, check_positive
 from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.errors import InputError, naming
 from crispseg.evaluation import Accuracy, Truth, void_band_of
-from crispseg.inference.batch import resize
-from crispseg.inference.one_image import features_of, fitted_boundary
+from crispseg.inference.one_image import features_of, fitted_boundary, labels_before
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import local_filter
 from crispseg.window import Window
@@ -141,10 +140,9 @@ def _add(
     *,
     sharpener: Sharpener,
 ) -> None:
-    size = (sample.labels.shape[-2], sample.labels.shape[-1])
-    result.before.add(prediction.labels(resize(prediction.scores[None], size)[0]), truth)
+    result.before.add(labels_before(sample.image, prediction, sharpener), truth)
     image, scores = sample.image[None].to(sharpener.device), prediction.scores[None].to(sharpener.device)
-    expecting = sharpener.expecting(prediction.kind)
+    expecting = sharpener.expecting(prediction.kind, prediction.grid)
     features, scores = expecting.prepare(image, scores, features_of(boundary, sharpener))
     for setting, filtered in sweep(expecting, features, scores, list(result.after)):
         result.after[setting].add(prediction.as_probabilities.labels(filtered[0].cpu()), truth)

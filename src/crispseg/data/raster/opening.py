@@ -60,8 +60,8 @@ def opened_raster(path: Path, what: str, memory: int) -> Iterator[Any]:
             dataset = rasterio.DatasetReader(str(path.absolute()), driver=list(DRIVERS))  # open() takes one only
         except Exception as error:  # GDAL's errors share no base class of their own
             raise InputError(
-                f"{what} {path}: not a raster that is read here ({one_line(error)}); expected {', '.join(DRIVERS)}. A VRT, which "
-                "names other files and addresses, is made a file by: gdal_translate in.vrt out.tif"
+                f"{what} {path}: not a raster that is read here ({one_line(error)}); expected {', '.join(DRIVERS)}. A "
+                "VRT, which names other files and addresses, is made a file by: gdal_translate in.vrt out.tif"
             ) from error
         with dataset:
             _check_blocks(dataset, f"{what} {path}", memory)

@@ -1,17 +1,19 @@
 """Upsampling along the features of an image: what is coarse is spread over the pixels that belong with it."""
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_hardness, check_map
 from crispseg.errors import InputError
-from crispseg.ops.interpolation import Axis
+from crispseg.grid import CENTRES, Grid
+from crispseg.ops.interpolation import Axis, at_scores
 from crispseg.ops.joint_upsample import reference
 from crispseg.ops.joint_upsample import registration as registration
 
 
-def joint_upsample(value: Tensor, features: Tensor, hardness: float | Tensor, *, norm: int = 1) -> Tensor:
+def joint_upsample(
+    value: Tensor, features: Tensor, hardness: float | Tensor, *, norm: int = 1, grid: Grid = CENTRES
+) -> Tensor:
     """Bilinear upsampling in which each of the four coarse pixels counts as far as it belongs with the pixel.
 
     The weights of bilinear upsampling are multiplied with exp(-λ·d) and divided by their sum; d is the distance from
@@ -24,6 +26,7 @@ def joint_upsample(value: Tensor, features: Tensor, hardness: float | Tensor, *,
         features: (N, D, H, W), floating point, what is compared.
         hardness: λ: near 0 gives bilinear upsampling.
         norm: 1 or 2, of the distance.
+        grid: How the coarse pixels lie on the others; those that lie beside them take the nearest.
 
     Returns:
         (N, C, H, W), dtype of `value`.
@@ -47,8 +50,8 @@ def joint_upsample(value: Tensor, features: Tensor, hardness: float | Tensor, *,
     if value.device != features.device:
         raise InputError(f"value is on {value.device}, features on {features.device}; move both to one device")
     size, coarse = (features.shape[-2], features.shape[-1]), (value.shape[-2], value.shape[-1])
-    centres = F.interpolate(features, size=coarse, mode="bilinear", align_corners=False)
-    rows, columns = (Axis(0, few, full) for full, few in zip(size, coarse, strict=True))
+    centres = at_scores(features, coarse, grid)
+    rows, columns = map(Axis.of, grid.lines(size, coarse))
     return joint_upsample_part(value, centres, features, rows, columns, hardness, norm=norm)
 
 

@@ -119,10 +119,20 @@ def _corners(rows: Axis, columns: Axis, features: Tensor) -> list[_Corner]:
 
 
 def _lines(axis: Axis, count: int, device: torch.device) -> tuple[_Line, _Line]:
-    found = sources(axis.start, axis.start + count, axis.length, axis.resized, device).counted_from(axis.first)
-    # Of two coarse rows, one is behind all pixels: those between the two, and half a row's on either side.
-    most = 2 * axis.resized // axis.length + 2
+    found = sources(axis.start, axis.start + count, axis, device).counted_from(axis.first)
+    most = 0 if torch.compiler.is_exporting() else _most(axis, count)  # for gradients, which are not exported
     return _Line(found.before, 1 - found.share, most), _Line(found.behind, found.share, most)
+
+
+def _most(axis: Axis, count: int) -> int:
+    """At most so many of the pixels have the same coarse row on one side."""
+    if axis.length <= 2:
+        return count
+    # Those between two coarse rows; all that lie before the second one, or behind the last but one.
+    second = (2 * axis.pixels + axis.shift) // (2 * axis.steps)
+    last_but_one = (2 * (axis.length - 2) * axis.pixels + axis.shift) // (2 * axis.steps)
+    before, behind = second + 1 - axis.start, axis.start + count - last_but_one + 1
+    return min(count, max(axis.pixels // axis.steps + 2, before, behind))
 
 
 def _bands(features: Tensor) -> Iterator[slice]:

@@ -1,4 +1,4 @@
-"""`joint_upsample` as an operator. Each axis is a list of the four numbers of `Axis`."""
+"""`joint_upsample` as an operator. Each axis is a list of the six numbers of `Axis`."""
 
 from typing import Any
 

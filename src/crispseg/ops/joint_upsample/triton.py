@@ -58,16 +58,16 @@ def joint_upsample(
     return result
 
 
-def _axis(axis: Sequence[int]) -> tuple[int, int, int, float]:
-    start, length, resized, first = axis
-    return start, length, first, length / resized
+def _axis(axis: Sequence[int]) -> tuple[int, int, int, float, float]:
+    start, first, length, steps, pixels, shift = axis
+    return start, length, first, steps / pixels, shift / (2 * pixels)
 
 
 @triton.jit
-def _source(i, start, length, first, scale, there):
+def _source(i, start, length, first, scale, shift, there):
     """The coarse rows, or columns, before and behind a pixel, of those that are there, and the share of the latter."""
-    position = ((start + i).to(tl.float32) + 0.5) * scale - 0.5  # [BX]
-    position = tl.maximum(position, 0.0)
+    position = ((start + i).to(tl.float32) + 0.5) * scale - shift  # [BX]
+    position = tl.minimum(tl.maximum(position, 0.0), length.to(tl.float32))
     before = tl.minimum(position.to(tl.int32), length - 1)
     behind = tl.minimum(before + 1, length - 1)
     share = position - before.to(tl.float32)
@@ -113,10 +113,12 @@ def _upsample(
     row_length,
     row_first,
     row_scale,
+    row_shift,
     column_start,
     column_length,
     column_first,
     column_scale,
+    column_shift,
     blocks,
     NORM: tl.constexpr,
     ACC: tl.constexpr,
@@ -125,8 +127,10 @@ def _upsample(
     i_n = (tl.program_id(0) // blocks).to(tl.int64)
     i_row, i_column = pixel_block(tl.program_id(0) % blocks, width, BX)  # [BX]
     m_pixel = i_row < height  # [BX]
-    i_top, i_bottom, b_down = _source(i_row, row_start, row_length, row_first, row_scale, coarse_height)
-    i_left, i_right, b_right = _source(i_column, column_start, column_length, column_first, column_scale, coarse_width)
+    i_top, i_bottom, b_down = _source(i_row, row_start, row_length, row_first, row_scale, row_shift, coarse_height)
+    i_left, i_right, b_right = _source(
+        i_column, column_start, column_length, column_first, column_scale, column_shift, coarse_width
+    )
     coarse = tl.cast(coarse_height, tl.int64) * coarse_width
     o_top, o_bottom = i_top.to(tl.int64) * coarse_width, i_bottom.to(tl.int64) * coarse_width  # [BX]
     o_0, o_1, o_2, o_3 = o_top + i_left, o_top + i_right, o_bottom + i_left, o_bottom + i_right

@@ -1,0 +1,280 @@
+"""How scores lie on their image: which part of it they cover, and where in it each of them stands."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+from torch import sym_min
+
+from crispseg.errors import InputError
+
+Size = tuple[int, int]
+"""Height and width, or rows and columns."""
+
+_PARTS = 1024
+"""Of a pixel: what strides and boxes are rounded to, so that all is in whole numbers."""
+
+_MOST = 2**20
+"""Pixels that a number of a grid may be, as the sides of an image."""
+
+WORDS = ("centres", "corners", "stretched", "letterbox", "padded")
+"""The kinds that take no numbers."""
+
+_NUMBERS = {**dict.fromkeys(WORDS, (0,)), "stride": (1, 2), "box": (4,)}
+"""The kinds, and how many numbers they take."""
+
+GRIDS = f"{', '.join(WORDS)}, stride=PIXELS[,FIRST] or box=LEFT,TOP,RIGHT,BOTTOM"
+"""What a grid may be, for people."""
+
+
+class Line(NamedTuple):
+    """How the pixels along one side of an image fall on the scores along it, in whole numbers.
+
+    The centre of pixel i lies at ((2·i + 1)·steps - shift) / (2·pixels), where score j lies at j.
+    """
+
+    length: int
+    """Scores."""
+    resized: int
+    """Pixels."""
+    steps: int
+    """So many scores are as long as `pixels` pixels."""
+    pixels: int
+    shift: int
+    """Half scores times `pixels` by which the first score's centre lies behind the edge of the image."""
+
+    @classmethod
+    def tiling(cls, length: int, resized: int) -> Self:
+        """Scores that are cells, which cover all pixels."""
+        return cls(length, resized, length, resized, resized)
+
+    def back(self) -> Self:
+        """How the scores fall on the pixels."""
+        return type(self)(self.resized, self.length, self.pixels, self.steps, self.pixels - self.shift + self.steps)
+
+    def centred(self) -> Self:
+        """The same scores with as much padding before them as behind."""
+        return self._replace(shift=self.pixels + self.resized * self.steps - self.length * self.pixels)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether each score is a pixel's own."""
+        return self.length == self.resized and self.steps == self.pixels == self.shift
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How scores lie on their image, which their sizes alone do not tell.
+
+    Args:
+        kind: - "centres": every score is the middle of a cell, and the cells cover the image. They are as high as they
+                are wide, but for what rounding to whole scores explains.
+              - "corners": the outer scores lie on the centres of the image's outer pixels (`align_corners=True`), and
+                all are as far from each other vertically as horizontally, but for that rounding.
+              - "stride": a score lies on every so-manieth pixel; the last lies less than a stride before or behind the
+                last pixel.
+              - "stretched": cells cover the image and are of any aspect, as where a network was given an image that had
+                been squashed.
+              - "letterbox": the image was scaled until it fitted, and padded on two sides alike.
+              - "padded": likewise, with all padding to the right and below.
+              - "box": cells cover a part of the image, or the image and what lies around it.
+        numbers: Of a stride: pixels from score to score, and the pixel, from 0, that the first score lies on (0 by
+            default). Of a box: left, top, right and bottom in pixels from the upper left corner of the image, whose
+            last two are its width and height.
+
+    Raises:
+        InputError: If there is no such grid.
+
+    Example:
+        >>> Grid.of("stride=8")
+        Grid(kind='stride', numbers=(8.0,))
+        >>> str(Grid.of("box=10,20.5,38,48"))
+        'box=10,20.5,38,48'
+        >>> Grid.of("letterbox").box((60, 80), (20, 20))
+        (0.0, -10.0, 80.0, 70.0)
+    """
+
+    kind: str = "centres"
+    numbers: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in _NUMBERS or len(self.numbers) not in _NUMBERS[self.kind]:
+            raise InputError(f"grid is {str(self)!r}; expected one of {GRIDS}")
+        if not all(math.isfinite(number) and abs(number) <= _MOST for number in self.numbers):
+            raise InputError(f"grid is {str(self)!r}; expected finite numbers of pixels, up to {_MOST}")
+        if self.kind == "stride" and not abs(self._first) < self.numbers[0]:
+            raise InputError(f"grid is {str(self)!r}; expected a stride above 0, and a first pixel nearer to 0 than it")
+        if self.kind == "box" and not (self._whole[0] < self._whole[2] and self._whole[1] < self._whole[3]):
+            raise InputError(f"grid is {str(self)!r}; expected left < right and top < bottom, in pixels of the image")
+        if self.kind == "stride" and self._whole[0] < 1:
+            raise InputError(f"grid is {str(self)!r}; expected a stride of a {_PARTS}th pixel or more")
+
+    @classmethod
+    def of(cls, said: "str | Grid") -> "Grid":
+        """A grid as it is, or as its text says, such as "corners" or "stride=8".
+
+        Raises:
+            InputError: If it says none.
+        """
+        if isinstance(said, Grid):
+            return said
+        if not isinstance(said, str):
+            raise InputError(f"grid is {said!r}; expected a crispseg.Grid, or one of {GRIDS}")
+        kind, equals, numbers = said.partition("=")
+        try:
+            return cls(kind, tuple(map(float, numbers.split(","))) if equals else ())
+        except ValueError as error:  # our own errors are of this kind
+            raise InputError(f"grid is {said!r}; expected one of {GRIDS}") from error
+
+    def __str__(self) -> str:
+        return "=".join([self.kind, ",".join(f"{number:.12g}" for number in self.numbers)]).removesuffix("=")
+
+    @property
+    def tiles(self) -> bool:
+        """Whether the scores are cells that cover exactly the image, whatever its size."""
+        return self.kind in ("centres", "stretched")
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a part of the image may be left without scores."""
+        return self.kind == "box"
+
+    @property
+    def _first(self) -> float:
+        return self.numbers[1] if len(self.numbers) > 1 else 0.0
+
+    @property
+    def _whole(self) -> tuple[int, ...]:
+        """The numbers in parts of a pixel."""
+        return tuple(round(number * _PARTS) for number in self.numbers)
+
+    def lines(self, size: Size, scores: Size) -> tuple[Line, Line]:
+        """How rows and columns of an image (height, width) fall on scores (rows, columns).
+
+        There are no branches by size, so that an exported program serves every one.
+
+        Example:
+            >>> Grid.of("corners").lines((9, 17), (2, 3))[0]
+            Line(length=2, resized=9, steps=1, pixels=8, shift=1)
+        """
+        if self.tiles:
+            return Line.tiling(scores[0], size[0]), Line.tiling(scores[1], size[1])
+        if self.kind == "corners":
+            return _from_corner_to_corner(scores[0], size[0]), _from_corner_to_corner(scores[1], size[1])
+        if self.kind == "stride":
+            step, shift = self._whole[0], 2 * round(self._first * _PARTS) + _PARTS
+            return Line(scores[0], size[0], _PARTS, step, shift), Line(scores[1], size[1], _PARTS, step, shift)
+        if self.kind == "box":
+            left, top, right, bottom = self._whole
+            return _within(top, bottom, scores[0], size[0]), _within(left, right, scores[1], size[1])
+        steps, pixels = _least(scores[0] * size[1], scores[1] * size[0]), size[0] * size[1]
+        rows, columns = (_fitted(steps, pixels, *sides) for sides in zip(scores, size, strict=True))
+        return (rows.centred(), columns.centred()) if self.kind == "letterbox" else (rows, columns)
+
+    def box(self, size: Size, scores: Size) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of all cells, in pixels of an image (height, width), for (rows, columns)."""
+        (top, bottom), (left, right) = (_ends(line) for line in self.lines(size, scores))
+        return left, top, right, bottom
+
+    def covers(self, size: Size, scores: Size) -> bool:
+        """Whether every pixel of an image (height, width) has scores (rows, columns)."""
+        if not self.is_free:
+            return True
+        ends = (_ends(line) for line in self.lines(size, scores))
+        return all(first <= 0.5 and last > full - 0.5 for (first, last), full in zip(ends, size, strict=True))
+
+    def check(self, what: str, size: Size, scores: Size) -> None:
+        """Refuse scores (rows, columns) that cannot lie so on an image (height, width).
+
+        Args:
+            what: What they are called.
+            size: Height and width of the image.
+            scores: Their rows and columns.
+
+        Raises:
+            InputError: If their aspect, or with a stride their number, is another, or a box lies beside the image.
+        """
+        here = f"image is {size[0]}x{size[1]} but its {what} are {scores[0]}x{scores[1]}"
+        if self.kind in ("centres", "corners") and not self.explains(size, scores):
+            between = " from corner to corner" if self.kind == "corners" else ""
+            raise InputError(f"{here}, of another aspect{between}; {_choices(size, scores)}")
+        if self.kind == "stride" and not self.explains(size, scores):
+            expected = "x".join(map(str, self.count(size)))
+            raise InputError(f"{here}; expected {expected} or one more for grid={self}, or another grid: {GRIDS}")
+        if self.is_free:
+            left, top, right, bottom = self.numbers
+            if not (left < size[1] and right > 0 and top < size[0] and bottom > 0):
+                raise InputError(f"{here}, in a box that lies beside it (grid={self}); expected left,top,right,bottom")
+
+    def explains(self, size: Size, scores: Size) -> bool:
+        """Whether rounding to whole scores explains their rows and columns on an image (height, width)."""
+        if self.kind == "stride":
+            return all(map(self._ends_near, size, scores))
+        if self.kind == "corners":
+            return _is_rounded(_between(size), _between(scores))
+        return self.kind != "centres" or _is_rounded(size, scores)
+
+    def count(self, size: Size) -> Size:
+        """Rows and columns of scores of an image (height, width) whose last lie on it, for a stride.
+
+        Example:
+            >>> Grid.of("stride=8").count((360, 480))
+            (45, 60)
+        """
+        height, width = (int((side - 1 - self._first) // self.numbers[0]) + 1 for side in size)
+        return height, width
+
+    def _ends_near(self, full: int, few: int) -> bool:
+        stride = self.numbers[0]
+        return abs(self._first + stride * (few - 1) - (full - 1)) < stride
+
+
+CENTRES = Grid()
+
+
+def _from_corner_to_corner(few: int, full: int) -> Line:
+    alone = 1 - _least(few - 1, 1)  # a single score lies amid the pixels
+    return Line(few, full, few - 1 + alone, -_least(1 - full, -1), few - 1 + alone * full)
+
+
+def _within(first: int, last: int, few: int, full: int) -> Line:
+    """Cells from `first` to `last`, in parts of a pixel."""
+    return Line(few, full, few * _PARTS, last - first, 2 * first * few + last - first)
+
+
+def _fitted(steps: int, pixels: int, few: int, full: int) -> Line:
+    """Cells of a size, with padding behind."""
+    return Line(few, full, steps, pixels, pixels)
+
+
+def _least(one: int, other: int) -> int:
+    least: int = sym_min(one, other)  # type: ignore[assignment]  # of sizes that are not known where a program is traced
+    return least
+
+
+def _ends(line: Line) -> tuple[float, float]:
+    """Where the cells begin and end, in pixels."""
+    first = (line.shift - line.pixels) / (2 * line.steps)
+    return first, first + line.length * line.pixels / line.steps
+
+
+def _between(sides: Size) -> Size:
+    return max(sides[0] - 1, 1), max(sides[1] - 1, 1)
+
+
+def _is_rounded(size: Size, scores: Size) -> bool:
+    """Whether both sides, divided by one number, are less than one from those of the scores."""
+    (height, width), (rows, columns) = size, scores
+    return height * (columns - 1) < width * (rows + 1) and width * (rows - 1) < height * (columns + 1)
+
+
+def _choices(size: Size, scores: Size) -> str:
+    """What the scores could be instead, with what each would mean for the sizes."""
+    height, width = (full / few for full, few in zip(size, scores, strict=True))
+    fitted = max(height, width)
+    return (
+        "expected what is rounded to whole cells. Say how they lie on the image, upright as EXIF says, by grid or "
+        f'--grid: "stretched" over all of it ({width:.3g}x{height:.3g} pixels each), "letterbox" with padding on two '
+        f'sides or "padded" to the right and below ({fitted:.3g} pixels each), or "box=LEFT,TOP,RIGHT,BOTTOM" in '
+        "pixels; or cut off what is padding"
+    )
