@@ -72,6 +72,7 @@ def kill_at(moment: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting._Counter, "count", counted)
     monkeypatch.setattr(Path, "replace", replaced)
     monkeypatch.setattr(writing, "_remove", lambda _: None)  # who is killed tidies nothing up
+    monkeypatch.setattr(os, "getpid", lambda: 1)  # and another process comes after it
 
 
 def test_killed_at_every_moment(root: Path) -> None:

@@ -172,6 +172,7 @@ def _checked(data: LabelledImages, task: Task) -> LabelledImages:
 
 
 def _check_validation(sets: Sequence[WholeImages], *, processes: int) -> None:
+    """Find out before the first step that a process would have nothing to validate on, and not hours later."""
     for images in sets:
         if len(images) < processes:
             raise InputError(
