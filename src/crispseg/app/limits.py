@@ -140,7 +140,7 @@ def _unpacked_bytes(path: Path) -> int:
     try:
         with zipfile.ZipFile(path) as archive:
             return sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, OSError):
+    except Exception:  # whatever is raised at an archive that is damaged
         return 0  # its reader says what is wrong
 
 
