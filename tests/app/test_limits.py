@@ -77,13 +77,13 @@ def test_a_header_that_promises_more_than_the_archive_holds_is_an_error(tmp_path
     padded = header + " " * (118 - len(header) - 1) + "\n"
     with zipfile.ZipFile(tmp_path / "lie.npz", "w") as archive:
         archive.writestr("a.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(padded)) + padded.encode())
-    with pytest.raises(InputError, match=r"lie.npz: damaged, or not a plain array"):
+    with pytest.raises(InputError, match=r"lie.npz: damaged, or "):
         SMALL.read_prediction(tmp_path / "lie.npz", "logits")
 
 
 def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
     np.save(tmp_path / "objects.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match=r"objects.npy: damaged, or not a plain array"):
+    with pytest.raises(InputError, match=r"objects.npy: holds Python objects"):
         SMALL.read_prediction(tmp_path / "objects.npy", "logits")
     with pytest.raises(InputError, match="unknown ending"):
         SMALL.read_prediction(tmp_path / "model.pth", "logits")
