@@ -27,7 +27,7 @@ def parsed(path: Path, what: str, remedy: str) -> Iterator[None]:
         remedy: What is wrong with it as far as that is known, and what to do.
 
     Raises:
-        InputError: For any exception, but one that says that memory ran out.
+        InputError: For any exception.
 
     Example:
         >>> with parsed(Path("a.txt"), "list", "holds no number; write one"):
@@ -41,8 +41,8 @@ def parsed(path: Path, what: str, remedy: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        if ran_out_of_memory(error):
-            raise
+        if ran_out_of_memory(error):  # a header may claim any number of bytes
+            remedy = "damaged, or larger than the memory of this machine; write it again, or smaller"
         said = one_line(error)
         said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
         kind = "" if said.startswith(type(error).__name__) else f"{type(error).__name__}: "

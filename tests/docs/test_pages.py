@@ -36,9 +36,10 @@ def readers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_folder(tmp_path, 2)
     write_coarse_scores(tmp_path, tmp_path / "scores")
     shutil.copytree(tmp_path / "scores", tmp_path / "logits")
-    for part, name in (("part1", "scene0.png"), ("part2", "scene1.png")):
-        (tmp_path / "images" / part).mkdir()
-        shutil.copy(tmp_path / "images" / name, tmp_path / "images" / part)
+    for kind, suffix in (("leftImg8bit", "leftImg8bit"), ("gtFine", "gtFine_labelTrainIds")):
+        (tmp_path / kind / "val").mkdir(parents=True)
+        for path in (tmp_path / ("images" if kind == "leftImg8bit" else "labels")).iterdir():
+            shutil.copy(path, tmp_path / kind / "val" / f"{path.stem}_{suffix}.png")
     for split in ("train", "val"):
         write_folder(tmp_path / "data" / split, 2, void=255)
     shutil.copy(tmp_path / "images" / "scene0.png", tmp_path / "photo.png")

@@ -97,7 +97,7 @@ def test_weights_that_do_not_serve_are_said(tmp_path: Path, capsys: pytest.Captu
     for name, message in (
         ("embedding", "hold EmbeddingNet; expected CrispNet, DeepLabLargeFOV"),
         ("foreign", "holds a Conv2d; expected a DeepLabLargeFOV or a DeepLabMSc"),
-        ("damaged", "damaged (JSONDecodeError"),
+        ("damaged", "expected a file that `crispseg train` wrote (JSONDecodeError"),
         ("missing", "no such file"),
     ):
         weights = str(tmp_path / f"{name}.safetensors")
@@ -118,4 +118,4 @@ def test_images_are_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixtu
         str(tmp_path),
     ]
     assert main(command) == 2
-    assert "holds the images to read; choose another output folder" in capsys.readouterr().err
+    assert "a.png: is one of the files to read; choose another" in capsys.readouterr().err

@@ -58,7 +58,12 @@ class NotedCue(RGBCue):
 def test_a_worker_that_is_killed_costs_nothing(cluster: None, tmp_path: Path) -> None:
     write_folder(tmp_path, COUNT)
     write_coarse_scores(tmp_path, tmp_path / "scores")
-    np.save(tmp_path / "scores" / "scene7.npy", np.full((3, 6, 8), np.nan, dtype=np.float32))
+    for kind, ending in (("images", "png"), ("scores", "npy")):
+        (tmp_path / kind / "odd").mkdir()
+        for index in range(1, COUNT, 2):
+            name = f"scene{index}.{ending}"
+            (tmp_path / kind / name).rename(tmp_path / kind / "odd" / name)
+    np.save(tmp_path / "scores" / "odd" / "scene7.npy", np.full((3, 6, 8), np.nan, dtype=np.float32))
     log = tmp_path / "log"
     log.mkdir()
     outcomes = sharpen(
@@ -78,17 +83,19 @@ def test_a_worker_that_is_killed_costs_nothing(cluster: None, tmp_path: Path) ->
     assert os.getpid() not in {killed, *others}
     assert sorted(outcome.image.stem for outcome in found) == sorted(f"scene{index}" for index in range(COUNT))
     [failed] = [outcome for outcome in found if isinstance(outcome, Failed)]
-    assert f"{tmp_path}/scores/scene7.npy: 144 of 144 scores are NaN" in failed.reason
+    assert f"{tmp_path}/scores/odd/scene7.npy: 144 of 144 scores are NaN" in failed.reason
     assert all(outcome.labels.is_file() for outcome in found if isinstance(outcome, Written))
-    assert len(list((tmp_path / "out").glob("*.png"))) == COUNT - 1
+    written = sorted((tmp_path / "out").rglob("*.png"))
+    assert (len(written), len(list((tmp_path / "out" / "odd").iterdir()))) == (COUNT - 1, COUNT // 2 - 1)
+    assert (tmp_path / "out" / "crispseg-settings.json").is_file()
 
     here = Outputs(tmp_path / "here", pictures=False)
     again = sharpen(
         [tmp_path / "images"], tmp_path / "scores", here, Sharpener(RGBCue()), strict=False, runner=ThisMachine(0)
     )
     assert sum(isinstance(outcome, Written) for outcome in again) == COUNT - 1
-    for path in (tmp_path / "here").glob("*.png"):
-        assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes()
+    for path in written:
+        assert path.read_bytes() == (tmp_path / "here" / path.relative_to(tmp_path / "out")).read_bytes()
 
 
 def worker(work: object, monkeypatch: pytest.MonkeyPatch) -> _Worker:

@@ -206,3 +206,16 @@ def test_a_boundary_detector_is_measured_by_its_best_threshold() -> None:
     # At thresholds below 0.6 both are found and one is wrong; above, one is missed and none is wrong.
     task.measure((torch.tensor([0.9, 0.6, 0.6, 0.1, 1.0]).expand(1, 3, 1, 5), truth), 0)
     assert task.measured() == {"fake/pixel_f": pytest.approx(2 * 2 / (3 + 2))}
+
+
+@pytest.mark.parametrize("name", ["validation.jsonl", "last.ckpt", "embedding.safetensors"])
+def test_a_run_writes_over_no_data_through_a_link(tmp_path: Path, name: str) -> None:
+    root = write_folder(tmp_path / "data")
+    folder = LabelledFolder(root / "images", root / "labels", void=11)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).symlink_to(root / "labels" / "scene1.png")
+    before = (root / "labels" / "scene1.png").read_bytes()
+    task = EmbeddingTask(EmbeddingNet(dim=2, width=1), EmbeddingLoss(Window(3)))
+    with pytest.raises(InputError, match=f"{name}: is one of the files to read"):
+        train(task, [folder], {"fake": folder}, tmp_path / "run")
+    assert (root / "labels" / "scene1.png").read_bytes() == before

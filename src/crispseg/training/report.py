@@ -54,5 +54,5 @@ class ValidationReport(Callback):
 def _last_step(log: Path) -> int:
     try:
         return int(json.loads(log.read_text().splitlines()[-1])["step"])
-    except (OSError, IndexError, ValueError):  # there is none, or the run was killed amid writing
+    except Exception:  # there is none, the run was killed amid writing, or it is something else
         return 0

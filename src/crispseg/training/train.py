@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,9 +21,9 @@ from crispseg.data.sample import IGNORE_INDEX, LabelledImages
 from crispseg.data.whole_images import WholeImages
 from crispseg.errors import InputError
 from crispseg.processor import warn_without_bfloat16
-from crispseg.training.report import ValidationReport
+from crispseg.training.report import LOG, ValidationReport
 from crispseg.training.task import Task
-from crispseg.writing import make_folder
+from crispseg.writing import make_folder, refuse_inputs
 
 CHECKPOINT = "last.ckpt"
 
@@ -95,6 +95,8 @@ def train(
         raise InputError(f"val_every is {val_every}; expected a multiple of checkpoint_every, {checkpoint_every}")
     if not val_data:
         raise InputError("no validation data; expected at least one data set in val_data")
+    written = (output / name for name in (CHECKPOINT, LOG, task.weights_file))
+    refuse_inputs(written, _files_of([*train_data, *val_data.values()]))
     checkpoint = _checkpoint(output, resume)
     if precision == "bf16-mixed" and (accelerator == "cpu" or not torch.accelerator.is_available()):
         warn_without_bfloat16()
@@ -224,6 +226,13 @@ def _build_trainer(**options: Any) -> lightning.Trainer:  # noqa: ANN401 - they 
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"Lightning cannot run so ({reason}); choose another accelerator or precision") from error
+
+
+def _files_of(sources: Iterable[LabelledImages]) -> Iterator[Path]:
+    """What data sets read, as far as they list it."""
+    for source in sources:
+        for value in vars(source).values() if hasattr(source, "__dict__") else ():
+            yield from (path for path in value if isinstance(path, Path)) if isinstance(value, list) else ()
 
 
 def _checkpoint(output: Path, resume: bool) -> Path | None:
