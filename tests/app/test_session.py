@@ -185,9 +185,10 @@ def test_a_pixel_lies_in_the_image(loaded: Session) -> None:
 def test_probabilities_are_taken_as_such(loaded: Session, given: Given, tmp_path: Path) -> None:
     probabilities = torch.from_numpy(np.load(given.scores)["arr_0"]).softmax(0)
     np.save(tmp_path / "p.npy", probabilities.numpy())
-    loaded.desk.load_prediction(tmp_path / "p.npy", "logits")
     as_logits = loaded.sharpen(RGB).scores
-    loaded.desk.say_kind("probabilities")
+    with pytest.raises(InputError, match="say scores 'probabilities'"):
+        loaded.desk.load_prediction(tmp_path / "p.npy", "logits")
+    loaded.desk.load_prediction(tmp_path / "p.npy", "probabilities")
     assert loaded.desk.kind == "probabilities"
     assert loaded.sharpen(RGB).scores.sum(0).allclose(torch.ones(48, 64), atol=1e-5)
     assert not torch.equal(loaded.sharpen(RGB).scores, as_logits)
