@@ -46,6 +46,8 @@ def test_a_result_is_that_of_the_library_bit_for_bit(loaded: Session, given: Giv
         result = loaded.sharpen(settings)
         assert torch.equal(result.before, expected.before)
         assert torch.equal(result.after, expected.after)
+        assert result.scores is not None
+        assert expected.scores is not None
         assert torch.equal(result.scores, expected.scores)
         loaded.sharpen(replace(settings, hardness=1.0))
 
@@ -190,5 +192,8 @@ def test_probabilities_are_taken_as_such(loaded: Session, given: Given, tmp_path
         loaded.desk.load_prediction(tmp_path / "p.npy", "logits")
     loaded.desk.load_prediction(tmp_path / "p.npy", "probabilities")
     assert loaded.desk.kind == "probabilities"
-    assert loaded.sharpen(RGB).scores.sum(0).allclose(torch.ones(48, 64), atol=1e-5)
-    assert not torch.equal(loaded.sharpen(RGB).scores, as_logits)
+    scores = loaded.sharpen(RGB).scores
+    assert scores is not None
+    assert as_logits is not None
+    assert scores.sum(0).allclose(torch.ones(48, 64), atol=1e-5)
+    assert not torch.equal(scores, as_logits)

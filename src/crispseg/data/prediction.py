@@ -169,7 +169,7 @@ def _from_labels(path: Path, kind: ScoreKind) -> Prediction:
             return Prediction(probability, "probabilities", classes_of(1, "probabilities"))
         if is_soft(label_map.labels):
             raise InputError(
-                f"prediction {path}: {len(label_map.labels.unique())} greys that form ramps, as of a soft mask or "
+                f"prediction {path}: {len(torch.unique(label_map.labels))} greys that form ramps, as of a soft mask or "
                 "a photograph, and no labels; say scores 'probabilities' where white is a probability of 1"
             )
     return Prediction.of_labels(label_map.labels, label_map.palette)

@@ -30,7 +30,7 @@ def as_probability(values: Tensor) -> Tensor | None:
     """(1, h, w) float32 probability, of greys from 0 to 255 or 65535; None where they are labels."""
     full = 255 if int(values.max()) <= 255 else 65535
     greys, found = _ramps(values)
-    extremes = set(values.unique().tolist()) <= {0, full}
+    extremes = set(torch.unique(values).tolist()) <= {0, full}
     if extremes or (len(greys) and bool(found.double().mean() >= 0.5)):
         return (values.float() / full)[None]
     return None
@@ -45,6 +45,6 @@ def _ramps(values: Tensor) -> tuple[Tensor, Tensor]:
             between.narrow(axis, 1, values.shape[axis] - 2).logical_or_(
                 ((first < middle) & (middle < last)) | ((first > middle) & (middle > last))
             )
-    greys, index, counts = values.unique(return_inverse=True, return_counts=True)
+    greys, index, counts = torch.unique(values, return_inverse=True, return_counts=True)
     ramps = torch.zeros(len(greys)).scatter_add_(0, index.flatten(), between.flatten().float())
     return greys[1:-1], (ramps / counts >= _BETWEEN)[1:-1]
