@@ -48,6 +48,8 @@ def test_a_result_is_that_of_the_library_bit_for_bit(loaded: Session, given: Giv
         result = loaded.sharpen(settings)
         assert torch.equal(result.before, expected.before)
         assert torch.equal(result.after, expected.after)
+        assert result.scores is not None
+        assert expected.scores is not None
         assert torch.equal(result.scores, expected.scores)
         loaded.sharpen(replace(settings, hardness=1.0))
 
@@ -187,12 +189,16 @@ def test_a_pixel_lies_in_the_image(loaded: Session) -> None:
 def test_probabilities_are_taken_as_such(loaded: Session, given: Given, tmp_path: Path) -> None:
     probabilities = torch.from_numpy(np.load(given.scores)["arr_0"]).softmax(0)
     np.save(tmp_path / "p.npy", probabilities.numpy())
-    loaded.desk.load_prediction(tmp_path / "p.npy", "logits")
     as_logits = loaded.sharpen(RGB).scores
-    loaded.desk.say_kind("probabilities")
+    with pytest.raises(InputError, match="say scores 'probabilities'"):
+        loaded.desk.load_prediction(tmp_path / "p.npy", "logits")
+    loaded.desk.load_prediction(tmp_path / "p.npy", "probabilities")
     assert loaded.desk.kind == "probabilities"
-    assert loaded.sharpen(RGB).scores.sum(0).allclose(torch.ones(48, 64), atol=1e-5)
-    assert not torch.equal(loaded.sharpen(RGB).scores, as_logits)
+    scores = loaded.sharpen(RGB).scores
+    assert scores is not None
+    assert as_logits is not None
+    assert scores.sum(0).allclose(torch.ones(48, 64), atol=1e-5)
+    assert not torch.equal(scores, as_logits)
 
 
 def test_fifty_loads_keep_no_more_than_a_total(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from transformers import (
     DetrConfig,
     Mask2FormerConfig,
     Mask2FormerForUniversalSegmentation,
+    Mask2FormerImageProcessor,
     MaskFormerConfig,
     MaskFormerForInstanceSegmentation,
     MaskFormerImageProcessor,
@@ -22,7 +23,8 @@ from transformers import (
     SwinConfig,
 )
 
-from crispseg import InputError, SharpenedModel, Sharpener
+from crispseg import InputError, SharpenedModel, Sharpener, Window
+from crispseg.cues import RGBCue
 from crispseg.inference import semantic_probabilities
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -136,6 +138,24 @@ def test_semantic_probabilities_are_those_of_the_library() -> None:
     ours = semantic_probabilities(output)
     assert torch.equal(torch.stack(theirs), ours.argmax(1))
     torch.testing.assert_close(ours.sum(1), torch.ones(2, 9, 11))
+
+
+def test_masks_of_a_large_image_keep_what_the_library_resizes_away() -> None:
+    size, rgb = (1024, 1536), torch.zeros(1, 3, 1024, 1536)
+    rgb[..., 301:802, 405:1101] = 1
+    model = mask2former().eval()
+    crisp_model = SharpenedModel(model, Sharpener(RGBCue(), window=Window(3), iterations=1), mean=MEAN, std=STD)
+    with torch.inference_mode():
+        output = crisp_model(normalised(rgb))
+    assert output.masks_queries_logits.shape == (1, 4, *size)
+    # What a trained network would say after sharpening: one class in the rectangle, another around it.
+    masks = torch.stack([1 - 2 * rgb[:, 0], 2 * rgb[:, 0] - 1], 1)
+    said = SimpleNamespace(masks_queries_logits=20 * masks, class_queries_logits=10 * torch.eye(3)[:2][None])
+    true = rgb[:, 0].long()
+    assert torch.equal(semantic_probabilities(said).argmax(1), true)
+    assert torch.equal((said.masks_queries_logits > 0)[:, 1].long(), true)
+    [theirs] = Mask2FormerImageProcessor().post_process_semantic_segmentation(said, target_sizes=[size])
+    assert (getattr(theirs, "segmentation", theirs) != true[0]).any()  # else the how-to may recommend it again
 
 
 Named = namedtuple("Named", ["scores", "hidden"])

@@ -15,6 +15,7 @@ from crispseg.data.arrays import array_names, read_array
 from crispseg.data.files import check_readable
 from crispseg.data.kinds import check_kind
 from crispseg.data.labels import LABEL_SUFFIXES, default_palette, read_labels
+from crispseg.data.soft_masks import as_probability, is_soft
 from crispseg.errors import InputError, naming
 from crispseg.grid import CENTRES, Grid
 from crispseg.reading import parsed, read_safetensors
@@ -122,7 +123,8 @@ def read_prediction(path: Path, kind: ScoreKind = "logits", grid: Grid | str | N
               array `q` with log p = (q - 100) / 10;
             - `.safetensors`: one floating-point tensor by any name.
         kind: What floating-point scores are. Label maps are probabilities 0 and 1, quantised ones logits, and what
-            `write_scores` wrote says what it is.
+            `write_scores` wrote says what it is. With "probabilities" a greyscale mask with soft edges, or of black and
+            white alone, is the probability of label 1, white being 1.
         grid: How scores or labels lie on the image, a `crispseg.Grid` or its text such as "corners"; what
             `write_scores` wrote is of its size. None where that is not said.
 
@@ -174,8 +176,17 @@ def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
             np.save(temporary, scores.numpy())
 
 
-def _from_labels(path: Path, _: ScoreKind) -> Prediction:
+def _from_labels(path: Path, kind: ScoreKind) -> Prediction:
     label_map = read_labels(path)
+    if label_map.palette is None:
+        probability = as_probability(label_map.labels) if kind == "probabilities" else None
+        if probability is not None:
+            return Prediction(probability, "probabilities", classes_of(1, "probabilities"))
+        if is_soft(label_map.labels):
+            raise InputError(
+                f"prediction {path}: {len(torch.unique(label_map.labels))} greys that form ramps, as of a soft mask or "
+                "a photograph, and no labels; say scores 'probabilities' where white is a probability of 1"
+            )
     return Prediction.of_labels(label_map.labels, label_map.palette)
 
 

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from crispseg.data.kinds import check_kind
+from crispseg.data.soft_masks import is_soft
 from crispseg.errors import InputError
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.sharpener import Sharpener
@@ -44,6 +45,11 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
         if said.dtype == np.uint64 and said.size and said.max() > np.iinfo(np.int64).max:
             raise InputError(f"prediction holds label {said.max()}; expected labels below 2**63")
         labels = _tensor(said.astype(np.int64))
+        if is_soft(labels):
+            raise InputError(
+                "prediction holds greys that form ramps, as of a soft mask, and no labels; give (1, h, w) "
+                "probabilities: array[None] / 255.0, with a Sharpener(..., scores='probabilities')"
+            )
         return sharpen_label_map(sharpener, rgb, labels).numpy().astype(said.dtype)
     if said.ndim == 3 and np.issubdtype(said.dtype, np.floating) and not _is_turned(said, pixels):
         scores = _tensor(said)

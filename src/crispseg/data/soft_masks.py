@@ -1,0 +1,50 @@
+"""Greyscale masks whose greys are probabilities, told from label maps."""
+
+import torch
+from torch import Tensor
+
+_MANY = 16
+"""So few greys may be labels."""
+
+_BETWEEN = 0.25
+"""The share of the pixels of a grey between a darker and a brighter neighbour, from which on it is part of a ramp."""
+
+
+def is_soft(values: Tensor) -> bool:
+    """Whether the numbers of an (h, w) image form ramps, as greys do and labels do not.
+
+    Where two labels meet, one pixel has the one and the next the other; hardly any lies between a smaller and a larger
+    one. Of a blurred mask, most of the greys between black and white lie so.
+
+    Example:
+        >>> is_soft(torch.linspace(-9, 9, 60).sigmoid().mul(255).round().long().expand(50, 60))
+        True
+        >>> is_soft(torch.arange(100).reshape(10, 10).repeat_interleave(6, 0).repeat_interleave(6, 1))
+        False
+    """
+    _, found = _ramps(values)
+    return len(found) >= _MANY and bool(found.double().mean() >= 0.5)
+
+
+def as_probability(values: Tensor) -> Tensor | None:
+    """(1, h, w) float32 probability, of greys from 0 to 255 or 65535; None where they are labels."""
+    full = 255 if int(values.max()) <= 255 else 65535
+    greys, found = _ramps(values)
+    extremes = set(torch.unique(values).tolist()) <= {0, full}
+    if extremes or (len(greys) and bool(found.double().mean() >= 0.5)):
+        return (values.float() / full)[None]
+    return None
+
+
+def _ramps(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The greys between the darkest and the brightest, and whether each is part of a ramp."""
+    between = torch.zeros_like(values, dtype=torch.bool)
+    for axis in (0, 1):
+        if values.shape[axis] > 2:
+            first, middle, last = (values.narrow(axis, start, values.shape[axis] - 2) for start in range(3))
+            between.narrow(axis, 1, values.shape[axis] - 2).logical_or_(
+                ((first < middle) & (middle < last)) | ((first > middle) & (middle > last))
+            )
+    greys, index, counts = torch.unique(values, return_inverse=True, return_counts=True)
+    ramps = torch.zeros(len(greys)).scatter_add_(0, index.flatten(), between.flatten().float())
+    return greys[1:-1], (ramps / counts >= _BETWEEN)[1:-1]
