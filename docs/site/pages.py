@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
     "src/crispseg/weights/README.md": "model-card.md",
 }
 """Files that become pages, with the names of these."""

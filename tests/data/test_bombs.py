@@ -170,3 +170,23 @@ def test_a_matlab_file_that_lies_or_ends_is_refused(tmp_path: Path) -> None:
         path.write_bytes(broken)
         with pytest.raises(InputError, match="not a BSDS500 ground truth"):
             read_boundaries(path)
+
+
+def element(kind: int, content: bytes) -> bytes:
+    return struct.pack("<II", kind, len(content)) + content + bytes(-len(content) % 8)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("array_class", [1, 2, 3, 4])
+@pytest.mark.parametrize("sizes", [(30_000, 30_000), (2**31 - 1, 1), (2**31 - 1,) * 4])
+def test_a_matlab_file_that_claims_cells_is_refused(
+    tmp_path: Path, sizes: tuple[int, ...], array_class: int, packed: bool
+) -> None:
+    flags, names = element(6, struct.pack("<II", array_class, 0)), element(1, b"groundTruth")
+    inner = element(14, flags + element(5, struct.pack(f"<{len(sizes)}i", *sizes)) + names)
+    cell = element(6, struct.pack("<II", 1, 0)) + element(5, struct.pack("<2i", 1, 1)) + names
+    for whole in (inner, element(14, cell + inner)):
+        written = struct.pack("<II", 15, len(zlib.compress(whole))) + zlib.compress(whole) if packed else whole
+        (tmp_path / "a.mat").write_bytes(b"MATLAB".ljust(124) + struct.pack("<H", 0x100) + b"IM" + written)
+        with pytest.raises(InputError, match="claims more cells than it holds"):
+            read_boundaries(tmp_path / "a.mat")

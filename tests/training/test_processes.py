@@ -58,6 +58,7 @@ def write_config(
 
 def start(config: Path, output: Path, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "crispseg", "train", str(config), "--output", str(output), *options]
+    command += ["--allow-import", "tests"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

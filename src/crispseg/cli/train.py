@@ -7,10 +7,14 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
+from crispseg.cli.configs import guard, take_allowed
 from crispseg.errors import InputError
 from crispseg.training import seed_everything, train
 
 _ERROR_NAME = "crispseg.errors.InputError: "
+
+_LONGEST = 2000
+"""Letters of a message: jsonargparse repeats what was given, which may be all of a config."""
 
 _DESCRIPTION = """\
 Train a network: the embedding, a segmentation network, a boundary detector, or all of it end to end.
@@ -20,9 +24,14 @@ change the earlier. The folder `configs` of the repository has the paper's and o
 be trained on. OUTPUT gets a checkpoint (last.ckpt), and after every validation the weights (safetensors) and a line in
 validation.jsonl; TensorBoard reads OUTPUT too. A run that was stopped goes on from its last checkpoint with --resume.
 
+A config chooses what is run: which networks and data sets, which files they read, what they download, where the output
+goes. Read one that others made before you run it. It may name classes of crispseg, torch.nn and torchvision.models; for
+classes of your own say --allow-import PACKAGE, which imports that package when a config names it.
+
 examples:
   crispseg train configs/embedding.yaml
-  crispseg train configs/deeplab_trunk.yaml configs/data/camvid.yaml --task.network.classes 11"""
+  crispseg train configs/deeplab_trunk.yaml configs/data/camvid.yaml --task.network.classes 11
+  crispseg train configs/data/camvid.yaml mine.yaml --allow-import mynetworks"""
 
 
 class _Formatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
@@ -32,7 +41,7 @@ class _Formatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
 class _Parser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> Any:  # noqa: ANN401 - as the base class declares it
         """Say what is wrong in one line."""
-        raise InputError(message) from ex
+        raise InputError(message if len(message) <= _LONGEST else f"{message[:_LONGEST]} …") from ex
 
 
 def _instantiate(parser: ArgumentParser, options: Any) -> Any:  # noqa: ANN401 - jsonargparse's namespaces
@@ -61,6 +70,8 @@ def build_parser() -> ArgumentParser:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
+    allowed, arguments = take_allowed(arguments)
+    guard(allowed)
     parser = build_parser()
     configs = list(takewhile(lambda argument: not argument.startswith("-"), arguments))
     given = [part for config in configs for part in ("--config", config)] + list(arguments[len(configs) :])

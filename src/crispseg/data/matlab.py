@@ -1,19 +1,24 @@
 """Reading the MATLAB files that some data sets are released in."""
 
+import math
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from crispseg.reading import parsed
 
 _MOST_BYTES = 2**28
 """To which a file may expand; those of the data sets are a few megabytes."""
 
-_CHUNK = 2**20
 _HEAD, _TAG = 128, 8
-_COMPRESSED = 15
+_MATRIX, _COMPRESSED = 14, 15
+_BYTES_OF_A_CELL = {1: _TAG, 2: _TAG, 3: _TAG, 4: 1}
+"""What an entry of cells, structures, objects and texts takes in a file at least."""
+
+_Order = Literal["little", "big"]
+_ORDERS: dict[bytes, _Order] = {b"IM": "little", b"MI": "big"}
 
 
 @contextmanager
@@ -32,24 +37,48 @@ def opened_matlab(path: Path, what: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _refuse_bomb(path: Path) -> None:
-    """Refuse a file whose compressed variables expand beyond reason.
+    """Refuse a file whose variables expand beyond reason, or that claims more cells than it can hold.
 
     Raises:
         ValueError: If it does.
     """
-    left = _MOST_BYTES
     with path.open("rb") as file:
-        order: Any = {b"IM": "little", b"MI": "big"}.get(file.read(_HEAD)[-2:], "little")
+        order = _ORDERS.get(file.read(_HEAD)[-2:], "little")
+        left = _MOST_BYTES
         while len(tag := file.read(_TAG)) == _TAG:
             kind, size = int.from_bytes(tag[:4], order), int.from_bytes(tag[4:], order)
-            if kind != _COMPRESSED:
-                file.seek(size, 1)
-                continue
-            unpacked, packed = zlib.decompressobj(), size
-            while packed > 0 and (part := file.read(min(packed, _CHUNK))):
-                packed -= len(part)
-                while part and not unpacked.eof:
-                    left -= len(unpacked.decompress(part, _CHUNK))
-                    part = unpacked.unconsumed_tail
-                    if left < 0:
-                        raise ValueError(f"expands to more than {_MOST_BYTES >> 20} MiB")
+            content = file.read(min(size, path.stat().st_size))
+            if kind == _COMPRESSED:
+                content = zlib.decompressobj().decompress(content, left + 1)
+                left -= len(content)
+            if left < 0:
+                raise ValueError(f"expands to more than {_MOST_BYTES >> 20} MiB")
+            whole = content if kind == _COMPRESSED else tag + content
+            _check_counts(memoryview(whole), order)
+
+
+def _check_counts(elements: memoryview, order: _Order) -> None:
+    """Compare what matrices say of their cells, fields and letters, which take memory at once, with what is there."""
+    for kind, content in _elements(elements, order):
+        if kind != _MATRIX:
+            continue
+        parts = _elements(content, order)
+        (_, flags), (_, sizes) = next(parts, (0, content[:0])), next(parts, (0, content[:0]))
+        counts = (int.from_bytes(sizes[at : at + 4], order) for at in range(0, len(sizes), 4))
+        array_class = int.from_bytes(flags[:4], order) & 0xFF
+        if math.prod(counts) * _BYTES_OF_A_CELL.get(array_class, 0) > len(content):
+            raise ValueError("claims more cells than it holds")
+        _check_counts(content, order)
+
+
+def _elements(data: memoryview, order: _Order) -> Iterator[tuple[int, memoryview]]:
+    """Type and content of one element after the other; those of up to four bytes lie within their tag."""
+    at = 0
+    while at + _TAG <= len(data):
+        kind, size = int.from_bytes(data[at : at + 4], order), int.from_bytes(data[at + 4 : at + 8], order)
+        if kind >> 16:
+            yield kind & 0xFFFF, data[at + 4 : at + 4 + (kind >> 16)]
+            size = 0
+        else:
+            yield kind, data[at + _TAG : at + _TAG + size]
+        at += _TAG + size + (-size % 8)

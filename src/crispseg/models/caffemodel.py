@@ -32,6 +32,14 @@ _SCHEMA: dict[str, dict[str, tuple[int, str]]] = {
 }
 _PACKAGE = "crispseg.caffe"
 
+_MOST_BYTES = 2**31 - 1
+"""Of a message, by its format."""
+_MOST_LAYERS, _MOST_BLOBS = 10_000, 100
+"""With weights, and of a layer; a byte of a file can claim one, which takes hundreds of bytes of memory."""
+_MOST_AXES = 32
+"""Of a blob, by Caffe."""
+_LONGEST_NAME = 200
+
 
 def read_caffemodel(path: Path) -> Blobs:
     """Weights of every layer that has some.
@@ -45,13 +53,15 @@ def read_caffemodel(path: Path) -> Blobs:
         older files give a bias four dimensions.
 
     Raises:
-        InputError: If the file is missing, damaged, not a `.caffemodel`, or holds no weights.
+        InputError: If the file is missing, damaged, not a `.caffemodel`, larger than one can be, or holds no weights.
         ModuleNotFoundError: If `protobuf` is not installed.
     """
     if not path.is_file():
         raise InputError(f"caffemodel {path}: no such file")
     network = _message_class("NetParameter")()
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise InputError(f"caffemodel {path}: larger than 2 GiB, which no .caffemodel is; get the file again")
         network.ParseFromString(path.read_bytes())
     except Exception as error:  # DecodeError, and what else a parser may say
         raise InputError(
@@ -59,23 +69,36 @@ def read_caffemodel(path: Path) -> Blobs:
         ) from error
     blobs: Blobs = {}
     for layer in (*network.layers, *network.layer):
-        name = layer.name.decode(errors="replace")
+        name = layer.name[:_LONGEST_NAME].decode(errors="replace")
+        if len(layer.blobs) > _MOST_BLOBS or len(blobs) == _MOST_LAYERS:
+            raise InputError(
+                f"caffemodel {path}: layer {name!r} is one of {len(blobs) + 1} with {len(layer.blobs)} blobs; expected "
+                f"at most {_MOST_LAYERS} layers of {_MOST_BLOBS}: damaged; get the file again"
+            )
         if name in blobs:
-            raise InputError(f"caffemodel {path}: two layers named {name} hold weights; expected one of each name")
+            raise InputError(f"caffemodel {path}: two layers named {name!r} hold weights; expected one of each name")
         if layer.blobs:
-            blobs[name] = [_tensor(blob, f"caffemodel {path}: layer {name}") for blob in layer.blobs]
+            blobs[name] = [_tensor(blob, f"caffemodel {path}: layer {name!r}") for blob in layer.blobs]
     if not blobs:
         raise InputError(f"caffemodel {path}: holds no layer with weights; expected a trained network")
     return blobs
 
 
 def _tensor(blob: Any, where: str) -> Tensor:  # noqa: ANN401 - a class made at run time
+    if len(blob.shape.dim) > _MOST_AXES:
+        raise InputError(f"{where} has {len(blob.shape.dim)} axes; expected at most {_MOST_AXES}: damaged")
     old_shape = (blob.num, blob.channels, blob.height, blob.width)
     shape = tuple(blob.shape.dim) if blob.HasField("shape") else old_shape
     values = blob.double_data or blob.data
+    if blob.double_data and blob.data:
+        raise InputError(f"{where} has its numbers twice, as float and as double: damaged; get the file again")
     if min(shape, default=0) < 0 or math.prod(shape) != len(values):
         raise InputError(f"{where} has {len(values)} numbers for the shape {shape}: damaged; get the file again")
-    return torch.from_numpy(np.fromiter(values, np.float32, len(values))).reshape(shape)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
+        numbers = np.fromiter(values, np.float32, len(values))
+    if not np.isfinite(numbers).all():
+        raise InputError(f"{where} holds NaN or infinity; expected trained weights: get the file again")
+    return torch.from_numpy(numbers).reshape(shape)
 
 
 def _message_class(name: str) -> Any:  # noqa: ANN401 - a class made at run time

@@ -1,0 +1,86 @@
+"""What a config may do: import what is allowed, and nothing else; and hold no more than a bounded number of values."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+from jsonargparse import get_loader, set_loader, set_parsing_settings
+
+from crispseg.errors import InputError
+
+ALLOWED = ("crispseg", "torch.nn", "torchvision.models")
+"""What a `class_path` may name: the networks, losses and data sets that a training is made of."""
+
+_LONGEST = 2**20
+_MOST_VALUES = 100_000
+_NESTED = 200
+_OPTION = "--allow-import"
+
+_load = get_loader("yaml")
+
+
+def take_allowed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Packages that are allowed by the command line, where no config can say them, and what is left of it.
+
+    Raises:
+        InputError: If one is missing or is no name of a package.
+    """
+    allowed, rest, waiting = [], [], iter(arguments)
+    for argument in waiting:
+        name, _, value = argument.partition("=")
+        if name != _OPTION:
+            rest.append(argument)
+            continue
+        package = value or next(waiting, "")
+        if not package or not all(part.isidentifier() for part in package.split(".")):
+            raise InputError(f"{_OPTION} is {package!r}; expected the name of a package, such as mynetworks")
+        allowed.append(package)
+    return allowed, rest
+
+
+def guard(allowed: Sequence[str]) -> None:
+    """Let configs import what is allowed alone, and refuse texts that are too large before anything is made of them."""
+    set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=[*ALLOWED, *allowed])
+    set_loader("yaml", _load_bounded, (yaml.YAMLError, InputError))
+
+
+def _load_bounded(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
+    if len(text) > _LONGEST:
+        raise InputError(f"a config of {len(text)} letters; expected at most {_LONGEST}")
+    if "&" in text or len(text) > _MOST_VALUES or text.count("[") + text.count("{") > _NESTED:
+        check_size(text)
+    return _load(text)
+
+
+def check_size(text: str) -> None:
+    """Count what a text holds once its aliases are written out, without writing them out.
+
+    Raises:
+        InputError: If that is too much, or an alias holds itself.
+        yaml.YAMLError: If it is no YAML.
+    """
+    try:
+        counted = _count(yaml.compose(text, Loader=yaml.SafeLoader), {})
+    except RecursionError as error:
+        raise InputError("a config that is nested too deep; expected a few levels") from error
+    if counted > _MOST_VALUES:
+        raise InputError(
+            f"a config of {float(counted):.3g} values, once its aliases are written out; expected at most "
+            f"{_MOST_VALUES}"
+        )
+
+
+def _count(node: yaml.Node | None, known: dict[int, int | None]) -> int:
+    if id(node) in known:
+        count = known[id(node)]
+        if count is None:
+            raise InputError("a config whose alias holds itself; expected none that does")
+        return count
+    known[id(node)] = None
+    parts: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        parts = [part for pair in node.value for part in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        parts = node.value
+    known[id(node)] = count = 1 + sum(_count(part, known) for part in parts)
+    return count
