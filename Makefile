@@ -6,7 +6,7 @@ BUILD = pyproject.toml CMakeLists.txt $(wildcard csrc/*)
 DEV = $(VENV)/.installed-dev
 CORE = $(VENV)/.installed-core
 
-.PHONY: demo docs test test-reference lint bench browser sanitize clean
+.PHONY: demo docs test test-reference lint bench browser sanitize fuzz clean
 
 demo: $(CORE)
 	$(BIN)/python demo/demo.py
@@ -47,8 +47,15 @@ sanitize:
 	.venv-sanitize/bin/python -m pip install --quiet --no-compile --editable . --no-deps \
 	  -C build-dir=build/sanitize -C cmake.define.CRISPSEG_SANITIZE=ON
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
-	  .venv-sanitize/bin/python -m pytest -q tests/ops/test_binding.py tests/ops/test_contract.py \
-	  tests/ops/test_signs.py -k "not reference and not triton"
+	  .venv-sanitize/bin/python -m pytest -q tests/ops/test_binding.py tests/ops/test_contract.py tests/ops/test_inputs.py \
+	  tests/ops/test_labels.py tests/ops/test_seams.py tests/ops/test_signs.py tests/ops/test_threads.py \
+	  -k "not reference and not triton"
+
+# Random calls of the operations against an oracle: make fuzz SEED=1 CALLS=1000
+SEED ?= 0
+CALLS ?= 20000
+fuzz: $(DEV)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.ops.fuzz --seed $(SEED) --calls $(CALLS)
 
 clean:
 	rm -rf $(VENV) .venv-reference .venv-sanitize build demo/output

@@ -73,7 +73,7 @@ def local_contour(boundary: Tensor, window: Window) -> Tensor:
                 ].squeeze(2)
                 for y, x in line
             ]
-            planes.append(_first_largest(torch.stack(values)) if values else torch.zeros_like(boundary[:, 0]))
+            planes.append(_first_largest(torch.stack(values)) if values else 0 * boundary[:, 0])
     return torch.stack(planes, 1).where(inside, torch.inf)
 
 

@@ -59,7 +59,7 @@ def _read_only(x: Tensor) -> Tensor:
 LAYOUTS = [_contiguous, _channels_last, _transposed, _strided, _expanded, _one_for_all, _read_only]
 
 
-def _bits(x: Tensor) -> bytes:
+def bits(x: Tensor) -> bytes:
     """All memory behind a tensor, what lies between its elements too."""
     memory = torch.empty(0, dtype=torch.uint8, device=x.device).set_(x.detach().untyped_storage())
     return memory.cpu().numpy().tobytes()
@@ -73,17 +73,17 @@ def check(op: Operation, given: Inputs, window: Window, options: dict[str, Any])
     """Bits before and after, forward and backward, of inputs, of the result and of what arrives at it."""
     learning = [x for x in given if x.is_floating_point()]
     for leaves in (given, tuple(x.detach().requires_grad_(x.is_floating_point()) for x in given)):
-        before = [_bits(x) for x in leaves]
+        before = [bits(x) for x in leaves]
         result = op.call(*leaves, window, **options)
-        assert [_bits(x) for x in leaves] == before, "the way there writes to an input"
+        assert [bits(x) for x in leaves] == before, "the way there writes to an input"
         assert _memory(result) not in [_memory(x) for x in given], "the result shares memory with an input"
         if not result.requires_grad:
             continue
         upstream = torch.ones_like(result).detach()
-        kept = _bits(result), _bits(upstream)
+        kept = bits(result), bits(upstream)
         gradients = torch.autograd.grad(result, [x for x in leaves if x.requires_grad], upstream)
-        assert [_bits(x) for x in leaves] == before, "the way back writes to an input"
-        assert (_bits(result), _bits(upstream)) == kept, "the way back writes to the result, or to what arrives at it"
+        assert [bits(x) for x in leaves] == before, "the way back writes to an input"
+        assert (bits(result), bits(upstream)) == kept, "the way back writes to the result, or to what arrives at it"
         taken = [_memory(x) for x in (*learning, result, upstream)]
         assert not [x for x in gradients if x.numel() and _memory(x) in taken], "a gradient shares memory"
 

@@ -39,6 +39,9 @@ class Sharpener(nn.Module):
 
     Coarse scores are upsampled along the cue before, where it compares embeddings.
 
+    A process that is forked after one was used hangs in it, as in any convolution of PyTorch: start processes with
+    `multiprocessing.get_context("spawn")`.
+
     Args:
         cue: Says which pixels belong together: one of `crispseg.cues`. `LearnedCue` makes one of a network.
         window: The neighbours that may contribute.

@@ -37,5 +37,9 @@ def affinity(distance: Tensor, hardness: float | Tensor) -> Tensor:
     # The gradient to the hardness would be infinity times 0 outside: infinity is taken out before the product and put
     # back as weight 0 after it.
     outside = torch.isposinf(wide)
-    weights = torch.exp(wide.masked_fill(outside, 0) * -hardness.reshape(()))
+    # Spread image by image and row by row, so that its gradient is added up row by row: PyTorch cuts one large sum
+    # among its threads, whose number would decide on the last bit.
+    batch, _, height, _ = wide.shape
+    slope = -hardness.reshape(1, 1, 1, 1).expand(batch, 1, 1, 1).expand(batch, 1, height, 1)
+    weights = torch.exp(wide.masked_fill(outside, 0) * slope)
     return weights.masked_fill(outside, 0).to(distance.dtype)

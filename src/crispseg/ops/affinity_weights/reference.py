@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from crispseg.ops._sums import total
 from crispseg.ops.local_distance.reference import local_distance, local_distance_backward
 
 
@@ -24,7 +25,7 @@ def affinity_weights_backward(
     weighted = weights * grad
     to_distance = weighted * -hardness.to(weights.dtype)
     to_embedding = local_distance_backward(to_distance, _wide(embedding), size, dilation, norm, 1)
-    to_hardness = -(distance.masked_fill(torch.isposinf(distance), 0) * weighted).sum()
+    to_hardness = -total(distance.masked_fill(torch.isposinf(distance), 0) * weighted)
     return torch.empty_like(embedding).copy_(to_embedding), to_hardness.to(hardness.dtype)
 
 

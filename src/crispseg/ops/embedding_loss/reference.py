@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from crispseg.ops._sums import total
 from crispseg.ops.local_distance.reference import local_distance, local_distance_backward
 from crispseg.ops.local_parity.reference import local_parity
 
@@ -27,7 +28,7 @@ def embedding_loss(
     parity, valid = local_parity(labels, size, dilation, stride, ignore_index)
     weights = _weights(parity, valid, balance, reduction).to(distance.dtype)
     hinge = torch.where(parity, distance - near, far - distance).clamp(min=0)
-    loss = (hinge.where(valid, 0) * weights).sum()
+    loss = total(hinge.where(valid, 0) * weights)
     if not learns:
         return loss, wide.new_empty(0)
     pulled, pushed = parity & (distance > near), valid & ~parity & (distance < far)

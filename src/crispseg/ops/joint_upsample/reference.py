@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from crispseg.ops._sums import total
 from crispseg.ops.interpolation import Axis, sources
 
 _NUMBERS_AT_ONCE = 2**21
@@ -51,7 +52,7 @@ def joint_upsample_backward(
     distances, weights = _distances_and_weights(pixels, middles, corners, hardness, norm)
     to_weights = torch.stack([(upstream * corner.take(values)).sum(1) for corner in corners], 1)
     to_exponents = weights * (to_weights - (weights * to_weights).sum(1, keepdim=True))  # through the softmax
-    to_hardness = -(distances.masked_fill(weights == 0, 0) * to_exponents).sum()
+    to_hardness = -total(distances.masked_fill(weights == 0, 0) * to_exponents)
     to_distances = -hardness.detach().to(wide) * to_exponents
     for index, corner in enumerate(corners):
         to_value += corner.give(weights[:, index, None] * upstream, *value.shape[-2:])
@@ -151,8 +152,10 @@ def _distances_and_weights(
     """Each (N, 4, H, W), float32 or wider; the weights of a pixel sum to 1."""
     distances = torch.stack([_distance(features, corner.take(centres), norm) for corner in corners], 1)
     tents = torch.stack([corner.row.share[:, None] * corner.column.share for corner in corners])
-    # A softmax: however far all four are, their weights sum to 1.
-    return distances, (tents.log() - hardness * distances).softmax(1)
+    # A softmax: however far all four are, their weights sum to 1. PyTorch's own rounds by where its threads part.
+    exponents = tents.log() - hardness * distances
+    powers = (exponents - exponents.amax(1, keepdim=True)).exp()
+    return distances, powers / powers.sum(1, keepdim=True)
 
 
 def _distance(features: Tensor, others: Tensor, norm: int) -> Tensor:

@@ -1,0 +1,34 @@
+"""What the how-to on many images says of forked processes: kernels work in them after use in the parent."""
+
+import multiprocessing
+import sys
+
+import pytest
+import torch
+
+from crispseg import Window, ops
+from tests.ops.served import SERVERS
+from tests.ops.threads import with_threads
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="a fork of Linux"),
+    pytest.mark.skipif(not any(server.module == "cpu" for server in SERVERS), reason="no kernels were built"),
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+]
+
+
+def _sharpen() -> None:
+    features = torch.randn(1, 4, 90, 110)  # on one thread, unlike most of PyTorch
+    with torch.inference_mode():
+        ops.local_filter(features, ops.affinity_weights(features, Window(9), 5.0), Window(9), iterations=3)
+
+
+def test_weights_and_filter_work_in_a_forked_child_after_use() -> None:
+    with with_threads(2):
+        _sharpen()
+        child = multiprocessing.get_context("fork").Process(target=_sharpen)
+        child.start()
+        child.join(60)
+        code = child.exitcode
+        child.kill()
+    assert code == 0
