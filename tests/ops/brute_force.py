@@ -137,15 +137,15 @@ def span(grid: str, few: int, full: int, other: tuple[int, int]) -> tuple[float,
     if kind == "corners":
         return (0.0, max(full - 1, 1) / (few - 1)) if few > 1 else ((full - 1) / 2, 1.0)
     if kind == "stride":
-        step, *first = map(float, numbers.split(","))
-        return (first or [0.0])[0], step
+        step, first = map(float, f"{numbers},0".split(",")[:2])
+        return first, step
     if kind in ("letterbox", "padded"):
         cell = max(full / few, other[1] / other[0])
         padding = (few * cell - full) / 2 if kind == "letterbox" else 0.0
         return cell / 2 - 0.5 - padding, cell
     if kind == "box":
-        start, end = map(float, numbers.split(","))
-        return start + (end - start) / few / 2 - 0.5, (end - start) / few
+        begin, end = map(float, numbers.split(","))
+        return begin + (end - begin) / few / 2 - 0.5, (end - begin) / few
     return full / few / 2 - 0.5, full / few
 
 

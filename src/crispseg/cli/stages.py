@@ -186,11 +186,7 @@ def build_sharpener(options: Namespace, chosen: Pretrained) -> Sharpener:
 
 
 def build_cue(options: Namespace) -> Cue | None:
-    """The cue that the options describe; None for none.
-
-    Raises:
-        InputError: If an option does not go with the cue, or its weights cannot be read.
-    """
+    """The cue of `choose_complete`; None for none."""
     chosen = choose_complete(options)
     return None if chosen is None else chosen.cue
 

@@ -35,9 +35,7 @@ class Sharpener(nn.Module):
     """Replace every score by an average over the pixels around it that belong with it, several times.
 
     Scores are filtered as probabilities: logits go through a softmax (a sigmoid when there is one channel, or each
-    stands for itself) before, and through its inverse after.
-
-    Coarse scores are upsampled along the cue before, where it compares embeddings.
+    stands for itself) before, and through its inverse after. Coarse ones are upsampled along the cue before.
 
     A process that is forked after one was used hangs in it, as in any convolution of PyTorch: start processes with
     `multiprocessing.get_context("spawn")`.
@@ -54,10 +52,8 @@ class Sharpener(nn.Module):
             half its height and width or less and the cue compares embeddings, and bilinear elsewhere; "bilinear" for
             always.
         guard: A probability, such as 0.95, from which on a label is kept that the filter would change; None for none.
-        grid: How scores lie on their image, a `crispseg.Grid` or its text: "centres" of cells that cover it (the
-            default), "corners" (`align_corners=True`), "stride=8", "stretched", "letterbox", "padded", or
-            "box=LEFT,TOP,RIGHT,BOTTOM" in its pixels. Beside a box the probability is 0, where labels do not exclude
-            each other or there is one.
+        grid: How scores lie on their image, a `crispseg.Grid` or its text: "centres", "corners", "stride=8",
+            "stretched", "letterbox", "padded", or "box=LEFT,TOP,RIGHT,BOTTOM", beside which probabilities are 0.
 
     Raises:
         InputError: If an option is not as above.
@@ -198,16 +194,8 @@ class Sharpener(nn.Module):
         return upload(repository, save, private=private, message=message)
 
     def _described(self) -> Pretrained:
-        return Pretrained(
-            self.cue,
-            self.window,
-            shortest(self.hardness),
-            self.filter.iterations,
-            self.scores,
-            self.upsampling,
-            self.guard,
-            self.grid,
-        )
+        numbers = shortest(self.hardness), self.filter.iterations
+        return Pretrained(self.cue, self.window, *numbers, self.scores, self.upsampling, self.guard, self.grid)
 
     def expecting(self, scores: Scores, grid: Grid | str | None = None) -> Self:
         """The same sharpener, weights shared, for scores of the given kind and, where one is given, grid."""
@@ -241,8 +229,7 @@ class Sharpener(nn.Module):
             (N, C, *output_size) of the kind and dtype of `scores`: logits are log-probabilities.
 
         Raises:
-            InputError: If shapes do not fit together, scores cannot lie on the image as the grid says, values lie
-                outside their range or scores are not finite.
+            InputError: If shapes do not fit together or to the grid, or values lie outside their range.
             TypeError: If a dtype is not as above.
         """
         if output_size is not None and min(output_size) < 1:
