@@ -39,6 +39,7 @@ class LabelledFolder:
         labels: Path,
         void: int | list[int] | None = None,
         classes: int | None = None,
+        *,
         numbering: str | Path | None = None,
         suffixes: Suffixes = PLAIN,
     ) -> None:

@@ -26,10 +26,11 @@ def upsample(
     lines = grid.lines((features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1]))
     if isinstance(cue, EmbeddingCue) and torch.compiler.is_exporting() and upsampling == "joint":
         # Which of the two is found when an exported program runs, not when it is made.
-        joint, bilinear = _joint(scores, features, cue, hardness, kind, grid), _bilinear(scores, lines, kind, grid)
+        joint = _joint(scores, features, cue, hardness, kind=kind, grid=grid)
+        bilinear = _bilinear(scores, lines, kind, grid)
         shares = joint.with_values(torch.where(_are_coarse(lines).to(scores.device), joint.values, bilinear.values))
     elif isinstance(cue, EmbeddingCue) and upsamples_jointly(cue, upsampling, lines):
-        shares = _joint(scores, features, cue, hardness, kind, grid)
+        shares = _joint(scores, features, cue, hardness, kind=kind, grid=grid)
     else:
         shares = _bilinear(scores, lines, kind, grid)
     return shares.without(uncovered(lines, grid, features.device))
@@ -42,7 +43,7 @@ def upsamples_jointly(cue: Cue, upsampling: Upsampling, lines: tuple[Line, Line]
 
 
 def _joint(
-    scores: Tensor, features: Tensor, cue: EmbeddingCue, hardness: float | Tensor, kind: Scores, grid: Grid
+    scores: Tensor, features: Tensor, cue: EmbeddingCue, hardness: float | Tensor, *, kind: Scores, grid: Grid
 ) -> Shares:
     shares = Shares.of(scores, kind)
     return shares.with_values(joint_upsample(shares.values, features, hardness, norm=cue.norm, grid=grid))
