@@ -46,7 +46,8 @@ def on_a_grid(embedding: Tensor) -> Tensor:
     """
     channels = max(embedding.shape[1], 1)
     bits = 3 + channels.bit_length() // 2
-    return (embedding * (1.8 / channels) * 2**bits).round() / 2**bits
+    steps = float(1 << bits)
+    return (embedding * (1.8 / channels * steps)).round() / steps
 
 
 def _embedding(rng: torch.Generator, shape: tuple[int, int, int, int], window: Window) -> Inputs:

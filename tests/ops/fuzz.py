@@ -129,10 +129,10 @@ def faults(seed: int, call: Call) -> tuple[list[str], float]:
             wanted = [x for x in leaves if x.requires_grad]
             found += [learning.detach(), *torch.autograd.grad(learning, wanted, upstream)]
     expected = call.op.vectorised(*exact, call.window, **call.options)
-    right = [expected.detach()]
+    right: list[Tensor | None] = [expected.detach()]
     if len(found) > 1:
-        leaves = [x for x in exact if x.requires_grad]
-        right += [expected.detach(), *torch.autograd.grad(expected, leaves, upstream.double(), allow_unused=True)]
+        roots = [x for x in exact if x.requires_grad]
+        right += [expected.detach(), *torch.autograd.grad(expected, roots, upstream.double(), allow_unused=True)]
     problems = [] if [bits(x) for x in given] == before else ["an input was written to"]
     names = ["value", "value with a gradient", *(f"gradient {i}" for i in range(len(found)))]
     tolerance = TOLERANCE[call.dtype] * (

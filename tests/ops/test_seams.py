@@ -108,7 +108,7 @@ def test_values_and_gradients_are_right_past_a_seam(
         near(one, other)
 
 
-LOSSES = [
+LOSSES: list[dict[str, Any]] = [
     {"norm": norm, "balance": balance, "reduction": reduction}
     for norm, balance, reduction in itertools.product((1, 2), ("none", "parity"), ("mean", "sum"))
 ]

@@ -15,5 +15,5 @@ def total(values: Tensor) -> Tensor:
     """
     sums = values.flatten()
     while sums.numel() > _ROW:
-        sums = pad(sums, (0, -sums.numel() % _ROW)).unflatten(0, (-1, _ROW)).sum(1)
+        sums = pad(sums, (0, -sums.numel() % _ROW)).view(-1, _ROW).sum(1)
     return sums.sum()
