@@ -105,7 +105,9 @@ def test_scores_come_back_in_the_format_that_they_came_in(given: Given, tmp_path
     session = start(tmp_path, given.image, tmp_path / f"said{suffix}")
     path = write_sharp_scores(session, RGB)
     assert path.suffix == suffix
-    assert torch.equal(read_prediction(path).scores, session.sharpen(RGB).scores)
+    scores = session.sharpen(RGB).scores
+    assert scores is not None
+    assert torch.equal(read_prediction(path).scores, scores)
 
 
 def test_the_archive_of_a_sample_holds_what_its_command_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

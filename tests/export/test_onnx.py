@@ -90,6 +90,7 @@ def test_it_says_what_it_is(file: Path) -> None:
         "hardness": "0.3",
         "iterations": "2",
         "upsampling": "joint",
+        "grid": "centres",
         "guard": "none",
         "precision": "float32",
     }
