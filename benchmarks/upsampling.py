@@ -47,10 +47,10 @@ def _timed(sharpener: Sharpener, image: Tensor, scores: Tensor) -> tuple[float, 
     start = time.perf_counter()
     features, wide = sharpener.prepare(image, scores)
     prepared = time.perf_counter()
-    probabilities = sharpener.upsample(wide, features)
+    shares = sharpener.upsample(wide, features)
     weights = sharpener.cue.weights(features, sharpener.window, sharpener.hardness)
     weighed = time.perf_counter()
-    sharpener.filter(probabilities, weights)
+    sharpener.filter(shares.values, weights)
     return 1000 * (weighed - prepared), 1000 * (time.perf_counter() - start)
 
 

@@ -173,7 +173,7 @@ def test_wrong_files_get_a_word_and_the_page_goes_on(page: Page, given: Given, t
     expect(wrong).to_have_text(
         re.compile(r"label map scene0\.png: its pixels are RGB; expected an indexed or greyscale")
     )
-    page.locator("#kind").get_by_text("probabilities").click()
+    page.locator("#kind").get_by_text("probabilities", exact=True).click()
     expect(wrong).to_contain_text("said to be probabilities but runs from")
     expect(page.locator("#kind input[value=logits]")).to_be_checked()
     large = tmp_path / "large.npy"

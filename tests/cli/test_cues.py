@@ -134,7 +134,7 @@ def test_a_crf_follows_the_filter_or_stands_alone(root: Path) -> None:
     assert plain["after"] != both["after"] != alone["after"]
     assert alone["after"]["miou"] > alone["before"]["miou"] + 0.5
     assert alone["settings"]["crf"]["bilateral_xy"] == 20
-    assert set(alone["settings"]) == {"cue", "crf"}
+    assert set(alone["settings"]) == {"cue", "crf", "grid"}
     named = evaluated(root, "--cue", "none", "--crf", "MSc-COCO-LargeFOV")
     assert named["settings"]["crf"]["bilateral_xy"] == 59
     images = [root / "images", "--prediction", root / "scores", "--output", root / "out", "--save-scores"]

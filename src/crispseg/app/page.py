@@ -117,9 +117,9 @@ def _lay_out_side() -> tuple[Inputs, tuple[gr.Dropdown, gr.Slider, gr.Slider, gr
             name: gr.Button(f"Sample: {sample.title.lower()}", size="sm", min_width=80, elem_id=f"sample-{name}")
             for name, sample in SAMPLES.items()
         }
-    image = gr.File(label="Image", file_types=list(IMAGE_SUFFIXES), height=64, elem_id="image")
+    image = gr.File(label="Image", file_types=list(IMAGE_SUFFIXES), height=54, elem_id="image")
     prediction = gr.File(
-        label="Prediction: label map or scores", file_types=list(PREDICTION_SUFFIXES), height=64, elem_id="prediction"
+        label="Prediction: label map or scores", file_types=list(PREDICTION_SUFFIXES), height=54, elem_id="prediction"
     )
     kind = gr.Radio(list(SCORES), value="logits", label="Scores are", elem_id="kind")
     grid = gr.Dropdown(
@@ -132,7 +132,7 @@ def _lay_out_side() -> tuple[Inputs, tuple[gr.Dropdown, gr.Slider, gr.Slider, gr
     start = Settings.of(next(iter(CHOICES)))
     titles = [(choice.title, name) for name, choice in CHOICES.items()]
     cue = gr.Dropdown(titles, value=start.cue, label="Cue: what pixels are compared by", elem_id="cue")
-    boundary = gr.File(label="Boundary map", file_types=[".png", ".npy"], height=64, visible=False, elem_id="boundary")
+    boundary = gr.File(label="Boundary map", file_types=[".png", ".npy"], height=54, visible=False, elem_id="boundary")
     window = gr.Slider(3, 21, start.window.size, step=2, label="Window, neighbours a side", elem_id="window")
     dilation = gr.Slider(1, 5, start.window.dilation, step=1, label="Dilation, pixels", elem_id="dilation")
     hardness = gr.Slider(

@@ -22,18 +22,25 @@ def is_soft(values: Tensor) -> bool:
         >>> is_soft(torch.arange(100).reshape(10, 10).repeat_interleave(6, 0).repeat_interleave(6, 1))
         False
     """
+    if int(values.max()) < _white(values) / 2:
+        return False
     _, found = _ramps(values)
     return len(found) >= _MANY and bool(found.double().mean() >= 0.5)
 
 
 def as_probability(values: Tensor) -> Tensor | None:
     """(1, h, w) float32 probability, of greys from 0 to 255 or 65535; None where they are labels."""
-    full = 255 if int(values.max()) <= 255 else 65535
+    full = _white(values)
     greys, found = _ramps(values)
     extremes = set(torch.unique(values).tolist()) <= {0, full}
     if extremes or (len(greys) and bool(found.double().mean() >= 0.5)):
         return (values.float() / full)[None]
     return None
+
+
+def _white(values: Tensor) -> int:
+    """What stands for 1, in 8 bits or 16. A mask comes at least half as far; ids above 255 hardly do."""
+    return 255 if int(values.max()) <= 255 else 65535
 
 
 def _ramps(values: Tensor) -> tuple[Tensor, Tensor]:
