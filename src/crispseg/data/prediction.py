@@ -83,7 +83,7 @@ class Prediction:
                 f"holds {len(self.classes)} labels, and scores, a CRF, tiles and the page need a channel for each; "
                 f"expected at most {_MOST_LABELS}: `crispseg sharpen` without them takes any number"
             )
-        channel = torch.searchsorted(torch.tensor(self.classes, device=self.given.device), self.given)
+        channel = torch.searchsorted(torch.tensor(self.classes, device=self.given.device), self.given.contiguous())
         empty = torch.zeros(len(self.classes), *self.given.shape, device=self.given.device)
         return empty.scatter_(0, channel[None], 1)
 
