@@ -1,5 +1,6 @@
 """Scores of another kind than was said are refused; real ones never are."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from crispseg import InputError
 from crispseg.data import Prediction, read_prediction, write_scores
-from crispseg.data.kinds import check_kind
+from crispseg.data.kinds import ask_about_masks, check_kind
 from crispseg.scores import SCORES, Scores
 
 LOGITS = 3 * torch.randn(4, 12, 16, generator=torch.Generator().manual_seed(0))
@@ -67,3 +68,71 @@ def test_the_kind_is_kept_in_a_file(kind: Scores, tmp_path: Path) -> None:
     read = read_prediction(tmp_path / "a.safetensors", "logits")
     assert (read.kind, read.classes) == (kind, tuple(range(count)))
     assert int(read.labels(read.scores).max()) <= count - 1
+
+
+def masks(count: int, noise: float = 2.0, low: float = -12.0, high: float = 9.0) -> Tensor:
+    """Logits of the masks of objects: discs on a background that none of them claims."""
+    generator = torch.Generator().manual_seed(count)
+    rows, columns = torch.meshgrid(torch.arange(60), torch.arange(80), indexing="ij")
+    places = torch.rand(count, 2, generator=generator) * torch.tensor([60, 80])
+    far = ((rows - places[:, :1, None]) ** 2 + (columns - places[:, 1:, None]) ** 2).sqrt()
+    return torch.where(far < 6, high, low) + noise * torch.randn(count, 60, 80, generator=generator)
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 20])
+@pytest.mark.parametrize("noise", [0.1, 2.0])
+def test_masks_of_objects_are_asked_about(count: int, noise: float, tmp_path: Path) -> None:
+    scores, path = masks(count, noise), tmp_path / "a.npy"
+    np.save(path, scores.numpy())
+    with pytest.raises(InputError, match=rf"masks of {count} objects.*--scores multilabel.*--scores logits") as caught:
+        read_prediction(path)
+    assert "a.npy" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    for kind in ("logits", "multilabel"):
+        assert read_prediction(path, kind).kind == kind
+
+
+@pytest.mark.parametrize("kind", ["logits", "multilabel"])
+def test_what_a_file_says_of_masks_is_believed(kind: Scores, tmp_path: Path) -> None:
+    scores = masks(3)
+    classes = tuple(range(3 + (kind == "multilabel")))
+    write_scores(tmp_path / "a.safetensors", scores, Prediction(scores, kind, classes))
+    assert read_prediction(tmp_path / "a.safetensors").kind == kind
+
+
+def smooth(classes: int, scale: float) -> Tensor:
+    """Logits of classes whose regions meet gently, sure within and unsure where they meet."""
+    coarse = torch.randn(1, classes, 6, 8, generator=torch.Generator().manual_seed(classes))
+    return scale * torch.nn.functional.interpolate(coarse, size=(60, 80), mode="bicubic")[0]
+
+
+SHIFTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "log-probabilities": lambda logits: logits.log_softmax(0),
+    "around 0": lambda logits: logits - logits.mean(0),
+    "all negative": lambda logits: logits - logits.max() - 1,
+    "moderate, by pixel": lambda logits: (
+        logits.log_softmax(0) + 3 * torch.randn(60, 80, generator=torch.Generator().manual_seed(0))
+    ),
+}
+
+
+@pytest.mark.parametrize("shift", SHIFTS)
+@pytest.mark.parametrize("classes", [1, 2, 5, 21])
+@pytest.mark.parametrize("scale", [1.0, 4.0, 12.0])
+def test_logits_of_classes_are_not_asked_about(shift: str, classes: int, scale: float) -> None:
+    logits = SHIFTS[shift](smooth(classes, scale))
+    for constant in range(-60, 61, 4):
+        ask_about_masks(logits + constant)
+
+
+PREDICTIONS = Path("/work/shared/data/predictions")
+
+
+@pytest.mark.skipif(not PREDICTIONS.is_dir(), reason="needs predictions of real networks")
+def test_real_predictions_are_not_asked_about() -> None:
+    for folder in PREDICTIONS.iterdir():
+        for path in sorted(folder.glob("*.npz"))[:4]:
+            logits = read_prediction(path).scores
+            for around in (logits, logits - logits.mean(0)):
+                for constant in range(-60, 61, 12):
+                    ask_about_masks(around + constant)

@@ -123,3 +123,15 @@ def test_files_that_are_no_rasters_are_refused(tmp_path: Path, sharpener: Sharpe
     with pytest.raises(InputError, match=r"truncated\.tif"):
         sharpen_raster(sharpener, truncated, labels, tmp_path / "crisp.tif", memory="16GiB")
     assert torch.is_inference_mode_enabled() is False
+
+
+def test_masks_of_objects_are_asked_about(tmp_path: Path, sharpener: Sharpener) -> None:
+    image = write(tmp_path / "image.tif", np.zeros((3, 64, 64), np.uint8))
+    masks = np.full((3, 64, 64), -12, np.float32)
+    masks[0, :20, :20] = masks[2, 30:50, 30:50] = 9
+    scores, output = write(tmp_path / "scores.tif", masks), tmp_path / "out.tif"
+    with pytest.raises(InputError, match=r"scores\.tif.*masks of 3 objects.*--scores multilabel.*--scores logits"):
+        sharpen_raster(sharpener, image, scores, output, memory="16GiB")
+    assert not output.exists()
+    for kind in ("logits", "multilabel"):
+        sharpen_raster(sharpener, image, scores, output, memory="16GiB", scores=kind)

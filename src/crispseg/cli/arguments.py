@@ -73,11 +73,10 @@ def add_scores_option(parser: CommandParser) -> None:
     parser.add_argument(
         "--scores",
         choices=SCORES,
-        default="logits",
         help="what floating-point scores are: logits or probabilities of classes that exclude each other, or "
         "(multilabel) of labels that do not, such as the masks of objects; label maps need no word; with "
         "probabilities a greyscale mask, soft or of black and white alone, is the probability of label 1 (default: "
-        "%(default)s)",
+        "logits, which is to be said where they look like the masks of objects)",
     )
     parser.add_argument(
         "--grid",

@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> None:
     chosen = choose_sharpener(options)
     if chosen is None:
         raise InputError("--cue none leaves nothing to export; choose another")
-    sharpener = build_sharpener(options, chosen).expecting(options.scores, options.grid)
+    sharpener = build_sharpener(options, chosen).expecting(options.scores or "logits", options.grid)
     check_output_file(options.output, files_of_weights(options))
     difference = export_onnx(sharpener, options.output, precision=options.export_precision)
     size = options.output.stat().st_size / 1e6

@@ -1,5 +1,7 @@
 """Scores that are recognisably of another kind than they are said to be."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -8,6 +10,11 @@ from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
 _FEW = 64
 """So few logits may all lie in [0, 1] by chance."""
+
+_UNLIKELY = 3.0
+"""How far below -log(C) the likeliest of C masks lies where there is none, and above 0 where there is one."""
+_LEAST_BESIDE, _LEAST_WITHIN, _MOST_BETWEEN = 0.2, 0.001, 0.5
+"""Shares: of the pixels that lie beside all masks, and in one; and, of the latter, those where neither is clear."""
 
 
 def check_kind(scores: Tensor, kind: Scores) -> None:
@@ -25,6 +32,33 @@ def check_kind(scores: Tensor, kind: Scores) -> None:
         _check_logits(scores, kind)
     elif kind == "probabilities" and len(scores) > 1:
         _check_sums(scores)
+
+
+def ask_about_masks(scores: Tensor) -> None:
+    """Refuse finite (C, h, w) scores of which nothing was said and that look like logits of the masks of objects.
+
+    A softmax would give every pixel to an object. The masks are told by two regimes with little between: pixels where
+    even the likeliest channel is lower than any log-probability of a likeliest class can be, and by less than it is
+    low, and others where it is high. Logits of classes that a constant was added to are in one regime.
+
+    Raises:
+        InputError: If they look so; it says what was seen, and what can be said of them.
+    """
+    if len(scores) < 2 or not scores.numel():
+        return
+    best = scores.amax(0)
+    beside, within = best < -math.log(len(scores)) - _UNLIKELY, best > _UNLIKELY
+    empty, full = (float(where.float().mean()) for where in (beside, within))
+    if empty < _LEAST_BESIDE or full < _LEAST_WITHIN or 1 - empty - full > _MOST_BETWEEN * full:
+        return
+    low = best[beside]
+    if (low - scores.mean(0)[beside]).median() >= -low.median():
+        return
+    raise InputError(
+        f"scores look like the masks of {len(scores)} objects: the highest of all channels is about {low.median():.3g} "
+        f"at {empty:.0%} of the pixels, and above {_UNLIKELY:g} at {full:.1%}; expected what they are to be said: "
+        "scores 'multilabel' (--scores multilabel) for masks, 'logits' (--scores logits) for classes"
+    )
 
 
 def _check_logits(scores: Tensor, kind: Scores) -> None:

@@ -31,7 +31,7 @@ class LabelledPredictions:
         predictions: Folder of label maps or scores.
         void: True label or labels of pixels without a class; None where there is none.
         classes: Number of classes; None takes the number of score channels.
-        scores: What floating-point scores in the files are.
+        scores: What floating-point scores in the files are, as `read_prediction` takes it.
         grid: How predictions lie on their images, as `read_prediction` takes it.
         numbering: What true labels stand for: "0-based", "1-based" or a table, as `LabelledFolder` takes it.
         prediction_numbering: The same of predictions that are label maps; to be said where `numbering` is.
@@ -53,7 +53,7 @@ class LabelledPredictions:
         *,
         void: int | list[int] | None = None,
         classes: int | None = None,
-        scores: ScoreKind,
+        scores: ScoreKind | None = None,
         grid: Grid | str | None = None,
         numbering: str | Path | None = None,
         prediction_numbering: str | Path | None = None,

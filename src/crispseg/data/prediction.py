@@ -13,7 +13,7 @@ from torch import Tensor
 from crispseg.checks import is_finite
 from crispseg.data.arrays import array_names, read_array
 from crispseg.data.files import check_readable
-from crispseg.data.kinds import check_kind
+from crispseg.data.kinds import ask_about_masks, check_kind
 from crispseg.data.labels import LABEL_SUFFIXES, default_palette, read_labels
 from crispseg.data.soft_masks import as_probability, is_soft
 from crispseg.errors import InputError, naming
@@ -83,7 +83,7 @@ class Prediction:
                 f"holds {len(self.classes)} labels, and scores, a CRF, tiles and the page need a channel for each; "
                 f"expected at most {_MOST_LABELS}: `crispseg sharpen` without them takes any number"
             )
-        channel = torch.searchsorted(torch.tensor(self.classes, device=self.given.device), self.given)
+        channel = torch.searchsorted(torch.tensor(self.classes, device=self.given.device), self.given.contiguous())
         empty = torch.zeros(len(self.classes), *self.given.shape, device=self.given.device)
         return empty.scatter_(0, channel[None], 1)
 
@@ -112,7 +112,7 @@ class Prediction:
         return replace(self, kind="multilabel_probabilities" if self.kind in MULTILABEL else "probabilities")
 
 
-def read_prediction(path: Path, kind: ScoreKind = "logits", grid: Grid | str | None = None) -> Prediction:
+def read_prediction(path: Path, kind: ScoreKind | None = None, grid: Grid | str | None = None) -> Prediction:
     """Read a prediction.
 
     Args:
@@ -122,15 +122,16 @@ def read_prediction(path: Path, kind: ScoreKind = "logits", grid: Grid | str | N
             - `.npz`: one floating-point array by any name, or the quantised log-probabilities of this project: a uint8
               array `q` with log p = (q - 100) / 10;
             - `.safetensors`: one floating-point tensor by any name.
-        kind: What floating-point scores are. Label maps are probabilities 0 and 1, quantised ones logits, and what
-            `write_scores` wrote says what it is. With "probabilities" a greyscale mask with soft edges, or of black and
-            white alone, is the probability of label 1, white being 1.
+        kind: What floating-point scores are; None for logits, unless they look like masks of objects. Label maps are
+            probabilities 0 and 1, quantised ones logits, and what `write_scores` wrote says what it is. With
+            "probabilities" a greyscale mask with soft edges, or of black and white alone, is the probability of label
+            1, white being 1.
         grid: How scores or labels lie on the image, a `crispseg.Grid` or its text such as "corners"; what
             `write_scores` wrote is of its size. None where that is not said.
 
     Raises:
         InputError: If the file is missing, damaged or of another kind, or scores are not finite, not of that shape,
-            or said to be probabilities and not between 0 and 1.
+            said to be probabilities and not between 0 and 1, or said to be nothing and look like masks of objects.
     """
     said = None if grid is None else Grid.of(grid)
     check_readable(path, "prediction")
@@ -138,7 +139,7 @@ def read_prediction(path: Path, kind: ScoreKind = "logits", grid: Grid | str | N
     return prediction if prediction.grid is not None else replace(prediction, grid=said)
 
 
-def _reader(path: Path) -> Callable[[Path, ScoreKind], Prediction]:
+def _reader(path: Path) -> Callable[[Path, ScoreKind | None], Prediction]:
     suffix = path.suffix.lower()
     if suffix in LABEL_SUFFIXES:
         return _from_labels
@@ -176,7 +177,7 @@ def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
             np.save(temporary, scores.numpy())
 
 
-def _from_labels(path: Path, kind: ScoreKind) -> Prediction:
+def _from_labels(path: Path, kind: ScoreKind | None) -> Prediction:
     label_map = read_labels(path)
     if label_map.palette is None:
         probability = as_probability(label_map.labels) if kind == "probabilities" else None
@@ -190,7 +191,7 @@ def _from_labels(path: Path, kind: ScoreKind) -> Prediction:
     return Prediction.of_labels(label_map.labels, label_map.palette)
 
 
-def _from_safetensors(path: Path, kind: ScoreKind) -> Prediction:
+def _from_safetensors(path: Path, kind: ScoreKind | None) -> Prediction:
     tensors, metadata = read_safetensors(path, "prediction", "write it anew")
     if len(tensors) != 1:
         raise InputError(f"prediction {path}: holds tensors {sorted(tensors)}; expected exactly one")
@@ -201,7 +202,7 @@ def _from_safetensors(path: Path, kind: ScoreKind) -> Prediction:
         tensor = tensor if tensor.dtype == torch.float64 else tensor.float()
     if metadata.get("kind") in SCORES:
         kind = cast(ScoreKind, metadata["kind"])
-    scores = _check_scores(tensor, kind, path)
+    scores, kind = _check_scores(tensor, kind, path)
     classes = _classes_said(metadata, classes_of(len(scores), kind), path)
     return Prediction(scores, kind, classes, grid=CENTRES if metadata.get("grid") == str(CENTRES) else None)
 
@@ -220,7 +221,7 @@ def _classes_said(metadata: Mapping[str, str], counted: tuple[int, ...], path: P
     return tuple(labels)
 
 
-def _from_numpy(path: Path, kind: ScoreKind) -> Prediction:
+def _from_numpy(path: Path, kind: ScoreKind | None) -> Prediction:
     array, quantised = _load_numpy(path)
     if quantised and array.dtype == np.uint8:
         kind, scores = "logits", torch.from_numpy(array).float().sub_(100).div_(10)
@@ -233,7 +234,7 @@ def _from_numpy(path: Path, kind: ScoreKind) -> Prediction:
             f"prediction {path}: its numbers are {array.dtype}; expected floating-point scores (a label map of whole "
             "numbers is given as PNG)"
         )
-    scores = _check_scores(scores, kind, path)
+    scores, kind = _check_scores(scores, kind, path)
     return Prediction(scores, kind, classes_of(len(scores), kind))
 
 
@@ -252,7 +253,9 @@ def classes_of(channels: int, kind: ScoreKind) -> tuple[int, ...]:
     return tuple(range(channels + (kind in MULTILABEL or channels == 1)))
 
 
-def _check_scores(scores: Tensor, kind: ScoreKind, path: Path) -> Tensor:
+def _check_scores(scores: Tensor, said: ScoreKind | None, path: Path) -> tuple[Tensor, ScoreKind]:
+    """(C, h, w) float32 scores, and what they are."""
+    kind = said or "logits"
     if scores.ndim == 4 and scores.shape[0] == 1:
         scores = scores[0]
     if scores.ndim != 3 or 0 in scores.shape:
@@ -279,4 +282,6 @@ def _check_scores(scores: Tensor, kind: ScoreKind, path: Path) -> Tensor:
         )
     with naming(path):
         check_kind(scores, kind)
-    return scores
+        if said is None:
+            ask_about_masks(scores)
+    return scores, kind

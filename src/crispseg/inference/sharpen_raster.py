@@ -28,7 +28,7 @@ def sharpen_raster(
     output: Path,
     *,
     memory: str | int,
-    scores: ScoreKind = "logits",
+    scores: ScoreKind | None = None,
     grid: Grid | str | None = None,
     scale: float | None = None,
     bands: Sequence[int] | None = None,
@@ -46,7 +46,7 @@ def sharpen_raster(
             class. Where it says that it lies otherwise than the image, it is warped to it.
         output: A .tif file, tiled and compressed.
         memory: What the process may hold, such as "2GiB".
-        scores: What scores are; a label map is probabilities.
+        scores: What scores are; None for logits, unless they look like masks of objects; a label map is probabilities.
         grid: How the prediction lies on the image; None for the sharpener's.
         scale: What stands for 1 where probabilities are whole numbers, such as 255.
         bands: Which bands of the image are red, green and blue, from 1 on; by its tags where None, which are the first

@@ -73,7 +73,7 @@ def find_jobs(
     return [Job(*files) for files in zip(found, found.values(), predictions, maps, strict=True)]
 
 
-def read_inputs(job: Job, kind: ScoreKind, grid: Grid | None = None, value_range: ValueRange = "auto") -> Inputs:
+def read_inputs(job: Job, kind: ScoreKind | None, grid: Grid | None = None, value_range: ValueRange = "auto") -> Inputs:
     """Read the files of one image; of the prediction is said what `read_prediction` takes.
 
     Raises:

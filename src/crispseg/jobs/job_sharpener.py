@@ -22,7 +22,7 @@ class JobSharpener:
 
     sharpener: Sharpener | None
     crf: DenseCRF | None
-    scores: ScoreKind
+    scores: ScoreKind | None
     outputs: Outputs
     memory: str | None = None
     grid: Grid | None = None

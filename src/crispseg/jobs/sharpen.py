@@ -33,7 +33,7 @@ def sharpen(
     boundaries: Path | None = None,
     crf: DenseCRF | None = None,
     memory: str | None = None,
-    scores: ScoreKind = "logits",
+    scores: ScoreKind | None = None,
     grid: Grid | str | None = None,
     value_range: ValueRange = "auto",
     suffixes: Suffixes = PLAIN,
@@ -55,7 +55,7 @@ def sharpen(
         boundaries: For a contour cue: boundary maps, named as predictions are.
         crf: Takes the sharpened scores; None for no CRF.
         memory: What the sharpener may hold besides the scores, as "2GiB": it works in tiles. None for whole images.
-        scores: What floating-point scores in the files are.
+        scores: What floating-point scores in the files are, as `read_prediction` takes it.
         grid: How predictions lie on their images; None for the sharpener's, or "centres".
         value_range: Which numbers of an image are black and white; see `read_image`.
         suffixes: By which the names of images, predictions and boundary maps differ.
@@ -80,7 +80,11 @@ def sharpen(
     jobs = find_jobs(images, prediction, boundaries, suffixes, output=outputs.folder)
     outputs.check(jobs, written=[outputs.folder / SETTINGS_FILE], read=read)
     said = Grid.of(grid or (sharpener.grid if sharpener else CENTRES))
-    noted = settings_of(sharpener, crf) | {"scores": scores, "prediction": _place(prediction)} | dict(settings or {})
+    noted = (
+        settings_of(sharpener, crf)
+        | {"scores": scores or "logits", "prediction": _place(prediction)}
+        | dict(settings or {})
+    )
     noted |= {"grid": str(said), "boundaries": _place(boundaries)}
     if value_range != "auto":
         noted["range"] = value_range if isinstance(value_range, str) else list(value_range)

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from crispseg.data.box import Box
+from crispseg.data.kinds import ask_about_masks
 from crispseg.data.pixels import MaskedPixels
 from crispseg.data.prediction import ScoreKind
 from crispseg.data.raster.opening import read_part, sampled
 from crispseg.data.raster.pixels import Missing, RasterPixels
-from crispseg.errors import InputError
+from crispseg.errors import InputError, naming
 
 _AT_ONCE = 2**22
 """Pixels that are looked at for their labels at a time."""
@@ -67,13 +68,13 @@ class LabelPixels:
         return self._labels.valid(box)
 
 
-def prediction_pixels(dataset: Any, source: Any, kind: ScoreKind, scale: float | None) -> RasterPrediction:  # noqa: ANN401
+def prediction_pixels(dataset: Any, source: Any, said: ScoreKind | None, scale: float | None) -> RasterPrediction:  # noqa: ANN401
     """What a raster says of an image: a label map in its one band of whole numbers, or scores in its bands.
 
     Args:
         dataset: Of `rasterio`, where the image lies.
         source: The file that it is made of, which says what its bands are.
-        kind: What scores are.
+        said: What scores are; None for logits, unless they look like masks of objects.
         scale: What stands for a probability of 1 in whole numbers; None where whole numbers are labels.
 
     Raises:
@@ -84,9 +85,12 @@ def prediction_pixels(dataset: Any, source: Any, kind: ScoreKind, scale: float |
     tagged = [(source.scales[band - 1], source.offsets[band - 1]) for band in bands]
     if scale is None and whole and len(bands) == 1 and tagged == [(1.0, 0.0)]:
         return _labels(dataset, source, bands)
+    kind = said or "logits"
     factors = _factors(source, tagged, kind, scale) if scale is not None or whole else tagged
     if len(bands) == 1 and not whole:
         _refuse_labels(source, bands)
+    if said is None:
+        _ask_about_masks(source, bands, factors)
     step, start = (np.array(column, np.float32)[:, None, None] for column in zip(*factors, strict=True))
     missing = Missing(dataset, bands, every=_is_a_score(source, bands[0], kind, factors[0]))
     pixels = RasterPixels(
@@ -142,6 +146,14 @@ def _refuse_labels(source: Any, bands: list[int]) -> None:  # noqa: ANN401
             f"prediction {source.name}: one band of {source.dtypes[0]} that holds whole numbers, such as "
             f"{found[-1]:g}; expected scores; labels are of an integer type (gdal_translate -ot Byte in.tif out.tif)"
         )
+
+
+def _ask_about_masks(source: Any, bands: list[int], factors: list[tuple[float, float]]) -> None:  # noqa: ANN401
+    values = sampled(source, bands)
+    step, start = (np.array(column, np.float32)[:, None] for column in zip(*factors, strict=True))
+    there = ~np.ma.getmaskarray(values).any(0) & np.isfinite(values.data).all(0)
+    with naming(source.name):
+        ask_about_masks(torch.from_numpy(values.data[:, there].astype(np.float32) * step + start)[:, None])
 
 
 def _labels(dataset: Any, source: Any, bands: list[int]) -> RasterPrediction:  # noqa: ANN401
