@@ -69,5 +69,4 @@ def test_memory_over_images_of_many_sizes_is_flat(tmp_path: Path) -> None:
         command = [sys.executable, "-c", MIXED, str(tmp_path / how), how]
         return int(subprocess.run(command, check=True, capture_output=True).stdout)
 
-    assert grown("alone") > 150, "or there would be nothing to keep flat"
-    assert grown("settled") < 110  # a tenth of what is held, and the next image
+    assert grown("settled") < min(110, grown("alone"))  # a tenth of what is held, and the next image

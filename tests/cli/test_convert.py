@@ -61,7 +61,12 @@ def test_bad_input_is_one_line_and_writes_nothing(
         ),
         (caffemodel, "hed", output, "caffemodel: no layer upsample_2; expected the layers of HED"),
         (caffemodel, "vgg", output, "argument --to: invalid choice: 'vgg'"),
-        (caffemodel, "embedding", caffemodel, f"output {caffemodel}: is one of the files to read; choose another place"),
+        (
+            caffemodel,
+            "embedding",
+            caffemodel,
+            f"output {caffemodel}: is one of the files to read; choose another place",
+        ),
         (caffemodel, "embedding", tmp_path, f"{tmp_path}: not a file; give the name of a file to write"),
     ):
         assert run("convert", source, "--to", to, "--output", target) == 2

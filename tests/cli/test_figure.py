@@ -130,7 +130,10 @@ ERRORS = {
     "another ending": (["speed", "{}/none.json", "--output", "{}/a.jpg"], "output {}/a.jpg: unknown ending; expected"),
     "a folder": (["speed", "{}/table.json", "--output", "{}/folder.png"], "{}/folder.png: not a file; give the name"),
     "no table": (["speed", "{}/none.json"], "{}/none.json: cannot be read as JSON; expected a table.json"),
-    "an image for a table": (["speed", "{}/images/scene0.png"], "{}/images/scene0.png: cannot be read as JSON; expected a table.json"),
+    "an image for a table": (
+        ["speed", "{}/images/scene0.png"],
+        "{}/images/scene0.png: cannot be read as JSON; expected a table.json",
+    ),
     "a surface for a table": (
         ["speed", "{}/surface.json"],
         "{}/surface.json: row 1 has no 'metrics'; expected a table",

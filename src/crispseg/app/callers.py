@@ -74,7 +74,8 @@ class Callers:
         for key, value in headers:
             told.setdefault(key.lower(), []).append(value.decode("latin-1").strip().lower())
         hosts, origins = told.get(b"host", []), told.get(b"origin", [])
-        if len(hosts) != 1 or not self.answers_as(hosts[0]):
+        forwarded = told.get(b"x-forwarded-host", [])  # the server believes it, and whoever asks may send it
+        if len(hosts) != 1 or not all(self.answers_as(host) for host in (*hosts, *forwarded)):
             return "this page does not answer to that name; name it by --allow-host if it is yours"
         if not all(self._trusts(origin, hosts[0]) for origin in origins):
             return "another page may send nothing to this one"

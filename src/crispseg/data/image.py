@@ -60,6 +60,7 @@ def opened(path: Path, what: str) -> Iterator[Image.Image]:
     with parsed(path, what, "damaged or truncated; write it again"):
         try:
             with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of files that are damaged, which is said below
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 with Image.open(path) as image:
                     yield image
