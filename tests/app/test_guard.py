@@ -165,6 +165,12 @@ def test_a_link_to_the_page_may_be_followed() -> None:
     assert ask("/gradio_api/queue/join", b"{}", headers=followed)[0] == 403
 
 
+def test_a_host_that_is_forwarded_is_looked_at_too() -> None:
+    """The server believes it: a page that named itself so was told to answer there."""
+    assert ask("/", method="GET", headers=OWN | {"x-forwarded-host": "evil.org"})[0] == 403
+    assert ask("/", method="GET", headers=OWN | {"x-forwarded-host": OWN["host"]})[0] == 200
+
+
 @pytest.mark.parametrize("headers", [OWN, OWN | {"origin": "http://evil.org"}])
 def test_a_socket_is_closed(headers: dict[str, str]) -> None:
     sent: list[Message] = []
