@@ -12,6 +12,7 @@ from crispseg import InputError
 from crispseg.data import Prediction, read_prediction, write_scores
 from crispseg.data.kinds import ask_about_masks, check_kind
 from crispseg.scores import SCORES, Scores
+from tests.real_data import DATA, needs
 
 LOGITS = 3 * torch.randn(4, 12, 16, generator=torch.Generator().manual_seed(0))
 MASKS = (LOGITS > 2).float()
@@ -125,12 +126,9 @@ def test_logits_of_classes_are_not_asked_about(shift: str, classes: int, scale: 
         ask_about_masks(logits + constant)
 
 
-PREDICTIONS = Path("/work/shared/data/predictions")
-
-
-@pytest.mark.skipif(not PREDICTIONS.is_dir(), reason="needs predictions of real networks")
+@needs("predictions")
 def test_real_predictions_are_not_asked_about() -> None:
-    for folder in PREDICTIONS.iterdir():
+    for folder in (DATA / "predictions").iterdir():
         for path in sorted(folder.glob("*.npz"))[:4]:
             logits = read_prediction(path).scores
             for around in (logits, logits - logits.mean(0)):

@@ -19,9 +19,9 @@ from crispseg.evaluation import METRICS, Accuracy, Comparison, ConfusionMatrix, 
 from crispseg.evaluation.contours import contour, near_other_label
 from crispseg.evaluation.void_band import VOID_BAND, count_borders, filled, find_void_band, void_band
 from tests.evaluation.test_accuracy import blocks
+from tests.real_data import DATA, needs
 
 VOID = -1
-SHARED = Path("/work/shared/data")
 
 
 def scene(size: int = 60) -> Tensor:
@@ -265,10 +265,10 @@ def test_labels_that_look_misread_are_said() -> None:
     assert remarks(labels.roll(4, 1), labels, 4) == []
 
 
-@pytest.mark.skipif(not (SHARED / "voc2012_val_half").is_dir(), reason="real data are not here")
+@needs("voc2012_val_half")
 def test_voc_has_the_band_and_camvid_has_none() -> None:
     def labels_of(folder: str, every: int, void: int) -> list[Tensor]:
-        files = sorted((SHARED / folder).glob("*.png"))[::every]
+        files = sorted((DATA / folder).glob("*.png"))[::every]
         maps = [torch.from_numpy(np.array(Image.open(file))).long() for file in files]
         return [labels.masked_fill(labels == void, VOID) for labels in maps]
 

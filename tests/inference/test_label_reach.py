@@ -1,7 +1,5 @@
 """A label is followed as far as the filter carries it: where that decides, labels are those of a channel for each."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor
@@ -15,6 +13,7 @@ from crispseg.inference import label_maps
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.ops import local_filter
 from tests.inference.test_label_maps import dense
+from tests.real_data import DATA, needs
 
 SIZE = (29, 31)
 IMAGES = {
@@ -22,7 +21,7 @@ IMAGES = {
     "noise": torch.rand(3, *SIZE, generator=torch.Generator().manual_seed(0)),
     "steps": (torch.arange(31) // 9 % 2).float().expand(3, *SIZE).contiguous(),
 }
-CAMVID = Path("/work/shared/data/camvid")
+CAMVID = DATA / "camvid"
 
 
 def own_labels(size: tuple[int, int] = SIZE, seed: int = 0) -> Tensor:
@@ -115,7 +114,7 @@ def cells(labels: Tensor, side: int) -> Tensor:
     return index
 
 
-@pytest.mark.skipif(not CAMVID.is_dir(), reason="needs CamVid")
+@needs("camvid")
 @pytest.mark.parametrize("side", [None, 6])
 @pytest.mark.parametrize("cue", [None, RGBCue()])
 def test_a_real_label_map(side: int | None, cue: Cue | None) -> None:
