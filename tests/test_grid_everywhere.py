@@ -157,7 +157,7 @@ def by_the_page(root: Path, grid: str) -> Tensor:
 
 
 def by_a_raster(root: Path, grid: str) -> Tensor:
-    rasterio = pytest.importorskip("rasterio")
+    rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed")
     image, scores = image_and_scores(root, grid)
     for name, bands in (("image", image.numpy()), ("prediction", scores.numpy())):
         count, height, width = bands.shape

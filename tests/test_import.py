@@ -55,7 +55,7 @@ except BaseException as error:  # as some do
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not send Ctrl-C as a signal")
 @pytest.mark.parametrize("module", ["torch", "rich"])
 @pytest.mark.usefixtures("_interrupts_are_heard")
 def test_an_interrupt_while_the_command_imports_is_a_line(tmp_path: Path, module: str) -> None:

@@ -112,7 +112,7 @@ def test_links_to_folders_are_followed_and_end(tmp_path: Path) -> None:
     assert sorted(find_images([tmp_path / "i"])) == ["bear/0", "camel/0"]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="a name of no text")
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX has file names that are not text")
 def test_a_name_that_is_no_text_is_a_name(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"a\xff.png")).touch()
     assert list(find_images([tmp_path])) == [os.fsdecode(b"a\xff")]

@@ -240,7 +240,7 @@ def test_what_gdal_reads_beside_an_old_result_does_not_outlive_it(expected: np.n
     assert not list(tmp_path.glob("out.tif.*"))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_killed_run_leaves_nothing_behind_that_the_next_one_keeps(tmp_path: Path) -> None:
     image = np.tile(IMAGE, (1, 12, 12))
     write(tmp_path / "image.tif", image)

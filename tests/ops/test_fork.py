@@ -11,8 +11,8 @@ from tests.ops.served import SERVERS
 from tests.ops.threads import with_threads
 
 pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="a fork of Linux"),
-    pytest.mark.skipif(not any(server.module == "cpu" for server in SERVERS), reason="no kernels were built"),
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks safely enough to be tested"),
+    pytest.mark.skipif(not any(server.module == "cpu" for server in SERVERS), reason="the C++ kernels were not built"),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
 ]
 
