@@ -24,7 +24,7 @@ _NUMBERS = {**dict.fromkeys(WORDS, (0,)), "stride": (1, 2), "box": (4,)}
 """The kinds, and how many numbers they take."""
 
 GRIDS = f"{', '.join(WORDS)}, stride=PIXELS[,FIRST] or box=LEFT,TOP,RIGHT,BOTTOM"
-"""What a grid may be, for people."""
+"""All grids, as a text for messages and help."""
 
 
 class Line(NamedTuple):
@@ -71,8 +71,8 @@ class Grid:
                 are wide, but for what rounding to whole scores explains.
               - "corners": the outer scores lie on the centres of the image's outer pixels (`align_corners=True`), and
                 all are as far from each other vertically as horizontally, but for that rounding.
-              - "stride": a score lies on every so-manieth pixel; the last lies less than a stride before or behind the
-                last pixel.
+              - "stride": scores lie a fixed number of pixels apart; the last lies less than a stride before or behind
+                the last pixel.
               - "stretched": cells cover the image and are of any aspect, as where a network was given an image that had
                 been squashed.
               - "letterbox": the image was scaled until it fitted, and padded on two sides alike.
@@ -269,7 +269,7 @@ def _is_rounded(size: Size, scores: Size) -> bool:
 
 
 def _choices(size: Size, scores: Size) -> str:
-    """What the scores could be instead, with what each would mean for the sizes."""
+    """Return the grids that would fit, with the size of a score in each."""
     height, width = (full / few for full, few in zip(size, scores, strict=True))
     fitted = max(height, width)
     return (

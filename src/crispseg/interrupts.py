@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 INTERRUPTED = 130
-"""What a shell says of a program that Ctrl-C ended."""
+"""Exit code of a program that Ctrl-C ended."""
 
 
 @contextmanager

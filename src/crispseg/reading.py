@@ -50,7 +50,7 @@ def parsed(path: Path, what: str, remedy: str) -> Iterator[None]:
 
 
 def read_json(path: Path, what: str, remedy: str) -> Any:  # noqa: ANN401 - whatever it holds
-    """What a JSON file holds.
+    """Return the content of a JSON file.
 
     Raises:
         InputError: If it is not JSON, or nested too deeply.

@@ -71,7 +71,7 @@ def settle() -> None:
 
 
 class _Kept:
-    """What this process holds from one image to the next."""
+    """Watches the memory that this process holds from one image to the next."""
 
     def __init__(self, mallopt: Callable[..., int]) -> None:
         self._mallopt = mallopt

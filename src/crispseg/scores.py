@@ -3,7 +3,7 @@
 from typing import Literal, get_args
 
 Scores = Literal["logits", "probabilities", "multilabel", "multilabel_probabilities"]
-"""What scores are: logits or probabilities of classes that exclude each other; or, with "multilabel", logits or
+"""Kinds of scores: logits or probabilities of classes that exclude each other; or, with "multilabel", logits or
 probabilities of labels that do not, such as the masks of objects."""
 
 SCORES: tuple[Scores, ...] = get_args(Scores)

@@ -20,18 +20,18 @@ _NAMES = {
     torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
     torch.uint64: "U64", torch.uint32: "U32", torch.uint16: "U16", torch.uint8: "U8", torch.bool: "BOOL",
 }  # fmt: skip
-"""What safetensors calls a dtype."""
+"""Names of dtypes in safetensors files."""
 
 _LEFT_OVER = re.compile(r"\.(.+)\.\d+\.part\.\w+")
 """The names of temporary files; the group is the name that was to be written, without its ending."""
 
 
 Identity = tuple[int, int]
-"""What tells a file or folder from all others, by whatever name it goes."""
+"""Identity of a file or folder, the same for all its names: device and inode."""
 
 
 def identity(path: Path) -> Identity:
-    """What a path leads to, links followed.
+    """Return the identity of the file that a path leads to, links followed.
 
     Raises:
         OSError: If it leads to nothing, or may not be looked at.

@@ -34,7 +34,7 @@ def upload(address: str, name: str, content: bytes, headers: Mapping[str, str] |
 
 
 def tell(address: str, element: str, event: str, given: list[Any], visitor: str) -> bytes:
-    """What the page tells after an event, with the controls at the cue of colours."""
+    """Send an event with the cue of colours; return the answer of the page."""
     config = json.loads(fetch(f"{address}config")[1])
     (part,) = (part["id"] for part in config["components"] if part["props"].get("elem_id") == element)
     number = next(one["id"] for one in config["dependencies"] if one["targets"] == [[part, event]])

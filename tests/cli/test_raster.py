@@ -8,7 +8,8 @@ import rasterio
 
 from crispseg import Sharpener, sharpen_array
 from crispseg.cli.main import main
-from tests.fakes import draw_scene, write_raster
+from crispseg.data import read_labels
+from tests.fakes import draw_scene, write_folder, write_raster
 
 
 @pytest.fixture
@@ -57,3 +58,12 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert len(lines) == 1
     assert said in lines[0]
     assert sorted(path.name for path in field[0].iterdir()) == ["image.tif", "scores.tif"]
+
+
+def test_a_raster_may_be_a_png(tmp_path: Path) -> None:
+    """As the error on an image that is too large promises."""
+    write_folder(tmp_path, 1)
+    image, said, output = (tmp_path / name / "scene0.png" for name in ("images", "labels", "out"))
+    command = ["raster", image, "--prediction", said, "--output", output.with_suffix(".tif"), "--cue", "rgb"]
+    assert main([*map(str, command), "--memory", "16GiB"]) == 0  # of which this process holds some already
+    assert read_labels(output.with_suffix(".tif")).labels.shape == (48, 64)

@@ -21,7 +21,7 @@ MOST_MORE = 40 * 2**20
 
 
 def head(shape: tuple[int, ...], descr: str = "<f4", *, length: int = 118) -> bytes:
-    """What stands before an array."""
+    """Return the header of an array."""
     text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape!r}, }}"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", length) + text.ljust(length - 1).encode() + b"\n"
 

@@ -1,4 +1,4 @@
-"""What has more than 8 bits a colour keeps them, whatever share of its range it uses."""
+"""Images of more than 8 bits keep all of them, whatever part of their range they use."""
 
 import itertools
 import logging

@@ -116,7 +116,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], object], Callable[[Path], object]]]
 
 
 def refusal(read: Callable[[Path], object], path: Path) -> str | None:
-    """What is said of a file that is refused; None of one that is read."""
+    """Return the message of a file that is refused, or None."""
     try:
         read(path)
     except InputError as error:
@@ -292,12 +292,3 @@ def test_an_archive_that_is_none_is_refused(tmp_path: Path) -> None:
         archive.writestr("a.txt", "text")
     with pytest.raises(InputError, match="not a plain array"):
         read_prediction(tmp_path / "a.npz")
-
-
-def test_a_raster_may_be_a_png(tmp_path: Path) -> None:
-    """As the error on an image that is too large promises."""
-    write_folder(tmp_path, 1)
-    image, said, output = (tmp_path / name / "scene0.png" for name in ("images", "labels", "out"))
-    command = ["raster", image, "--prediction", said, "--output", output.with_suffix(".tif"), "--cue", "rgb"]
-    assert main([*map(str, command), "--memory", "16GiB"]) == 0  # of which this process holds some already
-    assert read_labels(output.with_suffix(".tif")).labels.shape == (48, 64)

@@ -1,4 +1,4 @@
-"""What true labels stand for is said or asked about, and never guessed."""
+"""The classes of true labels are declared or asked about, and never guessed."""
 
 from pathlib import Path
 

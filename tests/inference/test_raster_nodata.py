@@ -1,4 +1,4 @@
-"""What holds nothing has no label, and no say in that of its neighbours."""
+"""Pixels of nodata have no label, and no influence on their neighbours."""
 
 from pathlib import Path
 from typing import Any

@@ -60,7 +60,7 @@ def test_what_changes_costs_its_image(root: Path, workers: int, name: str, chang
 
 @pytest.mark.parametrize("again", [False, True])
 def test_an_output_folder_that_vanishes_stops_the_run(root: Path, again: bool) -> None:
-    """What had been written is gone: to go on would leave a part of the outputs that looks like all of them."""
+    """The earlier outputs are gone, so a run that went on would look complete and not be."""
     outputs = Outputs(root / "out", pictures=again, scores=True)
     run = sharpen([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), strict=False)
     next(run)

@@ -115,7 +115,7 @@ def differentiates(call: Call) -> bool:
 
 
 def faults(seed: int, call: Call) -> tuple[list[str], float]:
-    """What is wrong with a call, and its largest deviation in tolerances."""
+    """Return the fault of a call, if any, and its largest deviation in tolerances."""
     given = inputs_of(seed, call)
     before = [bits(x) for x in given]
     exact = tuple(x.detach().double().requires_grad_() if x.is_floating_point() else x for x in given)

@@ -17,7 +17,7 @@ def _steps(window: Window) -> Tensor:
 
 
 def _around(x: Tensor, window: Window, stride: int = 1) -> tuple[Tensor, Tensor, Tensor]:
-    """What stands at the centres, (..., 1, H', W'), at the neighbours of each, (..., K, H', W'); which are inside."""
+    """Return values at centres (..., 1, H', W'), at neighbours (..., K, H', W'), and which neighbours are inside."""
     height, width = x.shape[-2:]
     rows = (torch.arange(0, height, stride) + _steps(window)[:, None])[:, None, :, None]
     columns = (torch.arange(0, width, stride) + _steps(window)[:, None])[None, :, None, :]

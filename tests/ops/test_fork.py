@@ -1,4 +1,4 @@
-"""What the how-to on many images says of forked processes: kernels work in them after use in the parent."""
+"""The how-to on many images promises that some kernels work in forked processes after use in the parent."""
 
 import multiprocessing
 import sys

@@ -63,7 +63,7 @@ def nothing(page: Page, message: str) -> Update:
 
 
 def complaint(error: Exception, folder: Path) -> str:
-    """What is wrong, as HTML, with files by their names alone.
+    """Return the message of an error as HTML, with files by their names alone.
 
     Args:
         error: What came up. One that nobody can mend but us is written to the log.

@@ -197,7 +197,7 @@ class Events:
 
 
 def _said(page: Page, session: Session) -> Update:
-    """What was said of the prediction, and holds."""
+    """Return updates of the controls that describe the prediction."""
     return {page.inputs.kind: session.desk.kind, page.inputs.grid: str(session.desk.grid)}
 
 

@@ -61,7 +61,7 @@ class Limits:
 
     @property
     def total_bytes(self) -> int:
-        """What is kept for all visitors, in bytes."""
+        """Largest number of bytes that is kept for all visitors."""
         return round(self.total_mb * 1_000_000)
 
     def read_image(self, path: Path) -> Tensor:

@@ -55,7 +55,7 @@ def serving(cues: Cues, limits: Limits, *, host: str, port: int, allowed_hosts: 
 
 
 def _guarded(callers: Callers, storage: Storage) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """What puts the guard before a server when it starts: before the middleware of Gradio, which answers by itself."""
+    """Return a lifespan that puts the guard before the middleware of Gradio, which answers preflights by itself."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

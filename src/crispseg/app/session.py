@@ -89,7 +89,7 @@ class Session:
 
     @property
     def kept_bytes(self) -> int:
-        """What is held in memory for this visitor."""
+        """Bytes held in memory for this visitor."""
         return sum({storage.data_ptr(): storage.nbytes() for storage in self._storages()}.values())
 
     def _storages(self) -> Iterator[torch.UntypedStorage]:

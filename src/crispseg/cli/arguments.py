@@ -69,7 +69,7 @@ def choose_device(name: str | None) -> torch.device:
 
 
 def add_scores_option(parser: CommandParser) -> None:
-    """What floating-point scores in files are, and how predictions lie on their images."""
+    """Add options for the kind of scores in files and for the grid on which predictions lie."""
     parser.add_argument(
         "--scores",
         choices=SCORES,
@@ -82,11 +82,11 @@ def add_scores_option(parser: CommandParser) -> None:
         "--grid",
         type=_grid,
         metavar="GRID",
-        help="how predictions lie on their images: centres, of cells that cover the image and are as wide as high but "
-        "for rounding; corners, the outer ones on the outer pixels (align_corners); stride=PIXELS[,FIRST], on every "
-        "so-manieth pixel; stretched, of cells of any aspect, as where the network squashed the image; letterbox, of "
-        "the image scaled and padded on two sides; padded, to the right and below; box=LEFT,TOP,RIGHT,BOTTOM, in "
-        "pixels of the image (default: centres, or what a folder of save_pretrained says)",
+        help="how predictions lie on their images. centres: square cells that cover the image; corners: the outer "
+        "scores lie on the outer pixels (align_corners); stride=PIXELS[,FIRST]: one score every PIXELS pixels; "
+        "stretched: cells of any shape cover the image, which was squashed for the network; letterbox: padding on two "
+        "opposite sides; padded: padding to the right and below; box=LEFT,TOP,RIGHT,BOTTOM: a part of the image, in "
+        "its pixels (default: centres, or the grid of a saved folder)",
     )
 
 
@@ -193,7 +193,7 @@ def read_data(options: argparse.Namespace) -> LabelledPredictions:
 
 
 def print_remarks(remarks: Iterable[str]) -> None:
-    """What looks as if labels were misread, on standard error, where a pipe does not take it away."""
+    """Print remarks on labels that look misread, on standard error."""
     for remark in remarks:
         print(f"note: {remark}", file=sys.stderr)
 

@@ -1,4 +1,4 @@
-"""What a config may do: import what is allowed, and nothing else; and hold no more than a bounded number of values."""
+"""Limits of configs: they import allowed packages only, and hold a bounded number of values."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from jsonargparse import get_loader, set_loader, set_parsing_settings
 from crispseg.errors import InputError
 
 ALLOWED = ("crispseg", "torch.nn", "torchvision.models")
-"""What a `class_path` may name: the networks, losses and data sets that a training is made of."""
+"""Packages that a `class_path` may name: those of networks, losses and data sets."""
 
 _LONGEST = 2**20
 _MOST_VALUES = 100_000

@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from crispseg.cli.arguments import CommandParser, add_data_options, print_remarks, progress_bar, read_data
-from crispseg.cli.stages import add_stage_options, build_stages, describe_stages, files_of_weights
+from crispseg.cli.stage_options import add_stage_options
+from crispseg.cli.stages import build_stages, describe_stages, files_of_weights
 from crispseg.evaluation.report import TRIMAP
 from crispseg.resident import keep_freed
 from crispseg.tuning import evaluate

@@ -4,14 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crispseg.cli.arguments import CommandParser, add_scores_option
-from crispseg.cli.stages import (
-    add_cue_kind_options,
-    add_filter_options,
-    add_window_options,
-    build_sharpener,
-    choose_sharpener,
-    files_of_weights,
-)
+from crispseg.cli.stage_options import add_cue_kind_options, add_filter_options, add_window_options
+from crispseg.cli.stages import build_sharpener, choose_sharpener, files_of_weights
 from crispseg.errors import InputError
 from crispseg.export import export_onnx
 from crispseg.export.onnx import TOLERANCE

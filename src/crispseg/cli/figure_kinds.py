@@ -17,15 +17,8 @@ from crispseg.cli.arguments import (
     read_data,
     read_suffixes,
 )
-from crispseg.cli.stages import (
-    add_cue_options,
-    add_stage_options,
-    add_window_options,
-    build_cue,
-    build_stages,
-    build_window,
-    files_of_weights,
-)
+from crispseg.cli.stage_options import add_cue_options, add_stage_options, add_window_options
+from crispseg.cli.stages import build_cue, build_stages, build_window, files_of_weights
 from crispseg.cues import Cue
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.data import LabelledFolder, read_image, read_prediction

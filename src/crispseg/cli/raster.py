@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crispseg.cli.arguments import CommandParser, add_device_option, add_range_option, add_scores_option, progress_bar
-from crispseg.cli.stages import (
+from crispseg.cli.stage_options import (
     add_cue_kind_options,
     add_filter_options,
     add_precision_option,
     add_window_options,
-    build_placed_sharpener,
-    choose_sharpener,
-    files_of_weights,
 )
+from crispseg.cli.stages import build_placed_sharpener, choose_sharpener, files_of_weights
 from crispseg.cues import ContourCue
 from crispseg.data.intensity import parse_range
 from crispseg.errors import InputError

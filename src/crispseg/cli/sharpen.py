@@ -16,7 +16,8 @@ from crispseg.cli.arguments import (
     progress_bar,
     read_suffixes,
 )
-from crispseg.cli.stages import add_stage_options, build_stages, describe_stages, files_of_weights
+from crispseg.cli.stage_options import add_stage_options
+from crispseg.cli.stages import build_stages, describe_stages, files_of_weights
 from crispseg.data.intensity import parse_range
 from crispseg.errors import InputError
 from crispseg.jobs import Failed, Outcome, Outputs, RayCluster, Skipped, ThisMachine, Written, sharpen

@@ -15,7 +15,8 @@ from crispseg.cli.arguments import (
     progress_bar,
     read_data,
 )
-from crispseg.cli.stages import add_cue_options, choose_complete, require_crf
+from crispseg.cli.stage_options import add_cue_options
+from crispseg.cli.stages import choose_complete, require_crf
 from crispseg.cues import CUES, Cue
 from crispseg.errors import InputError
 from crispseg.evaluation import remarks_on
@@ -46,7 +47,7 @@ _HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
 _SHOWN = 10
 
 _Report = tuple[list[Table], str, list[str]]
-"""What is printed: tables, the verdict, and remarks on the labels."""
+"""A printed report: tables, the verdict, and remarks on the labels."""
 
 
 def build_parser() -> CommandParser:

@@ -31,7 +31,7 @@ from crispseg.writing import make_folder, remove_left_over
 BASELINE = "baseline"
 
 _FILES = ("table", "surface")
-"""What `crispseg table` writes beside the rows, without endings."""
+"""Names, without endings, of the files that `crispseg table` writes beside the rows."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ _DEFLATE_FOLD = 1032
 
 
 class _Header(NamedTuple):
-    """What an array says of itself."""
+    """The header of an array: shape, order and dtype."""
 
     shape: tuple[int, ...]
     is_fortran: bool

@@ -17,7 +17,7 @@ _LARGEST = 65535
 
 
 class DeepPixels(NamedTuple):
-    """What a file holds, upright."""
+    """The pixels of a file, turned upright."""
 
     values: np.ndarray
     """(H, W, 1) greyscale or (H, W, 3) RGB, of 16 bits, more, or floating point."""

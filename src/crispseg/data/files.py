@@ -13,7 +13,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
 _PASSED_OVER = ("__MACOSX", "@eaDir", "Thumbs.db")
-"""What systems leave in folders beside the files of their users; hidden files and folders begin with a dot."""
+"""Files and folders that operating systems leave behind; hidden ones begin with a dot."""
 
 
 def list_files(folder: Path, endings: Sequence[str], what: str, *, besides: Container[Identity] = ()) -> list[Path]:

@@ -73,7 +73,7 @@ def opened(path: Path, what: str) -> Iterator[Image.Image]:
 
 
 def _in_parts(path: Path, what: str) -> str:
-    """What to do with a picture that is too large."""
+    """Return the remedy for a picture that is too large."""
     if "boundary" in what:
         return "make it smaller: it may be of any size of the aspect of its image"
     image, said = (path, "PREDICTION") if what == "image" else ("IMAGE", path)

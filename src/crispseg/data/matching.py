@@ -14,7 +14,7 @@ from crispseg.writing import identity
 
 @dataclass(frozen=True)
 class Suffixes:
-    """What names go on with before their ending, kind by kind; what is before it belongs together.
+    """Suffixes of file names before their ending, by kind; files whose names agree before the suffix belong together.
 
     Where one is given, files of that kind whose names do not go on so are passed over.
 
@@ -151,7 +151,7 @@ def _only(files: Sequence[Path], what: str) -> Path:
 
 
 class _Kind(NamedTuple):
-    """What is matched with images."""
+    """Kinds of files that are matched with images."""
 
     endings: Sequence[str]
     what: str

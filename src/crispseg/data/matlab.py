@@ -15,7 +15,7 @@ _MOST_BYTES = 2**28
 _HEAD, _TAG = 128, 8
 _MATRIX, _COMPRESSED = 14, 15
 _BYTES_OF_A_CELL = {1: _TAG, 2: _TAG, 3: _TAG, 4: 1}
-"""What an entry of cells, structures, objects and texts takes in a file at least."""
+"""Bytes that a cell, structure, object or text takes in a file at least."""
 
 _Order = Literal["little", "big"]
 _ORDERS: dict[bytes, _Order] = {b"IM": "little", b"MI": "big"}

@@ -39,7 +39,7 @@ class Numbering:
 
 
 def read_numbering(said: str | Path) -> Numbering:
-    """What a word or a file says of the labels.
+    """Return the numbering that a word or a file describes.
 
     Args:
         said: "0-based": labels are the numbers of the classes. "1-based": the classes start at 1, and 0 is void, as in

@@ -36,12 +36,12 @@ _MOST_LABELS = 1024
 
 @dataclass(frozen=True)
 class Prediction:
-    """What was said of an image at any resolution, scores or a label map, and what its channels mean."""
+    """Scores or a label map of an image at any resolution, and the meaning of its channels."""
 
     given: Tensor
     """(C, h, w) float32 scores, or an (h, w) int64 label map."""
     kind: ScoreKind
-    """What the scores are."""
+    """Kind of the scores."""
     classes: tuple[int, ...]
     """Label of each channel; before them that of the background, where channels stand for themselves."""
     palette: tuple[int, ...] | None = None
@@ -108,7 +108,7 @@ class Prediction:
 
     @property
     def as_probabilities(self) -> Self:
-        """What says of probabilities of these channels what they are; the scores stay as they are."""
+        """Return the same prediction described as probabilities; its scores are not changed."""
         return replace(self, kind="multilabel_probabilities" if self.kind in MULTILABEL else "probabilities")
 
 

@@ -39,7 +39,7 @@ def as_probability(values: Tensor) -> Tensor | None:
 
 
 def _white(values: Tensor) -> int:
-    """What stands for 1, in 8 bits or 16. A mask comes at least half as far; ids above 255 hardly do."""
+    """Return the value of white in 8 or 16 bits. The brightest pixel of a mask reaches at least half of it."""
     return 255 if int(values.max()) <= 255 else 65535
 
 

@@ -1,4 +1,4 @@
-"""What looks as if labels were misread: found in what was counted, said, and left to the reader."""
+"""Remarks on labels that look misread. They are reported, and nothing is corrected."""
 
 from crispseg.data.numbering import ONE_BASED
 from crispseg.evaluation.accuracy import Accuracy

@@ -37,7 +37,7 @@ class Comparison:
     void_band: int = 0
     """How wide, in pixels, bands of void were taken for boundaries."""
     class_names: Mapping[int, str] = field(default_factory=dict)
-    """What classes are called, where it is known."""
+    """Names of the classes, where they are known."""
 
     @property
     def images(self) -> int:
@@ -51,7 +51,7 @@ class Comparison:
 
     @cached_property
     def remarks(self) -> list[str]:
-        """What looks as if labels were misread, and why metrics say nothing; take it when all images are counted."""
+        """Remarks on labels that look misread and on undefined metrics; complete when all images are counted."""
         return remarks_on(self.before)
 
     @property
@@ -107,7 +107,7 @@ class Comparison:
 
 
 def described_band(width: int) -> str:
-    """What a heading says of boundaries below bands of void; nothing where there are none."""
+    """Return the part of a heading that states the void band; empty where there is none."""
     return f"; bands of void up to {width} px wide count as boundaries" if width else ""
 
 

@@ -102,7 +102,7 @@ def find_void_band(label_maps: Iterable[Tensor]) -> int:
 
 
 def void_band_of(data: LabelledPredictions) -> int:
-    """What is said of a data set, or else found in some of its label maps."""
+    """Return the width that was given, or the one found in some of the label maps."""
     if data.void_band is not None:
         return data.void_band
     count = min(len(data), _LOOKED_AT)

@@ -24,11 +24,11 @@ _PASSES = 4
 
 
 _WHOLE = 2.0**96
-"""What a probability of 1 is while it is filtered: far from a label its shares would be numbers of fewer digits, with
+"""Value of a probability of 1 while it is filtered: far from a label its shares would be numbers of fewer digits, with
 which processors are many times slower."""
 
 _NOTHING = 2.0**-4
-"""What is taken for 0: it never reaches a digit of the likeliest of 65536 labels."""
+"""Largest value that is taken for 0: it never reaches a digit of the likeliest of 65536 labels."""
 
 
 class Labelled(NamedTuple):
@@ -137,7 +137,7 @@ def _filtered(
 
 
 def _reached(shares: Tensor, part: Box) -> tuple[Tensor, Box]:
-    """What of a part the labels have reached at all."""
+    """Crop shares and box to the pixels that the labels have reached."""
     there = shares[0].amax(0) > 0
     ends = [where.nonzero().flatten()[[0, -1]].tolist() for where in (there.any(1), there.any(0))]
     (top, bottom), (left, right) = ends
@@ -186,7 +186,7 @@ def grouped(items: Sequence[Labelled], margin: int) -> Iterator[Sequence[Labelle
 
 
 def _along_a_curve(box: Box) -> tuple[int, int]:
-    """What large boxes have in common, and then near ones: the bits of row and column of the centre in turns."""
+    """Return a sort key: first the size of a box, then its centre along a Z-order curve."""
     row, column = (box.top + box.bottom) // 2, (box.left + box.right) // 2
     turns = sum(((row >> bit & 1) << (2 * bit + 1)) | ((column >> bit & 1) << (2 * bit)) for bit in range(24))
     return max(box.size).bit_length() // 8, turns

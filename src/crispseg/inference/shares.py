@@ -1,4 +1,4 @@
-"""What the filter averages in place of scores, and the way there and back."""
+"""Shares, which the filter averages in place of scores, and the conversion to and from scores."""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from torch import Tensor
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
 _WHOLE = 2.0**96
-"""What a probability of 1 is in shares of logits: float32 then holds probabilities down to exp(-153)."""
+"""Share of a probability of 1, for logits: float32 then holds probabilities down to exp(-153)."""
 
 
 class Shares(NamedTuple):

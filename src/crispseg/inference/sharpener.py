@@ -1,6 +1,7 @@
 """The main job: an image and any network's scores in, crisp scores out."""
 
 import copy
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -45,15 +46,12 @@ class Sharpener(nn.Module):
         window: The neighbours that may contribute.
         hardness: λ of the weights exp(-λ·d): larger lets fewer neighbours contribute. The cue's default where None.
         iterations: How many times the filter is applied. The cue's default where None.
-        scores: What the scores are, which is never guessed: "logits" or "probabilities" of classes that exclude each
-            other, or "multilabel" or "multilabel_probabilities" for logits or probabilities of labels that do not, such
-            as the masks of objects.
-        upsampling: How scores come to the size of the image: "joint" for `crispseg.ops.joint_upsample` where they have
-            half its height and width or less and the cue compares embeddings, and bilinear elsewhere; "bilinear" for
-            always.
+        scores: Kind of the scores: "logits" or "probabilities" of classes that exclude each other; "multilabel" (logits)
+            or "multilabel_probabilities" of labels that do not, such as the masks of objects.
+        upsampling: "joint" for `crispseg.ops.joint_upsample` where scores have half the height and width of the image or
+            less and the cue compares embeddings, and bilinear elsewhere; "bilinear" for always.
         guard: A probability, such as 0.95, from which on a label is kept that the filter would change; None for none.
-        grid: How scores lie on their image, a `crispseg.Grid` or its text: "centres", "corners", "stride=8",
-            "stretched", "letterbox", "padded", or "box=LEFT,TOP,RIGHT,BOTTOM", beside which probabilities are 0.
+        grid: How scores lie on their image: a `crispseg.Grid`, or its text such as "centres" or "stride=8".
 
     Raises:
         InputError: If an option is not as above.
@@ -187,10 +185,7 @@ class Sharpener(nn.Module):
         Raises:
             InputError: If the hub cannot be reached, you may not write there, or `save_pretrained` would fail.
         """
-
-        def save(folder: Path) -> None:
-            self.save_pretrained(folder, name=repository, licence=licence)
-
+        save = partial(self.save_pretrained, name=repository, licence=licence)
         return upload(repository, save, private=private, message=message)
 
     def _described(self) -> Pretrained:
@@ -201,9 +196,7 @@ class Sharpener(nn.Module):
         """The same sharpener, weights shared, for scores of the given kind and, where one is given, grid."""
         check_choice("scores", scores, SCORES)
         other = copy.copy(self)
-        other.scores = scores
-        if grid is not None:
-            other.grid = Grid.of(grid)
+        other.scores, other.grid = scores, self.grid if grid is None else Grid.of(grid)
         return other
 
     def forward(

@@ -166,7 +166,7 @@ def _upsampled(sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfP
 
 
 def _sources_of(box: Box, lines: tuple[Line, Line]) -> Box:
-    """What a part of a resized map is made of."""
+    """Return the box of sources of a part of a resized map."""
     rows, columns = sources(box.top, box.bottom, lines[0]), sources(box.left, box.right, lines[1])
     (top, bottom), (left, right) = rows.bounds, columns.bounds
     return Box(top, left, bottom, right)

@@ -19,14 +19,14 @@ class Job(NamedTuple):
     """The files of one image."""
 
     name: str
-    """What its outputs are called: the path of the image below the folder of all images, without ending."""
+    """Name of the outputs: the path of the image below the folder of all images, without ending."""
     image: Path
     prediction: Path
     boundary: Path | None
 
     @property
     def files(self) -> list[Path]:
-        """What is read."""
+        """The files that are read."""
         return [path for path in (self.image, self.prediction, self.boundary) if path is not None]
 
     def absolute(self) -> "Job":

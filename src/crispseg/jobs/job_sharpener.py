@@ -28,7 +28,7 @@ class JobSharpener:
     grid: Grid | None = None
     value_range: ValueRange = "auto"
     begin: Callable[[], None] | None = None
-    """What is done before the first output is written."""
+    """Called before the first output is written."""
 
     def __call__(self, job: Job) -> Written | Failed:
         """Do all of it.

@@ -164,7 +164,7 @@ def _part(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
 
 
 def _read_arguments(arguments: str) -> dict[str, Any]:
-    """What a file says of its `CrispNet`, and nothing that `save_crisp_net` does not say.
+    """Return the arguments of a `CrispNet` in a file; those that `save_crisp_net` does not write are refused.
 
     Raises:
         ValueError: If it is something else.

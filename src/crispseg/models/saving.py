@@ -116,7 +116,7 @@ def _make(kind: type[_Kind], arguments: str, path: Path) -> _Kind:
 
 
 def _shortened(text: str) -> str:
-    """What a file says, no longer than it has to be to be known again."""
+    """Quote a text from a file, shortened."""
     return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
 
 

@@ -24,7 +24,7 @@ _VALIDATION_STRIDE = 4
 
 
 _CONVENTION = 255
-"""What a loss ignores where nothing is said."""
+"""Label that losses ignore by default."""
 
 
 def ignoring_void(loss: EmbeddingLoss) -> EmbeddingLoss:

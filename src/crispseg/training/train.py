@@ -229,7 +229,7 @@ def _build_trainer(**options: Any) -> lightning.Trainer:  # noqa: ANN401 - they 
 
 
 def _files_of(sources: Iterable[LabelledImages]) -> Iterator[Path]:
-    """What data sets read, as far as they list it."""
+    """Return the files that data sets read, as far as they list them."""
     for source in sources:
         for value in vars(source).values() if hasattr(source, "__dict__") else ():
             yield from (path for path in value if isinstance(path, Path)) if isinstance(value, list) else ()

@@ -84,7 +84,7 @@ def read_part(dataset: Any, bands: list[int], rows: slice, columns: slice) -> np
 
 
 def damaged(dataset: Any, error: Exception) -> InputError:  # noqa: ANN401
-    """What is said of a raster whose pixels cannot be read."""
+    """Return the error of a raster whose pixels cannot be read."""
     reason = error.__cause__ or error
     return InputError(f"raster {dataset.name}: damaged or truncated ({reason}); write it again")
 

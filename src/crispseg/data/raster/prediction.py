@@ -1,4 +1,4 @@
-"""What a raster says of an image."""
+"""Predictions in rasters: scores or a label map."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class RasterPrediction:
     """Label of each channel."""
     kind: ScoreKind
     nodata: float | None
-    """What the file has where it holds nothing."""
+    """Value of nodata in the file."""
     colours: dict[int, tuple[int, ...]] | None = None
     """Of a label map that has a palette: red, green, blue and opacity of its labels."""
     names: tuple[str | None, ...] = ()
@@ -69,7 +69,7 @@ class LabelPixels:
 
 
 def prediction_pixels(dataset: Any, source: Any, said: ScoreKind | None, scale: float | None) -> RasterPrediction:  # noqa: ANN401
-    """What a raster says of an image: a label map in its one band of whole numbers, or scores in its bands.
+    """Return the prediction in a raster: a label map in one band of whole numbers, or scores in its bands.
 
     Args:
         dataset: Of `rasterio`, where the image lies.
