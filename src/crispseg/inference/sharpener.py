@@ -46,10 +46,10 @@ class Sharpener(nn.Module):
         window: The neighbours that may contribute.
         hardness: λ of the weights exp(-λ·d): larger lets fewer neighbours contribute. The cue's default where None.
         iterations: How many times the filter is applied. The cue's default where None.
-        scores: Kind of the scores: "logits" or "probabilities" of classes that exclude each other; "multilabel" (logits)
+        scores: Their kind: "logits" or "probabilities" of classes that exclude each other; "multilabel" (logits)
             or "multilabel_probabilities" of labels that do not, such as the masks of objects.
-        upsampling: "joint" for `crispseg.ops.joint_upsample` where scores have half the height and width of the image or
-            less and the cue compares embeddings, and bilinear elsewhere; "bilinear" for always.
+        upsampling: "joint" for `crispseg.ops.joint_upsample` where scores have half the height and width of the image
+            or less and the cue compares embeddings, and bilinear elsewhere; "bilinear" for always.
         guard: A probability, such as 0.95, from which on a label is kept that the filter would change; None for none.
         grid: How scores lie on their image: a `crispseg.Grid`, or its text such as "centres" or "stride=8".
 
