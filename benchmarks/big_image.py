@@ -16,7 +16,7 @@ import numpy as np
 import rasterio
 from rasterio.transform import from_origin
 
-from crispseg.inference.tiles import parse_memory
+from crispseg.inference.memory import parse_memory
 
 _COARSER, _STRIP = 8, 256
 

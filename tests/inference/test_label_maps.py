@@ -10,7 +10,7 @@ from torch import Tensor
 from crispseg import InputError, Sharpener, Window, sharpen_array
 from crispseg.cues import ContourCue, RGBCue
 from crispseg.data import Prediction
-from crispseg.inference import label_maps
+from crispseg.inference import label_maps, tiles
 from crispseg.inference.batch import resize
 from crispseg.inference.label_maps import sharpen_label_map, upsampled_labels
 from crispseg.inference.one_image import sharpen_one
@@ -46,6 +46,30 @@ def test_windows_and_passes(window: Window, iterations: int) -> None:
     image, labels = scene(60, (90, 110), 1, torch.Generator().manual_seed(1))
     sharpener = Sharpener.from_pretrained(window=window, iterations=iterations)
     assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
+
+
+@pytest.mark.parametrize("grid", ["centres", "corners", "stride=8", "stretched"])
+@pytest.mark.parametrize(("scale", "side"), [(1, 23), (8, 40), (8, 5)])
+def test_tiles_are_parts_of_the_whole(grid: str, scale: float, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    if scale == 1 and grid == "stride=8":
+        grid = "centres"
+    size = (64, 88)
+    image, labels = scene(2000, size, scale, torch.Generator().manual_seed(side))
+    sharpener = Sharpener(RGBCue(), window=Window(5), hardness=2.0, iterations=3, guard=0.9, grid=grid)
+    monkeypatch.setattr(tiles, "tile_side", lambda *_: side)
+    tiled = sharpen_one(sharpener, image, Prediction.of_labels(labels), memory="16GiB")
+    assert tiled.scores is None
+    assert torch.equal(tiled.after, sharpen_label_map(sharpener, image, labels))
+
+
+def test_contours_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, labels = scene(30, (50, 40), 4, torch.Generator().manual_seed(2))
+    boundary = torch.rand(1, 50, 40)
+    sharpener = Sharpener(ContourCue(), window=Window(5), iterations=3)
+    whole = sharpen_one(sharpener, image, Prediction.of_labels(labels), boundary)
+    monkeypatch.setattr(tiles, "tile_side", lambda *_: 17)
+    tiled = sharpen_one(sharpener, image, Prediction.of_labels(labels), boundary, memory="16GiB")
+    assert torch.equal(tiled.after, whole.after)
 
 
 def test_contours_from_elsewhere() -> None:

@@ -17,7 +17,8 @@ from crispseg.data.box import Box, cut
 from crispseg.data.pixels import TensorPixels, read_resized
 from crispseg.inference import tiles
 from crispseg.inference.batch import resize
-from crispseg.inference.tiles import halo, parse_memory, sharpen_tiled, sharpen_tiles, tile_side
+from crispseg.inference.memory import parse_memory
+from crispseg.inference.tiles import halo, sharpen_tiled, sharpen_tiles, tile_side
 from crispseg.models import EmbeddingNet
 from tests.grids import grids
 

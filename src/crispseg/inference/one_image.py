@@ -17,7 +17,7 @@ from crispseg.inference.crf import DenseCRF, check_exclusive
 from crispseg.inference.label_maps import sharpen_label_map, upsampled_labels
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
-from crispseg.inference.tiles import sharpen_tiled
+from crispseg.inference.tiles import sharpen_label_map_tiled, sharpen_tiled
 from crispseg.scores import Scores
 
 
@@ -62,9 +62,12 @@ def sharpen_one(
         InputError: If image, prediction and boundary map do not fit together.
     """
     start = time.perf_counter()
-    if not (prediction.from_scores or keep_scores or crf or memory or sharpener is None):
+    if not (prediction.from_scores or keep_scores or crf or sharpener is None):
         expecting, features = sharpener.expecting("probabilities", prediction.grid), features_of(boundary, sharpener)
-        after = sharpen_label_map(expecting, image, prediction.given, features)
+        if memory is None:
+            after = sharpen_label_map(expecting, image, prediction.given, features)
+        else:
+            after = sharpen_label_map_tiled(expecting, image, prediction.given, memory=memory, features=features)
         seconds = time.perf_counter() - start
         return Sharpened(labels_before(image, prediction, sharpener), after, None, seconds)
     scores = sharpened_scores(sharpener, image, prediction, boundary, memory)

@@ -17,8 +17,9 @@ from crispseg.data.raster import (
 )
 from crispseg.data.raster.output import check_output
 from crispseg.grid import Grid
+from crispseg.inference.memory import parse_memory
 from crispseg.inference.sharpener import Sharpener
-from crispseg.inference.tiles import parse_memory, sharpen_tiles
+from crispseg.inference.tiles import sharpen_tiles
 
 
 def sharpen_raster(

@@ -1,7 +1,6 @@
 """Images of any size, sharpened in tiles that fit into memory, to the same result."""
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +13,8 @@ from crispseg.data.pixels import MaskedPixels, PartOfPixels, Pixels, TensorPixel
 from crispseg.errors import InputError
 from crispseg.grid import Line
 from crispseg.inference.batch import check_fit, check_place, uncovered
+from crispseg.inference.label_maps import TOGETHER, sharpened_labels
+from crispseg.inference.memory import parse_memory, size_as_text
 from crispseg.inference.nodata import kept_apart, read_valid_resized, valid_pixels, valid_there
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
@@ -22,7 +23,6 @@ from crispseg.ops.joint_upsample import joint_upsample_part
 from crispseg.resident import give_back, is_counted, resident_bytes
 
 _SMALLEST = 64
-_UNITS = {"": 1, "k": 1, "m": 2, "g": 3, "t": 4}
 _FREE = 0.7
 """Of the memory that is left, what is planned with: blocks of the allocator break up."""
 _ONCE = 112 * 2**20
@@ -84,9 +84,7 @@ def sharpen_tiles(
             f"image or scores may hold nothing in places, and the cue is {type(sharpener.cue).__name__}; expected "
             "one of embeddings or colours, whose filter can leave such pixels out"
         )
-    if features is None and sharpener.cue.reach is None:
-        whole = Box(0, 0, *image.size)
-        features = TensorPixels(sharpener.features(image.read(whole)[None].to(sharpener.device))[0])
+    features = _known_at_once(sharpener, image, features)
     margin = _margin(sharpener, image, scores, features)
     side = tile_side(sharpener, scores.channels, image.size, parse_memory(memory), margin)
     for box in cut(image.size, max(side // multiple * multiple, min(side, multiple))):
@@ -131,11 +129,58 @@ def sharpen_tiled(
     return result
 
 
-def _sharpen_box(sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None, box: Box) -> Tensor:
+@torch.inference_mode()
+def sharpen_label_map_tiled(
+    sharpener: Sharpener, image: Tensor, labels: Tensor, *, memory: str | int, features: Tensor | None = None
+) -> Tensor:
+    """Return what `sharpen_label_map` returns, computed in tiles; see `sharpen_tiles`.
+
+    Args:
+        sharpener: Does the work, where its weights are.
+        image: (3, H, W) RGB, uint8, or floating point in [0, 1].
+        labels: (h, w) whole numbers, any number of them.
+        memory: What the process may hold, besides the result.
+        features: (1, D, H, W) in place of those that the cue would compute.
+
+    Returns:
+        (H, W) int64 on the CPU.
+
+    Raises:
+        InputError: If image and labels do not fit together, or the memory holds no tile.
+    """
+    pixels, said = TensorPixels(image), TensorPixels(labels[None])
+    check_place(pixels.size, said.size, 2, sharpener.grid, "probabilities")
+    given = _known_at_once(sharpener, pixels, None if features is None else TensorPixels(features[0]))
+    margin = _margin(sharpener, pixels, said, given)
+    result = torch.empty(pixels.size, dtype=torch.int64)
+    for box in cut(pixels.size, tile_side(sharpener, TOGETHER, pixels.size, parse_memory(memory), margin)):
+        inner, compared = _compared(sharpener, pixels, said, given, box)
+        rows, columns = box.within(inner).slices
+        result[box.slices] = sharpened_labels(sharpener, said, compared, inner)[rows, columns].cpu()
+        give_back()
+    return result
+
+
+def _known_at_once(sharpener: Sharpener, image: Pixels, features: Pixels | None) -> Pixels | None:
+    """Return the features of the whole image where they are given, or the cue computes them at once only."""
+    if features is not None or sharpener.cue.reach is not None:
+        return features
+    whole = Box(0, 0, *image.size)
+    return TensorPixels(sharpener.features(image.read(whole)[None].to(sharpener.device))[0])
+
+
+def _compared(
+    sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None, box: Box
+) -> tuple[Box, PartOfPixels]:
+    """Return a box grown by all that the filter reaches, and the features that its pixels are compared by."""
     inner = box.grown(halo(sharpener), image.size)
     around = _with_centres(sharpener, scores, image.size, inner)
     there = _features(sharpener, image, around) if features is None else features.read(around).to(sharpener.device)
-    compared = PartOfPixels(there, around, image.size)
+    return inner, PartOfPixels(there, around, image.size)
+
+
+def _sharpen_box(sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None, box: Box) -> Tensor:
+    inner, compared = _compared(sharpener, image, scores, features, box)
     lines = sharpener.grid.lines(image.size, scores.size)
     apart = kept_apart(compared.read(inner)[None], valid_pixels(image, scores, lines, inner))
     crisp = sharpener.filtered(_upsampled(sharpener, scores, inner, compared), apart)
@@ -222,8 +267,8 @@ def tile_side(sharpener: Sharpener, classes: int, image: tuple[int, int], memory
     if side < smallest:
         needed = held + each * (smallest + 2 * margin) ** 2 / _FREE
         raise InputError(
-            f"{_as_text(memory)} of memory hold no tile: {_as_text(held)} are taken, and {margin} pixels are needed "
-            f"around each; expected {_as_text(needed)} or more, fewer iterations or a smaller window"
+            f"{size_as_text(memory)} of memory hold no tile: {size_as_text(held)} are taken, and {margin} pixels are "
+            f"needed around each; expected {size_as_text(needed)} or more, fewer iterations or a smaller window"
         )
     return min(side, max(image))
 
@@ -236,23 +281,3 @@ def bytes_per_pixel(sharpener: Sharpener, classes: int) -> int:
     padded = -(-shares // 8) * 8  # the kernel's vectors
     filtering = channels + sharpener.window.count + 4 * padded
     return 4 * (3 + max(cue.workspace + channels, filtering))
-
-
-def parse_memory(memory: str | int) -> int:
-    """Bytes, of a number of them or a text.
-
-    Raises:
-        InputError: If it is neither.
-
-    Example:
-        >>> parse_memory("1.5 GiB"), parse_memory("800MB")
-        (1610612736, 800000000)
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", str(memory).lower())
-    if match is None or float(match[1]) == 0:
-        raise InputError(f"memory is {memory!r}; expected a size such as 2GiB or 800MB")
-    return int(float(match[1]) * (1024 if match[3] else 1000) ** (0 if not match[2] else _UNITS[match[2]]))
-
-
-def _as_text(size: float) -> str:
-    return f"{size / 2**30:.2f} GiB"

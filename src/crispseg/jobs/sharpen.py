@@ -14,8 +14,8 @@ from crispseg.data.matching import PLAIN, Suffixes
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid
 from crispseg.inference.crf import DenseCRF
+from crispseg.inference.memory import parse_memory
 from crispseg.inference.sharpener import Sharpener
-from crispseg.inference.tiles import parse_memory
 from crispseg.jobs.job import find_jobs
 from crispseg.jobs.job_sharpener import JobSharpener, Runner
 from crispseg.jobs.outcome import Failed, Outcome, Skipped
