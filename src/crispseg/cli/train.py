@@ -38,9 +38,13 @@ class _Formatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
     """jsonargparse's, with the lines of the description as they are."""
 
 
+_LIBRARY_REMEDY = "Add the import path to import_path_allowlist in set_parsing_settings to allow it."
+
+
 class _Parser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> Any:  # noqa: ANN401 - as the base class declares it
         """Say what is wrong in one line."""
+        message = message.replace(_LIBRARY_REMEDY, "If you trust it, allow its package by --allow-import PACKAGE.")
         raise InputError(message if len(message) <= _LONGEST else f"{message[:_LONGEST]} …") from ex
 
 
