@@ -27,6 +27,9 @@ _HEADERS = (
 _FETCHING = ("/proxy=", "file=http:", "file=https:", "file/http:", "file/https:")
 """Addresses at which Gradio would fetch something elsewhere on behalf of whoever asks."""
 
+_MOST_SKIPPED = 256_000_000
+"""Bytes of an upload without room that are read before it is refused."""
+
 _LONGEST_MESSAGE = 1_000_000
 """Bytes of a message that is no upload: the state of the controls, which is a few hundred."""
 
@@ -89,6 +92,7 @@ class Guard:
             if has_room:
                 await self._app(scope, receive, send)
             else:
+                await _skip(receive)
                 await _refuse(send, 413, "there is no room for so much; upload less at once, or try again later")
 
     async def _pass_message(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,6 +109,16 @@ class Guard:
             await _refuse(send, 403, "this server fetches nothing from elsewhere; upload the file")
             return
         await self._app(scope, _replay(body, receive), send)
+
+
+async def _skip(receive: Receive) -> None:
+    """Read a body and keep nothing of it: who is still sending would not hear the answer, but that the line broke."""
+    left = _MOST_SKIPPED
+    while left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
