@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import machine, report
-from benchmarks.cases import OURS, Row, rows
+from benchmarks.cases import OURS, BenchmarkRow, rows
 from benchmarks.floors import measured_rates
 from benchmarks.gate import red_operations
-from benchmarks.inputs import Inputs, Problem
+from benchmarks.inputs import BenchmarkInputs, Problem
 from benchmarks.measure import Timing, times_of
 from benchmarks.memory import peak_above
 from benchmarks.scaling import scalings
@@ -63,8 +63,11 @@ def main(
 
 
 def _measure(
-    chosen: list[Row], options: argparse.Namespace, gate: Callable[[Collection[str]], set[str]], console: Console
-) -> report.Results:
+    chosen: list[BenchmarkRow],
+    options: argparse.Namespace,
+    gate: Callable[[Collection[str]], set[str]],
+    console: Console,
+) -> report.BenchmarkResults:
     # Refreshed by hand: a thread that draws ten times a second would take its share of the processor.
     progress = Progress(
         TimeElapsedColumn(), TextColumn("{task.description}"), console=console, auto_refresh=False, transient=True
@@ -77,7 +80,7 @@ def _measure(
 
         say("contract tests of the operations")
         red = gate({operation for row in chosen for operation in row.operations})
-        results = report.Results(machine.description(options.device), machine.served_by(options.device), red)
+        results = report.BenchmarkResults(machine.description(options.device), machine.served_by(options.device), red)
         say("what the processor can do")
         results.rates = measured_rates(options.device, quick=options.quick)
         for problem in _problems(options):
@@ -88,9 +91,9 @@ def _measure(
     return results
 
 
-def _on(problem: Problem, chosen: list[Row], red: set[str], *, quick: bool, say: Say) -> Measured:
+def _on(problem: Problem, chosen: list[BenchmarkRow], red: set[str], *, quick: bool, say: Say) -> Measured:
     """Times and peaks of all rows on one problem."""
-    measured, inputs = Measured(problem), Inputs(problem)
+    measured, inputs = Measured(problem), BenchmarkInputs(problem)
     for row in chosen:
         for direction in row.directions:
             if red.intersection(row.operations):

@@ -40,10 +40,10 @@ def unfold_weights(embedding: Tensor, window: Window, hardness: float) -> Tensor
     return plain_affinity(unfold_distance(embedding, window), hardness)
 
 
-def unfold_filter(scores: Tensor, weights: Tensor, window: Window, iterations: int = 1) -> Tensor:
+def unfold_filter(scores: Tensor, weights: Tensor, window: Window, passes: int = 1) -> Tensor:
     """`local_filter` of all neighbours at once."""
     weights = (weights / weights.sum(1, keepdim=True)).unsqueeze(1)
-    for _ in range(iterations):
+    for _ in range(passes):
         columns = unfold_columns(scores, window)
         learned = columns.requires_grad or weights.requires_grad
         scores = (columns * weights if learned else columns.mul_(weights)).sum(2)
@@ -85,11 +85,11 @@ def shift_weights(embedding: Tensor, window: Window, hardness: float) -> Tensor:
     return plain_affinity(shift_distance(embedding, window), hardness)
 
 
-def shift_filter(scores: Tensor, weights: Tensor, window: Window, iterations: int = 1) -> Tensor:
+def shift_filter(scores: Tensor, weights: Tensor, window: Window, passes: int = 1) -> Tensor:
     """`local_filter`, one neighbour after the other."""
     learned = scores.requires_grad or weights.requires_grad
     each = (weights / weights.sum(1, keepdim=True)).unsqueeze(2).unbind(1)
-    for _ in range(iterations):
+    for _ in range(passes):
         total = torch.zeros_like(scores)
         for weight, neighbour in zip(each, _shifted(scores, window), strict=True):
             if learned:

@@ -27,14 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         image, scores, labels = (Path(folder) / f"{name}.tif" for name in ("image", "scores", "labels"))
         _write(image, 3, options.side, "uint8")
-        _write(scores, options.classes, -(-options.side // _COARSER), "float32")
+        _write(scores, options.num_classes, -(-options.side // _COARSER), "float32")
         command = [sys.executable, "-m", "crispseg", "raster", str(image), "--prediction", str(scores)]
         start = time.perf_counter()
         subprocess.run([*command, "--output", str(labels), "--memory", options.memory], check=True)
         seconds = time.perf_counter() - start
     peak = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     allowed = parse_memory(options.memory)
-    print(f"{options.side}×{options.side} pixels, {options.classes} classes: {seconds:.0f} s")
+    print(f"{options.side}×{options.side} pixels, {options.num_classes} classes: {seconds:.0f} s")
     print(f"peak {peak / 2**30:.2f} GiB of {allowed / 2**30:.2f} GiB")
     return int(peak > allowed)
 
@@ -56,7 +56,7 @@ def _write(path: Path, bands: int, side: int, dtype: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.big_image", description=__doc__)
     parser.add_argument("--side", type=int, default=10_000, help="pixels (default: %(default)s)")
-    parser.add_argument("--classes", type=int, default=21, help="(default: %(default)s)")
+    parser.add_argument("--num-classes", type=int, default=21, help="(default: %(default)s)")
     parser.add_argument("--memory", default="2GiB", help="(default: %(default)s)")
     return parser
 

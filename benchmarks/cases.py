@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import baselines
-from benchmarks.inputs import COARSER, Inputs, Problem
+from benchmarks.inputs import COARSER, BenchmarkInputs, Problem
 from crispseg import Window, ops
 
 FORWARD, BOTH = "forward", "forward and backward"
@@ -44,7 +44,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchmarkRow:
     """An operation, or two in a row, and everyone who computes it."""
 
     name: str
@@ -59,17 +59,17 @@ class Row:
         return next(contender for contender in self.contenders if contender.name == name)
 
 
-def rows(only: str = "") -> list[Row]:
+def rows(only: str = "") -> list[BenchmarkRow]:
     """The rows with `only` in their name or their operations'."""
     return [row for row in _ROWS if any(only in name for name in (row.name, *row.operations))]
 
 
-def row_named(name: str) -> Row:
+def row_named(name: str) -> BenchmarkRow:
     """By name."""
     return next(row for row in _ROWS if row.name == name)
 
 
-def prepared(row: Row, contender: Contender, direction: str, inputs: Inputs) -> Call:
+def prepared(row: BenchmarkRow, contender: Contender, direction: str, inputs: BenchmarkInputs) -> Call:
     """A call without arguments that returns everything it computes: the output, and with backward the gradients."""
     window = inputs.problem.window
     tensors = [inputs[name] for name in contender.inputs]
@@ -101,9 +101,9 @@ def _tuple(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return output if isinstance(output, tuple) else (output,)
 
 
-def _sharpen(embedding: Tensor, scores: Tensor, window: Window, iterations: int = PASSES) -> Tensor:
+def _sharpen(embedding: Tensor, scores: Tensor, window: Window, passes: int = PASSES) -> Tensor:
     weights = ops.affinity_weights(embedding, window, HARDNESS)
-    return ops.local_filter(scores, weights, window, iterations=iterations)
+    return ops.local_filter(scores, weights, window, passes=passes)
 
 
 def _unfold_sharpen(embedding: Tensor, scores: Tensor, window: Window) -> Tensor:
@@ -114,18 +114,18 @@ def _shift_sharpen(embedding: Tensor, scores: Tensor, window: Window) -> Tensor:
     return baselines.shift_filter(scores, baselines.shift_weights(embedding, window, HARDNESS), window, PASSES)
 
 
-def _filter_row(name: str, iterations: int) -> Row:
+def _filter_row(name: str, passes: int) -> BenchmarkRow:
     ours, theirs = ("scores", "weights"), ("scores", "weights, NCHW")
-    return Row(
+    return BenchmarkRow(
         name,
         ("local_filter",),
         "scores",
         (
-            Contender(OURS, ours, partial(ops.local_filter, iterations=iterations)),
+            Contender(OURS, ours, partial(ops.local_filter, passes=passes)),
             _SCORES_ALONE,
-            Contender(OURS_NCHW, theirs, partial(ops.local_filter, iterations=iterations)),
-            Contender(UNFOLD, theirs, partial(baselines.unfold_filter, iterations=iterations), (2, 3 + iterations)),
-            Contender(SHIFT, theirs, partial(baselines.shift_filter, iterations=iterations)),
+            Contender(OURS_NCHW, theirs, partial(ops.local_filter, passes=passes)),
+            Contender(UNFOLD, theirs, partial(baselines.unfold_filter, passes=passes), (2, 3 + passes)),
+            Contender(SHIFT, theirs, partial(baselines.shift_filter, passes=passes)),
         ),
     )
 
@@ -137,7 +137,7 @@ _EMBEDDING_ALONE = Contender(UNFOLD_EMBEDDING, _THEIRS, baselines.unfold_alone, 
 _SCORES_ALONE = Contender(UNFOLD_SCORES, ("scores",), baselines.unfold_alone, (1, 1), learns=False)
 
 _ROWS = (
-    Row(
+    BenchmarkRow(
         "local_distance",
         ("local_distance",),
         "weights",
@@ -148,7 +148,7 @@ _ROWS = (
             Contender(SHIFT, _THEIRS, baselines.shift_distance, (0, 2)),
         ),
     ),
-    Row(
+    BenchmarkRow(
         "local_parity",
         ("local_parity",),
         "",
@@ -159,7 +159,7 @@ _ROWS = (
         ),
         (FORWARD,),
     ),
-    Row(
+    BenchmarkRow(
         "local_contour",
         ("local_contour",),
         "",
@@ -170,7 +170,7 @@ _ROWS = (
         ),
         (FORWARD,),
     ),
-    Row(
+    BenchmarkRow(
         "affinity",
         ("affinity",),
         "weights",
@@ -179,7 +179,7 @@ _ROWS = (
             Contender(PLAIN, ("distance",), lambda distance, window: baselines.plain_affinity(distance, HARDNESS)),
         ),
     ),
-    Row(
+    BenchmarkRow(
         WEIGHTS,
         ("affinity_weights",),
         "weights",
@@ -193,7 +193,7 @@ _ROWS = (
     ),
     _filter_row("local_filter, 1 pass", 1),
     _filter_row(FILTER, PASSES),
-    Row(
+    BenchmarkRow(
         SHARPEN,
         ("affinity_weights", "local_filter"),
         "scores",
@@ -204,16 +204,16 @@ _ROWS = (
             Contender(SHIFT, (*_THEIRS, "scores"), _shift_sharpen, (0, 2)),
         ),
     ),
-    Row(
+    BenchmarkRow(
         "affinity_weights of a 3-channel guide, then 1 pass",  # kornia's guidance is an image
         ("affinity_weights", "local_filter"),
         "scores",
         (
-            Contender(OURS, ("guide", "scores"), partial(_sharpen, iterations=1)),
+            Contender(OURS, ("guide", "scores"), partial(_sharpen, passes=1)),
             Contender(KORNIA, ("guide", "scores"), baselines.kornia_bilateral, (20, 40)),
         ),
     ),
-    Row(
+    BenchmarkRow(
         LOSS,
         ("embedding_loss",),
         "",
@@ -225,7 +225,7 @@ _ROWS = (
             Contender(SHIFT, (*_THEIRS, "labels"), baselines.shift_loss, (0, 2)),
         ),
     ),
-    Row(
+    BenchmarkRow(
         f"joint_upsample of scores at 1/{COARSER}",
         ("joint_upsample",),
         "scores",

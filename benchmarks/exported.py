@@ -17,7 +17,7 @@ import torch
 
 from crispseg import Sharpener, Window
 from crispseg.export import export_onnx
-from crispseg.resident import forget_peak, is_counted, peak_bytes, resident_bytes
+from crispseg.process_memory import forget_peak, is_counted, peak_bytes, resident_bytes
 
 _RUNS = 5
 
@@ -25,10 +25,10 @@ _RUNS = 5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     options = _parser().parse_args(arguments)
-    sharpener = Sharpener.from_pretrained(window=Window(options.window), iterations=options.iterations)
+    sharpener = Sharpener.from_pretrained(window=Window(options.window), passes=options.passes)
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, options.height, options.width, generator=generator)
-    scores = 5 * torch.randn(1, options.classes, *(-(-side // 8) for side in image.shape[2:]), generator=generator)
+    scores = 5 * torch.randn(1, options.num_classes, *(-(-side // 8) for side in image.shape[2:]), generator=generator)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         path = Path(folder) / "sharpener.onnx"
         export_onnx(sharpener, path)
@@ -59,7 +59,7 @@ def _timed(call: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.exported", description=__doc__)
-    for name, default in (("height", 360), ("width", 480), ("classes", 21), ("window", 9), ("iterations", 25)):
+    for name, default in (("height", 360), ("width", 480), ("classes", 21), ("window", 9), ("passes", 25)):
         parser.add_argument(f"--{name}", type=int, default=default, help="(default: %(default)s)")
     return parser
 

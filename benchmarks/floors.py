@@ -64,7 +64,7 @@ def work_of(row: str, direction: str, problem: Problem) -> Work | None:
     directed = reached - problem.batch * size**2
     distances = 2 * problem.channels * directed // 2
     embedding, weights, scores = (problem.nbytes(name) for name in ("embedding", "weights", "scores"))
-    one_pass = reached * problem.classes
+    one_pass = reached * problem.num_classes
     counts = {
         ("local_distance", FORWARD): Work(distances, embedding + weights),
         (WEIGHTS, FORWARD): Work(distances, embedding + weights),

@@ -24,7 +24,7 @@ class Problem:
     size: int = 321
     window_size: int = 9
     channels: int = 64
-    classes: int = 21
+    num_classes: int = 21
     batch: int = 1
     device: str = "cpu"
 
@@ -36,17 +36,17 @@ class Problem:
     def __str__(self) -> str:
         return (
             f"float32, batch {self.batch}, {self.size}×{self.size}, {self.window_size}×{self.window_size} window, "
-            f"{self.channels}-d embedding, {self.classes} score channels"
+            f"{self.channels}-d embedding, {self.num_classes} score channels"
         )
 
     def shape(self, name: str) -> tuple[int, int, int, int]:
         """Shape of one of the floating-point inputs."""
         size = -(-self.size // COARSER) if name == "coarse scores" else self.size
         depth = {
-            "coarse scores": self.classes,
+            "coarse scores": self.num_classes,
             "embedding": self.channels,
             "embedding, NCHW": self.channels,
-            "scores": self.classes,
+            "scores": self.num_classes,
             "weights": self.window.count,
             "weights, NCHW": self.window.count,
             "distance": self.window.count,
@@ -60,7 +60,7 @@ class Problem:
         return 4 * prod(self.shape(name))
 
 
-class Inputs:
+class BenchmarkInputs:
     """Tensors of a problem by name, drawn when first asked for and then shared.
 
     They are filled in place: no larger temporary may hide what a call needs from the measurement of memory.

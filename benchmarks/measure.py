@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.cases import KORNIA, Call, Contender, Row, prepared
-from benchmarks.inputs import Inputs, Problem
+from benchmarks.cases import KORNIA, BenchmarkRow, Call, Contender, prepared
+from benchmarks.inputs import BenchmarkInputs, Problem
 
 _SECONDS = 1.5
 """How long one call is repeated, within the following numbers."""
@@ -36,7 +36,7 @@ Outcome = Timing | str
 """A time, or why there is none."""
 
 
-def times_of(row: Row, direction: str, inputs: Inputs, *, quick: bool) -> dict[str, Outcome]:
+def times_of(row: BenchmarkRow, direction: str, inputs: BenchmarkInputs, *, quick: bool) -> dict[str, Outcome]:
     """Time everyone of a row by name, ours first."""
     reasons = {c.name: why_left_out(c, inputs.problem, direction) for c in row.contenders}
     calls = {c.name: prepared(row, c, direction, inputs) for c in row.contenders if not reasons[c.name]}

@@ -7,7 +7,7 @@ allocate through PyTorch. Four things make that honest:
   kernel's own count for one address space, `VmHWM`, does not, and it can be set back before the call.
 - The allocator keeps freed blocks, and a call that takes one of them raises no peak. A fixed, low threshold makes every
   tensor a mapping of its own, which goes back when it is freed; forked processes inherit it from the fork server.
-- Inputs are written before the call, or their pages would count when the call first reads them.
+- BenchmarkInputs are written before the call, or their pages would count when the call first reads them.
 - A call on a tiny input comes first: libraries and threads are not what is measured.
 
 Outputs are allocated inside the call and subtracted, all of them, even if the peak came before the last was there: what
@@ -26,8 +26,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.cases import Call, prepared, row_named
-from benchmarks.inputs import Inputs, Problem
-from crispseg.resident import forget_peak, is_counted, mapped_blocks, peak_bytes, resident_bytes
+from benchmarks.inputs import BenchmarkInputs, Problem
+from crispseg.process_memory import forget_peak, is_counted, mapped_blocks, peak_bytes, resident_bytes
 
 
 def peak_above(row: str, contender: str, direction: str, problem: Problem) -> int | None:
@@ -69,8 +69,8 @@ def _peak(row_name: str, contender_name: str, direction: str, problem: Problem) 
     contender = row.contender(contender_name)
     tiny = replace(problem, size=2 * problem.window_size)
     try:
-        prepared(row, contender, direction, Inputs(tiny))()
-        call = prepared(row, contender, direction, Inputs(problem))
+        prepared(row, contender, direction, BenchmarkInputs(tiny))()
+        call = prepared(row, contender, direction, BenchmarkInputs(problem))
         return _on_gpu(call) if torch.device(problem.device).type == "cuda" else _on_cpu(call)
     except RuntimeError as error:
         if "memory" not in str(error).lower():

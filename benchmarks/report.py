@@ -29,7 +29,7 @@ of one call in a process of its own."""
 
 
 @dataclass
-class Results:
+class BenchmarkResults:
     """All that one run measured."""
 
     machine: dict[str, str]
@@ -68,7 +68,7 @@ class Table:
         return "\n".join([f"## {self.title}", "", *lines, *(["", self.caption] if self.caption else [])])
 
 
-def tables(results: Results) -> Iterator[Table]:
+def tables(results: BenchmarkResults) -> Iterator[Table]:
     """In the order of interest."""
     first = results.measured[0]
     yield _targets(first, results.scalings)
@@ -80,7 +80,7 @@ def tables(results: Results) -> Iterator[Table]:
         yield _scaling(scaling, first)
 
 
-def write(results: Results, folder: Path, name: str) -> list[Path]:
+def write(results: BenchmarkResults, folder: Path, name: str) -> list[Path]:
     """Write `name`.json and `name`.md, each whole or not at all, and return their paths."""
     title = f"# crispseg on {results.machine['device']}"
     facts = [f"- {key}: {value}" for key, value in results.machine.items()]
@@ -151,7 +151,7 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _plain(results: Results) -> dict[str, Any]:
+def _plain(results: BenchmarkResults) -> dict[str, Any]:
     """For JSON, which knows neither "not a number" nor keys of three words."""
     first = results.measured[0]
     targets = [(target, target.value(first, results.scalings)) for target in TARGETS]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from benchmarks.cases import BOTH, FILTER, FORWARD, LOSS, OURS, SHARPEN, WEIGHTS, Call, prepared, row_named
-from benchmarks.inputs import Inputs, Problem
+from benchmarks.inputs import BenchmarkInputs, Problem
 from benchmarks.measure import Outcome, in_turns
 
 Column = tuple[str, str]
@@ -82,4 +82,4 @@ def _along_threads(values: tuple[int, ...], column: Column, problem: Problem, *,
 
 def _call(column: Column, problem: Problem) -> Call:
     row = row_named(column[0])
-    return prepared(row, row.contender(OURS), column[1], Inputs(problem))
+    return prepared(row, row.contender(OURS), column[1], BenchmarkInputs(problem))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from crispseg import Sharpener
-from crispseg.resident import keep_freed
+from crispseg.process_memory import keep_freed
 from crispseg.scores import Upsampling
 
 _SIZE, _COARSER = (360, 480), 8
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep_freed()
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, *_SIZE, generator=generator)
-    scores = 5 * torch.randn(1, options.classes, *(side // _COARSER for side in _SIZE), generator=generator)
+    scores = 5 * torch.randn(1, options.num_classes, *(side // _COARSER for side in _SIZE), generator=generator)
     kinds: tuple[Upsampling, ...] = ("joint", "bilinear")
     sharpeners = {kind: Sharpener.from_pretrained(upsampling=kind).expecting("logits") for kind in kinds}
     times: dict[Upsampling, list[tuple[float, float]]] = {kind: [] for kind in kinds}
@@ -56,7 +56,7 @@ def _timed(sharpener: Sharpener, image: Tensor, scores: Tensor) -> tuple[float, 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.upsampling", description=__doc__)
-    parser.add_argument("--classes", type=int, default=11, help="(default: %(default)s)")
+    parser.add_argument("--num-classes", type=int, default=11, help="(default: %(default)s)")
     parser.add_argument("--turns", type=int, default=60, help="(default: %(default)s)")
     return parser
 

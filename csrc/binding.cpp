@@ -82,30 +82,30 @@ class Level {
     return kernels(embedding.type).affinity_weights_backward(grad, embedding, hardness, w, norm, threads, result);
   }
 
-  void local_filter(Array scores_, Array weights_, int64_t size, int64_t dilation, int64_t iterations, bool normalize,
+  void local_filter(Array scores_, Array weights_, int64_t size, int64_t dilation, int64_t passes, bool normalize,
                     int threads, Array result_, Array sums_, std::optional<Array> states_) const {
     const Tensor scores = map("scores", scores_), weights = map("weights", weights_),
                  result = output("result", result_);
-    const Window w = filter_window(scores, weights, size, dilation, iterations);
+    const Window w = filter_window(scores, weights, size, dilation, passes);
     require_like("result", result, scores);
     const Tensor sums = filter_sums(sums_, scores, weights);
-    const std::optional<Tensor> states = filter_states(states_, scores, sums, iterations);
+    const std::optional<Tensor> states = filter_states(states_, scores, sums, passes);
     if (states) output("states", *states_);
     threads = checked_threads(threads);
     const nb::gil_scoped_release release;
-    kernels(sums.type).local_filter(scores, weights, w, iterations, normalize, threads, result, sums,
+    kernels(sums.type).local_filter(scores, weights, w, passes, normalize, threads, result, sums,
                                     states ? &*states : nullptr);
   }
 
   void local_filter_backward(Array grad_, Array weights_, Array sums_, std::optional<Array> states_, int64_t size,
-                             int64_t dilation, int64_t iterations, int threads, Array grad_scores_,
+                             int64_t dilation, int64_t passes, int threads, Array grad_scores_,
                              std::optional<Array> grad_weights_) const {
     const Tensor grad = map("grad", grad_), weights = map("weights", weights_),
                  grad_scores = output("grad_scores", grad_scores_);
-    const Window w = filter_window(grad, weights, size, dilation, iterations);
+    const Window w = filter_window(grad, weights, size, dilation, passes);
     require_like("grad_scores", grad_scores, grad);
     const Tensor sums = filter_sums(sums_, grad, weights);
-    const std::optional<Tensor> states = filter_states(states_, grad, sums, iterations);
+    const std::optional<Tensor> states = filter_states(states_, grad, sums, passes);
     std::optional<Tensor> grad_weights;
     require(states_.has_value() == grad_weights_.has_value(), "states and grad_weights go together");
     if (grad_weights_) {
@@ -115,7 +115,7 @@ class Level {
     }
     threads = checked_threads(threads);
     const nb::gil_scoped_release release;
-    kernels(sums.type).local_filter_backward(grad, weights, sums, states ? &*states : nullptr, w, iterations, threads,
+    kernels(sums.type).local_filter_backward(grad, weights, sums, states ? &*states : nullptr, w, passes, threads,
                                              grad_scores, grad_weights ? &*grad_weights : nullptr);
   }
 
@@ -228,10 +228,10 @@ NB_MODULE(_C, module) {
       .def("affinity_weights", &Level::affinity_weights)
       .def("affinity_weights_backward", &Level::affinity_weights_backward)
       .def("local_filter", &Level::local_filter, nb::arg("scores"), nb::arg("weights"), nb::arg("size"),
-           nb::arg("dilation"), nb::arg("iterations"), nb::arg("normalize"), nb::arg("threads"), nb::arg("result"),
+           nb::arg("dilation"), nb::arg("passes"), nb::arg("normalize"), nb::arg("threads"), nb::arg("result"),
            nb::arg("sums"), nb::arg("states").none())
       .def("local_filter_backward", &Level::local_filter_backward, nb::arg("grad"), nb::arg("weights"), nb::arg("sums"),
-           nb::arg("states").none(), nb::arg("size"), nb::arg("dilation"), nb::arg("iterations"), nb::arg("threads"),
+           nb::arg("states").none(), nb::arg("size"), nb::arg("dilation"), nb::arg("passes"), nb::arg("threads"),
            nb::arg("grad_scores"), nb::arg("grad_weights").none())
       .def("embedding_loss", &Level::embedding_loss)
       .def("embedding_loss_with_gradient", &Level::embedding_loss_with_gradient)

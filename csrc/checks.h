@@ -17,7 +17,7 @@ using Array = nb::ndarray<nb::device::cpu>;
 
 constexpr int64_t kLargestSide = int64_t{1} << 20;
 constexpr int kMostThreads = 1024;
-constexpr int64_t kMostIterations = int64_t{1} << 20;
+constexpr int64_t kMostPasses = int64_t{1} << 20;
 constexpr int64_t kStateLanes = 8;  // channels of a state are a multiple: whole vectors at every level
 
 [[noreturn]] inline void refuse(const std::string& message) { throw nb::value_error(message.c_str()); }

@@ -28,11 +28,11 @@ struct Kernels {
                                       int norm, Threads, const Tensor& result);
   // Sums are contiguous, float64 where scores or weights are, else float32. States, which may be none, are of the same
   // dtype, channels-last, with channels of zeros up to a multiple of 8: a batch for every pass, and one before.
-  void (*local_filter)(const Tensor& scores, const Tensor& weights, const Window&, int64_t iterations, bool normalize,
+  void (*local_filter)(const Tensor& scores, const Tensor& weights, const Window&, int64_t passes, bool normalize,
                        Threads, const Tensor& result, const Tensor& sums, const Tensor* states);
   // With states, the gradient to the weights too, in the dtype of the sums.
   void (*local_filter_backward)(const Tensor& grad, const Tensor& weights, const Tensor& sums, const Tensor* states,
-                                const Window&, int64_t iterations, Threads, const Tensor& grad_scores,
+                                const Window&, int64_t passes, Threads, const Tensor& grad_scores,
                                 const Tensor* grad_weights);
   // Labels are contiguous int32; INT32_MIN makes no pair.
   double (*embedding_loss)(const Tensor& embedding, const Tensor& labels, const Window&, int norm, const LossOptions&,

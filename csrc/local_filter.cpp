@@ -77,7 +77,7 @@ void set_zero(const Tensor& tensor) {
 }
 
 template <typename T>
-void forward(const Tensor& scores, const Tensor& weight_map, const Window& window, int64_t iterations, bool normalize,
+void forward(const Tensor& scores, const Tensor& weight_map, const Window& window, int64_t passes, bool normalize,
              Threads threads, const Tensor& result, const Tensor& sums, const Tensor* states) {
   const Filter<T> f(scores, window, states != nullptr ? states->shape[1] : 0);
   if (f.channels == 0) set_zero<T>(sums);
@@ -95,11 +95,11 @@ void forward(const Tensor& scores, const Tensor& weight_map, const Window& windo
       return states != nullptr ? state_of(f, *states, pass, image) : static_cast<T*>(turns[pass % 2]);
     };
     by_strips(f, threads, [&](const Strip& strip, int) { load_strip_of(f, scores, image, strip, map(0)); });
-    for (int64_t pass = 0; pass < iterations; ++pass)
+    for (int64_t pass = 0; pass < passes; ++pass)
       by_strips(f, threads, [&](const Strip& strip, int thread) {
         filter_strip(f, weights, rooms.block(thread), map(pass), strip, pass == 0 ? &fresh : nullptr, scale,
                      map(pass + 1));
-        if (pass == iterations - 1) store_strip_of(f, map(iterations), result, image, strip);
+        if (pass == passes - 1) store_strip_of(f, map(passes), result, image, strip);
       });
   }
 }
@@ -112,13 +112,13 @@ template <typename T>
 class Backward {
  public:
   // Without `states`, and then `grad_weights`, the way to the scores alone.
-  Backward(const Filter<T>& f, int64_t iterations, Threads threads, const Tensor* states, const Tensor* grad_weights)
+  Backward(const Filter<T>& f, int64_t passes, Threads threads, const Tensor* states, const Tensor* grad_weights)
       : f_(f),
-        iterations_(iterations),
+        passes_(passes),
         threads_(threads),
         states_(states),
         grad_weights_(grad_weights),
-        kept_(states == nullptr ? 1 : smaller(kKept, iterations)),
+        kept_(states == nullptr ? 1 : smaller(kKept, passes)),
         gradients_(kept_ + 1, f.map_elements() * kBytes),
         scales_(2 * f.pixels() * kBytes),
         rooms_(f, threads),
@@ -139,7 +139,7 @@ class Backward {
     });
     const Weights transposed{weight_map, image, true};
     bool fresh = true;
-    for (int64_t pass = iterations_ - 1, slot = 0; pass >= 0; --pass) {
+    for (int64_t pass = passes_ - 1, slot = 0; pass >= 0; --pass) {
       const bool first = pass == 0;
       by_strips(f_, threads_, [&](const Strip& strip, int thread) {
         filter_strip<T>(f_, transposed, rooms_.block(thread), slots_[slot], strip, nullptr, first ? ones_ : scale_,
@@ -217,7 +217,7 @@ class Backward {
   }
 
   const Filter<T>& f_;
-  int64_t iterations_;
+  int64_t passes_;
   Threads threads_;
   const Tensor* states_;
   const Tensor* grad_weights_;
@@ -231,28 +231,28 @@ class Backward {
 
 template <typename T>
 void backward(const Tensor& grad, const Tensor& weights, const Tensor& sums, const Tensor* states, const Window& window,
-              int64_t iterations, Threads threads, const Tensor& grad_scores, const Tensor* grad_weights) {
+              int64_t passes, Threads threads, const Tensor& grad_scores, const Tensor* grad_weights) {
   const Filter<T> f(grad, window, states != nullptr ? states->shape[1] : 0);
   if (f.channels == 0 && grad_weights != nullptr) set_zero<T>(*grad_weights);
   if (f.empty()) return;
-  Backward<T> way_back(f, iterations, threads, states, grad_weights);
+  Backward<T> way_back(f, passes, threads, states, grad_weights);
   for (int64_t image = 0; image < f.batch; ++image) way_back.run(grad, weights, sums, image, grad_scores);
 }
 
 }  // namespace
 
-void local_filter(const Tensor& scores, const Tensor& weights, const Window& window, int64_t iterations, bool normalize,
+void local_filter(const Tensor& scores, const Tensor& weights, const Window& window, int64_t passes, bool normalize,
                   Threads threads, const Tensor& result, const Tensor& sums, const Tensor* states) {
   with_sums(sums.type, [&](auto zero) {
-    forward<decltype(zero)>(scores, weights, window, iterations, normalize, threads, result, sums, states);
+    forward<decltype(zero)>(scores, weights, window, passes, normalize, threads, result, sums, states);
   });
 }
 
 void local_filter_backward(const Tensor& grad, const Tensor& weights, const Tensor& sums, const Tensor* states,
-                           const Window& window, int64_t iterations, Threads threads, const Tensor& grad_scores,
+                           const Window& window, int64_t passes, Threads threads, const Tensor& grad_scores,
                            const Tensor* grad_weights) {
   with_sums(sums.type, [&](auto zero) {
-    backward<decltype(zero)>(grad, weights, sums, states, window, iterations, threads, grad_scores, grad_weights);
+    backward<decltype(zero)>(grad, weights, sums, states, window, passes, threads, grad_scores, grad_weights);
   });
 }
 

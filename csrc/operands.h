@@ -25,22 +25,22 @@ inline Tensor filter_sums(const Array& array, const Tensor& scores, const Tensor
 }
 
 inline std::optional<Tensor> filter_states(const std::optional<Array>& array, const Tensor& scores, const Tensor& sums,
-                                           int64_t iterations) {
+                                           int64_t passes) {
   if (!array) return std::nullopt;
   const Tensor states = map("states", *array);
   require(states.type == sums.type, "states have not the dtype of the sums");
-  require(iterations < kMostIterations, "iterations is more than states are kept for");
+  require(passes < kMostPasses, "passes is more than states are kept for");
   const int64_t padded = (scores.shape[1] + kStateLanes - 1) / kStateLanes * kStateLanes;
-  require_shape("states", states, (iterations + 1) * scores.shape[0], padded, scores.shape[2], scores.shape[3]);
+  require_shape("states", states, (passes + 1) * scores.shape[0], padded, scores.shape[2], scores.shape[3]);
   require_channels_last("states", states);
   return states;
 }
 
 inline Window filter_window(const Tensor& scores, const Tensor& weights, int64_t size, int64_t dilation,
-                            int64_t iterations) {
+                            int64_t passes) {
   const Window w = window(size, dilation, 1);
   require_pairs("weights", weights, scores, w);
-  require(iterations >= 1, "iterations is below 1");
+  require(passes >= 1, "passes is below 1");
   return w;
 }
 
@@ -70,7 +70,7 @@ inline Tensor plain_map(const char* name, const Array& array) {
 inline Axis axis(const std::vector<int64_t>& numbers) {
   require(numbers.size() == 6, "an axis is not six numbers: start, first, length, steps, pixels, shift");
   for (int i = 0; i < 3; ++i)
-    require(numbers[i] >= 0 && numbers[i] <= kMostIterations, "a number of an axis is not one from 0 to 2^20");
+    require(numbers[i] >= 0 && numbers[i] <= kMostPasses, "a number of an axis is not one from 0 to 2^20");
   require(numbers[2] >= 1 && numbers[3] >= 1 && numbers[4] >= 1, "an axis has no pixels");
   return {numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]};
 }

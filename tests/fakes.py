@@ -166,13 +166,13 @@ def write_coco(
     return root
 
 
-def write_coarse_scores(root: Path, folder: Path, *, classes: int = 3, block: int = 8) -> Path:
+def write_coarse_scores(root: Path, folder: Path, *, num_classes: int = 3, block: int = 8) -> Path:
     """`folder/NAME.npy`: log-probabilities of the labels of `root`, averaged over blocks as in a coarse network."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted((root / "labels").iterdir()):
         labels = np.asarray(Image.open(path))
-        one_hot = (labels == np.arange(classes)[:, None, None]).astype(np.float32)
-        blocks = one_hot.reshape(classes, HEIGHT // block, block, WIDTH // block, block).mean((2, 4))
+        one_hot = (labels == np.arange(num_classes)[:, None, None]).astype(np.float32)
+        blocks = one_hot.reshape(num_classes, HEIGHT // block, block, WIDTH // block, block).mean((2, 4))
         np.save(folder / f"{path.stem}.npy", np.log(blocks + 0.01))
     return folder
 

@@ -12,13 +12,13 @@ from torch import Tensor
 from benchmarks import baselines, big_image, cases, exported, upsampling
 from benchmarks.__main__ import main
 from benchmarks.gate import red_operations
-from benchmarks.inputs import Inputs, Problem
+from benchmarks.inputs import BenchmarkInputs, Problem
 from benchmarks.measure import Timing
 from benchmarks.memory import peak_above
 from benchmarks.targets import TARGETS
 from crispseg import ops
 
-TINY = Problem(size=9, window_size=5, channels=3, classes=2, batch=2)
+TINY = Problem(size=9, window_size=5, channels=3, num_classes=2, batch=2)
 
 SAME = [
     pytest.param(row, contender, direction, id=f"{row.name}, {direction}: {contender.name}")
@@ -30,12 +30,12 @@ SAME = [
 ]
 
 
-def results_of(row: cases.Row, contender: cases.Contender, direction: str) -> tuple[Tensor, ...]:
-    return cases.prepared(row, contender, direction, Inputs(TINY))()
+def results_of(row: cases.BenchmarkRow, contender: cases.Contender, direction: str) -> tuple[Tensor, ...]:
+    return cases.prepared(row, contender, direction, BenchmarkInputs(TINY))()
 
 
 @pytest.mark.parametrize(("row", "contender", "direction"), SAME)
-def test_baselines_compute_what_we_compute(row: cases.Row, contender: cases.Contender, direction: str) -> None:
+def test_baselines_compute_what_we_compute(row: cases.BenchmarkRow, contender: cases.Contender, direction: str) -> None:
     if not contender.learns:
         (columns,) = results_of(row, contender, direction)
         assert columns.shape == (2, TINY.shape(contender.inputs[0])[1] * 25, 81)
@@ -46,13 +46,13 @@ def test_baselines_compute_what_we_compute(row: cases.Row, contender: cases.Cont
         # The baselines give a weight outside the image a gradient through the sum of weights; at its distance of
         # infinity that ends.
         *others, weights = found
-        found = (*others, weights.masked_fill(Inputs(TINY)["weights"] == 0, 0))
+        found = (*others, weights.masked_fill(BenchmarkInputs(TINY)["weights"] == 0, 0))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_contours_agree_where_a_line_is_its_two_ends() -> None:
     # Wider windows have lines that pass exactly between two pixels, and the centre is a matter of definition.
-    row, inputs = cases.row_named("local_contour"), Inputs(Problem(size=9, window_size=3))
+    row, inputs = cases.row_named("local_contour"), BenchmarkInputs(Problem(size=9, window_size=3))
     ours, unfold, shift = (cases.prepared(row, c, cases.FORWARD, inputs)()[0] for c in row.contenders)
     torch.testing.assert_close(shift, unfold)
     inside = (..., slice(1, -1), slice(1, -1))
@@ -148,7 +148,7 @@ def test_what_cannot_fit_is_left_out() -> None:
 
 
 def test_an_exported_sharpener_is_timed_beside_pytorch(capsys: pytest.CaptureFixture[str]) -> None:
-    small = ("--height", "17", "--width", "20", "--classes", "2", "--window", "3", "--iterations", "1")
+    small = ("--height", "17", "--width", "20", "--num-classes", "2", "--window", "3", "--passes", "1")
     assert exported.main(small) == 0
     said = capsys.readouterr().out
     assert [line.split()[0] for line in said.splitlines()] == ["file", "onnxruntime", "PyTorch", "differences"]
@@ -156,7 +156,7 @@ def test_an_exported_sharpener_is_timed_beside_pytorch(capsys: pytest.CaptureFix
 
 
 def test_joint_upsampling_is_timed_beside_bilinear(capsys: pytest.CaptureFixture[str]) -> None:
-    assert upsampling.main(["--classes", "2", "--turns", "1"]) == 0
+    assert upsampling.main(["--num-classes", "2", "--turns", "1"]) == 0
     for line, kind in zip(capsys.readouterr().out.splitlines(), ("joint", "bilinear"), strict=True):
         assert line.startswith(kind)
         step, whole = (float(number) for number in re.findall(r"([\d.]+) ms", line))
@@ -164,7 +164,7 @@ def test_joint_upsampling_is_timed_beside_bilinear(capsys: pytest.CaptureFixture
 
 
 def test_the_peak_of_a_big_image_is_measured(capfd: pytest.CaptureFixture[str]) -> None:
-    assert big_image.main(["--side", "300", "--classes", "3", "--memory", "8GiB"]) == 0
+    assert big_image.main(["--side", "300", "--num-classes", "3", "--memory", "8GiB"]) == 0
     size, peak = capfd.readouterr().out.splitlines()[-2:]
     assert size.startswith("300×300 pixels, 3 classes: ")
     assert 0.2 < float(peak.split()[1]) < 8

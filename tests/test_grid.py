@@ -101,7 +101,7 @@ def test_a_stride_and_a_box_that_do_not_fit_are_refused() -> None:
 
 
 def sharpener(**options: object) -> Sharpener:
-    return Sharpener(RGBCue(), window=Window(3), hardness=20.0, iterations=2, **options)  # type: ignore[arg-type]
+    return Sharpener(RGBCue(), window=Window(3), hardness=20.0, passes=2, **options)  # type: ignore[arg-type]
 
 
 def scene() -> Tensor:
@@ -135,7 +135,7 @@ def test_padding_changes_nothing(upsampling: str, grid: str, place: Callable[[Te
 def test_beside_a_box_the_probability_is_0(kind: str, upsampling: str) -> None:
     image, channels = scene(), 2 if kind == "multilabel" else 1
     mask = torch.full((1, channels, 7, 7), 0.9 if kind == "probabilities" else 4.0)
-    near = Sharpener(RGBCue(), window=Window(1), iterations=1, scores=kind, upsampling=upsampling)  # type: ignore[arg-type]
+    near = Sharpener(RGBCue(), window=Window(1), passes=1, scores=kind, upsampling=upsampling)  # type: ignore[arg-type]
     crisp = near(image, mask, grid="box=10,20.5,40,50")
     likely = crisp > (0.5 if kind == "probabilities" else 0)
     expected = torch.zeros(61, 64, dtype=torch.bool)

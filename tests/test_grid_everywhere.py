@@ -22,23 +22,24 @@ from crispseg.comparison.rows import Choices
 from crispseg.cues import RGBCue
 from crispseg.data import LabelledPredictions, read_image, read_labels, read_prediction
 from crispseg.errors import InputError
+from crispseg.evaluation import evaluate
 from crispseg.inference.batch import resize
 from crispseg.inference.tiles import sharpen_tiled
 from crispseg.jobs import Outputs, Written
 from crispseg.jobs.job import Job
 from crispseg.jobs.job_sharpener import JobSharpener
-from crispseg.tuning import evaluate, tune
+from crispseg.tuning import tune
 from tests.fakes import draw_scene, write_folder
 
 LYING = {"corners": (7, 9), "stride=8": (6, 9), "stretched": (12, 12), "letterbox": (16, 16), "padded": (16, 16)}
 """Rows and columns of scores of 48x64 pixels, by how they lie."""
 
 SIZE, WINDOW = (48, 64), Window(5)
-FILTER = ["--cue", "rgb", "--window", "5", "--hardness", "20", "--iterations", "2"]
+FILTER = ["--cue", "rgb", "--window", "5", "--hardness", "20", "--passes", "2"]
 
 
 def made(grid: str, **options: Any) -> Sharpener:
-    return Sharpener(RGBCue(), window=WINDOW, hardness=20.0, iterations=2, grid=grid, **options).eval()
+    return Sharpener(RGBCue(), window=WINDOW, hardness=20.0, passes=2, grid=grid, **options).eval()
 
 
 def scores_at(grid: str, index: int) -> Tensor:
@@ -202,7 +203,7 @@ def test_what_measures_takes_scores_as_upsampled_so(grid: str, root: Path) -> No
     for name in ("miou", "trimap_4"):
         assert one.before.value(name) == pytest.approx(other.before.value(name), abs=0.05)
         assert one.after.value(name) == pytest.approx(other.after.value(name), abs=0.05)
-    tuned, alike = (tune(each, sharpener, windows=[WINDOW], hardness=[20.0], iterations=[2]) for each in data)
+    tuned, alike = (tune(each, sharpener, windows=[WINDOW], hardness=[20.0], passes=[2]) for each in data)
     assert tuned.before.value("miou") == pytest.approx(alike.before.value("miou"), abs=0.05)
     assert tuned.gain(next(iter(tuned.after))) == pytest.approx(alike.gain(next(iter(alike.after))), abs=0.05)
     tables = [
@@ -221,7 +222,7 @@ def test_commands_that_measure_ask_how_scores_lie(command: str, root: Path, caps
     given = ["--images", str(root / "images"), "--labels", str(root / "labels"), "--predictions", str(root / "scores")]
     more = {
         "evaluate": ["--json", str(root / "result.json"), *FILTER],
-        "tune": ["--cue", "rgb", "--windows", "3", "--hardness", "20", "--iterations", "1"],
+        "tune": ["--cue", "rgb", "--windows", "3", "--hardness", "20", "--passes", "1"],
         "table": ["--output", str(root / "table"), "--rows", "PAMR", "--tune-every", "2"],
     }[command]
     run = [command, *given, "--void", "11", *more]

@@ -73,7 +73,7 @@ folder.mkdir()
 scores = torch.arange(24.0).reshape(2, 3, 4)
 write_scores(folder / "scores.safetensors", scores, Prediction(scores, "logits", (0, 1)))
 torch.manual_seed(0)
-save_network(EmbeddingNet(dim=4, width=4), folder / "net.safetensors", steps="1", seed="2", data="none", licence="any")
+save_network(EmbeddingNet(dim=4, width=4), folder / "net.safetensors", steps="1", seed="2", data="none", license="any")
 Sharpener.from_pretrained().save_pretrained(folder / "streets", name="streets")
 """
 

@@ -1,12 +1,9 @@
 """Names in code lead to the reference: for pages by `pages.py`, for docstrings as an extension of Griffe."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import griffe
-
-SOURCE = Path(__file__).parents[2] / "src"
 
 _NAME = re.compile(r"`(crispseg(?:\.\w+)+)`")
 
@@ -19,16 +16,7 @@ def referred(text: str) -> str:
 def _reference(name: str) -> str:
     """A line may break after a dot, where a column of a table is narrow."""
     shown = name.replace(".", ".<wbr>")
-    return f'<autoref optional identifier="{_identifier(name)}"><code>{shown}</code></autoref>'
-
-
-def _identifier(name: str) -> str:
-    """What Griffe calls an object: a function by the name of its module is hidden by that module."""
-    path, last = SOURCE / name.replace(".", "/"), name.rpartition(".")[2]
-    for module in (path.with_suffix(".py"), path / "__init__.py"):
-        if module.is_file() and re.search(rf"^def {last}\(", module.read_text(), re.MULTILINE):
-            return f"{name}.{last}"
-    return name
+    return f'<autoref optional identifier="{name}"><code>{shown}</code></autoref>'
 
 
 class Docstrings(griffe.Extension):

@@ -11,7 +11,7 @@ from crispseg.window import Window
 
 _LARGEST = 1e30
 _LARGEST_COUNT = 2**31 - 1
-MOST_ITERATIONS = 10_000
+MOST_PASSES = 10_000
 """Of the filter: its result has long stopped to change."""
 
 _PLAIN_TENSORS = (Tensor, torch.nn.Parameter)

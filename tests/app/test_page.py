@@ -97,10 +97,10 @@ def test_a_person_sharpens_an_image_and_takes_the_result_away(page: Page, given:
     expect(page.locator("#hardness input[type=number]")).to_have_value("40")
     expect(page.locator("#command")).to_contain_text("--cue rgb")
     set_number(page, "hardness", 12.5)
-    expect(page.locator("#command")).to_contain_text("--hardness 12.5 --iterations 1")
+    expect(page.locator("#command")).to_contain_text("--hardness 12.5 --passes 1")
     page.locator("#passes input[type=range]").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#command")).to_contain_text("--iterations 2")
+    expect(page.locator("#command")).to_contain_text("--passes 2")
     labels, scores = tmp_path / "labels.png", tmp_path / "scores.npz"
     for button, path, name in (("labels", labels, "scene0_crisp.png"), ("scores", scores, "scene0_crisp.npz")):
         download = take(page, button)
@@ -182,7 +182,7 @@ def test_wrong_files_get_a_word_and_the_page_goes_on(page: Page, given: Given, t
     expect(page.get_by_test_id("toast-body")).to_contain_text("maximum allowed size")
     set_number(page, "passes", 3)
     expect(page.locator("#message")).to_contain_text("of the pixels changed")
-    expect(page.locator("#command")).to_contain_text("--iterations 3")
+    expect(page.locator("#command")).to_contain_text("--passes 3")
 
 
 def test_boundaries_come_from_a_file(page: Page, given: Given, boundary: Path) -> None:

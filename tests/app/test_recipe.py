@@ -20,7 +20,7 @@ from crispseg.data import read_prediction, write_scores
 from crispseg.errors import InputError
 from tests.app.conftest import Given
 
-RGB = replace(Settings.of("rgb"), hardness=7.3, iterations=2)
+RGB = replace(Settings.of("rgb"), hardness=7.3, passes=2)
 
 
 def start(folder: Path, image: Path, prediction: Path, boundary: Path | None = None) -> Session:
@@ -55,7 +55,7 @@ def test_both_give_the_files_of_the_page(
     given: Given, boundary: Path, tmp_path: Path, cue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = start(tmp_path, given.image, given.scores, boundary)
-    settings = replace(Settings.of(cue), window=Window(5, 2), hardness=3.3, iterations=3)
+    settings = replace(Settings.of(cue), window=Window(5, 2), hardness=3.3, passes=3)
     labels, scores = write_label_map(session, settings), write_sharp_scores(session, settings)
     recipe = Recipe(session.desk.inputs, settings)
     lay_out(recipe, tmp_path / "desk", monkeypatch)

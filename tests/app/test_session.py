@@ -18,7 +18,7 @@ from crispseg.data import read_image, read_prediction
 from crispseg.errors import InputError
 from crispseg.inference.masks import contributions
 from crispseg.inference.one_image import fitted_boundary, sharpen_one
-from crispseg.resident import resident_bytes
+from crispseg.process_memory import resident_bytes
 from tests.app.conftest import Given
 
 RGB = Settings.of("rgb")
@@ -39,7 +39,7 @@ def loaded(session: Session, given: Given) -> Session:
 @pytest.mark.parametrize("cue", CHOICES)
 def test_a_result_is_that_of_the_library_bit_for_bit(loaded: Session, given: Given, boundary: Path, cue: str) -> None:
     loaded.desk.load_boundary(boundary)
-    settings = replace(Settings.of(cue), window=Window(5, 2), hardness=3.5, iterations=4)
+    settings = replace(Settings.of(cue), window=Window(5, 2), hardness=3.5, passes=4)
     image, edges = read_image(given.image), None
     if cue == "contour":
         edges = fitted_boundary(boundary, image)

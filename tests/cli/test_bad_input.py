@@ -92,9 +92,9 @@ SHARPEN = {
         ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--hardness", "0"],
         "hardness is 0.0; expected a number above 0",
     ),
-    "no iterations": (
-        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--iterations", "0"],
-        "iterations is 0; expected a whole number of 1 or more",
+    "no passes": (
+        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--passes", "0"],
+        "passes is 0; expected a whole number of 1 or more",
     ),
     "weights of another shape": (
         ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--weights", "{}/other.safetensors"],
@@ -177,7 +177,7 @@ def test_evaluate(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ({"labels": root / "empty"}, f"label folder {root}/empty: no file ends in .png"),
         ({"predictions": root / "none"}, f"prediction folder {root}/none: no such folder"),
         ({"void": 255}, f"label map {root}/labels/scene0.png: label 11 is not one of the 3 classes; expected 0 to 2"),
-        ({"classes": 2}, f"label map {root}/labels/scene0.png: label 2 is not one of the 2 classes"),
+        ({"num_classes": 2}, f"label map {root}/labels/scene0.png: label 2 is not one of the 2 classes"),
         ({"predictions": root / "masks"}, "predictions are label maps"),
         (
             {"predictions": root / "masks", "classes": 3},
@@ -185,7 +185,7 @@ def test_evaluate(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ),
         ({"json": root / "text.png" / "a.json"}, f"output folder {root}/text.png: cannot be written to"),
         ({"json": root}, f"{root}: not a file; give the name of a file to write"),
-        ({"classes": 5000}, "5000 classes; expected 1 to 1024"),
+        ({"num_classes": 5000}, "5000 classes; expected 1 to 1024"),
         ({"window": 3001}, "out of memory"),
         ({"hardness": 1e39}, "hardness is 1e+39; expected a number above 0 and up to 1e+30"),
         ({"hardness": -1}, "hardness is -1.0; expected a number above 0"),
@@ -208,7 +208,7 @@ def test_tune(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for options, message in (
         (["--windows", "4"], "window size is 4; expected an odd number such as 5"),
         (["--hardness", "0"], "hardness is 0.0; expected a number above 0"),
-        (["--iterations", "0"], "iterations is 0; expected"),
+        (["--passes", "0"], "passes is 0; expected"),
         (["--every", "0"], "every is 0; expected"),
     ):
         assert main([*command, *options]) == 2

@@ -54,15 +54,15 @@ def test_evaluate_takes_any_cue_with_its_own_defaults(cue: str, root: Path) -> N
     assert settings["cue"] == cue
     assert (settings["window"], settings["dilation"]) == (9, 1)
     assert settings["hardness"] == CUES[cue].default_hardness
-    assert settings["iterations"] == CUES[cue].default_iterations
+    assert settings["passes"] == CUES[cue].default_passes
     assert settings.get("norm") == {"learned": 1, "rgb": 1, "soft": 2, "contour": None}[cue]
 
 
 @pytest.mark.parametrize("cue", CUES)
 def test_every_cue_gains(cue: str, root: Path) -> None:
-    result = evaluated(root, *cue_options(root, cue), "--window", 7, "--iterations", 5)
+    result = evaluated(root, *cue_options(root, cue), "--window", 7, "--passes", 5)
     assert result["after"]["miou"] > result["before"]["miou"] + 0.5
-    assert result["settings"]["iterations"] == 5
+    assert result["settings"]["passes"] == 5
 
 
 def test_the_norm_is_an_option_of_the_cue(root: Path) -> None:
@@ -87,7 +87,7 @@ def test_sharpen_along_the_boundaries_of_one_image_or_of_a_folder(root: Path) ->
     image, scores, edges = (root / name / f"scene1.{end}" for name, end in zip(
         ("images", "scores", "edges"), ("png", "npy", "png"), strict=True
     ))  # fmt: skip
-    options = ["--cue", "contour", "--iterations", 4]
+    options = ["--cue", "contour", "--passes", 4]
     one = [image, "--prediction", scores, "--boundaries", edges, "--output", root / "one"]
     many = [root / "images", "--prediction", root / "scores"]
     assert run("sharpen", *one, *options) == 0
@@ -103,7 +103,7 @@ def test_tune_searches_over_any_cue_and_evaluate_agrees(
     cue: str, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = [*data_options(root), *cue_options(root, cue)]
-    assert run("tune", *options, "--windows", 7, "--iterations", 1, 5) == 0
+    assert run("tune", *options, "--windows", 7, "--passes", 1, 5) == 0
     printed = capsys.readouterr().out
     best = re.search(r"best: (--window .*)\ngained ([+-][\d.]+) mIoU and ([+-][\d.]+) trimap", printed)
     assert best
@@ -115,12 +115,12 @@ def test_tune_searches_over_any_cue_and_evaluate_agrees(
 
 def test_tune_says_where_to_go_on(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = [*data_options(root), "--cue", "rgb", "--windows", 7]
-    assert run("tune", *options, "--hardness", 0.5, 1, "--iterations", 3, 6) == 0
+    assert run("tune", *options, "--hardness", 0.5, 1, "--passes", 3, 6) == 0
     assert (
-        "at the end of what was tried: try higher --hardness than 1 and lower --iterations than 3"
+        "at the end of what was tried: try higher --hardness than 1 and lower --passes than 3"
         in capsys.readouterr().out
     )
-    assert run("tune", *options, "--hardness", 40, "--iterations", 3) == 0
+    assert run("tune", *options, "--hardness", 40, "--passes", 3) == 0
     assert "at the end" not in capsys.readouterr().out
 
 

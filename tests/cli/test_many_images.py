@@ -15,8 +15,7 @@ from crispseg import Sharpener
 from crispseg.cli.main import main
 from crispseg.cues import RGBCue
 from crispseg.errors import OutputError
-from crispseg.jobs import Outputs
-from crispseg.jobs import sharpen as sharpen_files
+from crispseg.jobs import Outputs, sharpen_files
 from tests.fakes import write_coarse_scores, write_folder
 from tests.system import small_disk, without_privileges
 
@@ -103,7 +102,7 @@ def test_memory_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_upsampling_is_chosen(root: Path) -> None:
     for name in ("joint", "bilinear"):
-        assert sharpen(root, "--no-pictures", "--iterations", 1, "--upsampling", name, output=name) == 0
+        assert sharpen(root, "--no-pictures", "--passes", 1, "--upsampling", name, output=name) == 0
     names = pictures(root / "joint")
     assert names == pictures(root / "bilinear")
     assert any((root / "joint" / name).read_bytes() != (root / "bilinear" / name).read_bytes() for name in names)

@@ -11,7 +11,7 @@ from crispseg import InputError
 from crispseg.cli.main import main
 from crispseg.cues import RGBCue
 from crispseg.inference.sharpener import Sharpener
-from crispseg.jobs import sharpen as sharpen_files
+from crispseg.jobs import sharpen_files
 from crispseg.models import HED
 from crispseg.models.saving import save_network
 from tests.fakes import write_boundaries, write_bsds500, write_coarse_scores, write_folder, write_raster
@@ -64,7 +64,7 @@ def test_a_run_without_a_good_image_writes_nothing(root: Path, bad: str) -> None
 def test_no_link_leads_to_an_input(
     root: Path, output: str, read: str, how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Sharpener.from_pretrained(iterations=1).save_pretrained(root / "streets")
+    Sharpener.from_pretrained(passes=1).save_pretrained(root / "streets")
     target = root / "out" / output
     target.parent.mkdir(parents=True)
     if how == "link":
@@ -119,7 +119,7 @@ def test_no_command_writes_over_what_it_reads(root: Path, name: str, capsys: pyt
     if name == "predict":
         save_network(HED(), root / "hed.safetensors")
     if name == "export":
-        Sharpener.from_pretrained(iterations=1).save_pretrained(root / "streets")
+        Sharpener.from_pretrained(passes=1).save_pretrained(root / "streets")
     (root / "net.caffemodel").write_bytes(b"caffe")
     write_raster(root / "image.tif", np.zeros((3, 48, 64), dtype=np.uint8), 1)
     write_raster(root / "said.tif", np.zeros((3, 6, 8), dtype=np.float32), 8)

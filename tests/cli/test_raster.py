@@ -31,12 +31,12 @@ def test_it_is_what_python_gives(
     field: tuple[Path, np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, image, scores = field
-    assert raster(folder, "--memory", "16GiB", "--iterations", "3", "--weights", "wide") == 0
+    assert raster(folder, "--memory", "16GiB", "--passes", "3", "--weights", "wide") == 0
     assert f"{folder}/labels.tif  " in capsys.readouterr().out
     with rasterio.open(folder / "labels.tif") as written:
         assert written.crs == "EPSG:32633"
         labels = written.read(1)
-    expected = sharpen_array(Sharpener.from_pretrained("wide", iterations=3), image, scores).argmax(0)
+    expected = sharpen_array(Sharpener.from_pretrained("wide", passes=3), image, scores).argmax(0)
     assert (labels == expected).mean() > 0.999
 
 

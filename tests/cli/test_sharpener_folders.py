@@ -51,18 +51,18 @@ def test_sharpen_takes_everything_from_the_folder(root: Path) -> None:
 
 
 def test_options_replace_those_of_the_folder(root: Path) -> None:
-    given = ("--window", 5, "--hardness", 2, "--iterations", 1, "--norm", 1)
-    replaced = expected(root, window=Window(5, 2), hardness=2.0, iterations=1, norm=1)
+    given = ("--window", 5, "--hardness", 2, "--passes", 1, "--norm", 1)
+    replaced = expected(root, window=Window(5, 2), hardness=2.0, passes=1, norm=1)
     torch.testing.assert_close(sharpen(root, "--weights", root / "saved", *given), replaced)
 
 
 def test_evaluate_reports_what_the_folder_brought(root: Path) -> None:
-    Sharpener(RGBCue(), window=Window(3), hardness=0.3, iterations=2).save_pretrained(root / "saved")
+    Sharpener(RGBCue(), window=Window(3), hardness=0.3, passes=2).save_pretrained(root / "saved")
     data = ("--images", root / "images", "--labels", root / "labels", "--predictions", root / "scores", "--void", 11)
     assert run("evaluate", *data, "--weights", root / "saved", "--json", root / "result.json") == 0
     settings = json.loads((root / "result.json").read_text())["settings"]
-    found = {name: settings[name] for name in ("cue", "window", "hardness", "iterations", "norm")}
-    assert found == {"cue": "rgb", "window": 3, "hardness": 0.3, "iterations": 2, "norm": 1}
+    found = {name: settings[name] for name in ("cue", "window", "hardness", "passes", "norm")}
+    assert found == {"cue": "rgb", "window": 3, "hardness": 0.3, "passes": 2, "norm": 1}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from crispseg.cli.main import main
 from crispseg.data import Sample
 from crispseg.data.checked import CheckedLabels
 from crispseg.data.whole_images import WholeImages
-from crispseg.training.train import _look_at_labels
+from crispseg.training.run import _look_at_labels
 from tests.fakes import write_coarse_scores, write_folder
 
 

@@ -12,10 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from crispseg import InputError, resident
+from crispseg import InputError, process_memory
 from crispseg.cli.main import main
 from crispseg.comparison import counting, measure_table, memory
-from crispseg.comparison.rows import ROWS, Choices, Recipe
+from crispseg.comparison.rows import ROWS, Choices, RowPlan
 from crispseg.comparison.table import _installed, choose_rows
 from crispseg.data import LabelledPredictions
 from crispseg.models import EmbeddingNet
@@ -50,7 +50,7 @@ def options(root: Path) -> list[str]:
 
 def data(root: Path) -> LabelledPredictions:
     folders = root / "images", root / "labels", root / "scores"
-    return LabelledPredictions(*folders, void=11, classes=None, scores="logits")
+    return LabelledPredictions(*folders, void=11, num_classes=None, scores="logits")
 
 
 def table(root: Path) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def test_reported_images_are_not_those_that_were_tuned_on(root: Path) -> None:
     for index in (0, 3):
         for folder, suffix in (("images", "png"), ("labels", "png"), ("scores", "npy")):
             (root / folder / f"scene{index}.{suffix}").unlink()
-    found = ["--cue", "rgb", "--window", "9", "--iterations", "1", "--hardness", str(rgb["settings"]["hardness"])]
+    found = ["--cue", "rgb", "--window", "9", "--passes", "1", "--hardness", str(rgb["settings"]["hardness"])]
     assert main(["evaluate", *options(root)[:6], "--void", "11", *found, "--json", str(root / "result.json")]) == 0
     after = json.loads((root / "result.json").read_text())
     for name, values in rgb["metrics"].items():
@@ -220,7 +220,7 @@ def test_a_part_of_a_package_may_be_missing() -> None:
 
 def test_memory_that_cannot_be_told_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "folder").mkdir()
-    monkeypatch.setattr(resident, "_CLEAR", tmp_path / "folder")  # as a file that may not be written
+    monkeypatch.setattr(process_memory, "_CLEAR", tmp_path / "folder")  # as a file that may not be written
     assert memory.peak_on_cpu(lambda: torch.ones(8)) is None
 
 
@@ -231,7 +231,7 @@ def test_memory_is_that_of_the_method_whatever_was_freed_before() -> None:
     planes = 4 * 384 * 512 / 2**20
     blocks = [torch.ones(2**20) for _ in range(64)]  # 4 MiB each, which the allocator keeps for later
     del blocks
-    recipes = [Recipe(name, CHOICES, {}) for name in ("rgb 9x9 x1", "baseline")]
+    recipes = [RowPlan(name, CHOICES, {}) for name in ("rgb 9x9 x1", "baseline")]
     rgb, nothing = [recipe.build() for recipe in recipes]
     with memory.Memory() as measured:
         alone = measured.peak(recipes[0], rgb, rgb.start, scene)

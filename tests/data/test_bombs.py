@@ -15,7 +15,7 @@ from crispseg.data import arrays, matlab, read_boundary, read_prediction
 from crispseg.data.arrays import array_names, held_numbers, read_array
 from crispseg.data.bsds500 import read_boundaries
 from crispseg.errors import InputError
-from crispseg.resident import forget_peak, is_counted, peak_bytes, resident_bytes
+from crispseg.process_memory import forget_peak, is_counted, peak_bytes, resident_bytes
 
 MOST_MORE = 40 * 2**20
 

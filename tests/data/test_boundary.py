@@ -75,7 +75,7 @@ def test_labelled_predictions_find_the_boundaries_of_their_images(tmp_path: Path
 
     def data(boundaries: Path | None) -> LabelledPredictions:
         folders = tmp_path / "images", tmp_path / "labels", tmp_path / "scores"
-        return LabelledPredictions(*folders, void=11, classes=None, scores="logits", boundaries=boundaries)
+        return LabelledPredictions(*folders, void=11, num_classes=None, scores="logits", boundaries=boundaries)
 
     assert data(None).boundaries == [None, None, None]
     found = data(tmp_path / "edges").boundaries[2]

@@ -13,7 +13,7 @@ from tests.fakes import draw_scene, write_cityscapes
 
 def test_cityscapes_numbers_the_nineteen_classes(tmp_path: Path) -> None:
     data = Cityscapes(write_cityscapes(tmp_path))
-    assert (len(data), data.classes) == (2, 19)
+    assert (len(data), data.num_classes) == (2, 19)
     sample = data.read(1)
     assert sample.name == "bochum_000000_000019_leftImg8bit"
     rng = np.random.default_rng(5)  # as `write_cityscapes` draws

@@ -96,14 +96,14 @@ def test_masks_of_objects_are_asked_about(count: int, noise: float, tmp_path: Pa
 @pytest.mark.parametrize("kind", ["logits", "multilabel"])
 def test_what_a_file_says_of_masks_is_believed(kind: Scores, tmp_path: Path) -> None:
     scores = masks(3)
-    classes = tuple(range(3 + (kind == "multilabel")))
-    write_scores(tmp_path / "a.safetensors", scores, Prediction(scores, kind, classes))
+    num_classes = tuple(range(3 + (kind == "multilabel")))
+    write_scores(tmp_path / "a.safetensors", scores, Prediction(scores, kind, num_classes))
     assert read_prediction(tmp_path / "a.safetensors").kind == kind
 
 
-def smooth(classes: int, scale: float) -> Tensor:
+def smooth(num_classes: int, scale: float) -> Tensor:
     """Logits of classes whose regions meet gently, sure within and unsure where they meet."""
-    coarse = torch.randn(1, classes, 6, 8, generator=torch.Generator().manual_seed(classes))
+    coarse = torch.randn(1, num_classes, 6, 8, generator=torch.Generator().manual_seed(num_classes))
     return scale * torch.nn.functional.interpolate(coarse, size=(60, 80), mode="bicubic")[0]
 
 
@@ -118,10 +118,10 @@ SHIFTS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @pytest.mark.parametrize("shift", SHIFTS)
-@pytest.mark.parametrize("classes", [1, 2, 5, 21])
+@pytest.mark.parametrize("num_classes", [1, 2, 5, 21])
 @pytest.mark.parametrize("scale", [1.0, 4.0, 12.0])
-def test_logits_of_classes_are_not_asked_about(shift: str, classes: int, scale: float) -> None:
-    logits = SHIFTS[shift](smooth(classes, scale))
+def test_logits_of_classes_are_not_asked_about(shift: str, num_classes: int, scale: float) -> None:
+    logits = SHIFTS[shift](smooth(num_classes, scale))
     for constant in range(-60, 61, 4):
         ask_about_masks(logits + constant)
 

@@ -189,8 +189,8 @@ def test_a_dtype_that_nobody_reads_is_refused(tmp_path: Path, dtype: str) -> Non
 @pytest.mark.parametrize(
     "classes", ["5 5", "9223372036854775808 1", "70000 1", "-1 1", "1 2 3", "9" * 5000, "a b", "1e9 2"]
 )
-def test_classes_that_cannot_be_are_refused(tmp_path: Path, classes: str) -> None:
-    path = safetensors_file(tmp_path / "a.safetensors", metadata={"kind": "logits", "classes": classes})
+def test_classes_that_cannot_be_are_refused(tmp_path: Path, num_classes: str) -> None:
+    path = safetensors_file(tmp_path / "a.safetensors", metadata={"kind": "logits", "classes": num_classes})
     with pytest.raises(InputError, match=r"says that its classes are .*; expected 2 different numbers from 0 to 65535"):
         read_prediction(path)
 
@@ -198,14 +198,14 @@ def test_classes_that_cannot_be_are_refused(tmp_path: Path, classes: str) -> Non
 def test_bad_safetensors_are_passed_over_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_folder(tmp_path, 4)
     write_coarse_scores(tmp_path, tmp_path / "scores")
-    for index, (dtype, classes) in enumerate((("F4", None), ("F32", "9223372036854775808 1"))):
+    for index, (dtype, num_classes) in enumerate((("F4", None), ("F32", "9223372036854775808 1"))):
         (tmp_path / "scores" / f"scene{index}.npy").unlink()
         path = tmp_path / "scores" / f"scene{index}.safetensors"
         safetensors_file(
             path,
             dtype,
-            None if classes is None else {"kind": "logits", "classes": classes},
-            1 if classes is None else 4,
+            None if num_classes is None else {"kind": "logits", "classes": num_classes},
+            1 if num_classes is None else 4,
         )
     command = ["sharpen", tmp_path / "images", "--prediction", tmp_path / "scores", "--output", tmp_path / "out"]
     assert main([*map(str, command), "--cue", "rgb", "--no-pictures"]) == 1
@@ -216,7 +216,7 @@ def test_bad_safetensors_are_passed_over_in_a_line(tmp_path: Path, capsys: pytes
 
 ABSURD = {
     "window": [{"size": 10**9 + 1, "dilation": 1}, {"size": 9, "dilation": 10**9}, {"size": True, "dilation": 1}, 9],
-    "iterations": [10**18, True, 0, "7", 7.0],
+    "passes": [10**18, True, 0, "7", 7.0],
     "hardness": [True, "5", 1e300, float("nan"), None, [5]],
     "guard": [True, 2, "0.9"],
     "scores": [True, ["logits"], {}],
@@ -237,7 +237,7 @@ def test_the_same_values_are_refused_in_python() -> None:
     for made in (
         lambda: Window(10**9 + 1),
         lambda: Window(9, 2**20 + 1),
-        lambda: Sharpener(RGBCue(), iterations=10**18),
+        lambda: Sharpener(RGBCue(), passes=10**18),
         lambda: Sharpener(RGBCue(), hardness=True),
         lambda: RGBCue(norm=True),
         lambda: Sharpener(RGBCue(), guard=True),

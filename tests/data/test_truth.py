@@ -23,29 +23,31 @@ def decoded(values: list[int], **said: object) -> list[int]:
     return TrueLabels(**said).decode(torch.tensor([values]), PATH)[0].tolist()  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("classes", [None, 2])
+@pytest.mark.parametrize("num_classes", [None, 2])
 @pytest.mark.parametrize("void", [None, 254, 128])
-def test_black_and_white_is_a_binary_mask(classes: int | None, void: int | None) -> None:
-    assert decoded([0, 255, 255], void=void, classes=classes) == [0, 1, 1]
-    assert decoded([255, 255], void=void, classes=classes) == [1, 1]
-    assert decoded([0, 0], void=void, classes=classes) == [0, 0]
+def test_black_and_white_is_a_binary_mask(num_classes: int | None, void: int | None) -> None:
+    assert decoded([0, 255, 255], void=void, num_classes=num_classes) == [0, 1, 1]
+    assert decoded([255, 255], void=void, num_classes=num_classes) == [1, 1]
+    assert decoded([0, 0], void=void, num_classes=num_classes) == [0, 0]
     if void is not None:
-        assert decoded([0, void, 255], void=void, classes=classes) == [0, VOID, 1]
-    assert decoded([0, 255, 0], void=255, classes=classes) == [0, VOID, 0]
+        assert decoded([0, void, 255], void=void, num_classes=num_classes) == [0, VOID, 1]
+    assert decoded([0, 255, 0], void=255, num_classes=num_classes) == [0, VOID, 0]
 
 
 @pytest.mark.parametrize("void", [None, 254])
 @pytest.mark.parametrize(
-    ("values", "classes"), [([0, 255], 21), ([0, 3, 255], 21), ([0, 1, 255], 2), ([0, 1, 255], None), ([255], 3)]
+    ("values", "num_classes"), [([0, 255], 21), ([0, 3, 255], 21), ([0, 1, 255], 2), ([0, 1, 255], None), ([255], 3)]
 )
-def test_a_255_that_nobody_declared_is_asked_about(values: list[int], classes: int | None, void: int | None) -> None:
+def test_a_255_that_nobody_declared_is_asked_about(
+    values: list[int], num_classes: int | None, void: int | None
+) -> None:
     with pytest.raises(InputError, match=r"map\.png: .*255.*not declared void.*--void 255"):
-        decoded(values, classes=classes, void=void)
-    assert decoded(values, classes=classes, void=255)[-1] == VOID
+        decoded(values, num_classes=num_classes, void=void)
+    assert decoded(values, num_classes=num_classes, void=255)[-1] == VOID
 
 
 def test_a_255_may_be_a_class_or_a_region() -> None:
-    assert decoded([0, 255, 3], classes=256) == [0, 255, 3]
+    assert decoded([0, 255, 3], num_classes=256) == [0, 255, 3]
     assert decoded([0, 255, 300]) == [0, 255, 300]
     with pytest.raises(InputError, match="say classes 256"):
         decoded([0, 7, 255])
@@ -55,23 +57,23 @@ def test_a_255_may_be_a_class_or_a_region() -> None:
 @given(
     values=st.lists(st.integers(0, 300), min_size=1, max_size=12),
     void=st.lists(st.sampled_from([0, 11, 254, 255, 300]), max_size=2),
-    classes=st.sampled_from([2, 3, 12, 150, 301]),
+    num_classes=st.sampled_from([2, 3, 12, 150, 301]),
     numbering=st.sampled_from(["0-based", "1-based"]),
 )
 def test_every_label_is_a_class_or_declared_void_or_refused(
-    values: list[int], void: list[int], classes: int, numbering: str
+    values: list[int], void: list[int], num_classes: int, numbering: str
 ) -> None:
     first = int(numbering == "1-based")
     declared = {*void, *([0] if first else [])}
     left = {value for value in values if value not in declared}
-    binary = not first and classes == 2 and 255 in left and left <= {0, 255}
-    inside = binary or all(0 <= value - first < classes for value in left)
+    binary = not first and num_classes == 2 and 255 in left and left <= {0, 255}
+    inside = binary or all(0 <= value - first < num_classes for value in left)
     if not inside:
-        with pytest.raises(InputError, match=rf"is not one of the {classes} classes"):
-            decoded(values, void=void, classes=classes, numbering=numbering)
+        with pytest.raises(InputError, match=rf"is not one of the {num_classes} classes"):
+            decoded(values, void=void, num_classes=num_classes, numbering=numbering)
         return
     expected = [VOID if v in declared else (v == 255 if binary else v - first) for v in values]
-    assert decoded(values, void=void, classes=classes, numbering=numbering) == expected
+    assert decoded(values, void=void, num_classes=num_classes, numbering=numbering) == expected
 
 
 def test_labels_that_start_at_1() -> None:
@@ -81,14 +83,14 @@ def test_labels_that_start_at_1() -> None:
     with pytest.raises(InputError, match="class 150, which is label 151 by 1-based, is not one of the 150"):
         decoded([151], **ade)
     with pytest.raises(InputError, match=r"label 150 is not one of the 150 classes.*--numbering 1-based.*--void 150"):
-        decoded([0, 150], classes=150)
+        decoded([0, 150], num_classes=150)
 
 
 def test_a_void_0_is_asked_about() -> None:
     """With `--void 0` and labels from 1 all classes were shifted by one, in silence unless the last one occurred."""
     with pytest.raises(InputError, match=r"label 0 is void.*--numbering 1-based.*0-based to leave class 0 out"):
-        TrueLabels(void=0, classes=150)
-    assert decoded([0, 1, 2], void=0, classes=150, numbering="0-based") == [VOID, 1, 2]
+        TrueLabels(void=0, num_classes=150)
+    assert decoded([0, 1, 2], void=0, num_classes=150, numbering="0-based") == [VOID, 1, 2]
     assert decoded([0, 1, 2], void=0) == [VOID, 1, 2], "regions have no numbers to agree with"
 
 
@@ -105,7 +107,7 @@ def test_a_table_gives_classes_and_names(tmp_path: Path, name: str, text: str) -
     (tmp_path / name).write_text(text)
     numbering = read_numbering(tmp_path / name)
     assert numbering.names == {0: "road", 1: "sidewalk"}
-    assert decoded([7, 8, 9, 255, 0], numbering=tmp_path / name, classes=2) == [0, 1, VOID, VOID, VOID]
+    assert decoded([7, 8, 9, 255, 0], numbering=tmp_path / name, num_classes=2) == [0, 1, VOID, VOID, VOID]
 
 
 def test_tables_that_do_not_serve(tmp_path: Path) -> None:
@@ -139,9 +141,9 @@ def test_tables_that_do_not_serve(tmp_path: Path) -> None:
             read_numbering(path)
     file.write_text("7 0\n8 9\n")
     with pytest.raises(InputError, match=r"label 3 is not in .*t\.txt; expected one that it names: a line `3 CLASS`"):
-        decoded([3], numbering=file, classes=2)
+        decoded([3], numbering=file, num_classes=2)
     with pytest.raises(InputError, match="class 9, which is label 8 by"):
-        decoded([8], numbering=file, classes=2)
+        decoded([8], numbering=file, num_classes=2)
 
 
 def test_void_labels_are_what_a_file_can_hold() -> None:
@@ -158,8 +160,8 @@ def test_data_sets_whose_void_is_known_go_on_working(tmp_path: Path) -> None:
         LabelledFolder(root / "images", root / "labels").read(0)
     folder = LabelledFolder(root / "images", root / "labels", void=255)
     assert sorted(folder.read(0).labels.unique().tolist()) == [-1, 0, 1, 2]
-    assert folder.expecting(3).classes == 3
-    assert folder.classes is None
+    assert folder.expecting(3).num_classes == 3
+    assert folder.num_classes is None
 
 
 def predictions(root: Path, labels: np.ndarray, predicted: np.ndarray, **said: object) -> LabelledPredictions:
@@ -173,7 +175,7 @@ def predictions(root: Path, labels: np.ndarray, predicted: np.ndarray, **said: o
 def test_predicted_masks_of_black_and_white_are_read_as_true_ones_are(tmp_path: Path) -> None:
     mask = np.zeros((8, 8), np.uint8)
     mask[:, 4:] = 255
-    sample, prediction = predictions(tmp_path, mask, mask, classes=2).read(0)
+    sample, prediction = predictions(tmp_path, mask, mask, num_classes=2).read(0)
     assert prediction.classes == (0, 1)
     assert torch.equal(prediction.labels(prediction.scores), sample.labels)
 

@@ -17,7 +17,7 @@ def test_voc2012_reads_the_lists_of_its_splits(tmp_path: Path) -> None:
     assert [len(VOC2012(root, split)) for split in ("train", "val", "trainval")] == [2, 1, 3]
     data = VOC2012(root, "val")
     sample = data.read(0)
-    assert (sample.name, data.classes) == ("2007_000002", 21)
+    assert (sample.name, data.num_classes) == ("2007_000002", 21)
     stored = read_labels(root / "SegmentationClass" / "2007_000002.png").labels
     assert torch.equal(sample.labels, stored.masked_fill(stored == 255, IGNORE_INDEX))
     assert (sample.labels[:2] == IGNORE_INDEX).all()

@@ -23,7 +23,7 @@ SHORTER = {
         *("--crop.size", "33", "--batch_size", "1", "--accelerator", "cpu", "--precision", "32-true"),
     ],
     "tune": ["--every", "2"],
-    "export": ["--window", "3", "--iterations", "1"],
+    "export": ["--window", "3", "--passes", "1"],
 }
 LEFT_OUT = {"table", "--ray", "app"}
 

@@ -98,7 +98,7 @@ def test_every_public_name_is_described(room: str, site: Path) -> None:
     anchors = Page((site / "api" / f"{room.rpartition('.')[2]}.html").read_text()).anchors
     for name in importlib.import_module(room).__all__:
         if name != "__version__":
-            assert {f"{room}.{name}", f"{room}.{name}.{name}"} & anchors, f"{room}.{name}"
+            assert f"{room}.{name}" in anchors
 
 
 def test_examples_are_shown_as_code(site: Path) -> None:

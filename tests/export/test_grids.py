@@ -33,7 +33,7 @@ LYING = {
 
 def made(grid: str) -> Sharpener:
     options = {"scores": LYING[grid][0], "grid": grid}
-    return Sharpener(RGBCue(), window=Window(3), hardness=5.0, iterations=2, **options).eval()  # type: ignore[arg-type]
+    return Sharpener(RGBCue(), window=Window(3), hardness=5.0, passes=2, **options).eval()  # type: ignore[arg-type]
 
 
 def inputs(grid: str) -> list[tuple[Tensor, Tensor]]:

@@ -29,7 +29,7 @@ SIZES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
 def learned() -> Sharpener:
     torch.manual_seed(0)
     cue = LearnedCue(EmbeddingNet(dim=4, width=4), norm=2)
-    return Sharpener(cue, window=Window(5, 2), hardness=0.3, iterations=2).eval()
+    return Sharpener(cue, window=Window(5, 2), hardness=0.3, passes=2).eval()
 
 
 def sizes_of(file: Path) -> list[list[int | str]]:
@@ -88,7 +88,7 @@ def test_it_says_what_it_is(file: Path) -> None:
         "window": "5",
         "dilation": "2",
         "hardness": "0.3",
-        "iterations": "2",
+        "passes": "2",
         "upsampling": "joint",
         "grid": "centres",
         "guard": "none",
@@ -98,13 +98,13 @@ def test_it_says_what_it_is(file: Path) -> None:
 
 def test_contours_take_boundaries_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "contour.onnx"
-    options = ("--cue", "contour", "--window", "5", "--iterations", "2", "--scores", "probabilities")
+    options = ("--cue", "contour", "--window", "5", "--passes", "2", "--scores", "probabilities")
     assert main(["export", *options, "--output", str(path)]) == 0
     said = capsys.readouterr()
     assert "contour.onnx  0." in said.out
     assert not said.err
     features, scores = torch.rand(2, 1, 19, 26), torch.rand(2, 3, 5, 7)
-    sharpener = Sharpener(ContourCue(), window=Window(5), iterations=2, scores="probabilities")
+    sharpener = Sharpener(ContourCue(), window=Window(5), passes=2, scores="probabilities")
     expected = sharpener(torch.zeros(2, 3, 19, 26), scores, features=features)
     torch.testing.assert_close(run(path, features=features, scores=scores), expected, rtol=0, atol=1e-4)
 

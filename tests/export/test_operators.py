@@ -33,10 +33,10 @@ class Operators(nn.Module):
                     embedding, window, 1.5, norm=norm, normalize=norm == 2
                 )
                 results[f"filter_{name}"] = ops.local_filter(
-                    scores, weights[:, : window.count], window, iterations=norm, normalize=norm == 1
+                    scores, weights[:, : window.count], window, passes=norm, normalize=norm == 1
                 )
         results["contour_wide"] = ops.local_contour(boundary, Window(7))
-        results["filter_wide"] = ops.local_filter(scores, weights, WIDEST, iterations=2)
+        results["filter_wide"] = ops.local_filter(scores, weights, WIDEST, passes=2)
         results["filter_single"] = ops.local_filter(scores, weights[:, :1], Window(1))
         return results
 

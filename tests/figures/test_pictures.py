@@ -17,8 +17,8 @@ from crispseg.figures.contours import contour_lines
 from crispseg.inference import DenseCRF, Sharpener
 from crispseg.inference.masks import principal_components
 from crispseg.inference.one_image import sharpen_one
-from crispseg.inference.picture import most_changed
 from crispseg.ops import local_filter
+from crispseg.pictures.before_after import most_changed
 from tests.fakes import write_coarse_scores, write_folder
 from tests.marks import needs_pydensecrf
 
@@ -28,7 +28,7 @@ def data(tmp_path: Path) -> LabelledPredictions:
     write_folder(tmp_path)
     scores = write_coarse_scores(tmp_path, tmp_path / "scores")
     folders = (tmp_path / "images", tmp_path / "labels", scores)
-    return LabelledPredictions(*folders, void=11, classes=3, scores="logits")
+    return LabelledPredictions(*folders, void=11, num_classes=3, scores="logits")
 
 
 def halves(*, height: int = 24, width: int = 32) -> torch.Tensor:
@@ -90,14 +90,14 @@ def test_one_pass_gives_the_weights_of_the_window() -> None:
 
 def test_several_passes_give_what_every_pixel_contributes() -> None:
     image, window, cue = torch.randint(0, 5, (3, 6, 7), dtype=torch.uint8), Window(3), RGBCue()
-    masks = compute_masks(image, cue, window, pixels=[(2, 3)], iterations=3)
+    masks = compute_masks(image, cue, window, pixels=[(2, 3)], passes=3)
     weights = cue.weights(image[None] / 255, window, cue.default_hardness)
     expected = torch.zeros(6, 7)
     for row in range(6):
         for column in range(7):
             impulse = torch.zeros(1, 1, 6, 7)
             impulse[0, 0, row, column] = 1
-            expected[row, column] = local_filter(impulse, weights, window, iterations=3)[0, 0, 3, 2]
+            expected[row, column] = local_filter(impulse, weights, window, passes=3)[0, 0, 3, 2]
     torch.testing.assert_close(masks.learned[0], expected / expected.max())
     torch.testing.assert_close(masks.learned, masks.colour)
 
@@ -142,7 +142,7 @@ def test_the_embedding_figure_has_a_row_for_every_pixel() -> None:
 
 
 def test_the_comparison_shows_truth_baseline_and_ours(data: LabelledPredictions) -> None:
-    sharpener = Sharpener(RGBCue(), window=Window(5), iterations=3)
+    sharpener = Sharpener(RGBCue(), window=Window(5), passes=3)
     compared = compare_images(data, [0, 2], sharpener)
     assert [list(item.labels) for item in compared] == [["truth", "baseline", "ours"]] * 2
     sample, prediction = data.read(2)
@@ -161,7 +161,7 @@ def test_the_comparison_shows_truth_baseline_and_ours(data: LabelledPredictions)
 
 @needs_pydensecrf
 def test_a_crf_follows_the_baseline_and_ours(data: LabelledPredictions) -> None:
-    sharpener, crf = Sharpener(RGBCue(), window=Window(5), hardness=8, iterations=9), DenseCRF(0.5, 20, 60, 0, 1)
+    sharpener, crf = Sharpener(RGBCue(), window=Window(5), hardness=8, passes=9), DenseCRF(0.5, 20, 60, 0, 1)
     (item,) = compare_images(data, [1], sharpener, crf=crf)
     assert list(item.labels) == ["truth", "baseline", "ours", "CRF", "ours + CRF"]
     sample, prediction = data.read(1)

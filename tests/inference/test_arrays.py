@@ -15,7 +15,7 @@ from tests.fakes import draw_scene
 
 @pytest.fixture(scope="module")
 def sharpener() -> Sharpener:
-    return Sharpener.from_pretrained(iterations=3)
+    return Sharpener.from_pretrained(passes=3)
 
 
 IMAGE, LABELS = draw_scene(np.random.default_rng(0))

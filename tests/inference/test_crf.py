@@ -25,7 +25,7 @@ def scene(seed: int = 0) -> tuple[Tensor, Tensor, np.ndarray]:
 
 def mean_field(probabilities: np.ndarray, image: np.ndarray, crf: DenseCRF) -> np.ndarray:
     """Over all pairs of pixels: Gaussian kernels, normalised symmetrically, with Potts energies."""
-    classes = len(probabilities)
+    num_classes = len(probabilities)
     place = np.indices((HEIGHT, WIDTH)).reshape(2, -1).T.astype(float)
     colour = image.reshape(3, -1).T.astype(float)
 
@@ -41,7 +41,7 @@ def mean_field(probabilities: np.ndarray, image: np.ndarray, crf: DenseCRF) -> n
 
     both = np.concatenate([place / crf.bilateral_xy, colour / crf.bilateral_rgb], 1)
     pairs = crf.spatial_weight * kernel(place / crf.spatial_xy) + crf.bilateral_weight * kernel(both)
-    unary = -np.log(np.maximum(probabilities, 1e-5)).reshape(classes, -1)
+    unary = -np.log(np.maximum(probabilities, 1e-5)).reshape(num_classes, -1)
     marginals = gibbs(unary)
     for _ in range(crf.iterations):
         others = marginals.sum(0) - marginals

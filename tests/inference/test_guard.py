@@ -14,7 +14,7 @@ def batch() -> tuple[Tensor, Tensor]:
 
 
 def sharpened(scores: Tensor, image: Tensor, guard: float | None, kind: str = "logits") -> Tensor:
-    crisp: Tensor = Sharpener(RGBCue(), hardness=0.1, iterations=3, guard=guard, scores=kind)(image, scores)  # type: ignore[arg-type]
+    crisp: Tensor = Sharpener(RGBCue(), hardness=0.1, passes=3, guard=guard, scores=kind)(image, scores)  # type: ignore[arg-type]
     return crisp
 
 

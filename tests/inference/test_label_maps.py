@@ -37,14 +37,14 @@ def scene(count: int, size: tuple[int, int], scale: float, generator: torch.Gene
 def test_labels_are_those_of_a_channel_for_each(scale: float, count: int, guard: float | None) -> None:
     generator = torch.Generator().manual_seed(count)
     image, labels = scene(count, (61, 75), scale, generator)
-    sharpener = Sharpener(RGBCue(), window=Window(5), hardness=5.0, iterations=7, guard=guard)
+    sharpener = Sharpener(RGBCue(), window=Window(5), hardness=5.0, passes=7, guard=guard)
     assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
 
 
-@pytest.mark.parametrize(("window", "iterations"), [(Window(3, 2), 1), (Window(7), 4), (Window(9), 25)])
-def test_windows_and_passes(window: Window, iterations: int) -> None:
+@pytest.mark.parametrize(("window", "passes"), [(Window(3, 2), 1), (Window(7), 4), (Window(9), 25)])
+def test_windows_and_passes(window: Window, passes: int) -> None:
     image, labels = scene(60, (90, 110), 1, torch.Generator().manual_seed(1))
-    sharpener = Sharpener.from_pretrained(window=window, iterations=iterations)
+    sharpener = Sharpener.from_pretrained(window=window, passes=passes)
     assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
 
 
@@ -55,7 +55,7 @@ def test_tiles_are_parts_of_the_whole(grid: str, scale: float, side: int, monkey
         grid = "centres"
     size = (64, 88)
     image, labels = scene(2000, size, scale, torch.Generator().manual_seed(side))
-    sharpener = Sharpener(RGBCue(), window=Window(5), hardness=2.0, iterations=3, guard=0.9, grid=grid)
+    sharpener = Sharpener(RGBCue(), window=Window(5), hardness=2.0, passes=3, guard=0.9, grid=grid)
     monkeypatch.setattr(tiles, "tile_side", lambda *_: side)
     tiled = sharpen_one(sharpener, image, Prediction.of_labels(labels), memory="16GiB")
     assert tiled.scores is None
@@ -65,7 +65,7 @@ def test_tiles_are_parts_of_the_whole(grid: str, scale: float, side: int, monkey
 def test_contours_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     image, labels = scene(30, (50, 40), 4, torch.Generator().manual_seed(2))
     boundary = torch.rand(1, 50, 40)
-    sharpener = Sharpener(ContourCue(), window=Window(5), iterations=3)
+    sharpener = Sharpener(ContourCue(), window=Window(5), passes=3)
     whole = sharpen_one(sharpener, image, Prediction.of_labels(labels), boundary)
     monkeypatch.setattr(tiles, "tile_side", lambda *_: 17)
     tiled = sharpen_one(sharpener, image, Prediction.of_labels(labels), boundary, memory="16GiB")
@@ -75,7 +75,7 @@ def test_contours_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_contours_from_elsewhere() -> None:
     image, labels = scene(30, (50, 40), 4, torch.Generator().manual_seed(2))
     boundary = torch.rand(1, 1, 50, 40)
-    sharpener = Sharpener(ContourCue(), window=Window(5), iterations=3)
+    sharpener = Sharpener(ContourCue(), window=Window(5), passes=3)
     found = sharpen_label_map(sharpener, image, labels, boundary)
     assert torch.equal(found, dense(sharpener, image, labels, boundary))
 
@@ -84,7 +84,7 @@ def test_contours_from_elsewhere() -> None:
 def test_it_does_not_matter_how_many_go_together(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(label_maps, "TOGETHER", together)
     image, labels = scene(50, (60, 60), 1, torch.Generator().manual_seed(3))
-    sharpener = Sharpener(RGBCue(), window=Window(5), iterations=5)
+    sharpener = Sharpener(RGBCue(), window=Window(5), passes=5)
     assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
 
 
@@ -101,7 +101,7 @@ def test_labels_before_are_those_of_resized_channels(scale: float) -> None:
 def test_any_number_of_labels() -> None:
     labels = torch.arange(48 * 64).reshape(48, 64)
     image = torch.rand(3, 48, 64)
-    sharpener = Sharpener(RGBCue(), window=Window(3), hardness=200.0, iterations=1)
+    sharpener = Sharpener(RGBCue(), window=Window(3), hardness=200.0, passes=1)
     result = sharpen_one(sharpener, image, Prediction.of_labels(labels))
     assert result.scores is None
     assert torch.equal(result.before, labels)
@@ -114,7 +114,7 @@ def test_any_number_of_labels() -> None:
 
 def test_scores_of_a_label_map_are_given_where_asked_for() -> None:
     image, labels = scene(5, (30, 40), 2, torch.Generator().manual_seed(5))
-    sharpener = Sharpener(RGBCue(), window=Window(3), iterations=2)
+    sharpener = Sharpener(RGBCue(), window=Window(3), passes=2)
     kept = sharpen_one(sharpener, image, Prediction.of_labels(labels), keep_scores=True)
     assert kept.scores is not None
     assert torch.equal(kept.after, sharpen_one(sharpener, image, Prediction.of_labels(labels)).after)

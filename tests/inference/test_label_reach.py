@@ -53,19 +53,19 @@ SCENES = {"own": own_labels, "islands": islands, "halves": halves}
 @pytest.mark.parametrize("image", IMAGES)
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize(
-    ("window", "iterations"), [(Window(3), 1), (Window(3, 2), 5), (Window(3), 12), (Window(5), 9), (Window(7), 1)]
+    ("window", "passes"), [(Window(3), 1), (Window(3, 2), 5), (Window(3), 12), (Window(5), 9), (Window(7), 1)]
 )
-def test_labels_where_all_neighbours_count(image: str, scene: str, window: Window, iterations: int) -> None:
-    sharpener = Sharpener(RGBCue(), window=window, hardness=0.1, iterations=iterations)
+def test_labels_where_all_neighbours_count(image: str, scene: str, window: Window, passes: int) -> None:
+    sharpener = Sharpener(RGBCue(), window=window, hardness=0.1, passes=passes)
     labels = SCENES[scene]()
     assert torch.equal(sharpen_label_map(sharpener, IMAGES[image], labels), dense(sharpener, IMAGES[image], labels))
 
 
 @pytest.mark.parametrize("image", IMAGES)
-@pytest.mark.parametrize(("window", "iterations"), [(Window(3), 1), (Window(3, 2), 5), (Window(5), 9), (Window(3), 12)])
-def test_shares_as_far_as_they_reach(image: str, window: Window, iterations: int) -> None:
+@pytest.mark.parametrize(("window", "passes"), [(Window(3), 1), (Window(3, 2), 5), (Window(5), 9), (Window(3), 12)])
+def test_shares_as_far_as_they_reach(image: str, window: Window, passes: int) -> None:
     """Also the smallest, at the end of the reach, which hardly ever decide."""
-    sharpener = Sharpener(RGBCue(), window=window, hardness=0.1, iterations=iterations)
+    sharpener = Sharpener(RGBCue(), window=window, hardness=0.1, passes=passes)
     features, whole = IMAGES[image], Box(0, 0, *SIZE)
     weights = sharpener.cue.weights(features[None], window, sharpener.hardness)
     labels = torch.zeros(SIZE, dtype=torch.long)
@@ -77,7 +77,7 @@ def test_shares_as_far_as_they_reach(image: str, window: Window, iterations: int
         found = torch.zeros(1, 1, *SIZE)
         found[..., *part.slices] = shares
         one = (labels == label).float()[None, None] * label_maps._WHOLE
-        expected = local_filter(one, weights, window, iterations=iterations)
+        expected = local_filter(one, weights, window, passes=passes)
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1.0)
 
 
@@ -90,15 +90,15 @@ LYING = {"centres": (11, 9), "corners": (11, 9), "stride=8": (11, 9), "stride=4,
 @pytest.mark.parametrize("guard", [None, 0.6])
 def test_coarse_labels_however_they_lie(grid: str, upsampling: str, guard: float | None) -> None:
     options = {"grid": grid, "upsampling": upsampling, "guard": guard}
-    sharpener = Sharpener(RGBCue(), window=Window(3), hardness=0.1, iterations=6, **options)  # type: ignore[arg-type]
+    sharpener = Sharpener(RGBCue(), window=Window(3), hardness=0.1, passes=6, **options)  # type: ignore[arg-type]
     for image in (torch.full((3, 83, 69), 0.5), torch.rand(3, 83, 69, generator=torch.Generator().manual_seed(1))):
         for labels in (own_labels(LYING[grid]), islands(LYING[grid])):
             assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
 
 
-@pytest.mark.parametrize("iterations", [1, 7])
-def test_contours_that_stop_nothing(iterations: int) -> None:
-    sharpener = Sharpener(ContourCue(), window=Window(5), hardness=0.1, iterations=iterations)
+@pytest.mark.parametrize("passes", [1, 7])
+def test_contours_that_stop_nothing(passes: int) -> None:
+    sharpener = Sharpener(ContourCue(), window=Window(5), hardness=0.1, passes=passes)
     boundary = torch.zeros(1, 1, *SIZE)
     boundary[..., 20] = 0.4
     for labels in (own_labels(), islands()):
@@ -122,7 +122,7 @@ def test_a_real_label_map(side: int | None, cue: Cue | None) -> None:
     image, labels = read_image(CAMVID / "val" / name)[:, :120, :160], read_labels(CAMVID / "valannot" / name).labels
     labels = labels[:120, :160].long() if side is None else cells(labels[:120, :160].long(), side)
     assert side is None or len(torch.unique(labels)) > 300
-    sharpener = Sharpener.from_pretrained(window=Window(5), iterations=10)
+    sharpener = Sharpener.from_pretrained(window=Window(5), passes=10)
     if cue is not None:
-        sharpener = Sharpener(cue, window=Window(5), hardness=0.1, iterations=10)
+        sharpener = Sharpener(cue, window=Window(5), hardness=0.1, passes=10)
     assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))

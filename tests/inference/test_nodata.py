@@ -49,7 +49,7 @@ def test_half_an_image_beside_nothing_is_that_half(
 ) -> None:
     """Its neighbours there are like it in colour, say another class, and must not count."""
     monkeypatch.setattr(tiles, "tile_side", lambda *_: side)
-    sharpener = Sharpener(RGBCue(), iterations=4, scores="probabilities", upsampling=upsampling).eval()  # type: ignore[arg-type]
+    sharpener = Sharpener(RGBCue(), passes=4, scores="probabilities", upsampling=upsampling).eval()  # type: ignore[arg-type]
     generator = torch.Generator().manual_seed(0)
     image = torch.full((3, 32, 48), 0.5) if colours == "one" else torch.rand(3, 32, 48, generator=generator)
     scores = torch.rand(3, 32 // factor, 48 // factor, generator=generator).softmax(0)
@@ -68,7 +68,7 @@ def test_half_an_image_beside_nothing_is_that_half(
 
 
 def test_a_class_of_missing_neighbours_does_not_spread() -> None:
-    sharpener = Sharpener(RGBCue(), iterations=20, scores="probabilities").eval()
+    sharpener = Sharpener(RGBCue(), passes=20, scores="probabilities").eval()
     scores = torch.tensor([0.55, 0.45])[:, None, None].repeat(1, 24, 24)
     scores[:, :, 12:] = torch.tensor([0.0, 1])[:, None, None]
     here = torch.arange(24).expand(24, 24) < 12
@@ -84,7 +84,7 @@ def test_islands_of_what_there_is() -> None:
     scores = torch.rand(2, 40, 40).softmax(0)
     alone = torch.nn.functional.max_pool2d(here[None].float(), 3, 1, 1)[0] > 0
     for cue in (RGBCue(), SoftSegmentationCue()):
-        sharpener = Sharpener(cue, iterations=3, scores="probabilities").eval()
+        sharpener = Sharpener(cue, passes=3, scores="probabilities").eval()
         found, valid = joined(sharpener, Holed(torch.rand(3, 40, 40), here), TensorPixels(scores))
         assert (valid == here).all()
         assert torch.isfinite(found).all()

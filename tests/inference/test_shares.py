@@ -47,16 +47,16 @@ def test_log_probabilities_of_classes_are_those_of_a_softmax(channels: int) -> N
 @pytest.mark.parametrize(("kind", "channels"), [("logits", 1), ("multilabel", 2)])
 @pytest.mark.parametrize("logit", [-100.0, -87.5, -40.0, -17.0, -16.6, 0.0, 0.001, 16.6, 17.0, 40.0, 88.0, 100.0])
 def test_an_image_of_one_logit_keeps_it(kind: Scores, channels: int, dtype: torch.dtype, logit: float) -> None:
-    sharpener = Sharpener(RGBCue(), window=Window(5), hardness=3.0, iterations=7, scores=kind)
+    sharpener = Sharpener(RGBCue(), window=Window(5), hardness=3.0, passes=7, scores=kind)
     scores = torch.full((1, channels, 5, 6), logit, dtype=dtype)
     crisp = sharpener(torch.rand(1, 3, 20, 24), scores)
     assert crisp.dtype == dtype
     torch.testing.assert_close(crisp, scores[:, :, :1, :1].expand_as(crisp), rtol=1e-5, atol=1e-6)
 
 
-def reference(image: Tensor, logits: Tensor, iterations: int) -> Tensor:
+def reference(image: Tensor, logits: Tensor, passes: int) -> Tensor:
     """Filtered odds in float64, whose 1 - p is averaged too."""
-    sharpener = Sharpener(RGBCue().double(), window=Window(3), hardness=2.0, iterations=iterations).double()
+    sharpener = Sharpener(RGBCue().double(), window=Window(3), hardness=2.0, passes=passes).double()
     features = sharpener.features(image.double())
     weights = sharpener.cue.weights(features, sharpener.window, sharpener.hardness)
     yes, no = (sharpener.filter((sign * logits.double()).sigmoid(), weights) for sign in (1, -1))
@@ -75,7 +75,7 @@ def wide_scene() -> tuple[Tensor, Tensor]:
 def test_filtered_logits_are_those_of_float64(kind: Scores) -> None:
     image, logits = wide_scene()
     logits = logits if kind == "multilabel" else logits[:, :1]
-    sharpener = Sharpener(RGBCue(), window=Window(3), hardness=2.0, iterations=2, scores=kind)
+    sharpener = Sharpener(RGBCue(), window=Window(3), hardness=2.0, passes=2, scores=kind)
     close(sharpener(image, logits), reference(image, logits, 2), 1e-5)
 
 
@@ -95,7 +95,7 @@ def test_batch_tiles_arrays_and_files_agree(
         "multilabel_probabilities": torch.sigmoid,
     }
     scores = ways.get(kind, torch.Tensor.contiguous)(logits)
-    sharpener = Sharpener(RGBCue(), window=Window(5), hardness=4.0, iterations=3, scores=kind, guard=guard)
+    sharpener = Sharpener(RGBCue(), window=Window(5), hardness=4.0, passes=3, scores=kind, guard=guard)
     whole = sharpener(image, scores)
     monkeypatch.setattr(tiles, "tile_side", lambda *_: 17)
     tiled = sharpen_tiled(sharpener, image, scores, memory="16GiB")
@@ -109,7 +109,7 @@ def test_batch_tiles_arrays_and_files_agree(
 
 @pytest.mark.parametrize(("kind", "channels"), [("logits", 1), ("logits", 3), ("multilabel", 2)])
 def test_gradients_are_those_of_finite_differences(kind: Scores, channels: int) -> None:
-    sharpener = Sharpener(RGBCue().double(), window=Window(3), hardness=2.0, iterations=2, scores=kind).double()
+    sharpener = Sharpener(RGBCue().double(), window=Window(3), hardness=2.0, passes=2, scores=kind).double()
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, 4, 5, generator=generator, dtype=torch.float64)
     logits = 8 * torch.randn(1, channels, 4, 5, generator=generator, dtype=torch.float64)
@@ -123,7 +123,7 @@ def test_gradients_are_those_of_finite_differences(kind: Scores, channels: int) 
 
 @pytest.mark.parametrize(("kind", "channels"), [("logits", 1), ("logits", 3), ("multilabel", 2)])
 def test_gradients_are_finite_over_the_whole_range(kind: Scores, channels: int) -> None:
-    sharpener = Sharpener(RGBCue(), window=Window(3), hardness=2.0, iterations=2, scores=kind)
+    sharpener = Sharpener(RGBCue(), window=Window(3), hardness=2.0, passes=2, scores=kind)
     image, logits = wide_scene()
     scores = logits.repeat(1, 2, 1, 1)[:, :channels].clone().requires_grad_()
     sharpener(image, scores).sum().backward()
@@ -139,7 +139,7 @@ def test_labels_that_do_not_exclude_each_other_leave_a_background() -> None:
 
 
 def test_array_scores_keep_their_tails() -> None:
-    sharpener = Sharpener(RGBCue(), window=Window(3), iterations=1)
+    sharpener = Sharpener(RGBCue(), window=Window(3), passes=1)
     scores: np.ndarray = np.full((1, 4, 4), 30.0, dtype=np.float32)
     crisp = torch.from_numpy(sharpen_array(sharpener, np.zeros((8, 8, 3), np.uint8), scores))
     torch.testing.assert_close(crisp, torch.full((1, 8, 8), 30.0), rtol=1e-6, atol=0)

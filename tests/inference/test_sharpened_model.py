@@ -33,7 +33,7 @@ SIZE = (64, 96)
 
 @pytest.fixture(scope="module")
 def sharpener() -> Sharpener:
-    return Sharpener.from_pretrained(iterations=3)
+    return Sharpener.from_pretrained(passes=3)
 
 
 def image(size: tuple[int, int] = SIZE) -> Tensor:
@@ -91,7 +91,7 @@ LIBRARIES: dict[str, tuple[Callable[[], nn.Module], str | None]] = {
         ), "out",
     ),
     "transformers segformer": (segformer, "logits"),
-    "segmentation_models_pytorch unet": (lambda: smp.Unet("resnet18", encoder_weights=None, classes=5), None),
+    "segmentation_models_pytorch unet": (lambda: smp.Unet("resnet18", encoder_weights=None, num_classes=5), None),
 }  # fmt: skip
 
 
@@ -144,7 +144,7 @@ def test_masks_of_a_large_image_keep_what_the_library_resizes_away() -> None:
     size, rgb = (1024, 1536), torch.zeros(1, 3, 1024, 1536)
     rgb[..., 301:802, 405:1101] = 1
     model = mask2former().eval()
-    crisp_model = SharpenedModel(model, Sharpener(RGBCue(), window=Window(3), iterations=1), mean=MEAN, std=STD)
+    crisp_model = SharpenedModel(model, Sharpener(RGBCue(), window=Window(3), passes=1), mean=MEAN, std=STD)
     with torch.inference_mode():
         output = crisp_model(normalised(rgb))
     assert output.masks_queries_logits.shape == (1, 4, *size)

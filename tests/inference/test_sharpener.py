@@ -59,7 +59,7 @@ def test_a_single_logit_goes_through_the_sigmoid() -> None:
 def test_coarse_scores_come_out_better_than_bilinear_ones(seed: int) -> None:
     image, labels, coarse = scene(seed)
     joint, bilinear = (
-        Sharpener.from_pretrained(scores="probabilities", iterations=7, upsampling=upsampling)
+        Sharpener.from_pretrained(scores="probabilities", passes=7, upsampling=upsampling)
         for upsampling in ("joint", "bilinear")
     )
     assert accuracy(joint(image, coarse), labels) > accuracy(bilinear(image, coarse), labels)
@@ -83,12 +83,12 @@ def test_a_batch_is_its_images_one_by_one() -> None:
         torch.testing.assert_close(together[index : index + 1], alone, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("classes", [1, 2, 21, 150])
+@pytest.mark.parametrize("num_classes", [1, 2, 21, 150])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
-def test_any_class_count_and_dtype(classes: int, dtype: torch.dtype) -> None:
-    scores = torch.randn(1, classes, 3, 4).to(dtype)
+def test_any_class_count_and_dtype(num_classes: int, dtype: torch.dtype) -> None:
+    scores = torch.randn(1, num_classes, 3, 4).to(dtype)
     result = Sharpener.from_pretrained()(torch.rand(1, 3, 12, 16), scores)
-    assert result.shape == (1, classes, 12, 16)
+    assert result.shape == (1, num_classes, 12, 16)
     assert result.dtype == dtype
     assert torch.isfinite(result).all()
 
@@ -117,7 +117,7 @@ def test_the_options_reach_the_filter() -> None:
             {"window": Window(5)},
             {"window": Window(5, dilation=2)},
             {"hardness": 1.0},
-            {"iterations": 2},
+            {"passes": 2},
             {"norm": 2},
         )
     ]
@@ -128,12 +128,12 @@ def test_the_options_reach_the_filter() -> None:
 def test_any_module_may_give_the_embedding_and_learns_from_the_scores() -> None:
     image, labels, coarse = scene()
     embedding = nn.Conv2d(3, 4, 3, padding=1)
-    sharpener = Sharpener(LearnedCue(embedding), hardness=1.0, iterations=3)
+    sharpener = Sharpener(LearnedCue(embedding), hardness=1.0, passes=3)
     loss = F.cross_entropy(sharpener(image, (coarse + 0.01).log()), labels[None])
     loss.backward()
     assert embedding.weight.grad is not None
     assert embedding.weight.grad.abs().max() > 0
-    rgb = Sharpener(RGBCue(), hardness=15.0, iterations=5, scores="probabilities")
+    rgb = Sharpener(RGBCue(), hardness=15.0, passes=5, scores="probabilities")
     assert accuracy(rgb(image, coarse), labels) > accuracy(resize(coarse, (48, 64)), labels)
 
 
@@ -160,9 +160,9 @@ def test_any_cue_sharpens_and_brings_its_own_defaults(name: str) -> None:
     cue = CUE_MAKERS[name]()
     sharpener = Sharpener(cue, scores="probabilities")
     assert sharpener.hardness == cue.default_hardness
-    assert sharpener.filter.iterations == cue.default_iterations
+    assert sharpener.filter.passes == cue.default_passes
     assert sharpener.window == Window(9)
-    sharpened = Sharpener(cue, window=Window(7), iterations=5, scores="probabilities")(image, coarse)
+    sharpened = Sharpener(cue, window=Window(7), passes=5, scores="probabilities")(image, coarse)
     before = accuracy(resize(coarse, (48, 64)), labels)
     assert accuracy(sharpened, labels) > before + 0.1 * (1 - before)
 
@@ -170,7 +170,7 @@ def test_any_cue_sharpens_and_brings_its_own_defaults(name: str) -> None:
 @pytest.mark.parametrize("name", CUES)
 def test_any_cue_goes_through_the_compiler(name: str) -> None:
     image, _, coarse = scene()
-    sharpener = Sharpener(CUE_MAKERS[name](), iterations=2, scores="probabilities")
+    sharpener = Sharpener(CUE_MAKERS[name](), passes=2, scores="probabilities")
     compiled = torch.compile(sharpener, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(image, coarse), sharpener(image, coarse))
 
@@ -178,7 +178,7 @@ def test_any_cue_goes_through_the_compiler(name: str) -> None:
 def test_features_stand_in_for_those_of_the_cue() -> None:
     image, _, coarse = scene()
     boundary = ColourEdges()(image / 255)
-    options: dict[str, Any] = {"hardness": 3.0, "iterations": 2, "scores": "probabilities"}
+    options: dict[str, Any] = {"hardness": 3.0, "passes": 2, "scores": "probabilities"}
     by_network = Sharpener(ContourCue(ColourEdges()), **options)(image, coarse)
     by_features = Sharpener(ContourCue(), **options)(image, coarse, features=boundary)
     assert torch.equal(by_network, by_features)
@@ -241,7 +241,7 @@ def test_wrong_inputs_are_refused(image: Tensor, scores: Tensor, message: str) -
 def test_values_are_not_looked_at_while_a_cuda_graph_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
-    assert Sharpener.from_pretrained(iterations=1)(IMAGE, torch.full((1, 3, 6, 8), torch.nan)).isnan().any()
+    assert Sharpener.from_pretrained(passes=1)(IMAGE, torch.full((1, 3, 6, 8), torch.nan)).isnan().any()
 
 
 def test_wrong_dtypes_are_refused() -> None:
@@ -261,7 +261,7 @@ def test_grids_that_networks_round_are_taken(rows: int, columns: int) -> None:
     ("options", "message"),
     [
         ({"hardness": 0.0}, "hardness is 0.0; expected a number above 0"),
-        ({"iterations": 0}, "iterations is 0"),
+        ({"passes": 0}, "passes is 0"),
         ({"norm": 3}, "norm is 3"),
         ({"scores": "softmax"}, "scores is 'softmax'; expected one of 'logits', 'probabilities'"),
     ],

@@ -28,7 +28,7 @@ SIZES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
 
 def learned() -> Sharpener:
     torch.manual_seed(0)
-    return Sharpener(LearnedCue(EmbeddingNet(dim=4, width=4)), window=Window(5), iterations=3).eval()
+    return Sharpener(LearnedCue(EmbeddingNet(dim=4, width=4)), window=Window(5), passes=3).eval()
 
 
 def inputs(image: tuple[int, ...], scores: tuple[int, ...]) -> tuple[Tensor, Tensor]:

@@ -45,7 +45,7 @@ def tiled(sharpener: Sharpener, image: Tensor, scores: Tensor, side: int, monkey
 @torch.inference_mode()
 def test_tiled_equals_untiled(cue: str, side: int, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    sharpener = Sharpener(CUES[cue](), window=Window(3, 2), hardness=1.5, iterations=3, scores=kind)  # type: ignore[arg-type]
+    sharpener = Sharpener(CUES[cue](), window=Window(3, 2), hardness=1.5, passes=3, scores=kind)  # type: ignore[arg-type]
     image, scores = inputs((83, 69), (11, 9))
     scores = scores if kind != "probabilities" else scores.softmax(1)
     torch.testing.assert_close(
@@ -76,7 +76,7 @@ def test_tiled_equals_untiled_however_scores_lie(
 ) -> None:
     kind, size = LYING[grid]
     options = {"scores": kind, "upsampling": upsampling, "grid": grid}
-    sharpener = Sharpener(RGBCue(), window=Window(3, 2), hardness=1.5, iterations=3, **options)  # type: ignore[arg-type]
+    sharpener = Sharpener(RGBCue(), window=Window(3, 2), hardness=1.5, passes=3, **options)  # type: ignore[arg-type]
     image, scores = inputs((83, 69), size)
     scores = scores if kind != "probabilities" else scores.softmax(1)
     torch.testing.assert_close(
@@ -87,7 +87,7 @@ def test_tiled_equals_untiled_however_scores_lie(
 @pytest.mark.parametrize("side", [1, 5])
 @torch.inference_mode()
 def test_tiles_smaller_than_half_a_score_find_what_lies_beside_them(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    sharpener = Sharpener(RGBCue(), window=Window(1), hardness=1.5, iterations=1)
+    sharpener = Sharpener(RGBCue(), window=Window(1), hardness=1.5, passes=1)
     image, scores = inputs((40, 40), (2, 2))
     torch.testing.assert_close(tiled(sharpener, image, scores, side, monkeypatch), sharpener(image, scores))
 
@@ -96,7 +96,7 @@ def test_tiles_smaller_than_half_a_score_find_what_lies_beside_them(side: int, m
 @torch.inference_mode()
 def test_every_pixel_of_the_margin_is_needed(less: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    sharpener = Sharpener(LearnedCue(EmbeddingNet(8, width=8)), window=Window(3), hardness=0.1, iterations=3)
+    sharpener = Sharpener(LearnedCue(EmbeddingNet(8, width=8)), window=Window(3), hardness=0.1, passes=3)
     image, scores = inputs((83, 69), (83, 69))
     if less == "halo":
         monkeypatch.setattr(tiles, "halo", lambda sharpener: halo(sharpener) - 1)
@@ -124,7 +124,7 @@ def test_the_reach_of_the_embedding_is_that_of_its_gradient() -> None:
 @torch.inference_mode()
 def test_features_from_elsewhere_are_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "tile_side", lambda *_: 17)
-    sharpener = Sharpener(ContourCue(), window=Window(5), iterations=2)
+    sharpener = Sharpener(ContourCue(), window=Window(5), passes=2)
     image, scores = inputs((40, 52), (10, 13))
     boundary = torch.rand(1, 1, 40, 52)
     expected = sharpener(image, scores, features=boundary)
@@ -184,7 +184,7 @@ def test_too_little_memory_is_refused_with_what_is_needed() -> None:
 class Unbounded(Cue):
     """Says nothing of its reach."""
 
-    default_hardness, default_iterations, channels = 1.0, 1, 1
+    default_hardness, default_passes, channels = 1.0, 1, 1
 
     def forward(self, image: Tensor) -> Tensor:
         return image.mean(1, keepdim=True) - image.mean()
@@ -195,7 +195,7 @@ class Unbounded(Cue):
 
 @torch.inference_mode()
 def test_a_cue_that_sees_the_whole_image_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    sharpener = Sharpener(Unbounded(), window=Window(3), iterations=2)
+    sharpener = Sharpener(Unbounded(), window=Window(3), passes=2)
     image, scores = inputs((40, 52), (10, 13))
     torch.testing.assert_close(tiled(sharpener, image, scores, 16, monkeypatch), sharpener(image, scores))
     assert LearnedCue(nn.Conv2d(3, 4, 1)).reach is None
@@ -206,10 +206,10 @@ import torch
 from crispseg import Sharpener
 from crispseg.data.pixels import TensorPixels
 from crispseg.inference.tiles import sharpen_tiles
-from crispseg.resident import peak_bytes, resident_bytes
+from crispseg.process_memory import peak_bytes, resident_bytes
 image = torch.randint(0, 256, (3, 900, 1100), dtype=torch.uint8)
 scores = torch.randn(11, 113, 138)
-sharpener = Sharpener.from_pretrained(iterations=4)
+sharpener = Sharpener.from_pretrained(passes=4)
 memory = resident_bytes() + 360 * 2**20
 count = sum(1 for _ in sharpen_tiles(sharpener, TensorPixels(image), TensorPixels(scores), memory=memory))
 print(count, memory, peak_bytes())

@@ -15,7 +15,7 @@ from crispseg import InputError, Sharpener
 from crispseg.cues import RGBCue
 from crispseg.data import read_prediction
 from crispseg.errors import OutputError
-from crispseg.jobs import Failed, Outputs, Skipped, ThisMachine, Written, sharpen
+from crispseg.jobs import Failed, Outputs, Skipped, ThisMachine, Written, sharpen_files
 from crispseg.models.state import load_state
 from tests.fakes import write_coarse_scores, write_folder
 
@@ -49,7 +49,7 @@ def make_folder(path: Path) -> None:
 def test_what_changes_costs_its_image(root: Path, workers: int, name: str, change: Callable[[Path], object]) -> None:
     outputs = Outputs(root / "out", pictures=False)
     runner = ThisMachine(workers)
-    run = sharpen([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), strict=False, runner=runner)
+    run = sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), strict=False, runner=runner)
     first = next(run)
     change(root / name)
     outcomes = [first, *run]
@@ -62,23 +62,23 @@ def test_what_changes_costs_its_image(root: Path, workers: int, name: str, chang
 def test_an_output_folder_that_vanishes_stops_the_run(root: Path, again: bool) -> None:
     """The earlier outputs are gone, so a run that went on would look complete and not be."""
     outputs = Outputs(root / "out", pictures=again, scores=True)
-    run = sharpen([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), strict=False)
+    run = sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), strict=False)
     next(run)
     shutil.rmtree(root / "out")
     with pytest.raises(OutputError, match="out: is there no more"):
         list(run)
     assert not (root / "out").exists()
-    once_more = sharpen([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), resume=True)
+    once_more = sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), resume=True)
     assert [type(outcome) for outcome in once_more] == [Written] * COUNT
 
 
 def test_a_folder_below_that_vanishes_is_made_again_and_resume_finds_what_went_with_it(root: Path) -> None:
     outputs = Outputs(root / "out", scores=True)
-    run = sharpen([root / "images"], root / "scores", outputs, Sharpener(RGBCue()))
+    run = sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue()))
     next(run)
     shutil.rmtree(root / "out" / "scores")
     assert len(list(run)) == COUNT - 1
-    again = list(sharpen([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), resume=True))
+    again = list(sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), resume=True))
     assert [type(outcome) for outcome in again] == [Skipped] * (COUNT - 1) + [Written]
 
 
@@ -114,8 +114,8 @@ def test_a_file_that_is_cut_off_after_it_was_read_does_not_end_the_process(tmp_p
 def test_a_folder_in_the_place_of_an_output_costs_its_image(root: Path) -> None:
     (root / "out" / "scores" / "scene2.safetensors").mkdir(parents=True)
     outputs = Outputs(root / "out", pictures=False, scores=True)
-    outcomes = list(sharpen([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), strict=False))
+    outcomes = list(sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), strict=False))
     assert [outcome.image.stem for outcome in outcomes if isinstance(outcome, Failed)] == ["scene2"]
     assert not list((root / "out").rglob("*.part*"))
     with pytest.raises(InputError, match="not a file"):
-        list(sharpen([root / "images"], root / "scores", outputs, Sharpener(RGBCue())))
+        list(sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue())))

@@ -17,7 +17,7 @@ from torch import Tensor
 from crispseg import Sharpener
 from crispseg.cues import RGBCue
 from crispseg.errors import OutputError
-from crispseg.jobs import Failed, Outputs, RayCluster, ThisMachine, Written, sharpen
+from crispseg.jobs import Failed, Outputs, RayCluster, ThisMachine, Written, sharpen_files
 from crispseg.jobs.job import Job
 from crispseg.jobs.ray_cluster import _Attempts, _Worker
 from tests.fakes import write_coarse_scores, write_folder
@@ -66,7 +66,7 @@ def test_a_worker_that_is_killed_costs_nothing(cluster: None, tmp_path: Path) ->
     np.save(tmp_path / "scores" / "odd" / "scene7.npy", np.full((3, 6, 8), np.nan, dtype=np.float32))
     log = tmp_path / "log"
     log.mkdir()
-    outcomes = sharpen(
+    outcomes = sharpen_files(
         [tmp_path / "images"],
         tmp_path / "scores",
         Outputs(tmp_path / "out", pictures=False),
@@ -90,7 +90,7 @@ def test_a_worker_that_is_killed_costs_nothing(cluster: None, tmp_path: Path) ->
     assert (tmp_path / "out" / "crispseg-settings.json").is_file()
 
     here = Outputs(tmp_path / "here", pictures=False)
-    again = sharpen(
+    again = sharpen_files(
         [tmp_path / "images"], tmp_path / "scores", here, Sharpener(RGBCue()), strict=False, runner=ThisMachine(0)
     )
     assert sum(isinstance(outcome, Written) for outcome in again) == COUNT - 1

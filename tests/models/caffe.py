@@ -94,15 +94,17 @@ def embedding_blobs(dim: int = 64) -> Blobs:
     return draw(vgg_shapes("conv3_1") | {"weighted_avg": (dim, 643, 1, 1)})
 
 
-def deeplab_blobs(classes: int, *, multi_scale: bool) -> Blobs:
+def deeplab_blobs(num_classes: int, *, multi_scale: bool) -> Blobs:
     shapes = vgg_shapes() | {
-        "fc6": (1024, 512, 3, 3), "fc7": (1024, 1024, 1, 1), "fc8_voc12": (classes, 1024, 1, 1),
+        "fc6": (1024, 512, 3, 3), "fc7": (1024, 1024, 1, 1), "fc8_voc12": (num_classes, 1024, 1, 1),
     }  # fmt: skip
     if multi_scale:
         for tap, inputs in (("data", 3), ("pool1", 64), ("pool2", 128), ("pool3", 256), ("pool4", 512)):
             shapes |= {
-                f"{tap}_conv": (128, inputs, 3, 3), f"{tap}_fc": (128, 128, 1, 1), f"{tap}_ms": (classes, 128, 1, 1),
-            }  # fmt: skip
+                f"{tap}_conv": (128, inputs, 3, 3),
+                f"{tap}_fc": (128, 128, 1, 1),
+                f"{tap}_ms": (num_classes, 128, 1, 1),
+            }
     return draw(shapes)
 
 

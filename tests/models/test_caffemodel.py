@@ -11,7 +11,7 @@ import torch
 from crispseg import InputError
 from crispseg.models.caffemodel import read_caffemodel
 from crispseg.models.convert import convert
-from crispseg.resident import forget_peak, is_counted, peak_bytes, resident_bytes
+from crispseg.process_memory import forget_peak, is_counted, peak_bytes, resident_bytes
 from tests.models.caffe import Blobs, blob_bytes, caffemodel_bytes, field, number_field, varint
 
 BLOBS: Blobs = {

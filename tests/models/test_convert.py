@@ -63,7 +63,7 @@ def test_large_fov(size: tuple[int, int], msc_blobs: caffe.Blobs) -> None:
     blobs = without_branches(msc_blobs)
     network = convert(blobs, "deeplab")
     assert isinstance(network, DeepLabLargeFOV)
-    assert network.classes == 3
+    assert network.num_classes == 3
     with torch.no_grad():
         assert_near(network(image(*size)), caffe.deeplab(blobs, image(*size)))
 

@@ -16,7 +16,7 @@ WINDOW = Window(5)
 def build(segmenter: nn.Module, filtered: str = "logits") -> CrispNet:
     torch.manual_seed(0)
     affinity = Affinity(WINDOW, 2.0, learned=True)
-    return CrispNet(segmenter, EmbeddingNet(dim=4), affinity, LocalFilter(WINDOW, iterations=3), filtered=filtered)  # type: ignore[arg-type]
+    return CrispNet(segmenter, EmbeddingNet(dim=4), affinity, LocalFilter(WINDOW, passes=3), filtered=filtered)  # type: ignore[arg-type]
 
 
 def test_scores_are_upsampled_and_filtered() -> None:
@@ -24,10 +24,10 @@ def test_scores_are_upsampled_and_filtered() -> None:
     image = torch.rand(2, 3, 16, 24)
     logits = F.interpolate(network.segmenter(image), (16, 24), mode="bilinear", align_corners=False)
     weights = ops.affinity_weights(network.embedding(image), WINDOW, 2.0)
-    torch.testing.assert_close(network(image), ops.local_filter(logits, weights, WINDOW, iterations=3))
+    torch.testing.assert_close(network(image), ops.local_filter(logits, weights, WINDOW, passes=3))
     probabilities = build(network.segmenter, "probabilities")(image).exp()
     torch.testing.assert_close(probabilities.sum(1), torch.ones(2, 16, 24))
-    expected = ops.local_filter(logits.softmax(1), weights, WINDOW, iterations=3)
+    expected = ops.local_filter(logits.softmax(1), weights, WINDOW, passes=3)
     torch.testing.assert_close(probabilities, expected, rtol=1e-4, atol=1e-4)
 
 

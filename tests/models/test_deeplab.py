@@ -18,7 +18,7 @@ from tests.models.test_vgg import filled
 def msc() -> DeepLabMSc:
     """With last layers that let the scores of every branch be seen."""
     torch.manual_seed(0)
-    network = DeepLabMSc(classes=3)
+    network = DeepLabMSc(num_classes=3)
     for name, value in network.branches.named_parameters():
         if value.ndim == 4:
             torch.nn.init.normal_(value, std=0.05 if name.endswith("scores.weight") else 0.02)

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from crispseg import InputError, Sharpener, Window
-from crispseg.inference.predict import load_predictor
+from crispseg.jobs.networks import load_predictor
 from crispseg.models import HED, CrispNet, DeepLabLargeFOV, DeepLabMSc, EmbeddingNet, vgg
 from crispseg.models.crisp_net import load_crisp_net, save_crisp_net
 from crispseg.models.network import Network
@@ -106,12 +106,12 @@ def test_weights_are_floating_point(dtype: torch.dtype, tmp_path: Path) -> None:
 def saved_crisp_net(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights and arguments of a file that is well."""
     window = Window(3)
-    parts = EmbeddingNet(dim=2, width=2), Affinity(window, 5.0, learned=True), LocalFilter(window, iterations=2)
-    network = CrispNet(DeepLabLargeFOV(classes=2), *parts)
+    parts = EmbeddingNet(dim=2, width=2), Affinity(window, 5.0, learned=True), LocalFilter(window, passes=2)
+    network = CrispNet(DeepLabLargeFOV(num_classes=2), *parts)
     save_crisp_net(network, path)
     part = {"network": "EmbeddingNet", "arguments": json.dumps(network.embedding.arguments)}
     made = {"segmenter": {"network": "DeepLabLargeFOV", "arguments": '{"classes": 2}'}, "embedding": part}
-    options = {"window": [3, 1], "norm": 1, "learned": True, "iterations": 2, "normalize": True, "filtered": "logits"}
+    options = {"window": [3, 1], "norm": 1, "learned": True, "passes": 2, "normalize": True, "filtered": "logits"}
     return network.state_dict(), made | options
 
 
@@ -134,8 +134,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "wide dilation": (lambda made: made.update(window=[3, 10**9]), "window dilation is 1000000000; expected"),
     "half a window": (lambda made: made.update(window=[3]), r"window is \[3\]; expected size and dilation"),
     "text for a window": (lambda made: made.update(window="31"), "window is '31'; expected size and dilation"),
-    "passes": (lambda made: made.update(iterations=10**18), "iterations is 1000000000000000000; expected"),
-    "true passes": (lambda made: made.update(iterations=True), "iterations is True; expected"),
+    "passes": (lambda made: made.update(passes=10**18), "passes is 1000000000000000000; expected"),
+    "true passes": (lambda made: made.update(passes=True), "passes is True; expected"),
     "norm": (lambda made: made.update(norm=1.0), "norm is 1.0; expected one of 1, 2"),
     "learned": (lambda made: made.update(learned="yes"), "learned is 'yes'; expected one of False, True"),
     "normalize": (lambda made: made.update(normalize=0), "normalize is 0; expected one of False, True"),
@@ -148,7 +148,7 @@ def test_a_full_network_is_its_parts_and_options(change: str, tmp_path: Path) ->
     path = tmp_path / "net.safetensors"
     state, made = saved_crisp_net(path)
     write(path, state, "CrispNet", made)
-    assert load_crisp_net(path).filter.iterations == 2
+    assert load_crisp_net(path).filter.passes == 2
     alter, message = CHANGES[change]
     alter(made)
     write(path, state, "CrispNet", made)

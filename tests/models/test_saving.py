@@ -21,8 +21,8 @@ from crispseg.pretrained import weights_path
     [
         EmbeddingNet(dim=6, pool="3x3", rgb=True, bias=True),
         HED(merged=True),
-        DeepLabLargeFOV(classes=3),
-        DeepLabMSc(classes=2),
+        DeepLabLargeFOV(num_classes=3),
+        DeepLabMSc(num_classes=2),
     ],
     ids=lambda network: type(network).__name__,
 )

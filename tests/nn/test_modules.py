@@ -55,11 +55,11 @@ def test_a_hardness_that_is_not_positive_is_refused(hardness: float) -> None:
 def test_local_filter_is_the_operation_with_its_options() -> None:
     weights = Affinity(Window(3), 1.0)(EMBEDDING)
     for normalize in (True, False):
-        module = LocalFilter(Window(3), iterations=3, normalize=normalize)
-        expected = ops.local_filter(EMBEDDING, weights, Window(3), iterations=3, normalize=normalize)
+        module = LocalFilter(Window(3), passes=3, normalize=normalize)
+        expected = ops.local_filter(EMBEDDING, weights, Window(3), passes=3, normalize=normalize)
         assert torch.equal(module(EMBEDDING, weights), expected)
-    with pytest.raises(InputError, match="iterations is 0"):
-        LocalFilter(Window(3), iterations=0)
+    with pytest.raises(InputError, match="passes is 0"):
+        LocalFilter(Window(3), passes=0)
 
 
 def test_embedding_loss_is_the_operation_with_its_options() -> None:

@@ -113,8 +113,10 @@ def test_a_convolution_in_two_places_stays_one() -> None:
 
 def test_every_convolution_of_deeplab_sees_the_embedding() -> None:
     torch.manual_seed(0)
-    aware = segmentation_aware(DeepLabMSc(classes=2), nn.Identity(), choose=lambda name: name.startswith("branches"))
-    assert (aware.align_corners, aware.classes) == (True, 2)
+    aware = segmentation_aware(
+        DeepLabMSc(num_classes=2), nn.Identity(), choose=lambda name: name.startswith("branches")
+    )
+    assert (aware.align_corners, aware.num_classes) == (True, 2)
     image = torch.rand(1, 3, 33, 33)
     output = aware(image)
     assert isinstance(output, Tensor)

@@ -82,12 +82,10 @@ def affinity(distance: Tensor, hardness: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64).reshape(distance.shape)
 
 
-def local_filter(
-    scores: Tensor, weights: Tensor, window: Window, *, iterations: int = 1, normalize: bool = True
-) -> Tensor:
+def local_filter(scores: Tensor, weights: Tensor, window: Window, *, passes: int = 1, normalize: bool = True) -> Tensor:
     batch, channels, height, width = scores.shape
     result = scores.double()
-    for _ in range(iterations):
+    for _ in range(passes):
         before, result = result, torch.zeros_like(result)
         for n in range(batch):
             for row in range(height):

@@ -169,8 +169,8 @@ OPERATIONS = (
         brute_force.local_filter,
         oracle.local_filter,
         (
-            {"iterations": 1, "normalize": False},
-            {"iterations": 3, "normalize": True},
+            {"passes": 1, "normalize": False},
+            {"passes": 3, "normalize": True},
         ),
     ),
     Operation(

@@ -61,7 +61,7 @@ def draw(seed: int, number: int) -> Call:
     options: dict[str, Any] = dict(rng.choice(op.options))
     if op.name == "local_filter":
         normalize = rng.random() < 0.7  # sums that are not divided leave the range of float16 after few passes
-        options = {"iterations": rng.choice((1, 2, 3, 9, 12) if normalize else (1, 2)), "normalize": normalize}
+        options = {"passes": rng.choice((1, 2, 3, 9, 12) if normalize else (1, 2)), "normalize": normalize}
     if op.name in ("local_distance", "affinity_weights", "joint_upsample", "embedding_loss"):
         options["norm"] = rng.choice((1, 2))
     if op.name == "affinity_weights":

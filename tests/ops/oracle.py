@@ -82,11 +82,9 @@ def _first_largest(values: Tensor) -> Tensor:
     return values.gather(0, largest[None])[0]
 
 
-def local_filter(
-    scores: Tensor, weights: Tensor, window: Window, *, iterations: int = 1, normalize: bool = True
-) -> Tensor:
+def local_filter(scores: Tensor, weights: Tensor, window: Window, *, passes: int = 1, normalize: bool = True) -> Tensor:
     """See `crispseg.ops.local_filter`."""
-    for _ in range(iterations):
+    for _ in range(passes):
         _, there, inside = _around(scores, window)
         own = weights.where(inside, 0)
         total = own.sum(1) if normalize else own.new_ones(own[:, 0].shape)

@@ -57,7 +57,7 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
     """A kernel and arguments of the right kinds, whose values may be anything."""
     batch, channels, height, width = (draw(st.integers(0, 4)) for _ in range(4))
     size, dilation, stride = draw(NUMBERS), draw(NUMBERS), draw(NUMBERS)
-    norm, threads, iterations = draw(NUMBERS), draw(NUMBERS), draw(st.integers(-1, 3))
+    norm, threads, passes = draw(NUMBERS), draw(NUMBERS), draw(st.integers(-1, 3))
     small = abs(size) < 10 and 0 < abs(stride) < 10
     count = size**2 if small else 1
     grid = (-(-height // stride), -(-width // stride)) if small and stride > 0 else (height, width)
@@ -66,7 +66,7 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
     result = matching(draw, (batch, channels, height, width))
     boundary, contour = matching(draw, (batch, 1, height, width)), matching(draw, (batch, 1, height, width))
     sums, flag = matching(draw, (batch, 1, height, width)), draw(st.booleans())
-    kept = matching(draw, (batch * max(iterations + 1, 0), 8 * (channels > 0), height, width))
+    kept = matching(draw, (batch * max(passes + 1, 0), 8 * (channels > 0), height, width))
     states = kept.contiguous(memory_format=torch.channels_last) if flag and kept.ndim == 4 else kept if flag else None
     labels = draw(st.sampled_from([torch.int32, torch.int64, torch.float32]))
     ids = torch.zeros((batch, height, width), dtype=labels) if draw(st.booleans()) else draw(tensors())
@@ -83,9 +83,9 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
         "local_distance_backward": [strided, embedding, size, dilation, norm, stride, threads, result],
         "affinity_weights": [embedding, real, size, dilation, norm, flag, threads, pairs],
         "affinity_weights_backward": [pairs, embedding, real, size, dilation, norm, threads, result],
-        "local_filter": [embedding, pairs, size, dilation, iterations, flag, threads, result, sums, states],
+        "local_filter": [embedding, pairs, size, dilation, passes, flag, threads, result, sums, states],
         "local_filter_backward": [
-            *(result, pairs, sums, states, size, dilation, iterations, threads),
+            *(result, pairs, sums, states, size, dilation, passes, threads),
             matching(draw, (batch, channels, height, width)),
             matching(draw, (batch, count, height, width)) if flag else None,
         ],

@@ -103,7 +103,7 @@ def test_local_filter_repeats_with_the_same_weights() -> None:
     assert once.tolist() == [[[[2.0, 2.0]]]]
     weights = torch.zeros(1, 9, 1, 2)
     weights[0, 4], weights[0, 5] = 1.0, 1.0
-    twice = ops.local_filter(scores, weights, Window(3), iterations=2)
+    twice = ops.local_filter(scores, weights, Window(3), passes=2)
     assert twice.tolist() == [[[[3.0, 4.0]]]]
 
 

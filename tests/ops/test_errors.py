@@ -42,7 +42,7 @@ CASES: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: ops.affinity_weights(MAP, W, 1.0, norm=0), InputError, "norm is 0"),
     (lambda: ops.local_filter(MAP, WEIGHTS[:, :5], W), InputError, "weights has 5 channels; expected 9"),
     (lambda: ops.local_filter(MAP, WEIGHTS[..., :4], W), InputError, r"scores has \(N, H, W\) = \(1, 4, 5\), weights"),
-    (lambda: ops.local_filter(MAP, WEIGHTS, W, iterations=0), InputError, "iterations is 0"),
+    (lambda: ops.local_filter(MAP, WEIGHTS, W, passes=0), InputError, "passes is 0"),
     (lambda: ops.local_filter(MAP.int(), WEIGHTS, W), TypeError, "scores is torch.int32"),
     (lambda: ops.local_filter(MAP, WEIGHTS.to("meta"), W), InputError, "scores is on cpu, weights on meta"),
     (lambda: ops.embedding_loss(MAP, LABELS[:, :3], W), InputError, "expected the same"),

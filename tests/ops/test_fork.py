@@ -20,7 +20,7 @@ pytestmark = [
 def _sharpen() -> None:
     features = torch.randn(1, 4, 90, 110)  # on one thread, unlike most of PyTorch
     with torch.inference_mode():
-        ops.local_filter(features, ops.affinity_weights(features, Window(9), 5.0), Window(9), iterations=3)
+        ops.local_filter(features, ops.affinity_weights(features, Window(9), 5.0), Window(9), passes=3)
 
 
 def test_weights_and_filter_work_in_a_forked_child_after_use() -> None:

@@ -30,7 +30,7 @@ def test_without_compiled_kernels_the_reference_serves_and_says_why() -> None:
         assert description.startswith("reference in plain PyTorch: the C++ kernels were not built")
         result = ops.local_filter(torch.ones(1, 1, 3, 3), torch.ones(1, 9, 3, 3), Window(3))
         assert result.unique().tolist() == [1.0]
-        assert implementations.find("local_filter", "cpu").__module__ == "crispseg.ops.local_filter.reference"
+        assert implementations.find("local_filter", "cpu").__module__ == "crispseg.ops._local_filter.reference"
 
 
 @pytest.mark.usefixtures("forgotten")

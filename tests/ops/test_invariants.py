@@ -31,13 +31,13 @@ def test_distance_is_symmetric_and_zero_at_the_centre(embedding: Tensor, window:
 
 
 @settings(max_examples=30, deadline=None)
-@given(embedding=maps(), window=WINDOWS, hardness=st.floats(0.01, 50), iterations=st.integers(1, 4))
+@given(embedding=maps(), window=WINDOWS, hardness=st.floats(0.01, 50), passes=st.integers(1, 4))
 def test_a_constant_is_a_fixed_point_of_the_filter(
-    embedding: Tensor, window: Window, hardness: float, iterations: int
+    embedding: Tensor, window: Window, hardness: float, passes: int
 ) -> None:
     weights = ops.affinity_weights(embedding, window, hardness)
     constant = torch.full_like(embedding[:, :1], 0.7)
-    result = ops.local_filter(constant, weights, window, iterations=iterations)
+    result = ops.local_filter(constant, weights, window, passes=passes)
     torch.testing.assert_close(result, constant)
 
 
@@ -46,7 +46,7 @@ def test_a_constant_is_a_fixed_point_of_the_filter(
 def test_the_filter_keeps_probabilities_probabilities(embedding: Tensor, window: Window, hardness: float) -> None:
     probabilities = embedding.flip(-1).softmax(1)
     weights = ops.affinity_weights(embedding, window, hardness)
-    result = ops.local_filter(probabilities, weights, window, iterations=3)
+    result = ops.local_filter(probabilities, weights, window, passes=3)
     torch.testing.assert_close(result.sum(1), torch.ones_like(result.sum(1)))
     assert result.min() >= 0
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from crispseg import Grid, InputError
 from crispseg.grid import Line
 from crispseg.ops import joint_upsample
+from crispseg.ops._joint_upsample import joint_upsample_part
 from crispseg.ops.interpolation import Axis
-from crispseg.ops.joint_upsample import joint_upsample_part
 from tests.grids import grids
 from tests.marks import not_traced
 from tests.ops import brute_force
@@ -23,7 +23,7 @@ pytestmark = not_traced
 
 __all__ = ["server"]
 
-reference = importlib.import_module("crispseg.ops.joint_upsample.reference")  # the function hides the folder
+reference = importlib.import_module("crispseg.ops._joint_upsample.reference")  # the function hides the folder
 
 
 @given(

@@ -26,7 +26,7 @@ class Sharpening(nn.Module):
         super().__init__()
         self.project = nn.Conv2d(3, 8, 1)
         self.affinity = Affinity(WINDOW, 2.0, learned=True)
-        self.filter = LocalFilter(WINDOW, iterations=3)
+        self.filter = LocalFilter(WINDOW, passes=3)
         self.loss = EmbeddingLoss(WINDOW, balance="parity")
 
     def forward(self, image: Tensor, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,9 +121,9 @@ def test_saved_scores_may_come_back_in_another_layout() -> None:
     """As from `torch.autograd.graph.save_on_cpu`, which keeps no strides."""
     _, scores, _ = example()
     leaves = (scores.requires_grad_(), torch.rand(2, WINDOW.count, 12, 9).requires_grad_())
-    expected = torch.autograd.grad(ops.local_filter(*leaves, WINDOW, iterations=3).square().sum(), leaves)
+    expected = torch.autograd.grad(ops.local_filter(*leaves, WINDOW, passes=3).square().sum(), leaves)
     with torch.autograd.graph.saved_tensors_hooks(lambda x: x.contiguous(), lambda x: x):
-        filtered = ops.local_filter(*leaves, WINDOW, iterations=3)
+        filtered = ops.local_filter(*leaves, WINDOW, passes=3)
     for one, two in zip(torch.autograd.grad(filtered.square().sum(), leaves), expected, strict=True):
         assert torch.equal(one, two)
 
@@ -138,9 +138,9 @@ def test_scores_learn_alone_and_nothing_of_the_passes_is_kept() -> None:
         return x
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
-        alone = ops.local_filter(scores.requires_grad_(), weights, WINDOW, iterations=11)
+        alone = ops.local_filter(scores.requires_grad_(), weights, WINDOW, passes=11)
     assert sum(kept) < weights.numel() + scores.numel()
-    both = ops.local_filter(scores, weights.requires_grad_(), WINDOW, iterations=11)
+    both = ops.local_filter(scores, weights.requires_grad_(), WINDOW, passes=11)
     (one,), (two,) = (torch.autograd.grad(x.square().sum(), scores) for x in (alone, both))
     torch.testing.assert_close(one, two)
 
@@ -154,7 +154,7 @@ def test_gradients_of_many_passes_are_gathered_in_parts(server: Server, normaliz
     for other in (server, SERVERS[0]):
         leaves = [x.to(server.device).detach().requires_grad_() for x in (scores, weights)]
         with served_by(other):
-            result = ops.local_filter(leaves[0], leaves[1], WINDOW, iterations=19, normalize=normalize)
+            result = ops.local_filter(leaves[0], leaves[1], WINDOW, passes=19, normalize=normalize)
             found.append(torch.autograd.grad(result.square().sum(), leaves))
     for one, two in zip(*found, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5 * float(two.abs().max()))
@@ -176,7 +176,7 @@ def test_every_number_of_threads_gives_the_same_bits(network: Sharpening) -> Non
             leaf = embedding.clone().requires_grad_()
             hardness = torch.tensor(2.0, requires_grad=True)
             weights = ops.affinity_weights(leaf, WINDOW, hardness)
-            sharp = ops.local_filter(scores, weights, WINDOW, iterations=2)
+            sharp = ops.local_filter(scores, weights, WINDOW, passes=2)
             loss = ops.embedding_loss(leaf, labels, WINDOW)
             results.append((sharp, loss, *torch.autograd.grad(sharp.square().sum() + loss, (leaf, hardness))))
         finally:
@@ -204,8 +204,8 @@ def test_addresses_beyond_two_to_the_31(server: Server) -> None:
     calls: list[tuple[Callable[..., Tensor], Tensor]] = [
         (lambda x: ops.local_distance(x, window), embedding),
         (lambda x: ops.affinity_weights(x, window, 2.0), embedding),
-        (lambda x: ops.local_filter(x, weights, window, iterations=2), embedding),
-        (lambda x: ops.local_filter(embedding, x, window, iterations=2), weights),
+        (lambda x: ops.local_filter(x, weights, window, passes=2), embedding),
+        (lambda x: ops.local_filter(embedding, x, window, passes=2), weights),
         (lambda x: ops.embedding_loss(x, labels, window), embedding),
         (lambda x: ops.local_contour(x[:, :1], window), embedding),
     ]

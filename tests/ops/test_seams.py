@@ -48,7 +48,7 @@ SEAMS = [
 
 def _options(op: Operation, server: Server) -> tuple[dict[str, Any], ...]:
     many_passes = op.name == "local_filter" and server.module == "cpu"
-    return (*op.options, {"iterations": 10, "normalize": True}) if many_passes else op.options  # kKept
+    return (*op.options, {"passes": 10, "normalize": True}) if many_passes else op.options  # kKept
 
 
 CASES = [

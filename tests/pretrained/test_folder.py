@@ -36,7 +36,7 @@ CUES: dict[str, Callable[[], Cue]] = {
 @pytest.mark.parametrize("name", CUES)
 def test_it_comes_back_to_the_bit(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    sharpener = Sharpener(CUES[name](), window=Window(5, 2), hardness=0.1, iterations=3, scores="probabilities").eval()
+    sharpener = Sharpener(CUES[name](), window=Window(5, 2), hardness=0.1, passes=3, scores="probabilities").eval()
     sharpener.save_pretrained(tmp_path / "saved")
     again = Sharpener.from_pretrained(tmp_path / "saved")
     assert repr(again) == repr(sharpener)
@@ -56,12 +56,12 @@ def saved(folder: Path, **options: Any) -> Path:
 
 
 def test_options_replace_those_of_the_folder(tmp_path: Path) -> None:
-    folder = saved(tmp_path / "saved", window=Window(3), hardness=2.0, iterations=4, scores="probabilities")
+    folder = saved(tmp_path / "saved", window=Window(3), hardness=2.0, passes=4, scores="probabilities")
     kept = Sharpener.from_pretrained(folder)
-    assert (kept.window, kept.hardness.item(), kept.filter.iterations) == (Window(3), 2.0, 4)
-    options: dict[str, Any] = {"window": Window(5), "hardness": 3.0, "iterations": 1, "scores": "logits", "norm": 2}
+    assert (kept.window, kept.hardness.item(), kept.filter.passes) == (Window(3), 2.0, 4)
+    options: dict[str, Any] = {"window": Window(5), "hardness": 3.0, "passes": 1, "scores": "logits", "norm": 2}
     replaced = Sharpener.from_pretrained(str(folder), **options)
-    assert (replaced.window, replaced.hardness.item(), replaced.filter.iterations) == (Window(5), 3.0, 1)
+    assert (replaced.window, replaced.hardness.item(), replaced.filter.passes) == (Window(5), 3.0, 1)
     assert replaced.scores == "logits"
     assert replaced.cue.norm == 2
 
@@ -77,7 +77,7 @@ def test_the_folder_holds_safetensors_and_text_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scores", ["logits", "probabilities", "multilabel"])
 def test_the_card_says_what_it_is_and_its_sample_runs(scores: Any, tmp_path: Path) -> None:
     sharpener = Sharpener(ContourCue(), hardness=7.5, window=Window(5, 3), scores=scores, guard=0.9)
-    sharpener.save_pretrained(tmp_path / "saved", licence="cc-by-4.0")
+    sharpener.save_pretrained(tmp_path / "saved", license="cc-by-4.0")
     card = (tmp_path / "saved" / "README.md").read_text()
     assert card.startswith("---\nlicense: cc-by-4.0\nlibrary_name: crispseg\n")
     for fact in (
@@ -129,7 +129,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
         ({"window": {"side": 3}}, "unexpected keyword argument 'side'"),
         ({"hardness": "hard"}, "hardness is 'hard'; expected a number"),
         ({"hardness": -1}, "hardness is -1; expected a number above 0"),
-        ({"iterations": 0}, "iterations is 0"),
+        ({"passes": 0}, "passes is 0"),
         ({"scores": "softmax"}, "scores is 'softmax'"),
         ({"cue": {"kind": "depth"}}, "cue kind is 'depth'; expected one of 'learned', 'rgb', 'soft', 'contour'"),
         ({"cue": {"kind": "learned", "norm": 1}}, "'precision' is missing of the cue"),

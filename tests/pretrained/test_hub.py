@@ -51,7 +51,7 @@ def test_push_to_hub_uploads_what_comes_back(monkeypatch: pytest.MonkeyPatch, tm
     hub = Hub()
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: hub)
     sharpener = Sharpener.from_pretrained(hardness=6.0)
-    address = sharpener.push_to_hub("someone/streets", private=True, licence="apache-2.0", message="First")
+    address = sharpener.push_to_hub("someone/streets", private=True, license="apache-2.0", message="First")
     assert address == f"https://hub.example/someone/streets/commit/{COMMIT}"
     assert (hub.created["private"], hub.created["exist_ok"], hub.message) == (True, True, "First")
     assert sorted(hub.uploaded) == ["README.md", "config.json", "model.safetensors"]

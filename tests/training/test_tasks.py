@@ -26,7 +26,7 @@ LABELS = torch.randint(0, 3, (2, 16, 24), generator=torch.Generator().manual_see
 def crisp_net() -> CrispNet:
     torch.manual_seed(0)
     affinity = Affinity(Window(3), 2.0, learned=True)
-    return CrispNet(TinySegmenter(3, dropout=0.0), EmbeddingNet(dim=4), affinity, LocalFilter(Window(3), iterations=2))
+    return CrispNet(TinySegmenter(3, dropout=0.0), EmbeddingNet(dim=4), affinity, LocalFilter(Window(3), passes=2))
 
 
 def run(task: Task, root: Path, output: Path, *, steps: int) -> None:
@@ -73,7 +73,7 @@ def test_classes_that_do_not_fit_the_network_are_said() -> None:
     with pytest.raises(InputError, match="TinySegmenter does not say how many classes it has"):
         SegmentationTask(TinySegmenter(3))
     network = crisp_net()
-    network.segmenter.classes = 3  # type: ignore[assignment]
+    network.segmenter.num_classes = 3  # type: ignore[assignment]
     assert EndToEndTask(network).classes == SegmentationTask(network.segmenter).classes == 3
 
 
@@ -139,7 +139,7 @@ def test_every_process_has_an_image_to_validate_on(tmp_path: Path) -> None:
 
 def test_the_loss_of_deeplab_is_at_its_grid_on_the_corners() -> None:
     torch.manual_seed(0)
-    network = DeepLabLargeFOV(classes=3).eval()
+    network = DeepLabLargeFOV(num_classes=3).eval()
     image, labels = torch.rand(1, 3, 33, 33), torch.randint(0, 3, (1, 33, 33))
     with torch.no_grad():
         found = SegmentationTask(network).loss_of((image, labels))["segmentation"]

@@ -8,8 +8,9 @@ from torch import Tensor
 from crispseg import InputError, Sharpener
 from crispseg.cues import RGBCue
 from crispseg.data import LabelledPredictions
+from crispseg.evaluation import evaluate
 from crispseg.inference import DenseCRF
-from crispseg.tuning import CRFGrid, evaluate, tune_crf
+from crispseg.tuning import CRFGrid, tune_crf
 from tests.fakes import write_coarse_scores, write_folder
 from tests.marks import needs_pydensecrf
 
@@ -21,7 +22,7 @@ def data(tmp_path: Path) -> LabelledPredictions:
     write_folder(tmp_path, count=2)
     write_coarse_scores(tmp_path, tmp_path / "scores")
     folders = tmp_path / "images", tmp_path / "labels", tmp_path / "scores"
-    return LabelledPredictions(*folders, void=11, classes=None, scores="logits")
+    return LabelledPredictions(*folders, void=11, num_classes=None, scores="logits")
 
 
 def test_a_grid_is_every_combination_and_finer_around_the_best() -> None:

@@ -16,7 +16,7 @@ from crispseg.inference.one_image import check_boundary, grid_of
 
 
 @dataclass(frozen=True, eq=False)
-class Inputs:
+class DeskInputs:
     """What a result is made of, as it was read and where."""
 
     image: Tensor
@@ -182,7 +182,7 @@ class Desk:
         return self.image is not None and self._prediction is not None
 
     @property
-    def inputs(self) -> Inputs:
+    def inputs(self) -> DeskInputs:
         """What a result is made of.
 
         Raises:
@@ -192,4 +192,4 @@ class Desk:
             missing = "image" if self.image is None else "prediction"
             raise InputError(f"no {missing} yet; drop one, or choose a sample")
         boundary, boundary_file = self._boundary or (None, None)
-        return Inputs(self.image, self._image_file, *self._prediction, boundary, boundary_file)
+        return DeskInputs(self.image, self._image_file, *self._prediction, boundary, boundary_file)

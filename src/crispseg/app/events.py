@@ -70,7 +70,7 @@ class Events:
             self._on(inputs.grid.input, self._say_grid, [inputs.grid])
             self._on(inputs.boundary.upload, self._load_boundary, [inputs.boundary])
             self._on(controls.cue.input, self._change_cue)
-            for control in (controls.window, controls.dilation, controls.hardness, controls.iterations, controls.view):
+            for control in (controls.window, controls.dilation, controls.hardness, controls.passes, controls.view):
                 self._on(control.input, self._answer)
             self._on(results.picture.select, self._look)
             self._on_download(results.labels, answers.write_label_map)
@@ -80,7 +80,7 @@ class Events:
     def _on(self, event: Any, answer: Callable[..., Update], given: Sequence[Any] = ()) -> None:  # noqa: ANN401
         """Answer an event by what is given, the session and the controls."""
         page, inputs, controls = self._page, self._page.inputs, self._page.controls
-        changing = [controls.hardness, controls.iterations, inputs.image, inputs.prediction]
+        changing = [controls.hardness, controls.passes, inputs.image, inputs.prediction]
         changing += [inputs.kind, inputs.grid]
         outputs = [self._state, *page.results.all(), *changing, inputs.boundary]
         event(self._always_answering(answer), [*given, self._state, *controls.all()], outputs, **_ONE_AT_A_TIME)
@@ -148,9 +148,9 @@ class Events:
         """Another cue starts at its own hardness and passes."""
         choice, (window, dilation, _, _, view) = Settings.of(cue).choice, controls
         page = self._page
-        return self._answer(session, cue, window, dilation, choice.hardness, choice.iterations, view) | {
+        return self._answer(session, cue, window, dilation, choice.hardness, choice.passes, view) | {
             page.controls.hardness: gr.Slider(value=choice.hardness, maximum=choice.hardest),
-            page.controls.iterations: choice.iterations,
+            page.controls.passes: choice.passes,
             page.inputs.boundary: gr.File(visible=choice.cue == "contour"),
         }
 
@@ -202,5 +202,5 @@ def _said(page: Page, session: Session) -> Update:
 
 
 def _settings(controls: Sequence[Any]) -> Settings:
-    cue, window, dilation, hardness, iterations, _ = controls
-    return Settings(cue, Window(int(window), int(dilation)), float(hardness), int(iterations))
+    cue, window, dilation, hardness, passes, _ = controls
+    return Settings(cue, Window(int(window), int(dilation)), float(hardness), int(passes))

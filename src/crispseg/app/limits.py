@@ -104,16 +104,16 @@ class Limits:
             self._check_picture(path, "boundary map")
         return read_boundary(path)
 
-    def check_work(self, classes: int, window: Window, size: tuple[int, int]) -> None:
+    def check_work(self, num_classes: int, window: Window, size: tuple[int, int]) -> None:
         """Refuse what would take more memory than the largest image does with a window of 9×9.
 
         Raises:
             InputError: If there are too many classes or neighbours for an image of that size.
         """
         pixels, most = math.prod(size), self.megapixels * 1e6
-        if classes * pixels > _CHANNELS * most:
+        if num_classes * pixels > _CHANNELS * most:
             raise InputError(
-                f"{classes} classes for {size[1]}×{size[0]} pixels are too many for this page; expected at most "
+                f"{num_classes} classes for {size[1]}×{size[0]} pixels are too many for this page; expected at most "
                 f"{_CHANNELS * most / pixels:.0f}: take a smaller image, or crispseg sharpen"
             )
         if window.count * pixels > _NEIGHBOURS * most:

@@ -38,7 +38,7 @@ PICK = '<p class="hint">Click a pixel in the picture on the right to see what th
 
 
 @dataclass(frozen=True)
-class Inputs:
+class InputWidgets:
     """What is dropped or chosen."""
 
     image: gr.File
@@ -57,16 +57,16 @@ class Controls:
     window: gr.Slider
     dilation: gr.Slider
     hardness: gr.Slider
-    iterations: gr.Slider
+    passes: gr.Slider
     view: gr.Radio
 
     def all(self) -> list[gr.components.Component]:
         """Them all, in order."""
-        return [self.cue, self.window, self.dilation, self.hardness, self.iterations, self.view]
+        return [self.cue, self.window, self.dilation, self.hardness, self.passes, self.view]
 
 
 @dataclass(frozen=True)
-class Results:
+class ResultWidgets:
     """What is shown; the order is that of what a handler returns."""
 
     message: gr.HTML
@@ -90,9 +90,9 @@ class Page:
     """All parts of the page."""
 
     blocks: gr.Blocks
-    inputs: Inputs
+    inputs: InputWidgets
     controls: Controls
-    results: Results
+    results: ResultWidgets
     download: gr.DownloadButton
     """Out of sight: what a button has made is fetched through it."""
 
@@ -111,7 +111,7 @@ def lay_out() -> Page:
     return Page(blocks, inputs, Controls(*controls, view), results, download)
 
 
-def _lay_out_side() -> tuple[Inputs, tuple[gr.Dropdown, gr.Slider, gr.Slider, gr.Slider, gr.Slider]]:
+def _lay_out_side() -> tuple[InputWidgets, tuple[gr.Dropdown, gr.Slider, gr.Slider, gr.Slider, gr.Slider]]:
     with gr.Row(elem_id="samples"):
         samples = {
             name: gr.Button(f"Sample: {sample.title.lower()}", size="sm", min_width=80, elem_id=f"sample-{name}")
@@ -138,15 +138,15 @@ def _lay_out_side() -> tuple[Inputs, tuple[gr.Dropdown, gr.Slider, gr.Slider, gr
     hardness = gr.Slider(
         0.5, start.choice.hardest, start.hardness, step=0.5, label="Hardness λ, high mixes few", elem_id="hardness"
     )
-    passes = gr.Slider(1, 50, start.iterations, step=1, label="Passes", elem_id="passes")
-    return Inputs(image, prediction, kind, grid, samples, boundary), (cue, window, dilation, hardness, passes)
+    passes = gr.Slider(1, 50, start.passes, step=1, label="Passes", elem_id="passes")
+    return InputWidgets(image, prediction, kind, grid, samples, boundary), (cue, window, dilation, hardness, passes)
 
 
 _PANEL: dict[str, Any] = {"height": 344, "buttons": ["fullscreen"], "format": "png"}
 """A picture that is shown: labels would suffer from any format that loses something."""
 
 
-def _lay_out_main() -> tuple[gr.Radio, Results]:
+def _lay_out_main() -> tuple[gr.Radio, ResultWidgets]:
     message = gr.HTML(padding=False, elem_id="message")
     with gr.Row():
         with gr.Column(min_width=300):
@@ -171,7 +171,7 @@ def _lay_out_main() -> tuple[gr.Radio, Results]:
                 scores = gr.Button("Scores", interactive=False, size="sm", min_width=60, elem_id="take-scores")
                 sample = gr.Button("Sample's files", visible=False, size="sm", min_width=60, elem_id="take-sample")
             command, python = _lay_out_code()
-    return view, Results(message, slider, picture, tiles, command, python, labels, scores, sample)
+    return view, ResultWidgets(message, slider, picture, tiles, command, python, labels, scores, sample)
 
 
 def _lay_out_code() -> tuple[gr.Code, gr.Code]:

@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from crispseg.app.desk import Inputs
+from crispseg.app.desk import DeskInputs
 from crispseg.app.settings import Settings
 from crispseg.grid import CENTRES
 
@@ -24,7 +24,7 @@ class Recipe:
         device: Where it was computed: "cpu", "cuda" …
     """
 
-    inputs: Inputs
+    inputs: DeskInputs
     settings: Settings
     device: str = "cpu"
 
@@ -56,7 +56,7 @@ class Recipe:
         weights = ["--weights", choice.weights] if choice.weights else []
         boundaries = ["--boundaries", *boundary] if boundary else []
         window = ["--window", str(settings.window.size), "--dilation", str(settings.window.dilation)]
-        filtered = ["--hardness", str(settings.hardness), "--iterations", str(settings.iterations)]
+        filtered = ["--hardness", str(settings.hardness), "--passes", str(settings.passes)]
         lines = [
             ["crispseg", "sharpen", image, "--prediction", prediction],
             [*scores, *(["--grid", self._grid] if self._grid else [])],
@@ -104,7 +104,7 @@ class Recipe:
         made = "Sharpener.from_pretrained(" if choice.weights else "Sharpener("
         first = f'"{choice.weights}"' if choice.weights else f"{_CLASSES[choice.cue]}()"
         window = f"Window({settings.window.size}, dilation={settings.window.dilation})"
-        numbers = f"hardness={settings.hardness}, iterations={settings.iterations}"
+        numbers = f"hardness={settings.hardness}, passes={settings.passes}"
         moved = "" if self.device == "cpu" else f'.to("{self.device}")'
         return [f"sharpener = {made}", f"    {first}, window={window}, {numbers}", f"){moved}"]
 

@@ -21,7 +21,7 @@ _SQUARE = 12
 """Pixels to a square of a mask drawn by hand."""
 
 
-class Sample(NamedTuple):
+class ShippedSample(NamedTuple):
     """A sample and how it is made."""
 
     title: str
@@ -80,7 +80,7 @@ def _write_squares(path: Path, labels: np.ndarray, _: np.random.Generator) -> No
 
 
 SAMPLES = {
-    "street": Sample("Street", draw_street, "street.npz", _write_scores),
-    "fruit": Sample("Fruit", draw_fruit, "fruit_mask.png", _write_squares),
+    "street": ShippedSample("Street", draw_street, "street.npz", _write_scores),
+    "fruit": ShippedSample("Fruit", draw_fruit, "fruit_mask.png", _write_squares),
 }
 """The samples by name: scores of the 11 classes of CamVid, and a label map."""

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
-from crispseg.app.desk import Desk, Inputs
+from crispseg.app.desk import Desk, DeskInputs
 from crispseg.app.limits import Limits
 from crispseg.app.settings import Cues, Settings
 from crispseg.checks import check_pixel
@@ -140,22 +140,22 @@ class Session:
         inputs = self.desk.inputs
         check_pixel(pixel, inputs.image)
         features = self._features_of(inputs, settings).values
-        masks = (self._mask(features, pixel, settings, passes) for passes in (1, settings.iterations))
+        masks = (self._mask(features, pixel, settings, passes) for passes in (1, settings.passes))
         return PixelMasks(pixel, settings, *masks)
 
     @torch.no_grad()
-    def _mask(self, features: Tensor, pixel: tuple[int, int], settings: Settings, iterations: int) -> Tensor:
+    def _mask(self, features: Tensor, pixel: tuple[int, int], settings: Settings, passes: int) -> Tensor:
         """(H, W). What lies beyond the reach of the passes is cut off first, and cannot change anything."""
         (x, y), (height, width) = pixel, features.shape[-2:]
-        reach = settings.window.radius * iterations
+        reach = settings.window.radius * passes
         top, left = max(y - reach, 0), max(x - reach, 0)
         near = features[..., top : y + reach + 1, left : x + reach + 1].contiguous()
         weights = self._cues.get(settings.cue).weights(near, settings.window, settings.hardness)
-        (mask,) = contributions(weights, settings.window, [(x - left, y - top)], iterations)
+        (mask,) = contributions(weights, settings.window, [(x - left, y - top)], passes)
         below, right = height - top - mask.shape[0], width - left - mask.shape[1]
         return F.pad(mask, (left, right, top, below))
 
-    def _features_of(self, inputs: Inputs, settings: Settings) -> _Features:
+    def _features_of(self, inputs: DeskInputs, settings: Settings) -> _Features:
         self._limits.check_work(len(inputs.prediction.classes), settings.window, inputs.size)
         boundary = inputs.boundary if settings.cue == "contour" else None
         kept = self._features
@@ -170,7 +170,7 @@ class Session:
         self._features = _Features(inputs.image, boundary, settings.cue, values)
         return self._features
 
-    def _scores_of(self, inputs: Inputs, sharpener: Sharpener, features: Tensor) -> Tensor:
+    def _scores_of(self, inputs: DeskInputs, sharpener: Sharpener, features: Tensor) -> Tensor:
         """(1, C, h, w) scores, checked, on the device of the cues."""
         kept = self._scores
         if kept is None or kept[0] is not inputs.image or kept[1] is not inputs.prediction:
@@ -178,12 +178,12 @@ class Session:
             kept = self._scores = inputs.image, inputs.prediction, sharpener.prepare(image, scores, features)[1]
         return kept[2]
 
-    def _contours(self, inputs: Inputs) -> Tensor:
+    def _contours(self, inputs: DeskInputs) -> Tensor:
         if inputs.boundary is None:
             raise InputError("the cue of boundaries needs a boundary map of the image; drop one below the cue")
         return resize(inputs.boundary[None], inputs.size).to(self._cues.device)
 
-    def _labels_before(self, inputs: Inputs) -> Tensor:
+    def _labels_before(self, inputs: DeskInputs) -> Tensor:
         """(H, W) labels of the upsampled prediction."""
         kept = self._before
         if kept is None or kept[0] is not inputs.image or kept[1] is not inputs.prediction:

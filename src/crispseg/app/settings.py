@@ -30,9 +30,9 @@ class CueChoice(NamedTuple):
         return CUES[self.cue].default_hardness
 
     @property
-    def iterations(self) -> int:
+    def passes(self) -> int:
         """Passes to start from."""
-        return CUES[self.cue].default_iterations
+        return CUES[self.cue].default_passes
 
     def build(self) -> Cue:
         """The cue itself."""
@@ -78,20 +78,20 @@ class Settings:
         cue: One of `CHOICES`.
         window: The neighbours.
         hardness: λ, above 0.
-        iterations: Passes of the filter, 1 or more.
+        passes: Passes of the filter, 1 or more.
 
     Raises:
         InputError: If there is no such cue.
 
     Example:
         >>> Settings.of("rgb")
-        Settings(cue='rgb', window=Window(size=9, dilation=1), hardness=40.0, iterations=1)
+        Settings(cue='rgb', window=Window(size=9, dilation=1), hardness=40.0, passes=1)
     """
 
     cue: str
     window: Window
     hardness: float
-    iterations: int
+    passes: int
 
     def __post_init__(self) -> None:
         check_choice("cue", self.cue, tuple(CHOICES))
@@ -104,7 +104,7 @@ class Settings:
             InputError: If there is no such cue.
         """
         check_choice("cue", cue, tuple(CHOICES))
-        return cls(cue, DEFAULT_WINDOW, CHOICES[cue].hardness, CHOICES[cue].iterations)
+        return cls(cue, DEFAULT_WINDOW, CHOICES[cue].hardness, CHOICES[cue].passes)
 
     @property
     def choice(self) -> CueChoice:
@@ -117,5 +117,5 @@ class Settings:
         Raises:
             InputError: If hardness or passes make no sense.
         """
-        sharpener = Sharpener(cue, window=self.window, hardness=self.hardness, iterations=self.iterations)
+        sharpener = Sharpener(cue, window=self.window, hardness=self.hardness, passes=self.passes)
         return sharpener.eval()

@@ -18,7 +18,7 @@ from torch import Tensor
 from crispseg.app.session import PixelMasks
 from crispseg.data.intensity import to_bytes
 from crispseg.inference.one_image import Sharpened
-from crispseg.inference.picture import label_colours, overlay
+from crispseg.pictures.colours import label_colours, overlay
 from crispseg.window import Window
 
 _LONGEST = 1280
@@ -123,7 +123,7 @@ def pixel_tiles(image: Tensor, embedding: Tensor, masks: PixelMasks) -> str:
         embedding: (3, H, W) uint8.
         masks: Of a pixel. Its window is outlined, and the square twice as wide or more.
     """
-    window, passes = masks.settings.window, masks.settings.iterations
+    window, passes = masks.settings.window, masks.settings.passes
     side = max(4 * window.radius + 1, _SMALLEST_PATCH)
     tiles = (
         ("image", image),
@@ -170,12 +170,12 @@ def _data_url(pixels: Tensor) -> str:
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
 
 
-def summary(result: Sharpened, size: tuple[int, int], classes: int) -> str:
+def summary(result: Sharpened, size: tuple[int, int], num_classes: int) -> str:
     """One line on a result, as HTML: the share of changed pixels, time, and what it was made of."""
     changed = result.before != result.after
     share, count = 100 * float(changed.double().mean()), int(changed.sum())
     height, width = size
     return (
         f"<b>{share:.2f} %</b> of the pixels changed ({count:,} of {math.prod(size):,}) · "
-        f"{1000 * result.seconds:.0f} ms · {width} × {height} pixels, {classes} classes"
+        f"{1000 * result.seconds:.0f} ms · {width} × {height} pixels, {num_classes} classes"
     )

@@ -169,7 +169,7 @@ def add_data_options(parser: CommandParser) -> None:
         help="how wide a band of void between two labels may be to stand for a boundary, as on PASCAL VOC's outlines; "
         "0 for none (default: looked for in the label maps)",
     )
-    parser.add_argument("--classes", type=int, help="number of classes (default: the number of score channels)")
+    parser.add_argument("--num-classes", type=int, help="number of classes (default: the number of score channels)")
     add_scores_option(parser)
     add_suffix_options(parser, *_SUFFIX_HELP)
 
@@ -181,7 +181,7 @@ def read_data(options: argparse.Namespace) -> LabelledPredictions:
         options.labels,
         options.predictions,
         void=options.void,
-        classes=options.classes,
+        num_classes=options.num_classes,
         scores=options.scores,
         numbering=options.numbering,
         prediction_numbering=options.prediction_numbering,

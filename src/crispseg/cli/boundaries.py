@@ -11,7 +11,7 @@ from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.bsds500 import TRUTH_SUFFIXES
 from crispseg.data.matching import find_files, match_files
 from crispseg.evaluation import evaluate_boundaries
-from crispseg.evaluation.boundaries import MAX_DISTANCE, THRESHOLDS
+from crispseg.metrics.boundaries import MAX_DISTANCE, THRESHOLDS
 from crispseg.writing import check_output_file, write_text
 
 _DESCRIPTION = """\

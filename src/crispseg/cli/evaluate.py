@@ -8,9 +8,9 @@ from rich.console import Console
 from crispseg.cli.arguments import CommandParser, add_data_options, print_remarks, progress_bar, read_data
 from crispseg.cli.stage_options import add_stage_options
 from crispseg.cli.stages import build_stages, describe_stages, files_of_weights
+from crispseg.evaluation import evaluate
 from crispseg.evaluation.report import TRIMAP
-from crispseg.resident import keep_freed
-from crispseg.tuning import evaluate
+from crispseg.process_memory import keep_freed
 from crispseg.writing import check_output_file, write_text
 
 _DESCRIPTION = """\
@@ -24,7 +24,7 @@ from it, and the heading says so."""
 
 _EXAMPLES = """\
   crispseg evaluate --images val --labels val_labels --predictions scores --json result.json
-  crispseg evaluate --images val --labels val_labels --predictions masks --void 11 --classes 11
+  crispseg evaluate --images val --labels val_labels --predictions masks --void 11 --num-classes 11
   crispseg evaluate --images val --labels val_labels --predictions scores --cue contour --boundaries edges
   crispseg evaluate --images val --labels val_labels --predictions scores --cue none --crf MSc-LargeFOV"""
 

@@ -23,7 +23,7 @@ in its metadata. Needs: pip install 'crispseg[onnx]'"""
 
 _EXAMPLES = """\
   crispseg export --output sharpener.onnx
-  crispseg export --weights net.safetensors --iterations 7 --precision float16 --output sharpener.onnx
+  crispseg export --weights net.safetensors --passes 7 --precision float16 --output sharpener.onnx
   crispseg export --cue contour --scores probabilities --output contour.onnx"""
 
 

@@ -69,7 +69,7 @@ red, green and blue, and two masks: how much each pixel contributes to the filte
 embedding and by colours at their own hardness, both after the same passes. One pass is the weights of the window.""",
         """\
   crispseg figure embedding photo.png --output embedding.pdf
-  crispseg figure embedding photo.png --pixels 120,80 310,95 --window 9 --iterations 25 --output masks.png""",
+  crispseg figure embedding photo.png --pixels 120,80 310,95 --window 9 --passes 25 --output masks.png""",
         kinds.add_embedding_options,
         kinds.embedding,
     ),

@@ -103,7 +103,7 @@ def add_embedding_options(parser: CommandParser) -> None:
     group.add_argument("--window", type=int, default=_MASK, help="side of the window, odd (default: %(default)s)")
     group.add_argument("--dilation", type=int, default=1, help="pixels between two neighbours (default: %(default)s)")
     group.add_argument("--hardness", type=float, help="λ of the learned mask (default: that of the cue)")
-    group.add_argument("--iterations", type=int, default=1, help="passes of the filter (default: %(default)s)")
+    group.add_argument("--passes", type=int, default=1, help="passes of the filter (default: %(default)s)")
     add_cue_options(parser)
 
 
@@ -123,7 +123,7 @@ def embedding(options: Namespace) -> Figure:
     image, window = read_image(options.image), build_window(options)
     patch = options.patch
     if patch is None:
-        patch = _PATCH if options.iterations > 1 else 2 * window.radius + 1
+        patch = _PATCH if options.passes > 1 else 2 * window.radius + 1
     masks = compute_masks(
         image,
         cue,
@@ -131,7 +131,7 @@ def embedding(options: Namespace) -> Figure:
         pixels=options.pixels,
         count=options.count,
         hardness=options.hardness,
-        iterations=options.iterations,
+        passes=options.passes,
         apart=2 * patch,
     )
     return draw_embedding(image, masks, patch)

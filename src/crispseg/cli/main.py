@@ -14,7 +14,7 @@ COMMANDS = {
     "sharpen": "make the segmentation of images crisp",
     "raster": "the same for a raster of any size, such as GeoTIFF, within a given memory",
     "evaluate": "measure what sharpening gains on labelled images",
-    "tune": "find hardness, window and iterations on labelled images",
+    "tune": "find hardness, window and passes on labelled images",
     "train": "train a network",
     "table": "measure methods beside each other: the paper's tables, and the peers",
     "predict": "run a trained network over images",

@@ -12,8 +12,8 @@ from crispseg.cli.arguments import (
     progress_bar,
 )
 from crispseg.data.intensity import parse_range
-from crispseg.inference.predict import load_predictor, predict
-from crispseg.resident import keep_freed
+from crispseg.jobs.networks import load_predictor, predict
+from crispseg.process_memory import keep_freed
 
 _DESCRIPTION = """\
 Run a trained network over images.

@@ -16,8 +16,8 @@ from crispseg.cli.stages import build_placed_sharpener, choose_sharpener, files_
 from crispseg.cues import ContourCue
 from crispseg.data.intensity import parse_range
 from crispseg.errors import InputError
-from crispseg.inference.sharpen_raster import sharpen_raster
 from crispseg.inference.sharpener import Sharpener
+from crispseg.jobs.rasters import sharpen_raster
 
 _DESCRIPTION = """\
 Make the segmentation of a raster of any size crisp, such as GeoTIFF, within a given memory.
@@ -36,7 +36,7 @@ Needs: pip install 'crispseg[raster]'"""
 
 _EXAMPLES = """\
   crispseg raster field.tif --prediction field_scores.tif --output field_labels.tif
-  crispseg raster field.tif --prediction field_scores.tif --output field_labels.tif --memory 8GiB --iterations 7
+  crispseg raster field.tif --prediction field_scores.tif --output field_labels.tif --memory 8GiB --passes 7
   crispseg raster s2.tif --bands 4,3,2 --range 0,3000 --prediction labels.tif --output crisp.tif"""
 
 

@@ -20,8 +20,8 @@ from crispseg.cli.stage_options import add_stage_options
 from crispseg.cli.stages import build_stages, describe_stages, files_of_weights
 from crispseg.data.intensity import parse_range
 from crispseg.errors import InputError
-from crispseg.jobs import Failed, Outcome, Outputs, RayCluster, Skipped, ThisMachine, Written, sharpen
-from crispseg.resident import keep_freed
+from crispseg.jobs import Failed, Outcome, Outputs, RayCluster, Skipped, ThisMachine, Written, sharpen_files
+from crispseg.process_memory import keep_freed
 
 _DESCRIPTION = """\
 Make the segmentation of images crisp.
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.memory is None:
         keep_freed()
     with progress_bar("images") as progress, _counted() as counts:
-        outcomes = sharpen(
+        outcomes = sharpen_files(
             options.images,
             options.prediction,
             Outputs(options.output, pictures=not options.no_pictures, scores=options.save_scores),

@@ -33,9 +33,9 @@ def add_filter_options(parser: CommandParser) -> None:
         help=f"λ, above 0: larger mixes fewer neighbours (default: {_defaults('default_hardness')})",
     )
     group.add_argument(
-        "--iterations",
+        "--passes",
         type=int,
-        help=f"how many times the filter is applied (default: {_defaults('default_iterations')})",
+        help=f"how many times the filter is applied (default: {_defaults('default_passes')})",
     )
     group.add_argument(
         "--upsampling",

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from crispseg.bfloat16 import warn_without_bfloat16
 from crispseg.cli.arguments import choose_device
 from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.errors import InputError
@@ -25,7 +26,6 @@ from crispseg.pretrained import (
 )
 from crispseg.pretrained.cue_config import kind_of
 from crispseg.pretrained.folder import shortest
-from crispseg.processor import warn_without_bfloat16
 from crispseg.window import Window
 
 
@@ -70,7 +70,7 @@ def build_sharpener(options: Namespace, chosen: Pretrained) -> Sharpener:
         chosen.cue,
         window=build_window(options, chosen.window),
         hardness=chosen.hardness if options.hardness is None else options.hardness,
-        iterations=chosen.iterations if options.iterations is None else options.iterations,
+        passes=chosen.passes if options.passes is None else options.passes,
         upsampling=chosen.upsampling if options.upsampling is None else options.upsampling,
         guard=chosen.guard if options.guard is None else options.guard,
         grid=chosen.grid if options.grid is None else options.grid,
@@ -95,7 +95,7 @@ def choose_complete(options: Namespace) -> Pretrained | None:
     return chosen
 
 
-_OF_THE_FILTER = ("window", "dilation", "hardness", "iterations", "upsampling", "guard", "device")
+_OF_THE_FILTER = ("window", "dilation", "hardness", "passes", "upsampling", "guard", "device")
 """Options that have nothing to do where nothing is filtered."""
 
 _REFUSED = {
@@ -127,7 +127,7 @@ def choose_sharpener(options: Namespace) -> Pretrained | None:
     if options.cue == "none":
         return None
     cue = _make_cue(options)
-    return Pretrained(cue, DEFAULT_WINDOW, cue.default_hardness, cue.default_iterations, "logits")
+    return Pretrained(cue, DEFAULT_WINDOW, cue.default_hardness, cue.default_passes, "logits")
 
 
 def _make_cue(options: Namespace) -> Cue:
@@ -183,7 +183,7 @@ def describe_stages(options: Namespace, stages: Stages) -> dict[str, Any]:
             "window": sharpener.window.size,
             "dilation": sharpener.window.dilation,
             "hardness": shortest(sharpener.hardness),
-            "iterations": sharpener.filter.iterations,
+            "passes": sharpener.filter.passes,
             "upsampling": sharpener.upsampling,
         }
         if sharpener.guard is not None:

@@ -23,7 +23,7 @@ from crispseg.comparison.result import paths
 from crispseg.comparison.rows import Choices
 from crispseg.comparison.surface import surface
 from crispseg.evaluation import remarks_on
-from crispseg.resident import keep_freed
+from crispseg.process_memory import keep_freed
 from crispseg.writing import refuse_inputs, write_text
 
 _DESCRIPTION = """\

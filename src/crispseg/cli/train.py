@@ -30,7 +30,7 @@ classes of your own say --allow-import PACKAGE, which imports that package when 
 
 examples:
   crispseg train configs/embedding.yaml
-  crispseg train configs/deeplab_trunk.yaml configs/data/camvid.yaml --task.network.classes 11
+  crispseg train configs/deeplab_trunk.yaml configs/data/camvid.yaml --task.network.num_classes 11
   crispseg train configs/data/camvid.yaml mine.yaml --allow-import mynetworks"""
 
 

@@ -22,18 +22,18 @@ from crispseg.errors import InputError
 from crispseg.evaluation import remarks_on
 from crispseg.inference import DenseCRF, Sharpener
 from crispseg.pretrained import DEFAULT_WINDOW, Pretrained
-from crispseg.resident import keep_freed
+from crispseg.process_memory import keep_freed
 from crispseg.tuning import CRFGrid, Tuning, tune, tune_crf
-from crispseg.tuning.tune import MEASURED, S, Setting
+from crispseg.tuning.filter_search import MEASURED, FilterSetting, S
 from crispseg.window import Window
 
 _DESCRIPTION = """\
-Find hardness, window and iterations on labelled images, or with --crf the parameters of the dense CRF.
+Find hardness, window and passes on labelled images, or with --crf the parameters of the dense CRF.
 
 Measures every combination on a validation folder and prints the points of mIoU and of trimap mIoU that each gains; then
 the best, and what it gained. Tune on images that you do not report on.
 
-With --crf the filter before the CRF stays as it is: one window, one hardness, one number of iterations. The search goes
+With --crf the filter before the CRF stays as it is: one window, one hardness, one number of passes. The search goes
 from coarse to fine and is slow: by default 27 CRFs for each image and up to 52 more, each of about a second for 480x360
 pixels and 11 classes. Take every n-th image."""
 
@@ -88,7 +88,7 @@ def _add_grid_options(parser: CommandParser) -> None:
         f"{name} {' '.join(f'{value:g}' for value in _hardness_grid(cue))}" for name, cue in CUES.items()
     )
     grid.add_argument("--hardness", type=float, nargs="+", help=f"values of λ (default: {hardness})")
-    grid.add_argument("--iterations", type=int, nargs="+", help="passes (default: 1 3 7 15 25)")
+    grid.add_argument("--passes", type=int, nargs="+", help="passes (default: 1 3 7 15 25)")
 
 
 def _hardness_grid(cue: type[Cue]) -> list[float]:
@@ -121,7 +121,7 @@ def _tune(options: Namespace, chosen: Pretrained | None, progress: Progress) -> 
         Sharpener(chosen.cue, grid=chosen.grid).eval().to(choose_device(options.device)),
         windows=[Window(size, dilation) for size in options.windows or [7, 9, 11] for dilation in dilations],
         hardness=options.hardness or _hardness_grid(type(chosen.cue)),
-        iterations=options.iterations or [1, 3, 7, 15, 25],
+        passes=options.passes or [1, 3, 7, 15, 25],
         objective=options.objective,
         every=options.every,
         progress=progress,
@@ -131,23 +131,23 @@ def _tune(options: Namespace, chosen: Pretrained | None, progress: Progress) -> 
     return tables, _verdict(result, _options) + _edges(result), remarks_on(result.before)
 
 
-def _edges(result: Tuning[Setting]) -> str:
+def _edges(result: Tuning[FilterSetting]) -> str:
     """A word on values that could be better beyond the end of what was tried."""
     if result.best is None:
         return ""
     edges = []
-    for name in ("hardness", "iterations"):
+    for name in ("hardness", "passes"):
         tried, best = sorted({getattr(setting, name) for setting in result.after}), getattr(result.best, name)
         beyond = {tried[0]: "lower", tried[-1]: "higher"}.get(best) if len(tried) > 1 else None
-        if beyond and (name, best) != ("iterations", 1):
+        if beyond and (name, best) != ("passes", 1):
             edges.append(f"{beyond} --{name} than {best:g}")
     return f"\nthe best lies at the end of what was tried: try {' and '.join(edges)}" if edges else ""
 
 
-def _options(best: Setting) -> str:
+def _options(best: FilterSetting) -> str:
     return (
         f"--window {best.window.size} --dilation {best.window.dilation} --hardness {best.hardness:g} "
-        f"--iterations {best.iterations}"
+        f"--passes {best.passes}"
     )
 
 
@@ -175,7 +175,7 @@ def _tune_crf(options: Namespace, chosen: Pretrained | None, progress: Progress)
 def _fixed_sharpener(options: Namespace, chosen: Pretrained | None) -> Sharpener | None:
     """The sharpener before the CRF: what is one value in the grid, or the default."""
     fixed = {}
-    for name in ("windows", "dilations", "hardness", "iterations"):
+    for name in ("windows", "dilations", "hardness", "passes"):
         values = getattr(options, name)
         if values is not None and (chosen is None or len(values) != 1):
             what = "does not go with --cue none" if chosen is None else "takes one value with --crf: the CRF is tuned"
@@ -184,26 +184,26 @@ def _fixed_sharpener(options: Namespace, chosen: Pretrained | None) -> Sharpener
     if chosen is None:
         return None
     window = Window(fixed["windows"] or DEFAULT_WINDOW.size, fixed["dilations"] or DEFAULT_WINDOW.dilation)
-    hardness, iterations = fixed["hardness"], fixed["iterations"]
-    sharpener = Sharpener(chosen.cue, window=window, hardness=hardness, iterations=iterations, grid=chosen.grid)
+    hardness, passes = fixed["hardness"], fixed["passes"]
+    sharpener = Sharpener(chosen.cue, window=window, hardness=hardness, passes=passes, grid=chosen.grid)
     return sharpener.eval().to(choose_device(options.device))
 
 
-def _surface(result: Tuning[Setting], window: Window) -> Table:
+def _surface(result: Tuning[FilterSetting], window: Window) -> Table:
     settings = [setting for setting in result.after if setting.window == window]
     title = f"window {window.size}, dilation {window.dilation}: points of mIoU / trimap gained"
     table = Table(title=title, title_justify="left")
     table.add_column("hardness", justify="right")
-    counts = sorted({setting.iterations for setting in settings})
+    counts = sorted({setting.passes for setting in settings})
     for count in counts:
         table.add_column(f"{count} passes", justify="right")
     for hardness in dict.fromkeys(setting.hardness for setting in settings):
-        cells = (Setting(window, hardness, count) for count in counts)
+        cells = (FilterSetting(window, hardness, count) for count in counts)
         table.add_row(f"{hardness:g}", *(_gain(result, setting) for setting in cells))
     return table
 
 
-def _gain(result: Tuning[Setting], setting: Setting) -> str:
+def _gain(result: Tuning[FilterSetting], setting: FilterSetting) -> str:
     miou, band = result.gain(setting)
     text = f"{miou:+.2f} / {band:+.2f}"
     return f"[bold]{text}[/bold]" if setting == result.best else text

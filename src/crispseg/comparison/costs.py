@@ -13,7 +13,7 @@ from rich.progress import Progress
 from crispseg.comparison.images import Images
 from crispseg.comparison.memory import Memory
 from crispseg.comparison.method import Setting
-from crispseg.comparison.rows import Recipe
+from crispseg.comparison.rows import RowPlan
 
 _TIMED = 7
 """Images on which methods are timed."""
@@ -30,7 +30,7 @@ class Cost:
 
 
 def measure_costs(
-    images: Images, tuned: Sequence[tuple[Recipe, Setting]], progress: Progress | None
+    images: Images, tuned: Sequence[tuple[RowPlan, Setting]], progress: Progress | None
 ) -> dict[str, Cost]:
     """Costs of methods on reported images, each at its setting, by the names of their rows."""
     methods = [(recipe, recipe.build(), setting) for recipe, setting in tuned]

@@ -17,10 +17,10 @@ from torch import Tensor
 from crispseg.checks import check_natural
 from crispseg.comparison.images import Images
 from crispseg.comparison.method import Example, Method, Setting
-from crispseg.comparison.rows import Recipe
+from crispseg.comparison.rows import RowPlan
 from crispseg.errors import InputError
-from crispseg.evaluation import Accuracy
-from crispseg.resident import keep_freed, settle
+from crispseg.metrics import Accuracy
+from crispseg.process_memory import keep_freed, settle
 
 Counts = Mapping[str, NDArray[np.int64]]
 """What was counted of one result, by the names of the metrics; arrays, which travel between processes by value."""
@@ -57,7 +57,7 @@ class Counting:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     def count(
-        self, recipe: Recipe, settings: Sequence[Setting], indices: Sequence[int], metrics: Sequence[str], name: str
+        self, recipe: RowPlan, settings: Sequence[Setting], indices: Sequence[int], metrics: Sequence[str], name: str
     ) -> list[Accuracy]:
         """Accuracies of a method at some settings.
 
@@ -71,7 +71,7 @@ class Counting:
         Raises:
             InputError: If a file cannot be read or does not fit, or a process was ended by the system.
         """
-        accuracies = [Accuracy(self._images.data.classes, metrics) for _ in settings]
+        accuracies = [Accuracy(self._images.data.num_classes, metrics) for _ in settings]
         one = partial(_count if self._pool else self._here.count, recipe, settings, metrics)
         results = self._pool.map(one, indices) if self._pool else map(one, indices)
         try:
@@ -100,17 +100,17 @@ class _Counter:
 
     def __init__(self, images: Images) -> None:
         self._images = images
-        self._built: tuple[Recipe, Method] | None = None
+        self._built: tuple[RowPlan, Method] | None = None
 
     @torch.inference_mode()
-    def count(self, recipe: Recipe, settings: Sequence[Setting], metrics: Sequence[str], index: int) -> list[Counts]:
+    def count(self, recipe: RowPlan, settings: Sequence[Setting], metrics: Sequence[str], index: int) -> list[Counts]:
         """Counts of one image at each setting."""
         if self._built is None or self._built[0] != recipe:
             self._built = recipe, recipe.build()
         example, truth = self._images.read(index, metrics)
         counted: list[Counts] = [{}] * len(settings)
         for setting, result in self._built[1].sweep(example, settings):
-            accuracy = Accuracy(truth.classes, metrics)
+            accuracy = Accuracy(truth.num_classes, metrics)
             accuracy.add(_labels_of(result, example), truth)
             counted[settings.index(setting)] = {name: counts.numpy() for name, counts in accuracy.state().items()}
         settle()
@@ -129,7 +129,7 @@ def _start(images: Images, threads: int) -> None:
     _counter = _Counter(images)
 
 
-def _count(recipe: Recipe, settings: Sequence[Setting], metrics: Sequence[str], index: int) -> list[Counts]:
+def _count(recipe: RowPlan, settings: Sequence[Setting], metrics: Sequence[str], index: int) -> list[Counts]:
     return _counter.count(recipe, settings, metrics, index)
 
 

@@ -10,8 +10,7 @@ from crispseg.cues import ContourCue, Cue, LearnedCue
 from crispseg.data import IGNORE_INDEX
 from crispseg.inference.one_image import features_of
 from crispseg.inference.sharpener import Sharpener
-from crispseg.tuning.tune import Setting as FilterSetting
-from crispseg.tuning.tune import sweep
+from crispseg.tuning.filter_search import FilterSetting, sweep
 from crispseg.window import Window
 
 PARAMETERS = ("window", "dilation", "hardness", "passes")

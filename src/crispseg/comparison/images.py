@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from crispseg.comparison.method import Example
 from crispseg.data import LabelledPredictions
 from crispseg.errors import InputError, naming
-from crispseg.evaluation import Truth, void_band_of
+from crispseg.evaluation import void_band_of
 from crispseg.inference.one_image import fitted_boundary
+from crispseg.metrics import Truth
 
 
 class Images:
@@ -35,5 +36,5 @@ class Images:
         with naming(self.data.files[index]):
             return (
                 Example(sample.image, prediction, boundary, sample.labels),
-                Truth(sample.labels, self.data.classes, metrics, void_band=self.void_band),
+                Truth(sample.labels, self.data.num_classes, metrics, void_band=self.void_band),
             )

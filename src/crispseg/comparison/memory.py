@@ -16,8 +16,8 @@ from typing import Self
 import torch
 
 from crispseg.comparison.method import Example, Method, Setting
-from crispseg.comparison.rows import Recipe
-from crispseg.resident import forget_peak, is_counted, mapped_blocks, peak_bytes, resident_bytes
+from crispseg.comparison.rows import RowPlan
+from crispseg.process_memory import forget_peak, is_counted, mapped_blocks, peak_bytes, resident_bytes
 
 
 class Memory:
@@ -32,7 +32,7 @@ class Memory:
     def __exit__(self, *_: object) -> None:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
-    def peak(self, recipe: Recipe, method: Method, setting: Setting, example: Example) -> float | None:
+    def peak(self, recipe: RowPlan, method: Method, setting: Setting, example: Example) -> float | None:
         """Megabytes that a method takes for an example; None where that cannot be told.
 
         Args:
@@ -75,7 +75,7 @@ def peak_on_cuda(call: Callable[[], object], device: torch.device) -> float:
     return (torch.cuda.max_memory_allocated(device) - before) / 2**20
 
 
-def _peak(recipe: Recipe, setting: Setting, example: Example) -> float | None:
+def _peak(recipe: RowPlan, setting: Setting, example: Example) -> float | None:
     method = recipe.build()
     with torch.inference_mode():
         return peak_on_cpu(lambda: method.run(example.afresh(), setting))

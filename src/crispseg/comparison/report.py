@@ -12,8 +12,9 @@ import torch
 from crispseg.comparison.costs import Cost
 from crispseg.comparison.result import Result
 from crispseg.comparison.table import Table
-from crispseg.evaluation import Gain, gain, remarks_on
+from crispseg.evaluation import remarks_on
 from crispseg.evaluation.report import described_band, number
+from crispseg.metrics import Gain, gain
 from crispseg.versions import installed_versions
 
 COLUMNS = {"miou": "mIoU", "trimap_4": "trimap", "boundary_iou": "Boundary IoU", "boundary_f": "boundary F"}
@@ -23,7 +24,7 @@ _PACKAGES = ("crispseg", "torch", "kornia", "opencv-contrib-python-headless", "p
 
 
 @dataclass(frozen=True)
-class Line:
+class ReportLine:
     """A row as the table shows it."""
 
     result: Result
@@ -32,17 +33,17 @@ class Line:
     cost: Cost
 
 
-def lines_of(table: Table) -> list[Line]:
+def lines_of(table: Table) -> list[ReportLine]:
     """Rows with their gains over the first, the baseline, and their costs."""
     baseline = table.results[0].accuracy
 
     def gains(result: Result) -> dict[str, Gain]:
         return {name: gain(baseline, result.accuracy, name) for name in baseline.metrics}
 
-    return [Line(result, gains(result), table.costs[result.name]) for result in table.results]
+    return [ReportLine(result, gains(result), table.costs[result.name]) for result in table.results]
 
 
-def as_json(table: Table, lines: Sequence[Line]) -> str:
+def as_json(table: Table, lines: Sequence[ReportLine]) -> str:
     """Everything, as JSON text."""
     content = {
         "data": dict(table.context),
@@ -56,7 +57,7 @@ def as_json(table: Table, lines: Sequence[Line]) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def as_markdown(table: Table, lines: Sequence[Line]) -> str:
+def as_markdown(table: Table, lines: Sequence[ReportLine]) -> str:
     """The table, what it was measured on, and the setting that was found for each row."""
     images = lines[0].result.accuracy.images
     tuned, device = table.context["count"] - images, table.context["device"]
@@ -82,7 +83,7 @@ def as_markdown(table: Table, lines: Sequence[Line]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def as_latex(lines: Sequence[Line]) -> str:
+def as_latex(lines: Sequence[ReportLine]) -> str:
     """The table for booktabs, the best of each column in bold; the oracle, which sees the truth, does not compete."""
     competing = [line for line in lines if line.result.group != "bound"]
     best = {name: max(line.result.accuracy.value(name) for line in competing) for name in COLUMNS}
@@ -114,7 +115,7 @@ def as_latex(lines: Sequence[Line]) -> str:
     )
 
 
-def _row(line: Line) -> dict[str, Any]:
+def _row(line: ReportLine) -> dict[str, Any]:
     result = line.result
     return {
         "name": result.name,
@@ -136,7 +137,7 @@ def _gained(gained: Gain) -> dict[str, float | None]:
     return {"gain": number(values.pop("value")), **{key: number(value) for key, value in values.items()}}
 
 
-def _cells(line: Line) -> list[str]:
+def _cells(line: ReportLine) -> list[str]:
     cells = [line.result.name]
     for name in COLUMNS:
         gained = line.gains[name]
@@ -150,11 +151,11 @@ def _shown(value: float, sign: str = "") -> str:
     return "-" if math.isnan(value) else f"{value:{sign}.2f}"
 
 
-def _memory(line: Line) -> str:
+def _memory(line: ReportLine) -> str:
     return "-" if line.cost.peak_mb is None else f"{line.cost.peak_mb:.0f}"
 
 
-def _setting(line: Line) -> str:
+def _setting(line: ReportLine) -> str:
     return ", ".join(f"{name} {value:g}" for name, value in line.result.setting.items())
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from crispseg.comparison.method import Setting
 from crispseg.errors import InputError, one_line
-from crispseg.evaluation import Accuracy
+from crispseg.metrics import Accuracy
 from crispseg.writing import write_tensors, write_text
 
 

@@ -164,7 +164,7 @@ def row_named(name: str) -> Row:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class RowPlan:
     """All that it takes to build the method of a row, here or in another process."""
 
     row: str

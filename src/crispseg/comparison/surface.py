@@ -7,7 +7,7 @@ from rich.progress import Progress
 from crispseg.comparison.rows import Choices, learned_cue
 from crispseg.data import LabelledPredictions
 from crispseg.inference.sharpener import Sharpener
-from crispseg.tuning.tune import tune
+from crispseg.tuning.filter_search import tune
 from crispseg.window import Window
 
 _WINDOWS = (5, 7, 9, 11, 15)
@@ -24,13 +24,13 @@ def surface(
         Sharpener(learned_cue(choices.weights)).eval().to(choices.device),
         windows=[Window(size) for size in _WINDOWS],
         hardness=_HARDNESS,
-        iterations=_PASSES,
+        passes=_PASSES,
         every=tune_every,
         progress=progress,
     )
     lines = []
     for point in result.after:
         miou, trimap = result.gain(point)
-        setting = {"window": point.window.size, "dilation": 1, "hardness": point.hardness, "passes": point.iterations}
+        setting = {"window": point.window.size, "dilation": 1, "hardness": point.hardness, "passes": point.passes}
         lines.append({**setting, "miou": miou, "trimap_4": trimap})
     return lines

@@ -17,15 +17,15 @@ from crispseg.comparison.counting import Counting
 from crispseg.comparison.images import Images
 from crispseg.comparison.method import Method, Setting
 from crispseg.comparison.result import Result, paths, read_result, write_result
-from crispseg.comparison.rows import NARROW, ROWS, Choices, Recipe, Row, row_named
+from crispseg.comparison.rows import NARROW, ROWS, Choices, Row, RowPlan, row_named
 from crispseg.comparison.search import Found, search
 from crispseg.data import LabelledPredictions
 from crispseg.data.numbering import Numbering
 from crispseg.errors import InputError
-from crispseg.evaluation import METRICS
 from crispseg.grid import CENTRES
+from crispseg.metrics import METRICS
 from crispseg.pretrained import weights_path
-from crispseg.tuning.tune import MEASURED
+from crispseg.tuning.filter_search import MEASURED
 from crispseg.writing import make_folder, remove_left_over
 
 BASELINE = "baseline"
@@ -85,14 +85,14 @@ def measure_table(
             row.build(choices, {})
     context = _describe(data, choices, tune_every, images.void_band)
     task = None if progress is None else progress.add_task("rows", total=len(chosen))
-    measured: dict[str, tuple[Recipe, Result]] = {}
+    measured: dict[str, tuple[RowPlan, Result]] = {}
     with Counting(images, workers, progress) as counting:
         make_folder(folder)
         remove_left_over(folder, {path.stem for row in ROWS for path in paths(folder, row.name)})
         remove_left_over(output, _FILES)
-        measuring = _Measuring(images, counting, Recipe(BASELINE, choices, {}))
+        measuring = _Measuring(images, counting, RowPlan(BASELINE, choices, {}))
         for row in chosen:
-            recipe = Recipe(row.name, choices, {name: measured[name][1].setting for name in row.needs})
+            recipe = RowPlan(row.name, choices, {name: measured[name][1].setting for name in row.needs})
             method = recipe.build()
             made_on = {**context, "searched": method.values, "start": method.start, "after": recipe.earlier}
             result = read_result(row.name, folder, made_on)
@@ -150,7 +150,7 @@ def _describe(data: LabelledPredictions, choices: Choices, tune_every: int, void
         "boundaries": None if boundary is None else str(boundary.parent),
         "names": hashlib.sha256("\n".join(data.folder.found).encode()).hexdigest(),
         "count": len(data),
-        "classes": data.classes,
+        "classes": data.num_classes,
         "void": list(data.folder.truth.void),
         "numbering": _described(data.folder.truth.numbering),
         "prediction_numbering": _described(data.prediction_numbering),
@@ -193,10 +193,10 @@ class _Measuring:
     Args:
         images: The images.
         counting: Counts on them.
-        baseline: Recipe of the first row.
+        baseline: RowPlan of the first row.
     """
 
-    def __init__(self, images: Images, counting: Counting, baseline: Recipe) -> None:
+    def __init__(self, images: Images, counting: Counting, baseline: RowPlan) -> None:
         self.images = images
         self.counting = counting
         [self.before] = counting.count(baseline, [{}], images.tuning, MEASURED, BASELINE)
@@ -207,7 +207,7 @@ class _Measuring:
                     f"{self.before.undefined(name) or 'no boundary'}; choose another --tune-every"
                 )
 
-    def measure(self, recipe: Recipe, method: Method) -> Result:
+    def measure(self, recipe: RowPlan, method: Method) -> Result:
         """Search on the tuning images, then measure on the others."""
         row = row_named(recipe.row)
         found = search(method, lambda settings: self._gains(recipe, settings))
@@ -215,7 +215,7 @@ class _Measuring:
         [accuracy] = self.counting.count(recipe, [found.setting], self.images.reported, METRICS, name)
         return Result(row.name, row.group, found.setting, found.edges, _as_lines(found), accuracy)
 
-    def _gains(self, recipe: Recipe, settings: Sequence[Setting]) -> list[tuple[float, ...]]:
+    def _gains(self, recipe: RowPlan, settings: Sequence[Setting]) -> list[tuple[float, ...]]:
         """Points of mIoU and trimap mIoU that each setting gains on the tuning images."""
         name = f"{recipe.row}: {len(settings)} settings"
         counted = self.counting.count(recipe, settings, self.images.tuning, MEASURED, name)

@@ -29,7 +29,7 @@ class ContourCue(Cue):
     """
 
     default_hardness: ClassVar[float] = 5.0
-    default_iterations: ClassVar[int] = 1
+    default_passes: ClassVar[int] = 1
     channels = 1
 
     def __init__(self, detector: nn.Module | None = None) -> None:

@@ -20,7 +20,7 @@ class Cue(nn.Module, ABC):
 
     default_hardness: ClassVar[float]
     """λ where none is given."""
-    default_iterations: ClassVar[int]
+    default_passes: ClassVar[int]
     """Passes of the filter where their number is not given."""
     channels: int | None = None
     """D, where it is the same for every cue of the kind or known of this one."""

@@ -31,7 +31,7 @@ class LearnedCue(EmbeddingCue):
     """
 
     default_hardness: ClassVar[float] = 5.0
-    default_iterations: ClassVar[int] = 25
+    default_passes: ClassVar[int] = 25
 
     def __init__(self, network: nn.Module, norm: int = 1) -> None:
         super().__init__(norm)

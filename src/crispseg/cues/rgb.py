@@ -28,7 +28,7 @@ class RGBCue(EmbeddingCue):
     """
 
     default_hardness: ClassVar[float] = 40.0
-    default_iterations: ClassVar[int] = 1
+    default_passes: ClassVar[int] = 1
     channels = 3
     reach = 0
 

@@ -42,7 +42,7 @@ class SoftSegmentationCue(EmbeddingCue):
     """
 
     default_hardness: ClassVar[float] = 100.0
-    default_iterations: ClassVar[int] = 1
+    default_passes: ClassVar[int] = 1
 
     def __init__(self, maps: int = 8, norm: int = 2) -> None:
         super().__init__(norm)

@@ -63,7 +63,7 @@ class BSDS500Boundaries:
     """
 
     names = ("elsewhere", "boundary")
-    classes = len(names)
+    num_classes = len(names)
 
     def __init__(
         self, root: Path, split: str = "train", *, disputed: Literal["ignored", "negative"] = "ignored"

@@ -25,4 +25,4 @@ class CamVid(LabelledFolder):
 
     def __init__(self, root: Path, split: str = "train") -> None:
         check_choice("split", split, ("train", "val", "test"))
-        super().__init__(Path(root) / split, Path(root) / f"{split}annot", void=_VOID, classes=len(CAMVID_CLASSES))
+        super().__init__(Path(root) / split, Path(root) / f"{split}annot", void=_VOID, num_classes=len(CAMVID_CLASSES))

@@ -11,12 +11,12 @@ class CheckedLabels:
 
     Args:
         source: The data set.
-        classes: Number of classes; None takes any.
+        num_classes: Number of classes; None takes any.
     """
 
-    def __init__(self, source: LabelledImages, classes: int | None) -> None:
+    def __init__(self, source: LabelledImages, num_classes: int | None) -> None:
         self.source = source
-        self.classes = classes
+        self.num_classes = num_classes
 
     def __len__(self) -> int:
         return len(self.source)
@@ -32,12 +32,12 @@ class CheckedLabels:
         if sample.labels.is_floating_point():
             raise TypeError(f"labels of {sample.name} are {sample.labels.dtype}; expected whole numbers")
         labels = sample.labels.to(torch.int64)
-        if self.classes is not None:
-            wrong = labels[(labels != IGNORE_INDEX) & ((labels < 0) | (labels >= self.classes))]
+        if self.num_classes is not None:
+            wrong = labels[(labels != IGNORE_INDEX) & ((labels < 0) | (labels >= self.num_classes))]
             if wrong.numel():
                 raise InputError(
-                    f"label map {sample.name}: label {int(wrong[0])} is not one of the {self.classes} classes; "
-                    f"expected 0 to {self.classes - 1}, and {IGNORE_INDEX} for void: a data set maps its own "
+                    f"label map {sample.name}: label {int(wrong[0])} is not one of the {self.num_classes} classes; "
+                    f"expected 0 to {self.num_classes - 1}, and {IGNORE_INDEX} for void: a data set maps its own "
                     "void label to that"
                 )
         return sample._replace(labels=labels)

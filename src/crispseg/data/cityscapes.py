@@ -39,7 +39,7 @@ class Cityscapes:
 
     names = CITYSCAPES_CLASSES.names
     palette = CITYSCAPES_CLASSES.palette
-    classes = len(CITYSCAPES_CLASSES)
+    num_classes = len(CITYSCAPES_CLASSES)
 
     def __init__(self, root: Path, split: str = "train") -> None:
         check_choice("split", split, ("train", "val"))
@@ -51,7 +51,7 @@ class Cityscapes:
             raise InputError(
                 f"label folder {labels}: nothing for {len(missing)} of {len(self.images)} images; expected {missing[0]}"
             )
-        self.truth = TrueLabels(_LICENSE_PLATE, _NUMBERING, self.classes)
+        self.truth = TrueLabels(_LICENSE_PLATE, _NUMBERING, self.num_classes)
 
     def __len__(self) -> int:
         return len(self.images)

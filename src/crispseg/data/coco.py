@@ -47,7 +47,7 @@ class COCO:
 
     names = VOC_CLASSES.names
     palette = VOC_CLASSES.palette
-    classes = len(VOC_CLASSES)
+    num_classes = len(VOC_CLASSES)
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ class LabelledFolder:
         labels: Folder of indexed or greyscale label maps, one for every image, with its name and in the same folders.
         void: Label or labels of pixels without a class, as the files hold them; they become `IGNORE_INDEX`. CamVid uses
             11. Where none is declared there is none, and a label 255 is asked about.
-        classes: Number of classes, to refuse a label beyond them when it is read; None takes any label.
+        num_classes: Number of classes, to refuse a label beyond them when it is read; None takes any label.
         numbering: What the labels stand for: "0-based" (the numbers of the classes), "1-based" (the classes start at
             1, and 0 is void), or a table of labels and classes; see `crispseg.data.numbering.read_numbering`.
         suffixes: By which the names of images and labels differ.
@@ -38,7 +38,7 @@ class LabelledFolder:
         images: Path,
         labels: Path,
         void: int | list[int] | None = None,
-        classes: int | None = None,
+        num_classes: int | None = None,
         *,
         numbering: str | Path | None = None,
         suffixes: Suffixes = PLAIN,
@@ -46,18 +46,18 @@ class LabelledFolder:
         self.found = find_files(Path(images), IMAGE_SUFFIXES, "image", suffixes.image)
         self.labels = match_files(self.found, Path(labels), LABEL_SUFFIXES, "label", suffixes.label)
         self._names, self.images = list(self.found), list(self.found.values())
-        self.classes = classes
+        self.num_classes = num_classes
         self._said = void, numbering
-        self.truth = TrueLabels(void, numbering, classes)
+        self.truth = TrueLabels(void, numbering, num_classes)
 
-    def expecting(self, classes: int) -> Self:
+    def expecting(self, num_classes: int) -> Self:
         """The same folder, of so many classes.
 
         Raises:
             InputError: If label 0 is void, and nothing was said of the numbering.
         """
         other = copy(self)
-        other.classes, other.truth = classes, TrueLabels(*self._said, classes)
+        other.num_classes, other.truth = num_classes, TrueLabels(*self._said, num_classes)
         return other
 
     def __len__(self) -> int:

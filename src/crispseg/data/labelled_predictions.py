@@ -30,7 +30,7 @@ class LabelledPredictions:
         labels: Folder of true label maps.
         predictions: Folder of label maps or scores.
         void: True label or labels of pixels without a class; None where there is none.
-        classes: Number of classes; None takes the number of score channels.
+        num_classes: Number of classes; None takes the number of score channels.
         scores: What floating-point scores in the files are, as `read_prediction` takes it.
         grid: How predictions lie on their images, as `read_prediction` takes it.
         numbering: What true labels stand for: "0-based", "1-based" or a table, as `LabelledFolder` takes it.
@@ -41,7 +41,7 @@ class LabelledPredictions:
         suffixes: By which the names of images, labels, predictions and boundary maps differ.
 
     Raises:
-        InputError: If folders do not fit together, `classes` is not between 1 and 1024, or it is None and the first
+        InputError: If folders do not fit together, `num_classes` is not between 1 and 1024, or it is None and the first
             prediction is a label map, or what is said of the labels makes no sense.
     """
 
@@ -52,7 +52,7 @@ class LabelledPredictions:
         predictions: Path,
         *,
         void: int | list[int] | None = None,
-        classes: int | None = None,
+        num_classes: int | None = None,
         scores: ScoreKind | None = None,
         grid: Grid | str | None = None,
         numbering: str | Path | None = None,
@@ -72,10 +72,10 @@ class LabelledPredictions:
         if void_band is not None:
             check_natural("void_band", void_band)
         self.void_band = void_band
-        self.classes = classes if classes is not None else self._count_classes()
-        if not 1 <= self.classes <= _MOST_CLASSES:
-            raise InputError(f"{self.classes} classes; expected 1 to {_MOST_CLASSES}")
-        self.folder = self.folder.expecting(self.classes)
+        self.num_classes = num_classes if num_classes is not None else self._count_classes()
+        if not 1 <= self.num_classes <= _MOST_CLASSES:
+            raise InputError(f"{self.num_classes} classes; expected 1 to {_MOST_CLASSES}")
+        self.folder = self.folder.expecting(self.num_classes)
         self.prediction_numbering = None if prediction_numbering is None else read_numbering(prediction_numbering)
 
     def __len__(self) -> int:
@@ -92,9 +92,9 @@ class LabelledPredictions:
         sample, prediction = self.folder.read(index), read_prediction(self.files[index], self.scores, self.grid)
         if not prediction.from_scores:
             prediction = self._numbered(prediction, self.files[index])
-        if max(prediction.classes) >= self.classes:
+        if max(prediction.classes) >= self.num_classes:
             raise InputError(
-                f"prediction {self.files[index]}: label {max(prediction.classes)} is not one of the {self.classes} "
+                f"prediction {self.files[index]}: label {max(prediction.classes)} is not one of the {self.num_classes} "
                 "classes"
             )
         return sample, prediction
@@ -109,17 +109,17 @@ class LabelledPredictions:
                     f"predicted ones are too (--prediction-numbering {true.name}) or are numbers of classes "
                     f"(--prediction-numbering {ZERO_BASED})"
                 )
-            if self.classes != 2 or prediction.classes not in ((0, _WHITE), (_WHITE,)):
+            if self.num_classes != 2 or prediction.classes not in ((0, _WHITE), (_WHITE,)):
                 return prediction
             numbering = Numbering("a mask of 0 and 255", table={0: 0, _WHITE: 1})  # as true ones are read
-        classes = [numbering.class_of(label) for label in prediction.classes]
-        for label, class_ in zip(prediction.classes, classes, strict=True):
+        num_classes = [numbering.class_of(label) for label in prediction.classes]
+        for label, class_ in zip(prediction.classes, num_classes, strict=True):
             if class_ in (None, IGNORE_INDEX):
                 raise InputError(
                     f"prediction {path}: label {label} is no class by {numbering.name}; expected a class in every pixel"
                 )
         index = torch.searchsorted(torch.tensor(prediction.classes), prediction.given)
-        return replace(Prediction.of_labels(torch.tensor(classes)[index]), grid=prediction.grid)
+        return replace(Prediction.of_labels(torch.tensor(num_classes)[index]), grid=prediction.grid)
 
     def _count_classes(self) -> int:
         prediction = read_prediction(self.files[0], self.scores)

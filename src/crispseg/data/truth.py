@@ -25,7 +25,7 @@ class TrueLabels:
         void: Label or labels, as the files hold them, of pixels without a class; None if there is none.
         numbering: What labels stand for: "0-based", "1-based", or the path of a table, as `read_numbering` takes them.
             None if nothing was said: labels are the numbers of the classes.
-        classes: Number of classes C, to refuse a label beyond them; None takes any.
+        num_classes: Number of classes C, to refuse a label beyond them; None takes any.
 
     Raises:
         InputError: If a void label is none that a file can hold, the table is damaged, or 0 is void while nothing was
@@ -36,20 +36,20 @@ class TrueLabels:
         self,
         void: int | Sequence[int] | None = None,
         numbering: str | Path | Numbering | None = None,
-        classes: int | None = None,
+        num_classes: int | None = None,
     ) -> None:
         self.void = tuple(sorted({void} if isinstance(void, int) else set(void or ())))
         for label in self.void:
             if not 0 <= label <= HIGHEST_LABEL:
                 raise InputError(f"void is {label}; expected a label from 0 to {HIGHEST_LABEL}")
-        if numbering is None and classes is not None and 0 in self.void:
+        if numbering is None and num_classes is not None and 0 in self.void:
             raise InputError(
-                f"label 0 is void, and is the first of the {classes} classes too; say numbering {ONE_BASED} "
+                f"label 0 is void, and is the first of the {num_classes} classes too; say numbering {ONE_BASED} "
                 f"(--numbering {ONE_BASED}) where the classes start at 1, or {ZERO_BASED} to leave class 0 out"
             )
         given = ZERO_BASED if numbering is None else numbering
         self.numbering = given if isinstance(given, Numbering) else read_numbering(given)
-        self.classes = classes
+        self.num_classes = num_classes
 
     def read(self, path: Path) -> Tensor:
         """Read a label map, (H, W) int64 classes.
@@ -84,7 +84,7 @@ class TrueLabels:
 
     def _is_binary(self, known: Sequence[int]) -> bool:
         plain = self.numbering.table is None and not self.numbering.shift
-        return plain and self.classes in (None, 2) and known in ([0, _WHITE], [_WHITE])
+        return plain and self.num_classes in (None, 2) and known in ([0, _WHITE], [_WHITE])
 
     def _class_of(self, label: int, known: Sequence[int], path: Path) -> int:
         class_ = self.numbering.class_of(label)
@@ -93,12 +93,12 @@ class TrueLabels:
                 f"label map {path}: label {label} is not in {self.numbering.name}; expected one that it names: "
                 f"a line `{label} CLASS`, `{label} void` or `* void` adds to a table"
             )
-        if self.classes is None:
+        if self.num_classes is None:
             if label == _WHITE and label == known[-1] and self.numbering.table is None:
                 raise InputError(
                     f"label map {path}: {self._not_declared()}; where it is a class or a region, say classes 256"
                 )
-        elif class_ >= self.classes:
+        elif class_ >= self.num_classes:
             raise InputError(f"label map {path}: {self._beyond(label, class_, known)}")
         return class_
 
@@ -108,7 +108,7 @@ class TrueLabels:
     def _beyond(self, label: int, class_: int, known: Sequence[int]) -> str:
         said = f", which is label {label} by {self.numbering.name}," if class_ != label else ""
         what = f"class {class_}{said}" if said else f"label {label}"
-        problem = f"{what} is not one of the {self.classes} classes; expected 0 to {(self.classes or 0) - 1}"
+        problem = f"{what} is not one of the {self.num_classes} classes; expected 0 to {(self.num_classes or 0) - 1}"
         if known in ([0, _WHITE], [_WHITE]):
             return f"{self._not_declared()} ({problem}; 0 and {_WHITE} alone are read as a mask of 2 classes)"
         if label == _WHITE:

@@ -42,7 +42,7 @@ class VOC2012:
 
     names = VOC_CLASSES.names
     palette = VOC_CLASSES.palette
-    classes = len(VOC_CLASSES)
+    num_classes = len(VOC_CLASSES)
 
     def __init__(self, root: Path, split: str = "train", *, sbd: Path | None = None) -> None:
         check_choice("split", split, (*_SPLITS, *_AUGMENTED))
@@ -62,7 +62,7 @@ class VOC2012:
         """Read one image with its label map; there is only one, whatever the `choice`."""
         del choice
         path, label_path = self.images[index], self.labels[index]
-        truth = TrueLabels(_VOID, classes=self.classes)
+        truth = TrueLabels(_VOID, num_classes=self.num_classes)
         stored = _read_sbd(label_path) if label_path.suffix == ".mat" else read_labels(label_path).labels
         return pair(read_image(path), truth.decode(stored, label_path), image_path=path, label_path=label_path)
 

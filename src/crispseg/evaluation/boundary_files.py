@@ -12,8 +12,8 @@ from crispseg.checks import check_count
 from crispseg.data.boundary import read_boundary
 from crispseg.data.bsds500 import read_boundaries
 from crispseg.errors import InputError, naming
-from crispseg.evaluation.boundaries import MAX_DISTANCE, THRESHOLDS, BoundaryCounts, count_boundaries
 from crispseg.evaluation.boundary_report import BoundaryReport
+from crispseg.metrics.boundaries import MAX_DISTANCE, THRESHOLDS, BoundaryCounts, count_boundaries
 
 
 def evaluate_boundaries(

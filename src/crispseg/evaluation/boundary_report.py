@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from crispseg.evaluation.boundaries import THRESHOLDS, BoundaryCounts, harmonic_mean, threshold_values
+from crispseg.metrics.boundaries import THRESHOLDS, BoundaryCounts, harmonic_mean, threshold_values
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Remarks on labels that look misread. They are reported, and nothing is corrected."""
 
 from crispseg.data.numbering import ONE_BASED
-from crispseg.evaluation.accuracy import Accuracy
+from crispseg.metrics.accuracy import Accuracy
 
 _MOST = 0.5
 """Share of the pixels that must agree with labels moved by one."""
@@ -15,7 +15,7 @@ def remarks_on(baseline: Accuracy) -> list[str]:
 
     Example:
         >>> import torch
-        >>> from crispseg.evaluation.accuracy import Truth
+        >>> from crispseg.metrics.accuracy import Truth
         >>> accuracy = Accuracy(2, ["miou"])
         >>> accuracy.add(torch.tensor([[0, 1]]), Truth(torch.tensor([[0, -1]]), 2, ["miou"]))
         >>> remarks_on(accuracy)[0][:40]
@@ -24,13 +24,13 @@ def remarks_on(baseline: Accuracy) -> list[str]:
     counts = baseline.counts("miou").sum(0)
     remarks = []
     present = (counts.sum(-1) > 0).nonzero().flatten().tolist()
-    if len(present) == 1 and baseline.classes > 1:
+    if len(present) == 1 and baseline.num_classes > 1:
         remarks.append(
-            f"the true labels hold class {present[0]} and void alone, none of the other {baseline.classes - 1} "
+            f"the true labels hold class {present[0]} and void alone, none of the other {baseline.num_classes - 1} "
             "classes: is what was declared void a class?"
         )
     right, total = int(counts.diagonal().sum()), int(counts.sum())
-    for step in (-1, 1) if baseline.classes > 2 else ():
+    for step in (-1, 1) if baseline.num_classes > 2 else ():
         moved = int(counts.diagonal(step).sum())
         if moved > max(right, _MOST * total):
             share = f"{100 * moved / total:.0f} % of the pixels of true class c are predicted as class c {step:+d}"

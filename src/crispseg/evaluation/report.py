@@ -9,8 +9,8 @@ from typing import Any
 
 from rich.table import Table
 
-from crispseg.evaluation.accuracy import Accuracy, Gain, gain
 from crispseg.evaluation.remarks import remarks_on
+from crispseg.metrics.accuracy import Accuracy, Gain, gain
 
 TRIMAP = "trimap_4"
 """The trimap that a single number is given of."""

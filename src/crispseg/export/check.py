@@ -43,20 +43,20 @@ def largest_difference(file: Path, program: Program) -> float:
 
 
 def _fitting(
-    sharpener: Sharpener, image: tuple[int, int, int], classes: int, grid: tuple[int, int]
+    sharpener: Sharpener, image: tuple[int, int, int], num_classes: int, grid: tuple[int, int]
 ) -> tuple[tuple[int, int, int], int, tuple[int, int]]:
     """The same sizes, or such as fit together for the way in which scores lie on their image."""
     place, (batch, height, width) = sharpener.grid, image
     if place.kind == "stride":
-        return image, classes, place.count((height, width))
+        return image, num_classes, place.count((height, width))
     if place.is_free:
         left, top = (math.ceil(max(number, 0)) for number in place.numbers[:2])
         width, height = width + left, height + top
         alone = sharpener.scores != "multilabel" and not place.covers((height, width), grid)
-        classes = 1 if alone else classes
+        num_classes = 1 if alone else num_classes
     elif place.kind in ("centres", "corners") and not place.explains((height, width), grid):
         grid = height // 8 + 1, width // 8 + 1
-    return (batch, height, width), classes, grid
+    return (batch, height, width), num_classes, grid
 
 
 def _session(file: Path) -> onnxruntime.InferenceSession:

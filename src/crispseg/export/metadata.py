@@ -38,7 +38,7 @@ def describe(exported: "ONNXProgram", program: Program, precision: Precision) ->
             "window": str(sharpener.window.size),
             "dilation": str(sharpener.window.dilation),
             "hardness": str(shortest(sharpener.hardness)),
-            "iterations": str(sharpener.filter.iterations),
+            "passes": str(sharpener.filter.passes),
             "upsampling": sharpener.upsampling,
             "grid": str(sharpener.grid),
             "guard": "none" if sharpener.guard is None else str(sharpener.guard),

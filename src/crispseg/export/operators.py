@@ -14,7 +14,7 @@ from onnxscript import opset18 as op
 
 from crispseg.export.blocks import Blocks
 from crispseg.export.values import FLOAT, Value, number, shifted, surrounded, whole_numbers
-from crispseg.ops.local_contour.reference import line_points
+from crispseg.ops._local_contour.reference import line_points
 from crispseg.window import Window
 
 
@@ -79,7 +79,7 @@ def _zeros(image: Value) -> Value:
 
 
 def local_filter(
-    scores: Value, weights: Value, size: int, dilation: int, iterations: int, normalize: bool, learns: bool
+    scores: Value, weights: Value, size: int, dilation: int, passes: int, normalize: bool, learns: bool
 ) -> tuple[Value, Value, Value]:
     """See `crispseg.ops.local_filter`; of its three results only the first is for use outside of training."""
     blocks = Blocks(scores, Window(size, dilation))
@@ -88,7 +88,7 @@ def local_filter(
     sums = blocks.multiply(matrices, blocks.cut(op.Expand(number(1.0), op.Shape(_zeros(scores)))))
     divisor = op.Where(op.Equal(sums, number(0.0)), number(1.0), sums)
     state = blocks.cut(op.Cast(scores, to=FLOAT))
-    for _ in range(iterations):
+    for _ in range(passes):
         state = blocks.multiply(matrices, state)
         if normalize:
             state = op.Div(state, divisor)

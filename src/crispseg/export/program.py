@@ -37,13 +37,13 @@ class Program(nn.Module):
         """Of the map that is given."""
         return "features" if self.takes_features else "image"
 
-    def example(self, image: tuple[int, int, int], classes: int, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def example(self, image: tuple[int, int, int], num_classes: int, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Random inputs for (batch, height, width) of the image, and of scores with so many classes and pixels."""
         batch, height, width = image
         generator = torch.Generator().manual_seed(0)
         channels = (self.sharpener.cue.channels or 8) if self.takes_features else 3
         given = torch.rand(batch, channels, height, width, generator=generator)
-        scores = torch.rand(batch, classes, *grid, generator=generator)
+        scores = torch.rand(batch, num_classes, *grid, generator=generator)
         if self.sharpener.scores not in PROBABILITIES:
             scores = 6 * scores - 3
         return given.to(self.dtype), scores.to(self.dtype)

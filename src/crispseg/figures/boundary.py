@@ -17,7 +17,8 @@ from crispseg.figures.page import (
     house_style,
     new_figure,
 )
-from crispseg.inference.picture import label_colours, most_changed, overlay
+from crispseg.pictures.before_after import most_changed
+from crispseg.pictures.colours import label_colours, overlay
 
 
 @house_style()

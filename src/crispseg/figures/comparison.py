@@ -15,7 +15,8 @@ from crispseg.figures.boundary import add_frame, magnify
 from crispseg.figures.page import CAPTION, GAP, TEXT_WIDTH, Place, add_caption, add_panel, house_style, new_figure
 from crispseg.inference import DenseCRF, Sharpener
 from crispseg.inference.one_image import fitted_boundary, sharpen_one
-from crispseg.inference.picture import label_colours, most_changed
+from crispseg.pictures.before_after import most_changed
+from crispseg.pictures.colours import label_colours
 
 _VOID = 225
 """Light grey of pixels whose true label is not known, of 255: 128 is a class in the default palette."""

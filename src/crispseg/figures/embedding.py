@@ -62,7 +62,7 @@ def compute_masks(
     pixels: Sequence[tuple[int, int]] = (),
     count: int = 4,
     hardness: float | None = None,
-    iterations: int = 1,
+    passes: int = 1,
     apart: int = 41,
 ) -> Masks:
     """Find the masks of pixels by a cue, and by colours at their default hardness.
@@ -74,14 +74,14 @@ def compute_masks(
         pixels: x, y of each; where there are none, `count` of those whose window the cue divides best.
         count: How many are chosen.
         hardness: λ; the cue's default where None.
-        iterations: Passes of the filter. One gives the weights of the window (eq. 3).
+        passes: Passes of the filter. One gives the weights of the window (eq. 3).
         apart: Pixels that are chosen lie at least as far from each other.
 
     Raises:
         InputError: If a pixel lies outside the image, or a count is below 1.
     """
     check_count("count", count)
-    check_count("iterations", iterations)
+    check_count("passes", passes)
     for pixel in pixels:
         check_pixel(pixel, image)
     device = next((parameter.device for parameter in cue.parameters()), torch.device("cpu"))
@@ -96,8 +96,8 @@ def compute_masks(
     return Masks(
         pixels=chosen,
         components=principal_components(embedding[0]),
-        learned=contributions(weights, window, chosen, iterations),
-        colour=contributions(by_colour, window, chosen, iterations),
+        learned=contributions(weights, window, chosen, passes),
+        colour=contributions(by_colour, window, chosen, passes),
     )
 
 

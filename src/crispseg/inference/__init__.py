@@ -1,9 +1,8 @@
-"""Sharpening one image: the module, arrays, tiles, rasters, a network in front of it; a dense CRF behind it."""
+"""Sharpening one image: the module, arrays, tiles, a network in front of it; a dense CRF behind it."""
 
 from crispseg.inference.arrays import sharpen_array, sharpened_function
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.model_outputs import semantic_probabilities
-from crispseg.inference.predict import predict
 from crispseg.inference.sharpened_model import SharpenedModel
 from crispseg.inference.sharpener import Sharpener
 
@@ -11,7 +10,6 @@ __all__ = [
     "DenseCRF",
     "SharpenedModel",
     "Sharpener",
-    "predict",
     "semantic_probabilities",
     "sharpen_array",
     "sharpened_function",

@@ -13,8 +13,8 @@ from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, read_resize
 from crispseg.grid import CENTRES, Grid, Line
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import local_filter
+from crispseg.ops._joint_upsample import joint_upsample_part
 from crispseg.ops.interpolation import Axis, Sources, at_scores, blend, sources
-from crispseg.ops.joint_upsample import joint_upsample_part
 
 TOGETHER = 16
 """Labels that are filtered at a time: two of the kernel's vectors."""
@@ -106,7 +106,7 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
     weights = sharpener.cue.weights(near, sharpener.window, sharpener.hardness)
     spread = _Spread(sharpener, labels, features, box)
     before, after = (_Likeliest(box.size, near.device) for _ in range(2))
-    for group in grouped(spread.labelled(), 2 * _reach(sharpener, sharpener.filter.iterations)):
+    for group in grouped(spread.labelled(), 2 * _reach(sharpener, sharpener.filter.passes)):
         ids = torch.tensor(sorted(item.label for item in group), device=near.device)
         part = _around([item.box for item in group])
         shares = spread.read(ids, part)
@@ -121,14 +121,14 @@ def _filtered(
     sharpener: Sharpener, weights: Tensor, shares: Tensor, ids: Tensor, part: Box
 ) -> tuple[Tensor, Tensor, Box]:
     """Shares after all passes, and the part of the image that they have reached, which grows with every pass."""
-    size, left = (weights.shape[-2], weights.shape[-1]), sharpener.filter.iterations
+    size, left = (weights.shape[-2], weights.shape[-1]), sharpener.filter.passes
     while left:
         passes = min(_PASSES, left)
         # A pixel at the edge of what is filtered lacks neighbours: they are kept out of reach.
         outer = part.grown(_reach(sharpener, passes + 1), size)
         rows, columns = outer.slices
         wide = _padded(shares, part, outer)
-        wide = local_filter(wide, weights[..., rows, columns], sharpener.window, iterations=passes)
+        wide = local_filter(wide, weights[..., rows, columns], sharpener.window, passes=passes)
         part = part.grown(_reach(sharpener, passes), size)
         rows, columns = part.within(outer).slices
         shares, left = F.threshold(wide[..., rows, columns], _NOTHING, 0), left - passes

@@ -15,7 +15,7 @@ _AT_ONCE = 1 << 20
 """Pixels that are looked at in float64 at a time."""
 
 
-def contributions(weights: Tensor, window: Window, pixels: Sequence[tuple[int, int]], iterations: int) -> Tensor:
+def contributions(weights: Tensor, window: Window, pixels: Sequence[tuple[int, int]], passes: int) -> Tensor:
     """How much every pixel contributes to the filtered score of single ones.
 
     That is the derivative of each one's filtered score by all scores, which is exact, the filter being linear in them.
@@ -24,19 +24,19 @@ def contributions(weights: Tensor, window: Window, pixels: Sequence[tuple[int, i
         weights: (1, K, H, W) of the window.
         window: The neighbours.
         pixels: x, y of each.
-        iterations: Passes of the filter. One gives the weights of the window (eq. 3).
+        passes: Passes of the filter. One gives the weights of the window (eq. 3).
 
     Returns:
         (pixels, H, W) on the CPU; the most of each is 1.
 
     Example:
-        >>> contributions(torch.ones(1, 9, 1, 4), Window(3), [(0, 0)], iterations=1)
+        >>> contributions(torch.ones(1, 9, 1, 4), Window(3), [(0, 0)], passes=1)
         tensor([[[1., 1., 0., 0.]]])
     """
     scores = weights.new_zeros(1, len(pixels), *weights.shape[-2:]).requires_grad_()
     columns, rows = zip(*pixels, strict=True)
     with torch.enable_grad():
-        filtered = local_filter(scores, weights, window, iterations=iterations)
+        filtered = local_filter(scores, weights, window, passes=passes)
         picked = filtered[0, torch.arange(len(pixels)), torch.tensor(rows), torch.tensor(columns)].sum()
     (shares,) = torch.autograd.grad(picked, scores)
     return (shares[0] / shares[0].amax((1, 2), keepdim=True)).cpu()

@@ -45,7 +45,7 @@ class Sharpener(nn.Module):
         cue: Says which pixels belong together: one of `crispseg.cues`. `LearnedCue` makes one of a network.
         window: The neighbours that may contribute.
         hardness: λ of the weights exp(-λ·d): larger lets fewer neighbours contribute. The cue's default where None.
-        iterations: How many times the filter is applied. The cue's default where None.
+        passes: How many times the filter is applied. The cue's default where None.
         scores: Their kind: "logits" or "probabilities" of classes that exclude each other; "multilabel" (logits)
             or "multilabel_probabilities" of labels that do not, such as the masks of objects.
         upsampling: "joint" for `crispseg.ops.joint_upsample` where scores have half the height and width of the image
@@ -74,7 +74,7 @@ class Sharpener(nn.Module):
         *,
         window: Window = DEFAULT_WINDOW,
         hardness: float | None = None,
-        iterations: int | None = None,
+        passes: int | None = None,
         scores: Scores = "logits",
         upsampling: Upsampling = "joint",
         guard: float | None = None,
@@ -91,7 +91,7 @@ class Sharpener(nn.Module):
         self.cue = cue
         self.window = window
         self.register_buffer("hardness", torch.tensor(float(chosen)))
-        self.filter = LocalFilter(window, iterations=cue.default_iterations if iterations is None else iterations)
+        self.filter = LocalFilter(window, passes=cue.default_passes if passes is None else passes)
         self.scores = scores
         self.upsampling = upsampling
         self.guard = guard
@@ -104,7 +104,7 @@ class Sharpener(nn.Module):
         *,
         window: Window | None = None,
         hardness: float | None = None,
-        iterations: int | None = None,
+        passes: int | None = None,
         norm: int | None = None,
         scores: Scores | None = None,
         upsampling: Upsampling | None = None,
@@ -120,7 +120,7 @@ class Sharpener(nn.Module):
                 serves without a network.
             window: The neighbours that may contribute; None for the folder's, 9×9 where weights are no folder.
             hardness: λ; None for the folder's, or 5.
-            iterations: How many times the filter is applied; None for the folder's, or 25.
+            passes: How many times the filter is applied; None for the folder's, or 25.
             norm: 1 or 2, the norm of the distance between embeddings; None for the folder's, or 1.
             scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities"; None for the folder's, or
                 "logits".
@@ -137,20 +137,20 @@ class Sharpener(nn.Module):
             saved.cue,
             window=saved.window if window is None else window,
             hardness=saved.hardness if hardness is None else hardness,
-            iterations=saved.iterations if iterations is None else iterations,
+            passes=saved.passes if passes is None else passes,
             scores=saved.scores if scores is None else scores,
             upsampling=saved.upsampling if upsampling is None else upsampling,
             guard=saved.guard if guard is None else guard,
             grid=saved.grid if grid is None else grid,
         ).eval()
 
-    def save_pretrained(self, folder: str | Path, *, name: str | None = None, licence: str | None = None) -> None:
+    def save_pretrained(self, folder: str | Path, *, name: str | None = None, license: str | None = None) -> None:
         """Write `config.json`, `model.safetensors` and a model card, from which `from_pretrained` makes the same again.
 
         Args:
             folder: To write to; it is made where it does not exist.
             name: By which the card tells how to load it; the folder's by default.
-            licence: Of the weights, an identifier of the hub such as "apache-2.0"; None where the card says none.
+            license: Of the weights, an identifier of the hub such as "apache-2.0"; None where the card says none.
 
         Raises:
             InputError: If the cue or its network is one of your own, or the folder cannot be written to.
@@ -161,22 +161,22 @@ class Sharpener(nn.Module):
             >>> Sharpener.from_pretrained(folder).hardness
             tensor(7.)
         """
-        save_folder(Path(folder), self._described(), name=str(folder) if name is None else name, licence=licence)
+        save_folder(Path(folder), self._described(), name=str(folder) if name is None else name, license=license)
 
     def push_to_hub(
         self,
-        repository: str,
+        repo_id: str,
         *,
         private: bool = False,
-        licence: str | None = None,
+        license: str | None = None,
         message: str = "Save a sharpener of crispseg",
     ) -> str:
         """Upload what `save_pretrained` writes (extra `hub`); the repository is made where there is none.
 
         Args:
-            repository: `owner/name`.
+            repo_id: `owner/name`.
             private: Whether a new repository is.
-            licence: Of the weights, an identifier of the hub such as "apache-2.0"; None where the card says none.
+            license: Of the weights, an identifier of the hub such as "apache-2.0"; None where the card says none.
             message: Of the commit.
 
         Returns:
@@ -185,11 +185,11 @@ class Sharpener(nn.Module):
         Raises:
             InputError: If the hub cannot be reached, you may not write there, or `save_pretrained` would fail.
         """
-        save = partial(self.save_pretrained, name=repository, licence=licence)
-        return upload(repository, save, private=private, message=message)
+        save = partial(self.save_pretrained, name=repo_id, license=license)
+        return upload(repo_id, save, private=private, message=message)
 
     def _described(self) -> Pretrained:
-        numbers = shortest(self.hardness), self.filter.iterations
+        numbers = shortest(self.hardness), self.filter.passes
         return Pretrained(self.cue, self.window, *numbers, self.scores, self.upsampling, self.guard, self.grid)
 
     def expecting(self, scores: Scores, grid: Grid | str | None = None) -> Self:

@@ -18,9 +18,9 @@ from crispseg.inference.memory import parse_memory, size_as_text
 from crispseg.inference.nodata import kept_apart, read_valid_resized, valid_pixels, valid_there
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
+from crispseg.ops._joint_upsample import joint_upsample_part
 from crispseg.ops.interpolation import Axis, sources
-from crispseg.ops.joint_upsample import joint_upsample_part
-from crispseg.resident import give_back, is_counted, resident_bytes
+from crispseg.process_memory import give_back, is_counted, resident_bytes
 
 _SMALLEST = 64
 _FREE = 0.7
@@ -44,7 +44,7 @@ class Tile:
 def halo(sharpener: Sharpener) -> int:
     """How many pixels around a part its sharpened scores depend on, besides those that the cue looks at."""
     window = sharpener.window
-    return window.size // 2 * window.dilation * sharpener.filter.iterations
+    return window.size // 2 * window.dilation * sharpener.filter.passes
 
 
 @torch.inference_mode()
@@ -112,7 +112,7 @@ def sharpen_tiled(
         (N, C, H, W) on the CPU.
 
     Example:
-        >>> sharpener = Sharpener.from_pretrained(iterations=2)
+        >>> sharpener = Sharpener.from_pretrained(passes=2)
         >>> image, scores = torch.rand(1, 3, 96, 128), torch.randn(1, 4, 12, 16)
         >>> tiled = sharpen_tiled(sharpener, image, scores, memory="16GiB")
         >>> with torch.inference_mode():
@@ -254,30 +254,30 @@ def _margin(sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixel
     return halo(sharpener) + _coarse_pixel(sharpener, scores, image.size) + looked_at
 
 
-def tile_side(sharpener: Sharpener, classes: int, image: tuple[int, int], memory: int, margin: int) -> int:
+def tile_side(sharpener: Sharpener, num_classes: int, image: tuple[int, int], memory: int, margin: int) -> int:
     """Side of the tiles that are computed, with a margin, in so many bytes, of which the process holds some already.
 
     Raises:
         InputError: If there is none of 64 pixels or more.
     """
     held = _ONCE + resident_bytes() if is_counted() and sharpener.device.type == "cpu" else 0
-    each = bytes_per_pixel(sharpener, classes)
+    each = bytes_per_pixel(sharpener, num_classes)
     side = math.isqrt(max(int(_FREE * (memory - held)), 0) // each) - 2 * margin
     smallest = min(_SMALLEST, *image)
     if side < smallest:
         needed = held + each * (smallest + 2 * margin) ** 2 / _FREE
         raise InputError(
             f"{size_as_text(memory)} of memory hold no tile: {size_as_text(held)} are taken, and {margin} pixels are "
-            f"needed around each; expected {size_as_text(needed)} or more, fewer iterations or a smaller window"
+            f"needed around each; expected {size_as_text(needed)} or more, fewer passes or a smaller window"
         )
     return min(side, max(image))
 
 
-def bytes_per_pixel(sharpener: Sharpener, classes: int) -> int:
+def bytes_per_pixel(sharpener: Sharpener, num_classes: int) -> int:
     """What the widest moment of the work takes for each pixel of a tile, with what lies around it."""
     cue = sharpener.cue
     channels = cue.channels or 3
-    shares = 2 * classes if sharpener.scores == "multilabel" else classes
+    shares = 2 * num_classes if sharpener.scores == "multilabel" else num_classes
     padded = -(-shares // 8) * 8  # the kernel's vectors
     filtering = channels + sharpener.window.count + 4 * padded
     return 4 * (3 + max(cue.workspace + channels, filtering))

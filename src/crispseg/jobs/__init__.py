@@ -1,11 +1,11 @@
 """Many images: a job is the files of one; found, read ahead, sharpened, written, resumed, here or on a Ray cluster."""
 
+from crispseg.jobs.files import sharpen_files
 from crispseg.jobs.job import Job, find_jobs
 from crispseg.jobs.job_sharpener import JobSharpener, Runner
 from crispseg.jobs.outcome import Failed, Outcome, Skipped, Written
 from crispseg.jobs.outputs import Outputs
 from crispseg.jobs.ray_cluster import RayCluster
-from crispseg.jobs.sharpen import sharpen
 from crispseg.jobs.this_machine import ThisMachine
 
 __all__ = [
@@ -20,5 +20,5 @@ __all__ = [
     "ThisMachine",
     "Written",
     "find_jobs",
-    "sharpen",
+    "sharpen_files",
 ]

@@ -35,7 +35,7 @@ class Job(NamedTuple):
         return Job(self.name, self.image.absolute(), self.prediction.absolute(), boundary)
 
 
-class Inputs(NamedTuple):
+class JobInputs(NamedTuple):
     """What was read of one image."""
 
     image: Tensor
@@ -73,11 +73,13 @@ def find_jobs(
     return [Job(*files) for files in zip(found, found.values(), predictions, maps, strict=True)]
 
 
-def read_inputs(job: Job, kind: ScoreKind | None, grid: Grid | None = None, value_range: ValueRange = "auto") -> Inputs:
+def read_inputs(
+    job: Job, kind: ScoreKind | None, grid: Grid | None = None, value_range: ValueRange = "auto"
+) -> JobInputs:
     """Read the files of one image; of the prediction is said what `read_prediction` takes.
 
     Raises:
         InputError: If one cannot be read, or the boundary map is of another aspect.
     """
     image = read_image(job.image, value_range)
-    return Inputs(image, read_prediction(job.prediction, kind, grid), fitted_boundary(job.boundary, image))
+    return JobInputs(image, read_prediction(job.prediction, kind, grid), fitted_boundary(job.boundary, image))

@@ -10,10 +10,10 @@ from crispseg.grid import Grid
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import sharpen_one
 from crispseg.inference.sharpener import Sharpener
-from crispseg.jobs.job import Inputs, Job, read_inputs
+from crispseg.jobs.job import Job, JobInputs, read_inputs
 from crispseg.jobs.outcome import Failed, Outcome, Written, attempt
 from crispseg.jobs.outputs import Outputs
-from crispseg.resident import settle
+from crispseg.process_memory import settle
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class JobSharpener:
         """
         return self.finish(job, attempt(read_inputs, job, self.scores, self.grid, self.value_range))
 
-    def finish(self, job: Job, inputs: Inputs | InputError) -> Written | Failed:
+    def finish(self, job: Job, inputs: JobInputs | InputError) -> Written | Failed:
         """Sharpen and write what was read.
 
         Raises:
@@ -48,7 +48,7 @@ class JobSharpener:
         settle()
         return Failed(job.image, one_line(written)) if isinstance(written, InputError) else written
 
-    def _sharpen(self, job: Job, inputs: Inputs) -> Written:
+    def _sharpen(self, job: Job, inputs: JobInputs) -> Written:
         image, prediction, boundary = inputs
         with naming(job.prediction):
             result = sharpen_one(

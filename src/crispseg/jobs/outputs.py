@@ -9,8 +9,8 @@ from torch import Tensor
 from crispseg.data import Prediction, write_labels, write_scores
 from crispseg.errors import InputError, OutputError
 from crispseg.inference.one_image import Sharpened
-from crispseg.inference.picture import before_after
 from crispseg.jobs.job import Job
+from crispseg.pictures.before_after import before_after
 from crispseg.writing import check_folder, refuse_inputs, written_whole
 
 

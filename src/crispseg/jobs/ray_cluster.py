@@ -18,7 +18,7 @@ from crispseg.errors import InputError, OutputError, one_line
 from crispseg.jobs.job import Job, read_inputs
 from crispseg.jobs.job_sharpener import JobSharpener
 from crispseg.jobs.outcome import Failed, Outcome, Written, attempt
-from crispseg.resident import keep_freed
+from crispseg.process_memory import keep_freed
 
 _ADDRESS = re.compile(r"auto|local|[\w.\-\[\]:]+:\d+")
 _BLOCK = 8

@@ -62,13 +62,13 @@ def _to_embedding(blobs: Blobs) -> EmbeddingNet:
 
 def _to_deeplab(blobs: Blobs) -> DeepLabLargeFOV | DeepLabMSc:
     names = {name: f"trunk.{name}" for name in (*VGG_LAYERS, "fc6", "fc7")} | {_classifier_name(blobs): "fc8"}
-    classes = _outputs(blobs, _classifier_name(blobs))
+    num_classes = _outputs(blobs, _classifier_name(blobs))
     if not any(name.endswith("_ms") for name in blobs):
-        network = DeepLabLargeFOV(classes)
+        network = DeepLabLargeFOV(num_classes)
         state = _take(blobs, names, network)
         _fold_input(state, _BGR_MEAN, "trunk.conv1_1.weight")
         return _load(network, state)
-    multi_scale = DeepLabMSc(classes)
+    multi_scale = DeepLabMSc(num_classes)
     for branch in multi_scale.branches:
         tap = "data" if branch == "image" else branch
         for suffix, layer in (("conv", "conv"), ("fc", "fc"), ("ms", "scores")):

@@ -24,7 +24,7 @@ _WINDOW: dict[str, Sequence[object]] = {"size": range(1, 256, 2), "dilation": ra
 _OPTIONS: dict[str, Sequence[object]] = {
     "norm": (1, 2),
     "learned": (False, True),
-    "iterations": range(1, 10_001),
+    "passes": range(1, 10_001),
     "normalize": (False, True),
     "filtered": ("logits", "probabilities"),
 }
@@ -52,7 +52,7 @@ class CrispNet(nn.Module):
         >>> from crispseg.models import EmbeddingNet
         >>> from crispseg.window import Window
         >>> window = Window(9)
-        >>> parts = EmbeddingNet(dim=8), Affinity(window, 5.0, learned=True), LocalFilter(window, iterations=7)
+        >>> parts = EmbeddingNet(dim=8), Affinity(window, 5.0, learned=True), LocalFilter(window, passes=7)
         >>> network = CrispNet(nn.Conv2d(3, 21, 8, stride=8), *parts)
         >>> network(torch.rand(1, 3, 32, 40)).shape
         torch.Size([1, 21, 32, 40])
@@ -73,7 +73,7 @@ class CrispNet(nn.Module):
             raise InputError(f"affinity has {affinity.window}, filter {filter.window}; expected the same window")
         for name, allowed in _WINDOW.items():
             check_allowed(f"window {name}", getattr(filter.window, name), allowed)
-        check_allowed("iterations", filter.iterations, _OPTIONS["iterations"])
+        check_allowed("passes", filter.passes, _OPTIONS["passes"])
         self.segmenter = segmenter
         self.embedding = embedding
         self.affinity = affinity
@@ -81,9 +81,9 @@ class CrispNet(nn.Module):
         self.filtered = filtered
 
     @property
-    def classes(self) -> int | None:
+    def num_classes(self) -> int | None:
         """C, where the segmentation network says it."""
-        return getattr(self.segmenter, "classes", None)
+        return getattr(self.segmenter, "num_classes", None)
 
     def train(self, mode: bool = True) -> Self:
         """Training mode, but for a part of which nothing learns: it works as it will in use."""
@@ -123,7 +123,7 @@ def save_crisp_net(network: CrispNet, path: Path, **metadata: str) -> None:
         "window": [window.size, window.dilation],
         "norm": affinity.norm,
         "learned": isinstance(affinity.log_hardness, nn.Parameter),
-        "iterations": network.filter.iterations,
+        "passes": network.filter.passes,
         "normalize": network.filter.normalize,
         "filtered": network.filtered,
     }
@@ -153,7 +153,7 @@ def load_crisp_net(path: Path) -> CrispNet:
     with naming(path):
         hardness = float(state["affinity.log_hardness"].exp())
         affinity = Affinity(window, hardness, learned=made["learned"], norm=made["norm"])
-    passes = LocalFilter(window, iterations=made["iterations"], normalize=made["normalize"])
+    passes = LocalFilter(window, passes=made["passes"], normalize=made["normalize"])
     return CrispNet(segmenter, embedding, affinity, passes, filtered=made["filtered"]).eval()
 
 

@@ -58,15 +58,15 @@ class Branch(nn.Module):
 
     Args:
         inputs: Channels of the layer.
-        classes: Channels of the scores.
+        num_classes: Channels of the scores.
         deviations: Of the Gaussians that the three convolutions start with.
     """
 
-    def __init__(self, inputs: int, classes: int, deviations: tuple[float, float, float]) -> None:
+    def __init__(self, inputs: int, num_classes: int, deviations: tuple[float, float, float]) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, _BRANCH_WIDTH, 3, padding=1)
         self.fc = nn.Conv2d(_BRANCH_WIDTH, _BRANCH_WIDTH, 1)
-        self.scores = nn.Conv2d(_BRANCH_WIDTH, classes, 1)
+        self.scores = nn.Conv2d(_BRANCH_WIDTH, num_classes, 1)
         self.dropout = nn.Dropout(0.5)
         for convolution, deviation in zip((self.conv, self.fc, self.scores), deviations, strict=True):
             _start_gaussian(convolution, deviation)
@@ -83,31 +83,31 @@ class DeepLabLargeFOV(Network):
     """DeepLab-LargeFOV: a dilated VGG-16 with a linear classifier, 20.5 million parameters for 21 classes.
 
     Args:
-        classes: Channels of the scores.
+        num_classes: Channels of the scores.
         init: Where the weights start: "random"; "vgg16" for torchvision's ImageNet weights or a safetensors file of
             VGG's layers (see `crispseg.models.vgg.vgg_state`), after which `fc8` starts at random; or a file of
             `crispseg.models.saving.save_network`, of which everything is taken that fits, such as all but `fc8` where
             the classes differ. A warning in the log says what a file does not hold.
 
     Raises:
-        InputError: If `classes` is not from 1 to 65536, or the file cannot be used.
+        InputError: If `num_classes` is not from 1 to 65536, or the file cannot be used.
 
     Example:
         >>> import torch
-        >>> network = DeepLabLargeFOV(classes=4)
+        >>> network = DeepLabLargeFOV(num_classes=4)
         >>> network(torch.rand(1, 3, 33, 25)).shape
         torch.Size([1, 4, 5, 4])
     """
 
-    shape: ClassVar[Mapping[str, Sequence[object]]] = {"classes": _CLASSES}
+    shape: ClassVar[Mapping[str, Sequence[object]]] = {"num_classes": _CLASSES}
     align_corners = True
     """The first and the last score lie on the corners of the image."""
 
-    def __init__(self, classes: int = 21, *, init: str | Path = "random") -> None:
-        super().__init__(classes=classes)
+    def __init__(self, num_classes: int = 21, *, init: str | Path = "random") -> None:
+        super().__init__(num_classes=num_classes)
         self.trunk = DeepLabTrunk()
-        self.fc8 = _classifier(classes)
-        self.classes = classes
+        self.fc8 = _classifier(num_classes)
+        self.num_classes = num_classes
         self.start(init, self.trunk, (*VGG_LAYERS, *VGG_CLASSIFIER))
 
     def forward(self, image: Tensor) -> Tensor:
@@ -131,34 +131,34 @@ class DeepLabMSc(Network):
     in training mode the branches are strided and the scores lie at an eighth of the resolution, as they were trained.
 
     Args:
-        classes: Channels of the scores.
+        num_classes: Channels of the scores.
         init: As for `DeepLabLargeFOV`; the branches start at small Gaussians unless the file holds a `DeepLabMSc`. The
             released network was trained from a trained LargeFOV whose trunk and `fc8` were kept fixed.
 
     Raises:
-        InputError: If `classes` is not from 1 to 65536, or the file cannot be used.
+        InputError: If `num_classes` is not from 1 to 65536, or the file cannot be used.
 
     Example:
         >>> import torch
-        >>> network = DeepLabMSc(classes=4)
+        >>> network = DeepLabMSc(num_classes=4)
         >>> network.eval()(torch.rand(1, 3, 33, 25)).shape
         torch.Size([1, 4, 33, 25])
         >>> network.train()(torch.rand(1, 3, 33, 25)).shape
         torch.Size([1, 4, 5, 4])
     """
 
-    shape: ClassVar[Mapping[str, Sequence[object]]] = {"classes": _CLASSES}
+    shape: ClassVar[Mapping[str, Sequence[object]]] = {"num_classes": _CLASSES}
     align_corners = True
     """The first and the last score lie on the corners of the image."""
 
-    def __init__(self, classes: int = 21, *, init: str | Path = "random") -> None:
-        super().__init__(classes=classes)
+    def __init__(self, num_classes: int = 21, *, init: str | Path = "random") -> None:
+        super().__init__(num_classes=num_classes)
         self.trunk = DeepLabTrunk()
-        self.fc8 = _classifier(classes)
+        self.fc8 = _classifier(num_classes)
         self.branches = nn.ModuleDict(
-            {name: Branch(inputs, classes, deviations) for name, (inputs, _, deviations) in _BRANCHES.items()}
+            {name: Branch(inputs, num_classes, deviations) for name, (inputs, _, deviations) in _BRANCHES.items()}
         )
-        self.classes = classes
+        self.num_classes = num_classes
         self.start(init, self.trunk, (*VGG_LAYERS, *VGG_CLASSIFIER))
 
     def forward(self, image: Tensor) -> Tensor:
@@ -189,8 +189,8 @@ class DeepLabMSc(Network):
         return scores
 
 
-def _classifier(classes: int) -> nn.Conv2d:
-    classifier = nn.Conv2d(1024, classes, 1)
+def _classifier(num_classes: int) -> nn.Conv2d:
+    classifier = nn.Conv2d(1024, num_classes, 1)
     _start_gaussian(classifier, 0.01)
     return classifier
 

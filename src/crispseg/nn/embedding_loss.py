@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from crispseg.checks import check_window
 from crispseg.ops import embedding_loss
-from crispseg.ops.embedding_loss import check_loss_options
+from crispseg.ops._embedding_loss import check_loss_options
 from crispseg.window import Window
 
 

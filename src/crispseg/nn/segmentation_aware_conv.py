@@ -148,9 +148,9 @@ class SegmentationAware(nn.Module):
         return bool(getattr(self.network, "align_corners", False))
 
     @property
-    def classes(self) -> int | None:
+    def num_classes(self) -> int | None:
         """How many classes the network has, where it says so."""
-        return getattr(self.network, "classes", None)
+        return getattr(self.network, "num_classes", None)
 
     def forward(self, image: Tensor) -> object:
         """What the network gives."""

@@ -26,21 +26,21 @@ def laid_out(pairs: Tensor) -> Tensor:
     return pairs if pairs.stride() == wanted.stride() else pairs.clone(memory_format=layout)
 
 
-def empty_states(scores: Tensor, iterations: int, dtype: torch.dtype) -> Tensor:
-    """An uninitialised (iterations + 1, N, C', H, W) for scores before the first pass of a filter and after each.
+def empty_states(scores: Tensor, passes: int, dtype: torch.dtype) -> Tensor:
+    """An uninitialised (passes + 1, N, C', H, W) for scores before the first pass of a filter and after each.
 
     On a CPU the channels of a pixel lie side by side, and C' is the next multiple of 8 so that they are whole vectors;
     those beyond C are to be 0. On other devices C' is C.
     """
     batch, channels, height, width = scores.shape
     if scores.device.type != "cpu":
-        return scores.new_empty((iterations + 1, batch, channels, height, width), dtype=dtype)
+        return scores.new_empty((passes + 1, batch, channels, height, width), dtype=dtype)
     padded = channels + -channels % 8
-    return scores.new_empty((iterations + 1, batch, height, width, padded), dtype=dtype).movedim(-1, 2)
+    return scores.new_empty((passes + 1, batch, height, width, padded), dtype=dtype).movedim(-1, 2)
 
 
 def laid_out_states(states: Tensor) -> Tensor:
-    """States in that layout, given (iterations + 1, N, C, H, W) or themselves; copied where they lie otherwise."""
+    """States in that layout, given (passes + 1, N, C, H, W) or themselves; copied where they lie otherwise."""
     if states.device.type != "cpu":
         return states.contiguous()
     by_pixel = states.movedim(2, -1)

@@ -39,8 +39,8 @@ def _on_cpu() -> Implementation:
 @functools.cache
 def find(function: str, device_type: str) -> Callable[..., Any]:
     """The function that serves an operator, forward or backward, on a device."""
-    folder = function.removesuffix("_backward")
-    module = importlib.import_module(f"crispseg.ops.{folder}.{serving(device_type).module}")
+    operation = function.removesuffix("_backward")
+    module = importlib.import_module(f"crispseg.ops._{operation}.{serving(device_type).module}")
     found: Callable[..., Any] = getattr(module, function)
     return found
 

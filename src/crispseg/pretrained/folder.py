@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from crispseg.checks import MOST_ITERATIONS, check_choice, check_count, check_guard, check_positive
+from crispseg.checks import MOST_PASSES, check_choice, check_count, check_guard, check_positive
 from crispseg.cues import Cue
 from crispseg.errors import InputError, one_line
 from crispseg.grid import CENTRES, Grid
@@ -26,7 +26,7 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 
-_NAMES = ("crispseg_version", "cue", "window", "hardness", "iterations", "scores")
+_NAMES = ("crispseg_version", "cue", "window", "hardness", "passes", "scores")
 _LATER = {"upsampling": "joint", "guard": None, "grid": "centres"}
 """Names that came later, with what they stood at before."""
 
@@ -38,21 +38,21 @@ class Pretrained:
     cue: Cue
     window: Window
     hardness: float
-    iterations: int
+    passes: int
     scores: Scores
     upsampling: Upsampling = "joint"
     guard: float | None = None
     grid: Grid = CENTRES
 
 
-def save_folder(folder: Path, sharpener: Pretrained, *, name: str, licence: str | None) -> None:
+def save_folder(folder: Path, sharpener: Pretrained, *, name: str, license: str | None) -> None:
     """Write a sharpener; each file is written whole or not at all, and other files of the folder stay.
 
     Args:
         folder: Is made where it does not exist.
         sharpener: Its cue is one of `crispseg.cues`, with a network of `crispseg.models` where it has one.
         name: By which the card tells how to load it.
-        licence: Of the weights, an identifier that the hub knows, such as "apache-2.0"; None where it is not said.
+        license: Of the weights, an identifier that the hub knows, such as "apache-2.0"; None where it is not said.
 
     Raises:
         InputError: If the cue or its network is one of your own, or the folder cannot be written to.
@@ -63,7 +63,7 @@ def save_folder(folder: Path, sharpener: Pretrained, *, name: str, licence: str 
         "cue": describe_cue(sharpener.cue),
         "window": asdict(sharpener.window),
         "hardness": sharpener.hardness,
-        "iterations": sharpener.iterations,
+        "passes": sharpener.passes,
         "scores": sharpener.scores,
         "upsampling": sharpener.upsampling,
         "guard": sharpener.guard,
@@ -72,7 +72,7 @@ def save_folder(folder: Path, sharpener: Pretrained, *, name: str, licence: str 
     make_folder(folder)
     if network is not None:
         save_network(network, folder / WEIGHTS_FILE)
-    write_text(folder / CARD_FILE, model_card(config, name=name, licence=licence))
+    write_text(folder / CARD_FILE, model_card(config, name=name, license=license))
     # Last, since what has no configuration is no sharpener.
     write_text(folder / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
 
@@ -90,7 +90,7 @@ def load_folder(folder: Path) -> Pretrained:
         config = _LATER | config
         window, cue = Window(**config["window"]), config["cue"]
         _check_number("hardness", config["hardness"])
-        check_count("iterations", config["iterations"], MOST_ITERATIONS)
+        check_count("passes", config["passes"], MOST_PASSES)
         check_choice("scores", config["scores"], SCORES)
         check_choice("upsampling", config["upsampling"], UPSAMPLINGS)
         check_guard(config["guard"])
@@ -99,7 +99,7 @@ def load_folder(folder: Path) -> Pretrained:
     network = load_cue_network(cue, folder / WEIGHTS_FILE)
     with _explained(path):
         made = make_cue(cue, network)
-    options = {name: config[name] for name in ("hardness", "iterations", "scores", "upsampling", "guard")}
+    options = {name: config[name] for name in ("hardness", "passes", "scores", "upsampling", "guard")}
     return Pretrained(made, window, **options, grid=grid)
 
 

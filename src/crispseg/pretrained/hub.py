@@ -24,7 +24,7 @@ def names_repository(name: str) -> bool:
     return bool(_REPOSITORY.fullmatch(name)) and not name.endswith(".safetensors") and not Path(name).exists()
 
 
-def download(repository: str, revision: str | None) -> Path:
+def download(repo_id: str, revision: str | None) -> Path:
     """The folder of the local cache that holds a repository's configuration and weights, downloaded where it is not.
 
     Raises:
@@ -33,12 +33,12 @@ def download(repository: str, revision: str | None) -> Path:
     """
     hub = _hub()
     absent = "it is neither a folder here nor in the local cache: connect once, or give a folder or a file"
-    with _explained(repository, absent):
-        folder = hub.snapshot_download(repository, revision=revision, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE])
+    with _explained(repo_id, absent):
+        folder = hub.snapshot_download(repo_id, revision=revision, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE])
     return Path(folder)
 
 
-def upload(repository: str, save: Callable[[Path], None], *, private: bool, message: str) -> str:
+def upload(repo_id: str, save: Callable[[Path], None], *, private: bool, message: str) -> str:
     """Upload what `save` writes into an empty folder; make the repository where there is none.
 
     Returns:
@@ -50,10 +50,10 @@ def upload(repository: str, save: Callable[[Path], None], *, private: bool, mess
     hub = _hub()
     with tempfile.TemporaryDirectory() as folder:
         save(Path(folder))
-        with _explained(repository, "nothing was uploaded"):
+        with _explained(repo_id, "nothing was uploaded"):
             api = hub.HfApi()
-            api.create_repo(repository, private=private, exist_ok=True)
-            commit = api.upload_folder(repo_id=repository, folder_path=folder, commit_message=message)
+            api.create_repo(repo_id, private=private, exist_ok=True)
+            commit = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=message)
     return str(commit.commit_url)
 
 
@@ -66,7 +66,7 @@ def _hub() -> ModuleType:
 
 
 @contextmanager
-def _explained(repository: str, outcome: str) -> Iterator[None]:
+def _explained(repo_id: str, outcome: str) -> Iterator[None]:
     """Turn what the package raises into one line."""
     from huggingface_hub import errors  # noqa: PLC0415 - optional
 
@@ -75,21 +75,21 @@ def _explained(repository: str, outcome: str) -> Iterator[None]:
     try:
         yield
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
-        _refuse(repository, "cannot reach the hub", outcome, error)
+        _refuse(repo_id, "cannot reach the hub", outcome, error)
     except errors.RepositoryNotFoundError as error:
-        _refuse(repository, "the hub has no such repository, or wants you to log in (`hf auth login`)", outcome, error)
+        _refuse(repo_id, "the hub has no such repository, or wants you to log in (`hf auth login`)", outcome, error)
     except errors.RevisionNotFoundError as error:
-        _refuse(repository, "the repository has no such revision", outcome, error)
+        _refuse(repo_id, "the repository has no such revision", outcome, error)
     except errors.HFValidationError as error:
-        _refuse(repository, f"is no owner/name ({_first_line(error)})", outcome, error)
+        _refuse(repo_id, f"is no owner/name ({_first_line(error)})", outcome, error)
     except errors.LocalTokenNotFoundError as error:
-        _refuse(repository, "the hub wants you to log in (`hf auth login`)", outcome, error)
+        _refuse(repo_id, "the hub wants you to log in (`hf auth login`)", outcome, error)
     except failures as error:
-        _refuse(repository, f"the hub or the way to it failed ({_first_line(error)})", outcome, error)
+        _refuse(repo_id, f"the hub or the way to it failed ({_first_line(error)})", outcome, error)
 
 
-def _refuse(repository: str, reason: str, outcome: str, error: Exception) -> NoReturn:
-    raise InputError(f"weights {repository}: {reason}; {outcome}") from error
+def _refuse(repo_id: str, reason: str, outcome: str, error: Exception) -> NoReturn:
+    raise InputError(f"weights {repo_id}: {reason}; {outcome}") from error
 
 
 def _first_line(error: Exception) -> str:

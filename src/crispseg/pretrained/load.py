@@ -42,7 +42,7 @@ def load_pretrained(weights: str | Path, *, norm: int | None = None, revision: s
         if revision is not None:
             raise InputError(f"weights {weights}: are not on a hub and have no revision; leave it out")
         cue = LearnedCue(load_embedding_net(weights_path(weights)))
-        return Pretrained(_with_norm(cue, norm), DEFAULT_WINDOW, cue.default_hardness, cue.default_iterations, "logits")
+        return Pretrained(_with_norm(cue, norm), DEFAULT_WINDOW, cue.default_hardness, cue.default_passes, "logits")
     folder = Path(weights) if Path(weights).is_dir() else download(str(weights), revision)
     pretrained = load_folder(folder)
     _with_norm(pretrained.cue, norm)

@@ -50,13 +50,13 @@ evaluate` measures it), and where they fail.
 """
 
 
-def model_card(config: Mapping[str, Any], *, name: str, licence: str | None) -> str:
+def model_card(config: Mapping[str, Any], *, name: str, license: str | None) -> str:
     """The text of the card.
 
     Args:
         config: As `config.json` holds it.
         name: By which `Sharpener.from_pretrained` finds the sharpener.
-        licence: An identifier that the hub knows; None where it is not said.
+        license: An identifier that the hub knows; None where it is not said.
     """
     cue, window, logits = config["cue"], config["window"], config["scores"] not in PROBABILITIES
     rows = {
@@ -64,18 +64,18 @@ def model_card(config: Mapping[str, Any], *, name: str, licence: str | None) -> 
         **{option: value for option, value in cue.items() if option != "kind"},
         "window": f"{window['size']}×{window['size']} pixels, dilation {window['dilation']}",
         "hardness": f"{config['hardness']:g}",
-        "iterations": config["iterations"],
+        "passes": config["passes"],
         "scores": config["scores"],
         "upsampling": config["upsampling"],
         "guard": config["guard"] or "none",
         "grid": config["grid"],
         "saved by": f"crispseg {config['crispseg_version']}",
-        "licence": licence or "not said",
+        "license": license or "not said",
     }
     given = cue["kind"] == "contour" and "precision" not in cue
     return _CARD.format(
         name=name,
-        front="" if licence is None else f"license: {licence}\n",
+        front="" if license is None else f"license: {license}\n",
         example="randn" if logits else "rand",
         normalised=".softmax(1)" if config["scores"] == "probabilities" else "",
         scores=config["scores"],

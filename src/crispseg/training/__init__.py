@@ -4,10 +4,10 @@ from crispseg.training.boundary_task import BoundaryTask
 from crispseg.training.embedding_task import EmbeddingTask
 from crispseg.training.end_to_end_task import EndToEndTask
 from crispseg.training.optimizers import SGD, Adam
+from crispseg.training.run import seed_everything, train
 from crispseg.training.schedules import Cosine, Poly, Stairs
 from crispseg.training.segmentation_task import SegmentationTask
 from crispseg.training.task import Task
-from crispseg.training.train import seed_everything, train
 
 __all__ = [
     "SGD",

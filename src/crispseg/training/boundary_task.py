@@ -31,7 +31,7 @@ class BoundaryTask(Task):
     """
 
     weights_file = "boundary.safetensors"
-    classes = 2
+    num_classes = 2
     network: HED
 
     def __init__(

@@ -12,7 +12,7 @@ from crispseg.checks import check_not_negative
 from crispseg.data.labels import shrink_labels
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
-from crispseg.evaluation.pairs import PairCounts, count_pairs
+from crispseg.metrics.pairs import PairCounts, count_pairs
 from crispseg.models import EmbeddingNet
 from crispseg.models.saving import save_network
 from crispseg.nn import EmbeddingLoss

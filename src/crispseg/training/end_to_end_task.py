@@ -20,7 +20,7 @@ class EndToEndTask(SegmentationTask):
 
     Args:
         network: The whole network.
-        classes: Number of classes; by default what the network's `segmenter` says.
+        num_classes: Number of classes; by default what the network's `segmenter` says.
         embedding_loss: Keeps the embedding to its own task as well; None trains with the segmentation loss alone.
         embedding_weight: Weight of that loss.
         optimizer: How the parameters change; SGD at 1e-3 by default.
@@ -35,7 +35,7 @@ class EndToEndTask(SegmentationTask):
     def __init__(
         self,
         network: CrispNet,
-        classes: int | None = None,
+        num_classes: int | None = None,
         *,
         embedding_loss: EmbeddingLoss | None = None,
         embedding_weight: float = 1.0,
@@ -43,7 +43,7 @@ class EndToEndTask(SegmentationTask):
         schedule: Schedule | None = None,
     ) -> None:
         check_not_negative("embedding_weight", embedding_weight)
-        super().__init__(network, classes, loss_at="labels", optimizer=optimizer, schedule=schedule)
+        super().__init__(network, num_classes, loss_at="labels", optimizer=optimizer, schedule=schedule)
         self.embedding_loss = None if embedding_loss is None else ignoring_void(embedding_loss)
         self.embedding_weight = embedding_weight
 

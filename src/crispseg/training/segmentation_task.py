@@ -11,7 +11,7 @@ from crispseg.checks import check_choice, check_count
 from crispseg.data.labels import shrink_labels
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
-from crispseg.evaluation import ConfusionMatrix
+from crispseg.metrics import ConfusionMatrix
 from crispseg.models import CrispNet
 from crispseg.models.crisp_net import save_crisp_net
 from crispseg.models.network import Network
@@ -27,7 +27,7 @@ class SegmentationTask(Task):
 
     Args:
         network: From (N, 3, H, W) in [0, 1] to (N, C, h, w) scores, or to a mapping with them at "out".
-        classes: C, the number of classes; by default what the network says in its attribute `classes`.
+        num_classes: C, the number of classes; by default what the network says in its attribute `num_classes`.
         loss_at: Where scores and labels meet: at the resolution of the "scores", to which labels are shrunk by the
             nearest pixel, as DeepLab is trained, or of the "labels", to which scores are upsampled.
         optimizer: How its parameters change; SGD at 1e-3 by default.
@@ -42,20 +42,20 @@ class SegmentationTask(Task):
     def __init__(
         self,
         network: nn.Module,
-        classes: int | None = None,
+        num_classes: int | None = None,
         *,
         loss_at: Literal["scores", "labels"] = "scores",
         optimizer: Optimizer | None = None,
         schedule: Schedule | None = None,
     ) -> None:
-        if classes is None:
-            classes = getattr(network, "classes", None)
-        if classes is None:
-            raise InputError(f"{type(network).__name__} does not say how many classes it has; give `classes`")
-        check_count("classes", classes)
+        if num_classes is None:
+            num_classes = getattr(network, "num_classes", None)
+        if num_classes is None:
+            raise InputError(f"{type(network).__name__} does not say how many classes it has; give `num_classes`")
+        check_count("classes", num_classes)
         check_choice("loss_at", loss_at, ("scores", "labels"))
         super().__init__(network, optimizer or SGD(), schedule or Poly())
-        self.classes = classes
+        self.num_classes = num_classes
         self.loss_at = loss_at
         self.confusion: list[ConfusionMatrix] = []
 
@@ -65,8 +65,8 @@ class SegmentationTask(Task):
 
     def cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Mean over the pixels that have a label; 0 where none has."""
-        if scores.shape[1] != self.classes:
-            raise InputError(f"the network gives scores of {scores.shape[1]} classes; expected {self.classes}")
+        if scores.shape[1] != self.num_classes:
+            raise InputError(f"the network gives scores of {scores.shape[1]} classes; expected {self.num_classes}")
         if self.loss_at == "labels":
             scores = upsample_scores(self.network, scores, (labels.shape[-2], labels.shape[-1]))
         corners = aligns_corners(self.network)
@@ -75,8 +75,8 @@ class SegmentationTask(Task):
         return total / (labels != IGNORE_INDEX).sum().clamp(min=1)
 
     def start_measuring(self) -> None:
-        if self.classes is not None:
-            self.confusion = [ConfusionMatrix(self.classes) for _ in self.val_names]
+        if self.num_classes is not None:
+            self.confusion = [ConfusionMatrix(self.num_classes) for _ in self.val_names]
 
     def measure(self, batch: Batch, data: int) -> None:
         image, labels = batch
@@ -87,7 +87,7 @@ class SegmentationTask(Task):
     def measured(self) -> Mapping[str, float]:
         shares = {}
         for name, matrix in zip(self.val_names, self.confusion, strict=True):
-            everywhere = ConfusionMatrix(matrix.classes)
+            everywhere = ConfusionMatrix(matrix.num_classes)
             everywhere.counts = self.total(matrix.counts)
             shares[f"{name}/miou"] = everywhere.miou / 100
         return shares

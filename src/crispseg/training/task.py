@@ -29,7 +29,7 @@ class Task(LightningModule, ABC):
 
     weights_file: str
     """Name of the file that a run leaves the weights in."""
-    classes: int | None = None
+    num_classes: int | None = None
     """Labels are 0 … classes - 1 and the ignored one; any where this is None."""
 
     def __init__(self, network: nn.Module, optimizer: Optimizer, schedule: Schedule) -> None:

@@ -1,7 +1,6 @@
-"""What sharpening gains on labelled images, and the options with which it gains most."""
+"""Search for the options with which sharpening gains most on labelled images."""
 
-from crispseg.tuning.evaluate import evaluate
-from crispseg.tuning.tune import Tuning, tune
-from crispseg.tuning.tune_crf import CRFGrid, tune_crf
+from crispseg.tuning.crf_search import CRFGrid, tune_crf
+from crispseg.tuning.filter_search import Tuning, tune
 
-__all__ = ["CRFGrid", "Tuning", "evaluate", "tune", "tune_crf"]
+__all__ = ["CRFGrid", "Tuning", "tune", "tune_crf"]

@@ -1,0 +1,104 @@
+"""Run a trained network over images in files, and write what it says of them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from rich.progress import Progress
+from torch import Tensor, nn
+
+from crispseg.data import Prediction, read_image, write_scores
+from crispseg.data.intensity import ValueRange, to_floats
+from crispseg.data.matching import find_images
+from crispseg.errors import InputError, naming
+from crispseg.models import HED, DeepLabLargeFOV, DeepLabMSc
+from crispseg.models.crisp_net import CrispNet, load_crisp_net
+from crispseg.models.saving import load_network, saved_network
+from crispseg.models.segmenter import scores_of, upsample_scores
+from crispseg.process_memory import settle
+from crispseg.writing import check_folder, refuse_inputs, written_whole
+
+_LOADERS: dict[str, Callable[[Path], nn.Module]] = {
+    CrispNet.__name__: load_crisp_net,
+    DeepLabLargeFOV.__name__: lambda path: load_network(path, DeepLabLargeFOV),
+    DeepLabMSc.__name__: lambda path: load_network(path, DeepLabMSc),
+    HED.__name__: lambda path: load_network(path, HED),
+}
+
+
+def load_predictor(weights: Path) -> nn.Module:
+    """The segmentation network or boundary detector in a file that `crispseg train` or `convert` wrote.
+
+    Raises:
+        InputError: If the file is missing, is not safetensors, or holds another network.
+    """
+    name = saved_network(weights)
+    if name not in _LOADERS:
+        raise InputError(
+            f"weights {weights}: hold {name or 'no named network'}; expected {', '.join(sorted(_LOADERS))}"
+        )
+    return _LOADERS[name](weights)
+
+
+@torch.inference_mode()
+def predict(
+    images: Sequence[Path],
+    network: nn.Module,
+    output: Path,
+    *,
+    value_range: ValueRange = "auto",
+    image_suffix: str = "",
+    read: Iterable[Path] = (),
+    progress: Progress | None = None,
+) -> Iterator[Path]:
+    """Write scores or boundary maps of images.
+
+    For an image NAME there will be `NAME.safetensors` with the scores, float16 logits of the image's size; or, of a
+    boundary detector, `NAME.png`, white being a probability of 1.
+
+    Args:
+        images: Image files, folders of them and the folders below, or patterns. A name is the path below the folder of
+            all images, without ending.
+        network: A segmentation network, or `HED`; it works on the device where its weights are.
+        output: Folder to write to; made when missing.
+        value_range: Which numbers of an image are black and white; see `read_image`.
+        image_suffix: What the names of the images go on with before their ending, which is left out.
+        read: Files beside the images that must not be written over, such as that of the weights.
+        progress: Shows how far it is.
+
+    Yields:
+        What was written, after each image.
+
+    Raises:
+        InputError: If an image cannot be read, or the output cannot be written.
+    """
+    found = find_images(images, image_suffix, besides=[output])
+    suffix = ".png" if isinstance(network, HED) else ".safetensors"
+    refuse_inputs([output / f"{name}{suffix}" for name in found], [*found.values(), *read])
+    check_folder(output)
+    device = next(network.parameters()).device
+    names = list(found)
+    for name in progress.track(names, description="predicting") if progress else names:
+        path = found[name]
+        image = to_floats(read_image(path, value_range)[None]).to(device)
+        target = output / f"{name}{suffix}"
+        with naming(path):
+            if isinstance(network, HED):
+                _write_boundary(target, network(image)[0, 0])
+            else:
+                _write_scores(target, network, image)
+        settle()
+        yield target
+
+
+def _write_scores(path: Path, network: nn.Module, image: Tensor) -> None:
+    scores = upsample_scores(network, scores_of(network, image), (image.shape[-2], image.shape[-1]))[0].half().cpu()
+    write_scores(path, scores, Prediction(scores, "logits", tuple(range(len(scores)))))
+
+
+def _write_boundary(path: Path, boundary: Tensor) -> None:
+    pixels = (boundary * 255).round().to(torch.uint8).cpu().numpy()
+    with written_whole(path) as temporary:
+        Image.fromarray(np.ascontiguousarray(pixels)).save(temporary, format="PNG")

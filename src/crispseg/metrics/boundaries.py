@@ -1,0 +1,141 @@
+"""The boundary benchmark of BSDS500 (Martin, Fowlkes & Malik 2004; Arbeláez et al. 2011)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from crispseg.checks import check_count, check_positive
+from crispseg.errors import InputError
+from crispseg.metrics.matching import match_pixels
+from crispseg.metrics.thinning import suppress_non_maxima, thin
+
+MAX_DISTANCE = 0.0075
+"""How far a pixel may lie from its partner, in diagonals of the image."""
+THRESHOLDS = 99
+
+
+@dataclass(frozen=True)
+class BoundaryCounts:
+    """Pixels counted at every threshold, in one image or in many; each array is (thresholds,) int64."""
+
+    right: NDArray[np.int64]
+    """Predicted pixels that have a partner in the truth of at least one annotator."""
+    predicted: NDArray[np.int64]
+    found: NDArray[np.int64]
+    """True pixels that have a partner in the prediction, summed over the annotators."""
+    true: NDArray[np.int64]
+    """Summed over the annotators."""
+
+    @classmethod
+    def none(cls, thresholds: int) -> "BoundaryCounts":
+        """Nothing counted yet."""
+        return cls(*np.zeros((4, thresholds), dtype=np.int64))
+
+    def __add__(self, other: "BoundaryCounts") -> "BoundaryCounts":
+        return BoundaryCounts(
+            self.right + other.right,
+            self.predicted + other.predicted,
+            self.found + other.found,
+            self.true + other.true,
+        )
+
+    def at(self, index: int) -> "BoundaryCounts":
+        """What was counted at one threshold."""
+        where = slice(index, index + 1)
+        return BoundaryCounts(self.right[where], self.predicted[where], self.found[where], self.true[where])
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """Share of the predicted pixels that are right; 0 where nothing is predicted."""
+        return self.right / np.maximum(self.predicted, 1)
+
+    @property
+    def recall(self) -> NDArray[np.float64]:
+        """Share of the true pixels that are found; 0 where there are none."""
+        return self.found / np.maximum(self.true, 1)
+
+    @property
+    def f(self) -> NDArray[np.float64]:
+        """Harmonic mean of precision and recall."""
+        return harmonic_mean(self.precision, self.recall)
+
+
+def count_boundaries(
+    boundary: Tensor,
+    annotators: Tensor,
+    *,
+    thresholds: int = THRESHOLDS,
+    max_distance: float = MAX_DISTANCE,
+    thinned: bool = False,
+) -> BoundaryCounts:
+    """Count one image. Needs SciPy (extra `data`).
+
+    At every threshold the prediction is thinned and matched one to one with each annotator's boundaries.
+
+    Args:
+        boundary: (H, W) floating point, probability of a boundary in [0, 1].
+        annotators: (annotators, H, W) bool, the boundaries that each drew.
+        thresholds: Number of evenly spaced thresholds; the benchmark takes 99, fewer are faster.
+        max_distance: How far two matched pixels may lie apart, in diagonals of the image.
+        thinned: Whether the boundaries are lines already, such as those of a segmentation; else only the maxima across
+            each boundary are kept.
+
+    Raises:
+        InputError: If the sizes differ, or a number makes no sense.
+
+    Example:
+        >>> import torch
+        >>> line = torch.eye(9)
+        >>> count_boundaries(line, line[None] > 0, thresholds=2, thinned=True).f.tolist()
+        [1.0, 1.0]
+    """
+    check_count("thresholds", thresholds)
+    check_positive("max_distance", max_distance)
+    if boundary.ndim != 2 or annotators.ndim != 3 or boundary.shape != annotators.shape[1:]:
+        raise InputError(
+            f"boundary map has shape {tuple(boundary.shape)}, annotators {tuple(annotators.shape)}; expected (H, W) "
+            "and (annotators, H, W)"
+        )
+    if min(boundary.shape) < 2:
+        raise InputError(f"boundary map has height and width {tuple(boundary.shape)}; expected 2 pixels or more")
+    probability = boundary.double().cpu().numpy()
+    if not thinned:
+        probability = suppress_non_maxima(probability)
+    truths = annotators.cpu().numpy()
+    radius = max_distance * float(np.hypot(*boundary.shape))
+    counts: list[tuple[int, ...]] = []
+    previous = None
+    for threshold in threshold_values(thresholds):
+        mask = probability >= threshold
+        # Matching takes the time, and many thresholds lie between the same two values of the map.
+        same = previous is not None and np.array_equal(mask, previous)
+        counts.append(counts[-1] if same else _count(mask, truths, radius))
+        previous = mask
+    return BoundaryCounts(*np.array(counts, dtype=np.int64).T)
+
+
+def threshold_values(count: int) -> NDArray[np.float64]:
+    """Evenly spaced thresholds between 0 and 1, both left out.
+
+    Example:
+        >>> threshold_values(3).tolist()
+        [0.25, 0.5, 0.75]
+    """
+    return np.linspace(0, 1, count + 2)[1:-1]
+
+
+def _count(mask: NDArray[np.bool_], truths: NDArray[np.bool_], radius: float) -> tuple[int, ...]:
+    lines = thin(mask)
+    right, found = np.zeros_like(lines), 0
+    for truth in truths:
+        matched, matched_true = match_pixels(lines, truth, radius)
+        right |= matched
+        found += int(matched_true.sum())
+    return int(right.sum()), int(lines.sum()), found, int(truths.sum())
+
+
+def harmonic_mean(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """F of precision and recall; 0 where both are 0."""
+    return 2 * first * second / np.maximum(first + second, np.finfo(np.float64).tiny)

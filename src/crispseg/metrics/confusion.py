@@ -1,0 +1,98 @@
+"""One confusion matrix over a whole data set: the PASCAL way to a mean IoU."""
+
+import torch
+from torch import Tensor
+
+from crispseg.errors import InputError
+
+
+class ConfusionMatrix:
+    """Counts of (true class, predicted class) over as many images as are added.
+
+    Averaging the IoU of single images is another measure, and not this one.
+
+    Args:
+        num_classes: Number of classes C; true labels outside 0 … C - 1 are void and not counted.
+
+    Example:
+        >>> matrix = ConfusionMatrix(2)
+        >>> matrix.add(predicted=torch.tensor([0, 1, 1, 0]), labels=torch.tensor([0, 1, 0, 255]))
+        >>> matrix.iou.tolist(), matrix.miou
+        ([50.0, 50.0], 50.0)
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self.num_classes = num_classes
+        self.counts = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+
+    def add(self, predicted: Tensor, labels: Tensor, where: Tensor | None = None) -> None:
+        """Count an image; arguments and errors are those of `count_confusions`."""
+        self.counts += count_confusions(predicted, labels, self.num_classes, where)
+
+    @property
+    def iou(self) -> Tensor:
+        """(C,); see `iou`."""
+        return iou(self.counts)
+
+    @property
+    def miou(self) -> float:
+        """See `mean_iou`."""
+        return float(mean_iou(self.counts))
+
+
+def count_confusions(predicted: Tensor, labels: Tensor, num_classes: int, where: Tensor | None = None) -> Tensor:
+    """Count how often each true class was taken for each class.
+
+    Args:
+        predicted: Whole numbers 0 … C - 1 of any shape.
+        labels: True labels, same shape; those outside 0 … C - 1 are void and not counted.
+        num_classes: Number of classes C.
+        where: Bool mask of the pixels to count, same shape; all by default.
+
+    Returns:
+        (C, C) int64, true classes in rows.
+
+    Raises:
+        InputError: If the shapes differ or a predicted label is not a class.
+    """
+    if predicted.shape != labels.shape:
+        raise InputError(f"prediction has shape {tuple(predicted.shape)}, labels {tuple(labels.shape)}")
+    predicted, labels = predicted.long(), labels.long()  # products of narrow numbers would overflow
+    counted = (labels >= 0) & (labels < num_classes)
+    if where is not None:
+        counted &= where
+    said = predicted[counted]
+    check_predicted(said, num_classes)
+    pairs = labels[counted] * num_classes + said
+    return torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def check_predicted(predicted: Tensor, num_classes: int) -> None:
+    """Refuse predicted labels that are not 0 … classes - 1.
+
+    Raises:
+        InputError: If there is one.
+    """
+    wrong = predicted[(predicted < 0) | (predicted >= num_classes)]
+    if wrong.numel():
+        raise InputError(f"predicted label {int(wrong[0])} is not one of the {num_classes} classes")
+
+
+def iou(counts: Tensor) -> Tensor:
+    """(…, C, C) counts to (…, C) intersection over union in percent; NaN for a class that does not occur."""
+    hits = counts.diagonal(dim1=-2, dim2=-1).double()
+    return 100 * hits / (counts.sum(-1) + counts.sum(-2) - hits)
+
+
+def mean_iou(counts: Tensor) -> Tensor:
+    """(…, C, C) counts to the (…) mean of `iou` over the classes that have true pixels; NaN when nothing was counted.
+
+    A class that is only predicted is left out, so that two predictions of the same labels share their classes; its
+    pixels count against the classes that they belong to.
+    """
+    return mean_where(iou(counts), counts.sum(-1) > 0)
+
+
+def mean_where(values: Tensor, present: Tensor) -> Tensor:
+    """(…, C) values to their (…) mean where the (…, C) mask says; NaN where it says nowhere."""
+    return values.where(present, 0).sum(-1) / present.sum(-1)

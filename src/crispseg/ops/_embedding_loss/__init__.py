@@ -1,0 +1,78 @@
+"""The loss that makes an embedding: near for pixels of one label, far for pixels of two (eq. 1 and 2)."""
+
+import torch
+from torch import Tensor
+
+from crispseg.checks import check_choice, check_count, check_labels, check_map, check_same_grid, check_window
+from crispseg.errors import InputError
+from crispseg.ops._embedding_loss import registration as registration
+from crispseg.window import Window
+
+
+def embedding_loss(
+    embedding: Tensor,
+    labels: Tensor,
+    window: Window,
+    *,
+    near: float = 0.5,
+    far: float = 2.0,
+    norm: int = 1,
+    stride: int = 1,
+    ignore_index: int = 255,
+    balance: str = "none",
+    reduction: str = "mean",
+) -> Tensor:
+    """Pairwise hinge over the window: max(d - near, 0) for equal labels, max(far - d, 0) for different ones (eq. 2).
+
+    A pixel makes no pair with itself, with a pixel outside the image or with an ignored one.
+
+    Args:
+        embedding: (N, D, H, W), floating point.
+        labels: (N, H, W), whole numbers of any dtype but uint64: classes or regions.
+        window: The neighbours that a pixel is paired with.
+        near: α, distance below which a pair of one label costs nothing.
+        far: β, distance above which a pair of two labels costs nothing.
+        norm: 1 or 2; see `local_distance`.
+        stride: Step between centres; the paper trains with 2.
+        ignore_index: Label of pixels that belong to no pair; one that the dtype of `labels` does not hold is none.
+        balance: "none" weighs every pair alike (the paper); "parity" gives the pairs of one label and the pairs of two
+            labels the same total weight, since boundaries are few.
+        reduction: "mean" over the pairs, or the plain "sum" of eq. 1.
+
+    Returns:
+        A scalar, in the dtype of `embedding` and at least float32; 0 when there is no pair.
+
+    Raises:
+        InputError: If a shape or an option is not as above, or not 0 <= near <= far.
+        TypeError: If `embedding` is not floating point or `labels` are not whole numbers, or are uint64.
+
+    Example:
+        >>> import torch
+        >>> embedding = torch.tensor([[[[0.0, 1.0, 1.5]]]])
+        >>> embedding_loss(embedding, torch.tensor([[[0, 0, 1]]]), Window(3))  # (|0-1| - 0.5 + 2 - |1-1.5|) / 2
+        tensor(1.)
+    """
+    check_map("embedding", embedding)
+    check_labels(labels)
+    check_window(window)
+    check_same_grid("embedding", embedding, "labels", labels)
+    check_loss_options(near, far, norm=norm, stride=stride, balance=balance, reduction=reduction)
+    options = (window.size, window.dilation, near, far, norm, stride, ignore_index, balance, reduction)
+    learns = embedding.requires_grad and torch.is_grad_enabled()
+    whole = labels.to(torch.int64)  # in a narrow dtype a comparison with `ignore_index` would wrap around
+    loss: Tensor = torch.ops.crispseg.embedding_loss(embedding, whole, *options, learns)[0]
+    return loss
+
+
+def check_loss_options(near: float, far: float, *, norm: int, stride: int, balance: str, reduction: str) -> None:
+    """Refuse options that `embedding_loss` does not have.
+
+    Raises:
+        InputError: If one is not as `embedding_loss` documents it.
+    """
+    check_choice("norm", norm, (1, 2))
+    check_count("stride", stride)
+    check_choice("balance", balance, ("none", "parity"))
+    check_choice("reduction", reduction, ("mean", "sum"))
+    if not 0 <= near <= far:
+        raise InputError(f"near is {near} and far is {far}; expected 0 <= near <= far")

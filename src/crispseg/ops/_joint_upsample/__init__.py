@@ -1,0 +1,89 @@
+"""Upsampling along the features of an image: what is coarse is spread over the pixels that belong with it."""
+
+import torch
+from torch import Tensor
+
+from crispseg.checks import check_choice, check_hardness, check_map
+from crispseg.errors import InputError
+from crispseg.grid import CENTRES, Grid
+from crispseg.ops._joint_upsample import reference
+from crispseg.ops._joint_upsample import registration as registration
+from crispseg.ops.interpolation import Axis, at_scores
+
+
+def joint_upsample(
+    value: Tensor, features: Tensor, hardness: float | Tensor, *, norm: int = 1, grid: Grid = CENTRES
+) -> Tensor:
+    """Bilinear upsampling in which each of the four coarse pixels counts as far as it belongs with the pixel.
+
+    The weights of bilinear upsampling are multiplied with exp(-λ·d) and divided by their sum; d is the distance from
+    the pixel to what stands at the centre of the coarse one. It is joint bilateral upsampling (Kopf et al. 2007,
+    https://doi.org/10.1145/1276377.1276497) with an embedding for the guide and a tent for the spatial kernel.
+    Differentiable in everything.
+
+    Args:
+        value: (N, C, h, w), floating point, such as probabilities.
+        features: (N, D, H, W), floating point, what is compared.
+        hardness: λ: near 0 gives bilinear upsampling.
+        norm: 1 or 2, of the distance.
+        grid: How the coarse pixels lie on the others; those that lie beside them take the nearest.
+
+    Returns:
+        (N, C, H, W), dtype of `value`.
+
+    Raises:
+        InputError: If a shape or an option is not as above.
+        TypeError: If a tensor is not floating point.
+
+    Example:
+        >>> import torch
+        >>> features = torch.tensor([[[[0.0, 0.0, 0.0, 9.0]]]])
+        >>> joint_upsample(torch.tensor([[[[0.0, 1.0]]]]), features, hardness=1.0).round(decimals=3)
+        tensor([[[[0.0000, 0.0040, 0.0320, 1.0000]]]])
+    """
+    check_map("value", value)
+    check_map("features", features)
+    check_choice("norm", norm, (1, 2))
+    check_hardness(hardness, "features", features)
+    if value.shape[0] != features.shape[0]:  # len() would bind an exported program to one batch size
+        raise InputError(f"value has N = {value.shape[0]}, features {features.shape[0]}; expected the same")
+    if value.device != features.device:
+        raise InputError(f"value is on {value.device}, features on {features.device}; move both to one device")
+    size, coarse = (features.shape[-2], features.shape[-1]), (value.shape[-2], value.shape[-1])
+    centres = at_scores(features, coarse, grid)
+    rows, columns = map(Axis.of, grid.lines(size, coarse))
+    return joint_upsample_part(value, centres, features, rows, columns, hardness, norm=norm)
+
+
+def joint_upsample_part(
+    value: Tensor,
+    centres: Tensor,
+    features: Tensor,
+    rows: Axis,
+    columns: Axis,
+    hardness: float | Tensor,
+    *,
+    norm: int = 1,
+) -> Tensor:
+    """A part of the upsampled map, for images that are upsampled in tiles.
+
+    Args:
+        value: (N, C, h, w), the coarse pixels that the part is made of.
+        centres: (N, D, h, w), features at their centres.
+        features: (N, D, H, W) of the part.
+        rows: How its rows fall on the coarse ones.
+        columns: Likewise.
+        hardness: λ.
+        norm: 1 or 2.
+
+    Returns:
+        (N, C, H, W), dtype of `value`.
+    """
+    if torch.compiler.is_exporting():
+        return reference.joint_upsample(value, centres, features, hardness, rows, columns, norm)
+    if not isinstance(hardness, Tensor):
+        hardness = features.new_full((), hardness, dtype=torch.promote_types(features.dtype, torch.float32))
+    upsampled: Tensor = torch.ops.crispseg.joint_upsample(
+        value, centres, features, hardness.reshape(()), rows, columns, norm
+    )
+    return upsampled

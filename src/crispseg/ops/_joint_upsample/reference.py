@@ -1,0 +1,173 @@
+"""What joint upsampling means."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from crispseg.ops._sums import total
+from crispseg.ops.interpolation import Axis, sources
+
+_NUMBERS_AT_ONCE = 2**21
+"""Of a band of rows: 8 MB, more than calls cost and less than a whole image takes."""
+
+
+def joint_upsample(
+    value: Tensor,
+    centres: Tensor,
+    features: Tensor,
+    hardness: float | Tensor,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    norm: int,
+) -> Tensor:
+    """See `crispseg.ops._joint_upsample.joint_upsample_part`; the axes as lists."""
+    corners = _corners(Axis(*rows), Axis(*columns), features)
+    parts = []
+    for band in _bands(features):
+        here = [corner.of(band) for corner in corners]
+        _, weights = _distances_and_weights(features[..., band, :], centres, here, hardness, norm)
+        weights = weights.to(value.dtype)
+        spread = [weights[:, index, None] * corner.take(value) for index, corner in enumerate(here)]
+        parts.append(spread[0] + spread[1] + spread[2] + spread[3])
+    return torch.cat(parts, -2)
+
+
+def joint_upsample_backward(
+    grad: Tensor,
+    value: Tensor,
+    centres: Tensor,
+    features: Tensor,
+    hardness: Tensor,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    norm: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients to value, centres, features and hardness."""
+    wide = torch.promote_types(torch.promote_types(value.dtype, features.dtype), torch.float32)
+    upstream, values, middles, pixels = (x.detach().to(wide) for x in (grad, value, centres, features))
+    to_value, to_centres, to_features = (torch.zeros_like(x) for x in (values, middles, pixels))
+    corners = _corners(Axis(*rows), Axis(*columns), features)
+    distances, weights = _distances_and_weights(pixels, middles, corners, hardness, norm)
+    to_weights = torch.stack([(upstream * corner.take(values)).sum(1) for corner in corners], 1)
+    to_exponents = weights * (to_weights - (weights * to_weights).sum(1, keepdim=True))  # through the softmax
+    to_hardness = -total(distances.masked_fill(weights == 0, 0) * to_exponents)
+    to_distances = -hardness.detach().to(wide) * to_exponents
+    for index, corner in enumerate(corners):
+        to_value += corner.give(weights[:, index, None] * upstream, *value.shape[-2:])
+        step = pixels - corner.take(middles)
+        to_step = to_distances[:, index, None] * _direction(step, distances[:, index, None], norm)
+        to_features += to_step
+        to_centres -= corner.give(to_step, *centres.shape[-2:])
+    return (
+        to_value.to(value.dtype),
+        to_centres.to(centres.dtype),
+        to_features.to(features.dtype),
+        to_hardness.to(hardness.dtype),
+    )
+
+
+class _Line(NamedTuple):
+    """The coarse rows, or columns, on one side of the pixels' rows or columns."""
+
+    place: Tensor
+    """(H,) or (W,): where they are; it never falls."""
+    share: Tensor
+    """What they count."""
+    most: int
+    """An upper bound for how often one of them is there."""
+
+    def of(self, band: slice) -> "_Line":
+        """For some of the pixels' rows."""
+        return _Line(self.place[band], self.share[band], self.most)
+
+    def give(self, amount: Tensor, count: int) -> Tensor:
+        """(..., W) to (..., w): what arrives at each of the coarse ones, added up in the same order every time."""
+        coarse = torch.arange(count, device=amount.device)
+        places = torch.searchsorted(self.place, coarse)[:, None] + torch.arange(self.most, device=amount.device)
+        places = places.clamp(max=len(self.place) - 1)
+        theirs = self.place[places] == coarse[:, None]
+        theirs[:, 1:] &= places[:, 1:] > places[:, :-1]  # the last pixel once
+        return amount[..., places].masked_fill(~theirs, 0).sum(-1)
+
+
+class _Corner(NamedTuple):
+    """One of the four coarse pixels around each pixel."""
+
+    row: _Line
+    column: _Line
+
+    def of(self, band: slice) -> "_Corner":
+        """For some rows of pixels."""
+        return _Corner(self.row.of(band), self.column)
+
+    def take(self, coarse: Tensor) -> Tensor:
+        """(N, C, h, w) to what stands there for each pixel, (N, C, H, W)."""
+        return coarse.index_select(-1, self.column.place).index_select(-2, self.row.place)
+
+    def give(self, amount: Tensor, height: int, width: int) -> Tensor:
+        """(N, C, H, W) at the pixels to what arrives at the coarse ones, (N, C, h, w): the transpose of `take`."""
+        by_row = self.column.give(amount, width)
+        return self.row.give(by_row.transpose(-1, -2), height).transpose(-1, -2)
+
+
+def _corners(rows: Axis, columns: Axis, features: Tensor) -> list[_Corner]:
+    up, across = (
+        _lines(axis, count, features.device) for axis, count in zip((rows, columns), features.shape[-2:], strict=True)
+    )
+    return [_Corner(row, column) for row in up for column in across]
+
+
+def _lines(axis: Axis, count: int, device: torch.device) -> tuple[_Line, _Line]:
+    found = sources(axis.start, axis.start + count, axis, device).counted_from(axis.first)
+    most = 0 if torch.compiler.is_exporting() else _most(axis, count)  # for gradients, which are not exported
+    return _Line(found.before, 1 - found.share, most), _Line(found.behind, found.share, most)
+
+
+def _most(axis: Axis, count: int) -> int:
+    """At most so many of the pixels have the same coarse row on one side."""
+    if axis.length <= 2:
+        return count
+    # Those between two coarse rows; all that lie before the second one, or behind the last but one.
+    second = (2 * axis.pixels + axis.shift) // (2 * axis.steps)
+    last_but_one = (2 * (axis.length - 2) * axis.pixels + axis.shift) // (2 * axis.steps)
+    before, behind = second + 1 - axis.start, axis.start + count - last_but_one + 1
+    return min(count, max(axis.pixels // axis.steps + 2, before, behind))
+
+
+def _bands(features: Tensor) -> Iterator[slice]:
+    """Bands of rows that fit into the cache of a processor; all rows on other devices, and where this is traced."""
+    if features.device.type != "cpu" or torch.compiler.is_compiling():
+        yield slice(None)
+        return
+    band = max(1, _NUMBERS_AT_ONCE // max(1, features.shape[1] * features.shape[-1]))
+    for top in range(0, features.shape[-2], band):
+        yield slice(top, top + band)
+
+
+def _distances_and_weights(
+    features: Tensor, centres: Tensor, corners: Sequence[_Corner], hardness: float | Tensor, norm: int
+) -> tuple[Tensor, Tensor]:
+    """Each (N, 4, H, W), float32 or wider; the weights of a pixel sum to 1."""
+    distances = torch.stack([_distance(features, corner.take(centres), norm) for corner in corners], 1)
+    tents = torch.stack([corner.row.share[:, None] * corner.column.share for corner in corners])
+    # A softmax: however far all four are, their weights sum to 1. PyTorch's own rounds by where its threads part.
+    exponents = tents.log() - hardness * distances
+    powers = (exponents - exponents.amax(1, keepdim=True)).exp()
+    return distances, powers / powers.sum(1, keepdim=True)
+
+
+def _distance(features: Tensor, others: Tensor, norm: int) -> Tensor:
+    """(N, H, W), float32 or wider."""
+    difference = features - others
+    wide = torch.promote_types(features.dtype, torch.float32)
+    if norm == 1:
+        return difference.abs().sum(1, dtype=wide)
+    length: Tensor = torch.linalg.vector_norm(difference, dim=1, dtype=wide)
+    return length
+
+
+def _direction(step: Tensor, distance: Tensor, norm: int) -> Tensor:
+    """Gradient of a distance with respect to a step between two pixels; 0 at distance 0."""
+    return step.sign() if norm == 1 else step / distance.masked_fill(distance == 0, 1)

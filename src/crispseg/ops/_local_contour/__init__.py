@@ -1,0 +1,42 @@
+"""Intervening contours: the strongest boundary between a pixel and its neighbours (im2interv, sec. 3.3)."""
+
+import torch
+from torch import Tensor
+
+from crispseg.checks import check_map, check_window
+from crispseg.errors import InputError
+from crispseg.ops._local_contour import registration as registration
+from crispseg.window import Window
+
+
+def local_contour(boundary: Tensor, window: Window) -> Tensor:
+    """Largest boundary probability on the line between every pixel and its K neighbours.
+
+    The line is Bresenham's: at each of max(|rows|, |columns|) equal steps the nearest pixel, halves going down and
+    right, which makes the line, and the value, the same from both ends. Both end pixels are on it. A pixel is at 0 from
+    itself, and a neighbour outside the image is infinitely far, as for `local_distance`; `affinity` turns both into
+    weights. Differentiable once: the gradient goes to the largest pixel, of equal ones to that nearest the neighbour.
+
+    Args:
+        boundary: (N, 1, H, W), floating point; probabilities of a boundary, such as those of HED.
+        window: The neighbours.
+
+    Returns:
+        (N, K, H, W), dtype of `boundary`. NaN on a line comes through.
+
+    Raises:
+        InputError: If `boundary` does not have one channel.
+        TypeError: If `boundary` is not floating point.
+
+    Example:
+        >>> import torch
+        >>> boundary = torch.tensor([[[[0.1, 0.0, 0.9, 0.2]]]])
+        >>> local_contour(boundary, Window(5))[0, 10:15, 0, 1]
+        tensor([   inf, 0.1000, 0.0000, 0.9000, 0.9000])
+    """
+    check_map("boundary", boundary)
+    check_window(window)
+    if boundary.shape[1] != 1:
+        raise InputError(f"boundary has {boundary.shape[1]} channels; expected 1, the probability of a boundary")
+    contour: Tensor = torch.ops.crispseg.local_contour(boundary, window.size, window.dilation)
+    return contour

@@ -1,0 +1,46 @@
+"""The filter: every score replaced by an average over the pixels that belong with it (eq. 4 and 5)."""
+
+import torch
+from torch import Tensor
+
+from crispseg.checks import MOST_PASSES, check_count, check_map, check_same_grid, check_window, check_window_axis
+from crispseg.ops._local_filter import registration as registration
+from crispseg.window import Window
+
+
+def local_filter(scores: Tensor, weights: Tensor, window: Window, *, passes: int = 1, normalize: bool = True) -> Tensor:
+    """Weighted sum of the scores in the window, repeated with the same weights.
+
+    Args:
+        scores: (N, C, H, W), floating point, any C.
+        weights: (N, K, H, W), one weight for each neighbour; 0 outside the image, as `affinity` gives it. Weights
+            that point outside the image are left out all the same.
+        window: The neighbours, the same as for the weights.
+        passes: How many times the filter is applied.
+        normalize: Divide by the sum of the weights (eq. 5), so that a constant stays what it is; without it, eq. 4.
+
+    Returns:
+        Filtered scores, shape and dtype of `scores`. Half precisions accumulate in float32. A pixel whose weights sum
+        to 0 becomes 0.
+
+    Raises:
+        InputError: If shapes or devices do not fit together, or `passes` is below 1.
+        TypeError: If `scores` or `weights` are not floating point.
+
+    Example:
+        >>> import torch
+        >>> scores = torch.tensor([[[[0.0, 3.0, 6.0]]]])
+        >>> local_filter(scores, torch.ones(1, 9, 1, 3), Window(3))
+        tensor([[[[1.5000, 3.0000, 4.5000]]]])
+    """
+    check_map("scores", scores)
+    check_map("weights", weights)
+    check_window(window)
+    check_window_axis("weights", weights, window)
+    check_same_grid("scores", scores, "weights", weights)
+    check_count("passes", passes, MOST_PASSES)
+    learns = weights.requires_grad and torch.is_grad_enabled()
+    result: Tensor = torch.ops.crispseg.local_filter(
+        scores, weights, window.size, window.dilation, passes, normalize, learns
+    )[0]
+    return result

@@ -1,0 +1,40 @@
+"""Which neighbours carry the centre's label (im2parity in the paper, sec. 4.2)."""
+
+import torch
+from torch import Tensor
+
+from crispseg.checks import check_count, check_labels, check_window
+from crispseg.ops._local_parity import registration as registration
+from crispseg.window import Window
+
+
+def local_parity(labels: Tensor, window: Window, *, stride: int = 1, ignore_index: int = 255) -> tuple[Tensor, Tensor]:
+    """Compare the label of every centre with those of its K neighbours.
+
+    Args:
+        labels: (N, H, W), whole numbers of any dtype but uint64: classes or regions.
+        window: The neighbours.
+        stride: Step between centres.
+        ignore_index: Label of pixels that belong to no pair; one that the dtype of `labels` does not hold is none.
+
+    Returns:
+        Two bool tensors (N, K, ceil(H / stride), ceil(W / stride)): where the two labels are equal, and where the two
+        pixels make a pair at all. A pixel makes no pair with itself, with a pixel outside the image or with an ignored
+        one; parity is False there.
+
+    Raises:
+        InputError: If the shape or `stride` is not as above.
+        TypeError: If `labels` are not whole numbers, or are uint64.
+
+    Example:
+        >>> import torch
+        >>> parity, valid = local_parity(torch.tensor([[[7, 7, 255]]]), Window(3))
+        >>> parity[0, 5, 0].tolist(), valid[0, 5, 0].tolist()
+        ([True, False, False], [True, False, False])
+    """
+    check_labels(labels)
+    check_count("stride", stride)
+    check_window(window)
+    whole = labels.to(torch.int64)  # in a narrow dtype a comparison with `ignore_index` would wrap around
+    parity, valid = torch.ops.crispseg.local_parity(whole, window.size, window.dilation, stride, ignore_index)
+    return parity, valid

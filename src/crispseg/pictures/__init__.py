@@ -1,0 +1,1 @@
+"""Pictures of labels on their image, made of tensors by Pillow."""

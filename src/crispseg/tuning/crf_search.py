@@ -1,0 +1,169 @@
+"""Find the parameters of the dense CRF on labelled images, coarse to fine as DeepLab v1 did."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from rich.progress import Progress
+from torch import Tensor
+
+from crispseg.checks import check_choice, check_count, check_not_negative
+from crispseg.data import LabelledPredictions, Prediction
+from crispseg.data.intensity import to_bytes
+from crispseg.errors import InputError, naming
+from crispseg.evaluation import void_band_of
+from crispseg.inference.crf import DenseCRF, check_exclusive
+from crispseg.inference.one_image import fitted_boundary, sharpened_scores
+from crispseg.inference.shares import to_probabilities
+from crispseg.inference.sharpener import Sharpener
+from crispseg.metrics import Accuracy, Truth
+from crispseg.tuning.filter_search import MEASURED, Tuning
+
+
+@dataclass(frozen=True)
+class CRFGrid:
+    """Values to try of each parameter of `DenseCRF`; one that has a single value stays as it is.
+
+    By default the ends and the middle of the ranges that DeepLab v1 searched (arXiv 1412.7062, sec. 5.3), with the
+    spatial Gaussian fixed as it was there.
+
+    Raises:
+        InputError: If a parameter has no value or one that makes no sense.
+    """
+
+    bilateral_weight: Sequence[float] = (5, 7.5, 10)
+    bilateral_xy: Sequence[float] = (50, 75, 100)
+    bilateral_rgb: Sequence[float] = (3, 6.5, 10)
+    spatial_weight: Sequence[float] = (3,)
+    spatial_xy: Sequence[float] = (3,)
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name):
+                raise InputError(f"no {field.name} to try; expected at least one")
+        self.settings(iterations=1)
+
+    def settings(self, iterations: int) -> list[DenseCRF]:
+        """Every combination."""
+        combinations = itertools.product(
+            self.bilateral_weight, self.bilateral_xy, self.bilateral_rgb, self.spatial_weight, self.spatial_xy
+        )
+        return [DenseCRF(*combination, iterations) for combination in combinations]
+
+    def around(self, best: DenseCRF, scale: float) -> "CRFGrid":
+        """A grid of at most three values a parameter: the best, and a step to both sides of it.
+
+        Args:
+            best: The middle.
+            scale: The step, as a share of the mean step of this grid.
+
+        Example:
+            >>> CRFGrid().around(DenseCRF(5, 75, 10, 3, 3), 0.5).bilateral_weight
+            (3.75, 5, 6.25)
+        """
+        around = {}
+        for field in fields(self):
+            tried, middle = sorted(set(getattr(self, field.name))), getattr(best, field.name)
+            step = scale * (tried[-1] - tried[0]) / max(len(tried) - 1, 1)
+            candidates = (middle - step, middle, middle + step) if step else (middle,)
+            around[field.name] = tuple(value for value in candidates if value > 0 or value == middle)
+        return CRFGrid(**around)
+
+
+@torch.inference_mode()
+def tune_crf(
+    data: LabelledPredictions,
+    sharpener: Sharpener | None,
+    *,
+    grid: CRFGrid | None = None,
+    rounds: int = 2,
+    iterations: int = 10,
+    objective: str = "both",
+    every: int = 1,
+    progress: Progress | None = None,
+) -> Tuning[DenseCRF]:
+    """Measure every combination of a grid, then of finer ones around the best.
+
+    Each combination costs the time of a CRF for each image: with the default grid 27, and up to 26 more in every round.
+
+    Args:
+        data: Images to tune on; report what was found on others.
+        sharpener: What comes before the CRF; None for the scores as they are.
+        grid: Values to start with; `CRFGrid()` by default.
+        rounds: How many times to go on around the best, with half the step each time; 0 for the grid alone.
+        iterations: Mean field iterations, in all of them.
+        objective: "miou", "trimap", or "both" for their mean.
+        every: Take every n-th image.
+        progress: Shows how far it is, round by round.
+
+    Returns:
+        Accuracies of what comes out of the CRF by its parameters, and of what goes into it.
+
+    Raises:
+        InputError: If an option makes no sense, a file cannot be read or does not fit, or the objective is not defined
+            because the labels have no boundary.
+    """
+    check_choice("objective", objective, ("miou", "trimap", "both"))
+    check_count("every", every)
+    check_count("iterations", iterations)
+    check_not_negative("rounds", rounds)
+    first = grid if grid is not None else CRFGrid()
+    indices = range(0, len(data), every)
+    band = void_band_of(data)
+    result: Tuning[DenseCRF] = Tuning(Accuracy(data.num_classes, MEASURED), {}, objective)
+    entering: Iterable[_Entering] = _entering(data, sharpener, indices, band)
+    if progress:
+        entering = progress.track(entering, total=len(indices), description="what goes into the CRF")
+    for image in entering:
+        image.count(result.before, image.probabilities)
+    settings = first.settings(iterations)
+    for number in range(rounds + 1):
+        result.after |= {setting: Accuracy(data.num_classes, MEASURED) for setting in settings}
+        steps: Iterable[tuple[_Entering, DenseCRF]] = (
+            (image, setting) for image in _entering(data, sharpener, indices, band) for setting in settings
+        )
+        if progress:
+            name, total = f"round {number + 1} of {rounds + 1}", len(indices) * len(settings)
+            steps = progress.track(steps, description=name, total=total)
+        for image, setting in steps:
+            image.count(result.after[setting], setting(image.probabilities, image.pixels))
+        result.check_defined()
+        best = max(result.after, key=result.value)
+        finer = first.around(best, 0.5 ** (number + 1)).settings(iterations)
+        settings = [setting for setting in finer if setting not in result.after]
+    return result
+
+
+@dataclass(frozen=True)
+class _Entering:
+    """What enters the CRF, of one image."""
+
+    pixels: Tensor
+    """(1, 3, H, W) uint8."""
+    probabilities: Tensor
+    """(1, C, H, W)."""
+    prediction: Prediction
+    truth: Truth
+
+    def count(self, accuracy: Accuracy, probabilities: Tensor) -> None:
+        """Add the labels of (1, C, H, W) probabilities to an accuracy."""
+        predicted = self.prediction.as_probabilities.labels(probabilities[0])
+        accuracy.add(predicted, self.truth)
+
+
+def _entering(
+    data: LabelledPredictions, sharpener: Sharpener | None, indices: Sequence[int], band: int
+) -> Iterator[_Entering]:
+    for index in indices:
+        sample, prediction = data.read(index)
+        boundary = fitted_boundary(data.boundaries[index], sample.image)
+        with naming(data.files[index]):
+            check_exclusive(prediction.kind)
+            scores = sharpened_scores(sharpener, sample.image, prediction, boundary)
+        yield _Entering(
+            pixels=to_bytes(sample.image)[None],
+            probabilities=to_probabilities(scores, prediction.kind),
+            prediction=prediction,
+            truth=Truth(sample.labels, data.num_classes, MEASURED, void_band=band),
+        )
