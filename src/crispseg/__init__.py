@@ -1,10 +1,13 @@
 """crispseg: any segmentation network's output, made crisp at object boundaries by learned pixel embeddings."""
 
+import importlib
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from crispseg.interrupts import is_command, leaving_at_once
 
-with leaving_at_once() if is_command() else nullcontext():  # PyTorch takes a second or more
+if TYPE_CHECKING:
+    from crispseg.config import CueConfig, SharpenerConfig
     from crispseg.errors import InputError
     from crispseg.grid import Grid
     from crispseg.inference.arrays import sharpen_array
@@ -12,6 +15,41 @@ with leaving_at_once() if is_command() else nullcontext():  # PyTorch takes a se
     from crispseg.inference.sharpener import Sharpener
     from crispseg.window import Window
 
-__all__ = ["Grid", "InputError", "SharpenedModel", "Sharpener", "Window", "__version__", "sharpen_array"]
+__all__ = [
+    "CueConfig",
+    "Grid",
+    "InputError",
+    "SharpenedModel",
+    "Sharpener",
+    "SharpenerConfig",
+    "Window",
+    "__version__",
+    "sharpen_array",
+]
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "CueConfig": "config",
+    "Grid": "grid",
+    "InputError": "errors",
+    "SharpenedModel": "inference.sharpened_model",
+    "Sharpener": "inference.sharpener",
+    "SharpenerConfig": "config",
+    "Window": "window",
+    "sharpen_array": "inference.arrays",
+}
+"""Where each public name lives. It is imported on first use, so that `crispseg --help` does not wait for PyTorch."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with leaving_at_once() if is_command() else nullcontext():
+        value = getattr(importlib.import_module(f"crispseg.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,18 +1,20 @@
-"""Checks of arguments: each names the argument, what was given and what was expected."""
+"""Checks of tensors: each names the argument, what was given and what was expected."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from crispseg.errors import InputError
+from crispseg.value_checks import MOST_PASSES as MOST_PASSES  # noqa: PLC0414 - one door for both
+from crispseg.value_checks import check_allowed as check_allowed  # noqa: PLC0414 - one door for both
+from crispseg.value_checks import check_choice as check_choice  # noqa: PLC0414 - one door for both
+from crispseg.value_checks import check_count as check_count  # noqa: PLC0414 - one door for both
+from crispseg.value_checks import check_guard as check_guard  # noqa: PLC0414 - one door for both
+from crispseg.value_checks import check_natural as check_natural  # noqa: PLC0414 - one door for both
+from crispseg.value_checks import check_not_negative as check_not_negative  # noqa: PLC0414 - one door for both
+from crispseg.value_checks import check_positive as check_positive  # noqa: PLC0414 - one door for both
 from crispseg.window import Window
-
-_LARGEST = 1e30
-_LARGEST_COUNT = 2**31 - 1
-MOST_PASSES = 10_000
-"""Of the filter: its result has long stopped to change."""
 
 _PLAIN_TENSORS = (Tensor, torch.nn.Parameter)
 
@@ -85,46 +87,6 @@ def check_window_axis(name: str, value: Tensor, window: Window) -> None:
         )
 
 
-def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    """One of a few values."""
-    if value not in choices or (isinstance(value, bool) and not any(isinstance(choice, bool) for choice in choices)):
-        raise InputError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}")
-
-
-def check_allowed(name: str, value: object, allowed: Sequence[object]) -> None:
-    """One of a few values, or a whole number of a range; of their type too, so that True is no 1 and 2.0 no 2."""
-    if type(value) is type(allowed[0]) and value in allowed:
-        return
-    if isinstance(allowed, range):
-        kind = "an odd number" if allowed.step == 2 else "a whole number"
-        raise InputError(f"{name} is {value!r}; expected {kind} from {allowed[0]} to {allowed[-1]}")
-    raise InputError(f"{name} is {value!r}; expected one of {', '.join(map(repr, allowed))}")
-
-
-def check_count(name: str, value: int, most: int = _LARGEST_COUNT) -> None:
-    """A whole number of at least 1, and at most as many."""
-    if not _is_whole(value) or value < 1:
-        raise InputError(f"{name} is {value!r}; expected a whole number of 1 or more")
-    if value > most:
-        raise InputError(f"{name} is {value}; expected at most {most}")
-
-
-def check_natural(name: str, value: int) -> None:
-    """A whole number of at least 0."""
-    if not _is_whole(value) or value < 0:
-        raise InputError(f"{name} is {value!r}; expected a whole number of 0 or more")
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def check_positive(name: str, value: float) -> None:
-    """A number above 0 that float32 holds."""
-    if isinstance(value, bool) or not 0 < value <= _LARGEST:
-        raise InputError(f"{name} is {value}; expected a number above 0 and up to {_LARGEST:g}")
-
-
 def check_hardness(hardness: float | Tensor, name: str, value: Tensor) -> None:
     """A number above 0, or a floating-point tensor with one on the device of `value`.
 
@@ -141,18 +103,6 @@ def check_hardness(hardness: float | Tensor, name: str, value: Tensor) -> None:
         raise InputError(f"hardness is on {hardness.device}, {name} on {value.device}; move both to one device")
     if hardness.device.type == "cpu" and not torch.compiler.is_compiling() and type(hardness) in _PLAIN_TENSORS:
         check_positive("hardness", hardness.item())
-
-
-def check_not_negative(name: str, value: float) -> None:
-    """A finite number of at least 0."""
-    if not 0 <= value <= _LARGEST:
-        raise InputError(f"{name} is {value}; expected a number of 0 or more")
-
-
-def check_guard(confidence: float | None) -> None:
-    """A probability from 0.5 to 1, or None."""
-    if confidence is not None and (isinstance(confidence, bool) or not 0.5 <= confidence <= 1):
-        raise InputError(f"guard is {confidence}; expected a probability from 0.5 to 1, or None")
 
 
 def check_pixel(pixel: tuple[int, int], image: Tensor) -> None:

@@ -4,8 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from torch import sym_min
-
 from crispseg.errors import InputError
 
 Size = tuple[int, int]
@@ -248,6 +246,8 @@ def _fitted(steps: int, pixels: int, few: int, full: int) -> Line:
 
 
 def _least(one: int, other: int) -> int:
+    from torch import sym_min  # noqa: PLC0415 - a grid can be said without PyTorch
+
     least: int = sym_min(one, other)  # type: ignore[assignment]  # of sizes that are not known where a program is traced
     return least
 

@@ -46,6 +46,35 @@ class Window:
         if self.dilation < 1:
             raise InputError(f"window dilation is {self.dilation}; expected 1 or more")
 
+    @classmethod
+    def of(cls, said: "Window | int | str") -> "Window":
+        """Return a window as it is, or the one that a side or a text names.
+
+        Args:
+            said: A window; its side, such as 9; or a text such as "9", or "9@2" for a dilation of 2.
+
+        Raises:
+            InputError: If it names no window.
+
+        Example:
+            >>> Window.of(9), str(Window.of("9@2"))
+            (Window(size=9, dilation=1), '9@2')
+        """
+        if isinstance(said, Window):
+            return said
+        if isinstance(said, str):
+            size, at, dilation = said.partition("@")
+            if size.strip().isdecimal() and (dilation.strip().isdecimal() or not at):
+                return cls(int(size), int(dilation) if at else 1)
+        elif type(said) is int:
+            return cls(said)
+        raise InputError(
+            f"window is {said!r}; expected a Window, an odd side such as 9, or side@dilation such as '9@2'"
+        )
+
+    def __str__(self) -> str:
+        return str(self.size) if self.dilation == 1 else f"{self.size}@{self.dilation}"
+
     @property
     def count(self) -> int:
         """K, the number of neighbours, centre included."""

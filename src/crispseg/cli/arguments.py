@@ -20,12 +20,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from crispseg.data import LabelledPredictions
+from crispseg.data import LabelledPredictions, ScoreKind
 from crispseg.data.matching import Suffixes
 from crispseg.data.numbering import ONE_BASED, ZERO_BASED
 from crispseg.errors import InputError
-from crispseg.grid import Grid
-from crispseg.scores import SCORES
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -66,35 +64,6 @@ def choose_device(name: str | None) -> torch.device:
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"device {name!r} cannot be used here ({reason}); `crispseg info` lists devices") from error
-
-
-def add_scores_option(parser: CommandParser) -> None:
-    """Add options for the kind of scores in files and for the grid on which predictions lie."""
-    parser.add_argument(
-        "--scores",
-        choices=SCORES,
-        help="what floating-point scores are: logits or probabilities of classes that exclude each other, or "
-        "(multilabel) of labels that do not, such as the masks of objects; label maps need no word; with "
-        "probabilities a greyscale mask, soft or of black and white alone, is the probability of label 1 (default: "
-        "logits, which is to be said where they look like the masks of objects)",
-    )
-    parser.add_argument(
-        "--grid",
-        type=_grid,
-        metavar="GRID",
-        help="how predictions lie on their images. centres: square cells that cover the image; corners: the outer "
-        "scores lie on the outer pixels (align_corners); stride=PIXELS[,FIRST]: one score every PIXELS pixels; "
-        "stretched: cells of any shape cover the image, which was squashed for the network; letterbox: padding on two "
-        "opposite sides; padded: padding to the right and below; box=LEFT,TOP,RIGHT,BOTTOM: a part of the image, in "
-        "its pixels (default: centres, or the grid of a saved folder)",
-    )
-
-
-def _grid(text: str) -> Grid:
-    try:
-        return Grid.of(text)
-    except InputError as error:  # argparse would leave out what it says
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_range_option(parser: CommandParser) -> None:
@@ -170,23 +139,22 @@ def add_data_options(parser: CommandParser) -> None:
         "0 for none (default: looked for in the label maps)",
     )
     parser.add_argument("--num-classes", type=int, help="number of classes (default: the number of score channels)")
-    add_scores_option(parser)
     add_suffix_options(parser, *_SUFFIX_HELP)
 
 
-def read_data(options: argparse.Namespace) -> LabelledPredictions:
-    """The data that the options name."""
+def read_data(options: argparse.Namespace, scores: ScoreKind | None = None) -> LabelledPredictions:
+    """Return the data that the options name, with scores in files of the given kind."""
     return LabelledPredictions(
         options.images,
         options.labels,
         options.predictions,
         void=options.void,
         num_classes=options.num_classes,
-        scores=options.scores,
+        scores=scores,
         numbering=options.numbering,
         prediction_numbering=options.prediction_numbering,
         void_band=options.void_band,
-        grid=options.grid,
+        grid=getattr(options, "grid", None),
         boundaries=options.boundaries,
         suffixes=read_suffixes(options),
     )

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from crispseg.cli.arguments import CommandParser, add_data_options, print_remarks, progress_bar, read_data
 from crispseg.cli.stage_options import add_stage_options
-from crispseg.cli.stages import build_stages, describe_stages, files_of_weights
+from crispseg.cli.stages import build_stages, describe_stages, files_of_weights, scores_of_files
 from crispseg.evaluation import evaluate
 from crispseg.evaluation.report import TRIMAP
 from crispseg.process_memory import keep_freed
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
     options = build_parser().parse_args(arguments)
     keep_freed()
     stages = build_stages(options)
-    data = read_data(options)
+    data = read_data(options, scores_of_files(options, stages.sharpener))
     if options.json is not None:
         check_output_file(options.json, [*data.read_from, *files_of_weights(options)])
     with progress_bar() as progress:

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from crispseg.cli.arguments import CommandParser, add_scores_option
-from crispseg.cli.stage_options import add_cue_kind_options, add_filter_options, add_window_options
-from crispseg.cli.stages import build_sharpener, choose_sharpener, files_of_weights
-from crispseg.errors import InputError
+from crispseg.cli.arguments import CommandParser
+from crispseg.cli.stage_options import add_sharpener_options
+from crispseg.cli.stages import files_of_weights, require_sharpener
 from crispseg.export import export_onnx
 from crispseg.export.onnx import TOLERANCE
 from crispseg.writing import check_output_file
@@ -31,7 +30,6 @@ def build_parser() -> CommandParser:
     """What the command understands."""
     parser = CommandParser("export", _DESCRIPTION, _EXAMPLES)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="ONNX file to write")
-    add_scores_option(parser)
     parser.add_argument(
         "--precision",
         dest="export_precision",
@@ -39,20 +37,14 @@ def build_parser() -> CommandParser:
         default="float32",
         help="of inputs, output and network; the filter computes in float32 (default: %(default)s)",
     )
-    add_window_options(parser)
-    add_filter_options(parser)
-    add_cue_kind_options(parser)
-    parser.set_defaults(precision=None, boundaries=None)
+    add_sharpener_options(parser, without=("precision",))
     return parser
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command."""
     options = build_parser().parse_args(arguments)
-    chosen = choose_sharpener(options)
-    if chosen is None:
-        raise InputError("--cue none leaves nothing to export; choose another")
-    sharpener = build_sharpener(options, chosen).expecting(options.scores or "logits", options.grid)
+    sharpener = require_sharpener(options, "leaves nothing to export")
     check_output_file(options.output, files_of_weights(options))
     difference = export_onnx(sharpener, options.output, precision=options.export_precision)
     size = options.output.stat().st_size / 1e6

@@ -9,18 +9,16 @@ from crispseg.checks import check_count
 from crispseg.cli.arguments import (
     CommandParser,
     add_data_options,
+    add_device_option,
     add_labelled_options,
-    add_scores_option,
     add_suffix_options,
-    choose_device,
     progress_bar,
     read_data,
     read_suffixes,
 )
-from crispseg.cli.stage_options import add_cue_options, add_stage_options, add_window_options
-from crispseg.cli.stages import build_cue, build_stages, build_window, files_of_weights
-from crispseg.cues import Cue
-from crispseg.cues.cue import EmbeddingCue
+from crispseg.cli.stage_options import add_boundaries_option, add_fields, add_stage_options, add_weights_options
+from crispseg.cli.stages import build_stages, files_of_weights, require_sharpener, scores_of_files
+from crispseg.cues import EmbeddingCue, LearnedCue
 from crispseg.data import LabelledFolder, read_image, read_prediction
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.matching import pair_files
@@ -40,14 +38,12 @@ from crispseg.figures import (
 )
 from crispseg.figures.reliability import MARGINS
 from crispseg.inference.one_image import fitted_boundary, sharpen_one
+from crispseg.window import Window
 
 _PATCH = 41
 
 _MASK = 21
 """Side of the windows whose masks are drawn: large enough to look at."""
-
-_FARTHEST = {"learned": 4.0, "rgb": 1.0, "soft": 0.5, "contour": 1.0}
-"""Where the distances of a cue end on the page: twice the far margin; where colours seldom differ more; the largest."""
 
 
 def files_read(options: Namespace) -> list[Path]:
@@ -68,14 +64,14 @@ def add_boundary_options(parser: CommandParser) -> None:
         metavar="x,y",
         help="middle of the part that is magnified, from the upper left corner (default: where most changed)",
     )
-    add_scores_option(parser)
     add_stage_options(parser)
 
 
 def boundary(options: Namespace) -> Figure:
     """The figure that the options describe."""
     stages = build_stages(options)
-    image, prediction = read_image(options.image), read_prediction(options.prediction, options.scores, options.grid)
+    image, kind = read_image(options.image), scores_of_files(options, stages.sharpener)
+    prediction = read_prediction(options.prediction, kind, getattr(options, "grid", None))
     boundary = fitted_boundary(options.boundaries, image)
     with naming(options.prediction):
         result = sharpen_one(stages.sharpener, image, prediction, boundary, crf=stages.crf)
@@ -100,11 +96,10 @@ def add_embedding_options(parser: CommandParser) -> None:
         help=f"side of the patches in pixels, odd (default: the window's, or {_PATCH} with several passes)",
     )
     group = parser.add_argument_group("mask")
-    group.add_argument("--window", type=int, default=_MASK, help="side of the window, odd (default: %(default)s)")
-    group.add_argument("--dilation", type=int, default=1, help="pixels between two neighbours (default: %(default)s)")
-    group.add_argument("--hardness", type=float, help="λ of the learned mask (default: that of the cue)")
-    group.add_argument("--passes", type=int, default=1, help="passes of the filter (default: %(default)s)")
-    add_cue_options(parser)
+    add_fields(group, ("cue", "window", "passes", "hardness"))
+    add_weights_options(group)
+    add_device_option(parser)
+    parser.set_defaults(window=Window(_MASK), passes=1, hardness=None)
 
 
 def _pixel(text: str) -> tuple[int, int]:
@@ -117,10 +112,10 @@ def _pixel(text: str) -> tuple[int, int]:
 
 def embedding(options: Namespace) -> Figure:
     """The figure that the options describe."""
-    cue = _moved(build_cue(options), options)
+    cue = require_sharpener(options, "has no embedding to draw").cue
     if not isinstance(cue, EmbeddingCue):
-        raise InputError(f"--cue {options.cue} has no embedding to draw; take learned, rgb or soft")
-    image, window = read_image(options.image), build_window(options)
+        raise InputError(f"--cue {cue.name} has no embedding to draw; take one that compares embeddings, such as rgb")
+    image, window = read_image(options.image), options.window
     patch = options.patch
     if patch is None:
         patch = _PATCH if options.passes > 1 else 2 * window.radius + 1
@@ -135,10 +130,6 @@ def embedding(options: Namespace) -> Figure:
         apart=2 * patch,
     )
     return draw_embedding(image, masks, patch)
-
-
-def _moved(cue: Cue | None, options: Namespace) -> Cue | None:
-    return None if cue is None else cue.eval().to(choose_device(options.device))
 
 
 def add_comparison_options(parser: CommandParser) -> None:
@@ -161,7 +152,7 @@ def comparison(options: Namespace) -> Figure:
     stages = build_stages(options)
     if stages.sharpener is None:
         raise InputError("--cue none leaves nothing that is ours to draw; choose a cue")
-    data = read_data(options)
+    data = read_data(options, scores_of_files(options, stages.sharpener))
     with progress_bar() as progress:
         chosen = _choose(data.folder, options)
         return draw_comparison(compare_images(data, chosen, stages.sharpener, crf=stages.crf, progress=progress))
@@ -184,19 +175,23 @@ def add_reliability_options(parser: CommandParser) -> None:
     add_labelled_options(parser)
     add_suffix_options(parser, "image", "label", "boundary")
     parser.add_argument("--every", type=int, default=1, help="take every n-th image (default: all)")
-    ends = ", ".join(f"{name} {value:g}" for name, value in _FARTHEST.items())
     parser.add_argument(
-        "--farthest", type=float, metavar="DISTANCE", help=f"end of the axis, which holds what lies beyond ({ends})"
+        "--farthest",
+        type=float,
+        metavar="DISTANCE",
+        help="end of the axis, which holds larger distances too (default: the cue's own)",
     )
-    add_window_options(parser)
-    add_cue_options(parser)
+    group = parser.add_argument_group("distances")
+    add_fields(group, ("cue", "window"))
+    add_weights_options(group)
+    add_boundaries_option(parser)
+    add_device_option(parser)
 
 
 def reliability(options: Namespace) -> Figure:
     """The figure that the options describe."""
-    cue = _moved(build_cue(options), options)
-    if cue is None:
-        raise InputError("--cue none has no distances to draw; choose a cue")
+    sharpener = require_sharpener(options, "has no distances to draw")
+    cue = sharpener.cue
     suffixes = read_suffixes(options)
     data = LabelledFolder(options.images, options.labels, options.void, numbering=options.numbering, suffixes=suffixes)
     boundaries = None
@@ -206,14 +201,14 @@ def reliability(options: Namespace) -> Figure:
         counts = count_distances(
             data,
             cue,
-            build_window(options),
-            farthest=_FARTHEST[options.cue] if options.farthest is None else options.farthest,
+            sharpener.window,
+            farthest=cue.farthest if options.farthest is None else options.farthest,
             boundaries=boundaries,
             every=options.every,
             progress=progress,
         )
-    margins = MARGINS if options.cue == "learned" else None
-    return draw_reliability(counts, margins=margins, cue=options.cue)
+    margins = MARGINS if isinstance(cue, LearnedCue) else None
+    return draw_reliability(counts, margins=margins, cue=str(cue.name))
 
 
 def add_passes_options(parser: CommandParser) -> None:

@@ -5,15 +5,9 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from crispseg.cli.arguments import CommandParser, add_device_option, add_range_option, add_scores_option, progress_bar
-from crispseg.cli.stage_options import (
-    add_cue_kind_options,
-    add_filter_options,
-    add_precision_option,
-    add_window_options,
-)
-from crispseg.cli.stages import build_placed_sharpener, choose_sharpener, files_of_weights
-from crispseg.cues import ContourCue
+from crispseg.cli.arguments import CommandParser, add_device_option, add_range_option, progress_bar
+from crispseg.cli.stage_options import add_sharpener_options
+from crispseg.cli.stages import files_of_weights, require_sharpener, scores_of_files
 from crispseg.data.intensity import parse_range
 from crispseg.errors import InputError
 from crispseg.inference.sharpener import Sharpener
@@ -49,7 +43,6 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--memory", default="2GiB", metavar="SIZE", help="what the process may hold, as 2GiB (default: %(default)s)"
     )
-    add_scores_option(parser)
     parser.add_argument(
         "--scale",
         type=float,
@@ -67,11 +60,8 @@ def build_parser() -> CommandParser:
         action="store_true",
         help="the prediction covers the image exactly, whatever either says of its place on the ground",
     )
-    add_window_options(parser)
-    add_filter_options(parser)
-    add_precision_option(add_cue_kind_options(parser))
+    add_sharpener_options(parser)
     add_device_option(parser)
-    parser.set_defaults(boundaries=None)
     return parser
 
 
@@ -88,8 +78,8 @@ def main(arguments: Sequence[str]) -> None:
             options.prediction,
             options.output,
             memory=options.memory,
-            scores=options.scores,
-            grid=options.grid,
+            scores=scores_of_files(options, sharpener),
+            grid=sharpener.grid,
             scale=options.scale,
             bands=_bands(options.bands),
             value_range=parse_range(options.range),
@@ -110,7 +100,7 @@ def _bands(text: str | None) -> tuple[int, ...] | None:
 
 
 def _sharpener(options: Namespace) -> Sharpener:
-    chosen = choose_sharpener(options)
-    if chosen is None or isinstance(chosen.cue, ContourCue):
+    sharpener = require_sharpener(options, "leaves nothing to do")
+    if sharpener.cue.takes_boundaries:
         raise InputError("a raster is sharpened by a cue of its colours: choose --cue learned, rgb or soft")
-    return build_placed_sharpener(options, chosen)
+    return sharpener

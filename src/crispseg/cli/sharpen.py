@@ -11,13 +11,12 @@ from pathlib import Path
 from crispseg.cli.arguments import (
     CommandParser,
     add_range_option,
-    add_scores_option,
     add_suffix_options,
     progress_bar,
     read_suffixes,
 )
 from crispseg.cli.stage_options import add_stage_options
-from crispseg.cli.stages import build_stages, describe_stages, files_of_weights
+from crispseg.cli.stages import build_stages, describe_stages, files_of_weights, scores_of_files
 from crispseg.data.intensity import parse_range
 from crispseg.errors import InputError
 from crispseg.jobs import Failed, Outcome, Outputs, RayCluster, Skipped, ThisMachine, Written, sharpen_files
@@ -74,7 +73,6 @@ def build_parser() -> CommandParser:
         "image",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write to")
-    add_scores_option(parser)
     add_range_option(parser)
     parser.add_argument("--save-scores", action="store_true", help="write the sharpened scores too")
     parser.add_argument(
@@ -133,8 +131,8 @@ def main(arguments: Sequence[str]) -> int:
             boundaries=options.boundaries,
             crf=stages.crf,
             memory=options.memory,
-            scores=options.scores,
-            grid=options.grid,
+            scores=scores_of_files(options, stages.sharpener),
+            grid=getattr(options, "grid", None),
             value_range=parse_range(options.range),
             suffixes=read_suffixes(options),
             resume=options.resume,

@@ -1,20 +1,26 @@
-"""The options that choose the stages between scores and result: a cue with its filter, and a dense CRF."""
+"""The options that choose the stages between scores and result: the fields of a sharpener's config, and a CRF."""
 
+import argparse
 from argparse import _ArgumentGroup
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 from crispseg.cli.arguments import CommandParser, add_device_option
-from crispseg.cues import CUES
-from crispseg.inference.crf import PRESETS
-from crispseg.pretrained import DEFAULT_WINDOW
-from crispseg.scores import UPSAMPLINGS
+from crispseg.config import PRECISIONS, SHIPPED_WEIGHTS, CueConfig, Option, SharpenerConfig, as_text, options
+from crispseg.crf_presets import PRESETS
+from crispseg.errors import InputError
+from crispseg.registry import CUES
+
+SAID_OF_PREDICTIONS = ("scores", "grid")
+"""Fields that are said of the predictions in files too."""
 
 
 def add_stage_options(parser: CommandParser) -> None:
-    """Options that choose the cue, the filter and the CRF."""
-    add_window_options(parser)
-    add_filter_options(parser)
-    add_cue_options(parser)
+    """Add options for the sharpener, the device and the CRF."""
+    add_sharpener_options(parser)
+    add_boundaries_option(parser)
+    add_device_option(parser)
     parser.add_argument(
         "--crf",
         metavar="PRESET|NUMBERS",
@@ -24,94 +30,100 @@ def add_stage_options(parser: CommandParser) -> None:
     )
 
 
-def add_filter_options(parser: CommandParser) -> None:
-    """Options that choose the filter."""
-    group = parser.add_argument_group("filter")
-    group.add_argument(
-        "--hardness",
-        type=float,
-        help=f"λ, above 0: larger mixes fewer neighbours (default: {_defaults('default_hardness')})",
-    )
-    group.add_argument(
-        "--passes",
-        type=int,
-        help=f"how many times the filter is applied (default: {_defaults('default_passes')})",
-    )
-    group.add_argument(
-        "--upsampling",
-        choices=UPSAMPLINGS,
-        help="of scores of half the image's size or less: joint spreads them over the pixels that belong with them, "
-        "where the cue compares embeddings; bilinear does not look at the image (default: joint)",
-    )
-    group.add_argument(
-        "--guard",
-        type=float,
-        help="keep a label that the filter would change where its probability was this or more, such as 0.95 (default: "
-        "change any)",
-    )
+def add_sharpener_options(parser: CommandParser, *, without: Collection[str] = (), several: bool = False) -> None:
+    """Add an option for each field of `SharpenerConfig`, and for the weights and the precision of its cue.
+
+    Args:
+        parser: Gets them.
+        without: Fields that the command has no use for.
+        several: Take several values of each field that can be searched.
+    """
+    group = parser.add_argument_group("sharpener (default: that of --weights, where they bring one)")
+    add_fields(group, [name for name, _ in options() if name not in without], several=several)
+    add_weights_options(group, precision="precision" not in without)
 
 
-def add_window_options(parser: CommandParser) -> None:
-    """Options that choose the window."""
-    group = parser.add_argument_group("window")
-    group.add_argument(
-        "--window",
-        type=int,
-        help="side of the window, odd: how far a pixel looks for others that belong with it "
-        f"(default: {DEFAULT_WINDOW.size})",
-    )
-    group.add_argument(
-        "--dilation",
-        type=int,
-        help=f"distance in pixels from one neighbour to the next (default: {DEFAULT_WINDOW.dilation})",
-    )
+def add_fields(group: _ArgumentGroup, names: Collection[str], *, several: bool = False) -> None:
+    """Add options for fields of `SharpenerConfig`. One that is not given leaves no attribute: "none" is a value."""
+    for name, option in options():
+        if name not in names:
+            continue
+        searched = several and name not in ("cue", *SAID_OF_PREDICTIONS)
+        group.add_argument(
+            f"--{name}",
+            type=read_cue if name == "cue" else reader(option),
+            default=argparse.SUPPRESS,
+            nargs="+" if searched else None,
+            metavar=option.metavar,
+            help=f"{option.help} {_default(name, option, several=searched)}",
+        )
 
 
-def _defaults(attribute: str) -> str:
-    return ", ".join(f"{name} {getattr(cue, attribute):g}" for name, cue in CUES.items())
+def add_prediction_options(parser: CommandParser) -> None:
+    """Add options for the kind of scores in files and for the grid on which predictions lie."""
+    add_fields(parser.add_argument_group("predictions"), SAID_OF_PREDICTIONS)
 
 
-def add_cue_options(parser: CommandParser) -> None:
-    """Options that choose the cue and where it runs."""
-    group = add_cue_kind_options(parser)
-    add_precision_option(group)
-    group.add_argument(
-        "--boundaries",
-        type=Path,
-        metavar="FILE|FOLDER",
-        help="for --cue contour: boundary map of the one image, or a folder with a file of the same name for each "
-        "image; greyscale .png, or .npy in [0, 1], at any resolution",
-    )
-    add_device_option(parser)
-
-
-def add_precision_option(group: _ArgumentGroup) -> None:
-    """What the embedding is computed in."""
-    group.add_argument(
-        "--precision",
-        choices=("float32", "bfloat16"),
-        help="for --cue learned: of the embedding; bfloat16 is twice as fast where the processor has it, and hardly "
-        "less accurate (default: float32)",
-    )
-
-
-def add_cue_kind_options(parser: CommandParser) -> _ArgumentGroup:
-    """Options that choose the cue."""
-    group = parser.add_argument_group("cue")
-    group.add_argument(
-        "--cue",
-        choices=(*CUES, "none"),
-        default="learned",
-        help="what tells which pixels belong together: an embedding network, colours, soft segmentations made of "
-        "colours, or boundaries; none leaves the scores as they are, for a CRF alone (default: %(default)s)",
-    )
+def add_weights_options(group: _ArgumentGroup, *, precision: bool = True) -> None:
+    """Add options for the weights of the cue, and what its network computes in."""
     group.add_argument(
         "--weights",
         metavar="NAME|FILE|FOLDER",
-        help="for --cue learned: an embedding that ships, narrow or wide, or a safetensors file that `crispseg train` "
-        "wrote; or a whole sharpener: a folder of save_pretrained, or OWNER/NAME on a hub (default: narrow)",
+        help=f"the weights of the cue's network: {' or '.join(SHIPPED_WEIGHTS)}, which ship, or a safetensors file "
+        "that `crispseg train` wrote; or a whole sharpener: a folder of save_pretrained, or OWNER/NAME on a hub "
+        f"(default: {SHIPPED_WEIGHTS[0]})",
     )
-    group.add_argument(
-        "--norm", type=int, choices=(1, 2), help="norm of the distance (default: 1 for learned and rgb, 2 for soft)"
+    if precision:
+        group.add_argument(
+            "--precision",
+            choices=PRECISIONS,
+            help="what the cue's network computes in; bfloat16 is twice as fast where the processor has it, and hardly "
+            f"less accurate (default: {PRECISIONS[0]})",
+        )
+
+
+def add_boundaries_option(parser: CommandParser) -> None:
+    """Add the option for boundary maps."""
+    parser.add_argument(
+        "--boundaries",
+        type=Path,
+        metavar="FILE|FOLDER",
+        help="boundary map of the one image, or a folder with a file of the same name for each image, for cues that "
+        "need them, such as contour; greyscale .png, or .npy in [0, 1], at any resolution",
     )
-    return group
+
+
+def reader(option: Option) -> Callable[[str], Any]:
+    """Return what reads the text of an option, and explains what is wrong with it as argparse wants it."""
+
+    def read(text: str) -> Any:  # noqa: ANN401 - a value of any field
+        try:
+            return option.read(text)
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read
+
+
+def read_cue(text: str) -> CueConfig | None:
+    """Return the cue that `--cue` names; None for "none", which leaves the scores as they are, for a CRF alone."""
+    return None if text == "none" else reader(dict(options())["cue"])(text)
+
+
+def _default(name: str, option: Option, *, several: bool) -> str:
+    if name == "cue":
+        return (
+            f"({', '.join(CUES.names())}, or one of an installed package; none leaves the scores as they are, for "
+            f"--crf alone; default: {SharpenerConfig().cue})"
+        )
+    default = getattr(SharpenerConfig(), name)
+    if several and name == "hardness":
+        return "(tried by default: six values around the start)"
+    if several:
+        start = 25 if default is None else default
+        return f"(tried by default: {', '.join(map(as_text, option.tried(start)))}, and the start)"
+    return (
+        "(default: the cue's own, see crispseg info)"
+        if default is None and name != "guard"
+        else (f"(default: {as_text(default)})")
+    )

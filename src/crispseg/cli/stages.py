@@ -1,8 +1,8 @@
-"""The stages between scores and result, built from the options: a cue with its filter, and a dense CRF."""
+"""The stages between scores and result, built from the options: a sharpener, and a dense CRF."""
 
 import importlib
 from argparse import Namespace
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +10,18 @@ import torch
 
 from crispseg.bfloat16 import warn_without_bfloat16
 from crispseg.cli.arguments import choose_device
-from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
+from crispseg.cli.stage_options import SAID_OF_PREDICTIONS
+from crispseg.config import SHIPPED_WEIGHTS, CueConfig, SharpenerConfig
+from crispseg.config import options as fields_of_config
+from crispseg.cues import Cue
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.sharpener import Sharpener
-from crispseg.models.embedding_net import load_embedding_net
-from crispseg.pretrained import (
-    DEFAULT_WINDOW,
-    SHIPPED_WEIGHTS,
-    Pretrained,
-    holds_sharpener,
-    load_pretrained,
-    weights_path,
-)
-from crispseg.pretrained.cue_config import kind_of
-from crispseg.pretrained.folder import shortest
-from crispseg.window import Window
+from crispseg.pretrained import holds_sharpener, load_cue, load_pretrained, weights_path
+from crispseg.registry import CUES
+
+_FIELDS = tuple(name for name, _ in fields_of_config() if name != "cue")
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Stages:
 
 
 def build_stages(options: Namespace) -> Stages:
-    """The stages that the options describe, on their device.
+    """Return the stages that the options describe, on their device.
 
     Raises:
         InputError: If options contradict each other or one makes no sense.
@@ -46,126 +41,109 @@ def build_stages(options: Namespace) -> Stages:
     crf = None if options.crf is None else DenseCRF.parse(options.crf)
     if crf is not None:
         require_crf()
-    chosen = choose_sharpener(options)
-    if chosen is None:
-        _refuse_with_cue(options, "none", _OF_THE_FILTER)
-        if crf is None:
-            raise InputError("--cue none changes nothing by itself; add --crf")
-        return Stages(None, crf)
-    _require_boundaries(options, chosen.cue)
-    return Stages(build_placed_sharpener(options, chosen), crf)
+    sharpener = build_sharpener(options)
+    if sharpener is None and crf is None:
+        raise InputError("--cue none changes nothing by itself; add --crf")
+    return Stages(sharpener, crf)
 
 
-def build_placed_sharpener(options: Namespace, chosen: Pretrained) -> Sharpener:
-    """`build_sharpener`, on the device of the options, with a warning where that has no use for their precision."""
-    device = choose_device(options.device)
-    if options.precision == "bfloat16" and device.type == "cpu":
-        warn_without_bfloat16()
-    return build_sharpener(options, chosen).to(device)
+def build_sharpener(options: Namespace) -> Sharpener | None:
+    """Return the sharpener that the options describe, on their device; None for `--cue none`.
 
-
-def build_sharpener(options: Namespace, chosen: Pretrained) -> Sharpener:
-    """The sharpener that was chosen, with the options that replace its own."""
-    return Sharpener(
-        chosen.cue,
-        window=build_window(options, chosen.window),
-        hardness=chosen.hardness if options.hardness is None else options.hardness,
-        passes=chosen.passes if options.passes is None else options.passes,
-        upsampling=chosen.upsampling if options.upsampling is None else options.upsampling,
-        guard=chosen.guard if options.guard is None else options.guard,
-        grid=chosen.grid if options.grid is None else options.grid,
-    ).eval()
-
-
-def build_cue(options: Namespace) -> Cue | None:
-    """The cue of `choose_complete`; None for none."""
-    chosen = choose_complete(options)
-    return None if chosen is None else chosen.cue
-
-
-def choose_complete(options: Namespace) -> Pretrained | None:
-    """`choose_sharpener`, with the boundary maps that its cue needs.
+    It starts from the folder that `--weights` names, or from the defaults; what was given replaces its fields.
+    Fields of which several values were given, as `tune` takes them, stay as they are.
 
     Raises:
-        InputError: If there are none, or as there.
+        InputError: If an option does not go with the cue, or weights cannot be read.
     """
-    chosen = choose_sharpener(options)
-    if chosen is not None:
-        _require_boundaries(options, chosen.cue)
-    return chosen
-
-
-_OF_THE_FILTER = ("window", "dilation", "hardness", "passes", "upsampling", "guard", "device")
-"""Options that have nothing to do where nothing is filtered."""
-
-_REFUSED = {
-    "learned": ("boundaries",),
-    "rgb": ("weights", "precision", "boundaries"),
-    "soft": ("weights", "precision", "boundaries"),
-    "contour": ("weights", "precision", "norm"),
-    "none": ("weights", "precision", "norm", "boundaries"),
-}
-"""Options that do not go with a cue."""
-
-
-def choose_sharpener(options: Namespace) -> Pretrained | None:
-    """The cue that the options describe, with what goes with it; None for none.
-
-    Raises:
-        InputError: If an option does not go with the cue, or its weights cannot be read.
-    """
-    if options.weights is not None and holds_sharpener(options.weights):
-        chosen = load_pretrained(options.weights, norm=options.norm)
-        kind = kind_of(chosen.cue)
-        if options.cue not in ("learned", kind):
-            raise InputError(f"--weights {options.weights} brings the cue {kind}; leave out --cue {options.cue}")
-        _refuse_with_cue(options, kind, tuple(name for name in _REFUSED[kind] if name != "weights"))
-        if options.precision is not None:
-            chosen.cue.to(getattr(torch, options.precision))
-        return chosen
-    _refuse_with_cue(options, options.cue, _REFUSED[options.cue])
-    if options.cue == "none":
+    if getattr(options, "cue", CueConfig()) is None:
+        given = [name for name in _FIELDS if hasattr(options, name) and name not in SAID_OF_PREDICTIONS]
+        given += [name for name in ("device", "weights", "precision", "boundaries") if _said(options, name) is not None]
+        if given:
+            raise InputError(f"--{given[0]} does not go with --cue none; leave one of them out")
         return None
-    cue = _make_cue(options)
-    return Pretrained(cue, DEFAULT_WINDOW, cue.default_hardness, cue.default_passes, "logits")
+    cue, config = _load(options)
+    _check_boundaries(options, cue)
+    sharpener = Sharpener.of(cue, replace(config, **given_fields(options)))
+    device = choose_device(_said(options, "device"))
+    if sharpener.config.cue.precision == "bfloat16" and device.type == "cpu":
+        warn_without_bfloat16()
+    return sharpener.to(device)
 
 
-def _make_cue(options: Namespace) -> Cue:
-    norm = {} if options.norm is None else {"norm": options.norm}
-    match options.cue:
-        case "rgb":
-            return RGBCue(**norm)
-        case "soft":
-            return SoftSegmentationCue(**norm)
-        case "contour":
-            return ContourCue()
-    network = load_embedding_net(weights_path(options.weights or SHIPPED_WEIGHTS[0]))
-    return LearnedCue(network.to(getattr(torch, options.precision or "float32")), **norm)
+def given_fields(options: Namespace) -> dict[str, Any]:
+    """Return the fields of the config, other than the cue, of which one value was given."""
+    given = {name: getattr(options, name) for name in _FIELDS if hasattr(options, name)}
+    return {name: value for name, value in given.items() if not isinstance(value, list)}
 
 
-def _require_boundaries(options: Namespace, cue: Cue) -> None:
-    if isinstance(cue, ContourCue) and cue.detector is None and options.boundaries is None:
-        raise InputError("--cue contour needs boundary maps; add --boundaries")
+def require_sharpener(options: Namespace, why: str) -> Sharpener:
+    """Return the sharpener that the options describe.
+
+    Args:
+        options: What was given.
+        why: What is wrong with none, for the message.
+
+    Raises:
+        InputError: If there is none, or as `build_sharpener` does.
+    """
+    sharpener = build_sharpener(options)
+    if sharpener is None:
+        raise InputError(f"--cue none {why}; choose a cue: {', '.join(CUES.names())}")
+    return sharpener
+
+
+def scores_of_files(options: Namespace, sharpener: Sharpener | None) -> Any:  # noqa: ANN401 - a kind, or None
+    """Return the kind of scores in files: the one that was given, or the one that the sharpener was saved for.
+
+    None, for logits unless they look like masks of objects, where neither says another.
+    """
+    if hasattr(options, "scores"):
+        return options.scores
+    return None if sharpener is None or sharpener.scores == "logits" else sharpener.scores
+
+
+def _said(options: Namespace, name: str) -> Any:  # noqa: ANN401 - of any option
+    return getattr(options, name, None)
+
+
+def _load(options: Namespace) -> tuple[Cue, SharpenerConfig]:
+    cue, weights, precision = (_said(options, name) for name in ("cue", "weights", "precision"))
+    if weights is not None and holds_sharpener(weights):
+        loaded, config = load_pretrained(weights, cue=cue)
+        kind = type(loaded)
+    else:
+        kind = CUES.named((cue or CueConfig()).name)
+        loaded = None
+    network = kind.network_argument is not None and ("weights" in kind.needs or weights is not None)
+    for name, value in (("weights", weights), ("precision", precision)):
+        if value is not None and not network and not (name == "weights" and loaded is not None):
+            raise InputError(
+                f"--{name} does not go with --cue {kind.name}, which has no network; leave one of them out"
+            )
+    if loaded is not None:
+        if precision is not None:
+            loaded.to(getattr(torch, precision))
+        return loaded, config
+    weights = weights or (SHIPPED_WEIGHTS[0] if "weights" in kind.needs else None)
+    said = replace(cue or CueConfig(), weights=weights, precision=precision or "float32")
+    return load_cue(said), SharpenerConfig(cue=said)
+
+
+def _check_boundaries(options: Namespace, cue: Cue) -> None:
+    given, name = _said(options, "boundaries") is not None, type(cue).name
+    if cue.takes_boundaries and not given and hasattr(options, "boundaries"):
+        raise InputError(f"--cue {name} needs boundary maps; add --boundaries")
+    if given and not cue.takes_boundaries:
+        raise InputError(f"--boundaries does not go with --cue {name}; leave one of them out")
 
 
 def files_of_weights(options: Namespace) -> list[Path]:
     """Return the files of the weights that the options name."""
     if options.weights is None:
         return []
-    path = weights_path(options.weights)
+    path = Path(options.weights) if holds_sharpener(options.weights) else weights_path(options.weights)
     return sorted(path.iterdir()) if path.is_dir() else [path]
-
-
-def build_window(options: Namespace, default: Window = DEFAULT_WINDOW) -> Window:
-    """The window that the options describe."""
-    size = default.size if options.window is None else options.window
-    return Window(size, default.dilation if options.dilation is None else options.dilation)
-
-
-def _refuse_with_cue(options: Namespace, cue: str, names: tuple[str, ...]) -> None:
-    for name in names:
-        if getattr(options, name) is not None:
-            raise InputError(f"--{name} does not go with --cue {cue}; leave one of them out")
 
 
 def require_crf() -> None:
@@ -174,27 +152,14 @@ def require_crf() -> None:
 
 
 def describe_stages(options: Namespace, stages: Stages) -> dict[str, Any]:
-    """What was chosen, for a report."""
+    """Return what was chosen, for a report."""
     sharpener = stages.sharpener
-    settings: dict[str, Any] = {"cue": options.cue if sharpener is None else kind_of(sharpener.cue)}
-    settings["grid"] = str(options.grid or CENTRES) if sharpener is None else str(sharpener.grid)
-    if sharpener is not None:
-        settings |= {
-            "window": sharpener.window.size,
-            "dilation": sharpener.window.dilation,
-            "hardness": shortest(sharpener.hardness),
-            "passes": sharpener.filter.passes,
-            "upsampling": sharpener.upsampling,
-        }
-        if sharpener.guard is not None:
-            settings["guard"] = sharpener.guard
-        if isinstance(sharpener.cue, ContourCue):
-            settings["boundaries"] = str(options.boundaries)
-        else:
-            settings["norm"] = sharpener.cue.norm
-    if sharpener is not None and isinstance(sharpener.cue, LearnedCue):
-        settings["weights"] = options.weights or SHIPPED_WEIGHTS[0]
-        settings["precision"] = str(next(sharpener.cue.parameters()).dtype).removeprefix("torch.")
+    if sharpener is None:
+        settings: dict[str, Any] = {"cue": "none", "grid": str(getattr(options, "grid", CENTRES))}
+    else:
+        settings = dict(sharpener.config.texts())
+    if _said(options, "boundaries") is not None:
+        settings["boundaries"] = str(options.boundaries)
     if stages.crf is not None:
         settings["crf"] = asdict(stages.crf)
     return settings

@@ -16,6 +16,7 @@ from crispseg.cli.arguments import (
     progress_bar,
     read_data,
 )
+from crispseg.cli.stage_options import add_prediction_options
 from crispseg.cli.stages import files_of_weights
 from crispseg.comparison import ROWS, measure_table
 from crispseg.comparison.report import as_json, as_latex, as_markdown, lines_of
@@ -49,6 +50,7 @@ def build_parser() -> CommandParser:
     """What the command understands."""
     parser = CommandParser("table", _DESCRIPTION, _EXAMPLES)
     add_data_options(parser)
+    add_prediction_options(parser)
     parser.add_argument("--boundaries", type=Path, metavar="FOLDER", help="boundary maps, for the rows of contours")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write to")
     parser.add_argument(
@@ -87,7 +89,7 @@ def main(arguments: Sequence[str]) -> None:
     options = build_parser().parse_args(arguments)
     choices = Choices(choose_device(options.device), options.weights)
     keep_freed()
-    data = read_data(options)
+    data = read_data(options, getattr(options, "scores", None))
     names = ("table.md", "table.tex", "table.json", "surface.json")
     rows = [path for row in ROWS for path in paths(options.output / "rows", row.name)]
     refuse_inputs([*(options.output / name for name in names), *rows], [*data.read_from, *files_of_weights(options)])

@@ -10,40 +10,40 @@ from rich.table import Table
 from crispseg.cli.arguments import (
     CommandParser,
     add_data_options,
-    choose_device,
+    add_device_option,
     print_remarks,
     progress_bar,
     read_data,
 )
-from crispseg.cli.stage_options import add_cue_options
-from crispseg.cli.stages import choose_complete, require_crf
-from crispseg.cues import CUES, Cue
+from crispseg.cli.stage_options import add_boundaries_option, add_sharpener_options
+from crispseg.cli.stages import build_sharpener, require_crf, require_sharpener, scores_of_files
+from crispseg.config import SharpenerConfig, as_text
+from crispseg.config import options as fields_of_config
 from crispseg.errors import InputError
 from crispseg.evaluation import remarks_on
 from crispseg.inference import DenseCRF, Sharpener
-from crispseg.pretrained import DEFAULT_WINDOW, Pretrained
 from crispseg.process_memory import keep_freed
 from crispseg.tuning import CRFGrid, Tuning, tune, tune_crf
-from crispseg.tuning.filter_search import MEASURED, FilterSetting, S
-from crispseg.window import Window
+from crispseg.tuning.filter_search import MEASURED, S
 
 _DESCRIPTION = """\
-Find hardness, window and passes on labelled images, or with --crf the parameters of the dense CRF.
+Find the options of a sharpener on labelled images, or with --crf the parameters of the dense CRF.
 
-Measures every combination on a validation folder and prints the points of mIoU and of trimap mIoU that each gains; then
-the best, and what it gained. Tune on images that you do not report on.
+Measures every combination of the values that are given, and prints the points of mIoU and of trimap mIoU that each
+gains; then the best, and what it gained. Of window, passes and hardness several are tried where none is given, around
+those of the sharpener that --weights brings. Tune on images that you do not report on.
 
-With --crf the filter before the CRF stays as it is: one window, one hardness, one number of passes. The search goes
-from coarse to fine and is slow: by default 27 CRFs for each image and up to 52 more, each of about a second for 480x360
-pixels and 11 classes. Take every n-th image."""
+With --crf the filter before the CRF stays as it is: one value of each option. The search goes from coarse to fine and
+is slow: by default 27 CRFs for each image and up to 52 more, each of about a second for 480x360 pixels and 11 classes.
+Take every n-th image."""
 
 _EXAMPLES = """\
   crispseg tune --images val --labels val_labels --predictions scores
-  crispseg tune --images val --labels val_labels --predictions scores --windows 9 --dilations 1 2 --every 6
+  crispseg tune --images val --labels val_labels --predictions scores --window 9 9@2 --guard none 0.7 --every 6
+  crispseg tune --images val --labels val_labels --predictions scores --weights my-sharpener
   crispseg tune --images val --labels val_labels --predictions scores --cue contour --boundaries edges
   crispseg tune --images val --labels val_labels --predictions scores --crf --every 20"""
 
-_HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
 _SHOWN = 10
 
 _Report = tuple[list[Table], str, list[str]]
@@ -51,10 +51,11 @@ _Report = tuple[list[Table], str, list[str]]
 
 
 def build_parser() -> CommandParser:
-    """What the command understands."""
+    """Return the parser of the command."""
     parser = CommandParser("tune", _DESCRIPTION, _EXAMPLES)
     add_data_options(parser)
-    _add_grid_options(parser)
+    add_sharpener_options(parser, several=True)
+    add_boundaries_option(parser)
     _add_crf_options(parser)
     parser.add_argument(
         "--objective",
@@ -63,7 +64,7 @@ def build_parser() -> CommandParser:
         help="what the best maximises; both is their mean (default: %(default)s)",
     )
     parser.add_argument("--every", type=int, default=1, help="take every n-th image (default: all)")
-    add_cue_options(parser)
+    add_device_option(parser)
     return parser
 
 
@@ -71,28 +72,12 @@ def main(arguments: Sequence[str]) -> None:
     """Run the command."""
     options = build_parser().parse_args(arguments)
     keep_freed()
-    chosen = choose_complete(options)
     with progress_bar() as progress:
-        tables, verdict, remarks = (_tune_crf if options.crf else _tune)(options, chosen, progress)
+        tables, verdict, remarks = (_tune_crf if options.crf else _tune)(options, progress)
     for table in tables:
         Console().print(table)
     print(verdict)
     print_remarks(remarks)
-
-
-def _add_grid_options(parser: CommandParser) -> None:
-    grid = parser.add_argument_group("grid")
-    grid.add_argument("--windows", type=int, nargs="+", help="sizes (default: 7 9 11)")
-    grid.add_argument("--dilations", type=int, nargs="+", help="of every window (default: 1)")
-    hardness = ", ".join(
-        f"{name} {' '.join(f'{value:g}' for value in _hardness_grid(cue))}" for name, cue in CUES.items()
-    )
-    grid.add_argument("--hardness", type=float, nargs="+", help=f"values of λ (default: {hardness})")
-    grid.add_argument("--passes", type=int, nargs="+", help="passes (default: 1 3 7 15 25)")
-
-
-def _hardness_grid(cue: type[Cue]) -> list[float]:
-    return [round(step * cue.default_hardness, 6) for step in _HARDNESS_STEPS]
 
 
 def _add_crf_options(parser: CommandParser) -> None:
@@ -111,28 +96,39 @@ def _add_crf_options(parser: CommandParser) -> None:
     group.add_argument("--rounds", type=int, help="finer rounds around the best, with half the step each (default: 2)")
 
 
-def _tune(options: Namespace, chosen: Pretrained | None, progress: Progress) -> _Report:
-    if chosen is None:
-        raise InputError("--cue none has nothing to tune; add --crf")
+def _searched(options: Namespace) -> dict[str, list[object]]:
+    """Return the values to try, by the fields of which some were given."""
+    return {name: value for name, _ in fields_of_config() if isinstance(value := getattr(options, name, None), list)}
+
+
+def _tune(options: Namespace, progress: Progress) -> _Report:
     _refuse_crf_options(options)
-    dilations = options.dilations or [1]
+    sharpener = require_sharpener(options, "has nothing to tune without --crf")
     result = tune(
-        read_data(options),
-        Sharpener(chosen.cue, grid=chosen.grid).eval().to(choose_device(options.device)),
-        windows=[Window(size, dilation) for size in options.windows or [7, 9, 11] for dilation in dilations],
-        hardness=options.hardness or _hardness_grid(type(chosen.cue)),
-        passes=options.passes or [1, 3, 7, 15, 25],
+        read_data(options, scores_of_files(options, sharpener)),
+        sharpener,
+        _searched(options),
         objective=options.objective,
         every=options.every,
         progress=progress,
     )
-    windows = dict.fromkeys(setting.window for setting in result.after)
-    tables = [_surface(result, window) for window in windows]
-    return tables, _verdict(result, _options) + _edges(result), remarks_on(result.before)
+    verdict = _verdict(result, lambda best: _command_options(result, best))
+    return _surfaces(result), verdict + _edges(result), remarks_on(result.before)
 
 
-def _edges(result: Tuning[FilterSetting]) -> str:
-    """A word on values that could be better beyond the end of what was tried."""
+def _varied(result: Tuning[SharpenerConfig]) -> list[str]:
+    """Return the fields of which several values were tried."""
+    return [name for name, _ in fields_of_config() if len({getattr(setting, name) for setting in result.after}) > 1]
+
+
+def _command_options(result: Tuning[SharpenerConfig], best: SharpenerConfig) -> str:
+    """Return a config as options: what was searched, and the three that are always said."""
+    names = [name for name, _ in fields_of_config() if name in (*_varied(result), "window", "hardness", "passes")]
+    return " ".join(f"--{name} {as_text(getattr(best, name))}" for name in names)
+
+
+def _edges(result: Tuning[SharpenerConfig]) -> str:
+    """Return a word on values that could be better beyond the end of what was tried."""
     if result.best is None:
         return ""
     edges = []
@@ -144,25 +140,19 @@ def _edges(result: Tuning[FilterSetting]) -> str:
     return f"\nthe best lies at the end of what was tried: try {' and '.join(edges)}" if edges else ""
 
 
-def _options(best: FilterSetting) -> str:
-    return (
-        f"--window {best.window.size} --dilation {best.window.dilation} --hardness {best.hardness:g} "
-        f"--passes {best.passes}"
-    )
-
-
 def _refuse_crf_options(options: Namespace) -> None:
     for name in (*vars(CRFGrid()), "rounds"):
         if getattr(options, name) is not None:
             raise InputError(f"--{name.replace('_', '-')} is for the CRF; add --crf")
 
 
-def _tune_crf(options: Namespace, chosen: Pretrained | None, progress: Progress) -> _Report:
+def _tune_crf(options: Namespace, progress: Progress) -> _Report:
     require_crf()
     grid = {name: getattr(options, name) for name in vars(CRFGrid())}
+    sharpener = _fixed_sharpener(options)
     result = tune_crf(
-        read_data(options),
-        _fixed_sharpener(options, chosen),
+        read_data(options, scores_of_files(options, sharpener)),
+        sharpener,
         grid=CRFGrid(**{name: values for name, values in grid.items() if values is not None}),
         rounds=2 if options.rounds is None else options.rounds,
         objective=options.objective,
@@ -172,38 +162,38 @@ def _tune_crf(options: Namespace, chosen: Pretrained | None, progress: Progress)
     return [_ranking(result)], _verdict(result, lambda best: f"--crf {best}"), remarks_on(result.before)
 
 
-def _fixed_sharpener(options: Namespace, chosen: Pretrained | None) -> Sharpener | None:
-    """The sharpener before the CRF: what is one value in the grid, or the default."""
-    fixed = {}
-    for name in ("windows", "dilations", "hardness", "passes"):
-        values = getattr(options, name)
-        if values is not None and (chosen is None or len(values) != 1):
-            what = "does not go with --cue none" if chosen is None else "takes one value with --crf: the CRF is tuned"
-            raise InputError(f"--{name} {what}")
-        fixed[name] = None if values is None else values[0]
-    if chosen is None:
-        return None
-    window = Window(fixed["windows"] or DEFAULT_WINDOW.size, fixed["dilations"] or DEFAULT_WINDOW.dilation)
-    hardness, passes = fixed["hardness"], fixed["passes"]
-    sharpener = Sharpener(chosen.cue, window=window, hardness=hardness, passes=passes, grid=chosen.grid)
-    return sharpener.eval().to(choose_device(options.device))
+def _fixed_sharpener(options: Namespace) -> Sharpener | None:
+    """Return the sharpener before the CRF, of which every option has one value; None for `--cue none`."""
+    for name, values in _searched(options).items():
+        if len(values) != 1:
+            raise InputError(f"--{name} takes one value with --crf: the CRF is tuned")
+        setattr(options, name, values[0])
+    return build_sharpener(options)
 
 
-def _surface(result: Tuning[FilterSetting], window: Window) -> Table:
-    settings = [setting for setting in result.after if setting.window == window]
-    title = f"window {window.size}, dilation {window.dilation}: points of mIoU / trimap gained"
-    table = Table(title=title, title_justify="left")
+def _surfaces(result: Tuning[SharpenerConfig]) -> list[Table]:
+    """Return a table of hardness by passes for each combination of the other fields."""
+    grouped: dict[SharpenerConfig, list[SharpenerConfig]] = {}
+    for setting in result.after:
+        grouped.setdefault(setting.replaced(hardness=1, passes=1), []).append(setting)
+    others = [name for name in _varied(result) if name not in ("hardness", "passes", "window")]
+    return [_surface(result, settings, others) for settings in grouped.values()]
+
+
+def _surface(result: Tuning[SharpenerConfig], settings: list[SharpenerConfig], others: list[str]) -> Table:
+    said = ", ".join(f"{name} {as_text(getattr(settings[0], name))}" for name in ("window", *others))
+    table = Table(title=f"{said}: points of mIoU / trimap gained", title_justify="left")
     table.add_column("hardness", justify="right")
-    counts = sorted({setting.passes for setting in settings})
+    counts = sorted({setting.passes or 1 for setting in settings})
     for count in counts:
         table.add_column(f"{count} passes", justify="right")
     for hardness in dict.fromkeys(setting.hardness for setting in settings):
-        cells = (FilterSetting(window, hardness, count) for count in counts)
-        table.add_row(f"{hardness:g}", *(_gain(result, setting) for setting in cells))
+        cells = (settings[0].replaced(hardness=hardness, passes=count) for count in counts)
+        table.add_row(as_text(hardness), *(_gain(result, setting) for setting in cells))
     return table
 
 
-def _gain(result: Tuning[FilterSetting], setting: FilterSetting) -> str:
+def _gain(result: Tuning[SharpenerConfig], setting: SharpenerConfig) -> str:
     miou, band = result.gain(setting)
     text = f"{miou:+.2f} / {band:+.2f}"
     return f"[bold]{text}[/bold]" if setting == result.best else text

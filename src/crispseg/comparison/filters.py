@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from crispseg.comparison.method import CPU, Example, Method, Setting
-from crispseg.cues import ContourCue, Cue, LearnedCue
+from crispseg.config import SharpenerConfig
+from crispseg.cues import Cue, LearnedCue
 from crispseg.data import IGNORE_INDEX
 from crispseg.inference.one_image import features_of
 from crispseg.inference.sharpener import Sharpener
-from crispseg.tuning.filter_search import FilterSetting, sweep
+from crispseg.tuning.filter_search import sweep
 from crispseg.window import Window
 
 PARAMETERS = ("window", "dilation", "hardness", "passes")
@@ -45,12 +46,12 @@ class Filtering(Method):
             example.prediction.scores[None].to(self.device),
             self._features(example),
         )
-        by_point = {_point(setting): setting for setting in settings}
+        by_point = {_config(sharpener.config, setting): setting for setting in settings}
         for point, filtered in sweep(sharpener, features, scores, list(by_point)):
             yield by_point[point], filtered.cpu()
 
     def _features(self, example: Example) -> Tensor | None:
-        if isinstance(self.sharpener.cue, ContourCue):
+        if self.sharpener.cue.takes_boundaries:
             return features_of(example.boundary, self.sharpener)
         return None
 
@@ -70,6 +71,6 @@ class Oracle(Filtering):
         return truth[None, None].to(self.device).float()
 
 
-def _point(setting: Setting) -> FilterSetting:
+def _config(start: SharpenerConfig, setting: Setting) -> SharpenerConfig:
     window = Window(int(setting["window"]), int(setting["dilation"]))
-    return FilterSetting(window, setting["hardness"], int(setting["passes"]))
+    return start.replaced(window=window, hardness=setting["hardness"], passes=int(setting["passes"]))

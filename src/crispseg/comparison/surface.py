@@ -8,7 +8,6 @@ from crispseg.comparison.rows import Choices, learned_cue
 from crispseg.data import LabelledPredictions
 from crispseg.inference.sharpener import Sharpener
 from crispseg.tuning.filter_search import tune
-from crispseg.window import Window
 
 _WINDOWS = (5, 7, 9, 11, 15)
 _HARDNESS = (2, 3, 4, 5, 8, 12)
@@ -22,9 +21,7 @@ def surface(
     result = tune(
         data,
         Sharpener(learned_cue(choices.weights)).eval().to(choices.device),
-        windows=[Window(size) for size in _WINDOWS],
-        hardness=_HARDNESS,
-        passes=_PASSES,
+        {"window": _WINDOWS, "hardness": _HARDNESS, "passes": _PASSES},
         every=tune_every,
         progress=progress,
     )

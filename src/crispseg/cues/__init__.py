@@ -3,15 +3,17 @@
 from crispseg.cues.contour import ContourCue
 from crispseg.cues.cue import Cue, EmbeddingCue
 from crispseg.cues.learned import LearnedCue
+from crispseg.cues.making import describe_cue, make_cue
 from crispseg.cues.rgb import RGBCue
 from crispseg.cues.soft_segmentation import SoftSegmentationCue
 
-CUES: dict[str, type[Cue]] = {
-    "learned": LearnedCue,
-    "rgb": RGBCue,
-    "soft": SoftSegmentationCue,
-    "contour": ContourCue,
-}
-"""The paper's four cues by name; `CUES[name].default_hardness` is the λ to start from."""
-
-__all__ = ["CUES", "ContourCue", "Cue", "EmbeddingCue", "LearnedCue", "RGBCue", "SoftSegmentationCue"]
+__all__ = [
+    "ContourCue",
+    "Cue",
+    "EmbeddingCue",
+    "LearnedCue",
+    "RGBCue",
+    "SoftSegmentationCue",
+    "describe_cue",
+    "make_cue",
+]

@@ -11,7 +11,7 @@ from crispseg.ops import local_contour
 from crispseg.window import Window
 
 
-class ContourCue(Cue):
+class ContourCue(Cue, name="contour"):
     """Intervening contours: a neighbour is as far as the strongest boundary on the way to it.
 
     The paper runs HED and found a hardness of 5, in steps of 5.
@@ -28,6 +28,9 @@ class ContourCue(Cue):
         tensor(0.9000)
     """
 
+    summary: ClassVar[str] = "boundaries that lie between two pixels"
+    network_argument: ClassVar[str | None] = "detector"
+    needs: ClassVar[tuple[str, ...]] = ("boundaries",)
     default_hardness: ClassVar[float] = 5.0
     default_passes: ClassVar[int] = 1
     channels = 1
@@ -35,6 +38,11 @@ class ContourCue(Cue):
     def __init__(self, detector: nn.Module | None = None) -> None:
         super().__init__()
         self.detector = detector
+
+    @property
+    def takes_boundaries(self) -> bool:
+        """Return whether boundary maps must be given: there is no detector."""
+        return self.detector is None
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) image to the (N, 1, H, W) probability of a boundary.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from crispseg.cues.cue import EmbeddingCue
 
 
-class LearnedCue(EmbeddingCue):
+class LearnedCue(EmbeddingCue, name="learned"):
     """Distances between the embeddings that a network gives.
 
     The default hardness goes with the margins of the loss, 0.5 and 2: a pair at the near one weighs exp(-2.5), at the
@@ -30,6 +30,10 @@ class LearnedCue(EmbeddingCue):
         torch.Size([1, 25, 12, 16])
     """
 
+    summary: ClassVar[str] = "learned embeddings"
+    network_argument: ClassVar[str | None] = "network"
+    needs: ClassVar[tuple[str, ...]] = ("weights",)
+    farthest: ClassVar[float] = 4.0
     default_hardness: ClassVar[float] = 5.0
     default_passes: ClassVar[int] = 25
 

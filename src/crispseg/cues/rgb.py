@@ -7,7 +7,7 @@ from torch import Tensor
 from crispseg.cues.cue import EmbeddingCue
 
 
-class RGBCue(EmbeddingCue):
+class RGBCue(EmbeddingCue, name="rgb"):
     """Distances between colours, each channel in [0, 1]: from black to white it is 3 by norm 1, √3 by norm 2.
 
     The paper leaves norm, scale and hardness open. Here they are compared as the learned embeddings are, by norm 1; the
@@ -27,6 +27,7 @@ class RGBCue(EmbeddingCue):
         tensor([0.7500, 2.2500,    inf])
     """
 
+    summary: ClassVar[str] = "colours; nothing is learned"
     default_hardness: ClassVar[float] = 40.0
     default_passes: ClassVar[int] = 1
     channels = 3

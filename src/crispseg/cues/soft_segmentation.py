@@ -1,6 +1,7 @@
 """The handcrafted cue: the soft segmentation of Leordeanu et al. (2012), eight maps (paper sec. 5)."""
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ _ROWS_AT_ONCE = 32
 _EPSILON = np.finfo(np.float64).eps
 
 
-class SoftSegmentationCue(EmbeddingCue):
+class SoftSegmentationCue(EmbeddingCue, name="soft"):
     """Distances between soft segmentations, made from nothing but the colours of the image.
 
     The maps share one scale and lie in [0, 1]; of one image they are the same every time, and a constant image has
@@ -41,6 +42,9 @@ class SoftSegmentationCue(EmbeddingCue):
         torch.Size([1, 8, 24, 32])
     """
 
+    summary: ClassVar[str] = "soft segmentations, made of colours; nothing is learned"
+    arguments: ClassVar[Mapping[str, Sequence[Any] | type]] = {"maps": range(1, 1025), "norm": (1, 2)}
+    farthest: ClassVar[float] = 0.5
     default_hardness: ClassVar[float] = 100.0
     default_passes: ClassVar[int] = 1
 

@@ -1,10 +1,8 @@
-"""What an ONNX file says of itself."""
+"""The metadata of an ONNX file: what it takes, what it gives, and the config of its sharpener."""
 
 from typing import TYPE_CHECKING
 
-from crispseg.cues import CUES, Cue
 from crispseg.export.program import Precision, Program
-from crispseg.pretrained.folder import shortest
 from crispseg.scores import Scores
 from crispseg.versions import installed_versions
 
@@ -22,7 +20,7 @@ _RESULTS: dict[Scores, str] = {
 
 
 def describe(exported: "ONNXProgram", program: Program, precision: Precision) -> None:
-    """Say in the file what it takes and is; leave out where its operators come from, which is half of its size."""
+    """Write the metadata; leave out where the operators come from, which is half of the size of the file."""
     sharpener, model = program.sharpener, exported.model
     model.producer_name, model.producer_version = "crispseg", installed_versions(["crispseg"])["crispseg"]
     for node in model.graph:
@@ -32,20 +30,8 @@ def describe(exported: "ONNXProgram", program: Program, precision: Precision) ->
         {
             "crispseg_version": model.producer_version,
             program.name: "what the cue computes of the image" if program.takes_features else "RGB in [0, 1]",
-            "scores": sharpener.scores,
             "crisp": _RESULTS[sharpener.scores],
-            "cue": _kind(sharpener.cue),
-            "window": str(sharpener.window.size),
-            "dilation": str(sharpener.window.dilation),
-            "hardness": str(shortest(sharpener.hardness)),
-            "passes": str(sharpener.filter.passes),
-            "upsampling": sharpener.upsampling,
-            "grid": str(sharpener.grid),
-            "guard": "none" if sharpener.guard is None else str(sharpener.guard),
+            **sharpener.config.texts(),
             "precision": precision,
         }
     )
-
-
-def _kind(cue: Cue) -> str:
-    return next((name for name, kind in CUES.items() if type(cue) is kind), type(cue).__name__)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from crispseg.checks import check_choice
-from crispseg.cues import ContourCue, Cue, SoftSegmentationCue
+from crispseg.cues import Cue, SoftSegmentationCue
 from crispseg.errors import InputError
 from crispseg.export.metadata import describe
 from crispseg.export.program import Precision, Program
@@ -105,7 +105,7 @@ def _prepared(sharpener: Sharpener, precision: Precision) -> Sharpener:
 
 def _takes_features(sharpener: Sharpener, asked: bool | None) -> bool:
     cue = sharpener.cue
-    cannot = isinstance(cue, SoftSegmentationCue) or (isinstance(cue, ContourCue) and cue.detector is None)
+    cannot = isinstance(cue, SoftSegmentationCue) or cue.takes_boundaries
     if asked is False and cannot:
         raise InputError(
             f"features is False, but {type(cue).__name__} cannot compute its features in ONNX; leave it out, and give "

@@ -106,7 +106,7 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
     weights = sharpener.cue.weights(near, sharpener.window, sharpener.hardness)
     spread = _Spread(sharpener, labels, features, box)
     before, after = (_Likeliest(box.size, near.device) for _ in range(2))
-    for group in grouped(spread.labelled(), 2 * _reach(sharpener, sharpener.filter.passes)):
+    for group in grouped(spread.labelled(), 2 * _reach(sharpener, sharpener.passes)):
         ids = torch.tensor(sorted(item.label for item in group), device=near.device)
         part = _around([item.box for item in group])
         shares = spread.read(ids, part)
@@ -121,7 +121,7 @@ def _filtered(
     sharpener: Sharpener, weights: Tensor, shares: Tensor, ids: Tensor, part: Box
 ) -> tuple[Tensor, Tensor, Box]:
     """Shares after all passes, and the part of the image that they have reached, which grows with every pass."""
-    size, left = (weights.shape[-2], weights.shape[-1]), sharpener.filter.passes
+    size, left = (weights.shape[-2], weights.shape[-1]), sharpener.passes
     while left:
         passes = min(_PASSES, left)
         # A pixel at the edge of what is filtered lacks neighbours: they are kept out of reach.

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from crispseg.cues import ContourCue
 from crispseg.data import Prediction, read_boundary
 from crispseg.data.intensity import to_bytes
 from crispseg.errors import InputError, naming
@@ -160,7 +159,9 @@ def features_of(boundary: Tensor | None, sharpener: Sharpener | None) -> Tensor 
     """
     if boundary is None:
         return None
-    if sharpener is None or not isinstance(sharpener.cue, ContourCue):
+    if sharpener is None or not sharpener.cue.takes_boundaries:
         used = "none" if sharpener is None else type(sharpener.cue).__name__
-        raise InputError(f"boundary maps were given, but the cue is {used}; expected a ContourCue, or no boundary maps")
+        raise InputError(
+            f"boundary maps were given, but the cue is {used}; expected a cue that takes them, such as ContourCue(), or no boundary maps"
+        )
     return boundary[None].to(sharpener.device)

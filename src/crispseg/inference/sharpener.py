@@ -1,34 +1,27 @@
 """The main job: an image and any network's scores in, crisp scores out."""
 
 import copy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Self, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from crispseg.checks import (
-    check_choice,
-    check_guard,
-    check_map,
-    check_positive,
-    check_same_grid,
-    check_window,
-    has_values,
-)
-from crispseg.cues import Cue
+from crispseg.checks import check_map, check_same_grid, has_values
+from crispseg.config import CueConfig, SharpenerConfig, SharpenerOptions
+from crispseg.cues import Cue, describe_cue
 from crispseg.cues.cue import check_cue
 from crispseg.errors import InputError
-from crispseg.grid import CENTRES, Grid
+from crispseg.grid import Grid
 from crispseg.inference.batch import check_fit, check_scores, resize, to_colours
 from crispseg.inference.guard import guarded
 from crispseg.inference.shares import Shares
 from crispseg.inference.upsampling import upsample, upsamples_jointly
 from crispseg.nn import LocalFilter
-from crispseg.pretrained import DEFAULT_WINDOW, Pretrained, load_pretrained, save_folder, upload
-from crispseg.pretrained.folder import shortest
-from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
+from crispseg.pretrained import load_cue, load_pretrained, save_folder, upload
+from crispseg.scores import Scores, Upsampling
 from crispseg.window import Window
 
 
@@ -42,20 +35,14 @@ class Sharpener(nn.Module):
     `multiprocessing.get_context("spawn")`.
 
     Args:
-        cue: Says which pixels belong together: one of `crispseg.cues`. `LearnedCue` makes one of a network.
-        window: The neighbours that may contribute.
-        hardness: λ of the weights exp(-λ·d): larger lets fewer neighbours contribute. The cue's default where None.
-        passes: How many times the filter is applied. The cue's default where None.
-        scores: Their kind: "logits" or "probabilities" of classes that exclude each other; "multilabel" (logits)
-            or "multilabel_probabilities" of labels that do not, such as the masks of objects.
-        upsampling: "joint" for `crispseg.ops.joint_upsample` where scores have half the height and width of the image
-            or less and the cue compares embeddings, and bilinear elsewhere; "bilinear" for always.
-        guard: A probability, such as 0.95, from which on a label is kept that the filter would change; None for none.
-        grid: How scores lie on their image: a `crispseg.Grid`, or its text such as "centres" or "stride=8".
+        cue: Tells which pixels belong together: one of `crispseg.cues`. `LearnedCue` makes one of a network.
+        learn_hardness: Whether the hardness is a parameter, learned as its logarithm, which keeps it above 0.
+        options: Fields of `SharpenerConfig` other than the cue: `window`, `passes`, `hardness`, `scores`,
+            `upsampling`, `guard`, `grid`.
 
     Raises:
-        InputError: If an option is not as above.
-        TypeError: If `cue` is not a cue.
+        InputError: If an option is not as there.
+        TypeError: If `cue` is not a cue, or there is no such option.
 
     Example:
         >>> sharpener = Sharpener.from_pretrained()
@@ -64,85 +51,87 @@ class Sharpener(nn.Module):
         >>> with torch.inference_mode():  # or train through it, which keeps the scores of every pass
         ...     sharpener(image, logits).shape
         torch.Size([1, 21, 48, 64])
+        >>> sharpener.config.texts()["window"]
+        '9'
     """
 
-    hardness: Tensor
+    fixed_hardness: Tensor
 
-    def __init__(
-        self,
-        cue: Cue,
-        *,
-        window: Window = DEFAULT_WINDOW,
-        hardness: float | None = None,
-        passes: int | None = None,
-        scores: Scores = "logits",
-        upsampling: Upsampling = "joint",
-        guard: float | None = None,
-        grid: Grid | str = CENTRES,
-    ) -> None:
+    def __init__(self, cue: Cue, *, learn_hardness: bool = False, **options: Unpack[SharpenerOptions]) -> None:
         super().__init__()
         check_cue(cue)
-        check_window(window)
-        check_choice("scores", scores, SCORES)
-        check_choice("upsampling", upsampling, UPSAMPLINGS)
-        check_guard(guard)
-        chosen = cue.default_hardness if hardness is None else hardness
-        check_positive("hardness", chosen)
         self.cue = cue
-        self.window = window
-        self.register_buffer("hardness", torch.tensor(float(chosen)))
-        self.filter = LocalFilter(window, passes=cue.default_passes if passes is None else passes)
-        self.scores = scores
-        self.upsampling = upsampling
-        self.guard = guard
-        self.grid = Grid.of(grid)
+        self._config = SharpenerConfig(cue=describe_cue(cue)).replaced(**options)
+        self.learns_hardness = learn_hardness
+        self._settle()
+
+    def _settle(self) -> None:
+        """Put the cue's defaults where nothing is said, and the hardness in its place."""
+        cue, said = self.cue, self._config
+        hardness = cue.default_hardness if said.hardness is None else said.hardness
+        passes = cue.default_passes if said.passes is None else said.passes
+        self._config = replace(said, hardness=hardness, passes=passes)
+        value = torch.tensor(float(hardness))
+        if self.learns_hardness:
+            self.log_hardness = nn.Parameter(value.log())
+        else:
+            self.register_buffer("fixed_hardness", value)
+
+    @classmethod
+    def from_config(cls, config: SharpenerConfig) -> Self:
+        """Return the sharpener of a config, the weights of its cue read from where it says.
+
+        Raises:
+            InputError: If there are no such weights, or no such cue.
+
+        Example:
+            >>> Sharpener.from_config(SharpenerConfig(cue="rgb:norm=2", window=5)).config.passes
+            1
+        """
+        return cls.of(load_cue(config.cue), config)
+
+    @classmethod
+    def of(cls, cue: Cue, config: SharpenerConfig) -> Self:
+        """Return the sharpener of a cue and the other fields of a config, in evaluation mode."""
+        made = cls(cue, **config.options).eval()
+        made._config = replace(made._config, cue=config.cue)
+        return made
 
     @classmethod
     def from_pretrained(
         cls,
         weights: str | Path = "narrow",
         *,
-        window: Window | None = None,
-        hardness: float | None = None,
-        passes: int | None = None,
-        norm: int | None = None,
-        scores: Scores | None = None,
-        upsampling: Upsampling | None = None,
-        guard: float | None = None,
-        grid: Grid | str | None = None,
+        cue: CueConfig | str | None = None,
         revision: str | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Unpack[SharpenerOptions],
     ) -> Self:
-        """A sharpener with trained weights, of which every option may be replaced.
+        """Return a sharpener with trained weights, in evaluation mode.
 
         Args:
             weights: One of those that ship, "narrow" or "wide"; a safetensors file that `crispseg train` wrote; a
-                folder that `save_pretrained` wrote; or `owner/name` on a hub (extra `hub`), of which the local cache
-                serves without a network.
-            window: The neighbours that may contribute; None for the folder's, 9×9 where weights are no folder.
-            hardness: λ; None for the folder's, or 5.
-            passes: How many times the filter is applied; None for the folder's, or 25.
-            norm: 1 or 2, the norm of the distance between embeddings; None for the folder's, or 1.
-            scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities"; None for the folder's, or
-                "logits".
-            upsampling: "joint" or "bilinear"; None for the folder's, or "joint".
-            guard: A probability from which on a label is kept; None for the folder's, or none.
-            grid: How scores lie on their image; None for the folder's, or "centres".
-            revision: Branch, tag or commit of what is on a hub.
+                folder that `save_pretrained` wrote; or `owner/name` on a hub (extra `hub`). The local cache serves
+                without a network.
+            cue: Replaces arguments of the cue, such as "learned:norm=2".
+            revision: Branch, tag or commit on a hub.
+            device: Where the sharpener works; the CPU by default.
+            dtype: What the network of the cue computes in: float32, bfloat16 or float16; the saved one by default.
+            options: Replace fields of the saved config, or of `SharpenerConfig` where weights are no folder.
 
         Raises:
-            InputError: If there are no such weights, they are not as above, or an option makes no sense.
+            InputError: If there are no such weights, or an option makes no sense.
+
+        Example:
+            >>> Sharpener.from_pretrained("wide", window=11, guard=0.9, device="cpu").config.guard
+            0.9
         """
-        saved = load_pretrained(weights, norm=norm, revision=revision)
-        return cls(
-            saved.cue,
-            window=saved.window if window is None else window,
-            hardness=saved.hardness if hardness is None else hardness,
-            passes=saved.passes if passes is None else passes,
-            scores=saved.scores if scores is None else scores,
-            upsampling=saved.upsampling if upsampling is None else upsampling,
-            guard=saved.guard if guard is None else guard,
-            grid=saved.grid if grid is None else grid,
-        ).eval()
+        found, config = load_pretrained(weights, cue=None if cue is None else CueConfig.of(cue), revision=revision)
+        made = cls.of(found, config.replaced(**options))
+        if dtype is not None:
+            made.cue.to(dtype)
+        return made if device is None else made.to(device)
 
     def save_pretrained(self, folder: str | Path, *, name: str | None = None, license: str | None = None) -> None:
         """Write `config.json`, `model.safetensors` and a model card, from which `from_pretrained` makes the same again.
@@ -150,10 +139,10 @@ class Sharpener(nn.Module):
         Args:
             folder: To write to; it is made where it does not exist.
             name: By which the card tells how to load it; the folder's by default.
-            license: Of the weights, an identifier of the hub such as "apache-2.0"; None where the card says none.
+            license: Of the weights, an identifier of the hub such as "apache-2.0"; None where it is unknown.
 
         Raises:
-            InputError: If the cue or its network is one of your own, or the folder cannot be written to.
+            InputError: If the cue or its network is not registered, or the folder cannot be written to.
 
         Example:
             >>> folder = getfixture("tmp_path") / "streets"
@@ -161,7 +150,7 @@ class Sharpener(nn.Module):
             >>> Sharpener.from_pretrained(folder).hardness
             tensor(7.)
         """
-        save_folder(Path(folder), self._described(), name=str(folder) if name is None else name, license=license)
+        save_folder(Path(folder), self.cue, self.config, name=str(folder) if name is None else name, license=license)
 
     def push_to_hub(
         self,
@@ -171,12 +160,12 @@ class Sharpener(nn.Module):
         license: str | None = None,
         message: str = "Save a sharpener of crispseg",
     ) -> str:
-        """Upload what `save_pretrained` writes (extra `hub`); the repository is made where there is none.
+        """Upload what `save_pretrained` writes (extra `hub`); make the repository where there is none.
 
         Args:
             repo_id: `owner/name`.
-            private: Whether a new repository is.
-            license: Of the weights, an identifier of the hub such as "apache-2.0"; None where the card says none.
+            private: Whether a new repository is private.
+            license: Of the weights, an identifier of the hub such as "apache-2.0"; None where it is unknown.
             message: Of the commit.
 
         Returns:
@@ -188,16 +177,74 @@ class Sharpener(nn.Module):
         save = partial(self.save_pretrained, name=repo_id, license=license)
         return upload(repo_id, save, private=private, message=message)
 
-    def _described(self) -> Pretrained:
-        numbers = shortest(self.hardness), self.filter.passes
-        return Pretrained(self.cue, self.window, *numbers, self.scores, self.upsampling, self.guard, self.grid)
+    @property
+    def config(self) -> SharpenerConfig:
+        """Return what makes this sharpener again, but for what its network learned."""
+        cue = replace(describe_cue(self.cue), weights=self._config.cue.weights)
+        return replace(self._config, cue=cue, hardness=shortest(self.hardness))
+
+    @property
+    def hardness(self) -> Tensor:
+        """Return λ, a tensor of one number."""
+        return self.log_hardness.exp() if self.learns_hardness else self.fixed_hardness
+
+    @property
+    def window(self) -> Window:
+        """Return the window."""
+        return self._config.window
+
+    @property
+    def passes(self) -> int:
+        """Return how many times the filter is applied."""
+        assert self._config.passes is not None
+        return self._config.passes
+
+    @property
+    def scores(self) -> Scores:
+        """Return the kind of scores."""
+        return self._config.scores
+
+    @property
+    def upsampling(self) -> Upsampling:
+        """Return how coarse scores come to the size of the image."""
+        return self._config.upsampling
+
+    @property
+    def guard(self) -> float | None:
+        """Return the probability from which on a label is kept; None for none."""
+        return self._config.guard
+
+    @property
+    def grid(self) -> Grid:
+        """Return how scores lie on their image."""
+        return self._config.grid
+
+    @property
+    def filter(self) -> LocalFilter:
+        """Return the filter, which applies the weights."""
+        return LocalFilter(self.window, passes=self.passes)
+
+    def with_options(self, **options: Unpack[SharpenerOptions]) -> Self:
+        """Return the same sharpener with other options, its weights shared.
+
+        Example:
+            >>> sharpener = Sharpener.from_pretrained()
+            >>> other = sharpener.with_options(passes=3, guard=0.9)
+            >>> sharpener.passes, other.passes, other.cue is sharpener.cue
+            (25, 3, True)
+        """
+        other = copy.copy(self)
+        other._config = self._config.replaced(**options)
+        if "hardness" in options:
+            other._buffers, other._parameters = dict(self._buffers), dict(self._parameters)
+            device = self.device
+            other._settle()
+            other.to(device)
+        return other
 
     def expecting(self, scores: Scores, grid: Grid | str | None = None) -> Self:
-        """The same sharpener, weights shared, for scores of the given kind and, where one is given, grid."""
-        check_choice("scores", scores, SCORES)
-        other = copy.copy(self)
-        other.scores, other.grid = scores, self.grid if grid is None else Grid.of(grid)
-        return other
+        """Return the same sharpener, weights shared, for scores of another kind and, where it is given, grid."""
+        return self.with_options(scores=scores, grid=self.grid if grid is None else grid)
 
     def forward(
         self,
@@ -254,26 +301,22 @@ class Sharpener(nn.Module):
                 self.cue.check_features(features)
         return features, scores.to(torch.promote_types(self._dtype, torch.float32))
 
-    def upsample(self, scores: Tensor, features: Tensor, hardness: float | Tensor | None = None) -> Shares:
-        """Scores as the filter takes them.
-
-        Args:
-            scores: (N, C, h, w), float32 or wider.
-            features: (N, D, H, W).
-            hardness: λ in place of the sharpener's.
-
-        Returns:
-            Their shares, at the size of the features.
-        """
-        chosen = self.hardness if hardness is None else hardness
+    def upsample(self, scores: Tensor, features: Tensor) -> Shares:
+        """Return the shares of (N, C, h, w) scores, float32 or wider, at the size of their (N, D, H, W) features."""
         kind, upsampling, grid = self.scores, self.upsampling, self.grid
-        return upsample(scores, features, self.cue, chosen, kind=kind, upsampling=upsampling, grid=grid)
+        return upsample(scores, features, self.cue, self.hardness, kind=kind, upsampling=upsampling, grid=grid)
+
+    def weights(self, features: Tensor) -> Tensor:
+        """Return the (N, K, H, W) weights of (N, D, H, W) features."""
+        return self.cue.weights(features, self.window, self.hardness)
 
     def filtered(self, shares: Shares, features: Tensor) -> Shares:
-        """Shares, filtered by the weights of (N, D, H, W) features of their size and guarded."""
-        weights = self.cue.weights(features, self.window, self.hardness)
-        crisp = shares.with_values(self.filter(shares.values, weights))
-        return crisp if self.guard is None else guarded(shares, crisp, self.guard)
+        """Return the shares, filtered by the weights of (N, D, H, W) features of their size, and guarded."""
+        return self.guarded(shares, shares.with_values(self.filter(shares.values, self.weights(features))))
+
+    def guarded(self, before: Shares, after: Shares) -> Shares:
+        """Return filtered shares, but those from before where the guard keeps a label."""
+        return after if self.guard is None else guarded(before, after, self.guard)
 
     def upsamples_jointly(self, coarse: tuple[int, int], size: tuple[int, int]) -> bool:
         """Whether scores of a coarse (height, width) come to a size along the cue."""
@@ -297,4 +340,14 @@ class Sharpener(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the sharpener works."""
-        return self.hardness.device
+        return next(iter((*self.buffers(recurse=False), *self.parameters(recurse=False)))).device
+
+
+def shortest(value: Tensor) -> float:
+    """Return the shortest number that is this float32.
+
+    Example:
+        >>> shortest(torch.tensor(7.3)), torch.tensor(7.3).item()
+        (7.3, 7.300000190734863)
+    """
+    return float(str(value.float().numpy(force=True)))

@@ -44,7 +44,7 @@ class Tile:
 def halo(sharpener: Sharpener) -> int:
     """How many pixels around a part its sharpened scores depend on, besides those that the cue looks at."""
     window = sharpener.window
-    return window.size // 2 * window.dilation * sharpener.filter.passes
+    return window.size // 2 * window.dilation * sharpener.passes
 
 
 @torch.inference_mode()

@@ -24,20 +24,20 @@ SETTINGS_FILE = "crispseg-settings.json"
 
 
 def settings_of(sharpener: Sharpener | None, crf: DenseCRF | None) -> dict[str, Any]:
-    """What the outputs depend on beside the files."""
+    """Return what the outputs depend on beside the files: the config of the sharpener, its weights, and the CRF."""
     settings: dict[str, Any] = {"crf": None if crf is None else asdict(crf)}
     if sharpener is not None:
-        settings |= {
-            "cue": type(sharpener.cue).__name__,
-            "window": sharpener.window.size,
-            "dilation": sharpener.window.dilation,
-            "hardness": float(sharpener.hardness),
-            "passes": sharpener.filter.passes,
-            "upsampling": sharpener.upsampling,
-            "guard": sharpener.guard,
-            "sha256 of weights": _digest(sharpener),
-        }
+        config = sharpener.config.to_dict()
+        # The same weights may lie elsewhere; what they are is in their digest. A grid is said of the predictions.
+        config["cue"] = {**config["cue"], "weights": None}
+        settings |= {**config, "kind of cue": _kind(sharpener), "sha256 of weights": _digest(sharpener)}
     return settings
+
+
+def _kind(sharpener: Sharpener) -> str:
+    """Return the class of the cue by its full name: a cue that is not registered may share its own with another."""
+    kind = type(sharpener.cue)
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 class Beginning:

@@ -1,21 +1,15 @@
-"""Sharpeners with weights: those that ship, and what is saved in folders and on a hub."""
+"""Sharpeners with weights: those that ship, and those that are saved in folders and on a hub."""
 
-from crispseg.pretrained.folder import Pretrained, load_folder, save_folder
+from crispseg.config import SHIPPED_WEIGHTS
+from crispseg.pretrained.folder import load_folder, save_folder
 from crispseg.pretrained.hub import download, upload
-from crispseg.pretrained.load import (
-    DEFAULT_WINDOW,
-    SHIPPED_WEIGHTS,
-    holds_sharpener,
-    load_pretrained,
-    weights_path,
-)
+from crispseg.pretrained.load import holds_sharpener, load_cue, load_pretrained, weights_path
 
 __all__ = [
-    "DEFAULT_WINDOW",
     "SHIPPED_WEIGHTS",
-    "Pretrained",
     "download",
     "holds_sharpener",
+    "load_cue",
     "load_folder",
     "load_pretrained",
     "save_folder",

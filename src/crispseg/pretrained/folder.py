@@ -1,106 +1,105 @@
-"""Sharpeners in folders: what they are in `config.json`, what they learned in `model.safetensors`, and a model card."""
+"""Sharpeners in folders: the config in `config.json`, what was learned in `model.safetensors`, and a model card."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import nn
 
-from crispseg.checks import MOST_PASSES, check_choice, check_count, check_guard, check_positive
-from crispseg.cues import Cue
+from crispseg.config import PRECISIONS, SharpenerConfig
+from crispseg.cues import Cue, describe_cue, make_cue
 from crispseg.errors import InputError, one_line
-from crispseg.grid import CENTRES, Grid
-from crispseg.models.saving import save_network
-from crispseg.pretrained.cue_config import check_cue, describe_cue, load_cue_network, make_cue, network_of
+from crispseg.models.network import Network
+from crispseg.models.saving import load_network, save_network
+from crispseg.models.trainable import NETWORKS
 from crispseg.pretrained.model_card import model_card
 from crispseg.reading import read_json
-from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
+from crispseg.registry import CUES
 from crispseg.versions import installed_versions
-from crispseg.window import Window
 from crispseg.writing import make_folder, write_text
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 
-_NAMES = ("crispseg_version", "cue", "window", "hardness", "passes", "scores")
-_LATER = {"upsampling": "joint", "guard": None, "grid": "centres"}
-"""Names that came later, with what they stood at before."""
+_SAVED_BY = "saved by"
 
 
-@dataclass(frozen=True)
-class Pretrained:
-    """What makes a sharpener."""
-
-    cue: Cue
-    window: Window
-    hardness: float
-    passes: int
-    scores: Scores
-    upsampling: Upsampling = "joint"
-    guard: float | None = None
-    grid: Grid = CENTRES
-
-
-def save_folder(folder: Path, sharpener: Pretrained, *, name: str, license: str | None) -> None:
+def save_folder(folder: Path, cue: Cue, config: SharpenerConfig, *, name: str, license: str | None) -> None:
     """Write a sharpener; each file is written whole or not at all, and other files of the folder stay.
 
     Args:
         folder: Is made where it does not exist.
-        sharpener: Its cue is one of `crispseg.cues`, with a network of `crispseg.models` where it has one.
-        name: By which the card tells how to load it.
-        license: Of the weights, an identifier that the hub knows, such as "apache-2.0"; None where it is not said.
+        cue: A registered cue, with a registered network where it has one.
+        config: The config of the sharpener.
+        name: The name by which the card tells how to load it.
+        license: The license of the weights, an identifier that the hub knows, such as "apache-2.0"; None if unknown.
 
     Raises:
-        InputError: If the cue or its network is one of your own, or the folder cannot be written to.
+        InputError: If the cue or its network is not registered, or the folder cannot be written to.
     """
-    network = network_of(sharpener.cue)
-    config = {
-        "crispseg_version": _version(),
-        "cue": describe_cue(sharpener.cue),
-        "window": asdict(sharpener.window),
-        "hardness": sharpener.hardness,
-        "passes": sharpener.passes,
-        "scores": sharpener.scores,
-        "upsampling": sharpener.upsampling,
-        "guard": sharpener.guard,
-        "grid": str(sharpener.grid),
-    }
+    network = _network_of(cue)
+    config = replace(config, cue=replace(describe_cue(cue), weights=None if network is None else WEIGHTS_FILE))
+    version = installed_versions(["crispseg"])["crispseg"]
     make_folder(folder)
     if network is not None:
         save_network(network, folder / WEIGHTS_FILE)
-    write_text(folder / CARD_FILE, model_card(config, name=name, license=license))
-    # Last, since what has no configuration is no sharpener.
-    write_text(folder / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
+    write_text(folder / CARD_FILE, model_card(config, name=name, license=license, version=version))
+    # Last, since what has no config is no sharpener.
+    written = {**config.to_dict(), _SAVED_BY: f"crispseg {version}"}
+    write_text(folder / CONFIG_FILE, json.dumps(written, indent=2) + "\n")
 
 
-def load_folder(folder: Path) -> Pretrained:
-    """Read what `save_folder` wrote.
+def load_folder(folder: Path) -> tuple[Cue, SharpenerConfig]:
+    """Return cue and config of the sharpener that `save_folder` wrote.
 
     Raises:
         InputError: If a file is missing or is not what crispseg writes.
     """
     path = folder / CONFIG_FILE
-    config = _read(path)
+    given = _read(path)
+    given.pop(_SAVED_BY, None)
     with _explained(path):
-        _check_names(config)
-        config = _LATER | config
-        window, cue = Window(**config["window"]), config["cue"]
-        _check_number("hardness", config["hardness"])
-        check_count("passes", config["passes"], MOST_PASSES)
-        check_choice("scores", config["scores"], SCORES)
-        check_choice("upsampling", config["upsampling"], UPSAMPLINGS)
-        check_guard(config["guard"])
-        grid = Grid.of(config["grid"])
-        check_cue(cue)
-    network = load_cue_network(cue, folder / WEIGHTS_FILE)
+        config = SharpenerConfig.from_dict(given)
+        kind: type[Cue] = CUES.named(config.cue.name)
+        if config.cue.weights not in (None, WEIGHTS_FILE):
+            raise InputError(f"weights are {config.cue.weights!r}; expected {WEIGHTS_FILE!r}, or none")
+        if config.cue.weights is not None and kind.network_argument is None:
+            raise InputError(f"cue {config.cue.name!r} has no network, but there are weights")
+    network = None if config.cue.weights is None else load_network(folder / WEIGHTS_FILE, *NETWORKS.values())
     with _explained(path):
-        made = make_cue(cue, network)
-    options = {name: config[name] for name in ("hardness", "passes", "scores", "upsampling", "guard")}
-    return Pretrained(made, window, **options, grid=grid)
+        cue = make_cue(config.cue, None if network is None else network.to(getattr(torch, config.cue.precision)))
+    return cue, config
+
+
+def _network_of(cue: Cue) -> Network | None:
+    """Return the network of a cue; None where it has none.
+
+    Raises:
+        InputError: If the class of the cue or of the network is not registered, so that it could not be made again.
+    """
+    kind = type(cue)
+    if kind.name is None:
+        raise InputError(
+            f"{kind.__name__} cannot be saved, because it is not registered; define it by class {kind.__name__}(…, "
+            f'name="…"), and announce it by an entry point of the group {CUES.group} so that it is found again'
+        )
+    network: nn.Module | None = None if kind.network_argument is None else getattr(cue, kind.network_argument)
+    if network is None:
+        return None
+    if type(network) not in NETWORKS.values() or not isinstance(network, Network):
+        raise InputError(
+            f"{kind.__name__} with {type(network).__name__} cannot be saved: expected "
+            f"{' or '.join(NETWORKS)}, whose arguments are known"
+        )
+    precision = str(next(network.parameters()).dtype).removeprefix("torch.")
+    if precision not in PRECISIONS:
+        raise InputError(f"weights are {precision}; expected {', '.join(PRECISIONS)}: convert the sharpener with .to()")
+    return network
 
 
 @contextmanager
@@ -108,45 +107,13 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # our own, and whatever Python says to values that make no sense
-        raise InputError(
-            f"configuration {path}: {one_line(error)}; expected a file that save_pretrained wrote"
-        ) from error
-
-
-def _check_names(config: Mapping[str, Any]) -> None:
-    for name in _NAMES:
-        if name not in config:
-            raise InputError(f"lacks {name!r}")
-    for name in config:
-        if name not in _NAMES and name not in _LATER:
-            raise InputError(f"{name!r} is unknown to crispseg {_version()}, a newer one may know it")
-
-
-def _check_number(name: str, value: object) -> None:
-    if not isinstance(value, int | float):
-        raise InputError(f"{name} is {value!r}; expected a number")
-    check_positive(name, value)
-
-
-def shortest(value: Tensor) -> float:
-    """The shortest number that is this float32.
-
-    Example:
-        >>> import torch
-        >>> shortest(torch.tensor(7.3)), torch.tensor(7.3).item()
-        (7.3, 7.300000190734863)
-    """
-    return float(str(value.float().numpy(force=True)))
-
-
-def _version() -> str:
-    return installed_versions(["crispseg"])["crispseg"]
+        raise InputError(f"config {path}: {one_line(error)}; expected a file that save_pretrained wrote") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"weights {path.parent}: holds no {path.name}; expected a folder that save_pretrained wrote")
-    config = read_json(path, "configuration", "expected a file that save_pretrained wrote")
+    config = read_json(path, "config", "expected a file that save_pretrained wrote")
     if not isinstance(config, dict):
-        raise InputError(f"configuration {path}: holds {type(config).__name__}; expected names and values")
+        raise InputError(f"config {path}: holds {type(config).__name__}; expected names and values")
     return config

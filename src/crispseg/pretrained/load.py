@@ -1,58 +1,93 @@
 """Trained weights by name: those that ship, a file, a folder, or a repository on a hub."""
 
+import difflib
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from crispseg.checks import check_choice
-from crispseg.cues import Cue, LearnedCue
-from crispseg.cues.cue import EmbeddingCue
+import torch
+from torch import nn
+
+from crispseg.config import SHIPPED_WEIGHTS, CueConfig, SharpenerConfig
+from crispseg.cues import Cue, make_cue
 from crispseg.errors import InputError
-from crispseg.models.embedding_net import load_embedding_net
-from crispseg.pretrained.folder import Pretrained, load_folder
+from crispseg.models.saving import load_network
+from crispseg.models.trainable import NETWORKS
+from crispseg.pretrained.folder import load_folder
 from crispseg.pretrained.hub import download, names_repository
-from crispseg.window import Window
-
-DEFAULT_WINDOW = Window(9)
-"""The window where nothing says another."""
-
-SHIPPED_WEIGHTS = ("narrow", "wide")
-"""Names of the embeddings that ship: "wide" has the paper's layers, "narrow" half their channels."""
+from crispseg.registry import CUES
 
 
 def weights_path(weights: str | Path) -> Path:
-    """The file of weights that ship, by their name; a path as it is."""
+    """Return the file of weights that ship, by their name; a path as it is.
+
+    Raises:
+        InputError: If a name without a folder or an ending is neither.
+    """
     if weights in SHIPPED_WEIGHTS:
         return Path(str(files("crispseg") / "weights" / f"{weights}.safetensors"))
-    return Path(weights)
+    path = Path(weights)
+    if not path.exists() and len(path.parts) == 1 and not path.suffix:
+        near = difflib.get_close_matches(str(weights), SHIPPED_WEIGHTS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise InputError(
+            f"weights are {str(weights)!r}; expected {' or '.join(map(repr, SHIPPED_WEIGHTS))}, which ship, a "
+            f"safetensors file, a folder of save_pretrained, or OWNER/NAME on a hub{hint}"
+        )
+    return path
 
 
 def holds_sharpener(weights: str | Path) -> bool:
-    """Whether these are a whole sharpener, in a folder or on a hub, and not the weights of a network alone."""
-    path = weights_path(weights)
-    return path.is_dir() or (isinstance(weights, str) and names_repository(weights))
+    """Return whether these are a whole sharpener, in a folder or on a hub, and not the weights of a network alone."""
+    return Path(weights).is_dir() or (isinstance(weights, str) and names_repository(weights))
 
 
-def load_pretrained(weights: str | Path, *, norm: int | None = None, revision: str | None = None) -> Pretrained:
-    """Cue and options of a sharpener, as `Sharpener.from_pretrained` takes them.
+def load_pretrained(
+    weights: str | Path, *, cue: CueConfig | None = None, revision: str | None = None
+) -> tuple[Cue, SharpenerConfig]:
+    """Return cue and config of a sharpener, as `Sharpener.from_pretrained` takes them.
+
+    Args:
+        weights: As there.
+        cue: Replaces arguments of the saved cue, which it must name; of weights of a network alone the whole cue.
+        revision: Branch, tag or commit of a repository on a hub.
 
     Raises:
-        InputError: If there are no such weights, or `norm` is not 1 or 2, or the cue has none.
+        InputError: If there are no such weights, or the cue does not go with them.
     """
-    if not holds_sharpener(weights):
-        if revision is not None:
-            raise InputError(f"weights {weights}: are not on a hub and have no revision; leave it out")
-        cue = LearnedCue(load_embedding_net(weights_path(weights)))
-        return Pretrained(_with_norm(cue, norm), DEFAULT_WINDOW, cue.default_hardness, cue.default_passes, "logits")
-    folder = Path(weights) if Path(weights).is_dir() else download(str(weights), revision)
-    pretrained = load_folder(folder)
-    _with_norm(pretrained.cue, norm)
-    return pretrained
+    if holds_sharpener(weights):
+        folder = Path(weights) if Path(weights).is_dir() else download(str(weights), revision)
+        made, config = load_folder(folder)
+        config = replace(config, cue=replace(config.cue, weights=str(weights) if config.cue.weights else None))
+        return (made, config) if cue is None else _with_arguments(made, config, cue, weights)
+    if revision is not None:
+        raise InputError(f"weights {weights}: are not on a hub and have no revision; leave it out")
+    config = SharpenerConfig(cue=replace(cue or CueConfig(), weights=str(weights)))
+    return load_cue(config.cue), config
 
 
-def _with_norm(cue: Cue, norm: int | None) -> Cue:
-    if norm is not None:
-        check_choice("norm", norm, (1, 2))
-        if not isinstance(cue, EmbeddingCue):
-            raise InputError(f"norm is {norm}, but {type(cue).__name__} compares no embeddings; leave it out")
-        cue.norm = norm
-    return cue
+def load_cue(config: CueConfig) -> Cue:
+    """Return the cue of a config, its network read from its weights: shipped ones by default where it needs some.
+
+    Raises:
+        InputError: If there are no such weights, or an argument makes no sense.
+    """
+    kind: type[Cue] = CUES.named(config.name)
+    weights = config.weights
+    if weights is None and "weights" in kind.needs:
+        weights = SHIPPED_WEIGHTS[0]
+    if weights is None:
+        return make_cue(config)
+    network: nn.Module = load_network(weights_path(weights), *NETWORKS.values())
+    return make_cue(config, network.to(getattr(torch, config.precision)))
+
+
+def _with_arguments(
+    made: Cue, config: SharpenerConfig, cue: CueConfig, weights: str | Path
+) -> tuple[Cue, SharpenerConfig]:
+    if cue.name != config.cue.name:
+        raise InputError(f"weights {weights}: bring the cue {config.cue.name!r}; leave out {cue.name!r}")
+    merged = replace(config.cue, arguments=tuple({**dict(config.cue.arguments), **dict(cue.arguments)}.items()))
+    kind = type(made)
+    network: nn.Module | None = None if kind.network_argument is None else getattr(made, kind.network_argument)
+    return make_cue(merged, network), replace(config, cue=merged)

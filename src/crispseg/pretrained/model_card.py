@@ -1,16 +1,8 @@
-"""The model card of a saved sharpener: what it is, how to use it, and what is not known of it."""
+"""The model card of a saved sharpener: its config, how to use it, and the parts left to its author."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from crispseg.config import SharpenerConfig
+from crispseg.registry import CUES
 from crispseg.scores import PROBABILITIES
-
-_CUES = {
-    "learned": "learned embeddings (`LearnedCue`): weights in `model.safetensors`",
-    "rgb": "colours (`RGBCue`): nothing is learned",
-    "soft": "soft segmentations (`SoftSegmentationCue`): nothing is learned",
-    "contour": "intervening contours (`ContourCue`)",
-}
 
 _CARD = """\
 ---
@@ -50,36 +42,25 @@ evaluate` measures it), and where they fail.
 """
 
 
-def model_card(config: Mapping[str, Any], *, name: str, license: str | None) -> str:
-    """The text of the card.
+def model_card(config: SharpenerConfig, *, name: str, license: str | None, version: str) -> str:
+    """Return the text of the card.
 
     Args:
         config: As `config.json` holds it.
         name: By which `Sharpener.from_pretrained` finds the sharpener.
-        license: An identifier that the hub knows; None where it is not said.
+        license: An identifier that the hub knows; None where it is unknown.
+        version: Of crispseg.
     """
-    cue, window, logits = config["cue"], config["window"], config["scores"] not in PROBABILITIES
-    rows = {
-        "cue": _CUES[cue["kind"]],
-        **{option: value for option, value in cue.items() if option != "kind"},
-        "window": f"{window['size']}×{window['size']} pixels, dilation {window['dilation']}",
-        "hardness": f"{config['hardness']:g}",
-        "passes": config["passes"],
-        "scores": config["scores"],
-        "upsampling": config["upsampling"],
-        "guard": config["guard"] or "none",
-        "grid": config["grid"],
-        "saved by": f"crispseg {config['crispseg_version']}",
-        "license": license or "not said",
-    }
-    given = cue["kind"] == "contour" and "precision" not in cue
+    kind, logits = CUES.named(config.cue.name), config.scores not in PROBABILITIES
+    rows = {"what is compared": kind.summary, **config.texts(), "saved by": f"crispseg {version}"}
+    given = "boundaries" in kind.needs and config.cue.weights is None
     return _CARD.format(
         name=name,
         front="" if license is None else f"license: {license}\n",
         example="randn" if logits else "rand",
-        normalised=".softmax(1)" if config["scores"] == "probabilities" else "",
-        scores=config["scores"],
+        normalised=".softmax(1)" if config.scores == "probabilities" else "",
+        scores=config.scores,
         boundaries="boundaries = torch.rand(1, 1, 120, 160)  # of your detector\n" if given else "",
         features=", features=boundaries" if given else "",
-        rows="\n".join(f"| {option} | {value} |" for option, value in rows.items()),
+        rows="\n".join(f"| {row} | {text} |" for row, text in {**rows, "license": license or "not said"}.items()),
     )

@@ -1,15 +1,18 @@
-"""Find hardness, window and passes on labelled images."""
+"""Search the options of a sharpener on labelled images."""
 
+import itertools
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from rich.progress import Progress
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_count, check_positive
+from crispseg.checks import check_choice, check_count
+from crispseg.config import SharpenerConfig, options
 from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.errors import InputError, naming
 from crispseg.evaluation import void_band_of
@@ -17,18 +20,12 @@ from crispseg.inference.one_image import features_of, fitted_boundary, labels_be
 from crispseg.inference.sharpener import Sharpener
 from crispseg.metrics import Accuracy, Truth
 from crispseg.ops import local_filter
-from crispseg.window import Window
 
 MEASURED = ("miou", "trimap_4")
 """What is measured at every point."""
 
-
-class FilterSetting(NamedTuple):
-    """One point of the grid."""
-
-    window: Window
-    hardness: float
-    passes: int
+_FIXED = ("cue", "scores", "grid")
+"""Fields that are not searched: the cue, whose features are computed once, and what is said of the predictions."""
 
 
 S = TypeVar("S", bound=Hashable)
@@ -80,31 +77,28 @@ class Tuning(Generic[S]):
 def tune(
     data: LabelledPredictions,
     sharpener: Sharpener,
+    search: Mapping[str, Sequence[Any]] | None = None,
     *,
-    windows: Sequence[Window],
-    hardness: Sequence[float],
-    passes: Sequence[int],
     objective: str = "both",
     every: int = 1,
     progress: Progress | None = None,
-) -> Tuning[FilterSetting]:
-    """Measure every combination of window, hardness and passes.
+) -> Tuning[SharpenerConfig]:
+    """Measure a sharpener with every combination of some options.
 
     Args:
         data: Images to tune on; report what was found on others.
-        sharpener: Gives cue and device; its own window, hardness and passes play no part.
-        windows: Windows to try.
-        hardness: Values of λ to try.
-        passes: Numbers of passes to try.
+        sharpener: What to start from: its cue, its device, and every option that is not searched.
+        search: Values to try, by the fields of `SharpenerConfig`. Of window, passes and hardness those that are left
+            out are searched around the sharpener's own.
         objective: "miou", "trimap", or "both" for their mean.
         every: Take every n-th image.
         progress: Shows how far it is.
 
     Raises:
-        InputError: If a list is empty, a value makes no sense, a file cannot be read or does not fit, or the objective
-            is not defined because the labels have no boundary.
+        InputError: If a list is empty, a field cannot be searched, a value makes no sense, a file cannot be read or
+            does not fit, or the objective is not defined because the labels have no boundary.
     """
-    grid = _grid(windows, hardness, passes)
+    grid = settings_of(sharpener.config, search or {})
     check_choice("objective", objective, ("miou", "trimap", "both"))
     check_count("every", every)
     after = {setting: Accuracy(data.num_classes, MEASURED) for setting in grid}
@@ -121,19 +115,29 @@ def tune(
     return result
 
 
-def _grid(windows: Sequence[Window], hardness: Sequence[float], passes: Sequence[int]) -> list[FilterSetting]:
-    for name, values in (("windows", windows), ("hardness", hardness), ("passes", passes)):
+def settings_of(start: SharpenerConfig, search: Mapping[str, Sequence[Any]]) -> list[SharpenerConfig]:
+    """Return the config for every combination of the values to try.
+
+    Args:
+        start: Gives what is not searched, and the middle of what is.
+        search: As `tune` takes it.
+
+    Raises:
+        InputError: If a field cannot be searched, has no value to try, or one that makes no sense.
+    """
+    searched = {name: option for name, option in options() if name not in _FIXED}
+    for name, values in search.items():
+        check_choice("searched option", name, tuple(searched))
         if not values:
-            raise InputError(f"no {name} to try; expected at least one")
-    for value in hardness:
-        check_positive("hardness", value)
-    for count in passes:
-        check_count("passes", count)
-    return [FilterSetting(window, value, count) for window in windows for value in hardness for count in passes]
+            raise InputError(f"no {name} to try; expected one value or more")
+    tried = {name: search.get(name) or option.tried(getattr(start, name)) for name, option in searched.items()}
+    combinations = itertools.product(*tried.values())
+    configs = (start.replaced(**dict(zip(tried, values, strict=True))) for values in combinations)
+    return list(dict.fromkeys(configs))
 
 
 def _add(
-    result: Tuning[FilterSetting],
+    result: Tuning[SharpenerConfig],
     sample: Sample,
     truth: Truth,
     prediction: Prediction,
@@ -149,24 +153,50 @@ def _add(
         result.after[setting].add(prediction.as_probabilities.labels(filtered[0].cpu()), truth)
 
 
+_FILTERED = {"passes": 1, "guard": None}
+"""Fields that act once weights and upsampled scores are there, each with a value that stands for all others. A field
+that is not among them is taken to act on both."""
+_UPSAMPLED = {"upsampling": "joint"}
+"""Fields that act on the upsampled scores and not on the weights, likewise."""
+
+
 def sweep(
-    sharpener: Sharpener, features: Tensor, scores: Tensor, grid: Sequence[FilterSetting]
-) -> Iterator[tuple[FilterSetting, Tensor]]:
-    """Filtered probabilities at every point of a grid; weights and earlier passes are used again.
+    sharpener: Sharpener, features: Tensor, scores: Tensor, settings: Iterable[SharpenerConfig]
+) -> Iterator[tuple[SharpenerConfig, Tensor]]:
+    """Yield every config with its filtered probabilities; weights and earlier passes are used again.
 
     Args:
-        sharpener: Upsamples, and its cue gives weights; its own window, hardness and passes play no part.
+        sharpener: Gives the cue, and the kind and the grid of the scores.
         features: (N, D, H, W), as `Sharpener.prepare` gives them.
         scores: (N, C, h, w), likewise.
-        grid: Points to visit, each once, in an order of its own.
+        settings: Configs to visit, each once, in an order of its own.
 
     Yields:
-        A point, and (N, C, H, W) filtered probabilities.
+        A config, and (N, C, H, W) filtered probabilities.
     """
-    for window, hardness in dict.fromkeys((setting.window, setting.hardness) for setting in grid):
-        weights = sharpener.cue.weights(features, window, hardness)
-        shares, done = sharpener.upsample(scores, features, hardness), 0
-        for passes in sorted({setting.passes for setting in grid if setting[:2] == (window, hardness)}):
-            filtered = local_filter(shares.values, weights, window, passes=passes - done)
-            shares, done = shares.with_values(filtered), passes
-            yield FilterSetting(window, hardness, passes), shares.probabilities()
+    by_weights = _grouped(settings, {**_FILTERED, **_UPSAMPLED})
+    for alike in by_weights:
+        weights = _variant(sharpener, alike[0]).weights(features)
+        for group in _grouped(alike, _FILTERED):
+            before, done = _variant(sharpener, group[0]).upsample(scores, features), 0
+            after = before
+            for setting in sorted(group, key=lambda setting: setting.passes or 0):
+                variant = _variant(sharpener, setting)
+                if variant.passes > done:
+                    more = local_filter(after.values, weights, variant.window, passes=variant.passes - done)
+                    after, done = after.with_values(more), variant.passes
+                yield setting, variant.guarded(before, after).probabilities()
+
+
+def _grouped(settings: Iterable[SharpenerConfig], neutral: Mapping[str, Any]) -> list[list[SharpenerConfig]]:
+    """Return the configs in groups that are equal but for some fields."""
+    groups: defaultdict[SharpenerConfig, list[SharpenerConfig]] = defaultdict(list)
+    for setting in settings:
+        groups[setting.replaced(**neutral)].append(setting)
+    return list(groups.values())
+
+
+def _variant(sharpener: Sharpener, setting: SharpenerConfig) -> Sharpener:
+    """Return the sharpener with what may be searched of a config."""
+    searched = {name: value for name, value in setting.options.items() if name not in _FIXED}
+    return sharpener.with_options(**searched)  # type: ignore[arg-type]

@@ -1,0 +1,416 @@
+"""What a sharpener is, in one value: all that saves, loads, shows, searches or resumes one derives from it.
+
+A new option is a field of `SharpenerConfig`, a line in `SharpenerOptions`, and the place where it acts. Nothing here
+needs PyTorch.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self, TypedDict
+
+from crispseg.errors import InputError
+from crispseg.grid import CENTRES, WORDS, Grid
+from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
+from crispseg.value_checks import MOST_PASSES, check_choice, check_count, check_guard, check_positive
+from crispseg.window import Window
+
+VERSION = 1
+"""Of the written form; a file of a higher version is refused."""
+
+SHIPPED_WEIGHTS = ("narrow", "wide")
+"""Embeddings that ship: "wide" has the paper's layers, "narrow" half their channels."""
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+"""What the network of a cue may compute in."""
+
+HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
+"""What `tune` multiplies a hardness by, to find the values that it tries by default."""
+
+
+@dataclass(frozen=True)
+class CueConfig:
+    """A cue by its name, with its arguments, and where the weights of its network come from.
+
+    Args:
+        name: The name under which the cue is registered, such as "learned"; `crispseg info` lists them.
+        arguments: Names and values of its arguments, as a mapping or as pairs; those left out have their defaults.
+        weights: The weights of its network: a name that ships, or a path. None where it has no network, or where the
+            weights lie beside the config.
+        precision: What its network computes in: "float32", "bfloat16" or "float16".
+
+    Raises:
+        InputError: If a value is not as above.
+
+    Example:
+        >>> CueConfig.of("soft:maps=4,norm=1")
+        CueConfig(name='soft', arguments=(('maps', 4), ('norm', 1)), weights=None, precision='float32')
+        >>> str(CueConfig("rgb", {"norm": 2}))
+        'rgb:norm=2'
+    """
+
+    name: str = "learned"
+    arguments: tuple[tuple[str, Any], ...] = ()
+    weights: str | None = None
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        if not self.name or type(self.name) is not str:
+            raise InputError(f"cue is {self.name!r}; expected the name of a cue, such as 'learned'")
+        given: Any = self.arguments
+        pairs = given.items() if isinstance(given, Mapping) else given
+        try:
+            arguments = tuple(sorted((str(name), value) for name, value in pairs))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"arguments of cue {self.name!r} are {given!r}; expected names and values") from error
+        object.__setattr__(self, "arguments", arguments)
+        check_choice("precision", self.precision, PRECISIONS)
+
+    @classmethod
+    def of(cls, said: "CueConfig | str | Mapping[str, Any]") -> "CueConfig":
+        """Return the config of a cue: as it is, from its text such as "rgb:norm=2", or from its mapping.
+
+        Raises:
+            InputError: If it is none of these.
+        """
+        if isinstance(said, CueConfig):
+            return said
+        if isinstance(said, Mapping):
+            _check_names("cue", said, [f.name for f in fields(cls)])
+            return cls(**said)
+        if not isinstance(said, str):
+            raise InputError(f"cue is {said!r}; expected a name such as 'learned', or 'rgb:norm=2'")
+        name, colon, arguments = said.partition(":")
+        pairs = [pair.partition("=") for pair in arguments.split(",")] if colon else []
+        if any(not equals for _, equals, _ in pairs):
+            raise InputError(f"cue is {said!r}; expected NAME or NAME:ARGUMENT=VALUE,…, such as 'rgb:norm=2'")
+        return cls(name, tuple((argument.strip(), _literal(value.strip())) for argument, _, value in pairs))
+
+    def __str__(self) -> str:
+        arguments = ",".join(f"{name}={value}" for name, value in self.arguments)
+        return f"{self.name}:{arguments}" if arguments else self.name
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A control of the page for a number.
+
+    Args:
+        low: Its lower end.
+        high: Its upper end; None for six times where it starts.
+        step: From one value to the next.
+    """
+
+    low: float
+    high: float | None
+    step: float
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A control of the page for one of a few values, as text.
+
+    Args:
+        values: What it offers.
+        free: Whether another text may be typed.
+    """
+
+    values: tuple[str, ...]
+    free: bool = False
+
+
+@dataclass(frozen=True)
+class Option:
+    """How people say a field of `SharpenerConfig`, and how it is shown.
+
+    Args:
+        help: What it does, for `--help` and the page.
+        label: What the page calls it, in a few words.
+        read: Returns the value that a text or a value stands for, checked.
+        control: What the page shows for it; None for a control of its own.
+        metavar: What `--help` calls its value.
+        tried: Given the value to start from, the values that `tune` tries where nothing says others.
+        write: Returns what stands for the value in JSON.
+    """
+
+    help: str
+    label: str
+    read: Callable[[Any], Any]
+    control: Slider | Choices | None
+    metavar: str
+    tried: Callable[[Any], Sequence[Any]] = lambda value: (value,)
+    write: Callable[[Any], Any] = lambda value: value
+
+
+def _said(**option: Any) -> dict[str, Option]:  # noqa: ANN401 - as Option takes it
+    return {"option": Option(**option)}
+
+
+def _read_number(text: Any) -> Any:  # noqa: ANN401 - what is no number is refused by the check that follows
+    if isinstance(text, str):
+        try:
+            return int(text)
+        except ValueError:
+            try:
+                return float(text)
+            except ValueError:
+                return text
+    return text
+
+
+def _read_hardness(said: Any) -> float | None:  # noqa: ANN401
+    number = _read_number(said)
+    if number is None:
+        return None
+    if not isinstance(number, int | float):
+        raise InputError(f"hardness is {said!r}; expected a number above 0")
+    check_positive("hardness", number)
+    return float(number)
+
+
+def _read_passes(said: Any) -> int | None:  # noqa: ANN401
+    number = _read_number(said)
+    if number is not None:
+        check_count("passes", number, MOST_PASSES)
+    return number  # type: ignore[no-any-return]
+
+
+def _read_scores(said: Any) -> Scores:  # noqa: ANN401
+    check_choice("scores", said, SCORES)
+    return said  # type: ignore[no-any-return]
+
+
+def _read_upsampling(said: Any) -> Upsampling:  # noqa: ANN401
+    check_choice("upsampling", said, UPSAMPLINGS)
+    return said  # type: ignore[no-any-return]
+
+
+def _read_guard(said: Any) -> float | None:  # noqa: ANN401
+    number = None if said == "none" else _read_number(said)
+    if number is not None and not isinstance(number, int | float):
+        raise InputError(f"guard is {said!r}; expected a probability from 0.5 to 1, or none")
+    check_guard(number)
+    return None if number is None else float(number)
+
+
+def _with(value: Any, others: Sequence[Any]) -> Sequence[Any]:  # noqa: ANN401
+    """Return the others and, where it is not among them, the value."""
+    return [*others] if value in others else [value, *others]
+
+
+def _hardness_tried(value: float) -> Sequence[float]:
+    return [round(step * value, 6) for step in HARDNESS_STEPS]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharpenerConfig:
+    """All that makes a sharpener, but for the numbers that its network learned.
+
+    A field may be given as a value or as the text that the command line takes. Equal configs make equal sharpeners.
+
+    Args:
+        cue: The cue: a `CueConfig`, or its text such as "learned" or "rgb:norm=2".
+        window: The neighbours that may contribute: a `Window`, its side, or a text such as "9" or "9@2".
+        passes: How many times the filter is applied. None for the cue's default.
+        hardness: λ of the weights exp(-λ·d): larger lets fewer neighbours contribute. None for the cue's default.
+        scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
+        upsampling: How coarse scores come to the size of the image: "joint" or "bilinear".
+        guard: A probability from which on a label is kept; None (or "none") to change any.
+        grid: How scores lie on their image: a `Grid`, or its text.
+
+    Raises:
+        InputError: If a value is not as above.
+
+    Example:
+        >>> config = SharpenerConfig(cue="rgb", window=11, guard="0.9")
+        >>> config.window, config.guard
+        (Window(size=11, dilation=1), 0.9)
+        >>> SharpenerConfig.from_dict(config.to_dict()) == config
+        True
+    """
+
+    cue: CueConfig = field(
+        default=CueConfig(),
+        metadata=_said(
+            help="the cue: what tells which pixels belong together, with its arguments, such as rgb:norm=2",
+            label="Cue: what pixels are compared by",
+            read=CueConfig.of,
+            control=None,
+            metavar="NAME[:ARGUMENT=VALUE,…]",
+            write=lambda cue: {**vars(cue), "arguments": dict(cue.arguments)},
+        ),
+    )
+    window: Window = field(
+        default=Window(9),
+        metadata=_said(
+            help="the side of the window in pixels, an odd number: how far a pixel looks for others that belong with "
+            "it; 9@2 takes every second pixel, and so looks twice as far",
+            label="Window",
+            read=Window.of,
+            control=Choices(("3", "5", "7", "9", "11", "13", "15", "21", "9@2", "9@4"), free=True),
+            metavar="SIDE[@DILATION]",
+            tried=lambda window: _with(window, [Window(7), Window(9), Window(11)]),
+            write=str,
+        ),
+    )
+    passes: int | None = field(
+        default=None,
+        metadata=_said(
+            help="how many times the filter is applied",
+            label="Passes",
+            read=_read_passes,
+            control=Slider(1, 50, 1),
+            metavar="N",
+            tried=lambda passes: sorted(_with(passes, [1, 3, 7, 15, 25])),
+        ),
+    )
+    hardness: float | None = field(
+        default=None,
+        metadata=_said(
+            help="λ of the weights exp(-λ·distance), above 0: a larger one mixes fewer neighbours",
+            label="Hardness λ",
+            read=_read_hardness,
+            control=Slider(0.5, None, 0.5),
+            metavar="NUMBER",
+            tried=_hardness_tried,
+        ),
+    )
+    scores: Scores = field(
+        default="logits",
+        metadata=_said(
+            help="the kind of floating-point scores: logits or probabilities of classes that exclude each other, or "
+            "(multilabel, multilabel_probabilities) of labels that do not, such as the masks of objects. With "
+            "probabilities a greyscale mask, soft or black and white, is the probability of label 1",
+            label="Scores are",
+            read=_read_scores,
+            control=Choices(SCORES),
+            metavar="KIND",
+        ),
+    )
+    upsampling: Upsampling = field(
+        default="joint",
+        metadata=_said(
+            help="how scores of half the image's size or less come to its size: joint spreads them over the pixels "
+            "that belong with them, where the cue compares embeddings; bilinear does not look at the image",
+            label="Upsampling",
+            read=_read_upsampling,
+            control=Choices(UPSAMPLINGS),
+            metavar="WAY",
+        ),
+    )
+    guard: float | None = field(
+        default=None,
+        metadata=_said(
+            help="keep a label that the filter would change where its probability was this or more, from 0.5 to 1; "
+            "none lets any label change",
+            label="Guard: keep labels this likely",
+            read=_read_guard,
+            control=Choices(("none", "0.95", "0.9", "0.8", "0.7", "0.6"), free=True),
+            metavar="PROBABILITY|none",
+        ),
+    )
+    grid: Grid = field(
+        default=CENTRES,
+        metadata=_said(
+            help="how scores lie on their images. centres: square cells that cover the image; corners: the outer "
+            "scores lie on the outer pixels (align_corners); stride=PIXELS[,FIRST]: one score every PIXELS pixels; "
+            "stretched: cells of any shape cover the image, which was squashed for the network; letterbox: padding on "
+            "two opposite sides; padded: padding to the right and below; box=LEFT,TOP,RIGHT,BOTTOM: a part of the "
+            "image, in its pixels",
+            label="Scores lie on the image by",
+            read=Grid.of,
+            control=Choices((*WORDS, "stride=8", "box=0,0,640,640"), free=True),
+            metavar="GRID",
+            write=str,
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        for name, option in options():
+            object.__setattr__(self, name, option.read(getattr(self, name)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return names and values as JSON holds them, with the version of the form."""
+        return {"version": VERSION, **{name: option.write(getattr(self, name)) for name, option in options()}}
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Self:
+        """Return the config that `to_dict` wrote.
+
+        Raises:
+            InputError: If the version is another, a name is unknown, or a value makes no sense.
+        """
+        if not isinstance(given, Mapping):
+            raise InputError(f"config is {type(given).__name__}; expected names and values")
+        version = given.get("version")
+        if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= VERSION:
+            raise InputError(f"version is {version!r}; expected {VERSION}: a newer crispseg may know it")
+        values = {name: value for name, value in given.items() if name != "version"}
+        _check_names("config", values, [name for name, _ in options()])
+        return cls(**values)
+
+    def texts(self) -> dict[str, str]:
+        """Return the values as the command line takes them, by the names of its options.
+
+        Weights and precision of the cue have names of their own, where they are said.
+        """
+        texts = {name: as_text(getattr(self, name)) for name, _ in options()}
+        if self.cue.weights is not None:
+            texts["weights"] = self.cue.weights
+        if self.cue.precision != "float32":
+            texts["precision"] = self.cue.precision
+        return texts
+
+    def replaced(self, **changes: Any) -> Self:  # noqa: ANN401 - values or texts of fields
+        """Return the config with other values of some fields."""
+        return replace(self, **changes)
+
+    @property
+    def options(self) -> "SharpenerOptions":
+        """All fields but the cue, as `Sharpener` takes them."""
+        return {name: getattr(self, name) for name, _ in options() if name != "cue"}  # type: ignore[return-value]
+
+
+class SharpenerOptions(TypedDict, total=False):
+    """The fields of `SharpenerConfig` that `Sharpener` takes beside a cue; see there."""
+
+    window: Window | int | str
+    passes: int | None
+    hardness: float | None
+    scores: Scores
+    upsampling: Upsampling
+    guard: float | None
+    grid: Grid | str
+
+
+def options() -> Iterator[tuple[str, Option]]:
+    """Yield name and option of every field of `SharpenerConfig`, in their order.
+
+    Example:
+        >>> [name for name, _ in options()][:3]
+        ['cue', 'window', 'passes']
+    """
+    return ((f.name, f.metadata["option"]) for f in fields(SharpenerConfig))
+
+
+def as_text(value: object) -> str:
+    """Return the text from which an option reads a value.
+
+    Example:
+        >>> as_text(None), as_text(5.0), as_text(0.95), as_text(Window(9, 2))
+        ('none', '5', '0.95', '9@2')
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(value)
+
+
+def _literal(text: str) -> Any:  # noqa: ANN401
+    return {"true": True, "false": False, "none": None}.get(text.lower(), _read_number(text))
+
+
+def _check_names(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise InputError(f"{what} holds {name!r}; expected {', '.join(known)}: a newer crispseg may know it")

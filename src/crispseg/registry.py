@@ -1,0 +1,89 @@
+"""Classes by name: those that were imported, and those that installed packages announce by entry points.
+
+Nothing here needs PyTorch, so that `--help` can list names.
+"""
+
+import importlib
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from crispseg.errors import InputError, one_line
+
+
+class Registry:
+    """Classes of one sort by name.
+
+    A class registers itself when it is defined. A package announces one by an entry point, so that it is found before
+    it is imported; crispseg announces its own in the same way.
+
+    Args:
+        group: The group of entry points, from names to classes; also the module that registers those of crispseg.
+        sort: What the classes are, for messages: "cue".
+    """
+
+    def __init__(self, group: str, sort: str) -> None:
+        self.group = group
+        self.sort = sort
+        self._registered: dict[str, type] = {}
+
+    def register(self, name: str, kind: type) -> None:
+        """Register a class. One that is defined anew, as in a notebook, takes the place of the first.
+
+        Raises:
+            InputError: If the name is taken by another class, or cannot stand on a command line.
+        """
+        if not name.replace("-", "_").isidentifier() or name == "none":
+            raise InputError(f"{self.sort} name is {name!r}; expected letters, digits, - and _, and not 'none'")
+        taken = self._registered.get(name)
+        if taken is not None and _identity(taken) != _identity(kind):
+            raise InputError(
+                f"{self.sort} name {name!r} is taken by {taken.__module__}.{taken.__qualname__}; choose another"
+            )
+        self._registered[name] = kind
+
+    def names(self) -> tuple[str, ...]:
+        """Return all names, announced or imported, without importing any."""
+        return tuple(dict.fromkeys([*self._announced(), *self._registered]))
+
+    def named(self, name: str) -> Any:  # noqa: ANN401 - a class of the sort
+        """Return the class of a name, imported where it was only announced.
+
+        Raises:
+            InputError: If there is none, or it cannot be imported.
+        """
+        importlib.import_module(self.group)
+        if name not in self._registered:
+            self._import(name)
+        return self._registered[name]
+
+    def _import(self, name: str) -> None:
+        announced = self._announced().get(name)
+        if announced is None:
+            raise InputError(
+                f"{self.sort} is {name!r}; expected one of {', '.join(map(repr, self.names()))}: one of your own is "
+                f"found by its entry point in the group {self.group}, or once the module that defines it is imported"
+            )
+        try:
+            announced.load()
+        except Exception as error:
+            raise InputError(
+                f"{self.sort} {name!r}: {announced.value} cannot be imported ({one_line(error)})"
+            ) from error
+        if name not in self._registered:
+            raise InputError(f"{self.sort} {name!r}: {announced.value} does not register that name")
+
+    def _announced(self) -> dict[str, EntryPoint]:
+        """Return the entry points by name, those of crispseg first: nobody takes their place."""
+        found = sorted(entry_points(group=self.group), key=lambda point: not point.value.startswith("crispseg."))
+        announced: dict[str, EntryPoint] = {}
+        for point in found:
+            announced.setdefault(point.name, point)
+        return announced
+
+
+def _identity(kind: type) -> tuple[str, str]:
+    return kind.__module__, kind.__qualname__
+
+
+CUES = Registry("crispseg.cues", "cue")
+"""The cues: `class MyCue(Cue, name="mine")` registers one."""

@@ -1,0 +1,62 @@
+"""Checks of plain values: each names the argument, what was given and what was expected. They need no PyTorch."""
+
+from collections.abc import Sequence
+
+from crispseg.errors import InputError
+
+_LARGEST = 1e30
+_LARGEST_COUNT = 2**31 - 1
+MOST_PASSES = 10_000
+"""Passes of the filter that are allowed: its result has stopped changing long before."""
+
+
+def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    """One of a few values."""
+    if value not in choices or (isinstance(value, bool) and not any(isinstance(choice, bool) for choice in choices)):
+        raise InputError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}")
+
+
+def check_allowed(name: str, value: object, allowed: Sequence[object]) -> None:
+    """One of a few values, or a whole number of a range; of their type too, so that True is no 1 and 2.0 no 2."""
+    if type(value) is type(allowed[0]) and value in allowed:
+        return
+    if isinstance(allowed, range):
+        kind = "an odd number" if allowed.step == 2 else "a whole number"
+        raise InputError(f"{name} is {value!r}; expected {kind} from {allowed[0]} to {allowed[-1]}")
+    raise InputError(f"{name} is {value!r}; expected one of {', '.join(map(repr, allowed))}")
+
+
+def check_count(name: str, value: int, most: int = _LARGEST_COUNT) -> None:
+    """A whole number of at least 1, and at most as many."""
+    if not _is_whole(value) or value < 1:
+        raise InputError(f"{name} is {value!r}; expected a whole number of 1 or more")
+    if value > most:
+        raise InputError(f"{name} is {value}; expected at most {most}")
+
+
+def check_natural(name: str, value: int) -> None:
+    """A whole number of at least 0."""
+    if not _is_whole(value) or value < 0:
+        raise InputError(f"{name} is {value!r}; expected a whole number of 0 or more")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_positive(name: str, value: float) -> None:
+    """A number above 0 that float32 holds."""
+    if isinstance(value, bool) or not 0 < value <= _LARGEST:
+        raise InputError(f"{name} is {value}; expected a number above 0 and up to {_LARGEST:g}")
+
+
+def check_guard(confidence: float | None) -> None:
+    """A probability from 0.5 to 1, or None."""
+    if confidence is not None and (isinstance(confidence, bool) or not 0.5 <= confidence <= 1):
+        raise InputError(f"guard is {confidence}; expected a probability from 0.5 to 1, or None")
+
+
+def check_not_negative(name: str, value: float) -> None:
+    """A finite number of at least 0."""
+    if not 0 <= value <= _LARGEST:
+        raise InputError(f"{name} is {value}; expected a number of 0 or more")
