@@ -203,7 +203,7 @@ def test_what_measures_takes_scores_as_upsampled_so(grid: str, root: Path) -> No
     for name in ("miou", "trimap_4"):
         assert one.before.value(name) == pytest.approx(other.before.value(name), abs=0.05)
         assert one.after.value(name) == pytest.approx(other.after.value(name), abs=0.05)
-    tuned, alike = (tune(each, sharpener, windows=[WINDOW], hardness=[20.0], passes=[2]) for each in data)
+    tuned, alike = (tune(each, sharpener, {"window": [WINDOW], "hardness": [20.0], "passes": [2]}) for each in data)
     assert tuned.before.value("miou") == pytest.approx(alike.before.value("miou"), abs=0.05)
     assert tuned.gain(next(iter(tuned.after))) == pytest.approx(alike.gain(next(iter(alike.after))), abs=0.05)
     tables = [
@@ -222,7 +222,7 @@ def test_commands_that_measure_ask_how_scores_lie(command: str, root: Path, caps
     given = ["--images", str(root / "images"), "--labels", str(root / "labels"), "--predictions", str(root / "scores")]
     more = {
         "evaluate": ["--json", str(root / "result.json"), *FILTER],
-        "tune": ["--cue", "rgb", "--windows", "3", "--hardness", "20", "--passes", "1"],
+        "tune": ["--cue", "rgb", "--window", "3", "--hardness", "20", "--passes", "1"],
         "table": ["--output", str(root / "table"), "--rows", "PAMR", "--tune-every", "2"],
     }[command]
     run = [command, *given, "--void", "11", *more]

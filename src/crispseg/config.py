@@ -345,6 +345,8 @@ class SharpenerConfig:
         if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= VERSION:
             raise InputError(f"version is {version!r}; expected {VERSION}: a newer crispseg may know it")
         values = {name: value for name, value in given.items() if name != "version"}
+        if "cue" not in values:
+            raise InputError("it lacks 'cue'")
         _check_names("config", values, [name for name, _ in options()])
         return cls(**values)
 
@@ -361,7 +363,16 @@ class SharpenerConfig:
         return texts
 
     def replaced(self, **changes: Any) -> Self:  # noqa: ANN401 - values or texts of fields
-        """Return the config with other values of some fields."""
+        """Return the config with other values of some fields.
+
+        Raises:
+            InputError: If a value makes no sense.
+            TypeError: If there is no such field.
+        """
+        known = [name for name, _ in options()]
+        for name in changes:
+            if name not in known:
+                raise TypeError(f"there is no option {name!r}; expected {', '.join(known)}")
         return replace(self, **changes)
 
     @property

@@ -206,7 +206,7 @@ def test_tune_refuses_what_evaluate_refuses(root: Path, capsys: pytest.CaptureFi
 def test_tune(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["tune", *evaluate(root)[1:]]
     for options, message in (
-        (["--windows", "4"], "window size is 4; expected an odd number such as 5"),
+        (["--window", "4"], "window size is 4; expected an odd number such as 5"),
         (["--hardness", "0"], "hardness is 0.0; expected a number above 0"),
         (["--passes", "0"], "passes is 0; expected"),
         (["--every", "0"], "every is 0; expected"),

@@ -134,7 +134,7 @@ def test_evaluate_takes_label_maps(root: Path) -> None:
 
 
 def test_tune_finds_the_best_and_evaluate_agrees(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    grid = ["--windows", 3, 5, "--hardness", 2, 8, "--passes", 1, 3]
+    grid = ["--window", 3, 5, "--hardness", 2, 8, "--passes", 1, 3]
     assert run("tune", *data_options(root), *grid) == 0
     printed = capsys.readouterr().out
     best = re.search(r"best: (--window .*)\ngained ([+-][\d.]+) mIoU and ([+-][\d.]+) trimap", printed)
@@ -148,7 +148,7 @@ def test_tune_says_when_nothing_is_gained(root: Path, capsys: pytest.CaptureFixt
     for path in (root / "labels").iterdir():
         one_hot = torch.nn.functional.one_hot(read_labels(path).labels.clamp(max=2), 3).permute(2, 0, 1).float()
         np.save(root / "scores" / f"{path.stem}.npy", (one_hot + 1e-6).log().numpy())
-    assert run("tune", *data_options(root), "--windows", 3, "--hardness", 0.1, "--passes", 5) == 0
+    assert run("tune", *data_options(root), "--window", 3, "--hardness", 0.1, "--passes", 5) == 0
     assert "no gain: no combination improves on 100.00 mIoU" in capsys.readouterr().out
 
 

@@ -13,8 +13,8 @@ import torch
 from crispseg.cli import evaluate
 from crispseg.cli.main import main
 from crispseg.cli.stages import build_stages
-from crispseg.cues import CUES
 from crispseg.data import read_labels
+from crispseg.registry import CUES
 from tests.fakes import write_boundaries, write_coarse_scores, write_folder
 from tests.marks import needs_pydensecrf
 
@@ -48,17 +48,17 @@ def evaluated(root: Path, *options: object) -> dict[str, Any]:
     return result
 
 
-@pytest.mark.parametrize("cue", CUES)
+@pytest.mark.parametrize("cue", CUES.names())
 def test_evaluate_takes_any_cue_with_its_own_defaults(cue: str, root: Path) -> None:
     settings = evaluated(root, *cue_options(root, cue))["settings"]
     assert settings["cue"] == cue
     assert (settings["window"], settings["dilation"]) == (9, 1)
-    assert settings["hardness"] == CUES[cue].default_hardness
-    assert settings["passes"] == CUES[cue].default_passes
+    assert settings["hardness"] == CUES.named(cue).default_hardness
+    assert settings["passes"] == CUES.named(cue).default_passes
     assert settings.get("norm") == {"learned": 1, "rgb": 1, "soft": 2, "contour": None}[cue]
 
 
-@pytest.mark.parametrize("cue", CUES)
+@pytest.mark.parametrize("cue", CUES.names())
 def test_every_cue_gains(cue: str, root: Path) -> None:
     result = evaluated(root, *cue_options(root, cue), "--window", 7, "--passes", 5)
     assert result["after"]["miou"] > result["before"]["miou"] + 0.5
@@ -98,23 +98,23 @@ def test_sharpen_along_the_boundaries_of_one_image_or_of_a_folder(root: Path) ->
     assert (by_file != read_labels(root / "rgb" / "scene1.png").labels).any()
 
 
-@pytest.mark.parametrize("cue", CUES)
+@pytest.mark.parametrize("cue", CUES.names())
 def test_tune_searches_over_any_cue_and_evaluate_agrees(
     cue: str, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = [*data_options(root), *cue_options(root, cue)]
-    assert run("tune", *options, "--windows", 7, "--passes", 1, 5) == 0
+    assert run("tune", *options, "--window", 7, "--passes", 1, 5) == 0
     printed = capsys.readouterr().out
     best = re.search(r"best: (--window .*)\ngained ([+-][\d.]+) mIoU and ([+-][\d.]+) trimap", printed)
     assert best
     for hardness in (0.4, 0.6, 0.8, 1, 1.6, 2.4):
-        assert f"{hardness * CUES[cue].default_hardness:g} " in printed
+        assert f"{hardness * CUES.named(cue).default_hardness:g} " in printed
     assert run("evaluate", *options, *best[1].split()) == 0
     assert f"mIoU {best[2]}, trimap {best[3]}" in capsys.readouterr().out
 
 
 def test_tune_says_where_to_go_on(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = [*data_options(root), "--cue", "rgb", "--windows", 7]
+    options = [*data_options(root), "--cue", "rgb", "--window", 7]
     assert run("tune", *options, "--hardness", 0.5, 1, "--passes", 3, 6) == 0
     assert (
         "at the end of what was tried: try higher --hardness than 1 and lower --passes than 3"
@@ -214,7 +214,7 @@ TUNE: list[tuple[list[str], str]] = [
     (["--rounds", "1"], "--rounds is for the CRF; add --crf"),
     (["--bilateral-xy", "10"], "--bilateral-xy is for the CRF; add --crf"),
     (["--crf", "--hardness", "1", "2"], "--hardness takes one value with --crf: the CRF is tuned"),
-    (["--crf", "--cue", "none", "--windows", "9"], "--windows does not go with --cue none"),
+    (["--crf", "--cue", "none", "--window", "9"], "--window does not go with --cue none"),
     (["--crf", "--bilateral-xy", "0"], "bilateral_xy is 0.0; expected a number above 0"),
     (["--crf", "--rounds", "-1"], "rounds is -1; expected a number of 0 or more"),
 ]

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from crispseg import InputError, Window
-from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
+from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
+from crispseg.registry import CUES
 from tests.ops import brute_force
 
 WINDOW = Window(3, dilation=2)
@@ -29,7 +30,7 @@ def make(name: str) -> Cue:
     return cues[name]
 
 
-@pytest.mark.parametrize("name", CUES)
+@pytest.mark.parametrize("name", CUES.names())
 def test_weights_are_the_affinity_of_the_distances(name: str) -> None:
     cue = make(name)
     features = cue(IMAGE)
@@ -42,13 +43,13 @@ def test_weights_are_the_affinity_of_the_distances(name: str) -> None:
 
 
 def test_the_default_hardness_is_found_by_name() -> None:
-    assert {name: cue.default_hardness for name, cue in CUES.items()} == {
+    assert {name: cue.default_hardness for name, cue in ((name, CUES.named(name)) for name in CUES.names())} == {
         "learned": 5,
         "rgb": 40,
         "soft": 100,
         "contour": 5,
     }
-    assert all(type(make(name)) is cue for name, cue in CUES.items())
+    assert all(type(make(name)) is cue for name, cue in ((name, CUES.named(name)) for name in CUES.names()))
 
 
 @pytest.mark.parametrize("norm", [1, 2])

@@ -11,10 +11,11 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from crispseg import InputError, Sharpener, Window
-from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
+from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.data import Prediction
 from crispseg.inference.batch import resize
 from crispseg.inference.one_image import sharpen_one
+from crispseg.registry import CUES
 from tests.fakes import draw_scene
 
 
@@ -118,7 +119,7 @@ def test_the_options_reach_the_filter() -> None:
             {"window": Window(5, dilation=2)},
             {"hardness": 1.0},
             {"passes": 2},
-            {"norm": 2},
+            {"cue": "learned:norm=2"},
         )
     ]
     for index, result in enumerate(results):
@@ -154,7 +155,7 @@ CUE_MAKERS: dict[str, Callable[[], Cue]] = {
 }
 
 
-@pytest.mark.parametrize("name", CUES)
+@pytest.mark.parametrize("name", CUES.names())
 def test_any_cue_sharpens_and_brings_its_own_defaults(name: str) -> None:
     image, labels, coarse = scene()
     cue = CUE_MAKERS[name]()
@@ -167,7 +168,7 @@ def test_any_cue_sharpens_and_brings_its_own_defaults(name: str) -> None:
     assert accuracy(sharpened, labels) > before + 0.1 * (1 - before)
 
 
-@pytest.mark.parametrize("name", CUES)
+@pytest.mark.parametrize("name", CUES.names())
 def test_any_cue_goes_through_the_compiler(name: str) -> None:
     image, _, coarse = scene()
     sharpener = Sharpener(CUE_MAKERS[name](), passes=2, scores="probabilities")
@@ -262,7 +263,7 @@ def test_grids_that_networks_round_are_taken(rows: int, columns: int) -> None:
     [
         ({"hardness": 0.0}, "hardness is 0.0; expected a number above 0"),
         ({"passes": 0}, "passes is 0"),
-        ({"norm": 3}, "norm is 3"),
+        ({"cue": "learned:norm=3"}, "norm is 3"),
         ({"scores": "softmax"}, "scores is 'softmax'; expected one of 'logits', 'probabilities'"),
     ],
 )
@@ -272,7 +273,7 @@ def test_wrong_options_are_refused(options: dict[str, object], message: str) -> 
 
 
 def test_missing_weights_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"embedding weights .*none.safetensors: no such file"):
+    with pytest.raises(InputError, match=r"weights .*none.safetensors: no such file"):
         Sharpener.from_pretrained(tmp_path / "none.safetensors")
 
 

@@ -142,6 +142,6 @@ def test_evaluate_and_figures_take_trees_and_suffixes(root: Path, capsys: pytest
     given += ["--image-suffix", "_leftImg8bit", "--label-suffix", "_gtFine_labelTrainIds"]
     assert main(["evaluate", *map(str, given), "--json", str(root / "new" / "a.json")]) == 0
     assert '"images": 6' in (root / "new" / "a.json").read_text()
-    assert main(["tune", *map(str, given), "--windows", "3", "--hardness", "20", "--passes", "1"]) == 0
+    assert main(["tune", *map(str, given), "--window", "3", "--hardness", "20", "--passes", "1"]) == 0
     figure = ["figure", "comparison", *map(str, given), "--names", "camel/scene1", "--output", str(root / "a.png")]
     assert main(figure) == 0

@@ -193,7 +193,7 @@ def test_evaluate_tune_and_table_find_the_band(voc_like: Path, capsys: pytest.Ca
     content = json.loads((voc_like / "a.json").read_text())
     assert (content["void_band"], content["before"]["trimap_4"]) == (0, None)
 
-    grid = ["--cue", "rgb", "--windows", "5", "--hardness", "10", "--passes", "1"]
+    grid = ["--cue", "rgb", "--window", "5", "--hardness", "10", "--passes", "1"]
     assert main(["tune", *options(voc_like), *grid]) == 0
     assert main(["tune", *options(voc_like, "--void-band", "0"), *grid]) == 2
     assert "both is not defined: the labels of 4 images show too few boundary pixels" in capsys.readouterr().err

@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from crispseg import InputError, Sharpener, Window
+from crispseg import CueConfig, InputError, Sharpener, Window
+from crispseg.cues import make_cue
 from crispseg.jobs.networks import load_predictor
 from crispseg.models import HED, CrispNet, DeepLabLargeFOV, DeepLabMSc, EmbeddingNet, vgg
 from crispseg.models.crisp_net import load_crisp_net, save_crisp_net
 from crispseg.models.network import Network
 from crispseg.models.saving import load_network
 from crispseg.nn import Affinity, LocalFilter
-from crispseg.pretrained.cue_config import check_cue
 
 NETWORKS: tuple[type[Network], ...] = (EmbeddingNet, HED, DeepLabLargeFOV, DeepLabMSc)
 WRONG = (0, -1, 2**63, 10**300, 2.0, 1e300, "2", None, [2], {"a": 1}, "vgg16", "no such value")
@@ -110,7 +110,7 @@ def saved_crisp_net(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     network = CrispNet(DeepLabLargeFOV(num_classes=2), *parts)
     save_crisp_net(network, path)
     part = {"network": "EmbeddingNet", "arguments": json.dumps(network.embedding.arguments)}
-    made = {"segmenter": {"network": "DeepLabLargeFOV", "arguments": '{"classes": 2}'}, "embedding": part}
+    made = {"segmenter": {"network": "DeepLabLargeFOV", "arguments": '{"num_classes": 2}'}, "embedding": part}
     options = {"window": [3, 1], "norm": 1, "learned": True, "passes": 2, "normalize": True, "filtered": "logits"}
     return network.state_dict(), made | options
 
@@ -196,13 +196,17 @@ def test_what_could_not_be_loaded_again_is_not_made() -> None:
 @pytest.mark.parametrize(
     ("described", "message"),
     [
-        ({"kind": "rgb", "norm": True}, "norm is True; expected one of 1, 2"),
-        ({"kind": "rgb", "norm": 1.0}, "norm is 1.0; expected one of 1, 2"),
-        ({"kind": "soft", "maps": 10**9, "norm": 2}, "maps is 1000000000; expected a whole number from 1 to 1024"),
-        ({"kind": "soft", "maps": True, "norm": 2}, "maps is True; expected a whole number"),
-        ({"kind": "learned", "norm": 1, "precision": "float32", "init": "vgg16"}, "'init' is no argument of the cue"),
+        ({"name": "rgb", "arguments": {"norm": True}}, "norm is True; expected one of 1, 2"),
+        ({"name": "rgb", "arguments": {"norm": 1.0}}, "norm is 1.0; expected one of 1, 2"),
+        ({"name": "soft", "arguments": {"maps": 10**9}}, "maps is 1000000000; expected a whole number from 1 to 1024"),
+        ({"name": "soft", "arguments": {"maps": True}}, "maps is True; expected a whole number"),
+        ({"name": "rgb", "arguments": {"init": "vgg16"}}, "no argument 'init'"),
+        ({"name": "rgb", "arguments": [1, 2]}, "expected names and values"),
+        ({"name": ["rgb"]}, "expected the name of a cue"),
+        ({"name": "rgb", "precision": "float8"}, "precision is 'float8'"),
+        ({"name": "rgb", "init": "vgg16"}, "cue holds 'init'"),
     ],
 )
-def test_a_cue_in_a_file_has_sane_arguments(described: object, message: str) -> None:
+def test_a_cue_in_a_file_has_sane_arguments(described: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        check_cue(described)
+        make_cue(CueConfig.of(described))

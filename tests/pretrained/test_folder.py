@@ -59,8 +59,8 @@ def test_options_replace_those_of_the_folder(tmp_path: Path) -> None:
     folder = saved(tmp_path / "saved", window=Window(3), hardness=2.0, passes=4, scores="probabilities")
     kept = Sharpener.from_pretrained(folder)
     assert (kept.window, kept.hardness.item(), kept.filter.passes) == (Window(3), 2.0, 4)
-    options: dict[str, Any] = {"window": Window(5), "hardness": 3.0, "passes": 1, "scores": "logits", "norm": 2}
-    replaced = Sharpener.from_pretrained(str(folder), **options)
+    options: dict[str, Any] = {"window": Window(5), "hardness": 3.0, "passes": 1, "scores": "logits"}
+    replaced = Sharpener.from_pretrained(str(folder), cue="learned:norm=2", **options)
     assert (replaced.window, replaced.hardness.item(), replaced.filter.passes) == (Window(5), 3.0, 1)
     assert replaced.scores == "logits"
     assert replaced.cue.norm == 2
@@ -70,8 +70,9 @@ def test_the_folder_holds_safetensors_and_text_alone(tmp_path: Path) -> None:
     folder = saved(tmp_path / "saved")
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     config = json.loads((folder / "config.json").read_text())
-    assert config["cue"] == {"kind": "learned", "norm": 1, "precision": "float32"}
-    assert (config["hardness"], config["window"]) == (5.0, {"size": 9, "dilation": 1})
+    cue = {"name": "learned", "arguments": {"norm": 1}, "weights": "model.safetensors", "precision": "float32"}
+    assert config["cue"] == cue
+    assert (config["version"], config["hardness"], config["window"]) == (1, 5.0, "9")
 
 
 @pytest.mark.parametrize("scores", ["logits", "probabilities", "multilabel"])
@@ -81,9 +82,9 @@ def test_the_card_says_what_it_is_and_its_sample_runs(scores: Any, tmp_path: Pat
     card = (tmp_path / "saved" / "README.md").read_text()
     assert card.startswith("---\nlicense: cc-by-4.0\nlibrary_name: crispseg\n")
     for fact in (
-        "`ContourCue`",
+        "| cue | contour |",
         "| hardness | 7.5 |",
-        "5×5 pixels, dilation 3",
+        "| window | 5@3 |",
         f"| scores | {scores} |",
         "| guard | 0.9 |",
     ):
@@ -97,7 +98,7 @@ def test_the_card_says_what_it_is_and_its_sample_runs(scores: Any, tmp_path: Pat
 def test_a_card_without_a_licence_claims_none(tmp_path: Path) -> None:
     card = (saved(tmp_path / "saved") / "README.md").read_text()
     assert "license:" not in card
-    assert "| licence | not said |" in card
+    assert "| license | not said |" in card
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_a_card_without_a_licence_claims_none(tmp_path: Path) -> None:
     [
         (lambda: LearnedCue(nn.Conv2d(3, 2, 1)), "LearnedCue with Conv2d cannot be saved: expected EmbeddingNet"),
         (lambda: LearnedCue(embedding(torch.float64)), "weights are float64; expected float32, bfloat16, float16"),
-        (NoiseCue, "NoiseCue cannot be saved: expected one of LearnedCue, RGBCue"),
+        (NoiseCue, "NoiseCue cannot be saved, because it is not registered; .*entry point of the group crispseg.cues"),
     ],
 )
 def test_what_could_not_be_made_again_is_not_saved(cue: Callable[[], Cue], message: str, tmp_path: Path) -> None:
@@ -123,20 +124,24 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"window": None}, r"config.json: lacks 'window'; expected a file that save_pretrained wrote"),
-        ({"guarding": 1}, r"'guarding' is unknown to crispseg \S+, a newer one may know it"),
-        ({"window": {"size": 4, "dilation": 1}}, "window size is 4; expected an odd number"),
-        ({"window": {"side": 3}}, "unexpected keyword argument 'side'"),
+        ({"cue": None}, r"config.json: it lacks 'cue'; expected a file that save_pretrained wrote"),
+        ({"version": 2}, "version is 2; expected 1: a newer crispseg may know it"),
+        ({"version": None}, "version is None"),
+        ({"guarding": 1}, r"'guarding'; expected cue, window, .*a newer crispseg may know it"),
+        ({"window": "4"}, "window size is 4; expected an odd number"),
+        ({"window": {"side": 3}}, "window is .*side.*; expected a Window, an odd side"),
         ({"hardness": "hard"}, "hardness is 'hard'; expected a number"),
         ({"hardness": -1}, "hardness is -1; expected a number above 0"),
         ({"passes": 0}, "passes is 0"),
         ({"scores": "softmax"}, "scores is 'softmax'"),
-        ({"cue": {"kind": "depth"}}, "cue kind is 'depth'; expected one of 'learned', 'rgb', 'soft', 'contour'"),
-        ({"cue": {"kind": "learned", "norm": 1}}, "'precision' is missing of the cue"),
-        ({"cue": {"kind": "rgb", "norm": 1, "maps": 3}}, "'maps' is no argument of the cue"),
-        ({"cue": {"kind": "rgb", "norm": 3}}, "norm is 3"),
-        ({"cue": {"kind": "learned", "norm": 1, "precision": "int8"}}, "precision is 'int8'; expected one of"),
-        ({"cue": "rgb"}, "cue is 'rgb'"),
+        ({"cue": {"name": "depth"}}, "cue is 'depth'; expected one of 'learned', 'rgb', 'soft', 'contour'"),
+        ({"cue": {"name": "learned"}}, "cue 'learned' needs the weights of its network"),
+        ({"cue": {"name": "learned", "weights": "../x.safetensors"}}, "expected 'model.safetensors', or none"),
+        ({"cue": {"name": "rgb", "weights": "model.safetensors"}}, "cue 'rgb' has no network, but there are weights"),
+        ({"cue": {"name": "rgb", "arguments": {"maps": 3}}}, "cue 'rgb' has no argument 'maps'; it has norm"),
+        ({"cue": {"name": "rgb", "arguments": {"norm": 3}}}, "norm is 3"),
+        ({"cue": {"name": "learned", "precision": "int8"}}, "precision is 'int8'; expected one of"),
+        ({"cue": 3}, "cue is 3"),
     ],
 )
 def test_a_configuration_that_says_anything_else_is_refused(
@@ -154,7 +159,7 @@ def test_a_configuration_that_says_anything_else_is_refused(
 def test_a_configuration_that_is_no_configuration_is_refused(text: str, tmp_path: Path) -> None:
     path = saved(tmp_path / "saved") / "config.json"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(InputError, match=r"configuration .*config.json: (cannot be read as JSON|holds list)"):
+    with pytest.raises(InputError, match=r"config .*config.json: (cannot be read as JSON|holds list)"):
         Sharpener.from_pretrained(path.parent)
 
 
@@ -177,7 +182,9 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 def test_a_norm_is_for_embeddings_and_a_revision_for_a_hub(tmp_path: Path) -> None:
     Sharpener(ContourCue()).save_pretrained(tmp_path / "saved")
-    with pytest.raises(InputError, match="norm is 2, but ContourCue compares no embeddings"):
-        Sharpener.from_pretrained(tmp_path / "saved", norm=2)
+    with pytest.raises(InputError, match="cue 'contour' has no argument 'norm'; it has none"):
+        Sharpener.from_pretrained(tmp_path / "saved", cue="contour:norm=2")
+    with pytest.raises(InputError, match="bring the cue 'contour'; leave out 'rgb'"):
+        Sharpener.from_pretrained(tmp_path / "saved", cue="rgb")
     with pytest.raises(InputError, match="weights narrow: are not on a hub and have no revision"):
         Sharpener.from_pretrained("narrow", revision="main")

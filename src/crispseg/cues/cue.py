@@ -47,6 +47,8 @@ class Cue(nn.Module, ABC):
     """The argument that is a network, whose weights are saved; None where there is none."""
     farthest: ClassVar[float] = 1.0
     """A distance that is seldom exceeded, where plots of distances end."""
+    network_gives: ClassVar[str] = "embedding"
+    """What the network gives, as it says in its own attribute `gives`."""
     needs: ClassVar[tuple[str, ...]] = ()
     """What must be given beside images: "weights" of the network, or "boundaries", a map for each image."""
     default_hardness: ClassVar[float]

@@ -162,6 +162,7 @@ def features_of(boundary: Tensor | None, sharpener: Sharpener | None) -> Tensor 
     if sharpener is None or not sharpener.cue.takes_boundaries:
         used = "none" if sharpener is None else type(sharpener.cue).__name__
         raise InputError(
-            f"boundary maps were given, but the cue is {used}; expected a cue that takes them, such as ContourCue(), or no boundary maps"
+            f"boundary maps were given, but the cue is {used}; expected a cue that takes them, such as ContourCue(), "
+            "or no boundary maps"
         )
     return boundary[None].to(sharpener.device)

@@ -224,6 +224,12 @@ class Sharpener(nn.Module):
         """Return the filter, which applies the weights."""
         return LocalFilter(self.window, passes=self.passes)
 
+    def extra_repr(self) -> str:
+        """Return the options, for `repr`."""
+        texts = self.config.texts()
+        del texts["cue"]  # it is a module of its own
+        return ", ".join(f"{name}={text}" for name, text in texts.items())
+
     def with_options(self, **options: Unpack[SharpenerOptions]) -> Self:
         """Return the same sharpener with other options, its weights shared.
 

@@ -56,6 +56,7 @@ class EmbeddingNet(Network):
         torch.Size([1, 16, 31, 45])
     """
 
+    gives: ClassVar[str] = "embedding"
     shape: ClassVar[Mapping[str, Sequence[object]]] = {
         "dim": range(1, 4097),
         "width": range(1, 1025),

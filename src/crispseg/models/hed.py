@@ -42,6 +42,7 @@ class HED(Network):
         torch.Size([1, 1, 20, 30])
     """
 
+    gives: ClassVar[str] = "boundaries"
     shape: ClassVar[Mapping[str, Sequence[object]]] = {"merged": (False, True)}
 
     def __init__(self, *, merged: bool = False, init: str | Path = "random") -> None:

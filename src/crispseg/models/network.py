@@ -29,6 +29,8 @@ class Network(nn.Module):
 
     shape: ClassVar[Mapping[str, Sequence[object]]] = {}
     """All that a file may say of such a network: its arguments by name, with the values that each may have."""
+    gives: ClassVar[str] = "scores"
+    """What comes out: "scores", an "embedding" or "boundaries". A cue takes a network by this."""
     mean: Tensor
     std: Tensor
 

@@ -70,10 +70,21 @@ def load_folder(folder: Path) -> tuple[Cue, SharpenerConfig]:
             raise InputError(f"weights are {config.cue.weights!r}; expected {WEIGHTS_FILE!r}, or none")
         if config.cue.weights is not None and kind.network_argument is None:
             raise InputError(f"cue {config.cue.name!r} has no network, but there are weights")
-    network = None if config.cue.weights is None else load_network(folder / WEIGHTS_FILE, *NETWORKS.values())
+    network = None if config.cue.weights is None else load_network_of(config.cue.name, folder / WEIGHTS_FILE)
     with _explained(path):
         cue = make_cue(config.cue, None if network is None else network.to(getattr(torch, config.cue.precision)))
     return cue, config
+
+
+def load_network_of(cue: str, path: Path) -> Network:
+    """Return the network of a cue from the file of its weights.
+
+    Raises:
+        InputError: If the file is missing or damaged, or holds a network that the cue does not take.
+    """
+    kind: type[Cue] = CUES.named(cue)
+    takes = [network for network in NETWORKS.values() if network.gives == kind.network_gives]
+    return load_network(path, *takes)
 
 
 def _network_of(cue: Cue) -> Network | None:

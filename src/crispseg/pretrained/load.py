@@ -11,9 +11,7 @@ from torch import nn
 from crispseg.config import SHIPPED_WEIGHTS, CueConfig, SharpenerConfig
 from crispseg.cues import Cue, make_cue
 from crispseg.errors import InputError
-from crispseg.models.saving import load_network
-from crispseg.models.trainable import NETWORKS
-from crispseg.pretrained.folder import load_folder
+from crispseg.pretrained.folder import load_folder, load_network_of
 from crispseg.pretrained.hub import download, names_repository
 from crispseg.registry import CUES
 
@@ -78,7 +76,7 @@ def load_cue(config: CueConfig) -> Cue:
         weights = SHIPPED_WEIGHTS[0]
     if weights is None:
         return make_cue(config)
-    network: nn.Module = load_network(weights_path(weights), *NETWORKS.values())
+    network = load_network_of(config.name, weights_path(weights))
     return make_cue(config, network.to(getattr(torch, config.precision)))
 
 
