@@ -199,3 +199,15 @@ def write_raster(path: Path, bands: np.ndarray, metres: float) -> None:
     size = {"count": count, "height": height, "width": width}
     with rasterio.open(path, "w", driver="GTiff", dtype=bands.dtype, **size, **place) as raster:
         raster.write(bands)
+
+
+def after_the_first(action: Callable[[], object]) -> Callable[[object], None]:
+    """Return an `on_outcome` that acts once the first image is done."""
+    seen: list[object] = []
+
+    def act(outcome: object) -> None:
+        seen.append(outcome)
+        if len(seen) == 1:
+            action()
+
+    return act

@@ -54,8 +54,11 @@ for index in range(250):
 torch.set_num_threads(1)
 keep_freed()
 sharpener, outputs = Sharpener.from_pretrained(passes=2), Outputs(root / "out", pictures=False)
-run = sharpen_files([root / "images"], root / "scores", outputs, sharpener, runner=ThisMachine(0))
-held = [resident_bytes() for _ in run]
+held = []
+sharpen_files(
+    [root / "images"], root / "scores", outputs, sharpener, runner=ThisMachine(0),
+    on_outcome=lambda outcome: held.append(resident_bytes()),
+)
 print((held[-1] - held[1]) // 2**20)
 """
 

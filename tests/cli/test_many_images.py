@@ -1,6 +1,7 @@
 """Many images: what is bad is passed over, what is done is skipped, what the system refuses stops the run."""
 
 import io
+import os
 import re
 import tempfile
 import zipfile
@@ -16,7 +17,7 @@ from crispseg.cli.main import main
 from crispseg.cues import RGBCue
 from crispseg.errors import OutputError
 from crispseg.jobs import Outputs, sharpen_files
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import after_the_first, write_coarse_scores, write_folder
 from tests.system import small_disk, without_privileges
 
 
@@ -247,17 +248,22 @@ def test_a_folder_that_may_no_longer_be_written_stops_the_run(shared: Path) -> N
     (shared / "out").mkdir()
     (shared / "out").chmod(0o777)
     outputs = Outputs(shared / "out", pictures=False)
-    outcomes = sharpen_files([shared / "images"], shared / "scores", outputs, Sharpener(RGBCue()), strict=False)
-    with without_privileges():
-        next(outcomes)
-    (shared / "out").chmod(0o555)
+    given = [shared / "images"], shared / "scores", outputs, Sharpener(RGBCue())
+    mine = os.geteuid()
+
+    def forbid() -> None:
+        now = os.geteuid()
+        os.seteuid(mine)
+        (shared / "out").chmod(0o555)
+        os.seteuid(now)
+
     with (
         without_privileges(),
         pytest.raises(
             OutputError, match=r"scene1\.png: cannot be written \(Permission denied\); check its permissions"
         ),
     ):
-        next(outcomes)
+        sharpen_files(*given, strict=False, on_outcome=after_the_first(forbid))
     assert pictures(shared / "out") == ["scene0.png"]
 
 

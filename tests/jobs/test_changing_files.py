@@ -17,7 +17,7 @@ from crispseg.data import read_prediction
 from crispseg.errors import OutputError
 from crispseg.jobs import Failed, Outputs, Skipped, ThisMachine, Written, sharpen_files
 from crispseg.models.state import load_state
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import after_the_first, write_coarse_scores, write_folder
 
 COUNT = 6
 
@@ -49,10 +49,15 @@ def make_folder(path: Path) -> None:
 def test_what_changes_costs_its_image(root: Path, workers: int, name: str, change: Callable[[Path], object]) -> None:
     outputs = Outputs(root / "out", pictures=False)
     runner = ThisMachine(workers)
-    run = sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), strict=False, runner=runner)
-    first = next(run)
-    change(root / name)
-    outcomes = [first, *run]
+    outcomes = sharpen_files(
+        [root / "images"],
+        root / "scores",
+        outputs,
+        Sharpener(RGBCue()),
+        strict=False,
+        runner=runner,
+        on_outcome=after_the_first(lambda: change(root / name)),
+    )
     assert [type(outcome) for outcome in outcomes] == [Written] * (COUNT - 1) + [Failed]
     assert isinstance(outcomes[-1], Failed)
     assert str(root / name) in outcomes[-1].reason
@@ -62,11 +67,10 @@ def test_what_changes_costs_its_image(root: Path, workers: int, name: str, chang
 def test_an_output_folder_that_vanishes_stops_the_run(root: Path, again: bool) -> None:
     """The earlier outputs are gone, so a run that went on would look complete and not be."""
     outputs = Outputs(root / "out", pictures=again, scores=True)
-    run = sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), strict=False)
-    next(run)
-    shutil.rmtree(root / "out")
+    vanish = after_the_first(lambda: shutil.rmtree(root / "out"))
+    given = [root / "images"], root / "scores", outputs, Sharpener(RGBCue())
     with pytest.raises(OutputError, match="out: is there no more"):
-        list(run)
+        sharpen_files(*given, strict=False, on_outcome=vanish)
     assert not (root / "out").exists()
     once_more = sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), resume=True)
     assert [type(outcome) for outcome in once_more] == [Written] * COUNT
@@ -74,10 +78,9 @@ def test_an_output_folder_that_vanishes_stops_the_run(root: Path, again: bool) -
 
 def test_a_folder_below_that_vanishes_is_made_again_and_resume_finds_what_went_with_it(root: Path) -> None:
     outputs = Outputs(root / "out", scores=True)
-    run = sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue()))
-    next(run)
-    shutil.rmtree(root / "out" / "scores")
-    assert len(list(run)) == COUNT - 1
+    vanish = after_the_first(lambda: shutil.rmtree(root / "out" / "scores"))
+    run = sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), on_outcome=vanish)
+    assert len(run) == COUNT
     again = list(sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), resume=True))
     assert [type(outcome) for outcome in again] == [Skipped] * (COUNT - 1) + [Written]
 

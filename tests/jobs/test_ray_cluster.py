@@ -20,7 +20,7 @@ from crispseg.errors import OutputError
 from crispseg.jobs import Failed, Outputs, RayCluster, ThisMachine, Written, sharpen_files
 from crispseg.jobs.job import Job
 from crispseg.jobs.ray_cluster import _Attempts, _Worker
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import after_the_first, write_coarse_scores, write_folder
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # Ray's sockets and files
@@ -66,21 +66,24 @@ def test_a_worker_that_is_killed_costs_nothing(cluster: None, tmp_path: Path) ->
     np.save(tmp_path / "scores" / "odd" / "scene7.npy", np.full((3, 6, 8), np.nan, dtype=np.float32))
     log = tmp_path / "log"
     log.mkdir()
-    outcomes = sharpen_files(
+    killed: list[int] = []
+
+    def kill() -> None:
+        killed.append(int(next(log.iterdir()).name))
+        os.kill(killed[0], signal.SIGKILL)
+
+    found = sharpen_files(
         [tmp_path / "images"],
         tmp_path / "scores",
         Outputs(tmp_path / "out", pictures=False),
         Sharpener(NotedCue(log)),
         strict=False,
         runner=RayCluster(),
+        on_outcome=after_the_first(kill),
     )
-    first = next(outcomes)
-    killed = int(next(log.iterdir()).name)
-    os.kill(killed, signal.SIGKILL)
-    found = [first, *outcomes]
-    others = {int(path.name) for path in log.iterdir()} - {killed}
+    others = {int(path.name) for path in log.iterdir()} - {*killed}
     assert others, "the other worker, or the one in place of the killed one"
-    assert os.getpid() not in {killed, *others}
+    assert os.getpid() not in {*killed, *others}
     assert sorted(outcome.image.stem for outcome in found) == sorted(f"scene{index}" for index in range(COUNT))
     [failed] = [outcome for outcome in found if isinstance(outcome, Failed)]
     assert f"{tmp_path}/scores/odd/scene7.npy: 144 of 144 scores are NaN" in failed.reason

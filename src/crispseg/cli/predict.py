@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> None:
     keep_freed()
     network = load_predictor(options.weights).to(choose_device(options.device))
     with progress_bar() as progress:
-        predicted = predict(
+        written = predict(
             options.images,
             network,
             options.output,
@@ -58,5 +58,4 @@ def main(arguments: Sequence[str]) -> None:
             read=[options.weights],
             progress=progress,
         )
-        count = sum(1 for _ in predicted)
-    print(f"{options.output}  {count} images")
+    print(f"{options.output}  {len(written)} images")

@@ -5,7 +5,7 @@ import time
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from crispseg.cli.arguments import (
@@ -123,7 +123,12 @@ def main(arguments: Sequence[str]) -> int:
     if options.memory is None:
         keep_freed()
     with progress_bar("images") as progress, _counted() as counts:
-        outcomes = sharpen_files(
+
+        def note(outcome: Outcome) -> None:
+            counts[type(outcome)] += 1
+            _report(outcome)
+
+        sharpen_files(
             options.images,
             options.prediction,
             Outputs(options.output, pictures=not options.no_pictures, scores=options.save_scores),
@@ -140,12 +145,9 @@ def main(arguments: Sequence[str]) -> int:
             settings=describe_stages(options, stages),
             read=files_of_weights(options),
             runner=runner,
+            on_outcome=note,
             progress=progress,
         )
-        with closing(outcomes):
-            for outcome in outcomes:
-                counts[type(outcome)] += 1
-                _report(outcome)
     return 1 if counts[Failed] else 0
 
 

@@ -17,6 +17,7 @@ from crispseg.cues import Cue
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES
 from crispseg.inference.crf import DenseCRF
+from crispseg.inference.one_image import default_kind
 from crispseg.inference.sharpener import Sharpener
 from crispseg.pretrained import holds_sharpener, load_cue, load_pretrained, weights_path
 from crispseg.registry import CUES
@@ -100,7 +101,7 @@ def scores_of_files(options: Namespace, sharpener: Sharpener | None) -> Any:  # 
     """
     if hasattr(options, "scores"):
         return options.scores
-    return None if sharpener is None or sharpener.scores == "logits" else sharpener.scores
+    return default_kind(sharpener)
 
 
 def _said(options: Namespace, name: str) -> Any:  # noqa: ANN401 - of any option

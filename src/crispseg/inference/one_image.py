@@ -151,6 +151,14 @@ def check_boundary(size: tuple[int, int], boundary: Tensor) -> None:
         )
 
 
+def default_kind(sharpener: Sharpener | None) -> Scores | None:
+    """Return the kind of scores that a sharpener was made for, where nothing else says what files hold.
+
+    None, for logits unless they look like masks of objects, where it was made for logits, or there is none.
+    """
+    return None if sharpener is None or sharpener.scores == "logits" else sharpener.scores
+
+
 def features_of(boundary: Tensor | None, sharpener: Sharpener | None) -> Tensor | None:
     """(1, H, W) boundary map as the (1, 1, H, W) features of a contour cue, where the sharpener is.
 

@@ -227,7 +227,7 @@ class Sharpener(nn.Module):
     def extra_repr(self) -> str:
         """Return the options, for `repr`."""
         texts = self.config.texts()
-        del texts["cue"]  # it is a module of its own
+        texts = {name: text for name, text in texts.items() if name not in ("cue", "weights", "precision")}
         return ", ".join(f"{name}={text}" for name, text in texts.items())
 
     def with_options(self, **options: Unpack[SharpenerOptions]) -> Self:

@@ -1,6 +1,6 @@
 """Sharpen the predictions of images in files, few or many."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -15,8 +15,9 @@ from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.memory import parse_memory
+from crispseg.inference.one_image import default_kind
 from crispseg.inference.sharpener import Sharpener
-from crispseg.jobs.job import find_jobs
+from crispseg.jobs.job import Job, find_jobs
 from crispseg.jobs.job_sharpener import JobSharpener, Runner
 from crispseg.jobs.outcome import Failed, Outcome, Skipped
 from crispseg.jobs.outputs import Outputs
@@ -42,8 +43,9 @@ def sharpen_files(
     settings: Mapping[str, Any] | None = None,
     read: Iterable[Path | None] = (),
     runner: Runner | None = None,
+    on_outcome: Callable[[Outcome], object] | None = None,
     progress: Progress | None = None,
-) -> Generator[Outcome]:
+) -> list[Outcome]:
     """Sharpen the predictions of images and write label maps and pictures.
 
     Args:
@@ -55,7 +57,7 @@ def sharpen_files(
         boundaries: For a contour cue: boundary maps, named as predictions are.
         crf: Takes the sharpened scores; None for no CRF.
         memory: What the sharpener may hold besides the scores, as "2GiB": it works in tiles. None for whole images.
-        scores: What floating-point scores in the files are, as `read_prediction` takes it.
+        scores: The kind of floating-point scores in files that do not say it; None for the sharpener's.
         grid: How predictions lie on their images; None for the sharpener's, or "centres".
         value_range: Which numbers of an image are black and white; see `read_image`.
         suffixes: By which the names of images, predictions and boundary maps differ.
@@ -64,10 +66,11 @@ def sharpen_files(
         settings: What else the outputs depend on, noted in the output folder for a run that resumes.
         read: Files beside those of the images that must not be written over, such as that of the weights.
         runner: Where it is done; `ThisMachine()` where None.
+        on_outcome: Called with what became of each image, as soon as it is known.
         progress: Shows how far it is.
 
-    Yields:
-        What became of each image, as soon as it is known.
+    Returns:
+        What became of each image, in the order in which it was known.
 
     Raises:
         InputError: If what was given does not fit together, resumed settings differ, or, where strict, a file cannot
@@ -80,21 +83,39 @@ def sharpen_files(
     jobs = find_jobs(images, prediction, boundaries, suffixes, output=outputs.folder)
     outputs.check(jobs, written=[outputs.folder / SETTINGS_FILE], read=read)
     said = Grid.of(grid or (sharpener.grid if sharpener else CENTRES))
-    noted = (
-        settings_of(sharpener, crf)
-        | {"scores": scores or "logits", "prediction": _place(prediction)}
-        | dict(settings or {})
-    )
-    noted |= {"grid": str(said), "boundaries": _place(boundaries)}
+    kind = scores or default_kind(sharpener)
+    noted = settings_of(sharpener, crf) | dict(settings or {})
+    noted |= {"scores": kind or "logits", "grid": str(said)}
+    noted |= {"prediction": _place(prediction), "boundaries": _place(boundaries)}
     if value_range != "auto":
         noted["range"] = value_range if isinstance(value_range, str) else list(value_range)
     noted["suffixes"] = None if suffixes == PLAIN else asdict(suffixes)
     there = finished(outputs, noted, jobs) if resume else None
     done, begin = there or set(), Beginning(outputs, noted, anew=there is None)
-    yield from (Skipped(job.image) for job in jobs if job.name in done)
     left = [job for job in jobs if job.name not in done]
-    work = JobSharpener(sharpener, crf, scores, outputs, memory, said, value_range, begin)
-    with closing((runner or ThisMachine())(left, work)) as outcomes:
+    work = JobSharpener(sharpener, crf, kind, outputs, memory, said, value_range, begin)
+    known: list[Outcome] = []
+    with closing(_outcomes(jobs, left, work, runner or ThisMachine(), strict=strict, progress=progress)) as outcomes:
+        for outcome in outcomes:
+            known.append(outcome)
+            if on_outcome is not None:
+                on_outcome(outcome)
+    return known
+
+
+def _outcomes(
+    jobs: Sequence[Job],
+    left: Sequence[Job],
+    work: JobSharpener,
+    runner: Runner,
+    *,
+    strict: bool,
+    progress: Progress | None,
+) -> Generator[Outcome]:
+    """Yield what became of each job; those that are not left were done before."""
+    names = {job.name for job in left}
+    yield from (Skipped(job.image) for job in jobs if job.name not in names)
+    with closing(runner(left, work)) as outcomes:
         tracked = progress.track(outcomes, total=len(left), description="sharpening") if progress else outcomes
         for outcome in tracked:
             if isinstance(outcome, Failed) and (strict or len(jobs) == 1):

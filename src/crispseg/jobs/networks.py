@@ -1,6 +1,6 @@
 """Run a trained network over images in files, and write what it says of them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +52,8 @@ def predict(
     image_suffix: str = "",
     read: Iterable[Path] = (),
     progress: Progress | None = None,
-) -> Iterator[Path]:
-    """Write scores or boundary maps of images.
+) -> list[Path]:
+    """Run a network over images; write scores or boundary maps.
 
     For an image NAME there will be `NAME.safetensors` with the scores, float16 logits of the image's size; or, of a
     boundary detector, `NAME.png`, white being a probability of 1.
@@ -68,8 +68,8 @@ def predict(
         read: Files beside the images that must not be written over, such as that of the weights.
         progress: Shows how far it is.
 
-    Yields:
-        What was written, after each image.
+    Returns:
+        The files that were written.
 
     Raises:
         InputError: If an image cannot be read, or the output cannot be written.
@@ -79,7 +79,7 @@ def predict(
     refuse_inputs([output / f"{name}{suffix}" for name in found], [*found.values(), *read])
     check_folder(output)
     device = next(network.parameters()).device
-    names = list(found)
+    names, written = list(found), []
     for name in progress.track(names, description="predicting") if progress else names:
         path = found[name]
         image = to_floats(read_image(path, value_range)[None]).to(device)
@@ -90,7 +90,8 @@ def predict(
             else:
                 _write_scores(target, network, image)
         settle()
-        yield target
+        written.append(target)
+    return written
 
 
 def _write_scores(path: Path, network: nn.Module, image: Tensor) -> None:

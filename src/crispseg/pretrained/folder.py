@@ -13,8 +13,9 @@ from torch import nn
 from crispseg.config import PRECISIONS, SharpenerConfig
 from crispseg.cues import Cue, describe_cue, make_cue
 from crispseg.errors import InputError, one_line
+from crispseg.models.embedding_net import EmbeddingNet, load_embedding_net
 from crispseg.models.network import Network
-from crispseg.models.saving import load_network, save_network
+from crispseg.models.saving import load_network, save_network, saved_network
 from crispseg.models.trainable import NETWORKS
 from crispseg.pretrained.model_card import model_card
 from crispseg.reading import read_json
@@ -84,6 +85,8 @@ def load_network_of(cue: str, path: Path) -> Network:
     """
     kind: type[Cue] = CUES.named(cue)
     takes = [network for network in NETWORKS.values() if network.gives == kind.network_gives]
+    if EmbeddingNet in takes and saved_network(path) is None:
+        return load_embedding_net(path)  # of a file from when there was one network, such as the wide one that ships
     return load_network(path, *takes)
 
 
