@@ -81,7 +81,7 @@ def check_window_axis(name: str, value: Tensor, window: Window) -> None:
     """A (N, K, H, W) tensor with one channel a neighbour."""
     if value.shape[1] != window.count:
         raise InputError(
-            f"{name} has {value.shape[1]} channels; expected {window.count}, one for each neighbour of {window}"
+            f"{name} has {value.shape[1]} channels; expected {window.count}, one for each neighbour of window {window}"
         )
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crispseg.ops import local_filter
-from crispseg.window import Window
+from crispseg.window import WindowLike
 
 _CLIPPED = 0.01
 """Share of the pixels that may be darker or lighter than a principal component is drawn."""
@@ -15,7 +15,7 @@ _AT_ONCE = 1 << 20
 """Pixels that are looked at in float64 at a time."""
 
 
-def contributions(weights: Tensor, window: Window, pixels: Sequence[tuple[int, int]], passes: int) -> Tensor:
+def contributions(weights: Tensor, window: WindowLike, pixels: Sequence[tuple[int, int]], passes: int) -> Tensor:
     """How much every pixel contributes to the filtered score of single ones.
 
     That is the derivative of each one's filtered score by all scores, which is exact, the filter being linear in them.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crispseg.ops import local_distance, local_parity
-from crispseg.window import Window
+from crispseg.window import WindowLike
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class PairCounts:
 def count_pairs(
     embedding: Tensor,
     labels: Tensor,
-    window: Window,
+    window: WindowLike,
     *,
     near: float = 0.5,
     far: float = 2.0,

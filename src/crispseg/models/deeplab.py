@@ -179,7 +179,7 @@ class DeepLabMSc(Network):
         return total
 
     def score_maps(self, image: Tensor) -> dict[str, Tensor]:
-        """Return the six logits that `forward` sums, of `fc8` and every branch: (N, classes, h, w), each at its own size."""
+        """Return the six (N, classes, h, w) logits that `forward` sums, each at its own resolution."""
         x = self.normalise(image)
         maps = self.trunk(x) | {"image": x}
         scores = {"fc8": self.fc8(maps["fc7"])}

@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from crispseg.checks import check_choice, check_positive, check_window
+from crispseg.checks import check_choice, check_positive
 from crispseg.ops import affinity_weights
-from crispseg.window import Window
+from crispseg.window import Window, WindowLike
 
 _LARGEST_LOG = math.log(1e30)
 
@@ -18,7 +18,7 @@ class Affinity(nn.Module):
     A learned hardness is kept as its logarithm, so that it stays positive whatever the optimiser does.
 
     Args:
-        window: The neighbours.
+        window: The neighbours: a `Window`, its size, or its text such as "9@2"; see `Window.of`.
         hardness: λ, or where learning starts.
         learned: Whether the hardness is a parameter (paper sec. 3.2).
         norm: 1 or 2; see `crispseg.ops.local_distance`.
@@ -36,12 +36,11 @@ class Affinity(nn.Module):
 
     log_hardness: Tensor
 
-    def __init__(self, window: Window, hardness: float, *, learned: bool = False, norm: int = 1) -> None:
+    def __init__(self, window: WindowLike, hardness: float, *, learned: bool = False, norm: int = 1) -> None:
         super().__init__()
-        check_window(window)
         check_positive("hardness", hardness)
         check_choice("norm", norm, (1, 2))
-        self.window = window
+        self.window = Window.of(window)
         self.norm = norm
         log_hardness = torch.tensor(math.log(hardness))
         if learned:
@@ -60,4 +59,4 @@ class Affinity(nn.Module):
         return affinity_weights(embedding, self.window, self.hardness, norm=self.norm)
 
     def extra_repr(self) -> str:
-        return f"{self.window}, hardness={self.hardness.item():.4g}, norm={self.norm}"
+        return f"{self.window!r}, hardness={self.hardness.item():.4g}, norm={self.norm}"

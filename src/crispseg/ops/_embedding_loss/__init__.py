@@ -3,16 +3,16 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_count, check_labels, check_map, check_same_grid, check_window
+from crispseg.checks import check_choice, check_count, check_labels, check_map, check_same_grid
 from crispseg.errors import InputError
 from crispseg.ops._embedding_loss import registration as registration
-from crispseg.window import Window
+from crispseg.window import Window, WindowLike
 
 
 def embedding_loss(
     embedding: Tensor,
     labels: Tensor,
-    window: Window,
+    window: WindowLike,
     *,
     near: float = 0.5,
     far: float = 2.0,
@@ -29,7 +29,7 @@ def embedding_loss(
     Args:
         embedding: (N, D, H, W), floating point.
         labels: (N, H, W), whole numbers of any dtype but uint64: classes or regions.
-        window: The neighbours that a pixel is paired with.
+        window: The neighbours that a pixel is paired with; see `Window.of`.
         near: α, distance below which a pair of one label costs nothing.
         far: β, distance above which a pair of two labels costs nothing.
         norm: 1 or 2; see `local_distance`.
@@ -54,7 +54,7 @@ def embedding_loss(
     """
     check_map("embedding", embedding)
     check_labels(labels)
-    check_window(window)
+    window = Window.of(window)
     check_same_grid("embedding", embedding, "labels", labels)
     check_loss_options(near, far, norm=norm, stride=stride, balance=balance, reduction=reduction)
     options = (window.size, window.dilation, near, far, norm, stride, ignore_index, balance, reduction)
