@@ -128,7 +128,7 @@ def check_positive(name: str, value: float) -> None:
 def check_hardness(hardness: float | Tensor, name: str, value: Tensor) -> None:
     """A number above 0, or a floating-point tensor with one on the device of `value`.
 
-    The value of a tensor is looked at only where that costs nothing: on the CPU, outside of a trace.
+    The value of a tensor is looked at only where that costs nothing: on the CPU, outside of traces and `torch.func`.
     """
     if not isinstance(hardness, Tensor):
         check_positive("hardness", hardness)
@@ -139,7 +139,8 @@ def check_hardness(hardness: float | Tensor, name: str, value: Tensor) -> None:
         raise TypeError(f"hardness is {hardness.dtype}; expected a floating-point tensor: convert it with .float()")
     if hardness.device != value.device:
         raise InputError(f"hardness is on {hardness.device}, {name} on {value.device}; move both to one device")
-    if hardness.device.type == "cpu" and not torch.compiler.is_compiling() and type(hardness) in _PLAIN_TENSORS:
+    followed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    if hardness.device.type == "cpu" and not followed and type(hardness) in _PLAIN_TENSORS:
         check_positive("hardness", hardness.item())
 
 

@@ -6,6 +6,7 @@ from torch import Tensor
 from crispseg.checks import check_choice, check_count, check_labels, check_map, check_same_grid
 from crispseg.errors import InputError
 from crispseg.ops._embedding_loss import registration as registration
+from crispseg.ops._registration import learns
 from crispseg.window import Window, WindowLike
 
 
@@ -58,9 +59,8 @@ def embedding_loss(
     check_same_grid("embedding", embedding, "labels", labels)
     check_loss_options(near, far, norm=norm, stride=stride, balance=balance, reduction=reduction)
     options = (window.size, window.dilation, near, far, norm, stride, ignore_index, balance, reduction)
-    learns = embedding.requires_grad and torch.is_grad_enabled()
     whole = labels.to(torch.int64)  # in a narrow dtype a comparison with `ignore_index` would wrap around
-    loss: Tensor = torch.ops.crispseg.embedding_loss(embedding, whole, *options, learns)[0]
+    loss: Tensor = torch.ops.crispseg.embedding_loss(embedding, whole, *options, learns(embedding))[0]
     return loss
 
 

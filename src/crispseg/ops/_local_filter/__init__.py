@@ -5,6 +5,7 @@ from torch import Tensor
 
 from crispseg.checks import MOST_PASSES, check_count, check_map, check_same_grid, check_window_axis
 from crispseg.ops._local_filter import registration as registration
+from crispseg.ops._registration import learns
 from crispseg.window import Window, WindowLike
 
 
@@ -41,8 +42,7 @@ def local_filter(
     check_window_axis("weights", weights, window)
     check_same_grid("scores", scores, "weights", weights)
     check_count("passes", passes, MOST_PASSES)
-    learns = weights.requires_grad and torch.is_grad_enabled()
     result: Tensor = torch.ops.crispseg.local_filter(
-        scores, weights, window.size, window.dilation, passes, normalize, learns
+        scores, weights, window.size, window.dilation, passes, normalize, learns(weights)
     )[0]
     return result
