@@ -31,7 +31,7 @@ def contributions(weights: Tensor, window: WindowLike, pixels: Sequence[tuple[in
         (pixels, H, W) on the CPU; the most of each is 1.
 
     Example:
-        >>> contributions(torch.ones(1, 9, 1, 4), Window(3), [(0, 0)], passes=1)
+        >>> contributions(torch.ones(1, 9, 1, 4), 3, [(0, 0)], passes=1)
         tensor([[[1., 1., 0., 0.]]])
     """
     scores = weights.new_zeros(1, len(pixels), *weights.shape[-2:]).requires_grad_()

@@ -52,7 +52,7 @@ def count_pairs(
     """Count the pairs of a batch; the arguments are those of `crispseg.ops.embedding_loss`.
 
     Example:
-        >>> counts = count_pairs(torch.tensor([[[[0.0, 0.1, 5.0]]]]), torch.tensor([[[0, 0, 1]]]), Window(3))
+        >>> counts = count_pairs(torch.tensor([[[[0.0, 0.1, 5.0]]]]), torch.tensor([[[0, 0, 1]]]), 3)
         >>> counts.same_share, counts.different_share
         (1.0, 1.0)
     """

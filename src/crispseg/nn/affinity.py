@@ -13,7 +13,7 @@ _LARGEST_LOG = math.log(1e30)
 
 
 class Affinity(nn.Module):
-    """exp(-hardness · distance) over a window (eq. 3).
+    """Weights exp(-hardness · distance) of an embedding over a window (eq. 3).
 
     A learned hardness is kept as its logarithm, so that it stays positive whatever the optimiser does.
 
@@ -55,7 +55,7 @@ class Affinity(nn.Module):
         return self.log_hardness.clamp(-_LARGEST_LOG, _LARGEST_LOG).exp()
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """(N, D, H, W) embedding to (N, K, H, W) weights."""
+        """Return the (N, K, H, W) weights of an (N, D, H, W) embedding."""
         return affinity_weights(embedding, self.window, self.hardness, norm=self.norm)
 
     def extra_repr(self) -> str:

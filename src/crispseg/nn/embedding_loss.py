@@ -56,7 +56,7 @@ class EmbeddingLoss(nn.Module):
         self.reduction = reduction
 
     def forward(self, embedding: Tensor, labels: Tensor) -> Tensor:
-        """(N, D, H, W) embedding and (N, H, W) labels to a scalar."""
+        """Return the loss of an (N, D, H, W) embedding for (N, H, W) labels, a scalar."""
         return embedding_loss(
             embedding,
             labels,

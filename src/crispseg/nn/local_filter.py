@@ -32,7 +32,7 @@ class LocalFilter(nn.Module):
         self.normalize = normalize
 
     def forward(self, scores: Tensor, weights: Tensor) -> Tensor:
-        """(N, C, H, W) scores and (N, K, H, W) weights to filtered scores."""
+        """Return (N, C, H, W) scores filtered by (N, K, H, W) weights."""
         return local_filter(scores, weights, self.window, passes=self.passes, normalize=self.normalize)
 
     def extra_repr(self) -> str:

@@ -11,7 +11,7 @@ from crispseg.window import Window, WindowLike
 def affinity_weights(
     embedding: Tensor, window: WindowLike, hardness: float | Tensor, *, norm: int = 1, normalize: bool = False
 ) -> Tensor:
-    """`affinity` of the `local_distance` of an embedding, in one call (eq. 3).
+    """Return the weights of an embedding in one call: `affinity` of its `local_distance` (eq. 3).
 
     Args:
         embedding: (N, D, H, W), floating point. Half precisions are computed in float32 and rounded once.

@@ -23,8 +23,9 @@ def embedding_loss(
     balance: str = "none",
     reduction: str = "mean",
 ) -> Tensor:
-    """Pairwise hinge over the window: max(d - near, 0) for equal labels, max(far - d, 0) for different ones (eq. 2).
+    """Return the pairwise hinge loss of an embedding over a window (eq. 2).
 
+    A pair of pixels at distance d costs max(d - near, 0) if they have one label, max(far - d, 0) if they have two.
     A pixel makes no pair with itself, with a pixel outside the image or with an ignored one.
 
     Args:

@@ -10,7 +10,7 @@ from crispseg.window import Window, WindowLike
 
 
 def local_contour(boundary: Tensor, window: WindowLike) -> Tensor:
-    """Largest boundary probability on the line between every pixel and its K neighbours.
+    """Return the largest boundary probability on the line between every pixel and each of its K neighbours.
 
     The line is Bresenham's: at each of max(|rows|, |columns|) equal steps the nearest pixel, halves going down and
     right, which makes the line, and the value, the same from both ends. Both end pixels are on it. A pixel is at 0 from

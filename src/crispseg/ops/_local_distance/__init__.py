@@ -9,7 +9,7 @@ from crispseg.window import Window, WindowLike
 
 
 def local_distance(embedding: Tensor, window: WindowLike, *, norm: int = 1, stride: int = 1) -> Tensor:
-    """Distance of every centre to its K neighbours.
+    """Return the distance of every centre to each of its K neighbours.
 
     A neighbour outside the image is infinitely far: its `affinity` is 0. Distances are not divided by the number of
     channels. Differentiable once; the gradient of a distance of 0 is 0.

@@ -12,7 +12,7 @@ from crispseg.window import Window, WindowLike
 def local_filter(
     scores: Tensor, weights: Tensor, window: WindowLike, *, passes: int = 1, normalize: bool = True
 ) -> Tensor:
-    """Weighted sum of the scores in the window, repeated with the same weights.
+    """Replace every score by the weighted sum of those in its window, repeatedly with the same weights.
 
     Args:
         scores: (N, C, H, W), floating point, any C.
