@@ -1,6 +1,7 @@
 """Tiny data sets on disk, in the formats of the real ones."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np

@@ -64,12 +64,6 @@ def check_labels(labels: Tensor) -> None:
         )
 
 
-def check_window(value: object) -> None:
-    """A `Window`."""
-    if not isinstance(value, Window):
-        raise TypeError(f"window is {value!r}; expected a Window such as crispseg.Window(9)")
-
-
 def check_same_grid(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
     """The same batch size, height, width and device."""
     ours, theirs = (value.shape[0], *value.shape[-2:]), (other.shape[0], *other.shape[-2:])
@@ -83,14 +77,14 @@ def check_window_axis(name: str, value: Tensor, window: Window) -> None:
     """A (N, K, H, W) tensor with one channel a neighbour."""
     if value.shape[1] != window.count:
         raise InputError(
-            f"{name} has {value.shape[1]} channels; expected {window.count}, one for each neighbour of {window}"
+            f"{name} has {value.shape[1]} channels; expected {window.count}, one for each neighbour of window {window}"
         )
 
 
 def check_hardness(hardness: float | Tensor, name: str, value: Tensor) -> None:
     """A number above 0, or a floating-point tensor with one on the device of `value`.
 
-    The value of a tensor is looked at only where that costs nothing: on the CPU, outside of a trace.
+    The value of a tensor is looked at only where that costs nothing: on the CPU, outside of traces and `torch.func`.
     """
     if not isinstance(hardness, Tensor):
         check_positive("hardness", hardness)
@@ -101,7 +95,8 @@ def check_hardness(hardness: float | Tensor, name: str, value: Tensor) -> None:
         raise TypeError(f"hardness is {hardness.dtype}; expected a floating-point tensor: convert it with .float()")
     if hardness.device != value.device:
         raise InputError(f"hardness is on {hardness.device}, {name} on {value.device}; move both to one device")
-    if hardness.device.type == "cpu" and not torch.compiler.is_compiling() and type(hardness) in _PLAIN_TENSORS:
+    followed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    if hardness.device.type == "cpu" and not followed and type(hardness) in _PLAIN_TENSORS:
         check_positive("hardness", hardness.item())
 
 

@@ -12,7 +12,7 @@ from crispseg.errors import InputError
 from crispseg.grid import CENTRES, WORDS, Grid
 from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
 from crispseg.value_checks import MOST_PASSES, check_choice, check_count, check_guard, check_positive
-from crispseg.window import Window
+from crispseg.window import Window, WindowLike
 
 VERSION = 1
 """Of the written form; a file of a higher version is refused."""
@@ -384,7 +384,7 @@ class SharpenerConfig:
 class SharpenerOptions(TypedDict, total=False):
     """The fields of `SharpenerConfig` that `Sharpener` takes beside a cue; see there."""
 
-    window: Window | int | str
+    window: WindowLike
     passes: int | None
     hardness: float | None
     scores: Scores

@@ -1,11 +1,15 @@
 """The window: which neighbours a pixel is compared with, and in which order."""
 
+import re
 from dataclasses import dataclass
 
 from crispseg.errors import InputError
 
 LARGEST_SIDE = 2**20
 """Of a window and of its dilation, as the kernels check it too: an image has no more pixels along a side."""
+
+
+_TEXT = re.compile(r"([0-9]{1,7})(?:@([0-9]{1,7}))?")
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Window:
         ((-1, -1), (-1, 0), (-1, 1))
         >>> Window(3, dilation=2).offsets[0]
         (-2, -2)
+        >>> str(Window(3, dilation=2)), Window.of("3@2") == Window(3, dilation=2)
+        ('3@2', True)
     """
 
     size: int
@@ -47,33 +53,35 @@ class Window:
             raise InputError(f"window dilation is {self.dilation}; expected 1 or more")
 
     @classmethod
-    def of(cls, said: "Window | int | str") -> "Window":
-        """Return a window as it is, or the one that a side or a text names.
+    def of(cls, value: "WindowLike") -> "Window":
+        """Return a window, given itself, its size or its text.
 
         Args:
-            said: A window; its side, such as 9; or a text such as "9", or "9@2" for a dilation of 2.
+            value: A `Window`; an odd size, for a window of dilation 1; or a text such as "9", or "9@2" for size 9 and
+                dilation 2, as `str(window)` gives it.
 
         Raises:
-            InputError: If it names no window.
+            InputError: If it is none of these, or there is no such window.
 
         Example:
-            >>> Window.of(9), str(Window.of("9@2"))
-            (Window(size=9, dilation=1), '9@2')
+            >>> Window.of(9), Window.of("9@2")
+            (Window(size=9, dilation=1), Window(size=9, dilation=2))
         """
-        if isinstance(said, Window):
-            return said
-        if isinstance(said, str):
-            size, at, dilation = said.partition("@")
-            if size.strip().isdecimal() and (dilation.strip().isdecimal() or not at):
-                return cls(int(size), int(dilation) if at else 1)
-        elif type(said) is int:
-            return cls(said)
-        raise InputError(
-            f"window is {said!r}; expected a Window, an odd side such as 9, or side@dilation such as '9@2'"
-        )
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return cls(value)
+        numbers = _TEXT.fullmatch(value) if isinstance(value, str) else None
+        if numbers is None:
+            raise InputError(
+                f'window is {value!r}; expected a crispseg.Window, an odd size such as 9, or a text such as "9@2" for '
+                "size 9 and dilation 2"
+            )
+        size, dilation = numbers.groups(default="1")
+        return cls(int(size), int(dilation))
 
     def __str__(self) -> str:
-        return str(self.size) if self.dilation == 1 else f"{self.size}@{self.dilation}"
+        return f"{self.size}" if self.dilation == 1 else f"{self.size}@{self.dilation}"
 
     @property
     def count(self) -> int:
@@ -95,3 +103,7 @@ class Window:
         """The K offsets (rows, columns) in row-major order."""
         steps = range(-self.radius, self.radius + 1, self.dilation)
         return tuple((row, column) for row in steps for column in steps)
+
+
+WindowLike = Window | int | str
+"""What `Window.of` takes."""

@@ -35,7 +35,7 @@ CASES: list[tuple[Callable[[], object], type[Exception], str]] = [
         InputError,
         "hardness is on meta, embedding on cpu",
     ),
-    (lambda: ops.affinity_weights(MAP, 9, 1.0), TypeError, "window is 9; expected a Window"),  # type: ignore[arg-type]
+    (lambda: ops.affinity_weights(MAP, 8, 1.0), InputError, "window size is 8; expected an odd number such as 9"),
     (lambda: ops.local_contour(MAP, W), InputError, "boundary has 2 channels; expected 1"),
     (lambda: ops.local_contour(LABELS[:, None], W), TypeError, "boundary is torch.int64"),
     (lambda: ops.affinity_weights(MAP, W, -1.0), InputError, "hardness is -1.0"),

@@ -173,7 +173,8 @@ def _data_url(pixels: Tensor) -> str:
 def summary(result: Sharpened, size: tuple[int, int], num_classes: int) -> str:
     """One line on a result, as HTML: the share of changed pixels, time, and what it was made of."""
     changed = result.before != result.after
-    share, count = 100 * float(changed.double().mean()), int(changed.sum())
+    count = int(changed.sum())
+    share = 100 * count / changed.numel()
     height, width = size
     return (
         f"<b>{share:.2f} %</b> of the pixels changed ({count:,} of {math.prod(size):,}) · "

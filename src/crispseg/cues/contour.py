@@ -8,7 +8,7 @@ from crispseg.checks import value_range
 from crispseg.cues.cue import Cue
 from crispseg.errors import InputError
 from crispseg.ops import local_contour
-from crispseg.window import Window
+from crispseg.window import WindowLike
 
 
 class ContourCue(Cue, name="contour"):
@@ -58,8 +58,8 @@ class ContourCue(Cue, name="contour"):
         boundary: Tensor = self.detector(image)
         return boundary
 
-    def distance(self, features: Tensor, window: Window) -> Tensor:
-        """`crispseg.ops.local_contour` of the boundaries."""
+    def distance(self, features: Tensor, window: WindowLike) -> Tensor:
+        """Return `crispseg.ops.local_contour` of the boundaries."""
         return local_contour(features, window)
 
     def check_features(self, features: Tensor) -> None:

@@ -10,7 +10,7 @@ from crispseg.checks import check_choice, is_finite
 from crispseg.errors import InputError
 from crispseg.ops import affinity, affinity_weights, local_distance
 from crispseg.registry import CUES
-from crispseg.window import Window
+from crispseg.window import Window, WindowLike
 
 
 class Cue(nn.Module, ABC):
@@ -88,11 +88,19 @@ class Cue(nn.Module, ABC):
 
     @abstractmethod
     def distance(self, features: Tensor, window: Window) -> Tensor:
-        """Return (N, K, H, W) distances of (N, D, H, W) features: 0 to the pixel itself, infinite outside the image."""
+        """Return how far every pixel is from each of its neighbours.
 
-    def weights(self, features: Tensor, window: Window, hardness: float | Tensor) -> Tensor:
+        Args:
+            features: (N, D, H, W), as `forward` gives them.
+            window: The neighbours. crispseg always gives a `Window`; the cues that ship take its size or text as well.
+
+        Returns:
+            (N, K, H, W) distances, 0 from a pixel to itself and infinite outside the image.
+        """
+
+    def weights(self, features: Tensor, window: WindowLike, hardness: float | Tensor) -> Tensor:
         """Return the (N, K, H, W) weights exp(-λ·d) of (N, D, H, W) features (eq. 3)."""
-        return affinity(self.distance(features, window), hardness)
+        return affinity(self.distance(features, Window.of(window)), hardness)
 
     def check_features(self, features: Tensor) -> None:
         """Refuse values that this cue cannot have given, where features come from elsewhere.
@@ -125,12 +133,12 @@ class EmbeddingCue(Cue):
         check_choice("norm", norm, (1, 2))
         self.norm = norm
 
-    def distance(self, features: Tensor, window: Window) -> Tensor:
+    def distance(self, features: Tensor, window: WindowLike) -> Tensor:
         """Return `crispseg.ops.local_distance` of the embedding."""
         return local_distance(features, window, norm=self.norm)
 
-    def weights(self, features: Tensor, window: Window, hardness: float | Tensor) -> Tensor:
-        """Return `crispseg.ops.affinity_weights`: one pass, without the distances in between."""
+    def weights(self, features: Tensor, window: WindowLike, hardness: float | Tensor) -> Tensor:
+        """Return `crispseg.ops.affinity_weights` of the embedding, which computes no distances in between."""
         return affinity_weights(features, window, hardness, norm=self.norm)
 
     def extra_repr(self) -> str:

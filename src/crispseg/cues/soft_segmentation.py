@@ -72,8 +72,8 @@ class SoftSegmentationCue(EmbeddingCue, name="soft"):
 def _operator(image: Tensor, maps: int) -> Tensor:
     """An operator, so that compiler and export take it whole and do not look into NumPy."""
     features = image.new_empty(image.shape[0], maps, *image.shape[-2:])
-    for index, pixels in enumerate(image.to("cpu", torch.float64).numpy()):
-        features[index] = torch.from_numpy(soft_segmentation(pixels, maps))
+    for index, pixels in enumerate(image.cpu().double().numpy()):  # in this order: the device may have no float64
+        features[index] = torch.from_numpy(soft_segmentation(pixels, maps)).to(image.dtype)
     return features
 
 

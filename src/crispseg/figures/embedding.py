@@ -29,7 +29,7 @@ from crispseg.figures.page import (
 )
 from crispseg.inference.masks import contributions, principal_components
 from crispseg.ops import affinity
-from crispseg.window import Window
+from crispseg.window import Window, WindowLike
 
 _LINE = 0.07
 """Height of a number, as a share of the image's."""
@@ -57,7 +57,7 @@ class Masks:
 def compute_masks(
     image: Tensor,
     cue: EmbeddingCue,
-    window: Window,
+    window: WindowLike,
     *,
     pixels: Sequence[tuple[int, int]] = (),
     count: int = 4,
@@ -80,6 +80,7 @@ def compute_masks(
     Raises:
         InputError: If a pixel lies outside the image, or a count is below 1.
     """
+    window = Window.of(window)
     check_count("count", count)
     check_count("passes", passes)
     for pixel in pixels:

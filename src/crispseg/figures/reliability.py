@@ -19,7 +19,7 @@ from crispseg.figures.page import COLUMN_WIDTH, GREY, OKABE_ITO, Place, add_axes
 from crispseg.inference.one_image import features_of, fitted_boundary
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import local_parity
-from crispseg.window import Window
+from crispseg.window import Window, WindowLike
 
 MARGINS = (0.5, 2.0)
 """Near and far, those of `crispseg.ops.embedding_loss` by default."""
@@ -51,7 +51,7 @@ class DistanceCounts:
 def count_distances(
     data: LabelledFolder,
     cue: Cue,
-    window: Window,
+    window: WindowLike,
     *,
     farthest: float,
     bins: int = 80,
@@ -74,6 +74,7 @@ def count_distances(
     Raises:
         InputError: If a number makes no sense, a file cannot be read or does not fit, or the labels make no pair.
     """
+    window = Window.of(window)
     check_positive("farthest", farthest)
     check_count("bins", bins)
     check_count("every", every)
@@ -86,7 +87,7 @@ def count_distances(
         counts += _count(cue.distance(features, window), sample.labels, window, farthest, bins).cpu()
     if not counts.any():
         raise InputError(
-            f"the labels of {len(indices)} images make no pair in {window}; expected labels that are known"
+            f"the labels of {len(indices)} images make no pair in window {window}; expected labels that are known"
         )
     return DistanceCounts(farthest, same=counts[0], different=counts[1])
 

@@ -63,7 +63,7 @@ class JobSharpener:
         if self.begin is not None:
             self.begin()
         labels = self.outputs.write(job.name, image, prediction, result)
-        changed = float((result.before != result.after).double().mean())
+        changed = int((result.before != result.after).sum()) / result.after.numel()
         return Written(job.image, labels, changed, result.seconds)
 
 

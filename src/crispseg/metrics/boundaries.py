@@ -100,7 +100,7 @@ def count_boundaries(
         )
     if min(boundary.shape) < 2:
         raise InputError(f"boundary map has height and width {tuple(boundary.shape)}; expected 2 pixels or more")
-    probability = boundary.double().cpu().numpy()
+    probability = boundary.cpu().double().numpy()
     if not thinned:
         probability = suppress_non_maxima(probability)
     truths = annotators.cpu().numpy()

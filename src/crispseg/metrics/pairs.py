@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crispseg.ops import local_distance, local_parity
-from crispseg.window import Window
+from crispseg.window import WindowLike
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class PairCounts:
 def count_pairs(
     embedding: Tensor,
     labels: Tensor,
-    window: Window,
+    window: WindowLike,
     *,
     near: float = 0.5,
     far: float = 2.0,
@@ -52,7 +52,7 @@ def count_pairs(
     """Count the pairs of a batch; the arguments are those of `crispseg.ops.embedding_loss`.
 
     Example:
-        >>> counts = count_pairs(torch.tensor([[[[0.0, 0.1, 5.0]]]]), torch.tensor([[[0, 0, 1]]]), Window(3))
+        >>> counts = count_pairs(torch.tensor([[[[0.0, 0.1, 5.0]]]]), torch.tensor([[[0, 0, 1]]]), 3)
         >>> counts.same_share, counts.different_share
         (1.0, 1.0)
     """

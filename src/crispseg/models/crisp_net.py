@@ -70,7 +70,7 @@ class CrispNet(nn.Module):
         super().__init__()
         check_choice("filtered", filtered, ("logits", "probabilities"))
         if affinity.window != filter.window:
-            raise InputError(f"affinity has {affinity.window}, filter {filter.window}; expected the same window")
+            raise InputError(f"affinity has window {affinity.window}, filter {filter.window}; expected the same window")
         for name, allowed in _WINDOW.items():
             check_allowed(f"window {name}", getattr(filter.window, name), allowed)
         check_allowed("passes", filter.passes, _OPTIONS["passes"])

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from crispseg.models.network import Network, resize_corners
 from crispseg.models.vgg import VGG_CLASSIFIER, VGG_LAYERS, start_at_random, vgg_convolution
+from crispseg.nn.strided_conv import StridedConv2d
 
 _POOL_STRIDE = {"conv1_2": 2, "conv2_2": 2, "conv3_3": 2, "conv4_3": 1, "conv5_3": 1}
 """Stride of the pooling after each of these layers; the last two keep the resolution, and dilation does the rest."""
@@ -40,7 +41,7 @@ class DeepLabTrunk(nn.Module):
         self.dropout = nn.Dropout(0.5)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """`pool1` to `pool5` and `fc7`, from a normalised image."""
+        """Return the maps `pool1` to `pool5` and `fc7` of a normalised image."""
         maps: dict[str, Tensor] = {}
         for name in VGG_LAYERS:
             x = F.relu(self.get_submodule(name)(x))
@@ -64,7 +65,7 @@ class Branch(nn.Module):
 
     def __init__(self, inputs: int, num_classes: int, deviations: tuple[float, float, float]) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, _BRANCH_WIDTH, 3, padding=1)
+        self.conv = StridedConv2d(inputs, _BRANCH_WIDTH, 3, padding=1)
         self.fc = nn.Conv2d(_BRANCH_WIDTH, _BRANCH_WIDTH, 1)
         self.scores = nn.Conv2d(_BRANCH_WIDTH, num_classes, 1)
         self.dropout = nn.Dropout(0.5)
@@ -72,9 +73,8 @@ class Branch(nn.Module):
             _start_gaussian(convolution, deviation)
 
     def forward(self, x: Tensor, stride: int) -> Tensor:
-        """(N, inputs, H, W) to (N, classes, H', W'), at every `stride`-th position."""
-        self.conv.stride = (stride, stride)
-        x = self.dropout(F.relu(self.conv(x)))
+        """Score every `stride`-th position of an (N, inputs, H, W) map: (N, classes, ⌈H / stride⌉, ⌈W / stride⌉)."""
+        x = self.dropout(F.relu(self.conv(x, stride=stride)))
         scores: Tensor = self.scores(self.dropout(F.relu(self.fc(x))))
         return scores
 
@@ -179,7 +179,7 @@ class DeepLabMSc(Network):
         return total
 
     def score_maps(self, image: Tensor) -> dict[str, Tensor]:
-        """The six logits (N, classes, h, w) that are summed, of `fc8` and of every branch, each at its resolution."""
+        """Return the six (N, classes, h, w) logits that `forward` sums, each at its own resolution."""
         x = self.normalise(image)
         maps = self.trunk(x) | {"image": x}
         scores = {"fc8": self.fc8(maps["fc7"])}

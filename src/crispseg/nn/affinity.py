@@ -5,20 +5,20 @@ import math
 import torch
 from torch import Tensor, nn
 
-from crispseg.checks import check_choice, check_positive, check_window
+from crispseg.checks import check_choice, check_positive
 from crispseg.ops import affinity_weights
-from crispseg.window import Window
+from crispseg.window import Window, WindowLike
 
 _LARGEST_LOG = math.log(1e30)
 
 
 class Affinity(nn.Module):
-    """exp(-hardness · distance) over a window (eq. 3).
+    """Weights exp(-hardness · distance) of an embedding over a window (eq. 3).
 
     A learned hardness is kept as its logarithm, so that it stays positive whatever the optimiser does.
 
     Args:
-        window: The neighbours.
+        window: The neighbours: a `Window`, its size, or its text such as "9@2"; see `Window.of`.
         hardness: λ, or where learning starts.
         learned: Whether the hardness is a parameter (paper sec. 3.2).
         norm: 1 or 2; see `crispseg.ops.local_distance`.
@@ -36,12 +36,11 @@ class Affinity(nn.Module):
 
     log_hardness: Tensor
 
-    def __init__(self, window: Window, hardness: float, *, learned: bool = False, norm: int = 1) -> None:
+    def __init__(self, window: WindowLike, hardness: float, *, learned: bool = False, norm: int = 1) -> None:
         super().__init__()
-        check_window(window)
         check_positive("hardness", hardness)
         check_choice("norm", norm, (1, 2))
-        self.window = window
+        self.window = Window.of(window)
         self.norm = norm
         log_hardness = torch.tensor(math.log(hardness))
         if learned:
@@ -56,8 +55,8 @@ class Affinity(nn.Module):
         return self.log_hardness.clamp(-_LARGEST_LOG, _LARGEST_LOG).exp()
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """(N, D, H, W) embedding to (N, K, H, W) weights."""
+        """Return the (N, K, H, W) weights of an (N, D, H, W) embedding."""
         return affinity_weights(embedding, self.window, self.hardness, norm=self.norm)
 
     def extra_repr(self) -> str:
-        return f"{self.window}, hardness={self.hardness.item():.4g}, norm={self.norm}"
+        return f"{self.window!r}, hardness={self.hardness.item():.4g}, norm={self.norm}"

@@ -22,10 +22,10 @@ class BoundaryLoss(nn.Module):
     """
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Compare maps with the truth.
+        """Return the loss of boundary maps.
 
         Args:
-            logits: (N, M, H, W), M maps that are all held against the truth, such as `HED.logits` gives.
+            logits: (N, M, H, W), M maps that are each compared with the labels, such as `HED.logits` gives.
             labels: (N, H, W), 1 on a boundary and 0 elsewhere; pixels with any other number are left out.
 
         Returns:

@@ -4,17 +4,16 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from crispseg.checks import check_window
 from crispseg.ops import embedding_loss
 from crispseg.ops._embedding_loss import check_loss_options
-from crispseg.window import Window
+from crispseg.window import Window, WindowLike
 
 
 class EmbeddingLoss(nn.Module):
     """Pairwise hinge over a window (eq. 1 and 2).
 
     Args:
-        window: The neighbours that a pixel is paired with.
+        window: The neighbours that a pixel is paired with; see `Window.of`.
         near: α, distance below which a pair of one label costs nothing.
         far: β, distance above which a pair of two labels costs nothing.
         norm: 1 or 2; see `crispseg.ops.local_distance`.
@@ -35,7 +34,7 @@ class EmbeddingLoss(nn.Module):
 
     def __init__(
         self,
-        window: Window,
+        window: WindowLike,
         *,
         near: float = 0.5,
         far: float = 2.0,
@@ -46,9 +45,8 @@ class EmbeddingLoss(nn.Module):
         reduction: Literal["mean", "sum"] = "mean",
     ) -> None:
         super().__init__()
-        check_window(window)
         check_loss_options(near, far, norm=norm, stride=stride, balance=balance, reduction=reduction)
-        self.window = window
+        self.window = Window.of(window)
         self.near = near
         self.far = far
         self.norm = norm
@@ -58,7 +56,7 @@ class EmbeddingLoss(nn.Module):
         self.reduction = reduction
 
     def forward(self, embedding: Tensor, labels: Tensor) -> Tensor:
-        """(N, D, H, W) embedding and (N, H, W) labels to a scalar."""
+        """Return the loss of an (N, D, H, W) embedding for (N, H, W) labels, a scalar."""
         return embedding_loss(
             embedding,
             labels,
@@ -74,6 +72,6 @@ class EmbeddingLoss(nn.Module):
 
     def extra_repr(self) -> str:
         return (
-            f"{self.window}, near={self.near}, far={self.far}, norm={self.norm}, stride={self.stride}, "
+            f"{self.window!r}, near={self.near}, far={self.far}, norm={self.norm}, stride={self.stride}, "
             f"balance={self.balance!r}, reduction={self.reduction!r}"
         )

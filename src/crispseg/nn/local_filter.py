@@ -2,16 +2,16 @@
 
 from torch import Tensor, nn
 
-from crispseg.checks import MOST_PASSES, check_count, check_window
+from crispseg.checks import MOST_PASSES, check_count
 from crispseg.ops import local_filter
-from crispseg.window import Window
+from crispseg.window import Window, WindowLike
 
 
 class LocalFilter(nn.Module):
     """Weighted average of scores over a window, applied several times (eq. 4 and 5).
 
     Args:
-        window: The neighbours.
+        window: The neighbours: a `Window`, its size, or its text such as "9@2"; see `Window.of`.
         passes: How many times the filter is applied.
         normalize: Divide by the sum of the weights (eq. 5).
 
@@ -24,17 +24,16 @@ class LocalFilter(nn.Module):
         tensor([1.])
     """
 
-    def __init__(self, window: Window, *, passes: int = 1, normalize: bool = True) -> None:
+    def __init__(self, window: WindowLike, *, passes: int = 1, normalize: bool = True) -> None:
         super().__init__()
-        check_window(window)
         check_count("passes", passes, MOST_PASSES)
-        self.window = window
+        self.window = Window.of(window)
         self.passes = passes
         self.normalize = normalize
 
     def forward(self, scores: Tensor, weights: Tensor) -> Tensor:
-        """(N, C, H, W) scores and (N, K, H, W) weights to filtered scores."""
+        """Return (N, C, H, W) scores filtered by (N, K, H, W) weights."""
         return local_filter(scores, weights, self.window, passes=self.passes, normalize=self.normalize)
 
     def extra_repr(self) -> str:
-        return f"{self.window}, passes={self.passes}, normalize={self.normalize}"
+        return f"{self.window!r}, passes={self.passes}, normalize={self.normalize}"

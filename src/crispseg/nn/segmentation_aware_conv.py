@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import torch
@@ -12,7 +13,18 @@ from torch.utils.checkpoint import checkpoint
 from crispseg.checks import check_map
 from crispseg.errors import InputError
 from crispseg.nn.affinity import Affinity
+from crispseg.nn.strided_conv import StridedConv2d
 from crispseg.window import Window
+
+
+class _Running(threading.local):
+    """What runs in this thread. Modules hold nothing of it, so that several threads may use one network."""
+
+    embedding: Tensor | None = None
+    """That of the innermost `SegmentationAware`."""
+
+
+_running = _Running()
 
 
 class SegmentationAwareConv2d(nn.Conv2d):
@@ -44,9 +56,6 @@ class SegmentationAwareConv2d(nn.Conv2d):
         torch.Size([1, 6, 10, 12])
     """
 
-    embedding: Tensor | None = None
-    """What `forward` uses where it is given no embedding; `SegmentationAware` sets it."""
-
     def __init__(
         self,
         in_channels: int,
@@ -69,12 +78,14 @@ class SegmentationAwareConv2d(nn.Conv2d):
         self.affinity = Affinity(window, hardness, learned=learned, norm=norm)
         self.normalize = normalize
 
-    def forward(self, input: Tensor, embedding: Tensor | None = None) -> Tensor:
-        """Convolve.
+    def forward(self, input: Tensor, embedding: Tensor | None = None, *, stride: int | None = None) -> Tensor:
+        """Convolve an input, weighing its taps by an embedding.
 
         Args:
             input: (N, C, H, W).
-            embedding: (N, D, h, w) of the same images; brought to the size of `input` bilinearly.
+            embedding: (N, D, h, w) of the same images, resized bilinearly to the size of `input`. None for that of the
+                `SegmentationAware` that is running.
+            stride: Step between output positions; None for that of the convolution.
 
         Returns:
             (N, out_channels, ⌈H / stride⌉, ⌈W / stride⌉).
@@ -82,44 +93,48 @@ class SegmentationAwareConv2d(nn.Conv2d):
         Raises:
             InputError: If there is no embedding.
         """
-        embedding = self.embedding if embedding is None else embedding
+        embedding = _running.embedding if embedding is None else embedding
         if embedding is None:
-            raise InputError("no embedding; give one to forward, or run the network inside `SegmentationAware`")
+            raise InputError(
+                "no embedding; give one to forward, or run the network inside `SegmentationAware`: in the same thread, "
+                "and as a whole inside a checkpoint, not a part of it"
+            )
         check_map("input", input)
         check_map("embedding", embedding)
-        weights = self.weights(embedding, (input.shape[-2], input.shape[-1])).to(input.dtype)
+        step = self.stride[0] if stride is None else stride
+        weights = self.weights(embedding, (input.shape[-2], input.shape[-1]), step).to(input.dtype)
         padded = F.pad(input, (self.affinity.window.radius,) * 4)
         result: Tensor | None = None
         for k in range(self.affinity.window.count):
             # Kept for the gradient, weighted taps would be K maps of all channels; made again they are one at a time.
             tap: Tensor = checkpoint(
-                self._tap, padded, weights, self.weight, k, use_reentrant=False, preserve_rng_state=False
+                self._tap, padded, weights, self.weight, k, step, use_reentrant=False, preserve_rng_state=False
             )
             result = tap if result is None else result + tap
         assert result is not None
         return result if self.bias is None else result + self.bias.to(result.dtype)[:, None, None]
 
-    def weights(self, embedding: Tensor, size: tuple[int, int]) -> Tensor:
-        """(N, K, H', W') weights of the taps of every centre, for an input of the given size."""
+    def weights(self, embedding: Tensor, size: tuple[int, int], stride: int) -> Tensor:
+        """Return the (N, K, H', W') weights of the taps of every centre, for an input of the given size."""
         if embedding.shape[-2:] != size:
             embedding = F.interpolate(embedding, size, mode="bilinear", align_corners=False)
         weights: Tensor = self.affinity(embedding)
         if self.normalize:
             weights = weights * (_taps_inside(self.affinity.window, weights) / weights.sum(1, keepdim=True))
-        return weights[:, :, :: self.stride[0], :: self.stride[1]]
+        return weights[:, :, ::stride, ::stride]
 
-    def _tap(self, padded: Tensor, weights: Tensor, kernel: Tensor, k: int) -> Tensor:
+    def _tap(self, padded: Tensor, weights: Tensor, kernel: Tensor, k: int, stride: int) -> Tensor:
         row, column = divmod(k, self.kernel_size[1])
         top, left = row * self.dilation[0], column * self.dilation[1]
         height, width = weights.shape[-2:]
-        rows = slice(top, top + (height - 1) * self.stride[0] + 1, self.stride[0])
-        columns = slice(left, left + (width - 1) * self.stride[1] + 1, self.stride[1])
+        rows = slice(top, top + (height - 1) * stride + 1, stride)
+        columns = slice(left, left + (width - 1) * stride + 1, stride)
         seen = padded[:, :, rows, columns] * weights[:, k : k + 1]
         return F.conv2d(seen, kernel[:, :, row, column, None, None], groups=self.groups)
 
 
 def _taps_inside(window: Window, like: Tensor) -> Tensor:
-    """(H, W): how many taps of the window around each pixel are inside the image."""
+    """Return for each pixel how many taps of its window are inside the image: (H, W)."""
 
     def along(extent: int) -> Tensor:
         steps = torch.arange(-(window.size // 2), window.size // 2 + 1, device=like.device) * window.dilation
@@ -131,6 +146,8 @@ def _taps_inside(window: Window, like: Tensor) -> Tensor:
 
 class SegmentationAware(nn.Module):
     """A network whose segmentation-aware convolutions are given an embedding of its input.
+
+    A call changes no module, so several threads may use one network at the same time.
 
     Args:
         network: Holds `SegmentationAwareConv2d`s, at any resolution.
@@ -144,25 +161,22 @@ class SegmentationAware(nn.Module):
 
     @property
     def align_corners(self) -> bool:
-        """How the network's scores lie on the image."""
+        """Whether the first and the last of the network's scores lie on the corners of the image."""
         return bool(getattr(self.network, "align_corners", False))
 
     @property
     def num_classes(self) -> int | None:
-        """How many classes the network has, where it says so."""
+        """The number of classes of the network, if it has a `num_classes`."""
         return getattr(self.network, "num_classes", None)
 
     def forward(self, image: Tensor) -> object:
-        """What the network gives."""
-        convolutions = [m for m in self.network.modules() if isinstance(m, SegmentationAwareConv2d)]
-        embedding = self.embedding(image)
+        """Return what the network gives for an image, such as its scores."""
+        outer, embedding = _running.embedding, self.embedding(image)
         try:
-            for convolution in convolutions:
-                convolution.embedding = embedding
+            _running.embedding = embedding
             return self.network(image)
         finally:
-            for convolution in convolutions:
-                convolution.embedding = None
+            _running.embedding = outer
 
 
 def segmentation_aware(
@@ -203,7 +217,7 @@ def segmentation_aware(
     chosen = {
         name: module
         for name, module in network.named_modules(remove_duplicate=False)
-        if name and type(module) is nn.Conv2d and _can_be_aware(module) and choose(name)
+        if name and type(module) in (nn.Conv2d, StridedConv2d) and _can_be_aware(module) and choose(name)
     }
     if not chosen:
         raise InputError(

@@ -9,5 +9,5 @@ LEVEL = levels()[0]
 
 @functools.cache
 def kernels() -> Kernels:
-    """The kernels, made once."""
+    """Return the kernels, made once."""
     return Kernels(LEVEL)

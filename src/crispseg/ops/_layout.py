@@ -6,7 +6,7 @@ from torch.nn.functional import pad
 
 
 def empty_pairs(like: Tensor, count: int, height: int, width: int) -> Tensor:
-    """An uninitialised (N, K, H, W) for `count` neighbours of every pixel, with batch, dtype and device of a map.
+    """Return an uninitialised (N, K, H, W) for `count` neighbours of a pixel, with batch, dtype and device of a map.
 
     On a CPU the neighbours of a pixel lie side by side (channels-last), which is how `local_filter` reads them there;
     on other devices every neighbour has a plane, so that pixels side by side are read together.
@@ -20,14 +20,14 @@ def _pairs_layout(device: torch.device) -> torch.memory_format:
 
 
 def laid_out(pairs: Tensor) -> Tensor:
-    """Values of pairs in that layout; copied where they lie otherwise."""
+    """Return values of pairs in the layout of `empty_pairs`, copied if they are in another."""
     layout = _pairs_layout(pairs.device)
     wanted = torch.empty(pairs.shape, device="meta", memory_format=layout)
     return pairs if pairs.stride() == wanted.stride() else pairs.clone(memory_format=layout)
 
 
 def empty_states(scores: Tensor, passes: int, dtype: torch.dtype) -> Tensor:
-    """An uninitialised (passes + 1, N, C', H, W) for scores before the first pass of a filter and after each.
+    """Return an uninitialised (passes + 1, N, C', H, W) for scores before the first pass of a filter and after each.
 
     On a CPU the channels of a pixel lie side by side, and C' is the next multiple of 8 so that they are whole vectors;
     those beyond C are to be 0. On other devices C' is C.
@@ -40,7 +40,7 @@ def empty_states(scores: Tensor, passes: int, dtype: torch.dtype) -> Tensor:
 
 
 def laid_out_states(states: Tensor) -> Tensor:
-    """States in that layout, given (passes + 1, N, C, H, W) or themselves; copied where they lie otherwise."""
+    """Return (passes + 1, N, C, H, W) states in the layout of `empty_states`, copied if they are in another."""
     if states.device.type != "cpu":
         return states.contiguous()
     by_pixel = states.movedim(2, -1)

@@ -1,15 +1,24 @@
 """How an operation becomes a PyTorch operator: its schema, what serves it, its shape rule, its gradient."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._functorch.utils import enable_single_level_autograd_function
+from torch.autograd import forward_ad
+from torch.autograd.function import _SingleLevelFunction
 from torch.library import Library
 
 from crispseg.ops import implementations
 
 _LIBRARY = Library("crispseg", "DEF")
+
+_NO_FORWARD_MODE = (
+    "crispseg.ops.{} has no forward-mode derivative (torch.func.jvp, torch.func.jacfwd, torch.autograd.forward_ad); "
+    "use reverse mode: loss.backward(), torch.autograd.grad, torch.func.grad, torch.func.vjp or torch.func.jacrev"
+)
 
 
 def define(schema: str, shapes: Callable[..., Any]) -> None:
@@ -32,16 +41,78 @@ def define(schema: str, shapes: Callable[..., Any]) -> None:
 
 
 def differentiate(name: str, save: Callable[..., None], backward: Callable[..., Any]) -> None:
-    """Give an operator its gradient, once.
+    """Give an operator its gradient: once, and in reverse mode.
 
     Args:
         name: The operator.
         save: `save(ctx, inputs, output)` keeps what the way back needs.
-        backward: `backward(ctx, grad)` returns a gradient for every argument.
+        backward: `backward(ctx, *grads)` returns a gradient for every argument.
     """
-    torch.library.register_autograd(f"crispseg::{name}", backward, setup_context=save, lib=_LIBRARY)
 
     def refuse(ctx: Any, *grads: Tensor) -> None:
         raise RuntimeError(f"crispseg.ops.{name} can be differentiated once; a second derivative is not implemented")
 
-    torch.library.register_autograd(f"crispseg::{name}_backward", refuse, lib=_LIBRARY)
+    _differentiate(name, name, save, backward)
+    _differentiate(f"{name}_backward", name, lambda ctx, inputs, output: None, refuse)
+
+
+def _differentiate(operator: str, name: str, save: Callable[..., None], backward: Callable[..., Any]) -> None:
+    """Register what `torch.library.register_autograd` does, for `torch.func` and forward mode as well.
+
+    PyTorch's own registration drops the tangents of forward mode in silence, so that a derivative is 0, and cannot be
+    called inside `torch.func.grad`.
+    """
+    overload = getattr(torch.ops.crispseg, operator).default
+
+    def below(keys: Any, arguments: tuple[Any, ...]) -> Any:
+        with torch._C._AutoDispatchBelowAutograd():
+            return overload.redispatch(keys & torch._C._after_autograd_keyset, *arguments)
+
+    # A `torch.autograd.Function` would start anew with every transform of `torch.func`; the dispatcher is inside one.
+    class Differentiated(_SingleLevelFunction):
+        @staticmethod
+        def forward(ctx: Any, keys: Any, *arguments: Any) -> Any:
+            # PyTorch records nothing within a `forward`; a transform of `torch.func` around this one has to.
+            nested = torch._C._are_functorch_transforms_active()
+            with _recording() if nested else nullcontext():
+                output = below(keys, arguments)
+            save(ctx, arguments, output)
+            return output
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Any) -> Any:
+            found = backward(ctx, *grads)
+            return None, *(found if isinstance(found, tuple) else (found,))
+
+        @staticmethod
+        def jvp(ctx: Any, *tangents: Any) -> Any:
+            raise NotImplementedError(_NO_FORWARD_MODE.format(name))
+
+    Differentiated.__name__ = f"{operator}_autograd"
+
+    def run(keys: Any, *arguments: Any) -> Any:
+        if not _is_differentiated(arguments):
+            return below(keys, arguments)
+        with enable_single_level_autograd_function():
+            return Differentiated.apply(keys, *arguments)  # type: ignore[attr-defined]
+
+    _LIBRARY.impl(operator, run, "Autograd", with_keyset=True)
+
+
+@contextmanager
+def _recording() -> Iterator[None]:
+    with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True):  # noqa: FBT003 - PyTorch's own
+        yield
+
+
+def _is_differentiated(arguments: tuple[Any, ...]) -> bool:
+    if forward_ad._current_level >= 0:  # any argument may have a tangent, which `jvp` refuses
+        return True
+    return torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in arguments)
+
+
+def learns(value: Tensor) -> bool:
+    """Return whether a derivative by this argument may be asked for."""
+    # Inside `torch.vmap` a tensor does not say whether one is asked for outside of it.
+    followed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    return followed or (value.requires_grad and torch.is_grad_enabled())

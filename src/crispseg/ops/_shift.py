@@ -19,7 +19,7 @@ class Shift(NamedTuple):
     neighbour: tuple[slice, slice]
 
     def rows(self, first: int, stop: int) -> "Shift | None":
-        """The part of it whose centres lie in rows `first` to `stop` of their grid; None where there is none."""
+        """Return the part of it whose centres lie in rows `first` to `stop` of their grid; None where there is none."""
         out = self.out[0]
         start, end = max(out.start, first), min(out.stop, stop)
         if start >= end:
@@ -38,7 +38,7 @@ class Shift(NamedTuple):
 
 
 def strided_size(size: int, stride: int) -> int:
-    """Centres along an axis of `size` pixels when every `stride`-th is taken, from the first."""
+    """Return the number of centres along an axis of `size` pixels when every `stride`-th is taken, from the first."""
     return -(-size // stride)
 
 
@@ -53,7 +53,7 @@ def shifts(window: Window, height: int, width: int, stride: int = 1) -> Iterator
 
 
 def _overlap(size: int, offset: int, stride: int) -> tuple[slice, slice, slice] | None:
-    """Along one axis: slices of the centres' grid, of the centres and of the neighbours; None where there are none."""
+    """Return the slices of grid, centres and neighbours along an axis, or None where there are none."""
     first = strided_size(max(0, -offset), stride)
     end = strided_size(min(size, size - offset), stride)
     if first >= end:

@@ -19,7 +19,7 @@ class Implementation(NamedTuple):
 
 @functools.cache
 def serving(device_type: str) -> Implementation:
-    """The implementation for tensors on a device."""
+    """Return the implementation that serves tensors on a device."""
     if device_type == "cpu":
         return _on_cpu()
     if device_type == "cuda" and importlib.util.find_spec("triton") is not None:
@@ -38,7 +38,7 @@ def _on_cpu() -> Implementation:
 
 @functools.cache
 def find(function: str, device_type: str) -> Callable[..., Any]:
-    """The function that serves an operator, forward or backward, on a device."""
+    """Return the function that serves an operator, forward or backward, on a device."""
     operation = function.removesuffix("_backward")
     module = importlib.import_module(f"crispseg.ops._{operation}.{serving(device_type).module}")
     found: Callable[..., Any] = getattr(module, function)
@@ -46,5 +46,5 @@ def find(function: str, device_type: str) -> Callable[..., Any]:
 
 
 def describe(operation: str, device_type: str) -> str:
-    """What runs when an operation is called on a device."""
+    """Describe what runs when an operation is called on a device."""
     return "plain PyTorch, one expression" if operation == "affinity" else serving(device_type).description

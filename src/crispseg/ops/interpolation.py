@@ -25,7 +25,7 @@ class Axis(NamedTuple):
 
     @classmethod
     def of(cls, line: Line, start: int = 0, first: int = 0) -> "Axis":
-        """A part of a line of pixels."""
+        """Return the axis of a part of a line of pixels."""
         return cls(start, first, line.length, line.steps, line.pixels, line.shift)
 
 
@@ -41,16 +41,16 @@ class Sources(NamedTuple):
 
     @property
     def bounds(self) -> tuple[int, int]:
-        """The first of all sources, and what lies behind the last."""
+        """The first of all sources, and the one behind the last."""
         return int(self.before[0]), int(self.behind[-1]) + 1
 
     def counted_from(self, first: int) -> "Sources":
-        """The same, for a map that starts there."""
+        """Return the same sources for a map that starts at row `first`."""
         return Sources(self.before - first, self.behind - first, self.share)
 
 
 def sources(start: int, stop: int, line: Line | Axis, device: torch.device | None = None) -> Sources:
-    """Sources of the resized rows from `start` to `stop`, bilinear; what lies outside takes the nearest.
+    """Return the sources of the resized rows from `start` to `stop`, bilinear; a row outside takes the nearest.
 
     Args:
         start: The first resized row.
@@ -70,7 +70,7 @@ def sources(start: int, stop: int, line: Line | Axis, device: torch.device | Non
 
 
 def blend(value: Tensor, axis: int, where: Sources) -> Tensor:
-    """Interpolate along an axis."""
+    """Interpolate a map along an axis."""
     share = where.share.to(value)
     if axis == -2:
         share = share[:, None]
@@ -79,14 +79,14 @@ def blend(value: Tensor, axis: int, where: Sources) -> Tensor:
 
 
 def resample(value: Tensor, size: Size, grid: Grid) -> Tensor:
-    """(N, C, h, w) that lie on an image as a grid says to (N, C, *size), its height and width, bilinear."""
+    """Resize (N, C, h, w) scores that lie on an image as a grid says to the (N, C, *size) of the image, bilinearly."""
     if grid.tiles:
         return F.interpolate(value, size=size, mode="bilinear", align_corners=False)
     return _along(value, grid.lines(size, _size(value)))
 
 
 def at_scores(value: Tensor, scores: Size, grid: Grid) -> Tensor:
-    """(N, C, H, W) of an image to what stands where each of the scores (rows, columns) lies, bilinear."""
+    """Return the values of an (N, C, H, W) map where each of the scores (rows, columns) lies, bilinearly."""
     if grid.tiles:
         return F.interpolate(value, size=scores, mode="bilinear", align_corners=False)
     rows, columns = grid.lines(_size(value), scores)
@@ -99,7 +99,7 @@ def _along(value: Tensor, lines: tuple[Line, Line]) -> Tensor:
 
 
 def inside(start: int, stop: int, line: Line, device: torch.device | None = None) -> Tensor:
-    """(stop - start,) bool: whether the centres of those rows lie on the cells of the map that is resized.
+    """Return as (stop - start,) bool whether the centres of those rows lie on the cells of the map that is resized.
 
     Example:
         >>> inside(0, 4, Grid.of("box=1,0,3,4").lines((4, 4), (5, 5))[1]).tolist()

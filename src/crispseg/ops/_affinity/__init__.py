@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from crispseg.checks import check_hardness, check_map
+from crispseg.ops._registration import learns
 
 
 def affinity(distance: Tensor, hardness: float | Tensor) -> Tensor:
@@ -31,7 +32,7 @@ def affinity(distance: Tensor, hardness: float | Tensor) -> Tensor:
     check_map("distance", distance)
     check_hardness(hardness, "distance", distance)
     wide = distance.to(torch.promote_types(distance.dtype, torch.float32))
-    if not isinstance(hardness, Tensor) or not hardness.requires_grad:
+    if not isinstance(hardness, Tensor) or not learns(hardness):
         slope = -hardness.reshape(()) if isinstance(hardness, Tensor) else -hardness
         return torch.exp(wide * slope).to(distance.dtype)
     # The gradient to the hardness would be infinity times 0 outside: infinity is taken out before the product and put

@@ -3,19 +3,19 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_hardness, check_map, check_window
+from crispseg.checks import check_choice, check_hardness, check_map
 from crispseg.ops._affinity_weights import registration as registration
-from crispseg.window import Window
+from crispseg.window import Window, WindowLike
 
 
 def affinity_weights(
-    embedding: Tensor, window: Window, hardness: float | Tensor, *, norm: int = 1, normalize: bool = False
+    embedding: Tensor, window: WindowLike, hardness: float | Tensor, *, norm: int = 1, normalize: bool = False
 ) -> Tensor:
-    """`affinity` of the `local_distance` of an embedding, in one call (eq. 3).
+    """Return the weights of an embedding in one call: `affinity` of its `local_distance` (eq. 3).
 
     Args:
         embedding: (N, D, H, W), floating point. Half precisions are computed in float32 and rounded once.
-        window: The neighbours.
+        window: The neighbours: a `Window`, its size, or its text such as "9@2"; see `Window.of`.
         hardness: λ, above 0; see `affinity`.
         norm: 1 or 2; see `local_distance`.
         normalize: Divide by the sum of the weights of each pixel. `local_filter` does so by itself.
@@ -36,7 +36,7 @@ def affinity_weights(
                 [0., 1., 1.]])
     """
     check_map("embedding", embedding)
-    check_window(window)
+    window = Window.of(window)
     check_choice("norm", norm, (1, 2))
     check_hardness(hardness, "embedding", embedding)
     if isinstance(hardness, Tensor):

@@ -3,16 +3,17 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_count, check_labels, check_map, check_same_grid, check_window
+from crispseg.checks import check_choice, check_count, check_labels, check_map, check_same_grid
 from crispseg.errors import InputError
 from crispseg.ops._embedding_loss import registration as registration
-from crispseg.window import Window
+from crispseg.ops._registration import learns
+from crispseg.window import Window, WindowLike
 
 
 def embedding_loss(
     embedding: Tensor,
     labels: Tensor,
-    window: Window,
+    window: WindowLike,
     *,
     near: float = 0.5,
     far: float = 2.0,
@@ -22,14 +23,15 @@ def embedding_loss(
     balance: str = "none",
     reduction: str = "mean",
 ) -> Tensor:
-    """Pairwise hinge over the window: max(d - near, 0) for equal labels, max(far - d, 0) for different ones (eq. 2).
+    """Return the pairwise hinge loss of an embedding over a window (eq. 2).
 
+    A pair of pixels at distance d costs max(d - near, 0) if they have one label, max(far - d, 0) if they have two.
     A pixel makes no pair with itself, with a pixel outside the image or with an ignored one.
 
     Args:
         embedding: (N, D, H, W), floating point.
         labels: (N, H, W), whole numbers of any dtype but uint64: classes or regions.
-        window: The neighbours that a pixel is paired with.
+        window: The neighbours that a pixel is paired with; see `Window.of`.
         near: α, distance below which a pair of one label costs nothing.
         far: β, distance above which a pair of two labels costs nothing.
         norm: 1 or 2; see `local_distance`.
@@ -54,13 +56,12 @@ def embedding_loss(
     """
     check_map("embedding", embedding)
     check_labels(labels)
-    check_window(window)
+    window = Window.of(window)
     check_same_grid("embedding", embedding, "labels", labels)
     check_loss_options(near, far, norm=norm, stride=stride, balance=balance, reduction=reduction)
     options = (window.size, window.dilation, near, far, norm, stride, ignore_index, balance, reduction)
-    learns = embedding.requires_grad and torch.is_grad_enabled()
     whole = labels.to(torch.int64)  # in a narrow dtype a comparison with `ignore_index` would wrap around
-    loss: Tensor = torch.ops.crispseg.embedding_loss(embedding, whole, *options, learns)[0]
+    loss: Tensor = torch.ops.crispseg.embedding_loss(embedding, whole, *options, learns(embedding))[0]
     return loss
 
 

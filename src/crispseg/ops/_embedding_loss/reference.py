@@ -26,7 +26,7 @@ def embedding_loss(
     wide = embedding.detach().to(torch.promote_types(embedding.dtype, torch.float32))
     distance = local_distance(wide, size, dilation, norm, stride)
     parity, valid = local_parity(labels, size, dilation, stride, ignore_index)
-    weights = _weights(parity, valid, balance, reduction).to(distance.dtype)
+    weights = _weights(parity, valid, balance, reduction, distance.dtype)
     hinge = torch.where(parity, distance - near, far - distance).clamp(min=0)
     loss = total(hinge.where(valid, 0) * weights)
     if not learns:
@@ -41,13 +41,13 @@ def embedding_loss_backward(grad: Tensor, gradient: Tensor) -> Tensor:
     return gradient * grad
 
 
-def _weights(parity: Tensor, valid: Tensor, balance: str, reduction: str) -> Tensor:
-    """What each pair weighs in the loss; with balance, the pairs of one label and of two weigh the same in total."""
+def _weights(parity: Tensor, valid: Tensor, balance: str, reduction: str, dtype: torch.dtype) -> Tensor:
+    """Return the weight of each pair in the loss; balanced, pairs of one label and of two have the same in total."""
     groups = [valid] if balance == "none" else [valid & parity, valid & ~parity]
     counts = [int(group.sum()) for group in groups]
     present = sum(count > 0 for count in counts)
     total = sum(counts) if reduction == "sum" else 1
-    weights = torch.zeros(valid.shape, dtype=torch.float64, device=valid.device)
+    weights = torch.zeros(valid.shape, dtype=dtype, device=valid.device)
     for group, count in zip(groups, counts, strict=True):
         if count:
             weights[group] = total / (count * present)

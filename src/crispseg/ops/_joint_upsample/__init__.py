@@ -14,19 +14,19 @@ from crispseg.ops.interpolation import Axis, at_scores
 def joint_upsample(
     value: Tensor, features: Tensor, hardness: float | Tensor, *, norm: int = 1, grid: Grid = CENTRES
 ) -> Tensor:
-    """Bilinear upsampling in which each of the four coarse pixels counts as far as it belongs with the pixel.
+    """Upsample a coarse map along the features of an image.
 
-    The weights of bilinear upsampling are multiplied with exp(-λ·d) and divided by their sum; d is the distance from
-    the pixel to what stands at the centre of the coarse one. It is joint bilateral upsampling (Kopf et al. 2007,
-    https://doi.org/10.1145/1276377.1276497) with an embedding for the guide and a tent for the spatial kernel.
-    Differentiable in everything.
+    The weights of bilinear upsampling are multiplied by exp(-λ·d) and divided by their sum, so that a coarse pixel
+    counts for little where the features differ. d is the distance from the features of the pixel to those at the centre
+    of the coarse one. This is joint bilateral upsampling (Kopf et al. 2007, https://doi.org/10.1145/1276377.1276497)
+    with an embedding as the guide and a tent as the spatial kernel. All tensors get gradients.
 
     Args:
         value: (N, C, h, w), floating point, such as probabilities.
-        features: (N, D, H, W), floating point, what is compared.
-        hardness: λ: near 0 gives bilinear upsampling.
-        norm: 1 or 2, of the distance.
-        grid: How the coarse pixels lie on the others; those that lie beside them take the nearest.
+        features: (N, D, H, W), floating point: what pixels are compared by.
+        hardness: λ, above 0; a value near 0 gives bilinear upsampling.
+        norm: 1 or 2, the norm of the distance.
+        grid: How the coarse pixels lie on the features; pixels outside of them take the nearest.
 
     Returns:
         (N, C, H, W), dtype of `value`.
@@ -65,7 +65,7 @@ def joint_upsample_part(
     *,
     norm: int = 1,
 ) -> Tensor:
-    """A part of the upsampled map, for images that are upsampled in tiles.
+    """Return a part of the upsampled map, for images that are upsampled in tiles.
 
     Args:
         value: (N, C, h, w), the coarse pixels that the part is made of.

@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_map, check_window
+from crispseg.checks import check_map
 from crispseg.errors import InputError
 from crispseg.ops._local_contour import registration as registration
-from crispseg.window import Window
+from crispseg.window import Window, WindowLike
 
 
-def local_contour(boundary: Tensor, window: Window) -> Tensor:
-    """Largest boundary probability on the line between every pixel and its K neighbours.
+def local_contour(boundary: Tensor, window: WindowLike) -> Tensor:
+    """Return the largest boundary probability on the line between every pixel and each of its K neighbours.
 
     The line is Bresenham's: at each of max(|rows|, |columns|) equal steps the nearest pixel, halves going down and
     right, which makes the line, and the value, the same from both ends. Both end pixels are on it. A pixel is at 0 from
@@ -19,7 +19,7 @@ def local_contour(boundary: Tensor, window: Window) -> Tensor:
 
     Args:
         boundary: (N, 1, H, W), floating point; probabilities of a boundary, such as those of HED.
-        window: The neighbours.
+        window: The neighbours: a `Window`, its size, or its text such as "9@2"; see `Window.of`.
 
     Returns:
         (N, K, H, W), dtype of `boundary`. NaN on a line comes through.
@@ -35,7 +35,7 @@ def local_contour(boundary: Tensor, window: Window) -> Tensor:
         tensor([   inf, 0.1000, 0.0000, 0.9000, 0.9000])
     """
     check_map("boundary", boundary)
-    check_window(window)
+    window = Window.of(window)
     if boundary.shape[1] != 1:
         raise InputError(f"boundary has {boundary.shape[1]} channels; expected 1, the probability of a boundary")
     contour: Tensor = torch.ops.crispseg.local_contour(boundary, window.size, window.dilation)

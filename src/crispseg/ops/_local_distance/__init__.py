@@ -3,20 +3,20 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_count, check_map, check_window
+from crispseg.checks import check_choice, check_count, check_map
 from crispseg.ops._local_distance import registration as registration
-from crispseg.window import Window
+from crispseg.window import Window, WindowLike
 
 
-def local_distance(embedding: Tensor, window: Window, *, norm: int = 1, stride: int = 1) -> Tensor:
-    """Distance of every centre to its K neighbours.
+def local_distance(embedding: Tensor, window: WindowLike, *, norm: int = 1, stride: int = 1) -> Tensor:
+    """Return the distance of every centre to each of its K neighbours.
 
     A neighbour outside the image is infinitely far: its `affinity` is 0. Distances are not divided by the number of
     channels. Differentiable once; the gradient of a distance of 0 is 0.
 
     Args:
         embedding: (N, D, H, W), floating point. Half precisions accumulate in float32.
-        window: The neighbours.
+        window: The neighbours: a `Window`, its size, or its text such as "9@2"; see `Window.of`.
         norm: 1 for the sum of absolute differences, 2 for the Euclidean norm.
         stride: Step between centres.
 
@@ -38,6 +38,6 @@ def local_distance(embedding: Tensor, window: Window, *, norm: int = 1, stride: 
     check_map("embedding", embedding)
     check_choice("norm", norm, (1, 2))
     check_count("stride", stride)
-    check_window(window)
+    window = Window.of(window)
     distance: Tensor = torch.ops.crispseg.local_distance(embedding, window.size, window.dilation, norm, stride)
     return distance

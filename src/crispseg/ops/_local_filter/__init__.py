@@ -3,19 +3,22 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import MOST_PASSES, check_count, check_map, check_same_grid, check_window, check_window_axis
+from crispseg.checks import MOST_PASSES, check_count, check_map, check_same_grid, check_window_axis
 from crispseg.ops._local_filter import registration as registration
-from crispseg.window import Window
+from crispseg.ops._registration import learns
+from crispseg.window import Window, WindowLike
 
 
-def local_filter(scores: Tensor, weights: Tensor, window: Window, *, passes: int = 1, normalize: bool = True) -> Tensor:
-    """Weighted sum of the scores in the window, repeated with the same weights.
+def local_filter(
+    scores: Tensor, weights: Tensor, window: WindowLike, *, passes: int = 1, normalize: bool = True
+) -> Tensor:
+    """Replace every score by the weighted sum of those in its window, repeatedly with the same weights.
 
     Args:
         scores: (N, C, H, W), floating point, any C.
         weights: (N, K, H, W), one weight for each neighbour; 0 outside the image, as `affinity` gives it. Weights
             that point outside the image are left out all the same.
-        window: The neighbours, the same as for the weights.
+        window: The neighbours, the same as for the weights; see `Window.of`.
         passes: How many times the filter is applied.
         normalize: Divide by the sum of the weights (eq. 5), so that a constant stays what it is; without it, eq. 4.
 
@@ -35,12 +38,11 @@ def local_filter(scores: Tensor, weights: Tensor, window: Window, *, passes: int
     """
     check_map("scores", scores)
     check_map("weights", weights)
-    check_window(window)
+    window = Window.of(window)
     check_window_axis("weights", weights, window)
     check_same_grid("scores", scores, "weights", weights)
     check_count("passes", passes, MOST_PASSES)
-    learns = weights.requires_grad and torch.is_grad_enabled()
     result: Tensor = torch.ops.crispseg.local_filter(
-        scores, weights, window.size, window.dilation, passes, normalize, learns
+        scores, weights, window.size, window.dilation, passes, normalize, learns(weights)
     )[0]
     return result

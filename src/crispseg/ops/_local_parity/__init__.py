@@ -3,17 +3,19 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_count, check_labels, check_window
+from crispseg.checks import check_count, check_labels
 from crispseg.ops._local_parity import registration as registration
-from crispseg.window import Window
+from crispseg.window import Window, WindowLike
 
 
-def local_parity(labels: Tensor, window: Window, *, stride: int = 1, ignore_index: int = 255) -> tuple[Tensor, Tensor]:
+def local_parity(
+    labels: Tensor, window: WindowLike, *, stride: int = 1, ignore_index: int = 255
+) -> tuple[Tensor, Tensor]:
     """Compare the label of every centre with those of its K neighbours.
 
     Args:
         labels: (N, H, W), whole numbers of any dtype but uint64: classes or regions.
-        window: The neighbours.
+        window: The neighbours: a `Window`, its size, or its text such as "9@2"; see `Window.of`.
         stride: Step between centres.
         ignore_index: Label of pixels that belong to no pair; one that the dtype of `labels` does not hold is none.
 
@@ -34,7 +36,7 @@ def local_parity(labels: Tensor, window: Window, *, stride: int = 1, ignore_inde
     """
     check_labels(labels)
     check_count("stride", stride)
-    check_window(window)
+    window = Window.of(window)
     whole = labels.to(torch.int64)  # in a narrow dtype a comparison with `ignore_index` would wrap around
     parity, valid = torch.ops.crispseg.local_parity(whole, window.size, window.dilation, stride, ignore_index)
     return parity, valid
