@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crispseg import InputError
-from crispseg.inference.crf import PRESETS, DenseCRF
+from crispseg.crf_presets import PRESETS, DenseCRF
 from tests.marks import needs_pydensecrf
 
 HEIGHT, WIDTH = 16, 20
