@@ -1,7 +1,7 @@
 """What a test needs beside PyTorch, found in its file, so that no list of tests has to be kept.
 
-A file that imports a large package, by itself or through ours, needs it as a whole. A test needs it where the test, or a
-helper or fixture of its file, imports it, runs a command that does, or starts a process.
+A file that imports a large package, by itself or through ours, needs it as a whole. A test needs it where the test, or
+a helper or fixture of its file, imports it, runs a command that does, or starts a process.
 """
 
 import ast
