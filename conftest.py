@@ -26,7 +26,7 @@ if importlib.util.find_spec("crispseg._C") is None:
 if importlib.util.find_spec("triton") is None:
     collect_ignore_glob += ["src/crispseg/ops/_triton.py", "src/crispseg/ops/*/triton*.py", "tests/ops/compiled.py"]
 
-LEFT_OUT = (*PACKAGES, "processes", "slow")
+LEFT_OUT = (*PACKAGES, "not_traced", "processes", "slow")
 """Marks of the tests that `--quick` leaves out."""
 LARGE = {package for packages in PACKAGES.values() for package in packages} - {"triton"}  # which PyTorch imports itself
 

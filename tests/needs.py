@@ -27,8 +27,11 @@ _OURS = {"crispseg": ROOT / "src" / "crispseg", "tests": ROOT / "tests", "benchm
 
 
 def needs_of_file(path: Path) -> set[str]:
-    """Return the marks of every test in a file: of what it and the `conftest.py` beside it import."""
-    return _marks(_reached({module for file in _with_conftest(path) for module in _imports(_top_level(_tree(file)))}))
+    """Return the marks of every test in a file: those it gives itself, and of what it and its `conftest.py` import."""
+    given = next((ast.unparse(node) for node in _tree(path).body if _is_pytestmark(node)), "")
+    return {mark for mark in ("not_traced", "slow") if mark in given} | _marks(
+        _reached({module for file in _with_conftest(path) for module in _imports(_top_level(_tree(file)))})
+    )
 
 
 def needs_of_test(path: Path, name: str) -> set[str]:
@@ -130,7 +133,7 @@ def _definitions(path: Path) -> dict[str, ast.AST]:
 @cache
 def _aliases(path: Path) -> dict[str, str]:
     """Names that the imports of a file give, with what they lead to."""
-    found = {}
+    found = dict[str, str]()
     for node in _top_level(_tree(path)):
         if isinstance(node, ast.Import):
             found |= {alias.asname or alias.name.partition(".")[0]: alias.name for alias in node.names}
@@ -148,6 +151,10 @@ def _names(root: ast.AST) -> Iterator[str]:
             yield node.arg
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from (word for word in node.value.split()[:1] if word.isidentifier())
+
+
+def _is_pytestmark(node: ast.AST) -> bool:
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
 
 
 def _is_autouse(node: ast.AST) -> bool:
