@@ -48,7 +48,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         marks = needs_of_file(item.path)
         if isinstance(item, pytest.Function):
-            marks |= needs_of_test(item.path, item.originalname)
+            marks |= needs_of_test(
+                item.path, item.originalname, repr(item.callspec.params) if hasattr(item, "callspec") else ""
+            )
             # An implementation of an operation, which is interpreted where there is no GPU.
             marks |= {"triton"} if "triton" in item.name else set()
         for mark in sorted(marks):

@@ -5,6 +5,7 @@ a helper or fixture of its file, imports it, runs a command that does, or starts
 """
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -34,8 +35,8 @@ def needs_of_file(path: Path) -> set[str]:
     )
 
 
-def needs_of_test(path: Path, name: str) -> set[str]:
-    """Return the marks of one test function beside those of its file."""
+def needs_of_test(path: Path, name: str, parameters: str = "") -> set[str]:
+    """Return the marks of one test function beside those of its file; its parameters may name commands."""
     definitions = _definitions(path)
     used, todo = list[ast.AST](), [name, *(name for name, node in definitions.items() if _is_autouse(node))]
     seen = set(todo)
@@ -49,7 +50,8 @@ def needs_of_test(path: Path, name: str) -> set[str]:
         todo += names
     modules = _imports(node for root in used for node in ast.walk(root))
     if "main" in seen:  # the command line, which imports a command when it is called
-        modules |= {f"crispseg.cli.{word}" for word in seen if word != "main" and _file(f"crispseg.cli.{word}")}
+        words = seen | set(re.findall("[a-z]+", parameters))
+        modules |= {f"crispseg.cli.{word}" for word in words if word != "main" and _file(f"crispseg.cli.{word}")}
     marks = _marks(_reached(modules))
     starts = {name for name, module in _aliases(path).items() if module in _PROCESSES}
     return marks | ({"processes"} if seen & starts or modules & _PROCESSES else set())
