@@ -115,6 +115,7 @@ def test_a_table_that_was_stopped_goes_on(root: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("no_process")
+@pytest.mark.slow  # several processes
 def test_several_processes_count_the_same(root: Path) -> None:
     rows = ["rgb 9x9 x1", "narrow embedding, tuned + RankSEG"]
     for output, workers in (("alone", 0), ("together", 2)):
@@ -126,6 +127,7 @@ def test_several_processes_count_the_same(root: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_process")
+@pytest.mark.slow  # several processes
 def test_what_is_wrong_in_a_worker_is_said_here(root: Path) -> None:
     (root / "scores" / "scene3.npy").write_bytes(b"half")
     with pytest.raises(InputError, match=r"scene3\.npy"):
@@ -136,6 +138,7 @@ def _end(*_: object) -> None:
     os.abort()
 
 
+@pytest.mark.slow  # several processes
 def test_a_worker_that_is_ended_is_an_error_of_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "_count", _end)
     with pytest.raises(InputError, match="a worker process was ended by the system: take fewer --workers"):
@@ -225,6 +228,7 @@ def test_memory_that_cannot_be_told_is_none(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process can be counted and reset on Linux alone")
+@pytest.mark.slow  # several processes
 def test_memory_is_that_of_the_method_whatever_was_freed_before() -> None:
     small = scene_of((48, 64))
     scene = replace(small, image=small.image.repeat(1, 8, 8))

@@ -125,9 +125,9 @@ def test_a_config_does_not_grow(kind: str, way: str, tmp_path: Path, capsys: pyt
         "option": ["--steps", "1", "--config", str(tmp_path / "config.yaml")],
         "value": ["--val_data", GROWING[kind]],
     }
-    start = time.monotonic()
+    start = time.process_time()
     assert main(["train", *given[way]]) == 2
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert len(error) < 3000

@@ -39,7 +39,7 @@ class _KindParser(CommandParser):
         super().__init__(prog.removeprefix("crispseg "), description, examples)
 
 
-class _Kind(NamedTuple):
+class _FigureKind(NamedTuple):
     """A figure: its help, its options, and how it comes from them."""
 
     description: str
@@ -49,7 +49,7 @@ class _Kind(NamedTuple):
 
 
 _KINDS = {
-    "boundary": _Kind(
+    "boundary": _FigureKind(
         """\
 Draw one image with its labels before and after sharpening, and the part that changed most, magnified.
 
@@ -60,7 +60,7 @@ The part has a quarter of the image's sides. Lines follow the edges of pixels be
         kinds.add_boundary_options,
         kinds.boundary,
     ),
-    "embedding": _Kind(
+    "embedding": _FigureKind(
         """\
 Draw what the filter mixes into single pixels, by the embedding and by colours.
 
@@ -73,7 +73,7 @@ embedding and by colours at their own hardness, both after the same passes. One 
         kinds.add_embedding_options,
         kinds.embedding,
     ),
-    "comparison": _Kind(
+    "comparison": _FigureKind(
         """\
 Draw images with their true labels, the baseline, and ours; with --crf also a dense CRF on both.
 
@@ -84,7 +84,7 @@ Below every image is the part where ours and the baseline differ most, magnified
         kinds.add_comparison_options,
         kinds.comparison,
     ),
-    "reliability": _Kind(
+    "reliability": _FigureKind(
         """\
 Draw how far pixels of one label and of two lie apart by a cue, and how often labels differ at a distance.
 
@@ -95,7 +95,7 @@ Counts the pairs of every window of a labelled folder. For the learned cue the m
         kinds.add_reliability_options,
         kinds.reliability,
     ),
-    "passes": _Kind(
+    "passes": _FigureKind(
         """\
 Draw the points that were gained against passes of the filter, a line for every window.
 
@@ -104,7 +104,7 @@ A window's line is that of the hardness with which it gained most.""",
         kinds.add_passes_options,
         kinds.passes,
     ),
-    "speed": _Kind(
+    "speed": _FigureKind(
         """\
 Draw the points that methods gained against milliseconds for an image, with the 95 % interval of the gain.
 
