@@ -1,5 +1,6 @@
 """The architecture page names every room, and the index of decisions lists every record."""
 
+import importlib
 import re
 from datetime import date
 from pathlib import Path
@@ -26,6 +27,17 @@ def test_every_room_is_in_the_picture() -> None:
     drawn = re.findall(r'class="name"[^>]*>([^<]+)<', (DOCS / "rooms.svg").read_text())
     rooms = {folder.parent.name for folder in PACKAGE.glob("*/__init__.py")}
     assert rooms <= set(drawn)
+
+
+def test_the_walk_names_what_is_there() -> None:
+    rooms = "|".join(folder.parent.name for folder in PACKAGE.glob("*/__init__.py"))
+    names = re.findall(rf"`((?:{rooms})\.\w+)`", ARCHITECTURE)
+    assert len(names) > 5
+    for room, _, name in (name.partition(".") for name in names):
+        assert hasattr(importlib.import_module(f"crispseg.{room}"), name), (room, name)
+    files = re.findall(rf"`((?:{rooms})/\w+\.py)`", ARCHITECTURE)
+    assert files
+    assert not [file for file in files if not (PACKAGE / file).is_file()]
 
 
 def test_the_architecture_page_stays_short() -> None:
