@@ -74,7 +74,7 @@ def as_markdown(table: Table, lines: Sequence[ReportLine]) -> str:
         "|---" * (len(header) + len(COLUMNS)) + "|",
         *(f"| {' | '.join(_cells(line))} |" for line in lines),
         "",
-        "| | found | best value at an end of the range |",
+        "| | found | of values tried at their end |",
         "|---|---|---|",
         *(f"| {line.result.name} | {_setting(line)} | {', '.join(line.result.edges)} |" for line in lines),
         *("", *(f"Left out: {name}: {why}." for name, why in table.left_out.items())),
