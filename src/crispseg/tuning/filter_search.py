@@ -23,6 +23,16 @@ MEASURED = ("miou", "trimap_4")
 """What is measured at every point."""
 
 
+def totals_of(num_classes: int) -> Accuracy:
+    """Return an empty accuracy for one point of a search.
+
+    It keeps totals, not the counts of each image, so that its size does not grow with the data set. Classes without
+    true pixels are left out of its means: settings are compared with each other, and one that removes the last wrongly
+    predicted pixel of an absent class would otherwise seem points ahead.
+    """
+    return Accuracy(num_classes, MEASURED, per_image=False, absent_classes="ignore")
+
+
 class FilterSetting(NamedTuple):
     """One point of the grid."""
 
@@ -100,6 +110,9 @@ def tune(
         every: Take every n-th image.
         progress: Shows how far it is.
 
+    Returns:
+        Accuracies at every point and before. Classes without true pixels are left out of their means.
+
     Raises:
         InputError: If a list is empty, a value makes no sense, a file cannot be read or does not fit, or the objective
             is not defined because the labels have no boundary.
@@ -107,9 +120,9 @@ def tune(
     grid = _grid(windows, hardness, passes)
     check_choice("objective", objective, ("miou", "trimap", "both"))
     check_count("every", every)
-    after = {setting: Accuracy(data.num_classes, MEASURED) for setting in grid}
+    after = {setting: totals_of(data.num_classes) for setting in grid}
     band = void_band_of(data)
-    result = Tuning(Accuracy(data.num_classes, MEASURED), after, objective)
+    result = Tuning(totals_of(data.num_classes), after, objective)
     indices = range(0, len(data), every)
     for index in progress.track(indices, description="tuning") if progress else indices:
         sample, prediction = data.read(index)
