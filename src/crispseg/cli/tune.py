@@ -31,7 +31,8 @@ _DESCRIPTION = """\
 Find hardness, window and passes on labelled images, or with --crf the parameters of the dense CRF.
 
 Measures every combination on a validation folder and prints the points of mIoU and of trimap mIoU that each gains; then
-the best, and what it gained. Tune on images that you do not report on.
+the best, and what it gained. Classes without true pixels on these images are left out of the means. Tune on images that
+you do not report on.
 
 With --crf the filter before the CRF stays as it is: one window, one hardness, one number of passes. The search goes
 from coarse to fine and is slow: by default 27 CRFs for each image and up to 52 more, each of about a second for 480x360
