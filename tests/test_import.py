@@ -12,7 +12,7 @@ import pytest
 
 HEAVY = (
     "lightning", "gradio", "ray", "matplotlib", "torchvision", "scipy", "jsonargparse", "tensorboard",
-    "google.protobuf", "huggingface_hub", "onnx", "onnxruntime", "onnxscript",
+    "google.protobuf", "huggingface_hub", "onnx", "onnxruntime", "onnxscript", "torchmetrics",
 )  # fmt: skip
 
 

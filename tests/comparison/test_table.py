@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from crispseg import InputError, process_memory
 from crispseg.cli.main import main
@@ -73,6 +74,8 @@ def test_the_table_has_its_rows_in_three_formats(root: Path, capsys: pytest.Capt
     for row in content["rows"]:
         assert row["milliseconds"] > 0
         assert len(row["metrics"]) == 9
+    assert content["absent_classes"] == "count"
+    assert "no true pixels count as 0; the search leaves them out" in (root / "out" / "table.md").read_text()
     for name in ("table.md", "table.tex"):
         text = (root / "out" / name).read_text()
         assert all(row["name"] in text for row in content["rows"])
@@ -106,6 +109,7 @@ def test_a_table_that_was_stopped_goes_on(root: Path, monkeypatch: pytest.Monkey
     for name in ("pamr", "oracle_9x9_x7"):
         (root / "out" / "rows" / f"{name}.json").unlink()
     kept = (root / "out" / "rows" / "rgb_9x9_x1.json").stat().st_mtime_ns
+    assert load_file(root / "out" / "rows" / "rgb_9x9_x1.safetensors")["miou"].dtype == torch.int32
     assert main(["table", *options(root), "--rows", *SOME]) == 2, "holds rows already"
     assert main(["table", *options(root), "--rows", *SOME, "--resume"]) == 0
     assert (root / "out" / "rows" / "rgb_9x9_x1.json").stat().st_mtime_ns == kept

@@ -24,6 +24,7 @@ from crispseg.data import LabelledPredictions, ScoreKind
 from crispseg.data.matching import Suffixes
 from crispseg.data.numbering import ONE_BASED, ZERO_BASED
 from crispseg.errors import InputError
+from crispseg.metrics import ABSENT_CLASSES
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -140,6 +141,17 @@ def add_data_options(parser: CommandParser) -> None:
     )
     parser.add_argument("--num-classes", type=int, help="number of classes (default: the number of score channels)")
     add_suffix_options(parser, *_SUFFIX_HELP)
+
+
+def add_absent_classes_option(parser: CommandParser) -> None:
+    """Add the option for classes that are predicted and have no true pixels."""
+    parser.add_argument(
+        "--absent-classes",
+        choices=ABSENT_CLASSES,
+        default=ABSENT_CLASSES[0],
+        help="how a class that is predicted but has no true pixels enters means over classes: count takes it as 0, as "
+        "most tools do; ignore leaves it out (default: %(default)s)",
+    )
 
 
 def read_data(options: argparse.Namespace, scores: ScoreKind | None = None) -> LabelledPredictions:

@@ -5,7 +5,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from crispseg.cli.arguments import CommandParser, add_data_options, print_remarks, progress_bar, read_data
+from crispseg.cli.arguments import (
+    CommandParser,
+    add_absent_classes_option,
+    add_data_options,
+    print_remarks,
+    progress_bar,
+    read_data,
+)
 from crispseg.cli.stage_options import add_stage_options
 from crispseg.cli.stages import build_stages, describe_stages, files_of_weights, scores_of_files
 from crispseg.evaluation import evaluate
@@ -33,6 +40,7 @@ def build_parser() -> CommandParser:
     """What the command understands."""
     parser = CommandParser("evaluate", _DESCRIPTION, _EXAMPLES)
     add_data_options(parser)
+    add_absent_classes_option(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
     add_stage_options(parser)
     return parser
@@ -48,7 +56,12 @@ def main(arguments: Sequence[str]) -> None:
         check_output_file(options.json, [*data.read_from, *files_of_weights(options)])
     with progress_bar() as progress:
         comparison = evaluate(
-            data, stages.sharpener, crf=stages.crf, settings=describe_stages(options, stages), progress=progress
+            data,
+            stages.sharpener,
+            crf=stages.crf,
+            settings=describe_stages(options, stages),
+            absent_classes=options.absent_classes,
+            progress=progress,
         )
     if options.json is not None:
         write_text(options.json, comparison.as_json())

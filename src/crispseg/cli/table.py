@@ -9,6 +9,7 @@ from rich.markdown import Markdown
 
 from crispseg.cli.arguments import (
     CommandParser,
+    add_absent_classes_option,
     add_data_options,
     add_device_option,
     choose_device,
@@ -80,6 +81,7 @@ def build_parser() -> CommandParser:
         metavar="N",
         help="processes that tune and count, an image each, with a share of the cores (default: this one, with all)",
     )
+    add_absent_classes_option(parser)
     add_device_option(parser)
     return parser
 
@@ -102,6 +104,7 @@ def main(arguments: Sequence[str]) -> None:
             tune_every=options.tune_every,
             resume=options.resume,
             workers=options.workers,
+            absent_classes=options.absent_classes,
             progress=progress,
         )
     lines = lines_of(table)

@@ -31,7 +31,8 @@ Find the options of a sharpener on labelled images, or with --crf the parameters
 
 Measures every combination of the values that are given, and prints the points of mIoU and of trimap mIoU that each
 gains; then the best, and what it gained. Of window, passes and hardness several are tried where none is given, around
-those of the sharpener that --weights brings. Tune on images that you do not report on.
+those of the sharpener that --weights brings. Classes without true pixels on these images are left out of the means.
+Tune on images that you do not report on.
 
 With --crf the filter before the CRF stays as it is: one value of each option. The search goes from coarse to fine and
 is slow: by default 27 CRFs for each image and up to 52 more, each of about a second for 480x360 pixels and 11 classes.

@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,9 @@ from crispseg.data import LabelledPredictions
 from crispseg.data.numbering import Numbering
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES
-from crispseg.metrics import METRICS
+from crispseg.metrics import AbsentClasses, Accuracy
 from crispseg.pretrained import weights_path
-from crispseg.tuning.filter_search import MEASURED
+from crispseg.tuning.filter_search import MEASURED, totals_of
 from crispseg.writing import make_folder, remove_left_over
 
 BASELINE = "baseline"
@@ -58,6 +59,7 @@ def measure_table(
     tune_every: int = 6,
     resume: bool = False,
     workers: int = 0,
+    absent_classes: AbsentClasses = "count",
     progress: Progress | None = None,
 ) -> Table:
     """Tune and measure rows of the table; each is written as soon as it is known. Costs come at the end.
@@ -70,6 +72,8 @@ def measure_table(
         tune_every: Parameters are searched on every so-manieth image, from the first on; the others are reported.
         resume: Take rows that `output` holds already, on whatever device they were counted.
         workers: Processes that tune and count, an image each; 0 for this one. Costs are measured in this one.
+        absent_classes: How a class enters the reported means that is predicted and has no true pixels, as `Accuracy`
+            takes it. The search leaves such classes out.
         progress: Shows how far it is.
 
     Raises:
@@ -90,12 +94,12 @@ def measure_table(
         make_folder(folder)
         remove_left_over(folder, {path.stem for row in ROWS for path in paths(folder, row.name)})
         remove_left_over(output, _FILES)
-        measuring = _Measuring(images, counting, RowPlan(BASELINE, choices, {}))
+        measuring = _Measuring(images, counting, RowPlan(BASELINE, choices, {}), absent_classes)
         for row in chosen:
             recipe = RowPlan(row.name, choices, {name: measured[name][1].setting for name in row.needs})
             method = recipe.build()
             made_on = {**context, "searched": method.values, "start": method.start, "after": recipe.earlier}
-            result = read_result(row.name, folder, made_on)
+            result = read_result(row.name, folder, made_on, absent_classes)
             if result is None:
                 result = measuring.measure(recipe, method)
                 write_result(result, folder, made_on)
@@ -194,12 +198,15 @@ class _Measuring:
         images: The images.
         counting: Counts on them.
         baseline: RowPlan of the first row.
+        absent_classes: As `measure_table` takes it.
     """
 
-    def __init__(self, images: Images, counting: Counting, baseline: RowPlan) -> None:
+    def __init__(self, images: Images, counting: Counting, baseline: RowPlan, absent_classes: AbsentClasses) -> None:
         self.images = images
         self.counting = counting
-        [self.before] = counting.count(baseline, [{}], images.tuning, MEASURED, BASELINE)
+        self.searched = partial(totals_of, images.data.num_classes)
+        self.reported = partial(Accuracy, images.data.num_classes, absent_classes=absent_classes)
+        [self.before] = counting.count(baseline, [{}], images.tuning, self.searched, BASELINE)
         for name in MEASURED:
             if math.isnan(self.before.value(name)):
                 raise InputError(
@@ -212,13 +219,13 @@ class _Measuring:
         row = row_named(recipe.row)
         found = search(method, lambda settings: self._gains(recipe, settings))
         name = f"{row.name}: reporting"
-        [accuracy] = self.counting.count(recipe, [found.setting], self.images.reported, METRICS, name)
+        [accuracy] = self.counting.count(recipe, [found.setting], self.images.reported, self.reported, name)
         return Result(row.name, row.group, found.setting, found.edges, _as_lines(found), accuracy)
 
     def _gains(self, recipe: RowPlan, settings: Sequence[Setting]) -> list[tuple[float, ...]]:
         """Points of mIoU and trimap mIoU that each setting gains on the tuning images."""
         name = f"{recipe.row}: {len(settings)} settings"
-        counted = self.counting.count(recipe, settings, self.images.tuning, MEASURED, name)
+        counted = self.counting.count(recipe, settings, self.images.tuning, self.searched, name)
         return [tuple(after.value(metric) - self.before.value(metric) for metric in MEASURED) for after in counted]
 
 

@@ -16,8 +16,8 @@ from crispseg.data.sample import IGNORE_INDEX, Sample
 from crispseg.errors import InputError
 from crispseg.grid import Grid
 
-_MOST_CLASSES = 1024
-"""Every image has counts of each class taken for each other."""
+_MOST_CLASSES = 65_536
+"""As many labels as a label map of 16 bits holds. A larger number is a mistake, and would be allocated for."""
 _WHITE = 255
 """The object in a mask of black and white."""
 
@@ -41,8 +41,8 @@ class LabelledPredictions:
         suffixes: By which the names of images, labels, predictions and boundary maps differ.
 
     Raises:
-        InputError: If folders do not fit together, `num_classes` is not between 1 and 1024, or it is None and the first
-            prediction is a label map, or what is said of the labels makes no sense.
+        InputError: If folders do not fit together, `num_classes` is not between 1 and 65536, or it is None and the
+            first prediction is a label map, or what is said of the labels makes no sense.
     """
 
     def __init__(

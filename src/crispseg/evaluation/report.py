@@ -11,6 +11,7 @@ from rich.table import Table
 
 from crispseg.evaluation.remarks import remarks_on
 from crispseg.metrics.accuracy import Accuracy, Gain, gain
+from crispseg.metrics.definitions import AbsentClasses
 
 TRIMAP = "trimap_4"
 """The trimap that a single number is given of."""
@@ -72,6 +73,7 @@ class Comparison:
             "per_class": {"before": _per_class(self.before), "after": _per_class(self.after)},
             "images": self.images,
             "void_band": self.void_band,
+            "absent_classes": self.before.absent_classes,
             "remarks": self.remarks,
             "milliseconds_per_image": number(self.milliseconds / max(self.images, 1)),
             "settings": dict(self.settings),
@@ -95,7 +97,8 @@ class Comparison:
 
     def metric_table(self) -> Table:
         """Every metric before and after, and its gain with the interval of a bootstrap over images."""
-        table = Table(title="gains with 95 % intervals over images", title_justify="left")
+        title = f"gains with 95 % intervals over images; {described_absent(self.before.absent_classes)}"
+        table = Table(title=title, title_justify="left")
         table.add_column("metric")
         for column in ("before", "after", "gain", "95 % interval"):
             table.add_column(column, justify="right")
@@ -109,6 +112,12 @@ class Comparison:
 def described_band(width: int) -> str:
     """Return the part of a heading that states the void band; empty where there is none."""
     return f"; bands of void up to {width} px wide count as boundaries" if width else ""
+
+
+def described_absent(absent_classes: AbsentClasses) -> str:
+    """Return the rule for classes that are predicted but absent from the labels, for a heading."""
+    rule = {"count": "count as 0", "ignore": "are left out"}[absent_classes]
+    return f"in means, classes that are predicted but have no true pixels {rule}"
 
 
 def _interval(gained: Gain) -> str:

@@ -28,6 +28,16 @@ _FIXED = ("cue", "scores", "grid")
 """Fields that are not searched: the cue, whose features are computed once, and what is said of the predictions."""
 
 
+def totals_of(num_classes: int) -> Accuracy:
+    """Return an empty accuracy for one point of a search.
+
+    It keeps totals, not the counts of each image, so that its size does not grow with the data set. Classes without
+    true pixels are left out of its means: settings are compared with each other, and one that removes the last wrongly
+    predicted pixel of an absent class would otherwise seem points ahead.
+    """
+    return Accuracy(num_classes, MEASURED, per_image=False, absent_classes="ignore")
+
+
 S = TypeVar("S", bound=Hashable)
 
 
@@ -94,6 +104,9 @@ def tune(
         every: Take every n-th image.
         progress: Shows how far it is.
 
+    Returns:
+        Accuracies at every point and before. Classes without true pixels are left out of their means.
+
     Raises:
         InputError: If a list is empty, a field cannot be searched, a value makes no sense, a file cannot be read or
             does not fit, or the objective is not defined because the labels have no boundary.
@@ -101,9 +114,9 @@ def tune(
     grid = settings_of(sharpener.config, search or {})
     check_choice("objective", objective, ("miou", "trimap", "both"))
     check_count("every", every)
-    after = {setting: Accuracy(data.num_classes, MEASURED) for setting in grid}
+    after = {setting: totals_of(data.num_classes) for setting in grid}
     band = void_band_of(data)
-    result = Tuning(Accuracy(data.num_classes, MEASURED), after, objective)
+    result = Tuning(totals_of(data.num_classes), after, objective)
     indices = range(0, len(data), every)
     for index in progress.track(indices, description="tuning") if progress else indices:
         sample, prediction = data.read(index)
