@@ -46,8 +46,8 @@ def add_filter_options(parser: CommandParser) -> None:
     group.add_argument(
         "--guard",
         type=float,
-        help="keep a label that the filter would change where its probability was this or more, such as 0.95 (default: "
-        "change any)",
+        help="keep thin things: how far a label is kept from a pixel that it would win only because it is common "
+        "around it; above 0 and up to 1, such as 0.7 (default: no guard)",
     )
 
 

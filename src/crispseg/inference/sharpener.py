@@ -22,7 +22,7 @@ from crispseg.cues.cue import check_cue
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid
 from crispseg.inference.batch import check_fit, check_scores, resize, to_colours
-from crispseg.inference.guard import guarded
+from crispseg.inference.guard import guarded, spread
 from crispseg.inference.shares import Shares
 from crispseg.inference.upsampling import upsample, upsamples_jointly
 from crispseg.nn import LocalFilter
@@ -50,7 +50,7 @@ class Sharpener(nn.Module):
             or "multilabel_probabilities" of labels that do not, such as the masks of objects.
         upsampling: "joint" for `crispseg.ops.joint_upsample` where scores have half the height and width of the image
             or less and the cue compares embeddings, and bilinear elsewhere; "bilinear" for always.
-        guard: A probability, such as 0.95, from which on a label is kept that the filter would change; None for none.
+        guard: Keeps poles and other thin things: above 0 and up to 1, such as 0.7. None for no guard.
         grid: How scores lie on their image: a `crispseg.Grid`, or its text such as "centres" or "stride=8".
 
     Raises:
@@ -125,7 +125,7 @@ class Sharpener(nn.Module):
             scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities"; None for the folder's, or
                 "logits".
             upsampling: "joint" or "bilinear"; None for the folder's, or "joint".
-            guard: A probability from which on a label is kept; None for the folder's, or none.
+            guard: Above 0 and up to 1, as above; None for the folder's, or none.
             grid: How scores lie on their image; None for the folder's, or "centres".
             revision: Branch, tag or commit of what is on a hub.
 
@@ -270,10 +270,10 @@ class Sharpener(nn.Module):
         return upsample(scores, features, self.cue, chosen, kind=kind, upsampling=upsampling, grid=grid)
 
     def filtered(self, shares: Shares, features: Tensor) -> Shares:
-        """Shares, filtered by the weights of (N, D, H, W) features of their size and guarded."""
-        weights = self.cue.weights(features, self.window, self.hardness)
-        crisp = shares.with_values(self.filter(shares.values, weights))
-        return crisp if self.guard is None else guarded(shares, crisp, self.guard)
+        """Return shares, filtered by the weights of (N, D, H, W) features of their size and guarded."""
+        crisp = shares.with_values(self.filter(shares.values, self.cue.weights(features, self.window, self.hardness)))
+        radius = spread(self.window, self.filter.passes)
+        return crisp if self.guard is None else guarded(shares, crisp, self.guard, radius)
 
     def upsamples_jointly(self, coarse: tuple[int, int], size: tuple[int, int]) -> bool:
         """Whether scores of a coarse (height, width) come to a size along the cue."""
