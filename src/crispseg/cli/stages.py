@@ -12,6 +12,7 @@ from crispseg.bfloat16 import warn_without_bfloat16
 from crispseg.cli.arguments import choose_device
 from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.errors import InputError
+from crispseg.extras import optional_packages
 from crispseg.grid import CENTRES
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.sharpener import Sharpener
@@ -170,7 +171,8 @@ def _refuse_with_cue(options: Namespace, cue: str, names: tuple[str, ...]) -> No
 
 def require_crf() -> None:
     """Fail now where the CRF's package is missing, and not after the first image."""
-    importlib.import_module("pydensecrf")
+    with optional_packages():
+        importlib.import_module("pydensecrf")
 
 
 def describe_stages(options: Namespace, stages: Stages) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from crispseg.cues import ContourCue, Cue, SoftSegmentationCue
 from crispseg.errors import InputError
 from crispseg.export.metadata import describe
 from crispseg.export.program import Precision, Program
+from crispseg.extras import optional_packages
 from crispseg.inference.sharpener import Sharpener
 from crispseg.writing import check_output_file, written_whole
 
@@ -82,11 +83,9 @@ def export_onnx(
 
 
 def _require_packages() -> None:
-    for name in ("onnx", "onnx_ir", "onnxscript", "onnxruntime"):
-        try:
+    with optional_packages():
+        for name in ("onnx", "onnx_ir", "onnxscript", "onnxruntime"):
             importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            raise InputError(f"no module {name!r}; install it with: pip install 'crispseg[onnx]'") from error
 
 
 def _checked(file: Path, program: Program, path: Path) -> float:
@@ -143,12 +142,13 @@ def _exported(program: Program) -> "ONNXProgram":
 
 def _tidy(exported: "ONNXProgram") -> None:
     """Leave standard operators alone, say every constant once, compute what is known, drop what nobody asks for."""
-    from onnx_ir.passes.common import (  # noqa: PLC0415 - optional
-        CommonSubexpressionEliminationPass,
-        InlinePass,
-        RemoveUnusedNodesPass,
-    )
-    from onnxscript.optimizer import fold_constants  # noqa: PLC0415 - optional
+    with optional_packages():
+        from onnx_ir.passes.common import (  # noqa: PLC0415 - optional
+            CommonSubexpressionEliminationPass,
+            InlinePass,
+            RemoveUnusedNodesPass,
+        )
+        from onnxscript.optimizer import fold_constants  # noqa: PLC0415 - optional
 
     InlinePass()(exported.model)
     CommonSubexpressionEliminationPass()(exported.model)
