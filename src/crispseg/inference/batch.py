@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_map, has_values, value_range
+from crispseg.checks import check_map, has_values, is_finite, value_range
+from crispseg.cues import Cue
 from crispseg.data.box import Box
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError
@@ -121,3 +122,31 @@ def check_scores(scores: Tensor, kind: Scores) -> None:
             f"scores run from {low:.4g} to {high:.4g}; expected probabilities in [0, 1], or "
             f'Sharpener(..., scores="{"logits" if kind == "probabilities" else "multilabel"}")'
         )
+
+
+def check_filtered(values: Tensor, cue: Cue, features: Tensor) -> None:
+    """Refuse filtered values that are not finite, which only a cue can have done: scores are checked before.
+
+    Looking at the result costs a hundredth of looking at features and weights, which are only looked at to say why.
+
+    Args:
+        values: What the filter gives.
+        cue: Gave the weights.
+        features: Of the cue.
+
+    Raises:
+        InputError: If a value is NaN or infinite, where there are values to look at.
+    """
+    if not has_values() or is_finite(values):
+        return
+    kind, bad = type(cue).__name__, int((~torch.isfinite(features)).any(1).sum())
+    if bad:
+        pixels = features.shape[0] * features.shape[-2] * features.shape[-1]
+        raise InputError(
+            f"{kind} gives features that are NaN or infinite at {bad} of {pixels} pixels; expected finite ones: look "
+            "for a division by 0 or a logarithm in the cue, or for weights that broke in training"
+        )
+    raise InputError(
+        f"{kind} gives distances or weights of which the filter makes NaN; expected distances of 0 or more, infinite "
+        "only to neighbours outside the image, or weights of 0 or more: look for 0 / 0 or inf - inf in the cue"
+    )

@@ -12,6 +12,7 @@ from crispseg.data.box import Box
 from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, read_resized
 from crispseg.grid import CENTRES, Grid, Line
 from crispseg.inference import guard
+from crispseg.inference.batch import check_filtered
 from crispseg.inference.likeliest import Likeliest, ValueOfLabel
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import local_filter
@@ -23,7 +24,6 @@ TOGETHER = 16
 
 _PASSES = 4
 """After so many passes the part of the image that a label may have reached is looked at anew."""
-
 
 _WHOLE = 2.0**96
 """Value of a probability of 1 while it is filtered: far from a label its shares would be numbers of fewer digits, with
@@ -98,14 +98,14 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
     after = Likeliest(box.size, near.device)
     if sharpener.guard is None:
         for ids, part in groups:
-            after.add(*_filtered(sharpener, weights, spread.read(ids, part), ids, part))
+            after.add(*_filtered(sharpener, (near, weights), spread.read(ids, part), ids, part))
         return after.label
     before = Likeliest(box.size, near.device)
     for ids, part in groups:
         before.add(spread.read(ids, part), ids, part)
     old = ValueOfLabel(before.label)
     for ids, part in groups:
-        filtered = _filtered(sharpener, weights, spread.read(ids, part), ids, part)
+        filtered = _filtered(sharpener, (near, weights), spread.read(ids, part), ids, part)
         after.add(*filtered)
         old.add(*filtered)
     around = spread.sums(groups, (before.label, after.label), guard.spread(sharpener.window, sharpener.filter.passes))
@@ -114,9 +114,10 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
 
 
 def _filtered(
-    sharpener: Sharpener, weights: Tensor, shares: Tensor, ids: Tensor, part: Box
+    sharpener: Sharpener, compared: tuple[Tensor, Tensor], shares: Tensor, ids: Tensor, part: Box
 ) -> tuple[Tensor, Tensor, Box]:
-    """Shares after all passes, and the part of the image that they have reached, which grows with every pass."""
+    """Return shares after all passes by compared features and their weights, and the part that they have reached."""
+    features, weights = compared
     size, left = (weights.shape[-2], weights.shape[-1]), sharpener.filter.passes
     while left:
         passes = min(_PASSES, left)
@@ -125,6 +126,7 @@ def _filtered(
         rows, columns = outer.slices
         wide = _padded(shares, part, outer)
         wide = local_filter(wide, weights[..., rows, columns], sharpener.window, passes=passes)
+        check_filtered(wide, sharpener.cue, features)
         part = part.grown(_reach(sharpener, passes), size)
         rows, columns = part.within(outer).slices
         shares, left = F.threshold(wide[..., rows, columns], _NOTHING, 0), left - passes
@@ -135,8 +137,7 @@ def _filtered(
 def _reached(shares: Tensor, part: Box) -> tuple[Tensor, Box]:
     """Crop shares and box to the pixels that the labels have reached."""
     there = shares[0].amax(0) > 0
-    ends = [where.nonzero().flatten()[[0, -1]].tolist() for where in (there.any(1), there.any(0))]
-    (top, bottom), (left, right) = ends
+    (top, bottom), (left, right) = (w.nonzero().flatten()[[0, -1]].tolist() for w in (there.any(1), there.any(0)))
     shares = shares[..., top : bottom + 1, left : right + 1]
     return shares, Box(part.top + top, part.left + left, part.top + bottom + 1, part.left + right + 1)
 
@@ -201,8 +202,7 @@ class _Spread:
         self.columns = _sources(box.left, box.right, self.lines[1])
         (top, bottom), (left, right) = self.rows.bounds, self.columns.bounds
         self.there = Box(top, left, bottom, right)
-        device = features.tensor.device
-        self.labels = labels.read(self.there)[0].to(device, torch.int64)
+        self.labels = labels.read(self.there)[0].to(features.tensor.device, torch.int64)
         cue, self.centres = sharpener.cue, None
         if isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(self.coarse, self.size):
             self.centres, self.norm = _centres(features, sharpener.grid, self.coarse, self.there), cue.norm

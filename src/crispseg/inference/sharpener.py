@@ -21,7 +21,7 @@ from crispseg.cues import Cue
 from crispseg.cues.cue import check_cue
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid
-from crispseg.inference.batch import check_fit, check_scores, resize, to_colours
+from crispseg.inference.batch import check_filtered, check_fit, check_scores, resize, to_colours
 from crispseg.inference.guard import guarded, spread
 from crispseg.inference.shares import Shares
 from crispseg.inference.upsampling import upsample, upsamples_jointly
@@ -272,6 +272,7 @@ class Sharpener(nn.Module):
     def filtered(self, shares: Shares, features: Tensor) -> Shares:
         """Return shares, filtered by the weights of (N, D, H, W) features of their size and guarded."""
         crisp = shares.with_values(self.filter(shares.values, self.cue.weights(features, self.window, self.hardness)))
+        check_filtered(crisp.values, self.cue, features)
         radius = spread(self.window, self.filter.passes)
         return crisp if self.guard is None else guarded(shares, crisp, self.guard, radius)
 
@@ -281,8 +282,7 @@ class Sharpener(nn.Module):
 
     def features(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) image, as `forward` takes it, to the (N, D, H, W) features of the cue."""
-        features: Tensor = self.cue(to_colours(image, self._dtype))
-        return features
+        return self.cue(to_colours(image, self._dtype))  # type: ignore[no-any-return]
 
     def check_scores(self, scores: Tensor) -> None:
         """Refuse scores that are not finite or not of their kind, where they have values."""
