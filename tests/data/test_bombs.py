@@ -82,7 +82,7 @@ def test_only_the_array_that_is_wanted_is_read(tmp_path: Path) -> None:
     write_zeros(path, (4, 8192, 8192), "other.npy", mode="a")
     forget_peak()
     before = resident_bytes()
-    assert read_prediction(path).scores.shape == (2, 4, 4)
+    assert read_prediction(path, "logits").scores.shape == (2, 4, 4)
     assert peak_bytes() - before < MOST_MORE
     assert array_names(path, "scores") == ["q", "other"]
 

@@ -116,7 +116,13 @@ def test_poles_of_a_street_lose_half_as_much_and_the_mean_loses_nothing(tmp_path
         name = f"{path.stem}.npz"
         (tmp_path / "scores" / name).symlink_to(DATA / "predictions" / "espnetv2_camvid_val" / name)
     data = LabelledPredictions(
-        tmp_path / "val", tmp_path / "valannot", tmp_path / "scores", void=11, num_classes=11, grid="stretched"
+        tmp_path / "val",
+        tmp_path / "valannot",
+        tmp_path / "scores",
+        void=11,
+        num_classes=11,
+        grid="stretched",
+        scores="logits",
     )
     free, kept = (evaluate(data, Sharpener.from_pretrained(guard=guard)) for guard in (None, 0.7))
     pole = 2

@@ -54,6 +54,12 @@ def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
         InputError: If they do not fit together.
         TypeError: If the dtype of one is not floating point, nor uint8 for the image.
     """
+    for name, value in (("image", image), ("scores", scores)):
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"{name} is {type(value).__name__}; expected a tensor: `crispseg.sharpen_array` takes NumPy arrays and "
+                "pictures of Pillow"
+            )
     check_map("scores", scores)
     if image.ndim != 4 or image.shape[1] != 3:
         raise InputError(f"image has shape {tuple(image.shape)}; expected (N, 3, H, W), one image being image[None]")
@@ -76,13 +82,29 @@ def check_place(size: tuple[int, int], scores: tuple[int, int], channels: int, g
     Raises:
         InputError: If they cannot, or pixels are left of which nothing is said and one of several classes must be.
     """
-    grid.check("scores", size, scores)
+    try:
+        grid.check("scores", size, scores)
+    except InputError as error:
+        if not is_turned((channels, *scores), size):
+            raise
+        raise InputError(
+            f"scores are {channels}x{scores[0]}x{scores[1]}, which fits an image of {size[0]}x{size[1]} if the classes "
+            "come last; expected (C, h, w): turn them by .transpose(2, 0, 1) of an array or .movedim(-1, -3) of a tensor"
+        ) from error
     if kind not in MULTILABEL and channels > 1 and not grid.covers(size, scores):
         raise InputError(
             f"grid={grid} leaves a part of the image, which is {size[0]}x{size[1]}, without scores; expected scores of "
             "every pixel, where one of several classes must be the right one: crop the image to the box, or say "
             "multilabel of labels that do not exclude each other"
         )
+
+
+def is_turned(scores: tuple[int, ...], image: tuple[int, int]) -> bool:
+    """Return whether scores have the aspect of an image of (height, width) as (h, w, C), and not as (C, h, w)."""
+    if len(scores) != 3 or 0 in scores:
+        return False
+    (a, b, c), aspect = scores, image[0] / image[1]
+    return abs(math.log(a / b / aspect)) < 0.1 < abs(math.log(b / c / aspect))
 
 
 def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
