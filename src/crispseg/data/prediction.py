@@ -121,8 +121,8 @@ def read_prediction(path: Path, kind: ScoreKind | None = None, grid: Grid | str 
 
             - `.npy`: one floating-point array; or a label map or mask, (h, w) whole numbers or truth values;
             - `.npz`: the same by any name; or a uint8 array `q` of quantised scores, with `scale` and `zero_point`
-              beside it: a score is (q - zero_point) * scale. Without these two it is log p = (q - 100) / 10, and is read only
-              if `kind` says "logits";
+              beside it: a score is (q - zero_point) * scale. Without these two it is log p = (q - 100) / 10, and is
+              read only if `kind` says "logits";
             - `.safetensors`: one floating-point tensor by any name.
         kind: What floating-point scores are; None for logits, unless they look like masks of objects. Label maps are
             probabilities 0 and 1, and what `write_scores` wrote says what it is. With
@@ -241,8 +241,8 @@ def _from_numpy(path: Path, kind: ScoreKind | None) -> Prediction:
             scores = torch.from_numpy(array.astype(wide, copy=False))
     else:
         raise InputError(
-            f"prediction {path}: its numbers are {array.dtype} {array.shape}; expected floating-point scores (C, h, w), "
-            "a label map (h, w) of whole numbers or truth values, or uint8 scores `q` with `scale` and `zero_point`"
+            f"prediction {path}: its numbers are {array.dtype} {array.shape}; expected floating-point scores, "
+            "(C, h, w), a label map (h, w) of whole numbers or truth values, or uint8 scores `q` with `scale` and `zero_point`"
         )
     scores, kind = _check_scores(scores, kind, path)
     return Prediction(scores, kind, classes_of(len(scores), kind))
