@@ -242,7 +242,7 @@ def _from_numpy(path: Path, kind: ScoreKind | None) -> Prediction:
     else:
         raise InputError(
             f"prediction {path}: its numbers are {array.dtype} {array.shape}; expected floating-point scores, "
-            "(C, h, w), a label map (h, w) of whole numbers or truth values, or uint8 scores `q` with `scale` and `zero_point`"
+            "(C, h, w), a label map (h, w) of whole numbers or truth values, or uint8 `q` with `scale` and `zero_point`"
         )
     scores, kind = _check_scores(scores, kind, path)
     return Prediction(scores, kind, classes_of(len(scores), kind))

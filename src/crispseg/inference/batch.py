@@ -89,7 +89,7 @@ def check_place(size: tuple[int, int], scores: tuple[int, int], channels: int, g
             raise
         raise InputError(
             f"scores are {channels}x{scores[0]}x{scores[1]}, which fits an image of {size[0]}x{size[1]} if the classes "
-            "come last; expected (C, h, w): turn them by .transpose(2, 0, 1) of an array or .movedim(-1, -3) of a tensor"
+            "come last; expected (C, h, w): turn them by .transpose(2, 0, 1) for arrays, .movedim(-1, -3) for tensors"
         ) from error
     if kind not in MULTILABEL and channels > 1 and not grid.covers(size, scores):
         raise InputError(
