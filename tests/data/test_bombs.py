@@ -91,7 +91,7 @@ def test_only_the_array_that_is_wanted_is_read(tmp_path: Path) -> None:
     np.savez_compressed(path, q=np.zeros((2, 4, 4), np.uint8))
     write_zeros(path, (4, 8192, 8192), "other.npy", mode="a")
     with little_memory():
-        assert read_prediction(path).scores.shape == (2, 4, 4)
+        assert read_prediction(path, "logits").scores.shape == (2, 4, 4)
     assert array_names(path, "scores") == ["q", "other"]
 
 

@@ -101,7 +101,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], object], Callable[[Path], object]]]
     "boundary array": (".npy", lambda path: np.save(path, LABELS), read_boundary),
     "array": (".npy", lambda path: np.save(path, SCORES), read_prediction),
     "archive": (".npz", lambda path: np.savez(path, SCORES), read_prediction),
-    "packed archive": (".npz", lambda path: np.savez_compressed(path, q=LABELS[None]), read_prediction),
+    "packed archive": (".npz", lambda path: np.savez_compressed(path, SCORES), read_prediction),
     "safetensors": (".safetensors", _safetensors, read_prediction),
     "network": (".safetensors", _network, lambda path: load_network(path, EmbeddingNet)),
     "crisp network": (".safetensors", _crisp, load_crisp_net),

@@ -16,6 +16,7 @@ from crispseg.data.matching import match_files
 from crispseg.data.pairs import pair
 from crispseg.data.sample import IGNORE_INDEX, Sample
 from crispseg.errors import InputError
+from crispseg.extras import optional_packages
 
 _OTHER_NAMES = {
     "airplane": "aeroplane",
@@ -102,7 +103,8 @@ class COCO:
 
 def _read_annotations(path: Path) -> Any:  # noqa: ANN401 - pycocotools has no types
     # pycocotools belongs to the extra `data`; only this data set needs it.
-    from pycocotools.coco import COCO as Index  # noqa: N811, PLC0415
+    with optional_packages():
+        from pycocotools.coco import COCO as Index  # noqa: N811, PLC0415
 
     if not path.is_file():
         raise InputError(f"annotations {path}: no such file; expected instances_SPLIT.json of COCO's archive")
