@@ -300,8 +300,8 @@ class SharpenerConfig:
     guard: float | None = field(
         default=None,
         metadata=_said(
-            help="keep poles and other thin things: how far a label is kept from a pixel that it would win only because "
-            "it is common around it; above 0 and up to 1, such as 0.7, or none",
+            help="keep poles and other thin things: how far a label is kept from a pixel that it would win only "
+            "because it is common around it; above 0 and up to 1, such as 0.7, or none",
             label="Guard: keep thin things",
             read=_read_guard,
             control=Choices(("none", "0.3", "0.5", "0.7", "0.85", "1"), free=True),

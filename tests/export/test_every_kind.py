@@ -8,9 +8,10 @@ import torch
 
 from crispseg import Sharpener, Window
 from crispseg.cli.main import main
-from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
+from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.export import export_onnx
 from crispseg.models import EmbeddingNet
+from crispseg.registry import CUES
 from crispseg.scores import SCORES, Scores
 from tests.marks import not_traced
 
@@ -24,7 +25,7 @@ MAKE: dict[str, Callable[[], Cue]] = {
 
 @not_traced
 @pytest.mark.parametrize("scores", SCORES)
-@pytest.mark.parametrize("cue", CUES)
+@pytest.mark.parametrize("cue", CUES.names())
 def test_every_cue_and_every_kind_of_scores(cue: str, scores: Scores, tmp_path: Path) -> None:
     torch.manual_seed(0)
     sharpener = Sharpener(MAKE[cue](), window=Window(3), passes=2, scores=scores, guard=0.7).eval()

@@ -78,7 +78,7 @@ def test_the_hardness_of_a_sharpener_learns() -> None:
     torch.testing.assert_close(sharpener(IMAGE, scores), fixed(IMAGE, scores))
     optimizer = torch.optim.SGD([sharpener.log_hardness], lr=1.0)
     loss = sharpener(IMAGE, scores).square().mean()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     assert sharpener.log_hardness.grad is not None
     assert sharpener.log_hardness.grad.abs() > 0
     optimizer.step()
