@@ -122,10 +122,8 @@ def test_a_search_starts_from_the_sharpener() -> None:
     assert {(setting.upsampling, setting.guard, setting.grid) for setting in settings} == {
         ("bilinear", 0.7, OTHER["grid"])
     }
-    message = "'depth'; expected one of .window., .passes., .hardness., .upsampling., .guard."
-    with pytest.raises(InputError, match=message):
-        InputError, match="'depth'; expected one of 'window', 'passes', 'hardness', 'upsampling', 'guard'"
-    ):
+    searched = "'window', 'passes', 'hardness', 'upsampling', 'guard'"
+    with pytest.raises(InputError, match=f"'depth'; expected one of {searched}"):
         settings_of(start, {"depth": [1]})
     with pytest.raises(InputError, match="no passes to try"):
         settings_of(start, {"passes": []})
