@@ -110,7 +110,7 @@ def saved_crisp_net(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     network = CrispNet(DeepLabLargeFOV(num_classes=2), *parts)
     save_crisp_net(network, path)
     part = {"network": "EmbeddingNet", "arguments": json.dumps(network.embedding.arguments)}
-    made = {"segmenter": {"network": "DeepLabLargeFOV", "arguments": '{"classes": 2}'}, "embedding": part}
+    made = {"segmenter": {"network": "DeepLabLargeFOV", "arguments": '{"num_classes": 2}'}, "embedding": part}
     options = {"window": [3, 1], "norm": 1, "learned": True, "passes": 2, "normalize": True, "filtered": "logits"}
     return network.state_dict(), made | options
 

@@ -74,7 +74,7 @@ def test_classes_that_do_not_fit_the_network_are_said() -> None:
         SegmentationTask(TinySegmenter(3))
     network = crisp_net()
     network.segmenter.num_classes = 3  # type: ignore[assignment]
-    assert EndToEndTask(network).classes == SegmentationTask(network.segmenter).classes == 3
+    assert EndToEndTask(network).num_classes == SegmentationTask(network.segmenter).num_classes == 3
 
 
 def test_a_segmentation_network_learns_and_is_measured(tmp_path: Path) -> None:
