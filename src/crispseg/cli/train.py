@@ -25,7 +25,7 @@ be trained on. OUTPUT gets a checkpoint (last.ckpt), and after every validation 
 validation.jsonl; TensorBoard reads OUTPUT too. A run that was stopped goes on from its last checkpoint with --resume.
 
 A config chooses what is run: which networks and data sets, which files they read, what they download, where the output
-goes. Read one that others made before you run it. It may name classes of crispseg, torch.nn and torchvision.models; for
+goes. Read one that others made before you run it. It may name classes of crispseg, torch.nn, torch.optim and torchvision.models; for
 classes of your own say --allow-import PACKAGE, which imports that package when a config names it.
 
 examples:

@@ -41,9 +41,9 @@ class EmbeddingNet(Network):
         rgb: Mix the normalised image in too, as that code does.
         bias: Add a bias to the embedding, as that code does; it cancels in every distance.
         init: Where the five convolutions start: "random", "vgg16" for torchvision's ImageNet weights (downloaded on
-            first use by torchvision), or a safetensors file with `conv1_1.weight` … `conv3_1.bias`, after which the
-            1×1 convolution starts at random; or a file that `crispseg train` wrote, of which everything is taken that
-            fits; of a wider `EmbeddingNet` the channels that contribute most (see `crispseg.models.narrowing`). A
+            first use by torchvision), "narrow" or "wide" for the weights that ship, or a safetensors file with
+            `conv1_1.weight` … `conv3_1.bias`, after which the 1×1 convolution starts at random; or a file that
+            `crispseg train` wrote, of which everything is taken that fits; of a wider `EmbeddingNet` the channels that contribute most (see `crispseg.models.narrowing`). A
             warning in the log says what a file does not hold. VGG's weights are for a width of 64.
 
     Raises:

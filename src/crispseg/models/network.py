@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from crispseg.checks import check_allowed, check_image
 from crispseg.errors import InputError
+from crispseg.models.shipped import SHIPPED_WEIGHTS, weights_path
 from crispseg.models.state import check_state, load_state, tensor_names
 from crispseg.models.vgg import VGG_LAYERS, VGG_MEAN, VGG_STD, vgg_state
 
@@ -51,8 +52,9 @@ class Network(nn.Module):
         """Take weights to start from, and warn of layers that the source does not hold: they stay at random.
 
         Args:
-            init: "random" to leave everything at random; what `vgg_state` takes; or a file that crispseg saved of any
-                network, of which everything is taken whose name and shape fit; of a `CrispNet`, the part that fits.
+            init: "random" to leave everything at random; "narrow" or "wide", the embeddings that ship; what `vgg_state`
+                takes; or a file that crispseg saved of any network, of which everything is taken whose name and shape
+                fit; of a `CrispNet`, the part that fits.
             convolutions: The module that VGG's layers are called by their names in.
             layers: Those of VGG's layers that it has, as `vgg_state` names them.
 
@@ -61,10 +63,12 @@ class Network(nn.Module):
         """
         if init == "random":
             return
-        # Every network of ours has a mean, and no file of VGG's layers does.
-        if init != "vgg16" and any(name.endswith("mean") for name in tensor_names(Path(init), "weights")):
-            self._start_from_network(Path(init))
-            return
+        if init != "vgg16":
+            path = self._existing(init)
+            # Every network of ours has a mean, and no file of VGG's layers does.
+            if any(name.endswith("mean") for name in tensor_names(path, "weights")):
+                self._start_from_network(path)
+                return
         layers = tuple(layers)
         state = vgg_state(init, layers)
         first = convolutions.get_parameter(f"{layers[0]}.weight")
@@ -76,6 +80,14 @@ class Network(nn.Module):
         self.mean.copy_(state.pop("mean"))
         convolutions.load_state_dict(state, strict=False)
         _say_random_start(init, [name for name in layers if f"{name}.weight" not in state])
+
+    @staticmethod
+    def _existing(init: str | Path) -> Path:
+        path = weights_path(init)
+        if not path.is_file():
+            names = ", ".join(("random", "vgg16", *SHIPPED_WEIGHTS))
+            raise InputError(f"init {init}: no such file; expected a safetensors file or one of {names}")
+        return path
 
     def adapt(self, source: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Weights of another network, by name, brought to the shapes of this one where there is a way."""

@@ -1,13 +1,12 @@
 """Sharpeners with weights: those that ship, and what is saved in folders and on a hub."""
 
+from crispseg.models.shipped import SHIPPED_WEIGHTS, weights_path
 from crispseg.pretrained.folder import Pretrained, load_folder, save_folder
 from crispseg.pretrained.hub import download, upload
 from crispseg.pretrained.load import (
     DEFAULT_WINDOW,
-    SHIPPED_WEIGHTS,
     holds_sharpener,
     load_pretrained,
-    weights_path,
 )
 
 __all__ = [

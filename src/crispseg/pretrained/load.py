@@ -1,6 +1,5 @@
 """Trained weights by name: those that ship, a file, a folder, or a repository on a hub."""
 
-from importlib.resources import files
 from pathlib import Path
 
 from crispseg.checks import check_choice
@@ -8,22 +7,13 @@ from crispseg.cues import Cue, LearnedCue
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.errors import InputError
 from crispseg.models.embedding_net import load_embedding_net
+from crispseg.models.shipped import weights_path
 from crispseg.pretrained.folder import Pretrained, load_folder
 from crispseg.pretrained.hub import download, names_repository
 from crispseg.window import Window
 
 DEFAULT_WINDOW = Window(9)
 """The window where nothing says another."""
-
-SHIPPED_WEIGHTS = ("narrow", "wide")
-"""Names of the embeddings that ship: "wide" has the paper's layers, "narrow" half their channels."""
-
-
-def weights_path(weights: str | Path) -> Path:
-    """The file of weights that ship, by their name; a path as it is."""
-    if weights in SHIPPED_WEIGHTS:
-        return Path(str(files("crispseg") / "weights" / f"{weights}.safetensors"))
-    return Path(weights)
 
 
 def holds_sharpener(weights: str | Path) -> bool:

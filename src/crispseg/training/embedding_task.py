@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import astuple
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,8 +17,8 @@ from crispseg.metrics.pairs import PairCounts, count_pairs
 from crispseg.models import EmbeddingNet
 from crispseg.models.saving import save_network
 from crispseg.nn import EmbeddingLoss
-from crispseg.training.optimizers import Adam, Optimizer
-from crispseg.training.schedules import Cosine, Schedule
+from crispseg.training.optimizers import OptimizerCallable
+from crispseg.training.schedules import Cosine, ScheduleCallable
 from crispseg.training.task import Batch, Task
 
 _VALIDATION_STRIDE = 4
@@ -51,8 +52,11 @@ class EmbeddingTask(Task):
         loss: Loss of the final embedding, and of the five layers behind it.
         side_weight: Weight of the loss at each of the five layers, at their own resolution; 0 leaves them out. The
             paper uses 1.
-        optimizer: How its parameters change; Adam at 1e-3 by default.
-        schedule: How the learning rate does; along a cosine by default.
+        optimizer: Makes the optimiser of the parameters; by default `torch.optim.Adam` at 1e-3.
+        schedule: Makes the schedule of the learning rate; by default along a cosine to 0.
+        rates: Factors of the learning rate by pattern of parameter names, of which the first that matches counts; 0
+            leaves a parameter as it is.
+        decays: Factors of the weight decay in the same way.
 
     Raises:
         InputError: If `side_weight` is negative, or the loss was told to ignore a label of its own.
@@ -67,11 +71,14 @@ class EmbeddingTask(Task):
         loss: EmbeddingLoss,
         *,
         side_weight: float = 0.0,
-        optimizer: Optimizer | None = None,
-        schedule: Schedule | None = None,
+        optimizer: OptimizerCallable | None = None,
+        schedule: ScheduleCallable | None = None,
+        rates: dict[str, float] | None = None,
+        decays: dict[str, float] | None = None,
     ) -> None:
         check_not_negative("side_weight", side_weight)
-        super().__init__(network, optimizer or Adam(), schedule or Cosine())
+        optimizer = optimizer or partial(torch.optim.Adam, lr=1e-3)
+        super().__init__(network, optimizer, schedule or Cosine, rates=rates, decays=decays)
         self.loss = ignoring_void(loss)
         self.side_weight = side_weight
         self.pairs: list[PairCounts] = []
