@@ -51,6 +51,7 @@ def run(
         accelerator="cpu",
         resume=resume,
     )
+    assert isinstance(task.network, EmbeddingNet)
     return task.network
 
 

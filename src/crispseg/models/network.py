@@ -1,9 +1,9 @@
-"""What the networks have in common: they stand on VGG, normalise their input and know what they were made with."""
+"""The base of the networks: they normalise their input and know the arguments that they were made with."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
@@ -19,10 +19,10 @@ _log = logging.getLogger(__name__)
 
 
 class Network(nn.Module):
-    """A network from RGB in [0, 1], on convolutions of VGG.
+    """A network from RGB in [0, 1].
 
     Args:
-        arguments: What makes the same network without its weights; `save_network` notes it beside them.
+        arguments: Arguments that make the same network without its weights; `save_network` notes them in the file.
 
     Raises:
         InputError: If one is not in `shape`, or not among what `shape` allows.
@@ -30,6 +30,8 @@ class Network(nn.Module):
 
     shape: ClassVar[Mapping[str, Sequence[object]]] = {}
     """All that a file may say of such a network: its arguments by name, with the values that each may have."""
+    gives: ClassVar[Literal["embedding", "scores", "boundary"]] = "scores"
+    """The kind of its output."""
     mean: Tensor
     std: Tensor
 
@@ -42,7 +44,7 @@ class Network(nn.Module):
         self.register_buffer("std", torch.tensor(VGG_STD))
 
     def normalise(self, image: Tensor) -> Tensor:
-        """What the first convolution takes of an image (N, 3, H, W), RGB in [0, 1]."""
+        """Return the normalised image, given (N, 3, H, W) RGB in [0, 1]."""
         check_image(image)
         x = (image - self.mean[:, None, None]) / self.std[:, None, None]
         # Convolutions are a third faster with the channels of a pixel side by side.
@@ -90,7 +92,7 @@ class Network(nn.Module):
         return path
 
     def adapt(self, source: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Weights of another network, by name, brought to the shapes of this one where there is a way."""
+        """Return weights of another network, by name, brought to the shapes of this one where there is a way."""
         return source
 
     def _start_from_network(self, path: Path) -> None:
@@ -107,7 +109,7 @@ class Network(nn.Module):
 
 
 def _fitting(own: Mapping[str, Tensor], source: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
-    """What a part of another network, by the prefix of its names, has for this one."""
+    """Return the weights that fit of a part of another network, given the prefix of its names."""
     named = {name.removeprefix(part): value for name, value in source.items() if name.startswith(part)}
     return {name: value for name, value in named.items() if name in own and own[name].shape == value.shape}
 
@@ -118,7 +120,7 @@ def _say_random_start(source: str | Path, layers: list[str]) -> None:
 
 
 def resize_corners(value: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, C, h, w) to (N, C, *size), bilinear from corner to corner, as Caffe's networks upsample.
+    """Resize (N, C, h, w) to (N, C, *size), bilinear from corner to corner, as Caffe's networks upsample.
 
     After 3×3 poolings of stride 2 with padding 1 a coarse pixel lies on every second pixel, and an image of 2k + 1
     pixels has its first and last on the corners.

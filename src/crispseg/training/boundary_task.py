@@ -81,3 +81,6 @@ class BoundaryTask(Task):
 
     def save(self, path: Path, **metadata: str) -> None:
         save_network(self.network, path, **metadata)
+
+    def usage(self, path: Path) -> str:
+        return f"use it with: crispseg predict --weights {path}"

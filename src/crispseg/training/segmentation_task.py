@@ -108,3 +108,7 @@ class SegmentationTask(Task):
             save_network(self.network, path, **metadata)
         else:
             save_weights(self.network, path, **metadata)
+
+    def usage(self, path: Path) -> str:
+        own = isinstance(self.network, CrispNet | Network)
+        return f"use it with: crispseg predict --weights {path}" if own else super().usage(path)

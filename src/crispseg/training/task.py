@@ -79,6 +79,10 @@ class Task(LightningModule, ABC):
     def save(self, path: Path, **metadata: str) -> None:
         """Write the network's weights as safetensors."""
 
+    def usage(self, path: Path) -> str:
+        """Return what to do with the weights that `save` wrote to a file."""
+        return f"load it in your own code: safetensors.torch.load_model(network, {str(path)!r})"
+
     def total(self, counts: Tensor) -> Tensor:
         """Return counts added up over all processes."""
         return self.trainer.strategy.reduce(counts.to(self.device), reduce_op="sum").cpu()
