@@ -40,7 +40,7 @@ NETWORKS = {
     ),
 }
 
-VARIANTS = {"deeplab_trunk_poly": "deeplab_trunk", "embedding_narrow": "embedding"}
+VARIANTS = {"deeplab_trunk_poly": "deeplab_trunk", "embedding_narrow": "embedding", "embedding_trunk": "embedding"}
 """Configs that change another one."""
 
 
