@@ -22,6 +22,21 @@ PLACES = {
     "a network in full": {
         "task": {"class_path": "crispseg.training.EmbeddingTask", "init_args": {"network": {"class_path": "{0}.Net"}}}
     },
+    "an optimiser": {
+        "task": {
+            "class_path": "crispseg.training.EmbeddingTask",
+            "init_args": {"optimizer": {"class_path": "{0}.Net", "init_args": {"lr": "1"}}},
+        }
+    },
+    "an optimiser by its name": {
+        "task": {"class_path": "crispseg.training.EmbeddingTask", "init_args": {"optimizer": "{0}.Net"}}
+    },
+    "a schedule": {
+        "task": {
+            "class_path": "crispseg.training.EmbeddingTask",
+            "init_args": {"schedule": {"class_path": "{0}.Net"}},
+        }
+    },
     "a data set": {"train_data": [{"class_path": "{0}.Net"}]},
     "a data set by name": {"val_data": {"mine": {"class_path": "{0}.Net"}}},
     "a submodule": {"task": {"class_path": "{0}.deeper.Net"}},

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import lightning
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader, Sampler
 
@@ -21,7 +21,7 @@ from crispseg.data.crops import ConsecutiveBatches, CropDataset, CropOptions
 from crispseg.data.sample import IGNORE_INDEX, LabelledImages
 from crispseg.data.whole_images import WholeImages
 from crispseg.errors import InputError
-from crispseg.training.report import LOG, ValidationReport
+from crispseg.training.report import LOG, StepsProgressBar, ValidationReport
 from crispseg.training.task import Task
 from crispseg.writing import make_folder, refuse_inputs
 
@@ -114,7 +114,7 @@ def train(
         check_val_every_n_epoch=val_every // checkpoint_every,
         use_distributed_sampler=False,  # batches and validation images are dealt out below
         logger=TensorBoardLogger(output, name="", version="log"),
-        callbacks=[_save_checkpoint(output), report, LearningRateMonitor(), RichProgressBar()],
+        callbacks=[_save_checkpoint(output), report, LearningRateMonitor(), StepsProgressBar()],
         log_every_n_steps=10,
         num_sanity_val_steps=0,
         enable_model_summary=False,
