@@ -20,7 +20,7 @@ from crispseg.jobs import Outputs, sharpen_files
 from crispseg.tuning.filter_search import settings_of
 
 OTHER: dict[str, Any] = {
-    "cue": CueConfig("rgb", {"norm": 2}),
+    "cue": CueConfig.of("rgb:norm=2"),
     "window": Window(5, 2),
     "passes": 3,
     "hardness": 7.3,
@@ -90,10 +90,9 @@ def test_a_run_that_resumes_makes_anew_what_another_value_made(name: str, tmp_pa
     np.save(tmp_path / "scores" / "a.npy", (probabilities - 2 * (name != "scores")).numpy())
     outputs = Outputs(tmp_path / "out", pictures=False)
     given = [tmp_path / "images"], tmp_path / "scores", outputs
-    kind = "probabilities" if name == "scores" else None
-    first = Sharpener(RGBCue(), grid="stride=8,4", **({"scores": "multilabel_probabilities"} if kind else {}))
-    if name == "grid":
-        first = first.with_options(grid="centres")
+    first = Sharpener(RGBCue()).with_options(grid="centres" if name == "grid" else "stride=8,4")
+    if name == "scores":
+        first = first.with_options(scores="multilabel_probabilities")
     sharpen_files(*given, first)
     second = Sharpener.from_config(first.config.replaced(**{name: OTHER[name]}))
     with pytest.raises(InputError, match=rf"made with other settings.*{name}"):
