@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from crispseg import SharpenedModel, Sharpener, Window, sharpen_array
+from crispseg import SharpenedModel, Sharpener, SharpenerConfig, Window, sharpen_array
 from crispseg.app.limits import Limits
 from crispseg.app.recipe import Recipe
 from crispseg.app.session import Session
-from crispseg.app.settings import Cues, Settings
+from crispseg.app.settings import Cues
 from crispseg.cli.main import main
 from crispseg.comparison import measure_table
 from crispseg.comparison.rows import Choices
@@ -148,13 +148,13 @@ def by_the_page(root: Path, grid: str) -> Tensor:
     write_scores(root, grid)
     session = Session(Cues(), Limits(), root)
     session.desk.load_image(root / "images" / "scene0.png")
-    session.desk.say_grid(grid)
+    session.desk.say(grid=grid)
     session.desk.load_prediction(root / "scores" / "scene0.npy", "logits")
-    state = Settings("rgb", WINDOW, 20.0, 2)
-    recipe = Recipe(session.desk.inputs, state)
+    config = SharpenerConfig(cue="rgb", window=WINDOW, hardness=20, passes=2)
+    recipe = Recipe(session.desk.inputs, config)
     assert f"--grid {grid}" in recipe.command_line()
     assert f'grid="{grid}"' in recipe.python_lines()
-    return session.sharpen(state).after
+    return session.sharpen(config).after
 
 
 def by_a_raster(root: Path, grid: str) -> Tensor:

@@ -10,8 +10,8 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from torch import Tensor, nn
 
 from crispseg.checks import check_allowed, check_image
-from crispseg.errors import InputError
 from crispseg.config import SHIPPED_WEIGHTS
+from crispseg.errors import InputError
 from crispseg.models.shipped import weights_path
 from crispseg.models.state import check_state, load_state, tensor_names
 from crispseg.models.vgg import VGG_LAYERS, VGG_MEAN, VGG_STD, vgg_state
