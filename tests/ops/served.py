@@ -50,7 +50,9 @@ def served_by(server: Server) -> Iterator[None]:
 
     def find(function: str, device_type: str) -> Callable[..., Any]:
         folder = function.removesuffix("_backward")
-        found: Callable[..., Any] = getattr(importlib.import_module(f"crispseg.ops._{folder}.{server.module}"), function)
+        found: Callable[..., Any] = getattr(
+            importlib.import_module(f"crispseg.ops._{folder}.{server.module}"), function
+        )
         return found
 
     with mock.patch.object(implementations, "find", find):

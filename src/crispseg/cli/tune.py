@@ -9,12 +9,11 @@ from rich.table import Table
 
 from crispseg.cli.arguments import (
     CommandParser,
-    add_data_options,
     choose_device,
     print_remarks,
     progress_bar,
-    read_data,
 )
+from crispseg.cli.data_options import add_data_options, read_data
 from crispseg.cli.stage_options import add_cue_options
 from crispseg.cli.stages import choose_complete, require_crf
 from crispseg.cues import CUES, Cue
@@ -128,7 +127,7 @@ def _tune(options: Namespace, chosen: Pretrained | None, progress: Progress) -> 
     )
     windows = dict.fromkeys(setting.window for setting in result.after)
     tables = [_surface(result, window) for window in windows]
-    return tables, _verdict(result, _options) + _edges(result), remarks_on(result.before)
+    return tables, _verdict(result, _options) + _edges(result), remarks_on(result.before, result.class_names)
 
 
 def _edges(result: Tuning[FilterSetting]) -> str:
@@ -169,7 +168,11 @@ def _tune_crf(options: Namespace, chosen: Pretrained | None, progress: Progress)
         every=options.every,
         progress=progress,
     )
-    return [_ranking(result)], _verdict(result, lambda best: f"--crf {best}"), remarks_on(result.before)
+    return (
+        [_ranking(result)],
+        _verdict(result, lambda best: f"--crf {best}"),
+        remarks_on(result.before, result.class_names),
+    )
 
 
 def _fixed_sharpener(options: Namespace, chosen: Pretrained | None) -> Sharpener | None:
@@ -227,4 +230,7 @@ def _verdict(result: Tuning[S], options: Callable[[S], str]) -> str:
     if best is None:
         return f"no gain: no combination improves on {before}"
     miou, band = result.gain(best)
-    return f"best: {options(best)}\ngained {miou:+.2f} mIoU and {band:+.2f} trimap over {before}"
+    return (
+        f"best: {options(best)}\ngained {miou:+.2f} mIoU and {band:+.2f} trimap over {before}\n"
+        f"classes that lose IoU: {result.losses(best)}"
+    )

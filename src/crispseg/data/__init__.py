@@ -4,13 +4,16 @@ from crispseg.data.boundary import read_boundary
 from crispseg.data.bsds500 import BSDS500, BSDS500Boundaries, read_boundaries
 from crispseg.data.camvid import CamVid
 from crispseg.data.cityscapes import Cityscapes
+from crispseg.data.class_names import read_class_names
 from crispseg.data.classes import CAMVID_CLASSES, CITYSCAPES_CLASSES, VOC_CLASSES, Classes
 from crispseg.data.coco import COCO
 from crispseg.data.folder import LabelledFolder
 from crispseg.data.image import read_image
+from crispseg.data.labelled_files import LabelledFiles
 from crispseg.data.labelled_predictions import LabelledPredictions
 from crispseg.data.labels import LabelMap, read_labels, write_labels
 from crispseg.data.prediction import Prediction, ScoreKind, read_prediction, write_scores
+from crispseg.data.registry import DATASETS, build_dataset
 from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
 from crispseg.data.voc2012 import VOC2012
 
@@ -19,6 +22,7 @@ __all__ = [
     "CAMVID_CLASSES",
     "CITYSCAPES_CLASSES",
     "COCO",
+    "DATASETS",
     "IGNORE_INDEX",
     "VOC2012",
     "VOC_CLASSES",
@@ -27,14 +31,17 @@ __all__ = [
     "Cityscapes",
     "Classes",
     "LabelMap",
+    "LabelledFiles",
     "LabelledFolder",
     "LabelledImages",
     "LabelledPredictions",
     "Prediction",
     "Sample",
     "ScoreKind",
+    "build_dataset",
     "read_boundaries",
     "read_boundary",
+    "read_class_names",
     "read_image",
     "read_labels",
     "read_prediction",

@@ -1,5 +1,8 @@
 """Remarks on labels that look misread. They are reported, and nothing is corrected."""
 
+from collections.abc import Sequence
+
+from crispseg.data.class_names import name_of
 from crispseg.data.numbering import ONE_BASED
 from crispseg.metrics.accuracy import Accuracy
 
@@ -7,11 +10,12 @@ _MOST = 0.5
 """Share of the pixels that must agree with labels moved by one."""
 
 
-def remarks_on(baseline: Accuracy) -> list[str]:
+def remarks_on(baseline: Accuracy, class_names: Sequence[str] = ()) -> list[str]:
     """Sentences on true labels that are probably not what they were said to be, and on metrics that say nothing.
 
     Args:
         baseline: Counts of the predictions as they came, of the mean IoU at least.
+        class_names: Names of the classes, as far as they are known.
 
     Example:
         >>> import torch
@@ -26,8 +30,8 @@ def remarks_on(baseline: Accuracy) -> list[str]:
     present = (counts.sum(-1) > 0).nonzero().flatten().tolist()
     if len(present) == 1 and baseline.num_classes > 1:
         remarks.append(
-            f"the true labels hold class {present[0]} and void alone, none of the other {baseline.num_classes - 1} "
-            "classes: is what was declared void a class?"
+            f"the true labels hold class {name_of(class_names, present[0])} and void alone, none of the other "
+            f"{baseline.num_classes - 1} classes: is what was declared void a class?"
         )
     right, total = int(counts.diagonal().sum()), int(counts.sum())
     for step in (-1, 1) if baseline.num_classes > 2 else ():
