@@ -1,6 +1,6 @@
 """The options that name a data set and its predictions, and what they name. Only the reading imports PyTorch."""
 
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,5 +142,5 @@ def _assignment(text: str) -> tuple[str, str]:
     """Return the name and the value of NAME=VALUE."""
     name, sign, value = text.partition("=")
     if not (name.isidentifier() and sign and value):
-        raise InputError(f"--data-option is {text!r}; expected NAME=VALUE, such as disputed=negative")
+        raise ArgumentTypeError(f"{text!r}; expected NAME=VALUE, such as disputed=negative")
     return name, value
