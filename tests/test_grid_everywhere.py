@@ -20,7 +20,7 @@ from crispseg.cli.main import main
 from crispseg.comparison import measure_table
 from crispseg.comparison.rows import Choices
 from crispseg.cues import RGBCue
-from crispseg.data import LabelledPredictions, read_image, read_labels, read_prediction
+from crispseg.data import LabelledFolder, LabelledPredictions, read_image, read_labels, read_prediction
 from crispseg.errors import InputError
 from crispseg.evaluation import evaluate
 from crispseg.inference.batch import resize
@@ -192,11 +192,10 @@ def test_what_measures_takes_scores_as_upsampled_so(grid: str, root: Path) -> No
     for index in range(3):
         values = resize(scores_at(grid, index)[None], SIZE, made(grid).grid)[0]
         np.save(upsampled / f"scene{index}.npy", values.numpy())
-    options = {"void": 11, "classes": None, "scores": "logits"}
-    folders = (root / "images", root / "labels")
+    folder = LabelledFolder(root / "images", root / "labels", void=11)
     data = [
-        LabelledPredictions(*folders, placed, grid=grid, **options),  # type: ignore[arg-type]
-        LabelledPredictions(*folders, upsampled, **options),  # type: ignore[arg-type]
+        LabelledPredictions(folder, placed, grid=grid, scores="logits"),
+        LabelledPredictions(folder, upsampled, scores="logits"),
     ]
     sharpener = made("centres", upsampling="bilinear")
     one, other = (evaluate(each, sharpener) for each in data)

@@ -8,7 +8,7 @@ import torch
 from crispseg.comparison.counting import Counting
 from crispseg.comparison.images import Images
 from crispseg.comparison.rows import Choices, RowPlan
-from crispseg.data import LabelledPredictions
+from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.metrics import Accuracy
 from tests.fakes import write_coarse_scores, write_folder
 
@@ -16,8 +16,8 @@ from tests.fakes import write_coarse_scores, write_folder
 def test_every_setting_has_its_own_counts(tmp_path: Path) -> None:
     write_folder(tmp_path, 3)
     write_coarse_scores(tmp_path, tmp_path / "scores")
-    folders = tmp_path / "images", tmp_path / "labels", tmp_path / "scores"
-    images = Images(LabelledPredictions(*folders, void=11, num_classes=None, scores="logits"), 2)
+    folder = LabelledFolder(tmp_path / "images", tmp_path / "labels", void=11)
+    images = Images(LabelledPredictions(folder, tmp_path / "scores", num_classes=None, scores="logits"), 2)
     recipe = RowPlan("rgb 9x9 x1", Choices(torch.device("cpu")), {})
     # A sweep takes them in an order of its own: weights by weights, and passes in ascending order.
     settings = [

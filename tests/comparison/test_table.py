@@ -18,7 +18,7 @@ from crispseg.cli.main import main
 from crispseg.comparison import counting, measure_table, memory
 from crispseg.comparison.rows import ROWS, Choices, RowPlan
 from crispseg.comparison.table import _installed, choose_rows
-from crispseg.data import LabelledPredictions
+from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.models import EmbeddingNet
 from crispseg.models.saving import save_network
 from tests.comparison.test_methods import example as scene_of
@@ -50,8 +50,8 @@ def options(root: Path) -> list[str]:
 
 
 def data(root: Path) -> LabelledPredictions:
-    folders = root / "images", root / "labels", root / "scores"
-    return LabelledPredictions(*folders, void=11, num_classes=None, scores="logits")
+    folder = LabelledFolder(root / "images", root / "labels", void=11)
+    return LabelledPredictions(folder, root / "scores", num_classes=None, scores="logits")
 
 
 def table(root: Path) -> dict[str, Any]:

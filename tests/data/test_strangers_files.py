@@ -187,7 +187,7 @@ def test_a_dtype_that_nobody_reads_is_refused(tmp_path: Path, dtype: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "classes", ["5 5", "9223372036854775808 1", "70000 1", "-1 1", "1 2 3", "9" * 5000, "a b", "1e9 2"]
+    "num_classes", ["5 5", "9223372036854775808 1", "70000 1", "-1 1", "1 2 3", "9" * 5000, "a b", "1e9 2"]
 )
 def test_classes_that_cannot_be_are_refused(tmp_path: Path, num_classes: str) -> None:
     path = safetensors_file(tmp_path / "a.safetensors", metadata={"kind": "logits", "classes": num_classes})

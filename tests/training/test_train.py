@@ -105,21 +105,25 @@ def test_the_last_steps_are_validated_and_saved_even_if_few(tmp_path: Path) -> N
     assert all(torch.equal(value, loaded[name]) for name, value in network.state_dict().items())
 
 
-class BreaksAfter:
+class BreaksAfter(LabelledImages):
     """A data set that fails after so many reads, as a full disk or a killed machine would."""
 
     def __init__(self, source: LabelledImages, reads: int) -> None:
         self.source = source
+        self.image_names = source.image_names
         self.reads = reads
 
     def __len__(self) -> int:
         return len(self.source)
 
-    def read(self, index: int, choice: int = 0) -> Sample:
+    def __getitem__(self, index: int) -> Sample:
+        return self.read(index)
+
+    def read(self, index: int, annotator: int = 0) -> Sample:
         self.reads -= 1
         if self.reads < 0:
             raise OSError("the disk is gone")
-        return self.source.read(index, choice)
+        return self.source.read(index, annotator)
 
 
 def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NoReturn
 
 import torch
@@ -20,9 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from crispseg.data import LabelledPredictions, ScoreKind
 from crispseg.data.matching import Suffixes
-from crispseg.data.numbering import ONE_BASED, ZERO_BASED
 from crispseg.errors import InputError
 from crispseg.metrics import ABSENT_CLASSES
 
@@ -79,7 +76,7 @@ def add_range_option(parser: CommandParser) -> None:
     )
 
 
-_SUFFIX_HELP = {
+SUFFIX_HELP = {
     "image": "what the names of images go on with before their ending, such as _leftImg8bit",
     "prediction": "those of predictions, such as _scores",
     "label": "those of true label maps, such as _gtFine_labelTrainIds",
@@ -91,56 +88,12 @@ def add_suffix_options(parser: CommandParser, *kinds: str) -> None:
     """Options that say how the names of files that belong together differ."""
     group = parser.add_argument_group("names that differ")
     for kind in kinds:
-        group.add_argument(f"--{kind}-suffix", default="", metavar="TEXT", help=_SUFFIX_HELP[kind])
+        group.add_argument(f"--{kind}-suffix", default="", metavar="TEXT", help=SUFFIX_HELP[kind])
 
 
 def read_suffixes(options: argparse.Namespace) -> Suffixes:
     """The suffixes that the options say."""
-    return Suffixes(*(getattr(options, f"{kind}_suffix", "") for kind in _SUFFIX_HELP))
-
-
-def add_labelled_options(parser: CommandParser) -> None:
-    """Options that name images and labels."""
-    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER", help="images, in it and below it")
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="true label maps of the same names: indexed or greyscale PNG",
-    )
-    parser.add_argument(
-        "--void", type=int, nargs="+", metavar="LABEL", help="true labels of pixels without a class (default: none)"
-    )
-    parser.add_argument(
-        "--numbering",
-        metavar=f"{ZERO_BASED}|{ONE_BASED}|FILE",
-        help=f"what true labels stand for: the numbers of the classes (the default), {ONE_BASED} where classes start "
-        "at 1 and 0 is void, or a table with a line `LABEL CLASS [NAME]` for each, where CLASS may be `void` "
-        "and LABEL `*`, all others",
-    )
-
-
-def add_data_options(parser: CommandParser) -> None:
-    """Options that name images, labels and predictions."""
-    add_labelled_options(parser)
-    parser.add_argument(
-        "--predictions", type=Path, required=True, metavar="FOLDER", help="label maps or scores, one for each image"
-    )
-    parser.add_argument(
-        "--prediction-numbering",
-        metavar=f"{ZERO_BASED}|{ONE_BASED}|FILE",
-        help="the same of predictions that are label maps; to be said where --numbering is",
-    )
-    parser.add_argument(
-        "--void-band",
-        type=int,
-        metavar="PIXELS",
-        help="how wide a band of void between two labels may be to stand for a boundary, as on PASCAL VOC's outlines; "
-        "0 for none (default: looked for in the label maps)",
-    )
-    parser.add_argument("--num-classes", type=int, help="number of classes (default: the number of score channels)")
-    add_suffix_options(parser, *_SUFFIX_HELP)
+    return Suffixes(*(getattr(options, f"{kind}_suffix", "") for kind in SUFFIX_HELP))
 
 
 def add_absent_classes_option(parser: CommandParser) -> None:
@@ -151,24 +104,6 @@ def add_absent_classes_option(parser: CommandParser) -> None:
         default=ABSENT_CLASSES[0],
         help="how a class that is predicted but has no true pixels enters means over classes: count takes it as 0, as "
         "most tools do; ignore leaves it out (default: %(default)s)",
-    )
-
-
-def read_data(options: argparse.Namespace, scores: ScoreKind | None = None) -> LabelledPredictions:
-    """Return the data that the options name, with scores in files of the given kind."""
-    return LabelledPredictions(
-        options.images,
-        options.labels,
-        options.predictions,
-        void=options.void,
-        num_classes=options.num_classes,
-        scores=scores,
-        numbering=options.numbering,
-        prediction_numbering=options.prediction_numbering,
-        void_band=options.void_band,
-        grid=getattr(options, "grid", None),
-        boundaries=options.boundaries,
-        suffixes=read_suffixes(options),
     )
 
 

@@ -5,17 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from crispseg.cli.arguments import (
-    CommandParser,
-    add_absent_classes_option,
-    add_data_options,
-    print_remarks,
-    progress_bar,
-    read_data,
-)
+from crispseg.cli.arguments import CommandParser, add_absent_classes_option, print_remarks, progress_bar
+from crispseg.cli.data_options import add_data_options, read_data
 from crispseg.cli.stage_options import add_stage_options
 from crispseg.cli.stages import build_stages, describe_stages, files_of_weights, scores_of_files
-from crispseg.evaluation import evaluate
+from crispseg.evaluation import describe_losses, evaluate
 from crispseg.evaluation.report import TRIMAP
 from crispseg.process_memory import keep_freed
 from crispseg.writing import check_output_file, write_text
@@ -31,6 +25,7 @@ from it, and the heading says so."""
 
 _EXAMPLES = """\
   crispseg evaluate --images val --labels val_labels --predictions scores --json result.json
+  crispseg evaluate --data voc2012 --root VOCdevkit/VOC2012 --predictions scores
   crispseg evaluate --images val --labels val_labels --predictions masks --void 11 --num-classes 11
   crispseg evaluate --images val --labels val_labels --predictions scores --cue contour --boundaries edges
   crispseg evaluate --images val --labels val_labels --predictions scores --cue none --crf MSc-LargeFOV"""
@@ -70,7 +65,6 @@ def main(arguments: Sequence[str]) -> None:
     miou, trimap = (comparison.gains[name].value for name in ("miou", TRIMAP))
     milliseconds = comparison.milliseconds / comparison.images
     print(f"mIoU {miou:+.2f}, trimap {trimap:+.2f}, {milliseconds:.0f} ms per image")
-    names = comparison.class_names
-    losing = ", ".join(f"{names.get(label, label)} ({gain:+.2f})" for label, gain in comparison.losing_classes.items())
-    print(f"classes that lose IoU: {losing or 'none'}")
+    losses = describe_losses(comparison.before, comparison.after, comparison.class_names)
+    print(f"classes that lose IoU: {losses}")
     print_remarks(comparison.remarks)

@@ -10,13 +10,12 @@ from rich.markdown import Markdown
 from crispseg.cli.arguments import (
     CommandParser,
     add_absent_classes_option,
-    add_data_options,
     add_device_option,
     choose_device,
     print_remarks,
     progress_bar,
-    read_data,
 )
+from crispseg.cli.data_options import add_data_options, read_data
 from crispseg.cli.stage_options import add_prediction_options
 from crispseg.cli.stages import files_of_weights
 from crispseg.comparison import ROWS, measure_table
@@ -113,7 +112,7 @@ def main(arguments: Sequence[str]) -> None:
     write_text(options.output / "table.tex", as_latex(lines))
     write_text(options.output / "table.json", as_json(table, lines))
     Console().print(Markdown(text))
-    print_remarks(remarks_on(lines[0].result.accuracy))
+    print_remarks(remarks_on(lines[0].result.accuracy, table.class_names))
     if options.surface:
         with progress_bar() as progress:
             points = surface(data, choices, tune_every=options.tune_every, progress=progress)

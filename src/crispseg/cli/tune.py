@@ -9,12 +9,11 @@ from rich.table import Table
 
 from crispseg.cli.arguments import (
     CommandParser,
-    add_data_options,
     add_device_option,
     print_remarks,
     progress_bar,
-    read_data,
 )
+from crispseg.cli.data_options import add_data_options, read_data
 from crispseg.cli.stage_options import add_boundaries_option, add_sharpener_options
 from crispseg.cli.stages import build_sharpener, require_crf, require_sharpener, scores_of_files
 from crispseg.config import SharpenerConfig, as_text
@@ -114,7 +113,7 @@ def _tune(options: Namespace, progress: Progress) -> _Report:
         progress=progress,
     )
     verdict = _verdict(result, lambda best: _command_options(result, best))
-    return _surfaces(result), verdict + _edges(result), remarks_on(result.before)
+    return _surfaces(result), verdict + _edges(result), remarks_on(result.before, result.class_names)
 
 
 def _varied(result: Tuning[SharpenerConfig]) -> list[str]:
@@ -160,7 +159,11 @@ def _tune_crf(options: Namespace, progress: Progress) -> _Report:
         every=options.every,
         progress=progress,
     )
-    return [_ranking(result)], _verdict(result, lambda best: f"--crf {best}"), remarks_on(result.before)
+    return (
+        [_ranking(result)],
+        _verdict(result, lambda best: f"--crf {best}"),
+        remarks_on(result.before, result.class_names),
+    )
 
 
 def _fixed_sharpener(options: Namespace) -> Sharpener | None:
@@ -218,4 +221,7 @@ def _verdict(result: Tuning[S], options: Callable[[S], str]) -> str:
     if best is None:
         return f"no gain: no combination improves on {before}"
     miou, band = result.gain(best)
-    return f"best: {options(best)}\ngained {miou:+.2f} mIoU and {band:+.2f} trimap over {before}"
+    return (
+        f"best: {options(best)}\ngained {miou:+.2f} mIoU and {band:+.2f} trimap over {before}\n"
+        f"classes that lose IoU: {result.losses(best)}"
+    )

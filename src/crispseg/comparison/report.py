@@ -12,7 +12,8 @@ import torch
 from crispseg.comparison.costs import Cost
 from crispseg.comparison.result import Result
 from crispseg.comparison.table import Table
-from crispseg.evaluation import remarks_on
+from crispseg.data.class_names import name_of
+from crispseg.evaluation import describe_losses, remarks_on
 from crispseg.evaluation.report import described_absent, described_band, number
 from crispseg.metrics import Gain, gain
 from crispseg.versions import installed_versions
@@ -51,8 +52,9 @@ def as_json(table: Table, lines: Sequence[ReportLine]) -> str:
         "reported_images": lines[0].result.accuracy.images,
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
         "versions": installed_versions(_PACKAGES),
+        "class_names": [name_of(table.class_names, label) for label in range(lines[0].result.accuracy.num_classes)],
         "rows": [_row(line) for line in lines],
-        "remarks": remarks_on(lines[0].result.accuracy),
+        "remarks": remarks_on(lines[0].result.accuracy, table.class_names),
         "left_out": dict(table.left_out),
     }
     return json.dumps(content, indent=2) + "\n"
@@ -77,11 +79,11 @@ def as_markdown(table: Table, lines: Sequence[ReportLine]) -> str:
         "|---" * (len(header) + len(COLUMNS)) + "|",
         *(f"| {' | '.join(_cells(line))} |" for line in lines),
         "",
-        "| | found | of values tried at their end |",
-        "|---|---|---|",
-        *(f"| {line.result.name} | {_setting(line)} | {', '.join(line.result.edges)} |" for line in lines),
+        "| | found | of values tried at their end | classes that lose IoU |",
+        "|---|---|---|---|",
+        *(f"| {' | '.join(_found(line, lines[0], table.class_names))} |" for line in lines),
         *("", *(f"Left out: {name}: {why}." for name, why in table.left_out.items())),
-        *(f"Note: {remark}." for remark in remarks_on(baseline)),
+        *(f"Note: {remark}." for remark in remarks_on(baseline, table.class_names)),
     ]
     return "\n".join(parts) + "\n"
 
@@ -129,6 +131,7 @@ def _row(line: ReportLine) -> dict[str, Any]:
             name: {"value": number(result.accuracy.value(name)), **_gained(gained)}
             for name, gained in line.gains.items()
         },
+        "per_class": {"miou": [number(value) for value in result.accuracy.per_class("miou").tolist()]},
         "milliseconds": number(line.cost.milliseconds),
         "peak_mb": None if line.cost.peak_mb is None else number(line.cost.peak_mb),
         "search": list(result.search),
@@ -148,6 +151,12 @@ def _cells(line: ReportLine) -> list[str]:
         interval = "" if math.isnan(gained.low) else f" ({gained.low:+.2f} to {gained.high:+.2f})"
         cells.append("" if line.result.group == "baseline" else _shown(gained.value, "+") + interval)
     return [*cells, f"{line.cost.milliseconds:.0f}", _memory(line)]
+
+
+def _found(line: ReportLine, baseline: ReportLine, class_names: Sequence[str]) -> list[str]:
+    result = line.result
+    losses = "" if line is baseline else describe_losses(baseline.result.accuracy, result.accuracy, class_names)
+    return [result.name, _setting(line), ", ".join(result.edges), losses.replace("|", r"\|")]
 
 
 def _shown(value: float, sign: str = "") -> str:

@@ -21,7 +21,6 @@ from crispseg.comparison.result import Result, paths, read_result, write_result
 from crispseg.comparison.rows import NARROW, ROWS, Choices, Row, RowPlan, row_named
 from crispseg.comparison.search import Found, search
 from crispseg.data import LabelledPredictions
-from crispseg.data.numbering import Numbering
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES
 from crispseg.metrics import AbsentClasses, Accuracy
@@ -47,6 +46,8 @@ class Table:
     """Why other rows were left out, by their names."""
     context: Mapping[str, Any]
     """What it was measured on."""
+    class_names: Sequence[str] = ()
+    """Names of the classes, as far as they are known."""
 
 
 @torch.inference_mode()
@@ -107,9 +108,8 @@ def measure_table(
             if progress and task is not None:
                 progress.advance(task)
     costs = measure_costs(images, [(recipe, result.setting) for recipe, result in measured.values()], progress)
-    return Table(
-        [result for _, result in measured.values()], costs, left_out, {**context, "device": str(choices.device)}
-    )
+    results = [result for _, result in measured.values()]
+    return Table(results, costs, left_out, {**context, "device": str(choices.device)}, data.class_names)
 
 
 def choose_rows(names: Sequence[str] | None, *, boundaries: bool) -> tuple[list[Row], dict[str, str]]:
@@ -146,36 +146,35 @@ def _installed(module: str) -> bool:
 
 def _describe(data: LabelledPredictions, choices: Choices, tune_every: int, void_band: int) -> dict[str, Any]:
     """What a table is made on."""
-    boundary = data.boundaries[0]
+    dataset, boundary = data.dataset, data.boundaries[0]
     return {
-        "images": str(data.folder.images[0].parent),
-        "labels": str(data.folder.labels[0].parent),
+        "data": dict(dataset.description),
         "predictions": str(data.files[0].parent),
         "boundaries": None if boundary is None else str(boundary.parent),
-        "names": hashlib.sha256("\n".join(data.folder.found).encode()).hexdigest(),
+        "names": hashlib.sha256("\n".join(dataset.image_names).encode()).hexdigest(),
         "count": len(data),
         "classes": data.num_classes,
-        "void": list(data.folder.truth.void),
-        "numbering": _described(data.folder.truth.numbering),
-        "prediction_numbering": _described(data.prediction_numbering),
+        "prediction_numbering": data.prediction_numbering and data.prediction_numbering.description,
         "void_band": void_band,
         "scores": data.scores,
         "grid": str(data.grid or CENTRES),
         "tune_every": tune_every,
         "weights": choices.weights,
         "sha256 of weights": [_sha256([weights_path(name)]) for name in (choices.weights, NARROW)],
-        "sha256 of images": _sha256(data.folder.images),
-        "sha256 of labels": _sha256(data.folder.labels),
+        "sha256 of data set": _sha256(dataset.files) if dataset.files else _sha256_of_samples(data),
         "sha256 of predictions": _sha256(data.files),
         "sha256 of boundaries": _sha256([path for path in data.boundaries if path is not None]),
     }
 
 
-def _described(numbering: Numbering | None) -> str | dict[str, Any] | None:
-    """A numbering by all that it says: a table may have changed under its name."""
-    if numbering is None or numbering.table is None:
-        return None if numbering is None else numbering.name
-    return {"labels": {str(label): class_ for label, class_ in numbering.table.items()}, "others": numbering.others}
+def _sha256_of_samples(data: LabelledPredictions) -> str:
+    """Return a digest of the samples of a data set that does not say which files it reads."""
+    digest = hashlib.sha256()
+    for index in range(len(data)):
+        image, labels, name = data.dataset[index]
+        digest.update(f"{name} {tuple(labels.shape)} ".encode())
+        digest.update(image.contiguous().numpy().tobytes() + labels.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _sha256(paths: Iterable[Path]) -> str:

@@ -28,7 +28,7 @@ def evaluate(
     """Sharpen every prediction; compare the upsampled and the sharpened labels with the truth.
 
     Args:
-        data: What to evaluate on.
+        data: Any data set with predictions.
         sharpener: Does the work, on the device where its weights are; None leaves the scores as they are.
         crf: Takes the sharpened scores; None for no CRF.
         settings: Noted in the report.
@@ -39,11 +39,11 @@ def evaluate(
         InputError: If a file cannot be read or does not fit, or an option is unknown.
     """
     before, after = (Accuracy(data.num_classes, absent_classes=absent_classes) for _ in range(2))
-    band, names = void_band_of(data), data.folder.truth.numbering.names
+    band, names = void_band_of(data), data.class_names
     comparison = Comparison(before, after, settings=settings or {}, void_band=band, class_names=names)
     indices = range(len(data))
     for index in progress.track(indices, description="evaluating") if progress else indices:
-        sample, prediction = data.read(index)
+        sample, prediction = data[index]
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
             result = sharpen_one(sharpener, sample.image, prediction, boundary, crf=crf)

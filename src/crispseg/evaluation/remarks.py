@@ -1,5 +1,8 @@
 """Remarks on labels that look misread. They are reported, and nothing is corrected."""
 
+from collections.abc import Sequence
+
+from crispseg.data.class_names import name_of
 from crispseg.data.numbering import ONE_BASED
 from crispseg.metrics.accuracy import Accuracy
 
@@ -7,11 +10,12 @@ _MOST = 0.5
 """Share of the pixels that must agree with labels moved by one."""
 
 
-def remarks_on(baseline: Accuracy) -> list[str]:
+def remarks_on(baseline: Accuracy, class_names: Sequence[str] = ()) -> list[str]:
     """Return remarks on true labels that look misread and on metrics that are undefined, a sentence each.
 
     Args:
         baseline: Counts of the predictions before sharpening, of the mean IoU at least.
+        class_names: Names of the classes, as far as they are known.
 
     Example:
         >>> import torch
@@ -27,8 +31,8 @@ def remarks_on(baseline: Accuracy) -> list[str]:
     present = true.nonzero().flatten().tolist()
     if len(present) == 1 and baseline.num_classes > 1:
         remarks.append(
-            f"the true labels hold class {present[0]} and void alone, none of the other {baseline.num_classes - 1} "
-            "classes: is what was declared void a class?"
+            f"the true labels hold class {name_of(class_names, present[0])} and void alone, none of the other "
+            f"{baseline.num_classes - 1} classes: is what was declared void a class?"
         )
     right, total = int(right_by_class.sum()), int(true.sum())
     for step, moved in zip((-1, 1), baseline.off_by_one.tolist(), strict=True) if baseline.num_classes > 2 else ():

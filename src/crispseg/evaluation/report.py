@@ -7,8 +7,11 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
+from crispseg.data.class_names import name_of
+from crispseg.evaluation.losses import losing_classes
 from crispseg.evaluation.remarks import remarks_on
 from crispseg.metrics.accuracy import Accuracy, Gain, gain
 from crispseg.metrics.definitions import AbsentClasses
@@ -37,8 +40,8 @@ class Comparison:
     settings: Mapping[str, Any] = field(default_factory=dict)
     void_band: int = 0
     """How wide, in pixels, bands of void were taken for boundaries."""
-    class_names: Mapping[int, str] = field(default_factory=dict)
-    """Names of the classes, where they are known."""
+    class_names: Sequence[str] = ()
+    """Name of class 0, of class 1, …, as far as they are known; empty for a class without a name."""
 
     @property
     def images(self) -> int:
@@ -53,13 +56,12 @@ class Comparison:
     @cached_property
     def remarks(self) -> list[str]:
         """Remarks on labels that look misread and on undefined metrics; complete when all images are counted."""
-        return remarks_on(self.before)
+        return remarks_on(self.before, self.class_names)
 
     @property
     def losing_classes(self) -> dict[int, float]:
         """Points of IoU lost, for every class that is worse after than before."""
-        gains = (self.after.per_class("miou") - self.before.per_class("miou")).tolist()
-        return {label: points for label, points in enumerate(gains) if points < 0}
+        return losing_classes(self.before, self.after)
 
     def as_json(self) -> str:
         """Everything, as JSON text; accuracies in percent, None where they are not defined."""
@@ -71,6 +73,7 @@ class Comparison:
                 for name, gained in self.gains.items()
             },
             "per_class": {"before": _per_class(self.before), "after": _per_class(self.after)},
+            "class_names": [name_of(self.class_names, label) for label in range(self.before.num_classes)],
             "images": self.images,
             "void_band": self.void_band,
             "absent_classes": self.before.absent_classes,
@@ -90,7 +93,7 @@ class Comparison:
         measured = [(accuracy, name) for name in ("miou", TRIMAP) for accuracy in (self.before, self.after)]
         columns = [accuracy.per_class(name).tolist() for accuracy, name in measured]
         for label, values in enumerate(zip(*columns, strict=True)):
-            table.add_row(f"{label} {self.class_names.get(label, '')}".rstrip(), *_cells(values))
+            table.add_row(escape(name_of(self.class_names, label)), *_cells(values))
         table.add_section()
         table.add_row("mean", *_cells([accuracy.value(name) for accuracy, name in measured]), style="bold")
         return table

@@ -112,7 +112,7 @@ def tune_crf(
     first = grid if grid is not None else CRFGrid()
     indices = range(0, len(data), every)
     band = void_band_of(data)
-    result: Tuning[DenseCRF] = Tuning(totals_of(data.num_classes), {}, objective)
+    result: Tuning[DenseCRF] = Tuning(totals_of(data.num_classes), {}, objective, data.class_names)
     entering: Iterable[_Entering] = _entering(data, sharpener, indices, band)
     if progress:
         entering = progress.track(entering, total=len(indices), description="what goes into the CRF")
@@ -157,7 +157,7 @@ def _entering(
     data: LabelledPredictions, sharpener: Sharpener | None, indices: Sequence[int], band: int
 ) -> Iterator[_Entering]:
     for index in indices:
-        sample, prediction = data.read(index)
+        sample, prediction = data[index]
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
             check_exclusive(prediction.kind)

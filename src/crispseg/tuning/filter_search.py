@@ -15,7 +15,7 @@ from crispseg.checks import check_choice, check_count
 from crispseg.config import SharpenerConfig, options
 from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.errors import InputError, naming
-from crispseg.evaluation import void_band_of
+from crispseg.evaluation import describe_losses, void_band_of
 from crispseg.inference.one_image import features_of, fitted_boundary, labels_before
 from crispseg.inference.sharpener import Sharpener
 from crispseg.metrics import Accuracy, Truth
@@ -49,6 +49,8 @@ class Tuning(Generic[S]):
     after: dict[S, Accuracy]
     objective: str
     """"miou", "trimap", or "both" for their mean."""
+    class_names: Sequence[str] = ()
+    """Names of the classes, as far as they are known."""
 
     @property
     def images(self) -> int:
@@ -65,6 +67,10 @@ class Tuning(Generic[S]):
         """What is maximised."""
         miou, band = self.gain(setting)
         return {"miou": miou, "trimap": band, "both": (miou + band) / 2}[self.objective]
+
+    def losses(self, setting: S) -> str:
+        """Describe the classes that lose IoU at a point, by their names where known."""
+        return describe_losses(self.before, self.after[setting], self.class_names)
 
     @property
     def best(self) -> S | None:
@@ -116,10 +122,10 @@ def tune(
     check_count("every", every)
     after = {setting: totals_of(data.num_classes) for setting in grid}
     band = void_band_of(data)
-    result = Tuning(totals_of(data.num_classes), after, objective)
+    result = Tuning(totals_of(data.num_classes), after, objective, data.class_names)
     indices = range(0, len(data), every)
     for index in progress.track(indices, description="tuning") if progress else indices:
-        sample, prediction = data.read(index)
+        sample, prediction = data[index]
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
             truth = Truth(sample.labels, data.num_classes, MEASURED, void_band=band)

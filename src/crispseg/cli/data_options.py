@@ -1,0 +1,146 @@
+"""The options that name a data set and its predictions, and what they name. Only the reading imports PyTorch."""
+
+from argparse import ArgumentTypeError, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crispseg.cli.arguments import SUFFIX_HELP, CommandParser, add_suffix_options, read_suffixes
+from crispseg.data.numbering import LIKE_LABELS, ONE_BASED, ZERO_BASED
+from crispseg.data.registry import DATASETS, FOLDER, build_dataset, parameters_of
+from crispseg.errors import InputError
+from crispseg.scores import Scores
+
+if TYPE_CHECKING:
+    from crispseg.data import LabelledImages, LabelledPredictions
+
+_SPLIT = "val"
+"""The split that is read where none is named."""
+
+
+def add_dataset_options(parser: CommandParser) -> None:
+    """Add options that name images with true labels."""
+    group = parser.add_argument_group("data set")
+    group.add_argument(
+        "--data",
+        choices=DATASETS,
+        default=FOLDER,
+        metavar="NAME",
+        help=f"a data set in the layout of its release ({', '.join(name for name in DATASETS if name != FOLDER)}), or "
+        f"{FOLDER}: any folder of images and any folder of label maps (default: %(default)s)",
+    )
+    group.add_argument("--root", type=Path, metavar="FOLDER", help="where the named data set lies")
+    group.add_argument("--split", help=f"part of the named data set (default: {_SPLIT})")
+    group.add_argument(
+        "--data-option",
+        type=_assignment,
+        action="append",
+        metavar="NAME=VALUE",
+        help="another argument of the named data set, such as disputed=negative; may be repeated",
+    )
+    folders = parser.add_argument_group(f"data set of your own (--data {FOLDER})")
+    folders.add_argument("--images", type=Path, metavar="FOLDER", help="images, in it and below it")
+    folders.add_argument(
+        "--labels", type=Path, metavar="FOLDER", help="true label maps of the same names: indexed or greyscale PNG"
+    )
+    folders.add_argument(
+        "--void", type=int, nargs="+", metavar="LABEL", help="true labels of pixels without a class (default: none)"
+    )
+    folders.add_argument(
+        "--numbering",
+        metavar=f"{ZERO_BASED}|{ONE_BASED}|FILE",
+        help=f"what true labels stand for: the numbers of the classes (the default), {ONE_BASED} where classes start "
+        "at 1 and 0 is void, or a table with a line `LABEL CLASS [NAME]` for each, where CLASS may be `void` "
+        "and LABEL `*`, all others",
+    )
+    folders.add_argument(
+        "--class-names",
+        type=Path,
+        metavar="FILE",
+        help="names of the classes, for reports: one a line, that of class 0 first; or JSON, a list or "
+        '{"0": "road", …} (default: the names in a table of --numbering, or else numbers)',
+    )
+
+
+def add_data_options(parser: CommandParser) -> None:
+    """Add options that name images with true labels and predictions."""
+    add_dataset_options(parser)
+    group = parser.add_argument_group("predictions")
+    group.add_argument(
+        "--predictions", type=Path, required=True, metavar="FOLDER", help="label maps or scores, one for each image"
+    )
+    group.add_argument(
+        "--prediction-numbering",
+        metavar=f"{ZERO_BASED}|{ONE_BASED}|{LIKE_LABELS}|FILE",
+        help=f"what predictions that are label maps stand for, as --numbering; {LIKE_LABELS}: the same as true labels. "
+        "Required where true labels are not the numbers of the classes",
+    )
+    group.add_argument(
+        "--void-band",
+        type=int,
+        metavar="PIXELS",
+        help="how wide a band of void between two labels may be to stand for a boundary, as on PASCAL VOC's outlines; "
+        "0 for none (default: looked for in the label maps)",
+    )
+    group.add_argument(
+        "--num-classes",
+        type=int,
+        help="number of classes (default: that of the data set or of --class-names, or else of the score channels)",
+    )
+    add_suffix_options(parser, *SUFFIX_HELP)
+
+
+def read_dataset(options: Namespace) -> "LabelledImages":
+    """Return the data set that the options name.
+
+    Raises:
+        InputError: If none is named, an option does not go with it, or it cannot be read.
+    """
+    names = ("root", "split", "images", "labels", "void", "numbering", "class_names")
+    arguments: dict[str, Any] = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    suffixes = read_suffixes(options)
+    if suffixes.image or suffixes.label:
+        arguments["suffixes"] = suffixes
+    arguments |= dict(options.data_option or ())
+    parameters = parameters_of(options.data)
+    for name in arguments:
+        if name not in parameters:
+            option = (
+                "--image-suffix and --label-suffix do" if name == "suffixes" else f"--{name.replace('_', '-')} does"
+            )
+            raise InputError(f"{option} not go with --data {options.data}, which takes {', '.join(parameters)}")
+    needed = [name for name, needs in parameters.items() if needs and name not in arguments]
+    if needed:
+        missing = " and ".join(f"--{name}" for name in needed)
+        raise InputError(f"--data {options.data} needs {missing}; other data sets are {', '.join(DATASETS)}")
+    if "split" in parameters:
+        arguments.setdefault("split", _SPLIT)
+    return build_dataset(options.data, arguments)
+
+
+def read_data(options: Namespace, scores: Scores | None = None) -> "LabelledPredictions":
+    """Return the data set and the predictions that the options name, with scores in files of the given kind.
+
+    Raises:
+        InputError: If they cannot be read or do not fit together.
+    """
+    from crispseg.data import LabelledPredictions  # noqa: PLC0415 - it imports PyTorch
+
+    return LabelledPredictions(
+        read_dataset(options),
+        options.predictions,
+        num_classes=options.num_classes,
+        scores=scores,
+        prediction_numbering=options.prediction_numbering,
+        void_band=options.void_band,
+        grid=getattr(options, "grid", None),
+        boundaries=options.boundaries,
+        suffixes=read_suffixes(options),
+    )
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    """Return the name and the value of NAME=VALUE."""
+    name, sign, value = text.partition("=")
+    if not (name.isidentifier() and sign and value):
+        raise ArgumentTypeError(f"{text!r}; expected NAME=VALUE, such as disputed=negative")
+    return name, value
