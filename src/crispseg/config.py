@@ -6,7 +6,7 @@ needs PyTorch.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, WORDS, Grid
@@ -324,6 +324,12 @@ class SharpenerConfig:
         ),
     )
 
+    if TYPE_CHECKING:  # what a field reads is more than what it holds
+
+        def __init__(
+            self, *, cue: CueConfig | str | Mapping[str, Any] = ..., **options: Unpack["SharpenerOptions"]
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         for name, option in options():
             object.__setattr__(self, name, option.read(getattr(self, name)))
@@ -389,7 +395,7 @@ class SharpenerOptions(TypedDict, total=False):
     hardness: float | None
     scores: Scores
     upsampling: Upsampling
-    guard: float | None
+    guard: float | str | None
     grid: Grid | str
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from crispseg import InputError, Sharpener, Window
 from crispseg.cues import RGBCue
-from crispseg.data import LabelledPredictions
+from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.evaluation import evaluate
 from crispseg.inference.guard import spread
 from tests.real_data import DATA, needs
@@ -116,10 +116,8 @@ def test_poles_of_a_street_lose_half_as_much_and_the_mean_loses_nothing(tmp_path
         name = f"{path.stem}.npz"
         (tmp_path / "scores" / name).symlink_to(DATA / "predictions" / "espnetv2_camvid_val" / name)
     data = LabelledPredictions(
-        tmp_path / "val",
-        tmp_path / "valannot",
+        LabelledFolder(tmp_path / "val", tmp_path / "valannot", void=11),
         tmp_path / "scores",
-        void=11,
         num_classes=11,
         grid="stretched",
         scores="logits",

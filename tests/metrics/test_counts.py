@@ -10,7 +10,7 @@ from torch import Tensor
 
 from crispseg import InputError, Sharpener, Window
 from crispseg.cues import RGBCue
-from crispseg.data import LabelledPredictions
+from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.evaluation import Comparison, remarks_on
 from crispseg.metrics import METRICS, AbsentClasses, Accuracy, ConfusionMatrix, Truth, gain, trimap
 from crispseg.tuning import tune
@@ -79,9 +79,11 @@ def test_a_grid_of_90_settings_takes_as_much_for_every_number_of_images() -> Non
 def test_the_search_keeps_totals(tmp_path: Path) -> None:
     write_folder(tmp_path, 4)
     write_coarse_scores(tmp_path, tmp_path / "scores")
-    data = LabelledPredictions(tmp_path / "images", tmp_path / "labels", tmp_path / "scores", void=11, scores="logits")
-    sharpener, grid = Sharpener(RGBCue()), {"windows": [Window(5)], "hardness": [1.0, 4.0], "passes": [1, 2]}
-    few, many = (tune(data, sharpener, every=every, **grid) for every in (4, 1))  # type: ignore[arg-type]
+    data = LabelledPredictions(
+        LabelledFolder(tmp_path / "images", tmp_path / "labels", void=11), tmp_path / "scores", scores="logits"
+    )
+    sharpener, grid = Sharpener(RGBCue()), {"window": [Window(5)], "hardness": [1.0, 4.0], "passes": [1, 2]}
+    few, many = (tune(data, sharpener, grid, every=every) for every in (4, 1))  # type: ignore[arg-type]
     assert (few.images, many.images) == (1, 4)
     assert bytes_held(few.before, *few.after.values()) == bytes_held(many.before, *many.after.values())
     remarks_on(many.before)  # needs totals alone

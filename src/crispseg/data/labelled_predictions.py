@@ -43,7 +43,7 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
 
     Raises:
         InputError: If files do not fit together, `num_classes` is not that of the data set, is not between 1 and
-            65536, is not known while the first prediction is a label map, or the labels of the data set are not classes.
+            65536, is unknown while the first prediction is a label map, or the labels of the data set are not classes.
         TypeError: If `dataset` is not a `LabelledImages`.
     """
 
