@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from crispseg import Sharpener, SharpenerConfig
+from crispseg import Sharpener
 from crispseg.app.answers import write_label_map, write_sharp_scores
 from crispseg.app.limits import Limits
 from crispseg.app.recipe import Recipe
@@ -25,7 +25,7 @@ from tests.app.conftest import Given
 from tests.app.requests import fetch, tell
 from tests.app.test_recipe import lay_out
 
-START = SharpenerConfig(cue="rgb", passes=2, hardness=5)
+START = offered_cue("rgb").start.replaced(passes=2, hardness=5)
 OTHER = {"cue": "soft", "window": "5@2", "passes": 3, "hardness": 2.5, "scores": "multilabel", "upsampling": "bilinear",
          "guard": "0.6", "grid": "corners"}  # fmt: skip
 """Another value for each field, as its control sends it."""
@@ -111,7 +111,7 @@ def test_what_cannot_be_read_keeps_its_last_value_and_the_rest_is_read() -> None
 
 
 def test_a_recipe_says_arguments_and_precision_of_a_cue(session: Session) -> None:
-    cue = CueConfig("learned", {"norm": 2}, "narrow", "bfloat16")
+    cue = CueConfig("learned", (("norm", 2),), "narrow", "bfloat16")
     recipe = Recipe(session.desk.inputs, START.replaced(cue=cue))
     words = shlex.split(recipe.command_line().replace("\\\n", " "))
     for name, text in (("cue", "learned:norm=2"), ("weights", "narrow"), ("precision", "bfloat16")):
