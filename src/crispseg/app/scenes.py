@@ -26,7 +26,7 @@ class Scene:
         self._pens = ImageDraw.Draw(self.image), ImageDraw.Draw(self.labels)
 
     def draw(self, shape: str, where: Any, colour: Colour, label: int | None = None) -> None:  # noqa: ANN401 - Pillow's
-        """Draw a `rectangle`, `ellipse` or `polygon`, named as Pillow names it; None leaves the labels below as they are."""
+        """Draw a `rectangle`, `ellipse` or `polygon`, as Pillow names it; None leaves the labels below as they are."""
         getattr(self._pens[0], shape)(where, fill=colour)
         if label is not None:
             getattr(self._pens[1], shape)(where, fill=label)
