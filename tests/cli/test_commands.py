@@ -33,7 +33,7 @@ def run(*arguments: object) -> int:
 
 def test_sharpen_an_image_with_scores(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image, scores, output = root / "images" / "scene0.png", root / "scores" / "scene0.npy", root / "out"
-    assert run("sharpen", image, "--prediction", scores, "--output", output, "--save-scores") == 0
+    assert run("sharpen", image, "--predictions", scores, "--output", output, "--save-scores") == 0
     written = sorted(str(path.relative_to(output)) for path in output.rglob("*") if path.is_file())
     pictures = ["before_after/scene0.png", "scene0.png"]
     assert written == [pictures[0], "crispseg-settings.json", pictures[1], "scores/scene0.safetensors"]
@@ -51,7 +51,7 @@ def test_sharpen_a_folder_of_indexed_label_maps_keeps_ids_and_palette(root: Path
     for path in (root / "labels").iterdir():
         labels = torch.tensor([5, 80, 200])[read_labels(path).labels.clamp(max=2)]
         write_labels(root / "masks" / path.name, labels[::8, ::8], palette)
-    assert run("sharpen", root / "images", "--prediction", root / "masks", "--output", root / "out") == 0
+    assert run("sharpen", root / "images", "--predictions", root / "masks", "--output", root / "out") == 0
     for index in range(3):
         label_map = read_labels(root / "out" / f"scene{index}.png")
         assert set(label_map.labels.unique().tolist()) <= {5, 80, 200}
@@ -61,14 +61,14 @@ def test_sharpen_a_folder_of_indexed_label_maps_keeps_ids_and_palette(root: Path
 def test_sharpen_a_grey_mask_of_one_class_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_labels(root / "mask.png", torch.full((6, 8), 7))
     image = root / "images" / "scene0.png"
-    assert run("sharpen", image, "--prediction", root / "mask.png", "--output", root / "out") == 0
+    assert run("sharpen", image, "--predictions", root / "mask.png", "--output", root / "out") == 0
     assert read_labels(root / "out" / "scene0.png").labels.unique().tolist() == [7]
     assert "0.0 % of the pixels changed" in capsys.readouterr().out
 
 
 def test_the_picture_shows_three_panels_and_three_details(root: Path) -> None:
     image, scores = root / "images" / "scene0.png", root / "scores" / "scene0.npy"
-    assert run("sharpen", image, "--prediction", scores, "--output", root / "out") == 0
+    assert run("sharpen", image, "--predictions", scores, "--output", root / "out") == 0
     picture = np.asarray(Image.open(root / "out" / "before_after" / "scene0.png"))
     assert picture.shape == (22 + 2 * 240 + 6, 3 * 320 + 2 * 6, 3)
     before, after = picture[22:262, 326:646], picture[22:262, 652:972]
@@ -184,7 +184,7 @@ def test_a_reader_that_leaves_midway_stops_the_work(
     def stop(*_: object) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr("crispseg.cli.info.main", stop)
+    monkeypatch.setattr("crispseg.cli.info.run", stop)
     with (tmp_path / "out").open("w") as out:
         monkeypatch.setattr(sys, "stdout", out)
         assert main(["info"]) == 141
@@ -194,7 +194,7 @@ def test_memory_that_runs_out_is_one_line(monkeypatch: pytest.MonkeyPatch, capsy
     def fill(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("crispseg.cli.info.main", fill)
+    monkeypatch.setattr("crispseg.cli.info.run", fill)
     assert main(["info"]) == 2
     assert "out of memory (MemoryError); use a smaller image" in capsys.readouterr().err
 
@@ -221,7 +221,7 @@ def test_results_reach_a_file_while_the_bar_is_on_the_terminal(tmp_path: Path) -
     """Under a pseudo-terminal for standard error, as in `crispseg … > log`."""
     code = (
         "import time\n"
-        "from crispseg.cli.arguments import progress_bar\n"
+        "from crispseg.cli.printing import progress_bar\n"
         "with progress_bar('images') as bar:\n"
         "    for i in bar.track(range(3)): print('line', i); time.sleep(0.2)\n"
     )

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from crispseg.cli import evaluate
 from crispseg.cli.main import main
+from crispseg.cli.parsers import evaluate
 from crispseg.cli.stages import build_stages
 from crispseg.data import read_labels
 from crispseg.registry import CUES
@@ -88,8 +88,8 @@ def test_sharpen_along_the_boundaries_of_one_image_or_of_a_folder(root: Path) ->
         ("images", "scores", "edges"), ("png", "npy", "png"), strict=True
     ))  # fmt: skip
     options = ["--cue", "contour", "--passes", 4]
-    one = [image, "--prediction", scores, "--boundaries", edges, "--output", root / "one"]
-    many = [root / "images", "--prediction", root / "scores"]
+    one = [image, "--predictions", scores, "--boundaries", edges, "--output", root / "one"]
+    many = [root / "images", "--predictions", root / "scores"]
     assert run("sharpen", *one, *options) == 0
     assert run("sharpen", *many, "--boundaries", root / "edges", "--output", root / "many", *options) == 0
     by_file, by_folder = (read_labels(root / name / "scene1.png").labels for name in ("one", "many"))
@@ -137,7 +137,7 @@ def test_a_crf_follows_the_filter_or_stands_alone(root: Path) -> None:
     assert set(alone["settings"]) == {"cue", "crf", "grid"}
     named = evaluated(root, "--cue", "none", "--crf", "MSc-COCO-LargeFOV")
     assert named["settings"]["crf"]["bilateral_xy"] == 59
-    images = [root / "images", "--prediction", root / "scores", "--output", root / "out", "--save-scores"]
+    images = [root / "images", "--predictions", root / "scores", "--output", root / "out", "--save-scores"]
     assert run("sharpen", *images, "--cue", "none", "--crf", "MSc-LargeFOV") == 0
     assert (root / "out" / "scores" / "scene2.safetensors").is_file()
 

@@ -30,7 +30,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def sharpen(root: Path, *options: object, output: str = "out") -> int:
-    given = [root / "images", "--prediction", root / "scores", "--output", root / output, "--cue", "rgb", *options]
+    given = [root / "images", "--predictions", root / "scores", "--output", root / output, "--cue", "rgb", *options]
     return main(["sharpen", *map(str, given)])
 
 
@@ -115,7 +115,7 @@ def test_patterns_stand_for_files(root: Path) -> None:
     (root / "images" / "scene9.txt").write_text("no image")
     flat = [f"scene{index}.png" for index in range(4)]
     for pattern, expected in (("scene[12].*", flat[1:3]), ("*", flat), ("**/*.png", ["deep/scene4.png", *flat])):
-        command = ["sharpen", f"{root}/images/{pattern}", "--prediction", f"{root}/scores/*.npy", "--cue", "rgb"]
+        command = ["sharpen", f"{root}/images/{pattern}", "--predictions", f"{root}/scores/*.npy", "--cue", "rgb"]
         output = root / f"out{len(expected)}"
         assert main([*command, "--output", str(output), "--no-pictures"]) == 0
         assert pictures(output) == expected
@@ -124,7 +124,7 @@ def test_patterns_stand_for_files(root: Path) -> None:
 def test_a_name_with_the_signs_of_a_pattern_is_a_name(root: Path) -> None:
     (root / "images" / "scene0.png").rename(root / "a[1].png")
     (root / "scores" / "scene0.npy").rename(root / "a[1].npy")
-    command = ["sharpen", root / "a[1].png", "--prediction", root / "a[1].npy", "--output", root / "out"]
+    command = ["sharpen", root / "a[1].png", "--predictions", root / "a[1].npy", "--output", root / "out"]
     assert main([str(part) for part in command]) == 0
     assert pictures(root / "out") == ["a[1].png", "before_after/a[1].png"]
 
@@ -279,7 +279,7 @@ def test_bombs_are_passed_over(root: Path, capsys: pytest.CaptureFixture[str], m
     assert sharpen(root, "--no-pictures") == 1
     image, scores = capsys.readouterr().err.splitlines()
     assert re.search(r"passed over: image .*scene0.png: too large to open safely \(.*\); sharpen it in parts", image)
-    assert f"crispseg raster {root}/images/scene0.png --prediction" in image
+    assert f"crispseg raster {root}/images/scene0.png --predictions" in image
     assert re.search(r"prediction .*scene1.npz: too large to open safely \(expands to 4.0 GiB; .*\); cut it", scores)
 
 

@@ -33,7 +33,7 @@ def run(*arguments: object) -> int:
 
 def sharpen(root: Path, *options: object) -> torch.Tensor:
     image, scores = root / "images" / "scene0.png", root / "scores" / "scene0.npy"
-    arguments = ("sharpen", image, "--prediction", scores, "--output", root / "out", "--save-scores", *options)
+    arguments = ("sharpen", image, "--predictions", scores, "--output", root / "out", "--save-scores", *options)
     assert run(*arguments) == 0
     return read_prediction(root / "out" / "scores" / "scene0.safetensors").scores
 
@@ -79,7 +79,7 @@ def test_what_does_not_go_with_the_folder_is_refused(
 ) -> None:
     Sharpener(ContourCue()).save_pretrained(root / "saved")
     image, scores = root / "images" / "scene0.png", root / "scores" / "scene0.npy"
-    given = ("--prediction", scores, "--output", root / "out", "--weights", root / "saved", *options)
+    given = ("--predictions", scores, "--output", root / "out", "--weights", root / "saved", *options)
     assert run("sharpen", image, *given) == 2
     assert message in capsys.readouterr().err
     assert not (root / "out").exists()

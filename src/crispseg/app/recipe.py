@@ -58,7 +58,7 @@ class Recipe:
         window = ["--window", str(settings.window.size), "--dilation", str(settings.window.dilation)]
         filtered = ["--hardness", str(settings.hardness), "--passes", str(settings.passes)]
         lines = [
-            ["crispseg", "sharpen", image, "--prediction", prediction],
+            ["crispseg", "sharpen", image, "--predictions", prediction],
             [*scores, *(["--grid", self._grid] if self._grid else [])],
             ["--cue", choice.cue, *weights, *boundaries],
             [*window, *filtered],

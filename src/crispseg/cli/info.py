@@ -1,33 +1,22 @@
 """`crispseg info`."""
 
 import platform
-from collections.abc import Sequence
+from argparse import Namespace
 
 import torch
 from safetensors import safe_open
 
 import crispseg
 from crispseg import ops
-from crispseg.cli.arguments import CommandParser
 from crispseg.ops.implementations import describe
 from crispseg.pretrained import SHIPPED_WEIGHTS, weights_path
 from crispseg.versions import installed_versions
 
-_DESCRIPTION = "Show versions, devices, which implementation serves which operation, and the weights that ship."
-
-_EXAMPLES = "  crispseg info"
-
 _PACKAGES = ("torch", "torchvision", "safetensors", "numpy", "pillow", "lightning", "jsonargparse")
 
 
-def build_parser() -> CommandParser:
-    """What the command understands."""
-    return CommandParser("info", _DESCRIPTION, _EXAMPLES)
-
-
-def main(arguments: Sequence[str]) -> None:
+def run(options: Namespace) -> None:
     """Run the command."""
-    build_parser().parse_args(arguments)
     sections = {
         "versions": _versions(),
         "devices": _devices(),

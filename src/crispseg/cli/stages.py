@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from crispseg.bfloat16 import warn_without_bfloat16
-from crispseg.cli.arguments import choose_device
-from crispseg.cli.stage_options import SAID_OF_PREDICTIONS
+from crispseg.cli.devices import choose_device
+from crispseg.cli.parsers.stage_options import SAID_OF_PREDICTIONS
 from crispseg.config import SHIPPED_WEIGHTS, CueConfig, SharpenerConfig
 from crispseg.config import options as fields_of_config
 from crispseg.cues import Cue

@@ -21,6 +21,7 @@ from crispseg.comparison.rows import NARROW, ROWS, Choices, Row, RowPlan, row_na
 from crispseg.comparison.search import Found, search
 from crispseg.data import LabelledPredictions
 from crispseg.data.numbering import Numbering
+from crispseg.defaults import TUNE_EVERY
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES
 from crispseg.metrics import METRICS
@@ -55,7 +56,7 @@ def measure_table(
     choices: Choices,
     *,
     rows: Sequence[str] | None = None,
-    tune_every: int = 6,
+    tune_every: int = TUNE_EVERY,
     resume: bool = False,
     workers: int = 0,
     progress: Progress | None = None,

@@ -1,18 +1,25 @@
-"""Images, label maps, scores and datasets: what is on disk, checked and turned into tensors."""
+"""Images, label maps, scores and datasets: what is on disk, checked and turned into tensors.
 
-from crispseg.data.boundary import read_boundary
-from crispseg.data.bsds500 import BSDS500, BSDS500Boundaries, read_boundaries
-from crispseg.data.camvid import CamVid
-from crispseg.data.cityscapes import Cityscapes
-from crispseg.data.classes import CAMVID_CLASSES, CITYSCAPES_CLASSES, VOC_CLASSES, Classes
-from crispseg.data.coco import COCO
-from crispseg.data.folder import LabelledFolder
-from crispseg.data.image import read_image
-from crispseg.data.labelled_predictions import LabelledPredictions
-from crispseg.data.labels import LabelMap, read_labels, write_labels
-from crispseg.data.prediction import Prediction, ScoreKind, read_prediction, write_scores
-from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
-from crispseg.data.voc2012 import VOC2012
+Names are imported when they are first used: the command line lists data sets without waiting for PyTorch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crispseg.data.boundary import read_boundary
+    from crispseg.data.bsds500 import BSDS500, BSDS500Boundaries, read_boundaries
+    from crispseg.data.camvid import CamVid
+    from crispseg.data.cityscapes import Cityscapes
+    from crispseg.data.classes import CAMVID_CLASSES, CITYSCAPES_CLASSES, VOC_CLASSES, Classes
+    from crispseg.data.coco import COCO
+    from crispseg.data.folder import LabelledFolder
+    from crispseg.data.image import read_image
+    from crispseg.data.labelled_predictions import LabelledPredictions
+    from crispseg.data.labels import LabelMap, read_labels, write_labels
+    from crispseg.data.prediction import Prediction, ScoreKind, read_prediction, write_scores
+    from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
+    from crispseg.data.voc2012 import VOC2012
 
 __all__ = [
     "BSDS500",
@@ -41,3 +48,32 @@ __all__ = [
     "write_labels",
     "write_scores",
 ]
+
+_HOMES = {
+    "boundary": ("read_boundary",),
+    "bsds500": ("BSDS500", "BSDS500Boundaries", "read_boundaries"),
+    "camvid": ("CamVid",),
+    "cityscapes": ("Cityscapes",),
+    "classes": ("CAMVID_CLASSES", "CITYSCAPES_CLASSES", "VOC_CLASSES", "Classes"),
+    "coco": ("COCO",),
+    "folder": ("LabelledFolder",),
+    "image": ("read_image",),
+    "labelled_predictions": ("LabelledPredictions",),
+    "labels": ("LabelMap", "read_labels", "write_labels"),
+    "prediction": ("Prediction", "ScoreKind", "read_prediction", "write_scores"),
+    "sample": ("IGNORE_INDEX", "LabelledImages", "Sample"),
+    "voc2012": ("VOC2012",),
+}
+"""Names by the module that defines them."""
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever is defined there
+    for module, names in _HOMES.items():
+        if name in names:
+            value = globals()[name] = getattr(importlib.import_module(f"crispseg.data.{module}"), name)
+            return value
+    raise AttributeError(f"module 'crispseg.data' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

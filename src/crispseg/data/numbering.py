@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
+
+IGNORE_INDEX = -1
+"""Label of pixels that belong to no class; data sets map their own void labels to it. No file can hold it."""
 
 ZERO_BASED, ONE_BASED = "0-based", "1-based"
 

@@ -4,8 +4,7 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-IGNORE_INDEX = -1
-"""Label of pixels that belong to no class; data sets map their own void labels to it. No file can hold it."""
+from crispseg.data.numbering import IGNORE_INDEX as IGNORE_INDEX  # noqa: PLC0414 - samples hold it
 
 
 class Sample(NamedTuple):

@@ -13,6 +13,7 @@ import torch
 
 from crispseg.checks import check_choice
 from crispseg.cues import Cue, SoftSegmentationCue
+from crispseg.defaults import EXPORT_TOLERANCE
 from crispseg.errors import InputError
 from crispseg.export.metadata import describe
 from crispseg.export.program import Precision, Program
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 OPSET = 18
 
-TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2}
+TOLERANCE = {getattr(torch, name): tolerance for name, tolerance in EXPORT_TOLERANCE.items()}
 """How far onnxruntime may be from PyTorch; in half precision as probabilities."""
 
 _EXAMPLE = (41, 59)
