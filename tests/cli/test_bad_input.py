@@ -86,23 +86,23 @@ SHARPEN = {
     ),
     "an even window": (
         ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--window", "8"],
-        "window size is 8; expected an odd number such as 9",
+        "argument --window: window size is 8; expected an odd number such as 9",
     ),
     "hardness 0": (
         ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--hardness", "0"],
-        "hardness is 0.0; expected a number above 0",
+        "argument --hardness: hardness is 0; expected a number above 0",
     ),
     "no passes": (
         ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--passes", "0"],
-        "passes is 0; expected a whole number of 1 or more",
+        "argument --passes: passes is 0; expected a whole number of 1 or more",
     ),
     "weights of another shape": (
         ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--weights", "{}/other.safetensors"],
         "weights {}/other.safetensors: mean is missing; expected shape (3,)",
     ),
     "missing weights": (
-        ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--weights", "{}/none"],
-        "embedding weights {}/none: no such file",
+        ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--weights", "{}/none.safetensors"],
+        "weights {}/none.safetensors: no such file",
     ),
     "no such device": (
         ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--device", "toaster"],
@@ -126,7 +126,7 @@ SHARPEN = {
     ),
     "no number": (
         ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--window", "wide"],
-        "argument --window: invalid int value: 'wide' (see crispseg sharpen --help)",
+        "argument --window: window is 'wide'; expected",
     ),
 }
 
@@ -166,7 +166,10 @@ def test_what_is_read_is_not_written_over(root: Path, capsys: pytest.CaptureFixt
 
 def evaluate(root: Path, **options: object) -> list[str]:
     given = {"images": root / "images", "labels": root / "labels", "predictions": root / "scores", "void": 11} | options
-    return ["evaluate", *(text for name, value in given.items() for text in (f"--{name}", str(value)))]
+    return [
+        "evaluate",
+        *(text for name, value in given.items() for text in (f"--{name.replace('_', '-')}", str(value))),
+    ]
 
 
 def test_evaluate(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,15 +183,15 @@ def test_evaluate(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ({"num_classes": 2}, f"label map {root}/labels/scene0.png: label 2 is not one of the 2 classes"),
         ({"predictions": root / "masks"}, "predictions are label maps"),
         (
-            {"predictions": root / "masks", "classes": 3},
+            {"predictions": root / "masks", "num_classes": 3},
             f"prediction {root}/masks/scene0.png: label 9 is not one of the 3 classes",
         ),
         ({"json": root / "text.png" / "a.json"}, f"output folder {root}/text.png: cannot be written to"),
         ({"json": root}, f"{root}: not a file; give the name of a file to write"),
         ({"num_classes": 5000}, "5000 classes; expected 1 to 1024"),
         ({"window": 3001}, "out of memory"),
-        ({"hardness": 1e39}, "hardness is 1e+39; expected a number above 0 and up to 1e+30"),
-        ({"hardness": -1}, "hardness is -1.0; expected a number above 0"),
+        ({"hardness": 1e39}, "argument --hardness: hardness is 1e+39; expected a number above 0 and up to 1e+30"),
+        ({"hardness": -1}, "argument --hardness: hardness is -1; expected a number above 0"),
     ):
         assert main(evaluate(root, **options)) == 2, options
         error = capsys.readouterr().err
@@ -206,9 +209,9 @@ def test_tune_refuses_what_evaluate_refuses(root: Path, capsys: pytest.CaptureFi
 def test_tune(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["tune", *evaluate(root)[1:]]
     for options, message in (
-        (["--window", "4"], "window size is 4; expected an odd number such as 5"),
-        (["--hardness", "0"], "hardness is 0.0; expected a number above 0"),
-        (["--passes", "0"], "passes is 0; expected"),
+        (["--window", "9", "4"], "argument --window: window size is 4; expected an odd number such as 5"),
+        (["--hardness", "0"], "argument --hardness: hardness is 0; expected a number above 0"),
+        (["--passes", "0"], "argument --passes: passes is 0; expected"),
         (["--every", "0"], "every is 0; expected"),
     ):
         assert main([*command, *options]) == 2

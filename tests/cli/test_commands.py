@@ -86,7 +86,7 @@ def test_evaluate_reports_before_and_after(root: Path, capsys: pytest.CaptureFix
     result = json.loads((root / "out" / "result.json").read_text())
     assert result["images"] == 3
     assert result["milliseconds_per_image"] > 0
-    assert result["settings"]["window"] == 9
+    assert result["settings"]["window"] == "9"
     for part in ("before", "after"):
         assert set(result[part]) == set(METRICS)
         assert 0 < result[part]["trimap_4"] <= result[part]["miou"] <= 100
@@ -139,7 +139,7 @@ def test_tune_finds_the_best_and_evaluate_agrees(root: Path, capsys: pytest.Capt
     printed = capsys.readouterr().out
     best = re.search(r"best: (--window .*)\ngained ([+-][\d.]+) mIoU and ([+-][\d.]+) trimap", printed)
     assert best
-    assert printed.count("window 3, dilation 1") == printed.count("window 5, dilation 1") == 1
+    assert printed.count("window 3:") == printed.count("window 5:") == 1
     assert run("evaluate", *data_options(root), *best[1].split()) == 0
     assert f"mIoU {best[2]}, trimap {best[3]}" in capsys.readouterr().out
 
@@ -175,7 +175,9 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
     printed = capsys.readouterr().out
     assert all(f"  {name} " in printed for name in COMMANDS)
     assert run("shrapen") == 2
-    assert "no command 'shrapen'; expected one of sharpen" in capsys.readouterr().err
+    assert "no command 'shrapen'; did you mean sharpen?" in capsys.readouterr().err
+    assert run("blur") == 2
+    assert "no command 'blur'; expected one of sharpen" in capsys.readouterr().err
 
 
 def test_a_reader_that_leaves_midway_stops_the_work(

@@ -155,11 +155,11 @@ ERRORS = {
     ),
     "no patch": (["embedding", IMAGE, "--cue", "rgb", "--patch", "0"], "patch is 0 pixels; expected an odd number"),
     "no pass": (["embedding", IMAGE, "--passes", "0"], "passes is 0; expected a whole number of 1 or more"),
-    "no hardness": (["embedding", IMAGE, "--hardness", "0"], "hardness is 0.0; expected a number above 0"),
+    "no hardness": (["embedding", IMAGE, "--hardness", "0"], "hardness is 0; expected a number above 0"),
     "an even window": (["embedding", IMAGE, "--window", "8"], "window size is 8; expected an odd number such as 9"),
     "contours for an embedding": (
-        ["embedding", IMAGE, "--cue", "contour", "--boundaries", "{}/edges"],
-        "--cue contour has no embedding to draw; take learned, rgb or soft",
+        ["embedding", IMAGE, "--cue", "contour"],
+        "--cue contour has no embedding to draw; take one that compares embeddings",
     ),
     "nothing of ours": (
         ["comparison", *DATA, "--predictions", "{}/scores", "--cue", "none", "--crf", "MSc"],

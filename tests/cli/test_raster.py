@@ -43,8 +43,8 @@ def test_it_is_what_python_gives(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--cue", "contour"], "choose --cue learned, rgb or soft"),
-        (["--cue", "none"], "choose --cue learned, rgb or soft"),
+        (["--cue", "contour"], "needs boundary maps, which a raster does not have"),
+        (["--cue", "none"], "choose a cue: learned"),
         (["--memory", "1MB"], "of memory hold no tile"),
         (["--memory", "much"], "expected a size such as 2GiB"),
         (["--cue", "rgb", "--weights", "wide"], "--weights does not go with --cue rgb"),

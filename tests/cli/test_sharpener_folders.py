@@ -51,8 +51,8 @@ def test_sharpen_takes_everything_from_the_folder(root: Path) -> None:
 
 
 def test_options_replace_those_of_the_folder(root: Path) -> None:
-    given = ("--window", 5, "--hardness", 2, "--passes", 1, "--norm", 1)
-    replaced = expected(root, window=Window(5, 2), hardness=2.0, passes=1, norm=1)
+    given = ("--window", "5@2", "--hardness", 2, "--passes", 1, "--cue", "learned:norm=1")
+    replaced = expected(root, window=Window(5, 2), hardness=2.0, passes=1, cue="learned:norm=1")
     torch.testing.assert_close(sharpen(root, "--weights", root / "saved", *given), replaced)
 
 
@@ -61,15 +61,15 @@ def test_evaluate_reports_what_the_folder_brought(root: Path) -> None:
     data = ("--images", root / "images", "--labels", root / "labels", "--predictions", root / "scores", "--void", 11)
     assert run("evaluate", *data, "--weights", root / "saved", "--json", root / "result.json") == 0
     settings = json.loads((root / "result.json").read_text())["settings"]
-    found = {name: settings[name] for name in ("cue", "window", "hardness", "passes", "norm")}
-    assert found == {"cue": "rgb", "window": 3, "hardness": 0.3, "passes": 2, "norm": 1}
+    found = {name: settings[name] for name in ("cue", "window", "hardness", "passes")}
+    assert found == {"cue": "rgb:norm=1", "window": "3", "hardness": "0.3", "passes": "2"}
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--cue", "rgb"], "brings the cue contour; leave out --cue rgb"),
-        (["--norm", "2"], "norm is 2, but ContourCue compares no embeddings"),
+        (["--cue", "rgb"], "bring the cue 'contour'; leave out 'rgb'"),
+        (["--cue", "contour:norm=2"], "cue 'contour' has no argument 'norm'"),
         (["--precision", "bfloat16"], "--precision does not go with --cue contour"),
         ([], "--cue contour needs boundary maps; add --boundaries"),
     ],

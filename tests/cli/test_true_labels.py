@@ -142,7 +142,7 @@ def train(root: Path, labels: str, void: object, *options: str) -> list[str]:
         "task": {
             "class_path": "crispseg.training.SegmentationTask",
             "init_args": {
-                "network": {"class_path": "crispseg.models.DeepLabLargeFOV", "init_args": {"classes": 3}},
+                "network": {"class_path": "crispseg.models.DeepLabLargeFOV", "init_args": {"num_classes": 3}},
                 "schedule": {"class_path": "crispseg.training.Poly"},
             },
         },

@@ -47,5 +47,8 @@ def _bands(text: str | None) -> tuple[int, ...] | None:
 def _sharpener(options: Namespace) -> Sharpener:
     sharpener = require_sharpener(options, "leaves nothing to do")
     if sharpener.cue.takes_boundaries:
-        raise InputError("a raster is sharpened by a cue of its colours: choose --cue learned, rgb or soft")
+        raise InputError(
+            f"--cue {sharpener.cue.name} needs boundary maps, which a raster does not have; choose a cue that looks at "
+            "the image alone, such as learned"
+        )
     return sharpener

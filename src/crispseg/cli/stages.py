@@ -116,7 +116,10 @@ def _load(options: Namespace) -> tuple[Cue, SharpenerConfig]:
     else:
         kind = CUES.named((cue or CueConfig()).name)
         loaded = None
-    network = kind.network_argument is not None and ("weights" in kind.needs or weights is not None)
+    if loaded is not None:
+        network = kind.network_argument is not None and getattr(loaded, kind.network_argument) is not None
+    else:
+        network = kind.network_argument is not None and ("weights" in kind.needs or weights is not None)
     for name, value in (("weights", weights), ("precision", precision)):
         if value is not None and not network and not (name == "weights" and loaded is not None):
             raise InputError(

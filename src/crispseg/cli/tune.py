@@ -51,7 +51,7 @@ def _tune(options: Namespace, progress: Progress) -> _Report:
         every=options.every,
         progress=progress,
     )
-    verdict = _verdict(result, lambda best: _command_options(result, best))
+    verdict = _verdict(result, lambda best: _command_options(result, best, sharpener.config))
     return _surfaces(result), verdict + _edges(result), remarks_on(result.before)
 
 
@@ -60,9 +60,10 @@ def _varied(result: Tuning[SharpenerConfig]) -> list[str]:
     return [name for name, _ in fields_of_config() if len({getattr(setting, name) for setting in result.after}) > 1]
 
 
-def _command_options(result: Tuning[SharpenerConfig], best: SharpenerConfig) -> str:
-    """Return a config as options: what was searched, and the three that are always said."""
-    names = [name for name, _ in fields_of_config() if name in (*_varied(result), "window", "hardness", "passes")]
+def _command_options(result: Tuning[SharpenerConfig], best: SharpenerConfig, start: SharpenerConfig) -> str:
+    """Return a config as options: what was searched or differs from the start, and the three that are always said."""
+    said = {*_varied(result), "window", "hardness", "passes"}
+    names = [name for name, _ in fields_of_config() if name in said or getattr(best, name) != getattr(start, name)]
     return " ".join(f"--{name} {as_text(getattr(best, name))}" for name in names)
 
 
