@@ -6,13 +6,17 @@ BUILD = pyproject.toml CMakeLists.txt $(wildcard csrc/*)
 DEV = $(VENV)/.installed-dev
 CORE = $(VENV)/.installed-core
 
-.PHONY: demo docs test test-reference lint bench browser sanitize fuzz clean
+.PHONY: check demo docs test test-reference lint bench browser sanitize fuzz clean
 
 demo: $(CORE)
 	$(BIN)/python demo/demo.py
 
 test: lint browser
 	$(BIN)/python -m pytest --cov -n auto --maxprocesses 8 --dist worksteal
+
+# What a change needs most often, in two minutes on two cores: no browser, training, export, cluster or other process.
+check: lint
+	$(BIN)/python -m pytest --quick -q -n auto --maxprocesses 2
 
 lint: $(DEV)
 	$(BIN)/ruff format --check

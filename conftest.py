@@ -4,9 +4,12 @@ import importlib.util
 import os
 import sys
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 import torch
+
+from tests.needs import PACKAGES, needs_of_file, needs_of_test
 
 # Without a GPU the Triton kernels run interpreted. Triton reads this when a kernel is defined.
 if not torch.cuda.is_available():
@@ -22,6 +25,50 @@ if importlib.util.find_spec("crispseg._C") is None:
     collect_ignore_glob += ["src/crispseg/ops/_kernels.py", "src/crispseg/ops/*/cpu.py"]
 if importlib.util.find_spec("triton") is None:
     collect_ignore_glob += ["src/crispseg/ops/_triton.py", "src/crispseg/ops/*/triton*.py", "tests/ops/compiled.py"]
+
+LEFT_OUT = (*PACKAGES, "not_traced", "processes", "slow")
+"""Marks of the tests that `--quick` leaves out."""
+LARGE = {package for packages in PACKAGES.values() for package in packages} - {"triton"}  # which PyTorch imports itself
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--quick`."""
+    parser.addoption("--quick", action="store_true", help="only tests without these marks: " + ", ".join(LEFT_OUT))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no test file of which `--quick` would leave out everything."""
+    if not config.getoption("quick") or collection_path.suffix != ".py":
+        return None
+    return True if needs_of_file(collection_path) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with what it needs, and leave out for `--quick` what needs anything."""
+    for item in items:
+        marks = needs_of_file(item.path)
+        if isinstance(item, pytest.Function):
+            marks |= needs_of_test(
+                item.path, item.originalname, repr(item.callspec.params) if hasattr(item, "callspec") else ""
+            )
+            # An implementation of an operation, which is interpreted where there is no GPU.
+            marks |= {"triton"} if "triton" in item.name else set()
+        for mark in sorted(marks):
+            item.add_marker(mark)
+    if config.getoption("quick"):
+        out = [item for item in items if any(item.get_closest_marker(mark) for mark in LEFT_OUT)]
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in set(out)]
+
+
+@pytest.fixture(autouse=True)
+def _imports_nothing_large(request: pytest.FixtureRequest) -> Generator[None]:
+    """Where only quick tests run, none may import what it is not marked with."""
+    before = LARGE & sys.modules.keys()
+    yield
+    if request.config.getoption("quick"):
+        more = sorted(LARGE & sys.modules.keys() - before)
+        assert not more, f"imports {', '.join(more)}, which tests/needs.py does not see; mark the test by hand"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -41,7 +41,7 @@ class BenchmarkResults:
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """Words in rows."""
 
     title: str
@@ -68,7 +68,7 @@ class Table:
         return "\n".join([f"## {self.title}", "", *lines, *(["", self.caption] if self.caption else [])])
 
 
-def tables(results: BenchmarkResults) -> Iterator[Table]:
+def tables(results: BenchmarkResults) -> Iterator[ReportTable]:
     """In the order of interest."""
     first = results.measured[0]
     yield _targets(first, results.scalings)
@@ -95,15 +95,15 @@ def write(results: BenchmarkResults, folder: Path, name: str) -> list[Path]:
     return paths
 
 
-def _targets(measured: Measured, scalings: list[Scaling]) -> Table:
+def _targets(measured: Measured, scalings: list[Scaling]) -> ReportTable:
     rows = []
     for target in TARGETS:
         value = target.value(measured, scalings)
         rows.append((target.what, f"{target.bound} {target.limit:g}", _number(value), target.verdict(value)))
-    return Table(f"Targets: {measured.problem}", ("what", "target", "measured", ""), rows)
+    return ReportTable(f"Targets: {measured.problem}", ("what", "target", "measured", ""), rows)
 
 
-def _times(measured: Measured) -> Table:
+def _times(measured: Measured) -> ReportTable:
     rows = []
     for (row, direction, contender), outcome in measured.times.items():
         ratio = milliseconds(outcome) / measured.ms(row, direction)
@@ -112,7 +112,7 @@ def _times(measured: Measured) -> Table:
         names = (row, direction) if contender == OURS else ("", "")
         rows.append((*names, contender, *_spread(outcome), _number(ratio), memory))
     columns = ("operation", "pass", "by", "ms", "least–most", "runs", "÷ crispseg", "MiB")
-    return Table(f"Times: {measured.problem}", columns, rows, _TIMES_CAPTION, words=3)
+    return ReportTable(f"Times: {measured.problem}", columns, rows, _TIMES_CAPTION, words=3)
 
 
 def _spread(outcome: Outcome) -> tuple[str, str, str]:
@@ -121,7 +121,7 @@ def _spread(outcome: Outcome) -> tuple[str, str, str]:
     return _number(outcome.median), f"{_number(outcome.low)}–{_number(outcome.high)}", str(outcome.runs or "–")
 
 
-def _floors(measured: Measured, rates: Rates) -> Table:
+def _floors(measured: Measured, rates: Rates) -> ReportTable:
     rows = []
     for (row, direction, contender), outcome in measured.times.items():
         work = work_of(row, direction, measured.problem)
@@ -132,16 +132,18 @@ def _floors(measured: Measured, rates: Rates) -> Table:
         f"Floors at {rates.multiply_adds / 1e9:.3g} billion multiply-adds and {rates.bandwidth / 1e9:.3g} GB a second: "
         f"{measured.problem}"
     )
-    return Table(title, ("operation", "pass", "floor ms", "measured ms", "÷ floor"), rows, FLOORS_CAPTION, words=2)
+    return ReportTable(
+        title, ("operation", "pass", "floor ms", "measured ms", "÷ floor"), rows, FLOORS_CAPTION, words=2
+    )
 
 
-def _scaling(scaling: Scaling, measured: Measured) -> Table:
+def _scaling(scaling: Scaling, measured: Measured) -> ReportTable:
     rows = [
         (row, direction, *(_spread(times[value])[0] for value in scaling.values))
         for (row, direction), times in scaling.times.items()
     ]
     columns = ("operation", "pass", *map(str, scaling.values))
-    return Table(f"Scaling with {scaling.name}, ms", columns, rows, f"Otherwise {measured.problem}.", words=2)
+    return ReportTable(f"Scaling with {scaling.name}, ms", columns, rows, f"Otherwise {measured.problem}.", words=2)
 
 
 def _number(value: float) -> str:

@@ -16,7 +16,7 @@ _EVERYTHING = ((WEIGHTS, FORWARD), (SHARPEN, FORWARD), (SHARPEN, BOTH), (LOSS, B
 
 
 @dataclass(frozen=True)
-class Axis:
+class ScalingAxis:
     """One size, its values, and what is timed at each."""
 
     name: str
@@ -28,10 +28,10 @@ class Axis:
 
 
 AXES = (
-    Axis("image size", "size", (161, 321, 642, 1284), (6, 12, 24, 48), _EVERYTHING),
-    Axis("window", "window_size", (3, 5, 7, 9, 11, 15), (3, 5), _EVERYTHING),
-    Axis("embedding channels", "channels", (8, 16, 32, 64, 128), (2, 4), ((WEIGHTS, FORWARD), (LOSS, BOTH))),
-    Axis("score channels", "classes", (1, 2, 21, 150), (1, 2), ((FILTER, FORWARD), (FILTER, BOTH))),
+    ScalingAxis("image size", "size", (161, 321, 642, 1284), (6, 12, 24, 48), _EVERYTHING),
+    ScalingAxis("window", "window_size", (3, 5, 7, 9, 11, 15), (3, 5), _EVERYTHING),
+    ScalingAxis("embedding channels", "channels", (8, 16, 32, 64, 128), (2, 4), ((WEIGHTS, FORWARD), (LOSS, BOTH))),
+    ScalingAxis("score channels", "classes", (1, 2, 21, 150), (1, 2), ((FILTER, FORWARD), (FILTER, BOTH))),
 )
 
 
@@ -47,7 +47,7 @@ class Scaling:
 def scalings(problem: Problem, names: set[str], *, quick: bool, progress: Callable[[str], None]) -> Iterator[Scaling]:
     """Time ours along every axis, for the rows with these names."""
     threads = tuple(range(1, torch.get_num_threads() + 1)) if problem.device == "cpu" else ()
-    for axis in (*AXES, Axis("threads", "", threads, threads, _EVERYTHING)):
+    for axis in (*AXES, ScalingAxis("threads", "", threads, threads, _EVERYTHING)):
         values = axis.quick_values if quick else axis.values
         columns = [column for column in axis.columns if column[0] in names]
         if not columns or len(values) < 2:
@@ -59,7 +59,9 @@ def scalings(problem: Problem, names: set[str], *, quick: bool, progress: Callab
         yield Scaling(axis.name, values, times)
 
 
-def _along(axis: Axis, values: tuple[int, ...], column: Column, problem: Problem, *, quick: bool) -> dict[int, Outcome]:
+def _along(
+    axis: ScalingAxis, values: tuple[int, ...], column: Column, problem: Problem, *, quick: bool
+) -> dict[int, Outcome]:
     if not axis.field:
         return _along_threads(values, column, problem, quick=quick)
     calls = {str(value): _call(column, Problem(**(asdict(problem) | {axis.field: value}))) for value in values}

@@ -11,16 +11,16 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from crispseg import SharpenedModel, Sharpener, Window, sharpen_array
+from crispseg import SharpenedModel, Sharpener, SharpenerConfig, Window, sharpen_array
 from crispseg.app.limits import Limits
 from crispseg.app.recipe import Recipe
 from crispseg.app.session import Session
-from crispseg.app.settings import Cues, Settings
+from crispseg.app.settings import Cues
 from crispseg.cli.main import main
 from crispseg.comparison import measure_table
 from crispseg.comparison.rows import Choices
 from crispseg.cues import RGBCue
-from crispseg.data import LabelledPredictions, read_image, read_labels, read_prediction
+from crispseg.data import LabelledFolder, LabelledPredictions, read_image, read_labels, read_prediction
 from crispseg.errors import InputError
 from crispseg.evaluation import evaluate
 from crispseg.inference.batch import resize
@@ -148,13 +148,13 @@ def by_the_page(root: Path, grid: str) -> Tensor:
     write_scores(root, grid)
     session = Session(Cues(), Limits(), root)
     session.desk.load_image(root / "images" / "scene0.png")
-    session.desk.say_grid(grid)
+    session.desk.say(grid=grid)
     session.desk.load_prediction(root / "scores" / "scene0.npy", "logits")
-    state = Settings("rgb", WINDOW, 20.0, 2)
-    recipe = Recipe(session.desk.inputs, state)
+    config = SharpenerConfig(cue="rgb", window=WINDOW, hardness=20, passes=2)
+    recipe = Recipe(session.desk.inputs, config)
     assert f"--grid {grid}" in recipe.command_line()
     assert f'grid="{grid}"' in recipe.python_lines()
-    return session.sharpen(state).after
+    return session.sharpen(config).after
 
 
 def by_a_raster(root: Path, grid: str) -> Tensor:
@@ -192,11 +192,10 @@ def test_what_measures_takes_scores_as_upsampled_so(grid: str, root: Path) -> No
     for index in range(3):
         values = resize(scores_at(grid, index)[None], SIZE, made(grid).grid)[0]
         np.save(upsampled / f"scene{index}.npy", values.numpy())
-    options = {"void": 11, "classes": None, "scores": "logits"}
-    folders = (root / "images", root / "labels")
+    folder = LabelledFolder(root / "images", root / "labels", void=11)
     data = [
-        LabelledPredictions(*folders, placed, grid=grid, **options),  # type: ignore[arg-type]
-        LabelledPredictions(*folders, upsampled, **options),  # type: ignore[arg-type]
+        LabelledPredictions(folder, placed, grid=grid, scores="logits"),
+        LabelledPredictions(folder, upsampled, scores="logits"),
     ]
     sharpener = made("centres", upsampling="bilinear")
     one, other = (evaluate(each, sharpener) for each in data)

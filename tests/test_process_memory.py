@@ -1,71 +1,101 @@
-"""Memory that is kept for what comes next."""
+"""What the allocator is told, and when: to keep what is freed for what comes next, until images prove unlike."""
 
-import subprocess
-import sys
-from pathlib import Path
+import os
 
 import pytest
 
-from crispseg.process_memory import is_counted, mapped_blocks
+from crispseg import process_memory
+from crispseg.process_memory import keep_freed, mapped_blocks, settle
 
-REPEAT = """\
-import resource, sys
-import torch
-from crispseg.process_memory import keep_freed
-if sys.argv[1] == "kept":
+MIB = 2**20
+ARENAS, MMAP_THRESHOLD, TRIM_THRESHOLD = -8, -3, -1  # of mallopt, in malloc.h
+ALL_KEPT = [("mallopt", ARENAS, 1), ("mallopt", MMAP_THRESHOLD, 32 * MIB), ("mallopt", TRIM_THRESHOLD, 2**31 - 1)]
+
+
+class Allocator:
+    """Notes what it is told; the memory of the process is what the test says."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str | int, ...]] = []
+        self.held = 100 * MIB
+
+    def find(self, name: str) -> object:
+        return lambda *arguments: self.calls.append((name, *arguments))
+
+
+@pytest.fixture
+def allocator(monkeypatch: pytest.MonkeyPatch) -> Allocator:
+    allocator = Allocator()
+    monkeypatch.setattr(process_memory, "_kept", None)
+    monkeypatch.setattr(process_memory, "_of_the_allocator", allocator.find)
+    monkeypatch.setattr(process_memory, "is_counted", lambda: True)
+    monkeypatch.setattr(process_memory, "resident_bytes", lambda: allocator.held)
+    return allocator
+
+
+def test_nothing_changes_for_who_did_not_ask(allocator: Allocator) -> None:
+    for _ in range(5):
+        settle()
+        allocator.held *= 2
+    assert allocator.calls == []
+
+
+def test_freed_blocks_are_kept(allocator: Allocator) -> None:
     keep_freed()
-for count in range(12):
-    if count == 2:
-        start = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    blocks = [torch.zeros(30 * 2**18) for _ in range(3)]
-    del blocks
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - start)
-"""
+    assert allocator.calls == ALL_KEPT
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only the allocator of Linux is told to keep what is freed")
-def test_freed_blocks_are_used_again() -> None:
-    def faults(how: str) -> int:
-        with mapped_blocks():  # without which the allocator keeps some by itself, now these, now those
-            return int(subprocess.run([sys.executable, "-c", REPEAT, how], check=True, capture_output=True).stdout)
-
-    returned = faults("returned")
-    assert returned > 100_000, "or there would be nothing to gain"
-    assert faults("kept") < returned / 4  # a block may find its place taken once, and be new then
+def test_images_that_are_alike_change_nothing(allocator: Allocator) -> None:
+    keep_freed()
+    for held in (100, 200, 210, 190, 219, 200):  # the first one has made what all use; 10 % more is nothing
+        allocator.held = held * MIB
+        settle()
+    assert allocator.calls == ALL_KEPT
 
 
-MIXED = """\
-import sys
-from pathlib import Path
-import numpy as np
-import torch
-from PIL import Image
-from crispseg import Sharpener
-from crispseg.jobs import Outputs, ThisMachine, sharpen_files
-from crispseg.process_memory import keep_freed, resident_bytes
-root = Path(sys.argv[1])
-rng = np.random.default_rng(0)
-for folder in ("images", "scores"):
-    (root / folder).mkdir()
-for index in range(250):
-    height, width = rng.integers(60, 261, 2)
-    Image.new("RGB", (int(width), int(height)), (index, 0, 0)).save(root / "images" / f"{index:03}.png")
-    np.save(root / "scores" / f"{index:03}.npy", rng.normal(size=(11, height // 4, width // 4)).astype(np.float32))
-torch.set_num_threads(1)
-keep_freed()
-sharpener, outputs = Sharpener.from_pretrained(passes=2), Outputs(root / "out", pictures=False)
-held = []
-sharpen_files(
-    [root / "images"], root / "scores", outputs, sharpener, runner=ThisMachine(0),
-    on_outcome=lambda outcome: held.append(resident_bytes()),
-)
-print((held[-1] - held[1]) // 2**20)
-"""
+def test_where_memory_grows_larger_blocks_go_back_from_then_on(allocator: Allocator) -> None:
+    keep_freed()
+    for held in (100, 200, 221):
+        allocator.held = held * MIB
+        assert allocator.calls == ALL_KEPT
+        settle()
+    unlike = [("malloc_trim", 0), ("mallopt", MMAP_THRESHOLD, MIB)]
+    assert allocator.calls == [*ALL_KEPT, *unlike]
+    for held in (300, 400):
+        allocator.held = held * MIB
+        settle()
+    assert allocator.calls == [*ALL_KEPT, *unlike], "once is enough"
 
 
-@pytest.mark.skipif(not is_counted(), reason="this system does not tell the memory of a process")
-def test_memory_over_images_of_many_sizes_is_flat(tmp_path: Path) -> None:
-    """Where nothing settles it grows by more than a MiB an image: 412 MiB over 400 of them."""
-    command = [sys.executable, "-c", MIXED, str(tmp_path)]
-    grown = int(subprocess.run(command, check=True, capture_output=True).stdout)
-    assert grown < 170
+def test_where_memory_is_not_counted_freed_blocks_are_kept(
+    allocator: Allocator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_memory, "is_counted", lambda: False)
+    keep_freed()
+    settle()
+    assert allocator.calls == ALL_KEPT
+
+
+def test_other_allocators_are_let_alone(allocator: Allocator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_memory, "_of_the_allocator", lambda _name: None)
+    keep_freed()
+    settle()
+    assert allocator.calls == []
+
+
+@pytest.mark.skipif(not process_memory.is_counted(), reason="this system does not tell the memory of a process")
+def test_the_allocator_of_linux_understands() -> None:
+    mallopt = process_memory._of_the_allocator("mallopt")
+    if mallopt is None:
+        pytest.skip("another allocator than that of the GNU C library")
+    assert mallopt(MMAP_THRESHOLD, 32 * MIB) == 1
+
+
+def test_processes_that_are_started_map_every_larger_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "7")
+    monkeypatch.delenv("MALLOC_TOP_PAD_", raising=False)
+    with mapped_blocks():
+        assert int(os.environ["MALLOC_MMAP_THRESHOLD_"]) == 65536
+        assert os.environ["MALLOC_TRIM_THRESHOLD_"] == os.environ["MALLOC_TOP_PAD_"] == "0"
+    assert os.environ["MALLOC_TRIM_THRESHOLD_"] == "7"
+    assert "MALLOC_TOP_PAD_" not in os.environ

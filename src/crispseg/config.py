@@ -6,7 +6,7 @@ needs PyTorch.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, WORDS, Grid
@@ -187,7 +187,7 @@ def _read_upsampling(said: Any) -> Upsampling:  # noqa: ANN401
 def _read_guard(said: Any) -> float | None:  # noqa: ANN401
     number = None if said == "none" else _read_number(said)
     if number is not None and not isinstance(number, int | float):
-        raise InputError(f"guard is {said!r}; expected a probability from 0.5 to 1, or none")
+        raise InputError(f"guard is {said!r}; expected a number above 0 and up to 1, such as 0.7, or none")
     check_guard(number)
     return None if number is None else float(number)
 
@@ -214,7 +214,7 @@ class SharpenerConfig:
         hardness: λ of the weights exp(-λ·d): larger lets fewer neighbours contribute. None for the cue's default.
         scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
         upsampling: How coarse scores come to the size of the image: "joint" or "bilinear".
-        guard: A probability from which on a label is kept; None (or "none") to change any.
+        guard: Keeps poles and other thin things: above 0 and up to 1, such as 0.7. None (or "none") for no guard.
         grid: How scores lie on their image: a `Grid`, or its text.
 
     Raises:
@@ -300,12 +300,12 @@ class SharpenerConfig:
     guard: float | None = field(
         default=None,
         metadata=_said(
-            help="keep a label that the filter would change where its probability was this or more, from 0.5 to 1; "
-            "none lets any label change",
-            label="Guard: keep labels this likely",
+            help="keep poles and other thin things: how far a label is kept from a pixel that it would win only "
+            "because it is common around it; above 0 and up to 1, such as 0.7, or none",
+            label="Guard: keep thin things",
             read=_read_guard,
-            control=Choices(("none", "0.95", "0.9", "0.8", "0.7", "0.6"), free=True),
-            metavar="PROBABILITY|none",
+            control=Choices(("none", "0.3", "0.5", "0.7", "0.85", "1"), free=True),
+            metavar="NUMBER|none",
         ),
     )
     grid: Grid = field(
@@ -323,6 +323,12 @@ class SharpenerConfig:
             write=str,
         ),
     )
+
+    if TYPE_CHECKING:  # what a field reads is more than what it holds
+
+        def __init__(
+            self, *, cue: CueConfig | str | Mapping[str, Any] = ..., **options: Unpack["SharpenerOptions"]
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         for name, option in options():
@@ -389,7 +395,7 @@ class SharpenerOptions(TypedDict, total=False):
     hardness: float | None
     scores: Scores
     upsampling: Upsampling
-    guard: float | None
+    guard: float | str | None
     grid: Grid | str
 
 

@@ -1,5 +1,7 @@
 """Values that both a function and the help of a command state. They need no PyTorch."""
 
+from typing import Literal
+
 MAX_DISTANCE = 0.0075
 """How far a boundary pixel may lie from its partner in the benchmark of BSDS500, in diagonals of the image."""
 
@@ -44,3 +46,14 @@ MASKED_PIXELS = 4
 
 FIGURE_PATCH = 41
 """Side of the patches around those pixels where the filter is applied several times."""
+
+SPLIT = "val"
+"""The part of a named data set that is read where none is named."""
+
+AbsentClasses = Literal["count", "ignore"]
+"""What a class without true pixels that is predicted somewhere does to a mean over classes: "count" takes it in, with
+the value 0, as mmsegmentation, torchmetrics and the scripts of Cityscapes and PASCAL VOC do; "ignore" leaves it out. A
+class that is neither true nor predicted has no value and is left out by both."""
+
+ABSENT_CLASSES: tuple[AbsentClasses, ...] = ("count", "ignore")
+"""The values of `AbsentClasses`; the first is the default."""

@@ -50,10 +50,10 @@ def check_positive(name: str, value: float) -> None:
         raise InputError(f"{name} is {value}; expected a number above 0 and up to {_LARGEST:g}")
 
 
-def check_guard(confidence: float | None) -> None:
-    """A probability from 0.5 to 1, or None."""
-    if confidence is not None and (isinstance(confidence, bool) or not 0.5 <= confidence <= 1):
-        raise InputError(f"guard is {confidence}; expected a probability from 0.5 to 1, or None")
+def check_guard(guard: float | None) -> None:
+    """Refuse a guard that is neither None nor above 0 and up to 1."""
+    if guard is not None and (isinstance(guard, bool) or not 0 < guard <= 1):
+        raise InputError(f"guard is {guard}; expected a number above 0 and up to 1, such as 0.7, or None for no guard")
 
 
 def check_not_negative(name: str, value: float) -> None:

@@ -7,6 +7,9 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
+from crispseg.app.settings import control_value, offered_cue
+from crispseg.config import options
+
 
 def fetch(
     url: str, data: bytes | None = None, kind: str = "application/json", headers: Mapping[str, str] | None = None
@@ -33,12 +36,18 @@ def upload(address: str, name: str, content: bytes, headers: Mapping[str, str] |
     return fetch(f"{address}gradio_api/upload", body, "multipart/form-data; boundary=limit", headers)
 
 
-def tell(address: str, element: str, event: str, given: list[Any], visitor: str) -> bytes:
-    """Send an event with the cue of colours; return the answer of the page."""
+def controls(cue: str, **values: Any) -> list[Any]:
+    """Return what a browser sends of the session and the controls."""
+    config = offered_cue(cue).start.replaced(hardness=5)
+    return [None, *({name: control_value(name, config) for name, _ in options()} | values).values(), "changed"]
+
+
+def tell(address: str, element: str, event: str, given: list[Any], visitor: str, **values: Any) -> bytes:
+    """Send an event with the cue of colours and other values of some controls; return the answer of the page."""
     config = json.loads(fetch(f"{address}config")[1])
     (part,) = (part["id"] for part in config["components"] if part["props"].get("elem_id") == element)
     number = next(one["id"] for one in config["dependencies"] if one["targets"] == [[part, event]])
-    body = {"data": [*given, None, "rgb", 9, 1, 5, 1, "changed"], "fn_index": number, "session_hash": visitor}
+    body = {"data": [*given, *controls("rgb", **values)], "fn_index": number, "session_hash": visitor}
     assert fetch(f"{address}gradio_api/queue/join", json.dumps(body).encode())[0] == 200
     return fetch(f"{address}gradio_api/queue/data?session_hash={visitor}")[1]
 

@@ -89,7 +89,7 @@ def test_many_visitors_keep_no_more_than_a_total_and_are_told(narrow: str) -> No
 
 def test_what_a_reader_did_not_expect_is_a_message(address: str) -> None:
     scores = save({"scores": torch.zeros(3, 6, 8, dtype=torch.uint8).view(torch.float4_e2m1fn_x2)})
-    told = tell(address, "prediction", "upload", [uploaded(address, "scores.safetensors", scores), "logits"], "odd")
+    told = tell(address, "prediction", "upload", [uploaded(address, "scores.safetensors", scores)], "odd")
     assert b'"success":true' in told
     assert b'role=\\"alert\\"' in told
 
@@ -100,14 +100,14 @@ def test_whatever_is_raised_is_a_message_and_a_line_in_the_log(
     def broken(*_: object) -> None:
         raise KeyError("a fault of ours")
 
-    for name in ("load_image", "load_prediction", "load_boundary", "say_kind", "load_sample"):
+    for name in ("load_image", "load_prediction", "load_boundary", "say", "load_sample"):
         monkeypatch.setattr(Desk, name, broken)
     image = uploaded(address, "a.png", b"x")
     for element, event, given in (
         ("image", "upload", [image]),
-        ("prediction", "upload", [image, "logits"]),
+        ("prediction", "upload", [image]),
         ("boundary", "upload", [image]),
-        ("kind", "input", ["logits"]),
+        ("scores", "input", []),
         ("sample-fruit", "click", []),
     ):
         caplog.clear()

@@ -220,7 +220,8 @@ def test_the_sample_comes_with_its_files(page: Page, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (375, 740)])
 def test_it_fits_the_screen(page: Page, width: int, height: int, tmp_path: Path) -> None:
     page.set_viewport_size({"width": width, "height": height})
-    page.wait_for_timeout(500)
+    page.wait_for_function("document.fonts.status === 'loaded'")
+    page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
     page.screenshot(path=tmp_path / f"{width}.png", full_page=True)
     wide, high = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
     assert wide <= width

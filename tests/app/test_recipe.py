@@ -2,25 +2,24 @@
 
 import shlex
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from crispseg import Window
+from crispseg import SharpenerConfig
 from crispseg.app.answers import write_inputs, write_label_map, write_sharp_scores
 from crispseg.app.limits import Limits
 from crispseg.app.recipe import Recipe
 from crispseg.app.session import Session
-from crispseg.app.settings import CHOICES, Cues, Settings
+from crispseg.app.settings import Cues, offered_cue, offered_cues
 from crispseg.cli.main import main
 from crispseg.data import read_prediction, write_scores
 from crispseg.errors import InputError
 from tests.app.conftest import Given
 
-RGB = replace(Settings.of("rgb"), hardness=7.3, passes=2)
+RGB = SharpenerConfig(cue="rgb", hardness=7.3, passes=2)
 
 
 def start(folder: Path, image: Path, prediction: Path, boundary: Path | None = None) -> Session:
@@ -50,14 +49,14 @@ def run_python(recipe: Recipe) -> None:
     exec(compile(recipe.python_lines(), "lines", "exec"), {})
 
 
-@pytest.mark.parametrize("cue", CHOICES)
+@pytest.mark.parametrize("cue", offered_cues())
 def test_both_give_the_files_of_the_page(
     given: Given, boundary: Path, tmp_path: Path, cue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = start(tmp_path, given.image, given.scores, boundary)
-    settings = replace(Settings.of(cue), window=Window(5, 2), hardness=3.3, passes=3)
-    labels, scores = write_label_map(session, settings), write_sharp_scores(session, settings)
-    recipe = Recipe(session.desk.inputs, settings)
+    config = offered_cue(cue).start.replaced(window="5@2", hardness=3.3, passes=3)
+    labels, scores = write_label_map(session, config), write_sharp_scores(session, config)
+    recipe = Recipe(session.desk.inputs, config)
     lay_out(recipe, tmp_path / "desk", monkeypatch)
     run_command(recipe)
     assert Path("crisp/scene0.png").read_bytes() == labels.read_bytes()

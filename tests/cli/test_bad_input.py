@@ -102,7 +102,7 @@ SHARPEN = {
     ),
     "missing weights": (
         ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--weights", "{}/none.safetensors"],
-        "weights {}/none.safetensors: no such file",
+        "embedding weights {}/none.safetensors: no such file",
     ),
     "no such device": (
         ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--device", "toaster"],
@@ -188,7 +188,7 @@ def test_evaluate(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ),
         ({"json": root / "text.png" / "a.json"}, f"output folder {root}/text.png: cannot be written to"),
         ({"json": root}, f"{root}: not a file; give the name of a file to write"),
-        ({"num_classes": 5000}, "5000 classes; expected 1 to 1024"),
+        ({"num_classes": 70_000}, "70000 classes; expected 1 to 65536"),
         ({"window": 3001}, "out of memory"),
         ({"hardness": 1e39}, "argument --hardness: hardness is 1e+39; expected a number above 0 and up to 1e+30"),
         ({"hardness": -1}, "argument --hardness: hardness is -1; expected a number above 0"),

@@ -133,6 +133,29 @@ def test_evaluate_takes_label_maps(root: Path) -> None:
     assert json.loads((root / "result.json").read_text())["before"]["miou"] == pytest.approx(100)
 
 
+@pytest.mark.parametrize(("rule", "mean"), [("count", 75), ("ignore", 100)])
+def test_a_class_that_is_predicted_but_absent_counts_as_0_or_is_left_out(
+    root: Path, capsys: pytest.CaptureFixture[str], rule: str, mean: float
+) -> None:
+    (root / "masks").mkdir()
+    for path in (root / "labels").iterdir():
+        labels = read_labels(path).labels
+        labels[0, 0] = 0
+        write_labels(path, labels)
+        predicted = labels.where(labels < 3, 2)
+        predicted[0, 0] = 3
+        write_labels(root / "masks" / path.name, predicted)
+    options = [*data_options(root), "--predictions", root / "masks", "--num-classes", 4, "--json", root / "a.json"]
+    assert run("evaluate", *options, "--absent-classes", rule) == 0
+    result = json.loads((root / "a.json").read_text())
+    assert result["absent_classes"] == rule
+    assert result["before"]["miou"] == pytest.approx(mean, abs=0.1)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"have no true pixels {'count as 0' if rule == 'count' else 'are left out'}" in printed
+    assert run("evaluate", *options, "--absent-classes", "zero") == 2
+    assert "--absent-classes: invalid choice: 'zero'" in capsys.readouterr().err
+
+
 def test_tune_finds_the_best_and_evaluate_agrees(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     grid = ["--window", 3, 5, "--hardness", 2, 8, "--passes", 1, 3]
     assert run("tune", *data_options(root), *grid) == 0

@@ -167,7 +167,7 @@ ERRORS = {
     ),
     "no such image": (
         ["comparison", *DATA, "--predictions", "{}/scores", "--names", "x"],
-        "no image 'x' in {}/images; the first is 'scene0'",
+        "no image 'x' in the data set; the first is 'scene0'",
     ),
     "no image": (["comparison", *DATA, "--predictions", "{}/scores", "--count", "0"], "count is 0; expected a whole"),
     "no cue": (["reliability", *DATA, "--cue", "none"], "--cue none has no distances to draw; choose a cue"),

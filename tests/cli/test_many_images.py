@@ -78,6 +78,7 @@ def test_strict_stops_at_the_first(root: Path, capsys: pytest.CaptureFixture[str
     assert pictures(root / "out") == ["scene0.png"]
 
 
+@pytest.mark.slow  # several processes
 def test_workers_change_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "scores" / "scene2.npy").write_bytes(b"")
     assert sharpen(root, "--workers", 2) == sharpen(root, "--workers", 0, output="alone") == 1

@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from crispseg.cli.main import main
-from crispseg.data import Sample
+from crispseg.data import LabelledImages, Sample
 from crispseg.data.checked import CheckedLabels
 from crispseg.data.whole_images import WholeImages
 from crispseg.training.run import _look_at_labels
@@ -117,10 +117,11 @@ def test_ids_by_a_table(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     relabelled(root, "ids", {0: 7, 1: 26, 2: 33, 11: 3})
     (root / "ids.csv").write_text("id,class,name\n7,0,road\n26,1,car\n33,2,bicycle\n*,void\n")
     capsys.readouterr()
-    assert evaluated(root, "ids", "--numbering", str(root / "ids.csv")) == expected
+    named = evaluated(root, "ids", "--numbering", str(root / "ids.csv"))
+    assert named == {**expected, "class_names": ["road", "car", "bicycle"]}
     output = capsys.readouterr().out
-    assert "0 road" in output
-    assert "2 bicycle" in output
+    assert "road" in output
+    assert "bicycle" in output
     assert "label 3 is not in" not in output
     (root / "ids.csv").write_text("7 0\n26 1\n33 2\n")
     assert "label 3 is not in" in refused(capsys, command(root, "ids", "--numbering", str(root / "ids.csv")))
@@ -165,18 +166,17 @@ def test_training_reads_labels_alike_before_its_first_step(root: Path, capsys: p
     assert not list(root.glob("run_*/*.safetensors"))
 
 
-class Regions:
+class Regions(LabelledImages):
     """A data set of one's own, which gives every pixel of an image the same two labels."""
+
+    image_names = ("0", "1")
 
     def __init__(self, first: int, second: int) -> None:
         self.labels = torch.full((48, 64), first, dtype=torch.uint8)
         self.labels[20:] = second
 
-    def __len__(self) -> int:
-        return 2
-
-    def read(self, index: int, choice: int = 0) -> Sample:
-        return Sample(torch.zeros(3, 48, 64, dtype=torch.uint8), self.labels, f"{index}-{choice}")
+    def __getitem__(self, index: int) -> Sample:
+        return Sample(torch.zeros(3, 48, 64, dtype=torch.uint8), self.labels, self.image_names[index])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What is counted of many settings at once is what is counted of each alone."""
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -7,15 +8,16 @@ import torch
 from crispseg.comparison.counting import Counting
 from crispseg.comparison.images import Images
 from crispseg.comparison.rows import Choices, RowPlan
-from crispseg.data import LabelledPredictions
+from crispseg.data import LabelledFolder, LabelledPredictions
+from crispseg.metrics import Accuracy
 from tests.fakes import write_coarse_scores, write_folder
 
 
 def test_every_setting_has_its_own_counts(tmp_path: Path) -> None:
     write_folder(tmp_path, 3)
     write_coarse_scores(tmp_path, tmp_path / "scores")
-    folders = tmp_path / "images", tmp_path / "labels", tmp_path / "scores"
-    images = Images(LabelledPredictions(*folders, void=11, num_classes=None, scores="logits"), 2)
+    folder = LabelledFolder(tmp_path / "images", tmp_path / "labels", void=11)
+    images = Images(LabelledPredictions(folder, tmp_path / "scores", num_classes=None, scores="logits"), 2)
     recipe = RowPlan("rgb 9x9 x1", Choices(torch.device("cpu")), {})
     # A sweep takes them in an order of its own: weights by weights, and passes in ascending order.
     settings = [
@@ -23,9 +25,10 @@ def test_every_setting_has_its_own_counts(tmp_path: Path) -> None:
         for passes in (9, 1)
         for hardness in (0.1, 0.5)
     ]
+    empty = partial(Accuracy, images.data.num_classes, ["miou"])
     with Counting(images, 0, None) as counting:
-        together = counting.count(recipe, settings, [2, 0], ["miou"], "together")
-        alone = [counting.count(recipe, [setting], [2, 0], ["miou"], "alone")[0] for setting in settings]
+        together = counting.count(recipe, settings, [2, 0], empty, "together")
+        alone = [counting.count(recipe, [setting], [2, 0], empty, "alone")[0] for setting in settings]
     counts = [accuracy.counts("miou") for accuracy in together]
     assert all(torch.equal(one, other.counts("miou")) for one, other in zip(counts, alone, strict=True))
     assert len({tuple(one.flatten().tolist()) for one in counts}) == len(settings)

@@ -17,7 +17,7 @@ from PIL import Image
 from crispseg import InputError, writing
 from crispseg.comparison import counting, measure_table, memory
 from crispseg.comparison.rows import Choices
-from crispseg.data import LabelledPredictions
+from crispseg.data import LabelledFolder, LabelledPredictions
 from tests.fakes import write_coarse_scores, write_folder
 
 ROWS = ["rgb 9x9 x1"]
@@ -41,8 +41,8 @@ def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def measure(root: Path, output: str, *, resume: bool = False) -> None:
-    folders = root / "images", root / "labels", root / "scores"
-    data = LabelledPredictions(*folders, void=11, scores="logits")
+    folder = LabelledFolder(root / "images", root / "labels", void=11)
+    data = LabelledPredictions(folder, root / "scores", scores="logits")
     measure_table(data, root / output, Choices(torch.device("cpu")), rows=ROWS, tune_every=2, resume=resume)
 
 
@@ -112,7 +112,7 @@ def test_a_file_that_changed_in_between_is_said(root: Path, folder: str) -> None
         pixels[5, 5] = 1 - pixels[5, 5] % 2
         Image.fromarray(pixels).save(path)
     os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    what = "predictions" if folder == "scores" else folder
+    what = {"scores": "predictions", "images": "data set", "labels": "data set"}.get(folder, folder)
     with pytest.raises(
         InputError, match=rf"baseline\.json: measured with sha256 of {what} .*; choose another --output"
     ):

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from crispseg import InputError, process_memory
 from crispseg.cli.main import main
 from crispseg.comparison import counting, measure_table, memory
 from crispseg.comparison.rows import ROWS, Choices, RowPlan
 from crispseg.comparison.table import _installed, choose_rows
-from crispseg.data import LabelledPredictions
+from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.models import EmbeddingNet
 from crispseg.models.saving import save_network
 from tests.comparison.test_methods import example as scene_of
@@ -49,8 +50,8 @@ def options(root: Path) -> list[str]:
 
 
 def data(root: Path) -> LabelledPredictions:
-    folders = root / "images", root / "labels", root / "scores"
-    return LabelledPredictions(*folders, void=11, num_classes=None, scores="logits")
+    folder = LabelledFolder(root / "images", root / "labels", void=11)
+    return LabelledPredictions(folder, root / "scores", num_classes=None, scores="logits")
 
 
 def table(root: Path) -> dict[str, Any]:
@@ -73,6 +74,8 @@ def test_the_table_has_its_rows_in_three_formats(root: Path, capsys: pytest.Capt
     for row in content["rows"]:
         assert row["milliseconds"] > 0
         assert len(row["metrics"]) == 9
+    assert content["absent_classes"] == "count"
+    assert "no true pixels count as 0; the search leaves them out" in (root / "out" / "table.md").read_text()
     for name in ("table.md", "table.tex"):
         text = (root / "out" / name).read_text()
         assert all(row["name"] in text for row in content["rows"])
@@ -106,6 +109,7 @@ def test_a_table_that_was_stopped_goes_on(root: Path, monkeypatch: pytest.Monkey
     for name in ("pamr", "oracle_9x9_x7"):
         (root / "out" / "rows" / f"{name}.json").unlink()
     kept = (root / "out" / "rows" / "rgb_9x9_x1.json").stat().st_mtime_ns
+    assert load_file(root / "out" / "rows" / "rgb_9x9_x1.safetensors")["miou"].dtype == torch.int32
     assert main(["table", *options(root), "--rows", *SOME]) == 2, "holds rows already"
     assert main(["table", *options(root), "--rows", *SOME, "--resume"]) == 0
     assert (root / "out" / "rows" / "rgb_9x9_x1.json").stat().st_mtime_ns == kept
@@ -115,6 +119,7 @@ def test_a_table_that_was_stopped_goes_on(root: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("no_process")
+@pytest.mark.slow  # several processes
 def test_several_processes_count_the_same(root: Path) -> None:
     rows = ["rgb 9x9 x1", "narrow embedding, tuned + RankSEG"]
     for output, workers in (("alone", 0), ("together", 2)):
@@ -126,6 +131,7 @@ def test_several_processes_count_the_same(root: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_process")
+@pytest.mark.slow  # several processes
 def test_what_is_wrong_in_a_worker_is_said_here(root: Path) -> None:
     (root / "scores" / "scene3.npy").write_bytes(b"half")
     with pytest.raises(InputError, match=r"scene3\.npy"):
@@ -136,6 +142,7 @@ def _end(*_: object) -> None:
     os.abort()
 
 
+@pytest.mark.slow  # several processes
 def test_a_worker_that_is_ended_is_an_error_of_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "_count", _end)
     with pytest.raises(InputError, match="a worker process was ended by the system: take fewer --workers"):
@@ -225,6 +232,7 @@ def test_memory_that_cannot_be_told_is_none(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process can be counted and reset on Linux alone")
+@pytest.mark.slow  # several processes
 def test_memory_is_that_of_the_method_whatever_was_freed_before() -> None:
     small = scene_of((48, 64))
     scene = replace(small, image=small.image.repeat(1, 8, 8))

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from crispseg import InputError
-from crispseg.data import LabelledPredictions, read_boundary
+from crispseg.data import LabelledFolder, LabelledPredictions, read_boundary
 from tests.fakes import write_coarse_scores, write_folder
 
 VALUES = np.array([[0, 51, 255], [102, 153, 204]], dtype=np.uint8)
@@ -74,8 +74,10 @@ def test_labelled_predictions_find_the_boundaries_of_their_images(tmp_path: Path
         np.save(tmp_path / "edges" / f"scene{index}.npy", np.full((4, 5), index / 4))
 
     def data(boundaries: Path | None) -> LabelledPredictions:
-        folders = tmp_path / "images", tmp_path / "labels", tmp_path / "scores"
-        return LabelledPredictions(*folders, void=11, num_classes=None, scores="logits", boundaries=boundaries)
+        folder = LabelledFolder(tmp_path / "images", tmp_path / "labels", void=11)
+        return LabelledPredictions(
+            folder, tmp_path / "scores", num_classes=None, scores="logits", boundaries=boundaries
+        )
 
     assert data(None).boundaries == [None, None, None]
     found = data(tmp_path / "edges").boundaries[2]

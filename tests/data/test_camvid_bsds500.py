@@ -26,7 +26,7 @@ from tests.fakes import draw_scene, outline, write_bsds500, write_camvid
 
 def test_camvid_reads_the_folders_of_its_split(tmp_path: Path) -> None:
     data = CamVid(write_camvid(tmp_path, split="val"), "val")
-    assert (len(data), data.num_classes, len(data.names), len(data.palette)) == (2, 11, 11, 33)
+    assert (len(data), data.num_classes, len(data.class_names), len(data.palette)) == (2, 11, 11, 33)
     drawn = read_labels(tmp_path / "valannot" / "scene1.png").labels
     labels = data.read(1).labels
     assert (labels[:2] == IGNORE_INDEX).all()
@@ -57,7 +57,7 @@ def test_bsds500_boundaries_are_those_that_most_annotators_marked(tmp_path: Path
     votes = outline(labels) + outline(labels > 0)
     expected = np.select([votes == 2, votes == 1], [1, IGNORE_INDEX], 0)
     assert {0, 1, IGNORE_INDEX} == set(np.unique(expected).tolist())
-    sample = data.read(1, choice=7)
+    sample = data.read(1, annotator=7)
     assert torch.equal(sample.labels, torch.from_numpy(expected))
     assert (sample.name, sample.image.shape, data.num_classes) == ("101", (3, 48, 64), 2)
 

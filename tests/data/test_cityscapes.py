@@ -15,10 +15,10 @@ def test_cityscapes_numbers_the_nineteen_classes(tmp_path: Path) -> None:
     data = Cityscapes(write_cityscapes(tmp_path))
     assert (len(data), data.num_classes) == (2, 19)
     sample = data.read(1)
-    assert sample.name == "bochum_000000_000019_leftImg8bit"
+    assert sample.name == "bochum/bochum_000000_000019"
     rng = np.random.default_rng(5)  # as `write_cityscapes` draws
     drawn = [draw_scene(rng)[1] for _ in range(2)][1]
-    expected = np.array([data.names.index(name) for name in ("road", "sky", "car")])[drawn]
+    expected = np.array([data.class_names.index(name) for name in ("road", "sky", "car")])[drawn]
     expected[:2] = IGNORE_INDEX
     assert np.array_equal(sample.labels, expected)
 

@@ -34,7 +34,7 @@ def painted(*rectangles: tuple[int, tuple[int, int, int, int]]) -> np.ndarray:
 def test_coco_draws_the_objects_of_vocs_classes(tmp_path: Path) -> None:
     data = COCO(write_coco(tmp_path, SCENES), "val2017")
     assert [path.stem for path in data.images] == ["000000000001", "000000000003"]
-    sofa, person = data.names.index("sofa"), data.names.index("person")
+    sofa, person = data.class_names.index("sofa"), data.class_names.index("person")
     overlaps = [(IGNORE_INDEX, rectangle) for label, rectangle in SCENES[0] if label in (CAT, -PERSON)]
     assert np.array_equal(data.read(0).labels, painted((sofa, SCENES[0][0][1]), *overlaps))
     assert np.array_equal(data.read(1).labels, painted(*((person, rectangle) for _, rectangle in SCENES[2])))

@@ -130,7 +130,7 @@ def test_logits_of_classes_are_not_asked_about(shift: str, num_classes: int, sca
 def test_real_predictions_are_not_asked_about() -> None:
     for folder in (DATA / "predictions").iterdir():
         for path in sorted(folder.glob("*.npz"))[:4]:
-            logits = read_prediction(path).scores
+            logits = read_prediction(path, "logits").scores
             for around in (logits, logits - logits.mean(0)):
                 for constant in range(-60, 61, 12):
                     ask_about_masks(around + constant)

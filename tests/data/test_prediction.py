@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from crispseg import InputError
-from crispseg.data import Prediction, read_prediction, write_labels, write_scores
+from crispseg.data import Prediction, ScoreKind, read_prediction, write_labels, write_scores
 
 SCORES = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
 
@@ -43,9 +43,44 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_quantised_log_probabilities(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", q=np.array([[[0, 100]], [[100, 99]]], dtype=np.uint8))
-    prediction = read_prediction(tmp_path / "a.npz", "probabilities")
+    prediction = read_prediction(tmp_path / "a.npz", "logits")
     assert prediction.kind == "logits"
     torch.testing.assert_close(prediction.scores, torch.tensor([[[-10.0, 0.0]], [[0.0, -0.1]]]))
+
+
+@pytest.mark.parametrize("kind", [None, "probabilities", "multilabel", "multilabel_probabilities"])
+def test_quantised_scores_without_a_marker_are_refused(kind: ScoreKind | None, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", q=np.full((2, 3, 4), 128, np.uint8))
+    with pytest.raises(InputError, match=r"`q` does not say .*--scores logits.*`scale` and `zero_point`"):
+        read_prediction(tmp_path / "a.npz", kind)
+
+
+def test_quantised_scores_that_say_their_scale(tmp_path: Path) -> None:
+    q = np.array([[[0, 255, 51]], [[255, 0, 204]]], dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", q=q, scale=np.float32(1 / 255), zero_point=0)
+    prediction = read_prediction(tmp_path / "a.npz", "probabilities")
+    assert prediction.kind == "probabilities"
+    torch.testing.assert_close(prediction.scores, torch.tensor([[[0.0, 1.0, 0.2]], [[1.0, 0.0, 0.8]]]))
+    np.savez(tmp_path / "b.npz", q=q, scale=-1.0, zero_point=0)
+    with pytest.raises(InputError, match=r"scale is -1.*above 0"):
+        read_prediction(tmp_path / "b.npz", "logits")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int16, np.int64])
+def test_masks_and_label_maps_are_arrays_too(dtype: type, suffix: str, tmp_path: Path) -> None:
+    labels = np.array([[0, 1, 1], [1, 1, 0]]) * (1 if dtype is np.bool_ else 7)
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".npy":
+        np.save(path, labels.astype(dtype))
+    else:
+        np.savez(path, labels.astype(dtype))
+    prediction = read_prediction(path)
+    assert not prediction.from_scores
+    assert torch.equal(prediction.given, torch.from_numpy(labels))
+    np.save(tmp_path / "b.npy", np.array([[-1, 3]]))
+    with pytest.raises(InputError, match="labels from -1 to 3; expected 0 to 65535"):
+        read_prediction(tmp_path / "b.npy")
 
 
 def test_a_label_map_becomes_probabilities_of_the_labels_in_it(tmp_path: Path) -> None:
@@ -93,7 +128,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         ("range.npy", "said to be probabilities but runs from"),
         ("shape.npy", r"shape \(5,\); expected \(classes, height, width\)"),
         ("many.npz", r"holds arrays \['scores', 'more'\]; expected exactly one"),
-        ("whole.npy", "its numbers are int64; expected floating-point scores"),
+        ("whole.npy", r"its numbers are int64 \(2, 2, 2\); expected floating-point scores"),
         ("objects.npy", "holds Python objects"),
         ("cut.npy", "prediction .*cut.npy"),
         ("cut.npz", "damaged, or not a plain array"),

@@ -101,7 +101,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], object], Callable[[Path], object]]]
     "boundary array": (".npy", lambda path: np.save(path, LABELS), read_boundary),
     "array": (".npy", lambda path: np.save(path, SCORES), read_prediction),
     "archive": (".npz", lambda path: np.savez(path, SCORES), read_prediction),
-    "packed archive": (".npz", lambda path: np.savez_compressed(path, q=LABELS[None]), read_prediction),
+    "packed archive": (".npz", lambda path: np.savez_compressed(path, SCORES), read_prediction),
     "safetensors": (".safetensors", _safetensors, read_prediction),
     "network": (".safetensors", _network, lambda path: load_network(path, EmbeddingNet)),
     "crisp network": (".safetensors", _crisp, load_crisp_net),
@@ -187,7 +187,7 @@ def test_a_dtype_that_nobody_reads_is_refused(tmp_path: Path, dtype: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "classes", ["5 5", "9223372036854775808 1", "70000 1", "-1 1", "1 2 3", "9" * 5000, "a b", "1e9 2"]
+    "num_classes", ["5 5", "9223372036854775808 1", "70000 1", "-1 1", "1 2 3", "9" * 5000, "a b", "1e9 2"]
 )
 def test_classes_that_cannot_be_are_refused(tmp_path: Path, num_classes: str) -> None:
     path = safetensors_file(tmp_path / "a.safetensors", metadata={"kind": "logits", "classes": num_classes})

@@ -77,7 +77,7 @@ def test_every_label_is_a_class_or_declared_void_or_refused(
 
 
 def test_labels_that_start_at_1() -> None:
-    ade = {"numbering": "1-based", "classes": 150}
+    ade = {"numbering": "1-based", "num_classes": 150}
     assert decoded([0, 1, 150], **ade) == [VOID, 0, 149]
     assert decoded([0, 1, 255], void=[0, 255], **ade) == [VOID, 0, VOID]
     with pytest.raises(InputError, match="class 150, which is label 151 by 1-based, is not one of the 150"):
@@ -164,18 +164,26 @@ def test_data_sets_whose_void_is_known_go_on_working(tmp_path: Path) -> None:
     assert folder.num_classes is None
 
 
-def predictions(root: Path, labels: np.ndarray, predicted: np.ndarray, **said: object) -> LabelledPredictions:
+def predictions(
+    root: Path,
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    num_classes: int,
+    *,
+    numbering: str | Path | None = None,
+    prediction_numbering: str | Path | None = None,
+) -> LabelledPredictions:
     for name, values in (("images", labels), ("labels", labels), ("masks", predicted)):
         (root / name).mkdir(exist_ok=True)
         Image.fromarray(values).convert("RGB" if name == "images" else "L").save(root / name / "a.png")
-    folders = root / "images", root / "labels", root / "masks"
-    return LabelledPredictions(*folders, scores="logits", **said)  # type: ignore[arg-type]
+    folder = LabelledFolder(root / "images", root / "labels", num_classes=num_classes, numbering=numbering)
+    return LabelledPredictions(folder, root / "masks", scores="logits", prediction_numbering=prediction_numbering)
 
 
 def test_predicted_masks_of_black_and_white_are_read_as_true_ones_are(tmp_path: Path) -> None:
     mask = np.zeros((8, 8), np.uint8)
     mask[:, 4:] = 255
-    sample, prediction = predictions(tmp_path, mask, mask, num_classes=2).read(0)
+    sample, prediction = predictions(tmp_path, mask, mask, 2)[0]
     assert prediction.classes == (0, 1)
     assert torch.equal(prediction.labels(prediction.scores), sample.labels)
 
@@ -183,23 +191,24 @@ def test_predicted_masks_of_black_and_white_are_read_as_true_ones_are(tmp_path: 
 def test_predicted_label_maps_have_a_numbering_too(tmp_path: Path) -> None:
     labels = np.full((8, 8), 3, np.uint8)
     labels[:, 4:] = 1
-    said = {"classes": 3, "numbering": "1-based"}
-    with pytest.raises(InputError, match=r"a\.png.*--prediction-numbering 1-based.*--prediction-numbering 0-based"):
-        predictions(tmp_path, labels, labels, **said).read(0)
-    sample, prediction = predictions(tmp_path, labels, labels, **said, prediction_numbering="1-based").read(0)
-    assert torch.equal(prediction.labels(prediction.scores), sample.labels)
-    sample, prediction = predictions(tmp_path, labels, labels - 1, **said, prediction_numbering="0-based").read(0)
+    with pytest.raises(InputError, match=r"a\.png.*1-based.*--prediction-numbering like-labels.*-numbering 0-based"):
+        predictions(tmp_path, labels, labels, 3, numbering="1-based")[0]
+    for said in ("1-based", "like-labels"):
+        sample, prediction = predictions(tmp_path, labels, labels, 3, numbering="1-based", prediction_numbering=said)[0]
+        assert torch.equal(prediction.labels(prediction.scores), sample.labels)
+    zero_based = predictions(tmp_path, labels, labels - 1, 3, numbering="1-based", prediction_numbering="0-based")
+    sample, prediction = zero_based[0]
     assert torch.equal(prediction.labels(prediction.scores), sample.labels)
     labels[0] = 0
     with pytest.raises(InputError, match="label 0 is no class by 1-based"):
-        predictions(tmp_path, labels, labels, **said, prediction_numbering="1-based").read(0)
+        predictions(tmp_path, labels, labels, 3, numbering="1-based", prediction_numbering="1-based")[0]
 
 
 def test_labels_that_become_one_class_add_their_scores(tmp_path: Path) -> None:
     (tmp_path / "davis.txt").write_text("0 0\n* 1\n")
     labels = np.array([[0, 38, 75, 113]] * 4, np.uint8)
-    said = {"classes": 2, "numbering": tmp_path / "davis.txt", "prediction_numbering": tmp_path / "davis.txt"}
-    sample, prediction = predictions(tmp_path, labels, labels, **said).read(0)
+    table = tmp_path / "davis.txt"
+    sample, prediction = predictions(tmp_path, labels, labels, 2, numbering=table, prediction_numbering=table)[0]
     assert sample.labels[0].tolist() == [0, 1, 1, 1]
     assert prediction.classes == (0, 1)
     assert torch.equal(prediction.scores.sum(0), torch.ones(4, 4))

@@ -19,8 +19,8 @@ ROOMS = [
     *(
         f"crispseg.{room}"
         for room in (
-            *("ops", "nn", "cues", "models", "pretrained", "inference", "jobs", "data", "evaluation", "comparison"),
-            *("figures", "export", "training", "app"),
+            *("ops", "nn", "cues", "metrics", "models", "pretrained", "inference", "jobs", "data", "evaluation"),
+            *("comparison", "figures", "export", "training", "tuning", "app"),
         )
     ),
 ]

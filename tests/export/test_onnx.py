@@ -141,7 +141,7 @@ def test_a_file_that_does_something_else_is_not_written(
     monkeypatch.setattr(exporter, "_exported", lambda _: Replaced(file))
     monkeypatch.setattr(exporter, "describe", lambda *_: None)
     harder = learned()
-    harder.hardness *= 2
+    harder.fixed_hardness *= 2
     message = "differ from PyTorch's by" if wrong == "other results" else "onnxruntime does not take the program"
     folder = tmp_path / "output"
     with pytest.raises(InputError, match=message):
@@ -153,8 +153,8 @@ def test_the_largest_difference_is_that_of_the_worst_size(file: Path) -> None:
     from crispseg.export.check import largest_difference  # noqa: PLC0415 - needs the extra
     from crispseg.export.program import Program  # noqa: PLC0415
 
-    same, other = learned(), learned()
-    other.scores = "probabilities"
+    same = learned()
+    other = same.with_options(scores="probabilities")
     assert largest_difference(file, Program(same, takes_features=False)) < 1e-4
     assert largest_difference(file, Program(other, takes_features=False)) > 0.1
     assert np.isfinite(largest_difference(file, Program(other, takes_features=False)))

@@ -9,7 +9,7 @@ from torch import nn
 
 from crispseg import Window
 from crispseg.cues import LearnedCue, RGBCue
-from crispseg.data import IGNORE_INDEX, LabelledPredictions
+from crispseg.data import IGNORE_INDEX, LabelledFolder, LabelledPredictions
 from crispseg.errors import InputError
 from crispseg.figures import compare_images, compute_masks, draw_boundary, draw_comparison, draw_embedding
 from crispseg.figures.comparison import paint
@@ -27,8 +27,8 @@ from tests.marks import needs_pydensecrf
 def data(tmp_path: Path) -> LabelledPredictions:
     write_folder(tmp_path)
     scores = write_coarse_scores(tmp_path, tmp_path / "scores")
-    folders = (tmp_path / "images", tmp_path / "labels", scores)
-    return LabelledPredictions(*folders, void=11, num_classes=3, scores="logits")
+    folder = LabelledFolder(tmp_path / "images", tmp_path / "labels", void=11)
+    return LabelledPredictions(folder, scores, num_classes=3, scores="logits")
 
 
 def halves(*, height: int = 24, width: int = 32) -> torch.Tensor:
@@ -145,7 +145,7 @@ def test_the_comparison_shows_truth_baseline_and_ours(data: LabelledPredictions)
     sharpener = Sharpener(RGBCue(), window=Window(5), passes=3)
     compared = compare_images(data, [0, 2], sharpener)
     assert [list(item.labels) for item in compared] == [["truth", "baseline", "ours"]] * 2
-    sample, prediction = data.read(2)
+    sample, prediction = data[2]
     assert torch.equal(compared[1].labels["truth"], sample.labels)
     sharp = sharpener(sample.image[None], prediction.scores[None])
     assert torch.equal(compared[1].labels["ours"], sharp[0].argmax(0))
@@ -164,7 +164,7 @@ def test_a_crf_follows_the_baseline_and_ours(data: LabelledPredictions) -> None:
     sharpener, crf = Sharpener(RGBCue(), window=Window(5), hardness=8, passes=9), DenseCRF(0.5, 20, 60, 0, 1)
     (item,) = compare_images(data, [1], sharpener, crf=crf)
     assert list(item.labels) == ["truth", "baseline", "ours", "CRF", "ours + CRF"]
-    sample, prediction = data.read(1)
+    sample, prediction = data[1]
     for caption, before in (("CRF", None), ("ours + CRF", sharpener)):
         assert torch.equal(item.labels[caption], sharpen_one(before, sample.image, prediction, crf=crf).after)
     assert not torch.equal(item.labels["CRF"], item.labels["ours + CRF"])

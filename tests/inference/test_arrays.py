@@ -115,3 +115,36 @@ def test_other_types_are_taken(sharpener: Sharpener) -> None:
     np.testing.assert_array_equal(
         sharpen_array(sharpener, IMAGE, brain), sharpen_array(sharpener, IMAGE, brain.detach().float().numpy())
     )
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
+def test_pictures_of_pillow_are_images(mode: str, sharpener: Sharpener) -> None:
+    picture = Image.fromarray(IMAGE).convert(mode)
+    expected = sharpen_array(sharpener, np.asarray(picture.convert("RGB")), SCORES)
+    np.testing.assert_array_equal(sharpen_array(sharpener, picture, SCORES), expected)
+
+
+@pytest.mark.parametrize("mode", ["P", "L", "1"])
+def test_pictures_of_pillow_are_label_maps(mode: str, sharpener: Sharpener) -> None:
+    labels: np.ndarray = LABELS.astype(np.uint8)
+    picture = Image.fromarray(labels)
+    if mode == "P":
+        picture.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
+    elif mode == "1":
+        labels = labels > 0
+        picture = Image.fromarray(labels)
+    assert picture.mode == mode
+    crisp = sharpen_array(sharpener, IMAGE, picture)
+    assert crisp.dtype == labels.dtype
+    np.testing.assert_array_equal(crisp, sharpen_array(sharpener, IMAGE, labels))
+
+
+def test_a_tensor_with_classes_last_is_told_how_to_turn_it(sharpener: Sharpener) -> None:
+    pixels = torch.from_numpy(IMAGE).permute(2, 0, 1)[None]
+    with pytest.raises(InputError, match=r"classes come last; expected \(C, h, w\).*movedim\(-1, -3\)"):
+        sharpener(pixels, torch.from_numpy(SCORES).movedim(0, -1)[None])
+
+
+def test_a_picture_in_place_of_a_tensor_is_told_what_takes_it(sharpener: Sharpener) -> None:
+    with pytest.raises(TypeError, match=r"image is Image; expected a tensor: `crispseg.sharpen_array`"):
+        sharpener(Image.fromarray(IMAGE), torch.from_numpy(SCORES)[None])

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from crispseg import InputError
-from crispseg.crf_presets import PRESETS, DenseCRF
+from crispseg.crf_presets import PRESETS
+from crispseg.inference.crf import DenseCRF
 from tests.marks import needs_pydensecrf
 
 HEIGHT, WIDTH = 16, 20

@@ -73,7 +73,7 @@ def test_shares_as_far_as_they_reach(image: str, window: Window, passes: int) ->
     spread = label_maps._Spread(sharpener, TensorPixels(labels[None]), PartOfPixels(features, whole, SIZE), whole)
     for label, box in spread.labelled():
         ids = torch.tensor([label])
-        shares, _, part = label_maps._filtered(sharpener, weights, spread.read(ids, box), ids, box)
+        shares, _, part = label_maps._filtered(sharpener, (features[None], weights), spread.read(ids, box), ids, box)
         found = torch.zeros(1, 1, *SIZE)
         found[..., *part.slices] = shares
         one = (labels == label).float()[None, None] * label_maps._WHOLE

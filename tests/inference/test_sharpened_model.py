@@ -1,13 +1,17 @@
 """A sharpener behind the real classes of the libraries that people use, at random weights."""
 
+import copy
+import pickle
 from collections import namedtuple
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torchvision.models import segmentation
 from transformers import (
@@ -20,7 +24,9 @@ from transformers import (
     MaskFormerImageProcessor,
     SegformerConfig,
     SegformerForSemanticSegmentation,
+    SegformerImageProcessor,
     SwinConfig,
+    pipeline,
 )
 
 from crispseg import InputError, SharpenedModel, Sharpener, Window
@@ -91,7 +97,7 @@ LIBRARIES: dict[str, tuple[Callable[[], nn.Module], str | None]] = {
         ), "out",
     ),
     "transformers segformer": (segformer, "logits"),
-    "segmentation_models_pytorch unet": (lambda: smp.Unet("resnet18", encoder_weights=None, num_classes=5), None),
+    "segmentation_models_pytorch unet": (lambda: smp.Unet("resnet18", encoder_weights=None, classes=5), None),
 }  # fmt: skip
 
 
@@ -183,6 +189,66 @@ def test_black_and_white_survive_the_normalisation(sharpener: Sharpener) -> None
         assert torch.isfinite(model(normalised(rgb).to(dtype))).all()
 
 
+WAYS: dict[str, Callable[[tuple[float, ...]], Any]] = {
+    "list": list,
+    "array": np.array,
+    "tensor": torch.tensor,
+    "double tensor of planes": lambda values: torch.tensor(values, dtype=torch.float64).reshape(1, 3, 1, 1),
+    "array of planes": lambda values: np.array(values, np.float32).reshape(3, 1, 1),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_mean_and_std_are_taken_in_any_form(way: str, sharpener: Sharpener) -> None:
+    def gives(_: Tensor) -> Tensor:
+        return torch.linspace(-1, 1, 2 * 4 * 8 * 12).reshape(2, 4, 8, 12)
+
+    expected = SharpenedModel(gives, sharpener, mean=MEAN, std=STD)(normalised(image()))
+    said = SharpenedModel(gives, sharpener, mean=WAYS[way](MEAN), std=WAYS[way](STD))
+    torch.testing.assert_close(said(normalised(image())), expected)
+
+
+def test_it_stands_in_a_pipeline_of_transformers(sharpener: Sharpener) -> None:
+    torch.manual_seed(0)
+    model, processor = segformer().eval(), SegformerImageProcessor(size={"height": 64, "width": 96})
+    crisp_model = SharpenedModel(model, sharpener, mean=processor.image_mean, std=processor.image_std)
+    segment = pipeline("image-segmentation", model=crisp_model, image_processor=processor)
+    photo = Image.fromarray((255 * image()[0].permute(1, 2, 0).numpy()).astype(np.uint8))
+    found = segment(photo, subtask="semantic")
+    inputs = processor(photo, return_tensors="pt")
+    with torch.inference_mode():
+        labels = crisp_model(**inputs).logits[0].argmax(0)
+    assert [model.config.label2id[one["label"]] for one in found] == torch.unique(labels).tolist()
+    for one in found:
+        expected = labels == model.config.label2id[one["label"]]
+        assert torch.equal(torch.from_numpy(np.array(one["mask"])) == 255, expected)
+
+
+def test_what_it_lacks_is_that_of_the_network(sharpener: Sharpener) -> None:
+    model = segformer()
+    crisp_model = SharpenedModel(model, sharpener)
+    assert crisp_model.config is model.config
+    assert crisp_model.device == model.device
+    assert crisp_model.sharpener is sharpener
+    assert not hasattr(crisp_model, "nothing_of_the_kind")
+    with pytest.raises(AttributeError, match="'SharpenedModel' object has no attribute 'nothing_of_the_kind'"):
+        crisp_model.nothing_of_the_kind  # noqa: B018 - asking for it is the test
+    parts = {name.split(".")[0] for name in crisp_model.state_dict()}
+    assert parts == {"model", "sharpener"}
+    assert crisp_model.to(torch.float64) is crisp_model
+    assert model.dtype == torch.float64
+    assert SharpenedModel(lambda _: torch.zeros(2, 4, 8, 12), sharpener)(image()).shape == (2, 4, *SIZE)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_work_by_themselves(copied: Callable[[SharpenedModel], SharpenedModel], sharpener: Sharpener) -> None:
+    model = SharpenedModel(segformer().eval(), sharpener, mean=MEAN, std=STD)
+    other = copied(model)
+    assert other.config.num_labels == 5
+    with torch.inference_mode():
+        torch.testing.assert_close(other(normalised(image())).logits, model(normalised(image())).logits)
+
+
 def test_a_normalised_image_without_its_mean_is_refused(sharpener: Sharpener) -> None:
     with pytest.raises(InputError, match="image runs from -2"):
         SharpenedModel(lambda _: torch.zeros(2, 4, 8, 12), sharpener)(normalised(image()))
@@ -219,6 +285,9 @@ def test_bad_arguments_are_refused(sharpener: Sharpener) -> None:
         SharpenedModel(nn.Identity(), sharpener, mean=MEAN)
     with pytest.raises(InputError, match="std is"):
         SharpenedModel(nn.Identity(), sharpener, mean=MEAN, std=(1, 1, 0))
+    for wrong in (0.5, (0.1, 0.2), torch.zeros(4), "red", [None, 1, 2]):
+        with pytest.raises(InputError, match=r"mean is .*expected three numbers"):
+            SharpenedModel(nn.Identity(), sharpener, mean=wrong, std=STD)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="no argument of the model is an image"):
         SharpenedModel(nn.Identity(), sharpener)(torch.zeros(2, 4, 8, 8))
     with pytest.raises(TypeError, match="expected class_queries_logits"):

@@ -16,7 +16,7 @@ from crispseg.cues import ContourCue, LearnedCue, RGBCue
 from crispseg.models import EmbeddingNet
 from tests.marks import not_traced
 
-pytestmark = not_traced
+pytestmark = [not_traced, pytest.mark.slow]  # compiles
 
 SIZES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
     ((1, 3, 33, 41), (1, 7, 9, 11)),

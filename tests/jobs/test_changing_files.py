@@ -46,6 +46,7 @@ def make_folder(path: Path) -> None:
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("name", ["images/scene5.png", "scores/scene5.npy"])
 @pytest.mark.parametrize("change", [cut, grow, Path.unlink, make_folder])
+@pytest.mark.slow  # several processes
 def test_what_changes_costs_its_image(root: Path, workers: int, name: str, change: Callable[[Path], object]) -> None:
     outputs = Outputs(root / "out", pictures=False)
     runner = ThisMachine(workers)

@@ -79,10 +79,10 @@ def test_a_header_that_claims_a_million_pixels_a_side_is_refused_at_once(tmp_pat
     with rasterio.open(tmp_path / "claims.tif", "w", tiled=True, blockxsize=2048, blockysize=2048, **claims):
         pass
     image = write(tmp_path / "image.tif", IMAGE)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(InputError, match=r"1000000×1000000 pixels in \d+ blocks"):
         sharpen_raster(CUES["rgb"], image, tmp_path / "claims.tif", tmp_path / "out.tif", memory="20MiB")
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 def test_colours_are_found_by_their_tags(expected: np.ndarray, tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 import multiprocessing
 import os
 import signal
-import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -45,11 +45,25 @@ def test_items_come_in_order_and_bad_ones_in_their_place(tmp_path: Path) -> None
     assert not multiprocessing.active_children()
 
 
+class Noted(list[int]):
+    """Items, with those that somebody asked for."""
+
+    def __init__(self, items: list[int]) -> None:
+        super().__init__(items)
+        self.asked_for: list[int] = []
+
+    def __getitem__(self, at: Any) -> Any:
+        found = super().__getitem__(at)
+        self.asked_for += found if isinstance(found, list) else [found]
+        return found
+
+
 def test_few_are_read_ahead_and_none_outlives_its_reader(tmp_path: Path) -> None:
-    results = read_ahead([1] * 3 + list(range(10, 40)), partial(read, log=tmp_path), 1)
+    items = Noted([1] * 3 + list(range(10, 40)))
+    results = read_ahead(items, partial(read, log=tmp_path), 1)
     for _ in range(3):
         next(results)
-    time.sleep(0.3)
+    assert max(items.asked_for) == 11, "no worker is told of more"
     assert {path.name for path in tmp_path.iterdir()} <= {"1", "10", "11"}
     [worker] = multiprocessing.active_children()
     results.close()
@@ -77,6 +91,7 @@ class Unpackable:
         return item
 
 
+@pytest.mark.slow  # several processes
 def test_workers_that_do_not_start_stop_the_work(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="a worker process ended before it began"):
         list(read_ahead(range(3), Unpackable(), 1))

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from crispseg import InputError
 from crispseg.metrics import METRICS, Accuracy, Truth, gain, trimap
-from crispseg.metrics.contours import contour, dilated_by_class, has_class, square_maximum
-from crispseg.metrics.metrics import BoundaryF, BoundaryIoU
+from crispseg.metrics.contours import contour, dilated_by_class, square_maximum
+from crispseg.metrics.definitions import BoundaryFDefinition, BoundaryIoUDefinition
 
 VOID = 255
 Pixels = set[tuple[int, int]]
@@ -68,14 +68,14 @@ def near(these: Pixels, those: Pixels, radius: float) -> int:
 def test_boundary_iou_is_that_of_the_rims_of_masks(seed: int, distance: int) -> None:
     labels, predicted = blocks(seed), blocks(seed + 1, void=False)
     known, size = pixels(labels != VOID), (13, 17)
-    metric = BoundaryIoU(distance / math.hypot(*size))
+    metric = BoundaryIoUDefinition(distance / math.hypot(*size))
     truth = Truth(labels, 3, [])
     counts = metric.count(
         predicted.masked_fill(truth.void, -1), truth.labels, metric.prepare(truth.labels, 3), 3
     ).tolist()
     for label in range(3):
         true, said = (rim(pixels(of == label) & known, known, size, distance) for of in (labels, predicted))
-        assert counts[label] == [len(true & said), len(true | said), len(true)]
+        assert counts[label] == [len(true & said), len(said - true), len(true - said)]
 
 
 @settings(max_examples=25, deadline=None)
@@ -83,7 +83,7 @@ def test_boundary_iou_is_that_of_the_rims_of_masks(seed: int, distance: int) -> 
 def test_boundary_f_is_that_of_the_contours_of_masks(seed: int, radius: float) -> None:
     labels, predicted = blocks(seed), blocks(seed + 1, void=False)
     known = pixels(labels != VOID)
-    metric = BoundaryF(radius / math.hypot(13, 17) * (1 + 1e-9))
+    metric = BoundaryFDefinition(radius / math.hypot(13, 17) * (1 + 1e-9))
     truth = Truth(labels, 3, [])
     counts = metric.count(predicted.masked_fill(truth.void, -1), truth.labels, metric.prepare(truth.labels, 3), 3)
     for label in range(3):
@@ -112,14 +112,15 @@ def test_the_largest_of_a_square_is_that_of_a_pooling(seed: int, height: int, wi
 def test_many_classes_share_whole_numbers() -> None:
     labels = torch.randint(0, 150, (12, 14), generator=torch.Generator().manual_seed(0))
     marked = contour(labels)
-    planes = dilated_by_class(marked, labels, 2.0, 150)
-    assert planes.shape == (3, 12, 14)
+    reached = dilated_by_class(marked, labels, 2.0, 150)
+    assert reached.planes.shape == (-(-len(set(labels[marked].tolist())) // 62), 12, 14)
+    assert not reached.hold(torch.full_like(labels, -1)).any()
     for label in range(150):
-        places = pixels(marked & (labels == label))
+        places, held = pixels(marked & (labels == label)), reached.hold(torch.full_like(labels, label))
         for row in range(12):
             for column in range(14):
                 expected = any(math.dist((row, column), place) <= 2 for place in places)
-                found = has_class(planes, torch.full_like(labels, label))[row, column]
+                found = held[row, column]
                 assert bool(found) == expected
 
 

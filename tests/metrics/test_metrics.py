@@ -24,12 +24,12 @@ def test_iou_by_hand() -> None:
     assert matrix.miou == 50.0
 
 
-def test_a_class_that_is_only_predicted_is_not_in_the_mean() -> None:
+def test_a_class_that_is_only_predicted_counts_as_0_in_the_mean() -> None:
     labels = torch.tensor([0, 0, 1, 1])
     matrix = ConfusionMatrix(3)
     matrix.add(torch.tensor([0, 2, 1, 1]), labels)
     assert matrix.iou.tolist() == [50.0, 100.0, 0.0]
-    assert matrix.miou == 75.0
+    assert matrix.miou == 50.0
 
 
 def test_one_matrix_over_the_set_is_not_the_mean_over_images() -> None:

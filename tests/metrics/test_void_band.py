@@ -14,7 +14,7 @@ from torch import Tensor
 
 from crispseg import InputError
 from crispseg.cli.main import main
-from crispseg.data import LabelledPredictions
+from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.evaluation import Comparison, remarks_on, void_band_of
 from crispseg.metrics import METRICS, Accuracy, ConfusionMatrix, Truth, trimap
 from crispseg.metrics.contours import contour, near_other_label
@@ -207,10 +207,10 @@ def test_evaluate_tune_and_table_find_the_band(voc_like: Path, capsys: pytest.Ca
 
 
 def test_a_band_is_a_whole_number(voc_like: Path) -> None:
-    folders = voc_like / "images", voc_like / "labels", voc_like / "scores"
+    folder = LabelledFolder(voc_like / "images", voc_like / "labels", void=255)
     with pytest.raises(InputError, match="void_band is -1"):
-        LabelledPredictions(*folders, void=255, scores="logits", void_band=-1)
-    assert void_band_of(LabelledPredictions(*folders, void=255, scores="logits", void_band=7)) == 7
+        LabelledPredictions(folder, voc_like / "scores", scores="logits", void_band=-1)
+    assert void_band_of(LabelledPredictions(folder, voc_like / "scores", scores="logits", void_band=7)) == 7
 
 
 DTYPES = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]

@@ -137,10 +137,10 @@ def test_a_file_that_lies_is_refused_in_little_time_and_memory(lie: str, tmp_pat
     read(caffemodel_bytes(BLOBS), tmp_path)  # protobuf is imported
     if is_counted():
         forget_peak()
-    before, start = resident_bytes() if is_counted() else 0, time.monotonic()
+    before, start = resident_bytes() if is_counted() else 0, time.process_time()
     with pytest.raises(InputError, match=message) as caught:
         read(data, tmp_path)
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
     assert not is_counted() or peak_bytes() - before < 300 * 2**20
     assert len(str(caught.value)) < 3000
     assert str(caught.value).isprintable()

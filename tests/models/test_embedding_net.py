@@ -11,7 +11,7 @@ from torch import Tensor
 from crispseg import InputError
 from crispseg.models import EmbeddingNet
 from crispseg.models.embedding_net import EMBEDDING_LAYERS, load_embedding_net
-from crispseg.models.saving import save_network
+from crispseg.models.saving import load_network, save_network
 from crispseg.models.vgg import VGG_LAYERS
 from crispseg.pretrained import weights_path
 
@@ -162,6 +162,7 @@ def test_wrong_weights_are_refused(tmp_path: Path) -> None:
 def test_the_shipped_weights_are_small_and_whole(name: str, dim: int, width: int, most: int) -> None:
     assert weights_path(name).stat().st_size <= most
     network = load_embedding_net(weights_path(name))
+    assert isinstance(network, EmbeddingNet)
     assert (network.dim, network.channels["conv1_1"]) == (dim, width)
 
 
@@ -184,7 +185,7 @@ def test_a_narrow_network_takes_the_channels_that_contribute_most(tmp_path: Path
     torch.testing.assert_close(narrow(image) * 4, (wide(image) * 8)[:, [1, 2, 4, 7]], rtol=1e-3, atol=1e-5)
     with pytest.raises(InputError, match="dim is 9, that of the wider network to start from 8"):
         EmbeddingNet(dim=9, width=4, init=tmp_path / "wide.safetensors")
-    again = load_embedding_net(tmp_path / "wide.safetensors")
+    again = load_network(tmp_path / "wide.safetensors", EmbeddingNet)
     assert (again.dim, again.channels["conv3_1"]) == (8, 32)
 
 

@@ -109,3 +109,14 @@ def test_the_shipped_file_gives_its_own_weights() -> None:
     loaded = load_embedding_net(weights_path("wide")).state_dict()
     assert loaded.keys() == state.keys()
     assert all(torch.equal(loaded[name], value) for name, value in state.items())
+
+
+@pytest.mark.parametrize(("name", "width"), [("narrow", 32), ("wide", 64)])
+def test_a_network_starts_from_weights_that_ship_by_their_name(
+    name: str, width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where no clone of the repository is
+    network = EmbeddingNet(dim=width, width=width, init=name)
+    assert torch.equal(network.fuse.weight, load_file(weights_path(name))["fuse.weight"])
+    with pytest.raises(InputError, match=r"init narow: no such file; expected .* random, vgg16, narrow, wide"):
+        EmbeddingNet(init="narow")

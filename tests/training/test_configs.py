@@ -28,19 +28,19 @@ SMALL = [
 NETWORKS = {
     "embedding": ("camvid", ["--task.network.init", "random"]),
     "embedding_paper": ("bsds500", ["--task.network.init", "random"]),
-    "deeplab_trunk": ("camvid", ["--task.network.init", "random", "--task.network.classes", "11"]),
-    "deeplab_branches": ("camvid", ["--task.network.init", "random", "--task.network.classes", "11"]),
+    "deeplab_trunk": ("camvid", ["--task.network.init", "random", "--task.network.num_classes", "11"]),
+    "deeplab_branches": ("camvid", ["--task.network.init", "random", "--task.network.num_classes", "11"]),
     "hed": ("bsds500_boundaries", ["--task.network.init", "random"]),
     "end_to_end": (
         "camvid",
         [
-            *("--task.network.segmenter.init", "random", "--task.network.segmenter.classes", "11"),
+            *("--task.network.segmenter.init", "random", "--task.network.segmenter.num_classes", "11"),
             *("--task.network.embedding.init", "random"),
         ],
     ),
 }
 
-VARIANTS = {"deeplab_trunk_poly": "deeplab_trunk", "embedding_narrow": "embedding"}
+VARIANTS = {"deeplab_trunk_poly": "deeplab_trunk", "embedding_narrow": "embedding", "embedding_trunk": "embedding"}
 """Configs that change another one."""
 
 

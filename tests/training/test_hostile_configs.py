@@ -22,6 +22,21 @@ PLACES = {
     "a network in full": {
         "task": {"class_path": "crispseg.training.EmbeddingTask", "init_args": {"network": {"class_path": "{0}.Net"}}}
     },
+    "an optimiser": {
+        "task": {
+            "class_path": "crispseg.training.EmbeddingTask",
+            "init_args": {"optimizer": {"class_path": "{0}.Net", "init_args": {"lr": "1"}}},
+        }
+    },
+    "an optimiser by its name": {
+        "task": {"class_path": "crispseg.training.EmbeddingTask", "init_args": {"optimizer": "{0}.Net"}}
+    },
+    "a schedule": {
+        "task": {
+            "class_path": "crispseg.training.EmbeddingTask",
+            "init_args": {"schedule": {"class_path": "{0}.Net"}},
+        }
+    },
     "a data set": {"train_data": [{"class_path": "{0}.Net"}]},
     "a data set by name": {"val_data": {"mine": {"class_path": "{0}.Net"}}},
     "a submodule": {"task": {"class_path": "{0}.deeper.Net"}},
@@ -125,9 +140,9 @@ def test_a_config_does_not_grow(kind: str, way: str, tmp_path: Path, capsys: pyt
         "option": ["--steps", "1", "--config", str(tmp_path / "config.yaml")],
         "value": ["--val_data", GROWING[kind]],
     }
-    start = time.monotonic()
+    start = time.process_time()
     assert main(["train", *given[way]]) == 2
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert len(error) < 3000

@@ -30,12 +30,10 @@ def write_config(
     task = {
         "class_path": "crispseg.training.SegmentationTask",
         "init_args": {
-            "network": {"class_path": "tests.training.networks.TinySegmenter", "init_args": {"classes": 3}},
-            "classes": 3,
-            "optimizer": {
-                "class_path": "crispseg.training.SGD",
-                "init_args": {"learning_rate": 0.1, "rates": {frozen: 0} if frozen else {}},
-            },
+            "network": {"class_path": "tests.training.networks.TinySegmenter", "init_args": {"num_classes": 3}},
+            "num_classes": 3,
+            "optimizer": {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.1, "momentum": 0.9}},
+            "rates": {frozen: 0} if frozen else {},
         },
     }
     task["init_args"]["network"]["init_args"]["dropout"] = dropout  # type: ignore[index]

@@ -1,6 +1,7 @@
 """Training runs, resumes where it stopped, and refuses what makes no sense."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def run(
     torch.manual_seed(3)
     folder = LabelledFolder(root / "images", root / "labels", void=11)
     loss = EmbeddingLoss(Window(3), stride=2, balance="parity")
-    task = EmbeddingTask(EmbeddingNet(dim=dim), loss, side_weight=side_weight, schedule=Cosine(warmup=50))
+    task = EmbeddingTask(EmbeddingNet(dim=dim), loss, side_weight=side_weight, schedule=partial(Cosine, warmup=50))
     train(
         task,
         [BreaksAfter(folder, reads)],
@@ -50,6 +51,7 @@ def run(
         accelerator="cpu",
         resume=resume,
     )
+    assert isinstance(task.network, EmbeddingNet)
     return task.network
 
 
@@ -103,21 +105,25 @@ def test_the_last_steps_are_validated_and_saved_even_if_few(tmp_path: Path) -> N
     assert all(torch.equal(value, loaded[name]) for name, value in network.state_dict().items())
 
 
-class BreaksAfter:
+class BreaksAfter(LabelledImages):
     """A data set that fails after so many reads, as a full disk or a killed machine would."""
 
     def __init__(self, source: LabelledImages, reads: int) -> None:
         self.source = source
+        self.image_names = source.image_names
         self.reads = reads
 
     def __len__(self) -> int:
         return len(self.source)
 
-    def read(self, index: int, choice: int = 0) -> Sample:
+    def __getitem__(self, index: int) -> Sample:
+        return self.read(index)
+
+    def read(self, index: int, annotator: int = 0) -> Sample:
         self.reads -= 1
         if self.reads < 0:
             raise OSError("the disk is gone")
-        return self.source.read(index, choice)
+        return self.source.read(index, annotator)
 
 
 def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
@@ -218,7 +224,7 @@ def fake_config(config: Path, root: Path) -> Path:
         (["--task.loss.window.size", "8"], "window size is 8; expected an odd number such as 9"),
         (["--steps", "0"], "steps is 0; expected a whole number of 1 or more"),
         (["--val_images", "0"], "val_images is 0; expected a whole number of 1 or more"),
-        (["--task.optimizer.learning_rate", "-1"], "learning_rate is -1.0; expected a number above 0"),
+        (["--task.optimizer.lr", "-1"], "optimizer: Invalid learning rate: -1.0"),
         (["--task.schedule.warmup", "-5"], "warmup is -5; expected a number of 0 or more"),
         (["--seed", "-1"], "seed is -1; expected a number from 0"),
         (["--accelerator", "gpu"], "Lightning cannot run so"),

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from crispseg import InputError, Sharpener
 from crispseg.cues import RGBCue
-from crispseg.data import LabelledPredictions
+from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.evaluation import evaluate
 from crispseg.inference import DenseCRF
 from crispseg.tuning import CRFGrid, tune_crf
@@ -21,8 +21,8 @@ GRID = CRFGrid((2, 6), (10,), (10, 20), (1,), (1,))
 def data(tmp_path: Path) -> LabelledPredictions:
     write_folder(tmp_path, count=2)
     write_coarse_scores(tmp_path, tmp_path / "scores")
-    folders = tmp_path / "images", tmp_path / "labels", tmp_path / "scores"
-    return LabelledPredictions(*folders, void=11, num_classes=None, scores="logits")
+    folder = LabelledFolder(tmp_path / "images", tmp_path / "labels", void=11)
+    return LabelledPredictions(folder, tmp_path / "scores", num_classes=None, scores="logits")
 
 
 def test_a_grid_is_every_combination_and_finer_around_the_best() -> None:

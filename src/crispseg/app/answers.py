@@ -1,4 +1,4 @@
-"""What the page shows after each event, worked out from the visitor's session, and the files that it gives away."""
+"""What the page shows after each event, from the session of the visitor, and the files that it offers."""
 
 import html
 import logging
@@ -16,8 +16,8 @@ from crispseg.app import views
 from crispseg.app.page import PICK, Page
 from crispseg.app.recipe import Recipe
 from crispseg.app.session import Session
-from crispseg.app.settings import Settings
 from crispseg.app.visitors import PUT_AWAY
+from crispseg.config import SharpenerConfig
 from crispseg.data import write_labels, write_scores
 from crispseg.errors import InputError, one_line, ran_out_of_memory
 from crispseg.inference.one_image import Sharpened
@@ -26,25 +26,25 @@ from crispseg.writing import written_whole
 _log = logging.getLogger(__name__)
 
 Update = dict[Any, Any]
-"""What becomes of parts of the page, by part."""
+"""New values of parts of the page, by part."""
 
 
-def shown(page: Page, session: Session, settings: Settings, view: str, device: str) -> Update:
-    """The results of a session.
+def shown(page: Page, session: Session, config: SharpenerConfig, view: str, device: str) -> Update:
+    """Return the results of a session.
 
     Raises:
-        InputError: If they cannot be worked out.
+        InputError: If they cannot be computed.
     """
     if not session.desk.complete:
         return _waiting(page, session)
-    results, result, inputs = page.results, session.sharpen(settings), session.desk.inputs
-    recipe = Recipe(inputs, settings, device)
-    picture = views.marked(_picture(session, settings, view), views.Scale(*inputs.size), session.desk.pixel)
+    results, result, inputs = page.results, session.sharpen(config), session.desk.inputs
+    recipe = Recipe(inputs, config, device)
+    picture = views.marked(_picture(session, config, view), views.Scale(*inputs.size), session.desk.pixel)
     return {
         results.message: views.summary(result, inputs.size, len(inputs.prediction.classes)),
         results.slider: (str(_before(session, result)), str(_labels_picture(session, result.after))),
         results.picture: str(views.write_picture(picture, session.desk.folder)),
-        results.tiles: _tiles(session, settings),
+        results.tiles: _tiles(session, config),
         results.command: recipe.command_line(),
         results.python: recipe.python_lines(),
         results.labels: gr.Button(interactive=True),
@@ -54,7 +54,7 @@ def shown(page: Page, session: Session, settings: Settings, view: str, device: s
 
 
 def nothing(page: Page, message: str) -> Update:
-    """Empty results, and why."""
+    """Return empty results, and a message that says why."""
     results = page.results
     emptied: Update = dict.fromkeys((results.slider, results.picture, results.command, results.python))
     disabled = {button: gr.Button(interactive=False) for button in (results.labels, results.scores)}
@@ -66,14 +66,14 @@ def complaint(error: Exception, folder: Path) -> str:
     """Return the message of an error as HTML, with files by their names alone.
 
     Args:
-        error: What came up. One that nobody can mend but us is written to the log.
-        folder: Where uploads lie, which is nobody's concern.
+        error: What was raised. An error that the visitor cannot mend is written to the log.
+        folder: Where uploads lie, which the message does not show.
     """
     return f'<div class="wrong" role="alert">{html.escape(explained(error, folder))}</div>'
 
 
 def explained(error: Exception, folder: Path) -> str:
-    """As `complaint`, as text."""
+    """Return the message of an error as text; see `complaint`."""
     if isinstance(error, InputError):
         text = one_line(error)
     elif ran_out_of_memory(error):
@@ -84,25 +84,25 @@ def explained(error: Exception, folder: Path) -> str:
     return re.sub(re.escape(str(folder)) + r"(?:[/\\][^/\\]+)?[/\\]", "", text)
 
 
-def write_label_map(session: Session, settings: Settings) -> Path:
+def write_label_map(session: Session, config: SharpenerConfig) -> Path:
     """Write the sharpened label map.
 
     Raises:
         InputError: If there is none, or it cannot be written.
     """
-    result, prediction = session.sharpen(settings), session.desk.inputs.prediction
-    path = _fresh_folder(session) / Recipe(session.desk.inputs, settings).labels_name
+    result, prediction = session.sharpen(config), session.desk.inputs.prediction
+    path = _fresh_folder(session) / Recipe(session.desk.inputs, config).labels_name
     write_labels(path, result.after, prediction.written_palette)
     return path
 
 
-def write_sharp_scores(session: Session, settings: Settings) -> Path:
+def write_sharp_scores(session: Session, config: SharpenerConfig) -> Path:
     """Write the sharpened scores, in the format that the prediction came in.
 
     Raises:
         InputError: If the prediction has none, or they cannot be written.
     """
-    result, name = session.sharpen(settings), Recipe(session.desk.inputs, settings).scores_name
+    result, name = session.sharpen(config), Recipe(session.desk.inputs, config).scores_name
     if name is None or result.scores is None:
         raise InputError("the prediction was a label map and has no scores; download the label map")
     path = _fresh_folder(session) / name
@@ -110,15 +110,15 @@ def write_sharp_scores(session: Session, settings: Settings) -> Path:
     return path
 
 
-def write_inputs(session: Session, settings: Settings) -> Path:
-    """Write an archive of the files that the result was made of, as the command line names them.
+def write_inputs(session: Session, config: SharpenerConfig) -> Path:
+    """Write an archive of the input files, named as the command line names them.
 
     Raises:
         InputError: If there are none, or it cannot be written.
     """
     path = _fresh_folder(session) / f"{session.desk.inputs.image_file.stem}.zip"
     with written_whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for name, file in Recipe(session.desk.inputs, settings).files().items():
+        for name, file in Recipe(session.desk.inputs, config).files().items():
             archive.write(file, name)
     return path
 
@@ -133,7 +133,7 @@ def _waiting(page: Page, session: Session) -> Update:
 
 
 def _before(session: Session, result: Sharpened) -> Path:
-    """The picture of the labels before, which no control changes."""
+    """Return the picture of the labels before, which no control changes."""
     kept = session.before_picture
     if kept is None or kept[0] is not result.before or not kept[1].exists():
         kept = session.before_picture = result.before, _labels_picture(session, result.before)
@@ -145,24 +145,24 @@ def _labels_picture(session: Session, labels: Tensor) -> Path:
     return views.write_picture(views.labels_over(image, labels, prediction.palette), session.desk.folder)
 
 
-def _picture(session: Session, settings: Settings, view: str) -> Image.Image:
-    """The picture that is clicked, by its name in `page.VIEWS`."""
+def _picture(session: Session, config: SharpenerConfig, view: str) -> Image.Image:
+    """Return the picture that is clicked, by its name in `page.VIEWS`."""
     image = session.desk.inputs.image
     match view:
         case "image":
             return views.picture(image)
         case "embedding":
-            return views.picture(session.embedding(settings))
-    return views.changed_pixels(image, session.sharpen(settings))
+            return views.picture(session.embedding(config))
+    return views.changed_pixels(image, session.sharpen(config))
 
 
-def _tiles(session: Session, settings: Settings) -> str:
+def _tiles(session: Session, config: SharpenerConfig) -> str:
     if session.desk.pixel is None:
         return PICK
-    masks = session.masks(session.desk.pixel, settings)
-    return views.pixel_tiles(session.desk.inputs.image, session.embedding(settings), masks)
+    masks = session.masks(session.desk.pixel, config)
+    return views.pixel_tiles(session.desk.inputs.image, session.embedding(config), masks)
 
 
 def _fresh_folder(session: Session) -> Path:
-    """So that no browser takes one download for another of the same name."""
+    """Return a new folder, so that no browser mistakes one download for another of the same name."""
     return Path(tempfile.mkdtemp(dir=session.desk.folder))

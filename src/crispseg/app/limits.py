@@ -1,4 +1,4 @@
-"""What a page takes from strangers: files are looked at by their headers before anything is decoded."""
+"""What a page takes from strangers. The header of a file is checked before anything is decoded."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from crispseg.checks import check_positive
-from crispseg.data import Prediction, ScoreKind, read_boundary, read_image, read_labels, read_prediction
+from crispseg.config import SharpenerConfig
+from crispseg.data import Prediction, read_boundary, read_image, read_labels, read_prediction
 from crispseg.data.arrays import held_numbers
 from crispseg.data.image import opened
 from crispseg.data.labels import LABEL_SUFFIXES
@@ -16,6 +17,7 @@ from crispseg.data.prediction import PREDICTION_SUFFIXES
 from crispseg.defaults import MEGAPIXELS, TOTAL_MB, UPLOAD_MB
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid
+from crispseg.scores import Scores
 from crispseg.window import Window
 
 _FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF", "WEBP", "GIF")
@@ -57,16 +59,16 @@ class Limits:
 
     @property
     def upload_bytes(self) -> int:
-        """Largest file, in bytes."""
+        """Return the size of the largest file, in bytes."""
         return round(self.upload_mb * 1_000_000)
 
     @property
     def total_bytes(self) -> int:
-        """Largest number of bytes that is kept for all visitors."""
+        """Return how many bytes are kept for all visitors together."""
         return round(self.total_mb * 1_000_000)
 
     def read_image(self, path: Path) -> Tensor:
-        """`crispseg.data.read_image`, within the limits.
+        """Return `crispseg.data.read_image` of a file within the limits.
 
         Raises:
             InputError: If the file is too large, has too many pixels, or cannot be read.
@@ -74,8 +76,8 @@ class Limits:
         self._check_picture(path, "image")
         return read_image(path)
 
-    def read_prediction(self, path: Path, kind: ScoreKind, grid: Grid = CENTRES) -> Prediction:
-        """`crispseg.data.read_prediction`, within the limits.
+    def read_prediction(self, path: Path, kind: Scores, grid: Grid = CENTRES) -> Prediction:
+        """Return `crispseg.data.read_prediction` of a file within the limits.
 
         Raises:
             InputError: If the file is too large, holds too many numbers, or cannot be read.
@@ -94,7 +96,7 @@ class Limits:
         return read_prediction(path, kind, grid)
 
     def read_boundary(self, path: Path) -> Tensor:
-        """`crispseg.data.read_boundary`, within the limits.
+        """Return `crispseg.data.read_boundary` of a file within the limits.
 
         Raises:
             InputError: If the file is too large, has too many pixels, or cannot be read.
@@ -105,13 +107,18 @@ class Limits:
             self._check_picture(path, "boundary map")
         return read_boundary(path)
 
-    def check_work(self, num_classes: int, window: Window, size: tuple[int, int]) -> None:
+    def check_work(self, num_classes: int, config: SharpenerConfig, size: tuple[int, int]) -> None:
         """Refuse what would take more memory than the largest image does with a window of 9×9.
+
+        Args:
+            num_classes: Of the prediction.
+            config: The sharpener.
+            size: Height and width of the image.
 
         Raises:
             InputError: If there are too many classes or neighbours for an image of that size.
         """
-        pixels, most = math.prod(size), self.megapixels * 1e6
+        pixels, most, window = math.prod(size), self.megapixels * 1e6, config.window
         if num_classes * pixels > _CHANNELS * most:
             raise InputError(
                 f"{num_classes} classes for {size[1]}×{size[0]} pixels are too many for this page; expected at most "

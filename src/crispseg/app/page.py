@@ -1,5 +1,7 @@
-"""The page: what stands where, and what it is called."""
+"""The page: its parts, their places and their labels. The controls follow from the fields of `SharpenerConfig`."""
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Literal
@@ -7,11 +9,20 @@ from typing import Any, Literal
 import gradio as gr
 
 from crispseg.app.samples import SAMPLES
-from crispseg.app.settings import CHOICES, Settings
+from crispseg.app.settings import (
+    SAID_OF_PREDICTIONS,
+    control_value,
+    first_config,
+    offered_cues,
+    slider_end,
+    takes_boundaries,
+)
+from crispseg.config import Choices, Option, SharpenerConfig, Slider, options
 from crispseg.data.files import IMAGE_SUFFIXES
 from crispseg.data.prediction import PREDICTION_SUFFIXES
-from crispseg.grid import WORDS
-from crispseg.scores import SCORES
+
+Control = gr.Dropdown | gr.Slider
+"""A control of a field."""
 
 STYLE = files("crispseg.app").joinpath("page.css").read_text(encoding="utf-8")
 
@@ -28,8 +39,8 @@ THEME = gr.themes.Base(
 
 _TITLE = """\
 <h1>crispseg</h1>
-<p>Drop an image and what your segmentation network said of it: every score becomes an average over the pixels around it
-that belong with it.</p>"""
+<p>Drop an image and the prediction of your segmentation network. Each score becomes an average over the pixels around
+it that look alike.</p>"""
 
 VIEWS = {"changed": "changed pixels", "embedding": "embedding", "image": "image"}
 """What the picture that is clicked can show, by name."""
@@ -39,35 +50,34 @@ PICK = '<p class="hint">Click a pixel in the picture on the right to see what th
 
 @dataclass(frozen=True)
 class InputWidgets:
-    """What is dropped or chosen."""
+    """Where files are dropped, and buttons of samples."""
 
     image: gr.File
     prediction: gr.File
-    kind: gr.Radio
-    grid: gr.Dropdown
     samples: dict[str, gr.Button]
     boundary: gr.File
 
 
 @dataclass(frozen=True)
 class Controls:
-    """What is set; the order is that of the arguments of a handler."""
+    """What can be set.
 
-    cue: gr.Dropdown
-    window: gr.Slider
-    dilation: gr.Slider
-    hardness: gr.Slider
-    passes: gr.Slider
+    Args:
+        fields: The control of each field of `SharpenerConfig`, by its name.
+        view: What the picture shows that is clicked.
+    """
+
+    fields: dict[str, Control]
     view: gr.Radio
 
     def all(self) -> list[gr.components.Component]:
-        """Them all, in order."""
-        return [self.cue, self.window, self.dilation, self.hardness, self.passes, self.view]
+        """Return all, in the order of the arguments of a handler."""
+        return [*self.fields.values(), self.view]
 
 
 @dataclass(frozen=True)
 class ResultWidgets:
-    """What is shown; the order is that of what a handler returns."""
+    """Where results are shown."""
 
     message: gr.HTML
     slider: gr.ImageSlider
@@ -80,38 +90,38 @@ class ResultWidgets:
     sample: gr.Button
 
     def all(self) -> list[gr.components.Component]:
-        """Them all, in order."""
+        """Return all of them."""
         shown = [self.message, self.slider, self.picture, self.tiles, self.command, self.python]
         return [*shown, self.labels, self.scores, self.sample]
 
 
 @dataclass(frozen=True)
 class Page:
-    """All parts of the page."""
+    """The parts of the page."""
 
     blocks: gr.Blocks
     inputs: InputWidgets
     controls: Controls
     results: ResultWidgets
     download: gr.DownloadButton
-    """Out of sight: what a button has made is fetched through it."""
+    """Hidden: the browser fetches through it what a button has written."""
 
 
 def lay_out() -> Page:
-    """Build the page, whose parts do nothing yet."""
+    """Return the page, whose parts do nothing yet."""
     blocks = gr.Blocks(title="crispseg", analytics_enabled=False, fill_width=True, delete_cache=(600, 7200))
     with blocks:
         gr.HTML(_TITLE, padding=False, elem_id="title")
         with gr.Row(elem_id="desk"):
             with gr.Column(scale=0, min_width=268, elem_id="side"):
-                inputs, controls = _lay_out_side()
+                inputs, fields = _lay_out_side()
             with gr.Column(scale=1, min_width=320, elem_id="main"):
                 view, results = _lay_out_main()
         download = gr.DownloadButton("download", elem_id="download", elem_classes="unseen")
-    return Page(blocks, inputs, Controls(*controls, view), results, download)
+    return Page(blocks, inputs, Controls(fields, view), results, download)
 
 
-def _lay_out_side() -> tuple[InputWidgets, tuple[gr.Dropdown, gr.Slider, gr.Slider, gr.Slider, gr.Slider]]:
+def _lay_out_side() -> tuple[InputWidgets, dict[str, Control]]:
     with gr.Row(elem_id="samples"):
         samples = {
             name: gr.Button(f"Sample: {sample.title.lower()}", size="sm", min_width=80, elem_id=f"sample-{name}")
@@ -121,29 +131,54 @@ def _lay_out_side() -> tuple[InputWidgets, tuple[gr.Dropdown, gr.Slider, gr.Slid
     prediction = gr.File(
         label="Prediction: label map or scores", file_types=list(PREDICTION_SUFFIXES), height=54, elem_id="prediction"
     )
-    kind = gr.Radio(list(SCORES), value="logits", label="Scores are", elem_id="kind")
-    grid = gr.Dropdown(
-        [*WORDS, "stride=8", "box=0,0,640,640"],
-        value="centres",
-        allow_custom_value=True,
-        label="Scores lie on the image by",
-        elem_id="grid",
-    )
-    start = Settings.of(next(iter(CHOICES)))
-    titles = [(choice.title, name) for name, choice in CHOICES.items()]
-    cue = gr.Dropdown(titles, value=start.cue, label="Cue: what pixels are compared by", elem_id="cue")
-    boundary = gr.File(label="Boundary map", file_types=[".png", ".npy"], height=54, visible=False, elem_id="boundary")
-    window = gr.Slider(3, 21, start.window.size, step=2, label="Window, neighbours a side", elem_id="window")
-    dilation = gr.Slider(1, 5, start.window.dilation, step=1, label="Dilation, pixels", elem_id="dilation")
-    hardness = gr.Slider(
-        0.5, start.choice.hardest, start.hardness, step=0.5, label="Hardness λ, high mixes few", elem_id="hardness"
-    )
-    passes = gr.Slider(1, 50, start.passes, step=1, label="Passes", elem_id="passes")
-    return InputWidgets(image, prediction, kind, grid, samples, boundary), (cue, window, dilation, hardness, passes)
+    config = first_config()
+    made = _lay_out_fields(SAID_OF_PREDICTIONS, config)
+    made["cue"] = _cue_control(config)
+    boundary = gr.File(label="Boundary map", file_types=[".png", ".npy"], height=54, elem_id="boundary",
+                       visible=takes_boundaries(config.cue))  # fmt: skip
+    made |= _lay_out_fields([name for name, _ in options() if name not in made], config)
+    fields = {name: made[name] for name, _ in options()}
+    return InputWidgets(image, prediction, samples, boundary), fields
+
+
+def _lay_out_fields(names: Collection[str], config: SharpenerConfig) -> dict[str, Control]:
+    """Lay out the controls of some fields, side by side where there is room."""
+    with gr.Row(elem_classes="fields"):
+        return {name: _control(name, option, config) for name, option in options() if name in names}
+
+
+def _control(name: str, option: Option, config: SharpenerConfig) -> Control:
+    """Return the control that a field asks for."""
+    value = control_value(name, config)
+    shown: dict[str, Any] = {"label": option.label, "info": hint(option.help), "elem_id": name, "min_width": 110}
+    if isinstance(option.control, Slider):
+        low, step = option.control.low, option.control.step
+        return gr.Slider(low, slider_end(option.control, value), value, step=step, **shown)
+    if isinstance(option.control, Choices):
+        values, free = list(option.control.values), option.control.free
+        return gr.Dropdown(values, value=value, allow_custom_value=free, **shown)
+    raise TypeError(f"{name} has no control; expected a Slider or Choices")
+
+
+def _cue_control(config: SharpenerConfig) -> gr.Dropdown:
+    option = dict(options())["cue"]
+    titles = [(choice.title, key) for key, choice in offered_cues().items()]
+    return gr.Dropdown(titles, value=control_value("cue", config), label=option.label, elem_id="cue")
+
+
+def hint(text: str) -> str:
+    """Return the first clause of a help text, as a sentence without its full stop.
+
+    Example:
+        >>> hint("the side of the window in pixels, an odd number: how far a pixel looks; 9@2 skips pixels")
+        'The side of the window in pixels, an odd number'
+    """
+    first = re.split(r"[.:;] ", text, maxsplit=1)[0]
+    return first[0].upper() + first[1:]
 
 
 _PANEL: dict[str, Any] = {"height": 344, "buttons": ["fullscreen"], "format": "png"}
-"""A picture that is shown: labels would suffer from any format that loses something."""
+"""A picture. PNG keeps the colours of labels, which a lossy format would change."""
 
 
 def _lay_out_main() -> tuple[gr.Radio, ResultWidgets]:

@@ -1,47 +1,50 @@
-"""A result of the page as what one would type: a command line, and lines of Python. Both give it bit for bit."""
+"""A result of the page as a command line and as lines of Python. Both reproduce it bit for bit."""
 
+import json
 import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from crispseg.app.desk import DeskInputs
-from crispseg.app.settings import Settings
-from crispseg.grid import CENTRES
+from crispseg.app.settings import takes_boundaries
+from crispseg.config import CueConfig, SharpenerConfig, options
 
 OUTPUT = "crisp"
 """Folder that the command line writes to."""
 
-_CLASSES = {"rgb": "RGBCue", "soft": "SoftSegmentationCue", "contour": "ContourCue"}
+_WIDTH = 76
+"""Characters of a line that words are filled into; a longer word has a line of its own."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a result comes about.
+    """How a result is made.
 
     Args:
-        inputs: What it is made of.
-        settings: The controls.
-        device: Where it was computed: "cpu", "cuda" …
+        inputs: The files, and what was said of the prediction.
+        config: The sharpener; what it says of the prediction is replaced by what was said.
+        device: Where it was computed, such as "cpu" or "cuda".
     """
 
     inputs: DeskInputs
-    settings: Settings
+    config: SharpenerConfig
     device: str = "cpu"
 
     @property
     def labels_name(self) -> str:
-        """File name of the sharpened label map."""
+        """Return the file name of the sharpened label map."""
         return f"{self.inputs.image_file.stem}_{OUTPUT}.png"
 
     @property
     def scores_name(self) -> str | None:
-        """File name of the sharpened scores, of the kind that came in; None where that was a label map."""
+        """Return the file name of the sharpened scores, in the format that came in; None where that was a label map."""
         if not self.inputs.prediction.from_scores:
             return None
         return f"{self.inputs.image_file.stem}_{OUTPUT}{self.inputs.prediction_file.suffix.lower()}"
 
     def files(self) -> dict[str, Path]:
-        """The files that it reads, by the path that the lines call them: their names, in a folder where two are one."""
+        """Return the files to read by the path that the lines use: their name, in a folder where two share one."""
         files, given = {self.inputs.image_file.name: self.inputs.image_file}, self.inputs
         for folder, path in (("predictions", given.prediction_file), ("boundaries", self._boundary_file)):
             if path is not None:
@@ -49,77 +52,83 @@ class Recipe:
         return files
 
     def command_line(self) -> str:
-        """The command that writes the result to the folder `crisp`."""
+        """Return the command that writes the result to the folder `crisp`."""
         image, prediction, *boundary = map(_argument, self.files())
-        settings, choice = self.settings, self.settings.choice
-        scores = ["--scores", self.inputs.kind, "--save-scores"] if self.inputs.prediction.from_scores else []
-        weights = ["--weights", choice.weights] if choice.weights else []
-        boundaries = ["--boundaries", *boundary] if boundary else []
-        window = ["--window", str(settings.window.size), "--dilation", str(settings.window.dilation)]
-        filtered = ["--hardness", str(settings.hardness), "--passes", str(settings.passes)]
-        lines = [
-            ["crispseg", "sharpen", image, "--predictions", prediction],
-            [*scores, *(["--grid", self._grid] if self._grid else [])],
-            ["--cue", choice.cue, *weights, *boundaries],
-            [*window, *filtered],
-            ["--device", self.device, "--output", OUTPUT],
-        ]
-        return " \\\n  ".join(shlex.join(words) for words in lines if words)
+        pairs = [("predictions", prediction), *(("boundaries", path) for path in boundary)]
+        pairs += [*self._said.texts().items(), ("device", self.device), ("output", OUTPUT)]
+        words = ["crispseg sharpen", shlex.quote(image), *(shlex.join([f"--{name}", text]) for name, text in pairs)]
+        words += ["--save-scores"] if self.inputs.prediction.from_scores else []
+        return " \\\n  ".join(" ".join(line) for line in _filled(words))
 
     def python_lines(self) -> str:
-        """Lines that write the result beside the inputs, under the names that the page gives it."""
+        """Return lines that write the result beside the inputs, under the names that the page gives it."""
         image, prediction, *boundary = self.files()
-        said = f', "{self.inputs.kind}"' if self.inputs.prediction.from_scores else ""
-        said += f', grid="{self._grid}"' if self._grid else ""
-        last = ", boundary" if boundary else ""
+        names, made = self._sharpener()
+        data = ["read_image", "read_prediction", "write_labels", *(["write_scores"] if self.scores_name else [])]
+        one_image = [*(["fitted_boundary"] if boundary else []), "sharpen_one"]
         lines = [
-            *self._imports(),
+            "from pathlib import Path",
             "",
+            f"from crispseg import {', '.join(names)}",
+            f"from crispseg.data import {', '.join(data)}",
+            f"from crispseg.inference.one_image import {', '.join(one_image)}",
+            "",
+            *made,
             f"image = read_image(Path({image!r}))",
-            f"prediction = read_prediction(Path({prediction!r}){said})",
+            f"prediction = read_prediction(Path({prediction!r}), sharpener.scores, sharpener.grid)",
             *(f"boundary = fitted_boundary(Path({name!r}), image)" for name in boundary),
-            *self._sharpener(),
-            f"result = sharpen_one(sharpener, image, prediction{last})",
+            f"result = sharpen_one(sharpener, image, prediction{', boundary' if boundary else ''})",
             f"write_labels(Path({self.labels_name!r}), result.after, prediction.written_palette)",
         ]
         if self.scores_name is not None:
             lines.append(f"write_scores(Path({self.scores_name!r}), result.scores, prediction)")
         return "\n".join(lines)
 
-    def _imports(self) -> list[str]:
-        cue, data = self.settings.choice.cue, ["read_image", "read_prediction", "write_labels"]
-        data += ["write_scores"] if self.scores_name is not None else []
-        one_image = ["fitted_boundary"] if self._boundary_file is not None else []
-        return [
-            "from pathlib import Path",
-            "",
-            "from crispseg import Sharpener, Window",
-            *([f"from crispseg.cues import {_CLASSES[cue]}"] if cue in _CLASSES else []),
-            f"from crispseg.data import {', '.join(data)}",
-            f"from crispseg.inference.one_image import {', '.join([*one_image, 'sharpen_one'])}",
+    def _sharpener(self) -> tuple[list[str], list[str]]:
+        """Return the names to import, and the lines that make the sharpener."""
+        config, cue = self._said, self._said.cue
+        fields = [
+            f"{name}={_quoted(option.write(getattr(config, name)))}" for name, option in options() if name != "cue"
         ]
-
-    def _sharpener(self) -> list[str]:
-        settings, choice = self.settings, self.settings.choice
-        made = "Sharpener.from_pretrained(" if choice.weights else "Sharpener("
-        first = f'"{choice.weights}"' if choice.weights else f"{_CLASSES[choice.cue]}()"
-        window = f"Window({settings.window.size}, dilation={settings.window.dilation})"
-        numbers = f"hardness={settings.hardness}, passes={settings.passes}"
-        moved = "" if self.device == "cpu" else f'.to("{self.device}")'
-        return [f"sharpener = {made}", f"    {first}, window={window}, {numbers}", f"){moved}"]
+        if cue.weights is not None and cue == CueConfig(weights=cue.weights):
+            names, opened, closed, fields = ["Sharpener"], "from_pretrained(", ")", [_quoted(cue.weights), *fields]
+        elif cue == CueConfig.of(str(cue)):
+            names, opened, closed = ["Sharpener", "SharpenerConfig"], "from_config(SharpenerConfig(", "))"
+            fields = [f"cue={_quoted(str(cue))}", *fields]
+        else:
+            names, opened, closed = ["CueConfig", "Sharpener", "SharpenerConfig"], "from_config(SharpenerConfig(", "))"
+            fields = [f"cue={cue!r}", *fields]
+        moved = "" if self.device == "cpu" else f".to({_quoted(self.device)})"
+        filled = [f"    {' '.join(line)}" for line in _filled([f"{field}," for field in fields])]
+        return names, [f"sharpener = Sharpener.{opened}", *filled, f"{closed}{moved}"]
 
     @property
-    def _grid(self) -> str | None:
-        """How scores lie on the image, where that has to be said."""
-        grid = self.inputs.prediction.grid
-        return None if grid in (None, CENTRES) else str(grid)
+    def _said(self) -> SharpenerConfig:
+        """The config with what was said of the prediction."""
+        return self.config.replaced(scores=self.inputs.scores, grid=self.inputs.grid)
 
     @property
     def _boundary_file(self) -> Path | None:
         """The boundary map, where the cue looks at it."""
-        return self.inputs.boundary_file if self.settings.cue == "contour" else None
+        return self.inputs.boundary_file if takes_boundaries(self.config.cue) else None
+
+
+def _filled(words: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the words line by line."""
+    line: list[str] = []
+    for word in words:
+        if line and len(" ".join([*line, word])) > _WIDTH:
+            yield line
+            line = []
+        line.append(word)
+    yield line
+
+
+def _quoted(value: object) -> str:
+    """Return the Python literal of a value, a text in double quotes."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def _argument(name: str) -> str:
-    """A file name that is not taken for an option."""
+    """Return a file name so that it is not taken for an option."""
     return f"./{name}" if name.startswith("-") else name

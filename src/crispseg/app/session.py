@@ -1,9 +1,9 @@
-"""What sharpening makes of an image and its prediction, worked out for one visitor."""
+"""The results of one visitor, computed from what is on the visitor's desk."""
 
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
@@ -11,11 +11,12 @@ from torch import Tensor
 
 from crispseg.app.desk import Desk, DeskInputs
 from crispseg.app.limits import Limits
-from crispseg.app.settings import Cues, Settings
+from crispseg.app.settings import Cues, first_config
 from crispseg.checks import check_pixel
+from crispseg.config import SharpenerConfig
 from crispseg.data import Prediction
-from crispseg.data.intensity import to_floats
 from crispseg.errors import InputError, naming
+from crispseg.grid import CENTRES
 from crispseg.inference.batch import resize
 from crispseg.inference.masks import contributions, principal_components
 from crispseg.inference.one_image import Sharpened, labels_before
@@ -23,12 +24,12 @@ from crispseg.inference.sharpener import Sharpener
 
 
 class PixelMasks(NamedTuple):
-    """What belongs with a pixel."""
+    """How much other pixels contribute to one."""
 
     pixel: tuple[int, int]
     """x, y."""
-    settings: Settings
-    """What tells it."""
+    config: SharpenerConfig
+    """The sharpener that they belong to."""
     one_pass: Tensor
     """(H, W): the weights of the window (eq. 3); the most is 1."""
     all_passes: Tensor
@@ -36,20 +37,33 @@ class PixelMasks(NamedTuple):
 
 
 class _Features(NamedTuple):
-    """Features, and what they are of."""
+    """Features, and what they were computed from."""
 
     image: Tensor
     boundary: Tensor | None
-    cue: str
+    key: SharpenerConfig
     values: Tensor
     """(1, D, H, W), on the device of the cues."""
 
 
-class Session:
-    """A visitor's desk, with what follows from what lies there kept as long as it lies there.
+_NEUTRAL: dict[str, Any] = {
+    "window": 3,
+    "passes": 1,
+    "hardness": 1,
+    "scores": "logits",
+    "upsampling": "joint",
+    "guard": None,
+    "grid": CENTRES,
+}
+"""Fields that the features do not depend on, each with a value that stands for all others. A field that is not among
+them is taken to matter."""
 
-    Features are computed once for an image and a cue, so that another window, hardness or number of passes takes no
-    more than upsampling, the weights and the filter.
+
+class Session:
+    """A visitor's desk, and the results that are kept as long as their inputs lie there.
+
+    Features are computed once for an image and a cue, so that a change of any other field takes no more than
+    upsampling, the weights and the filter.
 
     Args:
         cues: Shared by all sessions.
@@ -59,7 +73,7 @@ class Session:
     Example:
         >>> session = Session(Cues(), Limits(), getfixture("tmp_path"))
         >>> session.desk.load_sample("fruit")
-        >>> session.sharpen(Settings.of("rgb")).after.shape
+        >>> session.sharpen(SharpenerConfig(cue="rgb")).after.shape
         torch.Size([360, 480])
     """
 
@@ -67,8 +81,10 @@ class Session:
         self._cues = cues
         self._limits = limits
         self.desk = Desk(limits, folder)
+        self.config = first_config()
+        """The config that was shown last."""
         self.was_put_away = False
-        """Whether what lay here was put away, and nothing was loaded since."""
+        """Whether the desk was cleared to make room, and nothing was loaded since."""
         self._forget()
 
     def _forget(self) -> None:
@@ -76,20 +92,20 @@ class Session:
         """Labels before, and the picture of them, once it is written."""
         self._features: _Features | None = None
         self._components: Tensor | None = None
-        """Of the features."""
-        self._scores: tuple[Tensor, Prediction, Tensor] | None = None
+        """Principal components of the features."""
+        self._scores: tuple[_Features, Prediction, Tensor] | None = None
         self._before: tuple[Tensor, Prediction, Tensor] | None = None
-        self._result: tuple[_Features, Prediction, Settings, Sharpened] | None = None
+        self._result: tuple[_Features, Prediction, SharpenerConfig, Sharpened] | None = None
 
     def put_away(self) -> None:
-        """Forget all that lies on the desk and all that was worked out of it."""
+        """Forget all that lies on the desk and all that was computed from it."""
         self.was_put_away = self.was_put_away or not self.desk.is_empty
         self.desk.clear()
         self._forget()
 
     @property
     def kept_bytes(self) -> int:
-        """Bytes held in memory for this visitor."""
+        """Return how many bytes of memory are kept for this visitor."""
         return sum({storage.data_ptr(): storage.nbytes() for storage in self._storages()}.values())
 
     def _storages(self) -> Iterator[torch.UntypedStorage]:
@@ -98,93 +114,107 @@ class Session:
                 parts = (value.before, value.after, value.scores) if isinstance(value, Sharpened) else (value,)
                 yield from (part.untyped_storage() for part in parts if isinstance(part, Tensor))
 
-    def sharpen(self, settings: Settings) -> Sharpened:
+    def sharpen(self, config: SharpenerConfig) -> Sharpened:
         """Sharpen the prediction, bit for bit as `crispseg.inference.one_image.sharpen_one` does.
+
+        Args:
+            config: The sharpener. What was said of the prediction replaces its kind of scores and its grid.
 
         Raises:
             InputError: If something is missing, does not fit together, or would take too much memory.
         """
         inputs, start = self.desk.inputs, time.perf_counter()
-        features, kept = self._features_of(inputs, settings), self._result
-        if kept and kept[0] is features and kept[1] is inputs.prediction and kept[2] == settings:
+        sharpener = self._sharpener(inputs, config)
+        features, kept = self._features_of(inputs, sharpener), self._result
+        if kept and kept[0] is features and kept[1] is inputs.prediction and kept[2] == sharpener.config:
             return kept[3]
-        sharpener = settings.sharpener(self._cues.get(settings.cue)).to(self._cues.device)
         with torch.no_grad(), naming(inputs.prediction_file):
-            sharpener = sharpener.expecting(inputs.prediction.kind, inputs.prediction.grid)
-            shares = sharpener.upsample(self._scores_of(inputs, sharpener, features.values), features.values)
+            shares = sharpener.upsample(self._scores_of(inputs, sharpener, features), features.values)
             crisp = sharpener.filtered(shares, features.values).scores()[0].cpu()
         seconds = time.perf_counter() - start
         result = Sharpened(self._labels_before(inputs), inputs.prediction.labels(crisp), crisp, seconds)
-        self._result = features, inputs.prediction, settings, result
+        self._result = features, inputs.prediction, sharpener.config, result
         return result
 
-    def embedding(self, settings: Settings) -> Tensor:
-        """(3, H, W) uint8: principal components of the features as red, green and blue; grey where there is one map.
+    def embedding(self, config: SharpenerConfig) -> Tensor:
+        """Return (3, H, W) uint8, the principal components of the features as red, green and blue.
+
+        A single map is grey.
 
         Raises:
             InputError: If something is missing or would take too much memory.
         """
-        features = self._features_of(self.desk.inputs, settings).values[0]
+        inputs = self.desk.inputs
+        features = self._features_of(inputs, self._sharpener(inputs, config)).values[0]
         if self._components is None and features.shape[0] == 1:
             self._components = (255 * features.cpu()).round().byte().expand(3, -1, -1)
         elif self._components is None:
             self._components = principal_components(features)
         return self._components
 
-    def masks(self, pixel: tuple[int, int], settings: Settings) -> PixelMasks:
-        """What the filter mixes into a pixel, given as x, y.
+    def masks(self, pixel: tuple[int, int], config: SharpenerConfig) -> PixelMasks:
+        """Return what the filter mixes into a pixel, given as x, y.
 
         Raises:
             InputError: If the pixel lies outside the image, or something is missing or would take too much memory.
         """
         inputs = self.desk.inputs
         check_pixel(pixel, inputs.image)
-        features = self._features_of(inputs, settings).values
-        masks = (self._mask(features, pixel, settings, passes) for passes in (1, settings.passes))
-        return PixelMasks(pixel, settings, *masks)
+        sharpener = self._sharpener(inputs, config)
+        features = self._features_of(inputs, sharpener).values
+        masks = (self._mask(features, pixel, sharpener, passes) for passes in (1, sharpener.passes))
+        return PixelMasks(pixel, sharpener.config, *masks)
 
     @torch.no_grad()
-    def _mask(self, features: Tensor, pixel: tuple[int, int], settings: Settings, passes: int) -> Tensor:
+    def _mask(self, features: Tensor, pixel: tuple[int, int], sharpener: Sharpener, passes: int) -> Tensor:
         """(H, W). What lies beyond the reach of the passes is cut off first, and cannot change anything."""
         (x, y), (height, width) = pixel, features.shape[-2:]
-        reach = settings.window.radius * passes
+        reach = sharpener.window.radius * passes
         top, left = max(y - reach, 0), max(x - reach, 0)
         near = features[..., top : y + reach + 1, left : x + reach + 1].contiguous()
-        weights = self._cues.get(settings.cue).weights(near, settings.window, settings.hardness)
-        (mask,) = contributions(weights, settings.window, [(x - left, y - top)], passes)
+        (mask,) = contributions(sharpener.weights(near), sharpener.window, [(x - left, y - top)], passes)
         below, right = height - top - mask.shape[0], width - left - mask.shape[1]
         return F.pad(mask, (left, right, top, below))
 
-    def _features_of(self, inputs: DeskInputs, settings: Settings) -> _Features:
-        self._limits.check_work(len(inputs.prediction.classes), settings.window, inputs.size)
-        boundary = inputs.boundary if settings.cue == "contour" else None
-        kept = self._features
-        if kept and kept.image is inputs.image and kept.boundary is boundary and kept.cue == settings.cue:
+    def _sharpener(self, inputs: DeskInputs, config: SharpenerConfig) -> Sharpener:
+        """Return the sharpener of a config for a prediction, on the device of the cues."""
+        made = Sharpener.of(self._cues.get(config.cue), config).to(self._cues.device)
+        made = made.expecting(inputs.prediction.kind, inputs.prediction.grid)
+        self._limits.check_work(len(inputs.prediction.classes), made.config, inputs.size)
+        return made
+
+    def _features_of(self, inputs: DeskInputs, sharpener: Sharpener) -> _Features:
+        boundary = inputs.boundary if sharpener.cue.takes_boundaries else None
+        key, kept = sharpener.config.replaced(**_NEUTRAL), self._features
+        if kept and kept.image is inputs.image and kept.boundary is boundary and kept.key == key:
             return kept
-        self._features = self._components = self._result = kept = None  # two would not stand beside each other
-        if settings.cue == "contour":
-            values = self._contours(inputs)
+        self._features = self._components = self._scores = self._result = kept = (
+            None  # two would not stand beside each other
+        )
+        if sharpener.cue.takes_boundaries:
+            values = self._boundaries(inputs, key)
         else:
             with torch.no_grad():
-                values = self._cues.get(settings.cue)(to_floats(inputs.image[None].to(self._cues.device)))
-        self._features = _Features(inputs.image, boundary, settings.cue, values)
+                values = sharpener.features(inputs.image[None].to(self._cues.device))
+        self._features = _Features(inputs.image, boundary, key, values)
         return self._features
 
-    def _scores_of(self, inputs: DeskInputs, sharpener: Sharpener, features: Tensor) -> Tensor:
-        """(1, C, h, w) scores, checked, on the device of the cues."""
+    def _scores_of(self, inputs: DeskInputs, sharpener: Sharpener, features: _Features) -> Tensor:
+        """Return (1, C, h, w) scores, checked, on the device of the cues."""
         kept = self._scores
-        if kept is None or kept[0] is not inputs.image or kept[1] is not inputs.prediction:
+        if kept is None or kept[0] is not features or kept[1] is not inputs.prediction:
             image, scores = (value[None].to(self._cues.device) for value in (inputs.image, inputs.prediction.scores))
-            kept = self._scores = inputs.image, inputs.prediction, sharpener.prepare(image, scores, features)[1]
+            prepared = sharpener.prepare(image, scores, features.values)[1]
+            kept = self._scores = features, inputs.prediction, prepared
         return kept[2]
 
-    def _contours(self, inputs: DeskInputs) -> Tensor:
+    def _boundaries(self, inputs: DeskInputs, key: SharpenerConfig) -> Tensor:
         if inputs.boundary is None:
-            raise InputError("the cue of boundaries needs a boundary map of the image; drop one below the cue")
+            raise InputError(f"cue {key.cue.name!r} needs a boundary map of the image; drop one below the cue")
         return resize(inputs.boundary[None], inputs.size).to(self._cues.device)
 
     def _labels_before(self, inputs: DeskInputs) -> Tensor:
-        """(H, W) labels of the upsampled prediction."""
+        """Return (H, W) labels of the upsampled prediction."""
         kept = self._before
         if kept is None or kept[0] is not inputs.image or kept[1] is not inputs.prediction:
             kept = self._before = inputs.image, inputs.prediction, labels_before(inputs.image, inputs.prediction, None)

@@ -1,121 +1,193 @@
-"""What can be set on the page: a cue, its window, its hardness, and the passes of the filter."""
+"""The state of the page's controls: a `SharpenerConfig`, whose fields say which controls there are."""
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import torch
 
 from crispseg.checks import check_choice
-from crispseg.cues import CUES, ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
-from crispseg.inference.sharpener import Sharpener
-from crispseg.models.embedding_net import load_embedding_net
-from crispseg.pretrained import DEFAULT_WINDOW, weights_path
-from crispseg.window import Window
+from crispseg.config import SHIPPED_WEIGHTS, CueConfig, SharpenerConfig, Slider, as_text, options
+from crispseg.cues import Cue
+from crispseg.errors import InputError
+from crispseg.pretrained import load_cue
+from crispseg.registry import CUES
 
+SAID_OF_PREDICTIONS = ("scores", "grid")
+"""Fields that describe the prediction: their controls stand beside its upload."""
 
-class CueChoice(NamedTuple):
-    """A cue as the page offers it."""
+_TIMES = 6
+"""Where a slider without an upper end ends, as a multiple of the value that it starts from."""
 
-    title: str
-    cue: str
-    """Its name in `crispseg.cues.CUES` and after `--cue`."""
-    weights: str | None
-    """Weights that ship, where the cue is learned."""
-    hardest: float
-    """End of the slider of λ."""
-
-    @property
-    def hardness(self) -> float:
-        """λ to start from."""
-        return CUES[self.cue].default_hardness
-
-    @property
-    def passes(self) -> int:
-        """Passes to start from."""
-        return CUES[self.cue].default_passes
-
-    def build(self) -> Cue:
-        """The cue itself."""
-        match self.cue:
-            case "learned":
-                return LearnedCue(load_embedding_net(weights_path(self.weights or "narrow"))).eval()
-            case "rgb":
-                return RGBCue()
-            case "soft":
-                return SoftSegmentationCue()
-        return ContourCue()
-
-
-CHOICES = {
-    "narrow": CueChoice("learned embedding", "learned", "narrow", 30),
-    "wide": CueChoice("learned embedding, wide", "learned", "wide", 30),
-    "rgb": CueChoice("colours", "rgb", None, 200),
-    "soft": CueChoice("soft segmentation", "soft", None, 400),
-    "contour": CueChoice("boundaries from a file", "contour", None, 30),
-}
-"""What the page offers, by name; the first is chosen at the start."""
-
-
-class Cues:
-    """Cues by their name in `CHOICES`, built when first asked for. Sessions share them, as they never change."""
-
-    def __init__(self, device: torch.device | None = None) -> None:
-        self.device = device or torch.device("cpu")
-        self._built: dict[str, Cue] = {}
-
-    def get(self, name: str) -> Cue:
-        """The cue, on the device."""
-        if name not in self._built:
-            self._built[name] = CHOICES[name].build().to(self.device)
-        return self._built[name]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """One state of the controls.
+class CueChoice:
+    """A cue as the page offers it.
 
     Args:
-        cue: One of `CHOICES`.
-        window: The neighbours.
-        hardness: λ, above 0.
-        passes: Passes of the filter, 1 or more.
-
-    Raises:
-        InputError: If there is no such cue.
-
-    Example:
-        >>> Settings.of("rgb")
-        Settings(cue='rgb', window=Window(size=9, dilation=1), hardness=40.0, passes=1)
+        cue: Its name, and its weights where it needs some.
+        kind: Its class.
     """
 
-    cue: str
-    window: Window
-    hardness: float
-    passes: int
-
-    def __post_init__(self) -> None:
-        check_choice("cue", self.cue, tuple(CHOICES))
-
-    @classmethod
-    def of(cls, cue: str) -> "Settings":
-        """Where a cue starts.
-
-        Raises:
-            InputError: If there is no such cue.
-        """
-        check_choice("cue", cue, tuple(CHOICES))
-        return cls(cue, DEFAULT_WINDOW, CHOICES[cue].hardness, CHOICES[cue].passes)
+    cue: CueConfig
+    kind: type[Cue]
 
     @property
-    def choice(self) -> CueChoice:
-        """The cue as the page offers it."""
-        return CHOICES[self.cue]
+    def title(self) -> str:
+        """Return what the page calls it: the summary of its class up to the first semicolon, and its weights."""
+        summary = self.kind.summary.partition(";")[0] or self.cue.name
+        return ", ".join(filter(None, (summary, self.cue.weights)))
 
-    def sharpener(self, cue: Cue) -> Sharpener:
-        """A sharpener of these settings, on the device of a cue that is built already.
+    @property
+    def start(self) -> SharpenerConfig:
+        """Return the config that the controls show when the cue is chosen."""
+        return with_defaults(SharpenerConfig(cue=self.cue))
+
+
+def offered_cues() -> dict[str, CueChoice]:
+    """Return every registered cue by the name that the page knows it by, once for each of its shipped weights.
+
+    A cue whose package cannot be imported is left out, and the log says why.
+
+    Example:
+        >>> [choice.title for choice in offered_cues().values()][:2]
+        ['learned embeddings, narrow', 'learned embeddings, wide']
+    """
+    choices = []
+    for name in CUES.names():
+        try:
+            kind: type[Cue] = CUES.named(name)
+        except InputError as error:
+            _log.warning("the page does not offer a cue: %s", error)
+            continue
+        weights = SHIPPED_WEIGHTS if "weights" in kind.needs else (None,)
+        choices += [CueChoice(CueConfig(name, weights=one), kind) for one in weights]
+    return {cue_key(choice.cue): choice for choice in choices}
+
+
+def cue_key(cue: CueConfig) -> str:
+    """Return the name by which the page knows a cue: its own, with that of its weights."""
+    return " ".join(filter(None, (cue.name, cue.weights)))
+
+
+def offered_cue(name: str) -> CueChoice:
+    """Return the cue that the page knows by a name.
+
+    Raises:
+        InputError: If there is none.
+    """
+    choices = offered_cues()
+    check_choice("cue", name, tuple(choices))
+    return choices[name]
+
+
+def first_config() -> SharpenerConfig:
+    """Return the config that the page opens with."""
+    return next(iter(offered_cues().values())).start
+
+
+class Cues:
+    """Cues by their config, each built when it is first asked for. Sessions share them, as they never change.
+
+    Args:
+        device: Where they compute; the CPU by default.
+    """
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        self.device = device or torch.device("cpu")
+        self._built: dict[CueConfig, Cue] = {}
+
+    def get(self, config: CueConfig) -> Cue:
+        """Return the cue of a config, on the device.
 
         Raises:
-            InputError: If hardness or passes make no sense.
+            InputError: If it cannot be built.
         """
-        sharpener = Sharpener(cue, window=self.window, hardness=self.hardness, passes=self.passes)
-        return sharpener.eval()
+        if config not in self._built:
+            self._built[config] = load_cue(config).eval().to(self.device)
+        return self._built[config]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the values of the controls say.
+
+    Args:
+        config: The config, with the last readable value of every field.
+        errors: What is wrong with the values that cannot be read.
+    """
+
+    config: SharpenerConfig
+    errors: tuple[InputError, ...]
+
+
+def read_controls(values: Mapping[str, Any], last: SharpenerConfig) -> Reading:
+    """Read the values of controls.
+
+    Args:
+        values: By the names of the fields.
+        last: Gives the value of a field that cannot be read.
+
+    Example:
+        >>> reading = read_controls({"window": "8", "passes": 3}, SharpenerConfig())
+        >>> reading.config.texts()["window"], reading.config.passes, str(reading.errors[0])
+        ('9', 3, 'window size is 8; expected an odd number such as 9')
+    """
+    config, errors = last, []
+    for name in values:
+        try:
+            value = offered_cue(values[name]).cue if name == "cue" else values[name]
+            config = config.replaced(**{name: value})
+        except InputError as error:
+            errors.append(error)
+    return Reading(with_defaults(config), tuple(errors))
+
+
+def takes_boundaries(cue: CueConfig) -> bool:
+    """Return whether a cue needs a boundary map of the image."""
+    return "boundaries" in CUES.named(cue.name).needs
+
+
+def with_defaults(config: SharpenerConfig) -> SharpenerConfig:
+    """Return the config with the defaults of its cue for fields that are None.
+
+    Example:
+        >>> config = with_defaults(SharpenerConfig(cue="rgb", passes=3))
+        >>> config.hardness, config.passes
+        (40.0, 3)
+    """
+    missing = {name: value for name, value in cue_defaults(config.cue).items() if getattr(config, name) is None}
+    return config.replaced(**missing)
+
+
+def cue_defaults(cue: CueConfig) -> dict[str, Any]:
+    """Return the defaults that a cue has for fields of the config.
+
+    Example:
+        >>> cue_defaults(CueConfig("rgb"))
+        {'passes': 1, 'hardness': 40.0}
+    """
+    kind, prefix = CUES.named(cue.name), "default_"
+    return {name: getattr(kind, prefix + name) for name, _ in options() if hasattr(kind, prefix + name)}
+
+
+def control_value(name: str, config: SharpenerConfig) -> Any:  # noqa: ANN401 - a number or a text
+    """Return what the control of a field shows: a number on a slider, or else a text.
+
+    Example:
+        >>> config = CueChoice(CueConfig("rgb"), CUES.named("rgb")).start
+        >>> [control_value(name, config) for name in ("cue", "window", "hardness", "guard")]
+        ['rgb', '9', 40.0, 'none']
+    """
+    value, option = getattr(config, name), dict(options())[name]
+    if name == "cue":
+        return cue_key(config.cue)
+    return value if isinstance(option.control, Slider) else as_text(value)
+
+
+def slider_end(slider: Slider, start: float) -> float:
+    """Return the upper end of a slider that starts from a value."""
+    return _TIMES * start if slider.high is None else slider.high

@@ -1,4 +1,4 @@
-"""What the page shows of a result, as pictures no larger than a screen."""
+"""Pictures of a result for the page, no larger than a screen."""
 
 import base64
 import html
@@ -28,6 +28,8 @@ _SHORTEST = 480
 """Pixels that the longest side of a picture has at least: smaller ones the page would not enlarge."""
 
 _SMALLEST_PATCH = 41
+_LARGEST_PATCH = 401
+"""Pixels to the side of the square around a pixel, however wide the window is."""
 
 _RING = 7
 """Radius of the ring around a pixel, in pixels of the picture."""
@@ -59,44 +61,44 @@ class Scale:
 
     @property
     def image(self) -> tuple[int, int]:
-        """Width and height of the image."""
+        """Return width and height of the image."""
         return self.width, self.height
 
     @property
     def shown(self) -> tuple[int, int]:
-        """Width and height of the picture."""
+        """Return width and height of the picture."""
         longest = max(self.height, self.width)
         factor = _LONGEST / longest if longest > _LONGEST else math.ceil(_SHORTEST / longest)
         return max(round(self.width * factor), 1), max(round(self.height * factor), 1)
 
     def pixel(self, clicked: tuple[int, int]) -> tuple[int, int]:
-        """x, y in the image of the middle of an x, y in the picture; the nearest within it."""
+        """Return the x, y of the image that is nearest to the middle of an x, y of the picture."""
         places = zip(clicked, self.shown, self.image, strict=True)
         x, y = (min(max((2 * at + 1) * side // (2 * shown), 0), side - 1) for at, shown, side in places)
         return x, y
 
 
 def picture(pixels: Tensor) -> Image.Image:
-    """(3, H, W) uint8 as a picture that is no larger than a screen, and large enough to look at."""
+    """Return (3, H, W) uint8 as a picture that is no larger than a screen, and large enough to look at."""
     image = Image.fromarray(np.ascontiguousarray(to_bytes(pixels).permute(1, 2, 0).numpy()))
     shown = Scale(pixels.shape[-2], pixels.shape[-1]).shown
     return image if image.size == shown else image.resize(shown, Image.Resampling.BOX)  # enlarged, pixels stay squares
 
 
 def labels_over(image: Tensor, labels: Tensor, palette: tuple[int, ...] | None) -> Image.Image:
-    """The (3, H, W) image, tinted by the colours of its labels."""
+    """Return the (3, H, W) image, tinted by the colours of its labels."""
     return picture(overlay(image, labels, label_colours(palette, int(labels.max()))))
 
 
 def changed_pixels(image: Tensor, result: Sharpened) -> Image.Image:
-    """Where the label changed, over the (3, H, W) image in pale grey."""
+    """Return a picture of the pixels whose label changed, over the (3, H, W) image in pale grey."""
     grey = (to_bytes(image).sum(0, dtype=torch.float32) * (_UNCHANGED / 3) + 255 * (1 - _UNCHANGED)).to(torch.uint8)
     marked = torch.tensor(_CHANGED, dtype=torch.uint8)[:, None, None]
     return picture(torch.where(result.before != result.after, marked, grey))
 
 
 def write_picture(shown: Image.Image, folder: Path) -> Path:
-    """Write a picture for the page, which is looked at once: in little time rather than in few bytes."""
+    """Write a picture for the page, quickly rather than compactly, as it is looked at once; return its path."""
     handle, name = tempfile.mkstemp(suffix=".png", dir=folder)
     with os.fdopen(handle, "wb") as file:
         shown.save(file, format="PNG", compress_level=1)
@@ -104,7 +106,7 @@ def write_picture(shown: Image.Image, folder: Path) -> Path:
 
 
 def marked(shown: Image.Image, scale: Scale, pixel: tuple[int, int] | None) -> Image.Image:
-    """A picture with a ring around the place of an x, y of its image."""
+    """Return a picture with a ring around the place of an x, y of its image."""
     if pixel is None:
         return shown
     x, y = ((at + 0.5) * side / whole for at, side, whole in zip(pixel, shown.size, scale.image, strict=True))
@@ -116,15 +118,15 @@ def marked(shown: Image.Image, scale: Scale, pixel: tuple[int, int] | None) -> I
 
 
 def pixel_tiles(image: Tensor, embedding: Tensor, masks: PixelMasks) -> str:
-    """The square around a pixel four times, as HTML: image, embedding, mask in the window, and after all passes.
+    """Return HTML of the square around a pixel: image, embedding, mask of one pass, and mask of all passes.
 
     Args:
         image: (3, H, W) uint8.
         embedding: (3, H, W) uint8.
-        masks: Of a pixel. Its window is outlined, and the square twice as wide or more.
+        masks: Of a pixel. Its window is outlined; the square is twice as wide or more, up to 401 pixels.
     """
-    window, passes = masks.settings.window, masks.settings.passes
-    side = max(4 * window.radius + 1, _SMALLEST_PATCH)
+    window, passes = masks.config.window, masks.config.passes
+    side = min(max(4 * window.radius + 1, _SMALLEST_PATCH), _LARGEST_PATCH)
     tiles = (
         ("image", image),
         ("embedding", embedding),
@@ -136,19 +138,19 @@ def pixel_tiles(image: Tensor, embedding: Tensor, masks: PixelMasks) -> str:
 
 
 def _grey(mask: Tensor) -> Tensor:
-    """(H, W) in [0, 1] as (3, H, W) uint8."""
+    """Return (H, W) in [0, 1] as (3, H, W) uint8."""
     return (255 * mask.clamp(0, 1)).round().to(torch.uint8).expand(3, -1, -1)
 
 
 def _patch(pixels: Tensor, pixel: tuple[int, int], side: int) -> Tensor:
-    """(3, side, side) around x, y; light grey beyond the image."""
+    """Return (3, side, side) around x, y; light grey beyond the image."""
     (x, y), reach = pixel, side // 2
     padded = F.pad(pixels, (reach, reach, reach, reach), value=211)
     return padded[:, y : y + side, x : x + side]
 
 
 def _tile(caption: str, patch: Tensor, pixel: tuple[int, int], window: Window) -> str:
-    """A patch as an inline picture, with the window and its middle outlined."""
+    """Return a patch as an inline picture, with the window and its middle outlined."""
     side, wide = patch.shape[-1], 2 * window.radius + 1
     start = (side - wide) / 2
     described = html.escape(f"{caption} around pixel {pixel[0]}, {pixel[1]}")
@@ -171,7 +173,7 @@ def _data_url(pixels: Tensor) -> str:
 
 
 def summary(result: Sharpened, size: tuple[int, int], num_classes: int) -> str:
-    """One line on a result, as HTML: the share of changed pixels, time, and what it was made of."""
+    """Return one line of HTML on a result: the share of changed pixels, time, size and classes."""
     changed = result.before != result.after
     count = int(changed.sum())
     share = 100 * count / changed.numel()

@@ -8,8 +8,8 @@ from jsonargparse import get_loader, set_loader, set_parsing_settings
 
 from crispseg.errors import InputError
 
-ALLOWED = ("crispseg", "torch.nn", "torchvision.models")
-"""Packages that a `class_path` may name: those of networks, losses and data sets."""
+ALLOWED = ("crispseg", "torch.nn", "torch.optim", "torchvision.models")
+"""Packages that a `class_path` may name: those of networks, losses, optimisers and data sets."""
 
 _LONGEST = 2**20
 _MOST_VALUES = 100_000

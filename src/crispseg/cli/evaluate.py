@@ -5,7 +5,7 @@ from argparse import Namespace
 from crispseg.cli.data import read_data
 from crispseg.cli.printing import print_remarks, print_tables, progress_bar
 from crispseg.cli.stages import build_stages, describe_stages, files_of_weights, scores_of_files
-from crispseg.evaluation import evaluate
+from crispseg.evaluation import describe_losses, evaluate
 from crispseg.evaluation.report import TRIMAP
 from crispseg.process_memory import keep_freed
 from crispseg.writing import check_output_file, write_text
@@ -20,7 +20,12 @@ def run(options: Namespace) -> None:
         check_output_file(options.json, [*data.read_from, *files_of_weights(options)])
     with progress_bar() as progress:
         comparison = evaluate(
-            data, stages.sharpener, crf=stages.crf, settings=describe_stages(options, stages), progress=progress
+            data,
+            stages.sharpener,
+            crf=stages.crf,
+            settings=describe_stages(options, stages),
+            absent_classes=options.absent_classes,
+            progress=progress,
         )
     if options.json is not None:
         write_text(options.json, comparison.as_json())
@@ -28,7 +33,6 @@ def run(options: Namespace) -> None:
     miou, trimap = (comparison.gains[name].value for name in ("miou", TRIMAP))
     milliseconds = comparison.milliseconds / comparison.images
     print(f"mIoU {miou:+.2f}, trimap {trimap:+.2f}, {milliseconds:.0f} ms per image")
-    names = comparison.class_names
-    losing = ", ".join(f"{names.get(label, label)} ({gain:+.2f})" for label, gain in comparison.losing_classes.items())
-    print(f"classes that lose IoU: {losing or 'none'}")
+    losses = describe_losses(comparison.before, comparison.after, comparison.class_names)
+    print(f"classes that lose IoU: {losses}")
     print_remarks(comparison.remarks)

@@ -1,16 +1,17 @@
 """The figures that `crispseg figure` draws, from their options."""
 
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from crispseg.checks import check_count
-from crispseg.cli.data import read_data, read_suffixes
+from crispseg.cli.data import read_data, read_dataset, read_suffixes
 from crispseg.cli.printing import progress_bar
 from crispseg.cli.stages import build_stages, files_of_weights, require_sharpener, scores_of_files
 from crispseg.cues import EmbeddingCue, LearnedCue
-from crispseg.data import LabelledFolder, read_image, read_prediction
+from crispseg.data import read_image, read_prediction
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.matching import pair_files
 from crispseg.defaults import FIGURE_PATCH
@@ -80,31 +81,31 @@ def comparison(options: Namespace) -> Figure:
         raise InputError("--cue none leaves nothing that is ours to draw; choose a cue")
     data = read_data(options, scores_of_files(options, stages.sharpener))
     with progress_bar() as progress:
-        chosen = _choose(data.folder, options)
+        chosen = _choose(data.dataset.image_names, options)
         return draw_comparison(compare_images(data, chosen, stages.sharpener, crf=stages.crf, progress=progress))
 
 
-def _choose(folder: LabelledFolder, options: Namespace) -> list[int]:
-    """Indices of the images that are named, or of some that lie evenly over the folder."""
+def _choose(names: Sequence[str], options: Namespace) -> list[int]:
+    """Return the indices of the images that are named, or of some that lie evenly over the data set."""
     if options.names is None:
         check_count("count", options.count)
-        count = min(options.count, len(folder))
-        return [(2 * index + 1) * len(folder) // (2 * count) for index in range(count)]
+        count = min(options.count, len(names))
+        return [(2 * index + 1) * len(names) // (2 * count) for index in range(count)]
+    numbers = {name: index for index, name in enumerate(names)}
     for name in options.names:
-        if name not in folder.found:
-            raise InputError(f"no image {name!r} in {options.images}; the first is {next(iter(folder.found))!r}")
-    return [list(folder.found).index(name) for name in options.names]
+        if name not in numbers:
+            raise InputError(f"no image {name!r} in the data set; the first is {names[0]!r}")
+    return [numbers[name] for name in options.names]
 
 
 def reliability(options: Namespace) -> Figure:
     """Return the figure that the options describe."""
     sharpener = require_sharpener(options, "has no distances to draw")
     cue = sharpener.cue
-    suffixes = read_suffixes(options)
-    data = LabelledFolder(options.images, options.labels, options.void, numbering=options.numbering, suffixes=suffixes)
-    boundaries = None
+    data, boundaries = read_dataset(options), None
     if options.boundaries is not None:
-        boundaries = pair_files(data.found, options.boundaries, BOUNDARY_SUFFIXES, "boundary map", suffixes.boundary)
+        suffix = read_suffixes(options).boundary
+        boundaries = pair_files(data.named_paths, options.boundaries, BOUNDARY_SUFFIXES, "boundary map", suffix)
     with progress_bar() as progress:
         counts = count_distances(
             data,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from crispseg import __version__
 from crispseg.cli.parsers.command_parser import did_you_mean
 from crispseg.errors import InputError, one_line, ran_out_of_memory
+from crispseg.extras import how_to_install
 from crispseg.interrupts import INTERRUPTED, leaving_at_once
 
 COMMANDS = {
@@ -29,33 +30,6 @@ COMMANDS = {
 }
 """Every command has two modules of its name: `build_parser()` of the one in `crispseg.cli.parsers` returns what parses
 its options, and `run(options)` of the one beside this runs it and may return an exit code."""
-
-EXTRAS = {
-    "cv2": "peers",
-    "google": "caffe",
-    "google.protobuf": "caffe",
-    "huggingface_hub": "hub",
-    "gradio": "app",
-    "jsonargparse": "train",
-    "kornia": "peers",
-    "lightning": "train",
-    "matplotlib": "figures",
-    "onnx": "onnx",
-    "onnx_ir": "onnx",
-    "onnxruntime": "onnx",
-    "onnxscript": "onnx",
-    "pycocotools": "data",
-    "pydensecrf": "crf",
-    "rankseg": "peers",
-    "rasterio": "raster",
-    "ray": "ray",
-    "scipy": "data",
-    "starlette": "app",
-    "tensorboard": "train",
-    "torchvision": "train",
-}
-"""Modules that are imported where they are needed, and the extra that installs each."""
-
 
 _SYSTEM = {
     errno.EACCES: "check its permissions",
@@ -125,8 +99,8 @@ def _explain(error: Exception) -> str | None:
     """One line on an error that a user can mend; None for one that is ours."""
     if isinstance(error, InputError):
         return one_line(error)
-    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
-        return f"{error}; install it with: pip install 'crispseg[{EXTRAS[error.name]}]'"
+    if isinstance(error, ModuleNotFoundError):
+        return how_to_install(error.name or "")
     if ran_out_of_memory(error):
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
         return f"out of memory ({reason}); use a smaller image or window"

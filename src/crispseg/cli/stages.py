@@ -15,6 +15,7 @@ from crispseg.config import SHIPPED_WEIGHTS, CueConfig, SharpenerConfig
 from crispseg.config import options as fields_of_config
 from crispseg.cues import Cue
 from crispseg.errors import InputError
+from crispseg.extras import optional_packages
 from crispseg.grid import CENTRES
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import default_kind
@@ -152,7 +153,8 @@ def files_of_weights(options: Namespace) -> list[Path]:
 
 def require_crf() -> None:
     """Fail now where the CRF's package is missing, and not after the first image."""
-    importlib.import_module("pydensecrf")
+    with optional_packages():
+        importlib.import_module("pydensecrf")
 
 
 def describe_stages(options: Namespace, stages: Stages) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def run(options: Namespace) -> None:
             tune_every=options.tune_every,
             resume=options.resume,
             workers=options.workers,
+            absent_classes=options.absent_classes,
             progress=progress,
         )
     lines = lines_of(table)
@@ -42,7 +43,7 @@ def run(options: Namespace) -> None:
     write_text(options.output / "table.tex", as_latex(lines))
     write_text(options.output / "table.json", as_json(table, lines))
     print_markdown(text)
-    print_remarks(remarks_on(lines[0].result.accuracy))
+    print_remarks(remarks_on(lines[0].result.accuracy, table.class_names))
     if options.surface:
         with progress_bar() as progress:
             points = surface(data, choices, tune_every=options.tune_every, progress=progress)

@@ -24,8 +24,9 @@ be trained on. OUTPUT gets a checkpoint (last.ckpt), and after every validation 
 validation.jsonl; TensorBoard reads OUTPUT too. A run that was stopped goes on from its last checkpoint with --resume.
 
 A config chooses what is run: which networks and data sets, which files they read, what they download, where the output
-goes. Read one that others made before you run it. It may name classes of crispseg, torch.nn and torchvision.models; for
-classes of your own say --allow-import PACKAGE, which imports that package when a config names it.
+goes. Read one that others made before you run it. It may name classes of crispseg, torch.nn, torch.optim and
+torchvision.models; for classes of your own say --allow-import PACKAGE, which imports that package when a config names
+it. On the way the command prints a line for each validation, and at the end where the weights lie.
 
 examples:
   crispseg train configs/embedding.yaml
@@ -87,7 +88,10 @@ def run(given: Namespace) -> None:
     options = _instantiate(parser, options)
     del options.config
     try:
-        train(**options.as_dict())
+        task = train(**options.as_dict())
     except InputError as error:
         # From a worker process the message comes with that process's whole traceback.
         raise InputError(str(error).strip().splitlines()[-1].removeprefix(_ERROR_NAME)) from error
+    if task.trainer.is_global_zero:
+        weights = options.output / task.weights_file
+        print(f"weights: {weights}; {task.usage(weights)}")

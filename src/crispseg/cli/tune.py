@@ -52,7 +52,7 @@ def _tune(options: Namespace, progress: Progress) -> _Report:
         progress=progress,
     )
     verdict = _verdict(result, lambda best: _command_options(result, best, sharpener.config))
-    return _surfaces(result), verdict + _edges(result), remarks_on(result.before)
+    return _surfaces(result), verdict + _edges(result), remarks_on(result.before, result.class_names)
 
 
 def _varied(result: Tuning[SharpenerConfig]) -> list[str]:
@@ -99,7 +99,11 @@ def _tune_crf(options: Namespace, progress: Progress) -> _Report:
         every=options.every,
         progress=progress,
     )
-    return [_ranking(result)], _verdict(result, lambda best: f"--crf {best}"), remarks_on(result.before)
+    return (
+        [_ranking(result)],
+        _verdict(result, lambda best: f"--crf {best}"),
+        remarks_on(result.before, result.class_names),
+    )
 
 
 def _fixed_sharpener(options: Namespace) -> Sharpener | None:
@@ -157,4 +161,7 @@ def _verdict(result: Tuning[S], options: Callable[[S], str]) -> str:
     if best is None:
         return f"no gain: no combination improves on {before}"
     miou, band = result.gain(best)
-    return f"best: {options(best)}\ngained {miou:+.2f} mIoU and {band:+.2f} trimap over {before}"
+    return (
+        f"best: {options(best)}\ngained {miou:+.2f} mIoU and {band:+.2f} trimap over {before}\n"
+        f"classes that lose IoU: {result.losses(best)}"
+    )

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import signal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -57,22 +57,27 @@ class Counting:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     def count(
-        self, recipe: RowPlan, settings: Sequence[Setting], indices: Sequence[int], metrics: Sequence[str], name: str
+        self,
+        recipe: RowPlan,
+        settings: Sequence[Setting],
+        indices: Sequence[int],
+        empty: Callable[[], Accuracy],
+        name: str,
     ) -> list[Accuracy]:
-        """Accuracies of a method at some settings.
+        """Return the accuracies of a method at some settings.
 
         Args:
             recipe: Of the method.
-            settings: To run it with.
+            settings: To run it with, at least one.
             indices: Of the images to count.
-            metrics: To count.
+            empty: Makes an accuracy to count into, one for each setting.
             name: What progress calls it.
 
         Raises:
             InputError: If a file cannot be read or does not fit, or a process was ended by the system.
         """
-        accuracies = [Accuracy(self._images.data.num_classes, metrics) for _ in settings]
-        one = partial(_count if self._pool else self._here.count, recipe, settings, metrics)
+        accuracies = [empty() for _ in settings]
+        one = partial(_count if self._pool else self._here.count, recipe, settings, accuracies[0].metrics)
         results = self._pool.map(one, indices) if self._pool else map(one, indices)
         try:
             for counted in self._tracked(results, len(indices), name):

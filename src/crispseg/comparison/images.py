@@ -31,7 +31,7 @@ class Images:
 
     def read(self, index: int, metrics: Sequence[str]) -> tuple[Example, Truth]:
         """An example, and its truth prepared for metrics."""
-        sample, prediction = self.data.read(index)
+        sample, prediction = self.data[index]
         boundary = fitted_boundary(self.data.boundaries[index], sample.image)
         with naming(self.data.files[index]):
             return (

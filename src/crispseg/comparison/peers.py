@@ -6,6 +6,7 @@ from torch import Tensor
 
 from crispseg.comparison.method import CPU, Example, Method, Setting
 from crispseg.data.intensity import to_bytes
+from crispseg.extras import optional_packages
 
 _RADII = (1, 2, 4, 8, 16)
 _SIZES = (5, 9, 15)
@@ -21,7 +22,8 @@ class KorniaGuided(Method):
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """The filtered probabilities."""
-        from kornia.filters import guided_blur  # noqa: PLC0415 - an optional package
+        with optional_packages():
+            from kornia.filters import guided_blur  # noqa: PLC0415 - an optional package
 
         size = 2 * int(setting["radius"]) + 1
         image, scores = example.rgb_on(self.device), example.probabilities_on(self.device)
@@ -38,7 +40,8 @@ class KorniaJointBilateral(Method):
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """The filtered probabilities."""
-        from kornia.filters import joint_bilateral_blur  # noqa: PLC0415 - an optional package
+        with optional_packages():
+            from kornia.filters import joint_bilateral_blur  # noqa: PLC0415 - an optional package
 
         size, space = int(setting["size"]), (setting["sigma_space"], setting["sigma_space"])
         image, scores = example.rgb_on(self.device), example.probabilities_on(self.device)
@@ -54,7 +57,8 @@ class OpenCVGuided(Method):
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """The filtered probabilities."""
-        from cv2 import ximgproc  # noqa: PLC0415 - an optional package
+        with optional_packages():
+            from cv2 import ximgproc  # noqa: PLC0415 - an optional package
 
         guide = np.ascontiguousarray(to_bytes(example.image).permute(1, 2, 0).numpy().astype(np.float32))
         scores = np.ascontiguousarray(example.probabilities[0].permute(1, 2, 0).numpy())
@@ -74,7 +78,8 @@ class RankSEG(Method):
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """The labels."""
-        from rankseg import RankSEG as Decision  # noqa: PLC0415 - an optional package
+        with optional_packages():
+            from rankseg import RankSEG as Decision  # noqa: PLC0415 - an optional package
 
         decide = Decision(metric="IoU" if setting["iou"] else "dice", output_mode="multiclass", solver="RMA")
         scores, classes = example.probabilities_on(self.device), example.prediction.classes

@@ -12,8 +12,9 @@ import torch
 from crispseg.comparison.costs import Cost
 from crispseg.comparison.result import Result
 from crispseg.comparison.table import Table
-from crispseg.evaluation import remarks_on
-from crispseg.evaluation.report import described_band, number
+from crispseg.data.class_names import name_of
+from crispseg.evaluation import describe_losses, remarks_on
+from crispseg.evaluation.report import described_absent, described_band, number
 from crispseg.metrics import Gain, gain
 from crispseg.versions import installed_versions
 
@@ -47,11 +48,13 @@ def as_json(table: Table, lines: Sequence[ReportLine]) -> str:
     """Everything, as JSON text."""
     content = {
         "data": dict(table.context),
+        "absent_classes": lines[0].result.accuracy.absent_classes,
         "reported_images": lines[0].result.accuracy.images,
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
         "versions": installed_versions(_PACKAGES),
+        "class_names": [name_of(table.class_names, label) for label in range(lines[0].result.accuracy.num_classes)],
         "rows": [_row(line) for line in lines],
-        "remarks": remarks_on(lines[0].result.accuracy),
+        "remarks": remarks_on(lines[0].result.accuracy, table.class_names),
         "left_out": dict(table.left_out),
     }
     return json.dumps(content, indent=2) + "\n"
@@ -59,12 +62,14 @@ def as_json(table: Table, lines: Sequence[ReportLine]) -> str:
 
 def as_markdown(table: Table, lines: Sequence[ReportLine]) -> str:
     """The table, what it was measured on, and the setting that was found for each row."""
-    images = lines[0].result.accuracy.images
+    baseline = lines[0].result.accuracy
+    images = baseline.images
     tuned, device = table.context["count"] - images, table.context["device"]
     header = ["", *(f"{title} | gain" for title in COLUMNS.values()), "ms", "peak MB"]
     parts = [
         f"{images} images{described_band(table.context['void_band'])}; parameters were searched on {tuned} others, for "
-        "the mean of mIoU and trimap mIoU (4 px). Gains in points over the baseline, with 95 % intervals from a "
+        f"the mean of mIoU and trimap mIoU (4 px). {described_absent(baseline.absent_classes).capitalize()}; "
+        "the search leaves them out. Gains in points over the baseline, with 95 % intervals from a "
         "bootstrap over images. Milliseconds: median "
         f"over a few images on which all took turns, on {device} with {torch.get_num_threads()} threads. "
         "MB: above what was there before. "
@@ -74,11 +79,11 @@ def as_markdown(table: Table, lines: Sequence[ReportLine]) -> str:
         "|---" * (len(header) + len(COLUMNS)) + "|",
         *(f"| {' | '.join(_cells(line))} |" for line in lines),
         "",
-        "| | found | of values tried at their end |",
-        "|---|---|---|",
-        *(f"| {line.result.name} | {_setting(line)} | {', '.join(line.result.edges)} |" for line in lines),
+        "| | found | of values tried at their end | classes that lose IoU |",
+        "|---|---|---|---|",
+        *(f"| {' | '.join(_found(line, lines[0], table.class_names))} |" for line in lines),
         *("", *(f"Left out: {name}: {why}." for name, why in table.left_out.items())),
-        *(f"Note: {remark}." for remark in remarks_on(lines[0].result.accuracy)),
+        *(f"Note: {remark}." for remark in remarks_on(baseline, table.class_names)),
     ]
     return "\n".join(parts) + "\n"
 
@@ -126,6 +131,7 @@ def _row(line: ReportLine) -> dict[str, Any]:
             name: {"value": number(result.accuracy.value(name)), **_gained(gained)}
             for name, gained in line.gains.items()
         },
+        "per_class": {"miou": [number(value) for value in result.accuracy.per_class("miou").tolist()]},
         "milliseconds": number(line.cost.milliseconds),
         "peak_mb": None if line.cost.peak_mb is None else number(line.cost.peak_mb),
         "search": list(result.search),
@@ -145,6 +151,12 @@ def _cells(line: ReportLine) -> list[str]:
         interval = "" if math.isnan(gained.low) else f" ({gained.low:+.2f} to {gained.high:+.2f})"
         cells.append("" if line.result.group == "baseline" else _shown(gained.value, "+") + interval)
     return [*cells, f"{line.cost.milliseconds:.0f}", _memory(line)]
+
+
+def _found(line: ReportLine, baseline: ReportLine, class_names: Sequence[str]) -> list[str]:
+    result = line.result
+    losses = "" if line is baseline else describe_losses(baseline.result.accuracy, result.accuracy, class_names)
+    return [result.name, _setting(line), ", ".join(result.edges), losses.replace("|", r"\|")]
 
 
 def _shown(value: float, sign: str = "") -> str:

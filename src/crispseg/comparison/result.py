@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from crispseg.comparison.method import Setting
 from crispseg.errors import InputError, one_line
-from crispseg.metrics import Accuracy
+from crispseg.metrics import AbsentClasses, Accuracy
 from crispseg.writing import write_tensors, write_text
 
 
@@ -47,8 +47,16 @@ def write_result(result: Result, folder: Path, context: Mapping[str, Any]) -> No
     write_text(rest, json.dumps({"context": dict(context), **content}, indent=2) + "\n")
 
 
-def read_result(name: str, folder: Path, context: Mapping[str, Any]) -> Result | None:
+def read_result(
+    name: str, folder: Path, context: Mapping[str, Any], absent_classes: AbsentClasses = "count"
+) -> Result | None:
     """Read a row that `write_result` wrote; None where there is none.
+
+    Args:
+        name: Of the row.
+        folder: Where it was written.
+        context: What it must have been measured on and with.
+        absent_classes: As `Accuracy` takes it; counts do not depend on it.
 
     Raises:
         InputError: If a file is damaged, or the row was measured on something else.
@@ -61,7 +69,7 @@ def read_result(name: str, folder: Path, context: Mapping[str, Any]) -> Result |
         earlier = dict(content.pop("context"))
     _check_context(earlier, context, rest)
     with _damage_named(rest):
-        return Result(**content, accuracy=Accuracy.from_state(load_file(counts)))
+        return Result(**content, accuracy=Accuracy.from_state(load_file(counts), absent_classes=absent_classes))
 
 
 @contextmanager

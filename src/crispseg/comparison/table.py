@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,12 @@ from crispseg.comparison.result import Result, paths, read_result, write_result
 from crispseg.comparison.rows import NARROW, ROWS, Choices, Row, RowPlan, row_named
 from crispseg.comparison.search import Found, search
 from crispseg.data import LabelledPredictions
-from crispseg.data.numbering import Numbering
 from crispseg.defaults import TUNE_EVERY
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES
-from crispseg.metrics import METRICS
+from crispseg.metrics import AbsentClasses, Accuracy
 from crispseg.pretrained import weights_path
-from crispseg.tuning.filter_search import MEASURED
+from crispseg.tuning.filter_search import MEASURED, totals_of
 from crispseg.writing import make_folder, remove_left_over
 
 BASELINE = "baseline"
@@ -47,6 +47,8 @@ class Table:
     """Why other rows were left out, by their names."""
     context: Mapping[str, Any]
     """What it was measured on."""
+    class_names: Sequence[str] = ()
+    """Names of the classes, as far as they are known."""
 
 
 @torch.inference_mode()
@@ -59,6 +61,7 @@ def measure_table(
     tune_every: int = TUNE_EVERY,
     resume: bool = False,
     workers: int = 0,
+    absent_classes: AbsentClasses = "count",
     progress: Progress | None = None,
 ) -> Table:
     """Tune and measure rows of the table; each is written as soon as it is known. Costs come at the end.
@@ -71,6 +74,8 @@ def measure_table(
         tune_every: Parameters are searched on every so-manieth image, from the first on; the others are reported.
         resume: Take rows that `output` holds already, on whatever device they were counted.
         workers: Processes that tune and count, an image each; 0 for this one. Costs are measured in this one.
+        absent_classes: How a class enters the reported means that is predicted and has no true pixels, as `Accuracy`
+            takes it. The search leaves such classes out.
         progress: Shows how far it is.
 
     Raises:
@@ -91,12 +96,12 @@ def measure_table(
         make_folder(folder)
         remove_left_over(folder, {path.stem for row in ROWS for path in paths(folder, row.name)})
         remove_left_over(output, _FILES)
-        measuring = _Measuring(images, counting, RowPlan(BASELINE, choices, {}))
+        measuring = _Measuring(images, counting, RowPlan(BASELINE, choices, {}), absent_classes)
         for row in chosen:
             recipe = RowPlan(row.name, choices, {name: measured[name][1].setting for name in row.needs})
             method = recipe.build()
             made_on = {**context, "searched": method.values, "start": method.start, "after": recipe.earlier}
-            result = read_result(row.name, folder, made_on)
+            result = read_result(row.name, folder, made_on, absent_classes)
             if result is None:
                 result = measuring.measure(recipe, method)
                 write_result(result, folder, made_on)
@@ -104,9 +109,8 @@ def measure_table(
             if progress and task is not None:
                 progress.advance(task)
     costs = measure_costs(images, [(recipe, result.setting) for recipe, result in measured.values()], progress)
-    return Table(
-        [result for _, result in measured.values()], costs, left_out, {**context, "device": str(choices.device)}
-    )
+    results = [result for _, result in measured.values()]
+    return Table(results, costs, left_out, {**context, "device": str(choices.device)}, data.class_names)
 
 
 def choose_rows(names: Sequence[str] | None, *, boundaries: bool) -> tuple[list[Row], dict[str, str]]:
@@ -143,36 +147,35 @@ def _installed(module: str) -> bool:
 
 def _describe(data: LabelledPredictions, choices: Choices, tune_every: int, void_band: int) -> dict[str, Any]:
     """What a table is made on."""
-    boundary = data.boundaries[0]
+    dataset, boundary = data.dataset, data.boundaries[0]
     return {
-        "images": str(data.folder.images[0].parent),
-        "labels": str(data.folder.labels[0].parent),
+        "data": dict(dataset.description),
         "predictions": str(data.files[0].parent),
         "boundaries": None if boundary is None else str(boundary.parent),
-        "names": hashlib.sha256("\n".join(data.folder.found).encode()).hexdigest(),
+        "names": hashlib.sha256("\n".join(dataset.image_names).encode()).hexdigest(),
         "count": len(data),
         "classes": data.num_classes,
-        "void": list(data.folder.truth.void),
-        "numbering": _described(data.folder.truth.numbering),
-        "prediction_numbering": _described(data.prediction_numbering),
+        "prediction_numbering": data.prediction_numbering and data.prediction_numbering.description,
         "void_band": void_band,
         "scores": data.scores,
         "grid": str(data.grid or CENTRES),
         "tune_every": tune_every,
         "weights": choices.weights,
         "sha256 of weights": [_sha256([weights_path(name)]) for name in (choices.weights, NARROW)],
-        "sha256 of images": _sha256(data.folder.images),
-        "sha256 of labels": _sha256(data.folder.labels),
+        "sha256 of data set": _sha256(dataset.files) if dataset.files else _sha256_of_samples(data),
         "sha256 of predictions": _sha256(data.files),
         "sha256 of boundaries": _sha256([path for path in data.boundaries if path is not None]),
     }
 
 
-def _described(numbering: Numbering | None) -> str | dict[str, Any] | None:
-    """A numbering by all that it says: a table may have changed under its name."""
-    if numbering is None or numbering.table is None:
-        return None if numbering is None else numbering.name
-    return {"labels": {str(label): class_ for label, class_ in numbering.table.items()}, "others": numbering.others}
+def _sha256_of_samples(data: LabelledPredictions) -> str:
+    """Return a digest of the samples of a data set that does not say which files it reads."""
+    digest = hashlib.sha256()
+    for index in range(len(data)):
+        image, labels, name = data.dataset[index]
+        digest.update(f"{name} {tuple(labels.shape)} ".encode())
+        digest.update(image.contiguous().numpy().tobytes() + labels.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _sha256(paths: Iterable[Path]) -> str:
@@ -195,12 +198,15 @@ class _Measuring:
         images: The images.
         counting: Counts on them.
         baseline: RowPlan of the first row.
+        absent_classes: As `measure_table` takes it.
     """
 
-    def __init__(self, images: Images, counting: Counting, baseline: RowPlan) -> None:
+    def __init__(self, images: Images, counting: Counting, baseline: RowPlan, absent_classes: AbsentClasses) -> None:
         self.images = images
         self.counting = counting
-        [self.before] = counting.count(baseline, [{}], images.tuning, MEASURED, BASELINE)
+        self.searched = partial(totals_of, images.data.num_classes)
+        self.reported = partial(Accuracy, images.data.num_classes, absent_classes=absent_classes)
+        [self.before] = counting.count(baseline, [{}], images.tuning, self.searched, BASELINE)
         for name in MEASURED:
             if math.isnan(self.before.value(name)):
                 raise InputError(
@@ -213,13 +219,13 @@ class _Measuring:
         row = row_named(recipe.row)
         found = search(method, lambda settings: self._gains(recipe, settings))
         name = f"{row.name}: reporting"
-        [accuracy] = self.counting.count(recipe, [found.setting], self.images.reported, METRICS, name)
+        [accuracy] = self.counting.count(recipe, [found.setting], self.images.reported, self.reported, name)
         return Result(row.name, row.group, found.setting, found.edges, _as_lines(found), accuracy)
 
     def _gains(self, recipe: RowPlan, settings: Sequence[Setting]) -> list[tuple[float, ...]]:
         """Points of mIoU and trimap mIoU that each setting gains on the tuning images."""
         name = f"{recipe.row}: {len(settings)} settings"
-        counted = self.counting.count(recipe, settings, self.images.tuning, MEASURED, name)
+        counted = self.counting.count(recipe, settings, self.images.tuning, self.searched, name)
         return [tuple(after.value(metric) - self.before.value(metric) for metric in MEASURED) for after in counted]
 
 

@@ -30,7 +30,7 @@ class ContourCue(Cue, name="contour"):
 
     summary: ClassVar[str] = "boundaries that lie between two pixels"
     network_argument: ClassVar[str | None] = "detector"
-    network_gives: ClassVar[str] = "boundaries"
+    network_gives: ClassVar[str] = "boundary"
     needs: ClassVar[tuple[str, ...]] = ("boundaries",)
     default_hardness: ClassVar[float] = 5.0
     default_passes: ClassVar[int] = 1

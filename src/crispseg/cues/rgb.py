@@ -11,7 +11,7 @@ class RGBCue(EmbeddingCue, name="rgb"):
     """Distances between colours, each channel in [0, 1]: from black to white it is 3 by norm 1, √3 by norm 2.
 
     The paper leaves norm, scale and hardness open. Here they are compared as the learned embeddings are, by norm 1; the
-    hardness was found on CamVid val (docs/design.md).
+    hardness was found on CamVid val (docs/decisions/0016-cues.md).
 
     Args:
         norm: 1 or 2.

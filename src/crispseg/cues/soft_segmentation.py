@@ -27,8 +27,8 @@ class SoftSegmentationCue(EmbeddingCue, name="soft"):
 
     The maps share one scale and lie in [0, 1]; of one image they are the same every time, and a constant image has
     constant maps. They are computed on the CPU, image by image, in about half a second for 480×360, and let no gradient
-    through. The paper does not give a hardness; this one was found on CamVid val (docs/design.md). Trulls et al.
-    (2013), who mask descriptors with these maps, take 30 to 40.
+    through. The paper does not give a hardness; this one was found on CamVid val (docs/decisions/0016-cues.md). Trulls
+    et al. (2013), who mask descriptors with these maps, take 30 to 40.
 
     Args:
         maps: D, the leading components that are kept. Where an image has fewer, the rest is 0.

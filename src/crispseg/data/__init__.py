@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from crispseg.data.bsds500 import BSDS500, BSDS500Boundaries, read_boundaries
     from crispseg.data.camvid import CamVid
     from crispseg.data.cityscapes import Cityscapes
+    from crispseg.data.class_names import read_class_names
     from crispseg.data.classes import CAMVID_CLASSES, CITYSCAPES_CLASSES, VOC_CLASSES, Classes
     from crispseg.data.coco import COCO
     from crispseg.data.folder import LabelledFolder
     from crispseg.data.image import read_image
+    from crispseg.data.labelled_files import LabelledFiles
     from crispseg.data.labelled_predictions import LabelledPredictions
     from crispseg.data.labels import LabelMap, read_labels, write_labels
     from crispseg.data.prediction import Prediction, ScoreKind, read_prediction, write_scores
+    from crispseg.data.registry import DATASETS, build_dataset
     from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
     from crispseg.data.voc2012 import VOC2012
 
@@ -26,6 +29,7 @@ __all__ = [
     "CAMVID_CLASSES",
     "CITYSCAPES_CLASSES",
     "COCO",
+    "DATASETS",
     "IGNORE_INDEX",
     "VOC2012",
     "VOC_CLASSES",
@@ -34,14 +38,17 @@ __all__ = [
     "Cityscapes",
     "Classes",
     "LabelMap",
+    "LabelledFiles",
     "LabelledFolder",
     "LabelledImages",
     "LabelledPredictions",
     "Prediction",
     "Sample",
     "ScoreKind",
+    "build_dataset",
     "read_boundaries",
     "read_boundary",
+    "read_class_names",
     "read_image",
     "read_labels",
     "read_prediction",
@@ -54,13 +61,16 @@ _HOMES = {
     "bsds500": ("BSDS500", "BSDS500Boundaries", "read_boundaries"),
     "camvid": ("CamVid",),
     "cityscapes": ("Cityscapes",),
+    "class_names": ("read_class_names",),
     "classes": ("CAMVID_CLASSES", "CITYSCAPES_CLASSES", "VOC_CLASSES", "Classes"),
     "coco": ("COCO",),
     "folder": ("LabelledFolder",),
     "image": ("read_image",),
+    "labelled_files": ("LabelledFiles",),
     "labelled_predictions": ("LabelledPredictions",),
     "labels": ("LabelMap", "read_labels", "write_labels"),
     "prediction": ("Prediction", "ScoreKind", "read_prediction", "write_scores"),
+    "registry": ("DATASETS", "build_dataset"),
     "sample": ("IGNORE_INDEX", "LabelledImages", "Sample"),
     "voc2012": ("VOC2012",),
 }

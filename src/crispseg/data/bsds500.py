@@ -1,7 +1,8 @@
 """The Berkeley Segmentation Data Set (Arbeláez et al. 2011): natural images cut into regions by several people."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -9,16 +10,15 @@ from torch import Tensor
 
 from crispseg.checks import check_choice
 from crispseg.data.files import IMAGE_SUFFIXES
-from crispseg.data.image import read_image
+from crispseg.data.labelled_files import LabelledFiles
 from crispseg.data.matching import find_files, match_files
 from crispseg.data.matlab import opened_matlab
-from crispseg.data.pairs import pair
-from crispseg.data.sample import IGNORE_INDEX, Sample
+from crispseg.data.sample import IGNORE_INDEX
 
 TRUTH_SUFFIXES = (".mat",)
 
 
-class BSDS500:
+class BSDS500(LabelledFiles):
     """Images and their regions; each annotator's regions are one label map.
 
     Region numbers start at 1 and tell regions of one image apart; they are not classes. Needs SciPy (extra `data`)
@@ -32,21 +32,22 @@ class BSDS500:
         InputError: If a folder is missing or empty, or an image has no regions.
     """
 
+    has_classes = False
+
     def __init__(self, root: Path, split: str = "train") -> None:
-        self.images, self.regions = _find(root, split)
+        self.image_names, self.images, self.labels = _find(root, split)
 
-    def __len__(self) -> int:
-        return len(self.images)
+    def read_labels(self, index: int) -> Tensor:
+        """Return the regions that the first annotator drew, (H, W) int64."""
+        return self.read_annotation(index, 0)
 
-    def read(self, index: int, choice: int = 0) -> Sample:
-        """Read one image with the regions of one annotator."""
-        path, regions_path = self.images[index], self.regions[index]
-        annotators = _read_annotators(regions_path, "Segmentation")
-        regions = annotators[choice % len(annotators)].long()
-        return pair(read_image(path), regions, image_path=path, label_path=regions_path)
+    def read_annotation(self, index: int, annotator: int) -> Tensor:
+        """Return the regions that one annotator drew, counted modulo their number, (H, W) int64."""
+        annotators = _read_annotators(self.labels[index], "Segmentation")
+        return annotators[annotator % len(annotators)].long()
 
 
-class BSDS500Boundaries:
+class BSDS500Boundaries(LabelledFiles):
     """Images and the boundaries that their annotators agree on: label 1 on a boundary, 0 elsewhere.
 
     Annotators disagree on what is worth a boundary. A pixel is on a boundary where more than half of them marked it:
@@ -62,27 +63,27 @@ class BSDS500Boundaries:
         InputError: If a folder is missing or empty, an image has no boundaries, or `disputed` is neither.
     """
 
-    names = ("elsewhere", "boundary")
-    num_classes = len(names)
+    class_names = ("elsewhere", "boundary")
+    num_classes = len(class_names)
 
     def __init__(
         self, root: Path, split: str = "train", *, disputed: Literal["ignored", "negative"] = "ignored"
     ) -> None:
         check_choice("disputed", disputed, ("ignored", "negative"))
-        self.images, self.boundaries = _find(root, split)
+        self.image_names, self.images, self.labels = _find(root, split)
         self.disputed = disputed
 
-    def __len__(self) -> int:
-        return len(self.images)
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """What tells this data set from another one over the same files."""
+        return {**super().description, "disputed": self.disputed}
 
-    def read(self, index: int, choice: int = 0) -> Sample:
-        """Read one image with the consensus of its annotators; there is only one, whatever the `choice`."""
-        del choice
-        path, boundaries_path = self.images[index], self.boundaries[index]
-        labels = consensus(read_boundaries(boundaries_path))
+    def read_labels(self, index: int) -> Tensor:
+        """Return the consensus of the annotators of one image, (H, W) int64."""
+        labels = consensus(read_boundaries(self.labels[index]))
         if self.disputed == "negative":
             labels[labels == IGNORE_INDEX] = 0
-        return pair(read_image(path), labels, image_path=path, label_path=boundaries_path)
+        return labels
 
 
 def consensus(boundaries: Tensor) -> Tensor:
@@ -117,11 +118,10 @@ def read_boundaries(path: Path) -> Tensor:
     return torch.stack([marked > 0 for marked in _read_annotators(path, "Boundaries")])
 
 
-def _find(root: Path, split: str) -> tuple[list[Path], list[Path]]:
+def _find(root: Path, split: str) -> tuple[list[str], list[Path], list[Path]]:
     images = find_files(Path(root) / "images" / split, IMAGE_SUFFIXES, "image")
-    return list(images.values()), match_files(
-        images, Path(root) / "groundTruth" / split, TRUTH_SUFFIXES, "ground truth"
-    )
+    truth = match_files(images, Path(root) / "groundTruth" / split, TRUTH_SUFFIXES, "ground truth")
+    return list(images), list(images.values()), truth
 
 
 def _read_annotators(path: Path, field: Literal["Segmentation", "Boundaries"]) -> list[Tensor]:

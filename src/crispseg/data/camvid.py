@@ -20,9 +20,9 @@ class CamVid(LabelledFolder):
         InputError: If there is no such split, a folder is missing or empty, or an image has no label map.
     """
 
-    names = CAMVID_CLASSES.names
     palette = CAMVID_CLASSES.palette
 
     def __init__(self, root: Path, split: str = "train") -> None:
         check_choice("split", split, ("train", "val", "test"))
-        super().__init__(Path(root) / split, Path(root) / f"{split}annot", void=_VOID, num_classes=len(CAMVID_CLASSES))
+        folders = Path(root) / split, Path(root) / f"{split}annot"
+        super().__init__(*folders, void=_VOID, class_names=CAMVID_CLASSES.names)

@@ -1,43 +1,65 @@
-"""Labels that a task cannot learn are found when they are read, and named."""
+"""Labels that cannot be learned or counted are found when they are read, and named."""
 
 import torch
+from torch import Tensor
 
 from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
 from crispseg.errors import InputError
 
 
-class CheckedLabels:
-    """A data set whose labels are whole numbers of int64: 0 … classes - 1, or `IGNORE_INDEX`.
+def check_labels(labels: Tensor, name: str, num_classes: int | None, ignore_index: int = IGNORE_INDEX) -> Tensor:
+    """Return labels as int64: 0 … num_classes - 1, and `IGNORE_INDEX` for `ignore_index`.
+
+    Args:
+        labels: (H, W), as a data set gives them.
+        name: Of the image, for messages.
+        num_classes: Number of classes; None takes any label.
+        ignore_index: Label of pixels without a class in this data set.
+
+    Raises:
+        InputError: If a label is not one of the classes.
+        TypeError: If labels are not whole numbers.
+    """
+    if labels.is_floating_point():
+        raise TypeError(f"labels of {name} are {labels.dtype}; expected whole numbers")
+    labels = labels.to(torch.int64)
+    if ignore_index != IGNORE_INDEX:
+        labels = labels.masked_fill(labels == ignore_index, IGNORE_INDEX)
+    if num_classes is not None:
+        wrong = labels[(labels != IGNORE_INDEX) & ((labels < 0) | (labels >= num_classes))]
+        if wrong.numel():
+            raise InputError(
+                f"label map {name}: label {int(wrong[0])} is not one of the {num_classes} classes; expected 0 to "
+                f"{num_classes - 1}, and {IGNORE_INDEX} for void: map void to it, or set ignore_index of the data set"
+            )
+    return labels
+
+
+class CheckedLabels(LabelledImages):
+    """Another data set, whose samples pass through `check_labels`.
 
     Args:
         source: The data set.
-        num_classes: Number of classes; None takes any.
+        num_classes: Number of classes; None takes any label.
     """
 
     def __init__(self, source: LabelledImages, num_classes: int | None) -> None:
         self.source = source
         self.num_classes = num_classes
+        self.has_classes, self.class_names, self.palette = source.has_classes, source.class_names, source.palette
+        self.image_names = source.image_names
 
     def __len__(self) -> int:
         return len(self.source)
 
-    def read(self, index: int, choice: int = 0) -> Sample:
-        """Read one sample.
+    def __getitem__(self, index: int) -> Sample:
+        """Return one checked sample."""
+        return self._checked(self.source[index])
 
-        Raises:
-            InputError: If a label is none of a class.
-            TypeError: If labels are not whole numbers.
-        """
-        sample = self.source.read(index, choice)
-        if sample.labels.is_floating_point():
-            raise TypeError(f"labels of {sample.name} are {sample.labels.dtype}; expected whole numbers")
-        labels = sample.labels.to(torch.int64)
-        if self.num_classes is not None:
-            wrong = labels[(labels != IGNORE_INDEX) & ((labels < 0) | (labels >= self.num_classes))]
-            if wrong.numel():
-                raise InputError(
-                    f"label map {sample.name}: label {int(wrong[0])} is not one of the {self.num_classes} classes; "
-                    f"expected 0 to {self.num_classes - 1}, and {IGNORE_INDEX} for void: a data set maps its own "
-                    "void label to that"
-                )
+    def read(self, index: int, annotator: int = 0) -> Sample:
+        """Return one checked sample with the label map of one annotator."""
+        return self._checked(self.source.read(index, annotator))
+
+    def _checked(self, sample: Sample) -> Sample:
+        labels = check_labels(sample.labels, sample.name, self.num_classes, self.source.ignore_index)
         return sample._replace(labels=labels)

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from torch import Tensor
+
 from crispseg.checks import check_choice
 from crispseg.data.classes import CITYSCAPES_CLASSES
 from crispseg.data.files import list_files
-from crispseg.data.image import read_image
+from crispseg.data.labelled_files import LabelledFiles
 from crispseg.data.numbering import Numbering
-from crispseg.data.pairs import pair
-from crispseg.data.sample import IGNORE_INDEX, Sample
+from crispseg.data.sample import IGNORE_INDEX
 from crispseg.data.truth import TrueLabels
 from crispseg.errors import InputError
 
@@ -25,8 +26,10 @@ _NUMBERING = Numbering(
 )
 
 
-class Cityscapes:
+class Cityscapes(LabelledFiles):
     """The finely labelled images, in the 19 classes that are trained and evaluated; everything else is void.
+
+    The image `aachen/aachen_000000_000019_leftImg8bit.png` has the name "aachen/aachen_000000_000019".
 
     Args:
         root: Folder with `leftImg8bit/SPLIT/CITY/*_leftImg8bit.png` and `gtFine/SPLIT/CITY/*_gtFine_labelIds.png`, the
@@ -37,15 +40,17 @@ class Cityscapes:
         InputError: If there is no such split, a folder is missing or empty, or an image has no label map.
     """
 
-    names = CITYSCAPES_CLASSES.names
+    class_names = CITYSCAPES_CLASSES.names
     palette = CITYSCAPES_CLASSES.palette
     num_classes = len(CITYSCAPES_CLASSES)
+    numbering = _NUMBERING
 
     def __init__(self, root: Path, split: str = "train") -> None:
         check_choice("split", split, ("train", "val"))
         images, labels = Path(root) / "leftImg8bit" / split, Path(root) / "gtFine" / split
         self.images = [path for city in _cities(images) for path in _images_of(city)]
-        self.labels = [labels / path.parent.name / f"{path.name.removesuffix(_IMAGE)}{_LABELS}" for path in self.images]
+        self.image_names = [f"{path.parent.name}/{path.name.removesuffix(_IMAGE)}" for path in self.images]
+        self.labels = [labels / f"{name}{_LABELS}" for name in self.image_names]
         missing = [path for path in self.labels if not path.is_file()]
         if missing:
             raise InputError(
@@ -53,14 +58,9 @@ class Cityscapes:
             )
         self.truth = TrueLabels(_LICENSE_PLATE, _NUMBERING, self.num_classes)
 
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def read(self, index: int, choice: int = 0) -> Sample:
-        """Read one image with its label map; there is only one, whatever the `choice`."""
-        del choice
-        path, label_path = self.images[index], self.labels[index]
-        return pair(read_image(path), self.truth.read(label_path), image_path=path, label_path=label_path)
+    def read_labels(self, index: int) -> Tensor:
+        """Return the classes of one image, (H, W) int64."""
+        return self.truth.read(self.labels[index])
 
 
 def _cities(folder: Path) -> list[Path]:

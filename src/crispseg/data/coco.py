@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,11 +12,11 @@ from torch import Tensor
 
 from crispseg.checks import check_choice
 from crispseg.data.classes import VOC_CLASSES
-from crispseg.data.image import read_image
+from crispseg.data.labelled_files import LabelledFiles
 from crispseg.data.matching import match_files
-from crispseg.data.pairs import pair
-from crispseg.data.sample import IGNORE_INDEX, Sample
+from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
+from crispseg.extras import optional_packages
 
 _OTHER_NAMES = {
     "airplane": "aeroplane",
@@ -28,7 +29,7 @@ _OTHER_NAMES = {
 """VOC's name of the categories that COCO calls otherwise; the other fourteen have the same name in both."""
 
 
-class COCO:
+class COCO(LabelledFiles):
     """Photographs with every object of VOC's 20 classes outlined; COCO's other 60 categories are background.
 
     Masks are drawn from the outlines as images are read. Crowds, which are outlined as one, are void, and so are pixels
@@ -45,10 +46,6 @@ class COCO:
         InputError: If a folder, an image or the annotations are missing or damaged, or no image is left.
     """
 
-    names = VOC_CLASSES.names
-    palette = VOC_CLASSES.palette
-    num_classes = len(VOC_CLASSES)
-
     def __init__(
         self,
         root: Path,
@@ -59,33 +56,40 @@ class COCO:
     ) -> None:
         check_choice("labels", labels, ("categories", "instances"))
         self.annotations = Path(root) / "annotations" / f"instances_{split}.json"
-        self.instances = labels == "instances"
+        self.has_classes = labels == "categories"
+        if self.has_classes:
+            self.class_names, self.palette, self.num_classes = VOC_CLASSES.names, VOC_CLASSES.palette, len(VOC_CLASSES)
         self._index = _read_annotations(self.annotations)
         self._class_of = _voc_classes(self._index, self.annotations)
         self._ids = [number for number in sorted(self._index.imgs) if empty or self._objects(number)]
         if not self._ids:
             raise InputError(f"annotations {self.annotations}: no image shows one of VOC's classes")
         files = [Path(self._index.imgs[number]["file_name"]) for number in self._ids]
-        self.images = match_files({file.stem: file for file in files}, Path(root) / split, (".jpg",), "image")
+        self.image_names = [file.stem for file in files]
+        self.images = match_files(
+            dict(zip(self.image_names, files, strict=True)), Path(root) / split, (".jpg",), "image"
+        )
+        self.labels = [self.annotations] * len(self.images)
 
-    def __len__(self) -> int:
-        return len(self.images)
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """What tells this data set from another one over the same files."""
+        return {**super().description, "has_classes": self.has_classes}
 
-    def read(self, index: int, choice: int = 0) -> Sample:
-        """Read one image with its label map; there is only one, whatever the `choice`."""
-        del choice
-        path, image = self.images[index], self._index.imgs[self._ids[index]]
+    def read_labels(self, index: int) -> Tensor:
+        """Draw the label map of one image, (H, W) int64."""
+        image = self._index.imgs[self._ids[index]]
         labels = torch.zeros(image["height"], image["width"], dtype=torch.int64)
         objects = self._objects(image["id"])
         for number, annotation in enumerate(objects, start=1):
-            label = number if self.instances else self._class_of[annotation["category_id"]]
+            label = self._class_of[annotation["category_id"]] if self.has_classes else number
             mask = self._mask(annotation)
             claimed = mask & (labels != 0) & (labels != label)
             labels[mask] = label
             labels[claimed] = IGNORE_INDEX
         for annotation in self._objects(image["id"], crowd=True):
             labels[self._mask(annotation)] = IGNORE_INDEX
-        return pair(read_image(path), labels, image_path=path, label_path=self.annotations)
+        return labels
 
     def _objects(self, image: int, *, crowd: bool = False) -> list[dict[str, Any]]:
         annotations = self._index.imgToAnns.get(image, ())
@@ -102,10 +106,14 @@ class COCO:
 
 def _read_annotations(path: Path) -> Any:  # noqa: ANN401 - pycocotools has no types
     # pycocotools belongs to the extra `data`; only this data set needs it.
-    from pycocotools.coco import COCO as Index  # noqa: N811, PLC0415
+    with optional_packages():
+        from pycocotools.coco import COCO as Index  # noqa: N811, PLC0415
 
     if not path.is_file():
-        raise InputError(f"annotations {path}: no such file; expected instances_SPLIT.json of COCO's archive")
+        raise InputError(
+            f"annotations {path}: no such file; expected instances_SPLIT.json of COCO's archive, for a split "
+            "such as val2017"
+        )
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it tells how long reading took
             return Index(path)

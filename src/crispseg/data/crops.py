@@ -173,7 +173,7 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         """Crop number `index`: image (3, size, size) float in [0, 1] and labels (size, size) int64."""
         rng = np.random.default_rng((self.seed, index))
         source = self.sources[index % len(self.sources)]
-        sample = source.read(int(rng.integers(len(source))), choice=int(rng.integers(2**16)))
+        sample = source.read(int(rng.integers(len(source))), annotator=int(rng.integers(2**16)))
         height, width = sample.labels.shape
         return Crop.draw(rng, height, width, self.options).apply(sample, self.options.size)
 

@@ -5,66 +5,69 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
+from torch.utils.data import Dataset
 
 from crispseg.checks import check_natural
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
-from crispseg.data.folder import LabelledFolder
+from crispseg.data.checked import check_labels
 from crispseg.data.matching import PLAIN, Suffixes, match_files, pair_files
-from crispseg.data.numbering import ZERO_BASED, Numbering, read_numbering
+from crispseg.data.numbering import LIKE_LABELS, ZERO_BASED, Numbering, read_numbering
 from crispseg.data.prediction import PREDICTION_SUFFIXES, Prediction, ScoreKind, read_prediction
-from crispseg.data.sample import IGNORE_INDEX, Sample
+from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
 from crispseg.errors import InputError
 from crispseg.grid import Grid
 
-_MOST_CLASSES = 1024
-"""Every image has counts of each class taken for each other."""
+_MOST_CLASSES = 65_536
+"""As many labels as a label map of 16 bits holds. A larger number is a mistake, and would be allocated for."""
 _WHITE = 255
 """The object in a mask of black and white."""
 
 
-class LabelledPredictions:
-    """Images with true labels and with what a network said of them.
+class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
+    """A data set with what a network said of each image. Files are matched by the names of the images.
 
     Args:
-        images: Folder of images.
-        labels: Folder of true label maps.
+        dataset: Any data set of labelled images: one of `crispseg.data`, or your own `LabelledImages`.
         predictions: Folder of label maps or scores.
-        void: True label or labels of pixels without a class; None where there is none.
-        num_classes: Number of classes; None takes the number of score channels.
+        num_classes: Number of classes; None takes that of the data set, or else the number of score channels.
         scores: What floating-point scores in the files are, as `read_prediction` takes it.
         grid: How predictions lie on their images, as `read_prediction` takes it.
-        numbering: What true labels stand for: "0-based", "1-based" or a table, as `LabelledFolder` takes it.
-        prediction_numbering: The same of predictions that are label maps; to be said where `numbering` is.
+        prediction_numbering: What predictions that are label maps stand for: "0-based" (the numbers of the classes),
+            "1-based", a table, as `LabelledFolder` takes it, or "like-labels" for the numbering of the true labels. To
+            be said where the label files of the data set hold other numbers than those of the classes.
         void_band: How wide, in pixels, a band of void between two labels may be to stand for a boundary: 5 for PASCAL
             VOC, 0 for none. None has it looked for in some of the label maps.
         boundaries: Folder of boundary maps, or the boundary map of the one image; None where there are none.
-        suffixes: By which the names of images, labels, predictions and boundary maps differ.
+        suffixes: By which the names of predictions and boundary maps differ from those of the images.
 
     Raises:
-        InputError: If folders do not fit together, `num_classes` is not between 1 and 1024, or it is None and the first
-            prediction is a label map, or what is said of the labels makes no sense.
+        InputError: If files do not fit together, `num_classes` is not that of the data set, is not between 1 and
+            65536, is unknown while the first prediction is a label map, or the labels of the data set are not classes.
+        TypeError: If `dataset` is not a `LabelledImages`.
     """
 
     def __init__(
         self,
-        images: Path,
-        labels: Path,
+        dataset: LabelledImages,
         predictions: Path,
         *,
-        void: int | list[int] | None = None,
         num_classes: int | None = None,
         scores: ScoreKind | None = None,
         grid: Grid | str | None = None,
-        numbering: str | Path | None = None,
         prediction_numbering: str | Path | None = None,
         void_band: int | None = None,
         boundaries: Path | None = None,
         suffixes: Suffixes = PLAIN,
     ) -> None:
-        self.folder = LabelledFolder(images, labels, void, numbering=numbering, suffixes=suffixes)
-        found = self.folder.found
+        if not isinstance(dataset, LabelledImages):
+            raise TypeError(
+                f"dataset is {dataset!r}; expected a data set of crispseg.data, such as LabelledFolder(images, labels),"
+                " or your own subclass of LabelledImages"
+            )
+        found = dataset.named_paths
         self.files = match_files(found, predictions, PREDICTION_SUFFIXES, "prediction", suffixes.prediction)
-        self.boundaries: Sequence[Path | None] = [None] * len(self.folder)
+        self.boundaries: Sequence[Path | None] = [None] * len(dataset)
         if boundaries is not None:
             self.boundaries = pair_files(found, boundaries, BOUNDARY_SUFFIXES, "boundary map", suffixes.boundary)
         self.scores = scores
@@ -72,24 +75,40 @@ class LabelledPredictions:
         if void_band is not None:
             check_natural("void_band", void_band)
         self.void_band = void_band
-        self.num_classes = num_classes if num_classes is not None else self._count_classes()
+        known = dataset.num_classes if num_classes is None else num_classes
+        self.num_classes = self._count_classes() if known is None else known
         if not 1 <= self.num_classes <= _MOST_CLASSES:
             raise InputError(f"{self.num_classes} classes; expected 1 to {_MOST_CLASSES}")
-        self.folder = self.folder.expecting(self.num_classes)
-        self.prediction_numbering = None if prediction_numbering is None else read_numbering(prediction_numbering)
+        self.dataset = dataset.expecting(self.num_classes)
+        self.prediction_numbering = self._read_numbering(prediction_numbering)
 
     def __len__(self) -> int:
-        return len(self.folder)
+        return len(self.dataset)
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """Names of the classes, as the data set gives them."""
+        return self.dataset.class_names
 
     @property
     def read_from(self) -> list[Path]:
         """All files that are read."""
         maps = [path for path in self.boundaries if path is not None]
-        return [*self.folder.images, *self.folder.labels, *self.files, *maps]
+        return [*self.dataset.files, *self.files, *maps]
 
-    def read(self, index: int) -> tuple[Sample, Prediction]:
-        """Read image, true labels and prediction, and check that their labels are classes."""
-        sample, prediction = self.folder.read(index), read_prediction(self.files[index], self.scores, self.grid)
+    def read_labels(self, index: int) -> Tensor:
+        """Return the true labels of one image alone, (H, W) int64 classes."""
+        return self._checked(self.dataset.read_labels(index), index)
+
+    def __getitem__(self, index: int) -> tuple[Sample, Prediction]:
+        """Return image, true labels and prediction, whose labels are checked to be classes.
+
+        Raises:
+            InputError: If a file cannot be read or does not fit, or a label is not one of the classes.
+        """
+        sample = self.dataset[index]
+        sample = sample._replace(labels=self._checked(sample.labels, index))
+        prediction = read_prediction(self.files[index], self.scores, self.grid)
         if not prediction.from_scores:
             prediction = self._numbered(prediction, self.files[index])
         if max(prediction.classes) >= self.num_classes:
@@ -99,27 +118,36 @@ class LabelledPredictions:
             )
         return sample, prediction
 
+    def _checked(self, labels: Tensor, index: int) -> Tensor:
+        name = self.dataset.image_names[index]
+        return check_labels(labels, name, self.num_classes, self.dataset.ignore_index)
+
+    def _read_numbering(self, said: str | Path | None) -> Numbering | None:
+        if said == LIKE_LABELS:
+            return self.dataset.numbering
+        return None if said is None else read_numbering(said)
+
     def _numbered(self, prediction: Prediction, path: Path) -> Prediction:
         """A label map with its labels as classes."""
-        numbering, true = self.prediction_numbering, self.folder.truth.numbering
+        numbering, true = self.prediction_numbering, self.dataset.numbering
         if numbering is None:
-            if true.name != ZERO_BASED:
+            if true is not None and true.name != ZERO_BASED:
                 raise InputError(
                     f"prediction {path}: a label map, while true labels are numbered by {true.name}; say whether "
-                    f"predicted ones are too (--prediction-numbering {true.name}) or are numbers of classes "
+                    f"predicted ones are too (--prediction-numbering {LIKE_LABELS}) or are numbers of classes "
                     f"(--prediction-numbering {ZERO_BASED})"
                 )
             if self.num_classes != 2 or prediction.classes not in ((0, _WHITE), (_WHITE,)):
                 return prediction
             numbering = Numbering("a mask of 0 and 255", table={0: 0, _WHITE: 1})  # as true ones are read
-        num_classes = [numbering.class_of(label) for label in prediction.classes]
-        for label, class_ in zip(prediction.classes, num_classes, strict=True):
+        classes = [numbering.class_of(label) for label in prediction.classes]
+        for label, class_ in zip(prediction.classes, classes, strict=True):
             if class_ in (None, IGNORE_INDEX):
                 raise InputError(
                     f"prediction {path}: label {label} is no class by {numbering.name}; expected a class in every pixel"
                 )
         index = torch.searchsorted(torch.tensor(prediction.classes), prediction.given)
-        return replace(Prediction.of_labels(torch.tensor(num_classes)[index]), grid=prediction.grid)
+        return replace(Prediction.of_labels(torch.tensor(classes)[index]), grid=prediction.grid)
 
     def _count_classes(self) -> int:
         prediction = read_prediction(self.files[0], self.scores)

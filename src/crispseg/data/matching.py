@@ -104,7 +104,7 @@ def match_files(
     Raises:
         InputError: If the folder is missing or empty, an image has no counterpart, or there is a choice of two.
     """
-    return _match(images, list_files(folder, endings, what), folder, _Kind(endings, what, suffix))
+    return _match(images, list_files(folder, endings, what), folder, _FileKind(endings, what, suffix))
 
 
 def pair_files(
@@ -119,7 +119,7 @@ def pair_files(
     if path.is_dir():
         return match_files(images, path, endings, what, suffix)
     if is_pattern(path):
-        return _match(images, expand_pattern(path, endings, what), fixed_part(path), _Kind(endings, what, suffix))
+        return _match(images, expand_pattern(path, endings, what), fixed_part(path), _FileKind(endings, what, suffix))
     if not path.is_file():
         raise InputError(f"{what} {path}: no such file or folder; check the path")
     if len(images) != 1:
@@ -150,7 +150,7 @@ def _only(files: Sequence[Path], what: str) -> Path:
     return files[0]
 
 
-class _Kind(NamedTuple):
+class _FileKind(NamedTuple):
     """Kinds of files that are matched with images."""
 
     endings: Sequence[str]
@@ -158,7 +158,7 @@ class _Kind(NamedTuple):
     suffix: str
 
 
-def _match(images: Mapping[str, Path], files: list[Path], root: Path, kind: _Kind) -> list[Path]:
+def _match(images: Mapping[str, Path], files: list[Path], root: Path, kind: _FileKind) -> list[Path]:
     endings, what, suffix = kind
     candidates = _by_name(files, root, suffix)
     _require_any(candidates, f"folder {root}", suffix, what)

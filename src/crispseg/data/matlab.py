@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from crispseg.extras import optional_packages
 from crispseg.reading import parsed
 
 _MOST_BYTES = 2**28
@@ -29,7 +30,8 @@ def opened_matlab(path: Path, what: str) -> Iterator[Mapping[str, Any]]:
         InputError: If the file is not such a file, or does not hold what is asked of it.
     """
     # SciPy belongs to an extra; only data sets in MATLAB files need it.
-    from scipy.io import loadmat  # noqa: PLC0415
+    with optional_packages():
+        from scipy.io import loadmat  # noqa: PLC0415
 
     with parsed(path, what, f"not a {what}; unpack the archive again"):
         _refuse_bomb(path)

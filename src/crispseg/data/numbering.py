@@ -13,6 +13,9 @@ IGNORE_INDEX = -1
 
 ZERO_BASED, ONE_BASED = "0-based", "1-based"
 
+LIKE_LABELS = "like-labels"
+"""Numbering of predictions that are numbered as the true labels of their data set are."""
+
 HIGHEST_LABEL = 65535
 """The highest number that a label map holds."""
 
@@ -38,6 +41,28 @@ class Numbering:
     def class_of(self, label: int) -> int | None:
         """The class of a label, `IGNORE_INDEX` for void, None where a table does not know it."""
         return label + self.shift if self.table is None else self.table.get(label, self.others)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in their order, empty where the table gives none."""
+        return names_by_class(self.names)
+
+    @property
+    def description(self) -> str | dict[str, Any]:
+        """All that it says, for JSON: a table may have changed under its name."""
+        if self.table is None:
+            return self.name
+        return {"labels": {str(label): class_ for label, class_ in self.table.items()}, "others": self.others}
+
+
+def names_by_class(names: Mapping[int, str]) -> tuple[str, ...]:
+    """Return names in the order of their classes, empty where a class has none.
+
+    Example:
+        >>> names_by_class({2: "car", 0: "road"})
+        ('road', '', 'car')
+    """
+    return tuple(names.get(label, "") for label in range(max(names, default=-1) + 1))
 
 
 def read_numbering(said: str | Path) -> Numbering:

@@ -16,6 +16,7 @@ from crispseg.data.files import check_readable
 from crispseg.data.kinds import ask_about_masks, check_kind
 from crispseg.data.labels import LABEL_SUFFIXES, default_palette, read_labels
 from crispseg.data.soft_masks import as_probability, is_soft
+from crispseg.data.whole_numbers import dequantised, label_array
 from crispseg.errors import InputError, naming
 from crispseg.grid import CENTRES, Grid
 from crispseg.reading import parsed, read_safetensors
@@ -118,12 +119,13 @@ def read_prediction(path: Path, kind: ScoreKind | None = None, grid: Grid | str 
     Args:
         path: A label map (indexed or greyscale image), or scores of shape (C, h, w):
 
-            - `.npy`: one floating-point array;
-            - `.npz`: one floating-point array by any name, or the quantised log-probabilities of this project: a uint8
-              array `q` with log p = (q - 100) / 10;
+            - `.npy`: one floating-point array; or a label map or mask, (h, w) whole numbers or truth values;
+            - `.npz`: the same by any name; or a uint8 array `q` of quantised scores, with `scale` and `zero_point`
+              beside it: a score is (q - zero_point) * scale. Without these two it is log p = (q - 100) / 10, and is
+              read only if `kind` says "logits";
             - `.safetensors`: one floating-point tensor by any name.
         kind: What floating-point scores are; None for logits, unless they look like masks of objects. Label maps are
-            probabilities 0 and 1, quantised ones logits, and what `write_scores` wrote says what it is. With
+            probabilities 0 and 1, and what `write_scores` wrote says what it is. With
             "probabilities" a greyscale mask with soft edges, or of black and white alone, is the probability of label
             1, white being 1.
         grid: How scores or labels lie on the image, a `crispseg.Grid` or its text such as "corners"; what
@@ -179,16 +181,21 @@ def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
 
 def _from_labels(path: Path, kind: ScoreKind | None) -> Prediction:
     label_map = read_labels(path)
-    if label_map.palette is None:
-        probability = as_probability(label_map.labels) if kind == "probabilities" else None
+    return _of_numbers(label_map.labels, label_map.palette, kind, path)
+
+
+def _of_numbers(labels: Tensor, palette: tuple[int, ...] | None, kind: ScoreKind | None, path: Path) -> Prediction:
+    """Return what (h, w) whole numbers say: labels, or greys that are probabilities."""
+    if palette is None:
+        probability = as_probability(labels) if kind == "probabilities" else None
         if probability is not None:
             return Prediction(probability, "probabilities", classes_of(1, "probabilities"))
-        if is_soft(label_map.labels):
+        if is_soft(labels):
             raise InputError(
-                f"prediction {path}: {len(torch.unique(label_map.labels))} greys that form ramps, as of a soft mask or "
+                f"prediction {path}: {len(torch.unique(labels))} greys that form ramps, as of a soft mask or "
                 "a photograph, and no labels; say scores 'probabilities' where white is a probability of 1"
             )
-    return Prediction.of_labels(label_map.labels, label_map.palette)
+    return Prediction.of_labels(labels, palette)
 
 
 def _from_safetensors(path: Path, kind: ScoreKind | None) -> Prediction:
@@ -222,24 +229,27 @@ def _classes_said(metadata: Mapping[str, str], counted: tuple[int, ...], path: P
 
 
 def _from_numpy(path: Path, kind: ScoreKind | None) -> Prediction:
-    array, quantised = _load_numpy(path)
-    if quantised and array.dtype == np.uint8:
-        kind, scores = "logits", torch.from_numpy(array).float().sub_(100).div_(10)
+    array, named = _load_numpy(path)
+    whole = np.issubdtype(array.dtype, np.integer) or array.dtype == np.bool_
+    if whole and array.ndim == 2 and not named:
+        return _of_numbers(label_array(array, path), None, kind, path)
+    if named and array.dtype == np.uint8:
+        scores = torch.from_numpy(dequantised(array, kind, path))
     elif np.issubdtype(array.dtype, np.floating):
         with np.errstate(over="ignore"):  # said below
             wide = np.float64 if array.dtype.itemsize > 4 else np.float32
             scores = torch.from_numpy(array.astype(wide, copy=False))
     else:
         raise InputError(
-            f"prediction {path}: its numbers are {array.dtype}; expected floating-point scores (a label map of whole "
-            "numbers is given as PNG)"
+            f"prediction {path}: its numbers are {array.dtype} {array.shape}; expected floating-point scores, "
+            "(C, h, w), a label map (h, w) of whole numbers or truth values, or uint8 `q` with `scale` and `zero_point`"
         )
     scores, kind = _check_scores(scores, kind, path)
     return Prediction(scores, kind, classes_of(len(scores), kind))
 
 
 def _load_numpy(path: Path) -> tuple[np.ndarray, bool]:
-    """The one array of a file, and whether it is named as the quantised kind."""
+    """Return the one array of a file, and whether it is named as quantised scores are."""
     names = array_names(path, "prediction")
     quantised = "q" in names
     if not quantised and len(names) != 1:

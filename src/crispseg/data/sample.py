@@ -1,10 +1,15 @@
-"""What every data set of images and label maps gives."""
+"""The base class of every data set of labelled images, ours and yours."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from crispseg.data.numbering import IGNORE_INDEX as IGNORE_INDEX  # noqa: PLC0414 - samples hold it
+from crispseg.data.numbering import Numbering
+from crispseg.errors import InputError
 
 
 class Sample(NamedTuple):
@@ -15,21 +20,92 @@ class Sample(NamedTuple):
     labels: Tensor
     """(H, W) int64; `IGNORE_INDEX` where there is no label, which a loss of your own must be told to ignore."""
     name: str
-    """File name without its ending."""
+    """Name of the image; predictions are matched by it."""
 
 
-class LabelledImages(Protocol):
-    """A data set of samples, read one at a time."""
+class LabelledImages(Dataset[Sample]):
+    """A data set of images with label maps, such as a `DataLoader` takes.
+
+    A data set of your own sets `image_names` and defines `__getitem__`; set whichever of the other attributes you know.
+    One whose images and label maps are files is shorter as a `LabelledFiles`.
+
+    Example:
+        >>> import torch
+        >>> class Stripes(LabelledImages):
+        ...     image_names, class_names, num_classes = ("first", "second"), ("left", "right"), 2
+        ...     def __getitem__(self, index: int) -> Sample:
+        ...         labels = (torch.arange(8) >= 4).long().expand(6, 8)
+        ...         return Sample(255 * labels.expand(3, 6, 8).to(torch.uint8), labels, self.image_names[index])
+        >>> len(Stripes()), Stripes()[1].name
+        (2, 'second')
+    """
+
+    image_names: Sequence[str]
+    """Name of each image, unique in the data set, with "/" between folders."""
+    num_classes: int | None = None
+    """Number of classes; None where it is not known, or labels are not classes."""
+    class_names: Sequence[str] = ()
+    """Name of class 0, of class 1, …; empty for a class without a name, and shorter where the last have none."""
+    ignore_index: int = IGNORE_INDEX
+    """Label of pixels without a class, as samples hold it. All of ours have `IGNORE_INDEX`."""
+    has_classes: bool = True
+    """Whether a label means the same in every image. False where labels only tell the regions of one image apart."""
+    palette: tuple[int, ...] | None = None
+    """Red, green, blue of class 0, of class 1, …; None where no colours are known."""
+    numbering: Numbering | None = None
+    """What the numbers in label files stand for; None where they are the numbers of the classes."""
 
     def __len__(self) -> int:
-        """Number of images."""
-        ...
+        return len(self.image_names)
 
-    def read(self, index: int, choice: int = 0) -> Sample:
-        """Read one sample.
+    def __getitem__(self, index: int) -> Sample:
+        """Return one image with its label map."""
+        raise NotImplementedError(f"{type(self).__name__} does not define __getitem__")
+
+    def read(self, index: int, annotator: int = 0) -> Sample:
+        """Return one image with the label map of one of its annotators.
 
         Args:
-            index: Which image.
-            choice: Where an image has several label maps (annotators), which of them, counted modulo their number.
+            index: Number of the image.
+            annotator: Number of the annotator, modulo the number of label maps that the image has. Data sets with one
+                label map an image ignore it.
         """
-        ...
+        del annotator
+        return self[index]
+
+    def read_labels(self, index: int) -> Tensor:
+        """Return the label map of one image, (H, W) int64."""
+        return self[index].labels
+
+    @property
+    def named_paths(self) -> dict[str, Path]:
+        """The file of each image by its name; the name itself as a path where images are not files."""
+        return {name: Path(name) for name in self.image_names}
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that are read, each once; none where they are not known."""
+        return []
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """What tells this data set from another one over the same files, as plain values for JSON."""
+        return {"kind": type(self).__name__}
+
+    def expecting(self, num_classes: int) -> Self:
+        """Return this data set, checked to have that number of classes.
+
+        Raises:
+            InputError: If it has another number of classes, or its labels are not classes.
+        """
+        if not self.has_classes:
+            raise InputError(
+                f"the labels of {type(self).__name__} tell the regions of one image apart and are not classes; "
+                f"expected a data set of {num_classes} classes"
+            )
+        if self.num_classes not in (None, num_classes):
+            raise InputError(
+                f"{type(self).__name__} has {self.num_classes} classes; expected {num_classes}: give the same "
+                f"num_classes to the data set and to the network or the predictions"
+            )
+        return self

@@ -9,12 +9,10 @@ from torch import Tensor
 from crispseg.checks import check_choice
 from crispseg.data.classes import VOC_CLASSES
 from crispseg.data.files import read_names
-from crispseg.data.image import read_image
+from crispseg.data.labelled_files import LabelledFiles
 from crispseg.data.labels import read_labels
 from crispseg.data.matching import match_files
 from crispseg.data.matlab import opened_matlab
-from crispseg.data.pairs import pair
-from crispseg.data.sample import Sample
 from crispseg.data.truth import TrueLabels
 from crispseg.errors import InputError
 
@@ -23,7 +21,7 @@ _SPLITS = ("train", "val", "trainval")
 _AUGMENTED = {"train_aug": "train", "trainval_aug": "trainval"}
 
 
-class VOC2012:
+class VOC2012(LabelledFiles):
     """Photographs with objects of 20 classes.
 
     The augmented splits add the images of the Semantic Boundaries Dataset that are in neither split of VOC: 10582 for
@@ -40,31 +38,28 @@ class VOC2012:
         InputError: If there is no such split, or a folder, list, image or label map is missing.
     """
 
-    names = VOC_CLASSES.names
+    class_names = VOC_CLASSES.names
     palette = VOC_CLASSES.palette
     num_classes = len(VOC_CLASSES)
 
     def __init__(self, root: Path, split: str = "train", *, sbd: Path | None = None) -> None:
         check_choice("split", split, (*_SPLITS, *_AUGMENTED))
         root, ours = Path(root), _AUGMENTED.get(split, split)
-        self.images, self.labels = _voc_files(root, read_names(_list_of(root, ours)))
+        self.image_names = read_names(_list_of(root, ours))
+        self.images, self.labels = _voc_files(root, self.image_names)
         if split in _AUGMENTED:
             if sbd is None:
                 raise InputError(f"split {split!r} needs the Semantic Boundaries Dataset; give its folder as sbd")
-            known = set(read_names(_list_of(root, "trainval")))
-            added = _sbd_files(Path(sbd), known)
-            self.images, self.labels = self.images + added[0], self.labels + added[1]
+            added = _sbd_names(Path(sbd), known=set(read_names(_list_of(root, "trainval"))))
+            images, labels = _sbd_files(Path(sbd), added)
+            self.image_names, self.images = self.image_names + added, self.images + images
+            self.labels = self.labels + labels
 
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def read(self, index: int, choice: int = 0) -> Sample:
-        """Read one image with its label map; there is only one, whatever the `choice`."""
-        del choice
-        path, label_path = self.images[index], self.labels[index]
-        truth = TrueLabels(_VOID, num_classes=self.num_classes)
-        stored = _read_sbd(label_path) if label_path.suffix == ".mat" else read_labels(label_path).labels
-        return pair(read_image(path), truth.decode(stored, label_path), image_path=path, label_path=label_path)
+    def read_labels(self, index: int) -> Tensor:
+        """Return the classes of one image, (H, W) int64."""
+        path = self.labels[index]
+        stored = _read_sbd(path) if path.suffix == ".mat" else read_labels(path).labels
+        return TrueLabels(_VOID, num_classes=self.num_classes).decode(stored, path)
 
 
 def _list_of(root: Path, split: str) -> Path:
@@ -77,9 +72,12 @@ def _voc_files(root: Path, names: list[str]) -> tuple[list[Path], list[Path]]:
     return images, match_files(wanted, root / "SegmentationClass", (".png",), "label")
 
 
-def _sbd_files(root: Path, known: set[str]) -> tuple[list[Path], list[Path]]:
-    names = {name for part in ("train", "val") for name in read_names(root / f"{part}.txt")}
-    wanted = {name: Path(f"{name}.jpg") for name in sorted(names - known)}
+def _sbd_names(root: Path, known: set[str]) -> list[str]:
+    return sorted({name for part in ("train", "val") for name in read_names(root / f"{part}.txt")} - known)
+
+
+def _sbd_files(root: Path, names: list[str]) -> tuple[list[Path], list[Path]]:
+    wanted = {name: Path(f"{name}.jpg") for name in names}
     images = match_files(wanted, root / "img", (".jpg",), "image")
     return images, match_files(wanted, root / "cls", (".mat",), "label")
 

@@ -20,5 +20,5 @@ class WholeImages(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """Image (3, H, W) and labels (H, W)."""
-        sample = self.source.read(self.indices[index])
+        sample = self.source[self.indices[index]]
         return to_floats(sample.image), sample.labels

@@ -2,6 +2,7 @@
 
 from crispseg.evaluation.boundary_files import evaluate_boundaries
 from crispseg.evaluation.boundary_report import BoundaryReport, BoundaryScore
+from crispseg.evaluation.losses import describe_losses, losing_classes
 from crispseg.evaluation.on_images import evaluate
 from crispseg.evaluation.remarks import remarks_on
 from crispseg.evaluation.report import Comparison
@@ -11,8 +12,10 @@ __all__ = [
     "BoundaryReport",
     "BoundaryScore",
     "Comparison",
+    "describe_losses",
     "evaluate",
     "evaluate_boundaries",
+    "losing_classes",
     "remarks_on",
     "void_band_of",
 ]

@@ -12,7 +12,7 @@ from crispseg.evaluation.void_bands import void_band_of
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import fitted_boundary, sharpen_one
 from crispseg.inference.sharpener import Sharpener
-from crispseg.metrics import Accuracy, Truth
+from crispseg.metrics import AbsentClasses, Accuracy, Truth
 from crispseg.process_memory import settle
 
 
@@ -22,28 +22,28 @@ def evaluate(
     *,
     crf: DenseCRF | None = None,
     settings: Mapping[str, Any] | None = None,
+    absent_classes: AbsentClasses = "count",
     progress: Progress | None = None,
 ) -> Comparison:
     """Sharpen every prediction; compare the upsampled and the sharpened labels with the truth.
 
     Args:
-        data: What to evaluate on.
+        data: Any data set with predictions.
         sharpener: Does the work, on the device where its weights are; None leaves the scores as they are.
         crf: Takes the sharpened scores; None for no CRF.
         settings: Noted in the report.
+        absent_classes: How a class enters means that is predicted and has no true pixels, as `Accuracy` takes it.
         progress: Shows how far it is.
 
     Raises:
-        InputError: If a file cannot be read or does not fit.
+        InputError: If a file cannot be read or does not fit, or an option is unknown.
     """
-    band, before = void_band_of(data), Accuracy(data.num_classes)
-    names = data.folder.truth.numbering.names
-    comparison = Comparison(
-        before, Accuracy(data.num_classes), settings=settings or {}, void_band=band, class_names=names
-    )
+    before, after = (Accuracy(data.num_classes, absent_classes=absent_classes) for _ in range(2))
+    band, names = void_band_of(data), data.class_names
+    comparison = Comparison(before, after, settings=settings or {}, void_band=band, class_names=names)
     indices = range(len(data))
     for index in progress.track(indices, description="evaluating") if progress else indices:
-        sample, prediction = data.read(index)
+        sample, prediction = data[index]
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
             result = sharpen_one(sharpener, sample.image, prediction, boundary, crf=crf)

@@ -1,5 +1,8 @@
 """Remarks on labels that look misread. They are reported, and nothing is corrected."""
 
+from collections.abc import Sequence
+
+from crispseg.data.class_names import name_of
 from crispseg.data.numbering import ONE_BASED
 from crispseg.metrics.accuracy import Accuracy
 
@@ -7,11 +10,12 @@ _MOST = 0.5
 """Share of the pixels that must agree with labels moved by one."""
 
 
-def remarks_on(baseline: Accuracy) -> list[str]:
-    """Sentences on true labels that are probably not what they were said to be, and on metrics that say nothing.
+def remarks_on(baseline: Accuracy, class_names: Sequence[str] = ()) -> list[str]:
+    """Return remarks on true labels that look misread and on metrics that are undefined, a sentence each.
 
     Args:
-        baseline: Counts of the predictions as they came, of the mean IoU at least.
+        baseline: Counts of the predictions before sharpening, of the mean IoU at least.
+        class_names: Names of the classes, as far as they are known.
 
     Example:
         >>> import torch
@@ -21,17 +25,17 @@ def remarks_on(baseline: Accuracy) -> list[str]:
         >>> remarks_on(accuracy)[0][:40]
         'the true labels hold class 0 and void al'
     """
-    counts = baseline.counts("miou").sum(0)
+    right_by_class, _, missed = baseline.total("miou").unbind(-1)
+    true = right_by_class + missed
     remarks = []
-    present = (counts.sum(-1) > 0).nonzero().flatten().tolist()
+    present = true.nonzero().flatten().tolist()
     if len(present) == 1 and baseline.num_classes > 1:
         remarks.append(
-            f"the true labels hold class {present[0]} and void alone, none of the other {baseline.num_classes - 1} "
-            "classes: is what was declared void a class?"
+            f"the true labels hold class {name_of(class_names, present[0])} and void alone, none of the other "
+            f"{baseline.num_classes - 1} classes: is what was declared void a class?"
         )
-    right, total = int(counts.diagonal().sum()), int(counts.sum())
-    for step in (-1, 1) if baseline.num_classes > 2 else ():
-        moved = int(counts.diagonal(step).sum())
+    right, total = int(right_by_class.sum()), int(true.sum())
+    for step, moved in zip((-1, 1), baseline.off_by_one.tolist(), strict=True) if baseline.num_classes > 2 else ():
         if moved > max(right, _MOST * total):
             share = f"{100 * moved / total:.0f} % of the pixels of true class c are predicted as class c {step:+d}"
             remarks.append(

@@ -7,8 +7,12 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
+from crispseg.data.class_names import name_of
+from crispseg.defaults import AbsentClasses
+from crispseg.evaluation.losses import losing_classes
 from crispseg.evaluation.remarks import remarks_on
 from crispseg.metrics.accuracy import Accuracy, Gain, gain
 
@@ -36,8 +40,8 @@ class Comparison:
     settings: Mapping[str, Any] = field(default_factory=dict)
     void_band: int = 0
     """How wide, in pixels, bands of void were taken for boundaries."""
-    class_names: Mapping[int, str] = field(default_factory=dict)
-    """Names of the classes, where they are known."""
+    class_names: Sequence[str] = ()
+    """Name of class 0, of class 1, …, as far as they are known; empty for a class without a name."""
 
     @property
     def images(self) -> int:
@@ -52,13 +56,12 @@ class Comparison:
     @cached_property
     def remarks(self) -> list[str]:
         """Remarks on labels that look misread and on undefined metrics; complete when all images are counted."""
-        return remarks_on(self.before)
+        return remarks_on(self.before, self.class_names)
 
     @property
     def losing_classes(self) -> dict[int, float]:
         """Points of IoU lost, for every class that is worse after than before."""
-        gains = (self.after.per_class("miou") - self.before.per_class("miou")).tolist()
-        return {label: points for label, points in enumerate(gains) if points < 0}
+        return losing_classes(self.before, self.after)
 
     def as_json(self) -> str:
         """Everything, as JSON text; accuracies in percent, None where they are not defined."""
@@ -70,8 +73,10 @@ class Comparison:
                 for name, gained in self.gains.items()
             },
             "per_class": {"before": _per_class(self.before), "after": _per_class(self.after)},
+            "class_names": [name_of(self.class_names, label) for label in range(self.before.num_classes)],
             "images": self.images,
             "void_band": self.void_band,
+            "absent_classes": self.before.absent_classes,
             "remarks": self.remarks,
             "milliseconds_per_image": number(self.milliseconds / max(self.images, 1)),
             "settings": dict(self.settings),
@@ -88,14 +93,15 @@ class Comparison:
         measured = [(accuracy, name) for name in ("miou", TRIMAP) for accuracy in (self.before, self.after)]
         columns = [accuracy.per_class(name).tolist() for accuracy, name in measured]
         for label, values in enumerate(zip(*columns, strict=True)):
-            table.add_row(f"{label} {self.class_names.get(label, '')}".rstrip(), *_cells(values))
+            table.add_row(escape(name_of(self.class_names, label)), *_cells(values))
         table.add_section()
         table.add_row("mean", *_cells([accuracy.value(name) for accuracy, name in measured]), style="bold")
         return table
 
     def metric_table(self) -> Table:
         """Every metric before and after, and its gain with the interval of a bootstrap over images."""
-        table = Table(title="gains with 95 % intervals over images", title_justify="left")
+        title = f"gains with 95 % intervals over images; {described_absent(self.before.absent_classes)}"
+        table = Table(title=title, title_justify="left")
         table.add_column("metric")
         for column in ("before", "after", "gain", "95 % interval"):
             table.add_column(column, justify="right")
@@ -109,6 +115,12 @@ class Comparison:
 def described_band(width: int) -> str:
     """Return the part of a heading that states the void band; empty where there is none."""
     return f"; bands of void up to {width} px wide count as boundaries" if width else ""
+
+
+def described_absent(absent_classes: AbsentClasses) -> str:
+    """Return the rule for classes that are predicted but absent from the labels, for a heading."""
+    rule = {"count": "count as 0", "ignore": "are left out"}[absent_classes]
+    return f"in means, classes that are predicted but have no true pixels {rule}"
 
 
 def _interval(gained: Gain) -> str:

@@ -12,4 +12,4 @@ def void_band_of(data: LabelledPredictions) -> int:
     if data.void_band is not None:
         return data.void_band
     count = min(len(data), _LOOKED_AT)
-    return find_void_band(data.folder.read_labels(index * len(data) // count) for index in range(count))
+    return find_void_band(data.read_labels(index * len(data) // count) for index in range(count))

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from crispseg.export.program import Precision, Program
+from crispseg.inference.sharpener import Sharpener
 from crispseg.scores import Scores
 from crispseg.versions import installed_versions
 
@@ -30,8 +31,12 @@ def describe(exported: "ONNXProgram", program: Program, precision: Precision) ->
         {
             "crispseg_version": model.producer_version,
             program.name: "what the cue computes of the image" if program.takes_features else "RGB in [0, 1]",
-            "crisp": _RESULTS[sharpener.scores],
-            **sharpener.config.texts(),
+            **metadata_of(sharpener),
             "precision": precision,
         }
     )
+
+
+def metadata_of(sharpener: Sharpener) -> dict[str, str]:
+    """Return the metadata that say what the sharpener of a file is: its config, and what comes out."""
+    return {"crisp": _RESULTS[sharpener.scores], **sharpener.config.texts()}

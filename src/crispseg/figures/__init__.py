@@ -1,13 +1,16 @@
 """Figures of a paper: drawn from tensors and tables, written as PNG or PDF. The only room that knows matplotlib."""
 
-from crispseg.figures.boundary import draw_boundary
-from crispseg.figures.comparison import Compared, compare_images, draw_comparison
-from crispseg.figures.embedding import Masks, compute_masks, draw_embedding
-from crispseg.figures.page import check_output, write_figure
-from crispseg.figures.passes import draw_passes
-from crispseg.figures.reliability import DistanceCounts, count_distances, draw_reliability
-from crispseg.figures.speed import draw_speed
-from crispseg.figures.tables import SurfaceRow, TableRow, read_surface, read_table
+from crispseg.extras import optional_packages
+
+with optional_packages():
+    from crispseg.figures.boundary import draw_boundary
+    from crispseg.figures.comparison import Compared, compare_images, draw_comparison
+    from crispseg.figures.embedding import Masks, compute_masks, draw_embedding
+    from crispseg.figures.page import check_output, write_figure
+    from crispseg.figures.passes import draw_passes
+    from crispseg.figures.reliability import DistanceCounts, count_distances, draw_reliability
+    from crispseg.figures.speed import draw_speed
+    from crispseg.figures.tables import SurfaceRow, TableRow, read_surface, read_table
 
 __all__ = [
     "Compared",

@@ -56,7 +56,7 @@ def compare_images(
     """
     compared = []
     for index in progress.track(indices, description="sharpening") if progress else indices:
-        sample, prediction = data.read(index)
+        sample, prediction = data[index]
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
             result = sharpen_one(sharpener, sample.image, prediction, boundary, keep_scores=crf is not None)

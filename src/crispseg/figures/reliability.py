@@ -12,7 +12,8 @@ from torch import Tensor
 
 from crispseg.checks import check_count, check_positive
 from crispseg.cues import Cue
-from crispseg.data import LabelledFolder
+from crispseg.data import LabelledImages
+from crispseg.data.checked import CheckedLabels
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError, naming
 from crispseg.figures.page import COLUMN_WIDTH, GREY, OKABE_ITO, Place, add_axes, house_style, new_figure
@@ -49,7 +50,7 @@ class DistanceCounts:
 
 @torch.inference_mode()
 def count_distances(
-    data: LabelledFolder,
+    data: LabelledImages,
     cue: Cue,
     window: WindowLike,
     *,
@@ -78,11 +79,12 @@ def count_distances(
     check_positive("farthest", farthest)
     check_count("bins", bins)
     check_count("every", every)
+    checked, paths = CheckedLabels(data, None), list(data.named_paths.values())
     counts = torch.zeros(2, bins, dtype=torch.int64)
     indices = range(0, len(data), every)
     for index in progress.track(indices, description="counting") if progress else indices:
-        sample = data.read(index)
-        with naming(data.images[index]):
+        sample = checked[index]
+        with naming(paths[index]):
             features = _features(cue, sample.image, None if boundaries is None else boundaries[index])
         counts += _count(cue.distance(features, window), sample.labels, window, farthest, bins).cpu()
     if not counts.any():

@@ -6,10 +6,12 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL.Image import Image as Picture
 
 from crispseg.data.kinds import check_kind
 from crispseg.data.soft_masks import is_soft
 from crispseg.errors import InputError
+from crispseg.inference.batch import is_turned
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.sharpener import Sharpener
 
@@ -23,9 +25,10 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
     Args:
         sharpener: Does the work, on the device where its weights are.
         image: (H, W, 3) RGB, uint8, or floating point in [0, 1]: an array of any layout, or what NumPy makes one of,
-            such as a tensor or a picture of Pillow.
+            such as a tensor; or a picture of Pillow in any mode of 8 bits, whose colours are taken.
         prediction: Likewise (C, h, w) floating-point scores of the kind that the sharpener expects, or a label map
-            (h, w) of whole numbers or truth values, any number of labels, at any resolution.
+            (h, w) of whole numbers or truth values, any number of labels, at any resolution. Of a picture of Pillow
+            (modes P, L, 1 and I) the numbers are labels, whatever its palette.
 
     Returns:
         (C, H, W) scores, or an (H, W) label map, of the dtype that was given.
@@ -38,6 +41,8 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
         >>> sharpen_array(Sharpener.from_pretrained(), image, np.eye(3, 4, dtype=np.uint8)).shape
         (12, 16)
     """
+    if isinstance(image, Picture) and image.mode in ("1", "L", "LA", "P", "PA", "RGBA", "RGBX", "CMYK", "YCbCr"):
+        image = image.convert("RGB")
     pixels, said = as_array("image", image), as_array("prediction", prediction)
     _check_image(pixels)
     rgb = _tensor(pixels).movedim(-1, 0)
@@ -87,11 +92,7 @@ def as_array(name: str, value: object) -> Array:
 
 
 def _is_turned(said: Array, image: Array) -> bool:
-    """Whether scores are (h, w, C): of the aspect of the image that way round, and not as they should be."""
-    if said.ndim != 3 or not np.issubdtype(said.dtype, np.floating) or 0 in said.shape:
-        return False
-    (a, b, c), aspect = said.shape, image.shape[0] / image.shape[1]
-    return bool(abs(np.log(a / b / aspect)) < 0.1 < abs(np.log(b / c / aspect)))
+    return bool(np.issubdtype(said.dtype, np.floating)) and is_turned(said.shape, (image.shape[0], image.shape[1]))
 
 
 def _is_whole(said: Array) -> bool:

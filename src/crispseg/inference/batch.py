@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_map, has_values, value_range
+from crispseg.checks import check_map, has_values, is_finite, value_range
+from crispseg.cues import Cue
 from crispseg.data.box import Box
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError
@@ -53,6 +54,12 @@ def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
         InputError: If they do not fit together.
         TypeError: If the dtype of one is not floating point, nor uint8 for the image.
     """
+    for name, value in (("image", image), ("scores", scores)):
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"{name} is {type(value).__name__}; expected a tensor: `crispseg.sharpen_array` takes NumPy arrays and "
+                "pictures of Pillow"
+            )
     check_map("scores", scores)
     if image.ndim != 4 or image.shape[1] != 3:
         raise InputError(f"image has shape {tuple(image.shape)}; expected (N, 3, H, W), one image being image[None]")
@@ -75,13 +82,29 @@ def check_place(size: tuple[int, int], scores: tuple[int, int], channels: int, g
     Raises:
         InputError: If they cannot, or pixels are left of which nothing is said and one of several classes must be.
     """
-    grid.check("scores", size, scores)
+    try:
+        grid.check("scores", size, scores)
+    except InputError as error:
+        if not is_turned((channels, *scores), size):
+            raise
+        raise InputError(
+            f"scores are {channels}x{scores[0]}x{scores[1]}, which fits an image of {size[0]}x{size[1]} if the classes "
+            "come last; expected (C, h, w): turn them by .transpose(2, 0, 1) for arrays, .movedim(-1, -3) for tensors"
+        ) from error
     if kind not in MULTILABEL and channels > 1 and not grid.covers(size, scores):
         raise InputError(
             f"grid={grid} leaves a part of the image, which is {size[0]}x{size[1]}, without scores; expected scores of "
             "every pixel, where one of several classes must be the right one: crop the image to the box, or say "
             "multilabel of labels that do not exclude each other"
         )
+
+
+def is_turned(scores: tuple[int, ...], image: tuple[int, int]) -> bool:
+    """Return whether scores have the aspect of an image of (height, width) as (h, w, C), and not as (C, h, w)."""
+    if len(scores) != 3 or 0 in scores:
+        return False
+    (a, b, c), aspect = scores, image[0] / image[1]
+    return abs(math.log(a / b / aspect)) < 0.1 < abs(math.log(b / c / aspect))
 
 
 def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
@@ -121,3 +144,31 @@ def check_scores(scores: Tensor, kind: Scores) -> None:
             f"scores run from {low:.4g} to {high:.4g}; expected probabilities in [0, 1], or "
             f'Sharpener(..., scores="{"logits" if kind == "probabilities" else "multilabel"}")'
         )
+
+
+def check_filtered(values: Tensor, cue: Cue, features: Tensor) -> None:
+    """Refuse filtered values that are not finite, which only a cue can have done: scores are checked before.
+
+    Looking at the result costs a hundredth of looking at features and weights, which are only looked at to say why.
+
+    Args:
+        values: What the filter gives.
+        cue: Gave the weights.
+        features: Of the cue.
+
+    Raises:
+        InputError: If a value is NaN or infinite, where there are values to look at.
+    """
+    if not has_values() or is_finite(values):
+        return
+    kind, bad = type(cue).__name__, int((~torch.isfinite(features)).any(1).sum())
+    if bad:
+        pixels = features.shape[0] * features.shape[-2] * features.shape[-1]
+        raise InputError(
+            f"{kind} gives features that are NaN or infinite at {bad} of {pixels} pixels; expected finite ones: look "
+            "for a division by 0 or a logarithm in the cue, or for weights that broke in training"
+        )
+    raise InputError(
+        f"{kind} gives distances or weights of which the filter makes NaN; expected distances of 0 or more, infinite "
+        "only to neighbours outside the image, or weights of 0 or more: look for 0 / 0 or inf - inf in the cue"
+    )

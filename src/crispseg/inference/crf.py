@@ -19,6 +19,7 @@ from crispseg.checks import (
 from crispseg.crf_presets import PRESETS
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError
+from crispseg.extras import optional_packages
 from crispseg.scores import MULTILABEL, Scores
 
 _SMALLEST = 1e-5
@@ -148,7 +149,8 @@ class DenseCRF:
 
     def _infer(self, probabilities: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         """(C, H, W) float32 probabilities and (3, H, W) uint8 pixels to (C, H, W) marginals."""
-        from pydensecrf.densecrf import DenseCRF2D  # noqa: PLC0415 - an optional package
+        with optional_packages():
+            from pydensecrf.densecrf import DenseCRF2D  # noqa: PLC0415 - an optional package
 
         classes, height, width = probabilities.shape
         model = DenseCRF2D(width, height, classes)

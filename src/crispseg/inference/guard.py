@@ -1,24 +1,94 @@
-"""Doing no harm: pixels that the scores were sure of keep their label."""
+"""Doing no harm: a label that is rare around a pixel must not lose it to one that is merely common there."""
+
+import math
+
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
+from torch import Tensor
 
 from crispseg.inference.shares import Shares
+from crispseg.window import Window
 
 
-def guarded(before: Shares, after: Shares, confidence: float) -> Shares:
-    """Filtered shares, but those from before wherever a label changed that had been likely.
+def guarded(before: Shares, after: Shares, guard: float, radius: int) -> Shares:
+    """Return filtered shares, except where a label wins a pixel only because it is common around it.
 
-    Where a channel stands for itself, it is a label or not, and the two are weighed against each other.
+    An average favours what there is much of: a pole of few pixels drowns in its surroundings. So at a pixel whose label
+    changes, the probability of each of the two labels after the filter is divided by the sum of the probabilities of
+    that label around the pixel before it, to the power of `guard`. The change stands if the new label is still ahead;
+    else the pixel stays as it was before.
+
+    Where a channel stands for itself, the two labels are "no" and "yes".
 
     Args:
-        before: Of the upsampled scores.
-        after: Filtered.
-        confidence: The probability from which on a label is kept.
+        before: Shares of the upsampled scores.
+        after: The same, filtered.
+        guard: Above 0 and up to 1. Near 0 hardly any change is refused; at 1 abundance counts for nothing.
+        radius: How far around a pixel the sum reaches, in pixels: a square of side 2 * radius + 1. See `spread`.
 
     Example:
         >>> import torch
-        >>> before = Shares.of(torch.tensor([0.9, 0.6, 0.1, 0.4]).reshape(1, 2, 1, 2), "probabilities")
-        >>> guarded(before, before.with_values(1 - before.values), 0.8).values[0, :, 0].tolist()
-        [[0.8999999761581421, 0.3999999761581421], [0.10000000149011612, 0.6000000238418579]]
+        >>> before = Shares.of(torch.tensor([[0.1, 0.6, 0.1], [0.9, 0.4, 0.9]]).reshape(1, 2, 1, 3), "probabilities")
+        >>> after = before.with_values(torch.tensor([[0.3, 0.4, 0.3], [0.7, 0.6, 0.7]]).reshape(1, 2, 1, 3))
+        >>> guarded(before, after, 0.8, radius=1).values[0, 0, 0].tolist()  # 0.4 / 0.8**0.8 > 0.6 / 2.2**0.8
+        [0.30000001192092896, 0.6000000238418579, 0.30000001192092896]
     """
-    likely, label = before.choices().max(1, keepdim=True)
-    changed = after.choices().argmax(1, keepdim=True) != label
-    return after.chosen((likely >= confidence) & changed, before)
+    chances, filtered = before.choices(), after.choices()
+    old, new = chances.argmax(1, keepdim=True), filtered.argmax(1, keepdim=True)
+    around = sums_around(chances, radius)
+    lost, won = (filtered.gather(1, old), around.gather(1, old)), (filtered.gather(1, new), around.gather(1, new))
+    return after.chosen(is_refused(*lost, *won, guard), before)
+
+
+def is_refused(old: Tensor, old_around: Tensor, new: Tensor, new_around: Tensor, guard: float) -> Tensor:
+    """Return where a guard refuses the new label.
+
+    Args:
+        old: Filtered probability of the label before the filter.
+        old_around: Sum of its probabilities around the pixel, before the filter.
+        new: Filtered probability of the label after the filter.
+        new_around: Sum of its probabilities around the pixel, before the filter.
+        guard: Above 0 and up to 1.
+    """
+    return new * old_around**guard < old * new_around**guard
+
+
+def spread(window: Window, passes: int) -> int:
+    """Return how far, in pixels, the filter carries a label if all neighbours count the same: one standard deviation.
+
+    Example:
+        >>> spread(Window(9), passes=25)
+        13
+    """
+    return round(window.dilation * math.sqrt(passes * (window.size**2 - 1) / 12))
+
+
+def sums_around(values: Tensor, radius: int) -> Tensor:
+    """Return the sum over the square of side 2 * radius + 1 around each pixel, of (..., H, W) values; 0 lies outside.
+
+    Example:
+        >>> import torch
+        >>> sums_around(torch.arange(4.0).reshape(1, 4), 1)
+        tensor([[1., 3., 6., 5.]])
+    """
+    for axis in (-1, -2):
+        values = _running_sum(values, axis, 2 * radius + 1)
+    return values
+
+
+def _running_sum(values: Tensor, axis: int, count: int) -> Tensor:
+    """Sum `count` values around each along an axis, from sums of 1, 2, 4, … values: few additions, no differences."""
+    length, ends = values.shape[axis], [count // 2, count // 2]
+    power, wide = 1, F.pad(values, ends if axis == -1 else [0, 0, *ends])
+    total, done = None, 0
+    while True:
+        if count & power:
+            part = wide.narrow(axis, done, length)
+            total = part if total is None else total + part
+            done += power
+        power *= 2
+        if power > count:
+            break
+        shorter = wide.shape[axis] - power // 2
+        wide = wide.narrow(axis, 0, shorter) + wide.narrow(axis, power // 2, shorter)
+    assert total is not None, "count is odd"
+    return total

@@ -11,6 +11,9 @@ from crispseg.cues.cue import EmbeddingCue
 from crispseg.data.box import Box
 from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, read_resized
 from crispseg.grid import CENTRES, Grid, Line
+from crispseg.inference import guard
+from crispseg.inference.batch import check_filtered
+from crispseg.inference.likeliest import Likeliest, ValueOfLabel
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import local_filter
 from crispseg.ops._joint_upsample import joint_upsample_part
@@ -21,7 +24,6 @@ TOGETHER = 16
 
 _PASSES = 4
 """After so many passes the part of the image that a label may have reached is looked at anew."""
-
 
 _WHOLE = 2.0**96
 """Value of a probability of 1 while it is filtered: far from a label its shares would be numbers of fewer digits, with
@@ -36,22 +38,6 @@ class Labelled(NamedTuple):
 
     label: int
     box: Box
-
-
-class _Likeliest:
-    """The likeliest label of every pixel so far, the smaller of two that are as likely."""
-
-    def __init__(self, size: tuple[int, int], device: torch.device) -> None:
-        self.share = torch.zeros(size, device=device)
-        self.label = torch.full(size, torch.iinfo(torch.int64).max, device=device)
-
-    def add(self, shares: Tensor, labels: Tensor, box: Box) -> None:
-        """(1, S, *box.size) shares of S labels in ascending order."""
-        share, channel = shares[0].max(0)
-        label, (rows, columns) = labels[channel], box.slices
-        best, chosen = self.share[rows, columns], self.label[rows, columns]
-        better = (share > best) | ((share == best) & (share > 0) & (label < chosen))
-        best[better], chosen[better] = share[better], label[better]
 
 
 @torch.inference_mode()
@@ -105,22 +91,33 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
     near = features.read(box)[None]
     weights = sharpener.cue.weights(near, sharpener.window, sharpener.hardness)
     spread = _Spread(sharpener, labels, features, box)
-    before, after = (_Likeliest(box.size, near.device) for _ in range(2))
-    for group in grouped(spread.labelled(), 2 * _reach(sharpener, sharpener.passes)):
-        ids = torch.tensor(sorted(item.label for item in group), device=near.device)
-        part = _around([item.box for item in group])
-        shares = spread.read(ids, part)
-        before.add(shares, ids, part)
-        after.add(*_filtered(sharpener, weights, shares, ids, part))
+    groups = [
+        (torch.tensor(sorted(item.label for item in group), device=near.device), _around([item.box for item in group]))
+        for group in grouped(spread.labelled(), 2 * _reach(sharpener, sharpener.passes))
+    ]
+    after = Likeliest(box.size, near.device)
     if sharpener.guard is None:
+        for ids, part in groups:
+            after.add(*_filtered(sharpener, (near, weights), spread.read(ids, part), ids, part))
         return after.label
-    return torch.where(before.share >= sharpener.guard * _WHOLE, before.label, after.label)
+    before = Likeliest(box.size, near.device)
+    for ids, part in groups:
+        before.add(spread.read(ids, part), ids, part)
+    old = ValueOfLabel(before.label)
+    for ids, part in groups:
+        filtered = _filtered(sharpener, (near, weights), spread.read(ids, part), ids, part)
+        after.add(*filtered)
+        old.add(*filtered)
+    around = spread.sums(groups, (before.label, after.label), guard.spread(sharpener.window, sharpener.passes))
+    refused = guard.is_refused(old.value / _WHOLE, around[0], after.share / _WHOLE, around[1], sharpener.guard)
+    return torch.where(refused, before.label, after.label)
 
 
 def _filtered(
-    sharpener: Sharpener, weights: Tensor, shares: Tensor, ids: Tensor, part: Box
+    sharpener: Sharpener, compared: tuple[Tensor, Tensor], shares: Tensor, ids: Tensor, part: Box
 ) -> tuple[Tensor, Tensor, Box]:
-    """Shares after all passes, and the part of the image that they have reached, which grows with every pass."""
+    """Return shares after all passes by compared features and their weights, and the part that they have reached."""
+    features, weights = compared
     size, left = (weights.shape[-2], weights.shape[-1]), sharpener.passes
     while left:
         passes = min(_PASSES, left)
@@ -129,6 +126,7 @@ def _filtered(
         rows, columns = outer.slices
         wide = _padded(shares, part, outer)
         wide = local_filter(wide, weights[..., rows, columns], sharpener.window, passes=passes)
+        check_filtered(wide, sharpener.cue, features)
         part = part.grown(_reach(sharpener, passes), size)
         rows, columns = part.within(outer).slices
         shares, left = F.threshold(wide[..., rows, columns], _NOTHING, 0), left - passes
@@ -139,8 +137,7 @@ def _filtered(
 def _reached(shares: Tensor, part: Box) -> tuple[Tensor, Box]:
     """Crop shares and box to the pixels that the labels have reached."""
     there = shares[0].amax(0) > 0
-    ends = [where.nonzero().flatten()[[0, -1]].tolist() for where in (there.any(1), there.any(0))]
-    (top, bottom), (left, right) = ends
+    (top, bottom), (left, right) = (w.nonzero().flatten()[[0, -1]].tolist() for w in (there.any(1), there.any(0)))
     shares = shares[..., top : bottom + 1, left : right + 1]
     return shares, Box(part.top + top, part.left + left, part.top + bottom + 1, part.left + right + 1)
 
@@ -205,8 +202,7 @@ class _Spread:
         self.columns = _sources(box.left, box.right, self.lines[1])
         (top, bottom), (left, right) = self.rows.bounds, self.columns.bounds
         self.there = Box(top, left, bottom, right)
-        device = features.tensor.device
-        self.labels = labels.read(self.there)[0].to(device, torch.int64)
+        self.labels = labels.read(self.there)[0].to(features.tensor.device, torch.int64)
         cue, self.centres = sharpener.cue, None
         if isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(self.coarse, self.size):
             self.centres, self.norm = _centres(features, sharpener.grid, self.coarse, self.there), cue.norm
@@ -248,6 +244,16 @@ class _Spread:
         return joint_upsample_part(
             value, self.centres[..., down, across], near, *axes, self.sharpener.hardness, norm=self.norm
         )
+
+    def sums(self, groups: Sequence[tuple[Tensor, Box]], labels: tuple[Tensor, ...], radius: int) -> list[Tensor]:
+        """Return what `guard.sums_around` gives, for the label that each of some label maps has at a pixel."""
+        found = [ValueOfLabel(label) for label in labels]
+        for ids, part in groups:
+            outer = part.grown(radius, self.box.size)
+            sums = guard.sums_around(_padded(self.read(ids, part) / _WHOLE, part, outer), radius)
+            for one in found:
+                one.add(sums, ids, outer)
+        return [one.value for one in found]
 
     def _axes(self, part: Box) -> tuple[tuple[Sources, tuple[int, int]], tuple[Sources, tuple[int, int]]]:
         return (self.rows, (part.top, part.bottom)), (self.columns, (part.left, part.right))

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from crispseg.errors import InputError
@@ -15,16 +17,19 @@ from crispseg.scores import Scores
 
 CORNERS = Grid("corners")
 
-Colours = Sequence[float]
-"""Three numbers, for red, green and blue."""
+Colours = Sequence[float] | NDArray[np.floating[Any]] | Tensor
+"""Three numbers, for red, green and blue: a sequence, a NumPy array or a tensor."""
 
 
 class SharpenedModel(nn.Module):
-    """Any segmentation network, called as before; the scores in its output are crisp and of the size of the image.
+    """Call any segmentation network as before, and get crisp scores of the size of the image in its output.
 
     Scores are found in what the network gives: a tensor (segmentation_models_pytorch), a dictionary with `out`
     (torchvision), or an object with `logits` or mask queries (transformers). Everything else in it stays. The masks
     of queries are sharpened one by one; `semantic_probabilities` makes classes of them before.
+
+    Attributes that this module lacks, such as `config`, `device` or `generate`, are those of the network, so that it
+    may stand where the network stood, in a `transformers.pipeline` for example.
 
     Args:
         model: The network, or any function that gives such an output.
@@ -64,11 +69,27 @@ class SharpenedModel(nn.Module):
             raise TypeError(f"sharpener is {type(sharpener).__name__}; expected a crispseg.Sharpener")
         if (mean is None) != (std is None):
             raise InputError("mean and std belong together; expected both or neither")
+        given = (
+            _colours("mean", (0, 0, 0) if mean is None else mean),
+            _colours("std", (1, 1, 1) if std is None else std),
+        )
         self.model = model
         self.sharpener = sharpener
         self._normalises = mean is not None
-        self.register_buffer("_mean", _colours("mean", mean or (0, 0, 0)), persistent=False)
-        self.register_buffer("_std", _colours("std", std or (1, 1, 1)), persistent=False)
+        self.register_buffer("_mean", given[0], persistent=False)
+        self.register_buffer("_std", given[1], persistent=False)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the network has
+        """Return what this module lacks from the network."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            # Names that begin with _ stay our own, those of copying and pickling among them, when there is no network
+            # yet. A function in its place is no entry of `_modules`.
+            model = self.__dict__.get("model", self.__dict__.get("_modules", {}).get("model"))
+            if name.startswith("_") or not hasattr(model, name):
+                raise
+        return getattr(model, name)
 
     def forward(self, *arguments: object, image: Tensor | None = None, **options: object) -> Any:  # noqa: ANN401 - what the model gives
         """Call the network and sharpen what it gives.
@@ -119,8 +140,13 @@ def _first_image(values: Sequence[object]) -> Tensor:
 
 
 def _colours(name: str, values: Colours) -> Tensor:
-    colours = torch.as_tensor(values, dtype=torch.float32)
-    if colours.shape != (3,) or (name == "std" and not bool((colours > 0).all())):
+    try:
+        given = values if isinstance(values, Tensor) else torch.from_numpy(np.array(values, np.float32))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is {values!r}; expected three numbers, for red, green and blue") from error
+    colours = given.detach().to("cpu", torch.float32).flatten()
+    fit = colours > 0 if name == "std" else colours.isfinite()
+    if colours.shape != (3,) or not fit.all():
         above = ", each above 0" if name == "std" else ""
         raise InputError(f"{name} is {values}; expected three numbers, for red, green and blue{above}")
     return colours.reshape(3, 1, 1)

@@ -15,8 +15,8 @@ from crispseg.cues import Cue, describe_cue
 from crispseg.cues.cue import check_cue
 from crispseg.errors import InputError
 from crispseg.grid import Grid
-from crispseg.inference.batch import check_fit, check_scores, resize, to_colours
-from crispseg.inference.guard import guarded
+from crispseg.inference.batch import check_filtered, check_fit, check_scores, resize, to_colours
+from crispseg.inference.guard import guarded, spread
 from crispseg.inference.shares import Shares
 from crispseg.inference.upsampling import upsample, upsamples_jointly
 from crispseg.nn import LocalFilter
@@ -211,7 +211,7 @@ class Sharpener(nn.Module):
 
     @property
     def guard(self) -> float | None:
-        """Return the probability from which on a label is kept; None for none."""
+        """Return how far thin things are guarded; None for not at all."""
         return self._config.guard
 
     @property
@@ -318,11 +318,15 @@ class Sharpener(nn.Module):
 
     def filtered(self, shares: Shares, features: Tensor) -> Shares:
         """Return the shares, filtered by the weights of (N, D, H, W) features of their size, and guarded."""
-        return self.guarded(shares, shares.with_values(self.filter(shares.values, self.weights(features))))
+        crisp = shares.with_values(self.filter(shares.values, self.weights(features)))
+        check_filtered(crisp.values, self.cue, features)
+        return self.guarded(shares, crisp)
 
     def guarded(self, before: Shares, after: Shares) -> Shares:
         """Return filtered shares, but those from before where the guard keeps a label."""
-        return after if self.guard is None else guarded(before, after, self.guard)
+        if self.guard is None:
+            return after
+        return guarded(before, after, self.guard, spread(self.window, self.passes))
 
     def upsamples_jointly(self, coarse: tuple[int, int], size: tuple[int, int]) -> bool:
         """Whether scores of a coarse (height, width) come to a size along the cue."""
@@ -330,8 +334,7 @@ class Sharpener(nn.Module):
 
     def features(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) image, as `forward` takes it, to the (N, D, H, W) features of the cue."""
-        features: Tensor = self.cue(to_colours(image, self._dtype))
-        return features
+        return self.cue(to_colours(image, self._dtype))  # type: ignore[no-any-return]
 
     def check_scores(self, scores: Tensor) -> None:
         """Refuse scores that are not finite or not of their kind, where they have values."""

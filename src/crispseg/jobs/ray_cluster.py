@@ -15,6 +15,7 @@ import torch
 
 from crispseg.checks import check_count
 from crispseg.errors import InputError, OutputError, one_line
+from crispseg.extras import optional_packages
 from crispseg.jobs.job import Job, read_inputs
 from crispseg.jobs.job_sharpener import JobSharpener
 from crispseg.jobs.outcome import Failed, Outcome, Written, attempt
@@ -89,7 +90,8 @@ class RayCluster:
                 yield Written(job.image, work.outputs.files(job.name)["labels"], row["changed"], row["seconds"])
 
     def _rows(self, jobs: Sequence[Job], work: JobSharpener) -> Iterable[dict[str, Any]]:
-        import ray.data  # noqa: PLC0415 - an optional package
+        with optional_packages():
+            import ray.data  # noqa: PLC0415 - an optional package
 
         resources = ray.cluster_resources()
         on_gpu = resources.get("GPU", 0) >= 1 and (self.device or "cuda").startswith("cuda")
@@ -132,7 +134,8 @@ class _Worker:
     """A worker of the cluster, with its sharpener."""
 
     def __init__(self, work: Any, attempts: Any, device: str | None) -> None:  # noqa: ANN401 - Ray's references
-        import ray  # noqa: PLC0415 - an optional package
+        with optional_packages():
+            import ray  # noqa: PLC0415 - an optional package
 
         self._get, self._attempts = ray.get, attempts
         self._work: JobSharpener = ray.get(work)
@@ -165,7 +168,8 @@ class _Worker:
 @contextmanager
 def _connected(address: str) -> Iterator[None]:
     """Ray runs: it does already, or it is started for the time being."""
-    import ray  # noqa: PLC0415 - an optional package
+    with optional_packages():
+        import ray  # noqa: PLC0415 - an optional package
 
     if ray.is_initialized():
         yield
@@ -187,7 +191,8 @@ def _connected(address: str) -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Ray Data from drawing over our bar."""
-    from ray.data import DataContext  # noqa: PLC0415 - an optional package
+    with optional_packages():
+        from ray.data import DataContext  # noqa: PLC0415 - an optional package
 
     context, logger = DataContext.get_current(), logging.getLogger("ray.data")
     before = context.enable_progress_bars, context.print_on_execution_start, logger.level

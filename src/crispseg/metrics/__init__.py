@@ -1,22 +1,48 @@
 """Metrics of segmentations, pairs and boundaries: tensors in, numbers out."""
 
+from typing import TYPE_CHECKING, Any
+
+from crispseg.defaults import ABSENT_CLASSES, AbsentClasses
+from crispseg.errors import InputError
 from crispseg.metrics.accuracy import Accuracy, Gain, Truth, gain
 from crispseg.metrics.boundaries import BoundaryCounts, count_boundaries
 from crispseg.metrics.confusion import ConfusionMatrix
-from crispseg.metrics.metrics import METRICS
+from crispseg.metrics.definitions import METRICS
 from crispseg.metrics.pairs import PairCounts, count_pairs
 from crispseg.metrics.trimap_band import trimap
 
+if TYPE_CHECKING:
+    from crispseg.metrics.modules import BoundaryFScore, BoundaryIoU, MeanIoU, TrimapIoU
+
 __all__ = [
+    "ABSENT_CLASSES",
     "METRICS",
+    "AbsentClasses",
     "Accuracy",
     "BoundaryCounts",
+    "BoundaryFScore",
+    "BoundaryIoU",
     "ConfusionMatrix",
     "Gain",
+    "MeanIoU",
     "PairCounts",
+    "TrimapIoU",
     "Truth",
     "count_boundaries",
     "count_pairs",
     "gain",
     "trimap",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class of `modules`
+    """Import the classes of torchmetrics' form when they are first asked for: torchmetrics takes seconds to import."""
+    if name not in {"BoundaryFScore", "BoundaryIoU", "MeanIoU", "TrimapIoU"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from crispseg.metrics import modules  # noqa: PLC0415 - see above
+    except ModuleNotFoundError as error:
+        if error.name != "torchmetrics":
+            raise
+        raise InputError(f"{name} needs torchmetrics; install it with: pip install 'crispseg[metrics]'") from error
+    return getattr(modules, name)

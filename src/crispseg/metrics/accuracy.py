@@ -1,34 +1,41 @@
-"""What was counted of a prediction in each image of a data set, and what gains follow from two of them."""
+"""Counts of a prediction over the images of a data set, and the gains that follow from two of them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from crispseg.checks import check_choice
+from crispseg.defaults import ABSENT_CLASSES, AbsentClasses
 from crispseg.errors import InputError
 from crispseg.metrics.confusion import check_predicted
-from crispseg.metrics.metrics import METRICS, VOID, metric_named
+from crispseg.metrics.definitions import METRICS, VOID, definition_named
 from crispseg.metrics.void_band import count_borders
 
 SHOWN_BOUNDARY = 0.05
 """Share of the pixels beside another label or void that must lie beside a boundary, for metrics of boundaries to say
 anything: in a data set whose outlines are void, what touches by chance is no sample of its boundaries."""
 
-_BORDERS = "borders"
+_BORDERS, _OFF_BY_ONE = "borders", "off_by_one"
+_NARROW = torch.int32
+"""What counts of an image are kept in; it holds the pixels of any image below 2 gigapixels, larger ones take int64."""
+_PIECES = 64
+"""Tensors of counts that may wait to be joined: each has an overhead of its own."""
+_SAMPLES_AT_ONCE = 256
+"""Samples of a bootstrap that are held at once."""
 
 
 class Truth:
-    """The true labels of an image, with what metrics need of them alone: one for all predictions of the image.
+    """The true labels of an image, prepared for metrics once for all predictions of the image.
 
     Args:
         labels: (H, W) int64; those outside 0 … C - 1 are void.
         num_classes: Number of classes C.
         metrics: Names of `METRICS`.
-        void_band: How wide, in pixels, a band of void between two labels may be to stand for a boundary; 0 for none.
+        void_band: Widest band of void between two labels that stands for a boundary, in pixels; 0 for none.
             `void_band_of` finds it.
     """
 
@@ -41,15 +48,25 @@ class Truth:
         self.num_classes = num_classes
         self.void_band = void_band
         self.borders = count_borders(self.labels, void_band)
-        self.prepared = {name: metric_named(name).prepare(self.labels, num_classes, void_band) for name in metrics}
+        self.prepared: dict[str, Any] = {
+            name: definition_named(name).prepare(self.labels, num_classes, void_band) for name in metrics
+        }
 
 
 class Accuracy:
-    """Counts of chosen metrics, image by image, so that images can be drawn anew.
+    """Counts of chosen metrics over images, of each image or in total.
+
+    Each metric keeps a few whole numbers for each class, such as true positives, false positives and false negatives.
 
     Args:
         num_classes: Number of classes C.
         metrics: Names of `METRICS`.
+        per_image: Keep the counts of each image, from which `gain` draws images anew; otherwise their sum alone.
+        absent_classes: How a class enters means that is predicted and has no true pixels: "count" takes it as 0,
+            "ignore" leaves it out.
+
+    Raises:
+        InputError: If a metric or `absent_classes` is none of those.
 
     Example:
         >>> truth = Truth(torch.tensor([[0, 0, 1, 1]]), num_classes=2, metrics=["miou"])
@@ -59,12 +76,26 @@ class Accuracy:
         [66.66666666666667, 50.0]
     """
 
-    def __init__(self, num_classes: int, metrics: Sequence[str] = METRICS) -> None:
-        self.num_classes = num_classes
-        self._counts: dict[str, list[Tensor]] = {name: [] for name in metrics}
-        self._borders: list[Tensor] = []
+    def __init__(
+        self,
+        num_classes: int,
+        metrics: Sequence[str] = METRICS,
+        *,
+        per_image: bool = True,
+        absent_classes: AbsentClasses = "count",
+    ) -> None:
+        check_choice("absent_classes", absent_classes, ABSENT_CLASSES)
         for name in metrics:
-            metric_named(name)
+            definition_named(name)
+        self.num_classes = num_classes
+        self.absent_classes: AbsentClasses = absent_classes
+        self.images = 0
+        """How many were counted."""
+        self.off_by_one = torch.zeros(2, dtype=torch.int64)
+        """Pixels whose predicted class is the true one minus 1, and plus 1: many where labels are misread."""
+        self._borders = torch.zeros(2, dtype=torch.int64)
+        self._totals: dict[str, Tensor | int] = dict.fromkeys(metrics, 0)
+        self._by_image: dict[str, list[Tensor]] | None = {name: [] for name in metrics} if per_image else None
 
     def add(self, predicted: Tensor, truth: Truth) -> None:
         """Count an image.
@@ -77,62 +108,95 @@ class Accuracy:
             InputError: If the sizes differ, a predicted label is not a class, or the truth is prepared for something
                 else.
         """
-        missing = self._counts.keys() - truth.prepared.keys()
+        missing = self._totals.keys() - truth.prepared.keys()
         if missing or truth.num_classes != self.num_classes:
             raise InputError(
                 f"truth is of {truth.num_classes} classes and for {', '.join(truth.prepared) or 'no metric'}; expected "
-                f"{self.num_classes} classes and {', '.join(self._counts)}"
+                f"{self.num_classes} classes and {', '.join(self._totals)}"
             )
         if predicted.shape != truth.labels.shape:
             raise InputError(f"prediction has shape {tuple(predicted.shape)}, labels {tuple(truth.labels.shape)}")
         check_predicted(predicted, self.num_classes)
         known = predicted.long().masked_fill(truth.void, VOID)
-        self._borders.append(truth.borders)
-        for name, counts in self._counts.items():
-            prepared = truth.prepared[name]
-            counts.append(metric_named(name).count(known, truth.labels, prepared, self.num_classes, truth.void_band))
+        step = known - truth.labels
+        self.off_by_one += torch.stack([((step == by) & ~truth.void).sum() for by in (-1, 1)])
+        self._borders += truth.borders
+        self.images += 1
+        for name in self._totals:
+            definition, prepared = definition_named(name), truth.prepared[name]
+            self._keep(name, definition.count(known, truth.labels, prepared, self.num_classes, truth.void_band)[None])
 
     def extend(self, state: Mapping[str, Tensor]) -> None:
-        """Add images that were counted elsewhere: the `state` of their accuracy, of the same metrics and classes."""
-        self._borders.extend(state[_BORDERS])
-        for name, counts in self._counts.items():
-            counts.extend(state[name])
+        """Add images that were counted elsewhere, given the `state` of an accuracy of the same metrics and classes."""
+        self.off_by_one += state[_OFF_BY_ONE]
+        self._borders += state[_BORDERS]
+        self.images += max((len(state[name]) for name in self._totals), default=0)
+        for name in self._totals:
+            self._keep(name, state[name])
+
+    def _keep(self, name: str, counts: Tensor) -> None:
+        """Add (images, C, k) counts."""
+        self._totals[name] = self._totals[name] + counts.sum(0)
+        if self._by_image is not None:
+            holds = counts.numel() == 0 or int(counts.max()) <= torch.iinfo(_NARROW).max
+            self._by_image[name].append(counts.to(_NARROW) if holds else counts)
+            if len(self._by_image[name]) > _PIECES:
+                self._join(name)
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of what is counted."""
-        return tuple(self._counts)
-
-    @property
-    def images(self) -> int:
-        """How many were counted."""
-        return len(next(iter(self._counts.values()), []))
+        return tuple(self._totals)
 
     def counts(self, name: str) -> Tensor:
-        """(images, C, k) int64, what a metric counted in each image.
+        """Return (images, C, k) whole numbers that a metric counted in each image.
+
+        Raises:
+            InputError: If no image was counted, the metric is none of these, or only totals are kept.
+        """
+        self._check_counted(name)
+        if self._by_image is None:
+            raise InputError("this accuracy keeps totals alone; count with per_image=True to look at single images")
+        return self._join(name)
+
+    def _join(self, name: str) -> Tensor:
+        assert self._by_image is not None
+        joined = torch.cat(self._by_image[name])
+        self._by_image[name] = [joined]
+        return joined
+
+    def total(self, name: str) -> Tensor:
+        """Return (C, k) int64, the sum of a metric's counts over all images.
 
         Raises:
             InputError: If no image was counted, or the metric is none of these.
         """
+        self._check_counted(name)
+        total = self._totals[name]
+        assert isinstance(total, Tensor)
+        return total
+
+    def _check_counted(self, name: str) -> None:
         check_choice("metric", name, self.metrics)
         if not self.images:
             raise InputError("no image was counted; expected one or more")
-        return torch.stack(self._counts[name])
 
     def value(self, name: str) -> float:
-        """What a metric says of the data set in percent; NaN where the labels leave it undefined."""
-        return math.nan if self.undefined(name) else float(metric_named(name).mean(self.counts(name).sum(0)))
+        """Return a metric of the data set in percent; NaN where the labels leave it undefined."""
+        if self.undefined(name):
+            return math.nan
+        return float(definition_named(name).mean(self.total(name), self.absent_classes))
 
     def per_class(self, name: str) -> Tensor:
-        """(C,) percentages; NaN for a class of which nothing was counted."""
-        percent = metric_named(name).per_class(self.counts(name).sum(0))
+        """Return (C,) percentages; NaN for a class that is neither true nor predicted."""
+        percent = definition_named(name).per_class(self.total(name))
         return torch.full_like(percent, math.nan) if self.undefined(name) else percent
 
     def undefined(self, name: str) -> str | None:
-        """Why a metric of boundaries says nothing: void hides nearly all of them. None where it says something."""
-        if not metric_named(name).of_boundaries or not self._borders:
+        """Return why a metric of boundaries says nothing (void hides nearly all of them), or None where it does."""
+        if not definition_named(name).of_boundaries:
             return None
-        boundary, hidden = torch.stack(self._borders).sum(0).tolist()
+        boundary, hidden = self._borders.tolist()
         share = boundary / max(boundary + hidden, 1)
         if not hidden or share >= SHOWN_BOUNDARY:
             return None
@@ -143,20 +207,21 @@ class Accuracy:
         )
 
     def state(self) -> dict[str, Tensor]:
-        """The counts by the names of their metrics, and those of pixels beside boundaries, to be stored."""
-        return {**{name: self.counts(name) for name in self._counts}, _BORDERS: torch.stack(self._borders)}
+        """Return all counts by name, to be stored: (images, C, k) of each metric, and totals beside them."""
+        totals = {_BORDERS: self._borders, _OFF_BY_ONE: self.off_by_one}
+        return {**{name: self.counts(name) for name in self.metrics}, **totals}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Tensor]) -> Self:
-        """What `state` came from.
+    def from_state(cls, state: Mapping[str, Tensor], *, absent_classes: AbsentClasses = "count") -> Self:
+        """Return the accuracy that `state` came from.
 
         Raises:
             InputError: If it is empty, or a metric is unknown.
         """
-        metrics = [name for name in state if name != _BORDERS]
+        metrics = [name for name in state if name not in {_BORDERS, _OFF_BY_ONE}]
         if not metrics:
             raise InputError("no counts; expected those of at least one metric")
-        accuracy = cls(state[metrics[0]].shape[1], metrics)
+        accuracy = cls(state[metrics[0]].shape[1], metrics, absent_classes=absent_classes)
         accuracy.extend(state)
         return accuracy
 
@@ -173,7 +238,7 @@ class Gain:
 def gain(
     before: Accuracy, after: Accuracy, name: str, *, samples: int = 2000, seed: int = 0, level: float = 0.95
 ) -> Gain:
-    """Points that a metric gains, with a bootstrap interval over images.
+    """Return the points that a metric gains, with a bootstrap interval over images.
 
     As many images as there are are drawn with replacement, many times, the same for both (Efron 1979); the interval
     spans the middle of the gains that come out. It says how much hangs on which images were measured, and nothing of
@@ -188,25 +253,32 @@ def gain(
         level: Share of the gains in the interval.
 
     Raises:
-        InputError: If the two count different numbers of images, or none.
+        InputError: If the two count different numbers of images, or none, treat absent classes differently, or keep
+            totals alone.
     """
+    if before.absent_classes != after.absent_classes:
+        raise InputError(
+            f"absent classes: {before.absent_classes!r} before and {after.absent_classes!r} after; expected the same"
+        )
     if before.images != after.images:
         raise InputError(f"{before.images} images before and {after.images} after; expected the same images")
     counted = [accuracy.counts(name).double() for accuracy in (before, after)]
     if before.undefined(name):
         return Gain(math.nan, math.nan, math.nan)
-    metric = metric_named(name)
-    drawn = _draw(before.images, samples, seed)
-
-    values = [metric.mean((drawn @ counts.flatten(1)).view(samples, *counts.shape[1:])) for counts in counted]
-    gains = values[1] - values[0]
-    low, high = torch.nanquantile(gains, torch.tensor([(1 - level) / 2, (1 + level) / 2]).double()).tolist()
+    definition, gains = definition_named(name), []
+    for drawn in _draws(before.images, samples, seed):
+        sums = [(drawn @ counts.flatten(1)).view(len(drawn), *counts.shape[1:]) for counts in counted]
+        values = [definition.mean(sum_, before.absent_classes) for sum_ in sums]
+        gains.append(values[1] - values[0])
+    low, high = torch.nanquantile(torch.cat(gains), torch.tensor([(1 - level) / 2, (1 + level) / 2]).double()).tolist()
     return Gain(after.value(name) - before.value(name), low, high)
 
 
-def _draw(images: int, samples: int, seed: int) -> Tensor:
-    """(samples, images) float64: how often each image was drawn in each sample."""
+def _draws(images: int, samples: int, seed: int) -> Iterator[Tensor]:
+    """Yield (some samples, images) float64: how often each image was drawn in each sample."""
     generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(images, (samples, images), generator=generator)
-    counts = torch.zeros(samples, images, dtype=torch.float64)
-    return counts.scatter_add_(1, drawn, torch.ones_like(counts))
+    every = torch.randint(images, (samples, images), generator=generator)
+    for first in range(0, samples, _SAMPLES_AT_ONCE):
+        drawn = every[first : first + _SAMPLES_AT_ONCE]
+        counts = torch.zeros(drawn.shape, dtype=torch.float64)
+        yield counts.scatter_add_(1, drawn, torch.ones((), dtype=counts.dtype).expand(drawn.shape))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from crispseg.errors import InputError
+from crispseg.metrics.definitions import IoUDefinition
 
 
 class ConfusionMatrix:
@@ -30,14 +31,20 @@ class ConfusionMatrix:
         self.counts += count_confusions(predicted, labels, self.num_classes, where)
 
     @property
+    def outcomes(self) -> Tensor:
+        """(C, 3) true positives, false positives and false negatives."""
+        right = self.counts.diagonal()
+        return torch.stack([right, self.counts.sum(0) - right, self.counts.sum(1) - right], 1)
+
+    @property
     def iou(self) -> Tensor:
-        """(C,); see `iou`."""
-        return iou(self.counts)
+        """(C,) intersection over union in percent; NaN for a class that is neither true nor predicted."""
+        return IoUDefinition().per_class(self.outcomes)
 
     @property
     def miou(self) -> float:
-        """See `mean_iou`."""
-        return float(mean_iou(self.counts))
+        """The mean of `iou` over the classes that are true or predicted; NaN when nothing was counted."""
+        return float(IoUDefinition().mean(self.outcomes))
 
 
 def count_confusions(predicted: Tensor, labels: Tensor, num_classes: int, where: Tensor | None = None) -> Tensor:
@@ -68,7 +75,7 @@ def count_confusions(predicted: Tensor, labels: Tensor, num_classes: int, where:
 
 
 def check_predicted(predicted: Tensor, num_classes: int) -> None:
-    """Refuse predicted labels that are not 0 … classes - 1.
+    """Refuse predicted labels outside 0 … C - 1.
 
     Raises:
         InputError: If there is one.
@@ -76,23 +83,3 @@ def check_predicted(predicted: Tensor, num_classes: int) -> None:
     wrong = predicted[(predicted < 0) | (predicted >= num_classes)]
     if wrong.numel():
         raise InputError(f"predicted label {int(wrong[0])} is not one of the {num_classes} classes")
-
-
-def iou(counts: Tensor) -> Tensor:
-    """(…, C, C) counts to (…, C) intersection over union in percent; NaN for a class that does not occur."""
-    hits = counts.diagonal(dim1=-2, dim2=-1).double()
-    return 100 * hits / (counts.sum(-1) + counts.sum(-2) - hits)
-
-
-def mean_iou(counts: Tensor) -> Tensor:
-    """(…, C, C) counts to the (…) mean of `iou` over the classes that have true pixels; NaN when nothing was counted.
-
-    A class that is only predicted is left out, so that two predictions of the same labels share their classes; its
-    pixels count against the classes that they belong to.
-    """
-    return mean_where(iou(counts), counts.sum(-1) > 0)
-
-
-def mean_where(values: Tensor, present: Tensor) -> Tensor:
-    """(…, C) values to their (…) mean where the (…, C) mask says; NaN where it says nowhere."""
-    return values.where(present, 0).sum(-1) / present.sum(-1)

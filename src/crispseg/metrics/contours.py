@@ -1,5 +1,7 @@
 """Where labels meet: the pixels on a contour, and those near one. Void has no contour."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -98,31 +100,41 @@ def _line_maximum(values: Tensor, distance: int, axis: int) -> Tensor:
     return lines
 
 
-def dilated_by_class(marked: Tensor, labels: Tensor, radius: float, num_classes: int) -> Tensor:
-    """For every pixel the classes that have a marked pixel within a disc around it, as bits.
+class ClassPlanes(NamedTuple):
+    """For every pixel a set of classes, as bits. Only classes that occur take a bit."""
+
+    planes: Tensor
+    """(ceil(occurring classes / 62), H, W) int64."""
+    bit_of: Tensor
+    """(C,) int64: the bit of each class, counted through the planes; -1 for a class in no pixel's set."""
+
+    def hold(self, labels: Tensor) -> Tensor:
+        """Return (H, W) bool: whether the set of each pixel holds its class of (H, W) labels; void is in none."""
+        bit = self.bit_of[labels.clamp(min=0)].where(labels >= 0, -1)
+        plane = self.planes.gather(0, (bit // _CLASSES_AT_ONCE).clamp(min=0)[None])[0]
+        return ((plane >> (bit % _CLASSES_AT_ONCE)) & 1).bool() & (bit >= 0)
+
+
+def dilated_by_class(marked: Tensor, labels: Tensor, radius: float, num_classes: int) -> ClassPlanes:
+    """Return for every pixel the classes that have a marked pixel within a disc around it.
 
     Args:
         marked: (H, W) bool.
         labels: (H, W) int64, the class of each marked pixel.
         radius: Of the disc in pixels; a pixel may lie exactly as far away.
         num_classes: Number of classes C.
-
-    Returns:
-        (ceil(C / 62), H, W) int64: bit c % 62 of plane c // 62 stands for class c; see `has_class`.
     """
-    class_of = labels.where(marked, 0)
+    occurring = torch.bincount(labels[marked], minlength=num_classes).nonzero()[:, 0]
+    bit_of = torch.full((num_classes,), -1, device=labels.device)
+    bit_of[occurring] = torch.arange(len(occurring), device=labels.device)
+    bits_here = bit_of[labels.where(marked, 0)].where(marked, -1)
     planes = []
-    for first in range(0, num_classes, _CLASSES_AT_ONCE):
-        here = marked & (class_of >= first) & (class_of < first + _CLASSES_AT_ONCE)
-        bits = torch.where(here, torch.ones_like(class_of) << (class_of - first).clamp(0, _CLASSES_AT_ONCE - 1), 0)
+    for first in range(0, max(len(occurring), 1), _CLASSES_AT_ONCE):
+        shift = bits_here - first
+        here = (shift >= 0) & (shift < _CLASSES_AT_ONCE)
+        bits = torch.where(here, torch.ones_like(shift) << shift.clamp(0, _CLASSES_AT_ONCE - 1), 0)
         planes.append(_disc_union(bits, radius))
-    return torch.stack(planes)
-
-
-def has_class(planes: Tensor, labels: Tensor) -> Tensor:
-    """Whether the bit of each pixel's own class is set in what `dilated_by_class` gave, (H, W) bool."""
-    plane = planes.gather(0, (labels // _CLASSES_AT_ONCE).clamp(0, len(planes) - 1)[None])[0]
-    return ((plane >> (labels % _CLASSES_AT_ONCE)) & 1).bool()
+    return ClassPlanes(torch.stack(planes), bit_of)
 
 
 def _disc_union(bits: Tensor, radius: float) -> Tensor:

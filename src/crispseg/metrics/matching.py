@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from crispseg.extras import optional_packages
+
 
 def match_pixels(
     first: NDArray[np.bool_], second: NDArray[np.bool_], radius: float
@@ -36,9 +38,10 @@ def _assign(
     first: NDArray[np.intp], second: NDArray[np.intp], radius: float
 ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
     # SciPy belongs to the extra `data`; importing crispseg must not need it.
-    from scipy.sparse import csr_array  # noqa: PLC0415
-    from scipy.sparse.csgraph import min_weight_full_bipartite_matching  # noqa: PLC0415
-    from scipy.spatial import KDTree  # noqa: PLC0415
+    with optional_packages():
+        from scipy.sparse import csr_array  # noqa: PLC0415
+        from scipy.sparse.csgraph import min_weight_full_bipartite_matching  # noqa: PLC0415
+        from scipy.spatial import KDTree  # noqa: PLC0415
 
     count = len(first)
     if not count:

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from crispseg.extras import optional_packages
+
 _SMOOTH, _SMOOTH_ANGLE = 1, 4
 """Radii of the triangle filters before the maxima are sought, and before the direction of a line is."""
 _TOLERANCE = 1.01
@@ -28,7 +30,8 @@ def suppress_non_maxima(boundary: NDArray[np.float64]) -> NDArray[np.float64]:
         (H, W): the smoothed probability on the ridges, 0 elsewhere.
     """
     # SciPy belongs to the extra `data`; importing crispseg must not need it.
-    from scipy.ndimage import map_coordinates  # noqa: PLC0415
+    with optional_packages():
+        from scipy.ndimage import map_coordinates  # noqa: PLC0415
 
     smooth = _triangle_filter(boundary, _SMOOTH)
     angle = _across(smooth)
@@ -72,7 +75,8 @@ def thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _triangle_filter(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
-    from scipy.ndimage import correlate1d  # noqa: PLC0415 - as above
+    with optional_packages():
+        from scipy.ndimage import correlate1d  # noqa: PLC0415 - as above
 
     weights = (radius + 1 - np.abs(np.arange(-radius, radius + 1))) / (radius + 1) ** 2
     return correlate1d(correlate1d(values, weights, axis=0), weights, axis=1)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from crispseg.errors import InputError
+from crispseg.extras import optional_packages
 
 Blobs = dict[str, list[Tensor]]
 """Weights, bias and what else a layer learned, by the name of the layer."""
@@ -53,8 +54,8 @@ def read_caffemodel(path: Path) -> Blobs:
         older files give a bias four dimensions.
 
     Raises:
-        InputError: If the file is missing, damaged, not a `.caffemodel`, larger than one can be, or holds no weights.
-        ModuleNotFoundError: If `protobuf` is not installed.
+        InputError: If the file is missing, damaged, not a `.caffemodel`, larger than one can be, or holds no weights,
+            or if `protobuf` is not installed.
     """
     if not path.is_file():
         raise InputError(f"caffemodel {path}: no such file")
@@ -103,7 +104,8 @@ def _tensor(blob: Any, where: str) -> Tensor:  # noqa: ANN401 - a class made at 
 
 def _message_class(name: str) -> Any:  # noqa: ANN401 - a class made at run time
     """The class that parses a message of the schema."""
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # noqa: PLC0415 - as above
+    with optional_packages():
+        from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # noqa: PLC0415 - as above
 
     file = descriptor_pb2.FileDescriptorProto(name="crispseg_caffe.proto", package=_PACKAGE, syntax="proto2")
     field_types = descriptor_pb2.FieldDescriptorProto

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from crispseg.checks import check_allowed, check_choice, check_map
 from crispseg.errors import InputError, naming
 from crispseg.models.deeplab import DeepLabLargeFOV, DeepLabMSc
-from crispseg.models.embedding_net import EmbeddingNet
 from crispseg.models.network import Network
+from crispseg.models.registry import embedding_kinds
 from crispseg.models.saving import build_network, save_weights
 from crispseg.models.segmenter import scores_of, upsample_scores
 from crispseg.models.state import check_state, load_metadata, load_state
@@ -147,7 +147,7 @@ def load_crisp_net(path: Path) -> CrispNet:
             f"weights {path}: hold more than the parts of a CrispNet; expected a file that `crispseg train` wrote"
         )
     segmenter = build_network(states["segmenter"], made["segmenter"], path, DeepLabLargeFOV, DeepLabMSc)
-    embedding = build_network(states["embedding"], made["embedding"], path, EmbeddingNet)
+    embedding = build_network(states["embedding"], made["embedding"], path, *embedding_kinds())
     check_state(state, {"affinity.log_hardness": ()}, path)
     window = Window(*made["window"])
     with naming(path):

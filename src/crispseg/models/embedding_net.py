@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from crispseg.errors import InputError
 from crispseg.models.narrowing import narrowed
 from crispseg.models.network import Network, resize_corners
+from crispseg.models.registry import embedding_kinds, network_kind, register_network
 from crispseg.models.saving import build_network
 from crispseg.models.state import load_metadata, load_state
 from crispseg.models.vgg import VGG_LAYERS, vgg_convolution
@@ -26,6 +27,7 @@ _REACH = 15
 """Two convolutions at each of two resolutions, one at the third, upsampled from the two nearest pixels there."""
 
 
+@register_network
 class EmbeddingNet(Network):
     """VGG's first five convolutions, each tapped, upsampled, concatenated and mixed by a 1×1 convolution.
 
@@ -41,10 +43,11 @@ class EmbeddingNet(Network):
         rgb: Mix the normalised image in too, as that code does.
         bias: Add a bias to the embedding, as that code does; it cancels in every distance.
         init: Where the five convolutions start: "random", "vgg16" for torchvision's ImageNet weights (downloaded on
-            first use by torchvision), or a safetensors file with `conv1_1.weight` … `conv3_1.bias`, after which the
-            1×1 convolution starts at random; or a file that `crispseg train` wrote, of which everything is taken that
-            fits; of a wider `EmbeddingNet` the channels that contribute most (see `crispseg.models.narrowing`). A
-            warning in the log says what a file does not hold. VGG's weights are for a width of 64.
+            first use by torchvision), "narrow" or "wide" for the weights that ship, or a safetensors file with
+            `conv1_1.weight` … `conv3_1.bias`, after which the 1×1 convolution starts at random; or a file that
+            `crispseg train` wrote, of which everything is taken that fits; of a wider `EmbeddingNet` the channels that
+            contribute most (see `crispseg.models.narrowing`). A warning in the log says what a file does not hold.
+            VGG's weights are for a width of 64.
 
     Raises:
         InputError: If `dim` is not from 1 to 4096, `width` is not from 1 to 1024, `pool` is not as above, or the file
@@ -56,7 +59,7 @@ class EmbeddingNet(Network):
         torch.Size([1, 16, 31, 45])
     """
 
-    gives: ClassVar[str] = "embedding"
+    gives: ClassVar[Literal["embedding", "scores", "boundary"]] = "embedding"
     shape: ClassVar[Mapping[str, Sequence[object]]] = {
         "dim": range(1, 4097),
         "width": range(1, 1025),
@@ -192,11 +195,11 @@ def _missing(length: int, size: int, padding: int) -> int:
     return 2 * ((length + 2 * padding - size + 1) // 2) + size - length - padding
 
 
-def load_embedding_net(path: Path) -> EmbeddingNet:
-    """Read an `EmbeddingNet` that `save_network` wrote.
+def load_embedding_net(path: Path) -> Network:
+    """Read an embedding network that `save_network` wrote: one of crispseg, or of an entry point (see `registry`).
 
     Raises:
-        InputError: If the file is missing, is not safetensors, or does not hold an `EmbeddingNet`.
+        InputError: If the file is missing, is not safetensors, or does not hold such a network.
     """
     state = load_state(path, "embedding weights")
     metadata = load_metadata(path, "embedding weights")
@@ -204,4 +207,6 @@ def load_embedding_net(path: Path) -> EmbeddingNet:
         fuse = state.get("fuse.weight")
         dim = fuse.shape[0] if fuse is not None and fuse.ndim and len(fuse) else 64
         metadata |= {"network": EmbeddingNet.__name__, "arguments": json.dumps({"dim": dim})}
-    return build_network(state, metadata, path, EmbeddingNet)
+    kind = network_kind(metadata["network"])
+    known = kind is not None and kind.gives == "embedding"
+    return build_network(state, metadata, path, *((kind,) if known and kind is not None else embedding_kinds()))

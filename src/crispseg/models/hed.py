@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
 from crispseg.models.network import Network
+from crispseg.models.registry import register_network
 from crispseg.models.vgg import VGG_LAYERS, vgg_convolution
 
 SIDE_LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")
@@ -18,6 +19,7 @@ _PADDING = 35
 _MARGIN = _PADDING - 1  # how far the first convolution's output goes beyond the image
 
 
+@register_network
 class HED(Network):
     """Holistically-nested edge detection: boundary probability from five depths of VGG-16, and from their fusion.
 
@@ -42,7 +44,7 @@ class HED(Network):
         torch.Size([1, 1, 20, 30])
     """
 
-    gives: ClassVar[str] = "boundaries"
+    gives: ClassVar[Literal["embedding", "scores", "boundary"]] = "boundary"
     shape: ClassVar[Mapping[str, Sequence[object]]] = {"merged": (False, True)}
 
     def __init__(self, *, merged: bool = False, init: str | Path = "random") -> None:

@@ -1,16 +1,18 @@
-"""What the networks have in common: they stand on VGG, normalise their input and know what they were made with."""
+"""The base of the networks: they normalise their input and know the arguments that they were made with."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
 from crispseg.checks import check_allowed, check_image
+from crispseg.config import SHIPPED_WEIGHTS
 from crispseg.errors import InputError
+from crispseg.models.shipped import weights_path
 from crispseg.models.state import check_state, load_state, tensor_names
 from crispseg.models.vgg import VGG_LAYERS, VGG_MEAN, VGG_STD, vgg_state
 
@@ -18,10 +20,10 @@ _log = logging.getLogger(__name__)
 
 
 class Network(nn.Module):
-    """A network from RGB in [0, 1], on convolutions of VGG.
+    """A network from RGB in [0, 1].
 
     Args:
-        arguments: What makes the same network without its weights; `save_network` notes it beside them.
+        arguments: Arguments that make the same network without its weights; `save_network` notes them in the file.
 
     Raises:
         InputError: If one is not in `shape`, or not among what `shape` allows.
@@ -29,8 +31,8 @@ class Network(nn.Module):
 
     shape: ClassVar[Mapping[str, Sequence[object]]] = {}
     """All that a file may say of such a network: its arguments by name, with the values that each may have."""
-    gives: ClassVar[str] = "scores"
-    """What comes out: "scores", an "embedding" or "boundaries". A cue takes a network by this."""
+    gives: ClassVar[Literal["embedding", "scores", "boundary"]] = "scores"
+    """The kind of its output."""
     mean: Tensor
     std: Tensor
 
@@ -43,7 +45,7 @@ class Network(nn.Module):
         self.register_buffer("std", torch.tensor(VGG_STD))
 
     def normalise(self, image: Tensor) -> Tensor:
-        """What the first convolution takes of an image (N, 3, H, W), RGB in [0, 1]."""
+        """Return the normalised image, given (N, 3, H, W) RGB in [0, 1]."""
         check_image(image)
         x = (image - self.mean[:, None, None]) / self.std[:, None, None]
         # Convolutions are a third faster with the channels of a pixel side by side.
@@ -53,8 +55,9 @@ class Network(nn.Module):
         """Take weights to start from, and warn of layers that the source does not hold: they stay at random.
 
         Args:
-            init: "random" to leave everything at random; what `vgg_state` takes; or a file that crispseg saved of any
-                network, of which everything is taken whose name and shape fit; of a `CrispNet`, the part that fits.
+            init: "random" to leave everything at random; "narrow" or "wide", the embeddings that ship; what `vgg_state`
+                takes; or a file that crispseg saved of any network, of which everything is taken whose name and shape
+                fit; of a `CrispNet`, the part that fits.
             convolutions: The module that VGG's layers are called by their names in.
             layers: Those of VGG's layers that it has, as `vgg_state` names them.
 
@@ -63,10 +66,12 @@ class Network(nn.Module):
         """
         if init == "random":
             return
-        # Every network of ours has a mean, and no file of VGG's layers does.
-        if init != "vgg16" and any(name.endswith("mean") for name in tensor_names(Path(init), "weights")):
-            self._start_from_network(Path(init))
-            return
+        if init != "vgg16":
+            path = self._existing(init)
+            # Every network of ours has a mean, and no file of VGG's layers does.
+            if any(name.endswith("mean") for name in tensor_names(path, "weights")):
+                self._start_from_network(path)
+                return
         layers = tuple(layers)
         state = vgg_state(init, layers)
         first = convolutions.get_parameter(f"{layers[0]}.weight")
@@ -79,8 +84,16 @@ class Network(nn.Module):
         convolutions.load_state_dict(state, strict=False)
         _say_random_start(init, [name for name in layers if f"{name}.weight" not in state])
 
+    @staticmethod
+    def _existing(init: str | Path) -> Path:
+        path = weights_path(init)
+        if not path.is_file():
+            names = ", ".join(("random", "vgg16", *SHIPPED_WEIGHTS))
+            raise InputError(f"init {init}: no such file; expected a safetensors file or one of {names}")
+        return path
+
     def adapt(self, source: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Weights of another network, by name, brought to the shapes of this one where there is a way."""
+        """Return weights of another network, by name, brought to the shapes of this one where there is a way."""
         return source
 
     def _start_from_network(self, path: Path) -> None:
@@ -97,7 +110,7 @@ class Network(nn.Module):
 
 
 def _fitting(own: Mapping[str, Tensor], source: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
-    """What a part of another network, by the prefix of its names, has for this one."""
+    """Return the weights that fit of a part of another network, given the prefix of its names."""
     named = {name.removeprefix(part): value for name, value in source.items() if name.startswith(part)}
     return {name: value for name, value in named.items() if name in own and own[name].shape == value.shape}
 
@@ -108,7 +121,7 @@ def _say_random_start(source: str | Path, layers: list[str]) -> None:
 
 
 def resize_corners(value: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, C, h, w) to (N, C, *size), bilinear from corner to corner, as Caffe's networks upsample.
+    """Resize (N, C, h, w) to (N, C, *size), bilinear from corner to corner, as Caffe's networks upsample.
 
     After 3×3 poolings of stride 2 with padding 1 a coarse pixel lies on every second pixel, and an image of 2k + 1
     pixels has its first and last on the corners.

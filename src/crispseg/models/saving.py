@@ -1,15 +1,16 @@
 """Networks in files: safetensors that say which network they hold and what it was made with."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NoReturn, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
 
 from crispseg.errors import InputError, one_line
 from crispseg.models.network import Network
+from crispseg.models.registry import ENTRY_POINTS, NETWORKS, network_kind
 from crispseg.models.state import check_state, load_metadata, load_state
 from crispseg.writing import write_tensors
 
@@ -49,21 +50,30 @@ def save_weights(module: nn.Module, path: Path, **metadata: str) -> None:
     write_tensors(path, module.state_dict(), metadata)
 
 
-def load_network(path: Path, *kinds: type[_Kind]) -> _Kind:
+@overload
+def load_network(path: Path) -> Network: ...
+@overload
+def load_network(path: Path, kind: type[_Kind], /, *kinds: type[_Kind]) -> _Kind: ...
+def load_network(path: Path, *kinds: type[Network]) -> Network:
     """Read a network that `save_network` wrote, in evaluation mode.
 
     Args:
         path: The file.
-        kinds: Classes of which it may be, such as `EmbeddingNet`, or `DeepLabLargeFOV, DeepLabMSc`.
+        kinds: Classes of which it may be, such as `EmbeddingNet`, or `DeepLabLargeFOV, DeepLabMSc`; by default any of
+            crispseg, or that another package registers (see `crispseg.models.registry`).
 
     Raises:
         InputError: If the file is missing, is not safetensors, holds another network or not all of it.
     """
-    return build_network(load_state(path, "weights"), load_metadata(path, "weights"), path, *kinds)
+    metadata = load_metadata(path, "weights")
+    if not kinds:
+        kind = network_kind(metadata.get("network", ""))
+        kinds = tuple(NETWORKS.values()) if kind is None else (kind,)
+    return build_network(load_state(path, "weights"), metadata, path, *kinds)
 
 
 def saved_network(path: Path) -> str | None:
-    """Name of the class that a file of `save_network` holds; None for any other safetensors file.
+    """Return the name of the class that a file of `save_network` holds; None for any other safetensors file.
 
     Raises:
         InputError: If the file is missing or is not safetensors.
@@ -72,7 +82,7 @@ def saved_network(path: Path) -> str | None:
 
 
 def build_network(state: Mapping[str, Tensor], metadata: Mapping[str, str], path: Path, *kinds: type[_Kind]) -> _Kind:
-    """The network of one of the kinds that the metadata describe, with these weights.
+    """Return the network that the metadata describe, of one of the kinds, with these weights.
 
     The metadata name a class and its shape. Whatever else they say, such as a file to start from, is refused.
 
@@ -82,23 +92,37 @@ def build_network(state: Mapping[str, Tensor], metadata: Mapping[str, str], path
     name = metadata.get("network")
     by_name = {kind.__name__: kind for kind in kinds}
     if name not in by_name:
-        holds = _with_article(name[:_LONGEST_QUOTE]) if name else "no network that crispseg saved"
-        raise InputError(f"weights {path}: holds {holds}; expected {' or '.join(map(_with_article, by_name))}")
+        _refuse(name, by_name, path)
     network = _make(by_name[name], metadata.get("arguments", "{}"), path)
-    shapes = {tensor: tuple(value.shape) for tensor, value in network.state_dict().items()}
-    _check_dtypes(state, path)
-    check_state(state, shapes, path)
-    unknown = sorted(state.keys() - shapes.keys())
+    own = network.state_dict()
+    _check_dtypes(state, own, path)
+    check_state(state, {tensor: tuple(value.shape) for tensor, value in own.items()}, path)
+    unknown = sorted(state.keys() - own.keys())
     if unknown:
         raise InputError(
             f"weights {path}: {unknown[0]} is not of {_with_article(name)}: give weights made for this network"
         )
-    network.load_state_dict({tensor: value.float() for tensor, value in state.items()}, assign=True)
+    # What counts, as batches that a normalisation has seen, stays a whole number.
+    converted = {name: value.float() if own[name].is_floating_point() else value for name, value in state.items()}
+    network.load_state_dict(converted, assign=True)
     return network.eval()
 
 
+def _refuse(name: str | None, expected: Iterable[str], path: Path) -> NoReturn:
+    kinds = " or ".join(map(_with_article, expected))
+    if not name:
+        raise InputError(f"weights {path}: holds no network that crispseg saved; expected {kinds}")
+    remedy = ""
+    if network_kind(name) is None:
+        remedy = (
+            f": no installed package registers {name[:_LONGEST_QUOTE]} under the entry point group {ENTRY_POINTS}; do "
+            "so, or load the weights in your own code"
+        )
+    raise InputError(f"weights {path}: holds {_with_article(name[:_LONGEST_QUOTE])}; expected {kinds}{remedy}")
+
+
 def _make(kind: type[_Kind], arguments: str, path: Path) -> _Kind:
-    """The network without memory for its weights, which are the file's: nothing is drawn only to be replaced."""
+    """Return the network, without memory for its weights where that can be: nothing is drawn only to be replaced."""
     try:
         given = json.loads(arguments)
         if not isinstance(given, dict):
@@ -106,8 +130,7 @@ def _make(kind: type[_Kind], arguments: str, path: Path) -> _Kind:
         for name in given:
             if name not in kind.shape:
                 raise InputError(f"{name!r} is no part of its shape, which is {', '.join(kind.shape)}")
-        with torch.device("meta"):
-            return kind(**given)
+        return _built(kind, given)
     except Exception as error:  # whatever JSON and the network say to arguments that make no sense
         raise InputError(
             f"weights {path}: {_shortened(arguments)} does not describe {_with_article(kind.__name__)} "
@@ -115,14 +138,28 @@ def _make(kind: type[_Kind], arguments: str, path: Path) -> _Kind:
         ) from error
 
 
+def _built(kind: type[_Kind], arguments: Mapping[str, Any]) -> _Kind:
+    try:
+        with torch.device("meta"):
+            network = kind(**arguments)
+        held = network.state_dict().keys()
+        if all(name in held for name, _ in network.named_buffers()):
+            return network
+    except (NotImplementedError, RuntimeError):  # parts of other packages that compute while they are made
+        pass
+    with torch.random.fork_rng(devices=[]):
+        return kind(**arguments)
+
+
 def _shortened(text: str) -> str:
     """Quote a text from a file, shortened."""
     return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
 
 
-def _check_dtypes(state: Mapping[str, Tensor], path: Path) -> None:
+def _check_dtypes(state: Mapping[str, Tensor], own: Mapping[str, Tensor], path: Path) -> None:
     for name, value in state.items():
-        if value.dtype not in _DTYPES:
+        counts = name in own and not own[name].is_floating_point()
+        if value.dtype not in _DTYPES and not (counts and value.dtype == own[name].dtype):
             raise InputError(
                 f"weights {path}: {name} is {value.dtype}; expected floating-point numbers of 16, 32 or 64 bits"
             )

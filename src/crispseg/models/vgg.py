@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from crispseg.errors import InputError
+from crispseg.extras import optional_packages
 from crispseg.models.state import check_state, load_state
 
 VGG_LAYERS = {
@@ -125,7 +126,8 @@ def _held(state: dict[str, Tensor], layers: tuple[str, ...], source: object) -> 
 
 
 def _torchvision_state(layers: tuple[str, ...]) -> dict[str, Tensor]:
-    from torchvision.models import VGG16_Weights  # noqa: PLC0415 - slow to import, and needed for this source alone
+    with optional_packages():
+        from torchvision.models import VGG16_Weights  # noqa: PLC0415 - slow to import, and needed for this source alone
 
     try:
         weights = VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=True)

@@ -13,10 +13,10 @@ from torch import nn
 from crispseg.config import PRECISIONS, SharpenerConfig
 from crispseg.cues import Cue, describe_cue, make_cue
 from crispseg.errors import InputError, one_line
-from crispseg.models.embedding_net import EmbeddingNet, load_embedding_net
+from crispseg.models.embedding_net import load_embedding_net
 from crispseg.models.network import Network
-from crispseg.models.saving import load_network, save_network, saved_network
-from crispseg.models.trainable import NETWORKS
+from crispseg.models.registry import ENTRY_POINTS, NETWORKS, network_kind
+from crispseg.models.saving import load_network, save_network
 from crispseg.pretrained.model_card import model_card
 from crispseg.reading import read_json
 from crispseg.registry import CUES
@@ -84,10 +84,15 @@ def load_network_of(cue: str, path: Path) -> Network:
         InputError: If the file is missing or damaged, or holds a network that the cue does not take.
     """
     kind: type[Cue] = CUES.named(cue)
-    takes = [network for network in NETWORKS.values() if network.gives == kind.network_gives]
-    if EmbeddingNet in takes and saved_network(path) is None:
-        return load_embedding_net(path)  # of a file from when there was one network, such as the wide one that ships
-    return load_network(path, *takes)
+    if kind.network_gives == "embedding":
+        return load_embedding_net(path)
+    network = load_network(path)
+    if network.gives != kind.network_gives:
+        raise InputError(
+            f"weights {path}: holds {type(network).__name__}, which gives {network.gives}; cue {cue!r} needs a network "
+            f"that gives {kind.network_gives}"
+        )
+    return network
 
 
 def _network_of(cue: Cue) -> Network | None:
@@ -105,10 +110,11 @@ def _network_of(cue: Cue) -> Network | None:
     network: nn.Module | None = None if kind.network_argument is None else getattr(cue, kind.network_argument)
     if network is None:
         return None
-    if type(network) not in NETWORKS.values() or not isinstance(network, Network):
+    if not isinstance(network, Network) or network_kind(type(network).__name__) is not type(network):
         raise InputError(
-            f"{kind.__name__} with {type(network).__name__} cannot be saved: expected "
-            f"{' or '.join(NETWORKS)}, whose arguments are known"
+            f"{kind.__name__} with {type(network).__name__} cannot be saved, because the network is not registered; "
+            f"expected one of {', '.join(NETWORKS)}, or a crispseg.models.Network with an entry point of the group "
+            f"{ENTRY_POINTS}"
         )
     precision = str(next(network.parameters()).dtype).removeprefix("torch.")
     if precision not in PRECISIONS:

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from crispseg.errors import InputError
+from crispseg.extras import optional_packages
 from crispseg.pretrained.folder import CONFIG_FILE, WEIGHTS_FILE
 
 _REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
@@ -58,17 +59,16 @@ def upload(repo_id: str, save: Callable[[Path], None], *, private: bool, message
 
 
 def _hub() -> ModuleType:
-    try:
+    with optional_packages():
         import huggingface_hub  # noqa: PLC0415 - optional
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error}; install it with: pip install 'crispseg[hub]'") from error
     return huggingface_hub
 
 
 @contextmanager
 def _explained(repo_id: str, outcome: str) -> Iterator[None]:
     """Turn what the package raises into one line."""
-    from huggingface_hub import errors  # noqa: PLC0415 - optional
+    with optional_packages():
+        from huggingface_hub import errors  # noqa: PLC0415 - optional
 
     # Those of the HTTP library that the package is built on, and of the system.
     failures: tuple[type[Exception], ...] = errors.HfHubHTTPError.__bases__

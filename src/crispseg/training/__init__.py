@@ -1,24 +1,24 @@
 """Training with Lightning: the only room that knows it."""
 
-from crispseg.training.boundary_task import BoundaryTask
-from crispseg.training.embedding_task import EmbeddingTask
-from crispseg.training.end_to_end_task import EndToEndTask
-from crispseg.training.optimizers import SGD, Adam
-from crispseg.training.run import seed_everything, train
-from crispseg.training.schedules import Cosine, Poly, Stairs
-from crispseg.training.segmentation_task import SegmentationTask
-from crispseg.training.task import Task
+from crispseg.extras import optional_packages
+
+with optional_packages():
+    from crispseg.training.boundary_task import BoundaryTask
+    from crispseg.training.embedding_task import EmbeddingTask
+    from crispseg.training.end_to_end_task import EndToEndTask
+    from crispseg.training.run import seed_everything, train
+    from crispseg.training.schedules import Cosine, Poly, RunSchedule
+    from crispseg.training.segmentation_task import SegmentationTask
+    from crispseg.training.task import Task
 
 __all__ = [
-    "SGD",
-    "Adam",
     "BoundaryTask",
     "Cosine",
     "EmbeddingTask",
     "EndToEndTask",
     "Poly",
+    "RunSchedule",
     "SegmentationTask",
-    "Stairs",
     "Task",
     "seed_everything",
     "train",

@@ -1,17 +1,19 @@
 """A boundary detector under its class-balanced loss (Xie & Tu 2015)."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import StepLR
 
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.models import HED
 from crispseg.models.saving import save_network
 from crispseg.nn import BoundaryLoss
-from crispseg.training.optimizers import SGD, Optimizer
-from crispseg.training.schedules import Schedule, Stairs
+from crispseg.training.optimizers import OptimizerCallable
+from crispseg.training.schedules import ScheduleCallable
 from crispseg.training.task import Batch, Task
 
 _THRESHOLDS = 99
@@ -25,9 +27,13 @@ class BoundaryTask(Task):
 
     Args:
         network: The detector.
-        loss: Of its side outputs and their fusion.
-        optimizer: How its parameters change; SGD at 1e-6, as the loss sums over pixels, by default.
-        schedule: How the learning rate does; a tenth after every 10000 steps by default.
+        loss: The loss of its side outputs and of their fusion.
+        optimizer: Makes the optimiser of the parameters; by default `torch.optim.SGD` at 1e-6, as the
+            loss sums over pixels.
+        schedule: Makes the schedule of the learning rate; by default a tenth after every 10000 steps.
+        rates: Factors of the learning rate by pattern of parameter names, of which the first that matches counts; 0
+            leaves a parameter as it is.
+        decays: Factors of the weight decay in the same way.
     """
 
     weights_file = "boundary.safetensors"
@@ -39,11 +45,14 @@ class BoundaryTask(Task):
         network: HED,
         loss: BoundaryLoss,
         *,
-        optimizer: Optimizer | None = None,
-        schedule: Schedule | None = None,
+        optimizer: OptimizerCallable | None = None,
+        schedule: ScheduleCallable | None = None,
+        rates: dict[str, float] | None = None,
+        decays: dict[str, float] | None = None,
     ) -> None:
-        default = SGD(1e-6, momentum=0.9, weight_decay=2e-4)
-        super().__init__(network, optimizer or default, schedule or Stairs(every=10_000))
+        optimizer = optimizer or partial(torch.optim.SGD, lr=1e-6, momentum=0.9, weight_decay=2e-4)
+        schedule = schedule or partial(StepLR, step_size=10_000)
+        super().__init__(network, optimizer, schedule, rates=rates, decays=decays)
         self.loss = loss
         self.counts: list[Tensor] = []
 
@@ -72,3 +81,6 @@ class BoundaryTask(Task):
 
     def save(self, path: Path, **metadata: str) -> None:
         save_network(self.network, path, **metadata)
+
+    def usage(self, path: Path) -> str:
+        return f"use it with: crispseg predict --weights {path}"

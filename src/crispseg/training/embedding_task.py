@@ -1,34 +1,36 @@
-"""An embedding network under the paper's losses (sec. 3.1 and 4.1)."""
+"""Any network as an embedding, under the paper's losses (sec. 3.1 and 4.1)."""
 
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import astuple
+from functools import partial
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from crispseg.checks import check_not_negative
 from crispseg.data.labels import shrink_labels
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
 from crispseg.metrics.pairs import PairCounts, count_pairs
-from crispseg.models import EmbeddingNet
-from crispseg.models.saving import save_network
+from crispseg.models.network import Network
+from crispseg.models.registry import network_kind
+from crispseg.models.saving import save_network, save_weights
 from crispseg.nn import EmbeddingLoss
-from crispseg.training.optimizers import Adam, Optimizer
-from crispseg.training.schedules import Cosine, Schedule
+from crispseg.training.optimizers import OptimizerCallable
+from crispseg.training.schedules import Cosine, ScheduleCallable
 from crispseg.training.task import Batch, Task
 
 _VALIDATION_STRIDE = 4
-
 
 _CONVENTION = 255
 """Label that losses ignore by default."""
 
 
 def ignoring_void(loss: EmbeddingLoss) -> EmbeddingLoss:
-    """The same loss, ignoring what data sets give void.
+    """Return the loss, made to ignore the label that data sets give void.
 
     Raises:
         InputError: If it was told to ignore another label: data sets have a region of that number.
@@ -43,48 +45,85 @@ def ignoring_void(loss: EmbeddingLoss) -> EmbeddingLoss:
     return loss
 
 
+@runtime_checkable
+class Tapped(Protocol):
+    """A network that offers layers on the way to its embedding, as `EmbeddingNet` does, for losses of their own."""
+
+    def embed_with_taps(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the (N, D, H, W) embedding of an image, and maps (N, C, h, w) of any resolution by name."""
+        ...
+
+
 class EmbeddingTask(Task):
-    """Train an `EmbeddingNet`; measure the share of pairs on the right side of the margins, same and different.
+    """Train any network as an embedding; measure the share of pairs on the right side of the margins.
 
     Args:
-        network: The network.
-        loss: Loss of the final embedding, and of the five layers behind it.
-        side_weight: Weight of the loss at each of the five layers, at their own resolution; 0 leaves them out. The
-            paper uses 1.
-        optimizer: How its parameters change; Adam at 1e-3 by default.
-        schedule: How the learning rate does; along a cosine by default.
+        network: Any module from (N, 3, H, W) RGB in [0, 1] to (N, D, H, W), such as `crispseg.models.EmbeddingNet`,
+            `crispseg.models.TrunkEmbedding`, or one of your own.
+        loss: Loss of the embedding, and of the layers on the way to it.
+        side_weight: Weight of the loss at each of these layers, at their own resolution, where the network offers them
+            (see `Tapped`); 0 leaves them out. The paper uses 1.
+        optimizer: Makes the optimiser of the parameters; by default `torch.optim.Adam` at 1e-3.
+        schedule: Makes the schedule of the learning rate; by default along a cosine to 0.
+        rates: Factors of the learning rate by pattern of parameter names, of which the first that matches counts; 0
+            leaves a parameter as it is.
+        decays: Factors of the weight decay in the same way.
 
     Raises:
-        InputError: If `side_weight` is negative, or the loss was told to ignore a label of its own.
+        InputError: If `side_weight` is negative, or above 0 for a network without such layers, or the loss was told to
+            ignore a label of its own.
     """
 
     weights_file = "embedding.safetensors"
-    network: EmbeddingNet
+    network: nn.Module
 
     def __init__(
         self,
-        network: EmbeddingNet,
+        network: nn.Module,
         loss: EmbeddingLoss,
         *,
         side_weight: float = 0.0,
-        optimizer: Optimizer | None = None,
-        schedule: Schedule | None = None,
+        optimizer: OptimizerCallable | None = None,
+        schedule: ScheduleCallable | None = None,
+        rates: dict[str, float] | None = None,
+        decays: dict[str, float] | None = None,
     ) -> None:
         check_not_negative("side_weight", side_weight)
-        super().__init__(network, optimizer or Adam(), schedule or Cosine())
+        if side_weight and not isinstance(network, Tapped):
+            raise InputError(
+                f"side_weight is {side_weight}, but {type(network).__name__} has no method embed_with_taps; leave it 0"
+            )
+        optimizer = optimizer or partial(torch.optim.Adam, lr=1e-3)
+        super().__init__(network, optimizer, schedule or Cosine, rates=rates, decays=decays)
         self.loss = ignoring_void(loss)
         self.side_weight = side_weight
         self.pairs: list[PairCounts] = []
 
     def loss_of(self, batch: Batch) -> dict[str, Tensor]:
         image, labels = batch
-        embedding, taps = self.network.embed_with_taps(image)
+        taps: Mapping[str, Tensor] = {}
+        if self.side_weight and isinstance(self.network, Tapped):
+            embedding, taps = self.network.embed_with_taps(image)
+        else:
+            embedding = self.network(image)
+        self._check_embedding(embedding, image)
         terms = {"final": self.loss(embedding, labels)}
-        if self.side_weight:
-            for name, tap in taps.items():
-                side = self.loss(tap, shrink_labels(labels, tap.shape[-2], tap.shape[-1]))
-                terms[name] = self.side_weight * side
+        for name, tap in taps.items():
+            side = self.loss(tap, shrink_labels(labels, tap.shape[-2], tap.shape[-1]))
+            terms[name] = self.side_weight * side
         return terms
+
+    def _check_embedding(self, embedding: object, image: Tensor) -> None:
+        count, _, height, width = image.shape
+        shape = tuple(embedding.shape) if isinstance(embedding, Tensor) else ()
+        if len(shape) == 4 and (shape[0], *shape[2:]) == (count, height, width):
+            return
+        given = f"shape {shape}" if isinstance(embedding, Tensor) else type(embedding).__name__
+        raise InputError(
+            f"{type(self.network).__name__} gives {given} for {count} images of {height}×{width} pixels; expected an "
+            f"embedding ({count}, D, {height}, {width}): upsample it in the network, or take "
+            "crispseg.models.TrunkEmbedding"
+        )
 
     def start_measuring(self) -> None:
         self.pairs = [PairCounts(0, 0, 0, 0) for _ in self.val_names]
@@ -111,4 +150,12 @@ class EmbeddingTask(Task):
         return shares
 
     def save(self, path: Path, **metadata: str) -> None:
-        save_network(self.network, path, **metadata)
+        if isinstance(self.network, Network):
+            save_network(self.network, path, **metadata)
+        else:
+            save_weights(self.network, path, **metadata, network=type(self.network).__name__)
+
+    def usage(self, path: Path) -> str:
+        if isinstance(self.network, Network) and network_kind(type(self.network).__name__) is type(self.network):
+            return f"use it with: crispseg sharpen --weights {path}"
+        return super().usage(path)

@@ -6,8 +6,8 @@ from crispseg.checks import check_not_negative
 from crispseg.models import CrispNet
 from crispseg.nn import EmbeddingLoss
 from crispseg.training.embedding_task import ignoring_void
-from crispseg.training.optimizers import Optimizer
-from crispseg.training.schedules import Schedule
+from crispseg.training.optimizers import OptimizerCallable
+from crispseg.training.schedules import ScheduleCallable
 from crispseg.training.segmentation_task import SegmentationTask
 from crispseg.training.task import Batch
 
@@ -15,16 +15,20 @@ from crispseg.training.task import Batch
 class EndToEndTask(SegmentationTask):
     """Fine-tune a `CrispNet` with the segmentation loss of its filtered scores; measure the mean IoU of its labels.
 
-    Which parts learn is a matter of the optimiser's `rates`: `{"segmenter.*": 0}` leaves the segmentation network as
-    it is, in evaluation mode, with its dropout and the statistics of its normalisations.
+    `rates` chooses the parts that learn: `{"segmenter.*": 0}` leaves the segmentation network as it is, in evaluation
+    mode, without dropout and with the statistics of its normalisations.
 
     Args:
         network: The whole network.
         num_classes: Number of classes; by default what the network's `segmenter` says.
         embedding_loss: Keeps the embedding to its own task as well; None trains with the segmentation loss alone.
         embedding_weight: Weight of that loss.
-        optimizer: How the parameters change; SGD at 1e-3 by default.
-        schedule: How the learning rate does; polynomial by default.
+        optimizer: Makes the optimiser of the parameters; by default `torch.optim.SGD` at 1e-3 with
+            momentum 0.9 and weight decay 5e-4.
+        schedule: Makes the schedule of the learning rate; by default `Poly`.
+        rates: Factors of the learning rate by pattern of parameter names, of which the first that matches counts; 0
+            leaves a parameter as it is.
+        decays: Factors of the weight decay in the same way.
 
     Raises:
         InputError: If `embedding_weight` is negative.
@@ -39,11 +43,21 @@ class EndToEndTask(SegmentationTask):
         *,
         embedding_loss: EmbeddingLoss | None = None,
         embedding_weight: float = 1.0,
-        optimizer: Optimizer | None = None,
-        schedule: Schedule | None = None,
+        optimizer: OptimizerCallable | None = None,
+        schedule: ScheduleCallable | None = None,
+        rates: dict[str, float] | None = None,
+        decays: dict[str, float] | None = None,
     ) -> None:
         check_not_negative("embedding_weight", embedding_weight)
-        super().__init__(network, num_classes, loss_at="labels", optimizer=optimizer, schedule=schedule)
+        super().__init__(
+            network,
+            num_classes,
+            loss_at="labels",
+            optimizer=optimizer,
+            schedule=schedule,
+            rates=rates,
+            decays=decays,
+        )
         self.embedding_loss = None if embedding_loss is None else ignoring_void(embedding_loss)
         self.embedding_weight = embedding_weight
 

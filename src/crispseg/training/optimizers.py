@@ -1,125 +1,36 @@
-"""Optimisers with a learning rate and a weight decay of its own for every parameter that wants them."""
+"""Any optimiser of PyTorch, with factors of learning rate and weight decay for parameters by name."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
 
-from crispseg.checks import check_not_negative, check_positive
-from crispseg.errors import InputError
+from crispseg.checks import check_not_negative
+from crispseg.errors import InputError, one_line
 
-Rates = Mapping[str, float]
+Factors = Mapping[str, float]
 """Patterns of parameter names, with `*` and `?`, and a factor for those that match; the first that matches counts."""
 
+OptimizerCallable = Callable[[Iterable[Any]], torch.optim.Optimizer]
+"""Makes an optimiser of parameters, such as `functools.partial(torch.optim.SGD, lr=1e-3)`.
 
-class Optimizer(Protocol):
-    """What changes a network's parameters."""
-
-    def freeze(self, network: nn.Module) -> None:
-        """Have the parameters that shall stay as they are want no gradient."""
-        ...
-
-    def build(self, network: nn.Module) -> torch.optim.Optimizer:
-        """The optimiser of a network."""
-        ...
+In a config: `{class_path: torch.optim.SGD, init_args: {lr: 1.0e-3}}`.
+"""
 
 
-class Adam:
-    """Adam (Kingma & Ba 2015).
-
-    Args:
-        learning_rate: Highest learning rate.
-        weight_decay: Of every parameter.
-        rates: Factors of the learning rate by name; 0 leaves a parameter as it is.
-        decays: Factors of the weight decay by name.
-
-    Raises:
-        InputError: If a number makes no sense.
-    """
-
-    def __init__(
-        self,
-        learning_rate: float = 1e-3,
-        *,
-        weight_decay: float = 0.0,
-        rates: Rates | None = None,
-        decays: Rates | None = None,
-    ) -> None:
-        check_positive("learning_rate", learning_rate)
-        check_not_negative("weight_decay", weight_decay)
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.rates = rates or {}
-        self.decays = decays or {}
-
-    def freeze(self, network: nn.Module) -> None:
-        """See `Optimizer`."""
-        freeze(network, self.rates, self.decays)
-
-    def build(self, network: nn.Module) -> torch.optim.Optimizer:
-        """See `Optimizer`."""
-        return torch.optim.Adam(
-            parameter_groups(network, self.learning_rate, self.weight_decay, self.rates, self.decays)
-        )
-
-
-class SGD:
-    """Stochastic gradient descent with momentum.
-
-    Args:
-        learning_rate: Highest learning rate.
-        momentum: Of every parameter.
-        weight_decay: Of every parameter.
-        rates: Factors of the learning rate by name; 0 leaves a parameter as it is. Caffe's networks of the paper give
-            biases twice the rate.
-        decays: Factors of the weight decay by name.
-
-    Raises:
-        InputError: If a number makes no sense.
-
-    Example:
-        >>> network = nn.Sequential(nn.Conv2d(3, 4, 1))
-        >>> optimizer = SGD(1e-3, rates={"*.bias": 2}, decays={"*.bias": 0}).build(network)
-        >>> [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
-        [(0.001, 0.0005), (0.002, 0.0)]
-    """
-
-    def __init__(
-        self,
-        learning_rate: float = 1e-3,
-        *,
-        momentum: float = 0.9,
-        weight_decay: float = 5e-4,
-        rates: Rates | None = None,
-        decays: Rates | None = None,
-    ) -> None:
-        check_positive("learning_rate", learning_rate)
-        check_not_negative("momentum", momentum)
-        check_not_negative("weight_decay", weight_decay)
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.rates = rates or {}
-        self.decays = decays or {}
-
-    def freeze(self, network: nn.Module) -> None:
-        """See `Optimizer`."""
-        freeze(network, self.rates, self.decays)
-
-    def build(self, network: nn.Module) -> torch.optim.Optimizer:
-        """See `Optimizer`."""
-        groups = parameter_groups(network, self.learning_rate, self.weight_decay, self.rates, self.decays)
-        return torch.optim.SGD(groups, lr=self.learning_rate, momentum=self.momentum)
-
-
-def freeze(network: nn.Module, rates: Rates, decays: Rates) -> None:
+def freeze(network: nn.Module, rates: Factors, decays: Factors) -> None:
     """Freeze the parameters whose rate is 0. Those that are frozen already stay so.
 
+    Args:
+        network: Its parameters change in place.
+        rates: Factors of the learning rate.
+        decays: Factors of the weight decay; only checked here.
+
     Raises:
-        InputError: If a factor is negative, a pattern matches nothing, or nothing is left to learn.
+        InputError: If a factor is negative, a pattern matches no parameter, or no parameter is left to learn.
     """
     named = dict(network.named_parameters())
     for option, factors in (("rates", rates), ("decays", decays)):
@@ -134,17 +45,50 @@ def freeze(network: nn.Module, rates: Rates, decays: Rates) -> None:
         raise InputError("no parameter is left to learn; expected at least one with a rate above 0")
 
 
-def parameter_groups(
-    network: nn.Module, learning_rate: float, weight_decay: float, rates: Rates, decays: Rates
-) -> list[dict[str, Any]]:
-    """Parameters that learn, grouped by learning rate and decay."""
+def build_optimizer(
+    make: OptimizerCallable, network: nn.Module, rates: Factors, decays: Factors
+) -> torch.optim.Optimizer:
+    """Return the optimiser of the parameters that learn, in groups of equal factors.
+
+    Args:
+        make: Makes it with the learning rate and weight decay that the factors multiply.
+        network: Parameters that need no gradient are left out.
+        rates: Factors of the learning rate.
+        decays: Factors of the weight decay.
+
+    Raises:
+        InputError: If the optimiser refuses its arguments, or has no learning rate or weight decay to multiply.
+
+    Example:
+        >>> from functools import partial
+        >>> make = partial(torch.optim.SGD, lr=1e-3, weight_decay=5e-4)
+        >>> optimizer = build_optimizer(make, nn.Conv2d(3, 4, 1), rates={"bias": 2}, decays={"bias": 0})
+        >>> [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
+        [(0.001, 0.0005), (0.002, 0.0)]
+    """
     groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            key = learning_rate * _factor(name, rates), weight_decay * _factor(name, decays)
-            groups[key].append(parameter)
-    return [{"params": group, "lr": rate, "weight_decay": decay} for (rate, decay), group in groups.items()]
+            groups[_factor(name, rates), _factor(name, decays)].append(parameter)
+    try:
+        optimizer = make([{"params": parameters} for parameters in groups.values()])
+    except (TypeError, ValueError) as error:  # PyTorch's words for a value that makes no sense
+        raise InputError(f"optimizer: {one_line(error)}; give it arguments that it takes") from error
+    for group, (rate, decay) in zip(optimizer.param_groups, groups, strict=True):
+        _multiply(group, "lr", rate, "rates", optimizer)
+        _multiply(group, "weight_decay", decay, "decays", optimizer)
+    return optimizer
 
 
-def _factor(name: str, factors: Rates) -> float:
+def _multiply(
+    group: dict[str, Any], option: str, factor: float, factors: str, optimizer: torch.optim.Optimizer
+) -> None:
+    if factor == 1:
+        return
+    if option not in group:
+        raise InputError(f"{type(optimizer).__name__} has no {option} for {factors} to multiply; leave {factors} out")
+    group[option] = group[option] * factor
+
+
+def _factor(name: str, factors: Factors) -> float:
     return next((factor for pattern, factor in factors.items() if fnmatchcase(name, pattern)), 1.0)

@@ -1,4 +1,4 @@
-"""What a run leaves behind at every validation."""
+"""What a run shows on the way, and writes at every validation."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import lightning
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, RichProgressBar
 from rich.console import Console
 
 from crispseg.training.task import Task
@@ -51,7 +51,25 @@ class ValidationReport(Callback):
             Console(highlight=False).print(line, soft_wrap=True)
 
 
+class StepsProgressBar(RichProgressBar):
+    """The bar of Lightning, one for each stretch between two checkpoints, which names the steps of the stretch."""
+
+    def get_metrics(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        """Return what was logged, without the version of the logger."""
+        metrics = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)
+        return metrics
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        before, most = self.trainer.global_step, self.trainer.max_steps
+        last = min(before + int(self.total_train_batches) // self.trainer.accumulate_grad_batches, most)
+        return f"Steps {before + 1} to {last} of {most}"
+
+
 def _last_step(log: Path) -> int:
+    """Return the step of the last line of a log; 0 where there is none."""
     try:
         return int(json.loads(log.read_text().splitlines()[-1])["step"])
     except Exception:  # there is none, the run was killed amid writing, or it is something else

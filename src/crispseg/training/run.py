@@ -2,26 +2,25 @@
 
 import logging
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader, Sampler
 
 from crispseg.bfloat16 import warn_without_bfloat16
 from crispseg.checks import check_count, check_not_negative
-from crispseg.data import LabelledFolder
 from crispseg.data.checked import CheckedLabels
 from crispseg.data.crops import ConsecutiveBatches, CropDataset, CropOptions
 from crispseg.data.sample import IGNORE_INDEX, LabelledImages
 from crispseg.data.whole_images import WholeImages
 from crispseg.errors import InputError
-from crispseg.training.report import LOG, ValidationReport
+from crispseg.training.report import LOG, StepsProgressBar, ValidationReport
 from crispseg.training.task import Task
 from crispseg.writing import make_folder, refuse_inputs
 
@@ -96,7 +95,7 @@ def train(
     if not val_data:
         raise InputError("no validation data; expected at least one data set in val_data")
     written = (output / name for name in (CHECKPOINT, LOG, task.weights_file))
-    refuse_inputs(written, _files_of([*train_data, *val_data.values()]))
+    refuse_inputs(written, [path for data in (*train_data, *val_data.values()) for path in data.files])
     checkpoint = _checkpoint(output, resume)
     if precision == "bf16-mixed" and (accelerator == "cpu" or not torch.accelerator.is_available()):
         warn_without_bfloat16()
@@ -114,7 +113,7 @@ def train(
         check_val_every_n_epoch=val_every // checkpoint_every,
         use_distributed_sampler=False,  # batches and validation images are dealt out below
         logger=TensorBoardLogger(output, name="", version="log"),
-        callbacks=[_save_checkpoint(output), report, LearningRateMonitor(), RichProgressBar()],
+        callbacks=[_save_checkpoint(output), report, LearningRateMonitor(), StepsProgressBar()],
         log_every_n_steps=10,
         num_sanity_val_steps=0,
         enable_model_summary=False,
@@ -162,15 +161,7 @@ def _check_counts(**values: int) -> None:
 def _checked(data: LabelledImages, task: Task) -> LabelledImages:
     if task.num_classes is None:
         return CheckedLabels(data, None)
-    if isinstance(data, LabelledFolder) and data.num_classes is None:
-        data = data.expecting(task.num_classes)  # its files are looked at with that in mind
-    num_classes = getattr(data, "num_classes", None)
-    if num_classes not in (None, task.num_classes):
-        raise InputError(
-            f"{type(data).__name__} has {num_classes} classes, the network {task.num_classes}; expected the same: give "
-            "the network `num_classes`"
-        )
-    return CheckedLabels(data, task.num_classes)
+    return CheckedLabels(data.expecting(task.num_classes), task.num_classes)
 
 
 def _check_validation(sets: Sequence[WholeImages], *, processes: int) -> None:
@@ -226,13 +217,6 @@ def _build_trainer(**options: Any) -> lightning.Trainer:  # noqa: ANN401 - they 
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"Lightning cannot run so ({reason}); choose another accelerator or precision") from error
-
-
-def _files_of(sources: Iterable[LabelledImages]) -> Iterator[Path]:
-    """Return the files that data sets read, as far as they list them."""
-    for source in sources:
-        for value in vars(source).values() if hasattr(source, "__dict__") else ():
-            yield from (path for path in value if isinstance(path, Path)) if isinstance(value, list) else ()
 
 
 def _checkpoint(output: Path, resume: bool) -> Path | None:

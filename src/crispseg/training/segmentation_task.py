@@ -1,9 +1,11 @@
 """A segmentation network under the cross-entropy of its scores (Chen et al. 2015)."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
@@ -17,8 +19,8 @@ from crispseg.models.crisp_net import save_crisp_net
 from crispseg.models.network import Network
 from crispseg.models.saving import save_network, save_weights
 from crispseg.models.segmenter import aligns_corners, scores_of, upsample_scores
-from crispseg.training.optimizers import SGD, Optimizer
-from crispseg.training.schedules import Poly, Schedule
+from crispseg.training.optimizers import OptimizerCallable
+from crispseg.training.schedules import Poly, ScheduleCallable
 from crispseg.training.task import Batch, Task
 
 
@@ -30,8 +32,12 @@ class SegmentationTask(Task):
         num_classes: C, the number of classes; by default what the network says in its attribute `num_classes`.
         loss_at: Where scores and labels meet: at the resolution of the "scores", to which labels are shrunk by the
             nearest pixel, as DeepLab is trained, or of the "labels", to which scores are upsampled.
-        optimizer: How its parameters change; SGD at 1e-3 by default.
-        schedule: How the learning rate does; polynomial by default.
+        optimizer: Makes the optimiser of the parameters; by default `torch.optim.SGD` at 1e-3 with
+            momentum 0.9 and weight decay 5e-4.
+        schedule: Makes the schedule of the learning rate; by default `Poly`.
+        rates: Factors of the learning rate by pattern of parameter names, of which the first that matches counts; 0
+            leaves a parameter as it is.
+        decays: Factors of the weight decay in the same way.
 
     Raises:
         InputError: If an option is not as above.
@@ -45,8 +51,10 @@ class SegmentationTask(Task):
         num_classes: int | None = None,
         *,
         loss_at: Literal["scores", "labels"] = "scores",
-        optimizer: Optimizer | None = None,
-        schedule: Schedule | None = None,
+        optimizer: OptimizerCallable | None = None,
+        schedule: ScheduleCallable | None = None,
+        rates: dict[str, float] | None = None,
+        decays: dict[str, float] | None = None,
     ) -> None:
         if num_classes is None:
             num_classes = getattr(network, "num_classes", None)
@@ -54,7 +62,8 @@ class SegmentationTask(Task):
             raise InputError(f"{type(network).__name__} does not say how many classes it has; give `num_classes`")
         check_count("classes", num_classes)
         check_choice("loss_at", loss_at, ("scores", "labels"))
-        super().__init__(network, optimizer or SGD(), schedule or Poly())
+        optimizer = optimizer or partial(torch.optim.SGD, lr=1e-3, momentum=0.9, weight_decay=5e-4)
+        super().__init__(network, optimizer, schedule or Poly, rates=rates, decays=decays)
         self.num_classes = num_classes
         self.loss_at = loss_at
         self.confusion: list[ConfusionMatrix] = []
@@ -64,7 +73,7 @@ class SegmentationTask(Task):
         return {"segmentation": self.cross_entropy(scores_of(self.network, image), labels)}
 
     def cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Mean over the pixels that have a label; 0 where none has."""
+        """Return the mean over the pixels that have a label; 0 where none has."""
         if scores.shape[1] != self.num_classes:
             raise InputError(f"the network gives scores of {scores.shape[1]} classes; expected {self.num_classes}")
         if self.loss_at == "labels":
@@ -99,3 +108,7 @@ class SegmentationTask(Task):
             save_network(self.network, path, **metadata)
         else:
             save_weights(self.network, path, **metadata)
+
+    def usage(self, path: Path) -> str:
+        own = isinstance(self.network, CrispNet | Network)
+        return f"use it with: crispseg predict --weights {path}" if own else super().usage(path)

@@ -1,4 +1,4 @@
-"""What every kind of training has in common: a network, how it learns, and how it is measured."""
+"""The base of every training task: a network, how it learns, and how it is measured."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -8,11 +8,10 @@ from typing import Any
 import torch
 from lightning import LightningModule
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from crispseg.errors import InputError
-from crispseg.training.optimizers import Optimizer
-from crispseg.training.schedules import Schedule
+from crispseg.training.optimizers import Factors, OptimizerCallable, build_optimizer, freeze
+from crispseg.training.schedules import ScheduleCallable, build_schedule
 
 Batch = tuple[Tensor, Tensor]
 """(N, 3, H, W) images in [0, 1] and (N, H, W) labels."""
@@ -22,9 +21,15 @@ class Task(LightningModule, ABC):
     """Train a network.
 
     Args:
-        network: What learns.
-        optimizer: How its parameters change.
-        schedule: How the learning rate does.
+        network: The network.
+        optimizer: Makes the optimiser of its parameters.
+        schedule: Makes the schedule of the learning rate, which advances after every step.
+        rates: Factors of the learning rate by pattern of parameter names; 0 leaves a parameter as it is.
+        decays: Factors of the weight decay in the same way.
+
+    Raises:
+        InputError: If the optimiser or the schedule refuses its arguments, a factor is negative, a pattern matches no
+            parameter, or no parameter is left to learn.
     """
 
     weights_file: str
@@ -32,13 +37,23 @@ class Task(LightningModule, ABC):
     num_classes: int | None = None
     """Labels are 0 … classes - 1 and the ignored one; any where this is None."""
 
-    def __init__(self, network: nn.Module, optimizer: Optimizer, schedule: Schedule) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: OptimizerCallable,
+        schedule: ScheduleCallable,
+        *,
+        rates: Factors | None = None,
+        decays: Factors | None = None,
+    ) -> None:
         super().__init__()
+        self.rates, self.decays = rates or {}, decays or {}
         # Before processes are joined: those that share gradients must know which parameters have one.
-        optimizer.freeze(network)
+        freeze(network, self.rates, self.decays)
         self.network = network
         self.optimizer = optimizer
         self.schedule = schedule
+        build_schedule(schedule, self.build_optimizer(), 1)  # arguments that make no sense are refused here
         self.seed = 0
         """What a step draws depends on this and on its number alone, so that a resumed run draws what it would have."""
         self.val_names: list[str] = []
@@ -46,11 +61,11 @@ class Task(LightningModule, ABC):
 
     @abstractmethod
     def loss_of(self, batch: Batch) -> dict[str, Tensor]:
-        """The terms of the loss, weighted; their sum is what is minimised."""
+        """Return the weighted terms of the loss by name; their sum is minimised."""
 
     @abstractmethod
     def start_measuring(self) -> None:
-        """Forget what was measured."""
+        """Forget earlier measurements."""
 
     @abstractmethod
     def measure(self, batch: Batch, data: int) -> None:
@@ -58,14 +73,18 @@ class Task(LightningModule, ABC):
 
     @abstractmethod
     def measured(self) -> Mapping[str, float]:
-        """What was measured on all processes, by data set and kind, as shares between 0 and 1."""
+        """Return the measurements of all processes by name, "data set/measure", as shares from 0 to 1."""
 
     @abstractmethod
     def save(self, path: Path, **metadata: str) -> None:
         """Write the network's weights as safetensors."""
 
+    def usage(self, path: Path) -> str:
+        """Return what to do with the weights that `save` wrote to a file."""
+        return f"load it in your own code: safetensors.torch.load_model(network, {str(path)!r})"
+
     def total(self, counts: Tensor) -> Tensor:
-        """Counts added up over all processes."""
+        """Return counts added up over all processes."""
         return self.trainer.strategy.reduce(counts.to(self.device), reduce_op="sum").cpu()
 
     def on_fit_start(self) -> None:
@@ -90,7 +109,7 @@ class Task(LightningModule, ABC):
             return [len(group["params"]) for group in groups]
 
         learned = [sizes(state["param_groups"]) for state in checkpoint["optimizer_states"]]
-        learns = sizes(self.optimizer.build(self.network).param_groups)
+        learns = sizes(self.build_optimizer().param_groups)
         if shapes(checkpoint["state_dict"]) != shapes(self.state_dict()) or learned != [learns]:
             raise InputError(
                 "the checkpoint is of another network or other rates; resume with the config that the run began with, "
@@ -116,7 +135,11 @@ class Task(LightningModule, ABC):
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         self.measure(batch, dataloader_idx)
 
+    def build_optimizer(self) -> torch.optim.Optimizer:
+        """Return a new optimiser of the network's parameters."""
+        return build_optimizer(self.optimizer, self.network, self.rates, self.decays)
+
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's own type is a union of a dozen
-        optimizer = self.optimizer.build(self.network)
-        schedule = LambdaLR(optimizer, lambda step: self.schedule.factor(step, self.trainer.max_steps))
+        optimizer = self.build_optimizer()
+        schedule = build_schedule(self.schedule, optimizer, self.trainer.max_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -19,7 +19,7 @@ from crispseg.inference.one_image import fitted_boundary, sharpened_scores
 from crispseg.inference.shares import to_probabilities
 from crispseg.inference.sharpener import Sharpener
 from crispseg.metrics import Accuracy, Truth
-from crispseg.tuning.filter_search import MEASURED, Tuning
+from crispseg.tuning.filter_search import MEASURED, Tuning, totals_of
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def tune_crf(
         progress: Shows how far it is, round by round.
 
     Returns:
-        Accuracies of what comes out of the CRF by its parameters, and of what goes into it.
+        Accuracies of what comes out of the CRF by its parameters, and of what goes into it. Classes without true pixels
+        are left out of their means.
 
     Raises:
         InputError: If an option makes no sense, a file cannot be read or does not fit, or the objective is not defined
@@ -112,7 +113,7 @@ def tune_crf(
     first = grid if grid is not None else CRFGrid()
     indices = range(0, len(data), every)
     band = void_band_of(data)
-    result: Tuning[DenseCRF] = Tuning(Accuracy(data.num_classes, MEASURED), {}, objective)
+    result: Tuning[DenseCRF] = Tuning(totals_of(data.num_classes), {}, objective, data.class_names)
     entering: Iterable[_Entering] = _entering(data, sharpener, indices, band)
     if progress:
         entering = progress.track(entering, total=len(indices), description="what goes into the CRF")
@@ -120,7 +121,7 @@ def tune_crf(
         image.count(result.before, image.probabilities)
     settings = first.settings(iterations)
     for number in range(rounds + 1):
-        result.after |= {setting: Accuracy(data.num_classes, MEASURED) for setting in settings}
+        result.after |= {setting: totals_of(data.num_classes) for setting in settings}
         steps: Iterable[tuple[_Entering, DenseCRF]] = (
             (image, setting) for image in _entering(data, sharpener, indices, band) for setting in settings
         )
@@ -157,7 +158,7 @@ def _entering(
     data: LabelledPredictions, sharpener: Sharpener | None, indices: Sequence[int], band: int
 ) -> Iterator[_Entering]:
     for index in indices:
-        sample, prediction = data.read(index)
+        sample, prediction = data[index]
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
             check_exclusive(prediction.kind)

@@ -16,7 +16,7 @@ from crispseg.config import SharpenerConfig, options
 from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.defaults import OBJECTIVES
 from crispseg.errors import InputError, naming
-from crispseg.evaluation import void_band_of
+from crispseg.evaluation import describe_losses, void_band_of
 from crispseg.inference.one_image import features_of, fitted_boundary, labels_before
 from crispseg.inference.sharpener import Sharpener
 from crispseg.metrics import Accuracy, Truth
@@ -27,6 +27,16 @@ MEASURED = ("miou", "trimap_4")
 
 _FIXED = ("cue", "scores", "grid")
 """Fields that are not searched: the cue, whose features are computed once, and what is said of the predictions."""
+
+
+def totals_of(num_classes: int) -> Accuracy:
+    """Return an empty accuracy for one point of a search.
+
+    It keeps totals, not the counts of each image, so that its size does not grow with the data set. Classes without
+    true pixels are left out of its means: settings are compared with each other, and one that removes the last wrongly
+    predicted pixel of an absent class would otherwise seem points ahead.
+    """
+    return Accuracy(num_classes, MEASURED, per_image=False, absent_classes="ignore")
 
 
 S = TypeVar("S", bound=Hashable)
@@ -40,6 +50,8 @@ class Tuning(Generic[S]):
     after: dict[S, Accuracy]
     objective: str
     """"miou", "trimap", or "both" for their mean."""
+    class_names: Sequence[str] = ()
+    """Names of the classes, as far as they are known."""
 
     @property
     def images(self) -> int:
@@ -56,6 +68,10 @@ class Tuning(Generic[S]):
         """What is maximised."""
         miou, band = self.gain(setting)
         return {"miou": miou, "trimap": band, "both": (miou + band) / 2}[self.objective]
+
+    def losses(self, setting: S) -> str:
+        """Describe the classes that lose IoU at a point, by their names where known."""
+        return describe_losses(self.before, self.after[setting], self.class_names)
 
     @property
     def best(self) -> S | None:
@@ -95,6 +111,9 @@ def tune(
         every: Take every n-th image.
         progress: Shows how far it is.
 
+    Returns:
+        Accuracies at every point and before. Classes without true pixels are left out of their means.
+
     Raises:
         InputError: If a list is empty, a field cannot be searched, a value makes no sense, a file cannot be read or
             does not fit, or the objective is not defined because the labels have no boundary.
@@ -102,12 +121,12 @@ def tune(
     grid = settings_of(sharpener.config, search or {})
     check_choice("objective", objective, OBJECTIVES)
     check_count("every", every)
-    after = {setting: Accuracy(data.num_classes, MEASURED) for setting in grid}
+    after = {setting: totals_of(data.num_classes) for setting in grid}
     band = void_band_of(data)
-    result = Tuning(Accuracy(data.num_classes, MEASURED), after, objective)
+    result = Tuning(totals_of(data.num_classes), after, objective, data.class_names)
     indices = range(0, len(data), every)
     for index in progress.track(indices, description="tuning") if progress else indices:
-        sample, prediction = data.read(index)
+        sample, prediction = data[index]
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
             truth = Truth(sample.labels, data.num_classes, MEASURED, void_band=band)

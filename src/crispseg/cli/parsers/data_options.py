@@ -1,53 +1,101 @@
-"""Options that name labelled images and predictions of them."""
+"""Options that name a data set and predictions of its images."""
 
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 from crispseg.cli.parsers.command_parser import CommandParser
 from crispseg.cli.parsers.shared_options import SUFFIX_HELP, add_suffix_options
-from crispseg.data.numbering import ONE_BASED, ZERO_BASED
+from crispseg.data.numbering import LIKE_LABELS, ONE_BASED, ZERO_BASED
+from crispseg.data.registry import DATASETS, FOLDER
+from crispseg.defaults import ABSENT_CLASSES, SPLIT
 
 
-def add_labelled_options(parser: CommandParser) -> None:
-    """Add options that name images and labels."""
-    parser.add_argument(
-        "--images", type=Path, required=True, metavar="FOLDER", help="folder of images; its subfolders are searched too"
+def add_dataset_options(parser: CommandParser) -> None:
+    """Add options that name images with true labels."""
+    group = parser.add_argument_group("data set")
+    group.add_argument(
+        "--data",
+        choices=DATASETS,
+        default=FOLDER,
+        metavar="NAME",
+        help=f"a data set in the layout of its release ({', '.join(name for name in DATASETS if name != FOLDER)}), or "
+        f"{FOLDER}: any folder of images and any folder of label maps (default: %(default)s)",
     )
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="true label maps of the same names: indexed or greyscale PNG",
+    group.add_argument("--root", type=Path, metavar="FOLDER", help="where the named data set lies")
+    group.add_argument("--split", help=f"part of the named data set (default: {SPLIT})")
+    group.add_argument(
+        "--data-option",
+        type=_assignment,
+        action="append",
+        metavar="NAME=VALUE",
+        help="another argument of the named data set, such as disputed=negative; may be repeated",
     )
-    parser.add_argument(
+    folders = parser.add_argument_group(f"data set of your own (--data {FOLDER})")
+    folders.add_argument("--images", type=Path, metavar="FOLDER", help="images, in it and below it")
+    folders.add_argument(
+        "--labels", type=Path, metavar="FOLDER", help="true label maps of the same names: indexed or greyscale PNG"
+    )
+    folders.add_argument(
         "--void", type=int, nargs="+", metavar="LABEL", help="true labels of pixels without a class (default: none)"
     )
-    parser.add_argument(
+    folders.add_argument(
         "--numbering",
         metavar=f"{ZERO_BASED}|{ONE_BASED}|FILE",
-        help=f"how true labels number the classes: {ZERO_BASED} (the default); {ONE_BASED}, where classes start at 1 "
-        "and 0 is void; or a table with a line `LABEL CLASS [NAME]` for each label, where CLASS may be `void`, and "
-        "LABEL `*` stands for all others",
+        help=f"what true labels stand for: the numbers of the classes (the default), {ONE_BASED} where classes start "
+        "at 1 and 0 is void, or a table with a line `LABEL CLASS [NAME]` for each, where CLASS may be `void` "
+        "and LABEL `*`, all others",
+    )
+    folders.add_argument(
+        "--class-names",
+        type=Path,
+        metavar="FILE",
+        help="names of the classes, for reports: one a line, that of class 0 first; or JSON, a list or "
+        '{"0": "road", …} (default: the names in a table of --numbering, or else numbers)',
     )
 
 
 def add_data_options(parser: CommandParser) -> None:
-    """Add options that name images, labels and predictions."""
-    add_labelled_options(parser)
-    parser.add_argument(
+    """Add options that name images with true labels and predictions."""
+    add_dataset_options(parser)
+    group = parser.add_argument_group("predictions")
+    group.add_argument(
         "--predictions", type=Path, required=True, metavar="FOLDER", help="label maps or scores, one for each image"
     )
-    parser.add_argument(
+    group.add_argument(
         "--prediction-numbering",
-        metavar=f"{ZERO_BASED}|{ONE_BASED}|FILE",
-        help="how predictions that are label maps number the classes; required where --numbering is given",
+        metavar=f"{ZERO_BASED}|{ONE_BASED}|{LIKE_LABELS}|FILE",
+        help=f"what predictions that are label maps stand for, as --numbering; {LIKE_LABELS}: the same as true labels. "
+        "Required where true labels are not the numbers of the classes",
     )
-    parser.add_argument(
+    group.add_argument(
         "--void-band",
         type=int,
         metavar="PIXELS",
-        help="the widest band of void between two labels that stands for their boundary, as on PASCAL VOC's outlines; "
+        help="how wide a band of void between two labels may be to stand for a boundary, as on PASCAL VOC's outlines; "
         "0 for none (default: looked for in the label maps)",
     )
-    parser.add_argument("--num-classes", type=int, help="number of classes (default: the number of score channels)")
+    group.add_argument(
+        "--num-classes",
+        type=int,
+        help="number of classes (default: that of the data set or of --class-names, or else of the score channels)",
+    )
     add_suffix_options(parser, *SUFFIX_HELP)
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    """Return the name and the value of NAME=VALUE."""
+    name, sign, value = text.partition("=")
+    if not (name.isidentifier() and sign and value):
+        raise ArgumentTypeError(f"{text!r}; expected NAME=VALUE, such as disputed=negative")
+    return name, value
+
+
+def add_absent_classes_option(parser: CommandParser) -> None:
+    """Add the option for classes that are predicted and have no true pixels."""
+    parser.add_argument(
+        "--absent-classes",
+        choices=ABSENT_CLASSES,
+        default=ABSENT_CLASSES[0],
+        help="how a class that is predicted but has no true pixels enters means over classes: count takes it as 0, as "
+        "most tools do; ignore leaves it out (default: %(default)s)",
+    )

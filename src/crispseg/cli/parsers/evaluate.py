@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from crispseg.cli.parsers.command_parser import CommandParser
-from crispseg.cli.parsers.data_options import add_data_options
+from crispseg.cli.parsers.data_options import add_absent_classes_option, add_data_options
 from crispseg.cli.parsers.stage_options import add_stage_options
 
 DESCRIPTION = """\
@@ -17,6 +17,7 @@ the heading says so."""
 
 EXAMPLES = """\
   crispseg evaluate --images val --labels val_labels --predictions scores --json result.json
+  crispseg evaluate --data voc2012 --root VOCdevkit/VOC2012 --predictions scores
   crispseg evaluate --images val --labels val_labels --predictions masks --void 11 --num-classes 11
   crispseg evaluate --images val --labels val_labels --predictions scores --cue contour --boundaries edges
   crispseg evaluate --images val --labels val_labels --predictions scores --cue none --crf MSc-LargeFOV"""
@@ -26,6 +27,7 @@ def build_parser() -> CommandParser:
     """Return the parser of the command."""
     parser = CommandParser("evaluate", DESCRIPTION, EXAMPLES)
     add_data_options(parser)
+    add_absent_classes_option(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to this file")
     add_stage_options(parser)
     return parser

@@ -4,7 +4,7 @@ from argparse import ArgumentTypeError
 from pathlib import Path
 
 from crispseg.cli.parsers.command_parser import CommandParser
-from crispseg.cli.parsers.data_options import add_data_options, add_labelled_options
+from crispseg.cli.parsers.data_options import add_data_options, add_dataset_options
 from crispseg.cli.parsers.shared_options import add_device_option, add_suffix_options
 from crispseg.cli.parsers.stage_options import add_boundaries_option, add_fields, add_stage_options, add_weights_options
 from crispseg.defaults import FIGURE_PATCH, MASKED_PIXELS
@@ -73,7 +73,7 @@ def add_comparison_options(parser: CommandParser) -> None:
 
 def add_reliability_options(parser: CommandParser) -> None:
     """Add the options of `crispseg figure reliability`."""
-    add_labelled_options(parser)
+    add_dataset_options(parser)
     add_suffix_options(parser, "image", "label", "boundary")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th image (default: all)")
     parser.add_argument(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from crispseg.cli.parsers.command_parser import CommandParser
-from crispseg.cli.parsers.data_options import add_data_options
+from crispseg.cli.parsers.data_options import add_absent_classes_option, add_data_options
 from crispseg.cli.parsers.shared_options import add_device_option
 from crispseg.cli.parsers.stage_options import add_prediction_options
 from crispseg.defaults import TUNE_EVERY
@@ -64,5 +64,6 @@ def build_parser() -> CommandParser:
         metavar="N",
         help="number of processes that share the cores, each with an image of its own (default: 0, this process alone)",
     )
+    add_absent_classes_option(parser)
     add_device_option(parser)
     return parser

@@ -11,7 +11,8 @@ Find the options of a sharpener on labelled images, or with --crf the parameters
 
 Measures every combination of the given values, and prints the points of mIoU and of trimap mIoU that each gains, then
 the best and its gain. Where no value of window, passes or hardness is given, several are tried, around the options of
-the sharpener that --weights names. Tune on images that you do not report on.
+the sharpener that --weights names. Classes without true pixels on these images are left out of the means. Tune on
+images that you do not report on.
 
 With --crf every option of the sharpener before the CRF has one value. The search goes from coarse to fine and is slow:
 by default 27 CRFs for each image and up to 52 more, each about a second for 480x360 pixels and 11 classes. Use --every

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from crispseg.errors import InputError, one_line
+from crispseg.extras import optional_packages
 
 DRIVERS = ("GTiff", "JP2OpenJPEG", "PNG", "JPEG", "BMP", "WEBP", "HFA", "ENVI")
 """Formats that hold their pixels themselves. Others, such as VRT, name files and addresses that GDAL would open."""
@@ -32,10 +33,8 @@ def rasterio_() -> Any:  # noqa: ANN401 - rasterio has no types
     Raises:
         InputError: If it is not installed.
     """
-    try:
+    with optional_packages():
         return importlib.import_module("rasterio")
-    except ImportError as error:
-        raise InputError("rasters in parts need rasterio: pip install 'crispseg[raster]'") from error
 
 
 @contextmanager

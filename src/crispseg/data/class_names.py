@@ -1,0 +1,82 @@
+"""Names of classes: from a file, and for tables."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from crispseg.data.numbering import HIGHEST_LABEL, names_by_class
+from crispseg.errors import InputError
+
+_ID2LABEL = "id2label"
+"""Where the `config.json` of a transformers model holds its names."""
+
+
+def name_of(class_names: Sequence[str], label: int) -> str:
+    """Return the name of a class, or its number where it has none.
+
+    Example:
+        >>> name_of(("road", ""), 0), name_of(("road", ""), 1), name_of((), 7)
+        ('road', '1', '7')
+    """
+    return (class_names[label] if label < len(class_names) else "") or str(label)
+
+
+def read_class_names(given: Sequence[str] | str | Path) -> tuple[str, ...]:
+    """Return the names of classes, empty for a class without a name.
+
+    Args:
+        given: The names themselves, that of class 0 first. Or a file of them: text with one name a line; or, ending in
+            `.json`, a list of names, an object such as `{"0": "road", "1": "sidewalk"}`, or the `config.json` of a
+            transformers model, whose `id2label` is taken.
+
+    Raises:
+        InputError: If the file cannot be read, is not such a file, or two classes have the same name.
+    """
+    if isinstance(given, str | Path):
+        path, where = Path(given), f"class names {given}"
+        names = _from_json(path, where) if path.suffix.lower() == ".json" else _lines(path, where)
+    else:
+        names, where = [str(name) for name in given], "class names"
+    if not any(names):
+        raise InputError(f"{where}: no name; expected one for each class, that of class 0 first")
+    for label, name in enumerate(names):
+        if name and names.index(name) != label:
+            raise InputError(
+                f"{where}: classes {names.index(name)} and {label} are both called {name!r}; give each its own name"
+            )
+    return tuple(names)
+
+
+def _read(path: Path, where: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise InputError(
+            f"{where}: cannot be read ({reason}); expected a file with one name a line, or JSON"
+        ) from error
+
+
+def _lines(path: Path, where: str) -> list[str]:
+    return [line.strip() for line in _read(path, where).splitlines() if line.strip()]
+
+
+def _from_json(path: Path, where: str) -> list[str]:
+    try:
+        content = json.loads(_read(path, where))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: not JSON ({error}); expected a list of names") from error
+    if isinstance(content, dict):
+        content = content.get(_ID2LABEL, content)
+    if isinstance(content, list):
+        content = dict(enumerate(content))
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content.values()):
+        raise InputError(f'{where}: expected a list of names, or an object such as {{"0": "road", "1": "sidewalk"}}')
+    return list(names_by_class({_label(key, where): name.strip() for key, name in content.items()}))
+
+
+def _label(key: str | int, where: str) -> int:
+    text = str(key)
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= HIGHEST_LABEL):
+        raise InputError(f"{where}: {text!r} is not a class; expected a whole number from 0 to {HIGHEST_LABEL}")
+    return int(text)

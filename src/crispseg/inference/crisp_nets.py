@@ -1,0 +1,79 @@
+"""A sharpener as the last layers of a `CrispNet`, which trains end to end with a segmentation network, and back."""
+
+from torch import nn
+
+from crispseg.cues import LearnedCue
+from crispseg.errors import InputError
+from crispseg.inference.sharpener import Sharpener, shortest
+from crispseg.models import CrispNet
+from crispseg.nn import Affinity, LocalFilter
+
+
+def to_crisp_net(sharpener: Sharpener, segmenter: nn.Module, *, learn_hardness: bool = True) -> CrispNet:
+    """Return a network that segments an image and sharpens the scores, sharing the weights of both.
+
+    Args:
+        sharpener: Has a `LearnedCue`, logits for scores, bilinear upsampling and no guard, as a `CrispNet` has.
+        segmenter: Any module from (N, 3, H, W) images in [0, 1] to (N, C, h, w) logits; its attribute `align_corners`
+            says how they lie on the image.
+        learn_hardness: Whether the hardness learns too.
+
+    Raises:
+        InputError: If the sharpener has an option that a `CrispNet` lacks.
+
+    Example:
+        >>> import torch
+        >>> sharpener = Sharpener.from_pretrained(upsampling="bilinear")
+        >>> network = to_crisp_net(sharpener, nn.Conv2d(3, 21, 8, stride=8))
+        >>> network(torch.rand(1, 3, 32, 40)).shape
+        torch.Size([1, 21, 32, 40])
+        >>> to_sharpener(network).config == sharpener.config.replaced(cue="learned:norm=1")
+        True
+    """
+    cue = sharpener.cue
+    if not isinstance(cue, LearnedCue):
+        raise InputError(f"cue is {type(cue).__name__}; expected a LearnedCue, whose network a CrispNet trains")
+    grid = "corners" if getattr(segmenter, "align_corners", False) else "centres"
+    expected = {"scores": "logits", "upsampling": "bilinear", "guard": "none", "grid": grid}
+    texts = sharpener.config.texts()
+    for name, text in expected.items():
+        if texts[name] != text:
+            given = None if text == "none" else text
+            raise InputError(
+                f"{name} is {texts[name]}, but a CrispNet over {type(segmenter).__name__} has {text}; give "
+                f"sharpener.with_options({name}={given!r})"
+            )
+    affinity = Affinity(sharpener.window, shortest(sharpener.hardness), learned=learn_hardness, norm=cue.norm)
+    affinity.to(sharpener.device)
+    return CrispNet(segmenter, cue.network, affinity, LocalFilter(sharpener.window, passes=sharpener.passes),
+                    filtered="probabilities")  # fmt: skip
+
+
+def to_sharpener(network: CrispNet, *, learn_hardness: bool = False) -> Sharpener:
+    """Return a sharpener that does what a `CrispNet` does to the logits of its segmenter, sharing its embedding.
+
+    Args:
+        network: Filters probabilities, with normalised weights.
+        learn_hardness: Whether the hardness of the sharpener learns.
+
+    Raises:
+        InputError: If the network filters logits, or does not normalise: a sharpener does neither.
+    """
+    if network.filtered != "probabilities":
+        raise InputError(
+            'the CrispNet filters logits, and a sharpener filters probabilities; train it with filtered="probabilities"'
+        )
+    if not network.filter.normalize:
+        raise InputError(
+            "the CrispNet does not normalise its weights, and a sharpener does; make it with normalize=True"
+        )
+    made = Sharpener(
+        LearnedCue(network.embedding, norm=network.affinity.norm),
+        learn_hardness=learn_hardness,
+        window=network.filter.window,
+        passes=network.filter.passes,
+        hardness=shortest(network.affinity.hardness),
+        upsampling="bilinear",
+        grid="corners" if getattr(network.segmenter, "align_corners", False) else "centres",
+    )
+    return made.eval().to(network.affinity.log_hardness.device)

@@ -1,0 +1,38 @@
+"""What is remembered of each pixel while labels are gone through a few at a time."""
+
+import torch
+from torch import Tensor
+
+from crispseg.data.box import Box
+
+
+class Likeliest:
+    """The likeliest label of every pixel so far, the smaller of two that are as likely."""
+
+    def __init__(self, size: tuple[int, int], device: torch.device) -> None:
+        self.share = torch.zeros(size, device=device)
+        self.label = torch.full(size, torch.iinfo(torch.int64).max, device=device)
+
+    def add(self, shares: Tensor, labels: Tensor, box: Box) -> None:
+        """Take (1, S, *box.size) shares of S labels in ascending order into account."""
+        share, channel = shares[0].max(0)
+        label, (rows, columns) = labels[channel], box.slices
+        best, chosen = self.share[rows, columns], self.label[rows, columns]
+        better = (share > best) | ((share == best) & (share > 0) & (label < chosen))
+        best[better], chosen[better] = share[better], label[better]
+
+
+class ValueOfLabel:
+    """A value of one label at every pixel, 0 where it was not given."""
+
+    def __init__(self, label: Tensor) -> None:
+        self.label = label
+        self.value = torch.zeros(label.shape, device=label.device)
+
+    def add(self, values: Tensor, labels: Tensor, box: Box) -> None:
+        """Take (1, S, *box.size) values of S labels in ascending order, of which each pixel needs one at most."""
+        rows, columns = box.slices
+        wanted = self.label[rows, columns]
+        channel = torch.searchsorted(labels, wanted.contiguous()).clamp(max=len(labels) - 1)
+        value = values[0].gather(0, channel[None])[0]
+        self.value[rows, columns] = torch.where(labels[channel] == wanted, value, self.value[rows, columns])

@@ -1,0 +1,116 @@
+"""What the metrics that are modules of torchmetrics have in common."""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from crispseg.checks import check_choice, check_count, check_natural, check_positive
+from crispseg.defaults import ABSENT_CLASSES, AbsentClasses
+from crispseg.errors import InputError
+from crispseg.metrics.confusion import check_predicted
+from crispseg.metrics.definitions import VOID, MetricDefinition
+
+Average = Literal["macro", "none"]
+
+
+class SegmentationMetric(Metric):
+    """A metric that is computed of whole numbers counted over all images seen, summed across processes."""
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+    plot_lower_bound = 0.0
+    plot_upper_bound = 1.0
+
+    counts: Tensor
+    """(C, k) int64, what was counted so far."""
+
+    def __init__(
+        self,
+        definition: MetricDefinition[Any],
+        num_classes: int,
+        *,
+        ignore_index: int | None,
+        average: Average | None,
+        absent_classes: AbsentClasses,
+        void_band: int = 0,
+        **kwargs: Any,  # noqa: ANN401 - torchmetrics'
+    ) -> None:
+        super().__init__(**kwargs)
+        check_count("num_classes", num_classes)
+        check_choice("average", average, ("macro", "none", None))
+        check_choice("absent_classes", absent_classes, ABSENT_CLASSES)
+        check_natural("void_band", void_band)
+        self.num_classes = num_classes
+        self.ignore_index = ignore_index
+        self.average = average
+        self.absent_classes: AbsentClasses = absent_classes
+        self.void_band = void_band
+        self._definition = definition
+        nothing = torch.full((1, 1), VOID)
+        width = definition.count(nothing, nothing, definition.prepare(nothing, num_classes), num_classes).shape[1]
+        self.add_state("counts", torch.zeros(num_classes, width, dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Count a batch.
+
+        Args:
+            preds: (N, H, W) predicted labels 0 … C - 1, or (N, C, H, W) floating-point scores, whose largest counts.
+            target: (N, H, W) true labels 0 … C - 1, or `ignore_index`.
+
+        Raises:
+            InputError: If the shapes do not fit or a label is not a class.
+            TypeError: If the true labels are floating-point numbers.
+        """
+        if target.is_floating_point():
+            raise TypeError(f"target is {target.dtype}; expected whole numbers: convert it with .long()")
+        labels = target.long()
+        predicted = self._labels_of(preds, labels)
+        void = labels == self.ignore_index if self.ignore_index is not None else torch.zeros_like(labels).bool()
+        wrong = labels[~void & ((labels < 0) | (labels >= self.num_classes))]
+        if wrong.numel():
+            raise InputError(
+                f"target holds label {int(wrong[0])}, which is not one of the {self.num_classes} classes; "
+                f"pass ignore_index={int(wrong[0])} if its pixels have no class"
+            )
+        check_predicted(predicted[~void], self.num_classes)
+        for said, true in zip(predicted.masked_fill(void, VOID), labels.masked_fill(void, VOID), strict=True):
+            prepared = self._definition.prepare(true, self.num_classes, self.void_band)
+            self.counts += self._definition.count(said, true, prepared, self.num_classes, self.void_band)
+
+    def _labels_of(self, preds: Tensor, labels: Tensor) -> Tensor:
+        scores = preds.is_floating_point()
+        shape = (*labels.shape[:1], self.num_classes, *labels.shape[1:]) if scores else tuple(labels.shape)
+        if labels.ndim != 3 or preds.shape != shape:
+            kind = "scores (N, C, H, W)" if scores else "labels (N, H, W)"
+            raise InputError(
+                f"preds have shape {tuple(preds.shape)}, target {tuple(labels.shape)}; expected {kind} of "
+                f"{self.num_classes} classes and a target (N, H, W)"
+            )
+        return preds.argmax(1) if scores else preds.long()
+
+    def compute(self) -> Tensor:
+        """Return the metric over everything counted, in [0, 1].
+
+        Returns:
+            A number, or with `average="none"` (C,) numbers. NaN for a class that is neither true nor predicted, and for
+            a mean over no class.
+        """
+        counts = self.counts.cpu()  # percentages are taken in float64, which not every device has
+        if self.average == "macro":
+            percent = self._definition.mean(counts, self.absent_classes)
+        else:
+            percent = self._definition.per_class(counts)
+        return (percent / 100).float().to(self.counts.device)
+
+
+def check_distance(name: str, value: float) -> None:
+    """Refuse a distance that is neither a number of pixels, 1 or more, nor a share of the diagonal below 1."""
+    if isinstance(value, int):
+        check_count(name, value)
+        return
+    check_positive(name, value)
+    if value >= 1:
+        raise InputError(f"{name} is {value}; expected an int of pixels, or a share of the diagonal below 1")

@@ -1,0 +1,47 @@
+"""Every kind of cue is exported with every kind of scores, and at any hardness."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from crispseg import Sharpener, Window
+from crispseg.cli.main import main
+from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
+from crispseg.export import export_onnx
+from crispseg.models import EmbeddingNet
+from crispseg.registry import CUES
+from crispseg.scores import SCORES, Scores
+from tests.marks import not_traced
+
+MAKE: dict[str, Callable[[], Cue]] = {
+    "learned": lambda: LearnedCue(EmbeddingNet(dim=4, width=4)),
+    "rgb": RGBCue,
+    "soft": SoftSegmentationCue,
+    "contour": ContourCue,
+}
+
+
+@not_traced
+@pytest.mark.parametrize("scores", SCORES)
+@pytest.mark.parametrize("cue", CUES.names())
+def test_every_cue_and_every_kind_of_scores(cue: str, scores: Scores, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    sharpener = Sharpener(MAKE[cue](), window=Window(3), passes=2, scores=scores, guard=0.7).eval()
+    assert export_onnx(sharpener, tmp_path / "sharpener.onnx") < 1e-4
+
+
+@not_traced
+@pytest.mark.parametrize("hardness", [1e-3, 1e3, 1e5])
+def test_any_hardness(hardness: float, tmp_path: Path) -> None:
+    sharpener = Sharpener(RGBCue(), window=Window(3), hardness=hardness)
+    assert export_onnx(sharpener, tmp_path / "sharpener.onnx") < 1e-3
+
+
+@not_traced
+@pytest.mark.parametrize("options", [["--cue", "soft"], ["--cue", "rgb", "--hardness", "160"]])
+def test_what_the_command_refused_once(options: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "sharpener.onnx"
+    assert main(["export", *options, "--output", str(path)]) == 0
+    assert path.exists()

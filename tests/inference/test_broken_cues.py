@@ -1,0 +1,64 @@
+"""A cue of one's own that gives NaN is named, and no NaN comes out."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from crispseg import InputError, Sharpener, Window, sharpen_array
+from crispseg.cues import Cue, LearnedCue
+from crispseg.inference.tiles import sharpen_tiled
+from crispseg.ops import local_distance
+
+IMAGE, SCORES = torch.full((1, 3, 16, 20), 0.5), torch.linspace(-1, 1, 80).reshape(1, 4, 4, 5)
+
+
+class Broken(Cue):
+    """Divides by 0 in its features or in its distances."""
+
+    default_hardness: ClassVar[float] = 1.0
+    default_passes: ClassVar[int] = 2
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where = where
+
+    def forward(self, image: Tensor) -> Tensor:
+        contrast = image - image.mean((-1, -2), keepdim=True)
+        return contrast / contrast.std() if self.where == "features" else image
+
+    def distance(self, features: Tensor, window: Window) -> Tensor:
+        distance = local_distance(features, window)
+        return distance / distance[:, :1] if self.where == "distances" else distance
+
+
+PIXELS = IMAGE[0].permute(1, 2, 0)
+WAYS: dict[str, Callable[[Sharpener], object]] = {
+    "tensors": lambda sharpener: sharpener(IMAGE, SCORES),
+    "tiles": lambda sharpener: sharpen_tiled(sharpener, IMAGE, SCORES, memory="16GiB"),
+    "array of scores": lambda sharpener: sharpen_array(sharpener, PIXELS, SCORES[0]),
+    "label map": lambda sharpener: sharpen_array(sharpener, PIXELS, np.eye(4, 5, dtype=np.uint8)),
+}
+
+
+@pytest.mark.parametrize("where", ["features", "distances"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_cue_that_gives_nan_is_named(where: str, way: str) -> None:
+    sharpener = Sharpener(Broken(where), window=Window(3))
+    said = "NaN or infinite at 320 of 320 pixels" if where == "features" else "distances or weights"
+    with pytest.raises(InputError, match=f"Broken gives .*{said}.*expected"):
+        WAYS[way](sharpener)
+
+
+def test_so_is_a_network_whose_weights_broke() -> None:
+    network = nn.Conv2d(3, 4, 3, padding=1)
+    network.weight.data[0, 0, 0, 0] = torch.nan
+    with pytest.raises(InputError, match="LearnedCue gives features that are NaN"):
+        Sharpener(LearnedCue(network))(IMAGE, SCORES)
+
+
+def test_a_whole_cue_goes_through() -> None:
+    assert torch.isfinite(Sharpener(Broken("nowhere"), window=Window(3))(IMAGE, SCORES)).all()

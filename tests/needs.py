@@ -1,0 +1,163 @@
+"""What a test needs beside PyTorch, found in its file, so that no list of tests has to be kept.
+
+A file that imports a large package, by itself or through ours, needs it as a whole. A test needs it where the test, or
+a helper or fixture of its file, imports it, runs a command that does, or starts a process.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {
+    "browser": ("playwright",),
+    "gradio": ("gradio", "starlette"),
+    "lightning": ("lightning", "jsonargparse"),
+    "matplotlib": ("matplotlib",),
+    "notebook": ("nbclient",),
+    "onnx": ("onnx", "onnxruntime", "onnxscript"),
+    "ray": ("ray",),
+    "transformers": ("segmentation_models_pytorch", "transformers"),
+    "triton": ("triton",),
+}
+"""Marks, with the packages that they stand for."""
+_PROCESSES = {"subprocess", "multiprocessing", "concurrent.futures"}
+_OURS = {"crispseg": ROOT / "src" / "crispseg", "tests": ROOT / "tests", "benchmarks": ROOT / "benchmarks"}
+
+
+def needs_of_file(path: Path) -> set[str]:
+    """Return the marks of every test in a file: those it gives itself, and of what it and its `conftest.py` import."""
+    given = next((ast.unparse(node) for node in _tree(path).body if _is_pytestmark(node)), "")
+    return {mark for mark in ("not_traced", "slow") if mark in given} | _marks(
+        _reached({module for file in _with_conftest(path) for module in _imports(_top_level(_tree(file)))})
+    )
+
+
+def needs_of_test(path: Path, name: str, parameters: str = "") -> set[str]:
+    """Return the marks of one test function beside those of its file; its parameters may name commands."""
+    definitions = _definitions(path)
+    used, todo = list[ast.AST](), [name, *(name for name, node in definitions.items() if _is_autouse(node))]
+    seen = set(todo)
+    while todo:
+        node = definitions.get(todo.pop())
+        if node is None:
+            continue
+        used.append(node)
+        names = set(_names(node)) - seen
+        seen |= names
+        todo += names
+    modules = _imports(node for root in used for node in ast.walk(root))
+    if "main" in seen:  # the command line, which imports a command when it is called
+        words = seen | set(re.findall("[a-z]+", parameters))
+        modules |= {f"crispseg.cli.{word}" for word in words if word != "main" and _file(f"crispseg.cli.{word}")}
+    marks = _marks(_reached(modules))
+    starts = {name for name, module in _aliases(path).items() if module in _PROCESSES}
+    return marks | ({"processes"} if seen & starts or modules & _PROCESSES else set())
+
+
+def _marks(modules: set[str]) -> set[str]:
+    packages = {module.partition(".")[0] for module in modules}
+    return {mark for mark, names in PACKAGES.items() if packages.intersection(names)}
+
+
+def _with_conftest(path: Path) -> list[Path]:
+    beside = path.with_name("conftest.py")
+    return [beside, path] if beside != path and beside.is_file() else [path]
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def _top_level(tree: ast.AST) -> Iterator[ast.AST]:
+    """Statements that run when a module is imported."""
+    for node in ast.iter_child_nodes(tree):
+        only_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if not only_types and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node
+            yield from _top_level(node)
+
+
+def _imports(nodes: Iterable[ast.AST]) -> set[str]:
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+@cache
+def _direct(module: str) -> frozenset[str]:
+    path = _file(module)
+    parents = {module.rpartition(".")[0]} - {""}
+    return frozenset(parents if path is None else parents | _imports(_top_level(_tree(path))))
+
+
+def _reached(modules: set[str]) -> set[str]:
+    """Return these modules and all that importing them imports."""
+    seen, todo = set(modules), list(modules)
+    while todo:
+        module = todo.pop()
+        if module.partition(".")[0] in _OURS:
+            todo += (new := _direct(module) - seen)
+            seen |= new
+    return seen
+
+
+@cache
+def _file(module: str) -> Path | None:
+    package, *rest = module.split(".")
+    if package not in _OURS:
+        return None
+    place = _OURS[package].joinpath(*rest)
+    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
+
+
+@cache
+def _definitions(path: Path) -> dict[str, ast.AST]:
+    """Functions, classes and constants of a file and of the conftest.py beside it, by name."""
+    found = dict[str, ast.AST]()
+    for node in (node for file in _with_conftest(path) for node in _tree(file).body):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found[node.name] = node
+        elif isinstance(node, ast.Assign):
+            found |= {
+                name.id: node for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)
+            }
+    return found
+
+
+@cache
+def _aliases(path: Path) -> dict[str, str]:
+    """Names that the imports of a file give, with what they lead to."""
+    found = dict[str, str]()
+    for node in _top_level(_tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.asname or alias.name.partition(".")[0]: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {alias.asname or alias.name: node.module for alias in node.names}
+    return found
+
+
+def _names(root: ast.AST) -> Iterator[str]:
+    """Yield names, arguments, which may be fixtures, and words in strings, which may be fixtures or commands."""
+    for node in ast.walk(root):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from (word for word in node.value.split()[:1] if word.isidentifier())
+
+
+def _is_pytestmark(node: ast.AST) -> bool:
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
+
+
+def _is_autouse(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef) and any("autouse" in ast.unparse(each) for each in node.decorator_list)

@@ -1,0 +1,152 @@
+"""Every option of a sharpener is in one place, and honoured everywhere: the tests walk the fields of its config."""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from crispseg import CueConfig, InputError, Sharpener, SharpenerConfig, Window
+from crispseg.cli.main import main
+from crispseg.config import SharpenerOptions, as_text, options
+from crispseg.cues import RGBCue
+from crispseg.export.metadata import metadata_of
+from crispseg.grid import Grid
+from crispseg.jobs import Outputs, sharpen_files
+from crispseg.tuning.filter_search import settings_of
+
+OTHER: dict[str, Any] = {
+    "cue": CueConfig.of("rgb:norm=2"),
+    "window": Window(5, 2),
+    "passes": 3,
+    "hardness": 7.3,
+    "scores": "probabilities",
+    "upsampling": "bilinear",
+    "guard": 0.7,
+    "grid": Grid.of("stride=8,4"),
+}
+"""A value of each field that no default has."""
+
+NAMES = [name for name, _ in options()]
+START = Sharpener(RGBCue()).config
+
+
+def with_other(name: str) -> Sharpener:
+    return Sharpener.from_config(START.replaced(**{name: OTHER[name]}))
+
+
+def test_the_walk_knows_every_field() -> None:
+    """A new option needs a value here, and nothing else of these tests."""
+    assert set(OTHER) == set(NAMES) == {field.name for field in fields(SharpenerConfig)}
+    assert set(get_type_hints(SharpenerOptions)) == set(NAMES) - {"cue"}
+    assert all(getattr(START, name) != value for name, value in OTHER.items())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_module_gives_it_back(name: str) -> None:
+    assert getattr(with_other(name).config, name) == OTHER[name]
+    if name != "cue":
+        assert getattr(Sharpener(RGBCue()).with_options(**{name: OTHER[name]}).config, name) == OTHER[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_text_and_json_bring_it_back(name: str) -> None:
+    config = START.replaced(**{name: OTHER[name]})
+    assert SharpenerConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert START.replaced(**{name: as_text(OTHER[name])}) == config
+    assert config.texts()[name] != START.texts()[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_saved_and_loaded_and_in_the_card(name: str, tmp_path: Path) -> None:
+    sharpener = with_other(name)
+    sharpener.save_pretrained(tmp_path / "saved")
+    assert Sharpener.from_pretrained(tmp_path / "saved").config == sharpener.config
+    assert f"| {name} | {as_text(OTHER[name])} |" in (tmp_path / "saved" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "cue"])
+def test_it_replaces_the_saved_one(name: str, tmp_path: Path) -> None:
+    Sharpener(RGBCue()).save_pretrained(tmp_path / "saved")
+    assert getattr(Sharpener.from_pretrained(tmp_path / "saved", **{name: OTHER[name]}).config, name) == OTHER[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_in_an_exported_file(name: str) -> None:
+    assert metadata_of(with_other(name))[name] == as_text(OTHER[name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_that_resumes_makes_anew_what_another_value_made(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for folder in ("images", "scores"):
+        (tmp_path / folder).mkdir()
+    Image.fromarray(rng.integers(0, 256, (16, 24, 3), dtype=np.uint8)).save(tmp_path / "images" / "a.png")
+    probabilities = torch.rand(3, 2, 3).softmax(0)
+    np.save(tmp_path / "scores" / "a.npy", (probabilities - 2 * (name != "scores")).numpy())
+    outputs = Outputs(tmp_path / "out", pictures=False)
+    given = [tmp_path / "images"], tmp_path / "scores", outputs
+    first = Sharpener(RGBCue()).with_options(grid="centres" if name == "grid" else "stride=8,4")
+    if name == "scores":
+        first = first.with_options(scores="multilabel_probabilities")
+    sharpen_files(*given, first)
+    second = Sharpener.from_config(first.config.replaced(**{name: OTHER[name]}))
+    with pytest.raises(InputError, match=rf"made with other settings.*{name}"):
+        sharpen_files(*given, second, resume=True)
+
+
+@pytest.mark.parametrize("command", ["sharpen", "raster", "evaluate", "tune", "export"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_that_sharpens_shows_it(command: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert f"--{name} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("cue", "scores", "grid")])
+def test_it_is_searched(name: str) -> None:
+    settings = settings_of(START, {name: [getattr(START, name), as_text(OTHER[name])]})
+    assert {getattr(setting, name) for setting in settings} == {getattr(START, name), OTHER[name]}
+
+
+def test_a_search_starts_from_the_sharpener() -> None:
+    start = START.replaced(**{name: value for name, value in OTHER.items() if name != "cue"})
+    settings = settings_of(start, {})
+    assert start in settings
+    assert len(settings) == 4 * 6 * 5
+    assert {(setting.upsampling, setting.guard, setting.grid) for setting in settings} == {
+        ("bilinear", 0.7, OTHER["grid"])
+    }
+    searched = "'window', 'passes', 'hardness', 'upsampling', 'guard'"
+    with pytest.raises(InputError, match=f"'depth'; expected one of {searched}"):
+        settings_of(start, {"depth": [1]})
+    with pytest.raises(InputError, match="no passes to try"):
+        settings_of(start, {"passes": []})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"window": 8}, "window size is 8; expected an odd number"),
+        ({"passes": 0}, "passes is 0"),
+        ({"passes": "many"}, "passes is 'many'; expected a whole number"),
+        ({"hardness": "hard"}, "hardness is 'hard'; expected a number above 0"),
+        ({"guard": 2}, "guard is 2; expected a number above 0 and up to 1"),
+        ({"guard": "sure"}, "guard is 'sure'; expected"),
+        ({"scores": "softmax"}, "scores is 'softmax'; expected one of"),
+        ({"cue": "rgb:norm"}, "cue is 'rgb:norm'; expected NAME or NAME:ARGUMENT=VALUE"),
+        ({"grid": "tiles"}, "grid is 'tiles'; expected one of"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        START.replaced(**changes)
+
+
+def test_an_unknown_option_is_named() -> None:
+    with pytest.raises(TypeError, match="no option 'iterations'; expected cue, window, passes"):
+        Sharpener(RGBCue(), iterations=3)  # type: ignore[call-arg]
