@@ -167,6 +167,26 @@ def test_tune_finds_the_best_and_evaluate_agrees(root: Path, capsys: pytest.Capt
     assert f"mIoU {best[2]}, trimap {best[3]}" in capsys.readouterr().out
 
 
+def test_tables_are_whole_in_a_pipe(root: Path) -> None:
+    """Names of classes and six columns of passes are wider than 80 letters."""
+    (root / "names.json").write_text(json.dumps({"0": "background " * 5, "1": "disc", "2": "a square of one colour"}))
+    data = [*data_options(root), "--class-names", root / "names.json", "--cue", "rgb", "--window", 3]
+    for command in (
+        ["evaluate", *data],
+        ["tune", *data, "--hardness", 20, "--passes", 1, 2, 3, 4, 5, 6, 7, 8],
+        ["table", *data[:-4], "--output", root / "table", "--rows", "baseline", "--tune-every", 2],
+    ):
+        words = [sys.executable, "-m", "crispseg", *map(str, command)]
+        printed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        assert "…" not in printed
+        if command[0] == "evaluate":
+            assert ("background " * 5).strip() in printed
+        if command[0] == "tune":
+            assert re.search("hardness.*1 passes.*4 passes.*8 passes", printed)
+        if command[0] == "table":
+            assert printed.startswith((root / "table" / "table.md").read_text())
+
+
 def test_tune_says_when_nothing_is_gained(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path in (root / "labels").iterdir():
         one_hot = torch.nn.functional.one_hot(read_labels(path).labels.clamp(max=2), 3).permute(2, 0, 1).float()
@@ -180,6 +200,8 @@ def test_info_names_versions_devices_operations_and_weights(capsys: pytest.Captu
     printed = capsys.readouterr().out
     for word in ("crispseg", "torch ", "cpu", "local_filter", "narrow", "wide", "MB"):
         assert word in printed
+    assert re.search(r"soft .*maps 1 to 1024, norm 1 or 2; default hardness 100, passes 1\n", printed)
+    assert re.search(r"learned .*needs weights; default hardness 5, passes 25\n", printed)
     assert re.search(r"local_filter +(C\+\+ kernels, \w+ vectors|reference in plain PyTorch: .* not built)", printed)
 
 

@@ -61,7 +61,7 @@ def test_tune_takes_a_named_data_set_and_names_the_classes_that_lose(
     (tmp_path / "scores").mkdir()
     for name in ("scene0", "scene1"):
         np.save(tmp_path / "scores" / f"{name}.npy", np.random.default_rng(0).normal(size=(11, 6, 8)))
-    grid = ["--cue", "rgb", "--windows", "3", "--hardness", "20", "--passes", "1"]
+    grid = ["--cue", "rgb", "--window", "3", "--hardness", "20", "--passes", "1"]
     command = ["tune", *named, "--predictions", str(tmp_path / "scores"), "--scores", "logits", *grid]
     assert main(command) == 0
     shown = capsys.readouterr().out

@@ -153,10 +153,10 @@ def test_resume_refuses_other_settings(root: Path, capsys: pytest.CaptureFixture
     (root / "images" / "scene5.png").write_bytes((root / "images" / "scene0.png").read_bytes())
     (root / "scores" / "scene5.npy").write_bytes((root / "scores" / "scene0.npy").read_bytes())
     for options, differing in (
-        (["--hardness", 8], r"hardness 40\.0 there, 8\.0 now"),
+        (["--hardness", 8], r"hardness 40 there, 8 now"),
         (["--window", 7], r"window 9 there, 7 now"),
         (["--scores", "probabilities"], r"scores logits there, probabilities now"),
-        (["--guard", 0.9], r"guard None there, 0\.9 now"),
+        (["--guard", 0.9], r"guard none there, 0\.9 now"),
         (["--upsampling", "bilinear"], r"upsampling joint there, bilinear now"),
     ):
         capsys.readouterr()

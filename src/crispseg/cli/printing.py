@@ -23,11 +23,17 @@ _WIDEST = 10_000
 
 
 def print_tables(*tables: Table) -> None:
-    """Print tables as wide as the terminal; in a pipe or a file, as wide as they are."""
+    """Print tables as wide as the terminal; in a pipe or a file, as wide as they are.
+
+    Titles are lines before their tables: rich would break them where a table is narrow.
+    """
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDEST)
     for table in tables:
+        title, table.title = table.title, None
+        if title:
+            console.print(title, style="table.title", highlight=False)
         console.print(table)
 
 
