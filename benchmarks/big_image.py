@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         image, scores, labels = (Path(folder) / f"{name}.tif" for name in ("image", "scores", "labels"))
         _write(image, 3, options.side, "uint8")
         _write(scores, options.num_classes, -(-options.side // _COARSER), "float32")
-        command = [sys.executable, "-m", "crispseg", "raster", str(image), "--prediction", str(scores)]
+        command = [sys.executable, "-m", "crispseg", "raster", str(image), "--predictions", str(scores)]
         start = time.perf_counter()
         subprocess.run([*command, "--output", str(labels), "--memory", options.memory], check=True)
         seconds = time.perf_counter() - start

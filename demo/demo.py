@@ -17,7 +17,7 @@ PHOTOGRAPH = Path(sklearn.datasets.__file__).parent / "images" / "china.jpg"
 
 def run(output: Path) -> int:
     """Sharpen into a folder, say where the picture is, and return the exit code."""
-    code = main(["sharpen", str(PHOTOGRAPH), "--prediction", str(HERE / "coarse_mask.png"), "--output", str(output)])
+    code = main(["sharpen", str(PHOTOGRAPH), "--predictions", str(HERE / "coarse_mask.png"), "--output", str(output)])
     if code == 0:
         print(f"before and after: {output / 'before_after' / 'china.png'}")
     return code

@@ -28,4 +28,4 @@ def assert_understood(command: str) -> None:
         assert configs
         assert all((ROOT / config).is_file() for config in configs), command
     else:
-        importlib.import_module(f"crispseg.cli.{name}").build_parser().parse_args(arguments)
+        importlib.import_module(f"crispseg.cli.parsers.{name}").build_parser().parse_args(arguments)

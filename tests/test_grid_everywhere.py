@@ -111,7 +111,7 @@ def by_a_folder(root: Path, grid: str) -> Tensor:
 
 def command(root: Path, *options: str) -> Tensor:
     scores, out = root / "scores", root / "out"
-    assert main(["sharpen", str(root / "images"), "--prediction", str(scores), "--output", str(out), *options]) == 0
+    assert main(["sharpen", str(root / "images"), "--predictions", str(scores), "--output", str(out), *options]) == 0
     return read_labels(out / "scene0.png").labels
 
 
@@ -166,7 +166,7 @@ def by_a_raster(root: Path, grid: str) -> Tensor:
         with rasterio.open(root / f"{name}.tif", "w", driver="GTiff", **shape) as file:
             file.write(bands)
     paths = [str(root / name) for name in ("image.tif", "prediction.tif", "labels.tif")]
-    assert main(["raster", paths[0], "--prediction", paths[1], "--output", paths[2], "--grid", grid, *FILTER]) == 0
+    assert main(["raster", paths[0], "--predictions", paths[1], "--output", paths[2], "--grid", grid, *FILTER]) == 0
     with rasterio.open(paths[2]) as file:
         return torch.from_numpy(file.read(1)).long()
 
@@ -236,7 +236,7 @@ def test_commands_that_measure_ask_how_scores_lie(command: str, root: Path, caps
 
 def test_a_figure_and_a_resumed_run_know_the_grid(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_scores(root, "letterbox")
-    given = [str(root / "images" / "scene0.png"), "--prediction", str(root / "scores" / "scene0.npy")]
+    given = [str(root / "images" / "scene0.png"), "--predictions", str(root / "scores" / "scene0.npy")]
     figure = ["figure", "boundary", *given, "--output", str(root / "figure.png"), *FILTER]
     assert main(figure) == 2
     assert main([*figure, "--grid", "letterbox"]) == 0
@@ -258,7 +258,7 @@ def test_a_label_map_may_be_letterboxed(root: Path) -> None:
     padded = torch.nn.functional.pad(labels, (0, 0, 8, 8))
     Image.fromarray(padded.byte().numpy()).save(root / "padded.png")
     image = root / "images" / "scene0.png"
-    run = ["sharpen", str(image), "--prediction", str(root / "padded.png"), "--output", str(root / "out"), *FILTER]
+    run = ["sharpen", str(image), "--predictions", str(root / "padded.png"), "--output", str(root / "out"), *FILTER]
     assert main(run) == 2
     assert main([*run, "--grid", "letterbox"]) == 0
     direct = sharpen_array(made("centres"), read_image(image).permute(1, 2, 0).numpy(), labels.byte().numpy())

@@ -69,7 +69,7 @@ def test_an_interrupt_while_the_command_imports_is_a_line(tmp_path: Path, module
     for command in ([sys.executable, str(script)], [sys.executable, "-m", "crispseg"]):
         (tmp_path / "begun").unlink(missing_ok=True)
         with subprocess.Popen(
-            [*command, "sharpen", "--help"],
+            [*command, "sharpen", "a.png", "--predictions", "b.png", "--output", str(tmp_path / "out")],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -25,7 +25,7 @@ def test_every_command_is_shown(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_commands_that_are_shown_are_understood(name: str) -> None:
-    parser = importlib.import_module(f"crispseg.cli.{name}").build_parser()
+    parser = importlib.import_module(f"crispseg.cli.parsers.{name}").build_parser()
     texts = (README, RESULTS, parser.format_help())
     shown = [command for text in texts for command in commands_in(text) if command.split()[1] == name]
     assert len(shown) >= 2, "in the README and in the help"

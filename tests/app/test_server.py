@@ -12,8 +12,8 @@ from crispseg.app import server
 from crispseg.app.limits import Limits
 from crispseg.app.server import serving
 from crispseg.app.settings import Cues
-from crispseg.cli import app
 from crispseg.cli.main import main
+from crispseg.cli.parsers import app
 from crispseg.errors import InputError
 from tests.app.requests import controls, fetch, upload
 

@@ -41,92 +41,92 @@ def outputs(root: Path) -> list[Path]:
 
 SHARPEN = {
     "missing image": (
-        ["{}/none.png", "--prediction", "{}/scores/scene0.npy"],
+        ["{}/none.png", "--predictions", "{}/scores/scene0.npy"],
         "image {}/none.png: no such file or folder",
     ),
     "truncated image": (
-        ["{}/truncated.png", "--prediction", "{}/scores/scene0.npy"],
+        ["{}/truncated.png", "--predictions", "{}/scores/scene0.npy"],
         "image {}/truncated.png: damaged or truncated",
     ),
     "text for an image": (
-        ["{}/text.png", "--prediction", "{}/scores/scene0.npy"],
+        ["{}/text.png", "--predictions", "{}/scores/scene0.npy"],
         "image {}/text.png: not an image that Pillow can read; expected PNG, JPEG or the like",
     ),
     "empty folder": (
-        ["{}/empty", "--prediction", "{}/scores"],
+        ["{}/empty", "--predictions", "{}/scores"],
         "image folder {}/empty: no file ends in .png",
     ),
     "missing prediction": (
-        ["{}/images/scene0.png", "--prediction", "{}/none.npy"],
+        ["{}/images/scene0.png", "--predictions", "{}/none.npy"],
         "prediction {}/none.npy: no such file or folder",
     ),
     "empty prediction folder": (
-        ["{}/images", "--prediction", "{}/empty"],
+        ["{}/images", "--predictions", "{}/empty"],
         "prediction folder {}/empty: no file ends in .npy",
     ),
     "several images, one prediction": (
-        ["{}/images", "--prediction", "{}/scores/scene0.npy"],
+        ["{}/images", "--predictions", "{}/scores/scene0.npy"],
         "3 images but one prediction file {}/scores/scene0.npy; expected a folder of predictions",
     ),
     "another aspect": (
-        ["{}/images/scene0.png", "--prediction", "{}/tall.npy"],
+        ["{}/images/scene0.png", "--predictions", "{}/tall.npy"],
         "{}/tall.npy: image is 48x64 but its scores are 8x6, of another aspect; expected what is rounded",
     ),
     "NaN": (
-        ["{}/images/scene0.png", "--prediction", "{}/nan.npy"],
+        ["{}/images/scene0.png", "--predictions", "{}/nan.npy"],
         "prediction {}/nan.npy: 144 of 144 scores are NaN or infinite; expected finite numbers",
     ),
     "not probabilities": (
-        ["{}/images/scene0.png", "--prediction", "{}/negative.npy", "--scores", "probabilities"],
+        ["{}/images/scene0.png", "--predictions", "{}/negative.npy", "--scores", "probabilities"],
         "prediction {}/negative.npy: said to be probabilities but runs from -1 to -1; say that they are logits",
     ),
     "a colour label map": (
-        ["{}/images/scene0.png", "--prediction", "{}/colour.png"],
+        ["{}/images/scene0.png", "--predictions", "{}/colour.png"],
         "label map {}/colour.png: its pixels are RGB; expected an indexed or greyscale image",
     ),
     "an even window": (
-        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--window", "8"],
-        "window size is 8; expected an odd number such as 9",
+        ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--window", "8"],
+        "argument --window: window size is 8; expected an odd number such as 9",
     ),
     "hardness 0": (
-        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--hardness", "0"],
-        "hardness is 0.0; expected a number above 0",
+        ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--hardness", "0"],
+        "argument --hardness: hardness is 0; expected a number above 0",
     ),
     "no passes": (
-        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--passes", "0"],
-        "passes is 0; expected a whole number of 1 or more",
+        ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--passes", "0"],
+        "argument --passes: passes is 0; expected a whole number of 1 or more",
     ),
     "weights of another shape": (
-        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--weights", "{}/other.safetensors"],
+        ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--weights", "{}/other.safetensors"],
         "weights {}/other.safetensors: mean is missing; expected shape (3,)",
     ),
     "missing weights": (
-        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--weights", "{}/none"],
-        "embedding weights {}/none: no such file",
+        ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--weights", "{}/none.safetensors"],
+        "embedding weights {}/none.safetensors: no such file",
     ),
     "no such device": (
-        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--device", "toaster"],
+        ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--device", "toaster"],
         "device 'toaster' cannot be used here",
     ),
     "fewer predictions than images": (
-        ["{}/images", "--prediction", "{}/few"],
+        ["{}/images", "--predictions", "{}/few"],
         "prediction folder {}/few: nothing for 2 of 3 images, the first is 'scene1'; expected a file of the same name",
     ),
     "a pattern of nothing": (
-        ["{}/images/*.jpg", "--prediction", "{}/scores"],
+        ["{}/images/*.jpg", "--predictions", "{}/scores"],
         "images {}/images/*.jpg: no file that ends in .png, .jpg",
     ),
     "a negative number of workers": (
-        ["{}/images", "--prediction", "{}/scores", "--workers", "-1"],
+        ["{}/images", "--predictions", "{}/scores", "--workers", "-1"],
         "workers is -1; expected a whole number of 0 or more",
     ),
     "an image for an address": (
-        ["--prediction", "{}/scores", "{}/images/scene1.png", "--ray", "{}/images/scene0.png"],
+        ["--predictions", "{}/scores", "{}/images/scene1.png", "--ray", "{}/images/scene0.png"],
         "Ray address '{}/images/scene0.png': expected auto, local or HOST:PORT; put --ray after the images",
     ),
     "no number": (
-        ["{}/images/scene0.png", "--prediction", "{}/scores/scene0.npy", "--window", "wide"],
-        "argument --window: invalid int value: 'wide' (see crispseg sharpen --help)",
+        ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--window", "wide"],
+        "argument --window: window is 'wide'; expected",
     ),
 }
 
@@ -144,7 +144,7 @@ def test_sharpen(case: str, root: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_a_file_where_the_output_should_be(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image, scores = root / "images" / "scene0.png", root / "scores" / "scene0.npy"
-    command = ["sharpen", str(image), "--prediction", str(scores), "--output", str(root / "text.png")]
+    command = ["sharpen", str(image), "--predictions", str(scores), "--output", str(root / "text.png")]
     assert main(command) == 2
     assert f"output folder {root}/text.png: cannot be written to" in capsys.readouterr().err
     assert (root / "text.png").read_text() == "not an image"
@@ -152,13 +152,13 @@ def test_a_file_where_the_output_should_be(root: Path, capsys: pytest.CaptureFix
 
 def test_an_output_folder_that_nobody_may_write(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image, scores = root / "images" / "scene0.png", root / "scores" / "scene0.npy"
-    assert main(["sharpen", str(image), "--prediction", str(scores), "--output", "/proc/out"]) == 2
+    assert main(["sharpen", str(image), "--predictions", str(scores), "--output", "/proc/out"]) == 2
     assert "output folder /proc/out: cannot be written to" in capsys.readouterr().err
 
 
 def test_what_is_read_is_not_written_over(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.read_bytes() for path in (root / "images").iterdir()}
-    command = ["sharpen", str(root / "images"), "--prediction", str(root / "scores"), "--output", str(root / "images")]
+    command = ["sharpen", str(root / "images"), "--predictions", str(root / "scores"), "--output", str(root / "images")]
     assert main(command) == 2
     assert f"output {root}/images/scene0.png: is one of the files to read" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in (root / "images").iterdir()} == before
@@ -166,7 +166,10 @@ def test_what_is_read_is_not_written_over(root: Path, capsys: pytest.CaptureFixt
 
 def evaluate(root: Path, **options: object) -> list[str]:
     given = {"images": root / "images", "labels": root / "labels", "predictions": root / "scores", "void": 11} | options
-    return ["evaluate", *(text for name, value in given.items() for text in (f"--{name}", str(value)))]
+    return [
+        "evaluate",
+        *(text for name, value in given.items() for text in (f"--{name.replace('_', '-')}", str(value))),
+    ]
 
 
 def test_evaluate(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,15 +183,15 @@ def test_evaluate(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ({"num_classes": 2}, f"label map {root}/labels/scene0.png: label 2 is not one of the 2 classes"),
         ({"predictions": root / "masks"}, "predictions are label maps"),
         (
-            {"predictions": root / "masks", "classes": 3},
+            {"predictions": root / "masks", "num_classes": 3},
             f"prediction {root}/masks/scene0.png: label 9 is not one of the 3 classes",
         ),
         ({"json": root / "text.png" / "a.json"}, f"output folder {root}/text.png: cannot be written to"),
         ({"json": root}, f"{root}: not a file; give the name of a file to write"),
         ({"num_classes": 70_000}, "70000 classes; expected 1 to 65536"),
         ({"window": 3001}, "out of memory"),
-        ({"hardness": 1e39}, "hardness is 1e+39; expected a number above 0 and up to 1e+30"),
-        ({"hardness": -1}, "hardness is -1.0; expected a number above 0"),
+        ({"hardness": 1e39}, "argument --hardness: hardness is 1e+39; expected a number above 0 and up to 1e+30"),
+        ({"hardness": -1}, "argument --hardness: hardness is -1; expected a number above 0"),
     ):
         assert main(evaluate(root, **options)) == 2, options
         error = capsys.readouterr().err
@@ -206,9 +209,9 @@ def test_tune_refuses_what_evaluate_refuses(root: Path, capsys: pytest.CaptureFi
 def test_tune(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["tune", *evaluate(root)[1:]]
     for options, message in (
-        (["--window", "4"], "window size is 4; expected an odd number such as 5"),
-        (["--hardness", "0"], "hardness is 0.0; expected a number above 0"),
-        (["--passes", "0"], "passes is 0; expected"),
+        (["--window", "9", "4"], "argument --window: window size is 4; expected an odd number such as 5"),
+        (["--hardness", "0"], "argument --hardness: hardness is 0; expected a number above 0"),
+        (["--passes", "0"], "argument --passes: passes is 0; expected"),
         (["--every", "0"], "every is 0; expected"),
     ):
         assert main([*command, *options]) == 2
@@ -225,6 +228,6 @@ def test_an_interrupt_is_said_and_leaves_nothing(
 
     monkeypatch.setattr(sys.modules["crispseg.jobs.job_sharpener"], "sharpen_one", interrupt)
     image, scores = root / "images" / "scene0.png", root / "scores" / "scene0.npy"
-    assert main(["sharpen", str(image), "--prediction", str(scores), "--output", str(root / "out")]) == 130
+    assert main(["sharpen", str(image), "--predictions", str(scores), "--output", str(root / "out")]) == 130
     assert "interrupted" in capsys.readouterr().err
     assert not outputs(root)

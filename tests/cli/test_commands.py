@@ -33,7 +33,7 @@ def run(*arguments: object) -> int:
 
 def test_sharpen_an_image_with_scores(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image, scores, output = root / "images" / "scene0.png", root / "scores" / "scene0.npy", root / "out"
-    assert run("sharpen", image, "--prediction", scores, "--output", output, "--save-scores") == 0
+    assert run("sharpen", image, "--predictions", scores, "--output", output, "--save-scores") == 0
     written = sorted(str(path.relative_to(output)) for path in output.rglob("*") if path.is_file())
     pictures = ["before_after/scene0.png", "scene0.png"]
     assert written == [pictures[0], "crispseg-settings.json", pictures[1], "scores/scene0.safetensors"]
@@ -51,7 +51,7 @@ def test_sharpen_a_folder_of_indexed_label_maps_keeps_ids_and_palette(root: Path
     for path in (root / "labels").iterdir():
         labels = torch.tensor([5, 80, 200])[read_labels(path).labels.clamp(max=2)]
         write_labels(root / "masks" / path.name, labels[::8, ::8], palette)
-    assert run("sharpen", root / "images", "--prediction", root / "masks", "--output", root / "out") == 0
+    assert run("sharpen", root / "images", "--predictions", root / "masks", "--output", root / "out") == 0
     for index in range(3):
         label_map = read_labels(root / "out" / f"scene{index}.png")
         assert set(label_map.labels.unique().tolist()) <= {5, 80, 200}
@@ -61,14 +61,14 @@ def test_sharpen_a_folder_of_indexed_label_maps_keeps_ids_and_palette(root: Path
 def test_sharpen_a_grey_mask_of_one_class_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_labels(root / "mask.png", torch.full((6, 8), 7))
     image = root / "images" / "scene0.png"
-    assert run("sharpen", image, "--prediction", root / "mask.png", "--output", root / "out") == 0
+    assert run("sharpen", image, "--predictions", root / "mask.png", "--output", root / "out") == 0
     assert read_labels(root / "out" / "scene0.png").labels.unique().tolist() == [7]
     assert "0.0 % of the pixels changed" in capsys.readouterr().out
 
 
 def test_the_picture_shows_three_panels_and_three_details(root: Path) -> None:
     image, scores = root / "images" / "scene0.png", root / "scores" / "scene0.npy"
-    assert run("sharpen", image, "--prediction", scores, "--output", root / "out") == 0
+    assert run("sharpen", image, "--predictions", scores, "--output", root / "out") == 0
     picture = np.asarray(Image.open(root / "out" / "before_after" / "scene0.png"))
     assert picture.shape == (22 + 2 * 240 + 6, 3 * 320 + 2 * 6, 3)
     before, after = picture[22:262, 326:646], picture[22:262, 652:972]
@@ -86,7 +86,7 @@ def test_evaluate_reports_before_and_after(root: Path, capsys: pytest.CaptureFix
     result = json.loads((root / "out" / "result.json").read_text())
     assert result["images"] == 3
     assert result["milliseconds_per_image"] > 0
-    assert result["settings"]["window"] == 9
+    assert result["settings"]["window"] == "9"
     for part in ("before", "after"):
         assert set(result[part]) == set(METRICS)
         assert 0 < result[part]["trimap_4"] <= result[part]["miou"] <= 100
@@ -162,9 +162,29 @@ def test_tune_finds_the_best_and_evaluate_agrees(root: Path, capsys: pytest.Capt
     printed = capsys.readouterr().out
     best = re.search(r"best: (--window .*)\ngained ([+-][\d.]+) mIoU and ([+-][\d.]+) trimap", printed)
     assert best
-    assert printed.count("window 3, dilation 1") == printed.count("window 5, dilation 1") == 1
+    assert printed.count("window 3:") == printed.count("window 5:") == 1
     assert run("evaluate", *data_options(root), *best[1].split()) == 0
     assert f"mIoU {best[2]}, trimap {best[3]}" in capsys.readouterr().out
+
+
+def test_tables_are_whole_in_a_pipe(root: Path) -> None:
+    """Names of classes and six columns of passes are wider than 80 letters."""
+    (root / "names.json").write_text(json.dumps({"0": "background " * 5, "1": "disc", "2": "a square of one colour"}))
+    data = [*data_options(root), "--class-names", root / "names.json", "--cue", "rgb", "--window", 3]
+    for command in (
+        ["evaluate", *data],
+        ["tune", *data, "--hardness", 20, "--passes", 1, 2, 3, 4, 5, 6, 7, 8],
+        ["table", *data[:-4], "--output", root / "table", "--rows", "baseline", "--tune-every", 2],
+    ):
+        words = [sys.executable, "-m", "crispseg", *map(str, command)]
+        printed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        assert "…" not in printed
+        if command[0] == "evaluate":
+            assert ("background " * 5).strip() in printed
+        if command[0] == "tune":
+            assert re.search("hardness.*1 passes.*4 passes.*8 passes", printed)
+        if command[0] == "table":
+            assert printed.startswith((root / "table" / "table.md").read_text())
 
 
 def test_tune_says_when_nothing_is_gained(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,6 +200,8 @@ def test_info_names_versions_devices_operations_and_weights(capsys: pytest.Captu
     printed = capsys.readouterr().out
     for word in ("crispseg", "torch ", "cpu", "local_filter", "narrow", "wide", "MB"):
         assert word in printed
+    assert re.search(r"soft .*maps 1 to 1024, norm 1 or 2; default hardness 100, passes 1\n", printed)
+    assert re.search(r"learned .*needs weights; default hardness 5, passes 25\n", printed)
     assert re.search(r"local_filter +(C\+\+ kernels, \w+ vectors|reference in plain PyTorch: .* not built)", printed)
 
 
@@ -198,7 +220,9 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
     printed = capsys.readouterr().out
     assert all(f"  {name} " in printed for name in COMMANDS)
     assert run("shrapen") == 2
-    assert "no command 'shrapen'; expected one of sharpen" in capsys.readouterr().err
+    assert "no command 'shrapen'; did you mean sharpen?" in capsys.readouterr().err
+    assert run("blur") == 2
+    assert "no command 'blur'; expected one of sharpen" in capsys.readouterr().err
 
 
 def test_a_reader_that_leaves_midway_stops_the_work(
@@ -207,7 +231,7 @@ def test_a_reader_that_leaves_midway_stops_the_work(
     def stop(*_: object) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr("crispseg.cli.info.main", stop)
+    monkeypatch.setattr("crispseg.cli.info.run", stop)
     with (tmp_path / "out").open("w") as out:
         monkeypatch.setattr(sys, "stdout", out)
         assert main(["info"]) == 141
@@ -217,7 +241,7 @@ def test_memory_that_runs_out_is_one_line(monkeypatch: pytest.MonkeyPatch, capsy
     def fill(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("crispseg.cli.info.main", fill)
+    monkeypatch.setattr("crispseg.cli.info.run", fill)
     assert main(["info"]) == 2
     assert "out of memory (MemoryError); use a smaller image" in capsys.readouterr().err
 
@@ -244,7 +268,7 @@ def test_results_reach_a_file_while_the_bar_is_on_the_terminal(tmp_path: Path) -
     """Under a pseudo-terminal for standard error, as in `crispseg … > log`."""
     code = (
         "import time\n"
-        "from crispseg.cli.arguments import progress_bar\n"
+        "from crispseg.cli.printing import progress_bar\n"
         "with progress_bar('images') as bar:\n"
         "    for i in bar.track(range(3)): print('line', i); time.sleep(0.2)\n"
     )

@@ -35,7 +35,7 @@ def test_a_converted_embedding_sharpens(caffemodel: Path, tmp_path: Path, capsys
     write_folder(tmp_path, 1)
     write_coarse_scores(tmp_path, tmp_path / "scores")
     scene, scores = tmp_path / "images" / "scene0.png", tmp_path / "scores" / "scene0.npy"
-    assert run("sharpen", scene, "--prediction", scores, "--output", tmp_path / "out", "--weights", output) == 0
+    assert run("sharpen", scene, "--predictions", scores, "--output", tmp_path / "out", "--weights", output) == 0
     assert read_labels(tmp_path / "out" / "scene0.png").labels.shape == (48, 64)
 
 

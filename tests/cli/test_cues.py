@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from crispseg.cli import evaluate
 from crispseg.cli.main import main
+from crispseg.cli.parsers import evaluate
 from crispseg.cli.stages import build_stages
 from crispseg.data import read_labels
 from crispseg.registry import CUES
@@ -51,29 +51,30 @@ def evaluated(root: Path, *options: object) -> dict[str, Any]:
 @pytest.mark.parametrize("cue", CUES.names())
 def test_evaluate_takes_any_cue_with_its_own_defaults(cue: str, root: Path) -> None:
     settings = evaluated(root, *cue_options(root, cue))["settings"]
-    assert settings["cue"] == cue
-    assert (settings["window"], settings["dilation"]) == (9, 1)
-    assert settings["hardness"] == CUES.named(cue).default_hardness
-    assert settings["passes"] == CUES.named(cue).default_passes
-    assert settings.get("norm") == {"learned": 1, "rgb": 1, "soft": 2, "contour": None}[cue]
+    kind = CUES.named(cue)
+    said = {"learned": "learned:norm=1", "rgb": "rgb:norm=1", "soft": "soft:maps=8,norm=2", "contour": "contour"}
+    assert settings["cue"] == said[cue]
+    assert settings["window"] == "9"
+    assert float(settings["hardness"]) == kind.default_hardness
+    assert int(settings["passes"]) == kind.default_passes
 
 
 @pytest.mark.parametrize("cue", CUES.names())
 def test_every_cue_gains(cue: str, root: Path) -> None:
     result = evaluated(root, *cue_options(root, cue), "--window", 7, "--passes", 5)
     assert result["after"]["miou"] > result["before"]["miou"] + 0.5
-    assert result["settings"]["passes"] == 5
+    assert result["settings"]["passes"] == "5"
 
 
-def test_the_norm_is_an_option_of_the_cue(root: Path) -> None:
-    by_norm = [evaluated(root, "--cue", "rgb", "--hardness", 0.5, "--norm", norm) for norm in (1, 2)]
-    assert [result["settings"]["norm"] for result in by_norm] == [1, 2]
+def test_arguments_of_the_cue_follow_its_name(root: Path) -> None:
+    by_norm = [evaluated(root, "--cue", f"rgb:norm={norm}", "--hardness", 0.5) for norm in (1, 2)]
+    assert [result["settings"]["cue"] for result in by_norm] == ["rgb:norm=1", "rgb:norm=2"]
     assert by_norm[0]["after"] != by_norm[1]["after"]
 
 
 def test_bfloat16_is_hardly_less_accurate(root: Path) -> None:
     full, half = (evaluated(root, "--precision", precision) for precision in ("float32", "bfloat16"))
-    assert (full["settings"]["precision"], half["settings"]["precision"]) == ("float32", "bfloat16")
+    assert (full["settings"].get("precision"), half["settings"]["precision"]) == (None, "bfloat16")
     options = evaluate.build_parser().parse_args(
         [str(part) for part in [*data_options(root), "--precision", "bfloat16"]]
     )
@@ -88,8 +89,8 @@ def test_sharpen_along_the_boundaries_of_one_image_or_of_a_folder(root: Path) ->
         ("images", "scores", "edges"), ("png", "npy", "png"), strict=True
     ))  # fmt: skip
     options = ["--cue", "contour", "--passes", 4]
-    one = [image, "--prediction", scores, "--boundaries", edges, "--output", root / "one"]
-    many = [root / "images", "--prediction", root / "scores"]
+    one = [image, "--predictions", scores, "--boundaries", edges, "--output", root / "one"]
+    many = [root / "images", "--predictions", root / "scores"]
     assert run("sharpen", *one, *options) == 0
     assert run("sharpen", *many, "--boundaries", root / "edges", "--output", root / "many", *options) == 0
     by_file, by_folder = (read_labels(root / name / "scene1.png").labels for name in ("one", "many"))
@@ -137,7 +138,7 @@ def test_a_crf_follows_the_filter_or_stands_alone(root: Path) -> None:
     assert set(alone["settings"]) == {"cue", "crf", "grid"}
     named = evaluated(root, "--cue", "none", "--crf", "MSc-COCO-LargeFOV")
     assert named["settings"]["crf"]["bilateral_xy"] == 59
-    images = [root / "images", "--prediction", root / "scores", "--output", root / "out", "--save-scores"]
+    images = [root / "images", "--predictions", root / "scores", "--output", root / "out", "--save-scores"]
     assert run("sharpen", *images, "--cue", "none", "--crf", "MSc-LargeFOV") == 0
     assert (root / "out" / "scores" / "scene2.safetensors").is_file()
 
@@ -173,18 +174,18 @@ EVALUATE = {
     "weights for colours": (["--cue", "rgb", "--weights", "w"], "--weights does not go with --cue rgb"),
     "a precision for colours": (
         ["--cue", "rgb", "--precision", "bfloat16"],
-        "--precision does not go with --cue rgb; leave one of them out",
+        "--precision does not go with --cue rgb, which has no network; leave one of them out",
     ),
     "weights for soft": (["--cue", "soft", "--weights", "w"], "--weights does not go with --cue soft"),
     "a norm for contours": (
-        ["--cue", "contour", "--boundaries", "{}/edges", "--norm", "1"],
-        "--norm does not go with --cue contour; leave one of them out",
+        ["--cue", "contour:norm=1", "--boundaries", "{}/edges"],
+        "cue 'contour' has no argument 'norm'; it has none",
     ),
     "hardness for nothing": (["--cue", "none", "--crf", "MSc", "--hardness", "1"], "--hardness does not go with"),
     "window for nothing": (["--cue", "none", "--crf", "MSc", "--window", "15"], "--window does not go with --cue none"),
     "device for nothing": (["--cue", "none", "--crf", "MSc", "--device", "cpu"], "--device does not go with"),
     "nothing at all": (["--cue", "none"], "--cue none changes nothing by itself; add --crf"),
-    "an unknown cue": (["--cue", "depth"], "argument --cue: invalid choice: 'depth'"),
+    "an unknown cue": (["--cue", "depth"], "cue is 'depth'; expected one of 'learned', 'rgb', 'soft', 'contour'"),
     "an unknown CRF": (["--crf", "VGG"], "CRF 'VGG': expected five numbers with commas"),
     "missing boundaries": (
         ["--cue", "contour", "--boundaries", "{}/none"],
@@ -210,7 +211,7 @@ def test_wrong_combinations_are_refused(case: str, root: Path, capsys: pytest.Ca
 
 
 TUNE: list[tuple[list[str], str]] = [
-    (["--cue", "none"], "--cue none has nothing to tune; add --crf"),
+    (["--cue", "none"], "--cue none has nothing to tune without --crf; choose a cue: learned"),
     (["--rounds", "1"], "--rounds is for the CRF; add --crf"),
     (["--bilateral-xy", "10"], "--bilateral-xy is for the CRF; add --crf"),
     (["--crf", "--hardness", "1", "2"], "--hardness takes one value with --crf: the CRF is tuned"),

@@ -61,7 +61,7 @@ def test_tune_takes_a_named_data_set_and_names_the_classes_that_lose(
     (tmp_path / "scores").mkdir()
     for name in ("scene0", "scene1"):
         np.save(tmp_path / "scores" / f"{name}.npy", np.random.default_rng(0).normal(size=(11, 6, 8)))
-    grid = ["--cue", "rgb", "--windows", "3", "--hardness", "20", "--passes", "1"]
+    grid = ["--cue", "rgb", "--window", "3", "--hardness", "20", "--passes", "1"]
     command = ["tune", *named, "--predictions", str(tmp_path / "scores"), "--scores", "logits", *grid]
     assert main(command) == 0
     shown = capsys.readouterr().out
@@ -117,8 +117,8 @@ def test_what_names_no_data_is_refused(
 
 
 def test_another_argument_of_a_data_set(voc: Path) -> None:
-    from crispseg.cli.data_options import read_dataset  # noqa: PLC0415
-    from crispseg.cli.evaluate import build_parser  # noqa: PLC0415
+    from crispseg.cli.data import read_dataset  # noqa: PLC0415
+    from crispseg.cli.parsers.evaluate import build_parser  # noqa: PLC0415
     from tests.fakes import write_bsds500  # noqa: PLC0415
 
     write_bsds500(voc / "bsds")

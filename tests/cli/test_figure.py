@@ -46,7 +46,7 @@ def run(*arguments: object) -> int:
 DATA = ["--images", "{}/images", "--labels", "{}/labels", "--void", "11"]
 IMAGE = "{}/images/scene0.png"
 FIGURES = {
-    "boundary": ([IMAGE, "--prediction", "{}/scores/scene0.npy"], (6.9, 0.17 + 2 * 6.8 / 3 * 0.75 + 0.05)),
+    "boundary": ([IMAGE, "--predictions", "{}/scores/scene0.npy"], (6.9, 0.17 + 2 * 6.8 / 3 * 0.75 + 0.05)),
     "embedding": ([IMAGE, "--window", "9", "--pixels", "20,20", "40,30", "--cue", "rgb"], (6.9, None)),
     "comparison": ([*DATA, "--predictions", "{}/scores", "--count", "2", "--cue", "rgb"], (6.9, None)),
     "reliability": ([*DATA, "--every", "2"], (3.3, 2.75)),
@@ -155,11 +155,11 @@ ERRORS = {
     ),
     "no patch": (["embedding", IMAGE, "--cue", "rgb", "--patch", "0"], "patch is 0 pixels; expected an odd number"),
     "no pass": (["embedding", IMAGE, "--passes", "0"], "passes is 0; expected a whole number of 1 or more"),
-    "no hardness": (["embedding", IMAGE, "--hardness", "0"], "hardness is 0.0; expected a number above 0"),
+    "no hardness": (["embedding", IMAGE, "--hardness", "0"], "hardness is 0; expected a number above 0"),
     "an even window": (["embedding", IMAGE, "--window", "8"], "window size is 8; expected an odd number such as 9"),
     "contours for an embedding": (
-        ["embedding", IMAGE, "--cue", "contour", "--boundaries", "{}/edges"],
-        "--cue contour has no embedding to draw; take learned, rgb or soft",
+        ["embedding", IMAGE, "--cue", "contour"],
+        "--cue contour has no embedding to draw; take one that compares embeddings",
     ),
     "nothing of ours": (
         ["comparison", *DATA, "--predictions", "{}/scores", "--cue", "none", "--crf", "MSc"],
@@ -167,15 +167,15 @@ ERRORS = {
     ),
     "no such image": (
         ["comparison", *DATA, "--predictions", "{}/scores", "--names", "x"],
-        "no image 'x' in {}/images; the first is 'scene0'",
+        "no image 'x' in the data set; the first is 'scene0'",
     ),
     "no image": (["comparison", *DATA, "--predictions", "{}/scores", "--count", "0"], "count is 0; expected a whole"),
     "no cue": (["reliability", *DATA, "--cue", "none"], "--cue none has no distances to draw; choose a cue"),
     "no range": (["reliability", *DATA, "--farthest", "0"], "farthest is 0.0; expected a number above 0"),
     "every none": (["reliability", *DATA, "--every", "0"], "every is 0; expected a whole number of 1 or more"),
-    "no prediction": (["boundary", IMAGE, "--prediction", "{}/none.npy"], "prediction {}/none.npy: no such file"),
+    "no prediction": (["boundary", IMAGE, "--predictions", "{}/none.npy"], "prediction {}/none.npy: no such file"),
     "a middle outside": (
-        ["boundary", IMAGE, "--prediction", "{}/scores/scene0.npy", "--cue", "rgb", "--middle", "0,48"],
+        ["boundary", IMAGE, "--predictions", "{}/scores/scene0.npy", "--cue", "rgb", "--middle", "0,48"],
         "pixel 0,48 lies outside the image; expected x below 64 and y below 48",
     ),
 }

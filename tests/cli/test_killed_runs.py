@@ -35,7 +35,7 @@ def _interrupts_are_heard() -> Iterator[None]:
 
 def command(root: Path) -> list[str]:
     paths = [str(root / name) for name in ("images", "scores", "out")]
-    return ["sharpen", paths[0], "--prediction", paths[1], "--output", paths[2], "--cue", "rgb", "--no-pictures"]
+    return ["sharpen", paths[0], "--predictions", paths[1], "--output", paths[2], "--cue", "rgb", "--no-pictures"]
 
 
 def stopped(root: Path, stop: Callable[[int], None], *options: str) -> tuple[int, str]:

@@ -33,7 +33,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 
 def sharpen(root: Path, image: str, *options: object) -> list[str]:
-    given = [root / image, "--prediction", root / "scores" / "scene0.npy", "--output", root / "out", "--save-scores"]
+    given = [root / image, "--predictions", root / "scores" / "scene0.npy", "--output", root / "out", "--save-scores"]
     return ["sharpen", *map(str, given), "--cue", "rgb", *map(str, options)]
 
 
@@ -49,7 +49,7 @@ def test_a_run_without_a_good_image_writes_nothing(root: Path, bad: str) -> None
     before = contents(root)
     if bad == "all":
         assert (
-            main(["sharpen", *map(str, [root / "images", "--prediction", root / "scores", "--output", root / "out"])])
+            main(["sharpen", *map(str, [root / "images", "--predictions", root / "scores", "--output", root / "out"])])
             == 1
         )
     else:
@@ -87,13 +87,13 @@ COMMANDS: dict[str, Callable[[Path], list[object]]] = {
     "predict": lambda root: ["predict", root / "images", "--weights", root / "hed.safetensors", "--output", root],
     "boundaries": lambda root: ["boundaries", "--predictions", root / "maps", "--truth", root / "b/groundTruth/train",
                                 "--json", root / "link.json"],
-    "figure": lambda root: ["figure", "boundary", root / "images/scene0.png", "--prediction",
+    "figure": lambda root: ["figure", "boundary", root / "images/scene0.png", "--predictions",
                             root / "scores/scene0.npy", "--cue", "rgb", "--output", root / "link.png"],
     "figure comparison": lambda root: ["figure", "comparison", *labelled(root), "--cue", "rgb", "--output",
                                        root / "link.png"],
     "convert": lambda root: ["convert", root / "net.caffemodel", "--to", "hed", "--output", root / "link.safetensors"],
     "export": lambda root: ["export", "--weights", root / "streets", "--output", root / "link.onnx"],
-    "raster": lambda root: ["raster", root / "image.tif", "--prediction", root / "said.tif", "--output",
+    "raster": lambda root: ["raster", root / "image.tif", "--predictions", root / "said.tif", "--output",
                             root / "link.tif", "--cue", "rgb"],
 }  # fmt: skip
 

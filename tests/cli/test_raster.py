@@ -23,7 +23,7 @@ def field(tmp_path: Path) -> tuple[Path, np.ndarray, np.ndarray]:
 
 
 def raster(folder: Path, *options: str) -> int:
-    files = ("--prediction", str(folder / "scores.tif"), "--output", str(folder / "labels.tif"))
+    files = ("--predictions", str(folder / "scores.tif"), "--output", str(folder / "labels.tif"))
     return main(["raster", str(folder / "image.tif"), *files, *options])
 
 
@@ -43,8 +43,8 @@ def test_it_is_what_python_gives(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--cue", "contour"], "choose --cue learned, rgb or soft"),
-        (["--cue", "none"], "choose --cue learned, rgb or soft"),
+        (["--cue", "contour"], "needs boundary maps, which a raster does not have"),
+        (["--cue", "none"], "choose a cue: learned"),
         (["--memory", "1MB"], "of memory hold no tile"),
         (["--memory", "much"], "expected a size such as 2GiB"),
         (["--cue", "rgb", "--weights", "wide"], "--weights does not go with --cue rgb"),
@@ -64,6 +64,6 @@ def test_a_raster_may_be_a_png(tmp_path: Path) -> None:
     """As the error on an image that is too large promises."""
     write_folder(tmp_path, 1)
     image, said, output = (tmp_path / name / "scene0.png" for name in ("images", "labels", "out"))
-    command = ["raster", image, "--prediction", said, "--output", output.with_suffix(".tif"), "--cue", "rgb"]
+    command = ["raster", image, "--predictions", said, "--output", output.with_suffix(".tif"), "--cue", "rgb"]
     assert main([*map(str, command), "--memory", "16GiB"]) == 0  # of which this process holds some already
     assert read_labels(output.with_suffix(".tif")).labels.shape == (48, 64)

@@ -149,7 +149,7 @@ def test_the_commands_take_a_range(workers: str, tmp_path: Path, capsys: pytest.
         write_png(tmp_path / "images" / f"{name}.png", pixels.astype(np.uint16) * 16)
         write_png(tmp_path / "eight" / f"{name}.png", pixels.astype(np.uint16) * 257)
         Image.fromarray(labels).resize((8, 6), Image.Resampling.NEAREST).save(tmp_path / "said" / f"{name}.png")
-    common = ["--prediction", str(tmp_path / "said"), "--workers", workers, "--crf", "COCO"]
+    common = ["--predictions", str(tmp_path / "said"), "--workers", workers, "--crf", "COCO"]
     for folder, limits in (("images", "0,4080"), ("eight", "full")):
         out = ["--output", str(tmp_path / "out" / folder), "--range", limits]
         assert main(["sharpen", str(tmp_path / folder), *common, *out]) == 0

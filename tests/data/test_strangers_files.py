@@ -207,7 +207,7 @@ def test_bad_safetensors_are_passed_over_in_a_line(tmp_path: Path, capsys: pytes
             None if num_classes is None else {"kind": "logits", "classes": num_classes},
             1 if num_classes is None else 4,
         )
-    command = ["sharpen", tmp_path / "images", "--prediction", tmp_path / "scores", "--output", tmp_path / "out"]
+    command = ["sharpen", tmp_path / "images", "--predictions", tmp_path / "scores", "--output", tmp_path / "out"]
     assert main([*map(str, command), "--cue", "rgb", "--no-pictures"]) == 1
     said, error = capsys.readouterr()
     assert said.splitlines()[-1].startswith("2 sharpened, 0 skipped, 2 failed")

@@ -149,7 +149,7 @@ def test_plain_photographs(name: str, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(tiles, "tile_side", lambda *_: 20)
     Image.fromarray(np.moveaxis(IMAGE, 0, -1)).save(tmp_path / name)
     Image.fromarray(COARSE[0]).save(tmp_path / "p.png")
-    arguments = [str(tmp_path / name), "--prediction", str(tmp_path / "p.png"), "--output", str(tmp_path / "out.tif")]
+    arguments = [str(tmp_path / name), "--predictions", str(tmp_path / "p.png"), "--output", str(tmp_path / "out.tif")]
     assert main(["raster", *arguments, "--cue", "rgb", "--memory", "8GiB"]) == 0
     with rasterio.open(tmp_path / "out.tif") as written:
         assert (written.read(1) == LABELS).mean() > 0.9
@@ -246,7 +246,7 @@ def test_a_killed_run_leaves_nothing_behind_that_the_next_one_keeps(tmp_path: Pa
     write(tmp_path / "image.tif", image)
     write(tmp_path / "p.tif", np.tile(COARSE, (1, 12, 12)), 8)
     (tmp_path / "out.tif").write_text("as it was")
-    command = [sys.executable, "-m", "crispseg", "raster", "image.tif", "--prediction", "p.tif", "--output", "out.tif"]
+    command = [sys.executable, "-m", "crispseg", "raster", "image.tif", "--predictions", "p.tif", "--output", "out.tif"]
     with subprocess.Popen([*command, "--memory", "2GiB"], cwd=tmp_path) as running:
         while running.poll() is None and not list(tmp_path.glob(".out.*.part.tif")):
             time.sleep(0.01)

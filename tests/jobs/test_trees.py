@@ -31,7 +31,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def command(root: Path, *options: object) -> list[str]:
-    given = [root / "images", "--prediction", root / "scores", "--output", root / "out", "--cue", "rgb", *options]
+    given = [root / "images", "--predictions", root / "scores", "--output", root / "out", "--cue", "rgb", *options]
     return ["sharpen", *map(str, given)]
 
 
@@ -58,7 +58,7 @@ def test_the_same_tree_is_written_and_holds_what_each_frame_alone_gives(root: Pa
     assert main(command(root, "--save-scores")) == 0
     assert files(root / "out") == EXPECTED
     for video in VIDEOS:
-        frame = [root / "images" / video / "scene1.png", "--prediction", root / "scores" / video / "scene1.npy"]
+        frame = [root / "images" / video / "scene1.png", "--predictions", root / "scores" / video / "scene1.npy"]
         assert main(["sharpen", *map(str, frame), "--cue", "rgb", "--output", str(root / "one" / video)]) == 0
         alone, together = root / "one" / video / "scene1.png", root / "out" / video / "scene1.png"
         assert alone.read_bytes() == together.read_bytes()
@@ -123,7 +123,7 @@ def test_outputs_that_would_be_one_file_are_refused(root: Path, capsys: pytest.C
 
 
 def test_an_output_folder_among_the_images_is_none_of_them(root: Path) -> None:
-    given = [root / "images", "--prediction", root / "scores", "--output", root / "images" / "out", "--cue", "rgb"]
+    given = [root / "images", "--predictions", root / "scores", "--output", root / "images" / "out", "--cue", "rgb"]
     for _ in range(2):
         assert main(["sharpen", *map(str, given)]) == 0
     assert len(files(root / "images" / "out")) == 13

@@ -40,7 +40,7 @@ def test_a_trunk_trains_and_sharpens(trunk: str, tmp_path: Path, capsys: pytest.
     assert f"weights: {weights}; use it with: crispseg sharpen --weights {weights}" in output
     image = sorted((tmp_path / "data" / "images").iterdir())[0]
     np.save(tmp_path / f"{image.stem}.npy", np.random.default_rng(0).normal(size=(3, 12, 16)).astype(np.float32))
-    command = ["sharpen", str(image), "--prediction", str(tmp_path / f"{image.stem}.npy")]
+    command = ["sharpen", str(image), "--predictions", str(tmp_path / f"{image.stem}.npy")]
     assert main([*command, "--output", str(tmp_path / "out"), "--weights", str(weights), "--device", "cpu"]) == 0
     assert list((tmp_path / "out").iterdir())
 

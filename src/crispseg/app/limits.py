@@ -14,6 +14,7 @@ from crispseg.data.arrays import held_numbers
 from crispseg.data.image import opened
 from crispseg.data.labels import LABEL_SUFFIXES
 from crispseg.data.prediction import PREDICTION_SUFFIXES
+from crispseg.defaults import MEGAPIXELS, TOTAL_MB, UPLOAD_MB
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid
 from crispseg.scores import Scores
@@ -42,9 +43,9 @@ class Limits:
         InputError: If one is not above 0, or a file could be larger than all files.
     """
 
-    upload_mb: float = 50
-    megapixels: float = 16
-    total_mb: float = 500
+    upload_mb: float = UPLOAD_MB
+    megapixels: float = MEGAPIXELS
+    total_mb: float = TOTAL_MB
 
     def __post_init__(self) -> None:
         check_positive("largest upload", self.upload_mb)

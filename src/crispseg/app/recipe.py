@@ -54,7 +54,7 @@ class Recipe:
     def command_line(self) -> str:
         """Return the command that writes the result to the folder `crisp`."""
         image, prediction, *boundary = map(_argument, self.files())
-        pairs = [("prediction", prediction), *(("boundaries", path) for path in boundary)]
+        pairs = [("predictions", prediction), *(("boundaries", path) for path in boundary)]
         pairs += [*self._said.texts().items(), ("device", self.device), ("output", OUTPUT)]
         words = ["crispseg sharpen", shlex.quote(image), *(shlex.join([f"--{name}", text]) for name, text in pairs)]
         words += ["--save-scores"] if self.inputs.prediction.from_scores else []

@@ -1,26 +1,20 @@
-"""The figures that `crispseg figure` draws: the options of each, and how it comes from them."""
+"""The figures that `crispseg figure` draws, from their options."""
 
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from crispseg.checks import check_count
-from crispseg.cli.arguments import (
-    CommandParser,
-    add_device_option,
-    add_suffix_options,
-    progress_bar,
-    read_suffixes,
-)
-from crispseg.cli.data_options import add_data_options, add_dataset_options, read_data, read_dataset
-from crispseg.cli.stage_options import add_boundaries_option, add_fields, add_stage_options, add_weights_options
+from crispseg.cli.data import read_data, read_dataset, read_suffixes
+from crispseg.cli.printing import progress_bar
 from crispseg.cli.stages import build_stages, files_of_weights, require_sharpener, scores_of_files
 from crispseg.cues import EmbeddingCue, LearnedCue
 from crispseg.data import read_image, read_prediction
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.matching import pair_files
+from crispseg.defaults import FIGURE_PATCH
 from crispseg.errors import InputError, naming
 from crispseg.figures import (
     compare_images,
@@ -37,12 +31,6 @@ from crispseg.figures import (
 )
 from crispseg.figures.reliability import MARGINS
 from crispseg.inference.one_image import fitted_boundary, sharpen_one
-from crispseg.window import Window
-
-_PATCH = 41
-
-_MASK = 21
-"""Side of the windows whose masks are drawn: large enough to look at."""
 
 
 def files_read(options: Namespace) -> list[Path]:
@@ -53,71 +41,26 @@ def files_read(options: Namespace) -> list[Path]:
     return [*(path for path in given if path.is_file()), *below, *weights]
 
 
-def add_boundary_options(parser: CommandParser) -> None:
-    """What `crispseg figure boundary` understands."""
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="image file")
-    parser.add_argument("--prediction", type=Path, required=True, metavar="FILE", help="its label map or scores")
-    parser.add_argument(
-        "--middle",
-        type=_pixel,
-        metavar="x,y",
-        help="middle of the part that is magnified, from the upper left corner (default: where most changed)",
-    )
-    add_stage_options(parser)
-
-
 def boundary(options: Namespace) -> Figure:
-    """The figure that the options describe."""
+    """Return the figure that the options describe."""
     stages = build_stages(options)
     image, kind = read_image(options.image), scores_of_files(options, stages.sharpener)
-    prediction = read_prediction(options.prediction, kind, getattr(options, "grid", None))
+    prediction = read_prediction(options.predictions, kind, getattr(options, "grid", None))
     boundary = fitted_boundary(options.boundaries, image)
-    with naming(options.prediction):
+    with naming(options.predictions):
         result = sharpen_one(stages.sharpener, image, prediction, boundary, crf=stages.crf)
     return draw_boundary(image, result.before, result.after, prediction.palette, middle=options.middle)
 
 
-def add_embedding_options(parser: CommandParser) -> None:
-    """What `crispseg figure embedding` understands."""
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="image file")
-    parser.add_argument(
-        "--pixels",
-        nargs="+",
-        type=_pixel,
-        default=[],
-        metavar="x,y",
-        help="where to look, from the upper left corner (default: where windows are divided best)",
-    )
-    parser.add_argument("--count", type=int, default=4, help="pixels that are chosen (default: %(default)s)")
-    parser.add_argument(
-        "--patch",
-        type=int,
-        help=f"side of the patches in pixels, odd (default: the window's, or {_PATCH} with several passes)",
-    )
-    group = parser.add_argument_group("mask")
-    add_fields(group, ("cue", "window", "passes", "hardness"))
-    add_weights_options(group)
-    add_device_option(parser)
-    parser.set_defaults(window=Window(_MASK), passes=1, hardness=None)
-
-
-def _pixel(text: str) -> tuple[int, int]:
-    try:
-        x, y = map(int, text.split(","))
-    except ValueError as error:
-        raise ArgumentTypeError(f"pixel {text!r}: expected two whole numbers with a comma, x,y") from error
-    return x, y
-
-
 def embedding(options: Namespace) -> Figure:
-    """The figure that the options describe."""
+    """Return the figure that the options describe."""
     cue = require_sharpener(options, "has no embedding to draw").cue
     if not isinstance(cue, EmbeddingCue):
         raise InputError(f"--cue {cue.name} has no embedding to draw; take one that compares embeddings, such as rgb")
     image, window = read_image(options.image), options.window
     patch = options.patch
     if patch is None:
-        patch = _PATCH if options.passes > 1 else 2 * window.radius + 1
+        patch = FIGURE_PATCH if options.passes > 1 else 2 * window.radius + 1
     masks = compute_masks(
         image,
         cue,
@@ -131,23 +74,8 @@ def embedding(options: Namespace) -> Figure:
     return draw_embedding(image, masks, patch)
 
 
-def add_comparison_options(parser: CommandParser) -> None:
-    """What `crispseg figure comparison` understands."""
-    add_data_options(parser)
-    parser.add_argument(
-        "--names", nargs="+", metavar="NAME", help="images by their paths below the folder, without ending"
-    )
-    parser.add_argument(
-        "--count",
-        type=int,
-        default=3,
-        help="images where none are named, evenly over the folder (default: %(default)s)",
-    )
-    add_stage_options(parser)
-
-
 def comparison(options: Namespace) -> Figure:
-    """The figure that the options describe."""
+    """Return the figure that the options describe."""
     stages = build_stages(options)
     if stages.sharpener is None:
         raise InputError("--cue none leaves nothing that is ours to draw; choose a cue")
@@ -170,26 +98,8 @@ def _choose(names: Sequence[str], options: Namespace) -> list[int]:
     return [numbers[name] for name in options.names]
 
 
-def add_reliability_options(parser: CommandParser) -> None:
-    """What `crispseg figure reliability` understands."""
-    add_dataset_options(parser)
-    add_suffix_options(parser, "image", "label", "boundary")
-    parser.add_argument("--every", type=int, default=1, help="take every n-th image (default: all)")
-    parser.add_argument(
-        "--farthest",
-        type=float,
-        metavar="DISTANCE",
-        help="end of the axis, which holds larger distances too (default: the cue's own)",
-    )
-    group = parser.add_argument_group("distances")
-    add_fields(group, ("cue", "window"))
-    add_weights_options(group)
-    add_boundaries_option(parser)
-    add_device_option(parser)
-
-
 def reliability(options: Namespace) -> Figure:
-    """The figure that the options describe."""
+    """Return the figure that the options describe."""
     sharpener = require_sharpener(options, "has no distances to draw")
     cue = sharpener.cue
     data, boundaries = read_dataset(options), None
@@ -210,24 +120,13 @@ def reliability(options: Namespace) -> Figure:
     return draw_reliability(counts, margins=margins, cue=str(cue.name))
 
 
-def add_passes_options(parser: CommandParser) -> None:
-    """What `crispseg figure passes` understands."""
-    parser.add_argument("surface", type=Path, metavar="SURFACE", help="surface.json that `crispseg table` wrote")
-
-
 def passes(options: Namespace) -> Figure:
-    """The figure that the options describe."""
+    """Return the figure that the options describe."""
     return draw_passes(read_surface(options.surface))
 
 
-def add_speed_options(parser: CommandParser) -> None:
-    """What `crispseg figure speed` understands."""
-    parser.add_argument("table", type=Path, metavar="TABLE", help="table.json that `crispseg table` wrote")
-    parser.add_argument("--rows", nargs="+", metavar="NAME", help="rows to draw (default: all but the oracle's)")
-
-
 def speed(options: Namespace) -> Figure:
-    """The figure that the options describe."""
+    """Return the figure that the options describe."""
     rows = read_table(options.table)
     if options.rows is None:
         methods = [row for row in rows if row.group != "bound"]

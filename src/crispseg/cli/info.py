@@ -1,37 +1,33 @@
 """`crispseg info`."""
 
 import platform
+from argparse import Namespace
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from safetensors import safe_open
 
 import crispseg
 from crispseg import ops
-from crispseg.cli.arguments import CommandParser
+from crispseg.config import as_text
+from crispseg.cues import Cue
+from crispseg.errors import InputError, one_line
 from crispseg.ops.implementations import describe
 from crispseg.pretrained import SHIPPED_WEIGHTS, weights_path
+from crispseg.registry import CUES
 from crispseg.versions import installed_versions
-
-_DESCRIPTION = "Show versions, devices, which implementation serves which operation, and the weights that ship."
-
-_EXAMPLES = "  crispseg info"
 
 _PACKAGES = ("torch", "torchvision", "safetensors", "numpy", "pillow", "lightning", "jsonargparse")
 
 
-def build_parser() -> CommandParser:
-    """What the command understands."""
-    return CommandParser("info", _DESCRIPTION, _EXAMPLES)
-
-
-def main(arguments: Sequence[str]) -> None:
+def run(_: Namespace) -> None:
     """Run the command."""
-    build_parser().parse_args(arguments)
     sections = {
         "versions": _versions(),
         "devices": _devices(),
         **_operations(),
+        "cues": _cues(),
         "weights": _weights(),
     }
     for title, rows in sections.items():
@@ -61,6 +57,33 @@ def _devices() -> dict[str, str]:
 def _operations() -> dict[str, dict[str, str]]:
     devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
     return {f"operations on {device}": {name: describe(name, device) for name in ops.__all__} for device in devices}
+
+
+def _cues() -> dict[str, str]:
+    """Return what each cue compares, by its name; of one that cannot be imported, why not."""
+    described = {}
+    for name in CUES.names():
+        try:
+            described[name] = _describe_cue(CUES.named(name))
+        except InputError as error:
+            described[name] = one_line(error)
+    return described
+
+
+def _describe_cue(kind: type[Cue]) -> str:
+    defaults = f"default hardness {as_text(kind.default_hardness)}, passes {kind.default_passes}"
+    arguments = ", ".join(f"{name} {_allowed(values)}" for name, values in kind.arguments.items())
+    needs = f"needs {' and '.join(kind.needs)}" if kind.needs else ""
+    return "; ".join(part for part in (kind.summary, arguments, needs, defaults) if part)
+
+
+def _allowed(values: Sequence[Any] | type) -> str:
+    """Return the values that an argument of a cue may have."""
+    if isinstance(values, type):
+        return f"({values.__name__})"
+    if isinstance(values, range):
+        return f"{values[0]} to {values[-1]}"
+    return " or ".join(map(str, values))
 
 
 def _weights() -> dict[str, str]:

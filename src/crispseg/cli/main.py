@@ -7,27 +7,29 @@ import os
 import sys
 from collections.abc import Sequence
 
+from crispseg import __version__
+from crispseg.cli.parsers.command_parser import did_you_mean
 from crispseg.errors import InputError, one_line, ran_out_of_memory
 from crispseg.extras import how_to_install
 from crispseg.interrupts import INTERRUPTED, leaving_at_once
 
 COMMANDS = {
     "sharpen": "make the segmentation of images crisp",
-    "raster": "the same for a raster of any size, such as GeoTIFF, within a given memory",
+    "raster": "make the segmentation of a raster crisp, such as GeoTIFF of any size, within a given memory",
     "evaluate": "measure what sharpening gains on labelled images",
-    "tune": "find hardness, window and passes on labelled images",
+    "tune": "find the options of a sharpener on labelled images",
     "train": "train a network",
-    "table": "measure methods beside each other: the paper's tables, and the peers",
+    "table": "compare methods: the paper's tables, and what people use today",
     "predict": "run a trained network over images",
-    "convert": "take over weights that were released for Caffe",
+    "convert": "convert weights that were released for Caffe",
     "boundaries": "measure boundary maps with the benchmark of BSDS500",
-    "figure": "draw the figures of the paper, and those it lacks",
+    "figure": "draw the figures of the paper, and three more",
     "export": "write a sharpener as an ONNX file, for other runtimes",
-    "app": "show a page to try it on: before and after, masks of pixels, every control",
-    "info": "show versions, devices, implementations and weights",
+    "app": "serve a page to try it on: before and after, masks of pixels, every option",
+    "info": "show versions, devices, implementations, cues and weights",
 }
-"""Every command has a module of its name here, with `build_parser()` and `main(arguments)`, which may return an exit
-code."""
+"""Every command has two modules of its name: `build_parser()` of the one in `crispseg.cli.parsers` returns what parses
+its options, and `run(options)` of the one beside this runs it and may return an exit code."""
 
 _SYSTEM = {
     errno.EACCES: "check its permissions",
@@ -46,19 +48,16 @@ _BROKEN_PIPE = 141
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0] in ("-h", "--help"):
-        print(_overview())
-        return 0 if given else 2
+    if not given or given[0] not in COMMANDS:
+        return _without_command(given)
     name, *rest = given
-    if name not in COMMANDS:
-        print(f"crispseg: error: no command {name!r}; expected one of {', '.join(COMMANDS)}", file=sys.stderr)
-        return 2
     done = False
     try:
-        # Commands are imported when they are called: `sharpen` must not wait for the training libraries.
+        options = importlib.import_module(f"crispseg.cli.parsers.{name}").build_parser().parse_args(rest)
+        # Only now PyTorch and what else the command needs: help and wrong options must not wait for them.
         with leaving_at_once():
             command = importlib.import_module(f"crispseg.cli.{name}")
-        code: int | None = command.main(rest)
+        code: int | None = command.run(options)
         done = True
         sys.stdout.flush()
     except BrokenPipeError:  # who read our output has seen enough, as `head` does
@@ -76,6 +75,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _leave_stdout()
         return 2
     return code or 0
+
+
+def _without_command(given: Sequence[str]) -> int:
+    """Answer what begins with no command, and return the exit code."""
+    if not given or given[0] in ("-h", "--help"):
+        print(_overview())
+        return 0 if given else 2
+    if given[0] == "--version":
+        print(f"crispseg {__version__}")
+        return 0
+    remedy = did_you_mean(given[0], COMMANDS) or f"; expected one of {', '.join(COMMANDS)}"
+    print(f"crispseg: error: there is no command {given[0]!r}{remedy}", file=sys.stderr)
+    return 2
 
 
 def _leave_stdout() -> None:
@@ -114,6 +126,7 @@ def _overview() -> str:
     return "\n".join(
         [
             "usage: crispseg COMMAND [--help] …",
+            "       crispseg --version",
             "",
             "Make any segmentation network's output crisp at object boundaries.",
             "",

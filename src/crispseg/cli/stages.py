@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from crispseg.bfloat16 import warn_without_bfloat16
-from crispseg.cli.arguments import choose_device
-from crispseg.cli.stage_options import SAID_OF_PREDICTIONS
+from crispseg.cli.devices import choose_device
+from crispseg.cli.parsers.stage_options import SAID_OF_PREDICTIONS
 from crispseg.config import SHIPPED_WEIGHTS, CueConfig, SharpenerConfig
 from crispseg.config import options as fields_of_config
 from crispseg.cues import Cue
@@ -117,7 +117,10 @@ def _load(options: Namespace) -> tuple[Cue, SharpenerConfig]:
     else:
         kind = CUES.named((cue or CueConfig()).name)
         loaded = None
-    network = kind.network_argument is not None and ("weights" in kind.needs or weights is not None)
+    if loaded is not None:
+        network = kind.network_argument is not None and getattr(loaded, kind.network_argument) is not None
+    else:
+        network = kind.network_argument is not None and ("weights" in kind.needs or weights is not None)
     for name, value in (("weights", weights), ("precision", precision)):
         if value is not None and not network and not (name == "weights" and loaded is not None):
             raise InputError(

@@ -1,7 +1,6 @@
 """`crispseg train`."""
 
-from argparse import RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from argparse import Namespace, RawDescriptionHelpFormatter
 from itertools import takewhile
 from typing import Any
 
@@ -60,7 +59,7 @@ def _instantiate(parser: ArgumentParser, options: Any) -> Any:  # noqa: ANN401 -
 
 
 def build_parser() -> ArgumentParser:
-    """What the command understands."""
+    """Return the parser of the command, whose options are the arguments of `crispseg.training.train`."""
     parser = _Parser(
         prog="crispseg train",
         description=_DESCRIPTION,
@@ -73,15 +72,15 @@ def build_parser() -> ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str]) -> None:
+def run(given: Namespace) -> None:
     """Run the command."""
-    allowed, arguments = take_allowed(arguments)
+    allowed, arguments = take_allowed(given.arguments)
     guard(allowed)
     parser = build_parser()
     configs = list(takewhile(lambda argument: not argument.startswith("-"), arguments))
-    given = [part for config in configs for part in ("--config", config)] + list(arguments[len(configs) :])
+    parts = [part for config in configs for part in ("--config", config)] + list(arguments[len(configs) :])
     try:
-        options = parser.parse_args(given)
+        options = parser.parse_args(parts)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"config {' or '.join(configs)}: cannot be read as YAML text ({error})") from error
     # Before the network is made, whose weights may start at random.

@@ -1,23 +1,17 @@
 """`crispseg tune`."""
 
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from crispseg.cli.arguments import (
-    CommandParser,
-    add_device_option,
-    print_remarks,
-    progress_bar,
-)
-from crispseg.cli.data_options import add_data_options, read_data
-from crispseg.cli.stage_options import add_boundaries_option, add_sharpener_options
+from crispseg.cli.data import read_data
+from crispseg.cli.printing import print_remarks, print_tables, progress_bar
 from crispseg.cli.stages import build_sharpener, require_crf, require_sharpener, scores_of_files
 from crispseg.config import SharpenerConfig, as_text
 from crispseg.config import options as fields_of_config
+from crispseg.defaults import CRF_ROUNDS
 from crispseg.errors import InputError
 from crispseg.evaluation import remarks_on
 from crispseg.inference import DenseCRF, Sharpener
@@ -25,75 +19,20 @@ from crispseg.process_memory import keep_freed
 from crispseg.tuning import CRFGrid, Tuning, tune, tune_crf
 from crispseg.tuning.filter_search import MEASURED, S
 
-_DESCRIPTION = """\
-Find the options of a sharpener on labelled images, or with --crf the parameters of the dense CRF.
-
-Measures every combination of the values that are given, and prints the points of mIoU and of trimap mIoU that each
-gains; then the best, and what it gained. Of window, passes and hardness several are tried where none is given, around
-those of the sharpener that --weights brings. Classes without true pixels on these images are left out of the means.
-Tune on images that you do not report on.
-
-With --crf the filter before the CRF stays as it is: one value of each option. The search goes from coarse to fine and
-is slow: by default 27 CRFs for each image and up to 52 more, each of about a second for 480x360 pixels and 11 classes.
-Take every n-th image."""
-
-_EXAMPLES = """\
-  crispseg tune --images val --labels val_labels --predictions scores
-  crispseg tune --images val --labels val_labels --predictions scores --window 9 9@2 --guard none 0.7 --every 6
-  crispseg tune --images val --labels val_labels --predictions scores --weights my-sharpener
-  crispseg tune --images val --labels val_labels --predictions scores --cue contour --boundaries edges
-  crispseg tune --images val --labels val_labels --predictions scores --crf --every 20"""
-
 _SHOWN = 10
 
 _Report = tuple[list[Table], str, list[str]]
 """A printed report: tables, the verdict, and remarks on the labels."""
 
 
-def build_parser() -> CommandParser:
-    """Return the parser of the command."""
-    parser = CommandParser("tune", _DESCRIPTION, _EXAMPLES)
-    add_data_options(parser)
-    add_sharpener_options(parser, several=True)
-    add_boundaries_option(parser)
-    _add_crf_options(parser)
-    parser.add_argument(
-        "--objective",
-        choices=("miou", "trimap", "both"),
-        default="both",
-        help="what the best maximises; both is their mean (default: %(default)s)",
-    )
-    parser.add_argument("--every", type=int, default=1, help="take every n-th image (default: all)")
-    add_device_option(parser)
-    return parser
-
-
-def main(arguments: Sequence[str]) -> None:
+def run(options: Namespace) -> None:
     """Run the command."""
-    options = build_parser().parse_args(arguments)
     keep_freed()
     with progress_bar() as progress:
         tables, verdict, remarks = (_tune_crf if options.crf else _tune)(options, progress)
-    for table in tables:
-        Console().print(table)
+    print_tables(*tables)
     print(verdict)
     print_remarks(remarks)
-
-
-def _add_crf_options(parser: CommandParser) -> None:
-    group = parser.add_argument_group("CRF")
-    group.add_argument("--crf", action="store_true", help="tune the dense CRF that follows the filter")
-    standard = CRFGrid()
-    for option, help_ in (
-        ("bilateral-weight", "weights of the Gaussian of place and colour"),
-        ("bilateral-xy", "its deviations in pixels"),
-        ("bilateral-rgb", "its deviations in steps of 255 of a colour"),
-        ("spatial-weight", "weights of the Gaussian of place"),
-        ("spatial-xy", "its deviations in pixels"),
-    ):
-        default = " ".join(f"{value:g}" for value in getattr(standard, option.replace("-", "_")))
-        group.add_argument(f"--{option}", type=float, nargs="+", help=f"{help_} (default: {default})")
-    group.add_argument("--rounds", type=int, help="finer rounds around the best, with half the step each (default: 2)")
 
 
 def _searched(options: Namespace) -> dict[str, list[object]]:
@@ -112,7 +51,7 @@ def _tune(options: Namespace, progress: Progress) -> _Report:
         every=options.every,
         progress=progress,
     )
-    verdict = _verdict(result, lambda best: _command_options(result, best))
+    verdict = _verdict(result, lambda best: _command_options(result, best, sharpener.config))
     return _surfaces(result), verdict + _edges(result), remarks_on(result.before, result.class_names)
 
 
@@ -121,9 +60,10 @@ def _varied(result: Tuning[SharpenerConfig]) -> list[str]:
     return [name for name, _ in fields_of_config() if len({getattr(setting, name) for setting in result.after}) > 1]
 
 
-def _command_options(result: Tuning[SharpenerConfig], best: SharpenerConfig) -> str:
-    """Return a config as options: what was searched, and the three that are always said."""
-    names = [name for name, _ in fields_of_config() if name in (*_varied(result), "window", "hardness", "passes")]
+def _command_options(result: Tuning[SharpenerConfig], best: SharpenerConfig, start: SharpenerConfig) -> str:
+    """Return a config as options: what was searched or differs from the start, and the three that are always said."""
+    said = {*_varied(result), "window", "hardness", "passes"}
+    names = [name for name, _ in fields_of_config() if name in said or getattr(best, name) != getattr(start, name)]
     return " ".join(f"--{name} {as_text(getattr(best, name))}" for name in names)
 
 
@@ -154,7 +94,7 @@ def _tune_crf(options: Namespace, progress: Progress) -> _Report:
         read_data(options, scores_of_files(options, sharpener)),
         sharpener,
         grid=CRFGrid(**{name: values for name, values in grid.items() if values is not None}),
-        rounds=2 if options.rounds is None else options.rounds,
+        rounds=CRF_ROUNDS if options.rounds is None else options.rounds,
         objective=options.objective,
         every=options.every,
         progress=progress,

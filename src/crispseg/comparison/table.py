@@ -21,6 +21,7 @@ from crispseg.comparison.result import Result, paths, read_result, write_result
 from crispseg.comparison.rows import NARROW, ROWS, Choices, Row, RowPlan, row_named
 from crispseg.comparison.search import Found, search
 from crispseg.data import LabelledPredictions
+from crispseg.defaults import TUNE_EVERY
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES
 from crispseg.metrics import AbsentClasses, Accuracy
@@ -57,7 +58,7 @@ def measure_table(
     choices: Choices,
     *,
     rows: Sequence[str] | None = None,
-    tune_every: int = 6,
+    tune_every: int = TUNE_EVERY,
     resume: bool = False,
     workers: int = 0,
     absent_classes: AbsentClasses = "count",

@@ -77,7 +77,7 @@ def _in_parts(path: Path, what: str) -> str:
     if "boundary" in what:
         return "make it smaller: it may be of any size of the aspect of its image"
     image, said = (path, "PREDICTION") if what == "image" else ("IMAGE", path)
-    return f"sharpen it in parts: crispseg raster {image} --prediction {said} --output labels.tif"
+    return f"sharpen it in parts: crispseg raster {image} --predictions {said} --output labels.tif"
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -11,9 +11,10 @@ from rich.progress import Progress
 from crispseg.checks import check_count
 from crispseg.data.boundary import read_boundary
 from crispseg.data.bsds500 import read_boundaries
+from crispseg.defaults import MAX_DISTANCE, THRESHOLDS
 from crispseg.errors import InputError, naming
 from crispseg.evaluation.boundary_report import BoundaryReport
-from crispseg.metrics.boundaries import MAX_DISTANCE, THRESHOLDS, BoundaryCounts, count_boundaries
+from crispseg.metrics.boundaries import BoundaryCounts, count_boundaries
 
 
 def evaluate_boundaries(

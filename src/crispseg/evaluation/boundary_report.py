@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from crispseg.metrics.boundaries import THRESHOLDS, BoundaryCounts, harmonic_mean, threshold_values
+from crispseg.defaults import THRESHOLDS
+from crispseg.metrics.boundaries import BoundaryCounts, harmonic_mean, threshold_values
 
 
 @dataclass(frozen=True)

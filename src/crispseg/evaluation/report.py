@@ -11,10 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from crispseg.data.class_names import name_of
+from crispseg.defaults import AbsentClasses
 from crispseg.evaluation.losses import losing_classes
 from crispseg.evaluation.remarks import remarks_on
 from crispseg.metrics.accuracy import Accuracy, Gain, gain
-from crispseg.metrics.definitions import AbsentClasses
 
 TRIMAP = "trimap_4"
 """The trimap that a single number is given of."""

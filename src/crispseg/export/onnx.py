@@ -13,6 +13,7 @@ import torch
 
 from crispseg.checks import check_choice
 from crispseg.cues import Cue, SoftSegmentationCue
+from crispseg.defaults import EXPORT_TOLERANCE
 from crispseg.errors import InputError
 from crispseg.export.metadata import describe
 from crispseg.export.program import Precision, Program
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 OPSET = 18
 
-TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2}
+TOLERANCE = {getattr(torch, name): tolerance for name, tolerance in EXPORT_TOLERANCE.items()}
 """How far the probabilities of onnxruntime may be from those of PyTorch, by the precision of inputs and network."""
 
 _ROUNDING = 8 * torch.finfo(torch.float32).eps

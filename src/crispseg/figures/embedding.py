@@ -15,6 +15,7 @@ from crispseg.checks import check_count, check_pixel
 from crispseg.cues import RGBCue
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.data.intensity import to_floats
+from crispseg.defaults import MASKED_PIXELS
 from crispseg.errors import InputError
 from crispseg.figures.page import (
     CAPTION,
@@ -60,7 +61,7 @@ def compute_masks(
     window: WindowLike,
     *,
     pixels: Sequence[tuple[int, int]] = (),
-    count: int = 4,
+    count: int = MASKED_PIXELS,
     hardness: float | None = None,
     passes: int = 1,
     apart: int = 41,

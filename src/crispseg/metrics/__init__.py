@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from crispseg.defaults import ABSENT_CLASSES, AbsentClasses
 from crispseg.errors import InputError
 from crispseg.metrics.accuracy import Accuracy, Gain, Truth, gain
 from crispseg.metrics.boundaries import BoundaryCounts, count_boundaries
 from crispseg.metrics.confusion import ConfusionMatrix
-from crispseg.metrics.definitions import ABSENT_CLASSES, METRICS, AbsentClasses
+from crispseg.metrics.definitions import METRICS
 from crispseg.metrics.pairs import PairCounts, count_pairs
 from crispseg.metrics.trimap_band import trimap
 

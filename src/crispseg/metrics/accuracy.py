@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from crispseg.checks import check_choice
+from crispseg.defaults import ABSENT_CLASSES, AbsentClasses
 from crispseg.errors import InputError
 from crispseg.metrics.confusion import check_predicted
-from crispseg.metrics.definitions import ABSENT_CLASSES, METRICS, VOID, AbsentClasses, definition_named
+from crispseg.metrics.definitions import METRICS, VOID, definition_named
 from crispseg.metrics.void_band import count_borders
 
 SHOWN_BOUNDARY = 0.05

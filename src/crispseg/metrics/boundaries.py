@@ -7,13 +7,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crispseg.checks import check_count, check_positive
+from crispseg.defaults import MAX_DISTANCE, THRESHOLDS
 from crispseg.errors import InputError
 from crispseg.metrics.matching import match_pixels
 from crispseg.metrics.thinning import suppress_non_maxima, thin
-
-MAX_DISTANCE = 0.0075
-"""How far a pixel may lie from its partner, in diagonals of the image."""
-THRESHOLDS = 99
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from crispseg.checks import check_choice
+from crispseg.defaults import AbsentClasses
 from crispseg.metrics.contours import ClassPlanes, contour, dilated_by_class, near_other_label, square_maximum
 from crispseg.metrics.trimap_band import trimap
 from crispseg.metrics.void_band import filled
@@ -21,14 +22,6 @@ BOUNDARY_F_TOLERANCE = 0.0075
 
 VOID = -1
 """The label of pixels without a true class, in true and in predicted labels."""
-
-AbsentClasses = Literal["count", "ignore"]
-"""What a class without true pixels that is predicted somewhere does to a mean over classes: "count" takes it in, with
-the value 0, as mmsegmentation, torchmetrics and the scripts of Cityscapes and PASCAL VOC do; "ignore" leaves it out. A
-class that is neither true nor predicted has no value and is left out by both."""
-
-ABSENT_CLASSES: tuple[AbsentClasses, ...] = ("count", "ignore")
-"""The values of `AbsentClasses`; the first is the default."""
 
 P = TypeVar("P")
 

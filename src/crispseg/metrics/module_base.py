@@ -7,9 +7,10 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from crispseg.checks import check_choice, check_count, check_natural, check_positive
+from crispseg.defaults import ABSENT_CLASSES, AbsentClasses
 from crispseg.errors import InputError
 from crispseg.metrics.confusion import check_predicted
-from crispseg.metrics.definitions import ABSENT_CLASSES, VOID, AbsentClasses, MetricDefinition
+from crispseg.metrics.definitions import VOID, MetricDefinition
 
 Average = Literal["macro", "none"]
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from crispseg.defaults import AbsentClasses
 from crispseg.metrics.definitions import (
     BOUNDARY_F_TOLERANCE,
     BOUNDARY_IOU_WIDTH,
-    AbsentClasses,
     BoundaryFDefinition,
     BoundaryIoUDefinition,
     IoUDefinition,

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from crispseg.checks import check_choice
+from crispseg.defaults import CAFFE_NETWORKS
 from crispseg.errors import InputError
 from crispseg.models.caffemodel import Blobs
 from crispseg.models.deeplab import DeepLabLargeFOV, DeepLabMSc
@@ -44,8 +45,8 @@ def convert(blobs: Blobs, to: str) -> Network:
         InputError: If `to` is not as above, a layer is missing, unknown or of another shape, or an upsampling of HED is
             not bilinear.
     """
-    check_choice("to", to, tuple(CONVERTERS))
-    return CONVERTERS[to](blobs).eval()
+    check_choice("to", to, CAFFE_NETWORKS)
+    return _CONVERTERS[to](blobs).eval()
 
 
 def _to_embedding(blobs: Blobs) -> EmbeddingNet:
@@ -90,12 +91,9 @@ def _to_hed(blobs: Blobs) -> HED:
     return _load(network, state)
 
 
-CONVERTERS: dict[str, Callable[[Blobs], Network]] = {
-    "deeplab": _to_deeplab,
-    "embedding": _to_embedding,
-    "hed": _to_hed,
-}
-"""What `convert` can convert to."""
+_CONVERTERS: dict[str, Callable[[Blobs], Network]] = dict(
+    zip(CAFFE_NETWORKS, (_to_deeplab, _to_embedding, _to_hed), strict=True)
+)
 
 
 def _classifier_name(blobs: Blobs) -> str:

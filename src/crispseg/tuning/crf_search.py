@@ -11,6 +11,7 @@ from torch import Tensor
 from crispseg.checks import check_choice, check_count, check_not_negative
 from crispseg.data import LabelledPredictions, Prediction
 from crispseg.data.intensity import to_bytes
+from crispseg.defaults import CRF_GRID, CRF_ROUNDS, OBJECTIVES
 from crispseg.errors import InputError, naming
 from crispseg.evaluation import void_band_of
 from crispseg.inference.crf import DenseCRF, check_exclusive
@@ -32,11 +33,11 @@ class CRFGrid:
         InputError: If a parameter has no value or one that makes no sense.
     """
 
-    bilateral_weight: Sequence[float] = (5, 7.5, 10)
-    bilateral_xy: Sequence[float] = (50, 75, 100)
-    bilateral_rgb: Sequence[float] = (3, 6.5, 10)
-    spatial_weight: Sequence[float] = (3,)
-    spatial_xy: Sequence[float] = (3,)
+    bilateral_weight: Sequence[float] = CRF_GRID["bilateral_weight"]
+    bilateral_xy: Sequence[float] = CRF_GRID["bilateral_xy"]
+    bilateral_rgb: Sequence[float] = CRF_GRID["bilateral_rgb"]
+    spatial_weight: Sequence[float] = CRF_GRID["spatial_weight"]
+    spatial_xy: Sequence[float] = CRF_GRID["spatial_xy"]
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -77,9 +78,9 @@ def tune_crf(
     sharpener: Sharpener | None,
     *,
     grid: CRFGrid | None = None,
-    rounds: int = 2,
+    rounds: int = CRF_ROUNDS,
     iterations: int = 10,
-    objective: str = "both",
+    objective: str = OBJECTIVES[-1],
     every: int = 1,
     progress: Progress | None = None,
 ) -> Tuning[DenseCRF]:
@@ -105,7 +106,7 @@ def tune_crf(
         InputError: If an option makes no sense, a file cannot be read or does not fit, or the objective is not defined
             because the labels have no boundary.
     """
-    check_choice("objective", objective, ("miou", "trimap", "both"))
+    check_choice("objective", objective, OBJECTIVES)
     check_count("every", every)
     check_count("iterations", iterations)
     check_not_negative("rounds", rounds)

@@ -14,6 +14,7 @@ from torch import Tensor
 from crispseg.checks import check_choice, check_count
 from crispseg.config import SharpenerConfig, options
 from crispseg.data import LabelledPredictions, Prediction, Sample
+from crispseg.defaults import OBJECTIVES
 from crispseg.errors import InputError, naming
 from crispseg.evaluation import describe_losses, void_band_of
 from crispseg.inference.one_image import features_of, fitted_boundary, labels_before
@@ -95,7 +96,7 @@ def tune(
     sharpener: Sharpener,
     search: Mapping[str, Sequence[Any]] | None = None,
     *,
-    objective: str = "both",
+    objective: str = OBJECTIVES[-1],
     every: int = 1,
     progress: Progress | None = None,
 ) -> Tuning[SharpenerConfig]:
@@ -118,7 +119,7 @@ def tune(
             does not fit, or the objective is not defined because the labels have no boundary.
     """
     grid = settings_of(sharpener.config, search or {})
-    check_choice("objective", objective, ("miou", "trimap", "both"))
+    check_choice("objective", objective, OBJECTIVES)
     check_count("every", every)
     after = {setting: totals_of(data.num_classes) for setting in grid}
     band = void_band_of(data)

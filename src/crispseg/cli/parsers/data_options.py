@@ -1,20 +1,13 @@
-"""The options that name a data set and its predictions, and what they name. Only the reading imports PyTorch."""
+"""Options that name a data set and predictions of its images."""
 
-from argparse import ArgumentTypeError, Namespace
+from argparse import ArgumentTypeError
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from crispseg.cli.arguments import SUFFIX_HELP, CommandParser, add_suffix_options, read_suffixes
+from crispseg.cli.parsers.command_parser import CommandParser
+from crispseg.cli.parsers.shared_options import SUFFIX_HELP, add_suffix_options
 from crispseg.data.numbering import LIKE_LABELS, ONE_BASED, ZERO_BASED
-from crispseg.data.registry import DATASETS, FOLDER, build_dataset, parameters_of
-from crispseg.errors import InputError
-from crispseg.scores import Scores
-
-if TYPE_CHECKING:
-    from crispseg.data import LabelledImages, LabelledPredictions
-
-_SPLIT = "val"
-"""The split that is read where none is named."""
+from crispseg.data.registry import DATASETS, FOLDER
+from crispseg.defaults import ABSENT_CLASSES, SPLIT
 
 
 def add_dataset_options(parser: CommandParser) -> None:
@@ -29,7 +22,7 @@ def add_dataset_options(parser: CommandParser) -> None:
         f"{FOLDER}: any folder of images and any folder of label maps (default: %(default)s)",
     )
     group.add_argument("--root", type=Path, metavar="FOLDER", help="where the named data set lies")
-    group.add_argument("--split", help=f"part of the named data set (default: {_SPLIT})")
+    group.add_argument("--split", help=f"part of the named data set (default: {SPLIT})")
     group.add_argument(
         "--data-option",
         type=_assignment,
@@ -89,58 +82,20 @@ def add_data_options(parser: CommandParser) -> None:
     add_suffix_options(parser, *SUFFIX_HELP)
 
 
-def read_dataset(options: Namespace) -> "LabelledImages":
-    """Return the data set that the options name.
-
-    Raises:
-        InputError: If none is named, an option does not go with it, or it cannot be read.
-    """
-    names = ("root", "split", "images", "labels", "void", "numbering", "class_names")
-    arguments: dict[str, Any] = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    suffixes = read_suffixes(options)
-    if suffixes.image or suffixes.label:
-        arguments["suffixes"] = suffixes
-    arguments |= dict(options.data_option or ())
-    parameters = parameters_of(options.data)
-    for name in arguments:
-        if name not in parameters:
-            option = (
-                "--image-suffix and --label-suffix do" if name == "suffixes" else f"--{name.replace('_', '-')} does"
-            )
-            raise InputError(f"{option} not go with --data {options.data}, which takes {', '.join(parameters)}")
-    needed = [name for name, needs in parameters.items() if needs and name not in arguments]
-    if needed:
-        missing = " and ".join(f"--{name}" for name in needed)
-        raise InputError(f"--data {options.data} needs {missing}; other data sets are {', '.join(DATASETS)}")
-    if "split" in parameters:
-        arguments.setdefault("split", _SPLIT)
-    return build_dataset(options.data, arguments)
-
-
-def read_data(options: Namespace, scores: Scores | None = None) -> "LabelledPredictions":
-    """Return the data set and the predictions that the options name, with scores in files of the given kind.
-
-    Raises:
-        InputError: If they cannot be read or do not fit together.
-    """
-    from crispseg.data import LabelledPredictions  # noqa: PLC0415 - it imports PyTorch
-
-    return LabelledPredictions(
-        read_dataset(options),
-        options.predictions,
-        num_classes=options.num_classes,
-        scores=scores,
-        prediction_numbering=options.prediction_numbering,
-        void_band=options.void_band,
-        grid=getattr(options, "grid", None),
-        boundaries=options.boundaries,
-        suffixes=read_suffixes(options),
-    )
-
-
 def _assignment(text: str) -> tuple[str, str]:
     """Return the name and the value of NAME=VALUE."""
     name, sign, value = text.partition("=")
     if not (name.isidentifier() and sign and value):
         raise ArgumentTypeError(f"{text!r}; expected NAME=VALUE, such as disputed=negative")
     return name, value
+
+
+def add_absent_classes_option(parser: CommandParser) -> None:
+    """Add the option for classes that are predicted and have no true pixels."""
+    parser.add_argument(
+        "--absent-classes",
+        choices=ABSENT_CLASSES,
+        default=ABSENT_CLASSES[0],
+        help="how a class that is predicted but has no true pixels enters means over classes: count takes it as 0, as "
+        "most tools do; ignore leaves it out (default: %(default)s)",
+    )

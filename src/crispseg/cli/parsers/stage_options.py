@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from crispseg.cli.arguments import CommandParser, add_device_option
+from crispseg.cli.parsers.command_parser import CommandParser
+from crispseg.cli.parsers.shared_options import add_device_option
 from crispseg.config import PRECISIONS, SHIPPED_WEIGHTS, CueConfig, Option, SharpenerConfig, as_text, options
 from crispseg.crf_presets import PRESETS
 from crispseg.errors import InputError

@@ -1,0 +1,33 @@
+"""The options of `crispseg evaluate`."""
+
+from pathlib import Path
+
+from crispseg.cli.parsers.command_parser import CommandParser
+from crispseg.cli.parsers.data_options import add_absent_classes_option, add_data_options
+from crispseg.cli.parsers.stage_options import add_stage_options
+
+DESCRIPTION = """\
+Measure what sharpening gains on labelled images.
+
+Prints the IoU of every class before and after, over all pixels and in the trimap: the pixels within 4 pixels of a true
+boundary. Then come mean IoU, pixel accuracy, trimaps of 1 to 16 pixels, Boundary IoU and boundary F, each with the
+points gained and their 95 % interval, from a bootstrap over images. Everything is counted over the whole data set,
+without void pixels. Where bands of void mark the outlines, as in PASCAL VOC, distances are counted from the bands, and
+the heading says so."""
+
+EXAMPLES = """\
+  crispseg evaluate --images val --labels val_labels --predictions scores --json result.json
+  crispseg evaluate --data voc2012 --root VOCdevkit/VOC2012 --predictions scores
+  crispseg evaluate --images val --labels val_labels --predictions masks --void 11 --num-classes 11
+  crispseg evaluate --images val --labels val_labels --predictions scores --cue contour --boundaries edges
+  crispseg evaluate --images val --labels val_labels --predictions scores --cue none --crf MSc-LargeFOV"""
+
+
+def build_parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = CommandParser("evaluate", DESCRIPTION, EXAMPLES)
+    add_data_options(parser)
+    add_absent_classes_option(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to this file")
+    add_stage_options(parser)
+    return parser

@@ -1,0 +1,119 @@
+"""The options of `crispseg figure`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from crispseg.cli.parsers import figure_kinds as kinds
+from crispseg.cli.parsers.command_parser import CommandParser
+
+DESCRIPTION = """\
+Draw a figure of the paper, or one of three more, as PNG or PDF by the ending of the file.
+
+  boundary     one image before and after, and the part that changed most, magnified (the paper's figure 1)
+  embedding    pixels with their patch, embedding, learned mask and colour mask (figure 2)
+  comparison   images, truth, baseline, ours, and with --crf a dense CRF on both (figure 4)
+  reliability  distances of pixels of one label and of two, and how often labels differ at a distance
+  passes       gains of more passes and larger windows, from the surface.json of `crispseg table`
+  speed        gains of methods against their time, from the table.json of `crispseg table`
+
+All are as wide as a column or the text of a paper, with fonts of 7 to 8 points. The same input gives the same file.
+`crispseg figure FIGURE --help` explains each."""
+
+EXAMPLES = """\
+  crispseg figure boundary photo.png --predictions logits.npy --output boundary.pdf
+  crispseg figure embedding photo.png --pixels 120,80 310,95 --output embedding.png
+  crispseg figure comparison --images val --labels val_labels --predictions scores --names a b --output rows.pdf
+  crispseg figure reliability --images val --labels val_labels --every 10 --output distances.pdf
+  crispseg figure speed results/table.json --output speed.pdf"""
+
+
+class _KindParser(CommandParser):
+    """The parser of a figure, as argparse makes one for a word after the command."""
+
+    def __init__(self, *, prog: str, description: str, examples: str, **_: object) -> None:
+        super().__init__(prog.removeprefix("crispseg "), description, examples)
+
+
+class _Kind(NamedTuple):
+    """A figure: its help, and what adds its options."""
+
+    description: str
+    examples: str
+    add_options: Callable[[CommandParser], None]
+
+
+_KINDS = {
+    "boundary": _Kind(
+        """\
+Draw one image with its labels before and after sharpening, and the part that changed most, magnified.
+
+The magnified part has a quarter of the image's width and height. Lines run between pixels of different labels.""",
+        """\
+  crispseg figure boundary photo.png --predictions logits.npy --output boundary.pdf
+  crispseg figure boundary photo.png --predictions mask.png --cue rgb --output boundary.png""",
+        kinds.add_boundary_options,
+    ),
+    "embedding": _Kind(
+        """\
+Draw how much each pixel contributes to single pixels, by the embedding and by colours.
+
+For every pixel it shows the patch around it, the first three principal components of the embedding (over the whole
+image) as red, green and blue, and two masks: how much each pixel contributes to the filtered score of the marked pixel,
+by the embedding, and by colours at their own hardness, after the same passes. After one pass a mask shows the weights
+of the window.""",
+        """\
+  crispseg figure embedding photo.png --output embedding.pdf
+  crispseg figure embedding photo.png --pixels 120,80 310,95 --window 9 --passes 25 --output masks.png""",
+        kinds.add_embedding_options,
+    ),
+    "comparison": _Kind(
+        """\
+Draw images with their true labels, the baseline, and ours; with --crf also a dense CRF on both.
+
+Below every image is the part where ours and the baseline differ most, magnified. Void is grey.""",
+        """\
+  crispseg figure comparison --images val --labels val_labels --predictions scores --output rows.pdf
+  crispseg figure comparison --images val --labels val_labels --predictions scores --crf MSc --output rows.png""",
+        kinds.add_comparison_options,
+    ),
+    "reliability": _Kind(
+        """\
+Draw how far pixels of one label and of two lie apart by a cue, and how often labels differ at a distance.
+
+Counts the pairs of neighbours of all images. For the learned cue the margins of its loss are marked.""",
+        """\
+  crispseg figure reliability --images val --labels val_labels --every 10 --output distances.pdf
+  crispseg figure reliability --images val --labels val_labels --void 11 --cue rgb --output colours.png""",
+        kinds.add_reliability_options,
+    ),
+    "passes": _Kind(
+        """\
+Draw the points gained against the passes of the filter, with a line for each window.
+
+Each line is for the hardness with which the window gained most.""",
+        "  crispseg figure passes results/surface.json --output passes.pdf",
+        kinds.add_passes_options,
+    ),
+    "speed": _Kind(
+        """\
+Draw the points that methods gained against milliseconds for each image, with the 95 % interval of the gain.
+
+Each colour is a group of methods. Filled points lie on the Pareto front: no method is faster and gains more.""",
+        """\
+  crispseg figure speed results/table.json --output speed.pdf
+  crispseg figure speed results/table.json --rows baseline "dense CRF" "ours, tuned" --output speed.png""",
+        kinds.add_speed_options,
+    ),
+}
+
+
+def build_parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = CommandParser("figure", DESCRIPTION, EXAMPLES)
+    figures = parser.add_subparsers(dest="figure", metavar="FIGURE", required=True, parser_class=_KindParser)
+    for name, kind in _KINDS.items():
+        of_kind = figures.add_parser(name, description=kind.description, examples=kind.examples)
+        kind.add_options(of_kind)
+        of_kind.add_argument("--output", type=Path, required=True, metavar="FILE", help=".png or .pdf file to write")
+    return parser

@@ -1,0 +1,32 @@
+"""The options of `crispseg predict`."""
+
+from pathlib import Path
+
+from crispseg.cli.parsers.command_parser import CommandParser
+from crispseg.cli.parsers.shared_options import add_device_option, add_range_option, add_suffix_options
+
+DESCRIPTION = """\
+Run a trained network over images.
+
+The weights are a file that `crispseg train` or `crispseg convert` wrote. NAME is the path of an image below the folder
+that holds all images, without its ending. The output folder gets
+  NAME.safetensors  logits of the image's size, of a segmentation network: a prediction for sharpen, evaluate and tune
+  NAME.png          the probability of a boundary, of HED: for `--boundaries` and for `crispseg boundaries`"""
+
+EXAMPLES = """\
+  crispseg predict images/ --weights runs/deeplab_trunk/segmentation.safetensors --output scores
+  crispseg predict images/ --weights runs/hed/boundary.safetensors --output boundaries"""
+
+
+def build_parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = CommandParser("predict", DESCRIPTION, EXAMPLES)
+    parser.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="image files, folders of them, or patterns"
+    )
+    parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help="safetensors file of the network")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write to")
+    add_range_option(parser)
+    add_suffix_options(parser, "image")
+    add_device_option(parser)
+    return parser

@@ -1,0 +1,58 @@
+"""The options of `crispseg raster`."""
+
+from pathlib import Path
+
+from crispseg.cli.parsers.command_parser import CommandParser
+from crispseg.cli.parsers.shared_options import add_device_option, add_range_option
+from crispseg.cli.parsers.stage_options import add_sharpener_options
+
+DESCRIPTION = """\
+Make the segmentation of a raster of any size crisp, such as GeoTIFF, within a given memory.
+
+Image, prediction and result are read and written in parts. The result is the same as for the whole image at once: each
+part is computed with all pixels around it that it depends on.
+
+Red, green and blue are the bands that are tagged as such, or else the first three. The prediction is a raster of any
+resolution: a band of scores for each class, or one band of labels. Where its georeference differs from the image's, it
+is warped. The label map gets the image's georeference.
+
+Pixels without a value in the image or in the prediction (nodata, masks, NaN) get no label and do not affect others.
+Formats that refer to other files or addresses, such as VRT, are refused, and nothing is downloaded.
+
+Needs: pip install 'crispseg[raster]'"""
+
+EXAMPLES = """\
+  crispseg raster field.tif --predictions field_scores.tif --output field_labels.tif
+  crispseg raster field.tif --predictions field_scores.tif --output field_labels.tif --memory 8GiB --passes 7
+  crispseg raster s2.tif --bands 4,3,2 --range 0,3000 --predictions labels.tif --output crisp.tif"""
+
+
+def build_parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = CommandParser("raster", DESCRIPTION, EXAMPLES)
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="raster with red, green and blue")
+    parser.add_argument("--predictions", type=Path, required=True, metavar="FILE", help="raster of scores or labels")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="GeoTIFF of labels to write")
+    parser.add_argument(
+        "--memory", default="2GiB", metavar="SIZE", help="memory that the process may use (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--scale",
+        type=float,
+        metavar="NUMBER",
+        help="with --scores probabilities in whole numbers: the number that stands for 1, such as 255 or 10000",
+    )
+    parser.add_argument(
+        "--bands",
+        metavar="R,G,B",
+        help="numbers of the image's red, green and blue bands, from 1 on (default: as tagged, or the first three)",
+    )
+    add_range_option(parser)
+    parser.add_argument(
+        "--same-extent",
+        action="store_true",
+        help="the prediction covers exactly the image; ignore the georeferences of both",
+    )
+    add_sharpener_options(parser)
+    add_device_option(parser)
+    return parser

@@ -1,0 +1,35 @@
+"""Options that several commands have: the device, the range of an image's numbers, the suffixes of names."""
+
+from crispseg.cli.parsers.command_parser import CommandParser
+
+SUFFIX_HELP = {
+    "image": "text at the end of the names of images, before .jpg and the like: _leftImg8bit",
+    "prediction": "the same for predictions, such as _scores",
+    "label": "the same for true label maps, such as _gtFine_labelTrainIds",
+    "boundary": "the same for boundary maps",
+}
+"""Help for the suffix of each kind of file, in the order of the fields of `Suffixes`."""
+
+
+def add_device_option(parser: CommandParser) -> None:
+    """Add the option for the device."""
+    parser.add_argument("--device", help='"cpu", "cuda", "mps" … (default: a GPU where there is one)')
+
+
+def add_range_option(parser: CommandParser) -> None:
+    """Add the option for the numbers of an image that are black and white."""
+    parser.add_argument(
+        "--range",
+        default="auto",
+        metavar="LOW,HIGH",
+        help="the numbers in the image that mean black and white, such as 0,3000; or full: the whole range of its "
+        "type; or percentiles: the 2nd and 98th of the image (default: full for 8 bits, and for more where they are "
+        "used up; percentiles otherwise, with a warning)",
+    )
+
+
+def add_suffix_options(parser: CommandParser, *kinds: str) -> None:
+    """Add options for the suffixes by which the names of files that belong together differ."""
+    group = parser.add_argument_group("names that differ")
+    for kind in kinds:
+        group.add_argument(f"--{kind}-suffix", default="", metavar="TEXT", help=SUFFIX_HELP[kind])

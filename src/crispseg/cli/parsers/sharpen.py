@@ -1,0 +1,97 @@
+"""The options of `crispseg sharpen`."""
+
+from pathlib import Path
+
+from crispseg.cli.parsers.command_parser import CommandParser
+from crispseg.cli.parsers.shared_options import add_range_option, add_suffix_options
+from crispseg.cli.parsers.stage_options import add_stage_options
+
+DESCRIPTION = """\
+Make the segmentation of images crisp.
+
+A prediction is the output of a segmentation network for an image, at any resolution:
+  - a label map: an indexed or greyscale PNG, one label number a pixel;
+  - scores of shape (classes, height, width): .npy, .npz with one array, or .safetensors with one tensor.
+An image is turned upright according to its EXIF data; its prediction must be of the upright image.
+
+Folders are searched with their subfolders; hidden files are ignored. NAME is the path of an image below the folder that
+holds all images, without its ending: bear/00000 for images/bear/00000.jpg. Its prediction has the same NAME below the
+other folder, or only the last part of it. Where the ends of names differ, give them: --image-suffix _leftImg8bit.
+
+For an image NAME the output folder gets
+  NAME.png                 the sharpened label map, with the palette of the prediction
+  before_after/NAME.png    a picture: image, before, after, and the part that changed most (not with --no-pictures)
+  scores/NAME.safetensors  the sharpened scores (with --save-scores)
+and crispseg-settings.json, which holds the options that made them.
+
+Of several images, those that cannot be read or do not fit their predictions are reported on standard error and skipped.
+Exit codes: 0, all images were sharpened or had been; 1, some failed; 2, an error ended the run, such as a wrong option,
+a full disk, or, with --strict or a single image, a bad file; 130, it was interrupted."""
+
+EXAMPLES = """\
+  crispseg sharpen photo.jpg --predictions mask.png --output out
+  crispseg sharpen photo.jpg --predictions logits.npy --output out --save-scores
+  crispseg sharpen images/ --predictions probabilities/ --scores probabilities --output out
+  crispseg sharpen images/ --predictions logits/ --cue contour --boundaries edges/ --output out
+  crispseg sharpen 'images/**/*.jpg' --predictions logits/ --output out --no-pictures --resume
+  crispseg sharpen /shared/images --predictions /shared/logits --output /shared/out --ray"""
+
+
+def build_parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = CommandParser("sharpen", DESCRIPTION, EXAMPLES)
+    parser.add_argument(
+        "images",
+        nargs="+",
+        type=Path,
+        metavar="IMAGE",
+        help="image files, folders of them, or patterns such as 'images/*.jpg', in quotes where there are too many for "
+        "the shell",
+    )
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        required=True,
+        metavar="FILE|FOLDER",
+        help="the prediction for a single image; or a folder, or a pattern in quotes, with a file of the same name for "
+        "each image",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write to")
+    add_range_option(parser)
+    parser.add_argument("--save-scores", action="store_true", help="also write the sharpened scores")
+    parser.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help="memory for an image besides its scores, such as 2GiB: it is sharpened in tiles, with the same result "
+        "(default: the whole image at once). For rasters larger than memory see crispseg raster",
+    )
+    parser.add_argument("--no-pictures", action="store_true", help="leave out the pictures before/after")
+    _add_run_options(parser)
+    add_suffix_options(parser, "image", "prediction", "boundary")
+    add_stage_options(parser)
+    return parser
+
+
+def _add_run_options(parser: CommandParser) -> None:
+    group = parser.add_argument_group("many images")
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="skip images whose output exists and was made with the same options from the same files",
+    )
+    group.add_argument("--strict", action="store_true", help="stop at the first bad file")
+    group.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="number of processes that read files ahead, 0 for none (default: 2, and none for a few images); with "
+        "--ray, number of workers (default: one for each GPU of the cluster, or for each CPU)",
+    )
+    group.add_argument(
+        "--ray",
+        nargs="?",
+        const="auto",
+        metavar="ADDRESS",
+        help="run on a Ray cluster whose machines see the files under the same paths: auto (the default), the cluster "
+        "of this machine; local, a new one on this machine for this run; or HOST:PORT",
+    )

@@ -1,0 +1,59 @@
+"""Values that both a function and the help of a command state. They need no PyTorch."""
+
+from typing import Literal
+
+MAX_DISTANCE = 0.0075
+"""How far a boundary pixel may lie from its partner in the benchmark of BSDS500, in diagonals of the image."""
+
+THRESHOLDS = 99
+"""At how many thresholds that benchmark counts."""
+
+UPLOAD_MB = 50
+"""Largest file that the page takes, in megabytes."""
+
+MEGAPIXELS = 16
+"""Largest image that the page takes."""
+
+TOTAL_MB = 500
+"""How much the page keeps for all visitors, in megabytes."""
+
+EXPORT_TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
+"""How far an exported file may be from PyTorch, by the precisions that it may have."""
+
+CAFFE_NETWORKS = ("deeplab", "embedding", "hed")
+"""Networks whose Caffe weights can be converted."""
+
+OBJECTIVES = ("miou", "trimap", "both")
+"""What a search may maximise; "both" is the mean of the two."""
+
+CRF_GRID: dict[str, tuple[float, ...]] = {
+    "bilateral_weight": (5, 7.5, 10),
+    "bilateral_xy": (50, 75, 100),
+    "bilateral_rgb": (3, 6.5, 10),
+    "spatial_weight": (3,),
+    "spatial_xy": (3,),
+}
+"""Values that the search for a dense CRF tries of each parameter."""
+
+CRF_ROUNDS = 2
+"""Finer rounds of that search."""
+
+TUNE_EVERY = 6
+"""A table searches parameters on one of so many images, and reports on the others."""
+
+MASKED_PIXELS = 4
+"""Pixels whose masks a figure shows."""
+
+FIGURE_PATCH = 41
+"""Side of the patches around those pixels where the filter is applied several times."""
+
+SPLIT = "val"
+"""The part of a named data set that is read where none is named."""
+
+AbsentClasses = Literal["count", "ignore"]
+"""What a class without true pixels that is predicted somewhere does to a mean over classes: "count" takes it in, with
+the value 0, as mmsegmentation, torchmetrics and the scripts of Cityscapes and PASCAL VOC do; "ignore" leaves it out. A
+class that is neither true nor predicted has no value and is left out by both."""
+
+ABSENT_CLASSES: tuple[AbsentClasses, ...] = ("count", "ignore")
+"""The values of `AbsentClasses`; the first is the default."""

@@ -1,0 +1,72 @@
+"""Help and complaints about options come without PyTorch, and name what may have been meant."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import crispseg
+from crispseg.cli.main import COMMANDS, main
+
+HEAVY = ("torch", "numpy", "rich", "gradio", "matplotlib", "PIL", "jsonargparse")
+
+ARGUMENTS = [[name, "--help"] for name in COMMANDS if name != "train"] + [
+    ["figure", "boundary", "--help"],
+    ["--help"],
+    ["--version"],
+    ["sharpen", "photo.png", "--predictions", "mask.png", "--output", "out", "--hardnes", "5"],
+    ["sharpen", "photo.png", "--predictions", "mask.png", "--output", "out", "--window", "8"],
+]
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=" ".join)
+def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
+    code = (
+        "import json, sys\n"
+        "from crispseg.cli.main import main\n"
+        "try: main(json.loads(sys.argv[1]))\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, json.dumps(arguments)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert printed.splitlines()[-1] == "[]"
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"crispseg {crispseg.__version__}\n"
+
+
+SHARPEN = ["sharpen", "photo.png", "--output", "out"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "facts"),
+    [
+        ([*SHARPEN, "--predictions", "m.png", "--hardnes", "5"], ["--hardnes", "did you mean --hardness?"]),
+        ([*SHARPEN, "--prediction", "m.png"], ["did you mean --predictions?"]),
+        ([*SHARPEN, "--predictions", "m.png", "--guardd=0.9"], ["no option --guardd;", "did you mean --guard?"]),
+        ([*SHARPEN, "--predictions", "m.png", "--zzz"], ["no option --zzz (see crispseg sharpen --help)"]),
+        (["figure", "boundary", "a.png", "--prediction", "m.png", "--output", "f.png"], ["mean --predictions?"]),
+        (["raster", "a.tif", "--prediction", "m.tif", "--output", "l.tif"], ["did you mean --predictions?"]),
+        (["tune", "--windows", "9"], ["did you mean --window?"]),
+        (SHARPEN, ["required: --predictions"]),
+        (["shrapen"], ["'shrapen'", "did you mean sharpen?"]),
+        (["blur"], ["'blur'", "expected one of sharpen, raster"]),
+    ],
+)
+def test_what_may_have_been_meant(arguments: list[str], facts: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    for fact in facts:
+        assert fact in error
+
+
+def test_mistyped_weights_list_those_that_ship(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SHARPEN, "--predictions", "m.png", "--weights", "narow"]) == 2
+    error = capsys.readouterr().err
+    for fact in ("'narow'", "'narrow' or 'wide'", "did you mean 'narrow'?"):
+        assert fact in error
