@@ -50,7 +50,7 @@ def test_a_network_without_a_translation_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_in_its_place_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "--output", str(tmp_path)]) == 2
-    assert "not a file; give the name of a file to write" in capsys.readouterr().err
+    assert "not a regular file; give the name of a file to write" in capsys.readouterr().err
     assert main(["export", "--cue", "none", "--output", str(tmp_path / "a.onnx")]) == 2
     assert "--cue none leaves nothing to export" in capsys.readouterr().err
 

@@ -68,7 +68,7 @@ def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
     if image.shape[0] != scores.shape[0]:
         raise InputError(f"{image.shape[0]} images but scores for {scores.shape[0]}; expected one for each")
     if image.device != scores.device:
-        raise InputError(f"image is on {image.device}, scores on {scores.device}; move both to one device")
+        raise InputError(f"image is on {image.device}, scores on {scores.device}; move both to the same device")
     if 0 in image.shape[-2:] or 0 in scores.shape[1:]:
         raise InputError(f"image {tuple(image.shape)} or scores {tuple(scores.shape)} have no pixels or no channels")
     if not torch.compiler.is_exporting():  # of sizes that are not known yet
