@@ -56,7 +56,7 @@ def test_a_cue_that_gives_nan_is_named(where: str, way: str) -> None:
 def test_so_is_a_network_whose_weights_broke() -> None:
     network = nn.Conv2d(3, 4, 3, padding=1)
     network.weight.data[0, 0, 0, 0] = torch.nan
-    with pytest.raises(InputError, match="LearnedCue gives features that are NaN"):
+    with pytest.raises(InputError, match="LearnedCue returned NaN or infinite features"):
         Sharpener(LearnedCue(network))(IMAGE, SCORES)
 
 

@@ -227,7 +227,7 @@ IMAGE = torch.zeros(1, 3, 48, 64, dtype=torch.uint8)
         (IMAGE, torch.rand(2, 3, 6, 8), "1 images but scores for 2"),
         (IMAGE, torch.rand(1, 3, 8, 6), r"image is 48x64 but its scores are 8x6, another aspect"),
         (IMAGE, torch.rand(1, 3, 48, 48), "another aspect"),
-        (IMAGE, torch.rand(1, 0, 6, 8), "have no pixels or no channels"),
+        (IMAGE, torch.rand(1, 0, 6, 8), "at least one pixel and one channel"),
         (IMAGE.float() - 1, torch.rand(1, 3, 6, 8), r"image runs from -1 to -1; expected uint8, or floating"),
         (IMAGE.float() + 128, torch.rand(1, 3, 6, 8), "image runs from 128 to 128"),
         (IMAGE, torch.full((1, 3, 6, 8), torch.nan), "scores hold NaN or infinity"),
