@@ -189,7 +189,7 @@ def test_features_stand_in_for_those_of_the_cue() -> None:
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        (torch.zeros(1, 1, 24, 32), r"features has \(N, H, W\) = \(1, 24, 32\), image \(1, 48, 64\)"),
+        (torch.zeros(1, 1, 24, 32), r"features has \(N, H, W\) = \(1, 24, 32\), image has \(1, 48, 64\)"),
         (torch.zeros(1, 48, 64), r"features has shape \(1, 48, 64\); expected 4 dimensions"),
         (torch.full((1, 1, 48, 64), 200.0), "features run from 200 to 200"),
     ],
