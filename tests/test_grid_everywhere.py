@@ -227,7 +227,7 @@ def test_commands_that_measure_ask_how_scores_lie(command: str, root: Path, caps
     run = [command, *given, "--void", "11", *more]
     assert main(run) == 2
     said = capsys.readouterr().err
-    assert "its scores are 12x12, of another aspect" in said
+    assert "its scores are 12x12, another aspect" in said
     assert "--grid" in said
     assert main([*run, "--grid", "stretched"]) == 0
     if command == "evaluate":

@@ -34,7 +34,7 @@ def test_a_link_keeps_pointing_at_what_is_replaced(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not a file; give the name of a file to write"), written_whole(tmp_path):
+    with pytest.raises(InputError, match="not a regular file; give the name"), written_whole(tmp_path):
         raise AssertionError
 
 

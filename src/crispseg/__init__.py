@@ -1,4 +1,4 @@
-"""crispseg: any segmentation network's output, made crisp at object boundaries by learned pixel embeddings."""
+"""crispseg: make any segmentation network's output crisp at object boundaries, with learned pixel embeddings."""
 
 import importlib
 from contextlib import nullcontext
@@ -39,7 +39,7 @@ _MODULES = {
     "Window": "window",
     "sharpen_array": "inference.arrays",
 }
-"""Where each public name lives. It is imported on first use, so that `crispseg --help` does not wait for PyTorch."""
+"""The module of each public name, imported on first use so that `crispseg --help` does not wait for PyTorch."""
 
 
 def __getattr__(name: str) -> object:

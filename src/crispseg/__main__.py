@@ -1,4 +1,4 @@
-"""`python -m crispseg` is the command line."""
+"""Run the command line by `python -m crispseg`."""
 
 from crispseg.cli.main import entry_point
 

@@ -1,4 +1,4 @@
-"""Checks of tensors: each names the argument, what was given and what was expected."""
+"""Checks of tensors. Each error names the argument, the value that was given and the value that was expected."""
 
 import math
 
@@ -20,14 +20,17 @@ _PLAIN_TENSORS = (Tensor, torch.nn.Parameter)
 
 
 def has_values() -> bool:
-    """Whether tensors have values that can be looked at: not where PyTorch traces or a CUDA graph is captured."""
+    """Return whether the values of tensors can be read: not while PyTorch traces or captures a CUDA graph."""
     if torch.compiler.is_compiling():
         return False
     return not (torch.cuda.is_available() and torch.cuda.is_current_stream_capturing())
 
 
 def value_range(values: Tensor) -> tuple[float, float]:
-    """The least and the largest value, both NaN where one is, in one look at them; 0 and 0 of none."""
+    """Return the smallest and the largest value, read in one pass.
+
+    Both are NaN if any value is NaN, and 0 if there are no values.
+    """
     if not values.numel():
         return 0.0, 0.0
     low, high = torch.stack(torch.aminmax(values.detach())).tolist()
@@ -35,12 +38,17 @@ def value_range(values: Tensor) -> tuple[float, float]:
 
 
 def is_finite(values: Tensor) -> bool:
-    """Whether no value is NaN or infinite."""
+    """Return whether no value is NaN or infinite."""
     return all(map(math.isfinite, value_range(values)))
 
 
 def check_map(name: str, value: Tensor) -> None:
-    """A floating-point (N, channels, H, W) tensor."""
+    """Refuse anything but a floating-point (N, channels, H, W) tensor.
+
+    Raises:
+        InputError: If it does not have 4 dimensions.
+        TypeError: If its dtype is not floating-point.
+    """
     if value.ndim != 4:
         raise InputError(f"{name} has shape {tuple(value.shape)}; expected 4 dimensions (N, channels, H, W)")
     if not value.is_floating_point():
@@ -48,33 +56,51 @@ def check_map(name: str, value: Tensor) -> None:
 
 
 def check_image(image: Tensor) -> None:
-    """A floating-point (N, 3, H, W) tensor."""
+    """Refuse anything but a floating-point (N, 3, H, W) tensor.
+
+    Raises:
+        InputError: If it has another shape.
+        TypeError: If its dtype is not floating-point.
+    """
     check_map("image", image)
     if image.shape[1] != 3:
         raise InputError(f"image has {image.shape[1]} channels; expected (N, 3, H, W), RGB in [0, 1]")
 
 
 def check_labels(labels: Tensor) -> None:
-    """An integer (N, H, W) tensor of numbers that int64 holds."""
+    """Refuse anything but an integer (N, H, W) tensor whose dtype fits into int64.
+
+    Raises:
+        InputError: If it does not have 3 dimensions.
+        TypeError: If its dtype is not an integer that fits into int64.
+    """
     if labels.ndim != 3:
         raise InputError(f"labels have shape {tuple(labels.shape)}; expected 3 dimensions (N, H, W)")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype in (torch.bool, torch.uint64):
         raise TypeError(
-            f"labels are {labels.dtype}; expected whole numbers that int64 holds: convert them with .long()"
+            f"labels are {labels.dtype}; expected an integer dtype that fits into int64: convert them with .long()"
         )
 
 
 def check_same_grid(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
-    """The same batch size, height, width and device."""
+    """Refuse two tensors that differ in batch size, height, width or device.
+
+    Raises:
+        InputError: If they differ.
+    """
     ours, theirs = (value.shape[0], *value.shape[-2:]), (other.shape[0], *other.shape[-2:])
     if ours != theirs:
-        raise InputError(f"{name} has (N, H, W) = {ours}, {other_name} {theirs}; expected the same")
+        raise InputError(f"{name} has (N, H, W) = {ours}, {other_name} has {theirs}; expected the same")
     if value.device != other.device:
-        raise InputError(f"{name} is on {value.device}, {other_name} on {other.device}; move both to one device")
+        raise InputError(f"{name} is on {value.device}, {other_name} on {other.device}; move both to the same device")
 
 
 def check_window_axis(name: str, value: Tensor, window: Window) -> None:
-    """A (N, K, H, W) tensor with one channel a neighbour."""
+    """Refuse a tensor that is not (N, K, H, W), with one channel for each neighbour of the window.
+
+    Raises:
+        InputError: If the number of channels differs.
+    """
     if value.shape[1] != window.count:
         raise InputError(
             f"{name} has {value.shape[1]} channels; expected {window.count}, one for each neighbour of window {window}"
@@ -82,9 +108,13 @@ def check_window_axis(name: str, value: Tensor, window: Window) -> None:
 
 
 def check_hardness(hardness: float | Tensor, name: str, value: Tensor) -> None:
-    """A number above 0, or a floating-point tensor with one on the device of `value`.
+    """Refuse a hardness that is neither a number above 0 nor a one-element float tensor on the device of `value`.
 
-    The value of a tensor is looked at only where that costs nothing: on the CPU, outside of traces and `torch.func`.
+    The value of a tensor is read only where that costs nothing: on the CPU, outside of traces and `torch.func`.
+
+    Raises:
+        InputError: If it is not above 0, has several elements, or is on another device.
+        TypeError: If it is a tensor of another dtype.
     """
     if not isinstance(hardness, Tensor):
         check_positive("hardness", hardness)
@@ -94,17 +124,17 @@ def check_hardness(hardness: float | Tensor, name: str, value: Tensor) -> None:
     if not hardness.is_floating_point():
         raise TypeError(f"hardness is {hardness.dtype}; expected a floating-point tensor: convert it with .float()")
     if hardness.device != value.device:
-        raise InputError(f"hardness is on {hardness.device}, {name} on {value.device}; move both to one device")
+        raise InputError(f"hardness is on {hardness.device}, {name} on {value.device}; move both to the same device")
     followed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
     if hardness.device.type == "cpu" and not followed and type(hardness) in _PLAIN_TENSORS:
         check_positive("hardness", hardness.item())
 
 
 def check_pixel(pixel: tuple[int, int], image: Tensor) -> None:
-    """Refuse an x, y that is not in a (3, H, W) image.
+    """Refuse a pixel (x, y) outside a (3, H, W) image.
 
     Raises:
-        InputError: If it is not.
+        InputError: If it lies outside.
     """
     (x, y), (height, width) = pixel, image.shape[-2:]
     if not (0 <= x < width and 0 <= y < height):

@@ -1,7 +1,7 @@
-"""What a sharpener is, in one value: all that saves, loads, shows, searches or resumes one derives from it.
+"""The config of a sharpener. All code that saves, loads, shows, searches or resumes a sharpener derives from it.
 
-A new option is a field of `SharpenerConfig`, a line in `SharpenerOptions`, and the place where it acts. Nothing here
-needs PyTorch.
+To add an option, add a field to `SharpenerConfig` and a line to `SharpenerOptions`, and use it where it acts. This
+module does not need PyTorch.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,28 +15,28 @@ from crispseg.value_checks import MOST_PASSES, check_choice, check_count, check_
 from crispseg.window import Window, WindowLike
 
 VERSION = 1
-"""Of the written form; a file of a higher version is refused."""
+"""The version of the saved form; files of a higher version are refused."""
 
 SHIPPED_WEIGHTS = ("narrow", "wide")
-"""Embeddings that ship: "wide" has the paper's layers, "narrow" half their channels."""
+"""Embeddings that ship with crispseg: "wide" has the paper's layers, "narrow" has half their channels."""
 
 PRECISIONS = ("float32", "bfloat16", "float16")
-"""What the network of a cue may compute in."""
+"""The dtypes that the network of a cue may compute in."""
 
 HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
-"""What `tune` multiplies a hardness by, to find the values that it tries by default."""
+"""Factors by which `tune` multiplies a hardness to get the values that it tries by default."""
 
 
 @dataclass(frozen=True)
 class CueConfig:
-    """A cue by its name, with its arguments, and where the weights of its network come from.
+    """The config of a cue: its name, its arguments, and the weights of its network.
 
     Args:
-        name: The name under which the cue is registered, such as "learned"; `crispseg info` lists them.
+        name: The registered name of the cue, such as "learned"; `crispseg info` lists them.
         arguments: Names and values of its arguments, as a mapping or as pairs; those left out have their defaults.
-        weights: The weights of its network: a name that ships, or a path. None where it has no network, or where the
-            weights lie beside the config.
-        precision: What its network computes in: "float32", "bfloat16" or "float16".
+        weights: The weights of its network: a name that ships with crispseg, or a path. None if it has no network, or
+            if the weights lie beside the config.
+        precision: The dtype that its network computes in: "float32", "bfloat16" or "float16".
 
     Raises:
         InputError: If a value is not as above.
@@ -67,7 +67,7 @@ class CueConfig:
 
     @classmethod
     def of(cls, said: "CueConfig | str | Mapping[str, Any]") -> "CueConfig":
-        """Return the config of a cue: as it is, from its text such as "rgb:norm=2", or from its mapping.
+        """Return a cue's config, given as a `CueConfig`, as text such as "rgb:norm=2", or as a mapping of its fields.
 
         Raises:
             InputError: If it is none of these.
@@ -92,12 +92,12 @@ class CueConfig:
 
 @dataclass(frozen=True)
 class Slider:
-    """A control of the page for a number.
+    """A slider on the page, for a number.
 
     Args:
-        low: Its lower end.
-        high: Its upper end; None for six times where it starts.
-        step: From one value to the next.
+        low: The lowest value.
+        high: The highest value; None for six times the initial value.
+        step: The distance between two values.
     """
 
     low: float
@@ -107,11 +107,11 @@ class Slider:
 
 @dataclass(frozen=True)
 class Choices:
-    """A control of the page for one of a few values, as text.
+    """A menu on the page, for one of a few values as text.
 
     Args:
-        values: What it offers.
-        free: Whether another text may be typed.
+        values: The values that it offers.
+        free: Whether other text may be typed.
     """
 
     values: tuple[str, ...]
@@ -120,16 +120,16 @@ class Choices:
 
 @dataclass(frozen=True)
 class Option:
-    """How people say a field of `SharpenerConfig`, and how it is shown.
+    """How a field of `SharpenerConfig` is read, written and shown.
 
     Args:
-        help: What it does, for `--help` and the page.
-        label: What the page calls it, in a few words.
-        read: Returns the value that a text or a value stands for, checked.
-        control: What the page shows for it; None for a control of its own.
-        metavar: What `--help` calls its value.
-        tried: Given the value to start from, the values that `tune` tries where nothing says others.
-        write: Returns what stands for the value in JSON.
+        help: What the field does, for `--help` and the page.
+        label: Its label on the page, in a few words.
+        read: Checks a value or its text and returns the value.
+        control: Its control on the page; None if the page builds a control of its own.
+        metavar: The name of its value in `--help`.
+        tried: Takes the initial value and returns the values that `tune` tries by default.
+        write: Returns the value as JSON holds it.
     """
 
     help: str
@@ -145,7 +145,7 @@ def _said(**option: Any) -> dict[str, Option]:  # noqa: ANN401 - as Option takes
     return {"option": Option(**option)}
 
 
-def _read_number(text: Any) -> Any:  # noqa: ANN401 - what is no number is refused by the check that follows
+def _read_number(text: Any) -> Any:  # noqa: ANN401 - the check that follows refuses anything but a number
     if isinstance(text, str):
         try:
             return int(text)
@@ -193,7 +193,7 @@ def _read_guard(said: Any) -> float | None:  # noqa: ANN401
 
 
 def _with(value: Any, others: Sequence[Any]) -> Sequence[Any]:  # noqa: ANN401
-    """Return the others and, where it is not among them, the value."""
+    """Return the other values, preceded by the value itself if it is not among them."""
     return [*others] if value in others else [value, *others]
 
 
@@ -203,7 +203,7 @@ def _hardness_tried(value: float) -> Sequence[float]:
 
 @dataclass(frozen=True, kw_only=True)
 class SharpenerConfig:
-    """All that makes a sharpener, but for the numbers that its network learned.
+    """All options of a sharpener, without the learned weights of its network.
 
     A field may be given as a value or as the text that the command line takes. Equal configs make equal sharpeners.
 
@@ -211,10 +211,10 @@ class SharpenerConfig:
         cue: The cue: a `CueConfig`, or its text such as "learned" or "rgb:norm=2".
         window: The neighbours that may contribute: a `Window`, its side, or a text such as "9" or "9@2".
         passes: How many times the filter is applied. None for the cue's default.
-        hardness: λ of the weights exp(-λ·d): larger lets fewer neighbours contribute. None for the cue's default.
+        hardness: λ of the weights exp(-λ·d): a larger λ lets fewer neighbours contribute. None for the cue's default.
         scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
-        upsampling: How coarse scores come to the size of the image: "joint" or "bilinear".
-        guard: Keeps poles and other thin things: above 0 and up to 1, such as 0.7. None (or "none") for no guard.
+        upsampling: How coarse scores are upsampled to the size of the image: "joint" or "bilinear".
+        guard: Keeps poles and other thin objects: above 0 and up to 1, such as 0.7. None (or "none") for no guard.
         grid: How scores lie on their image: a `Grid`, or its text.
 
     Raises:
@@ -231,8 +231,8 @@ class SharpenerConfig:
     cue: CueConfig = field(
         default=CueConfig(),
         metadata=_said(
-            help="the cue: what tells which pixels belong together, with its arguments, such as rgb:norm=2",
-            label="Cue: what pixels are compared by",
+            help="the cue that tells which pixels belong together, with its arguments, such as rgb:norm=2",
+            label="Cue: how pixels are compared",
             read=CueConfig.of,
             control=None,
             metavar="NAME[:ARGUMENT=VALUE,…]",
@@ -243,7 +243,7 @@ class SharpenerConfig:
         default=Window(9),
         metadata=_said(
             help="the side of the window in pixels, an odd number: how far a pixel looks for others that belong with "
-            "it; 9@2 takes every second pixel, and so looks twice as far",
+            "it; 9@2 takes every second pixel and looks twice as far",
             label="Window",
             read=Window.of,
             control=Choices(("3", "5", "7", "9", "11", "13", "15", "21", "9@2", "9@4"), free=True),
@@ -266,7 +266,7 @@ class SharpenerConfig:
     hardness: float | None = field(
         default=None,
         metadata=_said(
-            help="λ of the weights exp(-λ·distance), above 0: a larger one mixes fewer neighbours",
+            help="λ of the weights exp(-λ·distance), above 0: a larger λ mixes fewer neighbours",
             label="Hardness λ",
             read=_read_hardness,
             control=Slider(0.5, None, 0.5),
@@ -277,9 +277,9 @@ class SharpenerConfig:
     scores: Scores = field(
         default="logits",
         metadata=_said(
-            help="the kind of floating-point scores: logits or probabilities of classes that exclude each other, or "
-            "(multilabel, multilabel_probabilities) of labels that do not, such as the masks of objects. With "
-            "probabilities a greyscale mask, soft or black and white, is the probability of label 1",
+            help="the kind of floating-point scores: logits or probabilities of mutually exclusive classes, or "
+            "multilabel (logits) or multilabel_probabilities of labels that may overlap, such as object masks. With "
+            "probabilities, a greyscale mask, soft or black and white, is the probability of label 1",
             label="Scores are",
             read=_read_scores,
             control=Choices(SCORES),
@@ -289,8 +289,8 @@ class SharpenerConfig:
     upsampling: Upsampling = field(
         default="joint",
         metadata=_said(
-            help="how scores of half the image's size or less come to its size: joint spreads them over the pixels "
-            "that belong with them, where the cue compares embeddings; bilinear does not look at the image",
+            help="how scores of half the image's size or less are upsampled: joint follows the image, for cues that "
+            "compare embeddings; bilinear does not look at the image",
             label="Upsampling",
             read=_read_upsampling,
             control=Choices(UPSAMPLINGS),
@@ -300,9 +300,9 @@ class SharpenerConfig:
     guard: float | None = field(
         default=None,
         metadata=_said(
-            help="keep poles and other thin things: how far a label is kept from a pixel that it would win only "
-            "because it is common around it; above 0 and up to 1, such as 0.7, or none",
-            label="Guard: keep thin things",
+            help="keep poles and other thin objects: how strongly a label is refused that wins a pixel only because it "
+            "is common around it; above 0 and up to 1, such as 0.7, or none",
+            label="Guard: keep thin objects",
             read=_read_guard,
             control=Choices(("none", "0.3", "0.5", "0.7", "0.85", "1"), free=True),
             metavar="NUMBER|none",
@@ -311,12 +311,12 @@ class SharpenerConfig:
     grid: Grid = field(
         default=CENTRES,
         metadata=_said(
-            help="how scores lie on their images. centres: square cells that cover the image; corners: the outer "
-            "scores lie on the outer pixels (align_corners); stride=PIXELS[,FIRST]: one score every PIXELS pixels; "
-            "stretched: cells of any shape cover the image, which was squashed for the network; letterbox: padding on "
-            "two opposite sides; padded: padding to the right and below; box=LEFT,TOP,RIGHT,BOTTOM: a part of the "
-            "image, in its pixels",
-            label="Scores lie on the image by",
+            help="how scores lie on their images. centres: square cells cover the image; corners: the outer scores lie "
+            "on the outer pixels (align_corners); stride=PIXELS[,FIRST]: one score every PIXELS pixels; stretched: "
+            "cells of any aspect ratio cover the image, which was squashed for the network; letterbox: padding on two "
+            "opposite sides; padded: padding to the right and below; box=LEFT,TOP,RIGHT,BOTTOM: a part of the image, "
+            "in its pixels",
+            label="How scores lie on the image",
             read=Grid.of,
             control=Choices((*WORDS, "stride=8", "box=0,0,640,640"), free=True),
             metavar="GRID",
@@ -335,7 +335,7 @@ class SharpenerConfig:
             object.__setattr__(self, name, option.read(getattr(self, name)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return names and values as JSON holds them, with the version of the form."""
+        """Return the fields as JSON holds them, with the version of the format."""
         return {"version": VERSION, **{name: option.write(getattr(self, name)) for name, option in options()}}
 
     @classmethod
@@ -343,23 +343,23 @@ class SharpenerConfig:
         """Return the config that `to_dict` wrote.
 
         Raises:
-            InputError: If the version is another, a name is unknown, or a value makes no sense.
+            InputError: If the version is not supported, a name is unknown, or a value is not allowed.
         """
         if not isinstance(given, Mapping):
-            raise InputError(f"config is {type(given).__name__}; expected names and values")
+            raise InputError(f"config is {type(given).__name__}; expected a mapping of names to values")
         version = given.get("version")
         if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= VERSION:
-            raise InputError(f"version is {version!r}; expected {VERSION}: a newer crispseg may know it")
+            raise InputError(f"version is {version!r}; expected {VERSION}: upgrade crispseg if a newer one wrote it")
         values = {name: value for name, value in given.items() if name != "version"}
         if "cue" not in values:
-            raise InputError("it lacks 'cue'")
+            raise InputError("config lacks 'cue'")
         _check_names("config", values, [name for name, _ in options()])
         return cls(**values)
 
     def texts(self) -> dict[str, str]:
         """Return the values as the command line takes them, by the names of its options.
 
-        Weights and precision of the cue have names of their own, where they are said.
+        The weights and the precision of the cue are listed under names of their own if they are set.
         """
         texts = {name: as_text(getattr(self, name)) for name, _ in options()}
         if self.cue.weights is not None:
@@ -369,26 +369,26 @@ class SharpenerConfig:
         return texts
 
     def replaced(self, **changes: Any) -> Self:  # noqa: ANN401 - values or texts of fields
-        """Return the config with other values of some fields.
+        """Return a copy of the config with some fields changed.
 
         Raises:
-            InputError: If a value makes no sense.
+            InputError: If a value is not allowed.
             TypeError: If there is no such field.
         """
         known = [name for name, _ in options()]
         for name in changes:
             if name not in known:
-                raise TypeError(f"there is no option {name!r}; expected {', '.join(known)}")
+                raise TypeError(f"unknown option {name!r}; expected one of {', '.join(known)}")
         return replace(self, **changes)
 
     @property
     def options(self) -> "SharpenerOptions":
-        """All fields but the cue, as `Sharpener` takes them."""
+        """All fields except the cue, as `Sharpener` takes them."""
         return {name: getattr(self, name) for name, _ in options() if name != "cue"}  # type: ignore[return-value]
 
 
 class SharpenerOptions(TypedDict, total=False):
-    """The fields of `SharpenerConfig` that `Sharpener` takes beside a cue; see there."""
+    """The fields of `SharpenerConfig` that `Sharpener` takes in addition to a cue; see `SharpenerConfig`."""
 
     window: WindowLike
     passes: int | None
@@ -400,7 +400,7 @@ class SharpenerOptions(TypedDict, total=False):
 
 
 def options() -> Iterator[tuple[str, Option]]:
-    """Yield name and option of every field of `SharpenerConfig`, in their order.
+    """Return an iterator over the name and option of every field of `SharpenerConfig`, in order.
 
     Example:
         >>> [name for name, _ in options()][:3]
@@ -410,7 +410,7 @@ def options() -> Iterator[tuple[str, Option]]:
 
 
 def as_text(value: object) -> str:
-    """Return the text from which an option reads a value.
+    """Return the text of a value, from which its option reads it again.
 
     Example:
         >>> as_text(None), as_text(5.0), as_text(0.95), as_text(Window(9, 2))
@@ -430,4 +430,6 @@ def _literal(text: str) -> Any:  # noqa: ANN401
 def _check_names(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
     for name in given:
         if name not in known:
-            raise InputError(f"{what} holds {name!r}; expected {', '.join(known)}: a newer crispseg may know it")
+            raise InputError(
+                f"{what} holds {name!r}; expected {', '.join(known)}: upgrade crispseg if a newer one wrote it"
+            )

@@ -1,4 +1,4 @@
-"""Parameters of dense CRFs that were found for released networks, by their names."""
+"""Published dense CRF parameters of released networks, by name."""
 
 PRESETS = {
     "DeepLab": (5, 50, 10, 3, 3),
@@ -10,5 +10,5 @@ PRESETS = {
     "MSc-COCO-LargeFOV": (4, 59, 5, 3, 3),
     "segaware": (3, 77, 4, 2, 2),
 }
-"""Parameters that were found for released networks on PASCAL VOC, whose images have 500 pixels: for those of DeepLab v1
-(arXiv 1412.7062) by their names; "segaware" is what github.com/aharley/segaware has for MSc-COCO-LargeFOV instead."""
+"""CRF parameters tuned on PASCAL VOC, whose images are up to 500 pixels long. The names are those of the DeepLab v1
+networks (arXiv 1412.7062); "segaware" holds the values that github.com/aharley/segaware uses for MSc-COCO-LargeFOV."""

@@ -1,4 +1,4 @@
-"""The errors a user can mend: something that was given to crispseg is not what it needs."""
+"""Errors that a user can fix: something given to crispseg is not what it needs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,26 +8,26 @@ _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
 class InputError(ValueError):
-    """Says what was given, what was expected and what to do. The command line prints one line."""
+    """An error in what the user gave. Its one-line message says what was given, what was expected and how to fix it."""
 
 
 class OutputError(InputError):
-    """A place cannot be written to. It is the fault of no single input, so that a run over many ends with it."""
+    """An output cannot be written. No single input caused it, so a run over many inputs stops."""
 
 
 def ran_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, in whatever words a library says so."""
+    """Return whether an error means that memory ran out, whichever library raised it."""
     return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_MEMORY)
 
 
 def one_line(error: Exception) -> str:
-    """What an error says, on one line; its kind where it says nothing."""
+    """Return the message of an error on one line, or the name of its class if it has no message."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Put the name of a file before an input error that does not say which file it speaks of."""
+    """Prefix an input error with the name of a file, unless its message names that file already."""
     try:
         yield
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Optional packages, and the extra that installs each."""
+"""Optional packages and the extras that install them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,19 +28,19 @@ EXTRAS = {
     "tensorboard": "train",
     "torchvision": "train",
 }
-"""Top-level names of modules, and the extra of crispseg that installs each."""
+"""The extra of crispseg that installs each top-level module."""
 
 
 def how_to_install(module: str) -> str | None:
-    """Return one line that says how to install a missing module; None if it belongs to no extra."""
-    # With a package all that is in it is missing too: pydensecrf.densecrf.
+    """Return one line that says how to install a missing module, or None if it belongs to no extra."""
+    # A missing submodule, such as pydensecrf.densecrf, means that its package is missing.
     extra = EXTRAS.get(module.partition(".")[0])
     return None if extra is None else f"No module named {module!r}; install it with: pip install 'crispseg[{extra}]'"
 
 
 @contextmanager
 def optional_packages() -> Iterator[None]:
-    """Turn a missing package of `EXTRAS`, imported in this context, into an input error that says what to install.
+    """Raise an input error that says what to install if an import in this context fails for a package of `EXTRAS`.
 
     Raises:
         InputError: If a package of an extra is not installed.

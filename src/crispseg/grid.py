@@ -1,4 +1,4 @@
-"""How scores lie on their image: which part of it they cover, and where in it each of them stands."""
+"""How scores lie on their image: the part of it that they cover, and the position of each score."""
 
 import math
 from dataclasses import dataclass
@@ -10,78 +10,77 @@ Size = tuple[int, int]
 """Height and width, or rows and columns."""
 
 _PARTS = 1024
-"""Of a pixel: what strides and boxes are rounded to, so that all is in whole numbers."""
+"""Strides and boxes are rounded to this fraction of a pixel, so that all arithmetic is in whole numbers."""
 
 _MOST = 2**20
-"""Pixels that a number of a grid may be, as the sides of an image."""
+"""The largest number of a grid, in pixels, as for the sides of an image."""
 
 WORDS = ("centres", "corners", "stretched", "letterbox", "padded")
 """The kinds that take no numbers."""
 
 _NUMBERS = {**dict.fromkeys(WORDS, (0,)), "stride": (1, 2), "box": (4,)}
-"""The kinds, and how many numbers they take."""
+"""The kinds, and the counts of numbers that each may take."""
 
 GRIDS = f"{', '.join(WORDS)}, stride=PIXELS[,FIRST] or box=LEFT,TOP,RIGHT,BOTTOM"
-"""All grids, as a text for messages and help."""
+"""All grids, as text for messages and help."""
 
 
 class Line(NamedTuple):
-    """How the pixels along one side of an image fall on the scores along it, in whole numbers.
+    """The mapping from pixels to scores along one side of an image, in whole numbers.
 
-    The centre of pixel i lies at ((2·i + 1)·steps - shift) / (2·pixels), where score j lies at j.
+    In coordinates where score j lies at j, the centre of pixel i lies at ((2·i + 1)·steps - shift) / (2·pixels).
     """
 
     length: int
-    """Scores."""
+    """The number of scores."""
     resized: int
-    """Pixels."""
+    """The number of pixels."""
     steps: int
-    """So many scores are as long as `pixels` pixels."""
+    """The number of scores that are as long as `pixels` pixels."""
     pixels: int
     shift: int
-    """Half scores times `pixels` by which the first score's centre lies behind the edge of the image."""
+    """The distance from the edge of the image to the centre of the first score, in half scores times `pixels`."""
 
     @classmethod
     def tiling(cls, length: int, resized: int) -> Self:
-        """Scores that are cells, which cover all pixels."""
+        """Return the line of scores whose cells cover all pixels exactly."""
         return cls(length, resized, length, resized, resized)
 
     def back(self) -> Self:
-        """How the scores fall on the pixels."""
+        """Return the inverse mapping, from scores to pixels."""
         return type(self)(self.resized, self.length, self.pixels, self.steps, self.pixels - self.shift + self.steps)
 
     def centred(self) -> Self:
-        """The same scores with as much padding before them as behind."""
+        """Return the same scores, centred so that the padding before and after them is equal."""
         return self._replace(shift=self.pixels + self.resized * self.steps - self.length * self.pixels)
 
     @property
     def is_identity(self) -> bool:
-        """Whether each score is a pixel's own."""
+        """Whether every pixel has a score of its own."""
         return self.length == self.resized and self.steps == self.pixels == self.shift
 
 
 @dataclass(frozen=True)
 class Grid:
-    """How scores lie on their image, which their sizes alone do not tell.
+    """How scores lie on their image, which cannot be told from their sizes alone.
 
     Args:
-        kind: - "centres": every score is the middle of a cell, and the cells cover the image. They are as high as they
-                are wide, but for what rounding to whole scores explains.
-              - "corners": the outer scores lie on the centres of the image's outer pixels (`align_corners=True`), and
-                all are as far from each other vertically as horizontally, but for that rounding.
-              - "stride": scores lie a fixed number of pixels apart; the last lies less than a stride before or behind
+        kind: - "centres": every score is the centre of a cell, and the cells cover the image. Cells are square, except
+                for rounding to whole scores.
+              - "corners": the outer scores lie on the centres of the image's outer pixels (`align_corners=True`). Their
+                vertical and horizontal spacing is equal, except for that rounding.
+              - "stride": scores lie a fixed number of pixels apart; the last lies less than a stride before or after
                 the last pixel.
-              - "stretched": cells cover the image and are of any aspect, as where a network was given an image that had
-                been squashed.
-              - "letterbox": the image was scaled until it fitted, and padded on two sides alike.
-              - "padded": likewise, with all padding to the right and below.
-              - "box": cells cover a part of the image, or the image and what lies around it.
-        numbers: Of a stride: pixels from score to score, and the pixel, from 0, that the first score lies on (0 by
-            default). Of a box: left, top, right and bottom in pixels from the upper left corner of the image, whose
-            last two are its width and height.
+              - "stretched": cells of any aspect ratio cover the image, as when it was squashed for the network.
+              - "letterbox": the image was scaled to fit and padded equally on two opposite sides.
+              - "padded": the image was scaled to fit and padded on the right and below.
+              - "box": cells cover a part of the image, or extend beyond it.
+        numbers: For a stride, the pixels between two scores and the pixel of the first score (from 0; 0 by default).
+            For a box, its left, top, right and bottom in pixels from the upper left corner of the image; the lower
+            right corner of the image is (width, height).
 
     Raises:
-        InputError: If there is no such grid.
+        InputError: If the kind is unknown or the numbers do not fit it.
 
     Example:
         >>> Grid.of("stride=8")
@@ -101,18 +100,18 @@ class Grid:
         if not all(math.isfinite(number) and abs(number) <= _MOST for number in self.numbers):
             raise InputError(f"grid is {str(self)!r}; expected finite numbers of pixels, up to {_MOST}")
         if self.kind == "stride" and not abs(self._first) < self.numbers[0]:
-            raise InputError(f"grid is {str(self)!r}; expected a stride above 0, and a first pixel nearer to 0 than it")
+            raise InputError(f"grid is {str(self)!r}; expected a stride above 0, and a first pixel less than a stride")
         if self.kind == "box" and not (self._whole[0] < self._whole[2] and self._whole[1] < self._whole[3]):
             raise InputError(f"grid is {str(self)!r}; expected left < right and top < bottom, in pixels of the image")
         if self.kind == "stride" and self._whole[0] < 1:
-            raise InputError(f"grid is {str(self)!r}; expected a stride of a {_PARTS}th pixel or more")
+            raise InputError(f"grid is {str(self)!r}; expected a stride of 1/{_PARTS} pixel or more")
 
     @classmethod
     def of(cls, said: "str | Grid") -> "Grid":
-        """A grid as it is, or as its text says, such as "corners" or "stride=8".
+        """Return a grid given as a `Grid` or as text, such as "corners" or "stride=8".
 
         Raises:
-            InputError: If it says none.
+            InputError: If it is neither, or the text is not a grid.
         """
         if isinstance(said, Grid):
             return said
@@ -129,12 +128,12 @@ class Grid:
 
     @property
     def tiles(self) -> bool:
-        """Whether the scores are cells that cover exactly the image, whatever its size."""
+        """Whether the cells of the scores cover the image exactly, whatever its size."""
         return self.kind in ("centres", "stretched")
 
     @property
     def is_free(self) -> bool:
-        """Whether a part of the image may be left without scores."""
+        """Whether parts of the image may have no scores."""
         return self.kind == "box"
 
     @property
@@ -143,13 +142,13 @@ class Grid:
 
     @property
     def _whole(self) -> tuple[int, ...]:
-        """The numbers in parts of a pixel."""
+        """The numbers in fractions (1 / `_PARTS`) of a pixel."""
         return tuple(round(number * _PARTS) for number in self.numbers)
 
     def lines(self, size: Size, scores: Size) -> tuple[Line, Line]:
-        """How rows and columns of an image (height, width) fall on scores (rows, columns).
+        """Return the mappings of an image's rows and columns (height, width) to those of its scores (rows, columns).
 
-        There are no branches by size, so that an exported program serves every one.
+        The code does not branch on sizes, so that an exported program works for all of them.
 
         Example:
             >>> Grid.of("corners").lines((9, 17), (2, 3))[0]
@@ -170,42 +169,46 @@ class Grid:
         return (rows.centred(), columns.centred()) if self.kind == "letterbox" else (rows, columns)
 
     def box(self, size: Size, scores: Size) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom of all cells, in pixels of an image (height, width), for (rows, columns)."""
+        """Return left, top, right and bottom of all cells of (rows, columns), in pixels of a (height, width) image."""
         (top, bottom), (left, right) = (_ends(line) for line in self.lines(size, scores))
         return left, top, right, bottom
 
     def covers(self, size: Size, scores: Size) -> bool:
-        """Whether every pixel of an image (height, width) has scores (rows, columns)."""
+        """Return whether every pixel of an image (height, width) has a score among (rows, columns)."""
         if not self.is_free:
             return True
         ends = (_ends(line) for line in self.lines(size, scores))
         return all(first <= 0.5 and last > full - 0.5 for (first, last), full in zip(ends, size, strict=True))
 
     def check(self, what: str, size: Size, scores: Size) -> None:
-        """Refuse scores (rows, columns) that cannot lie so on an image (height, width).
+        """Refuse scores (rows, columns) that cannot lie on an image (height, width) in this way.
 
         Args:
-            what: What they are called.
+            what: The name of the scores, for the message.
             size: Height and width of the image.
-            scores: Their rows and columns.
+            scores: Rows and columns of the scores.
 
         Raises:
-            InputError: If their aspect, or with a stride their number, is another, or a box lies beside the image.
+            InputError: If the aspect ratio differs, the number of scores does not match the stride, or the box lies
+                outside the image.
         """
         here = f"image is {size[0]}x{size[1]} but its {what} are {scores[0]}x{scores[1]}"
         if self.kind in ("centres", "corners") and not self.explains(size, scores):
             between = " from corner to corner" if self.kind == "corners" else ""
-            raise InputError(f"{here}, of another aspect{between}; {_choices(size, scores)}")
+            raise InputError(f"{here}, another aspect ratio{between}; {_choices(size, scores)}")
         if self.kind == "stride" and not self.explains(size, scores):
             expected = "x".join(map(str, self.count(size)))
             raise InputError(f"{here}; expected {expected} or one more for grid={self}, or another grid: {GRIDS}")
         if self.is_free:
             left, top, right, bottom = self.numbers
             if not (left < size[1] and right > 0 and top < size[0] and bottom > 0):
-                raise InputError(f"{here}, in a box that lies beside it (grid={self}); expected left,top,right,bottom")
+                raise InputError(
+                    f"{here}, in a box outside the image (grid={self}); expected box=LEFT,TOP,RIGHT,BOTTOM in pixels "
+                    "of the image"
+                )
 
     def explains(self, size: Size, scores: Size) -> bool:
-        """Whether rounding to whole scores explains their rows and columns on an image (height, width)."""
+        """Return whether scores (rows, columns) fit an image (height, width), up to rounding to whole scores."""
         if self.kind == "stride":
             return all(map(self._ends_near, size, scores))
         if self.kind == "corners":
@@ -213,7 +216,7 @@ class Grid:
         return self.kind != "centres" or _is_rounded(size, scores)
 
     def count(self, size: Size) -> Size:
-        """Rows and columns of scores of an image (height, width) whose last lie on it, for a stride.
+        """Return the rows and columns of scores that lie within an image (height, width), for a stride.
 
         Example:
             >>> Grid.of("stride=8").count((360, 480))
@@ -231,29 +234,29 @@ CENTRES = Grid()
 
 
 def _from_corner_to_corner(few: int, full: int) -> Line:
-    alone = 1 - _least(few - 1, 1)  # a single score lies amid the pixels
+    alone = 1 - _least(few - 1, 1)  # a single score lies in the middle of the pixels
     return Line(few, full, few - 1 + alone, -_least(1 - full, -1), few - 1 + alone * full)
 
 
 def _within(first: int, last: int, few: int, full: int) -> Line:
-    """Cells from `first` to `last`, in parts of a pixel."""
+    """Return the line of cells from `first` to `last`, in fractions (1 / `_PARTS`) of a pixel."""
     return Line(few, full, few * _PARTS, last - first, 2 * first * few + last - first)
 
 
 def _fitted(steps: int, pixels: int, few: int, full: int) -> Line:
-    """Cells of a size, with padding behind."""
+    """Return the line of cells of a given size, with padding after them."""
     return Line(few, full, steps, pixels, pixels)
 
 
 def _least(one: int, other: int) -> int:
-    from torch import sym_min  # noqa: PLC0415 - a grid can be said without PyTorch
+    from torch import sym_min  # noqa: PLC0415 - a grid can be made without PyTorch
 
-    least: int = sym_min(one, other)  # type: ignore[assignment]  # of sizes that are not known where a program is traced
+    least: int = sym_min(one, other)  # type: ignore[assignment]  # sizes are symbolic while a program is traced
     return least
 
 
 def _ends(line: Line) -> tuple[float, float]:
-    """Where the cells begin and end, in pixels."""
+    """Return where the cells begin and end, in pixels."""
     first = (line.shift - line.pixels) / (2 * line.steps)
     return first, first + line.length * line.pixels / line.steps
 
@@ -263,7 +266,7 @@ def _between(sides: Size) -> Size:
 
 
 def _is_rounded(size: Size, scores: Size) -> bool:
-    """Whether both sides, divided by one number, are less than one from those of the scores."""
+    """Return whether both sides, divided by the same number, differ by less than 1 from those of the scores."""
     (height, width), (rows, columns) = size, scores
     return height * (columns - 1) < width * (rows + 1) and width * (rows - 1) < height * (columns + 1)
 
@@ -273,8 +276,8 @@ def _choices(size: Size, scores: Size) -> str:
     height, width = (full / few for full, few in zip(size, scores, strict=True))
     fitted = max(height, width)
     return (
-        "expected what is rounded to whole cells. Say how they lie on the image, upright as EXIF says, by grid or "
-        f'--grid: "stretched" over all of it ({width:.3g}x{height:.3g} pixels each), "letterbox" with padding on two '
-        f'sides or "padded" to the right and below ({fitted:.3g} pixels each), or "box=LEFT,TOP,RIGHT,BOTTOM" in '
-        "pixels; or cut off what is padding"
+        "expected the same aspect ratio, up to rounding to whole cells. Set grid or --grid to say how they lie on the "
+        f'image, upright by its EXIF tag: "stretched" over all of it ({width:.3g}x{height:.3g} pixels each), '
+        f'"letterbox" with padding on two opposite sides or "padded" to the right and below ({fitted:.3g} pixels '
+        'each), or "box=LEFT,TOP,RIGHT,BOTTOM" in pixels; or crop the padding'
     )

@@ -1,4 +1,4 @@
-"""Ctrl-C while the command is still importing: a line and an exit code, and no traceback of whoever was imported."""
+"""Ctrl-C while the command is still importing: print one line and exit, without a traceback."""
 
 import os
 import signal
@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 INTERRUPTED = 130
-"""Exit code of a program that Ctrl-C ended."""
+"""The exit code of a program that was ended by Ctrl-C."""
 
 
 @contextmanager
 def leaving_at_once() -> Iterator[None]:
-    """End the process at Ctrl-C with a line on standard error; for the time of imports, when there is nothing to lose.
+    """End the process at Ctrl-C with one line on standard error, for use during imports, when no work can be lost.
 
-    An exception would not do: some modules turn one that they are imported with into another.
+    Raising an exception would not work: some modules catch it during their import and raise another.
     """
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
-        yield  # it is ignored or someone's own, or is not ours to change
+        yield  # the signal is ignored, has a handler of its own, or cannot be changed from this thread
         return
     signal.signal(signal.SIGINT, _leave)
     try:
@@ -30,9 +30,9 @@ def leaving_at_once() -> Iterator[None]:
 
 
 def is_command() -> bool:
-    """Whether this process is the command and not a program that imports the package."""
+    """Return whether this process is the command line and not a program that imports the package."""
     name = sys.argv[0] if sys.argv else ""
-    # `python -m crispseg` imports the package before it says so.
+    # `python -m crispseg` imports the package before it sets the program name.
     return Path(name).stem == "crispseg" or (name == "-m" and "crispseg" in sys.orig_argv[1:4])
 
 

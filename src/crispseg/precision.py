@@ -1,13 +1,13 @@
-"""What precision a device has."""
+"""The widest floating-point dtype of a device."""
 
 import torch
 
 _WITHOUT_FLOAT64 = {"mps"}
-"""Types of devices on which a float64 tensor is an error."""
+"""Device types that have no float64."""
 
 
 def widest(device: torch.device) -> torch.dtype:
-    """Return the widest floating-point dtype of a device: float64, or float32 where there is none.
+    """Return the widest floating-point dtype of a device: float64, or float32 if the device has no float64.
 
     Example:
         >>> widest(torch.device("cpu")), widest(torch.device("mps"))

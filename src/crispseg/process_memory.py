@@ -1,4 +1,4 @@
-"""The memory that the system holds for this process: to keep it, return it, or count it. On Linux, and nowhere else."""
+"""Keep, return or measure the memory that the system holds for this process. Has an effect on Linux only."""
 
 import ctypes
 import os
@@ -8,70 +8,70 @@ from pathlib import Path
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _FIXED_THRESHOLDS = {"MALLOC_MMAP_THRESHOLD_": str(2**16), "MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_TOP_PAD_": "0"}
-"""Of the allocator of Linux, which reads them when a process starts."""
+"""Environment variables that the Linux allocator reads when a process starts."""
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MOST_ARENAS = -1, -3, -8
-"""Parameters of `mallopt`, of the allocator of Linux."""
+"""Parameters of `mallopt` in the Linux allocator."""
 _LARGEST_KEPT = 32 * 2**20
-"""Bytes of a block; larger ones the allocator returns always."""
+"""The largest block, in bytes, that the allocator can keep; it always returns larger ones to the system."""
 _LARGEST_KEPT_OF_MANY = 2**20
-"""The same where one image is unlike the next, and what was freed for one does not fit the other."""
+"""The same limit when images differ so much that memory freed by one does not fit the next."""
 _GROWTH = 1.1
-"""How much more than after the second image may be held before images count as unlike each other."""
+"""Growth of the memory held, relative to the second image, above which images count as different."""
 
 
 def is_counted() -> bool:
-    """Whether this system tells the memory of a process and lets its peak start anew."""
+    """Return whether this system reports the memory of a process and can reset its peak."""
     return _STATUS.exists() and _CLEAR.exists()
 
 
 def forget_peak() -> None:
-    """Let the peak start anew.
+    """Reset the peak of the memory held.
 
     Raises:
-        OSError: If that is not allowed here.
+        OSError: If the system does not allow it.
     """
     _CLEAR.write_text("5")
 
 
 def resident_bytes() -> int:
-    """What is held now."""
+    """Return the bytes held now."""
     return _status("VmRSS")
 
 
 def peak_bytes() -> int:
-    """The most that was held since the process started, or since its peak was forgotten."""
+    """Return the most bytes held since the process started, or since `forget_peak`."""
     return _status("VmHWM")
 
 
 def keep_freed() -> None:
-    """Keep what the main thread frees for what comes next, where the allocator is that of Linux.
+    """Keep the memory that the main thread frees for reuse, with the Linux allocator.
 
-    It returns every larger block to the system, which clears it page by page before it gives it again: a third of the
-    time of an image of 480×360 pixels, where one follows another. For processes that do the same over and over, and
-    whose memory nobody has limited. Call `settle` after each image.
+    By default the allocator returns every larger block to the system, which clears it page by page before it hands it
+    out again. In a sequence of 480×360 images that takes a third of the time. Use this in processes that repeat the
+    same work and whose memory is not limited. Call `settle` after each image.
     """
     global _kept  # noqa: PLW0603 - there is one allocator
     mallopt = _of_the_allocator("mallopt")
     if mallopt is not None:
-        mallopt(_MOST_ARENAS, 1)  # of threads to come: each would keep what it frees for itself
+        mallopt(_MOST_ARENAS, 1)  # otherwise each new thread would keep the memory it frees for itself
         mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
         mallopt(_TRIM_THRESHOLD, 2**31 - 1)
         _kept = _Kept(mallopt) if is_counted() else None
 
 
 def settle() -> None:
-    """Say that an image is done, where `keep_freed` was called.
+    """Mark the end of an image, if `keep_freed` was called.
 
-    Blocks of one size serve the next image. Those of many sizes break up the heap, which then grows from image to
-    image; where that is seen, larger blocks are returned to the system, as they would be without `keep_freed`.
+    Blocks of one size are reused by the next image. Blocks of many sizes fragment the heap, which then grows from image
+    to image. Once it has grown, larger blocks are returned to the system again, as without `keep_freed`.
     """
     if _kept is not None:
         _kept.settle()
 
 
 class _Kept:
-    """Watches the memory that this process holds from one image to the next."""
+    """The memory that this process holds from one image to the next."""
 
     def __init__(self, mallopt: Callable[..., int]) -> None:
         self._mallopt = mallopt
@@ -81,7 +81,7 @@ class _Kept:
 
     def settle(self) -> None:
         self._images += 1
-        if self._images == 2:  # the first has made what all of them use
+        if self._images == 2:  # the first image allocates what all images share
             self._held = resident_bytes()
         if self._alike and self._images > 2 and resident_bytes() > _GROWTH * self._held:
             self._alike = False
@@ -90,11 +90,11 @@ class _Kept:
 
 
 _kept: _Kept | None = None
-"""Of this process, once it keeps what it frees."""
+"""Set once this process keeps freed memory."""
 
 
 def give_back() -> None:
-    """Return what was freed to the system, where the allocator is that of Linux; others do so by themselves."""
+    """Return freed memory to the system, with the Linux allocator; other allocators do so by themselves."""
     trim = _of_the_allocator("malloc_trim")
     if trim is not None:
         trim(0)
@@ -102,9 +102,10 @@ def give_back() -> None:
 
 @contextmanager
 def mapped_blocks() -> Iterator[None]:
-    """In a process that is started now every larger block is a mapping of its own, gone when it is freed.
+    """Make processes started in this context map every larger block separately and unmap it when it is freed.
 
-    Else blocks that were freed before lie about, which hide a part of what a call takes, or break up and add to it.
+    Otherwise, blocks freed earlier distort a measurement: reusing them hides a part of what a call takes, and
+    fragmentation adds to it.
     """
     environment = dict(os.environ)
     os.environ.update(_FIXED_THRESHOLDS)

@@ -1,4 +1,4 @@
-"""Reading files of strangers: whatever a parser raises at one is an input error that names it."""
+"""Reading untrusted files: every exception of a parser becomes an input error that names the file."""
 
 import json
 from collections.abc import Iterator
@@ -12,19 +12,19 @@ from torch import Tensor
 from crispseg.errors import InputError, naming, one_line, ran_out_of_memory
 
 _LONGEST = 200
-"""Characters of what a parser says: some quote the file."""
+"""The longest message of a parser that is quoted, in characters; some parsers quote the file."""
 
 
 @contextmanager
 def parsed(path: Path, what: str, remedy: str) -> Iterator[None]:
-    """Turn whatever is raised while a file is read into an input error that names it.
+    """Turn any exception raised while a file is read into an input error that names the file.
 
-    Parsers raise what they like at a file that is damaged or lies: the dozen kinds that one knows are never all.
+    Parsers raise many kinds of exceptions for damaged or hostile files, so no list of them would be complete.
 
     Args:
         path: The file.
-        what: What it should be, such as "prediction".
-        remedy: What is wrong with it as far as that is known, and what to do.
+        what: The expected kind of file, such as "prediction".
+        remedy: The likely fault of the file and how to fix it.
 
     Raises:
         InputError: For any exception.
@@ -42,14 +42,14 @@ def parsed(path: Path, what: str, remedy: str) -> Iterator[None]:
         raise
     except Exception as error:
         if ran_out_of_memory(error):  # a header may claim any number of bytes
-            remedy = "damaged, or larger than the memory of this machine; write it again, or smaller"
+            remedy = "damaged, or larger than this machine's memory; write it again, or write a smaller file"
         said = one_line(error)
         said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
         kind = "" if said.startswith(type(error).__name__) else f"{type(error).__name__}: "
         raise InputError(f"{what} {path}: {remedy} ({kind}{said})") from error
 
 
-def read_json(path: Path, what: str, remedy: str) -> Any:  # noqa: ANN401 - whatever it holds
+def read_json(path: Path, what: str, remedy: str) -> Any:  # noqa: ANN401 - any JSON value
     """Return the content of a JSON file.
 
     Raises:
@@ -60,13 +60,13 @@ def read_json(path: Path, what: str, remedy: str) -> Any:  # noqa: ANN401 - what
 
 
 def read_safetensors(path: Path, what: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors of a safetensors file by name, and the text beside them.
+    """Read a safetensors file: its tensors and its metadata, both by name.
 
-    They are copies. What the library opens by a path stays a view of the file: a file that is written anew would change
-    tensors that were read long before, and one that is cut off would end the process.
+    The tensors are copies. If the library opened the path itself, they would be views of the file: rewriting the file
+    would change tensors read earlier, and truncating it would crash the process.
 
     Raises:
-        InputError: If it is no such file, or holds numbers that PyTorch does not know.
+        InputError: If it is not a safetensors file, or has a dtype that PyTorch does not know.
     """
     with parsed(path, what, f"not a safetensors file that can be read; {remedy}"):
         content = path.read_bytes()

@@ -1,6 +1,6 @@
-"""Classes by name: those that were imported, and those that installed packages announce by entry points.
+"""Classes by name: classes that were imported, and classes that installed packages declare as entry points.
 
-Nothing here needs PyTorch, so that `--help` can list names.
+This module does not need PyTorch, so that `--help` can list the names quickly.
 """
 
 import importlib
@@ -11,14 +11,14 @@ from crispseg.errors import InputError, one_line
 
 
 class Registry:
-    """Classes of one sort by name.
+    """Classes of one kind by name.
 
-    A class registers itself when it is defined. A package announces one by an entry point, so that it is found before
-    it is imported; crispseg announces its own in the same way.
+    A class registers itself when it is defined. A package declares a class as an entry point, so that it is found
+    before it is imported. crispseg declares its own classes in the same way.
 
     Args:
-        group: The group of entry points, from names to classes; also the module that registers those of crispseg.
-        sort: What the classes are, for messages: "cue".
+        group: The group of entry points, which map names to classes; also the module that registers those of crispseg.
+        sort: The kind of class for messages, such as "cue".
     """
 
     def __init__(self, group: str, sort: str) -> None:
@@ -27,10 +27,10 @@ class Registry:
         self._registered: dict[str, type] = {}
 
     def register(self, name: str, kind: type) -> None:
-        """Register a class. One that is defined anew, as in a notebook, takes the place of the first.
+        """Register a class; a class that is defined again, as in a notebook, replaces the first.
 
         Raises:
-            InputError: If the name is taken by another class, or cannot stand on a command line.
+            InputError: If another class has the name, or the name cannot be used on a command line.
         """
         if not name.replace("-", "_").isidentifier() or name == "none":
             raise InputError(f"{self.sort} name is {name!r}; expected letters, digits, - and _, and not 'none'")
@@ -42,14 +42,14 @@ class Registry:
         self._registered[name] = kind
 
     def names(self) -> tuple[str, ...]:
-        """Return all names, announced or imported, without importing any."""
+        """Return the names of all declared and imported classes, without importing any."""
         return tuple(dict.fromkeys([*self._announced(), *self._registered]))
 
-    def named(self, name: str) -> Any:  # noqa: ANN401 - a class of the sort
-        """Return the class of a name, imported where it was only announced.
+    def named(self, name: str) -> Any:  # noqa: ANN401 - a class of this kind
+        """Return the class of a name, importing it if needed.
 
         Raises:
-            InputError: If there is none, or it cannot be imported.
+            InputError: If no class has the name, or it cannot be imported.
         """
         importlib.import_module(self.group)
         if name not in self._registered:
@@ -60,8 +60,8 @@ class Registry:
         announced = self._announced().get(name)
         if announced is None:
             raise InputError(
-                f"{self.sort} is {name!r}; expected one of {', '.join(map(repr, self.names()))}: one of your own is "
-                f"found by its entry point in the group {self.group}, or once the module that defines it is imported"
+                f"{self.sort} is {name!r}; expected one of {', '.join(map(repr, self.names()))}: to use your own, "
+                f"declare an entry point in the group {self.group}, or import the module that defines it first"
             )
         try:
             announced.load()
@@ -73,7 +73,7 @@ class Registry:
             raise InputError(f"{self.sort} {name!r}: {announced.value} does not register that name")
 
     def _announced(self) -> dict[str, EntryPoint]:
-        """Return the entry points by name, those of crispseg first: nobody takes their place."""
+        """Return the entry points by name; no other package can replace those of crispseg."""
         found = sorted(entry_points(group=self.group), key=lambda point: not point.value.startswith("crispseg."))
         announced: dict[str, EntryPoint] = {}
         for point in found:
@@ -86,4 +86,4 @@ def _identity(kind: type) -> tuple[str, str]:
 
 
 CUES = Registry("crispseg.cues", "cue")
-"""The cues: `class MyCue(Cue, name="mine")` registers one."""
+"""The cues. `class MyCue(Cue, name="mine")` registers one."""

@@ -1,4 +1,4 @@
-"""Checks of plain values: each names the argument, what was given and what was expected. They need no PyTorch."""
+"""Checks of plain values, without PyTorch. Each error names the argument, the value given and the value expected."""
 
 from collections.abc import Sequence
 
@@ -7,17 +7,27 @@ from crispseg.errors import InputError
 _LARGEST = 1e30
 _LARGEST_COUNT = 2**31 - 1
 MOST_PASSES = 10_000
-"""Passes of the filter that are allowed: its result has stopped changing long before."""
+"""The most passes of the filter that are allowed; its result stops changing long before."""
 
 
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    """One of a few values."""
+    """Refuse a value that is not among the choices.
+
+    Raises:
+        InputError: If it is not.
+    """
     if value not in choices or (isinstance(value, bool) and not any(isinstance(choice, bool) for choice in choices)):
         raise InputError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}")
 
 
 def check_allowed(name: str, value: object, allowed: Sequence[object]) -> None:
-    """One of a few values, or a whole number of a range; of their type too, so that True is no 1 and 2.0 no 2."""
+    """Refuse a value that is not among the allowed ones, which may be a range of whole numbers.
+
+    The type must match too: True is not 1, and 2.0 is not 2.
+
+    Raises:
+        InputError: If it is not among them.
+    """
     if type(value) is type(allowed[0]) and value in allowed:
         return
     if isinstance(allowed, range):
@@ -27,7 +37,11 @@ def check_allowed(name: str, value: object, allowed: Sequence[object]) -> None:
 
 
 def check_count(name: str, value: int, most: int = _LARGEST_COUNT) -> None:
-    """A whole number of at least 1, and at most as many."""
+    """Refuse anything but a whole number from 1 to `most`.
+
+    Raises:
+        InputError: If it is anything else.
+    """
     if not _is_whole(value) or value < 1:
         raise InputError(f"{name} is {value!r}; expected a whole number of 1 or more")
     if value > most:
@@ -35,7 +49,11 @@ def check_count(name: str, value: int, most: int = _LARGEST_COUNT) -> None:
 
 
 def check_natural(name: str, value: int) -> None:
-    """A whole number of at least 0."""
+    """Refuse anything but a whole number of at least 0.
+
+    Raises:
+        InputError: If it is anything else.
+    """
     if not _is_whole(value) or value < 0:
         raise InputError(f"{name} is {value!r}; expected a whole number of 0 or more")
 
@@ -45,18 +63,30 @@ def _is_whole(value: object) -> bool:
 
 
 def check_positive(name: str, value: float) -> None:
-    """A number above 0 that float32 holds."""
+    """Refuse anything but a number above 0 that float32 can hold.
+
+    Raises:
+        InputError: If it is anything else.
+    """
     if isinstance(value, bool) or not 0 < value <= _LARGEST:
         raise InputError(f"{name} is {value}; expected a number above 0 and up to {_LARGEST:g}")
 
 
 def check_guard(guard: float | None) -> None:
-    """Refuse a guard that is neither None nor above 0 and up to 1."""
+    """Refuse a guard that is neither None nor a number above 0 and up to 1.
+
+    Raises:
+        InputError: If it is neither.
+    """
     if guard is not None and (isinstance(guard, bool) or not 0 < guard <= 1):
         raise InputError(f"guard is {guard}; expected a number above 0 and up to 1, such as 0.7, or None for no guard")
 
 
 def check_not_negative(name: str, value: float) -> None:
-    """A finite number of at least 0."""
+    """Refuse anything but a finite number of at least 0.
+
+    Raises:
+        InputError: If it is anything else.
+    """
     if not 0 <= value <= _LARGEST:
         raise InputError(f"{name} is {value}; expected a number of 0 or more")

@@ -5,7 +5,7 @@ from importlib import metadata
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
-    """The version of each package by its name, or that it is not installed.
+    """Return the version of each package by its name, or "not installed".
 
     Example:
         >>> installed_versions(["no-such-package"])

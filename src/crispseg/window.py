@@ -1,4 +1,4 @@
-"""The window: which neighbours a pixel is compared with, and in which order."""
+"""The window: the neighbours that a pixel is compared with, and their order."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from crispseg.errors import InputError
 
 LARGEST_SIDE = 2**20
-"""Of a window and of its dilation, as the kernels check it too: an image has no more pixels along a side."""
+"""The largest size and dilation of a window, which the kernels check too; no image is longer."""
 
 
 _TEXT = re.compile(r"([0-9]{1,7})(?:@([0-9]{1,7}))?")
@@ -14,9 +14,9 @@ _TEXT = re.compile(r"([0-9]{1,7})(?:@([0-9]{1,7}))?")
 
 @dataclass(frozen=True)
 class Window:
-    """A square neighbourhood N(i) around a pixel, centre included.
+    """A square neighbourhood N(i) around a pixel, including its centre.
 
-    This is the one place that orders neighbours: every tensor with a K axis follows `offsets`.
+    The order of neighbours is defined here alone: every tensor with a K axis follows `offsets`.
 
     Args:
         size: Neighbours along one side; odd, so that there is a centre. The paper uses 7, 9, 11 and 15.
@@ -54,14 +54,14 @@ class Window:
 
     @classmethod
     def of(cls, value: "WindowLike") -> "Window":
-        """Return a window, given itself, its size or its text.
+        """Return the window that a value describes.
 
         Args:
             value: A `Window`; an odd size, for a window of dilation 1; or a text such as "9", or "9@2" for size 9 and
-                dilation 2, as `str(window)` gives it.
+                dilation 2, as `str(window)` returns it.
 
         Raises:
-            InputError: If it is none of these, or there is no such window.
+            InputError: If it is none of these, or the size or dilation is not allowed.
 
         Example:
             >>> Window.of(9), Window.of("9@2")
@@ -85,17 +85,17 @@ class Window:
 
     @property
     def count(self) -> int:
-        """K, the number of neighbours, centre included."""
+        """K, the number of neighbours, including the centre."""
         return self.size**2
 
     @property
     def radius(self) -> int:
-        """Pixels from the centre to the farthest neighbour along one axis."""
+        """The distance in pixels from the centre to the farthest neighbour along one axis."""
         return self.size // 2 * self.dilation
 
     @property
     def centre(self) -> int:
-        """Index of the centre among the offsets."""
+        """The index of the centre among the offsets."""
         return self.count // 2
 
     @property
@@ -106,4 +106,4 @@ class Window:
 
 
 WindowLike = Window | int | str
-"""What `Window.of` takes."""
+"""Any value that `Window.of` accepts."""

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and the same bytes for the same content."""
+"""Writing files atomically, with the same bytes for the same content."""
 
 import errno
 import json
@@ -20,47 +20,47 @@ _NAMES = {
     torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
     torch.uint64: "U64", torch.uint32: "U32", torch.uint16: "U16", torch.uint8: "U8", torch.bool: "BOOL",
 }  # fmt: skip
-"""Names of dtypes in safetensors files."""
+"""The names of dtypes in safetensors files."""
 
 _LEFT_OVER = re.compile(r"\.(.+)\.\d+\.part\.\w+")
-"""The names of temporary files; the group is the name that was to be written, without its ending."""
+"""The pattern of temporary file names; the group is the stem of the target file."""
 
 
 Identity = tuple[int, int]
-"""Identity of a file or folder, the same for all its names: device and inode."""
+"""The device and inode of a file or folder, which are the same for all its names."""
 
 
 def identity(path: Path) -> Identity:
-    """Return the identity of the file that a path leads to, links followed.
+    """Return the identity of the file that a path leads to, following links.
 
     Raises:
-        OSError: If it leads to nothing, or may not be looked at.
+        OSError: If the file does not exist or cannot be accessed.
     """
     status = path.stat()
     return status.st_dev, status.st_ino
 
 
 def refuse_inputs(targets: Iterable[Path], inputs: Iterable[Path | None]) -> None:
-    """Refuse to write over what is read, by that name or through a link.
+    """Refuse to overwrite an input file, by its own name or through a link.
 
     Raises:
         InputError: If a target is one of the inputs.
     """
     there = {}
     for target in targets:
-        with suppress(OSError):  # nothing is there
+        with suppress(OSError):  # the target does not exist yet
             there[identity(target)] = target
     for read in inputs if there else ():
-        with suppress(OSError):  # said of it when it is read
+        with suppress(OSError):  # reading the input will report the error
             if read is not None and (same := there.get(identity(read))) is not None:
-                raise InputError(f"output {same}: is one of the files to read; choose another place")
+                raise InputError(f"output {same}: is also an input and would be overwritten; choose another place")
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that cannot be made or written to, and write nothing.
+    """Refuse a folder that cannot be created or written to; nothing is written.
 
     Raises:
-        OutputError: If it is so.
+        OutputError: If it cannot.
     """
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     try:
@@ -71,10 +71,10 @@ def check_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder to write into.
+    """Create a folder to write into.
 
     Raises:
-        OutputError: If it cannot be made or written to.
+        OutputError: If it cannot be created or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,25 +89,25 @@ def _no_folder(folder: Path, error: OSError) -> OutputError:
 
 
 def check_writable(path: Path) -> None:
-    """Refuse to replace anything but a file.
+    """Refuse to replace anything but a regular file.
 
     Raises:
-        InputError: If a folder or a device stands there.
+        InputError: If the path is a folder or a device.
     """
     if path.exists() and not path.is_file():
-        raise InputError(f"{path}: not a file; give the name of a file to write")
+        raise InputError(f"{path}: not a regular file; give the name of a file to write")
 
 
 def check_output_file(path: Path, inputs: Iterable[Path | None]) -> None:
-    """Refuse a file that cannot be written, before the work that it is for; nothing is made yet.
+    """Refuse an output file that cannot be written, before the work starts; nothing is written.
 
     Args:
-        path: The file.
-        inputs: What is read for it.
+        path: The output file.
+        inputs: The files that are read to make it.
 
     Raises:
-        InputError: If its folder cannot be made or written to, something that is not a file stands there, or it is one
-            of the inputs.
+        InputError: If its folder cannot be created or written to, the path is not a regular file, or it is one of the
+            inputs.
     """
     check_folder(path.absolute().parent)
     check_writable(path)
@@ -116,13 +116,13 @@ def check_output_file(path: Path, inputs: Iterable[Path | None]) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to; rename it to `path` at the end, or remove it when the writing fails.
+    """Yield a temporary path to write to; rename it to `path` at the end, or remove it if the writing fails.
 
-    A link is followed: what it points to is replaced. The folder of the file is made where it does not exist.
+    A link is followed: the file that it points to is replaced. A missing folder is created.
 
     Raises:
         OutputError: If the file cannot be written.
-        InputError: If something that is not a file stands there, or the name is too long.
+        InputError: If the path is not a regular file, or the name is too long.
 
     Example:
         >>> folder = getfixture("tmp_path")
@@ -145,11 +145,11 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def remove_left_over(folder: Path, stems: Container[str]) -> None:
-    """Remove the temporary files that a process left which was killed while it wrote.
+    """Remove the temporary files left by a process that was killed while writing.
 
     Args:
-        folder: Where they lie.
-        stems: Names without ending of the files that were to be written; temporary files of others stay.
+        folder: The folder that holds them.
+        stems: The stems of the target files; temporary files of other targets stay.
     """
     for path in list(folder.iterdir()) if folder.is_dir() else []:
         match = _LEFT_OVER.fullmatch(path.name)
@@ -158,7 +158,7 @@ def remove_left_over(folder: Path, stems: Container[str]) -> None:
 
 
 def _remove(path: Path) -> None:
-    with suppress(OSError):  # such as a disk that has become read-only: what stopped the writing has been said
+    with suppress(OSError):  # such as a disk that became read-only; the first error was reported already
         path.unlink(missing_ok=True)
 
 
@@ -172,7 +172,7 @@ def _not_written(path: Path, error: OSError) -> InputError:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all.
+    """Write a text file atomically.
 
     Raises:
         InputError: If it cannot be written.
@@ -182,14 +182,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Write a safetensors file, whole or not at all.
+    """Write a safetensors file atomically.
 
-    The same tensors and metadata make the same bytes. The library's own writer does not see to that: it leaves the
-    order of the metadata to chance.
+    The same tensors and metadata produce the same bytes. The library's own writer does not guarantee that: its order of
+    the metadata is random.
 
     Args:
-        path: To write to.
-        tensors: By name, of any device and layout.
+        path: The file to write.
+        tensors: Tensors by name, on any device and of any layout.
         metadata: Free text by name.
 
     Raises:
@@ -203,7 +203,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
         >>> load_file(path)["scores"]
         tensor([0., 1., 2.])
     """
-    # The widest first, as the library orders them, so that each lies at a multiple of its own width.
+    # The widest dtypes come first, as in the library, so that each tensor starts at a multiple of its own width.
     ordered = sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))
     header = _header(ordered, metadata)
     with written_whole(path) as temporary, temporary.open("wb") as file:
@@ -215,7 +215,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
 
 def _header(ordered: list[tuple[str, Tensor]], metadata: Mapping[str, str] | None) -> bytes:
-    """https://github.com/huggingface/safetensors#format, filled up with spaces to a multiple of eight bytes."""
+    """Return the header, padded with spaces to a multiple of 8 bytes (github.com/huggingface/safetensors#format)."""
     content: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
     end = 0
     for name, tensor in ordered:

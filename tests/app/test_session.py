@@ -156,7 +156,7 @@ def test_what_cannot_be_read_changes_nothing(loaded: Session, given: Given, tmp_
         loaded.desk.load_image(wrong)
     with pytest.raises(InputError, match="not an image"):
         loaded.desk.load_prediction(wrong, "logits")
-    with pytest.raises(InputError, match="of another aspect"):
+    with pytest.raises(InputError, match="another aspect"):
         loaded.desk.load_prediction(tall, "logits")
     with pytest.raises(InputError, match="not an image"):
         loaded.desk.load_boundary(wrong)

@@ -70,7 +70,7 @@ SHARPEN = {
     ),
     "another aspect": (
         ["{}/images/scene0.png", "--predictions", "{}/tall.npy"],
-        "{}/tall.npy: image is 48x64 but its scores are 8x6, of another aspect; expected what is rounded",
+        "{}/tall.npy: image is 48x64 but its scores are 8x6, another aspect",
     ),
     "NaN": (
         ["{}/images/scene0.png", "--predictions", "{}/nan.npy"],
@@ -160,7 +160,7 @@ def test_what_is_read_is_not_written_over(root: Path, capsys: pytest.CaptureFixt
     before = {path: path.read_bytes() for path in (root / "images").iterdir()}
     command = ["sharpen", str(root / "images"), "--predictions", str(root / "scores"), "--output", str(root / "images")]
     assert main(command) == 2
-    assert f"output {root}/images/scene0.png: is one of the files to read" in capsys.readouterr().err
+    assert f"output {root}/images/scene0.png: is also an input" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in (root / "images").iterdir()} == before
 
 
@@ -187,7 +187,7 @@ def test_evaluate(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
             f"prediction {root}/masks/scene0.png: label 9 is not one of the 3 classes",
         ),
         ({"json": root / "text.png" / "a.json"}, f"output folder {root}/text.png: cannot be written to"),
-        ({"json": root}, f"{root}: not a file; give the name of a file to write"),
+        ({"json": root}, f"{root}: not a regular file; give the name of a file to write"),
         ({"num_classes": 70_000}, "70000 classes; expected 1 to 65536"),
         ({"window": 3001}, "out of memory"),
         ({"hardness": 1e39}, "argument --hardness: hardness is 1e+39; expected a number above 0 and up to 1e+30"),
@@ -203,7 +203,7 @@ def test_tune_refuses_what_evaluate_refuses(root: Path, capsys: pytest.CaptureFi
     for index in range(3):
         np.save(root / "scores" / f"scene{index}.npy", np.zeros((3, 8, 6), dtype=np.float32))
     assert main(["tune", *evaluate(root)[1:]]) == 2
-    assert "scene0.npy: image is 48x64 but its scores are 8x6, of another aspect" in capsys.readouterr().err
+    assert "scene0.npy: image is 48x64 but its scores are 8x6, another aspect" in capsys.readouterr().err
 
 
 def test_tune(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

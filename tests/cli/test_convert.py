@@ -65,9 +65,9 @@ def test_bad_input_is_one_line_and_writes_nothing(
             caffemodel,
             "embedding",
             caffemodel,
-            f"output {caffemodel}: is one of the files to read; choose another place",
+            f"output {caffemodel}: is also an input",
         ),
-        (caffemodel, "embedding", tmp_path, f"{tmp_path}: not a file; give the name of a file to write"),
+        (caffemodel, "embedding", tmp_path, f"{tmp_path}: not a regular file; give the name of a file to write"),
     ):
         assert run("convert", source, "--to", to, "--output", target) == 2
         error = capsys.readouterr().err

@@ -186,14 +186,14 @@ EVALUATE = {
     "device for nothing": (["--cue", "none", "--crf", "MSc", "--device", "cpu"], "--device does not go with"),
     "nothing at all": (["--cue", "none"], "--cue none changes nothing by itself; add --crf"),
     "an unknown cue": (["--cue", "depth"], "cue is 'depth'; expected one of 'learned', 'rgb', 'soft', 'contour'"),
-    "an unknown CRF": (["--crf", "VGG"], "CRF 'VGG': expected five numbers with commas"),
+    "an unknown CRF": (["--crf", "VGG"], "CRF is 'VGG'; expected five comma-separated numbers"),
     "missing boundaries": (
         ["--cue", "contour", "--boundaries", "{}/none"],
         "boundary map {}/none: no such file or folder; check the path",
     ),
     "boundaries of another aspect": (
         ["--cue", "contour", "--boundaries", "{}/tall"],
-        "{}/tall/scene0.npy: image is 48x64 but its boundaries are 8x6, of another aspect; expected boundaries",
+        "{}/tall/scene0.npy: image is 48x64 but its boundaries are 8x6, another aspect ratio; expected boundaries",
     ),
 }
 

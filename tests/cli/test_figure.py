@@ -128,7 +128,7 @@ ERRORS = {
     "no figure": ([], "the following arguments are required: FIGURE"),
     "another figure": (["graph"], "argument FIGURE: invalid choice: 'graph'"),
     "another ending": (["speed", "{}/none.json", "--output", "{}/a.jpg"], "output {}/a.jpg: unknown ending; expected"),
-    "a folder": (["speed", "{}/table.json", "--output", "{}/folder.png"], "{}/folder.png: not a file; give the name"),
+    "a folder": (["speed", "{}/table.json", "--output", "{}/folder.png"], "{}/folder.png: not a regular file"),
     "no table": (["speed", "{}/none.json"], "{}/none.json: cannot be read as JSON; expected a table.json"),
     "an image for a table": (
         ["speed", "{}/images/scene0.png"],

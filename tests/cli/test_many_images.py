@@ -95,7 +95,7 @@ def test_memory_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) 
     for name in pictures(root / "out"):
         whole, tiled = (np.asarray(Image.open(root / folder / name)) for folder in ("out", "tiled"))
         assert (whole == tiled).mean() > 0.999  # a tie may fall the other way
-    for memory, said in (("lots", "memory is 'lots'; expected a size"), ("1MB", "of memory hold no tile")):
+    for memory, said in (("lots", "memory is 'lots'; expected a size"), ("1MB", "too small for a tile")):
         assert sharpen(root, "--strict", "--memory", memory, output="none") == 2
         assert said in capsys.readouterr().err
     assert sharpen(root, "--cue", "none", "--crf", "1,2,3,1,1", "--memory", "1GiB", output="none") == 2

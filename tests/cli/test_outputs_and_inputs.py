@@ -73,7 +73,7 @@ def test_no_link_leads_to_an_input(
         target.hardlink_to(root / read)
     before = contents(root)
     assert main([*sharpen(root, "images/scene0.png")[:-2], "--weights", str(root / "streets")]) == 2
-    assert f"output {target}: is one of the files to read; choose another" in capsys.readouterr().err
+    assert f"output {target}: is also an input" in capsys.readouterr().err
     assert contents(root) == before
 
 
@@ -127,7 +127,7 @@ def test_no_command_writes_over_what_it_reads(root: Path, name: str, capsys: pyt
     (root / link).symlink_to(root / read)
     before = contents(root)
     assert main(list(map(str, COMMANDS[name](root)))) == 2
-    assert f"output {root / link}: is one of the files to read; choose another" in capsys.readouterr().err
+    assert f"output {root / link}: is also an input" in capsys.readouterr().err
     assert contents(root) == before
 
 
@@ -141,5 +141,5 @@ def test_a_folder_is_made_when_there_is_something_to_write(root: Path) -> None:
 def test_python_refuses_it_too(root: Path) -> None:
     (root / "out").mkdir()
     (root / "out" / "crispseg-settings.json").symlink_to(root / "scores" / "scene2.npy")
-    with pytest.raises(InputError, match="is one of the files to read"):
+    with pytest.raises(InputError, match="is also an input"):
         list(sharpen_files([root / "images"], root / "scores", root / "out", Sharpener(RGBCue())))

@@ -45,7 +45,7 @@ def test_it_is_what_python_gives(
     [
         (["--cue", "contour"], "needs boundary maps, which a raster does not have"),
         (["--cue", "none"], "choose a cue: learned"),
-        (["--memory", "1MB"], "of memory hold no tile"),
+        (["--memory", "1MB"], "too small for a tile"),
         (["--memory", "much"], "expected a size such as 2GiB"),
         (["--cue", "rgb", "--weights", "wide"], "--weights does not go with --cue rgb"),
     ],

@@ -142,7 +142,7 @@ def test_a_file_that_does_something_else_is_not_written(
     monkeypatch.setattr(exporter, "describe", lambda *_: None)
     harder = learned()
     harder.fixed_hardness *= 2
-    message = "differ from PyTorch's by" if wrong == "other results" else "onnxruntime does not take the program"
+    message = "differ from PyTorch's by" if wrong == "other results" else "onnxruntime cannot load the program"
     folder = tmp_path / "output"
     with pytest.raises(InputError, match=message):
         export_onnx(harder, folder / "sharpener.onnx")

@@ -28,7 +28,7 @@ class Untranslatable(nn.Module):
         (
             lambda: Sharpener(SoftSegmentationCue()),
             {"features": False},
-            "SoftSegmentationCue cannot compute its features",
+            "cannot compute the features of SoftSegmentationCue",
         ),
         (lambda: Sharpener(RGBCue()), {"precision": "bfloat16"}, "precision is 'bfloat16'; expected one of 'float32'"),
     ],
@@ -43,14 +43,14 @@ def test_what_cannot_be_exported_is_refused(
 
 def test_a_network_without_a_translation_is_refused(tmp_path: Path) -> None:
     sharpener = Sharpener(LearnedCue(Untranslatable()), window=Window(3), passes=1)
-    with pytest.raises(InputError, match=r"LearnedCue cannot be told in ONNX \(.*features=True"):
+    with pytest.raises(InputError, match=r"LearnedCue cannot be exported to ONNX \(.*features=True"):
         export_onnx(sharpener, tmp_path / "sharpener.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_in_its_place_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "--output", str(tmp_path)]) == 2
-    assert "not a file; give the name of a file to write" in capsys.readouterr().err
+    assert "not a regular file; give the name of a file to write" in capsys.readouterr().err
     assert main(["export", "--cue", "none", "--output", str(tmp_path / "a.onnx")]) == 2
     assert "--cue none leaves nothing to export" in capsys.readouterr().err
 

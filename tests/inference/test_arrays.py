@@ -60,10 +60,10 @@ def test_a_function_of_arrays(sharpener: Sharpener) -> None:
         (IMAGE, SCORES[None], r"prediction is float64 \(1, 5, 6, 8\)"),
         (IMAGE, SCORES[0], r"prediction is float64 \(6, 8\)"),
         (IMAGE, np.full((5, 6, 8), np.nan), "NaN"),
-        (IMAGE, np.full((5, 6, 8), 1e300), r"as large as 1e\+300; expected numbers that float32 holds"),
-        (IMAGE, SCORES.transpose(1, 2, 0), r"turned by .transpose\(2, 0, 1\)"),
-        (IMAGE.transpose(2, 0, 1), SCORES, r"image is uint8 \(3, 48, 64\).*turn it by .transpose\(1, 2, 0\)"),
-        (IMAGE, np.zeros((5, 6, 8), np.uint8), "prediction is uint8.*divide probabilities by 255"),
+        (IMAGE, np.full((5, 6, 8), 1e300), r"as large as 1e\+300; expected numbers .*float32"),
+        (IMAGE, SCORES.transpose(1, 2, 0), r"with .transpose\(2, 0, 1\)"),
+        (IMAGE.transpose(2, 0, 1), SCORES, r"image is uint8 \(3, 48, 64\).*use .transpose\(1, 2, 0\)"),
+        (IMAGE, np.zeros((5, 6, 8), np.uint8), "prediction is uint8.*divide .*probabilities by 255"),
         (IMAGE, np.array([["a"]]), "prediction is ndarray of <U1; expected an array of real numbers"),
         (IMAGE, SCORES.astype(complex), "complex128; expected an array of real numbers"),
         (IMAGE, (SCORES > 0).astype(np.float32), "all 0 or 1.*'multilabel_probabilities'"),
@@ -141,10 +141,10 @@ def test_pictures_of_pillow_are_label_maps(mode: str, sharpener: Sharpener) -> N
 
 def test_a_tensor_with_classes_last_is_told_how_to_turn_it(sharpener: Sharpener) -> None:
     pixels = torch.from_numpy(IMAGE).permute(2, 0, 1)[None]
-    with pytest.raises(InputError, match=r"classes come last; expected \(C, h, w\).*movedim\(-1, -3\)"):
+    with pytest.raises(InputError, match=r"classes last.*; expected \(C, h, w\).*movedim\(-1, -3\)"):
         sharpener(pixels, torch.from_numpy(SCORES).movedim(0, -1)[None])
 
 
 def test_a_picture_in_place_of_a_tensor_is_told_what_takes_it(sharpener: Sharpener) -> None:
-    with pytest.raises(TypeError, match=r"image is Image; expected a tensor: `crispseg.sharpen_array`"):
+    with pytest.raises(TypeError, match=r"image is Image; expected a tensor: .*crispseg.sharpen_array"):
         sharpener(Image.fromarray(IMAGE), torch.from_numpy(SCORES)[None])

@@ -127,10 +127,10 @@ def test_presets_and_numbers_are_read_and_written() -> None:
     [
         (
             "VGG",
-            "CRF 'VGG': expected five numbers with commas, bilateral_weight,bilateral_xy,.*, or one of DeepLab, MSc",
+            "CRF is 'VGG'; expected five .*numbers, bilateral_weight,bilateral_xy,.*, or one of DeepLab, MSc",
         ),
-        ("1,2,3,4", "CRF '1,2,3,4': expected five numbers"),
-        ("1,2,3,4,x", "CRF '1,2,3,4,x': expected five numbers"),
+        ("1,2,3,4", "CRF is '1,2,3,4'; expected five .*numbers"),
+        ("1,2,3,4,x", "CRF is '1,2,3,4,x'; expected five .*numbers"),
         ("4,0,3,1,1", "bilateral_xy is 0.0; expected a number above 0"),
         ("-4,9,3,1,1", "bilateral_weight is -4.0; expected a number of 0 or more"),
         ("4,9,nan,1,1", "bilateral_rgb is nan; expected a number above 0"),
@@ -160,5 +160,5 @@ def test_wrong_inputs_are_refused() -> None:
 def test_what_is_no_probability_is_refused(value: float) -> None:
     probabilities = torch.full((1, 2, 4, 4), 0.5)
     probabilities[0, 0, 1, 1] = value
-    with pytest.raises(InputError, match="expected \\[0, 1\\]: logits go through a softmax first"):
+    with pytest.raises(InputError, match="expected \\[0, 1\\]: .*softmax"):
         DenseCRF.preset("LargeFOV")(probabilities, torch.zeros(1, 3, 4, 4, dtype=torch.uint8))

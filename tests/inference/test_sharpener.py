@@ -189,7 +189,7 @@ def test_features_stand_in_for_those_of_the_cue() -> None:
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        (torch.zeros(1, 1, 24, 32), r"features has \(N, H, W\) = \(1, 24, 32\), image \(1, 48, 64\)"),
+        (torch.zeros(1, 1, 24, 32), r"features has \(N, H, W\) = \(1, 24, 32\), image has \(1, 48, 64\)"),
         (torch.zeros(1, 48, 64), r"features has shape \(1, 48, 64\); expected 4 dimensions"),
         (torch.full((1, 1, 48, 64), 200.0), "features run from 200 to 200"),
     ],
@@ -225,9 +225,9 @@ IMAGE = torch.zeros(1, 3, 48, 64, dtype=torch.uint8)
         (IMAGE[:, :1], torch.rand(1, 3, 6, 8), r"image has shape \(1, 1, 48, 64\)"),
         (IMAGE, torch.rand(3, 6, 8), r"scores has shape \(3, 6, 8\); expected 4 dimensions"),
         (IMAGE, torch.rand(2, 3, 6, 8), "1 images but scores for 2"),
-        (IMAGE, torch.rand(1, 3, 8, 6), r"image is 48x64 but its scores are 8x6, of another aspect"),
-        (IMAGE, torch.rand(1, 3, 48, 48), "of another aspect"),
-        (IMAGE, torch.rand(1, 0, 6, 8), "have no pixels or no channels"),
+        (IMAGE, torch.rand(1, 3, 8, 6), r"image is 48x64 but its scores are 8x6, another aspect"),
+        (IMAGE, torch.rand(1, 3, 48, 48), "another aspect"),
+        (IMAGE, torch.rand(1, 0, 6, 8), "at least one pixel and one channel"),
         (IMAGE.float() - 1, torch.rand(1, 3, 6, 8), r"image runs from -1 to -1; expected uint8, or floating"),
         (IMAGE.float() + 128, torch.rand(1, 3, 6, 8), "image runs from 128 to 128"),
         (IMAGE, torch.full((1, 3, 6, 8), torch.nan), "scores hold NaN or infinity"),

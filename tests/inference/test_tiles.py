@@ -175,7 +175,7 @@ def test_memory_that_is_none_is_refused(text: str) -> None:
 
 def test_too_little_memory_is_refused_with_what_is_needed() -> None:
     sharpener = Sharpener.from_pretrained()
-    with pytest.raises(InputError, match=r"119 pixels are needed around each; expected .* GiB or more"):
+    with pytest.raises(InputError, match=r"119 pixels around it; expected .* GiB or more"):
         tile_side(sharpener, 11, (1000, 1000), 2**20, 119)
     few, many = (tile_side(sharpener, 11, (10**4, 10**4), gib * 2**30, 119) for gib in (4, 8))
     assert few < many

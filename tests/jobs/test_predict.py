@@ -118,4 +118,4 @@ def test_images_are_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixtu
         str(tmp_path),
     ]
     assert main(command) == 2
-    assert "a.png: is one of the files to read; choose another" in capsys.readouterr().err
+    assert "a.png: is also an input" in capsys.readouterr().err

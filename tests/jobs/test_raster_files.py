@@ -222,7 +222,7 @@ def test_an_input_is_not_written_over(which: str, how: str, expected: np.ndarray
         output.symlink_to(given)
     elif how == "hard link":
         output.hardlink_to(given)
-    with pytest.raises(InputError, match="is one of the files to read"):
+    with pytest.raises(InputError, match="is also an input"):
         sharpen_raster(CUES["rgb"], tmp_path / "image.tif", tmp_path / "p.tif", output, memory="16GiB")
     assert given.read_bytes() == before
 

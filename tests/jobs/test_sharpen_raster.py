@@ -95,7 +95,7 @@ def test_scores_in_bands_and_16_bits(scene: tuple[Path, np.ndarray, np.ndarray],
         ({"prediction": np.arange(64, dtype=np.float32).reshape(1, 8, 8)}, "whole numbers.*gdal_translate"),
         ({"prediction": np.full((1, 8, 8), -1, np.int16)}, "labels from -1 to -1"),
         ({"prediction": np.full((2, 8, 8), np.nan, np.float32)}, "more than nodata"),
-        ({"memory": "1MB"}, "of memory hold no tile"),
+        ({"memory": "1MB"}, "too small for a tile"),
         ({"memory": "lots"}, "expected a size such as 2GiB"),
     ],
 )

@@ -124,12 +124,12 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"cue": None}, r"config.json: it lacks 'cue'; expected a file that save_pretrained wrote"),
-        ({"version": 2}, "version is 2; expected 1: a newer crispseg may know it"),
+        ({"cue": None}, r"config.json: config lacks 'cue'; expected a file that save_pretrained wrote"),
+        ({"version": 2}, "version is 2; expected 1: .*upgrade crispseg"),
         ({"version": None}, "version is None"),
-        ({"guarding": 1}, r"'guarding'; expected cue, window, .*a newer crispseg may know it"),
+        ({"guarding": 1}, r"'guarding'; expected cue, window, .*upgrade crispseg"),
         ({"window": "4"}, "window size is 4; expected an odd number"),
-        ({"window": {"side": 3}}, "window is .*side.*; expected a Window, an odd side"),
+        ({"window": {"side": 3}}, "window is .*side.*; expected a crispseg.Window, an odd size"),
         ({"hardness": "hard"}, "hardness is 'hard'; expected a number"),
         ({"hardness": -1}, "hardness is -1; expected a number above 0"),
         ({"passes": 0}, "passes is 0"),
@@ -137,7 +137,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
         ({"cue": {"name": "depth"}}, "cue is 'depth'; expected one of 'learned', 'rgb', 'soft', 'contour'"),
         ({"cue": {"name": "learned"}}, "cue 'learned' needs the weights of its network"),
         ({"cue": {"name": "learned", "weights": "../x.safetensors"}}, "expected 'model.safetensors', or none"),
-        ({"cue": {"name": "rgb", "weights": "model.safetensors"}}, "cue 'rgb' has no network, but there are weights"),
+        ({"cue": {"name": "rgb", "weights": "model.safetensors"}}, "cue 'rgb' has no network; expected no weights"),
         ({"cue": {"name": "rgb", "arguments": {"maps": 3}}}, "cue 'rgb' has no argument 'maps'; it has norm"),
         ({"cue": {"name": "rgb", "arguments": {"norm": 3}}}, "norm is 3"),
         ({"cue": {"name": "learned", "precision": "int8"}}, "precision is 'int8'; expected one of"),
@@ -184,7 +184,7 @@ def test_a_norm_is_for_embeddings_and_a_revision_for_a_hub(tmp_path: Path) -> No
     Sharpener(ContourCue()).save_pretrained(tmp_path / "saved")
     with pytest.raises(InputError, match="cue 'contour' has no argument 'norm'; it has none"):
         Sharpener.from_pretrained(tmp_path / "saved", cue="contour:norm=2")
-    with pytest.raises(InputError, match="bring the cue 'contour'; leave out 'rgb'"):
+    with pytest.raises(InputError, match="cue is 'rgb', but weights .* were saved with 'contour'"):
         Sharpener.from_pretrained(tmp_path / "saved", cue="rgb")
-    with pytest.raises(InputError, match="weights narrow: are not on a hub and have no revision"):
+    with pytest.raises(InputError, match="weights narrow: have no revision"):
         Sharpener.from_pretrained("narrow", revision="main")

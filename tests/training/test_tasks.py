@@ -218,6 +218,6 @@ def test_a_run_writes_over_no_data_through_a_link(tmp_path: Path, name: str) -> 
     (tmp_path / "run" / name).symlink_to(root / "labels" / "scene1.png")
     before = (root / "labels" / "scene1.png").read_bytes()
     task = EmbeddingTask(EmbeddingNet(dim=2, width=1), EmbeddingLoss(Window(3)))
-    with pytest.raises(InputError, match=f"{name}: is one of the files to read"):
+    with pytest.raises(InputError, match=f"{name}: is also an input"):
         train(task, [folder], {"fake": folder}, tmp_path / "run")
     assert (root / "labels" / "scene1.png").read_bytes() == before

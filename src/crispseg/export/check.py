@@ -1,4 +1,4 @@
-"""Whether an ONNX file does what the sharpener does."""
+"""Check that an ONNX file gives the same results as its sharpener."""
 
 import math
 from pathlib import Path
@@ -22,8 +22,8 @@ _SIZES = (
 def largest_difference(file: Path, program: Program) -> float:
     """Return the largest difference between the probabilities of onnxruntime and those of PyTorch, at several sizes.
 
-    Logits are compared by the probabilities that they stand for: where one is 1e-38, a difference of 1e-4 in its
-    logarithm is the rounding of float32 and means nothing.
+    Logits are converted to probabilities first: for a probability of 1e-38, a difference of 1e-4 in its logarithm is
+    only float32 rounding.
 
     Raises:
         InputError: If onnxruntime cannot run the file.
@@ -38,7 +38,7 @@ def largest_difference(file: Path, program: Program) -> float:
         result = torch.from_numpy(session.run(None, inputs)[0])
         first, second = (to_probabilities(value.double(), program.sharpener.scores) for value in (result, expected))
         difference = float((first - second).abs().max())
-        # A NaN is no small difference, whatever it is compared with.
+        # NaN must count as a large difference, although it compares as neither larger nor smaller.
         found = max(found, math.inf if math.isnan(difference) else difference)
     return found
 
@@ -46,7 +46,7 @@ def largest_difference(file: Path, program: Program) -> float:
 def _fitting(
     sharpener: Sharpener, image: tuple[int, int, int], num_classes: int, grid: tuple[int, int]
 ) -> tuple[tuple[int, int, int], int, tuple[int, int]]:
-    """The same sizes, or such as fit together for the way in which scores lie on their image."""
+    """Return the sizes of image and scores, adapted where they do not fit the sharpener's grid."""
     place, (batch, height, width) = sharpener.grid, image
     if place.kind == "stride":
         return image, num_classes, place.count((height, width))
@@ -65,5 +65,5 @@ def _session(file: Path) -> onnxruntime.InferenceSession:
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its errors have no class in common
-        raise InputError(f"onnxruntime does not take the program ({str(error).strip().splitlines()[0]})") from error
+    except Exception as error:  # the errors of onnxruntime have no common class
+        raise InputError(f"onnxruntime cannot load the program ({str(error).strip().splitlines()[0]})") from error

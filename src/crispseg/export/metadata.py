@@ -1,4 +1,4 @@
-"""The metadata of an ONNX file: what it takes, what it gives, and the config of its sharpener."""
+"""The metadata of an ONNX file: its inputs, its output, and the config of its sharpener."""
 
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,11 @@ _RESULTS: dict[Scores, str] = {
     "probabilities": "probabilities",
     "multilabel_probabilities": "probabilities",
 }
-"""What comes out, by what goes in."""
+"""The kind of the output for each kind of scores."""
 
 
 def describe(exported: "ONNXProgram", program: Program, precision: Precision) -> None:
-    """Write the metadata; leave out where the operators come from, which is half of the size of the file."""
+    """Write the metadata, and remove the origin of the operators, which takes half of the file."""
     sharpener, model = program.sharpener, exported.model
     model.producer_name, model.producer_version = "crispseg", installed_versions(["crispseg"])["crispseg"]
     for node in model.graph:
@@ -30,7 +30,7 @@ def describe(exported: "ONNXProgram", program: Program, precision: Precision) ->
     model.metadata_props.update(
         {
             "crispseg_version": model.producer_version,
-            program.name: "what the cue computes of the image" if program.takes_features else "RGB in [0, 1]",
+            program.name: "features of the image, computed by the cue" if program.takes_features else "RGB in [0, 1]",
             **metadata_of(sharpener),
             "precision": precision,
         }

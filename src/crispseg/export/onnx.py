@@ -1,4 +1,4 @@
-"""A sharpener as an ONNX file, which other runtimes and other languages run."""
+"""Export a sharpener as an ONNX file, which other runtimes and other languages can run."""
 
 import copy
 import importlib
@@ -27,43 +27,43 @@ if TYPE_CHECKING:
 OPSET = 18
 
 TOLERANCE = {getattr(torch, name): tolerance for name, tolerance in EXPORT_TOLERANCE.items()}
-"""How far the probabilities of onnxruntime may be from those of PyTorch, by the precision of inputs and network."""
+"""The largest allowed difference of probabilities between onnxruntime and PyTorch, by dtype of inputs and network."""
 
 _ROUNDING = 8 * torch.finfo(torch.float32).eps
-"""How far a distance may be rounded otherwise; in a weight exp(-hardness * distance) the hardness multiplies it."""
+"""The largest rounding difference of a distance; a weight exp(-hardness * distance) multiplies it by the hardness."""
 
 _EXAMPLE = (41, 59)
-"""Height and width that the graph is traced with; no multiple of anything that occurs in it."""
+"""The height and width that the graph is traced with; they are not multiples of any number in it."""
 
 
 def export_onnx(
     sharpener: Sharpener, path: str | Path, *, precision: Precision = "float32", features: bool | None = None
 ) -> float:
-    """Write an ONNX file that does what the sharpener does, and check with onnxruntime that it does (extra `onnx`).
+    """Write a sharpener as an ONNX file, and compare its results in onnxruntime with PyTorch (extra `onnx`).
 
-    The file is made of standard operators (opset 18). Its inputs, all of one floating-point type, are
+    The file uses standard operators (opset 18). Its inputs, all of one floating-point type, are
 
-    - `image` (batch, 3, height, width), RGB in [0, 1]; or, where features are given, `features`
-      (batch, channels, height, width) in its place;
+    - `image` (batch, 3, height, width), RGB in [0, 1]; or, if features are an input, `features`
+      (batch, channels, height, width) instead;
     - `scores` (batch, classes, rows, columns), at any resolution;
 
-    and its output is `crisp` (batch, classes, height, width). All sizes are free. Values are not checked when it
-    runs. What it expects and what it was made with lies in its metadata, as text.
+    and its output is `crisp` (batch, classes, height, width). All sizes are dynamic. The program does not check its
+    input values. Its metadata describes its inputs and the config of the sharpener, as text.
 
     Args:
-        sharpener: With any cue. It is left as it is.
-        path: The file to write, whole or not at all.
-        precision: Of inputs, output and network: "float32" or "float16". The filter computes in float32.
-        features: Whether the features of the cue are an input, as the boundary map of a detector that runs elsewhere.
-            None: where the cue cannot compute them in ONNX, which is a `ContourCue` without a detector and a
-            `SoftSegmentationCue`.
+        sharpener: A sharpener with any cue; it is not changed.
+        path: The file to write, atomically.
+        precision: The dtype of inputs, output and network: "float32" or "float16". The filter computes in float32.
+        features: Whether the features of the cue are an input, such as the boundary map of a detector that runs
+            elsewhere. None makes them an input only if ONNX cannot compute them, that is for a `ContourCue` without a
+            detector and a `SoftSegmentationCue`.
 
     Returns:
-        The largest difference between a probability of the file and of the sharpener in the check.
+        The largest difference between the probabilities of the file and those of the sharpener.
 
     Raises:
-        InputError: If the extra is not installed, the file cannot be written, the cue cannot compute its features, or
-            a network of your own has no translation or gives other results in onnxruntime.
+        InputError: If the extra is not installed, the file cannot be written, the cue cannot compute its features in
+            ONNX, or a custom network cannot be exported or gives other results in onnxruntime.
 
     Example:
         >>> from crispseg.cues import RGBCue
@@ -96,9 +96,9 @@ def _checked(file: Path, program: Program, path: Path) -> float:
     allowed = TOLERANCE[program.dtype] + _ROUNDING * float(program.sharpener.hardness)
     if not found <= allowed:
         raise InputError(
-            f"{path}: not written, since onnxruntime's probabilities differ from PyTorch's by {found:.2g}, expected at "
-            f"most {allowed:.2g}; a network of your own may do what ONNX does otherwise: give its features to the "
-            "program instead (features=True)"
+            f"{path}: not written, because onnxruntime's probabilities differ from PyTorch's by {found:.2g}; expected "
+            f"at most {allowed:.2g}: if the network is your own, ONNX may compute it differently; export with "
+            "features=True and pass its features to the program"
         )
     return found
 
@@ -112,8 +112,8 @@ def _takes_features(sharpener: Sharpener, asked: bool | None) -> bool:
     cannot = isinstance(cue, SoftSegmentationCue) or cue.takes_boundaries
     if asked is False and cannot:
         raise InputError(
-            f"features is False, but {type(cue).__name__} cannot compute its features in ONNX; leave it out, and give "
-            "the features to the program"
+            f"features is False, but ONNX cannot compute the features of {type(cue).__name__}; leave the option out, "
+            "and pass the features to the program"
         )
     return cannot if asked is None else asked
 
@@ -123,7 +123,7 @@ def _exported(program: Program) -> "ONNXProgram":
 
     sizes = {0: "batch", 2: "height", 3: "width"}, {0: "batch", 1: "classes", 2: "rows", 3: "columns"}
     with warnings.catch_warnings(), _explained(program.sharpener.cue):
-        warnings.simplefilter("ignore")  # of PyTorch about itself, and that image and scores share the axis "batch"
+        warnings.simplefilter("ignore")  # PyTorch warns about itself, and that image and scores share the axis "batch"
         exported = torch.onnx.export(
             program,
             program.example((2, *_EXAMPLE), 5, (11, 15)),
@@ -134,15 +134,15 @@ def _exported(program: Program) -> "ONNXProgram":
             input_names=[program.name, "scores"],
             output_names=["crisp"],
             custom_translation_table=translations(),
-            optimize=False,  # takes minutes with as many nodes
+            optimize=False,  # would take minutes for this many nodes
         )
-    assert exported is not None, "what the new exporter gives"
+    assert exported is not None, "the new exporter always returns a program"
     _tidy(exported)
     return exported
 
 
 def _tidy(exported: "ONNXProgram") -> None:
-    """Leave standard operators alone, say every constant once, compute what is known, drop what nobody asks for."""
+    """Inline functions, merge equal nodes, fold constants and remove unused nodes, leaving standard operators only."""
     with optional_packages():
         from onnx_ir.passes.common import (  # noqa: PLC0415 - optional
             CommonSubexpressionEliminationPass,
@@ -153,7 +153,7 @@ def _tidy(exported: "ONNXProgram") -> None:
 
     InlinePass()(exported.model)
     CommonSubexpressionEliminationPass()(exported.model)
-    with _silent(logging.getLogger("onnxscript")):  # it says what it leaves as it is
+    with _silent(logging.getLogger("onnxscript")):  # it logs every node that it does not fold
         fold_constants(exported.model)
     RemoveUnusedNodesPass()(exported.model)
 
@@ -175,5 +175,6 @@ def _explained(cue: Cue) -> Iterator[None]:
     except torch.onnx.OnnxExporterError as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
         raise InputError(
-            f"{type(cue).__name__} cannot be told in ONNX ({reason}); give its features to the program: features=True"
+            f"{type(cue).__name__} cannot be exported to ONNX ({reason}); export with features=True, and pass its "
+            "features to the program"
         ) from error

@@ -1,8 +1,8 @@
-"""The operators of `crispseg.ops` out of standard ONNX operators (opset 18), for the exporter of PyTorch.
+"""The operators of `crispseg.ops` built from standard ONNX operators (opset 18), for PyTorch's exporter.
 
-Each function takes the arguments of the operator of its name and gives the same result. A neighbour outside the image
-is padded with infinity, so that its distance is infinite and its weight 0, as in the references. Everything is computed
-in float32 and rounded once.
+Each function takes the arguments of the operator of the same name and returns the same result. Neighbours outside the
+image are padded with infinity, so that their distance is infinite and their weight 0, as in the references. All
+computations are in float32 and rounded once.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from crispseg.window import Window
 
 
 def affinity_weights(embedding: Value, hardness: Value, size: int, dilation: int, norm: int, normalize: bool) -> Value:
-    """See `crispseg.ops.affinity_weights`."""
+    """Translate `crispseg.ops.affinity_weights`."""
     slope: Value = op.Cast(hardness, to=FLOAT)
     weights = op.Exp(op.Neg(op.Mul(_distances(embedding, Window(size, dilation), norm), slope)))
     if normalize:
@@ -28,7 +28,7 @@ def affinity_weights(embedding: Value, hardness: Value, size: int, dilation: int
 
 
 def local_distance(embedding: Value, size: int, dilation: int, norm: int, stride: int) -> Value:
-    """See `crispseg.ops.local_distance`."""
+    """Translate `crispseg.ops.local_distance`."""
     distance = _distances(embedding, Window(size, dilation), norm)
     if stride > 1:
         ends = whole_numbers(torch.iinfo(torch.int64).max, torch.iinfo(torch.int64).max)
@@ -37,9 +37,9 @@ def local_distance(embedding: Value, size: int, dilation: int, norm: int, stride
 
 
 def _distances(embedding: Value, window: Window, norm: int) -> Value:
-    """(N, D, H, W) to (N, K, H, W) float32.
+    """Return the (N, K, H, W) float32 distances of an (N, D, H, W) embedding.
 
-    d(i, j) = d(j, i): the second half of the window is the first one, shifted.
+    Since d(i, j) = d(j, i), the second half of the window is the first half, shifted.
     """
     pixels = op.Cast(embedding, to=FLOAT)
     around = surrounded(pixels, window.radius, torch.inf)
@@ -54,7 +54,7 @@ def _distances(embedding: Value, window: Window, norm: int) -> Value:
 
 
 def local_contour(boundary: Value, size: int, dilation: int) -> Value:
-    """See `crispseg.ops.local_contour`."""
+    """Translate `crispseg.ops.local_contour`."""
     window = Window(size, dilation)
     pixels = op.Cast(boundary, to=FLOAT)
     around = surrounded(pixels, window.radius, torch.inf)
@@ -73,7 +73,7 @@ def local_contour(boundary: Value, size: int, dilation: int) -> Value:
 
 
 def _zeros(image: Value) -> Value:
-    """(N, 1, H, W) float32 for an (N, D, H, W)."""
+    """Return (N, 1, H, W) float32 zeros for an (N, D, H, W) image."""
     shape = op.Concat(op.Shape(image, start=0, end=1), whole_numbers(1), op.Shape(image, start=2, end=4), axis=0)
     return op.Expand(number(0.0), shape)
 
@@ -81,10 +81,10 @@ def _zeros(image: Value) -> Value:
 def local_filter(
     scores: Value, weights: Value, size: int, dilation: int, passes: int, normalize: bool, learns: bool
 ) -> tuple[Value, Value, Value]:
-    """See `crispseg.ops.local_filter`; of its three results only the first is for use outside of training."""
+    """Translate `crispseg.ops.local_filter`; only the first of its three results is used outside of training."""
     blocks = Blocks(scores, Window(size, dilation))
     matrices = blocks.matrices(op.Cast(weights, to=FLOAT))
-    # What ones become is the sum of the weights that point inside the image.
+    # Filtering ones gives the sum of the weights that point inside the image.
     sums = blocks.multiply(matrices, blocks.cut(op.Expand(number(1.0), op.Shape(_zeros(scores)))))
     divisor = op.Where(op.Equal(sums, number(0.0)), number(1.0), sums)
     state = blocks.cut(op.Cast(scores, to=FLOAT))
@@ -96,6 +96,6 @@ def local_filter(
 
 
 def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
-    """What `torch.onnx.export` takes as `custom_translation_table`."""
+    """Return the `custom_translation_table` for `torch.onnx.export`."""
     functions = (affinity_weights, local_contour, local_distance, local_filter)
     return {getattr(torch.ops.crispseg, function.__name__).default: function for function in functions}

@@ -1,4 +1,4 @@
-"""What is exported of a sharpener, and inputs to trace and to try it with."""
+"""The exported part of a sharpener, and example inputs to trace and check it."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ Precision = Literal["float32", "float16"]
 
 
 class Program(nn.Module):
-    """The sharpener as a function of one map, image or features, and of scores."""
+    """The sharpener as a function of one map (image or features) and of scores."""
 
     def __init__(self, sharpener: Sharpener, *, takes_features: bool) -> None:
         super().__init__()
@@ -20,25 +20,25 @@ class Program(nn.Module):
         self.takes_features = takes_features
 
     def forward(self, given: Tensor, scores: Tensor) -> Tensor:
-        """Crisp scores, of an image or of features as `takes_features` says."""
+        """Return crisp scores for an image, or for features if `takes_features` is True."""
         if not self.takes_features:
             return self.sharpener(given, scores)  # type: ignore[no-any-return]
         batch, _, height, width = given.shape
-        # Of an image whose features are given, nothing but the size matters.
+        # If features are given, only the size of the image matters.
         return self.sharpener(given.new_zeros(batch, 3, height, width), scores, features=given)  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of inputs and output."""
+        """The dtype of inputs and output."""
         return self.sharpener.hardness.dtype
 
     @property
     def name(self) -> str:
-        """Of the map that is given."""
+        """The name of the first input."""
         return "features" if self.takes_features else "image"
 
     def example(self, image: tuple[int, int, int], num_classes: int, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Random inputs for (batch, height, width) of the image, and of scores with so many classes and pixels."""
+        """Return random inputs: for an image (batch, height, width), and scores of `num_classes` on a grid."""
         batch, height, width = image
         generator = torch.Generator().manual_seed(0)
         channels = (self.sharpener.cue.channels or 8) if self.takes_features else 3

@@ -15,39 +15,39 @@ _END = np.iinfo(np.int64).max
 
 
 def number(value: float) -> Value:
-    """A float32 scalar."""
+    """Return a float32 scalar."""
     return op.Constant(value=onnx.numpy_helper.from_array(np.array(value, dtype=np.float32)))
 
 
 def whole_numbers(*values: int) -> Value:
-    """A vector of int64, which shapes, axes and ends are."""
+    """Return an int64 vector, as ONNX takes shapes, axes and ends."""
     return op.Constant(value=onnx.numpy_helper.from_array(np.array(values, dtype=np.int64)))
 
 
 def reshaped(value: Value, *lengths: "int | Value") -> Value:
-    """Reshape to lengths of which some are known when the program runs; 0 keeps one and -1 is what is left."""
+    """Reshape to lengths that may be known only when the program runs; 0 keeps a length and -1 infers one."""
     parts = [whole_numbers(length) if isinstance(length, int) else length for length in lengths]
     return op.Reshape(value, op.Concat(*parts, axis=0))
 
 
 def surrounded(image: Value, radius: int, value: float) -> Value:
-    """(N, D, H, W) with `radius` pixels of a value on every side."""
+    """Pad (N, D, H, W) with `radius` pixels of a value on every side."""
     return op.Pad(image, whole_numbers(radius, radius, radius, radius), number(value), whole_numbers(2, 3))
 
 
 def shifted(surrounded_image: Value, rows: int, columns: int, radius: int) -> Value:
-    """(N, D, H, W) of what lies so many rows below and columns right, of an image that is surrounded by `radius`."""
+    """Return the (N, D, H, W) pixels at an offset of rows and columns, from an image that `surrounded` padded."""
     starts = (radius + rows, radius + columns)
-    ends = [start - 2 * radius or _END for start in starts]  # counted from the end, where 0 would be the beginning
+    ends = [start - 2 * radius or _END for start in starts]  # counted from the end, where 0 would mean the start
     return op.Slice(surrounded_image, whole_numbers(*starts), whole_numbers(*ends), whole_numbers(2, 3))
 
 
 def part(value: Value, axis: int, first: int, stop: int = _END) -> Value:
-    """A part along one axis."""
+    """Slice a value along one axis."""
     return op.Slice(value, whole_numbers(first), whole_numbers(stop), whole_numbers(axis))
 
 
 def lengthened(value: Value, axis: int, before: "int | Value", after: "int | Value") -> Value:
-    """Zeros before and after along one axis."""
+    """Pad a value with zeros before and after along one axis."""
     ends = [whole_numbers(length) if isinstance(length, int) else length for length in (before, after)]
     return op.Pad(value, op.Concat(*ends, axis=0), number(0.0), whole_numbers(axis))

@@ -1,4 +1,4 @@
-"""Sharpening one image: the module, arrays, tiles, a network in front of it; a dense CRF behind it."""
+"""Sharpen one image: as a module, on arrays, in tiles, after a network, or before a dense CRF."""
 
 from crispseg.inference.arrays import sharpen_array, sharpened_function
 from crispseg.inference.crf import DenseCRF

@@ -1,4 +1,4 @@
-"""The main job on NumPy arrays."""
+"""Sharpen NumPy arrays and Pillow images."""
 
 from collections.abc import Callable
 from typing import cast
@@ -20,21 +20,22 @@ Array = NDArray[np.generic]
 
 @torch.inference_mode()
 def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Array:
-    """Sharpen what any program said of one image.
+    """Sharpen the prediction of any program for one image.
 
     Args:
-        sharpener: Does the work, on the device where its weights are.
-        image: (H, W, 3) RGB, uint8, or floating point in [0, 1]: an array of any layout, or what NumPy makes one of,
-            such as a tensor; or a picture of Pillow in any mode of 8 bits, whose colours are taken.
-        prediction: Likewise (C, h, w) floating-point scores of the kind that the sharpener expects, or a label map
-            (h, w) of whole numbers or truth values, any number of labels, at any resolution. Of a picture of Pillow
-            (modes P, L, 1 and I) the numbers are labels, whatever its palette.
+        sharpener: The sharpener, which runs on the device of its weights.
+        image: (H, W, 3) RGB, uint8 or floating point in [0, 1]: an array of any layout; anything that NumPy can
+            convert to an array, such as a tensor; or a Pillow image in any 8-bit mode, which is converted to RGB.
+        prediction: Likewise (C, h, w) floating-point scores of the kind that the sharpener expects, or an (h, w) label
+            map of integers or bools, with any number of labels, at any resolution. The numbers of a Pillow image
+            (modes P, L, 1 and I) are labels, whatever its palette.
 
     Returns:
-        (C, H, W) scores, or an (H, W) label map, of the dtype that was given.
+        (C, H, W) scores or an (H, W) label map, in the dtype of `prediction`.
 
     Raises:
-        InputError: If an array is not as above, they do not fit together, or the scores cannot be of that kind.
+        InputError: If an array is not as above, the two do not fit together, or the scores are not of the expected
+            kind.
 
     Example:
         >>> image = np.zeros((12, 16, 3), np.uint8)
@@ -52,8 +53,8 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
         labels = _tensor(said.astype(np.int64))
         if is_soft(labels):
             raise InputError(
-                "prediction holds greys that form ramps, as of a soft mask, and no labels; give (1, h, w) "
-                "probabilities: array[None] / 255.0, with a Sharpener(..., scores='probabilities')"
+                "prediction holds gradual greys like a soft mask; expected labels: to sharpen a soft mask, pass (1, h, "
+                "w) probabilities, array[None] / 255.0, with Sharpener(..., scores='probabilities')"
             )
         return sharpen_label_map(sharpener, rgb, labels).numpy().astype(said.dtype)
     if said.ndim == 3 and np.issubdtype(said.dtype, np.floating) and not _is_turned(said, pixels):
@@ -61,23 +62,23 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
         check_kind(scores, sharpener.scores)
         return _sharp(sharpener, rgb, scores).numpy().astype(said.dtype)
     raise InputError(
-        f"prediction is {said.dtype} {said.shape}; expected floating-point scores (C, h, w), or a label map (h, w) of "
-        "whole numbers"
-        + ("; scores (h, w, C) are turned by .transpose(2, 0, 1)" if _is_turned(said, pixels) else "")
-        + ("; scores of whole numbers say nothing of their scale: divide probabilities by 255" * _is_whole(said))
+        f"prediction is {said.dtype} {said.shape}; expected floating-point scores (C, h, w), or an integer label map "
+        "(h, w)"
+        + ("; transpose scores (h, w, C) with .transpose(2, 0, 1)" if _is_turned(said, pixels) else "")
+        + ("; integer scores have no known scale: divide 8-bit probabilities by 255" * _is_whole(said))
     )
 
 
 def sharpened_function(function: Callable[[Array], Array], sharpener: Sharpener) -> Callable[[Array], Array]:
-    """A function from an image to a prediction, both NumPy arrays, and a sharpener behind it."""
+    """Return a function that calls another, from an image to a prediction as NumPy arrays, and sharpens its result."""
     return lambda image: sharpen_array(sharpener, image, function(image))
 
 
 def as_array(name: str, value: object) -> Array:
-    """A NumPy array in this machine's byte order, of what can be one.
+    """Return a value as a NumPy array in native byte order.
 
     Raises:
-        InputError: If it cannot be, or holds numbers that PyTorch does not know.
+        InputError: If it cannot be converted, or its dtype is not bool, integer or floating point.
     """
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu()
@@ -102,7 +103,7 @@ def _is_whole(said: Array) -> bool:
 def _check_image(image: Array) -> None:
     colours = image.dtype == np.uint8 or np.issubdtype(image.dtype, np.floating)
     if image.ndim == 3 and image.shape[0] == 3 and image.shape[2] != 3:
-        raise InputError(f"image is {image.dtype} {image.shape}; expected (H, W, 3): turn it by .transpose(1, 2, 0)")
+        raise InputError(f"image is {image.dtype} {image.shape}; expected (H, W, 3): use .transpose(1, 2, 0)")
     if image.ndim != 3 or image.shape[2] != 3 or not colours:
         raise InputError(
             f"image is {image.dtype} {image.shape}; expected (H, W, 3) RGB, uint8, or floating point in [0, 1]"
@@ -110,13 +111,13 @@ def _check_image(image: Array) -> None:
 
 
 def _tensor(array: Array) -> torch.Tensor:
-    """Of any strides; longdouble, which PyTorch does not know, as float64; a copy where memory may only be read."""
+    """Return an array of any strides as a tensor, copied if it is read-only; longdouble becomes float64."""
     known = array.astype(np.float64) if array.dtype == np.longdouble else array
     whole = np.ascontiguousarray(known)
     return torch.from_numpy(whole if whole.flags.writeable else whole.copy())
 
 
 def _sharp(sharpener: Sharpener, rgb: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-    """(C, H, W) on the CPU."""
+    """Return the sharpened (C, H, W) scores on the CPU."""
     device = sharpener.device
     return cast(torch.Tensor, sharpener(rgb[None].to(device), scores[None].to(device)))[0].cpu()

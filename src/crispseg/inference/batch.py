@@ -1,4 +1,4 @@
-"""Batches of images with what was said of them: checked, and brought to one size."""
+"""Check batches of images and scores, and bring them to one size."""
 
 import math
 
@@ -17,8 +17,8 @@ from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
 
 def resize(value: Tensor, size: tuple[int, int], grid: Grid = CENTRES) -> Tensor:
-    """(N, C, h, w) that lie on an image as a grid says to (N, C, *size), its height and width, bilinear."""
-    # An exported program would take scores of the size of the image only, or of any other size only.
+    """Resize an (N, C, h, w) map that lies on an image by a grid to (N, C, *size), the image's size, bilinearly."""
+    # While exporting, this branch would limit the program to scores of the image's size, or to all other sizes.
     if not torch.compiler.is_exporting():
         lines = grid.lines(size, (value.shape[-2], value.shape[-1]))
         if all(line.is_identity for line in lines):
@@ -27,7 +27,7 @@ def resize(value: Tensor, size: tuple[int, int], grid: Grid = CENTRES) -> Tensor
 
 
 def resize_scores(scores: Tensor, size: tuple[int, int], grid: Grid, kind: Scores) -> Tensor:
-    """(N, C, h, w) scores to (N, C, *size) of the same kind; where there are none no label is likely."""
+    """Resize (N, C, h, w) scores to (N, C, *size) of the same kind; pixels without scores get unlikely labels."""
     resized = resize(scores, size, grid)
     blank = uncovered(grid.lines(size, (scores.shape[-2], scores.shape[-1])), grid, scores.device)
     if blank is None:
@@ -39,7 +39,10 @@ def resize_scores(scores: Tensor, size: tuple[int, int], grid: Grid, kind: Score
 def uncovered(
     lines: tuple[Line, Line], grid: Grid, device: torch.device | None, box: Box | None = None
 ) -> Tensor | None:
-    """(H, W) bool of an image, or of a part of it: where a grid leaves pixels without scores; None where it cannot."""
+    """Return an (H, W) bool mask, of an image or a part of it, of pixels without scores.
+
+    It is None if the grid always covers the whole image.
+    """
     if not grid.is_free:
         return None
     top, left, bottom, right = box or (0, 0, lines[0].resized, lines[1].resized)
@@ -48,39 +51,42 @@ def uncovered(
 
 
 def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
-    """Images and scores of one number and device, that lie on them as a grid says.
+    """Refuse images and scores that do not match in number, in device, or in size by the grid.
 
     Raises:
         InputError: If they do not fit together.
-        TypeError: If the dtype of one is not floating point, nor uint8 for the image.
+        TypeError: If one is not a tensor or not floating point; the image may be uint8 too.
     """
     for name, value in (("image", image), ("scores", scores)):
         if not isinstance(value, Tensor):
             raise TypeError(
-                f"{name} is {type(value).__name__}; expected a tensor: `crispseg.sharpen_array` takes NumPy arrays and "
-                "pictures of Pillow"
+                f"{name} is {type(value).__name__}; expected a tensor: use crispseg.sharpen_array for NumPy arrays and "
+                "Pillow images"
             )
     check_map("scores", scores)
     if image.ndim != 4 or image.shape[1] != 3:
-        raise InputError(f"image has shape {tuple(image.shape)}; expected (N, 3, H, W), one image being image[None]")
+        raise InputError(f"image has shape {tuple(image.shape)}; expected (N, 3, H, W): pass one image as image[None]")
     if image.dtype != torch.uint8:
         check_map("image", image)
     if image.shape[0] != scores.shape[0]:
         raise InputError(f"{image.shape[0]} images but scores for {scores.shape[0]}; expected one for each")
     if image.device != scores.device:
-        raise InputError(f"image is on {image.device}, scores on {scores.device}; move both to one device")
+        raise InputError(f"image is on {image.device}, scores on {scores.device}; move both to the same device")
     if 0 in image.shape[-2:] or 0 in scores.shape[1:]:
-        raise InputError(f"image {tuple(image.shape)} or scores {tuple(scores.shape)} have no pixels or no channels")
-    if not torch.compiler.is_exporting():  # of sizes that are not known yet
+        raise InputError(
+            f"image has shape {tuple(image.shape)}, scores {tuple(scores.shape)}; expected at least one pixel and one "
+            "channel"
+        )
+    if not torch.compiler.is_exporting():  # sizes are symbolic while exporting
         size = image.shape[-2], image.shape[-1]
         check_place(size, (scores.shape[-2], scores.shape[-1]), scores.shape[1], grid, kind)
 
 
 def check_place(size: tuple[int, int], scores: tuple[int, int], channels: int, grid: Grid, kind: Scores) -> None:
-    """Scores (rows, columns) that lie on an image (height, width) as a grid says.
+    """Refuse scores (rows, columns) that cannot lie on an image (height, width) by a grid.
 
     Raises:
-        InputError: If they cannot, or pixels are left of which nothing is said and one of several classes must be.
+        InputError: If they cannot, or exclusive classes leave pixels without scores.
     """
     try:
         grid.check("scores", size, scores)
@@ -88,19 +94,19 @@ def check_place(size: tuple[int, int], scores: tuple[int, int], channels: int, g
         if not is_turned((channels, *scores), size):
             raise
         raise InputError(
-            f"scores are {channels}x{scores[0]}x{scores[1]}, which fits an image of {size[0]}x{size[1]} if the classes "
-            "come last; expected (C, h, w): turn them by .transpose(2, 0, 1) for arrays, .movedim(-1, -3) for tensors"
+            f"scores are {channels}x{scores[0]}x{scores[1]} and seem to have the classes last, since the image is "
+            f"{size[0]}x{size[1]}; expected (C, h, w): use .transpose(2, 0, 1) for arrays, .movedim(-1, -3) for tensors"
         ) from error
     if kind not in MULTILABEL and channels > 1 and not grid.covers(size, scores):
         raise InputError(
-            f"grid={grid} leaves a part of the image, which is {size[0]}x{size[1]}, without scores; expected scores of "
-            "every pixel, where one of several classes must be the right one: crop the image to the box, or say "
-            "multilabel of labels that do not exclude each other"
+            f"grid={grid} leaves a part of the {size[0]}x{size[1]} image without scores; expected scores for every "
+            "pixel, since the classes are mutually exclusive: crop the image to the box, or use scores='multilabel' "
+            "for labels that may overlap"
         )
 
 
 def is_turned(scores: tuple[int, ...], image: tuple[int, int]) -> bool:
-    """Return whether scores have the aspect of an image of (height, width) as (h, w, C), and not as (C, h, w)."""
+    """Return whether scores match the aspect ratio of an image (height, width) as (h, w, C) and not as (C, h, w)."""
     if len(scores) != 3 or 0 in scores:
         return False
     (a, b, c), aspect = scores, image[0] / image[1]
@@ -108,10 +114,10 @@ def is_turned(scores: tuple[int, ...], image: tuple[int, int]) -> bool:
 
 
 def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
-    """(N, 3, H, W) uint8 or floating point in [0, 1], which is checked where it has values, to the latter.
+    """Convert an (N, 3, H, W) image, uint8 or floating point in [0, 1], to floating point; check its range.
 
     Raises:
-        InputError: If a value lies outside.
+        InputError: If a value lies outside [0, 1], unless values cannot be read.
     """
     if image.dtype == torch.uint8:
         return image.to(dtype) / 255
@@ -119,24 +125,24 @@ def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
     low, high = value_range(rgb) if has_values() else (0, 1)
     if not (low >= 0 and high <= 1):
         raise InputError(
-            f"image runs from {low:.4g} to {high:.4g}; expected uint8, or floating point in [0, 1] before any "
-            "normalisation"
+            f"image runs from {low:.4g} to {high:.4g}; expected uint8, or floating point in [0, 1]: pass the image "
+            "before normalisation"
         )
     return rgb
 
 
 def check_scores(scores: Tensor, kind: Scores) -> None:
-    """Scores that are finite and of their kind.
+    """Refuse scores that are not finite or not of their kind.
 
     Raises:
-        InputError: If one is not.
+        InputError: If a score is not.
     """
     low, high = value_range(scores)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise InputError("scores hold NaN or infinity; expected finite numbers")
     largest = max(-low, high)
     if largest > torch.finfo(torch.float32).max:
-        raise InputError(f"scores are as large as {largest:.4g}; expected numbers that float32 holds, up to 3.4e38")
+        raise InputError(f"scores are as large as {largest:.4g}; expected numbers that fit into float32, up to 3.4e38")
     if kind not in PROBABILITIES:
         return
     if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
@@ -147,17 +153,17 @@ def check_scores(scores: Tensor, kind: Scores) -> None:
 
 
 def check_filtered(values: Tensor, cue: Cue, features: Tensor) -> None:
-    """Refuse filtered values that are not finite, which only a cue can have done: scores are checked before.
+    """Refuse filtered values that are not finite. Only the cue can cause them, since the scores were checked before.
 
-    Looking at the result costs a hundredth of looking at features and weights, which are only looked at to say why.
+    Checking the result costs a hundredth of checking features and weights, which are read only to explain an error.
 
     Args:
-        values: What the filter gives.
-        cue: Gave the weights.
-        features: Of the cue.
+        values: The result of the filter.
+        cue: The cue that gave the weights.
+        features: The features of the cue.
 
     Raises:
-        InputError: If a value is NaN or infinite, where there are values to look at.
+        InputError: If a value is NaN or infinite, unless values cannot be read.
     """
     if not has_values() or is_finite(values):
         return
@@ -165,10 +171,10 @@ def check_filtered(values: Tensor, cue: Cue, features: Tensor) -> None:
     if bad:
         pixels = features.shape[0] * features.shape[-2] * features.shape[-1]
         raise InputError(
-            f"{kind} gives features that are NaN or infinite at {bad} of {pixels} pixels; expected finite ones: look "
-            "for a division by 0 or a logarithm in the cue, or for weights that broke in training"
+            f"{kind} returned NaN or infinite features at {bad} of {pixels} pixels; expected finite features: look for "
+            "a division by 0 or a logarithm in the cue, or for weights that diverged in training"
         )
     raise InputError(
-        f"{kind} gives distances or weights of which the filter makes NaN; expected distances of 0 or more, infinite "
-        "only to neighbours outside the image, or weights of 0 or more: look for 0 / 0 or inf - inf in the cue"
+        f"{kind} returned distances or weights that make the filter return NaN; expected distances of 0 or more, "
+        "infinite only to neighbours outside the image, or weights of 0 or more: look for 0 / 0 or inf - inf in the cue"
     )

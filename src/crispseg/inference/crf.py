@@ -1,4 +1,4 @@
-"""The fully connected CRF of Krähenbühl & Koltun (2011), as DeepLab uses it after its scores."""
+"""The fully connected CRF of Krähenbühl & Koltun (2011), which DeepLab applies to its scores."""
 
 from dataclasses import astuple, dataclass, fields
 from typing import Self
@@ -23,35 +23,35 @@ from crispseg.extras import optional_packages
 from crispseg.scores import MULTILABEL, Scores
 
 _SMALLEST = 1e-5
-"""Probabilities below count as this much: with the 0 of a label map no neighbour could ever change a label."""
+"""The lower limit of probabilities. With the zeros of a label map, no neighbour could ever change a label."""
 
 
 def check_exclusive(kind: Scores) -> None:
-    """Refuse scores of labels that do not exclude each other: a CRF gives every pixel one of several.
+    """Refuse scores of labels that may overlap, since a CRF gives every pixel exactly one label.
 
     Raises:
-        InputError: If the kind is one of "multilabel".
+        InputError: If the kind is "multilabel" or "multilabel_probabilities".
     """
     if kind in MULTILABEL:
-        raise InputError(f"scores are {kind}, but a CRF takes classes that exclude each other; leave it out")
+        raise InputError(f"scores are {kind}; expected mutually exclusive classes for a CRF: leave the CRF out")
 
 
 @dataclass(frozen=True)
 class DenseCRF:
-    """Every pixel is connected with every other, more strongly the nearer they are in place, and in place and colour.
+    """A CRF that connects all pairs of pixels, more strongly the closer they are in position, or position and colour.
 
-    The energy is -log p of each label, plus, for each pair of pixels of different labels, `bilateral_weight` times a
-    Gaussian of place and colour and `spatial_weight` times one of place. Mean field inference by the lattice filter of
-    the authors' library, on the CPU, about a second for 480×360 and 11 classes; no gradient goes through it. Needs
-    pydensecrf2: pip install 'crispseg[crf]'.
+    The energy is -log p of each label plus, for each pair of pixels with different labels, `bilateral_weight` times a
+    Gaussian of position and colour and `spatial_weight` times a Gaussian of position. Mean-field inference runs on the
+    CPU with the lattice filter of the authors' library, in about a second for 480×360 pixels and 11 classes. Gradients
+    do not pass through it. It needs pydensecrf2: pip install 'crispseg[crf]'.
 
     Args:
-        bilateral_weight: w1, weight of the Gaussian of place and colour.
-        bilateral_xy: σα, its standard deviation in pixels.
-        bilateral_rgb: σβ, its standard deviation in steps of 255 of a colour.
-        spatial_weight: w2, weight of the Gaussian of place.
+        bilateral_weight: w1, the weight of the Gaussian of position and colour.
+        bilateral_xy: σα, its standard deviation of position, in pixels.
+        bilateral_rgb: σβ, its standard deviation of colour, in 8-bit steps (0 to 255).
+        spatial_weight: w2, the weight of the Gaussian of position.
         spatial_xy: σγ, its standard deviation in pixels.
-        iterations: Mean field iterations.
+        iterations: The number of mean-field iterations.
 
     Raises:
         InputError: If a weight is below 0, a deviation is not above 0, or `iterations` is below 1.
@@ -77,17 +77,17 @@ class DenseCRF:
 
     @classmethod
     def preset(cls, name: str) -> Self:
-        """The parameters that were found for a released network; see `PRESETS`.
+        """Return the CRF with the published parameters of a released network; see `PRESETS`.
 
         Raises:
-            InputError: If there is none of that name.
+            InputError: If the name is unknown.
         """
         check_choice("CRF preset", name, tuple(PRESETS))
         return cls(*PRESETS[name])
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The name of a preset, or the five parameters with commas between them.
+        """Return the CRF of a preset's name, or of five parameters separated by commas.
 
         Raises:
             InputError: If it is neither.
@@ -103,7 +103,7 @@ class DenseCRF:
         except ValueError as error:
             names = ",".join(field.name for field in fields(cls)[:5])
             raise InputError(
-                f"CRF {text!r}: expected five numbers with commas, {names}, or one of {', '.join(PRESETS)}"
+                f"CRF is {text!r}; expected five comma-separated numbers, {names}, or one of {', '.join(PRESETS)}"
             ) from error
         return cls(weight, place, colour, spatial_weight, spatial_place)
 
@@ -115,29 +115,30 @@ class DenseCRF:
         """Infer the labels of a batch.
 
         Args:
-            probabilities: (N, C, H, W), floating point; one channel is a class against background.
+            probabilities: (N, C, H, W), floating point; a single channel is a class against background.
             image: (N, 3, H, W) RGB, uint8.
 
         Returns:
-            (N, C, H, W) marginal probabilities, dtype and device of `probabilities`.
+            (N, C, H, W) marginal probabilities, in the dtype and on the device of `probabilities`.
 
         Raises:
-            InputError: If shapes or devices do not fit together, or values are no probabilities.
+            InputError: If shapes or devices do not match, or values are not probabilities.
             TypeError: If a dtype is not as above.
         """
         check_map("probabilities", probabilities)
         check_same_grid("probabilities", probabilities, "image", image)
         if image.dtype != torch.uint8:
             raise TypeError(
-                f"image is {image.dtype}; expected torch.uint8: the deviation of colours is in steps of 255"
+                f"image is {image.dtype}; expected torch.uint8, since bilateral_rgb is in 8-bit steps: use (image * "
+                "255).round().to(torch.uint8)"
             )
         if image.shape[1] != 3:
             raise InputError(f"image has {image.shape[1]} channels; expected 3, RGB")
-        # NaN is refused too.
+        # The comparison below refuses NaN too.
         low, high = value_range(probabilities)
         if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
             raise InputError(
-                f"probabilities run from {low:.4g} to {high:.4g}; expected [0, 1]: logits go through a softmax first"
+                f"probabilities run from {low:.4g} to {high:.4g}; expected [0, 1]: apply a softmax to logits first"
             )
         single = probabilities.shape[1] == 1
         wide = probabilities.to("cpu", torch.float32)
@@ -148,7 +149,7 @@ class DenseCRF:
         return (marginals[:, 1:] if single else marginals).to(probabilities)
 
     def _infer(self, probabilities: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-        """(C, H, W) float32 probabilities and (3, H, W) uint8 pixels to (C, H, W) marginals."""
+        """Return the (C, H, W) marginals of (C, H, W) float32 probabilities and (3, H, W) uint8 pixels."""
         with optional_packages():
             from pydensecrf.densecrf import DenseCRF2D  # noqa: PLC0415 - an optional package
 

@@ -1,4 +1,4 @@
-"""A sharpener as the last layers of a `CrispNet`, which trains end to end with a segmentation network, and back."""
+"""Convert a sharpener to a `CrispNet`, which trains end to end with a segmentation network, and back."""
 
 from torch import nn
 
@@ -10,13 +10,14 @@ from crispseg.nn import Affinity, LocalFilter
 
 
 def to_crisp_net(sharpener: Sharpener, segmenter: nn.Module, *, learn_hardness: bool = True) -> CrispNet:
-    """Return a network that segments an image and sharpens the scores, sharing the weights of both.
+    """Return a network that segments an image and sharpens the scores; it shares the weights of both modules.
 
     Args:
-        sharpener: Has a `LearnedCue`, logits for scores, bilinear upsampling and no guard, as a `CrispNet` has.
-        segmenter: Any module from (N, 3, H, W) images in [0, 1] to (N, C, h, w) logits; its attribute `align_corners`
-            says how they lie on the image.
-        learn_hardness: Whether the hardness learns too.
+        sharpener: A sharpener with a `LearnedCue`, logits for scores, bilinear upsampling and no guard, since a
+            `CrispNet` has no other options.
+        segmenter: Any module from (N, 3, H, W) images in [0, 1] to (N, C, h, w) logits. Its attribute `align_corners`
+            says how the logits lie on the image.
+        learn_hardness: Whether the hardness is learned too.
 
     Raises:
         InputError: If the sharpener has an option that a `CrispNet` lacks.
@@ -32,7 +33,7 @@ def to_crisp_net(sharpener: Sharpener, segmenter: nn.Module, *, learn_hardness: 
     """
     cue = sharpener.cue
     if not isinstance(cue, LearnedCue):
-        raise InputError(f"cue is {type(cue).__name__}; expected a LearnedCue, whose network a CrispNet trains")
+        raise InputError(f"cue is {type(cue).__name__}; expected a LearnedCue, since a CrispNet trains its network")
     grid = "corners" if getattr(segmenter, "align_corners", False) else "centres"
     expected = {"scores": "logits", "upsampling": "bilinear", "guard": "none", "grid": grid}
     texts = sharpener.config.texts()
@@ -40,7 +41,7 @@ def to_crisp_net(sharpener: Sharpener, segmenter: nn.Module, *, learn_hardness: 
         if texts[name] != text:
             given = None if text == "none" else text
             raise InputError(
-                f"{name} is {texts[name]}, but a CrispNet over {type(segmenter).__name__} has {text}; give "
+                f"{name} is {texts[name]}; expected {text} for a CrispNet over {type(segmenter).__name__}: use "
                 f"sharpener.with_options({name}={given!r})"
             )
     affinity = Affinity(sharpener.window, shortest(sharpener.hardness), learned=learn_hardness, norm=cue.norm)
@@ -50,22 +51,23 @@ def to_crisp_net(sharpener: Sharpener, segmenter: nn.Module, *, learn_hardness: 
 
 
 def to_sharpener(network: CrispNet, *, learn_hardness: bool = False) -> Sharpener:
-    """Return a sharpener that does what a `CrispNet` does to the logits of its segmenter, sharing its embedding.
+    """Return a sharpener that filters like a `CrispNet`; it shares the network's embedding.
 
     Args:
-        network: Filters probabilities, with normalised weights.
-        learn_hardness: Whether the hardness of the sharpener learns.
+        network: A network that filters probabilities with normalised weights.
+        learn_hardness: Whether the hardness of the sharpener is learned.
 
     Raises:
-        InputError: If the network filters logits, or does not normalise: a sharpener does neither.
+        InputError: If the network filters logits or does not normalise its weights, which a sharpener cannot do.
     """
     if network.filtered != "probabilities":
         raise InputError(
-            'the CrispNet filters logits, and a sharpener filters probabilities; train it with filtered="probabilities"'
+            "the CrispNet filters logits; expected one that filters probabilities: train it with "
+            'filtered="probabilities"'
         )
     if not network.filter.normalize:
         raise InputError(
-            "the CrispNet does not normalise its weights, and a sharpener does; make it with normalize=True"
+            "the CrispNet does not normalise its weights; expected one that does: make its filter with normalize=True"
         )
     made = Sharpener(
         LearnedCue(network.embedding, norm=network.affinity.norm),

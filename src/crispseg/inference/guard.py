@@ -1,4 +1,4 @@
-"""Doing no harm: a label that is rare around a pixel must not lose it to one that is merely common there."""
+"""The guard: a rare label must not lose a pixel to a label that is merely common around it."""
 
 import math
 
@@ -10,20 +10,20 @@ from crispseg.window import Window
 
 
 def guarded(before: Shares, after: Shares, guard: float, radius: int) -> Shares:
-    """Return filtered shares, except where a label wins a pixel only because it is common around it.
+    """Return filtered shares, restored to their old values where a label wins only because it is common around a pixel.
 
-    An average favours what there is much of: a pole of few pixels drowns in its surroundings. So at a pixel whose label
-    changes, the probability of each of the two labels after the filter is divided by the sum of the probabilities of
-    that label around the pixel before it, to the power of `guard`. The change stands if the new label is still ahead;
-    else the pixel stays as it was before.
+    An average favours common labels: a pole of few pixels is lost in its surroundings. The guard looks at every pixel
+    whose label changes. For both labels it divides the filtered probability by the sum of the label's unfiltered
+    probabilities around the pixel, to the power of `guard`. If the new label is still ahead, the change stands;
+    otherwise the pixel keeps its old shares.
 
-    Where a channel stands for itself, the two labels are "no" and "yes".
+    For labels that may overlap, the two labels of each channel are "no" and "yes".
 
     Args:
         before: Shares of the upsampled scores.
-        after: The same, filtered.
-        guard: Above 0 and up to 1. Near 0 hardly any change is refused; at 1 abundance counts for nothing.
-        radius: How far around a pixel the sum reaches, in pixels: a square of side 2 * radius + 1. See `spread`.
+        after: The same shares after the filter.
+        guard: Above 0 and up to 1. Near 0 hardly any change is refused; at 1 the frequency of a label has no effect.
+        radius: How far the summed square reaches from its pixel, in pixels: its side is 2 * radius + 1. See `spread`.
 
     Example:
         >>> import torch
@@ -40,20 +40,20 @@ def guarded(before: Shares, after: Shares, guard: float, radius: int) -> Shares:
 
 
 def is_refused(old: Tensor, old_around: Tensor, new: Tensor, new_around: Tensor, guard: float) -> Tensor:
-    """Return where a guard refuses the new label.
+    """Return a bool mask of the pixels where the guard refuses the new label.
 
     Args:
-        old: Filtered probability of the label before the filter.
-        old_around: Sum of its probabilities around the pixel, before the filter.
-        new: Filtered probability of the label after the filter.
-        new_around: Sum of its probabilities around the pixel, before the filter.
+        old: Filtered probability of the old label.
+        old_around: Sum of the old label's unfiltered probabilities around the pixel.
+        new: Filtered probability of the new label.
+        new_around: Sum of the new label's unfiltered probabilities around the pixel.
         guard: Above 0 and up to 1.
     """
     return new * old_around**guard < old * new_around**guard
 
 
 def spread(window: Window, passes: int) -> int:
-    """Return how far, in pixels, the filter carries a label if all neighbours count the same: one standard deviation.
+    """Return the standard deviation, in pixels, of the filter if all neighbours have the same weight.
 
     Example:
         >>> spread(Window(9), passes=25)
@@ -63,7 +63,7 @@ def spread(window: Window, passes: int) -> int:
 
 
 def sums_around(values: Tensor, radius: int) -> Tensor:
-    """Return the sum over the square of side 2 * radius + 1 around each pixel, of (..., H, W) values; 0 lies outside.
+    """Return the sums of (..., H, W) values over a square of side 2 * radius + 1 around each pixel, 0 outside.
 
     Example:
         >>> import torch
@@ -76,7 +76,10 @@ def sums_around(values: Tensor, radius: int) -> Tensor:
 
 
 def _running_sum(values: Tensor, axis: int, count: int) -> Tensor:
-    """Sum `count` values around each along an axis, from sums of 1, 2, 4, … values: few additions, no differences."""
+    """Return the sums of `count` values around each value along an axis.
+
+    They are built from sums of 1, 2, 4, … values, which needs few additions and no subtractions.
+    """
     length, ends = values.shape[axis], [count // 2, count // 2]
     power, wide = 1, F.pad(values, ends if axis == -1 else [0, 0, *ends])
     total, done = None, 0

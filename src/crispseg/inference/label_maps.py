@@ -1,4 +1,4 @@
-"""Label maps of any number of labels, sharpened to what a channel for each would give, in memory that does not grow."""
+"""Sharpen label maps with any number of labels in constant memory, as if each label had a channel."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -20,21 +20,21 @@ from crispseg.ops._joint_upsample import joint_upsample_part
 from crispseg.ops.interpolation import Axis, Sources, at_scores, blend, sources
 
 TOGETHER = 16
-"""Labels that are filtered at a time: two of the kernel's vectors."""
+"""Labels that are filtered together: two of the kernel's vectors."""
 
 _PASSES = 4
-"""After so many passes the part of the image that a label may have reached is looked at anew."""
+"""The number of passes after which the part of the image that a label has reached is found again."""
 
 _WHOLE = 2.0**96
-"""Value of a probability of 1 while it is filtered: far from a label its shares would be numbers of fewer digits, with
-which processors are many times slower."""
+"""The value of a probability of 1 during filtering. With a value of 1, shares far from a label would become denormal
+numbers, which are many times slower on processors."""
 
 _NOTHING = 2.0**-4
-"""Largest value that is taken for 0: it never reaches a digit of the likeliest of 65536 labels."""
+"""The largest value that counts as 0: it never affects a digit of the likeliest of 65536 labels."""
 
 
 class Labelled(NamedTuple):
-    """A label and where it may count before the filter."""
+    """A label and the box outside which it has no share before the filter."""
 
     label: int
     box: Box
@@ -42,19 +42,19 @@ class Labelled(NamedTuple):
 
 @torch.inference_mode()
 def sharpen_label_map(sharpener: Sharpener, image: Tensor, labels: Tensor, features: Tensor | None = None) -> Tensor:
-    """Sharpen the label map of an image, to what a channel for each of its labels would give.
+    """Sharpen the label map of an image, as if each of its labels had a channel.
 
     Args:
-        sharpener: Does the work, where its weights are; what kind of scores it takes plays no part.
-        image: (3, H, W) RGB, uint8, or floating point in [0, 1].
-        labels: (h, w) whole numbers, at any resolution.
-        features: (1, D, H, W) in place of those that the cue would compute.
+        sharpener: The sharpener, which runs on the device of its weights; its kind of scores has no effect.
+        image: (3, H, W) RGB, uint8 or floating point in [0, 1].
+        labels: (h, w) integers, at any resolution.
+        features: (1, D, H, W) features to use instead of those of the cue.
 
     Returns:
         (H, W) int64 on the CPU.
 
     Raises:
-        InputError: If they do not fit together.
+        InputError: If image, labels and features do not fit together.
 
     Example:
         >>> image, labels = torch.rand(3, 12, 16), torch.arange(12).reshape(3, 4)
@@ -64,7 +64,7 @@ def sharpen_label_map(sharpener: Sharpener, image: Tensor, labels: Tensor, featu
     device = sharpener.device
     size = (image.shape[-2], image.shape[-1])
     given, _ = sharpener.expecting("probabilities").prepare(
-        # Two of the channels that it would have: one of several labels must be the right one everywhere.
+        # Two channels stand for all: labels are mutually exclusive, so the checks expect a score at every pixel.
         image[None].to(device),
         (labels[None, None] * 0 + 0.5).float().expand(-1, 2, -1, -1).to(device),
         features,
@@ -76,17 +76,17 @@ def sharpen_label_map(sharpener: Sharpener, image: Tensor, labels: Tensor, featu
 def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixels, box: Box) -> Tensor:
     """Sharpen a part of a label map.
 
-    The channels of the filter do not depend on each other. So labels that lie near each other are filtered together,
-    where they can have come, and a pixel remembers the likeliest.
+    The channels of the filter are independent. So labels that lie close together are filtered together, within the
+    part of the image that they can reach, and each pixel keeps its likeliest label.
 
     Args:
-        sharpener: Does the work.
-        labels: One channel of whole numbers, at any resolution.
-        features: Of the cue; there for all around the box.
-        box: The part, with what lies around it as far as the filter reaches.
+        sharpener: The sharpener.
+        labels: One channel of integers, at any resolution.
+        features: Features of the cue for the box and its surroundings.
+        box: The part, including the margin that the filter reaches.
 
     Returns:
-        (*box.size) int64 labels where the features are.
+        (*box.size) int64 labels, on the device of the features.
     """
     near = features.read(box)[None]
     weights = sharpener.cue.weights(near, sharpener.window, sharpener.hardness)
@@ -116,12 +116,12 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
 def _filtered(
     sharpener: Sharpener, compared: tuple[Tensor, Tensor], shares: Tensor, ids: Tensor, part: Box
 ) -> tuple[Tensor, Tensor, Box]:
-    """Return shares after all passes by compared features and their weights, and the part that they have reached."""
+    """Return the shares after all passes, their labels, and the part of the box that they have reached."""
     features, weights = compared
     size, left = (weights.shape[-2], weights.shape[-1]), sharpener.passes
     while left:
         passes = min(_PASSES, left)
-        # A pixel at the edge of what is filtered lacks neighbours: they are kept out of reach.
+        # Pixels at the edge of the filtered part lack neighbours: the margin is one pass wider than the filter reaches.
         outer = part.grown(_reach(sharpener, passes + 1), size)
         rows, columns = outer.slices
         wide = _padded(shares, part, outer)
@@ -135,7 +135,7 @@ def _filtered(
 
 
 def _reached(shares: Tensor, part: Box) -> tuple[Tensor, Box]:
-    """Crop shares and box to the pixels that the labels have reached."""
+    """Crop shares and their box to the pixels that the labels have reached."""
     there = shares[0].amax(0) > 0
     (top, bottom), (left, right) = (w.nonzero().flatten()[[0, -1]].tolist() for w in (there.any(1), there.any(0)))
     shares = shares[..., top : bottom + 1, left : right + 1]
@@ -157,11 +157,11 @@ def _around(boxes: Sequence[Box]) -> Box:
 
 
 def grouped(items: Sequence[Labelled], margin: int) -> Iterator[Sequence[Labelled]]:
-    """Labels that are worth filtering together: at most `TOGETHER`, and while their common box costs no more.
+    """Yield groups of at most `TOGETHER` labels that are cheaper to filter together than one by one.
 
     Args:
         items: The labels.
-        margin: By how much a box is wider and higher than its labels in the end.
+        margin: The pixels that all passes add to the height and width of a label's box.
     """
 
     def cost(box: Box) -> int:
@@ -190,7 +190,7 @@ def _along_a_curve(box: Box) -> tuple[int, int]:
 
 
 class _Spread:
-    """The labels of a label map as the filter takes them: probabilities 0 and 1, upsampled as scores are."""
+    """The labels of a label map as the filter takes them: as probabilities 0 and 1, upsampled like scores."""
 
     def __init__(self, sharpener: Sharpener, labels: Pixels, features: PartOfPixels, box: Box) -> None:
         self.sharpener = sharpener
@@ -208,7 +208,7 @@ class _Spread:
             self.centres, self.norm = _centres(features, sharpener.grid, self.coarse, self.there), cue.norm
 
     def labelled(self) -> list[Labelled]:
-        """Every label, and where in the box it counts."""
+        """Return every label, with the part of the box where it has a share."""
         there, index = torch.unique(self.labels, return_inverse=True)
         height, width = self.labels.shape
         ends = []
@@ -217,8 +217,8 @@ class _Spread:
             low = torch.full((len(there),), height + width, device=index.device)
             low.scatter_reduce_(0, index.flatten(), place.flatten(), "amin")
             high = torch.zeros_like(low).scatter_reduce_(0, index.flatten(), place.flatten(), "amax")
-            # The pixels that are made of those places, which never fall: the first whose source behind reaches the
-            # first, up to the last whose source before does not go beyond the last.
+            # Pixels interpolated from those places; sources never decrease along the axis. The first such pixel has a
+            # later source that reaches the first place, the last has an earlier source that is at most the last place.
             starts = torch.searchsorted(where.behind - first, low.cpu())
             stops = torch.searchsorted(where.before - first, high.cpu(), right=True)
             ends.append((starts.tolist(), stops.tolist()))
@@ -230,7 +230,7 @@ class _Spread:
         ]
 
     def read(self, ids: Tensor, part: Box) -> Tensor:
-        """(1, S, *part.size) shares of S labels in a part of the box."""
+        """Return the (1, S, *part.size) shares of S labels in a part of the box."""
         rows, columns = (_part_of(where, *ends) for where, ends in self._axes(part))
         (top, bottom), (left, right) = rows.bounds, columns.bounds
         coarse = Box(top, left, bottom, right)
@@ -246,7 +246,7 @@ class _Spread:
         )
 
     def sums(self, groups: Sequence[tuple[Tensor, Box]], labels: tuple[Tensor, ...], radius: int) -> list[Tensor]:
-        """Return what `guard.sums_around` gives, for the label that each of some label maps has at a pixel."""
+        """Return `guard.sums_around` for each of several label maps, for the label of every pixel."""
         found = [ValueOfLabel(label) for label in labels]
         for ids, part in groups:
             outer = part.grown(radius, self.box.size)
@@ -261,7 +261,7 @@ class _Spread:
 
 def _sources(start: int, stop: int, line: Line) -> Sources:
     where = sources(start, stop, line)
-    # A pixel of the same size is made of itself, and not of the next one by a share of 0.
+    # Without resizing, a pixel depends on itself alone, not also on the next one with a share of 0.
     return where._replace(behind=where.before) if line.is_identity else where
 
 
@@ -270,15 +270,15 @@ def _part_of(where: Sources, start: int, stop: int) -> Sources:
 
 
 def _centres(features: PartOfPixels, grid: Grid, coarse: tuple[int, int], part: Box) -> Tensor:
-    """(1, D, *part.size) features at the centres of coarse pixels."""
+    """Return the (1, D, *part.size) features at the centres of coarse pixels."""
     if part.size == coarse and features.tensor.shape[-2:] == features.size:
-        return at_scores(features.tensor[None], coarse, grid)  # to the bit as the whole image is upsampled
+        return at_scores(features.tensor[None], coarse, grid)  # bit for bit as when the whole image is upsampled
     rows, columns = grid.lines(features.size, coarse)
     return read_resized(features, (rows.back(), columns.back()), part)[None]
 
 
 def upsampled_labels(labels: Tensor, size: tuple[int, int], grid: Grid = CENTRES) -> Tensor:
-    """(h, w) labels at another size: the likeliest where a channel for each would be resized, bilinear.
+    """Return (h, w) labels at another size: the likeliest ones if each label had a channel that is resized bilinearly.
 
     Example:
         >>> upsampled_labels(torch.tensor([[7, 3]]), (1, 4), Grid("stretched"))

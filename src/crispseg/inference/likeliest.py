@@ -1,4 +1,4 @@
-"""What is remembered of each pixel while labels are gone through a few at a time."""
+"""Running results of each pixel while labels are processed a few at a time."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from crispseg.data.box import Box
 
 
 class Likeliest:
-    """The likeliest label of every pixel so far, the smaller of two that are as likely."""
+    """The likeliest label of every pixel so far; of equally likely labels, the smaller one."""
 
     def __init__(self, size: tuple[int, int], device: torch.device) -> None:
         self.share = torch.zeros(size, device=device)
@@ -23,14 +23,14 @@ class Likeliest:
 
 
 class ValueOfLabel:
-    """A value of one label at every pixel, 0 where it was not given."""
+    """The value of one given label at every pixel, 0 until it is added."""
 
     def __init__(self, label: Tensor) -> None:
         self.label = label
         self.value = torch.zeros(label.shape, device=label.device)
 
     def add(self, values: Tensor, labels: Tensor, box: Box) -> None:
-        """Take (1, S, *box.size) values of S labels in ascending order, of which each pixel needs one at most."""
+        """Take the wanted values from (1, S, *box.size) values of S labels in ascending order."""
         rows, columns = box.slices
         wanted = self.label[rows, columns]
         channel = torch.searchsorted(labels, wanted.contiguous()).clamp(max=len(labels) - 1)

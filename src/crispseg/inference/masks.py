@@ -1,4 +1,4 @@
-"""What the filter mixes into single pixels, and an embedding as colours: the maths of the paper's figure 2."""
+"""Masks of the pixels that contribute to single pixels, and embeddings as colours, as in the paper's figure 2."""
 
 from collections.abc import Sequence
 
@@ -10,25 +10,25 @@ from crispseg.precision import widest
 from crispseg.window import WindowLike
 
 _CLIPPED = 0.01
-"""Share of the pixels that may be darker or lighter than a principal component is drawn."""
+"""The share of pixels that are clipped at either end of a principal component."""
 
 _AT_ONCE = 1 << 20
-"""Pixels whose values are widened at a time."""
+"""Pixels that are converted to a wider dtype at a time."""
 
 
 def contributions(weights: Tensor, window: WindowLike, pixels: Sequence[tuple[int, int]], passes: int) -> Tensor:
-    """Return how much every pixel contributes to the filtered scores of single pixels.
+    """Return how much every pixel contributes to the filtered scores of given pixels.
 
-    That is the derivative of each one's filtered score by all scores, which is exact, the filter being linear in them.
+    The contribution is the derivative of a filtered score by all scores. It is exact, because the filter is linear.
 
     Args:
-        weights: (1, K, H, W) of the window.
+        weights: (1, K, H, W) weights of the window.
         window: The neighbours.
-        pixels: x, y of each.
-        passes: Passes of the filter. One gives the weights of the window (eq. 3).
+        pixels: The x and y of each given pixel.
+        passes: Passes of the filter. One pass returns the weights of the window (eq. 3).
 
     Returns:
-        (pixels, H, W) on the CPU; the most of each is 1.
+        (pixels, H, W) on the CPU; the largest contribution to each pixel is 1.
 
     Example:
         >>> contributions(torch.ones(1, 9, 1, 4), 3, [(0, 0)], passes=1)
@@ -44,16 +44,17 @@ def contributions(weights: Tensor, window: WindowLike, pixels: Sequence[tuple[in
 
 
 def principal_components(embedding: Tensor) -> Tensor:
-    """Return the three principal components of a (D, H, W) embedding over all pixels, (3, H, W) uint8.
+    """Return the three principal components of a (D, H, W) embedding over all pixels as (3, H, W) uint8.
 
-    Each is stretched to the whole range, but for a hundredth of the pixels at both ends. Missing ones are grey.
+    Each component is stretched to the whole range and clips one percent of the pixels at either end. Missing components
+    are grey.
     """
     pixels, wide = embedding.flatten(1), widest(embedding.device)
     mean = pixels.mean(1, dtype=wide)[:, None]
-    chunks = torch.split(pixels, _AT_ONCE, dim=1)  # all of a large image in float64 would be twice its embedding
+    chunks = torch.split(pixels, _AT_ONCE, dim=1)  # the whole embedding in float64 would double its memory
     scatter = torch.stack([(chunk - mean) @ (chunk - mean).T for chunk in chunks]).sum(0)
     vectors = torch.linalg.eigh(scatter.cpu()).eigenvectors.to(embedding.device).flip(1)[:, :3]
-    # An eigenvector has no sign of its own: its largest entry is made positive, so that the colours do not change.
+    # The sign of an eigenvector is arbitrary: the largest entry is made positive, so that the colours are stable.
     largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
     directions = (vectors * largest.sign()).T
     components = torch.cat([directions @ (chunk - mean) for chunk in chunks], dim=1)

@@ -1,4 +1,4 @@
-"""Sizes of memory, as people write them."""
+"""Sizes of memory as text."""
 
 import re
 
@@ -8,10 +8,10 @@ _UNITS = {"": 1, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def parse_memory(memory: str | int) -> int:
-    """Bytes, of a number of them or a text.
+    """Return the bytes of a size given as a number of bytes or as text.
 
     Raises:
-        InputError: If it is neither.
+        InputError: If it is neither, or 0.
 
     Example:
         >>> parse_memory("1.5 GiB"), parse_memory("800MB")

@@ -1,4 +1,4 @@
-"""Scores inside the output of any segmentation network, whatever library it is from."""
+"""Find and replace the scores in the output of a segmentation network of any library."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -11,26 +11,26 @@ Output = TypeVar("Output")
 
 
 class Replace(Protocol):
-    """What becomes of scores."""
+    """A function that returns new scores."""
 
     def __call__(self, scores: Tensor, *, masks: bool) -> Tensor:
-        """New scores for (N, C, h, w); `masks` where they are masks of queries, which do not exclude each other."""
+        """Return new scores for (N, C, h, w) ones; `masks` says that they are masks of queries, which may overlap."""
 
 
 _SCORES = ("masks_queries_logits", "logits", "out")
-"""Where scores lie: transformers' mask queries and dense predictions, torchvision's dictionaries."""
+"""The names of scores in outputs: transformers' mask queries and dense predictions, and torchvision's dictionaries."""
 
 
 def replace_scores(output: Output, replace: Replace) -> Output:
-    """The same output with other scores.
+    """Return the output of a network with its scores replaced.
 
     Args:
         output: A tensor (N, C, h, w); a mapping or data class that holds one as `masks_queries_logits`, `logits` or
             `out`; or a tuple or list whose first entry is one.
-        replace: Gives the new scores.
+        replace: The function that returns the new scores.
 
     Raises:
-        TypeError: If it is none of these.
+        TypeError: If the output holds no scores in these places.
 
     Example:
         >>> output = {"out": torch.zeros(1, 2, 3, 3), "aux": torch.zeros(1, 2, 3, 3)}
@@ -46,26 +46,26 @@ def replace_scores(output: Output, replace: Replace) -> Output:
         if _is_map(scores):
             return _with(output, name, replace(scores, masks=name == "masks_queries_logits"))
     raise TypeError(
-        f"the model gives {_describe(output)}; expected a tensor (N, C, h, w), or one as {', '.join(_SCORES)} or first "
-        "of a tuple: give a function in place of the model that returns its scores"
+        f"the model returned {_describe(output)}; expected a tensor (N, C, h, w), alone, as {', '.join(_SCORES)}, or "
+        "first in a tuple: wrap the model in a function that returns its scores"
     )
 
 
 def semantic_probabilities(output: object) -> Tensor:
-    """What a network of mask queries (MaskFormer, Mask2Former) says of the classes of every pixel.
+    """Return the class probabilities of every pixel for a network of mask queries (MaskFormer, Mask2Former).
 
-    A query has a class and a mask; each gives its classes as far as its mask reaches (Cheng et al. 2021, sec. 3.4,
-    https://arxiv.org/abs/2107.06278), and what a pixel is given is divided by its sum.
+    Every query has class probabilities and a mask. A pixel sums the class probabilities of all queries, weighted by
+    their masks (Cheng et al. 2021, sec. 3.4, https://arxiv.org/abs/2107.06278), and divides them by their total.
 
     Args:
-        output: With (N, Q, L + 1) `class_queries_logits`, the last being no object, and (N, Q, h, w)
+        output: An output with (N, Q, L + 1) `class_queries_logits`, whose last class is "no object", and (N, Q, h, w)
             `masks_queries_logits`.
 
     Returns:
         (N, L, h, w) probabilities, for `Sharpener(..., scores="probabilities")`.
 
     Raises:
-        TypeError: If the output does not hold them.
+        TypeError: If the output lacks one of them.
 
     Example:
         >>> from types import SimpleNamespace
@@ -77,7 +77,10 @@ def semantic_probabilities(output: object) -> Tensor:
     classes = getattr(output, "class_queries_logits", None)
     masks = getattr(output, "masks_queries_logits", None)
     if not isinstance(classes, Tensor) or not _is_map(masks):
-        raise TypeError(f"the model gives {_describe(output)}; expected class_queries_logits and masks_queries_logits")
+        raise TypeError(
+            f"the model returned {_describe(output)}; expected an output with class_queries_logits and "
+            "masks_queries_logits, as of MaskFormer or Mask2Former"
+        )
     given = torch.einsum("nql,nqhw->nlhw", classes.softmax(-1)[..., :-1], masks.sigmoid())
     return given / given.sum(1, keepdim=True).clamp(min=torch.finfo(given.dtype).tiny)
 
@@ -98,8 +101,8 @@ def _with(output: Output, name: str, scores: Tensor) -> Output:
         make = cast(Callable[[dict[str, object]], Output], type(output))
         return make({**output, name: scores})
     raise TypeError(
-        f"{name} of {_describe(output)} cannot be replaced; expected it in a data class or a mapping: give a function "
-        "in place of the model that returns its scores"
+        f"{name} of {_describe(output)} cannot be replaced; expected a data class or a mapping: wrap the model in a "
+        "function that returns its scores"
     )
 
 

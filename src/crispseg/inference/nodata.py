@@ -1,4 +1,4 @@
-"""Pixels that hold nothing, kept out of the averages of their neighbours."""
+"""Keep pixels without data out of the averages of their neighbours."""
 
 import torch
 from torch import Tensor
@@ -9,16 +9,19 @@ from crispseg.grid import Line
 from crispseg.ops.interpolation import sources
 
 FAR = 1e6
-"""Put in the place of features: a pixel with something is so far from it that exp(-λ·d) is 0, for any λ in use."""
+"""The features of pixels without data: so far from all others that exp(-λ·d) is 0, for any λ in use."""
 
 
 def valid_there(pixels: Pixels, box: Box) -> Tensor | None:
-    """(*box.size) bool: where a part holds something; None where all of the pixels always do."""
+    """Return a (*box.size) bool mask of the pixels with data, or None if all pixels always have data."""
     return pixels.valid(box) if isinstance(pixels, MaskedPixels) and pixels.masked else None
 
 
 def valid_pixels(image: Pixels, scores: Pixels, lines: tuple[Line, Line], box: Box) -> Tensor | None:
-    """(*box.size) bool: where the image holds something, and so does the pixel of the scores that it lies in."""
+    """Return a (*box.size) bool mask of the pixels where the image and the nearest score have data.
+
+    It is None if all pixels always have data.
+    """
     there = valid_there(image, box)
     rows, columns = _nearest(lines[0], box.top, box.bottom), _nearest(lines[1], box.left, box.right)
     said = valid_there(scores, Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1))
@@ -29,13 +32,13 @@ def valid_pixels(image: Pixels, scores: Pixels, lines: tuple[Line, Line], box: B
 
 
 def _nearest(line: Line, start: int, stop: int) -> Tensor:
-    """The score that lies nearest to each of some pixels."""
+    """Return the index of the nearest score for each pixel from `start` to `stop`."""
     doubled = (2 * torch.arange(start, stop) + 1) * line.steps - line.shift + line.pixels
     return (doubled // (2 * line.pixels)).clamp(0, line.length - 1)
 
 
 def read_valid_resized(scores: Pixels, lines: tuple[Line, Line], box: Box) -> Tensor:
-    """`read_resized`, of those pixels alone that hold something; 0 where none of the four around a pixel does."""
+    """Return `read_resized` of the pixels with data alone; 0 where none of the four pixels around has data."""
     rows, columns = sources(box.top, box.bottom, lines[0]).bounds, sources(box.left, box.right, lines[1]).bounds
     same = all(line.is_identity for line in lines)
     coarse = box if same else Box(rows[0], columns[0], rows[1], columns[1])
@@ -49,5 +52,5 @@ def read_valid_resized(scores: Pixels, lines: tuple[Line, Line], box: Box) -> Te
 
 
 def kept_apart(features: Tensor, valid: Tensor | None) -> Tensor:
-    """(N, D, H, W) features, far from all others where (H, W) `valid` is False."""
+    """Return (N, D, H, W) features, replaced by `FAR` where (H, W) `valid` is False."""
     return features if valid is None else features.masked_fill(~valid.to(features.device), FAR)

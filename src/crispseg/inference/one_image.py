@@ -1,4 +1,4 @@
-"""One image with its prediction: sharpened, perhaps handed to a CRF, and timed."""
+"""Sharpen one image with its prediction, optionally apply a CRF, and measure the time."""
 
 import time
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ from crispseg.scores import Scores
 
 @dataclass(frozen=True)
 class Sharpened:
-    """What became of one image."""
+    """The result for one image."""
 
     before: Tensor
-    """(H, W) int64, labels of the upsampled prediction."""
+    """(H, W) int64 labels of the upsampled prediction."""
     after: Tensor
-    """(H, W) int64, labels after all stages."""
+    """(H, W) int64 labels after all stages."""
     scores: Tensor | None
-    """(C, H, W) scores after all stages, of the kind that the prediction was; None of a label map, unless asked for."""
+    """(C, H, W) scores after all stages, of the kind of the prediction; None for a label map, unless requested."""
     seconds: float
-    """Time that the stages took."""
+    """The time that the stages took."""
 
 
 @torch.inference_mode()
@@ -45,17 +45,17 @@ def sharpen_one(
     memory: str | None = None,
     keep_scores: bool = False,
 ) -> Sharpened:
-    """Sharpen the prediction of an image, where the weights of the sharpener are; then infer the CRF.
+    """Sharpen the prediction of an image on the device of the sharpener's weights, then apply the CRF.
 
     Args:
-        sharpener: None leaves the scores as they are, upsampled.
-        image: (3, H, W) uint8, or floating point in [0, 1]; the CRF looks at 8 bits of it.
-        prediction: What was said of it. Where it does not say how its scores lie on the image, the sharpener does.
-        boundary: (1, H, W) boundary map of the image, for a contour cue; None for any other.
-        crf: Takes the sharpened scores; None for no CRF.
-        memory: What the sharpener may hold besides the result, as "2GiB": it works in tiles. None for the whole image
-            at once.
-        keep_scores: Give the scores of a label map too, a channel for each of its labels.
+        sharpener: The sharpener; None only upsamples the scores.
+        image: (3, H, W) uint8, or floating point in [0, 1]; the CRF uses 8 bits of it.
+        prediction: The prediction. If it does not say how its scores lie on the image, the sharpener's grid applies.
+        boundary: (1, H, W) boundary map of the image, for a contour cue; None for other cues.
+        crf: The CRF that takes the sharpened scores; None for no CRF.
+        memory: The memory that the sharpener may use besides the result, such as "2GiB": it works in tiles. None for
+            the whole image at once.
+        keep_scores: Whether to return scores for a label map too, with a channel for each of its labels.
 
     Raises:
         InputError: If image, prediction and boundary map do not fit together.
@@ -77,7 +77,7 @@ def sharpen_one(
 
 
 def labels_before(image: Tensor, prediction: Prediction, sharpener: Sharpener | None) -> Tensor:
-    """(H, W) int64 labels of the prediction of a (3, H, W) image, upsampled and not sharpened."""
+    """Return the (H, W) int64 labels of the upsampled but unsharpened prediction of a (3, H, W) image."""
     size, grid = (image.shape[-2], image.shape[-1]), grid_of(prediction, sharpener)
     if not prediction.from_scores:
         return upsampled_labels(prediction.given, size, grid)
@@ -85,17 +85,17 @@ def labels_before(image: Tensor, prediction: Prediction, sharpener: Sharpener | 
 
 
 def grid_of(prediction: Prediction, sharpener: Sharpener | None) -> Grid:
-    """How the scores lie on their image: as was said of them, or else of what the sharpener takes."""
+    """Return how the scores lie on their image: by the grid of the prediction, or else of the sharpener."""
     if prediction.grid is not None:
         return prediction.grid
     return CENTRES if sharpener is None else sharpener.grid
 
 
 def refined(crf: DenseCRF, scores: Tensor, image: Tensor, kind: Scores) -> Tensor:
-    """(N, C, H, W) scores of a kind after a CRF that sees the (N, 3, H, W) image.
+    """Return (N, C, H, W) scores of a kind after a CRF that sees the (N, 3, H, W) image.
 
     Raises:
-        InputError: If the labels do not exclude each other.
+        InputError: If the labels may overlap.
     """
     check_exclusive(kind)
     return Shares.of(scores, kind).mapped(lambda choices: crf(choices, to_bytes(image))).scores()
@@ -108,7 +108,7 @@ def sharpened_scores(
     boundary: Tensor | None,
     memory: str | None = None,
 ) -> Tensor:
-    """(1, C, H, W) scores on the CPU, of the kind that the prediction is; see `sharpen_one`."""
+    """Return (1, C, H, W) sharpened scores on the CPU, of the kind of the prediction; see `sharpen_one`."""
     batch, scores = image[None], prediction.scores[None]
     if sharpener is None:
         features_of(boundary, None)
@@ -124,10 +124,10 @@ def sharpened_scores(
 
 
 def fitted_boundary(path: Path | None, image: Tensor) -> Tensor | None:
-    """(1, H, W) boundary map from a file, brought to the size of its (3, H, W) image; None where there is no file.
+    """Return the (1, H, W) boundary map of a file, resized to its (3, H, W) image; None if there is no file.
 
     Raises:
-        InputError: If the file cannot be read, or its aspect is another.
+        InputError: If the file cannot be read, or its aspect ratio differs from the image's.
     """
     if path is None:
         return None
@@ -138,39 +138,39 @@ def fitted_boundary(path: Path | None, image: Tensor) -> Tensor | None:
 
 
 def check_boundary(size: tuple[int, int], boundary: Tensor) -> None:
-    """A (1, h, w) boundary map of the whole image (height, width), whatever its resolution.
+    """Refuse a (1, h, w) boundary map that cannot cover the whole image (height, width), at any resolution.
 
     Raises:
-        InputError: If its aspect is another.
+        InputError: If its aspect ratio differs from the image's.
     """
     rows, columns = boundary.shape[-2:]
     if not CENTRES.explains(size, (rows, columns)):
         raise InputError(
-            f"image is {size[0]}x{size[1]} but its boundaries are {rows}x{columns}, of another aspect; expected "
-            "boundaries of the whole image, upright as EXIF says: cut off padding, and resize them to the image"
+            f"image is {size[0]}x{size[1]} but its boundaries are {rows}x{columns}, another aspect ratio; expected "
+            "boundaries of the whole image, upright by its EXIF tag: crop the padding, and resize them to the image"
         )
 
 
 def default_kind(sharpener: Sharpener | None) -> Scores | None:
-    """Return the kind of scores that a sharpener was made for, where nothing else says what files hold.
+    """Return the kind of scores that files hold if nothing else says so: the kind of the sharpener.
 
-    None, for logits unless they look like masks of objects, where it was made for logits, or there is none.
+    It is None if the sharpener takes logits or is None: then files hold logits, unless they look like object masks.
     """
     return None if sharpener is None or sharpener.scores == "logits" else sharpener.scores
 
 
 def features_of(boundary: Tensor | None, sharpener: Sharpener | None) -> Tensor | None:
-    """(1, H, W) boundary map as the (1, 1, H, W) features of a contour cue, where the sharpener is.
+    """Return a (1, H, W) boundary map as (1, 1, H, W) features of a contour cue, on the sharpener's device.
 
     Raises:
-        InputError: If the sharpener's cue is none of contours.
+        InputError: If the sharpener's cue does not take boundary maps.
     """
     if boundary is None:
         return None
     if sharpener is None or not sharpener.cue.takes_boundaries:
         used = "none" if sharpener is None else type(sharpener.cue).__name__
         raise InputError(
-            f"boundary maps were given, but the cue is {used}; expected a cue that takes them, such as ContourCue(), "
-            "or no boundary maps"
+            f"boundary maps were given, but the cue is {used}; expected a cue that takes them, such as ContourCue(): "
+            "choose it, or leave the boundary maps out"
         )
     return boundary[None].to(sharpener.device)

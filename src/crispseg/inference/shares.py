@@ -1,4 +1,4 @@
-"""Shares, which the filter averages in place of scores, and the conversion to and from scores."""
+"""Shares, which the filter averages instead of scores, and the conversion between shares and scores."""
 
 import math
 from collections.abc import Callable
@@ -10,49 +10,49 @@ from torch import Tensor
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
 _WHOLE = 2.0**96
-"""Share of a probability of 1, for logits: float32 then holds probabilities down to exp(-153)."""
+"""The share of a probability of 1, for logits: float32 can then hold probabilities down to exp(-153)."""
 
 
 class Shares(NamedTuple):
-    """How every pixel is shared out between labels: what is upsampled and filtered in place of scores.
+    """The share of each label in every pixel, which is upsampled and filtered instead of scores.
 
-    Of logits they are probabilities, times a power of two, which an average does not notice: those of float32 would end
-    at exp(-87). Where a label stands against all else, what is left to all else is averaged beside it: 1 - p has no
-    digits left where p is almost 1. Probabilities are their own shares.
+    For logits, shares are probabilities times a power of two, which does not affect an average: plain float32
+    probabilities would end at exp(-87). For a channel that is a label against everything else, the share of "everything
+    else" is averaged too, since 1 - p has no digits left if p is almost 1. Probabilities are used as they are.
     """
 
     values: Tensor
-    """(N, S, H, W): a share for each label; before them, where logits stand for themselves, those of all else."""
+    """(N, S, H, W): a share for each label, preceded by the shares of "everything else" for independent logits."""
     kind: Scores
-    """Of the scores."""
+    """The kind of the scores."""
     channels: int
-    """Of the scores."""
+    """The number of channels of the scores."""
 
     @classmethod
     def of(cls, scores: Tensor, kind: Scores) -> "Shares":
-        """Shares of (N, C, H, W) scores, float32 or wider."""
+        """Return the shares of (N, C, H, W) scores, float32 or wider."""
         channels = scores.shape[1]
         if kind in PROBABILITIES:
             return cls(scores, kind, channels)
         if kind == "multilabel":
             against = torch.stack([torch.zeros_like(scores), scores], 1)
             return cls(_shares(against).flatten(1, 2), kind, channels)
-        if torch.compiler.is_exporting():  # of how many classes is found when the program runs
+        if torch.compiler.is_exporting():  # the number of classes is known only when the program runs
             rest = torch.where(_is_alone(channels, scores), 0.0, -torch.inf).to(scores.dtype)
             return cls(_shares(torch.cat([rest.expand_as(scores[:, :1]), scores], 1)), kind, channels)
         alone = [torch.zeros_like(scores)] if channels == 1 else []
         return cls(_shares(torch.cat([*alone, scores], 1)), kind, channels)
 
     def with_values(self, values: Tensor) -> "Shares":
-        """The same after something was done to the values."""
+        """Return the shares with other values."""
         return self._replace(values=values)
 
     def mapped(self, function: Callable[[Tensor], Tensor]) -> "Shares":
-        """The same after a function of probabilities, those of all else among them."""
+        """Return the shares after applying a function to their probabilities, including those of "everything else"."""
         return self.with_values(function(self.values / self._whole) * self._whole)
 
     def without(self, blank: Tensor | None) -> "Shares":
-        """The same, but where the (H, W) mask says so no label has a share, and all else has all."""
+        """Return the shares without labels where the (H, W) mask is True: all goes to "everything else"."""
         if blank is None:
             return self
         values = self.values.masked_fill(blank, 0)
@@ -62,7 +62,7 @@ class Shares(NamedTuple):
         return self.with_values(values)
 
     def scores(self) -> Tensor:
-        """(N, C, H, W) scores of the kind; logits of classes are log-probabilities."""
+        """Return the (N, C, H, W) scores of the same kind; logits of exclusive classes are log-probabilities."""
         if self.kind in PROBABILITIES:
             return self.values.clamp(0, 1)
         logs = _logs(self._labels)
@@ -71,11 +71,11 @@ class Shares(NamedTuple):
         return logs - _logs(self._rest) if self._has_rest else logs
 
     def probabilities(self) -> Tensor:
-        """(N, C, H, W) probabilities of the labels."""
+        """Return the (N, C, H, W) probabilities of the labels."""
         return self._labels / self._whole
 
     def choices(self) -> Tensor:
-        """(N, S, H, W) probabilities between which a pixel decides; with multilabel (N, 2, C, H, W), no or yes."""
+        """Return the (N, S, H, W) probabilities that a pixel chooses from; multilabel: (N, 2, C, H, W), no and yes."""
         shares = self.values / self._whole
         if self.kind in MULTILABEL:
             no = shares[:, : self.channels] if self._has_rest else 1 - shares
@@ -86,7 +86,10 @@ class Shares(NamedTuple):
         return torch.cat([1 - shares, shares], 1) if self.kind == "probabilities" and self.channels == 1 else shares
 
     def chosen(self, keep: Tensor, kept: "Shares") -> "Shares":
-        """The same, but those of others where `keep` says so, which has the shape of `choices` but one choice."""
+        """Return the shares, replaced by `kept` where `keep` is True.
+
+        `keep` has the shape of `choices`, with a single choice.
+        """
         whole = keep.repeat(1, 2, 1, 1, 1).flatten(1, 2) if self.kind == "multilabel" else keep.flatten(1, -3)
         return self.with_values(torch.where(whole, kept.values, self.values))
 
@@ -110,20 +113,20 @@ class Shares(NamedTuple):
 
 
 def to_probabilities(scores: Tensor, kind: Scores) -> Tensor:
-    """(N, C, H, W) scores to probabilities: logits by a softmax, or by a sigmoid where a channel stands for itself."""
+    """Convert (N, C, H, W) scores to probabilities: by a softmax, or a sigmoid for independent or single channels."""
     if kind in PROBABILITIES:
         return scores
     return scores.sigmoid() if kind in MULTILABEL or scores.shape[1] == 1 else scores.softmax(1)
 
 
 def _shares(logits: Tensor) -> Tensor:
-    # Squared, since exp of the whole logarithm may be below what the dtype holds.
+    # The square root is computed first, since exp of the whole logarithm may underflow.
     root = (logits.log_softmax(1) / 2).exp() * math.sqrt(_WHOLE)
     return root * root
 
 
 def _logs(shares: Tensor) -> Tensor:
-    """Logarithms of shares as of probabilities, with all digits at either end of the range."""
+    """Return the logarithms of the probabilities of shares, exact at both ends of the range."""
     held = shares.clamp(min=torch.finfo(shares.dtype).tiny)
     small = held < 1
     large = torch.where(small, 1.0, held / _WHOLE).log()
@@ -131,5 +134,5 @@ def _logs(shares: Tensor) -> Tensor:
 
 
 def _is_alone(channels: int, scores: Tensor) -> Tensor:
-    """Whether there is one channel, as a tensor: found when an exported program runs, not when it is made."""
+    """Return as a tensor whether there is one channel, so that an exported program decides it when it runs."""
     return torch.scalar_tensor(channels, device=scores.device) == 1

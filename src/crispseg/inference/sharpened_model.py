@@ -1,4 +1,4 @@
-"""A segmentation network with a sharpener behind it."""
+"""A segmentation network followed by a sharpener."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,26 +22,26 @@ Colours = Sequence[float] | NDArray[np.floating[Any]] | Tensor
 
 
 class SharpenedModel(nn.Module):
-    """Call any segmentation network as before, and get crisp scores of the size of the image in its output.
+    """Wrap any segmentation network, so that its output has crisp scores of the size of the image.
 
-    Scores are found in what the network gives: a tensor (segmentation_models_pytorch), a dictionary with `out`
-    (torchvision), or an object with `logits` or mask queries (transformers). Everything else in it stays. The masks
-    of queries are sharpened one by one; `semantic_probabilities` makes classes of them before.
+    The scores are found in the network's output: a tensor (segmentation_models_pytorch), a dictionary with `out`
+    (torchvision), or an object with `logits` or mask queries (transformers). The rest of the output is unchanged. Masks
+    of queries are sharpened one by one; to sharpen classes instead, convert them with `semantic_probabilities` first.
 
-    Attributes that this module lacks, such as `config`, `device` or `generate`, are those of the network, so that it
-    may stand where the network stood, in a `transformers.pipeline` for example.
+    Attributes that this module lacks, such as `config`, `device` or `generate`, are taken from the network. So this
+    module can replace the network, in a `transformers.pipeline` for example.
 
     Args:
-        model: The network, or any function that gives such an output.
-        sharpener: What comes behind it. It says what the scores are, except for mask queries, which are what they are,
-            and how they lie on the image, except for a network that has `align_corners`, as ours of DeepLab.
-        mean: What was subtracted from the network's input, in [0, 1]; given with `std`. Needed where the image is taken
-            from that input and was normalised.
-        std: What it was divided by after that.
+        model: The network, or any function that returns such an output.
+        sharpener: The sharpener. It defines the kind of scores, except for mask queries, and how they lie on the image,
+            except for networks with `align_corners`, such as the DeepLab of crispseg.
+        mean: The mean that was subtracted from the network's input, in [0, 1]; give it with `std`. Needed if the input
+            is normalised and no separate image is given.
+        std: The standard deviation that the input was divided by afterwards.
 
     Raises:
-        InputError: If one of `mean` and `std` is given without the other, or they are not three numbers.
-        TypeError: If `sharpener` is none, or `model` cannot be called.
+        InputError: If `mean` or `std` is given without the other, or they are not three numbers.
+        TypeError: If `sharpener` is not a `Sharpener`, or `model` cannot be called.
 
     Example:
         >>> model = nn.Conv2d(3, 5, 3, stride=4, padding=1)
@@ -64,11 +64,12 @@ class SharpenedModel(nn.Module):
     ) -> None:
         super().__init__()
         if not callable(model):
-            raise TypeError(f"model is {type(model).__name__}; expected a network, or a function that gives its output")
+            raise TypeError(f"model is {type(model).__name__}; expected a network or another callable")
         if not isinstance(sharpener, Sharpener):
             raise TypeError(f"sharpener is {type(sharpener).__name__}; expected a crispseg.Sharpener")
         if (mean is None) != (std is None):
-            raise InputError("mean and std belong together; expected both or neither")
+            missing, there = ("mean", "std") if mean is None else ("std", "mean")
+            raise InputError(f"{there} is given without {missing}; expected both or neither")
         given = (
             _colours("mean", (0, 0, 0) if mean is None else mean),
             _colours("std", (1, 1, 1) if std is None else std),
@@ -79,29 +80,29 @@ class SharpenedModel(nn.Module):
         self.register_buffer("_mean", given[0], persistent=False)
         self.register_buffer("_std", given[1], persistent=False)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the network has
-        """Return what this module lacks from the network."""
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of the network
+        """Return an attribute of the network that this module lacks."""
         try:
             return super().__getattr__(name)
         except AttributeError:
-            # Names that begin with _ stay our own, those of copying and pickling among them, when there is no network
-            # yet. A function in its place is no entry of `_modules`.
+            # Names that begin with _ are not forwarded: copying and pickling look some up before there is a network.
+            # A function in place of the network is not in `_modules`.
             model = self.__dict__.get("model", self.__dict__.get("_modules", {}).get("model"))
             if name.startswith("_") or not hasattr(model, name):
                 raise
         return getattr(model, name)
 
-    def forward(self, *arguments: object, image: Tensor | None = None, **options: object) -> Any:  # noqa: ANN401 - what the model gives
-        """Call the network and sharpen what it gives.
+    def forward(self, *arguments: object, image: Tensor | None = None, **options: object) -> Any:  # noqa: ANN401 - the network's output
+        """Call the network and sharpen the scores in its output.
 
         Args:
-            *arguments: For the network.
-            image: (N, 3, H, W) RGB, uint8 or in [0, 1], of the size that the result shall have. By default what the
-                network was given, its normalisation taken back.
-            **options: For the network.
+            *arguments: Positional arguments of the network.
+            image: (N, 3, H, W) RGB, uint8 or in [0, 1], of the desired size of the result. By default the input of the
+                network, with its normalisation undone.
+            **options: Keyword arguments of the network.
 
         Returns:
-            What the network gives, with (N, C, H, W) scores.
+            The output of the network, with (N, C, H, W) scores.
 
         Raises:
             InputError: If there is no image, or it does not fit the scores.
@@ -124,7 +125,7 @@ class SharpenedModel(nn.Module):
         if image.dtype == torch.uint8:
             return image
         rgb = image * self._std.to(image) + self._mean.to(image)
-        # Normalising and taking it back rounds: black may come out a little below 0. What lies further out is refused.
+        # Undoing the normalisation rounds: black may end up slightly below 0. Larger deviations are refused later.
         near = (rgb > -self._slack(rgb.dtype)) & (rgb < 1 + self._slack(rgb.dtype))
         return torch.where(near, rgb.clamp(0, 1), rgb)
 
@@ -136,7 +137,7 @@ def _first_image(values: Sequence[object]) -> Tensor:
     for value in values:
         if isinstance(value, Tensor) and value.ndim == 4 and value.shape[1] == 3:
             return value
-    raise InputError("no argument of the model is an image (N, 3, H, W); give the one to sharpen by: image=...")
+    raise InputError("no argument of the model is an image (N, 3, H, W); pass the image to sharpen by as image=...")
 
 
 def _colours(name: str, values: Colours) -> Tensor:

@@ -1,4 +1,4 @@
-"""The main job: an image and any network's scores in, crisp scores out."""
+"""The sharpener: takes an image and any network's scores, and returns crisp scores."""
 
 import copy
 from dataclasses import replace
@@ -26,23 +26,23 @@ from crispseg.window import Window
 
 
 class Sharpener(nn.Module):
-    """Replace every score by an average over the pixels around it that belong with it, several times.
+    """Replace every score by an average over the surrounding pixels that belong with it, several times.
 
-    Scores are filtered as probabilities: logits go through a softmax (a sigmoid when there is one channel, or each
-    stands for itself) before, and through its inverse after. Coarse ones are upsampled along the cue before.
+    Scores are filtered as probabilities. Logits go through a softmax first (a sigmoid for a single channel or
+    independent labels), and through its inverse afterwards. Coarse scores are first upsampled along the cue.
 
-    A process that is forked after one was used hangs in it, as in any convolution of PyTorch: start processes with
-    `multiprocessing.get_context("spawn")`.
+    A process that is forked after a sharpener was used hangs when it uses one, as in any PyTorch convolution. Start
+    processes with `multiprocessing.get_context("spawn")`.
 
     Args:
-        cue: Tells which pixels belong together: one of `crispseg.cues`. `LearnedCue` makes one of a network.
-        learn_hardness: Whether the hardness is a parameter, learned as its logarithm, which keeps it above 0.
+        cue: The cue that tells which pixels belong together, from `crispseg.cues`; `LearnedCue` wraps a network.
+        learn_hardness: Whether the hardness is a parameter. Its logarithm is learned, which keeps it above 0.
         options: Fields of `SharpenerConfig` other than the cue: `window`, `passes`, `hardness`, `scores`,
             `upsampling`, `guard`, `grid`.
 
     Raises:
-        InputError: If an option is not as there.
-        TypeError: If `cue` is not a cue, or there is no such option.
+        InputError: If the value of an option is not allowed.
+        TypeError: If `cue` is not a cue, or an option is unknown.
 
     Example:
         >>> sharpener = Sharpener.from_pretrained()
@@ -66,7 +66,7 @@ class Sharpener(nn.Module):
         self._settle()
 
     def _settle(self) -> None:
-        """Put the cue's defaults where nothing is said, and the hardness in its place."""
+        """Fill in the cue's defaults for options that are not given, and set the hardness."""
         cue, said = self.cue, self._config
         hardness = cue.default_hardness if said.hardness is None else said.hardness
         passes = cue.default_passes if said.passes is None else said.passes
@@ -79,10 +79,10 @@ class Sharpener(nn.Module):
 
     @classmethod
     def from_config(cls, config: SharpenerConfig) -> Self:
-        """Return the sharpener of a config, the weights of its cue read from where it says.
+        """Return the sharpener of a config, with the weights of its cue read from the place that it names.
 
         Raises:
-            InputError: If there are no such weights, or no such cue.
+            InputError: If the weights or the cue do not exist.
 
         Example:
             >>> Sharpener.from_config(SharpenerConfig(cue="rgb:norm=2", window=5)).config.passes
@@ -111,17 +111,18 @@ class Sharpener(nn.Module):
         """Return a sharpener with trained weights, in evaluation mode.
 
         Args:
-            weights: One of those that ship, "narrow" or "wide"; a safetensors file that `crispseg train` wrote; a
-                folder that `save_pretrained` wrote; or `owner/name` on a hub (extra `hub`). The local cache serves
-                without a network.
-            cue: Replaces arguments of the cue, such as "learned:norm=2".
-            revision: Branch, tag or commit on a hub.
-            device: Where the sharpener works; the CPU by default.
-            dtype: What the network of the cue computes in: float32, bfloat16 or float16; the saved one by default.
-            options: Replace fields of the saved config, or of `SharpenerConfig` where weights are no folder.
+            weights: "narrow" or "wide", which ship with crispseg; a safetensors file that `crispseg train` wrote; a
+                folder that `save_pretrained` wrote; or `owner/name` on a hub (extra `hub`). Without an internet
+                connection, the local cache of the hub is used.
+            cue: A cue whose arguments replace the saved ones, such as "learned:norm=2".
+            revision: A branch, tag or commit on a hub.
+            device: The device of the sharpener; the CPU by default.
+            dtype: The dtype that the cue's network computes in: float32, bfloat16 or float16; the saved one by default.
+            options: Fields that replace those of the saved config, or the defaults of `SharpenerConfig` if the weights
+                are those of a network alone.
 
         Raises:
-            InputError: If there are no such weights, or an option makes no sense.
+            InputError: If the weights do not exist, or the value of an option is not allowed.
 
         Example:
             >>> Sharpener.from_pretrained("wide", window=11, guard=0.9, device="cpu").config.guard
@@ -134,12 +135,12 @@ class Sharpener(nn.Module):
         return made if device is None else made.to(device)
 
     def save_pretrained(self, folder: str | Path, *, name: str | None = None, license: str | None = None) -> None:
-        """Write `config.json`, `model.safetensors` and a model card, from which `from_pretrained` makes the same again.
+        """Write `config.json`, `model.safetensors` and a model card, from which `from_pretrained` loads the sharpener.
 
         Args:
-            folder: To write to; it is made where it does not exist.
-            name: By which the card tells how to load it; the folder's by default.
-            license: Of the weights, an identifier of the hub such as "apache-2.0"; None where it is unknown.
+            folder: The folder to write to; it is created if it does not exist.
+            name: The name that the card uses to load the sharpener; the folder's by default.
+            license: The license of the weights, as an identifier of the hub such as "apache-2.0"; None if unknown.
 
         Raises:
             InputError: If the cue or its network is not registered, or the folder cannot be written to.
@@ -160,68 +161,68 @@ class Sharpener(nn.Module):
         license: str | None = None,
         message: str = "Save a sharpener of crispseg",
     ) -> str:
-        """Upload what `save_pretrained` writes (extra `hub`); make the repository where there is none.
+        """Upload the files of `save_pretrained` to a hub (extra `hub`), creating the repository if needed.
 
         Args:
             repo_id: `owner/name`.
             private: Whether a new repository is private.
-            license: Of the weights, an identifier of the hub such as "apache-2.0"; None where it is unknown.
-            message: Of the commit.
+            license: The license of the weights, as an identifier of the hub such as "apache-2.0"; None if unknown.
+            message: The commit message.
 
         Returns:
-            The address of the commit.
+            The URL of the commit.
 
         Raises:
-            InputError: If the hub cannot be reached, you may not write there, or `save_pretrained` would fail.
+            InputError: If the hub cannot be reached, you lack permission to write, or `save_pretrained` would fail.
         """
         save = partial(self.save_pretrained, name=repo_id, license=license)
         return upload(repo_id, save, private=private, message=message)
 
     @property
     def config(self) -> SharpenerConfig:
-        """Return what makes this sharpener again, but for what its network learned."""
+        """All options of this sharpener, without the learned weights of its network."""
         cue = replace(describe_cue(self.cue), weights=self._config.cue.weights)
         return replace(self._config, cue=cue, hardness=shortest(self.hardness))
 
     @property
     def hardness(self) -> Tensor:
-        """Return λ, a tensor of one number."""
+        """The hardness λ, a tensor with one element."""
         return self.log_hardness.exp() if self.learns_hardness else self.fixed_hardness
 
     @property
     def window(self) -> Window:
-        """Return the window."""
+        """The window of neighbours."""
         return self._config.window
 
     @property
     def passes(self) -> int:
-        """Return how many times the filter is applied."""
+        """The number of times that the filter is applied."""
         assert self._config.passes is not None
         return self._config.passes
 
     @property
     def scores(self) -> Scores:
-        """Return the kind of scores."""
+        """The kind of scores."""
         return self._config.scores
 
     @property
     def upsampling(self) -> Upsampling:
-        """Return how coarse scores come to the size of the image."""
+        """How coarse scores are upsampled to the size of the image."""
         return self._config.upsampling
 
     @property
     def guard(self) -> float | None:
-        """Return how far thin things are guarded; None for not at all."""
+        """The strength of the guard for thin objects; None for no guard."""
         return self._config.guard
 
     @property
     def grid(self) -> Grid:
-        """Return how scores lie on their image."""
+        """How scores lie on their image."""
         return self._config.grid
 
     @property
     def filter(self) -> LocalFilter:
-        """Return the filter, which applies the weights."""
+        """The filter, which applies the weights."""
         return LocalFilter(self.window, passes=self.passes)
 
     def extra_repr(self) -> str:
@@ -231,7 +232,7 @@ class Sharpener(nn.Module):
         return ", ".join(f"{name}={text}" for name, text in texts.items())
 
     def with_options(self, **options: Unpack[SharpenerOptions]) -> Self:
-        """Return the same sharpener with other options, its weights shared.
+        """Return a sharpener with other options that shares this one's weights.
 
         Example:
             >>> sharpener = Sharpener.from_pretrained()
@@ -249,7 +250,7 @@ class Sharpener(nn.Module):
         return other
 
     def expecting(self, scores: Scores, grid: Grid | str | None = None) -> Self:
-        """Return the same sharpener, weights shared, for scores of another kind and, where it is given, grid."""
+        """Return a sharpener that shares this one's weights, for another kind of scores and, if given, another grid."""
         return self.with_options(scores=scores, grid=self.grid if grid is None else grid)
 
     def forward(
@@ -266,16 +267,16 @@ class Sharpener(nn.Module):
         Args:
             image: (N, 3, H, W) RGB, uint8, or floating point in [0, 1].
             scores: (N, C, h, w) logits or probabilities at any resolution; they are upsampled to the image.
-            features: (N, D, H, W) features of the image in place of those that the cue would compute, such as the
-                boundary map of a detector that ran elsewhere.
-            output_size: Height and width of the result; the image's by default.
-            grid: How these scores lie on the image; None for the sharpener's, as it was made.
+            features: (N, D, H, W) features of the image to use instead of those of the cue, such as the boundary map of
+                a detector that ran elsewhere.
+            output_size: Height and width of the result; those of the image by default.
+            grid: How these scores lie on the image; None for the sharpener's grid.
 
         Returns:
-            (N, C, *output_size) of the kind and dtype of `scores`: logits are log-probabilities.
+            (N, C, *output_size) scores of the kind and dtype of `scores`; logits are log-probabilities.
 
         Raises:
-            InputError: If shapes do not fit together or to the grid, or values lie outside their range.
+            InputError: If shapes do not fit each other or the grid, or values are out of range.
             TypeError: If a dtype is not as above.
         """
         if output_size is not None and min(output_size) < 1:
@@ -289,9 +290,9 @@ class Sharpener(nn.Module):
         return crisp.scores().to(scores.dtype)
 
     def prepare(self, image: Tensor, scores: Tensor, features: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Check a batch; give the features of the image and the scores as `upsample` takes them.
+        """Check a batch, and return the features of the image and the scores as `upsample` takes them.
 
-        Arguments and errors are those of `forward`.
+        The arguments and errors are those of `forward`.
 
         Returns:
             (N, D, H, W) features and (N, C, h, w) scores, float32 or wider.
@@ -323,37 +324,37 @@ class Sharpener(nn.Module):
         return self.guarded(shares, crisp)
 
     def guarded(self, before: Shares, after: Shares) -> Shares:
-        """Return filtered shares, but those from before where the guard keeps a label."""
+        """Return filtered shares, restored to those before the filter where the guard keeps a label."""
         if self.guard is None:
             return after
         return guarded(before, after, self.guard, spread(self.window, self.passes))
 
     def upsamples_jointly(self, coarse: tuple[int, int], size: tuple[int, int]) -> bool:
-        """Whether scores of a coarse (height, width) come to a size along the cue."""
+        """Return whether coarse scores (height, width) are upsampled to a size along the cue."""
         return upsamples_jointly(self.cue, self.upsampling, self.grid.lines(size, coarse))
 
     def features(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) image, as `forward` takes it, to the (N, D, H, W) features of the cue."""
+        """Return the (N, D, H, W) features of the cue for an (N, 3, H, W) image, as `forward` takes it."""
         return self.cue(to_colours(image, self._dtype))  # type: ignore[no-any-return]
 
     def check_scores(self, scores: Tensor) -> None:
-        """Refuse scores that are not finite or not of their kind, where they have values."""
+        """Refuse scores that are not finite or not of their kind, if their values can be read."""
         if has_values():
             check_scores(scores, self.scores)
 
     @property
     def _dtype(self) -> torch.dtype:
-        """What the cue computes in."""
+        """The dtype that the cue computes in."""
         return next((p.dtype for p in self.cue.parameters()), torch.float32)
 
     @property
     def device(self) -> torch.device:
-        """Where the sharpener works."""
+        """The device of the sharpener."""
         return next(iter((*self.buffers(recurse=False), *self.parameters(recurse=False)))).device
 
 
 def shortest(value: Tensor) -> float:
-    """Return the shortest number that is this float32.
+    """Return the float with the fewest digits that rounds to a float32.
 
     Example:
         >>> shortest(torch.tensor(7.3)), torch.tensor(7.3).item()

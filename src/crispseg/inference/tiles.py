@@ -1,4 +1,4 @@
-"""Images of any size, sharpened in tiles that fit into memory, to the same result."""
+"""Sharpen images of any size in tiles that fit into memory, with the same result."""
 
 import math
 from collections.abc import Iterator
@@ -24,9 +24,9 @@ from crispseg.process_memory import give_back, is_counted, resident_bytes
 
 _SMALLEST = 64
 _FREE = 0.7
-"""Of the memory that is left, what is planned with: blocks of the allocator break up."""
+"""The share of the remaining memory that is used, because the allocator's memory fragments."""
 _ONCE = 112 * 2**20
-"""What libraries take when they are first called."""
+"""Bytes that libraries allocate on their first use."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ class Tile:
     """A sharpened part of an image."""
 
     box: Box
-    """Which part."""
+    """The position of the tile."""
     scores: Tensor
-    """(C, *box.size), float32 or wider, of the kind that the sharpener takes, on the CPU."""
+    """(C, *box.size) scores, float32 or wider, of the kind that the sharpener takes, on the CPU."""
     valid: Tensor | None = None
-    """(*box.size) bool: where image and scores hold something; None where they do everywhere."""
+    """(*box.size) bool mask of pixels where image and scores have data; None if all have."""
 
 
 def halo(sharpener: Sharpener) -> int:
-    """How many pixels around a part its sharpened scores depend on, besides those that the cue looks at."""
+    """Return how many pixels around a part its sharpened scores depend on, beyond those that the cue looks at."""
     window = sharpener.window
     return window.size // 2 * window.dilation * sharpener.passes
 
@@ -57,32 +57,32 @@ def sharpen_tiles(
     features: Pixels | None = None,
     multiple: int = 1,
 ) -> Iterator[Tile]:
-    """Sharpen an image part by part.
+    """Sharpen an image tile by tile.
 
-    A part is computed with all pixels around it that it depends on, so that the result is that of the whole image, up
-    to rounding. A cue that sees the whole image at once (`Cue.reach` is None) is asked for it at once.
+    Every tile is computed with all surrounding pixels that it depends on, so that the result equals that of the whole
+    image, up to rounding. If the cue needs the whole image at once (`Cue.reach` is None), its features are computed for
+    the whole image. Pixels without data (`MaskedPixels`) contribute neither to their neighbours nor to the upsampling.
 
     Args:
-        sharpener: What would be called with all of it.
-        image: RGB, uint8, or floating point in [0, 1].
-        scores: Of the kind that the sharpener takes, at any resolution, that lie on the image as its grid says.
-        memory: What the process may hold, as "2GiB", "800 MB" or a number of bytes. It sets the size of the tiles.
-        features: Of the size of the image, in place of those that the cue would compute.
-        multiple: Tiles start at multiples of this where they are at least as large.
-
-    Pixels that hold nothing (`MaskedPixels`) do not count: neither for their neighbours nor where scores are upsampled.
+        sharpener: The sharpener.
+        image: RGB, uint8 or floating point in [0, 1].
+        scores: Scores of the kind that the sharpener takes, at any resolution; its grid says how they lie on the image.
+        memory: The memory that the process may use, such as "2GiB", "800 MB" or a number of bytes. It sets the size of
+            the tiles.
+        features: Features of the size of the image to use instead of those of the cue.
+        multiple: Tiles start at multiples of this if they are at least as large.
 
     Yields:
         Tiles, row by row.
 
     Raises:
-        InputError: If image and scores do not fit together, or the memory holds no tile.
+        InputError: If image and scores do not fit together, or the memory is too small for a tile.
     """
     check_place(image.size, scores.size, scores.channels, sharpener.grid, sharpener.scores)
     if _may_lack(image, scores) and not isinstance(sharpener.cue, EmbeddingCue):
         raise InputError(
-            f"image or scores may hold nothing in places, and the cue is {type(sharpener.cue).__name__}; expected "
-            "one of embeddings or colours, whose filter can leave such pixels out"
+            f"image or scores may have pixels without data, and the cue is {type(sharpener.cue).__name__}; expected a "
+            "cue that compares embeddings or colours, which can leave such pixels out"
         )
     features = _known_at_once(sharpener, image, features)
     margin = _margin(sharpener, image, scores, features)
@@ -99,17 +99,17 @@ def sharpen_tiles(
 def sharpen_tiled(
     sharpener: Sharpener, image: Tensor, scores: Tensor, *, memory: str | int, features: Tensor | None = None
 ) -> Tensor:
-    """`sharpener(image, scores)` for one image after the other, in tiles; see `sharpen_tiles`.
+    """Return `sharpener(image, scores)`, computed image by image in tiles; see `sharpen_tiles`.
 
     Args:
-        sharpener: Does the work, where its weights are.
-        image: (N, 3, H, W) RGB, uint8, or floating point in [0, 1].
-        scores: (N, C, h, w).
-        memory: What the process may hold, besides the result.
-        features: (N, D, H, W) in place of those that the cue would compute.
+        sharpener: The sharpener, which runs on the device of its weights.
+        image: (N, 3, H, W) RGB, uint8 or floating point in [0, 1].
+        scores: (N, C, h, w) scores.
+        memory: The memory that the process may use besides the result.
+        features: (N, D, H, W) features to use instead of those of the cue.
 
     Returns:
-        (N, C, H, W) on the CPU.
+        (N, C, H, W) scores on the CPU.
 
     Example:
         >>> sharpener = Sharpener.from_pretrained(passes=2)
@@ -136,17 +136,17 @@ def sharpen_label_map_tiled(
     """Return what `sharpen_label_map` returns, computed in tiles; see `sharpen_tiles`.
 
     Args:
-        sharpener: Does the work, where its weights are.
-        image: (3, H, W) RGB, uint8, or floating point in [0, 1].
-        labels: (h, w) whole numbers, any number of them.
-        memory: What the process may hold, besides the result.
-        features: (1, D, H, W) in place of those that the cue would compute.
+        sharpener: The sharpener, which runs on the device of its weights.
+        image: (3, H, W) RGB, uint8 or floating point in [0, 1].
+        labels: (h, w) integers, any number of labels.
+        memory: The memory that the process may use besides the result.
+        features: (1, D, H, W) features to use instead of those of the cue.
 
     Returns:
-        (H, W) int64 on the CPU.
+        (H, W) int64 labels on the CPU.
 
     Raises:
-        InputError: If image and labels do not fit together, or the memory holds no tile.
+        InputError: If image and labels do not fit together, or the memory is too small for a tile.
     """
     pixels, said = TensorPixels(image), TensorPixels(labels[None])
     check_place(pixels.size, said.size, 2, sharpener.grid, "probabilities")
@@ -162,7 +162,7 @@ def sharpen_label_map_tiled(
 
 
 def _known_at_once(sharpener: Sharpener, image: Pixels, features: Pixels | None) -> Pixels | None:
-    """Return the features of the whole image where they are given, or the cue computes them at once only."""
+    """Return the features of the whole image if they are given or the cue needs the whole image; None otherwise."""
     if features is not None or sharpener.cue.reach is not None:
         return features
     whole = Box(0, 0, *image.size)
@@ -172,7 +172,7 @@ def _known_at_once(sharpener: Sharpener, image: Pixels, features: Pixels | None)
 def _compared(
     sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None, box: Box
 ) -> tuple[Box, PartOfPixels]:
-    """Return a box grown by all that the filter reaches, and the features that its pixels are compared by."""
+    """Return a box grown by the reach of the filter, and the features of its pixels."""
     inner = box.grown(halo(sharpener), image.size)
     around = _with_centres(sharpener, scores, image.size, inner)
     there = _features(sharpener, image, around) if features is None else features.read(around).to(sharpener.device)
@@ -189,14 +189,14 @@ def _sharpen_box(sharpener: Sharpener, image: Pixels, scores: Pixels, features: 
 
 
 def _features(sharpener: Sharpener, image: Pixels, box: Box) -> Tensor:
-    """(D, *box.size) features of a part of the image, which depend on what lies around it."""
+    """Return the (D, *box.size) features of a part of the image, which depend on the surrounding pixels."""
     outer = box.grown(sharpener.cue.reach or 0, image.size).starting_at(sharpener.cue.step)
     rows, columns = box.within(outer).slices
     return sharpener.features(image.read(outer)[None].to(sharpener.device))[0, :, rows, columns]
 
 
 def _upsampled(sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfPixels) -> Shares:
-    """Shares of a part of the image; the features are there for all around the box."""
+    """Return the shares of a part of the image; the features must cover its surroundings too."""
     cue, near, lines = sharpener.cue, features.read(box)[None], sharpener.grid.lines(features.size, scores.size)
     if isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(scores.size, features.size):
         coarse = _sources_of(box, lines)
@@ -211,7 +211,7 @@ def _upsampled(sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfP
 
 
 def _sources_of(box: Box, lines: tuple[Line, Line]) -> Box:
-    """Return the box of sources of a part of a resized map."""
+    """Return the box of the source pixels of a part of a resized map."""
     rows, columns = sources(box.top, box.bottom, lines[0]), sources(box.left, box.right, lines[1])
     (top, bottom), (left, right) = rows.bounds, columns.bounds
     return Box(top, left, bottom, right)
@@ -222,7 +222,7 @@ def _back(lines: tuple[Line, Line]) -> tuple[Line, Line]:
 
 
 def _with_centres(sharpener: Sharpener, scores: Pixels, size: tuple[int, int], box: Box) -> Box:
-    """A part of an image, and the pixels at the centres of the coarse ones that it is made of."""
+    """Return the box of an image, grown to include the centres of the coarse pixels that it is upsampled from."""
     if not sharpener.upsamples_jointly(scores.size, size):
         return box
     lines = sharpener.grid.lines(size, scores.size)
@@ -235,30 +235,30 @@ def _may_lack(*maps: Pixels) -> bool:
 
 
 def _shares(sharpener: Sharpener, scores: Tensor, features: Tensor) -> Shares:
-    """Shares of (C, h, w) scores, which are checked, where the features are."""
+    """Check (C, h, w) scores and return their shares on the device of the features."""
     sharpener.check_scores(scores)
     wide = scores[None].to(features.device, torch.promote_types(features.dtype, torch.float32))
     return Shares.of(wide, sharpener.scores)
 
 
 def _coarse_pixel(sharpener: Sharpener, scores: Pixels, size: tuple[int, int]) -> int:
-    """How far, in pixels of the image, the centres of coarse pixels may lie outside of what is made of them."""
+    """Return how far, in image pixels, the centres of coarse pixels may lie outside the part upsampled from them."""
     if not sharpener.upsamples_jointly(scores.size, size):
         return 0
     return max(-(-line.pixels // line.steps) for line in sharpener.grid.lines(size, scores.size)) + 1
 
 
 def _margin(sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None) -> int:
-    """How many pixels around a tile are computed with it."""
+    """Return how many pixels around a tile are computed with it."""
     looked_at = 0 if features is not None else (sharpener.cue.reach or 0) + sharpener.cue.step
     return halo(sharpener) + _coarse_pixel(sharpener, scores, image.size) + looked_at
 
 
 def tile_side(sharpener: Sharpener, num_classes: int, image: tuple[int, int], memory: int, margin: int) -> int:
-    """Side of the tiles that are computed, with a margin, in so many bytes, of which the process holds some already.
+    """Return the side of tiles that fit, with their margin, into the memory in bytes that the process may use.
 
     Raises:
-        InputError: If there is none of 64 pixels or more.
+        InputError: If tiles of 64 pixels do not fit.
     """
     held = _ONCE + resident_bytes() if is_counted() and sharpener.device.type == "cpu" else 0
     each = bytes_per_pixel(sharpener, num_classes)
@@ -267,14 +267,15 @@ def tile_side(sharpener: Sharpener, num_classes: int, image: tuple[int, int], me
     if side < smallest:
         needed = held + each * (smallest + 2 * margin) ** 2 / _FREE
         raise InputError(
-            f"{size_as_text(memory)} of memory hold no tile: {size_as_text(held)} are taken, and {margin} pixels are "
-            f"needed around each; expected {size_as_text(needed)} or more, fewer passes or a smaller window"
+            f"memory is {size_as_text(memory)}, too small for a tile: the process holds {size_as_text(held)}, and a "
+            f"tile needs {margin} pixels around it; expected {size_as_text(needed)} or more: allow more memory, or use "
+            "fewer passes or a smaller window"
         )
     return min(side, max(image))
 
 
 def bytes_per_pixel(sharpener: Sharpener, num_classes: int) -> int:
-    """What the widest moment of the work takes for each pixel of a tile, with what lies around it."""
+    """Return the peak memory in bytes for each pixel of a tile, including its margin."""
     cue = sharpener.cue
     channels = cue.channels or 3
     shares = 2 * num_classes if sharpener.scores == "multilabel" else num_classes

@@ -1,4 +1,4 @@
-"""How scores come to the size of an image."""
+"""Upsample scores to the size of an image."""
 
 import torch
 from torch import Tensor
@@ -22,10 +22,10 @@ def upsample(
     upsampling: Upsampling,
     grid: Grid,
 ) -> Shares:
-    """(N, C, h, w) scores of a kind to their shares, where (N, D, H, W) features of a cue are."""
+    """Return the shares of (N, C, h, w) scores of a kind, at the size of the (N, D, H, W) features of a cue."""
     lines = grid.lines((features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1]))
     if isinstance(cue, EmbeddingCue) and torch.compiler.is_exporting() and upsampling == "joint":
-        # Which of the two is found when an exported program runs, not when it is made.
+        # The program computes both, since it can choose only when it runs, not when it is exported.
         joint = _joint(scores, features, cue, hardness, kind=kind, grid=grid)
         bilinear = _bilinear(scores, lines, kind, grid)
         shares = joint.with_values(torch.where(_are_coarse(lines).to(scores.device), joint.values, bilinear.values))
@@ -37,7 +37,7 @@ def upsample(
 
 
 def upsamples_jointly(cue: Cue, upsampling: Upsampling, lines: tuple[Line, Line]) -> bool:
-    """Whether scores on which rows and columns of the image fall so come to its size along the cue."""
+    """Return whether scores are upsampled along the cue, given how the rows and columns of the image map to them."""
     much = all(2 * line.steps <= line.pixels for line in lines)
     return much and upsampling == "joint" and isinstance(cue, EmbeddingCue)
 
@@ -54,6 +54,6 @@ def _bilinear(scores: Tensor, lines: tuple[Line, Line], kind: Scores, grid: Grid
 
 
 def _are_coarse(lines: tuple[Line, Line]) -> Tensor:
-    """Whether a score is as long as two pixels or more, in rows and columns, as a tensor."""
+    """Return as a tensor whether a score is at least two pixels high and wide."""
     rows, columns = (2 * torch.scalar_tensor(line.steps) <= torch.scalar_tensor(line.pixels) for line in lines)
     return rows & columns

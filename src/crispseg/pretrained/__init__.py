@@ -1,4 +1,4 @@
-"""Sharpeners with weights: those that ship, and those that are saved in folders and on a hub."""
+"""Load and save sharpeners with weights: those that ship, and those in folders and on a hub."""
 
 from crispseg.config import SHIPPED_WEIGHTS
 from crispseg.models.shipped import weights_path

@@ -1,4 +1,4 @@
-"""Sharpeners in folders: the config in `config.json`, what was learned in `model.safetensors`, and a model card."""
+"""Sharpeners in folders: the config in `config.json`, the weights in `model.safetensors`, and a model card."""
 
 import json
 from collections.abc import Iterator
@@ -31,13 +31,13 @@ _SAVED_BY = "saved by"
 
 
 def save_folder(folder: Path, cue: Cue, config: SharpenerConfig, *, name: str, license: str | None) -> None:
-    """Write a sharpener; each file is written whole or not at all, and other files of the folder stay.
+    """Write a sharpener; each file is written atomically, and other files in the folder stay.
 
     Args:
-        folder: Is made where it does not exist.
-        cue: A registered cue, with a registered network where it has one.
+        folder: The folder to write to; it is created if it does not exist.
+        cue: A registered cue; its network, if it has one, must be registered too.
         config: The config of the sharpener.
-        name: The name by which the card tells how to load it.
+        name: The name that the card uses to load the sharpener.
         license: The license of the weights, an identifier that the hub knows, such as "apache-2.0"; None if unknown.
 
     Raises:
@@ -50,16 +50,16 @@ def save_folder(folder: Path, cue: Cue, config: SharpenerConfig, *, name: str, l
     if network is not None:
         save_network(network, folder / WEIGHTS_FILE)
     write_text(folder / CARD_FILE, model_card(config, name=name, license=license, version=version))
-    # Last, since what has no config is no sharpener.
+    # The config is written last, so that an incomplete folder is not taken for a sharpener.
     written = {**config.to_dict(), _SAVED_BY: f"crispseg {version}"}
     write_text(folder / CONFIG_FILE, json.dumps(written, indent=2) + "\n")
 
 
 def load_folder(folder: Path) -> tuple[Cue, SharpenerConfig]:
-    """Return cue and config of the sharpener that `save_folder` wrote.
+    """Return the cue and the config of the sharpener that `save_folder` wrote.
 
     Raises:
-        InputError: If a file is missing or is not what crispseg writes.
+        InputError: If a file is missing, or was not written by crispseg.
     """
     path = folder / CONFIG_FILE
     given = _read(path)
@@ -70,7 +70,7 @@ def load_folder(folder: Path) -> tuple[Cue, SharpenerConfig]:
         if config.cue.weights not in (None, WEIGHTS_FILE):
             raise InputError(f"weights are {config.cue.weights!r}; expected {WEIGHTS_FILE!r}, or none")
         if config.cue.weights is not None and kind.network_argument is None:
-            raise InputError(f"cue {config.cue.name!r} has no network, but there are weights")
+            raise InputError(f"cue {config.cue.name!r} has no network; expected no weights, got {WEIGHTS_FILE!r}")
     network = None if config.cue.weights is None else load_network_of(config.cue.name, folder / WEIGHTS_FILE)
     with _explained(path):
         cue = make_cue(config.cue, None if network is None else network.to(getattr(torch, config.cue.precision)))
@@ -96,16 +96,16 @@ def load_network_of(cue: str, path: Path) -> Network:
 
 
 def _network_of(cue: Cue) -> Network | None:
-    """Return the network of a cue; None where it has none.
+    """Return the network of a cue, or None if it has none.
 
     Raises:
-        InputError: If the class of the cue or of the network is not registered, so that it could not be made again.
+        InputError: If the class of the cue or of the network is not registered, so that it could not be loaded.
     """
     kind = type(cue)
     if kind.name is None:
         raise InputError(
-            f"{kind.__name__} cannot be saved, because it is not registered; define it by class {kind.__name__}(…, "
-            f'name="…"), and announce it by an entry point of the group {CUES.group} so that it is found again'
+            f"{kind.__name__} cannot be saved, because it is not registered; define it as class {kind.__name__}(…, "
+            f'name="…"), and declare an entry point in the group {CUES.group} so that it can be loaded'
         )
     network: nn.Module | None = None if kind.network_argument is None else getattr(cue, kind.network_argument)
     if network is None:
@@ -126,7 +126,7 @@ def _network_of(cue: Cue) -> Network | None:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # our own, and whatever Python says to values that make no sense
+    except Exception as error:  # input errors, and Python's own errors for malformed values
         raise InputError(f"config {path}: {one_line(error)}; expected a file that save_pretrained wrote") from error
 
 
@@ -135,5 +135,5 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"weights {path.parent}: holds no {path.name}; expected a folder that save_pretrained wrote")
     config = read_json(path, "config", "expected a file that save_pretrained wrote")
     if not isinstance(config, dict):
-        raise InputError(f"config {path}: holds {type(config).__name__}; expected names and values")
+        raise InputError(f"config {path}: holds a {type(config).__name__}; expected a mapping of names to values")
     return config

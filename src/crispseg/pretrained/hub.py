@@ -1,4 +1,4 @@
-"""Sharpeners on a model hub, through `huggingface_hub` (extra `hub`), which is imported on use alone."""
+"""Sharpeners on a model hub, through `huggingface_hub` (extra `hub`), which is imported only when used."""
 
 import re
 import tempfile
@@ -16,7 +16,7 @@ _REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 def names_repository(name: str) -> bool:
-    """Whether this may be a repository on a hub, `owner/name`, and is neither a file nor a folder here.
+    """Return whether a name may be a repository `owner/name` on a hub, and is neither a local file nor a folder.
 
     Example:
         >>> names_repository("someone/street-embedding"), names_repository("weights/net.safetensors")
@@ -26,27 +26,27 @@ def names_repository(name: str) -> bool:
 
 
 def download(repo_id: str, revision: str | None) -> Path:
-    """The folder of the local cache that holds a repository's configuration and weights, downloaded where it is not.
+    """Download the config and weights of a repository, unless cached, and return their folder in the local cache.
 
     Raises:
-        InputError: If the package is missing, the hub cannot be reached and nothing is cached, or there is no such
-            repository, revision or file.
+        InputError: If the package is missing, the hub cannot be reached and nothing is cached, or the repository,
+            revision or file does not exist.
     """
     hub = _hub()
-    absent = "it is neither a folder here nor in the local cache: connect once, or give a folder or a file"
+    absent = "it is neither a local folder nor in the local cache: connect to the internet once, or give a local path"
     with _explained(repo_id, absent):
         folder = hub.snapshot_download(repo_id, revision=revision, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE])
     return Path(folder)
 
 
 def upload(repo_id: str, save: Callable[[Path], None], *, private: bool, message: str) -> str:
-    """Upload what `save` writes into an empty folder; make the repository where there is none.
+    """Upload the files that `save` writes into an empty folder, creating the repository if needed.
 
     Returns:
-        Address of the commit.
+        The URL of the commit.
 
     Raises:
-        InputError: If the package is missing, the hub cannot be reached, or you may not write there.
+        InputError: If the package is missing, the hub cannot be reached, or you lack permission to write.
     """
     hub = _hub()
     with tempfile.TemporaryDirectory() as folder:
@@ -66,26 +66,26 @@ def _hub() -> ModuleType:
 
 @contextmanager
 def _explained(repo_id: str, outcome: str) -> Iterator[None]:
-    """Turn what the package raises into one line."""
+    """Turn the errors of the package into input errors of one line."""
     with optional_packages():
         from huggingface_hub import errors  # noqa: PLC0415 - optional
 
-    # Those of the HTTP library that the package is built on, and of the system.
+    # The errors of the HTTP library that the package is built on, and of the system.
     failures: tuple[type[Exception], ...] = errors.HfHubHTTPError.__bases__
     try:
         yield
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
         _refuse(repo_id, "cannot reach the hub", outcome, error)
     except errors.RepositoryNotFoundError as error:
-        _refuse(repo_id, "the hub has no such repository, or wants you to log in (`hf auth login`)", outcome, error)
+        _refuse(repo_id, "the hub has no such repository, or requires a login (`hf auth login`)", outcome, error)
     except errors.RevisionNotFoundError as error:
         _refuse(repo_id, "the repository has no such revision", outcome, error)
     except errors.HFValidationError as error:
-        _refuse(repo_id, f"is no owner/name ({_first_line(error)})", outcome, error)
+        _refuse(repo_id, f"is not a valid owner/name ({_first_line(error)})", outcome, error)
     except errors.LocalTokenNotFoundError as error:
-        _refuse(repo_id, "the hub wants you to log in (`hf auth login`)", outcome, error)
+        _refuse(repo_id, "the hub requires a login (`hf auth login`)", outcome, error)
     except failures as error:
-        _refuse(repo_id, f"the hub or the way to it failed ({_first_line(error)})", outcome, error)
+        _refuse(repo_id, f"the hub or the connection to it failed ({_first_line(error)})", outcome, error)
 
 
 def _refuse(repo_id: str, reason: str, outcome: str, error: Exception) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Trained weights by name: those that ship, a file, a folder, or a repository on a hub."""
+"""Load trained weights: by a name that ships with crispseg, or from a file, a folder or a repository on a hub."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,22 +16,23 @@ from crispseg.registry import CUES
 
 
 def holds_sharpener(weights: str | Path) -> bool:
-    """Return whether these are a whole sharpener, in a folder or on a hub, and not the weights of a network alone."""
+    """Return whether weights are a whole sharpener, in a folder or on a hub, and not those of a network alone."""
     return Path(weights).is_dir() or (isinstance(weights, str) and names_repository(weights))
 
 
 def load_pretrained(
     weights: str | Path, *, cue: CueConfig | None = None, revision: str | None = None
 ) -> tuple[Cue, SharpenerConfig]:
-    """Return cue and config of a sharpener, as `Sharpener.from_pretrained` takes them.
+    """Return the cue and the config of a pretrained sharpener.
 
     Args:
-        weights: As there.
-        cue: Replaces arguments of the saved cue, which it must name; of weights of a network alone the whole cue.
-        revision: Branch, tag or commit of a repository on a hub.
+        weights: As in `Sharpener.from_pretrained`.
+        cue: A cue whose arguments replace those of the saved cue of the same name. For the weights of a network alone,
+            it is the whole cue.
+        revision: A branch, tag or commit of a repository on a hub.
 
     Raises:
-        InputError: If there are no such weights, or the cue does not go with them.
+        InputError: If the weights do not exist, or the cue does not fit them.
     """
     if holds_sharpener(weights):
         folder = Path(weights) if Path(weights).is_dir() else download(str(weights), revision)
@@ -39,16 +40,16 @@ def load_pretrained(
         config = replace(config, cue=replace(config.cue, weights=str(weights) if config.cue.weights else None))
         return (made, config) if cue is None else _with_arguments(made, config, cue, weights)
     if revision is not None:
-        raise InputError(f"weights {weights}: are not on a hub and have no revision; leave it out")
+        raise InputError(f"weights {weights}: have no revision, because they are not on a hub; leave the revision out")
     config = SharpenerConfig(cue=replace(cue or CueConfig(), weights=str(weights)))
     return load_cue(config.cue), config
 
 
 def load_cue(config: CueConfig) -> Cue:
-    """Return the cue of a config, its network read from its weights: shipped ones by default where it needs some.
+    """Return the cue of a config, with its network loaded; a cue that needs weights uses shipped ones by default.
 
     Raises:
-        InputError: If there are no such weights, or an argument makes no sense.
+        InputError: If the weights do not exist, or an argument is not allowed.
     """
     kind: type[Cue] = CUES.named(config.name)
     weights = config.weights
@@ -64,7 +65,9 @@ def _with_arguments(
     made: Cue, config: SharpenerConfig, cue: CueConfig, weights: str | Path
 ) -> tuple[Cue, SharpenerConfig]:
     if cue.name != config.cue.name:
-        raise InputError(f"weights {weights}: bring the cue {config.cue.name!r}; leave out {cue.name!r}")
+        raise InputError(
+            f"cue is {cue.name!r}, but weights {weights} were saved with {config.cue.name!r}; leave the cue out"
+        )
     merged = replace(config.cue, arguments=tuple({**dict(config.cue.arguments), **dict(cue.arguments)}.items()))
     kind = type(made)
     network: nn.Module | None = None if kind.network_argument is None else getattr(made, kind.network_argument)

@@ -37,8 +37,8 @@ The weights are safetensors; nothing in this repository is a pickle.
 
 ## Training data, results and limits
 
-crispseg does not know them. Say here what the weights were trained on, what they gain on which data (`crispseg
-evaluate` measures it), and where they fail.
+crispseg does not know them. Describe here what the weights were trained on, how much they improve which data (measured
+with `crispseg evaluate`), and where they fail.
 """
 
 
@@ -46,10 +46,10 @@ def model_card(config: SharpenerConfig, *, name: str, license: str | None, versi
     """Return the text of the card.
 
     Args:
-        config: As `config.json` holds it.
-        name: By which `Sharpener.from_pretrained` finds the sharpener.
-        license: An identifier that the hub knows; None where it is unknown.
-        version: Of crispseg.
+        config: The config of the sharpener, as in `config.json`.
+        name: The name by which `Sharpener.from_pretrained` finds the sharpener.
+        license: An identifier of the hub; None if unknown.
+        version: The version of crispseg.
     """
     kind, logits = CUES.named(config.cue.name), config.scores not in PROBABILITIES
     rows = {"what is compared": kind.summary, **config.texts(), "saved by": f"crispseg {version}"}

@@ -48,7 +48,7 @@ def joint_upsample(
     if value.shape[0] != features.shape[0]:  # len() would bind an exported program to one batch size
         raise InputError(f"value has N = {value.shape[0]}, features {features.shape[0]}; expected the same")
     if value.device != features.device:
-        raise InputError(f"value is on {value.device}, features on {features.device}; move both to one device")
+        raise InputError(f"value is on {value.device}, features on {features.device}; move both to the same device")
     size, coarse = (features.shape[-2], features.shape[-1]), (value.shape[-2], value.shape[-1])
     centres = at_scores(features, coarse, grid)
     rows, columns = map(Axis.of, grid.lines(size, coarse))
