@@ -18,7 +18,7 @@ from crispseg.app.session import Session
 from crispseg.app.settings import Cues
 from crispseg.cli.main import main
 from crispseg.comparison import measure_table
-from crispseg.comparison.rows import Choices
+from crispseg.comparison.rows import TableChoices
 from crispseg.cues import RGBCue
 from crispseg.data import LabelledFolder, LabelledPredictions, read_image, read_labels, read_prediction
 from crispseg.errors import InputError
@@ -206,7 +206,7 @@ def test_what_measures_takes_scores_as_upsampled_so(grid: str, root: Path) -> No
     assert tuned.before.value("miou") == pytest.approx(alike.before.value("miou"), abs=0.05)
     assert tuned.gain(next(iter(tuned.after))) == pytest.approx(alike.gain(next(iter(alike.after))), abs=0.05)
     tables = [
-        measure_table(each, root / name, Choices(torch.device("cpu")), rows=["PAMR", "rgb 9x9 x1"], tune_every=2)
+        measure_table(each, root / name, TableChoices(torch.device("cpu")), rows=["PAMR", "rgb 9x9 x1"], tune_every=2)
         for name, each in (("one", data[0]), ("other", data[1]))
     ]
     assert tables[0].context["grid"] == grid

@@ -102,7 +102,7 @@ SHARPEN = {
     ),
     "missing weights": (
         ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--weights", "{}/none.safetensors"],
-        "embedding weights {}/none.safetensors: no such file",
+        "weights {}/none.safetensors: no such file",
     ),
     "no such device": (
         ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--device", "toaster"],

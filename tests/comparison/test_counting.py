@@ -7,7 +7,7 @@ import torch
 
 from crispseg.comparison.counting import Counting
 from crispseg.comparison.images import Images
-from crispseg.comparison.rows import Choices, RowPlan
+from crispseg.comparison.rows import RowPlan, TableChoices
 from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.metrics import Accuracy
 from tests.fakes import write_coarse_scores, write_folder
@@ -18,7 +18,7 @@ def test_every_setting_has_its_own_counts(tmp_path: Path) -> None:
     write_coarse_scores(tmp_path, tmp_path / "scores")
     folder = LabelledFolder(tmp_path / "images", tmp_path / "labels", void=11)
     images = Images(LabelledPredictions(folder, tmp_path / "scores", num_classes=None, scores="logits"), 2)
-    recipe = RowPlan("rgb 9x9 x1", Choices(torch.device("cpu")), {})
+    recipe = RowPlan("rgb 9x9 x1", TableChoices(torch.device("cpu")), {})
     # A sweep takes them in an order of its own: weights by weights, and passes in ascending order.
     settings = [
         {"window": 9, "dilation": 1, "hardness": hardness, "passes": passes}

@@ -16,7 +16,7 @@ from PIL import Image
 
 from crispseg import InputError, writing
 from crispseg.comparison import counting, measure_table, memory
-from crispseg.comparison.rows import Choices
+from crispseg.comparison.rows import TableChoices
 from crispseg.data import LabelledFolder, LabelledPredictions
 from tests.fakes import write_coarse_scores, write_folder
 
@@ -43,7 +43,7 @@ def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def measure(root: Path, output: str, *, resume: bool = False) -> None:
     folder = LabelledFolder(root / "images", root / "labels", void=11)
     data = LabelledPredictions(folder, root / "scores", scores="logits")
-    measure_table(data, root / output, Choices(torch.device("cpu")), rows=ROWS, tune_every=2, resume=resume)
+    measure_table(data, root / output, TableChoices(torch.device("cpu")), rows=ROWS, tune_every=2, resume=resume)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

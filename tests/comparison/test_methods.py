@@ -11,12 +11,12 @@ from torch import Tensor
 from crispseg.comparison.method import After, Example, Method, Setting
 from crispseg.comparison.pamr import DILATIONS, PAMR, pamr_weights
 from crispseg.comparison.peers import KorniaGuided, KorniaJointBilateral, OpenCVGuided, RankSEG
-from crispseg.comparison.rows import ROWS, Choices
+from crispseg.comparison.rows import ROWS, TableChoices
 from crispseg.data import Prediction
 from tests.fakes import draw_scene
 from tests.marks import needs_pydensecrf
 
-CHOICES = Choices(torch.device("cpu"))
+CHOICES = TableChoices(torch.device("cpu"))
 ALONE = [row for row in ROWS if not row.needs]
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from crispseg import InputError, process_memory
 from crispseg.cli.main import main
 from crispseg.comparison import counting, measure_table, memory
-from crispseg.comparison.rows import ROWS, Choices, RowPlan
+from crispseg.comparison.rows import ROWS, RowPlan, TableChoices
 from crispseg.comparison.table import _installed, choose_rows
 from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.models import EmbeddingNet
@@ -25,7 +25,7 @@ from tests.comparison.test_methods import example as scene_of
 from tests.fakes import write_boundaries, write_coarse_scores, write_folder
 
 SOME = ["rgb 9x9 x1", "PAMR", "oracle 9x9 x7"]
-CHOICES = Choices(torch.device("cpu"))
+CHOICES = TableChoices(torch.device("cpu"))
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_rows_of_other_data_or_damaged_ones_are_not_taken(root: Path, monkeypatc
 
 @pytest.mark.usefixtures("no_process")
 def test_rows_of_other_weights_are_not_taken(root: Path) -> None:
-    choices = Choices(CHOICES.device, str(root / "net.safetensors"))
+    choices = TableChoices(CHOICES.device, str(root / "net.safetensors"))
     for index, seed in enumerate((0, 1)):
         torch.manual_seed(seed)
         save_network(EmbeddingNet(dim=4), root / "net.safetensors")

@@ -104,9 +104,12 @@ def test_a_card_without_a_licence_claims_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cue", "message"),
     [
-        (lambda: LearnedCue(nn.Conv2d(3, 2, 1)), "LearnedCue with Conv2d cannot be saved: expected EmbeddingNet"),
+        (lambda: LearnedCue(nn.Conv2d(3, 2, 1)), "with Conv2d cannot be saved.*expected EmbeddingNet or TrunkEmbedding"),
+            lambda: LearnedCue(nn.Conv2d(3, 2, 1)),
+            "LearnedCue with Conv2d cannot be saved.*expected EmbeddingNet or TrunkEmbedding",
+        ),
         (lambda: LearnedCue(embedding(torch.float64)), "weights are float64; expected float32, bfloat16, float16"),
-        (NoiseCue, "NoiseCue cannot be saved, because it is not registered; .*entry point of the group crispseg.cues"),
+        (NoiseCue, "NoiseCue cannot be saved, because it is not registered; .*entry point .*crispseg.cues"),
     ],
 )
 def test_what_could_not_be_made_again_is_not_saved(cue: Callable[[], Cue], message: str, tmp_path: Path) -> None:
@@ -159,7 +162,7 @@ def test_a_configuration_that_says_anything_else_is_refused(
 def test_a_configuration_that_is_no_configuration_is_refused(text: str, tmp_path: Path) -> None:
     path = saved(tmp_path / "saved") / "config.json"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(InputError, match=r"config .*config.json: (cannot be read as JSON|holds list)"):
+    with pytest.raises(InputError, match=r"config .*config.json: (cannot be read as JSON|holds a list)"):
         Sharpener.from_pretrained(path.parent)
 
 
@@ -184,7 +187,7 @@ def test_a_norm_is_for_embeddings_and_a_revision_for_a_hub(tmp_path: Path) -> No
     Sharpener(ContourCue()).save_pretrained(tmp_path / "saved")
     with pytest.raises(InputError, match="cue 'contour' has no argument 'norm'; it has none"):
         Sharpener.from_pretrained(tmp_path / "saved", cue="contour:norm=2")
-    with pytest.raises(InputError, match="cue is 'rgb', but weights .* were saved with 'contour'"):
+    with pytest.raises(InputError, match=r"cue is 'rgb', but weights .* were saved with 'contour'"):
         Sharpener.from_pretrained(tmp_path / "saved", cue="rgb")
     with pytest.raises(InputError, match="weights narrow: have no revision"):
         Sharpener.from_pretrained("narrow", revision="main")

@@ -10,7 +10,7 @@ from crispseg.cli.stages import files_of_weights
 from crispseg.comparison import ROWS, measure_table
 from crispseg.comparison.report import as_json, as_latex, as_markdown, lines_of
 from crispseg.comparison.result import paths
-from crispseg.comparison.rows import Choices
+from crispseg.comparison.rows import TableChoices
 from crispseg.comparison.surface import surface
 from crispseg.evaluation import remarks_on
 from crispseg.process_memory import keep_freed
@@ -19,7 +19,7 @@ from crispseg.writing import refuse_inputs, write_text
 
 def run(options: Namespace) -> None:
     """Run the command."""
-    choices = Choices(choose_device(options.device), options.weights)
+    choices = TableChoices(choose_device(options.device), options.weights)
     keep_freed()
     data = read_data(options, getattr(options, "scores", None))
     names = ("table.md", "table.tex", "table.json", "surface.json")

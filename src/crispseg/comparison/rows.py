@@ -16,7 +16,7 @@ from crispseg.pretrained import weights_path
 
 
 @dataclass(frozen=True)
-class Choices:
+class TableChoices:
     """What rows are made with."""
 
     device: torch.device
@@ -37,7 +37,7 @@ class Row:
 
     name: str
     group: str
-    build: Callable[[Choices, Earlier], Method]
+    build: Callable[[TableChoices, Earlier], Method]
     needs: tuple[str, ...] = ()
     """Earlier rows that it builds on."""
     boundaries: bool = False
@@ -61,7 +61,7 @@ _PAPER = (
 """Cue, window and passes of the paper's Table 1."""
 
 
-_CUES: dict[str, Callable[[Choices], Cue]] = {
+_CUES: dict[str, Callable[[TableChoices], Cue]] = {
     "rgb": lambda _: RGBCue(),
     "soft": lambda _: SoftSegmentationCue(),
     "contours": lambda _: ContourCue(),
@@ -69,7 +69,7 @@ _CUES: dict[str, Callable[[Choices], Cue]] = {
 }
 
 
-def _narrow(_: Choices) -> Cue:
+def _narrow(_: TableChoices) -> Cue:
     return learned_cue(NARROW)
 
 
@@ -91,7 +91,7 @@ def _paper_row(cue: str, window: int, passes: int) -> Row:
 def _tuned_row(
     name: str,
     kind: str,
-    cue: Callable[[Choices], Cue],
+    cue: Callable[[TableChoices], Cue],
     *,
     windows: tuple[int, ...] = _WINDOWS,
     passes: tuple[int, ...] = _PASSES,
@@ -169,7 +169,7 @@ class RowPlan:
 
     row: str
     """Its name."""
-    choices: Choices
+    choices: TableChoices
     earlier: Mapping[str, Setting]
     """Settings that were found for the rows it builds on, by their names."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.progress import Progress
 
-from crispseg.comparison.rows import Choices, learned_cue
+from crispseg.comparison.rows import TableChoices, learned_cue
 from crispseg.data import LabelledPredictions
 from crispseg.inference.sharpener import Sharpener
 from crispseg.tuning.filter_search import tune
@@ -15,7 +15,7 @@ _PASSES = (1, 2, 4, 7, 12, 18, 25)
 
 
 def surface(
-    data: LabelledPredictions, choices: Choices, *, tune_every: int, progress: Progress | None = None
+    data: LabelledPredictions, choices: TableChoices, *, tune_every: int, progress: Progress | None = None
 ) -> list[dict[str, Any]]:
     """Gains on the tuning images for each window, hardness and number of passes."""
     result = tune(

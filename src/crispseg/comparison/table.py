@@ -18,7 +18,7 @@ from crispseg.comparison.counting import Counting
 from crispseg.comparison.images import Images
 from crispseg.comparison.method import Method, Setting
 from crispseg.comparison.result import Result, paths, read_result, write_result
-from crispseg.comparison.rows import NARROW, ROWS, Choices, Row, RowPlan, row_named
+from crispseg.comparison.rows import NARROW, ROWS, Row, RowPlan, TableChoices, row_named
 from crispseg.comparison.search import Found, search
 from crispseg.data import LabelledPredictions
 from crispseg.defaults import TUNE_EVERY
@@ -55,7 +55,7 @@ class Table:
 def measure_table(
     data: LabelledPredictions,
     output: Path,
-    choices: Choices,
+    choices: TableChoices,
     *,
     rows: Sequence[str] | None = None,
     tune_every: int = TUNE_EVERY,
@@ -145,7 +145,7 @@ def _installed(module: str) -> bool:
     return (not parent or _installed(parent)) and find_spec(module) is not None
 
 
-def _describe(data: LabelledPredictions, choices: Choices, tune_every: int, void_band: int) -> dict[str, Any]:
+def _describe(data: LabelledPredictions, choices: TableChoices, tune_every: int, void_band: int) -> dict[str, Any]:
     """What a table is made on."""
     dataset, boundary = data.dataset, data.boundaries[0]
     return {

@@ -201,8 +201,8 @@ def load_embedding_net(path: Path) -> Network:
     Raises:
         InputError: If the file is missing, is not safetensors, or does not hold such a network.
     """
-    state = load_state(path, "embedding weights")
-    metadata = load_metadata(path, "embedding weights")
+    state = load_state(path, "weights")
+    metadata = load_metadata(path, "weights")
     if "network" not in metadata:  # written when there was one network, whose one argument shows in its weights
         fuse = state.get("fuse.weight")
         dim = fuse.shape[0] if fuse is not None and fuse.ndim and len(fuse) else 64

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from crispseg.checks import check_allowed, check_image
 from crispseg.config import SHIPPED_WEIGHTS
 from crispseg.errors import InputError
-from crispseg.models.shipped import weights_path
+from crispseg.models.shipped import shipped_path
 from crispseg.models.state import check_state, load_state, tensor_names
 from crispseg.models.vgg import VGG_LAYERS, VGG_MEAN, VGG_STD, vgg_state
 
@@ -86,7 +86,7 @@ class Network(nn.Module):
 
     @staticmethod
     def _existing(init: str | Path) -> Path:
-        path = weights_path(init)
+        path = shipped_path(init)
         if not path.is_file():
             names = ", ".join(("random", "vgg16", *SHIPPED_WEIGHTS))
             raise InputError(f"init {init}: no such file; expected a safetensors file or one of {names}")

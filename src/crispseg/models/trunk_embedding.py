@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from crispseg.models.network import Network
 from crispseg.models.registry import register_network
-from crispseg.models.shipped import weights_path
+from crispseg.models.shipped import shipped_path
 from crispseg.models.state import tensor_names
 from crispseg.models.trunks import TrunkNames, build_trunk, check_trunk, maps_of
 from crispseg.models.vgg import start_at_random
@@ -64,7 +64,7 @@ class TrunkEmbedding(Network):
     ) -> None:
         check_trunk(trunk)
         super().__init__(trunk=trunk, dim=dim, deepest=deepest)
-        path = None if init in ("random", "imagenet") else weights_path(init)
+        path = None if init in ("random", "imagenet") else shipped_path(init)
         ours = path is not None and path.is_file() and "mean" in tensor_names(path, "weights")
         weights = None if init == "random" or ours else init
         self.trunk, self.channels = build_trunk(trunk, deepest, weights)

@@ -1,10 +1,9 @@
 """Load and save sharpeners with weights: those that ship, and those in folders and on a hub."""
 
 from crispseg.config import SHIPPED_WEIGHTS
-from crispseg.models.shipped import weights_path
 from crispseg.pretrained.folder import load_folder, save_folder
 from crispseg.pretrained.hub import download, upload
-from crispseg.pretrained.load import holds_sharpener, load_cue, load_pretrained
+from crispseg.pretrained.load import holds_sharpener, load_cue, load_pretrained, weights_path
 
 __all__ = [
     "SHIPPED_WEIGHTS",

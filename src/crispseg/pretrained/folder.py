@@ -113,13 +113,18 @@ def _network_of(cue: Cue) -> Network | None:
     if not isinstance(network, Network) or network_kind(type(network).__name__) is not type(network):
         raise InputError(
             f"{kind.__name__} with {type(network).__name__} cannot be saved, because the network is not registered; "
-            f"expected one of {', '.join(NETWORKS)}, or a crispseg.models.Network with an entry point of the group "
+            f"expected {_names(kind.network_gives)}, or a crispseg.models.Network with an entry point of the group "
             f"{ENTRY_POINTS}"
         )
     precision = str(next(network.parameters()).dtype).removeprefix("torch.")
     if precision not in PRECISIONS:
         raise InputError(f"weights are {precision}; expected {', '.join(PRECISIONS)}: convert the sharpener with .to()")
     return network
+
+
+def _names(gives: str) -> str:
+    """Return the names of the networks of crispseg that give embeddings, scores or a boundary."""
+    return " or ".join(name for name, network in NETWORKS.items() if network.gives == gives)
 
 
 @contextmanager

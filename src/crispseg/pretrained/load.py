@@ -1,5 +1,6 @@
 """Load trained weights: by a name that ships with crispseg, or from a file, a folder or a repository on a hub."""
 
+import difflib
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,27 @@ from torch import nn
 from crispseg.config import SHIPPED_WEIGHTS, CueConfig, SharpenerConfig
 from crispseg.cues import Cue, make_cue
 from crispseg.errors import InputError
-from crispseg.models.shipped import weights_path
+from crispseg.models.shipped import shipped_path
 from crispseg.pretrained.folder import load_folder, load_network_of
 from crispseg.pretrained.hub import download, names_repository
 from crispseg.registry import CUES
+
+
+def weights_path(weights: str | Path) -> Path:
+    """Return the file of weights that ship, by their name; a path as it is.
+
+    Raises:
+        InputError: If a name without a folder or an ending is neither.
+    """
+    path = shipped_path(weights)
+    if not path.exists() and len(path.parts) == 1 and not path.suffix:
+        near = difflib.get_close_matches(str(weights), SHIPPED_WEIGHTS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise InputError(
+            f"weights are {str(weights)!r}; expected {' or '.join(map(repr, SHIPPED_WEIGHTS))}, which ship, a "
+            f"safetensors file, a folder of save_pretrained, or OWNER/NAME on a hub{hint}"
+        )
+    return path
 
 
 def holds_sharpener(weights: str | Path) -> bool:
