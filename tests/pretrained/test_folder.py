@@ -104,10 +104,7 @@ def test_a_card_without_a_licence_claims_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cue", "message"),
     [
-        (lambda: LearnedCue(nn.Conv2d(3, 2, 1)), "with Conv2d cannot be saved.*expected EmbeddingNet or TrunkEmbedding"),
-            lambda: LearnedCue(nn.Conv2d(3, 2, 1)),
-            "LearnedCue with Conv2d cannot be saved.*expected EmbeddingNet or TrunkEmbedding",
-        ),
+        (lambda: LearnedCue(nn.Conv2d(3, 2, 1)), "with Conv2d cannot be saved.*EmbeddingNet or TrunkEmbedding"),
         (lambda: LearnedCue(embedding(torch.float64)), "weights are float64; expected float32, bfloat16, float16"),
         (NoiseCue, "NoiseCue cannot be saved, because it is not registered; .*entry point .*crispseg.cues"),
     ],
