@@ -118,6 +118,6 @@ def test_a_cue_without_a_name_cannot_be_saved(root: Path) -> None:
     class Nameless(RGBCue):
         pass
 
-    with pytest.raises(InputError, match="Nameless cannot be saved.*not registered.*entry point.*crispseg.cues"):
+    with pytest.raises(InputError, match=r"Nameless cannot be saved.*not registered.*entry point.*crispseg.cues"):
         Sharpener(Nameless()).save_pretrained(root / "saved")
     assert not (root / "saved").exists()
