@@ -36,7 +36,7 @@ def upload(address: str, name: str, content: bytes, headers: Mapping[str, str] |
     return fetch(f"{address}gradio_api/upload", body, "multipart/form-data; boundary=limit", headers)
 
 
-def controls(cue: str, **values: Any) -> list[Any]:
+def controls(cue: str = "rgb", **values: Any) -> list[Any]:
     """Return what a browser sends of the session and the controls."""
     config = offered_cue(cue).start.replaced(hardness=5)
     return [None, *({name: control_value(name, config) for name, _ in options()} | values).values(), "changed"]
@@ -47,7 +47,7 @@ def tell(address: str, element: str, event: str, given: list[Any], visitor: str,
     config = json.loads(fetch(f"{address}config")[1])
     (part,) = (part["id"] for part in config["components"] if part["props"].get("elem_id") == element)
     number = next(one["id"] for one in config["dependencies"] if one["targets"] == [[part, event]])
-    body = {"data": [*given, *controls("rgb", **values)], "fn_index": number, "session_hash": visitor}
+    body = {"data": [*given, *controls(**values)], "fn_index": number, "session_hash": visitor}
     assert fetch(f"{address}gradio_api/queue/join", json.dumps(body).encode())[0] == 200
     return fetch(f"{address}gradio_api/queue/data?session_hash={visitor}")[1]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from crispseg import SharpenerConfig
+from crispseg import SharpenerConfig, Window
 from crispseg.app.limits import Limits
 from crispseg.errors import InputError
 
@@ -97,12 +97,12 @@ def test_a_label_map_of_many_labels_is_counted_with_them(tmp_path: Path) -> None
 
 
 def test_work_is_bounded_by_what_the_largest_image_takes() -> None:
-    SMALL.check_work(16, SharpenerConfig(window=9), (100, 100))
-    SMALL.check_work(64, SharpenerConfig(window=17), (50, 50))
+    SMALL.check_work(16, SharpenerConfig(window=Window(9)), (100, 100))
+    SMALL.check_work(64, SharpenerConfig(window=Window(17)), (50, 50))
     with pytest.raises(InputError, match=r"17 classes for 100×100 pixels are too many .* at most 16"):
-        SMALL.check_work(17, SharpenerConfig(window=9), (100, 100))
+        SMALL.check_work(17, SharpenerConfig(window=Window(9)), (100, 100))
     with pytest.raises(InputError, match=r"window of 11 is too large for 100×100 .* at most 9"):
-        SMALL.check_work(3, SharpenerConfig(window=11), (100, 100))
+        SMALL.check_work(3, SharpenerConfig(window=Window(11)), (100, 100))
 
 
 @pytest.mark.parametrize("limits", [{"upload_mb": 0}, {"megapixels": -1}, {"megapixels": float("nan")}])

@@ -62,9 +62,15 @@ def set_number(page: Page, control: str, value: float) -> None:
     number.press("Enter")
 
 
-def choose_cue(page: Page, title: str) -> None:
-    page.locator("#cue input").click()
+def choose(page: Page, control: str, title: str) -> None:
+    page.locator(f"#{control} input").click()
     page.get_by_role("option", name=title, exact=True).click()
+
+
+def type_text(page: Page, control: str, text: str) -> None:
+    typed = page.locator(f"#{control} input")
+    typed.fill(text)
+    typed.press("Enter")
 
 
 def click_until_shown(picture: Locator, shown: Locator, x: int, y: int) -> None:
@@ -93,11 +99,11 @@ def code(page: Page, tab: str, block: str) -> str:
 
 def test_a_person_sharpens_an_image_and_takes_the_result_away(page: Page, given: Given, tmp_path: Path) -> None:
     load(page, given, given.scores)
-    choose_cue(page, "colours")
+    choose(page, "cue", "colours")
     expect(page.locator("#hardness input[type=number]")).to_have_value("40")
     expect(page.locator("#command")).to_contain_text("--cue rgb")
     set_number(page, "hardness", 12.5)
-    expect(page.locator("#command")).to_contain_text("--hardness 12.5 --passes 1")
+    expect(page.locator("#command")).to_contain_text("--passes 1 --hardness 12.5")
     page.locator("#passes input[type=range]").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#command")).to_contain_text("--passes 2")
@@ -125,7 +131,7 @@ def test_a_person_sharpens_an_image_and_takes_the_result_away(page: Page, given:
 
 def test_a_click_shows_the_pixel_and_its_masks(page: Page, given: Given) -> None:
     load(page, given, given.labels)
-    choose_cue(page, "colours")
+    choose(page, "cue", "colours")
     expect(page.locator("#command")).to_contain_text("--cue rgb")
     picture, tiles = page.locator("#picture img"), page.locator("#tiles svg")
     click_until_shown(picture, tiles, 40, 10)
@@ -173,9 +179,9 @@ def test_wrong_files_get_a_word_and_the_page_goes_on(page: Page, given: Given, t
     expect(wrong).to_have_text(
         re.compile(r"label map scene0\.png: its pixels are RGB; expected an indexed or greyscale")
     )
-    page.locator("#kind").get_by_text("probabilities", exact=True).click()
+    choose(page, "scores", "probabilities")
     expect(wrong).to_contain_text("said to be probabilities but runs from")
-    expect(page.locator("#kind input[value=logits]")).to_be_checked()
+    expect(page.locator("#scores input")).to_have_value("logits")
     large = tmp_path / "large.npy"
     large.write_bytes(b"\0" * 1_200_000)
     drop(page, "prediction", large)
@@ -185,13 +191,44 @@ def test_wrong_files_get_a_word_and_the_page_goes_on(page: Page, given: Given, t
     expect(page.locator("#command")).to_contain_text("--passes 3")
 
 
+def test_a_value_that_cannot_be_read_is_explained_and_the_result_stays(page: Page) -> None:
+    for control, wrong, message, before in (
+        ("window", "8", "window size is 8; expected an odd number such as 9", "9"),
+        ("guard", "2", "guard is 2; expected a probability from 0.5 to 1, or None", "none"),
+        ("grid", "nowhere", "grid is 'nowhere'", "centres"),
+    ):
+        type_text(page, control, wrong)
+        expect(page.locator("#message .wrong")).to_contain_text(message)
+        expect(page.locator(f"#{control} input")).to_have_value(before)
+        expect(page.locator("#command")).to_contain_text(f"--{control} {before}")
+        expect(page.locator("#take-labels")).to_be_enabled()
+    type_text(page, "guard", "0.85")
+    expect(page.locator("#command")).to_contain_text("--guard 0.85")
+    expect(page.locator("#message")).to_contain_text("of the pixels changed")
+
+
+def test_probabilities_that_were_refused_as_logits_are_taken_once_that_is_said(
+    page: Page, given: Given, tmp_path: Path
+) -> None:
+    probabilities = torch.from_numpy(np.load(given.scores)["arr_0"]).softmax(0)
+    np.save(tmp_path / "p.npy", probabilities.numpy())
+    drop(page, "image", given.image)
+    expect(page.locator("#message")).to_contain_text("Now drop its prediction.")
+    drop(page, "prediction", tmp_path / "p.npy")
+    expect(page.locator("#message .wrong")).to_contain_text("say scores 'probabilities'")
+    choose(page, "scores", "probabilities")
+    expect(page.locator("#message")).to_contain_text("64 × 48 pixels")
+    expect(page.locator("#command")).to_contain_text("--prediction p.npy")
+    expect(page.locator("#command")).to_contain_text("--scores probabilities")
+
+
 def test_boundaries_come_from_a_file(page: Page, given: Given, boundary: Path) -> None:
     load(page, given, given.scores)
-    choose_cue(page, "boundaries from a file")
+    choose(page, "cue", "boundaries that lie between two pixels")
     expect(page.locator("#message .wrong")).to_contain_text("needs a boundary map of the image; drop one below the cue")
     expect(page.locator("#take-labels")).to_be_disabled()
     drop(page, "boundary", boundary)
-    expect(page.locator("#command")).to_contain_text("--cue contour --boundaries edges.png")
+    expect(page.locator("#command")).to_contain_text("--boundaries edges.png --cue contour")
     expect(page.locator("#take-labels")).to_be_enabled()
 
 
@@ -200,8 +237,8 @@ def test_every_visitor_has_a_page_of_his_own(page: Page, browser: Browser, addre
     other = browser.new_page()
     other.goto(address)
     expect(other.locator("#message")).to_contain_text("480 × 360 pixels, 11 classes")
-    set_number(page, "window", 5)
-    expect(page.locator("#command")).to_contain_text("--window 5")
+    type_text(page, "window", "5@2")
+    expect(page.locator("#command")).to_contain_text("--window 5@2")
     expect(page.locator("#message")).to_contain_text("64 × 48 pixels")
     expect(other.locator("#command")).to_contain_text("street.png")
     other.close()
@@ -217,7 +254,7 @@ def test_the_sample_comes_with_its_files(page: Page, tmp_path: Path) -> None:
     assert read_labels(tmp_path / "fruit.png").labels.shape == (360, 480)
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (375, 740)])
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
 def test_it_fits_the_screen(page: Page, width: int, height: int, tmp_path: Path) -> None:
     page.set_viewport_size({"width": width, "height": height})
     page.wait_for_function("document.fonts.status === 'loaded'")

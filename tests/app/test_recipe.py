@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from crispseg import SharpenerConfig
 from crispseg.app.answers import write_inputs, write_label_map, write_sharp_scores
 from crispseg.app.limits import Limits
 from crispseg.app.recipe import Recipe
@@ -19,7 +18,7 @@ from crispseg.data import read_prediction, write_scores
 from crispseg.errors import InputError
 from tests.app.conftest import Given
 
-RGB = SharpenerConfig(cue="rgb", hardness=7.3, passes=2)
+RGB = offered_cue("rgb").start.replaced(hardness=7.3, passes=2)
 
 
 def start(folder: Path, image: Path, prediction: Path, boundary: Path | None = None) -> Session:

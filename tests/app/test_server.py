@@ -68,7 +68,7 @@ def test_no_message_can_name_a_file_that_was_not_uploaded(address: str, path: st
     (image,) = (part["id"] for part in config["components"] if part["props"].get("elem_id") == "image")
     (event,) = (one for one in config["dependencies"] if one["targets"] == [[image, "upload"]])
     file = {"path": path.format(source=Path(server.__file__)), "meta": {"_type": "gradio.FileData"}}
-    body = {"data": [file, *controls("rgb")], "fn_index": event["id"], "session_hash": "visitor"}
+    body = {"data": [file, *controls()], "fn_index": event["id"], "session_hash": "visitor"}
     status, answer = fetch(f"{address}gradio_api/queue/join", json.dumps(body).encode())
     if path.startswith("http"):
         assert (status, answer) == (403, b"this server fetches nothing from elsewhere; upload the file")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from crispseg import Sharpener, SharpenerConfig, Window
+from crispseg import Sharpener, Window
 from crispseg.app.limits import Limits
 from crispseg.app.session import Session
 from crispseg.app.settings import Cues, offered_cue, offered_cues
@@ -20,7 +20,7 @@ from crispseg.inference.masks import contributions
 from crispseg.inference.one_image import fitted_boundary, sharpen_one
 from tests.app.conftest import Given
 
-RGB = SharpenerConfig(cue="rgb")
+RGB = offered_cue("rgb").start
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_masks_are_the_contributions_in_the_whole_image(
     loaded: Session, boundary: Path, pixel: tuple[int, int], cue: str, passes: int
 ) -> None:
     loaded.desk.load_boundary(boundary)
-    config = SharpenerConfig(cue=cue, window="3@2", hardness=2, passes=passes)
+    config = offered_cue(cue).start.replaced(window="3@2", hardness=2, passes=passes)
     masks = loaded.masks(pixel, config)
     if cue == "rgb":
         features = loaded.desk.inputs.image[None].float() / 255
@@ -98,7 +98,7 @@ def test_masks_are_the_contributions_in_the_whole_image(
 
 def test_the_embedding_of_one_map_is_grey(loaded: Session, boundary: Path) -> None:
     loaded.desk.load_boundary(boundary)
-    shown = loaded.embedding(SharpenerConfig(cue="contour"))
+    shown = loaded.embedding(offered_cue("contour").start)
     assert shown.shape == (3, 48, 64)
     assert torch.equal(shown[0], shown[2])
     assert shown[0, 0, 30:35].tolist() == [0, 0, 255, 0, 0]
@@ -176,7 +176,7 @@ def test_a_prediction_that_does_not_fit_a_later_image_is_named(session: Session,
 
 def test_the_cue_of_boundaries_asks_for_them(loaded: Session) -> None:
     with pytest.raises(InputError, match="needs a boundary map"):
-        loaded.sharpen(SharpenerConfig(cue="contour"))
+        loaded.sharpen(offered_cue("contour").start)
 
 
 def test_a_pixel_lies_in_the_image(loaded: Session) -> None:

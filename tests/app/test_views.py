@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from crispseg import SharpenerConfig
+from crispseg import SharpenerConfig, Window
 from crispseg.app.session import PixelMasks
 from crispseg.app.views import Scale, changed_pixels, marked, picture, pixel_tiles, summary, write_picture
 from crispseg.inference.one_image import Sharpened
@@ -67,7 +67,7 @@ def test_a_ring_is_drawn_around_the_pixel() -> None:
 def test_tiles_show_the_surroundings_of_the_pixel(tmp_path: Path) -> None:
     image = torch.randint(0, 256, (3, 30, 40), dtype=torch.uint8)
     mask = torch.rand(30, 40)
-    masks = PixelMasks((2, 29), SharpenerConfig(window="3@2", passes=4), mask, mask.flip(0))
+    masks = PixelMasks((2, 29), SharpenerConfig(window=Window(3, 2), passes=4), mask, mask.flip(0))
     tiles = pixel_tiles(image, image.flip(1), masks)
     assert re.findall("<figcaption>(.*?)</figcaption>", tiles) == [
         "image",

@@ -151,7 +151,7 @@ def test_a_class_that_is_predicted_but_absent_counts_as_0_or_is_left_out(
     assert result["absent_classes"] == rule
     assert result["before"]["miou"] == pytest.approx(mean, abs=0.1)
     printed = " ".join(capsys.readouterr().out.split())
-    assert f"have no true pixels {'count as 0' if rule == 'count' else 'are left out'}" in printed
+    assert f"without true pixels {'count as 0' if rule == 'count' else 'are left out'}" in printed
     assert run("evaluate", *options, "--absent-classes", "zero") == 2
     assert "--absent-classes: invalid choice: 'zero'" in capsys.readouterr().err
 

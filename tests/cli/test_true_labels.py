@@ -74,8 +74,8 @@ def test_masks_of_black_and_white(root: Path, capsys: pytest.CaptureFixture[str]
     assert with_void["remarks"] == []
     capsys.readouterr()
     declared = evaluated(root, "white", "--void", "255", scores="two")
-    assert "the true labels hold class 0 and void alone" in capsys.readouterr().err
-    assert "the true labels hold class 0 and void alone" in declared["remarks"][0]
+    assert "only class 0 and void" in capsys.readouterr().err
+    assert "only class 0 and void" in declared["remarks"][0]
     for kind in ("evaluate", "tune"):
         error = refused(capsys, command(root, "white", kind=kind))
         assert "holds label 255, which was not declared void; say void 255 (--void 255)" in error

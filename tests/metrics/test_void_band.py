@@ -133,7 +133,7 @@ def test_a_metric_says_why_it_says_nothing() -> None:
     reason = before.undefined("trimap_4")
     assert reason
     assert reason.startswith(f"too few boundary pixels: {boundary} beside another label and {hidden} beside void")
-    assert f"no value near boundaries: {reason}" in remarks_on(before)
+    assert any(reason in remark for remark in remarks_on(before))
     comparison = Comparison(before, after)
     assert math.isnan(comparison.gains["boundary_f"].low)
     assert comparison.gains["miou"].value > 0
@@ -189,7 +189,7 @@ def test_evaluate_tune_and_table_find_the_band(voc_like: Path, capsys: pytest.Ca
     assert main(["evaluate", *options(voc_like, "--void-band", "0"), *filter_]) == 0
     output = capsys.readouterr()
     assert "bands of void" not in output.out
-    assert "note: no value near boundaries: too few boundary pixels" in output.err
+    assert "note: boundary metrics are undefined: too few boundary pixels" in output.err
     content = json.loads((voc_like / "a.json").read_text())
     assert (content["void_band"], content["before"]["trimap_4"]) == (0, None)
 
@@ -259,7 +259,7 @@ def test_labels_that_look_misread_are_said() -> None:
     labels = scene()
     assert remarks(labels, labels, 4) == []
     [alone] = remarks(labels, labels.where(labels == 0, VOID), 4)
-    assert "hold class 0 and void alone, none of the other 3 classes" in alone
+    assert "only class 0 and void, none of the other 3 classes" in alone
     [moved] = remarks(labels, labels + 1, 4)
     assert "100 % of the pixels of true class c are predicted as class c -1" in moved
     assert "--numbering 1-based" in moved

@@ -96,7 +96,7 @@ class Callers:
 
 
 def _split(authority: str, default: int) -> tuple[str, int]:
-    """Name and port; an empty name for what is no authority."""
+    """Return name and port; an empty name for a text that is no authority."""
     found = _AUTHORITY.fullmatch(authority)
     return (found[1], int(found[2] or default)) if found else ("", default)
 

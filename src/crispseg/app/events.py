@@ -220,7 +220,7 @@ class Events:
         return {fields[name]: value for name, value in right.items() if value != values[name]}
 
     def _own(self, session: Session | None) -> Session:
-        """The visitor's session, used now; a new one where there is none, or none any more."""
+        """Return the session of the visitor, or a new one, and note that it is used now."""
         if session is None:
             session = Session(self._cues, self._limits, Path(tempfile.mkdtemp(dir=self._folder)))
         self._visitors.use(session)

@@ -1,4 +1,4 @@
-"""A door before the server: what a page has no need of is refused, and the browser asks nobody else for anything."""
+"""A guard before the server. It refuses requests that the page does not need, and keeps the browser from others."""
 
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -40,7 +40,7 @@ _MESSAGES = ("/queue/join", "/reset", "/cancel")
 
 
 class Guard:
-    """Middleware that makes a Gradio server keep to itself.
+    """Middleware that keeps a Gradio server to itself.
 
     Requests that another page makes a visitor's browser send are refused. Gradio fetches files by their address, for
     the browser and for what a message names as an uploaded file. Both are refused, and so is a message that is too long
@@ -122,7 +122,7 @@ async def _skip(receive: Receive) -> None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """What was read, once more; then whatever follows."""
+    """Return a receiver that gives what was read once more, and then whatever follows."""
     pending = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:
@@ -147,7 +147,7 @@ async def _refuse(send: Send, status: int, reason: str) -> None:
 
 
 def _names_address(body: bytes) -> bool:
-    """Whether a JSON message gives an address in place of the path of an uploaded file."""
+    """Return whether a JSON message gives an address in place of the path of an uploaded file."""
     try:
         waiting = [json.loads(body)]
     except (ValueError, RecursionError):

@@ -113,7 +113,7 @@ def lay_out() -> Page:
     with blocks:
         gr.HTML(_TITLE, padding=False, elem_id="title")
         with gr.Row(elem_id="desk"):
-            with gr.Column(scale=0, min_width=268, elem_id="side"):
+            with gr.Column(scale=0, min_width=292, elem_id="side"):
                 inputs, fields = _lay_out_side()
             with gr.Column(scale=1, min_width=320, elem_id="main"):
                 view, results = _lay_out_main()
@@ -142,21 +142,25 @@ def _lay_out_side() -> tuple[InputWidgets, dict[str, Control]]:
 
 
 def _lay_out_fields(names: Collection[str], config: SharpenerConfig) -> dict[str, Control]:
-    """Lay out the controls of some fields, side by side where there is room."""
+    """Lay out the controls of some fields: sliders below each other, then the others side by side."""
+    asked = [(name, option) for name, option in options() if name in names]
     with gr.Row(elem_classes="fields"):
-        return {name: _control(name, option, config) for name, option in options() if name in names}
+        return {
+            name: _control(name, option, config)
+            for name, option in sorted(asked, key=lambda field: not isinstance(field[1].control, Slider))
+        }
 
 
 def _control(name: str, option: Option, config: SharpenerConfig) -> Control:
     """Return the control that a field asks for."""
     value = control_value(name, config)
-    shown: dict[str, Any] = {"label": option.label, "info": hint(option.help), "elem_id": name, "min_width": 110}
+    shown: dict[str, Any] = {"label": option.label, "info": hint(option.help), "elem_id": name}
     if isinstance(option.control, Slider):
         low, step = option.control.low, option.control.step
-        return gr.Slider(low, slider_end(option.control, value), value, step=step, **shown)
+        return gr.Slider(low, slider_end(option.control, value), value, step=step, min_width=240, **shown)
     if isinstance(option.control, Choices):
         values, free = list(option.control.values), option.control.free
-        return gr.Dropdown(values, value=value, allow_custom_value=free, **shown)
+        return gr.Dropdown(values, value=value, allow_custom_value=free, min_width=110, **shown)
     raise TypeError(f"{name} has no control; expected a Slider or Choices")
 
 
@@ -174,7 +178,7 @@ def hint(text: str) -> str:
         'The side of the window in pixels, an odd number'
     """
     first = re.split(r"[.:;] ", text, maxsplit=1)[0]
-    return first[0].upper() + first[1:]
+    return first[0].upper() + first[1:] if first[0].isascii() else first
 
 
 _PANEL: dict[str, Any] = {"height": 344, "buttons": ["fullscreen"], "format": "png"}

@@ -13,7 +13,7 @@ from crispseg.config import CueConfig, SharpenerConfig, options
 OUTPUT = "crisp"
 """Folder that the command line writes to."""
 
-_WIDTH = 76
+_WIDTH = 52
 """Characters of a line that words are filled into; a longer word has a line of its own."""
 
 

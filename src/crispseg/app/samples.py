@@ -1,4 +1,4 @@
-"""Samples for those who have no file at hand: scenes drawn by code, with predictions as coarse as a network's."""
+"""Samples for visitors without files: scenes drawn by code, with predictions as coarse as a network's."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ _SQUARE = 12
 
 
 class ShippedSample(NamedTuple):
-    """A sample and how it is made."""
+    """A sample, and how it is made."""
 
     title: str
     draw: Callable[[np.random.Generator], Scene]
@@ -65,7 +65,7 @@ def write_sample(name: str, folder: Path) -> SampleFiles:
 
 
 def _write_scores(path: Path, labels: np.ndarray, rng: np.random.Generator) -> None:
-    """Log-probabilities at an eighth of the resolution, from more of the image than their pixel, with noise."""
+    """Write noisy log-probabilities at an eighth of the resolution, each averaged over more than its own pixel."""
     count = len(CAMVID_CLASSES)
     shares = F.one_hot(torch.from_numpy(labels).long(), count).permute(2, 0, 1).float()
     coarse = F.avg_pool2d(shares, 3 * _BLOCK, stride=_BLOCK, padding=_BLOCK, count_include_pad=False)
@@ -74,7 +74,7 @@ def _write_scores(path: Path, labels: np.ndarray, rng: np.random.Generator) -> N
 
 
 def _write_squares(path: Path, labels: np.ndarray, _: np.random.Generator) -> None:
-    """A label map as if drawn by hand on squares."""
+    """Write a label map that looks as if drawn by hand on squares."""
     middle = _SQUARE // 2
     write_labels(path, torch.from_numpy(labels[middle::_SQUARE, middle::_SQUARE].copy()), default_palette())
 

@@ -26,13 +26,13 @@ class Scene:
         self._pens = ImageDraw.Draw(self.image), ImageDraw.Draw(self.labels)
 
     def draw(self, shape: str, where: Any, colour: Colour, label: int | None = None) -> None:  # noqa: ANN401 - Pillow's
-        """A `rectangle`, `ellipse` or `polygon`, named as Pillow names it; None leaves the labels below as they are."""
+        """Draw a `rectangle`, `ellipse` or `polygon`, as Pillow names it; None leaves the labels below as they are."""
         getattr(self._pens[0], shape)(where, fill=colour)
         if label is not None:
             getattr(self._pens[1], shape)(where, fill=label)
 
     def photograph(self, rng: np.random.Generator) -> Image.Image:
-        """The image with soft edges, uneven light and the grain of a sensor."""
+        """Return the image with soft edges, uneven light and the grain of a sensor."""
         blurred = np.asarray(self.image.filter(ImageFilter.GaussianBlur(0.7)), dtype=np.float64)
         light = rng.normal(1, 0.05, (9, 12)).astype(np.float32)
         shade = np.asarray(Image.fromarray(light).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
@@ -41,7 +41,7 @@ class Scene:
 
 
 def draw_street(rng: np.random.Generator) -> Scene:
-    """A street in the classes of CamVid: houses, a tree, a sign, two cars, two pedestrians."""
+    """Return a street in the classes of CamVid: houses, a tree, a sign, two cars, two pedestrians."""
     scene = Scene((176, 205, 232))
     for left, top, right, colour in (
         (0, 60, 118, (150, 92, 74)),
@@ -103,7 +103,7 @@ def _draw_pedestrian(scene: Scene, x: int, foot: int, coat: Colour) -> None:
 
 
 def draw_fruit(rng: np.random.Generator) -> Scene:
-    """Four fruits with a leaf each on a plate, on a striped cloth: labels 2 to 5, 6, 1 and 0."""
+    """Return four fruits with a leaf each on a plate, on a striped cloth: labels 2 to 5, 6, 1 and 0."""
     scene = Scene((214, 202, 184))
     for y in range(0, HEIGHT, 24):
         scene.draw("rectangle", (0, y, WIDTH, y + 9), (196, 180, 158))
@@ -125,7 +125,7 @@ def draw_fruit(rng: np.random.Generator) -> Scene:
 
 
 def _draw_ball(scene: Scene, box: tuple[int, int, int, int], colour: Colour, label: int) -> None:
-    """A ball that is lit from the upper left."""
+    """Draw a ball that is lit from the upper left."""
     left, top, right, bottom = box
     scene.draw("ellipse", box, colour, label)
     for step in range(1, 9):

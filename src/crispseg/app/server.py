@@ -105,7 +105,7 @@ def _check_address(host: str, port: int) -> None:
 
 @contextmanager
 def _own_uploads(folder: str) -> Iterator[None]:
-    """Uploads go to a folder of ours: Gradio's own is shared by all its servers, and each shows what lies in it."""
+    """Send uploads to a folder of our own: all servers of Gradio share its folder, and each serves what lies there."""
     name = "GRADIO_TEMP_DIR"
     before = os.environ.get(name)
     os.environ[name] = folder

@@ -1,4 +1,4 @@
-"""The folder of a page: what visitors upload and what is made for them, within a total, gone when the page ends."""
+"""The folder of a page, for uploads and results. It is limited in size, and removed when the page ends."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ _LEAST = 2**16
 
 
 class Storage:
-    """Files in a folder, of which the oldest go where they are too many.
+    """Files in a folder, of which the oldest are removed where they take too much.
 
     Args:
         folder: The folder.
@@ -30,10 +30,10 @@ class Storage:
 
     @contextlib.contextmanager
     def upload(self, size: int) -> Iterator[bool]:
-        """Make room for an upload, while it lasts; tell whether there can be any.
+        """Make room for an upload while it lasts; yield whether there is any.
 
         Args:
-            size: Of all that comes, in bytes.
+            size: Of the upload, in bytes.
         """
         if self._coming + size > self._most:
             yield False
@@ -71,7 +71,7 @@ class Storage:
 
 @contextlib.contextmanager
 def opened_folder() -> Iterator[Path]:
-    """A new folder for a page, gone with all in it when the context ends; those of pages that were killed go before."""
+    """Yield a new folder for a page and remove it afterwards; first remove those of pages that were killed."""
     _remove_left_overs()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
     try:
@@ -92,7 +92,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _lock(file: IO[bytes]) -> bool:
-    """Whether nobody held the lock of a file, which is ours now."""
+    """Lock a file; return False where another process holds the lock."""
     try:
         import fcntl  # noqa: PLC0415 - Windows has no such locks, and its left-overs stay
 

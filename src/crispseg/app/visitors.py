@@ -1,17 +1,17 @@
-"""The sessions of all visitors, within a total: what is kept for those who were here longest ago goes first."""
+"""The sessions of all visitors, within a total. The session that was used longest ago is cleared first."""
 
 import shutil
 from pathlib import Path
 
 from crispseg.app.session import Session
 
-PUT_AWAY = "What you had here was put away to make room for others. Load it again, or take a sample."
+PUT_AWAY = "Your files were removed to make room for other visitors. Load them again, or choose a sample."
 
 
 class Visitors:
     """Sessions in the order in which they were used.
 
-    The one that is used last always keeps what it has, so that the total is exceeded by no more than one session.
+    The one that was used last is never cleared, so that one session at most exceeds the total.
 
     Args:
         most: Bytes that all sessions may keep in memory.
@@ -28,7 +28,7 @@ class Visitors:
         self._sessions = [one for one in self._sessions if one is not session] + [session]
 
     def make_room(self) -> None:
-        """Put away what the oldest sessions keep, until the rest is within the total."""
+        """Clear the oldest sessions until the rest is within the total."""
         kept = [session.kept_bytes for session in self._sessions]
         while len(kept) > 1 and (sum(kept) > self._most or len(kept) > self._count):
             self.leave(self._sessions[0])

@@ -31,23 +31,23 @@ def evaluate_boundaries(
     """Measure boundary maps against the ground truth of BSDS500. Needs SciPy (extra `data`).
 
     Args:
-        predictions: Boundary maps, as `crispseg.data.read_boundary` reads them, of the size of their images.
-        truths: The ground truth file of each.
-        names: By which the report knows the images; None takes those of the files of the boundary maps, without ending.
-        thresholds: Number of evenly spaced thresholds; the benchmark takes 99.
-        max_distance: How far two matched pixels may lie apart, in diagonals of the image.
-        thinned: Whether the predicted boundaries are lines already; see `crispseg.evaluation.count_boundaries`.
-        processes: How many images are counted at a time.
-        progress: Shows how far it is.
+        predictions: Files of boundary maps that `crispseg.data.read_boundary` can read, each as large as its image.
+        truths: The ground truth file of each boundary map.
+        names: Name of each image in the report; None uses the file names of the boundary maps without their suffix.
+        thresholds: Number of evenly spaced thresholds; the benchmark uses 99.
+        max_distance: Largest distance between two matched pixels, as a share of the image's diagonal.
+        thinned: Whether the predicted boundaries are already lines; see `crispseg.metrics.count_boundaries`.
+        processes: Number of images counted at the same time.
+        progress: Progress bar to update.
 
     Raises:
-        InputError: If a file cannot be read or does not fit, or a number makes no sense.
+        InputError: If a file cannot be read, sizes differ, names repeat, or a number is out of range.
     """
     check_count("processes", processes)
     settings = {"thresholds": thresholds, "max_distance": max_distance, "thinned": thinned}
     count = partial(_count_file, thresholds=thresholds, max_distance=max_distance, thinned=thinned)
     report = BoundaryReport(thresholds, settings=settings)
-    # A process of its own for each worker, not a copy of this one, whose threads would be missing in it.
+    # Spawn fresh worker processes: a fork of this process would lack its threads.
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(processes, mp_context=context) if processes > 1 else None
     try:
@@ -57,7 +57,8 @@ def evaluate_boundaries(
             counts = progress.track(counts, total=len(predictions), description="matching")
         called = [path.stem for path in predictions] if names is None else names
         if len(set(called)) < len(predictions):
-            raise InputError("boundary maps of several folders have the same names; give names that tell them apart")
+            repeated = next(name for name in called if list(called).count(name) > 1)
+            raise InputError(f"several boundary maps are named {repeated!r}; expected unique names: pass names=")
         report.images |= dict(zip(called, counts, strict=True))
     finally:
         if executor:

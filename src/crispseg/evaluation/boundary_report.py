@@ -1,4 +1,4 @@
-"""What the boundary benchmark says of a data set: ODS, OIS, AP, and the curve they come from."""
+"""Results of the boundary benchmark on a data set: ODS, OIS, AP, and the precision–recall curve behind them."""
 
 import json
 from collections.abc import Mapping
@@ -14,34 +14,34 @@ from crispseg.metrics.boundaries import BoundaryCounts, harmonic_mean, threshold
 
 @dataclass(frozen=True)
 class BoundaryScore:
-    """An F measure, and where it comes from."""
+    """An F measure with its precision, recall and threshold."""
 
     f: float
     precision: float
     recall: float
     threshold: float | None = None
-    """None where every image has its own."""
+    """None if every image has its own threshold."""
 
 
 @dataclass
 class BoundaryReport:
-    """The benchmark's numbers over a data set."""
+    """Results of the boundary benchmark over a data set."""
 
     thresholds: int = THRESHOLDS
     images: dict[str, BoundaryCounts] = field(default_factory=dict)
-    """What was counted in each image, by name; filled as images are counted."""
+    """Counts of each image, by its name; filled while images are counted."""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def counts(self) -> BoundaryCounts:
-        """Summed over the images."""
+        """Counts summed over the images."""
         return sum(self.images.values(), start=BoundaryCounts.none(self.thresholds))
 
     @property
     def ods(self) -> BoundaryScore:
         """Optimal data set scale: the best F at one threshold for all images.
 
-        Between two thresholds precision and recall are interpolated, as the benchmark does.
+        Like the benchmark, this interpolates precision and recall between thresholds.
         """
         counts, values = self.counts, threshold_values(self.thresholds)
         fine = np.linspace(values[0], values[-1], 100 * (self.thresholds - 1) + 1)
@@ -51,7 +51,7 @@ class BoundaryReport:
 
     @property
     def ois(self) -> BoundaryScore:
-        """Optimal image scale: every image at the threshold that suits it best, then pooled."""
+        """Optimal image scale: the F of the counts of every image at its own best threshold, summed over the images."""
         best = (counts.at(int(np.argmax(counts.f))) for counts in self.images.values())
         pooled = sum(best, start=BoundaryCounts.none(1))
         return _score(pooled.precision[0], pooled.recall[0])
@@ -60,11 +60,11 @@ class BoundaryReport:
     def ap(self) -> float:
         """Average precision: the area under precision over recall.
 
-        As in the benchmark it is 0 outside the recalls that the thresholds reach, and so for a prediction that is the
-        same at all of them.
+        As in the benchmark, precision is 0 at recalls that no threshold reaches. AP is therefore 0 for a prediction
+        that is the same at all thresholds.
         """
         counts = self.counts
-        order = np.lexsort((-counts.precision, counts.recall))  # by recall; of equal ones the most precise first
+        order = np.lexsort((-counts.precision, counts.recall))  # by recall; at equal recall, highest precision first
         recall, first = np.unique(counts.recall[order], return_index=True)
         if len(recall) < 2:
             return 0.0
@@ -72,7 +72,7 @@ class BoundaryReport:
         return float(np.interp(np.arange(101) / 100, recall, precision, left=0, right=0).sum() / 100)
 
     def as_json(self) -> str:
-        """Everything, as JSON text; shares from 0 to 1."""
+        """Return all results as JSON text, with shares from 0 to 1."""
         counts = self.counts
         columns = {
             "threshold": threshold_values(self.thresholds),
@@ -91,13 +91,13 @@ class BoundaryReport:
         return json.dumps(content, indent=2) + "\n"
 
     def table(self) -> Table:
-        """F, precision and recall of ODS and OIS, and AP."""
+        """Return a table of F, precision and recall at ODS and OIS, and of AP."""
         table = Table(title=f"Boundaries of {len(self.images)} images", title_justify="left")
         table.add_column("")
         for column in ("F", "precision", "recall", "threshold"):
             table.add_column(column, justify="right")
         for name, score in (("ODS", self.ods), ("OIS", self.ois)):
-            threshold = "its own" if score.threshold is None else f"{score.threshold:.2f}"
+            threshold = "per image" if score.threshold is None else f"{score.threshold:.2f}"
             table.add_row(name, f"{score.f:.3f}", f"{score.precision:.3f}", f"{score.recall:.3f}", threshold)
         table.add_row("AP", f"{self.ap:.3f}", "", "", "all")
         return table

@@ -1,4 +1,4 @@
-"""Classes that are worse after sharpening than before."""
+"""Classes whose IoU is lower after sharpening than before."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ from crispseg.metrics.accuracy import Accuracy
 
 
 def losing_classes(before: Accuracy, after: Accuracy) -> dict[int, float]:
-    """Return the points of IoU lost, for every class that is worse after than before."""
+    """Return the change of IoU in points (negative) of every class that loses IoU, by class index."""
     gains = (after.per_class("miou") - before.per_class("miou")).tolist()
     return {label: points for label, points in enumerate(gains) if points < 0}
 
 
 def describe_losses(before: Accuracy, after: Accuracy, class_names: Sequence[str] = ()) -> str:
-    """Return the classes that lose IoU with the points lost, by their names where known, such as "pole (-5.03)"."""
+    """Return a list of the classes that lose IoU, such as "pole (-5.03)", in points; "none" if no class loses."""
     losing = losing_classes(before, after)
     return ", ".join(f"{name_of(class_names, label)} ({points:+.2f})" for label, points in losing.items()) or "none"

@@ -25,18 +25,20 @@ def evaluate(
     absent_classes: AbsentClasses = "count",
     progress: Progress | None = None,
 ) -> Comparison:
-    """Sharpen every prediction; compare the upsampled and the sharpened labels with the truth.
+    """Sharpen every prediction and compare the labels before and after with the true labels.
+
+    The labels before sharpening are those of the upsampled scores.
 
     Args:
         data: Any data set with predictions.
-        sharpener: Does the work, on the device where its weights are; None leaves the scores as they are.
-        crf: Takes the sharpened scores; None for no CRF.
-        settings: Noted in the report.
-        absent_classes: How a class enters means that is predicted and has no true pixels, as `Accuracy` takes it.
-        progress: Shows how far it is.
+        sharpener: The sharpener, run on the device of its weights; None leaves the scores as they are.
+        crf: A dense CRF to apply to the sharpened scores; None for no CRF.
+        settings: Options to record in the report.
+        absent_classes: How a predicted class without true pixels enters means: "count" or "ignore", as in `Accuracy`.
+        progress: Progress bar to update.
 
     Raises:
-        InputError: If a file cannot be read or does not fit, or an option is unknown.
+        InputError: If a file cannot be read, its size does not fit, or an option is unknown.
     """
     before, after = (Accuracy(data.num_classes, absent_classes=absent_classes) for _ in range(2))
     band, names = void_band_of(data), data.class_names

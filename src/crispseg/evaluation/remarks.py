@@ -1,4 +1,4 @@
-"""Remarks on labels that look misread. They are reported, and nothing is corrected."""
+"""Warnings about labels that look misread. They are only reported; nothing is corrected."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ from crispseg.data.numbering import ONE_BASED
 from crispseg.metrics.accuracy import Accuracy
 
 _MOST = 0.5
-"""Share of the pixels that must agree with labels moved by one."""
+"""A warning is given when more than this share of the pixels agrees with labels shifted by one."""
 
 
 def remarks_on(baseline: Accuracy, class_names: Sequence[str] = ()) -> list[str]:
-    """Return remarks on true labels that look misread and on metrics that are undefined, a sentence each.
+    """Return warnings, one sentence each, about true labels that look misread and metrics that are undefined.
 
     Args:
-        baseline: Counts of the predictions before sharpening, of the mean IoU at least.
+        baseline: Counts of the predictions before sharpening; they must include "miou".
         class_names: Names of the classes, as far as they are known.
 
     Example:
@@ -22,8 +22,8 @@ def remarks_on(baseline: Accuracy, class_names: Sequence[str] = ()) -> list[str]
         >>> from crispseg.metrics.accuracy import Truth
         >>> accuracy = Accuracy(2, ["miou"])
         >>> accuracy.add(torch.tensor([[0, 1]]), Truth(torch.tensor([[0, -1]]), 2, ["miou"]))
-        >>> remarks_on(accuracy)[0][:40]
-        'the true labels hold class 0 and void al'
+        >>> remarks_on(accuracy)[0][:43]
+        'the true labels hold only class 0 and void,'
     """
     right_by_class, _, missed = baseline.total("miou").unbind(-1)
     true = right_by_class + missed
@@ -31,16 +31,16 @@ def remarks_on(baseline: Accuracy, class_names: Sequence[str] = ()) -> list[str]
     present = true.nonzero().flatten().tolist()
     if len(present) == 1 and baseline.num_classes > 1:
         remarks.append(
-            f"the true labels hold class {name_of(class_names, present[0])} and void alone, none of the other "
-            f"{baseline.num_classes - 1} classes: is what was declared void a class?"
+            f"the true labels hold only class {name_of(class_names, present[0])} and void, none of the other "
+            f"{baseline.num_classes - 1} classes; check that the label given as void is not a class"
         )
     right, total = int(right_by_class.sum()), int(true.sum())
     for step, moved in zip((-1, 1), baseline.off_by_one.tolist(), strict=True) if baseline.num_classes > 2 else ():
         if moved > max(right, _MOST * total):
             share = f"{100 * moved / total:.0f} % of the pixels of true class c are predicted as class c {step:+d}"
             remarks.append(
-                f"{share}, and {100 * right / total:.0f} % as c: labels or channels are numbered otherwise; where "
-                f"labels start at 1 say --numbering {ONE_BASED}"
+                f"{share} and only {100 * right / total:.0f} % as c, so labels and channels seem to be numbered "
+                f"differently; if labels start at 1, pass --numbering {ONE_BASED}"
             )
     reasons = dict.fromkeys(filter(None, map(baseline.undefined, baseline.metrics)))
-    return remarks + [f"no value near boundaries: {reason}" for reason in reasons]
+    return remarks + [f"boundary metrics are undefined: {reason}" for reason in reasons]

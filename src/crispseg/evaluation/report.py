@@ -1,4 +1,4 @@
-"""What a comparison found, as numbers, as JSON and as tables."""
+"""Accuracy before and after sharpening, as numbers, as JSON and as tables."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from crispseg.evaluation.remarks import remarks_on
 from crispseg.metrics.accuracy import Accuracy, Gain, gain
 
 TRIMAP = "trimap_4"
-"""The trimap that a single number is given of."""
+"""The trimap metric that stands for all trimap widths where one number is shown."""
 
 TITLES = {
     "miou": "mIoU",
@@ -26,7 +26,7 @@ TITLES = {
     "boundary_iou": "Boundary IoU",
     "boundary_f": "boundary F",
 }
-"""How tables name the metrics."""
+"""Titles of the metrics in tables."""
 
 
 @dataclass
@@ -36,35 +36,35 @@ class Comparison:
     before: Accuracy
     after: Accuracy
     milliseconds: float = 0.0
-    """Time of sharpening, summed over the images; reading and scoring are not in it."""
+    """Time of sharpening, summed over the images, without the time of reading and scoring."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     void_band: int = 0
-    """How wide, in pixels, bands of void were taken for boundaries."""
+    """Widest band of void that counted as a boundary, in pixels; 0 for none."""
     class_names: Sequence[str] = ()
     """Name of class 0, of class 1, …, as far as they are known; empty for a class without a name."""
 
     @property
     def images(self) -> int:
-        """How many were counted."""
+        """Number of images counted."""
         return self.before.images
 
     @cached_property
     def gains(self) -> dict[str, Gain]:
-        """Points that each metric gains; take it when all images are counted."""
+        """Gain of each metric in points; read it only after all images are counted."""
         return {name: gain(self.before, self.after, name) for name in self.before.metrics}
 
     @cached_property
     def remarks(self) -> list[str]:
-        """Remarks on labels that look misread and on undefined metrics; complete when all images are counted."""
+        """Warnings about misread labels and undefined metrics; read them only after all images are counted."""
         return remarks_on(self.before, self.class_names)
 
     @property
     def losing_classes(self) -> dict[int, float]:
-        """Points of IoU lost, for every class that is worse after than before."""
+        """Change of IoU in points (negative) of every class that loses IoU, by class index."""
         return losing_classes(self.before, self.after)
 
     def as_json(self) -> str:
-        """Everything, as JSON text; accuracies in percent, None where they are not defined."""
+        """Return all results as JSON text, with accuracies in percent and null for undefined ones."""
         content = {
             "before": _values(self.before),
             "after": _values(self.after),
@@ -84,7 +84,7 @@ class Comparison:
         return json.dumps(content, indent=2) + "\n"
 
     def class_table(self) -> Table:
-        """IoU of every class and their means, before and after, over all pixels and in the trimap."""
+        """Return a table of the IoU of every class and the mean, before and after, over all pixels and the trimap."""
         title = f"IoU in percent over {self.images} images{described_band(self.void_band)}"
         table = Table(title=title, title_justify="left")
         table.add_column("class")
@@ -99,8 +99,8 @@ class Comparison:
         return table
 
     def metric_table(self) -> Table:
-        """Every metric before and after, and its gain with the interval of a bootstrap over images."""
-        title = f"gains with 95 % intervals over images; {described_absent(self.before.absent_classes)}"
+        """Return a table of every metric before and after, with its gain and a bootstrap interval over images."""
+        title = f"gains with 95 % bootstrap intervals; {described_absent(self.before.absent_classes)}"
         table = Table(title=title, title_justify="left")
         table.add_column("metric")
         for column in ("before", "after", "gain", "95 % interval"):
@@ -113,14 +113,14 @@ class Comparison:
 
 
 def described_band(width: int) -> str:
-    """Return the part of a heading that states the void band; empty where there is none."""
+    """Return the part of a heading that states the void band; empty for no band."""
     return f"; bands of void up to {width} px wide count as boundaries" if width else ""
 
 
 def described_absent(absent_classes: AbsentClasses) -> str:
-    """Return the rule for classes that are predicted but absent from the labels, for a heading."""
+    """Return the part of a heading that states how means treat predicted classes without true pixels."""
     rule = {"count": "count as 0", "ignore": "are left out"}[absent_classes]
-    return f"in means, classes that are predicted but have no true pixels {rule}"
+    return f"predicted classes without true pixels {rule} in means"
 
 
 def _interval(gained: Gain) -> str:
@@ -142,5 +142,5 @@ def _cells(values: Sequence[float]) -> list[str]:
 
 
 def number(value: float) -> float | None:
-    """For JSON: rounded, and None where it is not a number."""
+    """Return a number for JSON, rounded to four decimals; None for NaN."""
     return None if math.isnan(value) else round(value, 4)

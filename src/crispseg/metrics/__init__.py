@@ -36,7 +36,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class of `modules`
-    """Import the classes of torchmetrics' form when they are first asked for: torchmetrics takes seconds to import."""
+    """Import a class in torchmetrics form on first access, since importing torchmetrics takes seconds."""
     if name not in {"BoundaryFScore", "BoundaryIoU", "MeanIoU", "TrimapIoU"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

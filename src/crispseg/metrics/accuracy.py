@@ -1,4 +1,4 @@
-"""Counts of a prediction over the images of a data set, and the gains that follow from two of them."""
+"""Counts of a method's predictions over a data set, and the gain between two methods."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,27 +16,27 @@ from crispseg.metrics.definitions import METRICS, VOID, definition_named
 from crispseg.metrics.void_band import count_borders
 
 SHOWN_BOUNDARY = 0.05
-"""Share of the pixels beside another label or void that must lie beside a boundary, for metrics of boundaries to say
-anything: in a data set whose outlines are void, what touches by chance is no sample of its boundaries."""
+"""Boundary metrics are undefined below this share of boundary pixels among the pixels beside another label or void. If
+void covers the outlines of a data set, the few labels that still touch do not represent its boundaries."""
 
 _BORDERS, _OFF_BY_ONE = "borders", "off_by_one"
 _NARROW = torch.int32
-"""What counts of an image are kept in; it holds the pixels of any image below 2 gigapixels, larger ones take int64."""
+"""Dtype of the counts of one image; images of 2 gigapixels and more need int64."""
 _PIECES = 64
-"""Tensors of counts that may wait to be joined: each has an overhead of its own."""
+"""Number of separate tensors of counts before they are joined, since each has an overhead."""
 _SAMPLES_AT_ONCE = 256
-"""Samples of a bootstrap that are held at once."""
+"""Number of bootstrap samples in memory at a time."""
 
 
 class Truth:
-    """The true labels of an image, prepared for metrics once for all predictions of the image.
+    """The true labels of an image, prepared once for the metrics of all its predictions.
 
     Args:
-        labels: (H, W) int64; those outside 0 … C - 1 are void.
+        labels: (H, W) int64; labels outside 0 … C - 1 are void.
         num_classes: Number of classes C.
-        metrics: Names of `METRICS`.
-        void_band: Widest band of void between two labels that stands for a boundary, in pixels; 0 for none.
-            `void_band_of` finds it.
+        metrics: Names of metrics, from `METRICS`.
+        void_band: Widest band of void between two labels that counts as a boundary, in pixels; 0 for none.
+            `crispseg.evaluation.void_band_of` finds it.
     """
 
     def __init__(
@@ -54,19 +54,19 @@ class Truth:
 
 
 class Accuracy:
-    """Counts of chosen metrics over images, of each image or in total.
+    """Counts of the chosen metrics over images, kept for each image or only in total.
 
     Each metric keeps a few whole numbers for each class, such as true positives, false positives and false negatives.
 
     Args:
         num_classes: Number of classes C.
-        metrics: Names of `METRICS`.
-        per_image: Keep the counts of each image, from which `gain` draws images anew; otherwise their sum alone.
-        absent_classes: How a class enters means that is predicted and has no true pixels: "count" takes it as 0,
-            "ignore" leaves it out.
+        metrics: Names of metrics, from `METRICS`.
+        per_image: Whether to keep the counts of each image, which `gain` needs, or only their sum.
+        absent_classes: How a predicted class without true pixels enters means: "count" counts it as 0, "ignore" leaves
+            it out.
 
     Raises:
-        InputError: If a metric or `absent_classes` is none of those.
+        InputError: If a metric or `absent_classes` is unknown.
 
     Example:
         >>> truth = Truth(torch.tensor([[0, 0, 1, 1]]), num_classes=2, metrics=["miou"])
@@ -90,9 +90,9 @@ class Accuracy:
         self.num_classes = num_classes
         self.absent_classes: AbsentClasses = absent_classes
         self.images = 0
-        """How many were counted."""
+        """Number of images counted."""
         self.off_by_one = torch.zeros(2, dtype=torch.int64)
-        """Pixels whose predicted class is the true one minus 1, and plus 1: many where labels are misread."""
+        """Numbers of pixels predicted as the true class minus 1 and plus 1; large if labels are misread."""
         self._borders = torch.zeros(2, dtype=torch.int64)
         self._totals: dict[str, Tensor | int] = dict.fromkeys(metrics, 0)
         self._by_image: dict[str, list[Tensor]] | None = {name: [] for name in metrics} if per_image else None
@@ -102,20 +102,21 @@ class Accuracy:
 
         Args:
             predicted: (H, W) int64, labels 0 … C - 1.
-            truth: Prepared for all of these metrics and as many classes.
+            truth: True labels, prepared for the same number of classes and at least the same metrics.
 
         Raises:
-            InputError: If the sizes differ, a predicted label is not a class, or the truth is prepared for something
-                else.
+            InputError: If the sizes differ, a predicted label is not a class, or the truth was prepared for other
+                metrics or another number of classes.
         """
         missing = self._totals.keys() - truth.prepared.keys()
         if missing or truth.num_classes != self.num_classes:
             raise InputError(
-                f"truth is of {truth.num_classes} classes and for {', '.join(truth.prepared) or 'no metric'}; expected "
-                f"{self.num_classes} classes and {', '.join(self._totals)}"
+                f"truth is prepared for {truth.num_classes} classes and {', '.join(truth.prepared) or 'no metric'}; "
+                f"expected {self.num_classes} classes and {', '.join(self._totals)}"
             )
         if predicted.shape != truth.labels.shape:
-            raise InputError(f"prediction has shape {tuple(predicted.shape)}, labels {tuple(truth.labels.shape)}")
+            shapes = f"prediction has shape {tuple(predicted.shape)}, labels {tuple(truth.labels.shape)}"
+            raise InputError(f"{shapes}; expected equal shapes")
         check_predicted(predicted, self.num_classes)
         known = predicted.long().masked_fill(truth.void, VOID)
         step = known - truth.labels
@@ -127,7 +128,7 @@ class Accuracy:
             self._keep(name, definition.count(known, truth.labels, prepared, self.num_classes, truth.void_band)[None])
 
     def extend(self, state: Mapping[str, Tensor]) -> None:
-        """Add images that were counted elsewhere, given the `state` of an accuracy of the same metrics and classes."""
+        """Add images that were counted elsewhere, given the `state` of an accuracy with equal metrics and classes."""
         self.off_by_one += state[_OFF_BY_ONE]
         self._borders += state[_BORDERS]
         self.images += max((len(state[name]) for name in self._totals), default=0)
@@ -152,11 +153,13 @@ class Accuracy:
         """Return (images, C, k) whole numbers that a metric counted in each image.
 
         Raises:
-            InputError: If no image was counted, the metric is none of these, or only totals are kept.
+            InputError: If no image was counted, the metric was not counted, or only totals are kept.
         """
         self._check_counted(name)
         if self._by_image is None:
-            raise InputError("this accuracy keeps totals alone; count with per_image=True to look at single images")
+            raise InputError(
+                "this accuracy keeps only totals; expected the counts of each image: create it with per_image=True"
+            )
         return self._join(name)
 
     def _join(self, name: str) -> Tensor:
@@ -169,7 +172,7 @@ class Accuracy:
         """Return (C, k) int64, the sum of a metric's counts over all images.
 
         Raises:
-            InputError: If no image was counted, or the metric is none of these.
+            InputError: If no image was counted, or the metric was not counted.
         """
         self._check_counted(name)
         total = self._totals[name]
@@ -182,7 +185,7 @@ class Accuracy:
             raise InputError("no image was counted; expected one or more")
 
     def value(self, name: str) -> float:
-        """Return a metric of the data set in percent; NaN where the labels leave it undefined."""
+        """Return a metric of the data set in percent; NaN if it is undefined."""
         if self.undefined(name):
             return math.nan
         return float(definition_named(name).mean(self.total(name), self.absent_classes))
@@ -193,7 +196,7 @@ class Accuracy:
         return torch.full_like(percent, math.nan) if self.undefined(name) else percent
 
     def undefined(self, name: str) -> str | None:
-        """Return why a metric of boundaries says nothing (void hides nearly all of them), or None where it does."""
+        """Return why a boundary metric is undefined (void hides nearly all boundaries); None if it is defined."""
         if not definition_named(name).of_boundaries:
             return None
         boundary, hidden = self._borders.tolist()
@@ -202,25 +205,25 @@ class Accuracy:
             return None
         return (
             f"too few boundary pixels: {boundary} beside another label and {hidden} beside void ({100 * share:.1f} % "
-            f"of both; expected {100 * SHOWN_BOUNDARY:g} % or more); if the void is a band on the outlines, say how "
-            "wide (--void-band)"
+            f"of both; expected {100 * SHOWN_BOUNDARY:g} % or more); if void is a band along the outlines, pass its "
+            "width with --void-band"
         )
 
     def state(self) -> dict[str, Tensor]:
-        """Return all counts by name, to be stored: (images, C, k) of each metric, and totals beside them."""
+        """Return all counts by name, for storage: (images, C, k) of each metric, and totals of the data set."""
         totals = {_BORDERS: self._borders, _OFF_BY_ONE: self.off_by_one}
         return {**{name: self.counts(name) for name in self.metrics}, **totals}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor], *, absent_classes: AbsentClasses = "count") -> Self:
-        """Return the accuracy that `state` came from.
+        """Return an accuracy with the counts that `state` returned.
 
         Raises:
-            InputError: If it is empty, or a metric is unknown.
+            InputError: If there are no counts, or a metric is unknown.
         """
         metrics = [name for name in state if name not in {_BORDERS, _OFF_BY_ONE}]
         if not metrics:
-            raise InputError("no counts; expected those of at least one metric")
+            raise InputError("the state holds no counts; expected those of at least one metric")
         accuracy = cls(state[metrics[0]].shape[1], metrics, absent_classes=absent_classes)
         accuracy.extend(state)
         return accuracy
@@ -228,7 +231,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Gain:
-    """Points gained, and the interval that they lie in."""
+    """A gain in points, with the ends of its confidence interval."""
 
     value: float
     low: float
@@ -238,27 +241,27 @@ class Gain:
 def gain(
     before: Accuracy, after: Accuracy, name: str, *, samples: int = 2000, seed: int = 0, level: float = 0.95
 ) -> Gain:
-    """Return the points that a metric gains, with a bootstrap interval over images.
+    """Return the gain of a metric in points, with a bootstrap interval over images (Efron 1979).
 
-    As many images as there are are drawn with replacement, many times, the same for both (Efron 1979); the interval
-    spans the middle of the gains that come out. It says how much hangs on which images were measured, and nothing of
-    how settings were chosen.
+    Each bootstrap sample draws as many images as there are, with replacement, the same ones for both accuracies. The
+    interval spans the central part of the resulting gains. It shows how much the gain depends on the choice of images,
+    but not how much it depends on the choice of settings.
 
     Args:
         before: Counts of the baseline.
         after: Counts of the same images in the same order.
-        name: Of the metric.
-        samples: How many times to draw.
-        seed: Draws follow from it.
-        level: Share of the gains in the interval.
+        name: Name of the metric.
+        samples: Number of bootstrap samples.
+        seed: Seed of the random draws.
+        level: Share of the gains within the interval.
 
     Raises:
-        InputError: If the two count different numbers of images, or none, treat absent classes differently, or keep
-            totals alone.
+        InputError: If the two have different numbers of images, or none, treat absent classes differently, or keep
+            only totals.
     """
     if before.absent_classes != after.absent_classes:
         raise InputError(
-            f"absent classes: {before.absent_classes!r} before and {after.absent_classes!r} after; expected the same"
+            f"absent_classes is {before.absent_classes!r} before and {after.absent_classes!r} after; expected the same"
         )
     if before.images != after.images:
         raise InputError(f"{before.images} images before and {after.images} after; expected the same images")
@@ -275,7 +278,7 @@ def gain(
 
 
 def _draws(images: int, samples: int, seed: int) -> Iterator[Tensor]:
-    """Yield (some samples, images) float64: how often each image was drawn in each sample."""
+    """Yield (some samples, images) float64: the number of times that each sample draws each image."""
     generator = torch.Generator().manual_seed(seed)
     every = torch.randint(images, (samples, images), generator=generator)
     for first in range(0, samples, _SAMPLES_AT_ONCE):

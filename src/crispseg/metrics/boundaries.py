@@ -15,19 +15,20 @@ from crispseg.metrics.thinning import suppress_non_maxima, thin
 
 @dataclass(frozen=True)
 class BoundaryCounts:
-    """Pixels counted at every threshold, in one image or in many; each array is (thresholds,) int64."""
+    """Counts of pixels at every threshold, of one image or of many; each array is (thresholds,) int64."""
 
     right: NDArray[np.int64]
-    """Predicted pixels that have a partner in the truth of at least one annotator."""
+    """Predicted boundary pixels that match a pixel of at least one annotator."""
     predicted: NDArray[np.int64]
+    """All predicted boundary pixels."""
     found: NDArray[np.int64]
-    """True pixels that have a partner in the prediction, summed over the annotators."""
+    """True boundary pixels that match a predicted pixel, summed over the annotators."""
     true: NDArray[np.int64]
-    """Summed over the annotators."""
+    """All true boundary pixels, summed over the annotators."""
 
     @classmethod
     def none(cls, thresholds: int) -> "BoundaryCounts":
-        """Nothing counted yet."""
+        """Return counts of zero."""
         return cls(*np.zeros((4, thresholds), dtype=np.int64))
 
     def __add__(self, other: "BoundaryCounts") -> "BoundaryCounts":
@@ -39,18 +40,18 @@ class BoundaryCounts:
         )
 
     def at(self, index: int) -> "BoundaryCounts":
-        """What was counted at one threshold."""
+        """Return the counts at one threshold."""
         where = slice(index, index + 1)
         return BoundaryCounts(self.right[where], self.predicted[where], self.found[where], self.true[where])
 
     @property
     def precision(self) -> NDArray[np.float64]:
-        """Share of the predicted pixels that are right; 0 where nothing is predicted."""
+        """Share of the predicted pixels that are right; 0 if none are predicted."""
         return self.right / np.maximum(self.predicted, 1)
 
     @property
     def recall(self) -> NDArray[np.float64]:
-        """Share of the true pixels that are found; 0 where there are none."""
+        """Share of the true pixels that are found; 0 if there are none."""
         return self.found / np.maximum(self.true, 1)
 
     @property
@@ -67,20 +68,20 @@ def count_boundaries(
     max_distance: float = MAX_DISTANCE,
     thinned: bool = False,
 ) -> BoundaryCounts:
-    """Count one image. Needs SciPy (extra `data`).
+    """Count the boundary pixels of one image. Needs SciPy (extra `data`).
 
-    At every threshold the prediction is thinned and matched one to one with each annotator's boundaries.
+    At every threshold, the prediction is thinned and matched one to one with the boundaries of each annotator.
 
     Args:
         boundary: (H, W) floating point, probability of a boundary in [0, 1].
-        annotators: (annotators, H, W) bool, the boundaries that each drew.
-        thresholds: Number of evenly spaced thresholds; the benchmark takes 99, fewer are faster.
-        max_distance: How far two matched pixels may lie apart, in diagonals of the image.
-        thinned: Whether the boundaries are lines already, such as those of a segmentation; else only the maxima across
-            each boundary are kept.
+        annotators: (annotators, H, W) bool, the boundaries that each annotator drew.
+        thresholds: Number of evenly spaced thresholds; the benchmark uses 99, fewer are faster.
+        max_distance: Largest distance between two matched pixels, as a share of the image's diagonal.
+        thinned: Whether the boundaries are already lines, such as those of a segmentation. Otherwise only the maxima
+            across each boundary are kept.
 
     Raises:
-        InputError: If the sizes differ, or a number makes no sense.
+        InputError: If the sizes differ, or a number is out of range.
 
     Example:
         >>> import torch
@@ -106,7 +107,7 @@ def count_boundaries(
     previous = None
     for threshold in threshold_values(thresholds):
         mask = probability >= threshold
-        # Matching takes the time, and many thresholds lie between the same two values of the map.
+        # Matching is slow, and many thresholds give the same mask.
         same = previous is not None and np.array_equal(mask, previous)
         counts.append(counts[-1] if same else _count(mask, truths, radius))
         previous = mask
@@ -114,7 +115,7 @@ def count_boundaries(
 
 
 def threshold_values(count: int) -> NDArray[np.float64]:
-    """Evenly spaced thresholds between 0 and 1, both left out.
+    """Return evenly spaced thresholds between 0 and 1, without 0 and 1.
 
     Example:
         >>> threshold_values(3).tolist()
@@ -134,5 +135,5 @@ def _count(mask: NDArray[np.bool_], truths: NDArray[np.bool_], radius: float) ->
 
 
 def harmonic_mean(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """F of precision and recall; 0 where both are 0."""
+    """Return the harmonic mean of two arrays; 0 where both are 0."""
     return 2 * first * second / np.maximum(first + second, np.finfo(np.float64).tiny)

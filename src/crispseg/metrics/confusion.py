@@ -1,4 +1,4 @@
-"""One confusion matrix over a whole data set: the PASCAL way to a mean IoU."""
+"""One confusion matrix over a whole data set, as PASCAL VOC defines mean IoU."""
 
 import torch
 from torch import Tensor
@@ -8,9 +8,9 @@ from crispseg.metrics.definitions import IoUDefinition
 
 
 class ConfusionMatrix:
-    """Counts of (true class, predicted class) over as many images as are added.
+    """Counts of (true class, predicted class) pairs over all images added.
 
-    Averaging the IoU of single images is another measure, and not this one.
+    The pixels of all images are counted together; the result is not the average of the IoU of single images.
 
     Args:
         num_classes: Number of classes C; true labels outside 0 … C - 1 are void and not counted.
@@ -27,7 +27,7 @@ class ConfusionMatrix:
         self.counts = torch.zeros(num_classes, num_classes, dtype=torch.int64)
 
     def add(self, predicted: Tensor, labels: Tensor, where: Tensor | None = None) -> None:
-        """Count an image; arguments and errors are those of `count_confusions`."""
+        """Count an image; see `count_confusions` for arguments and errors."""
         self.counts += count_confusions(predicted, labels, self.num_classes, where)
 
     @property
@@ -43,28 +43,30 @@ class ConfusionMatrix:
 
     @property
     def miou(self) -> float:
-        """The mean of `iou` over the classes that are true or predicted; NaN when nothing was counted."""
+        """Mean of `iou` over the classes that are true or predicted; NaN if nothing was counted."""
         return float(IoUDefinition().mean(self.outcomes))
 
 
 def count_confusions(predicted: Tensor, labels: Tensor, num_classes: int, where: Tensor | None = None) -> Tensor:
-    """Count how often each true class was taken for each class.
+    """Count the pixels of every pair of true and predicted class.
 
     Args:
-        predicted: Whole numbers 0 … C - 1 of any shape.
-        labels: True labels, same shape; those outside 0 … C - 1 are void and not counted.
+        predicted: Predicted labels 0 … C - 1, of any shape.
+        labels: True labels, same shape; labels outside 0 … C - 1 are void and not counted.
         num_classes: Number of classes C.
         where: Bool mask of the pixels to count, same shape; all by default.
 
     Returns:
-        (C, C) int64, true classes in rows.
+        (C, C) int64, true classes in rows and predicted classes in columns.
 
     Raises:
         InputError: If the shapes differ or a predicted label is not a class.
     """
     if predicted.shape != labels.shape:
-        raise InputError(f"prediction has shape {tuple(predicted.shape)}, labels {tuple(labels.shape)}")
-    predicted, labels = predicted.long(), labels.long()  # products of narrow numbers would overflow
+        raise InputError(
+            f"prediction has shape {tuple(predicted.shape)}, labels {tuple(labels.shape)}; expected equal shapes"
+        )
+    predicted, labels = predicted.long(), labels.long()  # products of narrow dtypes would overflow
     counted = (labels >= 0) & (labels < num_classes)
     if where is not None:
         counted &= where
@@ -78,8 +80,11 @@ def check_predicted(predicted: Tensor, num_classes: int) -> None:
     """Refuse predicted labels outside 0 … C - 1.
 
     Raises:
-        InputError: If there is one.
+        InputError: If a label is outside that range.
     """
     wrong = predicted[(predicted < 0) | (predicted >= num_classes)]
     if wrong.numel():
-        raise InputError(f"predicted label {int(wrong[0])} is not one of the {num_classes} classes")
+        label = int(wrong[0])
+        raise InputError(
+            f"predicted label {label} is not one of the {num_classes} classes; expected 0 to {num_classes - 1}"
+        )

@@ -1,4 +1,4 @@
-"""Where labels meet: the pixels on a contour, and those near one. Void has no contour."""
+"""Contours between labels: the pixels on a contour and the pixels near one. Void has no contour."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 _CLASSES_AT_ONCE = 62
-"""Classes that share a whole number of 64 bits, with the sign left alone."""
+"""Number of classes in one int64, a bit each, without the sign bit."""
 
 
 def contour(labels: Tensor, *, ignore_index: int = 255) -> Tensor:
-    """Pixels with a neighbour above, below, left or right of another label; void pixels are nobody's neighbours.
+    """Return the pixels that have a 4-neighbour with another label; neither of the two may be void.
 
     Args:
         labels: (H, W), whole numbers.
@@ -36,13 +36,12 @@ def contour(labels: Tensor, *, ignore_index: int = 255) -> Tensor:
 
 
 def near_other_label(labels: Tensor, distance: int, *, ignore_index: int = 255) -> Tensor:
-    """Pixels that have a pixel of another label, or the outside of the image, within a square around them.
+    """Return the pixels that have another label, or the outside of the image, within a square around them.
 
     Args:
         labels: (H, W), whole numbers.
         distance: Pixels to each side.
-        ignore_index: Void label; void pixels are not in the result, and what lies near them does not count as near
-            another label.
+        ignore_index: Void label; void pixels are not in the result, and void does not count as another label.
 
     Returns:
         (H, W) bool.
@@ -53,7 +52,7 @@ def near_other_label(labels: Tensor, distance: int, *, ignore_index: int = 255) 
     """
     labels = labels.long()  # a narrow dtype may not hold `ignore_index`
     known = labels != ignore_index
-    # Void is below every label where the highest is sought, and above every one where the lowest is.
+    # Void takes the lowest value in the search for the highest label, and the highest in the search for the lowest.
     ends = torch.iinfo(labels.dtype)
     highest = square_maximum(labels.masked_fill(~known, ends.min), distance)
     lowest = -square_maximum(-labels.masked_fill(~known, ends.max), distance)
@@ -66,11 +65,11 @@ def near_other_label(labels: Tensor, distance: int, *, ignore_index: int = 255) 
 
 
 def square_maximum(values: Tensor, distance: int) -> Tensor:
-    """The largest value in a square around every pixel, in steps that grow with the logarithm of its side.
+    """Return the largest value in a square around every pixel, in time logarithmic in the side of the square.
 
     Args:
-        values: (H, W) of any dtype that has an order, bool too.
-        distance: Pixels to each side; what lies outside the image has no part.
+        values: (H, W) of any ordered dtype, including bool.
+        distance: Pixels to each side; pixels outside the image do not count.
 
     Returns:
         (H, W).
@@ -85,11 +84,11 @@ def square_maximum(values: Tensor, distance: int) -> Tensor:
 
 
 def _line_maximum(values: Tensor, distance: int, axis: int) -> Tensor:
-    """The same in a line of pixels along an axis."""
+    """Return the largest value in a line of pixels along an axis, around every pixel."""
     length = values.shape[axis]
     reach = min(distance, length - 1)
     border = slice_axis(values, axis, 0, 1), slice_axis(values, axis, length - 1, length)
-    # A border pixel, again and again beyond the border, is in every line that reaches it.
+    # Repeating the border pixel changes no maximum: every line that reaches beyond the border contains it already.
     lines = torch.cat([*[border[0]] * reach, values, *[border[1]] * reach], axis)
     covered, wanted = 1, 2 * reach + 1
     while covered < wanted:  # lines of twice the length, the last ones overlapping
@@ -101,27 +100,27 @@ def _line_maximum(values: Tensor, distance: int, axis: int) -> Tensor:
 
 
 class ClassPlanes(NamedTuple):
-    """For every pixel a set of classes, as bits. Only classes that occur take a bit."""
+    """A set of classes for every pixel, as bits. Only classes that occur have a bit."""
 
     planes: Tensor
     """(ceil(occurring classes / 62), H, W) int64."""
     bit_of: Tensor
-    """(C,) int64: the bit of each class, counted through the planes; -1 for a class in no pixel's set."""
+    """(C,) int64: the bit of each class, numbered through all planes; -1 for a class that is in no set."""
 
     def hold(self, labels: Tensor) -> Tensor:
-        """Return (H, W) bool: whether the set of each pixel holds its class of (H, W) labels; void is in none."""
+        """Return (H, W) bool: whether the set of each pixel contains its label of (H, W) labels; void is in no set."""
         bit = self.bit_of[labels.clamp(min=0)].where(labels >= 0, -1)
         plane = self.planes.gather(0, (bit // _CLASSES_AT_ONCE).clamp(min=0)[None])[0]
         return ((plane >> (bit % _CLASSES_AT_ONCE)) & 1).bool() & (bit >= 0)
 
 
 def dilated_by_class(marked: Tensor, labels: Tensor, radius: float, num_classes: int) -> ClassPlanes:
-    """Return for every pixel the classes that have a marked pixel within a disc around it.
+    """Return the set of classes that have a marked pixel within a disc around each pixel.
 
     Args:
         marked: (H, W) bool.
         labels: (H, W) int64, the class of each marked pixel.
-        radius: Of the disc in pixels; a pixel may lie exactly as far away.
+        radius: Radius of the disc in pixels, inclusive.
         num_classes: Number of classes C.
     """
     occurring = torch.bincount(labels[marked], minlength=num_classes).nonzero()[:, 0]
@@ -138,9 +137,9 @@ def dilated_by_class(marked: Tensor, labels: Tensor, radius: float, num_classes:
 
 
 def _disc_union(bits: Tensor, radius: float) -> Tensor:
-    """The union of the bits of all pixels in a disc: row by row, each as wide as the disc is there."""
+    """Return the union of the bits within a disc around every pixel, computed row of the disc by row."""
     united, row, half = torch.zeros_like(bits), bits.clone(), 0
-    for step in range(int(radius), -1, -1):  # from the disc's top, where it is narrowest, to its middle
+    for step in range(int(radius), -1, -1):  # from the narrow top of the disc to its middle
         width = int((radius**2 - step**2) ** 0.5)
         for wider in range(half + 1, width + 1):
             _unite_shifted(row, bits, 1, wider)
@@ -152,7 +151,7 @@ def _disc_union(bits: Tensor, radius: float) -> Tensor:
 
 
 def _unite_shifted(target: Tensor, source: Tensor, axis: int, step: int) -> None:
-    """`target` |= `source`, moved along an axis; what leaves the image is gone."""
+    """Combine `target` in place with `source` (bitwise or), moved by `step` pixels along an axis."""
     length = source.shape[axis] - abs(step)
     if length > 0:
         onto = slice_axis(target, axis, max(step, 0), max(step, 0) + length)
@@ -160,5 +159,5 @@ def _unite_shifted(target: Tensor, source: Tensor, axis: int, step: int) -> None
 
 
 def slice_axis(value: Tensor, axis: int, start: int, stop: int) -> Tensor:
-    """A view of `value` from `start` to `stop` along one axis."""
+    """Return a view of `value` from `start` to `stop` along one axis."""
     return value.narrow(axis, start, max(stop - start, 0))

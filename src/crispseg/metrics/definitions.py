@@ -1,4 +1,4 @@
-"""The definition of each metric of segmentations: whole numbers counted in an image, and percentages of their sums."""
+"""Definitions of the segmentation metrics: counts of one image, and percentages computed from sums of counts."""
 
 import math
 from abc import ABC, abstractmethod
@@ -16,18 +16,18 @@ from crispseg.metrics.void_band import filled
 from crispseg.metrics.void_band import void_band as band_of
 
 BOUNDARY_IOU_WIDTH = 0.02
-"""How far from its contour a mask is compared by the Boundary IoU, in diagonals of the image."""
+"""Distance from the contour within which the Boundary IoU compares masks, as a share of the image's diagonal."""
 BOUNDARY_F_TOLERANCE = 0.0075
-"""How far predicted and true contours may lie apart for the boundary F-score, in diagonals of the image."""
+"""Largest distance between matching contours in the boundary F-score, as a share of the image's diagonal."""
 
 VOID = -1
-"""The label of pixels without a true class, in true and in predicted labels."""
+"""Label of pixels without a true class, in true and in predicted labels."""
 
 P = TypeVar("P")
 
 
 class MetricDefinition(ABC, Generic[P]):
-    """A way to count an image, and to turn sums of such counts into percentages."""
+    """The definition of a metric: how to count an image, and how to turn sums of counts into percentages."""
 
     @property
     def of_boundaries(self) -> bool:
@@ -36,18 +36,18 @@ class MetricDefinition(ABC, Generic[P]):
 
     @abstractmethod
     def prepare(self, labels: Tensor, num_classes: int, void_band: int = 0) -> P:
-        """Compute what depends on (H, W) true labels alone, once for all predictions of an image."""
+        """Compute everything that depends only on the (H, W) true labels, once for all predictions of an image."""
 
     @abstractmethod
     def count(self, predicted: Tensor, labels: Tensor, prepared: P, num_classes: int, void_band: int = 0) -> Tensor:
         """Count a prediction.
 
         Args:
-            predicted: (H, W) int64 labels, `VOID` where the truth is.
+            predicted: (H, W) int64 labels, `VOID` wherever `labels` is `VOID`.
             labels: (H, W) int64 true labels 0 … C - 1, or `VOID`.
             prepared: What `prepare` returned for `labels`.
             num_classes: Number of classes C.
-            void_band: Widest band of void that stands for a boundary, in pixels; the value that `prepare` was given.
+            void_band: Widest band of void that counts as a boundary, in pixels; the same value as for `prepare`.
 
         Returns:
             (C, k) int64.
@@ -59,17 +59,17 @@ class MetricDefinition(ABC, Generic[P]):
 
     @abstractmethod
     def has_true(self, counts: Tensor) -> Tensor:
-        """Return (…, C) bool of (…, C, k) counts: the classes with true pixels among those counted."""
+        """Return (…, C) bool of (…, C, k) counts: whether each class has true pixels among those counted."""
 
     def mean(self, counts: Tensor, absent_classes: AbsentClasses = "count") -> Tensor:
-        """Return the (…) mean over classes of (…, C, k) counts, in percent; NaN when nothing was counted."""
+        """Return the (…) mean over classes of (…, C, k) counts, in percent; NaN if nothing was counted."""
         values = self.per_class(counts)
         included = self.has_true(counts) if absent_classes == "ignore" else ~values.isnan()
         return values.where(included, 0).sum(-1) / included.sum(-1)
 
 
 class _OutcomesDefinition(MetricDefinition[P]):
-    """Intersection over union, of (…, C, 3) true positives, false positives and false negatives."""
+    """Intersection over union from (…, C, 3) true positives, false positives and false negatives."""
 
     def per_class(self, counts: Tensor) -> Tensor:
         return 100 * counts[..., 0].double() / counts.sum(-1)
@@ -80,10 +80,11 @@ class _OutcomesDefinition(MetricDefinition[P]):
 
 @dataclass(frozen=True)
 class IoUDefinition(_OutcomesDefinition[Tensor | None]):
-    """Intersection over union, over all pixels or over those of a trimap.
+    """Intersection over union, over all pixels or over the pixels of a trimap.
 
     Args:
-        width: Of the trimap to each side, as `distance_in_pixels` takes it; None for all pixels.
+        width: Width of the trimap to each side: an int in pixels, or a float as a share of the diagonal; None for all
+            pixels.
     """
 
     width: float | None = None
@@ -105,7 +106,7 @@ class IoUDefinition(_OutcomesDefinition[Tensor | None]):
 
 
 class PixelAccuracyDefinition(IoUDefinition):
-    """The share of pixels whose label is right; of a class, the share of its true pixels (its recall)."""
+    """Share of the pixels with the right label; for one class, the share of its true pixels (its recall)."""
 
     def per_class(self, counts: Tensor) -> Tensor:
         return 100 * counts[..., 0].double() / (counts[..., 0] + counts[..., 2])
@@ -117,15 +118,15 @@ class PixelAccuracyDefinition(IoUDefinition):
 
 @dataclass(frozen=True)
 class BoundaryIoUDefinition(_OutcomesDefinition[Tensor]):
-    """Intersection over union of the pixels of a predicted and a true mask that lie near the contour of their own mask.
+    """Boundary IoU of Cheng et al. (2021, https://arxiv.org/abs/2103.16562), for every class of a label map.
 
-    The measure of Cheng et al. (2021, https://arxiv.org/abs/2103.16562), for every class of a label map: near is within
-    a square, and the border of the image bounds a mask, as in the authors' code. Void pixels are in no mask and make no
-    contour, except for a band of void between two labels: pixels near the band count as near the contour, in the truth
-    and in a prediction that has two labels on its sides.
+    It is the intersection over union of those pixels of a predicted and a true mask that lie near the contour of their
+    own mask. As in the authors' code, near means within a square, and the border of the image is part of the contour.
+    Void pixels belong to no mask and make no contour. A band of void between two labels is the exception: pixels near
+    the band count as near the contour, both in the truth and in a prediction with two labels beside the band.
 
     Args:
-        width: How near, as `distance_in_pixels` takes it.
+        width: Distance from the contour: an int in pixels, or a float as a share of the diagonal.
     """
 
     width: float = BOUNDARY_IOU_WIDTH
@@ -145,27 +146,28 @@ class BoundaryIoUDefinition(_OutcomesDefinition[Tensor]):
 
 
 class Contours(NamedTuple):
-    """The contours of a label map, for the boundary F-score."""
+    """Contours of a label map, for the boundary F-score."""
 
     marked: Tensor
     """(H, W) bool: the pixels on a contour."""
     labels: Tensor
-    """(H, W) int64: labels with the band of void closed."""
+    """(H, W) int64: labels with bands of void filled."""
     near: ClassPlanes
     """The classes with a contour within the tolerance of each pixel."""
 
 
 @dataclass(frozen=True)
 class BoundaryFDefinition(MetricDefinition[Contours]):
-    """Harmonic mean of two shares: of predicted contour pixels near true ones of their class, and the other way round.
+    """Boundary F-score of Csurka et al. (2013) and Perazzi et al. (2016), with pixels counted over the data set.
 
-    The contour-based measure of Csurka et al. (2013) and Perazzi et al. (2016), its pixels counted over the data set.
-    Contours lie between two labels; next to void and at the border of the image there is none. A band of void between
-    two labels is closed from both sides, in the truth and in the prediction, whose labels below it play no part: the
-    contour is its middle, and half of its width is added to the tolerance, which so counts from its edge.
+    It is the harmonic mean of precision (the share of predicted contour pixels near a true contour of their class) and
+    recall (the share of true contour pixels near a predicted one). Contours lie between two labels; there is none next
+    to void or at the border of the image. A band of void between two labels is filled from both sides, in the truth
+    and in the prediction, so predicted labels within it do not count. The contour is then the middle of the band, and
+    half the width of the band is added to the tolerance, which therefore counts from the edge of the band.
 
     Args:
-        tolerance: Radius of the disc that is near: a whole number of pixels, or a share of the image's diagonal.
+        tolerance: Largest distance between matching contours: an int in pixels, or a float as a share of the diagonal.
     """
 
     tolerance: float = BOUNDARY_F_TOLERANCE
@@ -199,15 +201,15 @@ class BoundaryFDefinition(MetricDefinition[Contours]):
 
 
 def distance_in_pixels(width: float, labels: Tensor) -> int:
-    """Return a distance in whole pixels: an int is one already, a float is a share of the diagonal of (H, W) labels.
+    """Return a distance in whole pixels: an int unchanged, a float as a share of the diagonal of (H, W) labels.
 
-    A share is rounded to at least one pixel, as the authors of the Boundary IoU do.
+    A share is rounded to at least one pixel, as by the authors of the Boundary IoU.
     """
     return width if isinstance(width, int) else max(1, round(width * math.hypot(*labels.shape)))
 
 
 def _outcomes(predicted: Tensor, predicted_where: Tensor, labels: Tensor, where: Tensor, num_classes: int) -> Tensor:
-    """(C, 3) true positives, false positives and false negatives of two masks' labels."""
+    """Return (C, 3) true positives, false positives and false negatives of labels within two masks."""
     right = _bincount(labels, predicted_where & where & (predicted == labels), num_classes)
     said, true = _bincount(predicted, predicted_where, num_classes), _bincount(labels, where, num_classes)
     return torch.stack([right, said - right, true - right], 1)
@@ -226,14 +228,14 @@ _DEFINITIONS: dict[str, MetricDefinition[Any]] = {
 }
 
 METRICS = tuple(_DEFINITIONS)
-"""Names of the metrics, in the order in which they are shown."""
+"""Names of the metrics, in the order of tables."""
 
 
 def definition_named(name: str) -> MetricDefinition[Any]:
-    """Return the definition of the metric of that name.
+    """Return the definition of the metric with this name.
 
     Raises:
-        InputError: If there is none.
+        InputError: If no metric has this name.
     """
     check_choice("metric", name, METRICS)
     return _DEFINITIONS[name]

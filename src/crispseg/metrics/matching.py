@@ -9,25 +9,26 @@ from crispseg.extras import optional_packages
 def match_pixels(
     first: NDArray[np.bool_], second: NDArray[np.bool_], radius: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Match as many pixels of two maps as possible, each with at most one, at most `radius` pixels apart.
+    """Match as many pixels of two maps as possible, one to one and at most `radius` pixels apart.
 
-    Among the matchings with the most pairs it is one with the smallest sum of distances. The benchmark's own code
-    (Martin, Fowlkes & Malik 2004) looks for the same, but leaves some choices out at random and so finds a little less.
+    Of all matchings with the most pairs, this returns one with the smallest sum of distances. The benchmark's own code
+    (Martin, Fowlkes & Malik 2004) has the same goal but randomly skips some candidates, so it finds slightly fewer
+    pairs.
 
     Args:
-        first: (H, W).
-        second: (H, W).
-        radius: In pixels; a pair may lie exactly as far apart.
+        first: (H, W) bool.
+        second: (H, W) bool.
+        radius: Largest distance of a pair in pixels, inclusive.
 
     Returns:
-        The pixels of the first and of the second map that have a partner, both (H, W).
+        The matched pixels of the first and of the second map, both (H, W) bool.
 
     Example:
         >>> line = np.array([[1, 1, 0, 0, 1]], dtype=bool)
         >>> [matched.astype(int).tolist() for matched in match_pixels(line, np.roll(line, 1), radius=1)]
         [[[1, 1, 0, 0, 0]], [[1, 1, 0, 0, 0]]]
     """
-    if np.count_nonzero(first) > np.count_nonzero(second):  # the fewer rows, the faster
+    if np.count_nonzero(first) > np.count_nonzero(second):  # fewer rows are faster
         matched_second, matched_first = match_pixels(second, first, radius)
         return matched_first, matched_second
     rows, columns = _assign(np.argwhere(first), np.argwhere(second), radius)
@@ -47,8 +48,8 @@ def _assign(
     if not count:
         return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
     near = KDTree(first).sparse_distance_matrix(KDTree(second), radius, output_type="ndarray")
-    # Everyone may stay alone, each with a column of its own, at a cost that no sum of distances outweighs. A cost of 0
-    # would be no entry of a sparse matrix; adding 1 to all of them changes no choice.
+    # Every pixel may stay unmatched, through an extra column of its own whose cost exceeds any sum of distances. A
+    # sparse matrix drops costs of 0; adding 1 to all costs avoids that and does not change the best matching.
     alone = (count + 1) * (radius + 1)
     costs = np.concatenate([near["v"] + 1, np.full(count, alone)])
     rows = np.concatenate([near["i"], np.arange(count)])

@@ -1,4 +1,4 @@
-"""What the metrics that are modules of torchmetrics have in common."""
+"""The base class of the metrics in torchmetrics form."""
 
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ Average = Literal["macro", "none"]
 
 
 class SegmentationMetric(Metric):
-    """A metric that is computed of whole numbers counted over all images seen, summed across processes."""
+    """A metric computed from whole numbers that are counted over all images and summed across processes."""
 
     is_differentiable = False
     higher_is_better = True
@@ -25,7 +25,7 @@ class SegmentationMetric(Metric):
     plot_upper_bound = 1.0
 
     counts: Tensor
-    """(C, k) int64, what was counted so far."""
+    """(C, k) int64, the counts so far."""
 
     def __init__(
         self,
@@ -57,7 +57,8 @@ class SegmentationMetric(Metric):
         """Count a batch.
 
         Args:
-            preds: (N, H, W) predicted labels 0 … C - 1, or (N, C, H, W) floating-point scores, whose largest counts.
+            preds: (N, H, W) predicted labels 0 … C - 1, or (N, C, H, W) floating-point scores, of which the largest
+                gives the label.
             target: (N, H, W) true labels 0 … C - 1, or `ignore_index`.
 
         Raises:
@@ -65,7 +66,7 @@ class SegmentationMetric(Metric):
             TypeError: If the true labels are floating-point numbers.
         """
         if target.is_floating_point():
-            raise TypeError(f"target is {target.dtype}; expected whole numbers: convert it with .long()")
+            raise TypeError(f"target is {target.dtype}; expected an integer dtype: convert it with .long()")
         labels = target.long()
         predicted = self._labels_of(preds, labels)
         void = labels == self.ignore_index if self.ignore_index is not None else torch.zeros_like(labels).bool()
@@ -92,13 +93,13 @@ class SegmentationMetric(Metric):
         return preds.argmax(1) if scores else preds.long()
 
     def compute(self) -> Tensor:
-        """Return the metric over everything counted, in [0, 1].
+        """Return the metric over all images counted, in [0, 1].
 
         Returns:
-            A number, or with `average="none"` (C,) numbers. NaN for a class that is neither true nor predicted, and for
-            a mean over no class.
+            A scalar, or (C,) values with `average="none"`. NaN for a class that is neither true nor predicted, and for
+            a mean over no classes.
         """
-        counts = self.counts.cpu()  # percentages are taken in float64, which not every device has
+        counts = self.counts.cpu()  # percentages are computed in float64, which some devices lack
         if self.average == "macro":
             percent = self._definition.mean(counts, self.absent_classes)
         else:
@@ -107,10 +108,10 @@ class SegmentationMetric(Metric):
 
 
 def check_distance(name: str, value: float) -> None:
-    """Refuse a distance that is neither a number of pixels, 1 or more, nor a share of the diagonal below 1."""
+    """Refuse a distance that is neither an int of 1 or more (pixels) nor a float in (0, 1) (share of the diagonal)."""
     if isinstance(value, int):
         check_count(name, value)
         return
     check_positive(name, value)
     if value >= 1:
-        raise InputError(f"{name} is {value}; expected an int of pixels, or a share of the diagonal below 1")
+        raise InputError(f"{name} is {value}; expected an int in pixels, or a float below 1 (a share of the diagonal)")

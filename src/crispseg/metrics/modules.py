@@ -1,4 +1,4 @@
-"""The metrics as modules of torchmetrics, for training loops, `MetricCollection` and Lightning's `log`."""
+"""The metrics in torchmetrics form, for training loops, `MetricCollection` and Lightning's `log`."""
 
 from typing import Any
 
@@ -16,18 +16,18 @@ from crispseg.metrics.module_base import Average, SegmentationMetric, check_dist
 class MeanIoU(SegmentationMetric):
     """Mean intersection over union (Jaccard index) of the classes, over all pixels of all images.
 
-    The pixels of all images are counted together; it is no mean over images.
+    The pixels of all images are counted together; the result is not a mean over images.
 
     Args:
         num_classes: Number of classes C.
-        ignore_index: True label of pixels without a class, which are left out; None where every pixel has one.
-        average: "macro" for the mean over classes, "none" for a value of each class.
-        absent_classes: How a class enters the mean that is predicted and has no true pixels: "count" takes it as 0, as
-            torchmetrics, mmsegmentation and the scripts of Cityscapes and PASCAL VOC do; "ignore" leaves it out.
+        ignore_index: True label of pixels without a class, which are left out; None if every pixel has a class.
+        average: "macro" for the mean over classes, "none" for a value for each class.
+        absent_classes: How a predicted class without true pixels enters the mean: "count" counts it as 0, like
+            torchmetrics, mmsegmentation and the scripts of Cityscapes and PASCAL VOC; "ignore" leaves it out.
         kwargs: Options of `torchmetrics.Metric`.
 
     Raises:
-        InputError: If an option is none of those.
+        InputError: If an option has an invalid value.
 
     Example:
         >>> import torch
@@ -60,20 +60,21 @@ class MeanIoU(SegmentationMetric):
 class TrimapIoU(SegmentationMetric):
     """Mean intersection over union of the pixels near true boundaries (Kohli et al. 2009).
 
-    `crispseg.metrics.trimap` defines which pixels these are.
+    `crispseg.metrics.trimap` defines these pixels.
 
     Args:
         num_classes: Number of classes C.
-        width: How near: an int in pixels to each side, or a float, a share of the diagonal of the image.
-        ignore_index: True label of pixels without a class, which are left out; None where every pixel has one.
-        average: "macro" for the mean over classes, "none" for a value of each class.
-        absent_classes: How a class enters the mean that is predicted and has no true pixels: "count" takes it as 0,
-            "ignore" leaves it out.
-        void_band: Widest band of void between two labels that stands for a boundary, in pixels: 5 for PASCAL VOC.
+        width: Distance to each side: an int in pixels, or a float as a share of the image's diagonal.
+        ignore_index: True label of pixels without a class, which are left out; None if every pixel has a class.
+        average: "macro" for the mean over classes, "none" for a value for each class.
+        absent_classes: How a predicted class without true pixels enters the mean: "count" counts it as 0, "ignore"
+            leaves it out.
+        void_band: Widest band of void between two labels that counts as a boundary, in pixels; 0 for none, 5 for
+            PASCAL VOC.
         kwargs: Options of `torchmetrics.Metric`.
 
     Raises:
-        InputError: If an option is none of those.
+        InputError: If an option has an invalid value.
 
     Example:
         >>> import torch
@@ -110,23 +111,25 @@ class TrimapIoU(SegmentationMetric):
 class BoundaryIoU(SegmentationMetric):
     """Mean Boundary IoU of the classes (Cheng et al. 2021, https://arxiv.org/abs/2103.16562).
 
-    The intersection over union of those pixels of the predicted and the true mask of a class that lie within `width` of
-    the contour of their own mask, counted over all images. Of one binary mask it is the published measure: a mask less
-    its erosion by a square, with the border of the image as a part of the contour, as in the authors' code.
+    For each class, it is the intersection over union of those pixels of the predicted and the true mask that lie within
+    `width` of the contour of their own mask, counted over all images. For one binary mask this is the published
+    measure: as in the authors' code, the pixels near the contour are the mask minus its erosion by a square, and the
+    border of the image is part of the contour.
 
     Args:
-        num_classes: Number of classes C; 2 for binary masks, whose value is that of class 1 with `average="none"`.
-        width: How near: an int in pixels, or a float, a share of the diagonal of the image.
-        ignore_index: True label of pixels without a class, which are in no mask and make no contour; None where every
-            pixel has one.
-        average: "macro" for the mean over classes, "none" for a value of each class.
-        absent_classes: How a class enters the mean that is predicted and has no true pixels: "count" takes it as 0,
-            "ignore" leaves it out.
-        void_band: Widest band of void between two labels that stands for a boundary, in pixels: 5 for PASCAL VOC.
+        num_classes: Number of classes C; 2 for binary masks, whose value is the one of class 1 with `average="none"`.
+        width: Distance from the contour: an int in pixels, or a float as a share of the image's diagonal.
+        ignore_index: True label of pixels without a class, which belong to no mask and make no contour; None if every
+            pixel has a class.
+        average: "macro" for the mean over classes, "none" for a value for each class.
+        absent_classes: How a predicted class without true pixels enters the mean: "count" counts it as 0, "ignore"
+            leaves it out.
+        void_band: Widest band of void between two labels that counts as a boundary, in pixels; 0 for none, 5 for
+            PASCAL VOC.
         kwargs: Options of `torchmetrics.Metric`.
 
     Raises:
-        InputError: If an option is none of those.
+        InputError: If an option has an invalid value.
 
     Example:
         >>> import torch
@@ -165,22 +168,23 @@ class BoundaryIoU(SegmentationMetric):
 class BoundaryFScore(SegmentationMetric):
     """Mean boundary F-score of the classes (Csurka et al. 2013, Perazzi et al. 2016).
 
-    The harmonic mean of two shares: of predicted contour pixels near a true one of their class, and of true ones near a
-    predicted one, counted over all images. The border of the image is no contour.
+    It is the harmonic mean of the share of predicted contour pixels near a true one of their class and the share of
+    true contour pixels near a predicted one, counted over all images. The border of the image is not a contour.
 
     Args:
         num_classes: Number of classes C.
-        tolerance: How near, as the radius of a disc: an int in pixels, or a float, a share of the diagonal.
-        ignore_index: True label of pixels without a class, beside which there is no contour; None where every pixel has
-            one.
-        average: "macro" for the mean over classes, "none" for a value of each class.
-        absent_classes: How a class enters the mean that is predicted and has no true contour: "count" takes it as 0,
-            "ignore" leaves it out.
-        void_band: Widest band of void between two labels that stands for a boundary, in pixels: 5 for PASCAL VOC.
+        tolerance: Largest distance between matching contours (Euclidean): an int in pixels, or a float as a share of
+            the image's diagonal.
+        ignore_index: True label of pixels without a class, which make no contour; None if every pixel has a class.
+        average: "macro" for the mean over classes, "none" for a value for each class.
+        absent_classes: How a predicted class without a true contour enters the mean: "count" counts it as 0, "ignore"
+            leaves it out.
+        void_band: Widest band of void between two labels that counts as a boundary, in pixels; 0 for none, 5 for
+            PASCAL VOC.
         kwargs: Options of `torchmetrics.Metric`.
 
     Raises:
-        InputError: If an option is none of those.
+        InputError: If an option has an invalid value.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""How well an embedding tells pairs apart: the share of pairs on the right side of the margins."""
+"""How well an embedding separates pairs of pixels: the share of pairs on the right side of the margins."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from crispseg.window import WindowLike
 
 @dataclass(frozen=True)
 class PairCounts:
-    """Pairs of one label and of two labels, and how many of them lie where eq. 2 wants them."""
+    """Numbers of pairs with one label and with two labels, and of those on the right side of the margins of eq. 2."""
 
     same: int
     same_right: int
@@ -28,12 +28,12 @@ class PairCounts:
 
     @property
     def same_share(self) -> float:
-        """Share of the pairs of one label that are at most `near` apart; NaN without such pairs."""
+        """Share of the pairs with one label that are at most `near` apart; NaN without such pairs."""
         return self.same_right / self.same if self.same else float("nan")
 
     @property
     def different_share(self) -> float:
-        """Share of the pairs of two labels that are at least `far` apart; NaN without such pairs."""
+        """Share of the pairs with two labels that are at least `far` apart; NaN without such pairs."""
         return self.different_right / self.different if self.different else float("nan")
 
 
@@ -49,7 +49,7 @@ def count_pairs(
     stride: int = 1,
     ignore_index: int = 255,
 ) -> PairCounts:
-    """Count the pairs of a batch; the arguments are those of `crispseg.ops.embedding_loss`.
+    """Count the pairs of a batch; see `crispseg.ops.embedding_loss` for the arguments.
 
     Example:
         >>> counts = count_pairs(torch.tensor([[[[0.0, 0.1, 5.0]]]]), torch.tensor([[[0, 0, 1]]]), 3)

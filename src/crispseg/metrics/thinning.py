@@ -1,4 +1,4 @@
-"""From a map of boundary probabilities to lines of one pixel."""
+"""Thinning of boundary probabilities to lines that are one pixel wide."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,25 +6,25 @@ from numpy.typing import NDArray
 from crispseg.extras import optional_packages
 
 _SMOOTH, _SMOOTH_ANGLE = 1, 4
-"""Radii of the triangle filters before the maxima are sought, and before the direction of a line is."""
+"""Radii of the triangle filters that smooth the map before the search for maxima and for the direction of lines."""
 _TOLERANCE = 1.01
-"""A maximum may be this much lower than what lies beside it: rounding must not cut lines."""
+"""A maximum may be lower than its neighbours by this factor, so that rounding does not cut lines."""
 _MARGIN = 5
-"""Pixels from the border within which a boundary counts less: filters see half of it there."""
+"""Width in pixels of the fade-out along the border, where filters see only half of a boundary."""
 
-# East, north-east and on against the clock: rows down, columns to the right.
+# (row, column) steps, anticlockwise from east; rows count down, columns to the right.
 _AROUND = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
 
 
 def suppress_non_maxima(boundary: NDArray[np.float64]) -> NDArray[np.float64]:
     """Keep a boundary only where it is strongest across its own direction.
 
-    The steps and constants are those of Dollár and Zitnick's structured edges (https://github.com/pdollar/edges), which
-    BSDS500 results are usually reported with: smooth, take the direction from second derivatives, compare with the
-    values one pixel to either side, fade out along the border.
+    The steps and constants are those of Dollár and Zitnick's structured edges (https://github.com/pdollar/edges), the
+    usual post-processing of BSDS500 results: smooth, estimate the direction from second derivatives, compare with the
+    values one pixel to either side, and fade out along the border.
 
     Args:
-        boundary: (H, W) in [0, 1], both sides 2 or more.
+        boundary: (H, W) in [0, 1]; height and width at least 2.
 
     Returns:
         (H, W): the smoothed probability on the ridges, 0 elsewhere.
@@ -47,13 +47,13 @@ def suppress_non_maxima(boundary: NDArray[np.float64]) -> NDArray[np.float64]:
 def thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Thin shapes to lines of one pixel without cutting them.
 
-    Algorithm A1 of Guo and Hall (1989), which the benchmark uses by its name in MATLAB, `bwmorph(mask, "thin", Inf)`.
+    This is algorithm A1 of Guo and Hall (1989), which the benchmark calls as MATLAB's `bwmorph(mask, "thin", Inf)`.
 
     Args:
-        mask: (H, W).
+        mask: (H, W) bool.
 
     Returns:
-        (H, W), a part of `mask`.
+        (H, W) bool, a subset of `mask`.
 
     Example:
         >>> thin(np.ones((3, 5), dtype=bool)).astype(int).tolist()
@@ -83,11 +83,11 @@ def _triangle_filter(values: NDArray[np.float64], radius: int) -> NDArray[np.flo
 
 
 def _across(boundary: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Angle of the direction across the boundary in every pixel, from columns towards rows."""
+    """Return the angle of the direction across the boundary at every pixel, in radians from columns towards rows."""
     by_row, by_column = np.gradient(_triangle_filter(boundary, _SMOOTH_ANGLE))
     twice_by_row, mixed = np.gradient(by_row)
     twice_by_column = np.gradient(by_column, axis=1)
-    # The reference takes the sign of `mixed`, which is 0 on a line that is exactly horizontal and lets all of it pass.
+    # The reference uses the sign of `mixed`, which is 0 on an exactly horizontal line and would keep all of its width.
     falling = np.where(mixed > 0, -1, 1)
     angle: NDArray[np.float64] = np.arctan2(falling * twice_by_row, twice_by_column + 1e-5)
     return angle
@@ -99,7 +99,7 @@ def _fade(length: int) -> NDArray[np.float64]:
 
 
 def _removable() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """For each of the 256 neighbourhoods, whether the two passes of thinning take its centre away."""
+    """Return whether each of the two passes of thinning removes the centre of each of the 256 neighbourhoods."""
     around = (np.arange(256)[:, None] >> np.arange(8)) & 1 == 1
     following = np.roll(around, -1, axis=1)
     straight, corner = around[:, ::2], around[:, 1::2]

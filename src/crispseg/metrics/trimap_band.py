@@ -1,4 +1,4 @@
-"""The band around true boundaries, where sharpening is seen (Krähenbühl & Koltun 2011)."""
+"""The trimap: the band around true boundaries, where sharpening acts (Krähenbühl & Koltun 2011)."""
 
 from torch import Tensor
 
@@ -7,18 +7,17 @@ from crispseg.metrics.void_band import void_band as band_of
 
 
 def trimap(labels: Tensor, width: int = 4, *, ignore_index: int = 255, void_band: int = 0) -> Tensor:
-    """Pixels within `width` pixels of a true change of label, or of a band of void that covers one.
+    """Return the pixels within `width` pixels of a boundary between labels.
 
-    Both pixels of two side by side (4-neighbourhood) that carry different labels are on the change; the trimap is
-    everything within a square of `width` pixels around one of them. Void pixels are not in it. Where annotators left
-    a band of void on the outlines, as in PASCAL VOC, the band is the boundary, and the trimap the known pixels
-    within a square of `width` pixels around one of its own (Kohli et al. 2009, Chen et al. 2015).
+    Two 4-neighbours with different labels are both on the boundary. The trimap contains all pixels within a square of
+    `width` pixels to each side of a boundary pixel, except void. If annotators left a band of void on the outlines, as
+    in PASCAL VOC, the pixels of the band are the boundary (Kohli et al. 2009, Chen et al. 2015).
 
     Args:
         labels: (H, W), whole numbers.
         width: Pixels to each side.
         ignore_index: Void label.
-        void_band: How wide, in pixels, a band of void between two labels may be to be a boundary; 0 for none, 5 for
+        void_band: Widest band of void between two labels that counts as a boundary, in pixels; 0 for none, 5 for
             PASCAL VOC.
 
     Returns:

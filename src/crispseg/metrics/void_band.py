@@ -1,4 +1,4 @@
-"""Boundaries that a band of void covers: PASCAL VOC's annotators left five pixels on every outline without a class."""
+"""Boundaries covered by a band of void, such as the five pixels without a class on every outline of PASCAL VOC."""
 
 from collections.abc import Iterable
 
@@ -8,20 +8,20 @@ from torch import Tensor
 from crispseg.metrics.contours import contour, slice_axis, square_maximum
 
 VOID_BAND = 5
-"""How wide a band is that is looked for in a data set, in pixels: VOC's."""
+"""Width of the bands that are searched for in a data set, in pixels: the width in PASCAL VOC."""
 
 _VOID = -1
 
 
 def void_band(labels: Tensor, width: int) -> Tensor:
-    """Void pixels that lie between two labels, no farther than `width` pixels from either.
+    """Return the void pixels that lie between two labels, at most `width` pixels from both.
 
-    They stand for a boundary. A wider void is none, nor is one that lies beside a single label, such as the bonnet of
+    They count as a boundary. Wider void does not, and neither does void beside a single label, such as the bonnet of
     the car that took the picture.
 
     Args:
         labels: (H, W) int64, -1 for void.
-        width: Of the widest band in pixels; distances are to each side, in a square. 0 for no band at all.
+        width: Width of the widest band in pixels; distances are to each side, in a square. 0 for no band.
 
     Returns:
         (H, W) bool.
@@ -39,7 +39,7 @@ def void_band(labels: Tensor, width: int) -> Tensor:
 
 
 def filled(labels: Tensor, width: int) -> Tensor:
-    """Labels with their `void_band` closed from both sides, so that two labels meet in its middle."""
+    """Return labels with their `void_band` filled from both sides, so that the two labels meet in its middle."""
     band, steps = void_band(labels, width), 0
     while band.any() and steps < width:
         grown = labels.clone()
@@ -55,11 +55,11 @@ def filled(labels: Tensor, width: int) -> Tensor:
 
 
 def count_borders(labels: Tensor, width: int) -> Tensor:
-    """Known pixels beside a boundary, and known pixels beside void that is none, (2,) int64.
+    """Count the known pixels beside a boundary, and those beside other void, as (2,) int64.
 
     Args:
         labels: (H, W) int64, -1 for void.
-        width: Of the widest band of void that is a boundary.
+        width: Width of the widest band of void that counts as a boundary, in pixels.
     """
     known, band = labels != _VOID, void_band(labels, width)
     on_boundary = known & (contour(labels, ignore_index=_VOID) | _beside(band))
@@ -68,7 +68,7 @@ def count_borders(labels: Tensor, width: int) -> Tensor:
 
 
 def _beside(marked: Tensor) -> Tensor:
-    """Pixels with a marked one above, below, left or right."""
+    """Return the pixels with a marked pixel above, below, left or right."""
     beside = torch.zeros_like(marked)
     for axis in (0, 1):
         rest = max(marked.shape[axis] - 1, 0)
@@ -78,13 +78,13 @@ def _beside(marked: Tensor) -> Tensor:
 
 
 def find_void_band(label_maps: Iterable[Tensor]) -> int:
-    """How wide the bands of void are that stand for boundaries: `VOID_BAND`, or 0 where labels touch each other.
+    """Find whether bands of void cover the boundaries of a data set, and return their width.
 
     Args:
         label_maps: (H, W) int64, -1 for void, of some images of a data set.
 
     Returns:
-        `VOID_BAND` if more pixels lie beside such a band than beside another label, else 0.
+        `VOID_BAND` if more pixels lie beside such a band than beside another label, otherwise 0.
 
     Example:
         >>> find_void_band([torch.tensor([[0, 0, -1, -1, 1, 1]])]), find_void_band([torch.tensor([[0, 1, -1]])])

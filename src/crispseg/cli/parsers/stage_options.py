@@ -62,7 +62,7 @@ def add_fields(group: _ArgumentGroup, names: Collection[str], *, several: bool =
 
 def add_prediction_options(parser: CommandParser) -> None:
     """Add options for the kind of scores in files and for the grid on which predictions lie."""
-    add_fields(parser.add_argument_group("predictions"), SAID_OF_PREDICTIONS)
+    add_fields(parser.add_argument_group("scores in files"), SAID_OF_PREDICTIONS)
 
 
 def add_weights_options(group: _ArgumentGroup, *, precision: bool = True) -> None:
@@ -121,8 +121,11 @@ def _default(name: str, option: Option, *, several: bool) -> str:
     if several and name == "hardness":
         return "(tried by default: six values around the one to start from)"
     if several:
-        start = 25 if default is None else default
-        return f"(tried by default: {', '.join(map(as_text, option.tried(start)))}, and the one to start from)"
+        start = 25 if name == "passes" else default
+        tried = list(option.tried(start))
+        if tried == [start]:
+            return "(default: the one to start from)"
+        return f"(tried by default: {', '.join(map(as_text, tried))}, and the one to start from)"
     return (
         "(default: the cue's own, see crispseg info)"
         if default is None and name != "guard"
