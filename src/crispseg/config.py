@@ -86,7 +86,7 @@ class CueConfig:
         return cls(name, tuple((argument.strip(), _literal(value.strip())) for argument, _, value in pairs))
 
     def __str__(self) -> str:
-        arguments = ",".join(f"{name}={value}" for name, value in self.arguments)
+        arguments = ",".join(f"{name}={as_text(value)}" for name, value in self.arguments)
         return f"{self.name}:{arguments}" if arguments else self.name
 
 

@@ -65,6 +65,15 @@ def test_what_may_have_been_meant(arguments: list[str], facts: list[str], capsys
         assert fact in error
 
 
+def test_tune_says_what_it_tries(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["tune", "--help"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "tried by default: 7, 9, 11, and the one to start from" in printed
+    assert "tried by default: 1, 3, 7, 15, 25, and" in printed
+    assert printed.count("(default: the one to start from)") == 2, "of guard and upsampling"
+
+
 def test_mistyped_weights_list_those_that_ship(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SHARPEN, "--predictions", "m.png", "--weights", "narow"]) == 2
     error = capsys.readouterr().err

@@ -12,8 +12,8 @@ Measure boundary maps with the benchmark of BSDS500.
 
 Prints ODS (the best F at one threshold for all images), OIS (the best F with a threshold for each image) and AP. At
 every threshold the boundaries are thinned, and their pixels matched one to one with those of each annotator, up to
-{100 * MAX_DISTANCE:g} % of the image's diagonal apart. A boundary map is a greyscale PNG, where white is a probability
-of 1, or a .npy array in [0, 1]; each ground truth file needs one, of the size of its image."""
+{100 * MAX_DISTANCE:g} % of the image's diagonal apart. A boundary map is a greyscale PNG, where white is a
+probability of 1, or a .npy array in [0, 1]; each ground truth file needs one, of the size of its image."""
 
 EXAMPLES = """\
   crispseg boundaries --predictions maps --truth BSDS500/data/groundTruth/test --json result.json

@@ -31,7 +31,9 @@ def add_dataset_options(parser: CommandParser) -> None:
         help="another argument of the named data set, such as disputed=negative; may be repeated",
     )
     folders = parser.add_argument_group(f"data set of your own (--data {FOLDER})")
-    folders.add_argument("--images", type=Path, metavar="FOLDER", help="images, in it and below it")
+    folders.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="folder of images; its subfolders are searched too"
+    )
     folders.add_argument(
         "--labels", type=Path, metavar="FOLDER", help="true label maps of the same names: indexed or greyscale PNG"
     )
@@ -41,9 +43,9 @@ def add_dataset_options(parser: CommandParser) -> None:
     folders.add_argument(
         "--numbering",
         metavar=f"{ZERO_BASED}|{ONE_BASED}|FILE",
-        help=f"what true labels stand for: the numbers of the classes (the default), {ONE_BASED} where classes start "
-        "at 1 and 0 is void, or a table with a line `LABEL CLASS [NAME]` for each, where CLASS may be `void` "
-        "and LABEL `*`, all others",
+        help=f"how true labels number the classes: {ZERO_BASED} (the default); {ONE_BASED}, where classes start at 1 "
+        "and 0 is void; or a table with a line `LABEL CLASS [NAME]` for each label, where CLASS may be `void`, and "
+        "LABEL `*` stands for all others",
     )
     folders.add_argument(
         "--class-names",
@@ -64,14 +66,14 @@ def add_data_options(parser: CommandParser) -> None:
     group.add_argument(
         "--prediction-numbering",
         metavar=f"{ZERO_BASED}|{ONE_BASED}|{LIKE_LABELS}|FILE",
-        help=f"what predictions that are label maps stand for, as --numbering; {LIKE_LABELS}: the same as true labels. "
-        "Required where true labels are not the numbers of the classes",
+        help=f"how predictions that are label maps number the classes, as for --numbering; {LIKE_LABELS}: as the true "
+        f"labels do. Required where true labels are not {ZERO_BASED}",
     )
     group.add_argument(
         "--void-band",
         type=int,
         metavar="PIXELS",
-        help="how wide a band of void between two labels may be to stand for a boundary, as on PASCAL VOC's outlines; "
+        help="the widest band of void between two labels that stands for their boundary, as on PASCAL VOC's outlines; "
         "0 for none (default: looked for in the label maps)",
     )
     group.add_argument(

@@ -27,7 +27,7 @@ def add_stage_options(parser: CommandParser) -> None:
         metavar="PRESET|NUMBERS",
         help="infer a dense CRF after the filter, with the parameters of a network by its name "
         f"({', '.join(PRESETS)}), or with five numbers and commas between them: weight, pixels and colours of the "
-        "bilateral Gaussian, weight and pixels of the spatial one",
+        "bilateral Gaussian, weight and pixels of the spatial one. With --cue none it stands alone",
     )
 
 
@@ -62,7 +62,7 @@ def add_fields(group: _ArgumentGroup, names: Collection[str], *, several: bool =
 
 def add_prediction_options(parser: CommandParser) -> None:
     """Add options for the kind of scores in files and for the grid on which predictions lie."""
-    add_fields(parser.add_argument_group("predictions"), SAID_OF_PREDICTIONS)
+    add_fields(parser.add_argument_group("scores in files"), SAID_OF_PREDICTIONS)
 
 
 def add_weights_options(group: _ArgumentGroup, *, precision: bool = True) -> None:
@@ -114,15 +114,18 @@ def read_cue(text: str) -> CueConfig | None:
 def _default(name: str, option: Option, *, several: bool) -> str:
     if name == "cue":
         return (
-            f"({', '.join(CUES.names())}, or one of an installed package; none leaves the scores as they are, for "
-            f"--crf alone; default: {SharpenerConfig().cue})"
+            f"({', '.join(CUES.names())}, or one of an installed package; `crispseg info` lists their arguments; "
+            f"default: {SharpenerConfig().cue})"
         )
     default = getattr(SharpenerConfig(), name)
     if several and name == "hardness":
-        return "(tried by default: six values around the start)"
+        return "(tried by default: six values around the one to start from)"
     if several:
-        start = 25 if default is None else default
-        return f"(tried by default: {', '.join(map(as_text, option.tried(start)))}, and the start)"
+        start = 25 if name == "passes" else default
+        tried = list(option.tried(start))
+        if tried == [start]:
+            return "(default: the one to start from)"
+        return f"(tried by default: {', '.join(map(as_text, tried))}, and the one to start from)"
     return (
         "(default: the cue's own, see crispseg info)"
         if default is None and name != "guard"

@@ -46,7 +46,11 @@ def build_parser() -> CommandParser:
 
 def _add_crf_options(parser: CommandParser) -> None:
     group = parser.add_argument_group("CRF")
-    group.add_argument("--crf", action="store_true", help="tune the dense CRF that follows the sharpener")
+    group.add_argument(
+        "--crf",
+        action="store_true",
+        help="tune the dense CRF that follows the sharpener, or with --cue none stands alone",
+    )
     for option, help_ in (
         ("bilateral-weight", "weights of the Gaussian of place and colour"),
         ("bilateral-xy", "its deviations in pixels"),

@@ -1,0 +1,123 @@
+"""A cue of a user's own package, found by its entry point, works wherever a cue is named."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crispseg import Sharpener
+from crispseg.cues import RGBCue
+from crispseg.errors import InputError
+from tests.fakes import write_coarse_scores, write_folder
+
+PACKAGE = """
+from crispseg.cues import EmbeddingCue
+
+
+class Brightness(EmbeddingCue, name="brightness"):
+    summary = "brightness alone"
+    arguments = {"norm": (1, 2), "gain": float}
+    default_hardness, default_passes = 40.0, 2
+
+    def __init__(self, norm: int = 1, gain: float = 1.0) -> None:
+        super().__init__(norm)
+        self.gain = gain
+
+    def forward(self, image):
+        return self.gain * image.mean(1, keepdim=True)
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two images with labels and scores, and an installed package with a cue in `site`."""
+    write_folder(tmp_path, 2)
+    write_coarse_scores(tmp_path, tmp_path / "scores")
+    info = tmp_path / "site" / "mycues-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mycues\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[crispseg.cues]\nbrightness = mycues:Brightness\nbroken = nowhere:Cue\n")
+    (tmp_path / "site" / "mycues.py").write_text(PACKAGE)
+    return tmp_path
+
+
+def python(root: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(root / "site")}
+    command = [sys.executable, *map(str, words)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=root)
+
+
+def crispseg(root: Path, *words: object, code: int = 0) -> str:
+    result = python(root, "-m", "crispseg", *words)
+    assert result.returncode == code, result.stderr
+    return result.stdout + result.stderr
+
+
+def test_the_commands_find_it(root: Path) -> None:
+    info = crispseg(root, "info")
+    assert "brightness alone; norm 1 or 2, gain (float); default hardness 40, passes 2" in info
+    assert "'broken': nowhere:Cue cannot be imported" in info
+    assert "brightness" in crispseg(root, "sharpen", "--help")
+    data = ("--images", "images", "--labels", "labels", "--predictions", "scores", "--void", 11)
+    tuned = crispseg(root, "tune", *data, "--cue", "brightness", "--window", 3, "--passes", 1)
+    assert "window 3" in tuned
+    for hardness in (16, 24, 32, 40, 64, 96):
+        assert f"│ {hardness:>8} │" in tuned
+    crispseg(root, "evaluate", *data, "--cue", "brightness:gain=2", "--json", "result.json")
+    assert json.loads((root / "result.json").read_text())["settings"]["cue"] == "brightness:gain=2,norm=1"
+
+
+def test_runs_go_on_with_the_same_arguments_alone(root: Path) -> None:
+    run = ("sharpen", "images", "--predictions", "scores", "--output", "out", "--no-pictures")
+    assert "2 sharpened, 0 skipped" in crispseg(root, *run, "--cue", "brightness:gain=2")
+    assert "0 sharpened, 2 skipped" in crispseg(root, *run, "--cue", "brightness:gain=2.0", "--resume")
+    refused = crispseg(root, *run, "--cue", "brightness:gain=3", "--resume", code=2)
+    assert "made with other settings" in refused
+    assert "gain" in refused
+
+
+@pytest.mark.parametrize(
+    ("cue", "facts"),
+    [
+        ("brightness:gain=much", ["gain is 'much'", "expected float"]),
+        ("brightness:norm=3", ["norm is 3", "1, 2"]),
+        ("brightness:size=3", ["'brightness' has no argument 'size'", "norm, gain"]),
+        ("broken", ["'broken'", "nowhere:Cue cannot be imported"]),
+        ("brightnes", ["'brightnes'", "'brightness'", "entry point"]),
+    ],
+)
+def test_what_it_does_not_take_is_said(cue: str, facts: list[str], root: Path) -> None:
+    error = crispseg(root, "sharpen", "images", "--predictions", "scores", "--output", "out", "--cue", cue, code=2)
+    assert error.count("\n") == 1
+    for fact in facts:
+        assert fact in error
+
+
+def test_a_folder_brings_it(root: Path) -> None:
+    code = (
+        "from crispseg import Sharpener\n"
+        "from mycues import Brightness\n"
+        "Sharpener(Brightness(gain=2), window=3, passes=3).save_pretrained('saved')\n"
+    )
+    assert python(root, "-c", code).returncode == 0
+    load = "from crispseg import Sharpener; print(Sharpener.from_pretrained('saved').config.cue)"
+    assert python(root, "-c", load).stdout == "brightness:gain=2,norm=1\n"
+    crispseg(root, "sharpen", "images", "--predictions", "scores", "--output", "out", "--weights", "saved")
+    settings = json.loads((root / "out" / "crispseg-settings.json").read_text())
+    assert settings["cue"] == "brightness:gain=2,norm=1"
+    said = ("--weights", "saved", "--cue", "brightness:gain=5")
+    crispseg(root, "sharpen", "images", "--predictions", "scores", "--output", "other", *said)
+    settings = json.loads((root / "other" / "crispseg-settings.json").read_text())
+    assert (settings["cue"], settings["passes"]) == ("brightness:gain=5,norm=1", "3")
+
+
+def test_a_cue_without_a_name_cannot_be_saved(root: Path) -> None:
+    class Nameless(RGBCue):
+        pass
+
+    with pytest.raises(InputError, match=r"Nameless cannot be saved.*not registered.*entry point.*crispseg.cues"):
+        Sharpener(Nameless()).save_pretrained(root / "saved")
+    assert not (root / "saved").exists()
