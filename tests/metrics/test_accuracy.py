@@ -252,9 +252,7 @@ def test_what_makes_no_sense_is_refused() -> None:
         Truth(torch.zeros(4, 5, dtype=torch.int64), 3),
         Truth(torch.zeros(4, 5, dtype=torch.int64), 2, ["miou"]),
     ):
-        with pytest.raises(
-            InputError, match=r"truth is .* . classes and miou.*; expected 2 classes and miou, pixel"
-        ):
+        with pytest.raises(InputError, match=r"truth is .* . classes and miou.*; expected 2 classes and miou, pixel"):
             accuracy.add(torch.zeros(4, 5, dtype=torch.int64), other)
     with pytest.raises(InputError, match="no counts"):
         Accuracy.from_state({})
