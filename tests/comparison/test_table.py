@@ -145,17 +145,17 @@ def _end(*_: object) -> None:
 @pytest.mark.slow  # several processes
 def test_a_worker_that_is_ended_is_an_error_of_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "_count", _end)
-    with pytest.raises(InputError, match="a worker process was ended by the system: take fewer --workers"):
+    with pytest.raises(InputError, match="system ended a worker process.* fewer --workers"):
         measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3, workers=1)
 
 
 @pytest.mark.usefixtures("no_process")
 def test_rows_of_other_data_or_damaged_ones_are_not_taken(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3)
-    with pytest.raises(InputError, match="measured with tune_every 3, and now it is 2; choose another --output"):
+    with pytest.raises(InputError, match="measured with tune_every 3; expected 2: choose another --output"):
         measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=2, resume=True)
     monkeypatch.setattr("crispseg.comparison.pamr._PASSES", (1, 3, 10))
-    with pytest.raises(InputError, match=r"pamr.json: measured with searched .*; choose another --output, or remove"):
+    with pytest.raises(InputError, match=r"pamr.json: measured with searched .* choose another --output, or remove"):
         measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3, resume=True)
     monkeypatch.undo()
     (root / "out" / "rows" / "pamr.safetensors").write_bytes(b"half")
@@ -186,7 +186,7 @@ def test_rows_without_their_input_are_left_out_with_a_word(monkeypatch: pytest.M
     chosen, left_out = choose_rows(None, boundaries=False)
     assert len(chosen) + len(left_out) == len(ROWS)
     assert left_out["contours 9x9 x1"] == "there are no boundary maps"
-    assert left_out["dense CRF"] == "the package of pydensecrf is not installed"
+    assert "pydensecrf is not installed" in left_out["dense CRF"]
     assert "embedding 9x9 x7 + dense CRF" in left_out
     with pytest.raises(InputError, match="row 'contours 9x9 x1': there are no boundary maps"):
         choose_rows(["contours 9x9 x1"], boundaries=False)
@@ -197,7 +197,7 @@ def test_rows_without_their_input_are_left_out_with_a_word(monkeypatch: pytest.M
     [
         (["--rows", "GrabCut"], "row is 'GrabCut'; expected"),
         (["--workers", "-1"], "workers is -1; expected a whole number of 0 or more"),
-        (["--tune-every", "1"], "every 1. of 5 images to tune on leaves none to report"),
+        (["--tune-every", "1"], "tune_every is 1 for 5 images, which leaves none to report"),
         (["--weights", "none.safetensors"], "none.safetensors: no such file"),
         (["--weights", "none.safetensors", "--rows", "PAMR"], "none.safetensors: cannot be read (No such file"),
     ],
@@ -215,7 +215,7 @@ def test_bad_options_are_one_line(
 def test_labels_without_a_boundary_to_tune_on_are_refused(root: Path) -> None:
     for index in (0, 3):
         Image.fromarray(np.zeros((48, 64), dtype=np.uint8)).save(root / "labels" / f"scene{index}.png")
-    with pytest.raises(InputError, match="trimap_4 is not defined on the 2 images to tune on"):
+    with pytest.raises(InputError, match="trimap_4 is undefined on the 2 images to tune on"):
         measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3)
 
 

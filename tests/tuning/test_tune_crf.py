@@ -78,7 +78,7 @@ def test_its_accuracies_are_those_of_evaluate(data: LabelledPredictions) -> None
 
 
 def test_a_grid_that_makes_no_sense_is_refused() -> None:
-    with pytest.raises(InputError, match="no bilateral_xy to try; expected at least one"):
+    with pytest.raises(InputError, match="bilateral_xy is empty; expected at least one"):
         CRFGrid(bilateral_xy=())
     with pytest.raises(InputError, match=r"bilateral_rgb is 0; expected a number above 0"):
         CRFGrid(bilateral_rgb=(0, 3))

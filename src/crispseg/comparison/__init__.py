@@ -1,4 +1,4 @@
-"""Methods beside each other: tuned by one search, measured on the same images, shown in one table."""
+"""Comparison of methods in one table: all are tuned by the same search and measured on the same images."""
 
 from crispseg.comparison.rows import ROWS, Row
 from crispseg.comparison.table import Table, measure_table

@@ -1,4 +1,4 @@
-"""What methods cost: time, for which all take turns on the same images, and memory."""
+"""Cost of methods: time, measured in turns on the same images, and memory."""
 
 import math
 import time
@@ -16,23 +16,23 @@ from crispseg.comparison.method import Setting
 from crispseg.comparison.rows import RowPlan
 
 _TIMED = 7
-"""Images on which methods are timed."""
+"""Number of images on which methods are timed, at most."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a method, for an image."""
+    """The cost of a method for one image."""
 
     milliseconds: float
     """Median over a few images."""
     peak_mb: float | None
-    """Above what was there before, for one image; None where that cannot be told."""
+    """Peak memory above the memory in use before the method; None if it cannot be measured."""
 
 
 def measure_costs(
     images: Images, tuned: Sequence[tuple[RowPlan, Setting]], progress: Progress | None
 ) -> dict[str, Cost]:
-    """Costs of methods on reported images, each at its setting, by the names of their rows."""
+    """Measure the cost of each method at its setting on some reported images; return costs by row name."""
     methods = [(recipe, recipe.build(), setting) for recipe, setting in tuned]
     chosen = images.reported[:: math.ceil(len(images.reported) / _TIMED)]
     times: dict[str, list[float]] = {recipe.row: [] for recipe, _ in tuned}
@@ -54,7 +54,7 @@ def measure_costs(
 
 
 def milliseconds(call: Callable[[], object], device: torch.device) -> float:
-    """How long a call takes, all work on the device done."""
+    """Time a call in milliseconds, including all pending work on the device."""
     _wait(device)
     start = time.perf_counter()
     call()

@@ -1,4 +1,4 @@
-"""What methods get right, counted image by image, in this process or in several."""
+"""Counts of the results of methods, image by image, in this process or in several."""
 
 import multiprocessing
 import signal
@@ -23,16 +23,17 @@ from crispseg.metrics import Accuracy
 from crispseg.process_memory import keep_freed, settle
 
 Counts = Mapping[str, NDArray[np.int64]]
-"""What was counted of one result, by the names of the metrics; arrays, which travel between processes by value."""
+"""Counts of one result, by metric; NumPy arrays, since they are copied between processes by value."""
 
 
 class Counting:
-    """Counts methods on images.
+    """Counts the results of methods on images.
 
     Args:
         images: The images.
-        workers: Processes that take an image each, with their share of the threads; 0 for this one and all threads.
-        progress: Shows how far it is.
+        workers: Number of worker processes; each takes an image at a time and its share of the threads. 0 counts in
+            this process with all threads.
+        progress: Progress bar to update.
 
     Raises:
         InputError: If `workers` is negative.
@@ -67,14 +68,14 @@ class Counting:
         """Return the accuracies of a method at some settings.
 
         Args:
-            recipe: Of the method.
-            settings: To run it with, at least one.
-            indices: Of the images to count.
-            empty: Makes an accuracy to count into, one for each setting.
-            name: What progress calls it.
+            recipe: Plan of the method.
+            settings: Settings to run the method with, at least one.
+            indices: Indices of the images to count.
+            empty: Returns an empty accuracy; called for each setting.
+            name: Title of the task in the progress bar.
 
         Raises:
-            InputError: If a file cannot be read or does not fit, or a process was ended by the system.
+            InputError: If a file cannot be read, a size does not fit, or the system ended a worker process.
         """
         accuracies = [empty() for _ in settings]
         one = partial(_count if self._pool else self._here.count, recipe, settings, accuracies[0].metrics)
@@ -85,7 +86,7 @@ class Counting:
                     accuracy.extend({metric: torch.from_numpy(array) for metric, array in counts.items()})
         except BrokenProcessPool as error:
             raise InputError(
-                "a worker process was ended by the system: take fewer --workers, for less memory"
+                "the system ended a worker process, probably for lack of memory: pass fewer --workers"
             ) from error
         return accuracies
 
@@ -101,7 +102,7 @@ class Counting:
 
 
 class _Counter:
-    """Counts in one process. A method is built once for all images that follow each other."""
+    """Counts in one process, and builds a method only once for consecutive images."""
 
     def __init__(self, images: Images) -> None:
         self._images = images
@@ -109,7 +110,7 @@ class _Counter:
 
     @torch.inference_mode()
     def count(self, recipe: RowPlan, settings: Sequence[Setting], metrics: Sequence[str], index: int) -> list[Counts]:
-        """Counts of one image at each setting."""
+        """Count one image at each setting."""
         if self._built is None or self._built[0] != recipe:
             self._built = recipe, recipe.build()
         example, truth = self._images.read(index, metrics)
@@ -123,12 +124,12 @@ class _Counter:
 
 
 _counter: _Counter
-"""Of a worker process."""
+"""The counter of a worker process."""
 
 
 def _start(images: Images, threads: int) -> None:
-    global _counter  # noqa: PLW0603 - an initializer has no other way to leave something behind
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process of the table ends this one
+    global _counter  # noqa: PLW0603 - an initializer has no other way to store a result
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends this one
     torch.set_num_threads(threads)
     keep_freed()
     _counter = _Counter(images)
@@ -139,7 +140,7 @@ def _count(recipe: RowPlan, settings: Sequence[Setting], metrics: Sequence[str],
 
 
 def _labels_of(result: Tensor, example: Example) -> Tensor:
-    """(H, W) labels of what a method gave for an example."""
+    """Return the (H, W) labels of a method's result for an example."""
     if result.ndim == 2:
         return result
     return example.prediction.as_probabilities.labels(result[0])

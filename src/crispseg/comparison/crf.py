@@ -17,20 +17,20 @@ _START = {"bilateral_weight": 4, "bilateral_xy": 20, "bilateral_rgb": 3, "spatia
 
 
 class CRF(Method):
-    """A fully connected CRF of which all parameters are searched."""
+    """A fully connected CRF, with a search over all its parameters."""
 
     def __init__(self) -> None:
         super().__init__(_VALUES, _START)
 
     def run(self, example: Example, setting: Setting) -> Tensor:
-        """The marginals."""
+        """Return the marginals."""
         return _infer(example, setting)
 
 
 class WeakerCRF(Method):
-    """A CRF found before, of which a share is searched that both its weights are multiplied by.
+    """A CRF with parameters found before, with a search over one factor for both its weights.
 
-    What was filtered needs a weaker CRF, and a search over all parameters costs a second for each image and setting.
+    Filtered scores need a weaker CRF, and a search over all parameters would cost a second per image and setting.
     """
 
     def __init__(self, found: Setting) -> None:
@@ -38,7 +38,7 @@ class WeakerCRF(Method):
         self.found = found
 
     def run(self, example: Example, setting: Setting) -> Tensor:
-        """The marginals."""
+        """Return the marginals."""
         weights = {name: setting["share"] * self.found[name] for name in ("bilateral_weight", "spatial_weight")}
         return _infer(example, {**self.found, **weights})
 

@@ -1,4 +1,4 @@
-"""The paper's filter with any cue, and with the perfect one."""
+"""The paper's filter with any cue, and with a perfect cue."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -22,9 +22,9 @@ class Filtering(Method):
 
     Args:
         cue: The cue.
-        values: Of `PARAMETERS`, what to try; a parameter that is missing stays at `start`.
+        values: Values to try, by name in `PARAMETERS`; a parameter that is missing stays at `start`.
         start: A value for each of `PARAMETERS`.
-        device: Where it runs.
+        device: Device to run on.
     """
 
     def __init__(
@@ -34,12 +34,12 @@ class Filtering(Method):
         self.sharpener = Sharpener(cue).eval().to(device)
 
     def run(self, example: Example, setting: Setting) -> Tensor:
-        """The filtered probabilities."""
+        """Return the filtered probabilities."""
         [(_, filtered)] = self.sweep(example, [setting])
         return filtered
 
     def sweep(self, example: Example, settings: Sequence[Setting]) -> Iterator[tuple[Setting, Tensor]]:
-        """Features are computed once, weights once for each hardness, and passes go on from each other."""
+        """Yield every setting with its result, reusing features, weights and earlier passes."""
         sharpener = self.sharpener.expecting(example.prediction.kind, example.prediction.grid)
         features, scores = sharpener.prepare(
             example.image[None].to(self.device),
@@ -57,11 +57,11 @@ class Filtering(Method):
 
 
 _FAR = 65536
-"""A label that is far from every class, for void."""
+"""Stand-in for the void label, far from every class."""
 
 
 class Oracle(Filtering):
-    """The filter with true labels for an embedding: what a perfect cue would give."""
+    """The filter with the true labels as its embedding: the bound that a perfect cue would reach."""
 
     def __init__(self, values: Mapping[str, Sequence[float]], start: Setting, device: torch.device = CPU) -> None:
         super().__init__(LearnedCue(torch.nn.Identity()), values, start, device)

@@ -1,4 +1,4 @@
-"""The images of a comparison: some to tune on, the others to report."""
+"""The images of a comparison, split into images to tune on and images to report."""
 
 from collections.abc import Sequence
 
@@ -11,26 +11,29 @@ from crispseg.metrics import Truth
 
 
 class Images:
-    """The images of a comparison, read as they are needed.
+    """The images of a comparison, read when they are needed.
 
     Args:
-        data: All of them.
-        tune_every: Every how many-th image is for tuning.
+        data: All images.
+        tune_every: Every n-th image, from the first on, is used for tuning; the others are reported.
 
     Raises:
-        InputError: If nothing would be left to report.
+        InputError: If no image would be left to report.
     """
 
     def __init__(self, data: LabelledPredictions, tune_every: int) -> None:
         if tune_every < 2 or len(data) < 2:
-            raise InputError(f"every {tune_every}. of {len(data)} images to tune on leaves none to report")
+            raise InputError(
+                f"tune_every is {tune_every} for {len(data)} images, which leaves none to report; expected tune_every "
+                "of 2 or more, and at least 2 images"
+            )
         self.data = data
         self.void_band = void_band_of(data)
         self.tuning = range(0, len(data), tune_every)
         self.reported = [index for index in range(len(data)) if index % tune_every]
 
     def read(self, index: int, metrics: Sequence[str]) -> tuple[Example, Truth]:
-        """An example, and its truth prepared for metrics."""
+        """Return an example, and its truth prepared for the metrics."""
         sample, prediction = self.data[index]
         boundary = fitted_boundary(self.data.boundaries[index], sample.image)
         with naming(self.data.files[index]):

@@ -1,8 +1,9 @@
-"""Peak memory of a method, above what was there before.
+"""Peak memory of a method, above the memory in use before it.
 
-On CUDA PyTorch counts it. On a CPU the resident set of a process of its own does, since libraries need not allocate
-through PyTorch. In the process of the table blocks that were freed before lie about, which hide a part of what a call
-takes, or break up and add to it; in the other one every larger block is a mapping of its own, gone when it is freed.
+On CUDA, PyTorch counts it. On a CPU, it is the growth of the resident set of a separate process, since libraries may
+allocate without PyTorch. The main process would give wrong numbers: blocks that were freed earlier can hide a part of
+what a call takes, or fragment and add to it. In the separate process, every larger block is a mapping of its own that
+is unmapped as soon as it is freed.
 """
 
 import gc
@@ -21,7 +22,7 @@ from crispseg.process_memory import forget_peak, is_counted, mapped_blocks, peak
 
 
 class Memory:
-    """Measures peaks, with one process for all that is measured on a CPU."""
+    """Measures peaks of memory, with one separate process for all methods on a CPU."""
 
     def __init__(self) -> None:
         self._worker = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_ignore_interrupts)
@@ -33,13 +34,13 @@ class Memory:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     def peak(self, recipe: RowPlan, method: Method, setting: Setting, example: Example) -> float | None:
-        """Megabytes that a method takes for an example; None where that cannot be told.
+        """Measure the megabytes that a method takes for an example; return None if they cannot be measured.
 
         Args:
-            recipe: Of the method, for another process to build.
-            method: What it makes.
-            setting: Of the method.
-            example: With nothing computed yet.
+            recipe: Plan of the method, from which the separate process builds it.
+            method: The method built from `recipe`.
+            setting: Setting of the method.
+            example: Example with nothing computed yet.
         """
         if method.device.type == "cuda":
             return peak_on_cuda(lambda: method.run(example.afresh(), setting), method.device)
@@ -48,12 +49,12 @@ class Memory:
         try:
             with mapped_blocks():
                 return self._worker.submit(_peak, recipe, setting, example).result()
-        except BrokenProcessPool:  # the system ended it, for want of memory
+        except BrokenProcessPool:  # the system ended it for lack of memory
             return None
 
 
 def peak_on_cpu(call: Callable[[], object]) -> float | None:
-    """Megabytes that a call adds to the resident set of this process; None where that is not told."""
+    """Measure the megabytes that a call adds to the resident set of this process; return None if it is unknown."""
     call()  # libraries load, threads start
     gc.collect()
     try:
@@ -66,7 +67,7 @@ def peak_on_cpu(call: Callable[[], object]) -> float | None:
 
 
 def peak_on_cuda(call: Callable[[], object], device: torch.device) -> float:
-    """Megabytes of PyTorch's tensors that a call takes above what is there."""
+    """Measure the megabytes that PyTorch allocates in a call, above those allocated before."""
     call()  # libraries load
     gc.collect()
     torch.cuda.reset_peak_memory_stats(device)
@@ -82,4 +83,4 @@ def _peak(recipe: RowPlan, setting: Setting, example: Example) -> float | None:
 
 
 def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process of the table ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends this one

@@ -15,8 +15,8 @@ _SMALLEST = 1e-4
 class PAMR(Method):
     """Averages over eight neighbours at each of six distances, weighted by a softmax of colour differences.
 
-    A difference counts in local standard deviations of its channel, times a width; the affinity is the mean over
-    channels. A pixel has no part in its own average, and what lies outside the image in none.
+    Differences are divided by the local standard deviation of their channel times a width; the affinity is their
+    negative mean over channels. Neither the pixel itself nor anything outside the image enters an average.
     """
 
     def __init__(self, device: torch.device = CPU) -> None:
@@ -25,7 +25,7 @@ class PAMR(Method):
         )
 
     def run(self, example: Example, setting: Setting) -> Tensor:
-        """The refined probabilities."""
+        """Return the refined probabilities."""
         weights = pamr_weights(example.rgb_on(self.device), setting["width"])
         scores = example.probabilities_on(self.device)
         for _ in range(int(setting["passes"])):
@@ -34,7 +34,7 @@ class PAMR(Method):
 
 
 def pamr_weights(image: Tensor, width: float) -> list[Tensor]:
-    """(N, 3, H, W) image to (N, 9, H, W) weights for each of `DILATIONS`; those of a pixel sum to 1 over all."""
+    """Return (N, 9, H, W) weights of an (N, 3, H, W) image for each of `DILATIONS`; they sum to 1 for each pixel."""
     windows = [Window(3, dilation) for dilation in DILATIONS]
     differences = [
         torch.stack([local_distance(channel, window) for channel in image[:, :, None].unbind(1)]) for window in windows
@@ -49,12 +49,12 @@ def pamr_weights(image: Tensor, width: float) -> list[Tensor]:
 
 
 def _beside(values: Tensor) -> Tensor:
-    """(9, 1, 1) bool, every neighbour but the pixel itself."""
+    """Return (9, 1, 1) bool: every neighbour except the pixel itself."""
     return (torch.arange(9, device=values.device) != 4)[:, None, None]
 
 
 def _deviation(image: Tensor, valid: list[Tensor]) -> Tensor:
-    """(3, N, 1, H, W) standard deviation of each channel over a pixel's neighbours."""
+    """Return the (3, N, 1, H, W) standard deviation of each channel over the neighbours of a pixel."""
     counts = sum(where.sum(1, keepdim=True) for where in valid)
     uniform = [where / counts for where in valid]
     mean, square = _average(image, uniform), _average(image.square(), uniform)

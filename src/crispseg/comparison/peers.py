@@ -1,4 +1,4 @@
-"""What people use today, each through its own package."""
+"""Methods in common use today, each from its own package."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from crispseg.extras import optional_packages
 _RADII = (1, 2, 4, 8, 16)
 _SIZES = (5, 9, 15)
 _EPS = (1e-4, 1e-3, 1e-2, 1e-1)
-"""Added to the variance of colours in [0, 1]."""
+"""Values added to the variance of colours in [0, 1]."""
 
 
 class KorniaGuided(Method):
@@ -21,7 +21,7 @@ class KorniaGuided(Method):
         super().__init__({"radius": _RADII, "eps": _EPS}, {"radius": 4, "eps": 1e-3}, device)
 
     def run(self, example: Example, setting: Setting) -> Tensor:
-        """The filtered probabilities."""
+        """Return the filtered probabilities."""
         with optional_packages():
             from kornia.filters import guided_blur  # noqa: PLC0415 - an optional package
 
@@ -39,7 +39,7 @@ class KorniaJointBilateral(Method):
         super().__init__(values, {"size": 9, "sigma_color": 0.1, "sigma_space": 2}, device)
 
     def run(self, example: Example, setting: Setting) -> Tensor:
-        """The filtered probabilities."""
+        """Return the filtered probabilities."""
         with optional_packages():
             from kornia.filters import joint_bilateral_blur  # noqa: PLC0415 - an optional package
 
@@ -56,28 +56,28 @@ class OpenCVGuided(Method):
         super().__init__({"radius": _RADII, "eps": _EPS}, {"radius": 4, "eps": 1e-3})
 
     def run(self, example: Example, setting: Setting) -> Tensor:
-        """The filtered probabilities."""
+        """Return the filtered probabilities."""
         with optional_packages():
             from cv2 import ximgproc  # noqa: PLC0415 - an optional package
 
         guide = np.ascontiguousarray(to_bytes(example.image).permute(1, 2, 0).numpy().astype(np.float32))
         scores = np.ascontiguousarray(example.probabilities[0].permute(1, 2, 0).numpy())
-        # In steps of 255: OpenCV takes small determinants for 0, which colours in [0, 1] have at every eps below 0.01.
+        # Colours from 0 to 255: OpenCV treats small determinants as 0, as colours in [0, 1] have at eps below 0.01.
         filtered = ximgproc.guidedFilter(guide, scores, int(setting["radius"]), setting["eps"] * 255**2)
         return torch.from_numpy(filtered).reshape(scores.shape).permute(2, 0, 1)[None]
 
 
 class RankSEG(Method):
-    """RankSEG: labels that maximise the expected overlap rather than the likeliest ones (Dai & Li 2023).
+    """RankSEG: labels that maximise the expected overlap instead of the most likely labels (Dai & Li 2023).
 
-    It looks at no image; it decides from probabilities, whatever they come from.
+    It does not use the image; it chooses labels from probabilities of any source.
     """
 
     def __init__(self, device: torch.device = CPU) -> None:
         super().__init__({"iou": (0, 1)}, {"iou": 0}, device)
 
     def run(self, example: Example, setting: Setting) -> Tensor:
-        """The labels."""
+        """Return the labels."""
         with optional_packages():
             from rankseg import RankSEG as Decision  # noqa: PLC0415 - an optional package
 
@@ -87,5 +87,5 @@ class RankSEG(Method):
             return torch.full(scores.shape[-2:], classes[0])
         if scores.shape[1] == 1:  # a class against background
             scores = torch.cat([1 - scores, scores], 1)
-        decided: Tensor = decide.predict(scores.clamp(0, 1))[0].long().cpu()  # rounding leaves some a bit above 1
+        decided: Tensor = decide.predict(scores.clamp(0, 1))[0].long().cpu()  # rounding may exceed 1 slightly
         return torch.tensor(classes)[decided]

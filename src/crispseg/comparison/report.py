@@ -19,23 +19,23 @@ from crispseg.metrics import Gain, gain
 from crispseg.versions import installed_versions
 
 COLUMNS = {"miou": "mIoU", "trimap_4": "trimap", "boundary_iou": "Boundary IoU", "boundary_f": "boundary F"}
-"""Metrics that the table shows, and what it calls them; the JSON has all."""
+"""Metrics in the table and their titles; the JSON has all metrics."""
 
 _PACKAGES = ("crispseg", "torch", "kornia", "opencv-contrib-python-headless", "pydensecrf2", "rankseg")
 
 
 @dataclass(frozen=True)
 class ReportLine:
-    """A row as the table shows it."""
+    """A row of the table, with gains and cost."""
 
     result: Result
     gains: Mapping[str, Gain]
-    """Over the baseline, of every metric."""
+    """Gain of every metric over the baseline."""
     cost: Cost
 
 
 def lines_of(table: Table) -> list[ReportLine]:
-    """Rows with their gains over the first, the baseline, and their costs."""
+    """Return the rows with their costs and their gains over the first row, the baseline."""
     baseline = table.results[0].accuracy
 
     def gains(result: Result) -> dict[str, Gain]:
@@ -45,7 +45,7 @@ def lines_of(table: Table) -> list[ReportLine]:
 
 
 def as_json(table: Table, lines: Sequence[ReportLine]) -> str:
-    """Everything, as JSON text."""
+    """Return all results as JSON text."""
     content = {
         "data": dict(table.context),
         "absent_classes": lines[0].result.accuracy.absent_classes,
@@ -61,25 +61,24 @@ def as_json(table: Table, lines: Sequence[ReportLine]) -> str:
 
 
 def as_markdown(table: Table, lines: Sequence[ReportLine]) -> str:
-    """The table, what it was measured on, and the setting that was found for each row."""
+    """Return the table in Markdown, with a description of the measurement and the setting found for each row."""
     baseline = lines[0].result.accuracy
     images = baseline.images
     tuned, device = table.context["count"] - images, table.context["device"]
     header = ["", *(f"{title} | gain" for title in COLUMNS.values()), "ms", "peak MB"]
     parts = [
-        f"{images} images{described_band(table.context['void_band'])}; parameters were searched on {tuned} others, for "
-        f"the mean of mIoU and trimap mIoU (4 px). {described_absent(baseline.absent_classes).capitalize()}; "
-        "the search leaves them out. Gains in points over the baseline, with 95 % intervals from a "
-        "bootstrap over images. Milliseconds: median "
-        f"over a few images on which all took turns, on {device} with {torch.get_num_threads()} threads. "
-        "MB: above what was there before. "
-        "Neither counts the networks that gave scores and boundary maps.",
+        f"Measured on {images} images{described_band(table.context['void_band'])}. Parameters were tuned on {tuned} "
+        f"other images for the mean of mIoU and trimap mIoU (4 px). "
+        f"{described_absent(baseline.absent_classes).capitalize()}; the search leaves them out. Gains are points over "
+        "the baseline, with 95 % bootstrap intervals over images. Times are medians over a few images, measured in "
+        f"turns on {device} with {torch.get_num_threads()} threads. Peak MB is the memory above that in use before. "
+        "Neither includes the networks that computed scores and boundary maps.",
         "",
         "| " + " | ".join(header) + " |",
         "|---" * (len(header) + len(COLUMNS)) + "|",
         *(f"| {' | '.join(_cells(line))} |" for line in lines),
         "",
-        "| | found | of values tried at their end | classes that lose IoU |",
+        "| | setting found | best at the end of the values tried | classes that lose IoU |",
         "|---|---|---|---|",
         *(f"| {' | '.join(_found(line, lines[0], table.class_names))} |" for line in lines),
         *("", *(f"Left out: {name}: {why}." for name, why in table.left_out.items())),
@@ -89,7 +88,7 @@ def as_markdown(table: Table, lines: Sequence[ReportLine]) -> str:
 
 
 def as_latex(lines: Sequence[ReportLine]) -> str:
-    """The table for booktabs, the best of each column in bold; the oracle, which sees the truth, does not compete."""
+    """Return the table in LaTeX (booktabs), with the best of each column in bold, except for the oracle."""
     competing = [line for line in lines if line.result.group != "bound"]
     best = {name: max(line.result.accuracy.value(name) for line in competing) for name in COLUMNS}
     body = []

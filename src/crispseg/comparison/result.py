@@ -1,4 +1,4 @@
-"""What was found for a row, in memory and in two files."""
+"""The result of a row, in memory and in two files."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,20 +23,20 @@ class Result:
     group: str
     setting: Setting
     edges: Sequence[str]
-    """Parameters whose best value lies at an end of what was tried."""
+    """Parameters whose best value is the first or the last of the values tried."""
     search: Sequence[Mapping[str, Any]]
-    """Points of mIoU and trimap mIoU gained on the tuning images at each setting that was tried."""
+    """Gains of mIoU and trimap mIoU in points on the tuning images, at each setting tried."""
     accuracy: Accuracy
-    """On the other images."""
+    """Accuracy on the reported images."""
 
 
 def write_result(result: Result, folder: Path, context: Mapping[str, Any]) -> None:
-    """Write a row: its counts as safetensors, all else as JSON.
+    """Write a row: its counts as safetensors, everything else as JSON.
 
     Args:
         result: The row.
-        folder: Where to write.
-        context: What it was measured on and with; a row is taken again only where that is the same.
+        folder: Folder to write to.
+        context: Description of data and options; a row is reused only if they are the same.
 
     Raises:
         InputError: If the files cannot be written.
@@ -50,16 +50,16 @@ def write_result(result: Result, folder: Path, context: Mapping[str, Any]) -> No
 def read_result(
     name: str, folder: Path, context: Mapping[str, Any], absent_classes: AbsentClasses = "count"
 ) -> Result | None:
-    """Read a row that `write_result` wrote; None where there is none.
+    """Read a row that `write_result` wrote; return None if there is no such row.
 
     Args:
-        name: Of the row.
-        folder: Where it was written.
-        context: What it must have been measured on and with.
-        absent_classes: As `Accuracy` takes it; counts do not depend on it.
+        name: Name of the row.
+        folder: Folder of the files.
+        context: Expected description of data and options.
+        absent_classes: Rule for absent classes, as in `Accuracy`; counts do not depend on it.
 
     Raises:
-        InputError: If a file is damaged, or the row was measured on something else.
+        InputError: If a file is damaged, or the row was measured on other data or with other options.
     """
     counts, rest = paths(folder, name)
     if not rest.is_file():
@@ -76,7 +76,7 @@ def read_result(
 def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # whatever the parsers of either file say
+    except Exception as error:  # the parsers of the two files raise many kinds
         raise InputError(f"{path}: damaged ({one_line(error)}); remove it and measure the row again") from error
 
 
@@ -84,12 +84,12 @@ def _check_context(earlier: Mapping[str, Any], context: Mapping[str, Any], path:
     for key, value in json.loads(json.dumps(dict(context))).items():
         if earlier.get(key) != value:
             raise InputError(
-                f"{path}: measured with {key} {earlier.get(key)!r}, and now it is {value!r}; choose another --output, "
-                "or remove the file to measure the row again"
+                f"{path}: measured with {key} {earlier.get(key)!r}; expected {value!r}: choose another --output, or "
+                "remove the file to measure the row again"
             )
 
 
 def paths(folder: Path, name: str) -> tuple[Path, Path]:
-    """The two files of a row."""
+    """Return the paths of the two files of a row."""
     stem = "".join(character if character.isalnum() else "_" for character in name.lower())
     return folder / f"{stem}.safetensors", folder / f"{stem}.json"

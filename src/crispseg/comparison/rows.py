@@ -1,4 +1,4 @@
-"""The rows of the table: the paper's, ours, and what people use beside them."""
+"""The rows of the table: the paper's, ours, and methods in common use."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,33 +17,33 @@ from crispseg.pretrained import weights_path
 
 @dataclass(frozen=True)
 class TableChoices:
-    """What rows are made with."""
+    """Options from which rows are built."""
 
     device: torch.device
     weights: str = "wide"
-    """Of the embedding in the paper's rows: what `Sharpener.from_pretrained` takes."""
+    """Weights of the embedding in the paper's rows: a name or path for `Sharpener.from_pretrained`."""
 
 
 NARROW = "narrow"
 """The weights of the narrow embedding."""
 
 Earlier = Mapping[str, tuple[Method, Setting]]
-"""Methods of earlier rows, by the names of their rows, each at the setting that was found for it."""
+"""Methods of earlier rows by row name, each with the setting found for it."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table."""
+    """A row of the table."""
 
     name: str
     group: str
     build: Callable[[TableChoices, Earlier], Method]
     needs: tuple[str, ...] = ()
-    """Earlier rows that it builds on."""
+    """Names of earlier rows that this row builds on."""
     boundaries: bool = False
-    """Whether it needs boundary maps."""
+    """Whether the row needs boundary maps."""
     package: str | None = None
-    """A module that it needs."""
+    """Name of a module that the row needs."""
 
 
 _HARDNESS = {
@@ -74,7 +74,7 @@ def _narrow(_: TableChoices) -> Cue:
 
 
 def learned_cue(weights: str) -> LearnedCue:
-    """The cue of an embedding."""
+    """Return the cue of an embedding with these weights."""
     return LearnedCue(load_embedding_net(weights_path(weights)))
 
 
@@ -96,7 +96,7 @@ def _tuned_row(
     windows: tuple[int, ...] = _WINDOWS,
     passes: tuple[int, ...] = _PASSES,
 ) -> Row:
-    """Hardness, passes, window and dilation searched, for a cue of a kind in `_HARDNESS`."""
+    """Return a row that searches hardness, passes, window and dilation, for a kind of cue in `_HARDNESS`."""
     values = {"hardness": _HARDNESS[kind], "passes": passes, "window": windows, "dilation": (1, 2, 3)}
     start = {"window": min(9, windows[-1]), "dilation": 1, "hardness": _HARDNESS[kind][2], "passes": 7}
     return Row(
@@ -155,25 +155,25 @@ ROWS = (
     _with_crf("embedding, tuned"),
     _with_crf("narrow embedding, tuned"),
 )
-"""Every row, in the order in which they are measured and shown."""
+"""All rows, in the order in which they are measured and shown."""
 
 
 def row_named(name: str) -> Row:
-    """The row of that name."""
+    """Return the row with this name."""
     return next(row for row in ROWS if row.name == name)
 
 
 @dataclass(frozen=True)
 class RowPlan:
-    """All that it takes to build the method of a row, here or in another process."""
+    """Everything needed to build the method of a row, in this or another process."""
 
     row: str
-    """Its name."""
+    """Name of the row."""
     choices: TableChoices
     earlier: Mapping[str, Setting]
-    """Settings that were found for the rows it builds on, by their names."""
+    """Settings found for the rows that this row builds on, by row name."""
 
     def build(self) -> Method:
-        """The method."""
+        """Build the method."""
         earlier = {name: (row_named(name).build(self.choices, {}), found) for name, found in self.earlier.items()}
         return row_named(self.row).build(self.choices, earlier)

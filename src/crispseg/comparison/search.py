@@ -1,4 +1,4 @@
-"""One search for all methods: parameter after parameter, the others held."""
+"""The search that all methods share: one parameter at a time, with the others held fixed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,29 +11,31 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found."""
+    """The result of a search."""
 
     setting: Setting
     edges: tuple[str, ...]
-    """Parameters whose best value is the first or the last that was tried."""
+    """Parameters whose best value is the first or the last of the values tried."""
     tried: Mapping[Key, tuple[float, ...]]
-    """What was measured at each setting; the search maximises the mean."""
+    """Measurements at each setting; the search maximises their mean."""
 
 
 def key_of(setting: Setting) -> Key:
-    """A setting as what a dictionary takes."""
+    """Return a setting as a key for dictionaries."""
     return tuple(setting.items())
 
 
 def search(method: Method, measure: Callable[[Sequence[Setting]], Sequence[tuple[float, ...]]]) -> Found:
-    """Vary one parameter at a time from the start, until a round over all of them changes nothing.
+    """Vary one parameter at a time from the start, until a round over all parameters changes nothing.
+
+    There are at most `ROUNDS` rounds.
 
     Args:
-        method: Its `values` and `start`.
-        measure: Gains of many settings at once, to be maximised in the mean; a setting is measured once.
+        method: Method with the `values` to try and the `start`.
+        measure: Returns the gains of several settings; the search maximises their mean and measures a setting once.
 
     Returns:
-        The best setting; a tie goes to what came first.
+        The best setting; of equal ones, the first that was tried.
     """
     best = dict(method.start)
     tried: dict[Key, tuple[float, ...]] = {}

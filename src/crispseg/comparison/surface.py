@@ -1,4 +1,4 @@
-"""How the gains of the learned cue depend on window and passes."""
+"""Gains of the learned cue by window, hardness and passes."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _PASSES = (1, 2, 4, 7, 12, 18, 25)
 def surface(
     data: LabelledPredictions, choices: TableChoices, *, tune_every: int, progress: Progress | None = None
 ) -> list[dict[str, Any]]:
-    """Gains on the tuning images for each window, hardness and number of passes."""
+    """Measure the gains on the tuning images for each window, hardness and number of passes."""
     result = tune(
         data,
         Sharpener(learned_cue(choices.weights)).eval().to(choices.device),

@@ -1,4 +1,4 @@
-"""Measure rows one after the other: tuned on some images, reported on the others."""
+"""Measurement of rows one after another, tuned on some images and reported on the others."""
 
 import hashlib
 import math
@@ -32,21 +32,21 @@ from crispseg.writing import make_folder, remove_left_over
 BASELINE = "baseline"
 
 _FILES = ("table", "surface")
-"""Names, without endings, of the files that `crispseg table` writes beside the rows."""
+"""Names, without suffix, of the files that `crispseg table` writes beside the rows."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """What was measured."""
+    """The measured rows."""
 
     results: Sequence[Result]
-    """In the order of `ROWS`; the first is the baseline."""
+    """Results in the order of `ROWS`; the first is the baseline."""
     costs: Mapping[str, Cost]
-    """Of the methods, by the names of their rows."""
+    """Cost of each method, by row name."""
     left_out: Mapping[str, str]
-    """Why other rows were left out, by their names."""
+    """Reason why each other row was left out, by row name."""
     context: Mapping[str, Any]
-    """What it was measured on."""
+    """Description of data and options."""
     class_names: Sequence[str] = ()
     """Names of the classes, as far as they are known."""
 
@@ -64,30 +64,33 @@ def measure_table(
     absent_classes: AbsentClasses = "count",
     progress: Progress | None = None,
 ) -> Table:
-    """Tune and measure rows of the table; each is written as soon as it is known. Costs come at the end.
+    """Tune and measure the rows of the table, and write each row as soon as it is measured.
+
+    Costs are measured at the end.
 
     Args:
-        data: Images with true labels, predictions and perhaps boundary maps.
-        output: Folder for `rows/`, two files for each.
+        data: Images with true labels, predictions and, if available, boundary maps.
+        output: Folder in which `rows/` gets two files for each row.
         choices: Device and weights.
-        rows: Names in `ROWS`; all by default. The baseline and what a row builds on come along.
-        tune_every: Parameters are searched on every so-manieth image, from the first on; the others are reported.
-        resume: Take rows that `output` holds already, on whatever device they were counted.
-        workers: Processes that tune and count, an image each; 0 for this one. Costs are measured in this one.
-        absent_classes: How a class enters the reported means that is predicted and has no true pixels, as `Accuracy`
-            takes it. The search leaves such classes out.
-        progress: Shows how far it is.
+        rows: Names in `ROWS`; all by default. The baseline and the rows that a row builds on are always included.
+        tune_every: Parameters are tuned on every n-th image, from the first on; the others are reported.
+        resume: Whether to reuse rows in `output`, whichever device counted them.
+        workers: Number of processes that tune and count, each an image at a time; 0 for this process only. Costs are
+            always measured in this process.
+        absent_classes: How a predicted class without true pixels enters reported means: "count" or "ignore", as in
+            `Accuracy`. The search leaves such classes out.
+        progress: Progress bar to update.
 
     Raises:
-        InputError: If an option makes no sense, a file cannot be read or does not fit, or `output` holds rows while
-            `resume` is not given, or rows that were measured on something else.
+        InputError: If an option is out of range, a file cannot be read, a size does not fit, `output` already holds
+            rows and `resume` is False, or these rows were measured on other data or with other options.
     """
     chosen, left_out = choose_rows(rows, boundaries=data.boundaries[0] is not None)
     images, folder = Images(data, tune_every), output / "rows"
     if not resume and any(folder.glob("*.json")):
-        raise InputError(f"{output} holds rows already; go on with --resume, or choose another --output")
+        raise InputError(f"{output} already holds rows; continue with --resume, or choose another --output")
     for row in chosen:
-        if not row.needs:  # refuses weights before any work
+        if not row.needs:  # refuses bad weights before any work
             row.build(choices, {})
     context = _describe(data, choices, tune_every, images.void_band)
     task = None if progress is None else progress.add_task("rows", total=len(chosen))
@@ -114,10 +117,10 @@ def measure_table(
 
 
 def choose_rows(names: Sequence[str] | None, *, boundaries: bool) -> tuple[list[Row], dict[str, str]]:
-    """The rows of those names with what they build on, and the reasons why others are left out.
+    """Return the rows with these names and the rows they build on, and the reasons why others are left out.
 
     Raises:
-        InputError: If a name is of no row, or a row that was asked for cannot be measured.
+        InputError: If no row has a given name, or a given row cannot be measured.
     """
     by_name = {row.name: row for row in ROWS}
     for name in names or ():
@@ -127,26 +130,26 @@ def choose_rows(names: Sequence[str] | None, *, boundaries: bool) -> tuple[list[
     left_out: dict[str, str] = {}
     for row in ROWS:
         if row.package is not None and not _installed(row.package):
-            left_out[row.name] = f"the package of {row.package} is not installed"
+            left_out[row.name] = f"the module {row.package} is not installed"
         elif row.boundaries and not boundaries:
             left_out[row.name] = "there are no boundary maps"
         elif missing := [name for name in row.needs if name in left_out]:
             left_out[row.name] = f"{missing[0]} is left out"
     for name in names or ():
         if name in left_out:
-            raise InputError(f"row {name!r}: {left_out[name]}")
+            raise InputError(f"row {name!r} cannot be measured: {left_out[name]}")
     chosen = [row for row in ROWS if row.name in wanted and row.name not in left_out]
     return chosen, {name: why for name, why in left_out.items() if name in wanted}
 
 
 def _installed(module: str) -> bool:
-    """Whether there is such a module, and the one that it lies in: OpenCV comes with and without its `ximgproc`."""
+    """Return whether a module and its parent are installed; OpenCV exists with and without `ximgproc`."""
     parent = module.rpartition(".")[0]
     return (not parent or _installed(parent)) and find_spec(module) is not None
 
 
 def _describe(data: LabelledPredictions, choices: TableChoices, tune_every: int, void_band: int) -> dict[str, Any]:
-    """What a table is made on."""
+    """Return a description of the data and the options of a table."""
     dataset, boundary = data.dataset, data.boundaries[0]
     return {
         "data": dict(dataset.description),
@@ -169,7 +172,7 @@ def _describe(data: LabelledPredictions, choices: TableChoices, tune_every: int,
 
 
 def _sha256_of_samples(data: LabelledPredictions) -> str:
-    """Return a digest of the samples of a data set that does not say which files it reads."""
+    """Return a digest of the samples, for a data set that does not list its files."""
     digest = hashlib.sha256()
     for index in range(len(data)):
         image, labels, name = data.dataset[index]
@@ -179,7 +182,7 @@ def _sha256_of_samples(data: LabelledPredictions) -> str:
 
 
 def _sha256(paths: Iterable[Path]) -> str:
-    """Of the names and the bytes of files, in their order."""
+    """Return a digest of the names and the bytes of files, in their order."""
     digest = hashlib.sha256()
     for path in paths:
         try:
@@ -196,9 +199,9 @@ class _Measuring:
 
     Args:
         images: The images.
-        counting: Counts on them.
-        baseline: RowPlan of the first row.
-        absent_classes: As `measure_table` takes it.
+        counting: Counts results on the images.
+        baseline: Plan of the first row.
+        absent_classes: Rule for absent classes, as in `measure_table`.
     """
 
     def __init__(self, images: Images, counting: Counting, baseline: RowPlan, absent_classes: AbsentClasses) -> None:
@@ -210,12 +213,12 @@ class _Measuring:
         for name in MEASURED:
             if math.isnan(self.before.value(name)):
                 raise InputError(
-                    f"{name} is not defined on the {self.before.images} images to tune on: their labels show "
+                    f"{name} is undefined on the {self.before.images} images to tune on: their labels have "
                     f"{self.before.undefined(name) or 'no boundary'}; choose another --tune-every"
                 )
 
     def measure(self, recipe: RowPlan, method: Method) -> Result:
-        """Search on the tuning images, then measure on the others."""
+        """Tune a method on the tuning images, then measure it on the others."""
         row = row_named(recipe.row)
         found = search(method, lambda settings: self._gains(recipe, settings))
         name = f"{row.name}: reporting"
@@ -223,7 +226,7 @@ class _Measuring:
         return Result(row.name, row.group, found.setting, found.edges, _as_lines(found), accuracy)
 
     def _gains(self, recipe: RowPlan, settings: Sequence[Setting]) -> list[tuple[float, ...]]:
-        """Points of mIoU and trimap mIoU that each setting gains on the tuning images."""
+        """Return the gains of mIoU and trimap mIoU in points for each setting on the tuning images."""
         name = f"{recipe.row}: {len(settings)} settings"
         counted = self.counting.count(recipe, settings, self.images.tuning, self.searched, name)
         return [tuple(after.value(metric) - self.before.value(metric) for metric in MEASURED) for after in counted]

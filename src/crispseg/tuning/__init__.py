@@ -1,4 +1,4 @@
-"""Search for the options with which sharpening gains most on labelled images."""
+"""Search for the options that give the largest gain on labelled images."""
 
 from crispseg.tuning.crf_search import CRFGrid, tune_crf
 from crispseg.tuning.filter_search import Tuning, tune

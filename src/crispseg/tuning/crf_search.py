@@ -1,4 +1,4 @@
-"""Find the parameters of the dense CRF on labelled images, coarse to fine as DeepLab v1 did."""
+"""Coarse-to-fine search for the parameters of the dense CRF on labelled images, as in DeepLab v1."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,13 +24,13 @@ from crispseg.tuning.filter_search import MEASURED, Tuning, totals_of
 
 @dataclass(frozen=True)
 class CRFGrid:
-    """Values to try of each parameter of `DenseCRF`; one that has a single value stays as it is.
+    """Values to try for each parameter of `DenseCRF`; a parameter with a single value is fixed.
 
-    By default the ends and the middle of the ranges that DeepLab v1 searched (arXiv 1412.7062, sec. 5.3), with the
-    spatial Gaussian fixed as it was there.
+    The defaults are the ends and the middle of the ranges that DeepLab v1 searched (arXiv 1412.7062, sec. 5.3), with
+    the spatial Gaussian fixed as in that paper.
 
     Raises:
-        InputError: If a parameter has no value or one that makes no sense.
+        InputError: If a parameter has no value, or a value out of range.
     """
 
     bilateral_weight: Sequence[float] = CRF_GRID["bilateral_weight"]
@@ -42,21 +42,21 @@ class CRFGrid:
     def __post_init__(self) -> None:
         for field in fields(self):
             if not getattr(self, field.name):
-                raise InputError(f"no {field.name} to try; expected at least one")
+                raise InputError(f"{field.name} is empty; expected at least one value to try")
         self.settings(iterations=1)
 
     def settings(self, iterations: int) -> list[DenseCRF]:
-        """Every combination."""
+        """Return a `DenseCRF` for every combination of the values."""
         combinations = itertools.product(
             self.bilateral_weight, self.bilateral_xy, self.bilateral_rgb, self.spatial_weight, self.spatial_xy
         )
         return [DenseCRF(*combination, iterations) for combination in combinations]
 
     def around(self, best: DenseCRF, scale: float) -> "CRFGrid":
-        """A grid of at most three values a parameter: the best, and a step to both sides of it.
+        """Return a grid of at most three values per parameter: the best value and one step to either side.
 
         Args:
-            best: The middle.
+            best: The parameters in the middle of the new grid.
             scale: The step, as a share of the mean step of this grid.
 
         Example:
@@ -84,27 +84,28 @@ def tune_crf(
     every: int = 1,
     progress: Progress | None = None,
 ) -> Tuning[DenseCRF]:
-    """Measure every combination of a grid, then of finer ones around the best.
+    """Measure every combination of a grid, then of finer grids around the best combination.
 
-    Each combination costs the time of a CRF for each image: with the default grid 27, and up to 26 more in every round.
+    Each combination runs the CRF on every image. The default grid has 27 combinations; every further round adds up to
+    26.
 
     Args:
-        data: Images to tune on; report what was found on others.
-        sharpener: What comes before the CRF; None for the scores as they are.
+        data: Images to tune on; report results on other images.
+        sharpener: Sharpener to run before the CRF; None leaves the scores as they are.
         grid: Values to start with; `CRFGrid()` by default.
-        rounds: How many times to go on around the best, with half the step each time; 0 for the grid alone.
-        iterations: Mean field iterations, in all of them.
+        rounds: Number of finer grids around the best combination, each with half the step; 0 for the first grid only.
+        iterations: Mean-field iterations of every CRF.
         objective: "miou", "trimap", or "both" for their mean.
-        every: Take every n-th image.
-        progress: Shows how far it is, round by round.
+        every: Use every n-th image.
+        progress: Progress bar to update, with one task per round.
 
     Returns:
-        Accuracies of what comes out of the CRF by its parameters, and of what goes into it. Classes without true pixels
-        are left out of their means.
+        The accuracy after the CRF for each combination of parameters, and the accuracy before the CRF. Means leave out
+        classes without true pixels.
 
     Raises:
-        InputError: If an option makes no sense, a file cannot be read or does not fit, or the objective is not defined
-            because the labels have no boundary.
+        InputError: If an option is out of range, a file cannot be read, a size does not fit, or the objective is
+            undefined because the labels have no boundary.
     """
     check_choice("objective", objective, OBJECTIVES)
     check_count("every", every)
@@ -116,7 +117,7 @@ def tune_crf(
     result: Tuning[DenseCRF] = Tuning(totals_of(data.num_classes), {}, objective, data.class_names)
     entering: Iterable[_Entering] = _entering(data, sharpener, indices, band)
     if progress:
-        entering = progress.track(entering, total=len(indices), description="what goes into the CRF")
+        entering = progress.track(entering, total=len(indices), description="input of the CRF")
     for image in entering:
         image.count(result.before, image.probabilities)
     settings = first.settings(iterations)
@@ -139,7 +140,7 @@ def tune_crf(
 
 @dataclass(frozen=True)
 class _Entering:
-    """What enters the CRF, of one image."""
+    """The input of the CRF for one image."""
 
     pixels: Tensor
     """(1, 3, H, W) uint8."""

@@ -1,4 +1,4 @@
-"""Search the options of a sharpener on labelled images."""
+"""Search for the options of a sharpener on labelled images."""
 
 import itertools
 import math
@@ -23,18 +23,18 @@ from crispseg.metrics import Accuracy, Truth
 from crispseg.ops import local_filter
 
 MEASURED = ("miou", "trimap_4")
-"""What is measured at every point."""
+"""Metrics that are measured for every setting."""
 
 _FIXED = ("cue", "scores", "grid")
-"""Fields that are not searched: the cue, whose features are computed once, and what is said of the predictions."""
+"""Fields that are not searched: the cue, whose features are computed once, and the description of the predictions."""
 
 
 def totals_of(num_classes: int) -> Accuracy:
-    """Return an empty accuracy for one point of a search.
+    """Return an empty accuracy for one setting of a search.
 
-    It keeps totals, not the counts of each image, so that its size does not grow with the data set. Classes without
-    true pixels are left out of its means: settings are compared with each other, and one that removes the last wrongly
-    predicted pixel of an absent class would otherwise seem points ahead.
+    It keeps only totals, so that its size does not grow with the data set. Its means leave out classes without true
+    pixels: otherwise, a setting that removes the last wrongly predicted pixel of an absent class would seem to gain
+    several points.
     """
     return Accuracy(num_classes, MEASURED, per_image=False, absent_classes="ignore")
 
@@ -44,7 +44,7 @@ S = TypeVar("S", bound=Hashable)
 
 @dataclass
 class Tuning(Generic[S]):
-    """Accuracy at every point that was tried, and before."""
+    """Accuracy before and after sharpening, for every setting tried."""
 
     before: Accuracy
     after: dict[S, Accuracy]
@@ -55,39 +55,42 @@ class Tuning(Generic[S]):
 
     @property
     def images(self) -> int:
-        """How many it was measured on."""
+        """Number of images measured."""
         return self.before.images
 
     def gain(self, setting: S) -> tuple[float, float]:
-        """Points of mIoU and of trimap mIoU gained."""
+        """Return the gains of mIoU and trimap mIoU at a setting, in points."""
         after = self.after[setting]
         miou, band = (after.value(name) - self.before.value(name) for name in MEASURED)
         return miou, band
 
     def value(self, setting: S) -> float:
-        """What is maximised."""
+        """Return the value of the objective at a setting, in points."""
         miou, band = self.gain(setting)
         return {"miou": miou, "trimap": band, "both": (miou + band) / 2}[self.objective]
 
     def losses(self, setting: S) -> str:
-        """Describe the classes that lose IoU at a point, by their names where known."""
+        """Describe the classes that lose IoU at a setting, by name if known."""
         return describe_losses(self.before, self.after[setting], self.class_names)
 
     @property
     def best(self) -> S | None:
-        """The best point; None when no point gains anything."""
+        """The best setting; None if no setting gains anything."""
         best = max(self.after, key=self.value)
         return best if self.value(best) > 0 else None
 
     def check_defined(self) -> None:
-        """Refuse labels that leave the objective without a value.
+        """Refuse labels for which the objective is undefined.
 
         Raises:
-            InputError: If they do.
+            InputError: If the objective is NaN at any setting.
         """
         if any(math.isnan(self.value(setting)) for setting in self.after):
             reason = next(filter(None, map(self.before.undefined, MEASURED)), "no boundary")
-            raise InputError(f"{self.objective} is not defined: the labels of {self.images} images show {reason}")
+            raise InputError(
+                f"objective {self.objective!r} is undefined: the labels of {self.images} images have {reason}; "
+                "expected labels with boundaries between classes"
+            )
 
 
 @torch.inference_mode()
@@ -100,23 +103,23 @@ def tune(
     every: int = 1,
     progress: Progress | None = None,
 ) -> Tuning[SharpenerConfig]:
-    """Measure a sharpener with every combination of some options.
+    """Measure a sharpener with every combination of the options to search.
 
     Args:
-        data: Images to tune on; report what was found on others.
-        sharpener: What to start from: its cue, its device, and every option that is not searched.
-        search: Values to try, by the fields of `SharpenerConfig`. Of window, passes and hardness those that are left
-            out are searched around the sharpener's own.
+        data: Images to tune on; report results on other images.
+        sharpener: Sharpener to start from; it gives the cue, the device, and every option that is not searched.
+        search: Values to try, by field of `SharpenerConfig`. Window, passes and hardness are searched around the
+            sharpener's own values if they are not given.
         objective: "miou", "trimap", or "both" for their mean.
-        every: Take every n-th image.
-        progress: Shows how far it is.
+        every: Use every n-th image.
+        progress: Progress bar to update.
 
     Returns:
-        Accuracies at every point and before. Classes without true pixels are left out of their means.
+        The accuracy at every setting, and the accuracy before sharpening. Means leave out classes without true pixels.
 
     Raises:
-        InputError: If a list is empty, a field cannot be searched, a value makes no sense, a file cannot be read or
-            does not fit, or the objective is not defined because the labels have no boundary.
+        InputError: If a list is empty, a field cannot be searched, a value is out of range, a file cannot be read, a
+            size does not fit, or the objective is undefined because the labels have no boundary.
     """
     grid = settings_of(sharpener.config, search or {})
     check_choice("objective", objective, OBJECTIVES)
@@ -136,20 +139,20 @@ def tune(
 
 
 def settings_of(start: SharpenerConfig, search: Mapping[str, Sequence[Any]]) -> list[SharpenerConfig]:
-    """Return the config for every combination of the values to try.
+    """Return a config for every combination of the values to try.
 
     Args:
-        start: Gives what is not searched, and the middle of what is.
-        search: As `tune` takes it.
+        start: Config with the options that are not searched; default values to try lie around its own.
+        search: Values to try, as for `tune`.
 
     Raises:
-        InputError: If a field cannot be searched, has no value to try, or one that makes no sense.
+        InputError: If a field cannot be searched, has no value to try, or has a value out of range.
     """
     searched = {name: option for name, option in options() if name not in _FIXED}
     for name, values in search.items():
         check_choice("searched option", name, tuple(searched))
         if not values:
-            raise InputError(f"no {name} to try; expected one value or more")
+            raise InputError(f"{name} is empty; expected at least one value to try")
     tried = {name: search.get(name) or option.tried(getattr(start, name)) for name, option in searched.items()}
     combinations = itertools.product(*tried.values())
     configs = (start.replaced(**dict(zip(tried, values, strict=True))) for values in combinations)
@@ -174,25 +177,25 @@ def _add(
 
 
 _FILTERED = {"passes": 1, "guard": None}
-"""Fields that act once weights and upsampled scores are there, each with a value that stands for all others. A field
-that is not among them is taken to act on both."""
+"""Fields that affect neither the weights nor the upsampled scores, each with a placeholder for all its values. Fields
+in neither of these two tables affect both."""
 _UPSAMPLED = {"upsampling": "joint"}
-"""Fields that act on the upsampled scores and not on the weights, likewise."""
+"""Fields that affect the upsampled scores but not the weights, each with a placeholder likewise."""
 
 
 def sweep(
     sharpener: Sharpener, features: Tensor, scores: Tensor, settings: Iterable[SharpenerConfig]
 ) -> Iterator[tuple[SharpenerConfig, Tensor]]:
-    """Yield every config with its filtered probabilities; weights and earlier passes are used again.
+    """Yield every config with its filtered probabilities, reusing weights and earlier passes.
 
     Args:
-        sharpener: Gives the cue, and the kind and the grid of the scores.
-        features: (N, D, H, W), as `Sharpener.prepare` gives them.
-        scores: (N, C, h, w), likewise.
-        settings: Configs to visit, each once, in an order of its own.
+        sharpener: Sharpener with the cue, and with the kind and the grid of the scores.
+        features: (N, D, H, W), from `Sharpener.prepare`.
+        scores: (N, C, h, w), from `Sharpener.prepare`.
+        settings: Configs to visit, each once; the order of visits may differ.
 
     Yields:
-        A config, and (N, C, H, W) filtered probabilities.
+        A config, and its (N, C, H, W) filtered probabilities.
     """
     by_weights = _grouped(settings, {**_FILTERED, **_UPSAMPLED})
     for alike in by_weights:
@@ -209,7 +212,7 @@ def sweep(
 
 
 def _grouped(settings: Iterable[SharpenerConfig], neutral: Mapping[str, Any]) -> list[list[SharpenerConfig]]:
-    """Return the configs in groups that are equal but for some fields."""
+    """Return the configs in groups that differ only in the fields of `neutral`."""
     groups: defaultdict[SharpenerConfig, list[SharpenerConfig]] = defaultdict(list)
     for setting in settings:
         groups[setting.replaced(**neutral)].append(setting)
@@ -217,6 +220,6 @@ def _grouped(settings: Iterable[SharpenerConfig], neutral: Mapping[str, Any]) ->
 
 
 def _variant(sharpener: Sharpener, setting: SharpenerConfig) -> Sharpener:
-    """Return the sharpener with what may be searched of a config."""
+    """Return the sharpener with the searchable options of a config."""
     searched = {name: value for name, value in setting.options.items() if name not in _FIXED}
     return sharpener.with_options(**searched)  # type: ignore[arg-type]
