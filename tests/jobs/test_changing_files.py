@@ -70,7 +70,7 @@ def test_an_output_folder_that_vanishes_stops_the_run(root: Path, again: bool) -
     outputs = Outputs(root / "out", pictures=again, scores=True)
     vanish = after_the_first(lambda: shutil.rmtree(root / "out"))
     given = [root / "images"], root / "scores", outputs, Sharpener(RGBCue())
-    with pytest.raises(OutputError, match="out: is there no more"):
+    with pytest.raises(OutputError, match="out: was removed during the run"):
         sharpen_files(*given, strict=False, on_outcome=vanish)
     assert not (root / "out").exists()
     once_more = sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), resume=True)
