@@ -55,7 +55,9 @@ def test_a_crisp_net_of_a_sharpener_gives_what_it_gives() -> None:
 
 
 def test_what_a_crisp_net_lacks_is_refused() -> None:
-    with pytest.raises(InputError, match=r"upsampling is joint; expected bilinear.*with_options\(upsampling='bilinear'\)"):
+    with pytest.raises(
+        InputError, match=r"upsampling is joint; expected bilinear.*with_options\(upsampling='bilinear'\)"
+    ):
         to_crisp_net(Sharpener.from_pretrained(), Coarse())
     with pytest.raises(InputError, match=r"guard is 0.9; expected none.*with_options\(guard=None\)"):
         to_crisp_net(Sharpener.from_pretrained(upsampling="bilinear", guard=0.9), Coarse())

@@ -121,5 +121,5 @@ def test_a_folder_in_the_place_of_an_output_costs_its_image(root: Path) -> None:
     outcomes = list(sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue()), strict=False))
     assert [outcome.image.stem for outcome in outcomes if isinstance(outcome, Failed)] == ["scene2"]
     assert not list((root / "out").rglob("*.part*"))
-    with pytest.raises(InputError, match="not a file"):
+    with pytest.raises(InputError, match="not a regular file"):
         list(sharpen_files([root / "images"], root / "scores", outputs, Sharpener(RGBCue())))

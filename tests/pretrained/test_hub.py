@@ -144,9 +144,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.usefixtures("endpoint")
 def test_what_the_hub_refuses_is_explained() -> None:
-    with pytest.raises(
-        InputError, match=r"weights someone/none: the hub has no such repository, or requires a login"
-    ):
+    with pytest.raises(InputError, match=r"weights someone/none: the hub has no such repository, or requires a login"):
         Sharpener.from_pretrained("someone/none")
     with pytest.raises(InputError, match=r"weights someone/none: the repository has no such revision"):
         Sharpener.from_pretrained("someone/none", revision="tag")

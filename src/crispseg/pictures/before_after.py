@@ -47,6 +47,7 @@ def most_changed(before: Tensor, after: Tensor) -> tuple[int, int, int, int]:
     """Return top, left, height and width of the part with the most changed pixels; its sides are a quarter as long.
 
     Example:
+        >>> import torch
         >>> before = torch.zeros(8, 8, dtype=torch.long)
         >>> after = before.clone()
         >>> after[6, 1] = 1
