@@ -122,7 +122,7 @@ SHARPEN = {
     ),
     "an image for an address": (
         ["--predictions", "{}/scores", "{}/images/scene1.png", "--ray", "{}/images/scene0.png"],
-        "Ray address '{}/images/scene0.png': expected auto, local or HOST:PORT; put --ray after the images",
+        "Ray address is '{}/images/scene0.png'; expected auto, local or HOST:PORT",
     ),
     "no number": (
         ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--window", "wide"],

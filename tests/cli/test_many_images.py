@@ -162,7 +162,7 @@ def test_resume_refuses_other_settings(root: Path, capsys: pytest.CaptureFixture
         capsys.readouterr()
         assert sharpen(root, "--resume", *options) == 2
         assert re.search(
-            rf"output folder .*out: was made with other settings than these \({differing}.*\); take those in crispseg-",
+            rf"output folder .*out: was made with other settings \({differing}.*\); use the settings in crispseg-",
             capsys.readouterr().err,
         )
         assert not (root / "out" / "scene5.png").exists()

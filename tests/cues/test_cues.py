@@ -78,7 +78,7 @@ def test_the_network_learns_through_the_weights() -> None:
 
 
 def test_a_contour_cue_without_a_detector_takes_only_features() -> None:
-    with pytest.raises(InputError, match="this contour cue has no detector; give the boundaries as features"):
+    with pytest.raises(InputError, match="this contour cue has no detector; pass the boundaries as features"):
         ContourCue()(IMAGE)
     assert ContourCue().distance(torch.zeros(1, 1, 4, 4), WINDOW).shape == (1, 9, 4, 4)
 

@@ -185,7 +185,7 @@ def test_resizing_keeps_a_ramp() -> None:
     ("image", "message"),
     [
         (torch.rand(1, 4, 8, 8), "image has 4 channels"),
-        (torch.rand(1, 3, 0, 8), r"image has shape \(1, 3, 0, 8\); expected a pixel or more"),
+        (torch.rand(1, 3, 0, 8), r"image has shape \(1, 3, 0, 8\); expected at least one pixel"),
         (torch.full((1, 3, 8, 8), torch.nan), "image holds NaN or infinity"),
     ],
 )

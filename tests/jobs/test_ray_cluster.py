@@ -131,7 +131,9 @@ def test_an_image_that_kills_every_worker_is_given_up(monkeypatch: pytest.Monkey
             deadly(batch("poison"))
     assert deadly(batch("beside"))["changed"].tolist() == [0.25]
     [reason] = deadly(batch("poison"))["reason"]
-    assert reason == "image poison.jpg: 3 workers died over it: it is damaged, or memory ran out"
+    assert reason.startswith("image poison.jpg: 3 workers died")
+    assert "damaged" in reason
+    assert "memory" in reason
 
 
 def test_a_worker_that_cannot_write_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

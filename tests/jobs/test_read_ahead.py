@@ -93,6 +93,6 @@ class Unpackable:
 
 @pytest.mark.slow  # several processes
 def test_workers_that_do_not_start_stop_the_work(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(InputError, match="a worker process ended before it began"):
+    with pytest.raises(InputError, match="a worker process ended before it started"):
         list(read_ahead(range(3), Unpackable(), 1))
     assert "nothing of that name" in capfd.readouterr().err

@@ -117,7 +117,7 @@ def test_outputs_that_would_be_one_file_are_refused(root: Path, capsys: pytest.C
         shutil.copytree(root / kind / "before_after", root / kind, dirs_exist_ok=True)
     assert main(command(root)) == 2
     error = capsys.readouterr().err
-    assert f"output {root}/out/before_after/scene0.png: would be written for {root}/images/before_after/" in error
+    assert f"output {root}/out/before_after/scene0.png: would be written for both {root}/images/before_after/" in error
     assert not (root / "out").exists()
     assert main(command(root, "--no-pictures")) == 0
 

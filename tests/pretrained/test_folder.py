@@ -135,10 +135,10 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
         ({"passes": 0}, "passes is 0"),
         ({"scores": "softmax"}, "scores is 'softmax'"),
         ({"cue": {"name": "depth"}}, "cue is 'depth'; expected one of 'learned', 'rgb', 'soft', 'contour'"),
-        ({"cue": {"name": "learned"}}, "cue 'learned' needs the weights of its network"),
+        ({"cue": {"name": "learned"}}, "cue 'learned' has no weights; expected those of its network"),
         ({"cue": {"name": "learned", "weights": "../x.safetensors"}}, "expected 'model.safetensors', or none"),
         ({"cue": {"name": "rgb", "weights": "model.safetensors"}}, "cue 'rgb' has no network; expected no weights"),
-        ({"cue": {"name": "rgb", "arguments": {"maps": 3}}}, "cue 'rgb' has no argument 'maps'; it has norm"),
+        ({"cue": {"name": "rgb", "arguments": {"maps": 3}}}, "cue 'rgb' has no argument 'maps'; expected norm"),
         ({"cue": {"name": "rgb", "arguments": {"norm": 3}}}, "norm is 3"),
         ({"cue": {"name": "learned", "precision": "int8"}}, "precision is 'int8'; expected one of"),
         ({"cue": 3}, "cue is 3"),
@@ -182,7 +182,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 def test_a_norm_is_for_embeddings_and_a_revision_for_a_hub(tmp_path: Path) -> None:
     Sharpener(ContourCue()).save_pretrained(tmp_path / "saved")
-    with pytest.raises(InputError, match="cue 'contour' has no argument 'norm'; it has none"):
+    with pytest.raises(InputError, match="cue 'contour' has no argument 'norm'; expected none"):
         Sharpener.from_pretrained(tmp_path / "saved", cue="contour:norm=2")
     with pytest.raises(InputError, match=r"cue is 'rgb', but weights .* were saved with 'contour'"):
         Sharpener.from_pretrained(tmp_path / "saved", cue="rgb")

@@ -1,4 +1,4 @@
-"""Cues: what tells a pixel which of its neighbours belong with it (paper sec. 3 and 5)."""
+"""Cues, which tell which neighbours belong with a pixel (paper sec. 3 and 5)."""
 
 from crispseg.cues.contour import ContourCue
 from crispseg.cues.cue import Cue, EmbeddingCue

@@ -1,11 +1,11 @@
-"""Colours as words: the first half of the soft segmentation of Leordeanu et al. (2012)."""
+"""Quantise colours to words: the first half of the soft segmentation of Leordeanu et al. (2012)."""
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 
 _LEVELS = (15, 11, 7)
-"""Steps of hue, saturation and value."""
+"""The number of levels of hue, saturation and value."""
 
 WORDS = _LEVELS[0] * _LEVELS[1] * _LEVELS[2]
 
@@ -14,7 +14,7 @@ _EPSILON = np.finfo(np.float64).eps
 
 
 def stretch(values: np.ndarray) -> np.ndarray:
-    """Shift and scale to [0, 1]; what is constant becomes 0.
+    """Shift and scale values to [0, 1]; constant values become 0.
 
     Example:
         >>> stretch(np.array([3.0, 4.0, 7.0])).tolist()
@@ -25,7 +25,7 @@ def stretch(values: np.ndarray) -> np.ndarray:
 
 
 def colour_words(image: np.ndarray) -> np.ndarray:
-    """The colour of every pixel as one of 1155 words, of the image scaled to a long side of 300 pixels.
+    """Return the colour of every pixel as one of 1155 words, after scaling the image to a long side of 300 pixels.
 
     Args:
         image: (3, H, W) RGB, float64.
@@ -42,7 +42,7 @@ def colour_words(image: np.ndarray) -> np.ndarray:
 
 
 def hue_saturation_value(rgb: np.ndarray) -> np.ndarray:
-    """(3, ...) red, green, blue in [0, 1] to (3, ...) hue, saturation and value in [0, 1]; grey has hue 0."""
+    """Convert (3, ...) RGB in [0, 1] to (3, ...) hue, saturation and value in [0, 1]; grey has hue 0."""
     red, green, blue = rgb
     value = rgb.max(0)
     spread = value - rgb.min(0)
@@ -58,7 +58,7 @@ def hue_saturation_value(rgb: np.ndarray) -> np.ndarray:
 
 
 def resize(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(C, h, w) to (C, *size), bicubic, smoothed where it shrinks."""
+    """Resize (C, h, w) maps to (C, *size) by bicubic interpolation, with antialiasing when shrinking."""
     resized = F.interpolate(torch.from_numpy(maps)[None], size=size, mode="bicubic", antialias=True)
     return resized[0].numpy()
 

@@ -1,4 +1,4 @@
-"""The contour cue: boundaries between a pixel and its neighbours (paper sec. 3.3)."""
+"""The contour cue: the boundaries between a pixel and its neighbours (paper sec. 3.3)."""
 
 from typing import ClassVar
 
@@ -12,13 +12,13 @@ from crispseg.window import WindowLike
 
 
 class ContourCue(Cue, name="contour"):
-    """Intervening contours: a neighbour is as far as the strongest boundary on the way to it.
+    """Distances by intervening contours: the distance to a neighbour is the strongest boundary on the line to it.
 
-    The paper runs HED and found a hardness of 5, in steps of 5.
+    The paper uses HED and found a hardness of 5, in steps of 5.
 
     Args:
-        detector: Any module from (N, 3, H, W) RGB in [0, 1] to the (N, 1, H, W) probability of a boundary. None where
-            boundaries are always given as features, as from files.
+        detector: Any module from (N, 3, H, W) RGB in [0, 1] to the (N, 1, H, W) probability of a boundary. None if
+            boundaries are always given as features, for example from files.
 
     Example:
         >>> import torch
@@ -42,18 +42,18 @@ class ContourCue(Cue, name="contour"):
 
     @property
     def takes_boundaries(self) -> bool:
-        """Return whether boundary maps must be given: there is no detector."""
+        """Whether boundary maps must be given, because there is no detector."""
         return self.detector is None
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) image to the (N, 1, H, W) probability of a boundary.
+        """Return the (N, 1, H, W) probability of a boundary for an (N, 3, H, W) image.
 
         Raises:
             InputError: If there is no detector.
         """
         if self.detector is None:
             raise InputError(
-                "this contour cue has no detector; give the boundaries as features, or ContourCue(network)"
+                "this contour cue has no detector; pass the boundaries as features, or make ContourCue(network)"
             )
         boundary: Tensor = self.detector(image)
         return boundary
@@ -63,7 +63,7 @@ class ContourCue(Cue, name="contour"):
         return local_contour(features, window)
 
     def check_features(self, features: Tensor) -> None:
-        """Refuse what is not a boundary map.
+        """Refuse anything but a boundary map.
 
         Raises:
             InputError: If there is more than one channel, or a value is not between 0 and 1.

@@ -1,4 +1,4 @@
-"""What every cue is: features of an image, and distances between the features of neighbours."""
+"""The base class of cues, which compute features of an image and distances between the features of neighbours."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,15 @@ from crispseg.window import Window, WindowLike
 
 
 class Cue(nn.Module, ABC):
-    """Tells how far a pixel is from each of its neighbours, by features of the image.
+    """The base class of cues, which measure how far a pixel is from each of its neighbours by features of the image.
 
-    Features are computed once; distances and weights of any window and hardness follow from them. A cue of your own
-    defines `forward`, `distance` and the two defaults. Give it a name, and it can be saved, loaded, searched and chosen
-    by that name everywhere; an entry point of the group `crispseg.cues` lets commands find it in your package.
+    Features are computed once; distances and weights for any window and hardness follow from them. A cue of your own
+    defines `forward`, `distance` and the two defaults. If you give it a name, it can be saved, loaded, tuned and chosen
+    by that name everywhere. Declare an entry point in the group `crispseg.cues`, so that commands find it in your
+    package.
 
     Args:
-        name: Keyword of the class statement: the name to register the class under.
+        name: The name to register the class under, a keyword of the class statement.
 
     Example:
         >>> class Brightness(EmbeddingCue, name="brightness"):
@@ -37,30 +38,31 @@ class Cue(nn.Module, ABC):
     """
 
     name: ClassVar[str | None] = None
-    """The name that the class is registered under; None for a class that is not, which cannot be saved."""
+    """The registered name of the class; None for a class that is not registered, which cannot be saved."""
     summary: ClassVar[str] = ""
-    """What is compared, in a few words, for help, model cards and the page."""
+    """A few words on what is compared, for help, model cards and the page."""
     arguments: ClassVar[Mapping[str, Sequence[Any] | type]] = {}
-    """The arguments that make the cue again, each an attribute of the same name: the values that a file may give it, or
-    their type."""
+    """The arguments to make the cue again, which are attributes of the same names, with their allowed values or their
+    type."""
     network_argument: ClassVar[str | None] = None
-    """The argument that is a network, whose weights are saved; None where there is none."""
+    """The name of the argument that is a network, whose weights are saved; None if there is none."""
     farthest: ClassVar[float] = 1.0
-    """A distance that is seldom exceeded, where plots of distances end."""
+    """A distance that is rarely exceeded, at which plots of distances end."""
     network_gives: ClassVar[str] = "embedding"
-    """What the network gives, as it says in its own attribute `gives`."""
+    """The kind of output that the network must have, as in its own attribute `gives`."""
     needs: ClassVar[tuple[str, ...]] = ()
-    """What must be given beside images: "weights" of the network, or "boundaries", a map for each image."""
+    """Inputs needed in addition to images: "weights" of the network, or "boundaries", a map for each image."""
     default_hardness: ClassVar[float]
-    """λ where none is given."""
+    """λ if none is given."""
     default_passes: ClassVar[int]
-    """Passes of the filter where their number is not given."""
+    """The number of passes of the filter if none is given."""
     channels: int | None = None
-    """D, where it is the same for every cue of the kind or known of this one."""
+    """D, the number of channels of the features; None if it is not known."""
     reach: int | None = None
-    """How many pixels away the image has a say in the features of a pixel; None where all of it has."""
+    """The distance in pixels within which the image affects the features of a pixel; None for the whole image."""
     step: int = 1
-    """A part of an image has the features of the whole one where it starts at multiples of this, besides the reach."""
+    """The alignment of parts: a part that starts at a multiple of this gets the same features as in the whole image, up
+    to its margin of `reach`."""
     workspace: int = 0
     """Numbers held for each pixel while features are computed."""
 
@@ -72,7 +74,7 @@ class Cue(nn.Module, ABC):
 
     @property
     def takes_boundaries(self) -> bool:
-        """Return whether features must be given with every image, as boundary maps are."""
+        """Whether features must be given with every image, in the form of boundary maps."""
         return "boundaries" in self.needs
 
     @abstractmethod
@@ -83,16 +85,16 @@ class Cue(nn.Module, ABC):
             image: (N, 3, H, W), RGB in [0, 1], floating point.
 
         Returns:
-            (N, D, H, W).
+            (N, D, H, W) features.
         """
 
     @abstractmethod
     def distance(self, features: Tensor, window: Window) -> Tensor:
-        """Return how far every pixel is from each of its neighbours.
+        """Return the distances of every pixel to each of its neighbours.
 
         Args:
-            features: (N, D, H, W), as `forward` gives them.
-            window: The neighbours. crispseg always gives a `Window`; the cues that ship take its size or text as well.
+            features: (N, D, H, W) features, as `forward` returns them.
+            window: The neighbours. crispseg always passes a `Window`; the cues that ship also take its size or text.
 
         Returns:
             (N, K, H, W) distances, 0 from a pixel to itself and infinite outside the image.
@@ -103,21 +105,21 @@ class Cue(nn.Module, ABC):
         return affinity(self.distance(features, Window.of(window)), hardness)
 
     def check_features(self, features: Tensor) -> None:
-        """Refuse values that this cue cannot have given, where features come from elsewhere.
+        """Refuse features from elsewhere that this cue cannot have computed.
 
         Raises:
-            InputError: If there are more or fewer channels than this cue has, or a value is NaN or infinite.
+            InputError: If the number of channels differs from this cue's, or a value is NaN or infinite.
         """
         if self.channels not in (None, features.shape[1]):
             raise InputError(
-                f"features have {features.shape[1]} channels; expected {self.channels}, as {type(self).__name__} gives"
+                f"features have {features.shape[1]} channels; expected {self.channels} for {type(self).__name__}"
             )
         if not is_finite(features):
             raise InputError("features hold NaN or infinity; expected finite numbers")
 
 
 class EmbeddingCue(Cue):
-    """A cue whose features are an embedding, compared by a norm.
+    """The base class of cues whose features are an embedding, compared by a norm.
 
     Args:
         norm: 1 or 2; see `crispseg.ops.local_distance`.
@@ -138,7 +140,7 @@ class EmbeddingCue(Cue):
         return local_distance(features, window, norm=self.norm)
 
     def weights(self, features: Tensor, window: WindowLike, hardness: float | Tensor) -> Tensor:
-        """Return `crispseg.ops.affinity_weights` of the embedding, which computes no distances in between."""
+        """Return `crispseg.ops.affinity_weights` of the embedding, which does not store the distances."""
         return affinity_weights(features, window, hardness, norm=self.norm)
 
     def extra_repr(self) -> str:
@@ -147,11 +149,11 @@ class EmbeddingCue(Cue):
 
 
 def check_cue(cue: object) -> None:
-    """Refuse what is no cue.
+    """Refuse anything but a cue.
 
     Raises:
-        TypeError: If it is none.
+        TypeError: If it is not a cue.
     """
     if not isinstance(cue, Cue):
-        hint = "LearnedCue(network) makes one of a network" if isinstance(cue, nn.Module) else "see crispseg.cues"
+        hint = "wrap a network in LearnedCue(network)" if isinstance(cue, nn.Module) else "see crispseg.cues"
         raise TypeError(f"cue is {type(cue).__name__}; expected a crispseg.cues.Cue: {hint}")

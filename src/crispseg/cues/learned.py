@@ -8,16 +8,17 @@ from crispseg.cues.cue import EmbeddingCue
 
 
 class LearnedCue(EmbeddingCue, name="learned"):
-    """Distances between the embeddings that a network gives.
+    """Distances between the embeddings that a network computes.
 
-    The default hardness goes with the margins of the loss, 0.5 and 2: a pair at the near one weighs exp(-2.5), at the
-    far one exp(-10). It and the number of passes were tuned for the weights that ship; the paper chose 30 for its own.
+    The default hardness matches the margins of the loss, 0.5 and 2: a pair at the near margin has the weight exp(-2.5),
+    at the far margin exp(-10). The hardness and the number of passes were tuned for the weights that ship; the paper
+    uses a hardness of 30 for its own.
 
     Args:
-        network: Any module from (N, 3, H, W) RGB in [0, 1] to (N, D, H, W), such as `crispseg.models.EmbeddingNet`.
-            Where it says so itself (attributes `dim`, `reach`, `step`, `workspace`, as in `Cue`), images larger than
-            memory are embedded in parts.
-        norm: 1 or 2, as the network was trained.
+        network: Any module from (N, 3, H, W) RGB in [0, 1] to (N, D, H, W), such as `crispseg.models.EmbeddingNet`. If
+            it has the attributes `dim`, `reach`, `step` and `workspace` (see `Cue`), images larger than memory are
+            embedded in parts.
+        norm: 1 or 2, the norm that the network was trained with.
 
     Raises:
         InputError: If `norm` is not 1 or 2.
@@ -46,6 +47,6 @@ class LearnedCue(EmbeddingCue, name="learned"):
         self.channels = getattr(network, "dim", None)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) image to the (N, D, H, W) embedding of the network."""
+        """Return the (N, D, H, W) embedding of an (N, 3, H, W) image."""
         embedding: Tensor = self.network(image)
         return embedding

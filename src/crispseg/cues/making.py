@@ -1,4 +1,4 @@
-"""Cues from their configs, and back."""
+"""Make cues from their configs, and configs from cues."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from crispseg.value_checks import check_allowed
 
 
 def describe_cue(cue: Cue) -> CueConfig:
-    """Return the config of a cue. A class that is not registered goes by its own name, and cannot be saved.
+    """Return the config of a cue; the config of an unregistered class has the class name, and cannot be saved.
 
     Example:
         >>> from crispseg.cues import RGBCue
@@ -26,10 +26,10 @@ def describe_cue(cue: Cue) -> CueConfig:
 
 
 def make_cue(config: CueConfig, network: nn.Module | None = None) -> Cue:
-    """Return the cue of a config, with its network where it has one.
+    """Return the cue of a config, with its network if it has one.
 
     Raises:
-        InputError: If there is no such cue, or an argument is unknown or of a value that it cannot have.
+        InputError: If the cue or an argument is unknown, or the value of an argument is not allowed.
     """
     kind: type[Cue] = CUES.named(config.name)
     arguments = dict(config.arguments)
@@ -40,15 +40,15 @@ def make_cue(config: CueConfig, network: nn.Module | None = None) -> Cue:
             raise InputError(f"cue {config.name!r} has no network; leave out the weights")
         arguments[kind.network_argument] = network
     elif "weights" in kind.needs:
-        raise InputError(f"cue {config.name!r} needs the weights of its network; give them")
+        raise InputError(f"cue {config.name!r} has no weights; expected those of its network: give weights")
     return kind(**arguments)
 
 
 def _check_argument(cue: str, kind: type[Cue], name: str, value: Any) -> None:  # noqa: ANN401
     if name not in kind.arguments:
-        raise InputError(f"cue {cue!r} has no argument {name!r}; it has {', '.join(kind.arguments) or 'none'}")
+        raise InputError(f"cue {cue!r} has no argument {name!r}; expected {', '.join(kind.arguments) or 'none'}")
     allowed = kind.arguments[name]
     if not isinstance(allowed, type):
         check_allowed(name, value, allowed)
     elif type(value) is not allowed and not (allowed is float and type(value) is int):
-        raise InputError(f"{name} is {value!r}; expected {allowed.__name__}")
+        raise InputError(f"{name} is {value!r}; expected a value of type {allowed.__name__}")

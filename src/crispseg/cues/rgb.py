@@ -1,4 +1,4 @@
-"""The photometric cue: colours as they are (paper sec. 5, the RGB baseline)."""
+"""The photometric cue: plain colours (paper sec. 5, the RGB baseline)."""
 
 from typing import ClassVar
 
@@ -8,10 +8,10 @@ from crispseg.cues.cue import EmbeddingCue
 
 
 class RGBCue(EmbeddingCue, name="rgb"):
-    """Distances between colours, each channel in [0, 1]: from black to white it is 3 by norm 1, √3 by norm 2.
+    """Distances between colours with channels in [0, 1]: black and white are 3 apart by norm 1, √3 by norm 2.
 
-    The paper leaves norm, scale and hardness open. Here they are compared as the learned embeddings are, by norm 1; the
-    hardness was found on CamVid val (docs/decisions/0016-cues.md).
+    The paper does not specify norm, scale or hardness. By default colours are compared by norm 1, like the learned
+    embeddings. The default hardness was found on CamVid val (docs/decisions/0016-cues.md).
 
     Args:
         norm: 1 or 2.
@@ -37,5 +37,5 @@ class RGBCue(EmbeddingCue, name="rgb"):
         super().__init__(norm)
 
     def forward(self, image: Tensor) -> Tensor:
-        """The image itself."""
+        """Return the image itself."""
         return image

@@ -23,15 +23,15 @@ _EPSILON = np.finfo(np.float64).eps
 
 
 class SoftSegmentationCue(EmbeddingCue, name="soft"):
-    """Distances between soft segmentations, made from nothing but the colours of the image.
+    """Distances between soft segmentations, which are computed from the colours of the image alone.
 
-    The maps share one scale and lie in [0, 1]; of one image they are the same every time, and a constant image has
-    constant maps. They are computed on the CPU, image by image, in about half a second for 480×360, and let no gradient
-    through. The paper does not give a hardness; this one was found on CamVid val (docs/decisions/0016-cues.md). Trulls
-    et al. (2013), who mask descriptors with these maps, take 30 to 40.
+    The maps share one scale and lie in [0, 1]. They are deterministic, and a constant image has constant maps. They are
+    computed on the CPU, image by image, in about half a second for 480×360 pixels. Gradients do not pass through them.
+    The paper does not give a hardness; the default was found on CamVid val (docs/decisions/0016-cues.md). Trulls et al.
+    (2013), who mask descriptors with these maps, use 30 to 40.
 
     Args:
-        maps: D, the leading components that are kept. Where an image has fewer, the rest is 0.
+        maps: D, the number of leading components to keep. If an image has fewer, the remaining maps are 0.
         norm: 1 or 2.
 
     Raises:
@@ -54,25 +54,25 @@ class SoftSegmentationCue(EmbeddingCue, name="soft"):
         self.maps = self.channels = maps
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) RGB in [0, 1] to (N, maps, H, W) soft segmentations, on the device of the image."""
+        """Return (N, maps, H, W) soft segmentations of (N, 3, H, W) RGB in [0, 1], on the device of the image."""
         check_image(image)
         if 0 in image.shape[-2:]:
-            raise InputError(f"image has shape {tuple(image.shape)}; expected a pixel or more")
+            raise InputError(f"image has shape {tuple(image.shape)}; expected at least one pixel")
         if has_values() and not is_finite(image):
             raise InputError("image holds NaN or infinity; expected RGB in [0, 1]")
         features: Tensor = torch.ops.crispseg.soft_segmentation(image.detach(), self.maps)
         return features
 
     def extra_repr(self) -> str:
-        """Maps and norm, for `repr`."""
+        """Return maps and norm, for `repr`."""
         return f"maps={self.maps}, {super().extra_repr()}"
 
 
 @torch.library.custom_op("crispseg::soft_segmentation", mutates_args=())
 def _operator(image: Tensor, maps: int) -> Tensor:
-    """An operator, so that compiler and export take it whole and do not look into NumPy."""
+    """Compute soft segmentations as an operator, so that compiler and exporter do not trace into NumPy."""
     features = image.new_empty(image.shape[0], maps, *image.shape[-2:])
-    for index, pixels in enumerate(image.cpu().double().numpy()):  # in this order: the device may have no float64
+    for index, pixels in enumerate(image.cpu().double().numpy()):  # to the CPU first: the device may have no float64
         features[index] = torch.from_numpy(soft_segmentation(pixels, maps)).to(image.dtype)
     return features
 
@@ -83,14 +83,14 @@ def _shapes(image: Tensor, maps: int) -> Tensor:
 
 
 def soft_segmentation(image: np.ndarray, maps: int = 8) -> np.ndarray:
-    """Leordeanu's soft segmentation of an image (ECCV 2012, sec. 4).
+    """Return the soft segmentation of an image by Leordeanu et al. (ECCV 2012, sec. 4).
 
-    Whatever it computes of a pixel depends on the colour word of that pixel alone, so all of it happens in tables of
-    words, with the number of pixels of each word as its weight.
+    The result of a pixel depends only on its colour word, so everything is computed in tables of words, weighted by the
+    number of pixels of each word.
 
     Args:
         image: (3, H, W) RGB, float64, finite.
-        maps: Leading components to keep.
+        maps: The number of leading components to keep.
 
     Returns:
         (maps, H, W) float64 in [0, 1], scaled jointly.
@@ -102,7 +102,7 @@ def soft_segmentation(image: np.ndarray, maps: int = 8) -> np.ndarray:
 
 
 def _foregrounds(words: np.ndarray) -> np.ndarray:
-    """(WORDS, seeds): how far a word belongs to the foreground around each seed, by the words that go together."""
+    """Return how much each word belongs to the foreground around each seed, (WORDS, seeds), by co-occurring words."""
     presence = _presence(words, _PATCH_STEP)
     mean = presence.mean(0)
     subspace = _leading_subspace(presence - mean)
@@ -113,7 +113,7 @@ def _foregrounds(words: np.ndarray) -> np.ndarray:
 
 
 def _presence(words: np.ndarray, step: int) -> np.ndarray:
-    """(patches, WORDS), 1 for a word that occurs in the patch: 17×17 pixels, or what lies in the image of them."""
+    """Return (patches, WORDS), 1 for each word that occurs in a patch of 17×17 pixels, clipped at the image borders."""
     side = 2 * _PATCH_RADIUS + 1
     rows, columns = (_grid(length, step) for length in words.shape)
     windows = sliding_window_view(np.pad(words, _PATCH_RADIUS, mode="edge"), (side, side))
@@ -124,13 +124,13 @@ def _presence(words: np.ndarray, step: int) -> np.ndarray:
 
 
 def _grid(length: int, step: int) -> np.ndarray:
-    """Centres of patches that fit into the length; the middle where none does."""
+    """Return the centres of patches that fit into a length, or its middle if none fits."""
     centres = np.arange(_PATCH_RADIUS, length - _PATCH_RADIUS, step)
     return centres if len(centres) else np.array([length // 2])
 
 
 def _leading_subspace(centred: np.ndarray) -> np.ndarray:
-    """(WORDS, n): the fewest principal directions that hold half of the energy."""
+    """Return the fewest principal directions that hold half of the energy, (WORDS, n)."""
     occurring = np.flatnonzero(centred.any(0))
     subspace = np.zeros((centred.shape[1], 0))
     if len(occurring):
@@ -142,7 +142,7 @@ def _leading_subspace(centred: np.ndarray) -> np.ndarray:
 
 
 def _components(table: np.ndarray, pixels: np.ndarray, maps: int) -> np.ndarray:
-    """(WORDS, maps): principal components of a table whose row w stands for `pixels[w]` pixels."""
+    """Return the principal components, (WORDS, maps), of a table whose row w stands for `pixels[w]` pixels."""
     centred = table - np.average(table, axis=0, weights=pixels)
     _, vectors = _eigen((centred * pixels[:, None]).T @ centred)
     components = centred @ vectors[:, :maps]
@@ -150,9 +150,9 @@ def _components(table: np.ndarray, pixels: np.ndarray, maps: int) -> np.ndarray:
 
 
 def _eigen(scatter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues, largest first, and eigenvectors, whose largest entry is positive.
+    """Return eigenvalues, largest first, and eigenvectors whose largest entry is positive.
 
-    The sign would not matter to distances, but the maps are scaled jointly by their smallest and largest value.
+    The sign does not affect distances, but it affects the maps' joint scaling by their smallest and largest value.
     """
     values, vectors = np.linalg.eigh(scatter)
     vectors = vectors[:, ::-1]
@@ -161,11 +161,13 @@ def _eigen(scatter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def median_filter(channel: np.ndarray) -> np.ndarray:
-    """Median of the 9×9 pixels around every pixel of an (H, W) map; what lies outside counts as 0."""
+    """Return the median of the 9×9 pixels around every pixel of an (H, W) map; pixels outside count as 0."""
     windows = sliding_window_view(np.pad(channel, _MEDIAN // 2), (_MEDIAN, _MEDIAN))
     middle = _MEDIAN**2 // 2
     filtered = np.empty_like(channel)
-    for first in range(0, len(channel), _ROWS_AT_ONCE):  # the windows of all rows at once would be 81 images
+    for first in range(
+        0, len(channel), _ROWS_AT_ONCE
+    ):  # the windows of all rows at once would take the memory of 81 images
         rows = slice(first, first + _ROWS_AT_ONCE)
         band = windows[rows].reshape(-1, channel.shape[1], _MEDIAN**2)
         filtered[rows] = np.partition(band, middle, axis=-1)[..., middle]

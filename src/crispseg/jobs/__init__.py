@@ -1,4 +1,4 @@
-"""Many images: a job is the files of one; found, read ahead, sharpened, written, resumed, here or on a Ray cluster."""
+"""Sharpen many images, on this machine or on a Ray cluster. A job is the files of one image."""
 
 from crispseg.jobs.files import sharpen_files
 from crispseg.jobs.job import Job, find_jobs

@@ -1,4 +1,4 @@
-"""Sharpen the predictions of images in files, few or many."""
+"""Sharpen the predictions of images in files."""
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -49,32 +49,33 @@ def sharpen_files(
     """Sharpen the predictions of images and write label maps and pictures.
 
     Args:
-        images: Image files, folders of them and the folders below, or patterns such as `images/*.jpg`.
-        prediction: The prediction of the one image; or a folder or a pattern with a file of the same name for each.
-        outputs: What to write and where; a folder alone is label maps and pictures. Folders are made where
-            there is something to write, as those of the images are.
-        sharpener: Does the work, on the device where its weights are; None leaves the scores as they are.
-        boundaries: For a contour cue: boundary maps, named as predictions are.
-        crf: Takes the sharpened scores; None for no CRF.
-        memory: What the sharpener may hold besides the scores, as "2GiB": it works in tiles. None for whole images.
-        scores: The kind of floating-point scores in files that do not say it; None for the sharpener's.
-        grid: How predictions lie on their images; None for the sharpener's, or "centres".
-        value_range: Which numbers of an image are black and white; see `read_image`.
-        suffixes: By which the names of images, predictions and boundary maps differ.
-        resume: Skip the images whose outputs are there and were made with the same settings.
-        strict: Raise the error of a bad file. Else its image is passed over, unless it is the only one.
-        settings: What else the outputs depend on, noted in the output folder for a run that resumes.
-        read: Files beside those of the images that must not be written over, such as that of the weights.
-        runner: Where it is done; `ThisMachine()` where None.
-        on_outcome: Called with what became of each image, as soon as it is known.
-        progress: Shows how far it is.
+        images: Image files, folders that are searched recursively, or patterns such as `images/*.jpg`.
+        prediction: The prediction of a single image; or a folder or a pattern with a file of the same name for each.
+        outputs: What to write and where; a folder alone means label maps and pictures. The folders of the images are
+            repeated below the output folder; folders are created when the first file is written.
+        sharpener: The sharpener, which runs on the device of its weights; None only upsamples the scores.
+        boundaries: Boundary maps for a contour cue, named like the predictions.
+        crf: The CRF that takes the sharpened scores; None for no CRF.
+        memory: The memory that the sharpener may use besides the scores, such as "2GiB": it works in tiles. None for
+            whole images.
+        scores: The kind of floating-point scores in files that do not name it; None for the sharpener's.
+        grid: How predictions lie on their images; None for the sharpener's grid, or "centres" without a sharpener.
+        value_range: The numbers of an image that stand for black and white; see `read_image`.
+        suffixes: The suffixes by which the names of images, predictions and boundary maps differ.
+        resume: Whether to skip images whose outputs exist and were made with the same settings.
+        strict: Whether a bad file raises its error. Otherwise its image is skipped, unless it is the only one.
+        settings: Other settings that the outputs depend on, noted in the output folder to compare when resuming.
+        read: Other files that must not be overwritten, such as the weights.
+        runner: Where the jobs run; None for `ThisMachine()`.
+        on_outcome: Called with the outcome of each image, as soon as it is known.
+        progress: A progress bar to show.
 
     Returns:
-        What became of each image, in the order in which it was known.
+        The outcome of each image, in order of completion.
 
     Raises:
-        InputError: If what was given does not fit together, resumed settings differ, or, where strict, a file cannot
-            be read or does not fit. What is written before that is complete.
+        InputError: If the arguments do not fit together, resumed settings differ, or, if strict, a file cannot be read
+            or does not fit. Outputs written before that are complete.
         OutputError: If the output cannot be written.
     """
     if memory is not None:
@@ -112,7 +113,7 @@ def _outcomes(
     strict: bool,
     progress: Progress | None,
 ) -> Generator[Outcome]:
-    """Yield what became of each job; those that are not left were done before."""
+    """Yield the outcome of each job; jobs that are not in `left` were done before."""
     names = {job.name for job in left}
     yield from (Skipped(job.image) for job in jobs if job.name not in names)
     with closing(runner(left, work)) as outcomes:

@@ -19,24 +19,24 @@ class Job(NamedTuple):
     """The files of one image."""
 
     name: str
-    """Name of the outputs: the path of the image below the folder of all images, without ending."""
+    """The name of the outputs: the image's path relative to the folder of all images, without its suffix."""
     image: Path
     prediction: Path
     boundary: Path | None
 
     @property
     def files(self) -> list[Path]:
-        """The files that are read."""
+        """The input files."""
         return [path for path in (self.image, self.prediction, self.boundary) if path is not None]
 
     def absolute(self) -> "Job":
-        """The same files for a process that works in another folder."""
+        """Return the same files with absolute paths, for a process in another working directory."""
         boundary = None if self.boundary is None else self.boundary.absolute()
         return Job(self.name, self.image.absolute(), self.prediction.absolute(), boundary)
 
 
 class JobInputs(NamedTuple):
-    """What was read of one image."""
+    """The inputs of one image, read from its files."""
 
     image: Tensor
     """(3, H, W) uint8, or float32 in [0, 1]."""
@@ -53,14 +53,14 @@ def find_jobs(
     *,
     output: Path | None = None,
 ) -> list[Job]:
-    """The files of every image.
+    """Find the files of every image.
 
     Args:
-        images: Image files, folders of them and the folders below, or patterns such as `images/*.jpg`.
-        prediction: The prediction of the one image; or a folder or a pattern with a file of the same name for each.
-        boundaries: Likewise the boundary maps; None where there are none.
-        suffixes: By which the names of images, predictions and boundary maps differ.
-        output: Folder of the outputs, which are no images.
+        images: Image files, folders that are searched recursively, or patterns such as `images/*.jpg`.
+        prediction: The prediction of a single image; or a folder or a pattern with a file of the same name for each.
+        boundaries: The boundary maps, likewise; None for no boundary maps.
+        suffixes: The suffixes by which the names of images, predictions and boundary maps differ.
+        output: The folder of the outputs, which is not searched for images.
 
     Raises:
         InputError: If a file is missing, or two images share a name.
@@ -76,10 +76,10 @@ def find_jobs(
 def read_inputs(
     job: Job, kind: ScoreKind | None, grid: Grid | None = None, value_range: ValueRange = "auto"
 ) -> JobInputs:
-    """Read the files of one image; of the prediction is said what `read_prediction` takes.
+    """Read the files of one image; see `read_image` and `read_prediction` for the arguments.
 
     Raises:
-        InputError: If one cannot be read, or the boundary map is of another aspect.
+        InputError: If a file cannot be read, or the boundary map has another aspect ratio.
     """
     image = read_image(job.image, value_range)
     return JobInputs(image, read_prediction(job.prediction, kind, grid), fitted_boundary(job.boundary, image))

@@ -1,4 +1,4 @@
-"""All that is done for one image of many, the same wherever it is done."""
+"""The work on one image of many, which is the same on any machine."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from crispseg.process_memory import settle
 
 @dataclass(frozen=True)
 class JobSharpener:
-    """Reads the files of an image, sharpens, and writes."""
+    """A callable that reads the files of an image, sharpens it, and writes the outputs."""
 
     sharpener: Sharpener | None
     crf: DenseCRF | None
@@ -31,18 +31,18 @@ class JobSharpener:
     """Called before the first output is written."""
 
     def __call__(self, job: Job) -> Written | Failed:
-        """Do all of it.
+        """Read, sharpen and write one image.
 
         Raises:
-            OutputError: If nothing can be written.
+            OutputError: If the output cannot be written.
         """
         return self.finish(job, attempt(read_inputs, job, self.scores, self.grid, self.value_range))
 
     def finish(self, job: Job, inputs: JobInputs | InputError) -> Written | Failed:
-        """Sharpen and write what was read.
+        """Sharpen and write the inputs of one image; an error in place of the inputs makes the job fail.
 
         Raises:
-            OutputError: If nothing can be written.
+            OutputError: If the output cannot be written.
         """
         written = inputs if isinstance(inputs, InputError) else attempt(self._sharpen, job, inputs)
         settle()
@@ -68,4 +68,4 @@ class JobSharpener:
 
 
 Runner = Callable[[Sequence[Job], JobSharpener], Generator[Outcome]]
-"""Where the jobs of a run are done: `ThisMachine`, or `RayCluster`."""
+"""A function that runs the jobs: `ThisMachine` or `RayCluster`."""

@@ -1,4 +1,4 @@
-"""Run a trained network over images in files, and write what it says of them."""
+"""Run a trained network over images in files, and write its predictions."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -29,15 +29,15 @@ _LOADERS: dict[str, Callable[[Path], nn.Module]] = {
 
 
 def load_predictor(weights: Path) -> nn.Module:
-    """The segmentation network or boundary detector in a file that `crispseg train` or `convert` wrote.
+    """Load the segmentation network or boundary detector from a file that `crispseg train` or `convert` wrote.
 
     Raises:
-        InputError: If the file is missing, is not safetensors, or holds another network.
+        InputError: If the file is missing, is not a safetensors file, or holds another network.
     """
     name = saved_network(weights)
     if name not in _LOADERS:
         raise InputError(
-            f"weights {weights}: hold {name or 'no named network'}; expected {', '.join(sorted(_LOADERS))}"
+            f"weights {weights}: hold {name or 'no named network'}; expected one of {', '.join(sorted(_LOADERS))}"
         )
     return _LOADERS[name](weights)
 
@@ -53,20 +53,20 @@ def predict(
     read: Iterable[Path] = (),
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Run a network over images; write scores or boundary maps.
+    """Run a network over images, and write scores or boundary maps.
 
-    For an image NAME there will be `NAME.safetensors` with the scores, float16 logits of the image's size; or, of a
-    boundary detector, `NAME.png`, white being a probability of 1.
+    For each image NAME, a segmentation network writes `NAME.safetensors` with float16 logits of the image's size. A
+    boundary detector writes `NAME.png`, in which white is a probability of 1.
 
     Args:
-        images: Image files, folders of them and the folders below, or patterns. A name is the path below the folder of
-            all images, without ending.
-        network: A segmentation network, or `HED`; it works on the device where its weights are.
-        output: Folder to write to; made when missing.
-        value_range: Which numbers of an image are black and white; see `read_image`.
-        image_suffix: What the names of the images go on with before their ending, which is left out.
-        read: Files beside the images that must not be written over, such as that of the weights.
-        progress: Shows how far it is.
+        images: Image files, folders that are searched recursively, or patterns. NAME is the path relative to the folder
+            of all images, without its suffix.
+        network: A segmentation network or `HED`, which runs on the device of its weights.
+        output: The folder to write to; it is created if it does not exist.
+        value_range: The numbers of an image that stand for black and white; see `read_image`.
+        image_suffix: A common end of the image names before the file extension, which NAME leaves out.
+        read: Other files that must not be overwritten, such as the weights.
+        progress: A progress bar to show.
 
     Returns:
         The files that were written.

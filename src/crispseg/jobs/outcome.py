@@ -1,4 +1,4 @@
-"""What becomes of one image of many."""
+"""The outcome of one image of many."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,42 +13,42 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Written:
-    """What was written for an image."""
+    """An image whose outputs were written."""
 
     image: Path
     labels: Path
     changed: float
-    """Share of the pixels whose label changed."""
+    """The share of pixels whose label changed."""
     seconds: float
-    """Time that the stages took, without reading and writing."""
+    """The time that the stages took, without reading and writing."""
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """An image whose outputs were there."""
+    """An image whose outputs existed already."""
 
     image: Path
 
 
 @dataclass(frozen=True)
 class Failed:
-    """An image that was passed over."""
+    """An image that failed and was skipped."""
 
     image: Path
     reason: str
-    """One line: what was given, what was expected, what to do."""
+    """The error on one line: what was given, what was expected, how to fix it."""
 
 
 Outcome = Written | Skipped | Failed
-"""What became of an image."""
+"""The outcome of an image."""
 
 
 def attempt(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | InputError:
-    """What the work on one image returns, or the error that is this image's fault.
+    """Return the result of the work on one image, or the input error that the image caused.
 
     Raises:
-        OutputError: Where nothing can be written, which is no image's fault.
-        Exception: Whatever is nobody's fault but ours.
+        OutputError: If the output cannot be written, which no single image causes.
+        Exception: Any other error, which is a bug.
     """
     try:
         return work(*args, **kwargs)
@@ -59,4 +59,4 @@ def attempt(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | Inpu
     except Exception as error:
         if not ran_out_of_memory(error):
             raise
-        return InputError(f"out of memory ({one_line(error)}); use a smaller image or window")
+        return InputError(f"out of memory ({one_line(error)}); use a smaller image or window, or set memory")

@@ -1,4 +1,4 @@
-"""What is written for every image, and where."""
+"""The output files of every image."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from crispseg.writing import check_folder, refuse_inputs, written_whole
 
 @dataclass(frozen=True)
 class Outputs:
-    """For an image NAME `NAME.png` and, where wanted, `before_after/NAME.png` and `scores/NAME.safetensors`.
+    """The outputs of an image NAME: `NAME.png` and optionally `before_after/NAME.png` and `scores/NAME.safetensors`.
 
-    A name may have folders in it, which are made where the outputs are written.
+    NAME may contain folders, which are created when the outputs are written.
     """
 
     folder: Path
@@ -26,7 +26,7 @@ class Outputs:
     scores: bool = False
 
     def files(self, name: str) -> dict[str, Path]:
-        """What is written for an image, by kind."""
+        """Return the output files of an image, by kind."""
         found = {"labels": self.folder / f"{name}.png"}
         if self.pictures:
             found["picture"] = self.folder / "before_after" / f"{name}.png"
@@ -35,43 +35,45 @@ class Outputs:
         return found
 
     def check(self, jobs: Sequence[Job], *, written: Iterable[Path] = (), read: Iterable[Path | None] = ()) -> None:
-        """Refuse, before anything is written, what cannot be or must not be.
+        """Refuse outputs that cannot or must not be written, before anything is written.
 
         Args:
-            jobs: All that there are.
-            written: What will be written beside their outputs.
-            read: What is read beside their files.
+            jobs: All jobs.
+            written: Other files that will be written.
+            read: Other files that are read.
 
         Raises:
-            InputError: If something would be written over what is read, or two outputs would be one file.
-            OutputError: If the folder cannot be made or written to.
+            InputError: If an input would be overwritten, or two outputs would be the same file.
+            OutputError: If the folder cannot be created or written to.
         """
         targets: dict[Path, Job] = {}
         for job in jobs:
             for path in self.files(job.name).values():
                 if (other := targets.setdefault(path, job)) is not job:
                     raise InputError(
-                        f"output {path}: would be written for {other.image} and for {job.image}; give their folder "
-                        "another name, or leave out what lies in it"
+                        f"output {path}: would be written for both {other.image} and {job.image}; rename one of them "
+                        "or its folder, or leave one out"
                     )
         refuse_inputs([*targets, *written], [*(path for job in jobs for path in job.files), *read])
         check_folder(self.folder)
 
     def write(self, name: str, image: Tensor, prediction: Prediction, result: Sharpened) -> Path:
-        """Write what was made of a (3, H, W) image, and give the path of its label map.
+        """Write the outputs of a (3, H, W) image, and return the path of its label map.
 
         Raises:
             OutputError: If a file cannot be written.
         """
         if not self.folder.is_dir():
-            raise OutputError(f"output folder {self.folder}: is there no more; what had been written is lost with it")
+            raise OutputError(
+                f"output folder {self.folder}: was removed during the run, with the outputs in it; start the run again"
+            )
         files = self.files(name)
         palette = prediction.written_palette
         write_labels(files["labels"], result.after, palette)
         if self.pictures:
             picture = before_after(image, result.before, result.after, palette)
             with written_whole(files["picture"]) as temporary:
-                # Harder compression takes three times as long for a ninth less of a photograph.
+                # Stronger compression takes three times as long and saves a ninth of a photograph's size.
                 picture.save(temporary, format="PNG", compress_level=1)
         if self.scores and result.scores is not None:
             write_scores(files["scores"], result.scores, prediction)

@@ -38,30 +38,30 @@ def sharpen_raster(
     read: Iterable[Path] = (),
     done: Callable[[float], object] = lambda share: None,
 ) -> None:
-    """Read an image and its prediction in parts, and write the sharpened label map where the image lies on the ground.
+    """Read an image and its prediction in parts, and write the sharpened label map with the image's georeference.
+
+    Pixels without data in image or prediction (nodata, masks, NaN) get no label, and do not affect other pixels.
 
     Args:
-        sharpener: Does the work, where its weights are.
-        image: A raster of which three bands are red, green and blue.
-        prediction: A raster at any resolution: one band of whole numbers for a label map, or a band of scores for each
-            class. Where it says that it lies otherwise than the image, it is warped to it.
-        output: A .tif file, tiled and compressed.
-        memory: What the process may hold, such as "2GiB".
-        scores: What scores are; None for logits, unless they look like masks of objects; a label map is probabilities.
-        grid: How the prediction lies on the image; None for the sharpener's.
-        scale: What stands for 1 where probabilities are whole numbers, such as 255.
-        bands: Which bands of the image are red, green and blue, from 1 on; by its tags where None, which are the first
-            three where it has none.
-        value_range: Which numbers of the image are black and white; see `crispseg.data.read_image`.
-        same_extent: Whether the prediction covers the image exactly, whatever either says of its place on the ground.
-        read: Other files that must not be written over, such as that of the weights.
-        done: Called with the share that is done, after each part.
-
-    Pixels without a value in image or prediction (nodata, masks, NaN) have no label, and no say in that of others.
+        sharpener: The sharpener, which runs on the device of its weights.
+        image: A raster with three bands for red, green and blue.
+        prediction: A raster at any resolution: one band of integers for a label map, or a band of scores for each
+            class. If its georeference differs from the image's, it is warped to the image.
+        output: The .tif file to write, tiled and compressed.
+        memory: The memory that the process may use, such as "2GiB".
+        scores: The kind of scores; None for logits, unless they look like object masks. A label map is probabilities.
+        grid: How the prediction lies on the image; None for the sharpener's grid.
+        scale: The number that stands for 1 in integer probabilities, such as 255.
+        bands: The bands of the image that are red, green and blue, counted from 1. None finds them by the image's tags,
+            or takes the first three if it has none.
+        value_range: The numbers of the image that stand for black and white; see `crispseg.data.read_image`.
+        same_extent: Whether the prediction covers the image exactly, whatever the georeferences say.
+        read: Other files that must not be overwritten, such as the weights.
+        done: Called after each part with the share of the image that is done.
 
     Raises:
-        InputError: If a file cannot be read or written, image and prediction do not fit together, or the memory holds
-            no tile. Nothing is written then.
+        InputError: If a file cannot be read or written, image and prediction do not fit together, or the memory is too
+            small for a tile. In these cases nothing is written.
     """
     check_output(output, [image, prediction, *read])
     allowed = parse_memory(memory)

@@ -1,4 +1,4 @@
-"""Running jobs on a Ray cluster, whose machines see the files by the same paths."""
+"""Run jobs on a Ray cluster whose machines see the files at the same paths."""
 
 import copy
 import logging
@@ -23,30 +23,29 @@ from crispseg.process_memory import keep_freed
 
 _ADDRESS = re.compile(r"auto|local|[\w.\-\[\]:]+:\d+")
 _BLOCK = 8
-"""Images that travel together: fewer are more to schedule, more are more to do again when a worker dies."""
+"""Images in a block: smaller blocks cost more scheduling, larger ones more repeated work when a worker dies."""
 _ATTEMPTS = 3
-"""How many workers may die over an image."""
+"""The number of workers that may die while processing the same image."""
 
 Batch = Mapping[str, Any]
-"""A column for each field, as Ray Data hands blocks around."""
+"""A column for each field, as Ray Data passes blocks."""
 
 
 @dataclass(frozen=True)
 class RayCluster:
-    """Reads, sharpens and writes in actors of a Ray cluster, in no particular order. Needs Ray: extra `ray`.
+    """A runner that reads, sharpens and writes in actors of a Ray cluster, in any order. Needs the extra `ray`.
 
-    Every actor has a sharpener of its own, on the device that is best there. One that dies is replaced and its images
-    are done again. Where Ray runs already in this process, that is used, and left running.
+    Every actor has its own sharpener on its best device. An actor that dies is replaced, and its images are processed
+    again. If Ray is already initialised in this process, it is used and left running.
 
     Args:
-        address: "auto" for the cluster that this machine is part of, "local" for one on this machine that ends with
-            the run, or HOST:PORT.
-        actors: How many there are at a time; None takes one for each GPU of the cluster, or each CPU where there is
-            no GPU.
-        device: Where actors sharpen; None takes a GPU where Ray gives them one.
+        address: "auto" for the cluster that this machine is part of, "local" for a cluster on this machine that ends
+            with the run, or HOST:PORT.
+        actors: The number of actors; None for one on each GPU of the cluster, or on each CPU if there is no GPU.
+        device: The device of the actors; None for a GPU if Ray assigns one.
 
     Raises:
-        InputError: If the address is none, or `actors` is below 1.
+        InputError: If the address is not valid, or `actors` is below 1.
     """
 
     address: str = "auto"
@@ -56,16 +55,17 @@ class RayCluster:
     def __post_init__(self) -> None:
         if not _ADDRESS.fullmatch(self.address):
             raise InputError(
-                f"Ray address {self.address!r}: expected auto, local or HOST:PORT; put --ray after the images"
+                f"Ray address is {self.address!r}; expected auto, local or HOST:PORT: on the command line, put --ray "
+                "after the images"
             )
         if self.actors is not None:
             check_count("workers", self.actors)
 
     def __call__(self, jobs: Sequence[Job], work: JobSharpener) -> Generator[Outcome]:
-        """What becomes of each job, as soon as Ray says so.
+        """Yield the outcome of each job as soon as it is known.
 
         Raises:
-            InputError: If there is no such cluster.
+            InputError: If the cluster cannot be reached.
             OutputError: If an actor cannot write.
         """
         if not jobs:
@@ -110,23 +110,23 @@ class RayCluster:
 
 
 def _is_good(job: Job, work: JobSharpener) -> bool:
-    """Whether the files of a job can be read, so that something will be written."""
+    """Return whether the files of a job can be read, so that an output will be written."""
     return not isinstance(attempt(read_inputs, job, work.scores), InputError)
 
 
 class _Attempts:
-    """How often each image was begun and not ended. It outlives the workers, which die without a word."""
+    """Counts of how often each image was started but not finished; they survive workers that die."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
 
     def begin(self, image: str) -> int:
-        """Count one more, and say the how manieth it is."""
+        """Count an attempt at an image, and return the number of attempts so far."""
         self._counts[image] += 1
         return self._counts[image]
 
     def end(self, image: str) -> None:
-        """Forget it, since it may be done again with others that travel with it."""
+        """Reset the count of a finished image, which may be processed again with others in its block."""
         del self._counts[image]
 
 
@@ -145,11 +145,14 @@ class _Worker:
             self._work = replace(self._work, sharpener=self._work.sharpener.to(device or best))
 
     def __call__(self, batch: Batch) -> Batch:
-        """Do one job, and say what became of it."""
+        """Do one job, and return its outcome as a row."""
         name, image, prediction, boundary = (str(batch[field][0]) for field in Job._fields)
         row = {"image": image, "reason": "", "stops": False, "changed": 0.0, "seconds": 0.0}
         if self._get(self._attempts.begin.remote(image)) > _ATTEMPTS:
-            row["reason"] = f"image {image}: {_ATTEMPTS} workers died over it: it is damaged, or memory ran out"
+            row["reason"] = (
+                f"image {image}: {_ATTEMPTS} workers died while processing it; check whether the file is damaged, or "
+                "give the workers more memory"
+            )
         else:
             row |= self._done(Job(name, Path(image), Path(prediction), Path(boundary) if boundary else None))
         self._attempts.end.remote(image)
@@ -167,7 +170,7 @@ class _Worker:
 
 @contextmanager
 def _connected(address: str) -> Iterator[None]:
-    """Ray runs: it does already, or it is started for the time being."""
+    """Use a running Ray, or connect to one for this context."""
     with optional_packages():
         import ray  # noqa: PLC0415 - an optional package
 
@@ -179,7 +182,7 @@ def _connected(address: str) -> Iterator[None]:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"Ray address {address!r}: no cluster answers ({error}); start one with `ray start --head`, or take "
+            f"Ray address is {address!r}, but no cluster answers ({error}); start one with `ray start --head`, or use "
             "`--ray local`"
         ) from error
     try:
@@ -190,7 +193,7 @@ def _connected(address: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Ray Data from drawing over our bar."""
+    """Keep Ray Data from drawing over crispseg's progress bar."""
     with optional_packages():
         from ray.data import DataContext  # noqa: PLC0415 - an optional package
 

@@ -1,4 +1,4 @@
-"""Reading files in processes of their own, a few ahead of the one who needs them."""
+"""Read files ahead in worker processes."""
 
 import io
 import multiprocessing
@@ -25,18 +25,18 @@ R = TypeVar("R")
 
 
 def read_ahead(items: Sequence[T], read: Callable[[T], R], workers: int) -> Generator[R | InputError]:
-    """Read items in order, in worker processes that are ahead by one item each.
+    """Read items in order, in worker processes that read one item ahead each.
 
-    A worker that has read an item keeps it until it is asked for: there are never more than `workers + 1` in memory. A
-    worker that dies costs the item that it was reading, and is replaced. When the iterator is closed, all have ended.
+    A worker keeps an item until it is asked for, so at most `workers + 1` items are in memory. If a worker dies, only
+    the item that it was reading is lost, and the worker is replaced. Closing the iterator ends all workers.
 
     Args:
-        items: What to read.
-        read: Reads one; a function of a module, and so are its items, so that they can be sent.
-        workers: Number of processes; 0 reads in this one.
+        items: The items to read.
+        read: A function that reads one item. It and the items must be picklable.
+        workers: The number of processes; 0 reads in this process.
 
     Yields:
-        What `read` returned, or the InputError that it raised.
+        The results of `read`, or the InputError that it raised.
 
     Raises:
         InputError: If `workers` is negative, or a worker does not start.
@@ -48,7 +48,7 @@ def read_ahead(items: Sequence[T], read: Callable[[T], R], workers: int) -> Gene
         return
     with ExitStack() as stack:
         readers = [stack.enter_context(closing(_Reader(read))) for _ in range(min(workers, len(items)))]
-        # One more than it can keep: it goes on as soon as it is rid of what it has.
+        # Each worker has one more item in its queue, so that it continues as soon as it has sent its result.
         ahead = 2 * len(readers)
         for index, item in enumerate(items[:ahead]):
             readers[index % len(readers)].ask(item)
@@ -61,13 +61,13 @@ def read_ahead(items: Sequence[T], read: Callable[[T], R], workers: int) -> Gene
 
 
 class _Fault(NamedTuple):
-    """An error that is ours, as the worker saw it."""
+    """An unexpected error in a worker, which is a bug."""
 
     traceback: str
 
 
 class _Reader(Generic[T, R]):
-    """A worker process and our end of the pipe to it."""
+    """A worker process and this process's end of the pipe to it."""
 
     def __init__(self, read: Callable[[T], R]) -> None:
         self._read = read
@@ -76,13 +76,13 @@ class _Reader(Generic[T, R]):
         self._start()
 
     def ask(self, item: T) -> None:
-        """Let it read an item when it has been rid of those before."""
+        """Ask the worker to read an item after those before it."""
         self._asked.append(item)
-        with suppress(OSError):  # it has died: `answer` finds out
+        with suppress(OSError):  # the worker has died, which `answer` will notice
             self._pipe.send(item)
 
     def answer(self) -> R | InputError:
-        """What became of the first item that was asked for."""
+        """Return the result of the first item that is still unanswered."""
         try:
             if not self._ready:
                 self._ready = bool(self._pipe.recv_bytes())
@@ -96,13 +96,13 @@ class _Reader(Generic[T, R]):
         return answer
 
     def close(self) -> None:
-        """End the process. It only reads, so that nothing is lost."""
+        """End the process; it only reads, so nothing is lost."""
         self._pipe.close()
         self._process.terminate()
         self._process.join()
 
     def _start(self) -> None:
-        # A process of its own, not a copy of this one, whose threads would be missing in it.
+        # The process is spawned, since a forked copy of this one would lack its threads.
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, self._read), daemon=True)
@@ -112,14 +112,14 @@ class _Reader(Generic[T, R]):
         theirs.close()
 
     def _replace(self) -> InputError:
-        """Start anew with what is left to read; the error is that of the item that was lost."""
+        """Restart the worker with the remaining items, and return the error of the item that was lost."""
         self._process.join()
         code = self._process.exitcode or 0
         ended = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         if not self._ready:
             raise InputError(
-                f"a worker process ended before it began ({ended}); a script that starts some needs "
-                "`if __name__ == '__main__':`, or take 0 workers"
+                f"a worker process ended before it started to work ({ended}); put the code of your script under `if "
+                "__name__ == '__main__':`, or use 0 workers"
             )
         self._asked.popleft()
         left, self._asked = self._asked, deque()
@@ -127,13 +127,15 @@ class _Reader(Generic[T, R]):
         self._start()
         for item in left:
             self.ask(item)
-        return InputError(f"the process that read it ended with {ended}: it is damaged, or memory ran out")
+        return InputError(
+            f"the process that read it ended with {ended}; check whether the file is damaged, or free some memory"
+        )
 
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Let a process that is started now not hear of Ctrl-C, which is for us: we end it."""
-    if threading.current_thread() is not threading.main_thread():  # which alone may say so
+    """Make processes started in this context ignore Ctrl-C; this process handles it and ends them."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread can set signal handlers
         yield
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -144,9 +146,9 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 def _serve(pipe: Connection, read: Callable[[Any], Any]) -> None:
-    """What a worker process does: read what it is asked for until nobody asks."""
-    torch.set_num_threads(1)  # the cores are the filter's
-    with suppress(EOFError, OSError):  # who asked has gone
+    """Read requested items until the pipe is closed; this runs in the worker process."""
+    torch.set_num_threads(1)  # leave the cores to the filter
+    with suppress(EOFError, OSError):  # the parent process has closed the pipe or ended
         pipe.send_bytes(b"ready")
         while True:
             item = pipe.recv()
@@ -164,12 +166,12 @@ def _by_value(result: object) -> bytes:
 
 
 class _Pickler(pickle.Pickler):
-    """Sends tensors as their bytes. PyTorch would put them into shared memory, of which containers have little."""
+    """A pickler that copies tensors as bytes; PyTorch would use shared memory, which is scarce in containers."""
 
     def reducer_override(self, value: object) -> Any:  # noqa: ANN401 - as pickle says
         if not isinstance(value, Tensor):
             return NotImplemented
-        # In the order of memory, so that the copy has the strides of the original and gives the same bits.
+        # The dimensions are ordered as in memory, so that the copy has the original strides and gives the same bits.
         order = sorted(range(value.ndim), key=value.stride, reverse=True)
         return _tensor, (value.permute(order).numpy(), [order.index(dim) for dim in range(value.ndim)])
 

@@ -1,4 +1,4 @@
-"""Going on with a run that was killed: which images are done, and whether they were made as the others will be."""
+"""Resume a run that was killed: find the images that are done, and check that the settings are the same."""
 
 import hashlib
 import json
@@ -20,36 +20,37 @@ from crispseg.reading import parsed, read_json
 from crispseg.writing import make_folder, remove_left_over, write_text
 
 SETTINGS_FILE = "crispseg-settings.json"
-"""In the output folder; written when a run begins anew, so that what is older was not made with these settings."""
+"""The file in the output folder that holds the settings. It is written when a run starts anew, so outputs that are
+older than it were made with other settings."""
 
 
 def settings_of(sharpener: Sharpener | None, crf: DenseCRF | None) -> dict[str, Any]:
-    """Return what the outputs depend on beside the files: the config of the sharpener, its weights, and the CRF."""
+    """Return the settings that the outputs depend on: the config and weights of the sharpener, and the CRF."""
     settings: dict[str, Any] = {"crf": None if crf is None else asdict(crf)}
     if sharpener is not None:
         config = sharpener.config.to_dict()
-        # The same weights may lie elsewhere; what they are is in their digest. A grid is said of the predictions.
+        # The same weights may have another path; the digest identifies them. The grid is noted with the predictions.
         config["cue"] = {**config["cue"], "weights": None}
         settings |= {**config, "kind of cue": _kind(sharpener), "sha256 of weights": _digest(sharpener)}
     return settings
 
 
 def _kind(sharpener: Sharpener) -> str:
-    """Return the class of the cue by its full name: a cue that is not registered may share its own with another."""
+    """Return the full name of the cue's class, since unregistered cues may share a short name."""
     kind = type(sharpener.cue)
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
 class Beginning:
-    """Makes the output folder and notes the settings of a run that begins anew, before its first output and not sooner.
+    """A callable that creates the output folder and notes the settings, just before the first output of a run.
 
-    So nothing is left of a run that had nothing to write. In another process, to which it is sent, it does nothing: who
-    sends it has begun.
+    So a run without outputs leaves nothing behind. When it is sent to another process, it does nothing there: the
+    sender has called it already.
 
     Args:
-        outputs: What the run writes.
-        settings: What the outputs depend on.
-        anew: Whether the settings are to be noted; else they stand there.
+        outputs: The outputs of the run.
+        settings: The settings that the outputs depend on.
+        anew: Whether to write the settings; otherwise the file exists already.
     """
 
     def __init__(self, outputs: Outputs, settings: Mapping[str, Any], *, anew: bool) -> None:
@@ -58,10 +59,10 @@ class Beginning:
         self._done = False
 
     def __call__(self) -> None:
-        """Begin, the first time.
+        """Begin the run, on the first call only.
 
         Raises:
-            OutputError: If the folder cannot be made, or the settings cannot be written.
+            OutputError: If the folder cannot be created, or the settings cannot be written.
         """
         if self._done:
             return
@@ -83,15 +84,15 @@ def _nothing() -> None:
 
 
 def finished(outputs: Outputs, settings: Mapping[str, Any], jobs: Sequence[Job]) -> set[str] | None:
-    """Names of the jobs whose outputs are there, all of them, and no older than the settings that they are made with.
+    """Return the names of the jobs whose outputs all exist and are not older than the settings file.
 
-    What a killed process left of the others is removed.
+    Temporary files that a killed process left for other jobs are removed.
 
     Returns:
-        The names; None where no run has noted its settings, so that one begins.
+        The names; None if there is no settings file, so that the run starts anew.
 
     Raises:
-        InputError: If the settings of the outputs are others, or cannot be read.
+        InputError: If the settings of the outputs differ, or cannot be read.
     """
     path = outputs.folder / SETTINGS_FILE
     if not path.exists():
@@ -118,7 +119,7 @@ def _written_since(began: int, folder: Path) -> set[Path]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    remedy = "choose another output folder, or begin anew without resume"
+    remedy = "choose another output folder, or start anew without resume"
     with parsed(path, "settings", f"cannot be read; {remedy}"):
         return dict(read_json(path, "settings", remedy))
 
@@ -128,8 +129,8 @@ def _check_same(there: Mapping[str, Any], now: Mapping[str, Any], path: Path) ->
     if names:
         differing = ", ".join(f"{name} {_short(there.get(name))} there, {_short(now.get(name))} now" for name in names)
         raise InputError(
-            f"output folder {path.parent}: was made with other settings than these ({differing}); take those in "
-            f"{path.name}, choose another folder, or begin anew without resume"
+            f"output folder {path.parent}: was made with other settings ({differing}); use the settings in "
+            f"{path.name}, choose another folder, or start anew without resume"
         )
 
 

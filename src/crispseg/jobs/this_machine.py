@@ -1,4 +1,4 @@
-"""Running jobs on this machine."""
+"""Run jobs on this machine."""
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -17,17 +17,17 @@ _FEW = 32
 
 @dataclass(frozen=True)
 class ThisMachine:
-    """Reads ahead in worker processes, and sharpens and writes in this one, in the order of the jobs.
+    """A runner that reads ahead in worker processes, and sharpens and writes in this process, in order.
 
     Args:
-        workers: Number of processes that read; 0 reads in this one, None takes 2 for 32 images or more: to start
-            processes takes longer than to read a few files.
+        workers: The number of processes that read; 0 reads in this process. None uses 2 for 32 images or more and 0
+            otherwise, since starting processes takes longer than reading a few files.
     """
 
     workers: int | None = None
 
     def __call__(self, jobs: Sequence[Job], work: JobSharpener) -> Generator[Outcome]:
-        """What becomes of each job."""
+        """Yield the outcome of each job, in order."""
         workers = self.workers
         if workers is None:
             workers = _WORKERS if len(jobs) >= _FEW else 0

@@ -1,4 +1,4 @@
-"""The operations: pure functions on tensors, each in a folder with its plain-PyTorch reference and its kernels."""
+"""Pure functions on tensors, each in a folder with its plain-PyTorch reference and its kernels."""
 
 from crispseg.ops._affinity import affinity
 from crispseg.ops._affinity_weights import affinity_weights

@@ -1,4 +1,4 @@
-"""The CPU kernels, for the widest vectors that this processor has."""
+"""The CPU kernels for the widest vectors of this processor."""
 
 import functools
 
@@ -9,5 +9,5 @@ LEVEL = levels()[0]
 
 @functools.cache
 def kernels() -> Kernels:
-    """Return the kernels, made once."""
+    """Return the kernels, which are created once."""
     return Kernels(LEVEL)

@@ -1,4 +1,4 @@
-"""How values of pairs, and scores between passes, lie in memory."""
+"""The memory layout of pair values and of scores between passes."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""How an operation becomes a PyTorch operator: its schema, what serves it, its shape rule, its gradient."""
+"""Register operations as PyTorch operators, with their schema, implementation, shape rule and gradient."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -28,7 +28,7 @@ def define(schema: str, shapes: Callable[..., Any]) -> None:
 
     Args:
         schema: Name, arguments and results.
-        shapes: Gives empty results for the arguments: what `torch.compile` and `torch.export` trace with.
+        shapes: Returns empty results for the arguments, with which `torch.compile` and `torch.export` trace.
     """
     name = schema.partition("(")[0]
     _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
@@ -45,7 +45,7 @@ def differentiate(name: str, save: Callable[..., None], backward: Callable[..., 
 
     Args:
         name: The operator.
-        save: `save(ctx, inputs, output)` keeps what the way back needs.
+        save: `save(ctx, inputs, output)` keeps the tensors that the backward needs.
         backward: `backward(ctx, *grads)` returns a gradient for every argument.
     """
 

@@ -1,4 +1,4 @@
-"""Overlaps of an image with its shifted self: how a loop over the window reaches all pixels at once."""
+"""Overlaps of an image with its shifted copies, so that a loop over the window handles all pixels at once."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from crispseg.window import Window
 class Shift(NamedTuple):
     """For one neighbour of the window, the pixels where centre and neighbour are both inside the image.
 
-    `k` is the neighbour's place in the window. `out` indexes the (H', W') grid of centres; `centre` and `neighbour`
+    `k` is the neighbour's index in the window. `out` indexes the (H', W') grid of centres; `centre` and `neighbour`
     index the (H, W) image and have the same shape.
     """
 
@@ -19,7 +19,7 @@ class Shift(NamedTuple):
     neighbour: tuple[slice, slice]
 
     def rows(self, first: int, stop: int) -> "Shift | None":
-        """Return the part of it whose centres lie in rows `first` to `stop` of their grid; None where there is none."""
+        """Return the part whose centres lie in rows `first` to `stop` of their grid, or None if there is none."""
         out = self.out[0]
         start, end = max(out.start, first), min(out.stop, stop)
         if start >= end:
@@ -43,7 +43,7 @@ def strided_size(size: int, stride: int) -> int:
 
 
 def shifts(window: Window, height: int, width: int, stride: int = 1) -> Iterator[Shift]:
-    """Yield the overlap of every neighbour that meets the image at all, in window order."""
+    """Yield the overlap of every neighbour that overlaps the image, in window order."""
     for k, (rows, columns) in enumerate(window.offsets):
         row_slices = _overlap(height, rows, stride)
         column_slices = _overlap(width, columns, stride)

@@ -1,17 +1,17 @@
-"""Sums whose bits do not depend on who adds."""
+"""Sums whose bits do not depend on the number of threads."""
 
 from torch import Tensor
 from torch.nn.functional import pad
 
 _ROW = 1024
-"""Below the size at which PyTorch cuts a sum among its threads."""
+"""The length of a row, below the size at which PyTorch splits a sum among threads."""
 
 
 def total(values: Tensor) -> Tensor:
     """Return the sum of all elements, a scalar: the same bits on any number of threads.
 
-    PyTorch cuts the sum of a large tensor into as many parts as there are threads. Here every row of some elements is
-    added up by one of them.
+    PyTorch splits the sum of a large tensor into as many parts as there are threads. Here every row is summed by a
+    single thread.
     """
     sums = values.flatten()
     while sums.numel() > _ROW:

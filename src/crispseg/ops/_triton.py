@@ -1,7 +1,7 @@
-"""What the Triton kernels share: which pixels and neighbours a program works on, and their distances.
+"""Shared parts of the Triton kernels: the pixels and neighbours that a program works on, and their distances.
 
-A program takes a block of pixels that follow each other in raster order, one to a lane: loads along a row coalesce, and
-narrow images waste no lanes. Rows and columns are worked out once for each program, so that no inner loop divides.
+A program takes a block of pixels that are consecutive in raster order, one for each lane: loads along a row coalesce,
+and narrow images waste no lanes. Rows and columns are computed once for each program, so that no inner loop divides.
 """
 
 from typing import Any
@@ -12,28 +12,27 @@ import triton.language as tl
 from torch import Tensor
 
 WIDE = 128
-"""Pixels of a program whose lanes each own a pixel: one for each thread of four warps."""
+"""Pixels of a program in which each lane owns a pixel: one for each thread of four warps."""
 
 _CHANNELS_AT_ONCE = tl.constexpr(16)
-"""Of a distance: loads that wait for the memory side by side."""
+"""Channels of a distance that are loaded at the same time."""
 
 
 def accumulator(*tensors: Tensor) -> torch.dtype:
-    """The dtype that kernels add up in: float64 where an input is, else float32."""
+    """Return the accumulation dtype of kernels: float64 if an input is float64, else float32."""
     wide = any(x.dtype == torch.float64 for x in tensors)
     return torch.float64 if wide else torch.float32
 
 
 def triton_dtype(dtype: torch.dtype) -> Any:
-    """Triton's name of an accumulator's dtype."""
+    """Return Triton's dtype for an accumulation dtype."""
     return tl.float64 if dtype == torch.float64 else tl.float32
 
 
 def rows_in_memory(x: Tensor) -> Tensor:
-    """The tensor with neighbouring columns next to each other in memory, copied where they are not.
+    """Return a tensor whose neighbouring columns are adjacent in memory, copied if necessary.
 
-    Every pixel is read K times and more; one copy is cheaper than reading it K times across the memory. The other
-    strides may be anything.
+    Every pixel is read at least K times, so one copy is cheaper than K scattered reads. Other strides are arbitrary.
     """
     if x.stride(-1) == 1 or x.shape[-1] == 1:
         return x
@@ -41,13 +40,13 @@ def rows_in_memory(x: Tensor) -> Tensor:
 
 
 def laid_out_like(result: Tensor, given: Tensor) -> Tensor:
-    """A contiguous result in the layout that PyTorch gives to new tensors like another; copied where they differ."""
+    """Return a contiguous result in the layout of `torch.empty_like(given)`, copied if they differ."""
     wanted = torch.empty_like(given, device="meta").stride()
     return result if wanted == result.stride() else torch.empty_like(given).copy_(result)
 
 
 def _from_channels_last(x: Tensor) -> Tensor:
-    """A contiguous copy, by tiles: several times as fast as PyTorch's."""
+    """Return a contiguous copy, made by tiles: several times as fast as PyTorch's."""
     batch, channels, height, width = x.shape
     result = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     block = min(32, triton.next_power_of_2(max(channels, 1)))
@@ -59,22 +58,22 @@ def _from_channels_last(x: Tensor) -> Tensor:
 
 
 def neighbour_block(count: int) -> tuple[int, int]:
-    """Neighbours and warps of a program that keeps one accumulator for each of `WIDE` pixels and some neighbours.
+    """Return neighbours and warps of a program with an accumulator for each of `WIDE` pixels and some neighbours.
 
-    16 neighbours share rows of pixels in the cache; eight of them to a thread leave registers for their addresses.
+    16 neighbours share rows of pixels in the cache; eight for each thread leave registers for their addresses.
     """
     block = min(16, triton.next_power_of_2(max(count, 1)))
     return block, max(4, block // 2)
 
 
 def distance_block(count: int) -> tuple[int, int]:
-    """Likewise of a program that only measures distances: few neighbours to a thread, many loads in flight for each."""
+    """Return neighbours and warps of a program that only measures distances: few a thread, many loads in flight."""
     block = min(8, triton.next_power_of_2(max(count, 1)))
     return block, max(4, block)
 
 
 def channel_tile(channels: int) -> tuple[int, int, int]:
-    """Channels, pixels and warps of a program that holds all channels of its pixels at once.
+    """Return channels, pixels and warps of a program that holds all channels of its pixels at once.
 
     The three tiles of a backward (centre, neighbour, result) stay in registers: 16 values of each for a thread. Below
     16 pixels, loads would no longer fill a memory sector; more channels get more warps instead, up to 512 channels.
@@ -85,7 +84,7 @@ def channel_tile(channels: int) -> tuple[int, int, int]:
 
 
 def launch(kernel: Any, programs: int, *arguments: Any, **constants: Any) -> None:
-    """Run a kernel on the device of its first tensor; nothing where there is nothing to do."""
+    """Run a kernel on the device of its first tensor, unless there are no programs."""
     if programs:
         with torch.cuda.device_of(arguments[0]):
             kernel[(programs,)](*arguments, **{"enable_fp_fusion": True, **constants})
@@ -104,9 +103,9 @@ def _transpose(p_x, p_out, channels, plane, blocks, PARTS: tl.constexpr, BC: tl.
 
 @triton.jit
 def program(blocks, PARTS: tl.constexpr):
-    """Which image, which block of its pixels, and which part of the window or of the channels.
+    """Return the indices of the image, of the block of its pixels, and of the part of the window or the channels.
 
-    Parts of one block are neighbours in time, so that they find its pixels in the cache.
+    Parts of the same block run at about the same time, so that they find its pixels in the cache.
     """
     i_program = tl.program_id(0)
     i_block = i_program // PARTS
@@ -115,7 +114,7 @@ def program(blocks, PARTS: tl.constexpr):
 
 @triton.jit
 def pixel_block(i_block, width, BX: tl.constexpr):
-    """Rows and columns of the pixels of a block; rows beyond the image are for the caller to mask."""
+    """Return rows and columns of the pixels of a block; the caller masks rows beyond the image."""
     o_first = i_block.to(tl.int64) * BX  # an image may have more pixels than an int32 counts
     o_column = (o_first % width).to(tl.int32) + tl.arange(0, BX)  # [BX]
     i_row = (o_first // width).to(tl.int32) + o_column // width  # [BX]
@@ -124,29 +123,29 @@ def pixel_block(i_block, width, BX: tl.constexpr):
 
 @triton.jit
 def neighbours(i_part, dilation, SIZE: tl.constexpr, BK: tl.constexpr):
-    """Places in the window and offsets (rows, columns) of a block of neighbours."""
+    """Return the window indices and the offsets (rows, columns) of a block of neighbours."""
     i_k = i_part * BK + tl.arange(0, BK)  # [BK]
     return i_k, (i_k // SIZE - SIZE // 2) * dilation, (i_k % SIZE - SIZE // 2) * dilation
 
 
 @triton.jit
 def inside(i_row, i_column, height, width):
-    """Whether pixels lie in the image."""
+    """Return whether pixels lie in the image."""
     return (i_row >= 0) & (i_row < height) & (i_column >= 0) & (i_column < width)
 
 
 @triton.jit
 def shift(o_row, o_column, stride_row):
-    """How far neighbours are from their centres in memory."""
+    """Return the memory offsets from centres to neighbours."""
     return o_row.to(tl.int64) * stride_row + o_column
 
 
 @triton.jit
 def address(i_row, i_column, stride_row):
-    """Places in their plane of the pixels of a block [BX], or of one neighbour of each.
+    """Return the addresses within a plane of the pixels of a block [BX], or of one neighbour of each.
 
-    The hints make the compiler lay its lanes along the row, also where ends of rows or a stride break the sequence. It
-    would join loads only of pixels that are aligned as well, so saying that they are not keeps the first hint harmless.
+    The hints make the compiler place its lanes along the row, even where row ends or a stride break the sequence. The
+    compiler joins only loads of aligned pixels, so declaring them unaligned keeps the first hint harmless.
     """
     o_pixel = i_row.to(tl.int64) * stride_row + i_column
     return tl.multiple_of(tl.max_contiguous(o_pixel, o_pixel.shape[0]), 1)
@@ -156,7 +155,7 @@ def address(i_row, i_column, stride_row):
 def distances(
     p_image, o_centre, o_neighbour, m_centre, m_pair, channels, stride_channel, NORM: tl.constexpr, ACC: tl.constexpr
 ):
-    """Distances of a block of centres [BX] to a block of their neighbours [BK, BX]; meaningless outside `m_pair`."""
+    """Return the distances of centres [BX] to a block of their neighbours [BK, BX]; undefined outside `m_pair`."""
     b_sum = tl.zeros(o_neighbour.shape, ACC)  # [BK, BX]
     for _ in tl.range(channels, loop_unroll_factor=_CHANNELS_AT_ONCE):
         b_centre = tl.load(p_image + o_centre, m_centre, 0.0).to(ACC)  # [BX]
@@ -168,19 +167,19 @@ def distances(
 
 @triton.jit
 def direction(b_step, NORM: tl.constexpr, ACC: tl.constexpr):
-    """Gradient of a distance with respect to the step between two pixels, times the distance where `NORM` is 2."""
+    """Return the gradient of a distance by the step between two pixels, times the distance if `NORM` is 2."""
     return (b_step > 0).to(ACC) - (b_step < 0).to(ACC) if NORM == 1 else b_step
 
 
 @triton.jit
 def length(b_step, NORM: tl.constexpr):
-    """Norms of the steps [BD, BX] along their channels: [BX]."""
+    """Return the norms [BX] of the steps [BD, BX] along their channels."""
     return tl.sum(tl.abs(b_step), 0) if NORM == 1 else tl.sqrt(tl.sum(b_step * b_step, 0))
 
 
 @triton.jit
 def over_length(b_grad, b_length, NORM: tl.constexpr):
-    """The factor of `direction`: the gradient of the distance, divided by it where `NORM` is 2; 0 at distance 0."""
+    """Return the factor of `direction`: the distance's gradient, divided by the distance if `NORM` is 2; 0 at 0."""
     return b_grad if NORM == 1 else tl.where(b_length == 0, 0.0, b_grad / tl.where(b_length == 0, 1.0, b_length))
 
 
@@ -204,8 +203,8 @@ def store_pairs(
 ):
     """Store a block of the window [BK, BX] of a contiguous (N, K, H, W), `OUTSIDE` where a neighbour is outside.
 
-    `BOTH` also stores what the neighbours have to say of the centres, which is the same: entry K - 1 - k of pixel
-    p + offset(k). Those entries of the centres themselves that no pixel of the image would store are `OUTSIDE`.
+    `BOTH` also stores the same values as entries of the neighbours: entry K - 1 - k of pixel
+    p + offset(k). Entries of the centres that no pixel of the image would store are set to `OUTSIDE`.
     """
     plane = tl.cast(height, tl.int64) * width
     o_centre = address(i_row, i_column, width)  # [BX]

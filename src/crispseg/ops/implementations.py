@@ -1,6 +1,6 @@
-"""Which implementation serves an operation on a device, and why.
+"""Choose the implementation of an operation on a device, and explain the choice.
 
-Every operation has a folder with one file for each implementation, and in each file the same functions.
+Every operation has a folder with one file for each implementation, and each file has the same functions.
 """
 
 import functools
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 
 class Implementation(NamedTuple):
-    """A file in the folder of every operation, and what to know about it."""
+    """A file in the folder of every operation, and its description."""
 
     module: str
     description: str
@@ -19,7 +19,7 @@ class Implementation(NamedTuple):
 
 @functools.cache
 def serving(device_type: str) -> Implementation:
-    """Return the implementation that serves tensors on a device."""
+    """Return the implementation for tensors on a device."""
     if device_type == "cpu":
         return _on_cpu()
     if device_type == "cuda" and importlib.util.find_spec("triton") is not None:
@@ -38,7 +38,7 @@ def _on_cpu() -> Implementation:
 
 @functools.cache
 def find(function: str, device_type: str) -> Callable[..., Any]:
-    """Return the function that serves an operator, forward or backward, on a device."""
+    """Return the function that runs an operator, forward or backward, on a device."""
     operation = function.removesuffix("_backward")
     module = importlib.import_module(f"crispseg.ops._{operation}.{serving(device_type).module}")
     found: Callable[..., Any] = getattr(module, function)
@@ -46,5 +46,5 @@ def find(function: str, device_type: str) -> Callable[..., Any]:
 
 
 def describe(operation: str, device_type: str) -> str:
-    """Describe what runs when an operation is called on a device."""
+    """Describe the implementation that runs an operation on a device."""
     return "plain PyTorch, one expression" if operation == "affinity" else serving(device_type).description

@@ -1,4 +1,4 @@
-"""Where the pixels of a resized map fall in the map it is made of."""
+"""The positions of the pixels of a resized map in the original map."""
 
 from typing import NamedTuple
 
@@ -10,16 +10,16 @@ from crispseg.grid import Grid, Line, Size
 
 
 class Axis(NamedTuple):
-    """How the rows, or columns, of a part of a resized map fall on those that it is made of."""
+    """The mapping from the rows (or columns) of a part of a resized map to those of the original map."""
 
     start: int
     """The first resized row of the part."""
     first: int
-    """The first row of the map that is there."""
+    """The first available row of the original map."""
     length: int
-    """Rows of the map that is resized, all of it."""
+    """The number of rows of the whole original map."""
     steps: int
-    """With what follows, as in `crispseg.grid.Line`."""
+    """This and the following fields are as in `crispseg.grid.Line`."""
     pixels: int
     shift: int
 
@@ -30,18 +30,18 @@ class Axis(NamedTuple):
 
 
 class Sources(NamedTuple):
-    """The two rows, or columns, that each of some resized ones is made of."""
+    """The two source rows (or columns) of each resized row (or column)."""
 
     before: Tensor
-    """Of each: the index of the source before it."""
+    """The index of the source before each."""
     behind: Tensor
-    """Of each: the index of the source behind it."""
+    """The index of the source after each."""
     share: Tensor
-    """Of each: the share of the latter, float32."""
+    """The share of the source after each, float32."""
 
     @property
     def bounds(self) -> tuple[int, int]:
-        """The first of all sources, and the one behind the last."""
+        """The first source index, and the last plus 1."""
         return int(self.before[0]), int(self.behind[-1]) + 1
 
     def counted_from(self, first: int) -> "Sources":
@@ -50,19 +50,19 @@ class Sources(NamedTuple):
 
 
 def sources(start: int, stop: int, line: Line | Axis, device: torch.device | None = None) -> Sources:
-    """Return the sources of the resized rows from `start` to `stop`, bilinear; a row outside takes the nearest.
+    """Return the bilinear sources of resized rows from `start` to `stop`; a row outside takes the nearest source.
 
     Args:
         start: The first resized row.
-        stop: Behind the last.
-        line: How all of them fall on the map that is resized.
-        device: Where they are worked out.
+        stop: The last resized row plus 1.
+        line: The mapping of all resized rows to the original map.
+        device: The device to compute on.
 
     Example:
         >>> sources(0, 4, Line.tiling(2, 4)).share.tolist()
         [0.0, 0.25, 0.75, 0.25]
     """
-    # In float32 and in this order, as PyTorch computes where a pixel falls.
+    # In float32 and in this order, as PyTorch computes positions.
     scaled = (torch.arange(start, stop, device=device) + 0.5) * (line.steps / line.pixels)
     position = (scaled - line.shift / (2 * line.pixels)).clamp(min=0, max=line.length)
     before = position.floor().long().clamp(max=line.length - 1)
@@ -79,14 +79,14 @@ def blend(value: Tensor, axis: int, where: Sources) -> Tensor:
 
 
 def resample(value: Tensor, size: Size, grid: Grid) -> Tensor:
-    """Resize (N, C, h, w) scores that lie on an image as a grid says to the (N, C, *size) of the image, bilinearly."""
+    """Resize (N, C, h, w) scores that lie on an image by a grid to the image's size, (N, C, *size), bilinearly."""
     if grid.tiles:
         return F.interpolate(value, size=size, mode="bilinear", align_corners=False)
     return _along(value, grid.lines(size, _size(value)))
 
 
 def at_scores(value: Tensor, scores: Size, grid: Grid) -> Tensor:
-    """Return the values of an (N, C, H, W) map where each of the scores (rows, columns) lies, bilinearly."""
+    """Return the values of an (N, C, H, W) map at the positions of scores (rows, columns), bilinearly."""
     if grid.tiles:
         return F.interpolate(value, size=scores, mode="bilinear", align_corners=False)
     rows, columns = grid.lines(_size(value), scores)
@@ -99,7 +99,7 @@ def _along(value: Tensor, lines: tuple[Line, Line]) -> Tensor:
 
 
 def inside(start: int, stop: int, line: Line, device: torch.device | None = None) -> Tensor:
-    """Return as (stop - start,) bool whether the centres of those rows lie on the cells of the map that is resized.
+    """Return as (stop - start,) bool whether the centres of rows lie on the cells of the original map.
 
     Example:
         >>> inside(0, 4, Grid.of("box=1,0,3,4").lines((4, 4), (5, 5))[1]).tolist()

@@ -1,1 +1,1 @@
-"""Pictures of labels on their image, made of tensors by Pillow."""
+"""Draw labels on their image, from tensors to Pillow images."""

@@ -1,4 +1,4 @@
-"""A picture that shows what sharpening changed: image, before, after, and the part that changed most enlarged."""
+"""Draw what sharpening changed: the image, the labels before and after, and the part that changed most, enlarged."""
 
 import numpy as np
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
@@ -15,13 +15,13 @@ _SMALLEST_PANEL = 320
 
 
 def before_after(image: Tensor, before: Tensor, after: Tensor, palette: tuple[int, ...] | None = None) -> Image.Image:
-    """Draw three panels in a row, image, before and after, and below them the quarter that changed most, enlarged.
+    """Draw image, before and after in a row, and below each an enlarged view of the part that changed most.
 
     Args:
         image: (3, H, W) uint8, or floating point in [0, 1].
-        before: (H, W) labels.
-        after: (H, W) labels.
-        palette: Red, green, blue of each label; a default where None or where it is too short.
+        before: (H, W) labels before sharpening.
+        after: (H, W) labels after sharpening.
+        palette: Red, green and blue of each label; None or one that is too short stands for a default palette.
     """
     colours = label_colours(palette, int(max(before.max(), after.max())))
     image = to_bytes(image)
@@ -44,9 +44,10 @@ def before_after(image: Tensor, before: Tensor, after: Tensor, palette: tuple[in
 
 
 def most_changed(before: Tensor, after: Tensor) -> tuple[int, int, int, int]:
-    """Top, left, height and width of the part, a quarter of each side, with the most changed pixels.
+    """Return top, left, height and width of the part with the most changed pixels; its sides are a quarter as long.
 
     Example:
+        >>> import torch
         >>> before = torch.zeros(8, 8, dtype=torch.long)
         >>> after = before.clone()
         >>> after[6, 1] = 1
@@ -55,7 +56,7 @@ def most_changed(before: Tensor, after: Tensor) -> tuple[int, int, int, int]:
         True
     """
     height, width = (max(side // _ZOOM, 1) for side in before.shape)
-    # Counts above and left of every corner: a part is the sum of two of its corners less that of the other two.
+    # An integral image: the count in a part is the sum at two of its corners minus the sum at the other two.
     above = F.pad((before != after).long().cumsum(0).cumsum(1), (1, 0, 1, 0))
     count = above[height:, width:] - above[:-height, width:] - above[height:, :-width] + above[:-height, :-width]
     top, left = divmod(int(count.argmax()), count.shape[1])

@@ -22,7 +22,7 @@ def affinity_weights(
 def affinity_weights_backward(
     grad: Tensor, embedding: Tensor, hardness: Tensor, size: int, dilation: int, norm: int
 ) -> tuple[Tensor, Tensor]:
-    """Gradients to embedding and hardness, of weights that are not normalised."""
+    """Return the gradients of embedding and hardness, for weights that are not normalised."""
     result = torch.empty_like(embedding, requires_grad=False)
     threads = torch.get_num_threads()
     to_hardness = _kernels.kernels().affinity_weights_backward(

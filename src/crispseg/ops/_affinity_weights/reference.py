@@ -20,7 +20,7 @@ def affinity_weights(
 def affinity_weights_backward(
     grad: Tensor, embedding: Tensor, hardness: Tensor, size: int, dilation: int, norm: int
 ) -> tuple[Tensor, Tensor]:
-    """Gradients to embedding and hardness, of weights that are not normalised."""
+    """Return the gradients of embedding and hardness, for weights that are not normalised."""
     distance, weights = _distance_and_weights(embedding, hardness, size, dilation, norm)
     weighted = weights * grad
     to_distance = weighted * -hardness.to(weights.dtype)

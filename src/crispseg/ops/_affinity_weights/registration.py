@@ -33,9 +33,9 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 def _before_division(grad: Tensor, weights: Tensor) -> Tensor:
-    """Gradient to the weights before they were divided by their sum.
+    """Return the gradient of the weights before they were divided by their sum.
 
-    The centre weighed 1 before, so that its weight is one over the sum.
+    The weight of the centre was 1 before, so its weight is now one over the sum.
     """
     wide = weights.to(torch.promote_types(weights.dtype, torch.float32))
     centre = wide[:, weights.shape[1] // 2].unsqueeze(1)

@@ -72,7 +72,7 @@ def affinity_weights(
 def affinity_weights_backward(
     grad: Tensor, embedding: Tensor, hardness: Tensor, size: int, dilation: int, norm: int
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of `affinity_weights`, not normalised, with respect to the embedding and the hardness."""
+    """Return the gradients of embedding and hardness, for weights that are not normalised."""
     given, grad, embedding = embedding, rows_in_memory(grad), rows_in_memory(embedding)
     batch, channels, height, width = embedding.shape
     result = embedding.new_empty(embedding.shape)
@@ -105,7 +105,7 @@ def affinity_weights_backward(
 
 
 def _tile(count: int, *, normalize: bool) -> tuple[int, int, int]:
-    """Neighbours, pixels, warps of a program; to normalise it holds the window, 16 values for a thread of 8 warps."""
+    """Return neighbours, pixels and warps of a program; to normalise, it holds the whole window: 16 values a thread."""
     if not normalize:
         block, warps = distance_block(count)
         return block, WIDE, warps
@@ -115,7 +115,7 @@ def _tile(count: int, *, normalize: bool) -> tuple[int, int, int]:
 
 @triton.jit
 def _weight(b_distance, b_hardness):
-    """exp(-hardness · distance), 0 at distance infinity whatever the sign of the hardness."""
+    """Return exp(-hardness · distance), 0 at infinite distance for any sign of the hardness."""
     return tl.where(b_distance == float("inf"), 0.0, tl.exp(-b_hardness * b_distance))
 
 
@@ -219,7 +219,7 @@ def _backward(
         i_there = i_row + (i_k // SIZE - SIZE // 2) * dilation  # [BX]
         i_across = i_column + (i_k % SIZE - SIZE // 2) * dilation  # [BX]
         m_pair = m_pixel & inside(i_there, i_across, height, width)  # [BX]
-        # The pair is seen from here and, at K - 1 - k, from the neighbour.
+        # Every pair has two entries: one of this pixel and, at K - 1 - k, one of the neighbour.
         p_ours = p_grad + tl.cast(i_k, tl.int64) * grad_stride_k + o_grad  # [BX]
         o_theirs = address(i_there, i_across, grad_stride_row)  # [BX]
         p_theirs = p_grad + tl.cast(SIZE * SIZE - 1 - i_k, tl.int64) * grad_stride_k + o_theirs  # [BX]

@@ -1,4 +1,4 @@
-"""The loss that makes an embedding: near for pixels of one label, far for pixels of two (eq. 1 and 2)."""
+"""The loss that trains an embedding: pixels of the same label near, of different labels far apart (eq. 1 and 2)."""
 
 import torch
 from torch import Tensor
@@ -25,20 +25,20 @@ def embedding_loss(
 ) -> Tensor:
     """Return the pairwise hinge loss of an embedding over a window (eq. 2).
 
-    A pair of pixels at distance d costs max(d - near, 0) if they have one label, max(far - d, 0) if they have two.
-    A pixel makes no pair with itself, with a pixel outside the image or with an ignored one.
+    A pair of pixels at distance d costs max(d - near, 0) if their labels are equal, and max(far - d, 0) otherwise.
+    A pixel forms no pair with itself, with a pixel outside the image or with an ignored pixel.
 
     Args:
         embedding: (N, D, H, W), floating point.
-        labels: (N, H, W), whole numbers of any dtype but uint64: classes or regions.
+        labels: (N, H, W), integers of any dtype except uint64: classes or regions.
         window: The neighbours that a pixel is paired with; see `Window.of`.
-        near: α, distance below which a pair of one label costs nothing.
-        far: β, distance above which a pair of two labels costs nothing.
+        near: α, the distance below which a pair of equal labels costs nothing.
+        far: β, the distance above which a pair of different labels costs nothing.
         norm: 1 or 2; see `local_distance`.
         stride: Step between centres; the paper trains with 2.
-        ignore_index: Label of pixels that belong to no pair; one that the dtype of `labels` does not hold is none.
-        balance: "none" weighs every pair alike (the paper); "parity" gives the pairs of one label and the pairs of two
-            labels the same total weight, since boundaries are few.
+        ignore_index: The label of pixels to leave out of all pairs; it may lie outside the range of the labels' dtype.
+        balance: "none" weights every pair equally (the paper); "parity" gives pairs of equal and pairs of different
+            labels the same total weight, since boundaries are rare.
         reduction: "mean" over the pairs, or the plain "sum" of eq. 1.
 
     Returns:
@@ -46,7 +46,7 @@ def embedding_loss(
 
     Raises:
         InputError: If a shape or an option is not as above, or not 0 <= near <= far.
-        TypeError: If `embedding` is not floating point or `labels` are not whole numbers, or are uint64.
+        TypeError: If `embedding` is not floating point, or `labels` are not integers or are uint64.
 
     Example:
         >>> import torch
@@ -66,7 +66,7 @@ def embedding_loss(
 
 
 def check_loss_options(near: float, far: float, *, norm: int, stride: int, balance: str, reduction: str) -> None:
-    """Refuse options that `embedding_loss` does not have.
+    """Refuse values of options that `embedding_loss` does not allow.
 
     Raises:
         InputError: If one is not as `embedding_loss` documents it.

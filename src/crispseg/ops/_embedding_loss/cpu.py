@@ -39,7 +39,7 @@ def embedding_loss(
 
 
 def _narrow(labels: Tensor, ignore_index: int) -> Tensor:
-    """Int64 labels as int32, with the ignored ones marked: the kernel compares as many at once as it has distances."""
+    """Return int64 labels as int32 with ignored ones marked, so that vectors hold as many labels as distances."""
     ignored = labels == ignore_index
     if labels.numel():
         lowest, highest = labels.aminmax()

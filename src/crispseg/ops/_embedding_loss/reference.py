@@ -22,7 +22,7 @@ def embedding_loss(
     reduction: str,
     learns: bool,
 ) -> tuple[Tensor, Tensor]:
-    """The loss of `crispseg.ops.embedding_loss`, and its gradient to the embedding where it learns."""
+    """Return the loss of `crispseg.ops.embedding_loss`, and the embedding's gradient if it is learned."""
     wide = embedding.detach().to(torch.promote_types(embedding.dtype, torch.float32))
     distance = local_distance(wide, size, dilation, norm, stride)
     parity, valid = local_parity(labels, size, dilation, stride, ignore_index)
@@ -37,12 +37,12 @@ def embedding_loss(
 
 
 def embedding_loss_backward(grad: Tensor, gradient: Tensor) -> Tensor:
-    """Gradient to the embedding, from the one to the loss; the same for every device."""
+    """Return the gradient of the embedding from the gradient of the loss, on any device."""
     return gradient * grad
 
 
 def _weights(parity: Tensor, valid: Tensor, balance: str, reduction: str, dtype: torch.dtype) -> Tensor:
-    """Return the weight of each pair in the loss; balanced, pairs of one label and of two have the same in total."""
+    """Return the weight of each pair in the loss; "parity" gives equal and different labels the same total."""
     groups = [valid] if balance == "none" else [valid & parity, valid & ~parity]
     counts = [int(group.sum()) for group in groups]
     present = sum(count > 0 for count in counts)

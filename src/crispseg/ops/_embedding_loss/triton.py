@@ -92,7 +92,7 @@ def embedding_loss(
 
 
 def _sums(embedding: Tensor, labels: Tensor, size: int, dilation: int, options: dict[str, Any]) -> Tensor:
-    """Hinges of the pairs of one label and of two, and numbers of those pairs; float64 counts."""
+    """Return the summed hinges of pairs of equal and of different labels, and the counts of those pairs, as float64."""
     batch, channels, height, width = embedding.shape
     stride = options["STRIDE"]
     rows, columns = -(-height // stride), -(-width // stride)
@@ -192,7 +192,7 @@ def _partial_sums(
 
 @triton.jit
 def _factors(p_sums, BALANCE: tl.constexpr, MEAN: tl.constexpr):
-    """What a hinge of a pair of one label, and of a pair of two, counts in the loss."""
+    """Return the factors in the loss of the hinges of equal and of different labels."""
     same, different = tl.load(p_sums + 2), tl.load(p_sums + 3)
     pairs = same + different
     times = 1.0 if MEAN else pairs
@@ -258,7 +258,7 @@ def _gradient(
     for i_k in range(SIZE * SIZE):
         i_there = i_row + (i_k // SIZE - SIZE // 2) * dilation  # [BX]
         i_across = i_column + (i_k % SIZE - SIZE // 2) * dilation  # [BX]
-        # The pair is seen from here and from the neighbour, where they are centres.
+        # Every pair counts once from this pixel and once from the neighbour, if they are centres.
         m_there = (i_there % STRIDE == 0) & (i_across % STRIDE == 0)  # [BX]
         b_times = m_centre.to(ACC) + m_there.to(ACC)  # [BX]
         m_pair = m_pixel & (m_centre | m_there) & inside(i_there, i_across, height, width)  # [BX]

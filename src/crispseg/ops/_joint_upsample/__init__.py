@@ -1,4 +1,4 @@
-"""Upsampling along the features of an image: what is coarse is spread over the pixels that belong with it."""
+"""Upsampling along the features of an image: coarse values are spread over the pixels that belong with them."""
 
 import torch
 from torch import Tensor
@@ -23,10 +23,10 @@ def joint_upsample(
 
     Args:
         value: (N, C, h, w), floating point, such as probabilities.
-        features: (N, D, H, W), floating point: what pixels are compared by.
+        features: (N, D, H, W), floating point, by which pixels are compared.
         hardness: λ, above 0; a value near 0 gives bilinear upsampling.
         norm: 1 or 2, the norm of the distance.
-        grid: How the coarse pixels lie on the features; pixels outside of them take the nearest.
+        grid: How the coarse pixels lie on the features; pixels outside them take the nearest.
 
     Returns:
         (N, C, H, W), dtype of `value`.
@@ -46,7 +46,7 @@ def joint_upsample(
     check_choice("norm", norm, (1, 2))
     check_hardness(hardness, "features", features)
     if value.shape[0] != features.shape[0]:  # len() would bind an exported program to one batch size
-        raise InputError(f"value has N = {value.shape[0]}, features {features.shape[0]}; expected the same")
+        raise InputError(f"value has N = {value.shape[0]}, features have N = {features.shape[0]}; expected the same")
     if value.device != features.device:
         raise InputError(f"value is on {value.device}, features on {features.device}; move both to the same device")
     size, coarse = (features.shape[-2], features.shape[-1]), (value.shape[-2], value.shape[-1])
@@ -68,11 +68,11 @@ def joint_upsample_part(
     """Return a part of the upsampled map, for images that are upsampled in tiles.
 
     Args:
-        value: (N, C, h, w), the coarse pixels that the part is made of.
-        centres: (N, D, h, w), features at their centres.
-        features: (N, D, H, W) of the part.
-        rows: How its rows fall on the coarse ones.
-        columns: Likewise.
+        value: (N, C, h, w), the coarse pixels that the part is upsampled from.
+        centres: (N, D, h, w) features at their centres.
+        features: (N, D, H, W) features of the part.
+        rows: The mapping of its rows to the coarse rows.
+        columns: The mapping of its columns to the coarse columns.
         hardness: λ.
         norm: 1 or 2.
 

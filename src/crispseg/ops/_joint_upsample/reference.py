@@ -1,4 +1,4 @@
-"""What joint upsampling means."""
+"""`joint_upsample` in plain PyTorch."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from crispseg.ops._sums import total
 from crispseg.ops.interpolation import Axis, sources
 
 _NUMBERS_AT_ONCE = 2**21
-"""Of a band of rows: 8 MB, more than calls cost and less than a whole image takes."""
+"""The size of a band of rows, 8 MB: large enough to outweigh the cost of calls, smaller than a whole image."""
 
 
 def joint_upsample(
@@ -44,7 +44,7 @@ def joint_upsample_backward(
     columns: Sequence[int],
     norm: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gradients to value, centres, features and hardness."""
+    """Return the gradients of value, centres, features and hardness."""
     wide = torch.promote_types(torch.promote_types(value.dtype, features.dtype), torch.float32)
     upstream, values, middles, pixels = (x.detach().to(wide) for x in (grad, value, centres, features))
     to_value, to_centres, to_features = (torch.zeros_like(x) for x in (values, middles, pixels))
@@ -69,21 +69,21 @@ def joint_upsample_backward(
 
 
 class _Line(NamedTuple):
-    """The coarse rows, or columns, on one side of the pixels' rows or columns."""
+    """The coarse rows (or columns) on one side of the pixels' rows (or columns)."""
 
     place: Tensor
-    """(H,) or (W,): where they are; it never falls."""
+    """(H,) or (W,) indices, which never decrease."""
     share: Tensor
-    """What they count."""
+    """The share of each."""
     most: int
-    """An upper bound for how often one of them is there."""
+    """An upper bound on how often the same index occurs."""
 
     def of(self, band: slice) -> "_Line":
-        """For some of the pixels' rows."""
+        """Return the line of some of the pixels' rows."""
         return _Line(self.place[band], self.share[band], self.most)
 
     def give(self, amount: Tensor, count: int) -> Tensor:
-        """(..., W) to (..., w): what arrives at each of the coarse ones, added up in the same order every time."""
+        """Sum (..., W) amounts to (..., w) at the coarse indices, in a fixed order."""
         coarse = torch.arange(count, device=amount.device)
         places = torch.searchsorted(self.place, coarse)[:, None] + torch.arange(self.most, device=amount.device)
         places = places.clamp(max=len(self.place) - 1)
@@ -99,15 +99,15 @@ class _Corner(NamedTuple):
     column: _Line
 
     def of(self, band: slice) -> "_Corner":
-        """For some rows of pixels."""
+        """Return the corner of some rows of pixels."""
         return _Corner(self.row.of(band), self.column)
 
     def take(self, coarse: Tensor) -> Tensor:
-        """(N, C, h, w) to what stands there for each pixel, (N, C, H, W)."""
+        """Return the (N, C, H, W) values of (N, C, h, w) at this corner of each pixel."""
         return coarse.index_select(-1, self.column.place).index_select(-2, self.row.place)
 
     def give(self, amount: Tensor, height: int, width: int) -> Tensor:
-        """(N, C, H, W) at the pixels to what arrives at the coarse ones, (N, C, h, w): the transpose of `take`."""
+        """Sum (N, C, H, W) amounts at the pixels to (N, C, h, w) at the coarse pixels: the transpose of `take`."""
         by_row = self.column.give(amount, width)
         return self.row.give(by_row.transpose(-1, -2), height).transpose(-1, -2)
 
@@ -121,15 +121,15 @@ def _corners(rows: Axis, columns: Axis, features: Tensor) -> list[_Corner]:
 
 def _lines(axis: Axis, count: int, device: torch.device) -> tuple[_Line, _Line]:
     found = sources(axis.start, axis.start + count, axis, device).counted_from(axis.first)
-    most = 0 if torch.compiler.is_exporting() else _most(axis, count)  # for gradients, which are not exported
+    most = 0 if torch.compiler.is_exporting() else _most(axis, count)  # only for gradients, which are not exported
     return _Line(found.before, 1 - found.share, most), _Line(found.behind, found.share, most)
 
 
 def _most(axis: Axis, count: int) -> int:
-    """At most so many of the pixels have the same coarse row on one side."""
+    """Return the largest number of pixels that can have the same coarse row on one side."""
     if axis.length <= 2:
         return count
-    # Those between two coarse rows; all that lie before the second one, or behind the last but one.
+    # Pixels between two coarse rows, or all before the second one or after the last but one.
     second = (2 * axis.pixels + axis.shift) // (2 * axis.steps)
     last_but_one = (2 * (axis.length - 2) * axis.pixels + axis.shift) // (2 * axis.steps)
     before, behind = second + 1 - axis.start, axis.start + count - last_but_one + 1
@@ -137,7 +137,7 @@ def _most(axis: Axis, count: int) -> int:
 
 
 def _bands(features: Tensor) -> Iterator[slice]:
-    """Bands of rows that fit into the cache of a processor; all rows on other devices, and where this is traced."""
+    """Yield bands of rows that fit into a CPU's cache; on other devices and while tracing, all rows at once."""
     if features.device.type != "cpu" or torch.compiler.is_compiling():
         yield slice(None)
         return
@@ -149,17 +149,17 @@ def _bands(features: Tensor) -> Iterator[slice]:
 def _distances_and_weights(
     features: Tensor, centres: Tensor, corners: Sequence[_Corner], hardness: float | Tensor, norm: int
 ) -> tuple[Tensor, Tensor]:
-    """Each (N, 4, H, W), float32 or wider; the weights of a pixel sum to 1."""
+    """Return (N, 4, H, W) tensors, float32 or wider; the weights of a pixel sum to 1."""
     distances = torch.stack([_distance(features, corner.take(centres), norm) for corner in corners], 1)
     tents = torch.stack([corner.row.share[:, None] * corner.column.share for corner in corners])
-    # A softmax: however far all four are, their weights sum to 1. PyTorch's own rounds by where its threads part.
+    # A softmax, so that the weights sum to 1 at any distance. The rounding of PyTorch's own depends on its threads.
     exponents = tents.log() - hardness * distances
     powers = (exponents - exponents.amax(1, keepdim=True)).exp()
     return distances, powers / powers.sum(1, keepdim=True)
 
 
 def _distance(features: Tensor, others: Tensor, norm: int) -> Tensor:
-    """(N, H, W), float32 or wider."""
+    """Return the (N, H, W) distances, float32 or wider."""
     difference = features - others
     wide = torch.promote_types(features.dtype, torch.float32)
     if norm == 1:
@@ -169,5 +169,5 @@ def _distance(features: Tensor, others: Tensor, norm: int) -> Tensor:
 
 
 def _direction(step: Tensor, distance: Tensor, norm: int) -> Tensor:
-    """Gradient of a distance with respect to a step between two pixels; 0 at distance 0."""
+    """Return the gradient of a distance with respect to the step between two pixels; 0 at distance 0."""
     return step.sign() if norm == 1 else step / distance.masked_fill(distance == 0, 1)

@@ -1,7 +1,7 @@
 """Joint upsampling on a GPU; its gradients in plain PyTorch.
 
-A program owns a block of pixels. It works out which four coarse pixels surround each, walks the channels of the
-features for the four distances, makes weights of them, and walks the channels of the coarse map once.
+A program owns a block of pixels. It finds the four coarse pixels around each, walks the channels of the
+features for the four distances, turns them into weights, and walks the channels of the coarse map once.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ def joint_upsample(
         NORM=norm,
         ACC=triton_dtype(accumulator(value, features)),
         BX=WIDE,
-        # A product and a difference in one would put a pixel beside where plain PyTorch puts it.
+        # A fused multiply-add would round the position of a pixel differently from plain PyTorch.
         enable_fp_fusion=False,
     )
     return result
@@ -65,7 +65,7 @@ def _axis(axis: Sequence[int]) -> tuple[int, int, int, float, float]:
 
 @triton.jit
 def _source(i, start, length, first, scale, shift, there):
-    """The coarse rows, or columns, before and behind a pixel, of those that are there, and the share of the latter."""
+    """Return the available coarse rows (or columns) before and after a pixel, and the share of the latter."""
     position = ((start + i).to(tl.float32) + 0.5) * scale - shift  # [BX]
     position = tl.minimum(tl.maximum(position, 0.0), length.to(tl.float32))
     before = tl.minimum(position.to(tl.int32), length - 1)
@@ -81,14 +81,14 @@ def _within(i, there):
 
 @triton.jit
 def _step(b_sum, b_feature, p_centre, NORM: tl.constexpr, ACC: tl.constexpr):
-    """A distance, or its square, with one more channel of the features."""
+    """Add one channel of the features to a distance, or its square."""
     b_difference = b_feature - tl.load(p_centre).to(ACC)  # [BX]
     return b_sum + (tl.abs(b_difference) if NORM == 1 else b_difference * b_difference)
 
 
 @triton.jit
 def _exponent(b_sum, b_tent, b_hardness, NORM: tl.constexpr):
-    """Logarithm of a weight: minus infinity where a corner is out of reach."""
+    """Return the logarithm of a weight: minus infinity where a corner is out of reach."""
     b_distance = b_sum if NORM == 1 else tl.sqrt(b_sum)
     return tl.where(b_tent > 0, tl.log(b_tent) - b_hardness * b_distance, float("-inf"))
 
@@ -152,7 +152,7 @@ def _upsample(
     b_1 = _exponent(b_1, (b_up * b_right).to(ACC), b_hardness, NORM)
     b_2 = _exponent(b_2, (b_down * b_left).to(ACC), b_hardness, NORM)
     b_3 = _exponent(b_3, (b_down * b_right).to(ACC), b_hardness, NORM)
-    # However far all four are, their weights sum to 1.
+    # At any distance, the four weights sum to 1.
     b_most = tl.maximum(tl.maximum(b_0, b_1), tl.maximum(b_2, b_3))
     b_0, b_1, b_2, b_3 = tl.exp(b_0 - b_most), tl.exp(b_1 - b_most), tl.exp(b_2 - b_most), tl.exp(b_3 - b_most)
     b_total = b_0 + b_1 + b_2 + b_3

@@ -15,7 +15,7 @@ def local_contour(boundary: Tensor, size: int, dilation: int) -> Tensor:
 
 
 def local_contour_backward(grad: Tensor, boundary: Tensor, size: int, dilation: int) -> Tensor:
-    """Gradient to the boundary map."""
+    """Return the gradient of the boundary map."""
     wide = _wide(boundary)
     result = torch.empty_like(wide)
     _kernels.kernels().local_contour_backward(grad.detach(), wide, size, dilation, torch.get_num_threads(), result)
@@ -23,5 +23,5 @@ def local_contour_backward(grad: Tensor, boundary: Tensor, size: int, dilation: 
 
 
 def _wide(boundary: Tensor) -> Tensor:
-    """The boundary in the dtype that sums have, contiguous: one channel is small."""
+    """Return the boundary map in the accumulation dtype, contiguous: a single channel is small."""
     return boundary.detach().to(torch.promote_types(boundary.dtype, torch.float32)).contiguous()

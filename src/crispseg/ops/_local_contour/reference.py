@@ -22,7 +22,7 @@ def local_contour(boundary: Tensor, size: int, dilation: int) -> Tensor:
 
 
 def local_contour_backward(grad: Tensor, boundary: Tensor, size: int, dilation: int) -> Tensor:
-    """Gradient to the boundary map."""
+    """Return the gradient of the boundary map."""
     window = Window(size, dilation)
     result = torch.zeros_like(boundary, dtype=torch.promote_types(boundary.dtype, torch.float32))
     for shift, line in _lines(boundary, window):
@@ -39,14 +39,14 @@ Pixels = tuple[slice, slice]
 
 
 def _lines(boundary: Tensor, window: Window) -> Iterator[tuple[Shift, list[Pixels]]]:
-    """For every neighbour but the centre, the pixels of its line, from the neighbour to the centre."""
+    """Yield, for every neighbour except the centre, the pixels of its line from the neighbour to the centre."""
     for shift in shifts(window, *boundary.shape[-2:]):
         if shift.k != window.centre:
             yield shift, [_moved(shift.centre, *point) for point in line_points(*window.offsets[shift.k])]
 
 
 def line_points(rows: int, columns: int) -> Iterator[tuple[int, int]]:
-    """Offsets of the pixels on the line from the neighbour at such an offset to the centre, both included."""
+    """Yield the offsets of the pixels on the line from the neighbour at this offset to the centre, both included."""
     steps = max(abs(rows), abs(columns))
     for step in range(steps, -1, -1):
         yield (2 * rows * step + steps) // (2 * steps), (2 * columns * step + steps) // (2 * steps)

@@ -40,14 +40,14 @@ def local_contour(boundary: Tensor, size: int, dilation: int) -> Tensor:
 
 
 def local_contour_backward(grad: Tensor, boundary: Tensor, size: int, dilation: int) -> Tensor:
-    """Gradient of `local_contour` with respect to the boundary, shape and dtype of it."""
+    """Return the gradient of the boundary, in its shape and dtype."""
     grad = rows_in_memory(grad)
     batch, _, height, width = boundary.shape
     counter = torch.int8 if size // 2 * dilation <= torch.iinfo(torch.int8).max else torch.int32
     steps = torch.empty((batch, size * size, height, width), dtype=counter, device=boundary.device)
     _walk_lines(boundary, steps, size, dilation, count=size * size)
     result = boundary.new_empty(boundary.shape)
-    # A line takes two addresses, of its step and of its gradient: half as many neighbours as elsewhere for a thread.
+    # A line needs two addresses, of its step and its gradient, so a thread takes half as many neighbours as elsewhere.
     block, blocks = min(8, triton.next_power_of_2(size * size)), triton.cdiv(height * width, WIDE)
     launch(
         _collect,
@@ -71,7 +71,7 @@ def local_contour_backward(grad: Tensor, boundary: Tensor, size: int, dilation: 
 
 
 def _walk_lines(boundary: Tensor, result: Tensor, size: int, dilation: int, *, count: int) -> None:
-    """Largest values where the result is floating point, else the steps from the neighbour that reach them."""
+    """Store the largest values if the result is floating point, else the steps from the neighbour to them."""
     boundary = rows_in_memory(boundary)
     batch, _, height, width = boundary.shape
     block, warps = neighbour_block(count)
@@ -100,9 +100,9 @@ def _walk_lines(boundary: Tensor, result: Tensor, size: int, dilation: int, *, c
 
 @triton.jit
 def _next(i_line, b_rest, o_end, b_reach):
-    """One step towards the centre along one axis: floor((2·d·t + n) / 2n) and its remainder, from t to t - 1.
+    """Take one step towards the centre along an axis: floor((2·d·t + n) / 2n) and its remainder, from t to t - 1.
 
-    The slope is at most 1, so that a step crosses at most one pixel.
+    The slope is at most 1, so a step crosses at most one pixel.
     """
     b_rest -= 2 * o_end
     i_line += (b_rest >= 2 * b_reach).to(tl.int32) - (b_rest < 0).to(tl.int32)
@@ -152,7 +152,7 @@ def _walk(
         m_line = m_pair & (i_step <= b_reach)[:, None]  # [BK, BX]
         p_line = p_centre + shift(i_line_row, i_line_column, stride_row)[:, None]  # [BK, BX]
         b_value = tl.load(p_line, m_line, -float("inf")).to(ACC)  # [BK, BX]
-        # The first NaN stays: no value is larger than it.
+        # The first NaN stays, since no value compares as larger.
         m_better = (b_value > b_best) | (_is_nan(b_value) & ~_is_nan(b_best))  # [BK, BX]
         b_best = tl.where(m_better, b_value, b_best)
         i_best = tl.where(m_better, i_step, i_best)
@@ -231,7 +231,7 @@ def _collect(
         i_line_row, b_rest_row = o_row, b_reach  # [BK]
         i_line_column, b_rest_column = o_column, b_reach  # [BK]
         for i_step in range(SIZE // 2 * dilation + 1):
-            # The centre of the line that passes here at this step.
+            # The centre of the line that passes through this pixel at this step.
             i_there = i_row[None, :] - i_line_row[:, None]  # [BK, BX]
             i_across = i_column[None, :] - i_line_column[:, None]  # [BK, BX]
             m_line = m_window & (i_step <= b_reach)[:, None] & inside(i_there, i_across, height, width)  # [BK, BX]

@@ -11,8 +11,8 @@ from crispseg.window import Window, WindowLike
 def local_distance(embedding: Tensor, window: WindowLike, *, norm: int = 1, stride: int = 1) -> Tensor:
     """Return the distance of every centre to each of its K neighbours.
 
-    A neighbour outside the image is infinitely far: its `affinity` is 0. Distances are not divided by the number of
-    channels. Differentiable once; the gradient of a distance of 0 is 0.
+    The distance to a neighbour outside the image is infinite: its `affinity` is 0. Distances are not divided by the
+    number of channels. Differentiable once; the gradient of a distance of 0 is 0.
 
     Args:
         embedding: (N, D, H, W), floating point. Half precisions accumulate in float32.

@@ -21,7 +21,7 @@ def local_distance(embedding: Tensor, size: int, dilation: int, norm: int, strid
 def local_distance_backward(
     grad: Tensor, embedding: Tensor, size: int, dilation: int, norm: int, stride: int
 ) -> Tensor:
-    """Gradient to the embedding."""
+    """Return the gradient of the embedding."""
     result = torch.empty_like(embedding, requires_grad=False)
     _kernels.kernels().local_distance_backward(
         grad.detach(), embedding.detach(), size, dilation, norm, stride, torch.get_num_threads(), result

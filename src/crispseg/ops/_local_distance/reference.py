@@ -32,7 +32,7 @@ def local_distance(embedding: Tensor, size: int, dilation: int, norm: int, strid
 def local_distance_backward(
     grad: Tensor, embedding: Tensor, size: int, dilation: int, norm: int, stride: int
 ) -> Tensor:
-    """Gradient to the embedding."""
+    """Return the gradient of the embedding."""
     window = Window(size, dilation)
     images = _channels_last(embedding)
     result = torch.zeros_like(images)
@@ -52,19 +52,19 @@ _BAND_BYTES = 2**21
 
 
 def _channels_last(embedding: Tensor) -> Tensor:
-    """(N, H, W, D) in the accumulation dtype: a pixel's channels side by side, whatever the stride."""
+    """Return (N, H, W, D) in the accumulation dtype, with the channels of a pixel adjacent in memory."""
     dtype = torch.promote_types(embedding.dtype, torch.float32)
     return embedding.detach().permute(0, 2, 3, 1).to(dtype).contiguous()
 
 
 def _distinct_pairs(pixels: Tensor, window: Window, stride: int) -> Iterator[Shift]:
-    """All pairs of an (H, W, D) image, a band of rows after the other.
+    """Yield all pairs of an (H, W, D) image, one band of rows after the other.
 
-    At stride 1 every pair is met from both sides, d(i, j) = d(j, i): the first half of the window is enough.
+    At stride 1 every pair occurs twice, with d(i, j) = d(j, i), so the first half of the window is enough.
     """
     height, width, dim = pixels.shape
     whole = [s for s in shifts(window, height, width, stride) if stride > 1 or s.k <= window.centre]
-    # Differences of a band stay in the processor's cache; those of a whole image do not, which is several times slower.
+    # The differences of a band stay in the CPU's cache; those of a whole image do not, which is several times slower.
     band = max(1, _BAND_BYTES // max(width * dim * pixels.element_size(), 1))
     for first in range(0, strided_size(height, stride), band):
         for shift in whole:
@@ -74,7 +74,7 @@ def _distinct_pairs(pixels: Tensor, window: Window, stride: int) -> Iterator[Shi
 
 
 def _norm_gradient(difference: Tensor, norm: int) -> Tensor:
-    """Gradient of the norm with respect to the difference, 0 where the difference is 0; overwrites `difference`."""
+    """Return the gradient of the norm by the difference, 0 where the difference is 0; overwrites `difference`."""
     if norm == 1:
         return difference.sign_()
     length = difference.norm(dim=-1, keepdim=True)

@@ -72,7 +72,7 @@ def local_distance(embedding: Tensor, size: int, dilation: int, norm: int, strid
 def local_distance_backward(
     grad: Tensor, embedding: Tensor, size: int, dilation: int, norm: int, stride: int
 ) -> Tensor:
-    """Gradient of `local_distance` with respect to the embedding, shape and dtype of it."""
+    """Return the gradient of the embedding, in its shape and dtype."""
     given, grad, embedding = embedding, rows_in_memory(grad), rows_in_memory(embedding)
     batch, channels, height, width = embedding.shape
     result = embedding.new_empty(embedding.shape)
@@ -197,7 +197,7 @@ def _backward(
         i_across = i_column + (i_k % SIZE - SIZE // 2) * dilation  # [BX]
         m_inside = m_pixel & inside(i_there, i_across, height, width)  # [BX]
         m_there = m_inside & (i_there % STRIDE == 0) & (i_across % STRIDE == 0)  # [BX]
-        # The pair is seen from here and, at K - 1 - k, from the neighbour.
+        # Every pair has two entries: one of this pixel and, at K - 1 - k, one of the neighbour.
         p_ours = p_grad + tl.cast(i_k, tl.int64) * grad_stride_k + o_grad  # [BX]
         o_theirs = address(i_there // STRIDE, i_across // STRIDE, grad_stride_row)  # [BX]
         p_theirs = p_grad + tl.cast(SIZE * SIZE - 1 - i_k, tl.int64) * grad_stride_k + o_theirs  # [BX]

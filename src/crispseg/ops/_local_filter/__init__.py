@@ -1,4 +1,4 @@
-"""The filter: every score replaced by an average over the pixels that belong with it (eq. 4 and 5)."""
+"""The filter, which replaces every score by an average over the pixels that belong with it (eq. 4 and 5)."""
 
 import torch
 from torch import Tensor
@@ -16,18 +16,18 @@ def local_filter(
 
     Args:
         scores: (N, C, H, W), floating point, any C.
-        weights: (N, K, H, W), one weight for each neighbour; 0 outside the image, as `affinity` gives it. Weights
-            that point outside the image are left out all the same.
+        weights: (N, K, H, W), one weight for each neighbour; 0 outside the image, as in `affinity`. Weights
+            that point outside the image are ignored in any case.
         window: The neighbours, the same as for the weights; see `Window.of`.
         passes: How many times the filter is applied.
-        normalize: Divide by the sum of the weights (eq. 5), so that a constant stays what it is; without it, eq. 4.
+        normalize: Divide by the sum of the weights (eq. 5), so that constant scores stay constant; if False, eq. 4.
 
     Returns:
         Filtered scores, shape and dtype of `scores`. Half precisions accumulate in float32. A pixel whose weights sum
         to 0 becomes 0.
 
     Raises:
-        InputError: If shapes or devices do not fit together, or `passes` is below 1.
+        InputError: If shapes or devices do not match, or `passes` is below 1.
         TypeError: If `scores` or `weights` are not floating point.
 
     Example:

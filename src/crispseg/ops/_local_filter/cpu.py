@@ -11,7 +11,7 @@ from crispseg.ops._local_filter.registration import empty_results
 def local_filter(
     scores: Tensor, weights: Tensor, size: int, dilation: int, passes: int, normalize: bool, learns: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """See `crispseg.ops.local_filter`; sums of the weights, and where they learn the scores of every pass."""
+    """Return `crispseg.ops.local_filter`, the sums of the weights and, if these learn, the scores of every pass."""
     result, sums, states = empty_results(scores, weights, size, dilation, passes, normalize, learns)
     _kernels.kernels().local_filter(
         scores.detach(),
@@ -31,7 +31,7 @@ def local_filter(
 def local_filter_backward(
     grad: Tensor, weights: Tensor, sums: Tensor, states: Tensor, size: int, dilation: int, passes: int, learns: bool
 ) -> tuple[Tensor, Tensor]:
-    """Gradients to scores, and to weights where they learn."""
+    """Return the gradients of the scores, and of the weights if they learn."""
     to_scores = torch.empty_like(grad, requires_grad=False)
     to_weights = torch.empty_like(weights, dtype=sums.dtype, requires_grad=False) if learns else weights.new_empty(0)
     _kernels.kernels().local_filter_backward(

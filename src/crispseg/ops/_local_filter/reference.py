@@ -12,10 +12,10 @@ from crispseg.window import Window
 def local_filter(
     scores: Tensor, weights: Tensor, size: int, dilation: int, passes: int, normalize: bool, learns: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """See `crispseg.ops.local_filter`; sums of the weights, and where they learn the scores of every pass."""
+    """Return `crispseg.ops.local_filter`, the sums of the weights and, if these learn, the scores of every pass."""
     window, dtype = Window(size, dilation), sums_dtype(scores, weights)
     wide = _inside(weights.detach().contiguous(), window).to(dtype)
-    # A sum of 0 divides nothing, as one that is not asked for.
+    # A sum of 0 does not divide, and neither does one that is not requested.
     sums = wide.sum(1, keepdim=True) if normalize else wide.new_zeros((wide.shape[0], 1, *wide.shape[2:]))
     states = [scores.to(dtype)]
     for _ in range(passes):
@@ -27,7 +27,7 @@ def local_filter(
 def local_filter_backward(
     grad: Tensor, weights: Tensor, sums: Tensor, states: Tensor, size: int, dilation: int, passes: int, learns: bool
 ) -> tuple[Tensor, Tensor]:
-    """Gradients to scores, and to weights where they learn."""
+    """Return the gradients of the scores, and of the weights if they learn."""
     window, channels = Window(size, dilation), grad.shape[1]
     wide = _inside(weights.detach().contiguous(), window).to(sums.dtype)
     upstream, to_shares = grad.to(sums.dtype), torch.zeros_like(wide)
@@ -49,7 +49,7 @@ def _divisor(sums: Tensor) -> Tensor:
 
 
 def _inside(weights: Tensor, window: Window) -> Tensor:
-    """Weights with those that point outside the image set to 0."""
+    """Return the weights, with those that point outside the image set to 0."""
     outside = torch.ones(weights.shape[1:], dtype=torch.bool, device=weights.device)
     for shift in shifts(window, *weights.shape[-2:]):
         outside[shift.k][shift.out] = False
@@ -65,7 +65,7 @@ def _pass(scores: Tensor, weights: Tensor, window: Window) -> Tensor:
 
 
 def _to_scores(grad: Tensor, weights: Tensor, window: Window) -> Tensor:
-    """Gradient of a pass to its scores: each pixel gives its neighbours by what it took from them."""
+    """Return the gradient of a pass's scores: the transpose of the pass."""
     result = grad.new_zeros(grad.shape)
     for upstream, weight, target in zip(grad, weights, result, strict=True):
         for shift in shifts(window, *grad.shape[-2:]):
@@ -74,7 +74,7 @@ def _to_scores(grad: Tensor, weights: Tensor, window: Window) -> Tensor:
 
 
 def _to_weights(grad: Tensor, scores: Tensor, window: Window) -> Tensor:
-    """Gradient of a pass to its weights: how well the neighbour's scores go with what is asked of the pixel."""
+    """Return the gradient of a pass's weights: the products of the pixel's gradients and the neighbour's scores."""
     result = grad.new_zeros((grad.shape[0], window.count, *grad.shape[2:]))
     for upstream, image, target in zip(grad, scores, result, strict=True):
         for shift in shifts(window, *grad.shape[-2:]):

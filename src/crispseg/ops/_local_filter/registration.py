@@ -1,4 +1,4 @@
-"""`local_filter` as an operator, which keeps the scores of every pass where the weights learn from them."""
+"""`local_filter` as an operator, which keeps the scores of every pass if the weights learn."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from crispseg.ops._registration import define, differentiate
 
 
 def sums_dtype(scores: Tensor, weights: Tensor) -> torch.dtype:
-    """The dtype of sums and states: that of scores and weights together, at least float32."""
+    """Return the dtype of sums and states: the wider of scores and weights, at least float32."""
     return torch.promote_types(torch.promote_types(scores.dtype, weights.dtype), torch.float32)
 
 
 def empty_results(
     scores: Tensor, weights: Tensor, size: int, dilation: int, passes: int, normalize: bool, learns: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Room for the results of the operator: scores, sums, and states, which are none unless it learns."""
+    """Return empty results of the operator: scores, sums, and states, which have no elements unless it learns."""
     wide = sums_dtype(scores, weights)
     sums = scores.new_empty((scores.shape[0], 1, *scores.shape[2:]), dtype=wide)
     states = empty_states(scores, passes, wide) if learns else scores.new_empty(0, dtype=wide)

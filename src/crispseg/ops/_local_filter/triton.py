@@ -35,7 +35,7 @@ from crispseg.ops._triton import (
 def local_filter(
     scores: Tensor, weights: Tensor, size: int, dilation: int, passes: int, normalize: bool, learns: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """See `crispseg.ops.local_filter`; sums of the weights, and where they learn the scores of every pass."""
+    """Return `crispseg.ops.local_filter`, the sums of the weights and, if these learn, the scores of every pass."""
     weights, wide = rows_in_memory(weights), sums_dtype(scores, weights)
     batch, _, height, width = scores.shape
     sums = scores.new_zeros((batch, 1, height, width), dtype=wide)
@@ -61,7 +61,7 @@ def local_filter(
 def local_filter_backward(
     grad: Tensor, weights: Tensor, sums: Tensor, states: Tensor, size: int, dilation: int, passes: int, learns: bool
 ) -> tuple[Tensor, Tensor]:
-    """Gradients to scores, and to weights where they learn; for these, what arrives at every pass is kept."""
+    """Return the gradients of the scores, and of the weights if they learn, which need those of every pass."""
     given, weights = weights, rows_in_memory(weights)
     kept = passes if learns else min(passes, 2)
     grads = grad.new_empty((kept, *grad.shape), dtype=sums.dtype)
@@ -89,13 +89,13 @@ def _run_pass(
     normalize: bool,
     transposed: bool = False,
 ) -> None:
-    """One pass, or the transposed map, to (N, C, H, W) or to packed scores.
+    """Run one pass, or its transpose, to (N, C, H, W) or to packed scores.
 
-    `total` keeps the sums of the weights, which the transposed map divides by.
+    `total` holds the sums of the weights, by which the transpose divides.
     """
     batch, channels, height, width = scores.shape
     packed = result.ndim > scores.ndim
-    stored = PACK.value * result.shape[1] if packed else channels  # zeros in the lanes that a pack has too many
+    stored = PACK.value * result.shape[1] if packed else channels  # unused lanes of a pack hold zeros
     block, blocks = _channel_block(channels), triton.cdiv(height * width, WIDE)
     parts = triton.cdiv(stored, block)
     launch(
@@ -154,7 +154,7 @@ def _to_weights(grads: Tensor, states: Tensor, sums: Tensor, weights: Tensor, si
 
 
 def _channel_block(channels: int) -> int:
-    """Channels of a program: of 1 to 16 the number that loads least, two values for each block and neighbour extra."""
+    """Return the channels of a program, 1 to 16, that load least; each block and neighbour loads two extra values."""
     return min((16, 8, 4, 2, 1), key=lambda block: triton.cdiv(channels, block) * (block + 2))
 
 
@@ -197,13 +197,13 @@ def _pass(
     b_sum = tl.zeros([BC, BX], ACC)
     b_total = tl.zeros([BX], ACC)
     for i_down in range(SIZE):
-        # A row of the window at a time: its places differ by a constant, so that one address serves them all.
+        # One row of the window at a time: its positions differ by a constant, so one address serves them all.
         i_there = i_row + (i_down - SIZE // 2) * DILATION  # [BX]
         m_row = m_pixel & (i_there >= 0) & (i_there < height)  # [BX]
         i_first = i_column - SIZE // 2 * DILATION  # [BX]
         p_score = p_channel + address(i_there, i_first, stride_row)[None, :]  # [BC, BX]
         if TRANSPOSED:
-            # What the neighbour takes from here is its entry for the opposite offset.
+            # The neighbour weights this pixel by its entry for the opposite offset.
             i_k = SIZE * SIZE - 1 - i_down * SIZE
             p_weight = p_weights + address(i_there, i_first, weights_stride_row)  # [BX]
         else:
@@ -273,7 +273,7 @@ def _weights_backward(
         for _ in range(channels):
             b_grad = tl.load(p_grads + o_map + o_pixel, m_pixel, 0.0)  # [BX]
             b_score = tl.load(p_states + o_map + o_neighbour, m_pair, 0.0)  # [BK, BX]
-            # The next state is the mean that the division makes of these scores.
+            # The next state is the mean of these scores after the division.
             p_mean = p_states + o_map + batch * (channels * plane) + o_pixel  # [BX]
             b_score -= tl.load(p_mean, m_divided, 0.0)[None, :]
             b_sum += b_grad[None, :] * b_score

@@ -1,4 +1,4 @@
-"""A pass of `local_filter` on a GPU over packed scores: four channels of a pixel lie side by side, one load takes them.
+"""A pass of `local_filter` on a GPU over packed scores: a load takes four adjacent channels of a pixel.
 
 A load of four bytes for each pixel of a warp, none of them aligned to what the cache gives at once, takes two turns for
 128 bytes; these take five for 512.
@@ -12,11 +12,11 @@ from torch import Tensor
 from crispseg.ops._triton import WIDE, accumulator, address, launch, pixel_block, program, triton_dtype
 
 PACK = tl.constexpr(4)
-"""Channels that lie side by side: 16 bytes of float32, the most that a load takes."""
+"""The number of adjacent channels: 16 bytes of float32, the most that a load takes."""
 
 
 def empty_packed(scores: Tensor, dtype: torch.dtype) -> Tensor:
-    """Uninitialised packed scores, (N, ⌈C / PACK⌉, H, W, PACK), for (N, C, H, W) scores."""
+    """Return uninitialised packed scores, (N, ⌈C / PACK⌉, H, W, PACK), for (N, C, H, W) scores."""
     batch, channels, height, width = scores.shape
     return scores.new_empty((batch, triton.cdiv(channels, PACK.value), height, width, PACK.value), dtype=dtype)
 
@@ -24,7 +24,7 @@ def empty_packed(scores: Tensor, dtype: torch.dtype) -> Tensor:
 def run_packed_pass(
     scores: Tensor, weights: Tensor, result: Tensor, size: int, dilation: int, *, normalize: bool
 ) -> None:
-    """One pass of packed scores, to packed ones or to (N, C, H, W)."""
+    """Run one pass over packed scores, to packed scores or to (N, C, H, W)."""
     batch, packs, height, width, _ = scores.shape
     blocks = triton.cdiv(height * width, WIDE)
     launch(

@@ -1,4 +1,4 @@
-"""Which neighbours carry the centre's label (im2parity in the paper, sec. 4.2)."""
+"""Comparison of each pixel's label with its neighbours' (im2parity in the paper, sec. 4.2)."""
 
 import torch
 from torch import Tensor
@@ -14,19 +14,19 @@ def local_parity(
     """Compare the label of every centre with those of its K neighbours.
 
     Args:
-        labels: (N, H, W), whole numbers of any dtype but uint64: classes or regions.
+        labels: (N, H, W), integers of any dtype except uint64: classes or regions.
         window: The neighbours: a `Window`, its size, or its text such as "9@2"; see `Window.of`.
         stride: Step between centres.
-        ignore_index: Label of pixels that belong to no pair; one that the dtype of `labels` does not hold is none.
+        ignore_index: The label of pixels to leave out of all pairs; it may lie outside the range of the labels' dtype.
 
     Returns:
         Two bool tensors (N, K, ceil(H / stride), ceil(W / stride)): where the two labels are equal, and where the two
-        pixels make a pair at all. A pixel makes no pair with itself, with a pixel outside the image or with an ignored
-        one; parity is False there.
+        pixels form a pair. A pixel forms no pair with itself, with a pixel outside the image or with an ignored
+        pixel; parity is False there.
 
     Raises:
         InputError: If the shape or `stride` is not as above.
-        TypeError: If `labels` are not whole numbers, or are uint64.
+        TypeError: If `labels` are not integers, or are uint64.
 
     Example:
         >>> import torch

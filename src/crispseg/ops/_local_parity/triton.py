@@ -1,6 +1,6 @@
 """`local_parity` on a GPU: a program compares a block of pixels with a block of their neighbours, and stores bytes.
 
-Nothing is reused but the labels of the centres; the work is the writing, which lies along rows.
+Only the labels of the centres are reused. Most of the work is writing, which runs along rows.
 """
 
 import torch
