@@ -12,11 +12,12 @@ from PIL import Image
 
 from crispseg import CueConfig, InputError, Sharpener, SharpenerConfig, Window
 from crispseg.cli.main import main
-from crispseg.config import SharpenerOptions, as_text, options
+from crispseg.config import SharpenerOptions, options
 from crispseg.cues import RGBCue
 from crispseg.export.metadata import metadata_of
 from crispseg.grid import Grid
 from crispseg.jobs import Outputs, sharpen_files
+from crispseg.options import as_text
 from crispseg.tuning.filter_search import settings_of
 
 OTHER: dict[str, Any] = {

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from crispseg.interrupts import is_command, leaving_at_once
 
 if TYPE_CHECKING:
-    from crispseg.config import CueConfig, SharpenerConfig
+    from crispseg.config import SharpenerConfig
+    from crispseg.cue_config import CueConfig
     from crispseg.errors import InputError
     from crispseg.grid import Grid
     from crispseg.inference.arrays import sharpen_array
@@ -30,7 +31,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
-    "CueConfig": "config",
+    "CueConfig": "cue_config",
     "Grid": "grid",
     "InputError": "errors",
     "SharpenedModel": "inference.sharpened_model",

@@ -4,12 +4,14 @@ To add an option, add a field to `SharpenerConfig` and a line to `SharpenerOptio
 module does not need PyTorch.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
+from crispseg.cue_config import CueConfig
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, WORDS, Grid
+from crispseg.options import Choices, Option, Slider, as_text, check_names, read_number
 from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
 from crispseg.value_checks import MOST_PASSES, check_choice, check_count, check_guard, check_positive
 from crispseg.window import Window, WindowLike
@@ -20,145 +22,16 @@ VERSION = 1
 SHIPPED_WEIGHTS = ("narrow", "wide")
 """Embeddings that ship with crispseg: "wide" has the paper's layers, "narrow" has half their channels."""
 
-PRECISIONS = ("float32", "bfloat16", "float16")
-"""The dtypes that the network of a cue may compute in."""
-
 HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
 """Factors by which `tune` multiplies a hardness to get the values that it tries by default."""
-
-
-@dataclass(frozen=True)
-class CueConfig:
-    """The config of a cue: its name, its arguments, and the weights of its network.
-
-    Args:
-        name: The registered name of the cue, such as "learned"; `crispseg info` lists them.
-        arguments: Names and values of its arguments, as a mapping or as pairs; those left out have their defaults.
-        weights: The weights of its network: a name that ships with crispseg, or a path. None if it has no network, or
-            if the weights lie beside the config.
-        precision: The dtype that its network computes in: "float32", "bfloat16" or "float16".
-
-    Raises:
-        InputError: If a value is not as above.
-
-    Example:
-        >>> CueConfig.of("soft:maps=4,norm=1")
-        CueConfig(name='soft', arguments=(('maps', 4), ('norm', 1)), weights=None, precision='float32')
-        >>> str(CueConfig("rgb", {"norm": 2}))
-        'rgb:norm=2'
-    """
-
-    name: str = "learned"
-    arguments: tuple[tuple[str, Any], ...] = ()
-    weights: str | None = None
-    precision: str = "float32"
-
-    def __post_init__(self) -> None:
-        if not self.name or type(self.name) is not str:
-            raise InputError(f"cue is {self.name!r}; expected the name of a cue, such as 'learned'")
-        given: Any = self.arguments
-        pairs = given.items() if isinstance(given, Mapping) else given
-        try:
-            arguments = tuple(sorted((str(name), value) for name, value in pairs))
-        except (TypeError, ValueError) as error:
-            raise InputError(f"arguments of cue {self.name!r} are {given!r}; expected names and values") from error
-        object.__setattr__(self, "arguments", arguments)
-        check_choice("precision", self.precision, PRECISIONS)
-
-    @classmethod
-    def of(cls, said: "CueConfig | str | Mapping[str, Any]") -> "CueConfig":
-        """Return a cue's config, given as a `CueConfig`, as text such as "rgb:norm=2", or as a mapping of its fields.
-
-        Raises:
-            InputError: If it is none of these.
-        """
-        if isinstance(said, CueConfig):
-            return said
-        if isinstance(said, Mapping):
-            _check_names("cue", said, [f.name for f in fields(cls)])
-            return cls(**said)
-        if not isinstance(said, str):
-            raise InputError(f"cue is {said!r}; expected a name such as 'learned', or 'rgb:norm=2'")
-        name, colon, arguments = said.partition(":")
-        pairs = [pair.partition("=") for pair in arguments.split(",")] if colon else []
-        if any(not equals for _, equals, _ in pairs):
-            raise InputError(f"cue is {said!r}; expected NAME or NAME:ARGUMENT=VALUE,…, such as 'rgb:norm=2'")
-        return cls(name, tuple((argument.strip(), _literal(value.strip())) for argument, _, value in pairs))
-
-    def __str__(self) -> str:
-        arguments = ",".join(f"{name}={as_text(value)}" for name, value in self.arguments)
-        return f"{self.name}:{arguments}" if arguments else self.name
-
-
-@dataclass(frozen=True)
-class Slider:
-    """A slider on the page, for a number.
-
-    Args:
-        low: The lowest value.
-        high: The highest value; None for six times the initial value.
-        step: The distance between two values.
-    """
-
-    low: float
-    high: float | None
-    step: float
-
-
-@dataclass(frozen=True)
-class Choices:
-    """A menu on the page, for one of a few values as text.
-
-    Args:
-        values: The values that it offers.
-        free: Whether other text may be typed.
-    """
-
-    values: tuple[str, ...]
-    free: bool = False
-
-
-@dataclass(frozen=True)
-class Option:
-    """How a field of `SharpenerConfig` is read, written and shown.
-
-    Args:
-        help: What the field does, for `--help` and the page.
-        label: Its label on the page, in a few words.
-        read: Checks a value or its text and returns the value.
-        control: Its control on the page; None if the page builds a control of its own.
-        metavar: The name of its value in `--help`.
-        tried: Takes the initial value and returns the values that `tune` tries by default.
-        write: Returns the value as JSON holds it.
-    """
-
-    help: str
-    label: str
-    read: Callable[[Any], Any]
-    control: Slider | Choices | None
-    metavar: str
-    tried: Callable[[Any], Sequence[Any]] = lambda value: (value,)
-    write: Callable[[Any], Any] = lambda value: value
 
 
 def _said(**option: Any) -> dict[str, Option]:  # noqa: ANN401 - as Option takes it
     return {"option": Option(**option)}
 
 
-def _read_number(text: Any) -> Any:  # noqa: ANN401 - the check that follows refuses anything but a number
-    if isinstance(text, str):
-        try:
-            return int(text)
-        except ValueError:
-            try:
-                return float(text)
-            except ValueError:
-                return text
-    return text
-
-
 def _read_hardness(said: Any) -> float | None:  # noqa: ANN401
-    number = _read_number(said)
+    number = read_number(said)
     if number is None:
         return None
     if not isinstance(number, int | float):
@@ -168,7 +41,7 @@ def _read_hardness(said: Any) -> float | None:  # noqa: ANN401
 
 
 def _read_passes(said: Any) -> int | None:  # noqa: ANN401
-    number = _read_number(said)
+    number = read_number(said)
     if number is not None:
         check_count("passes", number, MOST_PASSES)
     return number  # type: ignore[no-any-return]
@@ -185,7 +58,7 @@ def _read_upsampling(said: Any) -> Upsampling:  # noqa: ANN401
 
 
 def _read_guard(said: Any) -> float | None:  # noqa: ANN401
-    number = None if said == "none" else _read_number(said)
+    number = None if said == "none" else read_number(said)
     if number is not None and not isinstance(number, int | float):
         raise InputError(f"guard is {said!r}; expected a number above 0 and up to 1, such as 0.7, or none")
     check_guard(number)
@@ -284,6 +157,7 @@ class SharpenerConfig:
             read=_read_scores,
             control=Choices(SCORES),
             metavar="KIND",
+            of_predictions=True,
         ),
     )
     upsampling: Upsampling = field(
@@ -321,6 +195,7 @@ class SharpenerConfig:
             control=Choices((*WORDS, "stride=8", "box=0,0,640,640"), free=True),
             metavar="GRID",
             write=str,
+            of_predictions=True,
         ),
     )
 
@@ -353,7 +228,7 @@ class SharpenerConfig:
         values = {name: value for name, value in given.items() if name != "version"}
         if "cue" not in values:
             raise InputError("config lacks 'cue'")
-        _check_names("config", values, [name for name, _ in options()])
+        check_names("config", values, [name for name, _ in options()])
         return cls(**values)
 
     def texts(self) -> dict[str, str]:
@@ -407,29 +282,3 @@ def options() -> Iterator[tuple[str, Option]]:
         ['cue', 'window', 'passes']
     """
     return ((f.name, f.metadata["option"]) for f in fields(SharpenerConfig))
-
-
-def as_text(value: object) -> str:
-    """Return the text of a value, from which its option reads it again.
-
-    Example:
-        >>> as_text(None), as_text(5.0), as_text(0.95), as_text(Window(9, 2))
-        ('none', '5', '0.95', '9@2')
-    """
-    if value is None:
-        return "none"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    return str(value)
-
-
-def _literal(text: str) -> Any:  # noqa: ANN401
-    return {"true": True, "false": False, "none": None}.get(text.lower(), _read_number(text))
-
-
-def _check_names(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
-    for name in given:
-        if name not in known:
-            raise InputError(
-                f"{what} holds {name!r}; expected {', '.join(known)}: upgrade crispseg if a newer one wrote it"
-            )

@@ -16,7 +16,8 @@ from crispseg.app.recipe import Recipe
 from crispseg.app.session import Session
 from crispseg.app.settings import Cues, control_value, offered_cue, offered_cues, read_controls
 from crispseg.cli.main import main
-from crispseg.config import CueConfig, options
+from crispseg.config import options
+from crispseg.cue_config import CueConfig
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.data import read_image, read_prediction
 from crispseg.inference.one_image import sharpen_one

@@ -145,7 +145,7 @@ def _end(*_: object) -> None:
 @pytest.mark.slow  # several processes
 def test_a_worker_that_is_ended_is_an_error_of_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "_count", _end)
-    with pytest.raises(InputError, match="system ended a worker process.* fewer --workers"):
+    with pytest.raises(InputError, match=r"system ended a worker process.* fewer --workers"):
         measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3, workers=1)
 
 

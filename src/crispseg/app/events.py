@@ -27,7 +27,8 @@ from crispseg.app.settings import (
 )
 from crispseg.app.storage import Storage
 from crispseg.app.visitors import PUT_AWAY, Visitors
-from crispseg.config import SharpenerConfig, Slider, as_text, options
+from crispseg.config import SharpenerConfig, options
+from crispseg.options import Slider, as_text
 
 _FETCH = """(file) => {
   const link = document.createElement("a");

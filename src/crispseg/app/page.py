@@ -17,9 +17,10 @@ from crispseg.app.settings import (
     slider_end,
     takes_boundaries,
 )
-from crispseg.config import Choices, Option, SharpenerConfig, Slider, options
+from crispseg.config import SharpenerConfig, options
 from crispseg.data.files import IMAGE_SUFFIXES
 from crispseg.data.prediction import PREDICTION_SUFFIXES
+from crispseg.options import Choices, Option, Slider
 
 Control = gr.Dropdown | gr.Slider
 """A control of a field."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from crispseg.app.desk import DeskInputs
 from crispseg.app.settings import takes_boundaries
-from crispseg.config import CueConfig, SharpenerConfig, options
+from crispseg.config import SharpenerConfig, options
+from crispseg.cue_config import CueConfig
 
 OUTPUT = "crisp"
 """Folder that the command line writes to."""

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 
 from crispseg.checks import check_choice
-from crispseg.config import SHIPPED_WEIGHTS, CueConfig, SharpenerConfig, Slider, as_text, options
+from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig, options
+from crispseg.cue_config import CueConfig
 from crispseg.cues import Cue
 from crispseg.errors import InputError
+from crispseg.options import Slider, as_text
 from crispseg.pretrained import load_cue
 from crispseg.registry import CUES
 

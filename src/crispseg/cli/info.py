@@ -10,10 +10,10 @@ from safetensors import safe_open
 
 import crispseg
 from crispseg import ops
-from crispseg.config import as_text
 from crispseg.cues import Cue
 from crispseg.errors import InputError, one_line
 from crispseg.ops.implementations import describe
+from crispseg.options import as_text
 from crispseg.pretrained import SHIPPED_WEIGHTS, weights_path
 from crispseg.registry import CUES
 from crispseg.versions import installed_versions

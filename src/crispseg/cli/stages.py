@@ -11,8 +11,9 @@ import torch
 from crispseg.bfloat16 import warn_without_bfloat16
 from crispseg.cli.devices import choose_device
 from crispseg.cli.parsers.stage_options import SAID_OF_PREDICTIONS
-from crispseg.config import SHIPPED_WEIGHTS, CueConfig, SharpenerConfig
+from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig
 from crispseg.config import options as fields_of_config
+from crispseg.cue_config import CueConfig
 from crispseg.cues import Cue
 from crispseg.errors import InputError
 from crispseg.extras import optional_packages

@@ -9,12 +9,13 @@ from rich.table import Table
 from crispseg.cli.data import read_data
 from crispseg.cli.printing import print_remarks, print_tables, progress_bar
 from crispseg.cli.stages import build_sharpener, require_crf, require_sharpener, scores_of_files
-from crispseg.config import SharpenerConfig, as_text
+from crispseg.config import SharpenerConfig
 from crispseg.config import options as fields_of_config
 from crispseg.defaults import CRF_ROUNDS
 from crispseg.errors import InputError
 from crispseg.evaluation import remarks_on
 from crispseg.inference import DenseCRF, Sharpener
+from crispseg.options import as_text
 from crispseg.process_memory import keep_freed
 from crispseg.tuning import CRFGrid, Tuning, tune, tune_crf
 from crispseg.tuning.filter_search import MEASURED, S

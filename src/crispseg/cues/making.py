@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from crispseg.config import PRECISIONS, CueConfig
+from crispseg.cue_config import PRECISIONS, CueConfig
 from crispseg.cues.cue import Cue
 from crispseg.errors import InputError
 from crispseg.registry import CUES

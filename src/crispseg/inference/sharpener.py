@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from crispseg.checks import check_map, check_same_grid, has_values
-from crispseg.config import CueConfig, SharpenerConfig, SharpenerOptions
+from crispseg.config import SharpenerConfig, SharpenerOptions
+from crispseg.cue_config import CueConfig
 from crispseg.cues import Cue, describe_cue
 from crispseg.cues.cue import check_cue
 from crispseg.errors import InputError

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from crispseg.config import PRECISIONS, SharpenerConfig
+from crispseg.config import SharpenerConfig
+from crispseg.cue_config import PRECISIONS
 from crispseg.cues import Cue, describe_cue, make_cue
 from crispseg.errors import InputError, one_line
 from crispseg.models.embedding_net import load_embedding_net

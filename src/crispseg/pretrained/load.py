@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from crispseg.config import SHIPPED_WEIGHTS, CueConfig, SharpenerConfig
+from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig
+from crispseg.cue_config import CueConfig
 from crispseg.cues import Cue, make_cue
 from crispseg.errors import InputError
 from crispseg.models.shipped import shipped_path

@@ -8,9 +8,11 @@ from typing import Any
 
 from crispseg.cli.parsers.command_parser import CommandParser
 from crispseg.cli.parsers.shared_options import add_device_option
-from crispseg.config import PRECISIONS, SHIPPED_WEIGHTS, CueConfig, Option, SharpenerConfig, as_text, options
+from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig, options
 from crispseg.crf_presets import PRESETS
+from crispseg.cue_config import PRECISIONS, CueConfig
 from crispseg.errors import InputError
+from crispseg.options import Option, as_text
 from crispseg.registry import CUES
 
 SAID_OF_PREDICTIONS = ("scores", "grid")

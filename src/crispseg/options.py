@@ -1,0 +1,100 @@
+"""Options: how a value is read from text, written, shown on the page, and searched. This module needs no PyTorch."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crispseg.errors import InputError
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A slider on the page, for a number.
+
+    Args:
+        low: The lowest value.
+        high: The highest value; None for six times the initial value.
+        step: The distance between two values.
+    """
+
+    low: float
+    high: float | None
+    step: float
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A menu on the page, for one of a few values as text.
+
+    Args:
+        values: The values that it offers.
+        free: Whether other text may be typed.
+    """
+
+    values: tuple[str, ...]
+    free: bool = False
+
+
+@dataclass(frozen=True)
+class Option:
+    """How a field of `SharpenerConfig` is read, written and shown.
+
+    Args:
+        help: What the field does, for `--help` and the page.
+        label: Its label on the page, in a few words.
+        read: Checks a value or its text and returns the value.
+        control: Its control on the page; None if the page builds a control of its own.
+        metavar: The name of its value in `--help`.
+        tried: Takes the initial value and returns the values that `tune` tries by default.
+        write: Returns the value as JSON holds it.
+        of_predictions: Whether it describes predictions, each of which may differ, rather than the sharpener.
+    """
+
+    help: str
+    label: str
+    read: Callable[[Any], Any]
+    control: Slider | Choices | None
+    metavar: str
+    tried: Callable[[Any], Sequence[Any]] = lambda value: (value,)
+    write: Callable[[Any], Any] = lambda value: value
+    of_predictions: bool = False
+
+
+def read_number(text: Any) -> Any:  # noqa: ANN401 - the check that follows refuses anything but a number
+    """Return the number of a text; anything else as it is."""
+    if isinstance(text, str):
+        try:
+            return int(text)
+        except ValueError:
+            try:
+                return float(text)
+            except ValueError:
+                return text
+    return text
+
+
+def as_text(value: object) -> str:
+    """Return the text of a value, from which its option reads it again.
+
+    Example:
+        >>> as_text(None), as_text(5.0), as_text(0.95), as_text("joint")
+        ('none', '5', '0.95', 'joint')
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(value)
+
+
+def check_names(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Refuse a mapping that holds an unknown name.
+
+    Raises:
+        InputError: If it does.
+    """
+    for name in given:
+        if name not in known:
+            raise InputError(
+                f"{what} holds {name!r}; expected {', '.join(known)}: upgrade crispseg if a newer one wrote it"
+            )
