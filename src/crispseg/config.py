@@ -282,3 +282,7 @@ def options() -> Iterator[tuple[str, Option]]:
         ['cue', 'window', 'passes']
     """
     return ((f.name, f.metadata["option"]) for f in fields(SharpenerConfig))
+
+
+OF_PREDICTIONS = tuple(name for name, option in options() if option.of_predictions)
+"""The fields that describe predictions: the kind of their scores, and their grid."""

@@ -16,7 +16,6 @@ from crispseg.app.page import Page
 from crispseg.app.samples import SAMPLES
 from crispseg.app.session import Session
 from crispseg.app.settings import (
-    SAID_OF_PREDICTIONS,
     Cues,
     control_value,
     cue_defaults,
@@ -27,7 +26,7 @@ from crispseg.app.settings import (
 )
 from crispseg.app.storage import Storage
 from crispseg.app.visitors import PUT_AWAY, Visitors
-from crispseg.config import SharpenerConfig, options
+from crispseg.config import OF_PREDICTIONS, SharpenerConfig, options
 from crispseg.options import Slider, as_text
 
 _FETCH = """(file) => {
@@ -152,7 +151,7 @@ class Events:
         """Return what the control of a field does."""
         if name == "cue":
             return self._change_cue
-        return self._say if name in SAID_OF_PREDICTIONS else self._answer
+        return self._say if name in OF_PREDICTIONS else self._answer
 
     def _say(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
         return self._answer(session, *controls, change=lambda own, config: own.desk.say(config.scores, config.grid))

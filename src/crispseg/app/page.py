@@ -10,14 +10,13 @@ import gradio as gr
 
 from crispseg.app.samples import SAMPLES
 from crispseg.app.settings import (
-    SAID_OF_PREDICTIONS,
     control_value,
     first_config,
     offered_cues,
     slider_end,
     takes_boundaries,
 )
-from crispseg.config import SharpenerConfig, options
+from crispseg.config import OF_PREDICTIONS, SharpenerConfig, options
 from crispseg.data.files import IMAGE_SUFFIXES
 from crispseg.data.prediction import PREDICTION_SUFFIXES
 from crispseg.options import Choices, Option, Slider
@@ -133,7 +132,7 @@ def _lay_out_side() -> tuple[InputWidgets, dict[str, Control]]:
         label="Prediction: label map or scores", file_types=list(PREDICTION_SUFFIXES), height=54, elem_id="prediction"
     )
     config = first_config()
-    made = _lay_out_fields(SAID_OF_PREDICTIONS, config)
+    made = _lay_out_fields(OF_PREDICTIONS, config)
     made["cue"] = _cue_control(config)
     boundary = gr.File(label="Boundary map", file_types=[".png", ".npy"], height=54, elem_id="boundary",
                        visible=takes_boundaries(config.cue))  # fmt: skip

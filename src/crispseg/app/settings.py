@@ -16,9 +16,6 @@ from crispseg.options import Slider, as_text
 from crispseg.pretrained import load_cue
 from crispseg.registry import CUES
 
-SAID_OF_PREDICTIONS = ("scores", "grid")
-"""Fields that describe the prediction: their controls stand beside its upload."""
-
 _TIMES = 6
 """Where a slider without an upper end ends, as a multiple of the value that it starts from."""
 

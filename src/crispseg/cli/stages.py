@@ -10,8 +10,7 @@ import torch
 
 from crispseg.bfloat16 import warn_without_bfloat16
 from crispseg.cli.devices import choose_device
-from crispseg.cli.parsers.stage_options import SAID_OF_PREDICTIONS
-from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig
+from crispseg.config import OF_PREDICTIONS, SHIPPED_WEIGHTS, SharpenerConfig
 from crispseg.config import options as fields_of_config
 from crispseg.cue_config import CueConfig
 from crispseg.cues import Cue
@@ -60,7 +59,7 @@ def build_sharpener(options: Namespace) -> Sharpener | None:
         InputError: If an option does not go with the cue, or weights cannot be read.
     """
     if getattr(options, "cue", CueConfig()) is None:
-        given = [name for name in _FIELDS if hasattr(options, name) and name not in SAID_OF_PREDICTIONS]
+        given = [name for name in _FIELDS if hasattr(options, name) and name not in OF_PREDICTIONS]
         given += [name for name in ("device", "weights", "precision", "boundaries") if _said(options, name) is not None]
         if given:
             raise InputError(f"--{given[0]} does not go with --cue none; leave one of them out")

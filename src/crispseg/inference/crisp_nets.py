@@ -4,7 +4,8 @@ from torch import nn
 
 from crispseg.cues import LearnedCue
 from crispseg.errors import InputError
-from crispseg.inference.sharpener import Sharpener, shortest
+from crispseg.inference.configured import shortest
+from crispseg.inference.sharpener import Sharpener
 from crispseg.models import CrispNet
 from crispseg.nn import Affinity, LocalFilter
 

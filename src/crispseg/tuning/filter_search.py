@@ -12,7 +12,7 @@ from rich.progress import Progress
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_count
-from crispseg.config import SharpenerConfig, options
+from crispseg.config import OF_PREDICTIONS, SharpenerConfig, options
 from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.defaults import OBJECTIVES
 from crispseg.errors import InputError, naming
@@ -25,7 +25,7 @@ from crispseg.ops import local_filter
 MEASURED = ("miou", "trimap_4")
 """Metrics that are measured for every setting."""
 
-_FIXED = ("cue", "scores", "grid")
+_FIXED = ("cue", *OF_PREDICTIONS)
 """Fields that are not searched: the cue, whose features are computed once, and the description of the predictions."""
 
 

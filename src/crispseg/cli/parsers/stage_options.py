@@ -8,15 +8,12 @@ from typing import Any
 
 from crispseg.cli.parsers.command_parser import CommandParser
 from crispseg.cli.parsers.shared_options import add_device_option
-from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig, options
+from crispseg.config import OF_PREDICTIONS, SHIPPED_WEIGHTS, SharpenerConfig, options
 from crispseg.crf_presets import PRESETS
 from crispseg.cue_config import PRECISIONS, CueConfig
 from crispseg.errors import InputError
 from crispseg.options import Option, as_text
 from crispseg.registry import CUES
-
-SAID_OF_PREDICTIONS = ("scores", "grid")
-"""Fields that are said of the predictions in files too."""
 
 
 def add_stage_options(parser: CommandParser) -> None:
@@ -51,7 +48,7 @@ def add_fields(group: _ArgumentGroup, names: Collection[str], *, several: bool =
     for name, option in options():
         if name not in names:
             continue
-        searched = several and name not in ("cue", *SAID_OF_PREDICTIONS)
+        searched = several and name not in ("cue", *OF_PREDICTIONS)
         group.add_argument(
             f"--{name}",
             type=read_cue if name == "cue" else reader(option),
@@ -64,7 +61,7 @@ def add_fields(group: _ArgumentGroup, names: Collection[str], *, several: bool =
 
 def add_prediction_options(parser: CommandParser) -> None:
     """Add options for the kind of scores in files and for the grid on which predictions lie."""
-    add_fields(parser.add_argument_group("scores in files"), SAID_OF_PREDICTIONS)
+    add_fields(parser.add_argument_group("scores in files"), OF_PREDICTIONS)
 
 
 def add_weights_options(group: _ArgumentGroup, *, precision: bool = True) -> None:

@@ -1,0 +1,137 @@
+"""A cue with the options of a sharpener: the module is made from a config, and gives it back."""
+
+import copy
+from dataclasses import replace
+from typing import Self, Unpack
+
+import torch
+from torch import Tensor, nn
+
+from crispseg.config import SharpenerConfig, SharpenerOptions
+from crispseg.cues import Cue, describe_cue
+from crispseg.cues.cue import check_cue
+from crispseg.grid import Grid
+from crispseg.nn import LocalFilter
+from crispseg.scores import Scores, Upsampling
+from crispseg.window import Window
+
+
+class ConfiguredModule(nn.Module):
+    """The base class of `Sharpener`: holds the cue and the options. Arguments and errors are described there."""
+
+    fixed_hardness: Tensor
+
+    def __init__(self, cue: Cue, *, learn_hardness: bool = False, **options: Unpack[SharpenerOptions]) -> None:
+        super().__init__()
+        check_cue(cue)
+        self.cue = cue
+        self._config = SharpenerConfig(cue=describe_cue(cue)).replaced(**options)
+        self.learns_hardness = learn_hardness
+        self._settle()
+
+    def _settle(self) -> None:
+        """Fill in the cue's defaults for options that are not given, and set the hardness."""
+        cue, said = self.cue, self._config
+        hardness = cue.default_hardness if said.hardness is None else said.hardness
+        passes = cue.default_passes if said.passes is None else said.passes
+        self._config = replace(said, hardness=hardness, passes=passes)
+        value = torch.tensor(float(hardness))
+        if self.learns_hardness:
+            self.log_hardness = nn.Parameter(value.log())
+        else:
+            self.register_buffer("fixed_hardness", value)
+
+    @property
+    def config(self) -> SharpenerConfig:
+        """All options of this sharpener, without the learned weights of its network."""
+        cue = replace(describe_cue(self.cue), weights=self._config.cue.weights)
+        return replace(self._config, cue=cue, hardness=shortest(self.hardness))
+
+    @property
+    def hardness(self) -> Tensor:
+        """The hardness λ, a tensor with one element."""
+        return self.log_hardness.exp() if self.learns_hardness else self.fixed_hardness
+
+    @property
+    def window(self) -> Window:
+        """The window of neighbours."""
+        return self._config.window
+
+    @property
+    def passes(self) -> int:
+        """The number of times that the filter is applied."""
+        assert self._config.passes is not None
+        return self._config.passes
+
+    @property
+    def scores(self) -> Scores:
+        """The kind of scores."""
+        return self._config.scores
+
+    @property
+    def upsampling(self) -> Upsampling:
+        """How coarse scores are upsampled to the size of the image."""
+        return self._config.upsampling
+
+    @property
+    def guard(self) -> float | None:
+        """The strength of the guard for thin objects; None for no guard."""
+        return self._config.guard
+
+    @property
+    def grid(self) -> Grid:
+        """How scores lie on their image."""
+        return self._config.grid
+
+    @property
+    def filter(self) -> LocalFilter:
+        """The filter, which applies the weights."""
+        return LocalFilter(self.window, passes=self.passes)
+
+    def extra_repr(self) -> str:
+        """Return the options, for `repr`."""
+        texts = self.config.texts()
+        texts = {name: text for name, text in texts.items() if name not in ("cue", "weights", "precision")}
+        return ", ".join(f"{name}={text}" for name, text in texts.items())
+
+    def with_options(self, **options: Unpack[SharpenerOptions]) -> Self:
+        """Return a sharpener with other options that shares this one's weights.
+
+        Example:
+            >>> sharpener = Sharpener.from_pretrained()
+            >>> other = sharpener.with_options(passes=3, guard=0.9)
+            >>> sharpener.passes, other.passes, other.cue is sharpener.cue
+            (25, 3, True)
+        """
+        other = copy.copy(self)
+        other._config = self._config.replaced(**options)
+        if "hardness" in options:
+            other._buffers, other._parameters = dict(self._buffers), dict(self._parameters)
+            device = self.device
+            other._settle()
+            other.to(device)
+        return other
+
+    def expecting(self, scores: Scores, grid: Grid | str | None = None) -> Self:
+        """Return a sharpener that shares this one's weights, for another kind of scores and, if given, another grid."""
+        return self.with_options(scores=scores, grid=self.grid if grid is None else grid)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        """The dtype that the cue computes in."""
+        return next((p.dtype for p in self.cue.parameters()), torch.float32)
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the sharpener."""
+        return next(iter((*self.buffers(recurse=False), *self.parameters(recurse=False)))).device
+
+
+def shortest(value: Tensor) -> float:
+    """Return the float with the fewest digits that rounds to a float32.
+
+    Example:
+        >>> shortest(torch.tensor(7.3)), torch.tensor(7.3).item()
+        (7.3, 7.300000190734863)
+    """
+    return float(str(value.float().numpy(force=True)))
