@@ -21,19 +21,19 @@ def run(code: str) -> str:
 
 
 def test_nothing_heavy_is_imported() -> None:
-    code = f"import crispseg, sys; print([name for name in {HEAVY} if name in sys.modules])"
+    code = f"import crispseg, sys; crispseg.Sharpener; print([name for name in {HEAVY} if name in sys.modules])"
     assert run(code) == "[]"
 
 
 @pytest.mark.parametrize("name", ["numpy", "torch"])
 def test_the_guard_sees_what_is_imported(name: str) -> None:
-    assert run(f"import crispseg, sys; print({name!r} in sys.modules)") == "True"
+    assert run(f"import crispseg, sys; crispseg.Sharpener; print({name!r} in sys.modules)") == "True"
 
 
 def test_importing_adds_only_a_few_packages_to_those_of_torch() -> None:
     """What takes time is imported when it is needed: of other packages these alone, and no command."""
     names = "{name for name in sys.modules if '.' not in name or name.startswith('crispseg.')}"
-    code = f"import sys, torch, numpy; before = {names}; import crispseg; print(*sorted({names} - before))"
+    code = f"import sys, torch, numpy; before = {names}; import crispseg; crispseg.Sharpener; print(*sorted({names} - before))"
     added = set(run(code).split()) - sys.stdlib_module_names
     ours = {name for name in added if name.startswith("crispseg")}
     assert {name for name in added - ours if not name.startswith("_")} <= {"PIL", "safetensors", "rich"}
