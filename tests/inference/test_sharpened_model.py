@@ -281,7 +281,7 @@ def test_bad_arguments_are_refused(sharpener: Sharpener) -> None:
         SharpenedModel(3, sharpener)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="sharpener is Identity"):
         SharpenedModel(nn.Identity(), nn.Identity())  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="given without .*expected both"):
+    with pytest.raises(InputError, match=r"given without .*expected both"):
         SharpenedModel(nn.Identity(), sharpener, mean=MEAN)
     with pytest.raises(InputError, match="std is"):
         SharpenedModel(nn.Identity(), sharpener, mean=MEAN, std=(1, 1, 0))
@@ -290,5 +290,5 @@ def test_bad_arguments_are_refused(sharpener: Sharpener) -> None:
             SharpenedModel(nn.Identity(), sharpener, mean=wrong, std=STD)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="no argument of the model is an image"):
         SharpenedModel(nn.Identity(), sharpener)(torch.zeros(2, 4, 8, 8))
-    with pytest.raises(TypeError, match="expected .*class_queries_logits"):
+    with pytest.raises(TypeError, match=r"expected .*class_queries_logits"):
         semantic_probabilities(torch.zeros(1, 2, 3, 3))
