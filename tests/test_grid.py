@@ -96,7 +96,7 @@ def test_a_stride_and_a_box_that_do_not_fit_are_refused() -> None:
         if scores != (45, 60):
             with pytest.raises(InputError, match="expected 45x60 or one more"):
                 Grid.of("stride=8").check("scores", (360, 480), scores)
-    with pytest.raises(InputError, match="beside it"):
+    with pytest.raises(InputError, match="outside the image"):
         Grid.of("box=480,0,500,20").check("scores", (360, 480), (4, 4))
 
 

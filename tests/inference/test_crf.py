@@ -160,5 +160,5 @@ def test_wrong_inputs_are_refused() -> None:
 def test_what_is_no_probability_is_refused(value: float) -> None:
     probabilities = torch.full((1, 2, 4, 4), 0.5)
     probabilities[0, 0, 1, 1] = value
-    with pytest.raises(InputError, match=r"expected \\[0, 1\\]: .*softmax"):
+    with pytest.raises(InputError, match=r"expected \[0, 1\]: .*softmax"):
         DenseCRF.preset("LargeFOV")(probabilities, torch.zeros(1, 3, 4, 4, dtype=torch.uint8))

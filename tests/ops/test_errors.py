@@ -22,7 +22,7 @@ CASES: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: ops.local_distance(MAP.long(), W), TypeError, "embedding is torch.int64; expected a floating-point"),
     (lambda: ops.local_distance(MAP, W, norm=3), InputError, "norm is 3; expected one of 1, 2"),
     (lambda: ops.local_distance(MAP, W, stride=0), InputError, "stride is 0; expected a whole number of 1 or more"),
-    (lambda: ops.local_parity(LABELS.float(), W), TypeError, "labels are torch.float32; expected whole numbers"),
+    (lambda: ops.local_parity(LABELS.float(), W), TypeError, "labels are torch.float32; expected an integer dtype"),
     (lambda: ops.local_parity(LABELS[0], W), InputError, r"labels have shape \(4, 5\)"),
     (lambda: ops.affinity(WEIGHTS, 0.0), InputError, "hardness is 0.0; expected a number above 0"),
     (lambda: ops.affinity(WEIGHTS, float("nan")), InputError, "hardness is nan"),

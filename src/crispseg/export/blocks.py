@@ -44,7 +44,7 @@ class Blocks:
         return image
 
     def cut(self, image: Value) -> Value:
-        """(N, C, H, W) to blocks (N·d², rows, columns, T, T, C), 0 where they go beyond the image."""
+        """Cut (N, C, H, W) into blocks (N·d², rows, columns, T, T, C), padded with 0 beyond the image."""
         side, dilation = self.side, self.window.dilation
         split = reshaped(self._whole(image), 0, -1, self.rows, side, dilation, self.columns, side, dilation)
         blocks = op.Transpose(split, perm=[0, 4, 7, 2, 5, 3, 6, 1])
