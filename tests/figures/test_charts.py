@@ -84,7 +84,7 @@ def test_labels_without_a_pair_are_refused(tmp_path: Path) -> None:
     root = write_folder(tmp_path, 1)
     write_labels(root / "labels" / "scene0.png", torch.full((48, 64), 11))
     data = LabelledFolder(root / "images", root / "labels", void=11)
-    with pytest.raises(InputError, match="the labels of 1 images make no pair in window"):
+    with pytest.raises(InputError, match="labels of 1 images have no pair in window"):
         count_distances(data, RGBCue(), Window(3), farthest=1)
 
 

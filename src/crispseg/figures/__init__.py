@@ -1,4 +1,4 @@
-"""Figures of a paper: drawn from tensors and tables, written as PNG or PDF. The only room that knows matplotlib."""
+"""Figures for papers, drawn from tensors and tables and written as PNG or PDF. No other package imports matplotlib."""
 
 from crispseg.extras import optional_packages
 

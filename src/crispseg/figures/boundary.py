@@ -1,4 +1,4 @@
-"""One image before and after, and the part of it that changed most (figure 1 of the paper)."""
+"""One image before and after sharpening, with the part that changed most magnified (figure 1 of the paper)."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -30,17 +30,17 @@ def draw_boundary(
     *,
     middle: tuple[int, int] | None = None,
 ) -> Figure:
-    """Draw image, labels before and labels after, and below them the part that changed most, magnified.
+    """Draw the image, the labels before and the labels after, with the part that changed most magnified below.
 
     Args:
         image: (3, H, W) uint8.
         before: (H, W) labels.
         after: (H, W) labels.
-        palette: Red, green, blue of each label; a default where None or where it is too short.
-        middle: x, y of the middle of the part that is magnified; None for the part that changed most.
+        palette: Red, green and blue of each label; None for default colours, which also follow a short palette.
+        middle: x, y of the centre of the part to magnify; None for the part that changed most.
 
     Raises:
-        InputError: If the middle lies outside the image.
+        InputError: If `middle` lies outside the image.
     """
     colours = label_colours(palette, int(max(before.max(), after.max())))
     part = most_changed(before, after)
@@ -65,7 +65,7 @@ def draw_boundary(
 
 
 def _around(middle: tuple[int, int], part: tuple[int, int, int, int], image: Tensor) -> tuple[int, int, int, int]:
-    """A part of the same size around a pixel, within the image."""
+    """Return a part of the same size around a pixel, moved to lie within the image."""
     _, _, rows, columns = part
     top = min(max(middle[1] - rows // 2, 0), image.shape[-2] - rows)
     left = min(max(middle[0] - columns // 2, 0), image.shape[-1] - columns)
@@ -73,13 +73,13 @@ def _around(middle: tuple[int, int], part: tuple[int, int, int, int], image: Ten
 
 
 def magnify(axes: Axes, part: tuple[int, int, int, int]) -> None:
-    """Let a panel show the part of its picture of that top, left, height and width."""
+    """Show only a part of the picture in a panel, given its top, left, height and width."""
     top, left, rows, columns = part
     axes.set(xlim=(left - 0.5, left + columns - 0.5), ylim=(top + rows - 0.5, top - 0.5))
 
 
 def add_frame(axes: Axes, part: tuple[int, int, int, int]) -> None:
-    """Mark the part of a picture that is magnified elsewhere."""
+    """Draw a frame around the part of a picture that is magnified elsewhere."""
     top, left, rows, columns = part
     for colour, width in (("black", 1.6), ("white", 0.8)):
         axes.add_patch(Rectangle((left - 0.5, top - 0.5), columns, rows, fill=False, edgecolor=colour, lw=width))

@@ -1,4 +1,4 @@
-"""Images, truth and what several methods make of them, beside each other (figure 4 of the paper)."""
+"""Images, true labels and the results of several methods, side by side (figure 4 of the paper)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,19 +19,19 @@ from crispseg.pictures.before_after import most_changed
 from crispseg.pictures.colours import label_colours
 
 _VOID = 225
-"""Light grey of pixels whose true label is not known, of 255: 128 is a class in the default palette."""
+"""Grey level (of 255) of void pixels; 128 is already the colour of a class in the default palette."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """An image, and the labels that it was given."""
+    """An image and its labels by several methods."""
 
     image: Tensor
     """(3, H, W) uint8."""
     labels: Mapping[str, Tensor]
-    """(H, W) labels by their caption, "baseline" and "ours" among them; `IGNORE_INDEX` is void."""
+    """(H, W) labels by caption, including "baseline" and "ours"; `IGNORE_INDEX` is void."""
     palette: tuple[int, ...] | None = None
-    """Red, green, blue of each label; a default where None or where it is too short."""
+    """Red, green and blue of each label; None for default colours, which also follow a short palette."""
 
 
 def compare_images(
@@ -42,17 +42,17 @@ def compare_images(
     crf: DenseCRF | None = None,
     progress: Progress | None = None,
 ) -> list[Compared]:
-    """Give truth, baseline and ours of some images; with a CRF, also the CRF on each of the latter two.
+    """Return true, baseline and sharpened labels of some images; with a CRF, also the labels after the CRF.
 
     Args:
-        data: Images, truth and predictions.
-        indices: Which of them.
-        sharpener: Makes ours.
-        crf: The CRF; None leaves its two columns out.
-        progress: Shows how far it is.
+        data: Images with true labels and predictions.
+        indices: Indices of the images to use.
+        sharpener: Sharpener of the column "ours".
+        crf: CRF to apply to the baseline and to the sharpened scores; None leaves out both columns.
+        progress: Progress bar to update.
 
     Raises:
-        InputError: If a file cannot be read or does not fit.
+        InputError: If a file cannot be read, or its size does not fit.
     """
     compared = []
     for index in progress.track(indices, description="sharpening") if progress else indices:
@@ -62,7 +62,7 @@ def compare_images(
             result = sharpen_one(sharpener, sample.image, prediction, boundary, keep_scores=crf is not None)
             labels = {"truth": sample.labels, "baseline": result.before, "ours": result.after}
             if crf is not None and result.scores is not None:
-                # What has been sharpened is not sharpened again.
+                # Sharpened scores are not sharpened again.
                 for caption, scores in (("CRF", prediction.scores), ("ours + CRF", result.scores)):
                     said = replace(prediction, given=scores)
                     labels[caption] = sharpen_one(None, sample.image, said, crf=crf).after
@@ -72,13 +72,13 @@ def compare_images(
 
 @house_style()
 def draw_comparison(compared: Sequence[Compared]) -> Figure:
-    """Draw for every image a row, and below it the part where ours differs most from the baseline, magnified.
+    """Draw a row for every image, with the part where ours differs most from the baseline magnified below.
 
     Args:
-        compared: What to draw; all with the same captions.
+        compared: Images to draw, all with the same captions.
 
     Raises:
-        InputError: If there is nothing to draw.
+        InputError: If there is no image.
     """
     if not compared:
         raise InputError("no image to draw; expected at least one")
@@ -96,7 +96,7 @@ def draw_comparison(compared: Sequence[Compared]) -> Figure:
 
 
 def _draw_rows(figure: Figure, item: Compared, first: Place) -> None:
-    """One image: whole panels from the first place on, and below them what is magnified."""
+    """Draw the panels of one image from the first place on, with the magnified part below each."""
     part = most_changed(item.labels["baseline"], item.labels["ours"])
     colours = label_colours(item.palette, max(_highest(labels) for labels in item.labels.values()))
     pictures = [item.image, *(paint(labels, colours) for labels in item.labels.values())]
@@ -111,7 +111,7 @@ def _highest(labels: Tensor) -> int:
 
 
 def paint(labels: Tensor, colours: Tensor) -> Tensor:
-    """(H, W) labels as a (3, H, W) uint8 picture, void grey.
+    """Return (H, W) labels as a (3, H, W) uint8 picture, with void in grey.
 
     Example:
         >>> paint(torch.tensor([[0, 1, -1]]), torch.tensor([[1, 2, 3], [4, 5, 6]]))[:, 0].T.tolist()

@@ -7,13 +7,13 @@ from torch import Tensor
 
 
 def contour_lines(labels: Tensor) -> np.ndarray:
-    """The edges between pixels of two labels, straight runs of them as one line.
+    """Return the edges between pixels with different labels, with straight runs joined into one line.
 
     Args:
-        labels: (H, W).
+        labels: (H, W) labels.
 
     Returns:
-        (lines, 2, 2): the x and y of both ends, where a pixel's centre lies on whole numbers.
+        (lines, 2, 2): x and y of both ends; the centres of pixels have integer coordinates.
 
     Example:
         >>> import torch
@@ -26,21 +26,21 @@ def contour_lines(labels: Tensor) -> np.ndarray:
 
 
 def _columns(values: np.ndarray) -> np.ndarray:
-    """The lines between each column and the next."""
+    """Return the lines between each column and the next."""
     differs = (values[:, :-1] != values[:, 1:]).astype(np.int8)
     steps = np.diff(differs, axis=0, prepend=0, append=0)
     column, first = np.nonzero(steps.T == 1)
-    _, last = np.nonzero(steps.T == -1)  # in the same order: runs of a column do not overlap
+    _, last = np.nonzero(steps.T == -1)  # in the same order, since runs in a column do not overlap
     return np.stack([np.stack([column + 0.5, first - 0.5], 1), np.stack([column + 0.5, last - 0.5], 1)], 1)
 
 
 def add_contours(axes: Axes, labels: Tensor, width: float) -> None:
-    """Draw the lines between labels, black within white, so that they stand out on any colour.
+    """Draw the lines between labels in black with a white outline, so that they stand out on any colour.
 
     Args:
-        axes: A panel that shows the picture that the labels are of.
-        labels: (H, W).
-        width: Of the black line, in points.
+        axes: A panel with the picture of the labels.
+        labels: (H, W) labels.
+        width: Width of the black line, in points.
     """
     lines = contour_lines(labels)
     for colour, extra in (("white", 2), ("black", 1)):

@@ -1,4 +1,4 @@
-"""What an embedding says around single pixels, beside what colours say (figure 2 of the paper)."""
+"""Masks of an embedding around single pixels, beside masks of colours (figure 2 of the paper)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,25 +33,25 @@ from crispseg.ops import affinity
 from crispseg.window import Window, WindowLike
 
 _LINE = 0.07
-"""Height of a number, as a share of the image's."""
+"""Height of a number, as a share of the height of the image."""
 
 _FAR = 10.0
-"""Hardness times a distance that is as far as any: a weight of exp(-10)."""
+"""Hardness times distance beyond which all distances count as equally far: a weight of exp(-10)."""
 
 
 @dataclass(frozen=True)
 class Masks:
-    """What belongs with each of some pixels."""
+    """The masks of some pixels: which other pixels belong with each."""
 
     pixels: tuple[tuple[int, int], ...]
-    """x, y of each."""
+    """x, y of each pixel."""
     components: Tensor
-    """(3, H, W) uint8: the embedding's principal components, as red, green and blue."""
+    """(3, H, W) uint8: the principal components of the embedding as red, green and blue."""
     learned: Tensor
-    """(pixels, H, W): how much every pixel contributes to the filtered score of that one, by the embedding; the most
-    is 1."""
+    """(pixels, H, W): contribution of every pixel to the filtered score of each given pixel, with weights from the
+    embedding; the largest is 1."""
     colour: Tensor
-    """The same by colours."""
+    """(pixels, H, W): the same with weights from colours."""
 
 
 @torch.no_grad()
@@ -66,17 +66,17 @@ def compute_masks(
     passes: int = 1,
     apart: int = 41,
 ) -> Masks:
-    """Find the masks of pixels by a cue, and by colours at their default hardness.
+    """Compute the masks of pixels by a cue, and by colours at their default hardness.
 
     Args:
         image: (3, H, W) uint8, or floating point in [0, 1].
-        cue: Gives the embedding, on its own device.
-        window: The neighbours.
-        pixels: x, y of each; where there are none, `count` of those whose window the cue divides best.
-        count: How many are chosen.
-        hardness: λ; the cue's default where None.
-        passes: Passes of the filter. One gives the weights of the window (eq. 3).
-        apart: Pixels that are chosen lie at least as far from each other.
+        cue: Cue that computes the embedding, run on its own device.
+        window: Window of neighbours.
+        pixels: x, y of each pixel; if empty, `count` pixels are chosen where the cue divides the window best.
+        count: Number of pixels to choose.
+        hardness: λ; None for the default of the cue.
+        passes: Passes of the filter. One pass gives the weights of the window (eq. 3).
+        apart: Chosen pixels differ by more than this in x or in y.
 
     Raises:
         InputError: If a pixel lies outside the image, or a count is below 1.
@@ -104,7 +104,7 @@ def compute_masks(
 
 
 def _choose(distance: Tensor, count: int, apart: int) -> tuple[tuple[int, int], ...]:
-    """x, y of the pixels whose distances vary most, none near another or, where there is room, near the border."""
+    """Return x, y of the pixels whose distances vary most, not near each other nor, if possible, near the border."""
     divided = distance.var(0, correction=0).cpu()
     height, width = divided.shape
     rows, columns = min(apart // 2, (height - 1) // 2), min(apart // 2, (width - 1) // 2)
@@ -120,11 +120,11 @@ def _choose(distance: Tensor, count: int, apart: int) -> tuple[tuple[int, int], 
 
 @house_style()
 def draw_embedding(image: Tensor, masks: Masks, patch: int) -> Figure:
-    """Draw the image and its embedding on the left, and for every pixel a row: patch, embedding, both masks.
+    """Draw the image and its embedding on the left, and a row for every pixel: patch, embedding and both masks.
 
     Args:
         image: (3, H, W) uint8, or floating point in [0, 1].
-        masks: What to draw.
+        masks: Masks of the image.
         patch: Side of the patches in pixels, odd.
 
     Raises:
@@ -133,7 +133,7 @@ def draw_embedding(image: Tensor, masks: Masks, patch: int) -> Figure:
     if patch < 3 or patch % 2 == 0:
         raise InputError(f"patch is {patch} pixels; expected an odd number of 3 or more")
     rows, aspect = len(masks.pixels), image.shape[-1] / image.shape[-2]
-    # The two pictures on the left are together as high as the rows on the right.
+    # The two pictures on the left have the same total height as the rows on the right.
     side = (TEXT_WIDTH - 4 * GAP - aspect * ((rows - 2) * GAP) / 2) / (4 + aspect * rows / 2)
     high = (rows * side + (rows - 2) * GAP) / 2
     figure = new_figure(TEXT_WIDTH, CAPTION + rows * side + (rows - 1) * GAP)
@@ -141,7 +141,7 @@ def draw_embedding(image: Tensor, masks: Masks, patch: int) -> Figure:
         whole = add_panel(figure, Place(0, CAPTION + index * (high + GAP), aspect * high, high), pixels)
         for number, pixel in enumerate(masks.pixels, start=1):
             _mark_patch(whole, pixel, patch, str(number))
-    add_caption(figure, Place(0, CAPTION, aspect * high, high), "image, and its embedding")
+    add_caption(figure, Place(0, CAPTION, aspect * high, high), "image and embedding")
     for column, caption in enumerate(("patch", "embedding", "learned mask", "colour mask")):
         place = Place(aspect * high + GAP + column * (side + GAP), CAPTION, side, side)
         add_caption(figure, place, caption)
@@ -175,6 +175,6 @@ def _mark_centre(axes: Axes, x: int, y: int) -> None:
 
 
 def _outlined(axes: Axes, place: tuple[float, float], text: str, **options: Any) -> None:  # noqa: ANN401 - matplotlib's
-    """White text within black, readable on any picture."""
+    """Write white text with a black outline, readable on any picture."""
     outline = [withStroke(linewidth=1.6, foreground="black")]
     axes.text(*place, text, color="white", path_effects=outline, clip_on=True, **options)

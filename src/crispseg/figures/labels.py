@@ -1,4 +1,4 @@
-"""Names beside what they name, without overlaps."""
+"""Placement of names beside points and lines, without overlaps."""
 
 import math
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ from matplotlib.transforms import Bbox
 from crispseg.errors import InputError
 
 _STEP = 3.0
-"""Points between two places that are tried."""
+"""Distance between two candidate places, in points."""
 _MARGIN = 1.2
-"""Points that stay free around a name."""
+"""Free margin around a name, in points."""
 _NEAR = 6.0
-"""Points up to which a name needs no line to what it names."""
+"""Distance up to which a name needs no line to its point, in points."""
 _CHUNK = 256
-"""Places that are looked at together."""
+"""Number of candidate places to check at a time."""
 _SAMPLE = 8
-"""Pixels from one box along a line to the next, less than a name is high."""
+"""Distance in pixels between the boxes that stand for a line, less than the height of a name."""
 
 
 def spread(values: Sequence[float], gap: float, low: float = -math.inf, high: float = math.inf) -> list[float]:
-    """Move numbers apart to at least a gap, in their order, as little as it takes, and between two ends.
+    """Move numbers apart to at least `gap`, as little as possible, keeping their order and staying between two ends.
 
     Example:
         >>> spread([1.0, 5.0, 1.0], gap=2)
@@ -33,7 +33,7 @@ def spread(values: Sequence[float], gap: float, low: float = -math.inf, high: fl
     """
 
     def reach(group: Sequence[int]) -> tuple[float, float]:
-        """First and last of a group, which lies around its mean as far as the ends let it."""
+        """Return the first and last number of a group, centred on its mean as far as the ends allow."""
         length = gap * (len(group) - 1)
         first = sum(values[index] for index in group) / len(group) - length / 2
         first = max(min(first, high - length), low)
@@ -51,20 +51,20 @@ def spread(values: Sequence[float], gap: float, low: float = -math.inf, high: fl
 def place_names(
     axes: Axes, points: Sequence[tuple[float, float]], names: Sequence[str], colours: Sequence[str], taken: np.ndarray
 ) -> list[Text]:
-    """Write the name of every point at the nearest place within the axes that is free, where it is crowded first.
+    """Write the name of every point at the nearest free place within the axes, starting with the most crowded points.
 
     Args:
-        axes: Where; their place and limits do not change any more.
-        points: x and y of each, in data.
-        names: One for each point.
-        colours: One for each name.
-        taken: (boxes, 4) left, bottom, right and top of what must stay visible, in pixels of the page.
+        axes: Axes to write in, whose place and limits are final.
+        points: x and y of each point, in data coordinates.
+        names: Name of each point.
+        colours: Colour of each name.
+        taken: (boxes, 4) left, bottom, right and top of boxes that must stay visible, in pixels of the page.
 
     Returns:
-        The names, none over another or over a box.
+        The texts; none overlaps another or a box.
 
     Raises:
-        InputError: If there is no place left.
+        InputError: If there is not enough room.
     """
     pixel = axes.figure.dpi / 72  # pixels in a point
     frame = axes.get_window_extent()
@@ -93,7 +93,7 @@ def place_names(
 
 
 def _most_crowded(anchors: np.ndarray) -> np.ndarray:
-    """Indices of the points, those first whose nearest three are nearest."""
+    """Return indices of the points, ordered by the sum of the distances to their three nearest neighbours."""
     between = np.hypot(*(anchors[:, None] - anchors[None]).transpose(2, 0, 1))
     return np.argsort(np.sort(between, axis=1)[:, :4].sum(1), kind="stable")
 
@@ -101,9 +101,9 @@ def _most_crowded(anchors: np.ndarray) -> np.ndarray:
 def _first_free(
     boxes: np.ndarray, anchor: np.ndarray, taken: np.ndarray, others: np.ndarray, near: float
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The first box that covers nothing, and the boxes along the line to it; None where there is none.
+    """Return the first box that covers nothing, with the boxes along the line to it; None if there is no such box.
 
-    A line that crosses no other name or point is preferred.
+    Boxes whose line crosses no other name or point are preferred.
     """
     crossing = None
     chunks = np.array_split(boxes, len(boxes) // _CHUNK + 1)
@@ -117,12 +117,12 @@ def _first_free(
 
 
 def _nearest(box: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """The point of a box that is nearest to another."""
+    """Return the point of a box that is nearest to a given point."""
     return point.clip(box[:2], box[2:])
 
 
 def _candidates(frame: Bbox, anchor: np.ndarray, size: np.ndarray, step: float) -> np.ndarray:
-    """(boxes, 4): the places within the frame, in steps from the point outwards."""
+    """Return (boxes, 4) candidate places within the frame, on a grid through the point."""
     low, high = np.array([frame.x0, frame.y0]) + size / 2, np.array([frame.x1, frame.y1]) - size / 2
     first = np.ceil((low - anchor) / step).astype(int)
     last = np.floor((high - anchor) / step).astype(int)
@@ -132,25 +132,25 @@ def _candidates(frame: Bbox, anchor: np.ndarray, size: np.ndarray, step: float) 
 
 
 def _overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(boxes, others): which share an area."""
+    """Return (boxes, others) bool: whether two boxes overlap."""
     one, other = boxes[:, None], others[None]
     return np.asarray((one[..., :2] < other[..., 2:]).all(-1) & (other[..., :2] < one[..., 2:]).all(-1))
 
 
 def _distance(boxes: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """From a point to the nearest of each box."""
+    """Return the distance from a point to each box."""
     beyond = np.maximum(boxes[..., :2] - point, point - boxes[..., 2:]).clip(min=0)
     return np.asarray(np.hypot(beyond[..., 0], beyond[..., 1]))
 
 
 def _cost(boxes: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """Near is good; of equally near places one in the middle above, below or beside the point."""
+    """Return the cost of each box: its distance, and for equal distances how far its centre lies off the point."""
     middle = (boxes[..., :2] + boxes[..., 2:]) / 2 - point
     return np.asarray(_distance(boxes, point) + 0.05 * np.hypot(middle[..., 0], middle[..., 1]))
 
 
 def line_boxes(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """(boxes, 4): small boxes along a line, both in pixels of the page."""
+    """Return (boxes, 4) small boxes along a line, all in pixels of the page."""
     steps = np.linspace(0, 1, int(np.abs(end - start).max() / _SAMPLE) + 2)[:, None]
     points = start + steps * (end - start)
     return np.concatenate([points - 1, points + 1], 1)

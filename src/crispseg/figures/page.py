@@ -1,4 +1,4 @@
-"""The page that every figure is drawn on: widths, fonts, colours, and files that come out the same every time."""
+"""The page of every figure: widths, fonts, colours, and reproducible files."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,16 +15,16 @@ from crispseg.errors import InputError
 from crispseg.writing import check_output_file, written_whole
 
 COLUMN_WIDTH = 3.3
-"""Inches; one of two columns of a paper."""
+"""Width of one of the two columns of a paper, in inches."""
 TEXT_WIDTH = 6.9
-"""Inches; both columns."""
+"""Width of both columns, in inches."""
 CAPTION = 0.17
-"""Inches; a line above a panel."""
+"""Height of the caption above a panel, in inches."""
 GAP = 0.05
-"""Inches; between panels."""
+"""Gap between panels, in inches."""
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Colours that the colour-blind tell apart (Okabe & Ito 2008), without the yellow, which is too pale for a line."""
+"""Colours that colour-blind readers can tell apart (Okabe & Ito 2008), without yellow, which is too pale for lines."""
 GREY = "#777777"
 
 FIGURE_SUFFIXES = (".png", ".pdf")
@@ -42,7 +42,7 @@ _STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.2,
     "figure.dpi": 300,
     "savefig.dpi": 300,
-    "pdf.fonttype": 42,  # text stays text, as publishers want it
+    "pdf.fonttype": 42,  # keep text as text, as publishers require
 }
 
 _METADATA = {
@@ -53,7 +53,7 @@ _METADATA = {
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Our fonts and lines while a figure is drawn or written, whatever the user's matplotlibrc says."""
+    """Use our fonts and lines while a figure is drawn or written, instead of the user's matplotlibrc."""
     with rc_context():
         rcdefaults()
         rcParams.update(_STYLE)
@@ -61,14 +61,14 @@ def house_style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty page, in inches; what is drawn on it can be measured."""
+    """Return an empty page of a width and height in inches, on which text can be measured."""
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure
 
 
 class Place(NamedTuple):
-    """Where something lies on the page: inches from its upper left corner."""
+    """A rectangle on the page, in inches from its upper left corner."""
 
     left: float
     top: float
@@ -77,14 +77,14 @@ class Place(NamedTuple):
 
 
 def add_axes(figure: Figure, place: Place) -> Axes:
-    """Axes at a place."""
+    """Add axes at a place."""
     width, height = figure.get_size_inches()
     bottom = height - place.top - place.height
     return figure.add_axes((place.left / width, bottom / height, place.width / width, place.height / height))
 
 
 def add_panel(figure: Figure, place: Place, pixels: Tensor) -> Axes:
-    """A panel that a (3, H, W) uint8 picture, or a (H, W) one in [0, 1], fills from edge to edge."""
+    """Add a panel filled from edge to edge by a picture: (3, H, W) uint8, or (H, W) in [0, 1]."""
     axes = add_axes(figure, place)
     axes.set_xticks([])
     axes.set_yticks([])
@@ -96,17 +96,17 @@ def add_panel(figure: Figure, place: Place, pixels: Tensor) -> Axes:
 
 
 def add_caption(figure: Figure, place: Place, text: str) -> None:
-    """A word above a panel at that place."""
+    """Write a caption above a panel at a place."""
     width, height = figure.get_size_inches()
     middle = place.left + place.width / 2
     figure.text(middle / width, 1 - (place.top - 0.045) / height, text, ha="center", va="baseline")
 
 
 def check_output(path: Path, inputs: Iterable[Path | None] = ()) -> None:
-    """Refuse, before any work, a file that `write_figure` could not write.
+    """Refuse a file that `write_figure` could not write, before any work.
 
     Raises:
-        InputError: If its ending is neither .png nor .pdf, its folder cannot be written to, or it is one of the inputs.
+        InputError: If the suffix is neither .png nor .pdf, the folder is not writable, or the file is an input.
     """
     if path.suffix.lower() not in FIGURE_SUFFIXES:
         raise InputError(f"output {path}: unknown ending; expected {' or '.join(FIGURE_SUFFIXES)}")
@@ -114,12 +114,12 @@ def check_output(path: Path, inputs: Iterable[Path | None] = ()) -> None:
 
 
 def write_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG of 300 dots an inch or as PDF, by the ending, whole or not at all.
+    """Write a figure as PNG (300 dpi) or PDF, by the suffix of the file, completely or not at all.
 
-    The same figure gives the same bytes: the file carries no date.
+    The same figure gives the same bytes, since the file has no date.
 
     Raises:
-        InputError: If the ending is neither, or the file cannot be written.
+        InputError: If the suffix is neither .png nor .pdf, or the file cannot be written.
     """
     check_output(path)
     suffix = path.suffix.lower()

@@ -1,4 +1,4 @@
-"""What more passes and larger windows gain."""
+"""Gains by number of passes and window size."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -11,17 +11,17 @@ from crispseg.figures.page import COLUMN_WIDTH, GREY, OKABE_ITO, Place, add_axes
 from crispseg.figures.tables import DRAWN_METRICS, SurfaceRow
 
 _LINE = 0.14
-"""Inches from one label to the next."""
+"""Distance between two labels, in inches."""
 
 
 @house_style()
 def draw_passes(rows: Sequence[SurfaceRow]) -> Figure:
-    """Draw the points that were gained against passes, a line for every window, mIoU above trimap.
+    """Draw gains over the number of passes, with a line for every window; mIoU above trimap mIoU.
 
-    A window's line is that of the hardness with which it gained most, by the mean of both metrics.
+    Each window is drawn at its best hardness, by the mean of both metrics.
 
     Args:
-        rows: What was measured.
+        rows: Gains of all settings, from `read_surface`.
     """
     figure, height = new_figure(COLUMN_WIDTH, 3.6), 1.5
     lines = best_lines(rows)
@@ -39,7 +39,7 @@ def draw_passes(rows: Sequence[SurfaceRow]) -> Figure:
 
 
 def best_lines(rows: Sequence[SurfaceRow]) -> list[list[SurfaceRow]]:
-    """For every window its rows at the hardness with the largest gain, by passes."""
+    """Return the rows of every window at the hardness with the largest gain, sorted by passes."""
 
     def gain(row: SurfaceRow) -> float:
         return sum(row.gains.values())
@@ -53,7 +53,7 @@ def best_lines(rows: Sequence[SurfaceRow]) -> list[list[SurfaceRow]]:
 
 
 def _name_lines(axes: Axes, lines: Sequence[Sequence[SurfaceRow]], metric: str, height: float) -> None:
-    """A name at the end of every line, moved up or down where they would overlap."""
+    """Write a name at the end of every line, moved up or down to avoid overlaps."""
     bottom, top = axes.get_ylim()
     dilated = any(line[0].dilation > 1 for line in lines)
     ends = [line[-1].gains[metric] for line in lines]

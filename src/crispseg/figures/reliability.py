@@ -1,4 +1,4 @@
-"""How far pixels of one label and of two lie apart by a cue, and how often two labels stand behind a distance."""
+"""Reliability of a cue: distances of pairs with the same and with different labels, and their share by distance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,28 +23,28 @@ from crispseg.ops import local_parity
 from crispseg.window import Window, WindowLike
 
 MARGINS = (0.5, 2.0)
-"""Near and far, those of `crispseg.ops.embedding_loss` by default."""
+"""The margins near and far, with the defaults of `crispseg.ops.embedding_loss`."""
 
 
 @dataclass(frozen=True)
 class DistanceCounts:
-    """Pairs of neighbours by their distance, each pair once."""
+    """Numbers of pairs of neighbours by distance; each pair counts once."""
 
     farthest: float
-    """Where the last bin ends; it holds the pairs beyond too."""
+    """End of the last bin, which also holds all pairs beyond it."""
     same: Tensor
-    """(bins,) int64: pairs of one label."""
+    """(bins,) int64: pairs with the same label."""
     different: Tensor
-    """(bins,) int64: pairs of two labels."""
+    """(bins,) int64: pairs with different labels."""
 
     @property
     def edges(self) -> Tensor:
-        """(bins + 1,) distances between the bins."""
+        """(bins + 1,) edges of the bins, as distances."""
         return torch.linspace(0, self.farthest, len(self.same) + 1)
 
     @property
     def different_share(self) -> Tensor:
-        """(bins,) share of the pairs at that distance that have two labels; NaN where there is no pair."""
+        """(bins,) share of the pairs in each bin that have different labels; NaN for a bin without pairs."""
         return self.different / (self.same + self.different)
 
 
@@ -60,20 +60,21 @@ def count_distances(
     every: int = 1,
     progress: Progress | None = None,
 ) -> DistanceCounts:
-    """Count the pairs of all windows of labelled images by distance and labels.
+    """Count the pairs of all windows of labelled images, by distance and by equality of labels.
 
     Args:
-        data: Images and their true labels.
-        cue: Gives the distances, on its own device.
-        window: Which pixels make pairs.
-        farthest: Where the last bin ends.
-        bins: How many.
-        boundaries: The boundary map of each image, for a contour cue.
-        every: Take every n-th image.
-        progress: Shows how far it is.
+        data: Images with true labels.
+        cue: Cue that computes the distances, run on its own device.
+        window: Window whose neighbours make pairs with its centre.
+        farthest: End of the last bin.
+        bins: Number of bins.
+        boundaries: Boundary map of each image, for a contour cue.
+        every: Use every n-th image.
+        progress: Progress bar to update.
 
     Raises:
-        InputError: If a number makes no sense, a file cannot be read or does not fit, or the labels make no pair.
+        InputError: If a number is out of range, a file cannot be read, a size does not fit, or no pair has two known
+            labels.
     """
     window = Window.of(window)
     check_positive("farthest", farthest)
@@ -89,7 +90,8 @@ def count_distances(
         counts += _count(cue.distance(features, window), sample.labels, window, farthest, bins).cpu()
     if not counts.any():
         raise InputError(
-            f"the labels of {len(indices)} images make no pair in window {window}; expected labels that are known"
+            f"the labels of {len(indices)} images have no pair in window {window}; expected pairs of known labels: "
+            "check which label is void"
         )
     return DistanceCounts(farthest, same=counts[0], different=counts[1])
 
@@ -105,9 +107,9 @@ def _features(cue: Cue, image: Tensor, boundary: Path | None) -> Tensor:
 
 
 def _count(distance: Tensor, labels: Tensor, window: Window, farthest: float, bins: int) -> Tensor:
-    """(2, bins): pairs of one label, pairs of two."""
+    """Return (2, bins) int64: pairs with the same label, and pairs with different labels."""
     parity, valid = local_parity(labels[None].to(distance.device), window, ignore_index=IGNORE_INDEX)
-    later = slice(window.centre + 1, None)  # the neighbours before the centre make the same pairs
+    later = slice(window.centre + 1, None)  # neighbours before the centre give the same pairs
     distance, parity, valid = (value[:, later] for value in (distance, parity, valid))
     bin_ = (distance[valid] * (bins / farthest)).long().clamp(max=bins - 1)
     return torch.bincount(bin_ + bins * ~parity[valid], minlength=2 * bins).reshape(2, bins)
@@ -117,13 +119,13 @@ def _count(distance: Tensor, labels: Tensor, window: Window, farthest: float, bi
 def draw_reliability(
     counts: DistanceCounts, *, margins: tuple[float, float] | None = None, cue: str = "learned"
 ) -> Figure:
-    """Draw the histograms of both kinds of pairs, and below them the share of pairs of two labels.
+    """Draw the histograms of both kinds of pairs, and below them the share of pairs with different labels.
 
     Args:
-        counts: What to draw.
-        margins: Distances that the loss wanted: pairs of one label nearer, pairs of two farther; None for a cue that
-            has not learned.
-        cue: Its name, for the axis.
+        counts: Counts of pairs to draw.
+        margins: The margins near and far of the loss, for a learned cue: pairs with the same label should be nearer
+            than the first, pairs with different labels farther than the second. None for other cues.
+        cue: Name of the cue, for the axis.
     """
     figure = new_figure(COLUMN_WIDTH, 2.75)
     histogram = add_axes(figure, Place(0.45, 0.2, COLUMN_WIDTH - 0.6, 1.1))
@@ -137,7 +139,7 @@ def draw_reliability(
         text, height = f"{word}, {_short(int(values.sum()))} pairs", 0.97 - 0.13 * line
         label = histogram.text(0.98, height, text, color=colour, ha="right", va="top", transform=histogram.transAxes)
         label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
-    histogram.set(ylabel="% of its pairs", xlim=(0, counts.farthest), ylim=(0, None))
+    histogram.set(ylabel="% of pairs", xlim=(0, counts.farthest), ylim=(0, None))
     histogram.tick_params(labelbottom=False)
     histogram.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     middle = (edges[1:] + edges[:-1]) / 2
@@ -153,7 +155,7 @@ def draw_reliability(
 
 
 def _short(count: int) -> str:
-    """A count in three digits, such as 12.3 M."""
+    """Return a count in three digits, such as 12.3 M."""
     for unit, word in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if count >= unit:
             return f"{count / unit:.3g}{word}"

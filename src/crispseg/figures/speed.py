@@ -1,4 +1,4 @@
-"""What methods gain against the time that they take."""
+"""Gains of methods against their time."""
 
 from collections.abc import Sequence
 from itertools import cycle, pairwise
@@ -14,21 +14,21 @@ from crispseg.figures.page import GREY, OKABE_ITO, TEXT_WIDTH, Place, add_axes, 
 from crispseg.figures.tables import DRAWN_METRICS, TableRow
 
 _MARKER = 4.0
-"""Points across."""
+"""Diameter of a marker, in points."""
 
 
 @house_style()
 def draw_speed(rows: Sequence[TableRow]) -> Figure:
-    """Draw the points that were gained against milliseconds for an image, mIoU above trimap.
+    """Draw gains in points against milliseconds per image; mIoU above trimap mIoU.
 
-    Every group has a colour, every row its name and the 95 % interval of its gain; filled are those on the Pareto
-    front, which no other row beats in both.
+    Every group has a colour; every row has its name and the 95 % interval of its gain. Markers of rows on the Pareto
+    front, which no other row beats in both gain and time, are filled.
 
     Args:
-        rows: What was measured.
+        rows: Rows of the table, from `read_table`.
 
     Raises:
-        InputError: If a row took no time, or there are more names than place.
+        InputError: If the time of a row is 0 or less, or there is no room for all names.
     """
     for row in rows:
         if row.milliseconds <= 0:
@@ -45,7 +45,7 @@ def draw_speed(rows: Sequence[TableRow]) -> Figure:
 
 
 def pareto_front(rows: Sequence[TableRow], metric: str) -> list[TableRow]:
-    """The rows that no other row beats, being at least as fast and gaining at least as much; fastest first."""
+    """Return the rows that no other row beats in both time and gain, fastest first."""
     front: list[TableRow] = []
     for row in sorted(rows, key=lambda row: (row.milliseconds, -row.gains[metric].gain)):
         if not front or row.gains[metric].gain > front[-1].gains[metric].gain:
@@ -75,31 +75,31 @@ def _draw_rows(axes: Axes, rows: Sequence[TableRow], metric: str) -> None:
 
 
 def _corners(front: Sequence[TableRow], metric: str) -> list[tuple[float, float]]:
-    """x, y of the steps from each row of the front to the next."""
+    """Return x, y of the corners of the staircase along the front."""
     points = [(row.milliseconds, row.gains[metric].gain) for row in front]
     between = [(after[0], before[1]) for before, after in pairwise(points)]
     return [points[0], *(point for pair in zip(between, points[1:], strict=True) for point in pair)]
 
 
 def _lines(axes: Axes, corners: Sequence[tuple[float, float]]) -> list[np.ndarray]:
-    """Boxes along the front, and along no gain."""
+    """Return boxes along the front and along the line of zero gain."""
     points = axes.transData.transform(corners)
     zero = axes.transData.transform([(x, 0) for x in axes.get_xlim()])
     return [line_boxes(start, end) for start, end in [*pairwise(points), tuple(zero)]]
 
 
 def _scale(axes: Axes, rows: Sequence[TableRow]) -> None:
-    """Milliseconds in equal steps of factors, as plain numbers, with some room for names."""
+    """Set a logarithmic axis of milliseconds with plain numbers, and leave some room for names."""
     axes.set_xscale("log")
     times = [row.milliseconds for row in rows]
     axes.set_xlim(min(times) / 1.5, max(times) * 4)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_ylim(*axes.get_ylim())  # where it is now: names are placed in it
+    axes.set_ylim(*axes.get_ylim())  # fix the limits, since names are placed within them
 
 
 def _marks(axes: Axes, row: TableRow, metric: str) -> np.ndarray:
-    """(2, 4) pixels: the boxes that point and bar of a row cover."""
+    """Return (2, 4): the boxes that the marker and the bar of a row cover, in pixels."""
     gain = row.gains[metric]
     half = _MARKER / 2 * axes.figure.dpi / 72
     points = [(row.milliseconds, value) for value in (gain.gain, gain.low, gain.high)]

@@ -1,4 +1,4 @@
-"""What `crispseg table` wrote, read back for the figures."""
+"""Reading of the files of `crispseg table`, for the figures."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -10,26 +10,26 @@ from crispseg.errors import InputError, one_line
 from crispseg.reading import read_json
 
 DRAWN_METRICS = {"miou": "mIoU", "trimap_4": "trimap mIoU"}
-"""The metrics that are drawn, and their names in words."""
+"""Metrics to draw, and their titles."""
 
 R = TypeVar("R")
 
 
 @dataclass(frozen=True)
 class SurfaceRow:
-    """The points that one setting gained."""
+    """The gains of one setting, in points."""
 
     window: int
     dilation: int
     hardness: float
     passes: int
     gains: Mapping[str, float]
-    """By the names of `DRAWN_METRICS`."""
+    """Gain of each metric in `DRAWN_METRICS`."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Points gained, and the ends of their 95 % interval."""
+    """A gain in points, with the ends of its 95 % interval."""
 
     gain: float
     low: float
@@ -38,21 +38,21 @@ class Interval:
 
 @dataclass(frozen=True)
 class TableRow:
-    """What a method gained, and what it took."""
+    """The gains and the time of a method."""
 
     name: str
     group: str
     milliseconds: float
-    """For one image."""
+    """Milliseconds per image."""
     gains: Mapping[str, Interval]
-    """By the names of `DRAWN_METRICS`."""
+    """Gain of each metric in `DRAWN_METRICS`."""
 
 
 def read_surface(path: Path) -> list[SurfaceRow]:
     """Read a surface.json.
 
     Raises:
-        InputError: If it cannot be read or is not as `crispseg table` writes it.
+        InputError: If the file cannot be read, or `crispseg table` did not write it.
     """
     return _read(path, "surface.json", _surface_row)
 
@@ -61,7 +61,7 @@ def read_table(path: Path) -> list[TableRow]:
     """Read a table.json.
 
     Raises:
-        InputError: If it cannot be read or is not as `crispseg table` writes it.
+        InputError: If the file cannot be read, or `crispseg table` did not write it.
     """
     return _read(path, "table.json", _table_row)
 
@@ -92,7 +92,7 @@ def _table_row(row: Mapping[str, Any]) -> TableRow:
 def _number(row: Mapping[str, Any], key: str) -> float:
     value = row[key]
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError(f"its {key!r} is {value!r}, no number")
+        raise TypeError(f"{key!r} is {value!r}, not a finite number")
     return float(value)
 
 
