@@ -99,7 +99,7 @@ def test_only_the_array_that_is_wanted_is_read(tmp_path: Path) -> None:
 def test_what_numpy_does_not_pack_is_not_unpacked(tmp_path: Path, kind: int) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w", kind) as archive:
         archive.writestr("a.npy", head((1, 4, 4)) + bytes(64))
-    refused(tmp_path / "a.npz", "packed as NumPy does not pack|several")
+    refused(tmp_path / "a.npz", "compression|several")
 
 
 def test_an_archive_in_an_archive_is_no_array(tmp_path: Path) -> None:

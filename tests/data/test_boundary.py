@@ -47,7 +47,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "several.npz").rename(tmp_path / "several.npy")
     np.save(tmp_path / "objects.npy", np.array([[{}]]), allow_pickle=True)
     for name, message in (
-        ("colour.png", "its pixels are RGB; expected a greyscale image, white being a probability of 1"),
+        ("colour.png", "its pixels are RGB; expected a greyscale image"),
         ("palette.png", "its pixels are P; expected a greyscale image"),
         ("text.png", "not an image that Pillow can read"),
         ("text.npy", "damaged, or not a plain array"),

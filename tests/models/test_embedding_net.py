@@ -183,7 +183,7 @@ def test_a_narrow_network_takes_the_channels_that_contribute_most(tmp_path: Path
     assert torch.equal(narrow.state_dict()["conv1_1.weight"], wide.state_dict()["conv1_1.weight"][kept["conv1_1"]])
     image = torch.rand(1, 3, 14, 19)
     torch.testing.assert_close(narrow(image) * 4, (wide(image) * 8)[:, [1, 2, 4, 7]], rtol=1e-3, atol=1e-5)
-    with pytest.raises(InputError, match="dim is 9, that of the wider network to start from 8"):
+    with pytest.raises(InputError, match="dim is 9; expected at most 8"):
         EmbeddingNet(dim=9, width=4, init=tmp_path / "wide.safetensors")
     again = load_network(tmp_path / "wide.safetensors", EmbeddingNet)
     assert (again.dim, again.channels["conv3_1"]) == (8, 32)
@@ -191,5 +191,5 @@ def test_a_narrow_network_takes_the_channels_that_contribute_most(tmp_path: Path
 
 def test_a_narrow_network_says_that_vgg_is_wider(tmp_path: Path) -> None:
     save_file(random_vgg(), tmp_path / "vgg.safetensors")
-    with pytest.raises(InputError, match="are 64 channels wide, the network 32; expected the same"):
+    with pytest.raises(InputError, match="width is 64 channels; expected 32"):
         EmbeddingNet(width=32, init=tmp_path / "vgg.safetensors")

@@ -1,4 +1,4 @@
-"""Reading arrays that NumPy wrote, in memory that the file cannot choose."""
+"""Read arrays that NumPy wrote, within a memory limit that the file cannot raise."""
 
 import math
 import zipfile
@@ -13,18 +13,18 @@ from crispseg.errors import InputError
 from crispseg.reading import parsed
 
 _MOST_BYTES = 2**30
-"""To which any file may expand: a few kilobytes can claim to be more, and those of zeros be more."""
+"""Bytes that any file may expand to. A few kilobytes can claim far more, and zeros compress to far less."""
 
 _FOLD, _LARGEST = 32, 2**32
-"""A file that is large itself may hold more: so many times its size, up to that or to its size."""
+"""A large file may expand to `_FOLD` times its size, up to `_LARGEST` bytes or its own size."""
 
 _CHUNK = 2**20
 _MOST_MEMBERS = 1000
 _BYTES_OF_A_NUMBER = 4
-"""At least, in what is made of an array."""
+"""Least bytes of a number in the tensor made of an array."""
 
 _DEFLATE_FOLD = 1032
-"""The most that deflate can expand."""
+"""Largest factor by which deflate can expand data."""
 
 
 class _Header(NamedTuple):
@@ -44,7 +44,7 @@ class _Header(NamedTuple):
 
 
 def array_names(path: Path, what: str) -> list[str]:
-    """Names of the arrays in a `.npz` file; a single empty one for a `.npy` file.
+    """Return the names of the arrays in a `.npz` file; a single empty name for a `.npy` file.
 
     Raises:
         InputError: If the file is damaged or of another kind.
@@ -60,10 +60,10 @@ def array_names(path: Path, what: str) -> list[str]:
 
 
 def held_numbers(path: Path, what: str) -> int:
-    """How many numbers the largest array of a file says that it holds, of which only the heads are read.
+    """Return the size, in numbers, that the largest array of a file declares; only headers are read.
 
     Raises:
-        InputError: If the file is damaged or of another kind, or holds what is no plain array.
+        InputError: If the file is damaged or of another kind, or holds anything but plain arrays.
     """
     numbers = []
     for name in array_names(path, what):
@@ -73,14 +73,14 @@ def held_numbers(path: Path, what: str) -> int:
 
 
 def read_array(path: Path, what: str, name: str = "") -> np.ndarray:
-    """Read one array, and nothing else, of a `.npy` or `.npz` file.
+    """Read one array of a `.npy` or `.npz` file, and nothing else.
 
-    Memory for it is taken once it is known that the file can hold that much: no more than 1 GiB; of a file above 32 MiB
-    32 times as much as the file, up to 4 GiB or the size of the file.
+    Memory is allocated only after a check that the file can hold that much. The limit is 1 GiB; for a file above 32 MiB
+    it is 32 times the size of the file, up to 4 GiB or the size of the file itself.
 
     Args:
         path: The file.
-        what: What it is called in errors.
+        what: Name of the input in errors.
         name: One of `array_names`.
 
     Raises:
@@ -97,7 +97,7 @@ def read_array(path: Path, what: str, name: str = "") -> np.ndarray:
                 f"{most / 2**30:.1f}); cut it into tiles, or give scores of a lower resolution"
             )
         if header.bytes > size:
-            raise ValueError(f"its head says {header.bytes} bytes, it holds {size} at most")
+            raise ValueError(f"its header declares {header.bytes} bytes, but it holds at most {size}")
         values = np.empty(header.numbers, header.dtype)
         _fill(values.view(np.uint8).data, stream)
     return values.reshape(header.shape[::-1]).T if header.is_fortran else values.reshape(header.shape)
@@ -111,7 +111,7 @@ def _explained(path: Path, what: str) -> Iterator[None]:
 
 @contextmanager
 def _opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
-    """An array as a stream, and how many bytes it can have at most, whatever the file says of it."""
+    """Open an array as a stream, and give the most bytes it can have, whatever the file declares."""
     whole = path.stat().st_size
     with path.open("rb") as file:
         if not _is_archive(file):
@@ -123,7 +123,7 @@ def _opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
             except KeyError:
                 member = archive.getinfo(name)
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise ValueError("packed as NumPy does not pack")
+                raise ValueError("its compression is not one that NumPy writes")
             packed = min(member.compress_size, whole)
             most = packed * (_DEFLATE_FOLD if member.compress_type == zipfile.ZIP_DEFLATED else 1)
             with archive.open(member) as stream:
@@ -131,7 +131,7 @@ def _opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
 
 
 def _is_archive(file: IO[bytes]) -> bool:
-    """By its first bytes, as NumPy tells them apart."""
+    """Return whether the first bytes are those of a zip archive, as NumPy decides it."""
     start = file.read(4)
     file.seek(0)
     return start in (b"PK\x03\x04", b"PK\x05\x06")
@@ -144,7 +144,7 @@ def _read_header(stream: IO[bytes]) -> _Header:
         raise ValueError(f"of version {version}; plain arrays are of 1.0 or 2.0")
     header = _Header(*readers[version](stream))
     if header.dtype.hasobject:
-        raise ValueError("holds Python objects, which only code could read")
+        raise ValueError("holds Python objects, which are never loaded")
     if min(header.shape, default=0) < 0:
         raise ValueError(f"shape {header.shape}")
     return header

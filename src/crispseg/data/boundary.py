@@ -1,4 +1,4 @@
-"""What a boundary detector said of an image, from a file."""
+"""Read the boundary map of an image from a file."""
 
 from pathlib import Path
 
@@ -14,15 +14,15 @@ from crispseg.errors import InputError
 BOUNDARY_SUFFIXES = (".npy", ".png")
 
 _WHITE = {"L": 255, "I;16": 65535, "I": 65535}
-"""What stands for a probability of 1, by the mode of the image."""
+"""The pixel value of a probability of 1, by the mode of the image."""
 
 
 def read_boundary(path: Path) -> Tensor:
     """Read a boundary map.
 
     Args:
-        path: A greyscale PNG, white being a probability of 1; or a `.npy` array of shape (h, w) or (1, h, w), floating
-            point in [0, 1], or uint8 from 0 to 255.
+        path: A greyscale PNG in which white is a probability of 1; or a `.npy` array of shape (h, w) or (1, h, w),
+            floating point in [0, 1], or uint8 from 0 to 255.
 
     Returns:
         (1, h, w) float32 in [0, 1].
@@ -41,8 +41,8 @@ def _from_png(path: Path) -> Tensor:
     with opened(path, "boundary map") as image:
         if image.mode not in _WHITE:
             raise InputError(
-                f"boundary map {path}: its pixels are {image.mode}; expected a greyscale image, white being a "
-                "probability of 1"
+                f"boundary map {path}: its pixels are {image.mode}; expected a greyscale image, in which white is "
+                "a probability of 1"
             )
         values = np.asarray(image).astype(np.float32) / _WHITE[image.mode]
     return torch.from_numpy(values)[None]

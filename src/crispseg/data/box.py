@@ -4,7 +4,7 @@ from typing import NamedTuple, Self
 
 
 class Box(NamedTuple):
-    """A part of an image; `bottom` and `right` lie outside of it.
+    """A rectangle of an image; `bottom` and `right` are exclusive.
 
     Example:
         >>> Box(8, 8, 16, 16).grown(10, (20, 100))
@@ -23,29 +23,29 @@ class Box(NamedTuple):
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """Its rows and columns."""
+        """The slices of its rows and columns."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def grown(self, by: int, image: tuple[int, int]) -> Self:
-        """Larger by so many pixels on each side, as far as the image (height, width) reaches."""
+        """Return the box grown by `by` pixels on each side, clipped to the image (height, width)."""
         height, width = image
         return type(self)(
             max(self.top - by, 0), max(self.left - by, 0), min(self.bottom + by, height), min(self.right + by, width)
         )
 
     def starting_at(self, step: int) -> Self:
-        """Larger to the top and left, so that it starts at multiples of a step."""
+        """Return the box extended to the top and left, so that it starts at multiples of a step."""
         return type(self)(self.top // step * step, self.left // step * step, self.bottom, self.right)
 
     def within(self, outer: "Box") -> Self:
-        """The same part, counted from the corner of a larger one."""
+        """Return the same box, relative to the corner of a larger one."""
         return type(self)(
             self.top - outer.top, self.left - outer.left, self.bottom - outer.top, self.right - outer.left
         )
 
 
 def cut(image: tuple[int, int], side: int) -> list[Box]:
-    """Boxes of at most `side` × `side` pixels that cover an image (height, width) once, row by row.
+    """Return boxes of at most `side` × `side` pixels that cover an image (height, width) once, row by row.
 
     Example:
         >>> [box.size for box in cut((5, 4), 3)]

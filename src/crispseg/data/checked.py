@@ -1,4 +1,4 @@
-"""Labels that cannot be learned or counted are found when they are read, and named."""
+"""Check labels when they are read: a label that is not one of the classes is refused by name."""
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ def check_labels(labels: Tensor, name: str, num_classes: int | None, ignore_inde
 
     Args:
         labels: (H, W), as a data set gives them.
-        name: Of the image, for messages.
+        name: Name of the image, for messages.
         num_classes: Number of classes; None takes any label.
         ignore_index: Label of pixels without a class in this data set.
 
@@ -36,7 +36,7 @@ def check_labels(labels: Tensor, name: str, num_classes: int | None, ignore_inde
 
 
 class CheckedLabels(LabelledImages):
-    """Another data set, whose samples pass through `check_labels`.
+    """Wrap a data set so that its samples pass through `check_labels`.
 
     Args:
         source: The data set.

@@ -1,4 +1,4 @@
-"""What the labels of well-known data sets are called, and the colours they are shown in."""
+"""Class names and colours of well-known data sets."""
 
 from dataclasses import dataclass
 

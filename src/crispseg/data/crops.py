@@ -1,4 +1,4 @@
-"""Random crops for training. What is drawn is a value of its own, apart from what is done with it."""
+"""Random crops for training. Drawing a crop and applying it are separate steps."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -16,25 +16,25 @@ from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
 from crispseg.errors import InputError
 
 MEAN_COLOUR = (123, 117, 104)
-"""ImageNet's, RGB from 0 to 255: networks that subtract it see zeros where an image is padded."""
+"""Mean colour of ImageNet, RGB from 0 to 255: networks that subtract it see zeros where an image is padded."""
 
 
 @dataclass(frozen=True)
 class CropOptions:
-    """What crops may be drawn.
+    """The distribution of random crops.
 
     Args:
         size: Side of a crop in pixels.
         zoom: Bounds of the random magnification.
-        pad: What becomes of a crop that is larger than its image: True keeps its scale and pads the image with the mean
-            colour and the labels with void, at the bottom and at the right, as DeepLab is trained; False makes it
-            smaller, which magnifies it more.
-        jitter: How far brightness and contrast may lie from 1; 0 leaves colours as they are.
+        pad: How to treat a crop that is larger than its image. True keeps its scale and pads the image with the mean
+            colour and the labels with void, at the bottom and at the right, as DeepLab is trained; False shrinks the
+            crop to the image, which magnifies it more.
+        jitter: How far brightness and contrast may lie from 1; 0 leaves colours unchanged.
         rotations: Number of evenly spaced angles to turn images by, cut to the largest upright rectangle; 1 turns none,
             HED is trained with 16.
 
     Raises:
-        InputError: If a value makes no sense.
+        InputError: If a value is out of range.
     """
 
     size: int = 144
@@ -70,7 +70,7 @@ class Crop:
     @classmethod
     def draw(cls, rng: np.random.Generator, height: int, width: int, options: CropOptions) -> "Crop":
         """Draw a crop of an image of the given size, which becomes `options.size` pixels wide."""
-        # What is not asked for takes no number from the generator: the other draws stay what they were.
+        # An option that is off draws no number from the generator, so the other draws do not change.
         turns, jitter = options.rotations, options.jitter
         angle = 360 / turns * int(rng.integers(turns)) if turns > 1 else 0.0
         height, width = upright_rectangle(height, width, angle)
@@ -90,7 +90,7 @@ class Crop:
     def apply(self, sample: Sample, size: int) -> tuple[Tensor, Tensor]:
         """Turn, pad, cut, resize and recolour: image (3, size, size) float in [0, 1] and labels (size, size).
 
-        Labels are never blended: every one is that of the nearest pixel, or void where there is none.
+        Labels are never blended: each is taken from the nearest pixel, or is void outside the image.
         """
         image, labels = sample.image, sample.labels
         if self.angle:
@@ -126,9 +126,10 @@ def _pad(image: Tensor, labels: Tensor, height: int, width: int) -> tuple[Tensor
 
 
 def upright_rectangle(height: int, width: int, angle: float) -> tuple[int, int]:
-    """Height and width of the largest upright rectangle in an image that is turned by `angle` degrees.
+    """Return height and width of the largest upright rectangle in an image that is turned by `angle` degrees.
 
-    Between the quarter turns it is a pixel smaller on every side, where interpolation mixes in what lies outside.
+    Except at quarter turns it is a pixel smaller on every side, because interpolation blends the border with the
+    outside.
 
     Example:
         >>> upright_rectangle(321, 481, 90), upright_rectangle(321, 481, 45)
@@ -150,12 +151,11 @@ def upright_rectangle(height: int, width: int, angle: float) -> tuple[int, int]:
 class CropDataset(Dataset[tuple[Tensor, Tensor]]):
     """Random crops of several data sets in equal shares.
 
-    Crop `index` depends on `seed` and `index` alone, so that a run that was interrupted goes on with the crops it
-    would have seen.
+    Crop `index` depends on `seed` and `index` alone, so a resumed run continues with the crops that it would have seen.
 
     Args:
         sources: Data sets; each is drawn from equally often, whatever its size.
-        options: What crops may be drawn.
+        options: The distribution of crops.
         seed: Any whole number.
 
     Raises:
@@ -170,7 +170,7 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         self.seed = seed
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Crop number `index`: image (3, size, size) float in [0, 1] and labels (size, size) int64."""
+        """Return crop number `index`: image (3, size, size) float in [0, 1] and labels (size, size) int64."""
         rng = np.random.default_rng((self.seed, index))
         source = self.sources[index % len(self.sources)]
         sample = source.read(int(rng.integers(len(source))), annotator=int(rng.integers(2**16)))
@@ -179,16 +179,16 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
 
 
 class ConsecutiveBatches(Sampler[list[int]]):
-    """Batches of crops in a row, from wherever the run stands when an epoch begins.
+    """Batches of consecutive crops, starting at the current step of the run when an epoch begins.
 
-    Processes take turns: together they see the crops that one process with larger batches would.
+    Processes take turns: together they see the crops that one process with larger batches would see.
 
     Args:
-        count: Batches in an epoch, of each process.
+        count: Batches in an epoch, for each process.
         size: Crops in a batch.
-        start: Gives the number of batches that each process has seen; asked at the beginning of every epoch, so that a
-            resumed run goes on where it stopped.
-        process: Gives the number of this process and how many there are; asked then too.
+        start: Returns the number of batches that each process has seen; called at the beginning of every epoch, so
+            that a resumed run continues where it stopped.
+        process: Returns the rank of this process and the number of processes; called at the same time.
 
     Example:
         >>> list(ConsecutiveBatches(2, 3, start=lambda: 4, process=lambda: (1, 2)))

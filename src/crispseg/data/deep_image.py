@@ -1,4 +1,4 @@
-"""Images of more than 8 bits, which Pillow would cut down to the upper 8 of each colour."""
+"""Read images of more than 8 bits per channel, of which Pillow would keep only the upper 8."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from crispseg.errors import InputError
 
 _WORDS = ("I;16", "I;16B", "I;16L", "I")
 _OTHER_BYTE = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if sys.byteorder == "little" else ";16L"}
-"""Pillow keeps the first or the last byte of a colour, as the name of the order says: the other one keeps the rest."""
+"""The raw mode of the opposite byte order: Pillow keeps one byte of each colour, and this mode keeps the other."""
 _BITS_PER_SAMPLE, _PLANAR = 258, 284
 _LARGEST = 65535
 
@@ -22,16 +22,16 @@ class DeepPixels(NamedTuple):
     values: np.ndarray
     """(H, W, 1) greyscale or (H, W, 3) RGB, of 16 bits, more, or floating point."""
     alpha: np.ndarray | None
-    """(H, W, 1) float32 in [0, 1], opaque being 1."""
+    """(H, W, 1) float32 in [0, 1]; 1 is opaque."""
     bits: int | None
-    """That the numbers use; None for all of their type."""
+    """The number of bits in use; None for all bits of the dtype."""
 
 
 def deep_pixels(image: Image.Image, path: Path) -> DeepPixels | None:
-    """The numbers of an open image that holds more than 8 bits a colour; None for any other.
+    """Return the pixels of an open image that holds more than 8 bits per channel; None for any other image.
 
     Raises:
-        InputError: If it holds them in a way that is not known here.
+        InputError: If their layout in the file is not supported.
     """
     if image.mode in (*_WORDS, "F"):
         values = np.asarray(ImageOps.exif_transpose(image))[..., None]
@@ -39,7 +39,7 @@ def deep_pixels(image: Image.Image, path: Path) -> DeepPixels | None:
     raw = _raw_mode(image)
     if image.format == "TIFF" and (_bits(image) or 8) > 8 and (_is_planar(image) or ";16" not in raw):
         raise _unknown(path, "planes one after the other" if _is_planar(image) else f"colours as {raw}")
-    if ";16" not in raw or raw.startswith("CMYK"):  # inks are for print, which 8 bits are enough for
+    if ";16" not in raw or raw.startswith("CMYK"):  # CMYK is for print: 8 bits are enough
         return None
     if raw.startswith("LA;16"):
         words = _joined(*np.split(_decoded(path, "RGBA"), 2, axis=-1))
@@ -53,14 +53,14 @@ def deep_pixels(image: Image.Image, path: Path) -> DeepPixels | None:
 
 
 def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Greyscale and alpha, (H, W, 2) of bytes each, the upper before the lower, as (H, W, 2) words."""
+    """Return (H, W, 2) 16-bit greyscale and alpha, given each as (H, W, 2) bytes, upper byte first."""
     pairs = np.stack([first, second], -2).astype(np.uint16)
     words: np.ndarray = (pairs[..., 0] << 8) | pairs[..., 1]
     return words
 
 
 def _decoded(path: Path, raw: str) -> np.ndarray:
-    """(H, W, channels) of an image, upright, whose bytes are taken in the order of another raw mode."""
+    """Return the (H, W, channels) pixels of an image, upright, decoded with the byte order of another raw mode."""
     with Image.open(path) as image:
         opened: Any = image
         opened.tile = [
@@ -70,7 +70,7 @@ def _decoded(path: Path, raw: str) -> np.ndarray:
 
 
 def _raw_mode(image: Image.Image) -> str:
-    """How Pillow names the order of bits and bytes in the file."""
+    """Return Pillow's name for the order of bits and bytes in the file."""
     tiles: list[Any] = getattr(image, "tile", [])
     arguments = tiles[0][3] if tiles else ""
     raw = arguments if isinstance(arguments, str) else next(iter(arguments or ("",)), "")
@@ -78,7 +78,7 @@ def _raw_mode(image: Image.Image) -> str:
 
 
 def _bits(image: Image.Image) -> int | None:
-    """That a number of a TIFF file has, as its header says."""
+    """Return the bits per channel in the header of a TIFF file; None where it has none."""
     said = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE)
     return max(said) if said else None
 

@@ -1,4 +1,4 @@
-"""Finding the files that belong together."""
+"""Find and list files."""
 
 import glob
 import itertools
@@ -17,15 +17,15 @@ _PASSED_OVER = ("__MACOSX", "@eaDir", "Thumbs.db")
 
 
 def list_files(folder: Path, endings: Sequence[str], what: str, *, besides: Container[Identity] = ()) -> list[Path]:
-    """Files with one of the endings in a folder and in the folders below it, sorted.
+    """Return the files with one of the endings in a folder and its subfolders, sorted.
 
-    Hidden files and folders are passed over, and so is what macOS, Windows and storage devices leave beside files.
+    Hidden files and folders are skipped, as are files that macOS, Windows and storage devices leave behind.
 
     Args:
         folder: Where to look; links to folders are followed.
-        endings: Of the files, in lower case, such as ".png".
-        what: What the files are, for errors.
-        besides: Folders that are passed over too.
+        endings: File endings in lower case, such as ".png".
+        what: Name of the files in errors.
+        besides: More folders to skip.
 
     Raises:
         InputError: If the folder does not exist, may not be listed, or holds no such file.
@@ -52,26 +52,26 @@ def _below(folder: Path, besides: Container[Identity], above: frozenset[Identity
             path = folder / entry.name
             if not entry.is_dir():
                 yield path
-            # A link may lead back to where it lies.
+            # A link may lead back to one of its own parents.
             elif (place := identity(path)) not in above and place not in besides:
                 yield from _below(path, besides, above)
 
 
 def is_passed_over(name: str) -> bool:
-    """Whether a file or folder of that name is hidden, or was left by the system."""
+    """Return whether a file or folder of that name is hidden, or was left by the operating system."""
     return name.startswith(".") or name in _PASSED_OVER
 
 
 def is_pattern(path: Path) -> bool:
-    """Whether a path names files by a pattern, such as `images/*.jpg`, and not by a name that has its signs in it."""
+    """Return whether a path is a glob pattern, such as `images/*.jpg`, and not an existing file with such a name."""
     return glob.has_magic(str(path)) and not path.exists()
 
 
 def expand_pattern(pattern: Path, endings: Sequence[str], what: str) -> list[Path]:
-    """Files that a pattern of the shell names and that have one of the endings, sorted; `**` stands for any folders.
+    """Return the files that match a glob pattern and have one of the endings, sorted; `**` matches any folders.
 
     Raises:
-        InputError: If there is none.
+        InputError: If no file matches.
     """
     fixed = len(fixed_part(pattern).parts)
     named = map(Path, glob.iglob(str(pattern), recursive=True))  # noqa: PTH207 - Path.glob takes none that are absolute
@@ -86,7 +86,7 @@ def expand_pattern(pattern: Path, endings: Sequence[str], what: str) -> list[Pat
 
 
 def fixed_part(pattern: Path) -> Path:
-    """The folders of a pattern before the first that has a sign in it.
+    """Return the leading folders of a glob pattern that contain no wildcard.
 
     Example:
         >>> fixed_part(Path("images/*/left_*.png")).as_posix()
@@ -96,10 +96,10 @@ def fixed_part(pattern: Path) -> Path:
 
 
 def check_readable(path: Path, what: str) -> None:
-    """Refuse what cannot be opened, before a decoder would call it damaged.
+    """Refuse a path that cannot be opened, before a decoder calls it damaged.
 
     Raises:
-        InputError: If it is no file, or may not be read.
+        InputError: If it is not a file, or cannot be read.
     """
     try:
         if not path.is_file():
@@ -110,10 +110,10 @@ def check_readable(path: Path, what: str) -> None:
 
 
 def read_names(path: Path) -> list[str]:
-    """Names from a text file, one a line; what follows a blank is left out.
+    """Read names from a text file, one per line; the rest of a line after a blank is ignored.
 
     Raises:
-        InputError: If the file does not exist, is no text, or holds no name.
+        InputError: If the file does not exist, is not text, or holds no name.
     """
     if not path.is_file():
         raise InputError(f"list {path}: no such file")

@@ -1,4 +1,4 @@
-"""Reading any photograph as RGB."""
+"""Read any photograph as RGB."""
 
 import warnings
 from collections.abc import Iterator
@@ -20,18 +20,18 @@ from crispseg.reading import parsed
 def read_image(path: Path, value_range: ValueRange = "auto") -> Tensor:
     """Read an image file as RGB, turned upright.
 
-    The rotation in EXIF is applied; transparency is laid on white; greyscale, palette and CMYK are converted. What has
-    more than 8 bits a colour keeps them.
+    The rotation in EXIF is applied; transparency is laid on white; greyscale, palette and CMYK are converted. Images of
+    more than 8 bits per channel keep their depth.
 
     Args:
-        path: Of the file.
-        value_range: Which numbers are black and white: "full" for all that the type of the file's numbers holds, 0 and
-            1 for floating point; "percentiles" for the 2nd and 98th percentile of the image, over all colours; two
-            numbers; or "auto": "full" for 8 bits, and for more where they are used, "percentiles" otherwise, of which
-            the log says so.
+        path: The file.
+        value_range: The values of black and white: "full" for the range of the file's dtype, 0 and 1 for floating
+            point; "percentiles" for the 2nd and 98th percentile of the image, over all channels; two numbers; or
+            "auto": "full" for 8 bits, and for more where they are used, otherwise "percentiles", with a warning in the
+            log.
 
     Returns:
-        (3, H, W) uint8; float32 in [0, 1] where the file has more than 8 bits a colour, or a range of its own was said.
+        (3, H, W) uint8; float32 in [0, 1] if the file has more than 8 bits per channel or another range was given.
 
     Raises:
         InputError: If the file is missing, truncated, of unknown kind or larger than Pillow's safety limit, or
@@ -55,7 +55,7 @@ def read_image(path: Path, value_range: ValueRange = "auto") -> Tensor:
 
 @contextmanager
 def opened(path: Path, what: str) -> Iterator[Image.Image]:
-    """Open an image file, and turn whatever goes wrong while it is read into an error that names it."""
+    """Open an image file, and convert any failure while it is read into an `InputError` that names it."""
     check_readable(path, what)
     with parsed(path, what, "damaged or truncated; write it again"):
         try:

@@ -1,4 +1,4 @@
-"""From the numbers that a file holds to intensities from 0 to 1."""
+"""Scale the numbers in a file to intensities from 0 to 1."""
 
 import logging
 from pathlib import Path
@@ -11,26 +11,26 @@ from torch import Tensor
 from crispseg.errors import InputError
 
 ValueRange = Literal["auto", "full", "percentiles"] | tuple[float, float]
-"""Which numbers of a file become 0 and 1: all that its type holds, its 2nd and 98th percentile, or two that are said.
+"""The numbers that become 0 and 1: the range of the dtype, the 2nd and 98th percentile, or two given numbers.
 
-"auto" is "full" for 8 bits, and for more where the numbers use them: where the 98th percentile lies in the upper half.
-Else it is "percentiles": 12-bit counts in 16 bits would be nearly black.
+"auto" means "full" for 8 bits, and for more bits if the 98th percentile lies in the upper half of their range.
+Otherwise it means "percentiles": 12-bit counts in 16 bits would be nearly black.
 """
 
 _NAMES = ("auto", "full", "percentiles")
 _LOW, _HIGH = 2, 98
 _ENOUGH = 2**20
-"""Numbers that percentiles are taken of; of more, evenly spaced ones."""
+"""Numbers to take percentiles of; a larger image is sampled evenly."""
 
 _log = logging.getLogger(__name__)
 _told: set[str] = set()
 
 
 def parse_range(text: str) -> ValueRange:
-    """The range that a text names.
+    """Parse a range from text.
 
     Raises:
-        InputError: If it is neither a name nor two numbers of which the second is the larger.
+        InputError: If it is neither a name nor two numbers LOW,HIGH with LOW < HIGH.
 
     Example:
         >>> parse_range("0,3000"), parse_range("full")
@@ -48,10 +48,10 @@ def parse_range(text: str) -> ValueRange:
 
 
 def check_range(value_range: ValueRange) -> None:
-    """Refuse what is no range.
+    """Refuse an invalid range.
 
     Raises:
-        InputError: If it is neither a name nor two finite numbers of which the second is the larger.
+        InputError: If it is neither a name nor two finite numbers (low, high) with low < high.
     """
     if value_range in _NAMES:
         return
@@ -66,19 +66,19 @@ class Intensities(NamedTuple):
     low: float
     high: float
     estimated: bool = False
-    """Whether they are percentiles, which nobody said."""
+    """Whether they are percentiles, not given by the user."""
 
     @classmethod
     def of(cls, sample: np.ndarray, value_range: ValueRange, *, bits: int | None = None) -> "Intensities":
-        """Find them.
+        """Find the numbers of black and white.
 
         Args:
-            sample: Numbers of the file, all or some; NaN is passed over.
-            value_range: How.
-            bits: That the numbers use, where these are fewer than their type has.
+            sample: Numbers of the file, all or some; NaN is ignored.
+            value_range: How to choose them.
+            bits: Bits in use, where these are fewer than the dtype has.
 
         Raises:
-            InputError: If there is no finite number, or `value_range` is no range.
+            InputError: If there is no finite number, or `value_range` is invalid.
 
         Example:
             >>> counts = np.arange(4096, dtype=np.uint16)
@@ -104,14 +104,14 @@ class Intensities(NamedTuple):
         return cls(float(low), float(high) if high > low else float(low) + 1, estimated=True)
 
     def scale(self, values: np.ndarray) -> np.ndarray:
-        """Numbers to float32 intensities; what lies below or above becomes 0 or 1, and NaN stays."""
+        """Scale numbers to float32 intensities; numbers outside the range become 0 or 1, and NaN stays NaN."""
         narrow = values.dtype.itemsize <= 2 or values.dtype == np.float32  # float32 holds 16 bits
         wide: Any = values.astype(np.float32 if narrow else np.float64)
         scaled: np.ndarray = np.clip((wide - self.low) / (self.high - self.low), 0, 1)
         return scaled.astype(np.float32, copy=False)
 
     def tell(self, path: Path | str, what: str, *, once: bool = False) -> None:
-        """Say in the log what was estimated of a file; with `once`, of the first file of a process."""
+        """Report an estimated range; in the log; with `once`, only for the first file of the process."""
         if not self.estimated or (once and what in _told):
             return
         _told.add(what)
@@ -123,7 +123,7 @@ class Intensities(NamedTuple):
 
 
 def to_bytes(image: Tensor) -> Tensor:
-    """An image, uint8 or in [0, 1], as uint8, for what can look at no other.
+    """Convert an image, uint8 or in [0, 1], to uint8.
 
     Example:
         >>> to_bytes(torch.tensor([0.0, 0.5, 1.0]))
@@ -133,7 +133,7 @@ def to_bytes(image: Tensor) -> Tensor:
 
 
 def to_floats(image: Tensor) -> Tensor:
-    """An image, uint8 or in [0, 1], as the latter."""
+    """Convert an image, uint8 or in [0, 1], to floating point in [0, 1]."""
     return image.float() / 255 if image.dtype == torch.uint8 else image
 
 

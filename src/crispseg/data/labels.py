@@ -1,4 +1,4 @@
-"""Label maps as indexed or greyscale PNG files."""
+"""Read and write label maps as indexed or greyscale images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ class LabelMap:
 
 
 def read_labels(path: Path) -> LabelMap:
-    """Read a label map: one whole number a pixel.
+    """Read a label map: one whole number per pixel.
 
     Raises:
         InputError: If the file is missing, damaged, in colour, or holds a label that its palette does not.
@@ -75,14 +75,14 @@ def write_labels(path: Path, labels: Tensor, palette: tuple[int, ...] | None = N
 
 
 def shrink_labels(labels: Tensor, height: int, width: int, *, align_corners: bool = False) -> Tensor:
-    """(N, H, W) labels at a lower resolution, by the nearest pixel: labels are never blended.
+    """Return (N, H, W) labels at a lower resolution, by the nearest pixel: labels are never blended.
 
     Args:
-        labels: Any dtype.
-        height: Of the result.
-        width: Of the result.
-        align_corners: Whether the first and the last row and column are the labels' own; else each is the middle of
-            those that it stands for.
+        labels: Labels of any dtype.
+        height: Height of the result.
+        width: Width of the result.
+        align_corners: Whether the result keeps the first and the last row and column; otherwise each pixel is the
+            middle of the pixels that it replaces.
 
     Example:
         >>> shrink_labels(torch.arange(5).expand(1, 5, 5), 1, 3, align_corners=True)
@@ -99,7 +99,7 @@ def shrink_labels(labels: Tensor, height: int, width: int, *, align_corners: boo
 
 
 def default_palette(count: int = 256) -> tuple[int, ...]:
-    """Colours that tell neighbouring labels apart: the bits of the label spread over the high bits of the colour.
+    """Return a palette with distinct colours for neighbouring labels: label bits spread over the high colour bits.
 
     This is the colour map of the PASCAL VOC development kit.
 

@@ -1,4 +1,4 @@
-"""Reading the weights of a `.caffemodel`, Caffe's binary `NetParameter` message."""
+"""Read the weights of a `.caffemodel`, Caffe's binary `NetParameter` message."""
 
 import math
 from pathlib import Path
@@ -12,7 +12,7 @@ from crispseg.errors import InputError
 from crispseg.extras import optional_packages
 
 Blobs = dict[str, list[Tensor]]
-"""Weights, bias and what else a layer learned, by the name of the layer."""
+"""Weights, bias and other learned tensors of each layer, by layer name."""
 
 # The fields of https://github.com/BVLC/caffe/blob/master/src/caffe/proto/caffe.proto that hold weights: message → field
 # → number and type, `*` for a repeated one. Whatever else a file holds is skipped.
@@ -34,24 +34,24 @@ _SCHEMA: dict[str, dict[str, tuple[int, str]]] = {
 _PACKAGE = "crispseg.caffe"
 
 _MOST_BYTES = 2**31 - 1
-"""Of a message, by its format."""
+"""Size limit of a message, set by its format."""
 _MOST_LAYERS, _MOST_BLOBS = 10_000, 100
-"""With weights, and of a layer; a byte of a file can claim one, which takes hundreds of bytes of memory."""
+"""Limits per file and per layer: one byte of a file can claim a layer or blob that takes hundreds of bytes."""
 _MOST_AXES = 32
-"""Of a blob, by Caffe."""
+"""Caffe's own limit for a blob."""
 _LONGEST_NAME = 200
 
 
 def read_caffemodel(path: Path) -> Blobs:
-    """Weights of every layer that has some.
+    """Read the weights of every layer that has any.
 
     Args:
-        path: A file that Caffe wrote, of any age: layers in the field `layer` or the older `layers`, blobs with a
+        path: A file that any version of Caffe wrote: layers in the field `layer` or the older `layers`, blobs with a
             `shape` or with the older four numbers.
 
     Returns:
-        For each layer its blobs in order, float32, such as (out, in, k, k) weights and a bias. Shapes are the file's:
-        older files give a bias four dimensions.
+        The float32 blobs of each layer in order, such as (out, in, k, k) weights and a bias. Shapes are those in the
+        file: older files give a bias four dimensions.
 
     Raises:
         InputError: If the file is missing, damaged, not a `.caffemodel`, larger than one can be, or holds no weights,
@@ -64,7 +64,7 @@ def read_caffemodel(path: Path) -> Blobs:
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(f"caffemodel {path}: larger than 2 GiB, which no .caffemodel is; get the file again")
         network.ParseFromString(path.read_bytes())
-    except Exception as error:  # DecodeError, and what else a parser may say
+    except Exception as error:  # DecodeError, or any other error of the parser
         raise InputError(
             f"caffemodel {path}: damaged, truncated or not a binary .caffemodel ({error}); get the file again"
         ) from error
@@ -103,7 +103,7 @@ def _tensor(blob: Any, where: str) -> Tensor:  # noqa: ANN401 - a class made at 
 
 
 def _message_class(name: str) -> Any:  # noqa: ANN401 - a class made at run time
-    """The class that parses a message of the schema."""
+    """Return the class that parses a message of the schema."""
     with optional_packages():
         from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # noqa: PLC0415 - as above
 

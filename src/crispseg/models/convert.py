@@ -26,20 +26,20 @@ _Kind = TypeVar("_Kind", bound=Network)
 
 
 def convert(blobs: Blobs, to: str) -> Network:
-    """The network with the weights of a Caffe model.
+    """Return the network with the weights of a Caffe model.
 
-    Caffe's networks take BGR from 0 to 255 with the mean subtracted. That is folded into the layers that see the image,
-    so that the network takes RGB in [0, 1]; its zero padding stays at the mean.
+    Caffe's networks take BGR from 0 to 255 with the mean subtracted. This preprocessing is folded into the layers that
+    see the image, so the network takes RGB in [0, 1]; zero padding still stands for the mean.
 
     Args:
-        blobs: What `crispseg.models.caffemodel.read_caffemodel` gives.
+        blobs: Weights by layer, as returned by `crispseg.models.caffemodel.read_caffemodel`.
         to: "embedding" for the embedding of the authors' later code (https://github.com/aharley/segaware), "deeplab"
             for DeepLab-LargeFOV or, where there are branches (layers `data_conv`, `pool1_conv` and so on), the
             multi-scale one, "hed" for HED.
 
     Returns:
-        `EmbeddingNet`, `DeepLabLargeFOV`, `DeepLabMSc` or `HED`, in evaluation mode. Outputs are Caffe's, and sides of
-        the image that Caffe's DeepLab did not take, other than 32k - 31 pixels, are no error.
+        `EmbeddingNet`, `DeepLabLargeFOV`, `DeepLabMSc` or `HED`, in evaluation mode. Outputs equal Caffe's. Images may
+        have any size; Caffe's DeepLab took only sides of 32k - 31 pixels.
 
     Raises:
         InputError: If `to` is not as above, a layer is missing, unknown or of another shape, or an upsampling of HED is
@@ -54,7 +54,7 @@ def _to_embedding(blobs: Blobs) -> EmbeddingNet:
     network = EmbeddingNet(dim=_outputs(blobs, "weighted_avg"), pool="3x3", rgb=True, bias=True)
     state = _take(blobs, names, network)
     _fold_input(state, _BGR_MEAN, "conv1_1.weight")
-    # Its first three channels are the image. Ours divides by the number of channels in the end, the authors' does not.
+    # The first three channels are the image. Our network divides its output by the number of channels; theirs does not.
     rgb = fold_colours(state["fuse.weight"][:, :3], _EMBEDDING_RGB_SCALE * _RGB_TO_BGR)
     state["fuse.weight"] = torch.cat([rgb, state["fuse.weight"][:, 3:]], 1) * network.dim
     state["fuse.bias"] = state["fuse.bias"] * network.dim
@@ -97,7 +97,7 @@ _CONVERTERS: dict[str, Callable[[Blobs], Network]] = dict(
 
 
 def _classifier_name(blobs: Blobs) -> str:
-    """Name of the last layer, which says what it was trained on: `fc8_voc12`, `fc8_coco`."""
+    """Return the name of the last layer, which ends in the training set: `fc8_voc12`, `fc8_coco`."""
     found = [name for name in blobs if name.startswith("fc8")]
     if len(found) != 1:
         raise InputError(f"caffemodel: {len(found)} layers named fc8…; expected one, such as fc8_voc12, of a DeepLab")
@@ -105,13 +105,13 @@ def _classifier_name(blobs: Blobs) -> str:
 
 
 def _outputs(blobs: Blobs, name: str) -> int:
-    """Output channels of a layer, or 1, which the check of its shape will refuse."""
+    """Return the number of output channels of a layer, or 1, which the later shape check refuses."""
     weight = next(iter(blobs.get(name, [])), torch.empty(0))
     return weight.shape[0] if weight.ndim and weight.numel() else 1
 
 
 def _take(blobs: Blobs, names: Mapping[str, str], network: Network) -> dict[str, Tensor]:
-    """Weight and bias of each layer under our names; `names` goes from Caffe's layers to ours."""
+    """Return the weight and bias of each layer under our names; `names` maps Caffe's layers to ours."""
     kind = type(network).__name__
     missing = [name for name in names if name not in blobs]
     if missing:
@@ -133,14 +133,14 @@ def _take(blobs: Blobs, names: Mapping[str, str], network: Network) -> dict[str,
 
 
 def _without_leading_ones(blob: Tensor, dimensions: int) -> Tensor:
-    """A bias as Caffe's older files have it, (1, 1, 1, n), is (n,)."""
+    """Return a bias of an older Caffe file, (1, 1, 1, n), as (n,)."""
     while blob.ndim > dimensions and blob.shape[0] == 1:
         blob = blob[0]
     return blob
 
 
 def _fold_input(state: dict[str, Tensor], bgr_mean: tuple[float, float, float], *names: str) -> None:
-    """Make weights on mean-subtracted BGR weights on what the network makes of RGB, and note the mean."""
+    """Convert weights for mean-subtracted BGR to weights for normalised RGB, and store the mean."""
     state["mean"] = mean_of_colours(_RGB_TO_BGR, -torch.tensor(bgr_mean, dtype=torch.float64))
     for name in names:
         state[name] = fold_colours(state[name], _RGB_TO_BGR)
@@ -152,7 +152,7 @@ def _load(network: _Kind, state: dict[str, Tensor]) -> _Kind:
 
 
 def _check_bilinear(name: str, blobs: list[Tensor] | None, scale: int) -> None:
-    """A deconvolution that does what our upsampling does."""
+    """Refuse a deconvolution that differs from our bilinear upsampling."""
     if blobs is None:
         raise InputError(f"caffemodel: no layer {name}; expected the layers of HED")
     size = 2 * scale

@@ -1,4 +1,4 @@
-"""The paper's full network: scores, filtered by what an embedding says of the pixels around (figure 3)."""
+"""The paper's full network: scores filtered by affinities from an embedding (figure 3)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ _OPTIONS: dict[str, Sequence[object]] = {
     "normalize": (False, True),
     "filtered": ("logits", "probabilities"),
 }
-"""All that a file may say beside its two networks, with the values that each may have."""
+"""The options that a file may give beside its two networks, with their allowed values."""
 
 
 class CrispNet(nn.Module):
@@ -82,11 +82,11 @@ class CrispNet(nn.Module):
 
     @property
     def num_classes(self) -> int | None:
-        """C, where the segmentation network says it."""
+        """The number of classes C; None where the segmentation network does not give it."""
         return getattr(self.segmenter, "num_classes", None)
 
     def train(self, mode: bool = True) -> Self:
-        """Training mode, but for a part of which nothing learns: it works as it will in use."""
+        """Set training mode; a frozen segmenter or embedding stays in evaluation mode."""
         super().train(mode)
         for part in (self.segmenter, self.embedding):
             if not any(parameter.requires_grad for parameter in part.parameters()):
@@ -94,12 +94,12 @@ class CrispNet(nn.Module):
         return self
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) images to (N, C, H, W) filtered logits."""
+        """Return the (N, C, H, W) filtered logits of (N, 3, H, W) images."""
         scores, _ = self.score_with_embedding(image)
         return scores
 
     def score_with_embedding(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Filtered logits, and the embedding that they were filtered by."""
+        """Return the filtered logits, and the embedding used to filter them."""
         check_map("image", image)
         scores = scores_of(self.segmenter, image)
         scores = upsample_scores(self.segmenter, scores, (image.shape[-2], image.shape[-1]))
@@ -111,7 +111,7 @@ class CrispNet(nn.Module):
 
 
 def save_crisp_net(network: CrispNet, path: Path, **metadata: str) -> None:
-    """Write the weights as safetensors, whole or not at all, and beside them what `load_crisp_net` needs to know.
+    """Write the weights as safetensors, whole or not at all, with the metadata that `load_crisp_net` needs.
 
     Raises:
         InputError: If the file cannot be written.
@@ -158,13 +158,13 @@ def load_crisp_net(path: Path) -> CrispNet:
 
 
 def _part(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
-    """The weights of a part by their names within it."""
+    """Return the weights of a part, by their names within it."""
     prefix = f"{part}."
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
 def _read_arguments(arguments: str) -> dict[str, Any]:
-    """Return the arguments of a `CrispNet` in a file; those that `save_crisp_net` does not write are refused.
+    """Return the arguments of a `CrispNet` from a file, and refuse any that `save_crisp_net` does not write.
 
     Raises:
         ValueError: If it is something else.
@@ -188,6 +188,6 @@ def _read_arguments(arguments: str) -> dict[str, Any]:
 
 
 def _describe(part: nn.Module) -> dict[str, str]:
-    """As `save_network` does; of a network that is not ours, its name, so that loading it can say what is missing."""
+    """Describe a part as `save_network` does. For a network of another package, only its name is known."""
     arguments = json.dumps(part.arguments) if isinstance(part, Network) else "{}"
     return {"network": type(part).__name__, "arguments": arguments}

@@ -13,7 +13,7 @@ from crispseg.models.vgg import VGG_CLASSIFIER, VGG_LAYERS, start_at_random, vgg
 from crispseg.nn.strided_conv import StridedConv2d
 
 _POOL_STRIDE = {"conv1_2": 2, "conv2_2": 2, "conv3_3": 2, "conv4_3": 1, "conv5_3": 1}
-"""Stride of the pooling after each of these layers; the last two keep the resolution, and dilation does the rest."""
+"""Stride of the pooling after each of these layers; the last two keep the resolution, and later layers are dilated."""
 
 # Where each branch taps, its channels, its stride in training, and the deviations that its three layers start with.
 _BRANCHES = {
@@ -61,7 +61,7 @@ class Branch(nn.Module):
     Args:
         inputs: Channels of the layer.
         num_classes: Channels of the scores.
-        deviations: Of the Gaussians that the three convolutions start with.
+        deviations: Standard deviations of the Gaussians that initialise the three convolutions.
     """
 
     def __init__(self, inputs: int, num_classes: int, deviations: tuple[float, float, float]) -> None:
@@ -88,8 +88,8 @@ class DeepLabLargeFOV(Network):
         num_classes: Channels of the scores.
         init: Where the weights start: "random"; "vgg16" for torchvision's ImageNet weights or a safetensors file of
             VGG's layers (see `crispseg.models.vgg.vgg_state`), after which `fc8` starts at random; or a file of
-            `crispseg.models.saving.save_network`, of which everything is taken that fits, such as all but `fc8` where
-            the classes differ. A warning in the log says what a file does not hold.
+            `crispseg.models.saving.save_network`, from which every weight that fits is taken: all but `fc8` where the
+            classes differ. The log warns of layers that a file does not hold.
 
     Raises:
         InputError: If `num_classes` is not from 1 to 65536, or the file cannot be used.

@@ -45,8 +45,8 @@ class EmbeddingNet(Network):
         init: Where the five convolutions start: "random", "vgg16" for torchvision's ImageNet weights (downloaded on
             first use by torchvision), "narrow" or "wide" for the weights that ship, or a safetensors file with
             `conv1_1.weight` … `conv3_1.bias`, after which the 1×1 convolution starts at random; or a file that
-            `crispseg train` wrote, of which everything is taken that fits; of a wider `EmbeddingNet` the channels that
-            contribute most (see `crispseg.models.narrowing`). A warning in the log says what a file does not hold.
+            `crispseg train` wrote, from which every weight that fits is taken; a wider `EmbeddingNet` is reduced to the
+            channels that contribute most (see `crispseg.models.narrowing`). The log warns of layers a file lacks.
             VGG's weights are for a width of 64.
 
     Raises:
@@ -90,31 +90,30 @@ class EmbeddingNet(Network):
 
     @property
     def reach(self) -> int | None:
-        """How many pixels away the image has a say in an embedding; None for all of it.
+        """Receptive field radius in pixels; None if an embedding depends on the whole image.
 
-        With "3x3" the upsampling is stretched to the size of the image, so that all of it has.
+        It does with "3x3", whose upsampling is stretched to the size of the image.
         """
         return _REACH if self.pool == "2x2" else None
 
     @property
     def step(self) -> int:
-        """Embeddings of a part of an image are those of the whole where it starts at multiples of this."""
+        """Alignment in pixels: a crop has the embeddings of the whole image if it starts at multiples of this."""
         return max(_scale(name) for name in EMBEDDING_LAYERS)
 
     @property
     def workspace(self) -> int:
-        """Numbers held for each pixel while an image is embedded: all taps, and what is mixed and upsampled of them."""
+        """Numbers held for each pixel while an image is embedded: all taps, and their mixed and upsampled maps."""
         return sum(math.ceil(count / _scale(name) ** 2) for name, count in self.channels.items()) + 5 * self.dim
 
     def adapt(self, source: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Weights of a wider network, made those of one that is as wide as this; others as they are."""
+        """Return the weights of a wider network, narrowed to the width of this one; others are returned unchanged."""
         first = source.get("conv1_1.weight")
         if first is None or "fuse.weight" not in source or self.rgb or len(first) <= self.channels["conv1_1"]:
             return source
         if len(source["fuse.weight"]) < self.dim:
             raise InputError(
-                f"dim is {self.dim}, that of the wider network to start from {len(source['fuse.weight'])}; expected no "
-                "more than it has"
+                f"dim is {self.dim}; expected at most {len(source['fuse.weight'])}, the dim of the network in `init`"
             )
         return narrowed(source, self.channels, self.dim)
 
@@ -130,13 +129,13 @@ class EmbeddingNet(Network):
         return self._mix(self._taps(image))
 
     def embed_with_taps(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The embedding, and the five layers behind it at their own resolution (full, full, half, half, quarter)."""
+        """Return the embedding, and its five layers at their own resolution (full, full, half, half, quarter)."""
         taps = dict(self._taps(image))
         embedding = self._mix(taps.items())
         return embedding, {name: taps[name] for name in EMBEDDING_LAYERS}
 
     def _taps(self, image: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """What is mixed, by name, one after the other: each may be let go before the next is computed."""
+        """Yield the maps to mix, with their names; each can be freed before the next is computed."""
         x = self.normalise(image)
         if self.rgb:
             yield "rgb", x
@@ -156,10 +155,10 @@ class EmbeddingNet(Network):
         return F.max_pool2d(F.pad(x, (padding, right, padding, bottom)), size, stride=2)
 
     def _mix(self, taps: Iterable[tuple[str, Tensor]]) -> Tensor:
-        """1×1 convolution over the concatenated taps.
+        """Apply the 1×1 convolution to the concatenated taps.
 
         A 1×1 convolution and an upsampling commute, so the taps of each resolution are mixed before they are
-        upsampled: 64 channels travel instead of 640.
+        upsampled: 64 channels are upsampled instead of 640.
         """
         # Distances sum over the channels: without the division they would start far beyond the margins of the loss.
         channels = [3] * self.rgb + list(self.channels.values())
@@ -186,12 +185,12 @@ class EmbeddingNet(Network):
 
 
 def _scale(name: str) -> int:
-    """How many pixels of the image lie side by side in one of the tap."""
+    """Return the stride of a tap in pixels of the image."""
     return 1 if name == "rgb" else 2 ** (int(name.removeprefix("conv")[0]) - 1)
 
 
 def _missing(length: int, size: int, padding: int) -> int:
-    """Pixels behind the last, so that windows of a pooling by two, after padding in front, cover all of them."""
+    """Return the padding at the end with which pooling windows of stride 2 cover every pixel."""
     return 2 * ((length + 2 * padding - size + 1) // 2) + size - length - padding
 
 

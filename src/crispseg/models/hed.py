@@ -30,7 +30,7 @@ class HED(Network):
     the margin the authors' fixed deconvolutions equal bilinear upsampling between pixel centres.
 
     Args:
-        merged: Give the mean of the fusion's and the five side outputs' probabilities instead of the fusion's. The
+        merged: Return the mean probability of the fusion and the five side outputs instead of the fusion alone. The
             paper's merged result has the better average precision, and the same ODS.
         init: Where VGG's layers start: "random", "vgg16" for torchvision's ImageNet weights, or a safetensors file (see
             `crispseg.models.vgg.vgg_state`). Side outputs start at 0 and the fusion at their mean. A file of
@@ -73,7 +73,7 @@ class HED(Network):
         return probabilities.mean(1, keepdim=True) if self.merged else probabilities[:, -1:]
 
     def logits(self, image: Tensor) -> Tensor:
-        """(N, 6, H, W) logits: the five side outputs from the finest to the coarsest, and the fusion."""
+        """Return (N, 6, H, W) logits: the five side outputs from the finest to the coarsest, then the fusion."""
         x = self.normalise(image)
         height, width = image.shape[-2:]
         sides: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""A narrower embedding network from a wider one: what contributes most stays (Li et al. 2017, arXiv 1608.08710)."""
+"""Narrow an embedding network to the channels that contribute most (Li et al. 2017, arXiv 1608.08710)."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def narrowed(state: Mapping[str, Tensor], channels: Mapping[str, int], dim: int) -> dict[str, Tensor]:
-    """Weights of an `EmbeddingNet` with fewer channels, as a start for training it.
+    """Return the weights of an `EmbeddingNet` with fewer channels, as a start for training it.
 
     A channel contributes by the norm of the weights into it, times that of the weights out of it: to the next layer
     and to the embedding, each compared with the mean of its kind.
@@ -15,10 +15,10 @@ def narrowed(state: Mapping[str, Tensor], channels: Mapping[str, int], dim: int)
     Args:
         state: Weights of the wider network, `NAME.weight`, `NAME.bias` and `fuse.weight`, no colours in the fusion.
         channels: How many channels of each layer to keep, by name, first layer first.
-        dim: How many channels of the embedding to keep: those of the largest weights.
+        dim: How many channels of the embedding to keep: those with the largest weights.
 
     Returns:
-        Tensors of the same names, those of the layers narrowed.
+        Tensors with the same names, the layers narrowed.
     """
     weights = {name: state[f"{name}.weight"] for name in channels}
     sizes = [len(weight) for weight in weights.values()]
@@ -42,11 +42,11 @@ def narrowed(state: Mapping[str, Tensor], channels: Mapping[str, int], dim: int)
 
 
 def _compared(weight: Tensor) -> Tensor:
-    """Squared norm of the weights (out, in, k, k) out of each input channel, by the mean over them."""
+    """Return the squared norm of the weights (out, in, k, k) of each input channel, divided by its mean."""
     energy = weight.square().sum((0, 2, 3))
     return energy / energy.mean()
 
 
 def _largest(values: Tensor, count: int) -> Tensor:
-    """Indices of the largest values, in ascending order."""
+    """Return the indices of the largest values, in ascending order."""
     return values.topk(count).indices.sort().values

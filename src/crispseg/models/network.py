@@ -1,4 +1,4 @@
-"""The base of the networks: they normalise their input and know the arguments that they were made with."""
+"""The base class of the networks: it normalises the input and keeps the constructor arguments."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class Network(nn.Module):
-    """A network from RGB in [0, 1].
+    """A network whose input is RGB in [0, 1].
 
     Args:
         arguments: Arguments that make the same network without its weights; `save_network` notes them in the file.
@@ -30,7 +30,7 @@ class Network(nn.Module):
     """
 
     shape: ClassVar[Mapping[str, Sequence[object]]] = {}
-    """All that a file may say of such a network: its arguments by name, with the values that each may have."""
+    """The arguments that a file may give, by name, with their allowed values."""
     gives: ClassVar[Literal["embedding", "scores", "boundary"]] = "scores"
     """The kind of its output."""
     mean: Tensor
@@ -52,14 +52,14 @@ class Network(nn.Module):
         return x.contiguous(memory_format=torch.channels_last)
 
     def start(self, init: str | Path, convolutions: nn.Module, layers: Iterable[str] = tuple(VGG_LAYERS)) -> None:
-        """Take weights to start from, and warn of layers that the source does not hold: they stay at random.
+        """Load initial weights, and warn of layers that the source does not hold: they keep their random weights.
 
         Args:
-            init: "random" to leave everything at random; "narrow" or "wide", the embeddings that ship; what `vgg_state`
-                takes; or a file that crispseg saved of any network, of which everything is taken whose name and shape
-                fit; of a `CrispNet`, the part that fits.
-            convolutions: The module that VGG's layers are called by their names in.
-            layers: Those of VGG's layers that it has, as `vgg_state` names them.
+            init: "random" to load nothing; "narrow" or "wide" for the embeddings that ship; a source that `vgg_state`
+                takes; or a file of any network that crispseg saved, from which every weight whose name and shape fit is
+                taken (from a `CrispNet`, the part that fits).
+            convolutions: The module that holds VGG's layers by name.
+            layers: The names of its VGG layers, as in `vgg_state`.
 
         Raises:
             InputError: If the source cannot be read or holds nothing that fits.
@@ -77,8 +77,8 @@ class Network(nn.Module):
         first = convolutions.get_parameter(f"{layers[0]}.weight")
         if first.shape != state[f"{layers[0]}.weight"].shape:
             raise InputError(
-                f"VGG weights {init}: are {len(state[f'{layers[0]}.weight'])} channels wide, the network {len(first)}; "
-                "expected the same: train a wide one, and start this one from its file"
+                f"VGG weights {init}: width is {len(state[f'{layers[0]}.weight'])} channels; expected {len(first)}, "
+                "the width of the network: train a network as wide as the weights, and start this one from its file"
             )
         self.mean.copy_(state.pop("mean"))
         convolutions.load_state_dict(state, strict=False)
@@ -93,7 +93,7 @@ class Network(nn.Module):
         return path
 
     def adapt(self, source: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Return weights of another network, by name, brought to the shapes of this one where there is a way."""
+        """Return weights of another network, by name, converted to the shapes of this one where possible."""
         return source
 
     def _start_from_network(self, path: Path) -> None:
@@ -110,7 +110,7 @@ class Network(nn.Module):
 
 
 def _fitting(own: Mapping[str, Tensor], source: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
-    """Return the weights that fit of a part of another network, given the prefix of its names."""
+    """Return the weights that fit from one part of another network; `part` is the prefix of their names."""
     named = {name.removeprefix(part): value for name, value in source.items() if name.startswith(part)}
     return {name: value for name, value in named.items() if name in own and own[name].shape == value.shape}
 

@@ -1,4 +1,4 @@
-"""Networks in files: safetensors that say which network they hold and what it was made with."""
+"""Networks in safetensors files that record the class of the network and its arguments."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ _LONGEST_QUOTE = 200
 def save_network(network: Network, path: Path, **metadata: str) -> None:
     """Write the weights of a network, whole or not at all.
 
-    Beside them the file says the name of the class and the arguments it was made with, and `metadata`, free text.
+    The file also records the name of the class, its constructor arguments, and `metadata`, which is free text.
 
     Raises:
         InputError: If the file cannot be written.
@@ -59,8 +59,8 @@ def load_network(path: Path, *kinds: type[Network]) -> Network:
 
     Args:
         path: The file.
-        kinds: Classes of which it may be, such as `EmbeddingNet`, or `DeepLabLargeFOV, DeepLabMSc`; by default any of
-            crispseg, or that another package registers (see `crispseg.models.registry`).
+        kinds: Accepted classes, such as `EmbeddingNet`, or `DeepLabLargeFOV, DeepLabMSc`; by default every class of
+            crispseg, and those that other packages register (see `crispseg.models.registry`).
 
     Raises:
         InputError: If the file is missing, is not safetensors, holds another network or not all of it.
@@ -82,9 +82,9 @@ def saved_network(path: Path) -> str | None:
 
 
 def build_network(state: Mapping[str, Tensor], metadata: Mapping[str, str], path: Path, *kinds: type[_Kind]) -> _Kind:
-    """Return the network that the metadata describe, of one of the kinds, with these weights.
+    """Return the network that the metadata describe, with these weights; it must be one of the kinds.
 
-    The metadata name a class and its shape. Whatever else they say, such as a file to start from, is refused.
+    The metadata name a class and its shape. Anything else, such as a file to start from, is refused.
 
     Raises:
         InputError: As `load_network` does.
@@ -102,7 +102,7 @@ def build_network(state: Mapping[str, Tensor], metadata: Mapping[str, str], path
         raise InputError(
             f"weights {path}: {unknown[0]} is not of {_with_article(name)}: give weights made for this network"
         )
-    # What counts, as batches that a normalisation has seen, stays a whole number.
+    # Counters, such as the number of batches that a normalisation has seen, stay whole numbers.
     converted = {name: value.float() if own[name].is_floating_point() else value for name, value in state.items()}
     network.load_state_dict(converted, assign=True)
     return network.eval()
@@ -122,7 +122,7 @@ def _refuse(name: str | None, expected: Iterable[str], path: Path) -> NoReturn:
 
 
 def _make(kind: type[_Kind], arguments: str, path: Path) -> _Kind:
-    """Return the network, without memory for its weights where that can be: nothing is drawn only to be replaced."""
+    """Return the network, where possible without allocating weights that would only be replaced."""
     try:
         given = json.loads(arguments)
         if not isinstance(given, dict):
@@ -152,7 +152,7 @@ def _built(kind: type[_Kind], arguments: Mapping[str, Any]) -> _Kind:
 
 
 def _shortened(text: str) -> str:
-    """Quote a text from a file, shortened."""
+    """Return a quoted text from a file, shortened."""
     return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
 
 

@@ -1,4 +1,4 @@
-"""What any segmentation network gives, as scores."""
+"""Scores from any segmentation network."""
 
 from collections.abc import Mapping
 
@@ -29,12 +29,12 @@ def scores_of(network: nn.Module, image: Tensor) -> Tensor:
 
 
 def upsample_scores(network: nn.Module, scores: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bring a network's scores to the size of its image, bilinearly, as its grid lies on it."""
+    """Resize a network's scores to the size of its image, bilinearly, with the network's own corner alignment."""
     if tuple(scores.shape[-2:]) == tuple(size):
         return scores
     return F.interpolate(scores, size, mode="bilinear", align_corners=aligns_corners(network))
 
 
 def aligns_corners(network: object) -> bool:
-    """Whether the first and the last score lie on the corners of the image; else each lies amid the pixels it is of."""
+    """Return whether the first and last score lie on the corners of the image, not at the centres of their cells."""
     return bool(getattr(network, "align_corners", False))

@@ -1,4 +1,4 @@
-"""Reading weights: safetensors only, and every tensor of the shape that the network has."""
+"""Read weights: from safetensors only, with the shape of every tensor checked against the network."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ _REMEDY = "get it again"
 
 
 def load_state(path: Path, what: str) -> dict[str, Tensor]:
-    """Tensors of a safetensors file by name.
+    """Return the tensors of a safetensors file by name.
 
     Raises:
         InputError: If the file is missing or is not safetensors.
@@ -30,7 +30,7 @@ def load_state(path: Path, what: str) -> dict[str, Tensor]:
 
 
 def tensor_names(path: Path, what: str) -> set[str]:
-    """Names of the tensors in a safetensors file, of which only the head is read.
+    """Return the names of the tensors in a safetensors file; only its header is read.
 
     Raises:
         InputError: If the file is missing or is not safetensors.
@@ -40,7 +40,7 @@ def tensor_names(path: Path, what: str) -> set[str]:
 
 
 def load_metadata(path: Path, what: str) -> dict[str, str]:
-    """Text beside the tensors of a safetensors file, by name.
+    """Return the metadata of a safetensors file: text by name.
 
     Raises:
         InputError: If the file is missing or is not safetensors.
@@ -58,7 +58,7 @@ def _explained(path: Path, what: str) -> Iterator[None]:
 
 
 def check_state(state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], source: object) -> None:
-    """Compare shapes with those of a network.
+    """Check that tensors have the shapes of a network and hold finite numbers.
 
     Raises:
         InputError: If a tensor is missing, has another shape, or holds NaN or infinity.

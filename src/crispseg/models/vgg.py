@@ -38,13 +38,13 @@ _TORCHVISION_INDEX = dict(zip(VGG_LAYERS, (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 2
 
 
 def vgg_convolution(name: str, *, padding: int = 1, dilation: int = 1, width: int = 64) -> nn.Conv2d:
-    """The 3×3 convolution of that name in `VGG_LAYERS`, at random (He et al. 2015).
+    """Return the 3×3 convolution of that name in `VGG_LAYERS`, with random weights (He et al. 2015).
 
     Args:
-        name: Of the layer.
-        padding: Pixels.
-        dilation: Pixels.
-        width: Channels where VGG has 64, and so many times as many where it has more.
+        name: Name of the layer.
+        padding: Padding in pixels.
+        dilation: Dilation in pixels.
+        width: Channels of the layers that have 64 in VGG; all others scale with it.
     """
     inputs, outputs = (count if count == 3 else count * width // 64 for count in VGG_LAYERS[name])
     convolution = nn.Conv2d(inputs, outputs, 3, padding=padding, dilation=dilation)
@@ -53,14 +53,14 @@ def vgg_convolution(name: str, *, padding: int = 1, dilation: int = 1, width: in
 
 
 def start_at_random(convolution: nn.Conv2d) -> None:
-    """Draw the weights of a convolution that a ReLU follows, and clear its bias (He et al. 2015)."""
+    """Initialize a convolution followed by a ReLU: random weights, zero bias (He et al. 2015)."""
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
     if convolution.bias is not None:
         nn.init.zeros_(convolution.bias)
 
 
 def vgg_state(source: str | Path, layers: Iterable[str] = tuple(VGG_LAYERS)) -> dict[str, Tensor]:
-    """Weights of VGG's convolutions for an input normalised by `mean` and `VGG_STD`, and that mean.
+    """Return the weights of VGG's convolutions for an input normalised by `mean` and `VGG_STD`, and that mean.
 
     Args:
         source: "vgg16" for torchvision's ImageNet weights, or a safetensors file with `conv1_1.weight`,
@@ -94,7 +94,7 @@ def vgg_state(source: str | Path, layers: Iterable[str] = tuple(VGG_LAYERS)) -> 
 
 
 def mean_of_colours(matrix: Tensor, bias: Tensor) -> Tensor:
-    """RGB at which `matrix · rgb + bias` is 0.
+    """Return the RGB value at which `matrix · rgb + bias` is 0.
 
     A network normalises by it, so that zero padding stays where the padded layer expects it.
     """
@@ -103,13 +103,13 @@ def mean_of_colours(matrix: Tensor, bias: Tensor) -> Tensor:
 
 
 def fold_colours(weight: Tensor, matrix: Tensor) -> Tensor:
-    """Weights (out, 3, k, k) on `matrix · rgb + bias`, made weights on (rgb - mean) / `VGG_STD`."""
+    """Convert weights (out, 3, k, k) for `matrix · rgb + bias` to weights for (rgb - mean) / `VGG_STD`."""
     rescale = matrix.double() * torch.tensor(VGG_STD, dtype=torch.float64)
     return torch.einsum("oikl,ij->ojkl", weight.double(), rescale).float()
 
 
 def _held(state: dict[str, Tensor], layers: tuple[str, ...], source: object) -> tuple[str, ...]:
-    """Those of the layers that the state holds, the first ones without a gap."""
+    """Return the layers that the state holds, and refuse a gap before the last of them."""
     held = tuple(name for name in layers if f"{name}.weight" in state or f"{name}.bias" in state)
     if not held:
         raise InputError(
