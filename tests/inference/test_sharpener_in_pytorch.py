@@ -61,7 +61,7 @@ FRESH = """\
 import sys
 import torch
 from safetensors.torch import load_file, save_file
-import crispseg
+import crispseg.ops
 program = torch.export.load(sys.argv[1]).module()
 given = load_file(sys.argv[2])
 count = len(given) // 2

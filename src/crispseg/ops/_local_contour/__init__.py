@@ -13,10 +13,10 @@ def local_contour(boundary: Tensor, window: WindowLike) -> Tensor:
     """Return the largest boundary probability on the line between every pixel and each of its K neighbours.
 
     The line is Bresenham's: at each of max(|rows|, |columns|) equal steps the nearest pixel, halves going down and
-        right, so that the line and the value are the same from both ends. It includes both ends. The value is 0 from a
-    pixel to itself and infinite to a neighbour outside the image, as for `local_distance`; `affinity` turns both into
-        weights. Differentiable once: the gradient goes to the largest pixel; if several are equal, to the one nearest the
-    neighbour.
+    right, so that the line and the value are the same from both ends. It includes both ends. The value is 0 from a
+    pixel to itself and infinite to a neighbour outside the image, as for `local_distance`; `affinity` turns both
+    into weights. Differentiable once: the gradient goes to the largest pixel; if several are equal, to the one
+    nearest the neighbour.
 
     Args:
         boundary: (N, 1, H, W), floating point; probabilities of a boundary, such as those of HED.
