@@ -1,4 +1,4 @@
-"""How the time grows with one size while the others stay."""
+"""Growth of the time with one size while the others are fixed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -10,18 +10,18 @@ from benchmarks.inputs import BenchmarkInputs, Problem
 from benchmarks.measure import Outcome, in_turns
 
 Column = tuple[str, str]
-"""A row's name and a direction."""
+"""Name of a row, and a direction."""
 
 _EVERYTHING = ((WEIGHTS, FORWARD), (SHARPEN, FORWARD), (SHARPEN, BOTH), (LOSS, BOTH))
 
 
 @dataclass(frozen=True)
 class ScalingAxis:
-    """One size, its values, and what is timed at each."""
+    """One size, its values, and the rows to time at each value."""
 
     name: str
     field: str
-    """Of the problem; empty for the number of threads, which is no part of it."""
+    """Field of the problem; empty for the number of threads, which is not part of a problem."""
     values: tuple[int, ...]
     quick_values: tuple[int, ...]
     columns: tuple[Column, ...]
@@ -37,7 +37,7 @@ AXES = (
 
 @dataclass(frozen=True)
 class Scaling:
-    """The times along one axis."""
+    """Times along one axis."""
 
     name: str
     values: tuple[int, ...]
@@ -70,7 +70,7 @@ def _along(
 
 
 def _along_threads(values: tuple[int, ...], column: Column, problem: Problem, *, quick: bool) -> dict[int, Outcome]:
-    """One after the other: a pool of threads that changes its size at every call is nothing to measure."""
+    """Time one number of threads after another, since resizing the pool at every call would distort the times."""
     before, call = torch.get_num_threads(), _call(column, problem)
     outcomes: dict[int, Outcome] = {}
     try:
