@@ -168,7 +168,7 @@ def write_coco(
 
 
 def write_coarse_scores(root: Path, folder: Path, *, num_classes: int = 3, block: int = 8) -> Path:
-    """Write `folder/NAME.npy`: log-probabilities of the labels of `root`, averaged over blocks like a coarse network."""
+    """Write `folder/NAME.npy`: log-probabilities of the labels of `root`, averaged over coarse blocks."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted((root / "labels").iterdir()):
         labels = np.asarray(Image.open(path))
