@@ -25,7 +25,7 @@ from benchmarks.scaling import scalings
 from benchmarks.targets import Measured
 
 _RESULTS = Path(__file__).parent / "results"
-_QUICK = {"size": 24, "window_size": 3, "channels": 4, "classes": 2}
+_QUICK = {"size": 24, "window_size": 3, "channels": 4, "num_classes": 2}
 
 Say = Callable[[str], None]
 

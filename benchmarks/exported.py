@@ -59,7 +59,7 @@ def _timed(call: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.exported", description=__doc__)
-    for name, default in (("height", 360), ("width", 480), ("classes", 21), ("window", 9), ("passes", 25)):
+    for name, default in (("height", 360), ("width", 480), ("num-classes", 21), ("window", 9), ("passes", 25)):
         parser.add_argument(f"--{name}", type=int, default=default, help="(default: %(default)s)")
     return parser
 

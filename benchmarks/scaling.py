@@ -31,7 +31,7 @@ AXES = (
     ScalingAxis("image size", "size", (161, 321, 642, 1284), (6, 12, 24, 48), _EVERYTHING),
     ScalingAxis("window", "window_size", (3, 5, 7, 9, 11, 15), (3, 5), _EVERYTHING),
     ScalingAxis("embedding channels", "channels", (8, 16, 32, 64, 128), (2, 4), ((WEIGHTS, FORWARD), (LOSS, BOTH))),
-    ScalingAxis("score channels", "classes", (1, 2, 21, 150), (1, 2), ((FILTER, FORWARD), (FILTER, BOTH))),
+    ScalingAxis("score channels", "num_classes", (1, 2, 21, 150), (1, 2), ((FILTER, FORWARD), (FILTER, BOTH))),
 )
 
 
