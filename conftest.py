@@ -1,4 +1,4 @@
-"""What holds for all tests, and for the examples in docstrings."""
+"""Configuration of all tests and of the examples in docstrings."""
 
 import importlib.util
 import os
@@ -11,15 +11,15 @@ import torch
 
 from tests.needs import PACKAGES, needs_of_file, needs_of_test
 
-# Without a GPU the Triton kernels run interpreted. Triton reads this when a kernel is defined.
+# Without a GPU, Triton kernels run interpreted. Triton reads this variable when a kernel is defined.
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
 
-# Where tests run side by side, threads of one would wait for those of another.
+# Split the cores between parallel workers, so that their threads do not wait for each other.
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
 
-# What cannot be imported on this machine has no examples to run.
+# Skip the examples of modules that cannot be imported on this machine.
 collect_ignore_glob = []
 if importlib.util.find_spec("crispseg._C") is None:
     collect_ignore_glob += ["src/crispseg/ops/_kernels.py", "src/crispseg/ops/*/cpu.py"]
@@ -27,31 +27,31 @@ if importlib.util.find_spec("triton") is None:
     collect_ignore_glob += ["src/crispseg/ops/_triton.py", "src/crispseg/ops/*/triton*.py", "tests/ops/compiled.py"]
 
 LEFT_OUT = (*PACKAGES, "not_traced", "processes", "slow")
-"""Marks of the tests that `--quick` leaves out."""
-LARGE = {package for packages in PACKAGES.values() for package in packages} - {"triton"}  # which PyTorch imports itself
+"""Marks of tests that `--quick` leaves out."""
+LARGE = {package for packages in PACKAGES.values() for package in packages} - {"triton"}  # PyTorch imports Triton
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--quick`."""
+    """Add the option `--quick`."""
     parser.addoption("--quick", action="store_true", help="only tests without these marks: " + ", ".join(LEFT_OUT))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Import no test file of which `--quick` would leave out everything."""
+    """Skip the import of test files in which `--quick` leaves out every test."""
     if not config.getoption("quick") or collection_path.suffix != ".py":
         return None
     return True if needs_of_file(collection_path) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test with what it needs, and leave out for `--quick` what needs anything."""
+    """Mark each test with its needs; with `--quick`, leave out every test that has any."""
     for item in items:
         marks = needs_of_file(item.path)
         if isinstance(item, pytest.Function):
             marks |= needs_of_test(
                 item.path, item.originalname, repr(item.callspec.params) if hasattr(item, "callspec") else ""
             )
-            # An implementation of an operation, which is interpreted where there is no GPU.
+            # Triton implementations of operations, which are interpreted without a GPU.
             marks |= {"triton"} if "triton" in item.name else set()
         for mark in sorted(marks):
             item.add_marker(mark)
@@ -63,7 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def _imports_nothing_large(request: pytest.FixtureRequest) -> Generator[None]:
-    """Where only quick tests run, none may import what it is not marked with."""
+    """Fail a quick test that imports a large package without the mark for it."""
     before = LARGE & sys.modules.keys()
     yield
     if request.config.getoption("quick"):
@@ -73,7 +73,7 @@ def _imports_nothing_large(request: pytest.FixtureRequest) -> Generator[None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Without coverage where `not_traced` says so; the mark of pytest-cov does nothing for tests side by side."""
+    """Run tests marked `not_traced` without coverage; pytest-cov's own mark has no effect in parallel runs."""
     if item.get_closest_marker("not_traced") is None:
         return (yield)
     tracer = sys.gettrace()

@@ -1,1 +1,1 @@
-"""Times and memory of the operations against what a user would write without them: `python -m benchmarks`."""
+"""Time and memory of the operations against plain PyTorch versions of them: `python -m benchmarks`."""

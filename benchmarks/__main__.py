@@ -1,4 +1,4 @@
-"""Time every operation, its memory and its growth; print the tables and write them.
+"""Measure time, memory and scaling of every operation, then print the tables and write them to files.
 
 python -m benchmarks                # everything, on the processor
 python -m benchmarks --only loss    # a few rows
@@ -25,7 +25,7 @@ from benchmarks.scaling import scalings
 from benchmarks.targets import Measured
 
 _RESULTS = Path(__file__).parent / "results"
-_QUICK = {"size": 24, "window_size": 3, "channels": 4, "classes": 2}
+_QUICK = {"size": 24, "window_size": 3, "channels": 4, "num_classes": 2}
 
 Say = Callable[[str], None]
 
@@ -37,11 +37,12 @@ def main(
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.device != "cpu" and not torch.cuda.is_available():
-        parser.error(f"no {options.device} here")
+        parser.error(f"--device is {options.device}, but CUDA is not available; expected cpu")
     console = Console()
     chosen = rows(options.only)
     if not chosen:
-        console.print(f"no row has {options.only!r} in its name; there are: {', '.join(row.name for row in rows())}")
+        names = ", ".join(row.name for row in rows())
+        console.print(f"no row has {options.only!r} in its name; expected --only with a part of: {names}")
         return 2
     try:
         results = _measure(chosen, options, gate, console)
@@ -68,7 +69,7 @@ def _measure(
     gate: Callable[[Collection[str]], set[str]],
     console: Console,
 ) -> report.BenchmarkResults:
-    # Refreshed by hand: a thread that draws ten times a second would take its share of the processor.
+    # Refreshed by hand: a thread that redraws ten times a second would disturb the timings.
     progress = Progress(
         TimeElapsedColumn(), TextColumn("{task.description}"), console=console, auto_refresh=False, transient=True
     )
@@ -81,7 +82,7 @@ def _measure(
         say("contract tests of the operations")
         red = gate({operation for row in chosen for operation in row.operations})
         results = report.BenchmarkResults(machine.description(options.device), machine.served_by(options.device), red)
-        say("what the processor can do")
+        say("peak rates of the processor")
         results.rates = measured_rates(options.device, quick=options.quick)
         for problem in _problems(options):
             results.measured.append(_on(problem, chosen, red, quick=options.quick, say=say))
@@ -92,7 +93,7 @@ def _measure(
 
 
 def _on(problem: Problem, chosen: list[BenchmarkRow], red: set[str], *, quick: bool, say: Say) -> Measured:
-    """Times and peaks of all rows on one problem."""
+    """Measure times and peaks of all rows on one problem."""
     measured, inputs = Measured(problem), BenchmarkInputs(problem)
     for row in chosen:
         for direction in row.directions:
@@ -102,7 +103,7 @@ def _on(problem: Problem, chosen: list[BenchmarkRow], red: set[str], *, quick: b
             say(f"time of {row.name}, {direction}")
             for name, outcome in times_of(row, direction, inputs, quick=quick).items():
                 measured.times[row.name, direction, name] = outcome
-    del inputs  # the processes that measure memory need it
+    del inputs  # the processes that measure memory need the space
     for (row_name, direction, name), outcome in measured.times.items():
         if isinstance(outcome, Timing) and (name == OURS or not quick):
             say(f"memory of {row_name}, {direction}, {name}")
@@ -122,14 +123,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, one run each: does it work at all")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes and single runs, to check that all works")
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, ...")
-    parser.add_argument("--only", default="", metavar="NAME", help="rows with NAME in their or their operations' names")
+    parser.add_argument("--only", default="", metavar="NAME", help="only rows with NAME in a row's or operation's name")
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="where to write; without it, a whole run writes to benchmarks/results and a part of one nowhere",
+        help="where to write; by default, benchmarks/results, or nowhere with --quick or --only",
     )
     return parser
 

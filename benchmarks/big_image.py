@@ -1,4 +1,4 @@
-"""Sharpen a large raster within a given memory, and measure the peak of the process that does it.
+"""Sharpen a large raster within a memory limit, and measure the peak memory of the process.
 
 python -m benchmarks.big_image
 """
@@ -22,7 +22,7 @@ _COARSER, _STRIP = 8, 256
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 1 where the peak is above the memory."""
+    """Run the command line and return its exit code: 1 if the peak exceeds the limit."""
     options = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         image, scores, labels = (Path(folder) / f"{name}.tif" for name in ("image", "scores", "labels"))
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write(path: Path, bands: int, side: int, dtype: str) -> None:
-    """A raster of smooth noise, written strip by strip: its size is what matters."""
+    """Write a raster of smooth noise strip by strip; only its size matters."""
     generator = np.random.default_rng(0)
     place = from_origin(0, 1, 1 / side, 1 / side)  # both rasters on the same square
     profile = {"driver": "GTiff", "width": side, "height": side, "count": bands, "dtype": dtype, "transform": place}

@@ -1,4 +1,4 @@
-"""What is measured: a row for each operation, and in each row ours first, then what it is compared with."""
+"""The rows to measure, one for each operation; in each row ours comes first, then the alternatives."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,46 +31,46 @@ class Contender:
     name: str
     inputs: tuple[str, ...]
     function: Callable[..., Tensor | tuple[Tensor, ...]]
-    """From the inputs and the window to the output."""
+    """Maps the inputs and the window to the output."""
     copies: tuple[int, int] = (0, 0)
-    """How often it holds all neighbours of its first input at once, forward and with backward; a rough upper bound."""
+    """Copies of all neighbours of its first input in memory at once, forward and with backward; rough upper bounds."""
     learns: bool = True
-    """Whether it has a backward pass to compare; otherwise its forward stands beside both of ours."""
+    """Whether it has a backward pass to compare; otherwise its forward is compared with both of ours."""
 
     def bytes_needed(self, problem: Problem, direction: str) -> int:
-        """Roughly, so that what cannot fit is left out."""
+        """Return a rough number of bytes needed, by which contenders that cannot fit are left out."""
         copies = self.copies[direction == BOTH]
         return copies * problem.window.count * problem.nbytes(self.inputs[0]) if copies else 0
 
 
 @dataclass(frozen=True)
 class BenchmarkRow:
-    """An operation, or two in a row, and everyone who computes it."""
+    """An operation, or two in sequence, with all its contenders."""
 
     name: str
     operations: tuple[str, ...]
     output: str
-    """Name of an input that is shaped like the output; empty for what is no map."""
+    """Name of an input with the shape of the output; empty if the output is not a map."""
     contenders: tuple[Contender, ...]
     directions: tuple[str, ...] = (FORWARD, BOTH)
 
     def contender(self, name: str) -> Contender:
-        """By name."""
+        """Return the contender with this name."""
         return next(contender for contender in self.contenders if contender.name == name)
 
 
 def rows(only: str = "") -> list[BenchmarkRow]:
-    """The rows with `only` in their name or their operations'."""
+    """Return the rows with `only` in their own name or the name of one of their operations."""
     return [row for row in _ROWS if any(only in name for name in (row.name, *row.operations))]
 
 
 def row_named(name: str) -> BenchmarkRow:
-    """By name."""
+    """Return the row with this name."""
     return next(row for row in _ROWS if row.name == name)
 
 
 def prepared(row: BenchmarkRow, contender: Contender, direction: str, inputs: BenchmarkInputs) -> Call:
-    """A call without arguments that returns everything it computes: the output, and with backward the gradients."""
+    """Return a call without arguments that returns the output and, with backward, the gradients."""
     window = inputs.problem.window
     tensors = [inputs[name] for name in contender.inputs]
     if direction == FORWARD or not contender.learns:
@@ -93,7 +93,7 @@ def prepared(row: BenchmarkRow, contender: Contender, direction: str, inputs: Be
 
 
 def _laid_for(contender: Contender, name: str) -> str:
-    """Name of an input in the layout that suits a contender."""
+    """Return the name of an input in the layout that suits a contender."""
     return "weights, NCHW" if name == "weights" and contender.name != OURS else name
 
 
@@ -130,8 +130,8 @@ def _filter_row(name: str, passes: int) -> BenchmarkRow:
     )
 
 
-# Ours takes the embedding channels-last, and weights as `affinity_weights` gives them. The baselines take the same
-# values as PyTorch lays them by default, which is the faster layout for them.
+# Ours takes the embedding channels-last, and weights in the layout of `affinity_weights`. The baselines take the same
+# values in PyTorch's default layout, which is faster for them.
 _OURS, _THEIRS = ("embedding",), ("embedding, NCHW",)
 _EMBEDDING_ALONE = Contender(UNFOLD_EMBEDDING, _THEIRS, baselines.unfold_alone, (1, 1), learns=False)
 _SCORES_ALONE = Contender(UNFOLD_SCORES, ("scores",), baselines.unfold_alone, (1, 1), learns=False)

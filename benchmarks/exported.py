@@ -1,4 +1,4 @@
-"""Time an exported sharpener in onnxruntime beside PyTorch: milliseconds, peak memory, difference, size of the file.
+"""Compare an exported sharpener in onnxruntime with PyTorch: time, peak memory, differences and file size.
 
 python -m benchmarks.exported
 """
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _timed(call: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
-    """The result of a call, and the median of its milliseconds after a first run."""
+    """Return the result of a call, and the median of its milliseconds after a warm-up run."""
     result, seconds = call(), []
     for _ in range(_RUNS):
         start = time.perf_counter()
@@ -59,7 +59,7 @@ def _timed(call: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.exported", description=__doc__)
-    for name, default in (("height", 360), ("width", 480), ("classes", 21), ("window", 9), ("passes", 25)):
+    for name, default in (("height", 360), ("width", 480), ("num-classes", 21), ("window", 9), ("passes", 25)):
         parser.add_argument(f"--{name}", type=int, default=default, help="(default: %(default)s)")
     return parser
 

@@ -1,4 +1,4 @@
-"""How far the operations are from what this processor could do at best."""
+"""Lower bounds (floors) of the time of the operations on this processor."""
 
 import time
 from collections.abc import Callable
@@ -10,41 +10,41 @@ from benchmarks.cases import BOTH, FILTER, FORWARD, LOSS, PASSES, SHARPEN, WEIGH
 from benchmarks.inputs import Problem
 
 CAPTION = """\
-Floor = max(operations ÷ rate, bytes ÷ bandwidth). Rates are the best of several runs in this process, on the same
-threads: the multiply-adds of a float32 matrix product, and a copy of a large tensor, bytes read and written. A plain
-addition takes the place of a multiply-add. L1 distance: a subtraction and an addition of the absolute value for each
-pair and channel, and d(i, j) = d(j, i) counted once. Filter: one multiply-add for each pixel, neighbour, channel and
-pass. Loss with backward: the distances twice, and for the gradient a subtraction and an addition for each pair and
-channel from both sides. Pairs reach inside the image only. Exponentials, the division by the sum of weights and the
-hinge are not counted. Bytes: inputs read once, outputs written once, weights written once and read once a pass."""
+Floor = max(operations ÷ rate, bytes ÷ bandwidth). Rates are the best of several runs in this process with the same
+threads: the multiply-adds of a float32 matrix product, and a copy of a large tensor (bytes read and written). A plain
+addition counts as a multiply-add. L1 distance: a subtraction and an addition of the absolute value for each pair and
+channel, with d(i, j) = d(j, i) counted once. Filter: one multiply-add for each pixel, neighbour, channel and pass. Loss
+with backward: the distances twice, and for the gradient a subtraction and an addition for each pair and channel from
+both sides. Only pairs inside the image count. Exponentials, the division by the sum of weights and the hinge are not
+counted. Bytes: inputs read once, outputs written once, weights written once and read once per pass."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What the processor was seen to do."""
+    """Measured peak rates of the processor."""
 
     multiply_adds: float
-    """A second."""
+    """Multiply-adds per second."""
     bandwidth: float
-    """Bytes a second."""
+    """Bytes per second."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What an operation cannot do without."""
+    """The least work of an operation."""
 
     operations: int
     bytes: int
 
     def milliseconds(self, rates: Rates) -> float:
-        """The least time for it."""
+        """Return the least time for the work, in milliseconds."""
         return 1000 * max(self.operations / rates.multiply_adds, self.bytes / rates.bandwidth)
 
 
 def measured_rates(device: str, *, quick: bool) -> Rates:
-    """Multiply-adds and copied bytes a second."""
+    """Measure multiply-adds and copied bytes per second."""
     on_gpu = torch.device(device).type == "cuda"
-    side = 64 if quick else 8192 if on_gpu else 1024  # on a CPU, 12 MB: three matrices that stay in its cache
+    side = 64 if quick else 8192 if on_gpu else 1024  # on a CPU, three matrices of 12 MB that stay in its cache
     first, second = torch.rand(2, side, side, device=device)
     product = torch.empty_like(first)
     seconds = _fastest(lambda: torch.mm(first, second, out=product), device, quick=quick)
@@ -55,9 +55,9 @@ def measured_rates(device: str, *, quick: bool) -> Rates:
 
 
 def work_of(row: str, direction: str, problem: Problem) -> Work | None:
-    """The count for a row; None where there is none."""
+    """Return the least work of a row; None if it is not counted."""
     size = problem.size
-    # Every neighbour inside the image, the centre included; without it, every pair from both sides.
+    # `reached` counts every neighbour inside the image with the centre; `directed`, without it, every pair twice.
     reached = problem.batch * sum(
         max(0, size - abs(down)) * max(0, size - abs(right)) for down, right in problem.window.offsets
     )
@@ -77,7 +77,7 @@ def work_of(row: str, direction: str, problem: Problem) -> Work | None:
 
 
 def _fastest(call: Callable[[], object], device: str, *, quick: bool) -> float:
-    """Seconds of the best run: a peak, not a typical time."""
+    """Return the seconds of the fastest run, for a peak rate."""
     seconds = []
     for _ in range(2 if quick else 12):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""No times for wrong answers: the contract tests come first."""
+"""Contract tests that run first, so that operations with wrong results are not timed."""
 
 import re
 import subprocess
@@ -15,10 +15,10 @@ CONTRACTS = tuple(ROOT / "tests" / "ops" / name for name in ("test_contract.py",
 
 
 def red_operations(names: Collection[str], tests: Sequence[Path] = CONTRACTS) -> set[str]:
-    """Run the contract of some operations and return those that break it, or that have none."""
+    """Run the contract tests of some operations; return the operations that fail or have no tests."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        # Interpreted GPU kernels are not what is timed here, and take minutes.
+        # Interpreted GPU kernels are not timed here, and take minutes.
         interpreted = "" if torch.cuda.is_available() else " and not triton"
         chosen = f"({' or '.join(sorted(names))}){interpreted}"
         command = [sys.executable, "-m", "pytest", *map(str, tests), "-k", chosen, "-q", "-p", "no:cacheprovider"]
@@ -36,7 +36,7 @@ def red_operations(names: Collection[str], tests: Sequence[Path] = CONTRACTS) ->
 
 
 def _concerned(case: ElementTree.Element, names: set[str]) -> set[str]:
-    """The operations that a test names in its parameters, or else in its file's name; a test of none speaks of all."""
+    """Return the operations named in a test's parameters, else in its file's name, else all operations."""
     parameters = re.findall(r"[a-z_]+", case.get("name", "").partition("[")[2])
     file = case.get("classname", "").rpartition("test_")[2]
     return names.intersection(parameters) or names.intersection([file]) or names

@@ -1,4 +1,4 @@
-"""The input that everyone gets: its size, and its tensors."""
+"""The input of all contenders: its size and its tensors."""
 
 from dataclasses import dataclass
 from math import prod
@@ -11,7 +11,7 @@ from crispseg.ops._layout import empty_pairs
 
 IGNORED = 255
 COARSER = 8
-"""A segmentation network's scores are often an eighth of the image's size."""
+"""Ratio of the image's size to the size of coarse scores; 8 is common for segmentation networks."""
 _BLOCK = 32
 _NCHW = ", NCHW"
 _LABELS = 3
@@ -19,7 +19,7 @@ _LABELS = 3
 
 @dataclass(frozen=True)
 class Problem:
-    """The size of an input: the project's headline by default."""
+    """The size of an input; the default is the size of the headline results."""
 
     size: int = 321
     window_size: int = 9
@@ -30,7 +30,7 @@ class Problem:
 
     @property
     def window(self) -> Window:
-        """The neighbours."""
+        """Window of neighbours."""
         return Window(self.window_size)
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class Problem:
         )
 
     def shape(self, name: str) -> tuple[int, int, int, int]:
-        """Shape of one of the floating-point inputs."""
+        """Return the shape of one of the floating-point inputs."""
         size = -(-self.size // COARSER) if name == "coarse scores" else self.size
         depth = {
             "coarse scores": self.num_classes,
@@ -56,14 +56,14 @@ class Problem:
         return self.batch, depth[name], size, size
 
     def nbytes(self, name: str) -> int:
-        """Bytes of one of the floating-point inputs."""
+        """Return the number of bytes of one of the floating-point inputs."""
         return 4 * prod(self.shape(name))
 
 
 class BenchmarkInputs:
-    """Tensors of a problem by name, drawn when first asked for and then shared.
+    """Tensors of a problem by name, drawn on first access and then shared.
 
-    They are filled in place: no larger temporary may hide what a call needs from the measurement of memory.
+    They are filled in place, since a larger temporary could hide memory that a call needs.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -71,9 +71,10 @@ class BenchmarkInputs:
         self._drawn: dict[str, Tensor] = {}
 
     def __getitem__(self, name: str) -> Tensor:
-        """The tensor. Names that end in ", NCHW" hold the same values as the others, laid as PyTorch does by default.
+        """Return a tensor by name.
 
-        Otherwise the embedding is channels-last, and weights lie as `affinity_weights` gives them on the device.
+        Names that end in ", NCHW" give the same values in PyTorch's default layout. Otherwise the embedding is
+        channels-last, and weights have the layout of `affinity_weights` on the device.
         """
         if name not in self._drawn:
             self._drawn[name] = self._draw(name)
@@ -90,8 +91,8 @@ class BenchmarkInputs:
         else:
             layout = torch.channels_last if name == "embedding" else torch.contiguous_format
             values = torch.empty((batch, *shape), device=self.problem.device, memory_format=layout)
-        # Two random pixels are 1 apart: between the margins 0.5 and 2 every pair costs, so the loss can skip none, and
-        # weights stay far from what a float cannot hold.
+        # Two random pixels are about 1 apart, between the margins 0.5 and 2, so that every pair has a loss and none can
+        # be skipped, and weights stay far from underflow.
         highest = 3 / self.problem.channels if name == "embedding" else 1.0
         rng = torch.Generator(self.problem.device).manual_seed(len(name))
         values.uniform_(0, highest, generator=rng)
@@ -99,7 +100,7 @@ class BenchmarkInputs:
 
 
 def _without_outside(weights: Tensor, window: Window) -> Tensor:
-    """Set the weights of neighbours outside the image to 0, as `affinity` gives them."""
+    """Set the weights of neighbours outside the image to 0, as `affinity` does."""
     height, width = weights.shape[-2:]
     for k, (down, right) in enumerate(window.offsets):
         weights[:, k, : max(0, -down)] = 0
@@ -110,7 +111,7 @@ def _without_outside(weights: Tensor, window: Window) -> Tensor:
 
 
 def _blocks(problem: Problem) -> Tensor:
-    """Wavy blocks of one label each, so that most pairs agree as in real label maps, and a few ignored pixels."""
+    """Draw wavy blocks of one label each, so that most pairs agree as in real label maps, with some ignored pixels."""
     axis = torch.arange(problem.size)
     rows = (axis[:, None] + 8 * torch.sin(axis / 17)) // _BLOCK + 1
     columns = (axis + 8 * torch.sin(axis[:, None] / 23)) // _BLOCK + 1

@@ -1,4 +1,4 @@
-"""On what the numbers were measured. Nothing that tells whose machine it is: no names of hosts, users or folders."""
+"""Description of the machine, without anything private: no names of hosts, users or folders."""
 
 import datetime
 import platform
@@ -20,7 +20,7 @@ _ROOT = Path(__file__).parents[1]
 
 
 def description(device: str) -> dict[str, str]:
-    """Processor, threads, versions, date and commit, as words."""
+    """Return processor, threads, versions, date and commit as text."""
     flags = _cpu_info("flags", "Features").split()
     facts = {
         "device": _device_name(device),
@@ -35,12 +35,12 @@ def description(device: str) -> dict[str, str]:
 
 
 def served_by(device: str) -> dict[str, str]:
-    """Which implementation serves which operation."""
+    """Return the implementation that serves each operation."""
     return {name: describe(name, torch.device(device).type) for name in ops.__all__}
 
 
 def slug(device: str) -> str:
-    """A file name for the kind of machine, such as amd-epyc-avx2-2-threads or nvidia-h200."""
+    """Return a file name for the kind of machine, such as amd-epyc-avx2-2-threads or nvidia-h200."""
     if torch.device(device).type == "cuda":
         return _slugged(_device_name(device))
     flags = _cpu_info("flags", "Features").split()
@@ -49,7 +49,7 @@ def slug(device: str) -> str:
 
 
 def _slugged(words: str) -> str:
-    """Small letters, digits and hyphens.
+    """Reduce text to lower-case letters, digits and hyphens.
 
     >>> _slugged("Intel(R) Xeon(R) Platinum 8375C CPU @ 2.90GHz")
     'intel-xeon-platinum-8375c'
@@ -67,7 +67,7 @@ def _processor() -> str:
 
 
 def _cpu_info(*keys: str) -> str:
-    """A line of Linux's description of the first processor; empty where there is none."""
+    """Return the value of the first of these keys in /proc/cpuinfo; empty if there is none."""
     path = Path("/proc/cpuinfo")
     for line in path.read_text().splitlines() if path.exists() else []:
         key, _, value = line.partition(":")
@@ -77,7 +77,7 @@ def _cpu_info(*keys: str) -> str:
 
 
 def _commit() -> str:
-    """The commit, marked when files differ from it."""
+    """Return the commit, marked as dirty if files differ from it."""
     try:
         command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
         done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Time: several calls on one input, taking turns, so that whatever else the machine does hits them all."""
+"""Timing of several calls on one input in turns, so that any other load on the machine affects all of them."""
 
 import statistics
 import time
@@ -13,12 +13,12 @@ from benchmarks.cases import KORNIA, BenchmarkRow, Call, Contender, prepared
 from benchmarks.inputs import BenchmarkInputs, Problem
 
 _SECONDS = 1.5
-"""How long one call is repeated, within the following numbers."""
+"""Total time for the runs of one call, within the limits below."""
 _FEWEST, _MOST = 3, 25
 _SLOW = 4.0
-"""Seconds from which on one run, after the first, has to do."""
+"""Calls that take more seconds than this run only once after the first run."""
 _SHARE = 0.8
-"""Of the free memory, what a baseline may be expected to need."""
+"""Share of the free memory that a baseline may need."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,15 @@ class Timing:
     low: float
     high: float
     runs: int | None = None
-    """Unknown where Triton's own benchmark chose it."""
+    """Number of runs; None if Triton's benchmark chose it."""
 
 
 Outcome = Timing | str
-"""A time, or why there is none."""
+"""A time, or the reason why there is none."""
 
 
 def times_of(row: BenchmarkRow, direction: str, inputs: BenchmarkInputs, *, quick: bool) -> dict[str, Outcome]:
-    """Time everyone of a row by name, ours first."""
+    """Time all contenders of a row, by name, ours first."""
     reasons = {c.name: why_left_out(c, inputs.problem, direction) for c in row.contenders}
     calls = {c.name: prepared(row, c, direction, inputs) for c in row.contenders if not reasons[c.name]}
     timings = in_turns(calls, inputs.problem.device, quick=quick)
@@ -45,7 +45,7 @@ def times_of(row: BenchmarkRow, direction: str, inputs: BenchmarkInputs, *, quic
 
 
 def why_left_out(contender: Contender, problem: Problem, direction: str) -> str:
-    """Why a contender cannot run here; empty where it can."""
+    """Return why a contender cannot run here; empty if it can."""
     if contender.name == KORNIA and find_spec("kornia") is None:
         return "not installed"
     needed = contender.bytes_needed(problem, direction)
@@ -55,7 +55,7 @@ def why_left_out(contender: Contender, problem: Problem, direction: str) -> str:
 
 
 def in_turns(calls: Mapping[str, Call], device: str, *, quick: bool) -> dict[str, Outcome]:
-    """Time calls by name."""
+    """Time calls in turns, by name."""
     outcomes: dict[str, Outcome] = {}
     seconds = {}
     on_gpu = torch.device(device).type == "cuda"
@@ -64,7 +64,7 @@ def in_turns(calls: Mapping[str, Call], device: str, *, quick: bool) -> dict[str
             if on_gpu:
                 outcomes[name] = _on_gpu(call, quick=quick)
                 continue
-            # The first run loads what it needs; another, unless that was too long, says how long one takes.
+            # The first run includes loading, so a second run gives the time of a call, unless the first was too slow.
             first = _seconds(call)
             seconds[name] = first if first > _SECONDS else _seconds(call)
         except RuntimeError as error:
@@ -87,7 +87,7 @@ def _repetitions(seconds: float) -> int:
 
 
 def _turns(runs: Mapping[str, int]) -> Iterator[str]:
-    """Names in the order of running: each as often as it should, spread over the whole time.
+    """Yield names in the order of their runs, each spread evenly over the whole time.
 
     >>> list(_turns({"ours": 4, "theirs": 2}))
     ['ours', 'ours', 'theirs', 'ours', 'ours', 'theirs']
@@ -106,7 +106,7 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 def _on_gpu(call: Call, *, quick: bool) -> Timing:
-    """Median and spread of Triton's benchmark, which empties the second-level cache before every run."""
+    """Return median and spread from Triton's benchmark, which clears the L2 cache before every run."""
     from triton.testing import do_bench  # noqa: PLC0415 - Triton is not on every machine
 
     torch.cuda.empty_cache()

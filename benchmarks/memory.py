@@ -1,17 +1,18 @@
 """Peak memory of one call above its inputs and outputs.
 
-On CUDA PyTorch counts it. On a CPU it is the resident set of a process of its own that counts, since kernels need not
-allocate through PyTorch. Four things make that honest:
+On CUDA, PyTorch counts it. On a CPU, it is the growth of the resident set of a separate process, since kernels may
+allocate without PyTorch. Four measures keep the numbers honest:
 
-- The peak of a process outlives `exec`: `getrusage` would give a child the peak of the parent that started it. The
-  kernel's own count for one address space, `VmHWM`, does not, and it can be set back before the call.
-- The allocator keeps freed blocks, and a call that takes one of them raises no peak. A fixed, low threshold makes every
-  tensor a mapping of its own, which goes back when it is freed; forked processes inherit it from the fork server.
-- BenchmarkInputs are written before the call, or their pages would count when the call first reads them.
-- A call on a tiny input comes first: libraries and threads are not what is measured.
+- The peak of a process survives `exec`, so `getrusage` would report a parent's peak for its child. The kernel's count
+  for one address space, `VmHWM`, does not survive, and it can be reset before the call.
+- The allocator keeps freed blocks, and a call that reuses them does not raise the peak. A fixed, low threshold makes
+  every tensor a mapping of its own, which is unmapped when it is freed. Forked processes inherit the threshold from the
+  fork server.
+- `BenchmarkInputs` are written before the call; otherwise their pages would count when the call first reads them.
+- A call on a tiny input comes first, so that loading libraries and starting threads do not count.
 
-Outputs are allocated inside the call and subtracted, all of them, even if the peak came before the last was there: what
-is left is what has to be free beside inputs and outputs. The count is good to about a megabyte.
+Outputs are allocated inside the call. All of them are subtracted, even if the peak came before the last one existed, so
+the result is the memory that must be free beside inputs and outputs. It is accurate to about a megabyte.
 """
 
 import contextlib
@@ -31,7 +32,7 @@ from crispseg.process_memory import forget_peak, is_counted, mapped_blocks, peak
 
 
 def peak_above(row: str, contender: str, direction: str, problem: Problem) -> int | None:
-    """Bytes above inputs and outputs; None where they cannot be measured, or the memory was too small for them.
+    """Measure the peak in bytes above inputs and outputs; return None if it is unknown or memory ran out.
 
     Raises:
         RuntimeError: If the call failed for another reason.
@@ -53,7 +54,7 @@ def peak_above(row: str, contender: str, direction: str, problem: Problem) -> in
     except EOFError:
         peak = None
     process.join()
-    if process.exitcode not in (0, -signal.SIGKILL):  # what the system ends when memory is short
+    if process.exitcode not in (0, -signal.SIGKILL):  # the system kills processes when memory runs out
         raise RuntimeError(f"the memory of {row}, {direction}, {contender} could not be measured: see the error above")
     return peak
 
@@ -79,7 +80,7 @@ def _peak(row_name: str, contender_name: str, direction: str, problem: Problem) 
 
 
 def _on_cpu(call: Call) -> int:
-    with contextlib.suppress(OSError):  # where it is not allowed, an earlier peak can only make the result larger
+    with contextlib.suppress(OSError):  # if not allowed, an earlier peak can only make the result larger
         forget_peak()
     before = resident_bytes()
     outputs = call()
@@ -102,7 +103,7 @@ def _size(outputs: tuple[Tensor, ...]) -> int:
 
 @contextlib.contextmanager
 def _ignored_interrupts() -> Iterator[None]:
-    """A process started now has no interest in Ctrl-C, since its parent ends it."""
+    """Start processes that ignore Ctrl-C, since their parent ends them."""
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Tables of the results: on the terminal, as Markdown, and as JSON."""
+"""Tables of the results for the terminal, in Markdown and in JSON."""
 
 import json
 import math
@@ -20,17 +20,17 @@ from crispseg.writing import written_whole
 RED = "contract red"
 
 _TIMES_CAPTION = """\
-Milliseconds: median, and the least and the most of all runs, which took turns. Outputs are allocated inside the call.
-The embedding is channels-last for crispseg, and its weights lie as its own operation gives them; both are laid as
-PyTorch does by default for everyone else, which suits them better; scores NCHW. "alone" is the forward of F.unfold and
-nothing else, beside both passes. kornia takes a guide of 3 channels, and so does crispseg in that row; the weights
-differ: kornia's fall with the square of the distance, and in space. MiB: peak memory above inputs and outputs, on a CPU
-of one call in a process of its own."""
+Milliseconds: median, minimum and maximum of all runs, which took turns. Outputs are allocated inside the call. For
+crispseg, the embedding is channels-last and weights have the layout of its own operation; the others get both in
+PyTorch's default layout, which is faster for them. Scores are NCHW. "alone" is only the forward of F.unfold, for
+comparison with both passes. In the row with kornia, both take a guide of 3 channels; the weights differ, since kornia's
+decrease with the squared distance of colours and with the distance in space. MiB: peak memory above inputs and outputs;
+on a CPU, of one call in a separate process."""
 
 
 @dataclass
 class BenchmarkResults:
-    """All that one run measured."""
+    """All results of a run."""
 
     machine: dict[str, str]
     implementations: dict[str, str]
@@ -42,17 +42,17 @@ class BenchmarkResults:
 
 @dataclass(frozen=True)
 class ReportTable:
-    """Words in rows."""
+    """A table of text cells."""
 
     title: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     caption: str = ""
     words: int = 1
-    """How many columns hold words and stand to the left; the others hold numbers."""
+    """Number of columns on the left with words, aligned left; the others hold numbers."""
 
     def rich(self) -> RichTable:
-        """For the terminal."""
+        """Return the table for the terminal."""
         caption = " ".join(self.caption.split())
         table = RichTable(title=self.title, caption=caption, title_justify="left", caption_justify="left")
         for index, column in enumerate(self.columns):
@@ -62,14 +62,14 @@ class ReportTable:
         return table
 
     def markdown(self) -> str:
-        """For a file."""
+        """Return the table in Markdown."""
         rule = tuple("---" if index < self.words else "---:" for index in range(len(self.columns)))
         lines = ["| " + " | ".join(cells) + " |" for cells in (self.columns, rule, *self.rows)]
         return "\n".join([f"## {self.title}", "", *lines, *(["", self.caption] if self.caption else [])])
 
 
 def tables(results: BenchmarkResults) -> Iterator[ReportTable]:
-    """In the order of interest."""
+    """Yield all tables, the most important first."""
     first = results.measured[0]
     yield _targets(first, results.scalings)
     for measured in results.measured:
@@ -81,7 +81,7 @@ def tables(results: BenchmarkResults) -> Iterator[ReportTable]:
 
 
 def write(results: BenchmarkResults, folder: Path, name: str) -> list[Path]:
-    """Write `name`.json and `name`.md, each whole or not at all, and return their paths."""
+    """Write `name`.json and `name`.md, each completely or not at all, and return their paths."""
     title = f"# crispseg on {results.machine['device']}"
     facts = [f"- {key}: {value}" for key, value in results.machine.items()]
     served = [f"- `{key}`: {value}" for key, value in results.implementations.items()]
@@ -129,8 +129,8 @@ def _floors(measured: Measured, rates: Rates) -> ReportTable:
             floor = work.milliseconds(rates)
             rows.append((row, direction, _number(floor), _number(outcome.median), _number(outcome.median / floor)))
     title = (
-        f"Floors at {rates.multiply_adds / 1e9:.3g} billion multiply-adds and {rates.bandwidth / 1e9:.3g} GB a second: "
-        f"{measured.problem}"
+        f"Floors at {rates.multiply_adds / 1e9:.3g} billion multiply-adds and {rates.bandwidth / 1e9:.3g} GB "
+        f"per second: {measured.problem}"
     )
     return ReportTable(
         title, ("operation", "pass", "floor ms", "measured ms", "÷ floor"), rows, FLOORS_CAPTION, words=2
@@ -147,14 +147,14 @@ def _scaling(scaling: Scaling, measured: Measured) -> ReportTable:
 
 
 def _number(value: float) -> str:
-    """Three figures."""
+    """Format a number with three significant digits."""
     if math.isnan(value):
         return "–"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _plain(results: BenchmarkResults) -> dict[str, Any]:
-    """For JSON, which knows neither "not a number" nor keys of three words."""
+    """Return the results for JSON, which has neither NaN nor tuples as keys."""
     first = results.measured[0]
     targets = [(target, target.value(first, results.scalings)) for target in TARGETS]
     return {

@@ -1,4 +1,4 @@
-"""How the time grows with one size while the others stay."""
+"""Growth of the time with one size while the others are fixed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -10,18 +10,18 @@ from benchmarks.inputs import BenchmarkInputs, Problem
 from benchmarks.measure import Outcome, in_turns
 
 Column = tuple[str, str]
-"""A row's name and a direction."""
+"""Name of a row, and a direction."""
 
 _EVERYTHING = ((WEIGHTS, FORWARD), (SHARPEN, FORWARD), (SHARPEN, BOTH), (LOSS, BOTH))
 
 
 @dataclass(frozen=True)
 class ScalingAxis:
-    """One size, its values, and what is timed at each."""
+    """One size, its values, and the rows to time at each value."""
 
     name: str
     field: str
-    """Of the problem; empty for the number of threads, which is no part of it."""
+    """Field of the problem; empty for the number of threads, which is not part of a problem."""
     values: tuple[int, ...]
     quick_values: tuple[int, ...]
     columns: tuple[Column, ...]
@@ -31,13 +31,13 @@ AXES = (
     ScalingAxis("image size", "size", (161, 321, 642, 1284), (6, 12, 24, 48), _EVERYTHING),
     ScalingAxis("window", "window_size", (3, 5, 7, 9, 11, 15), (3, 5), _EVERYTHING),
     ScalingAxis("embedding channels", "channels", (8, 16, 32, 64, 128), (2, 4), ((WEIGHTS, FORWARD), (LOSS, BOTH))),
-    ScalingAxis("score channels", "classes", (1, 2, 21, 150), (1, 2), ((FILTER, FORWARD), (FILTER, BOTH))),
+    ScalingAxis("score channels", "num_classes", (1, 2, 21, 150), (1, 2), ((FILTER, FORWARD), (FILTER, BOTH))),
 )
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """The times along one axis."""
+    """Times along one axis."""
 
     name: str
     values: tuple[int, ...]
@@ -70,7 +70,7 @@ def _along(
 
 
 def _along_threads(values: tuple[int, ...], column: Column, problem: Problem, *, quick: bool) -> dict[int, Outcome]:
-    """One after the other: a pool of threads that changes its size at every call is nothing to measure."""
+    """Time one number of threads after another, since resizing the pool at every call would distort the times."""
     before, call = torch.get_num_threads(), _call(column, problem)
     outcomes: dict[int, Outcome] = {}
     try:

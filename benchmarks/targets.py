@@ -1,4 +1,4 @@
-"""What the operations shall reach, and what they reached."""
+"""Targets of the operations, and whether they are met."""
 
 import math
 from collections.abc import Callable
@@ -26,31 +26,31 @@ AT_LEAST, AT_MOST = "at least", "at most"
 
 @dataclass
 class Measured:
-    """Everything measured on one problem. Keys are a row's name, a direction and a contender's name."""
+    """All measurements on one problem, keyed by row name, direction and contender name."""
 
     problem: Problem
     times: dict[tuple[str, str, str], Outcome] = field(default_factory=dict)
     peaks: dict[tuple[str, str, str], int | None] = field(default_factory=dict)
-    """Bytes above inputs and outputs."""
+    """Peak bytes above inputs and outputs; None if unknown."""
 
     def ms(self, row: str, direction: str, contender: str = OURS) -> float:
-        """Median milliseconds; not a number where there are none."""
+        """Return the median in milliseconds; NaN if there is none."""
         return milliseconds(self.times.get((row, direction, contender), ""))
 
     def peak(self, row: str, direction: str) -> float:
-        """Bytes of ours; not a number where there are none."""
+        """Return the peak bytes of ours; NaN if unknown."""
         peak = self.peaks.get((row, direction, OURS))
         return math.nan if peak is None else peak
 
 
 def milliseconds(outcome: Outcome) -> float:
-    """The median; not a number where there is none."""
+    """Return the median in milliseconds; NaN if there is none."""
     return outcome.median if isinstance(outcome, Timing) else math.nan
 
 
 @dataclass(frozen=True)
 class Target:
-    """A number to reach: at least so much, or at most."""
+    """A number to reach, as a minimum or a maximum."""
 
     what: str
     limit: float
@@ -58,7 +58,7 @@ class Target:
     value: Callable[[Measured, list[Scaling]], float]
 
     def verdict(self, value: float) -> str:
-        """In words.
+        """Return in words whether a value meets the target.
 
         >>> Target("", 60, AT_LEAST, lambda measured, scalings: 0).verdict(45)
         'falls short by 25 %'
@@ -72,7 +72,7 @@ class Target:
 
 
 def _growth(measured: Measured, scalings: list[Scaling]) -> float:
-    """Time of the largest image over that of the second, which is the headline's: 1284×1284 over 321×321."""
+    """Return the time at the largest image size over the time at the second (1284×1284 over 321×321)."""
     for scaling in scalings:
         times = scaling.times.get((SHARPEN, FORWARD))
         if scaling.name == "image size" and times:
@@ -112,13 +112,13 @@ TARGETS = (
         lambda m, _: m.ms(SHARPEN, BOTH) / m.ms(SHARPEN, FORWARD) - 1,
     ),
     Target(
-        "peak memory above in- and outputs, 7 passes of local_filter, forward ÷ the weights (4·K·H·W bytes)",
+        "peak memory above inputs and outputs, 7 passes of local_filter, forward ÷ the weights (4·K·H·W bytes)",
         1.3,
         AT_MOST,
         lambda m, _: m.peak(FILTER, FORWARD) / m.problem.nbytes("weights"),
     ),
     Target(
-        "peak memory above in- and outputs, embedding_loss, forward and backward ÷ the embedding",
+        "peak memory above inputs and outputs, embedding_loss, forward and backward ÷ the embedding",
         1.3,
         AT_MOST,
         lambda m, _: m.peak(LOSS, BOTH) / m.problem.nbytes("embedding"),

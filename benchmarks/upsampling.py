@@ -1,4 +1,4 @@
-"""Time sharpening of coarse scores that come to the size of the image jointly beside bilinearly, taking turns.
+"""Compare the time of sharpening with joint and with bilinear upsampling of coarse scores, in turns.
 
 python -m benchmarks.upsampling
 """
@@ -40,9 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _timed(sharpener: Sharpener, image: Tensor, scores: Tensor) -> tuple[float, float]:
-    """Milliseconds until the weights are there, without those of the features; and of all.
+    """Time upsampling with weights (without features), and the whole sharpening, in milliseconds.
 
-    The weights are in it since PyTorch's threads spin for a while after a bilinear upsampling, where our kernels wait.
+    The weights are included because PyTorch's threads keep spinning after a bilinear upsampling, and our kernels wait
+    for them.
     """
     start = time.perf_counter()
     features, wide = sharpener.prepare(image, scores)

@@ -1,4 +1,4 @@
-"""Tiny data sets on disk, in the formats of the real ones."""
+"""Tiny data sets on disk, in the formats of real ones."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ HEIGHT, WIDTH = 48, 64
 
 
 def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A textured image (H, W, 3) uint8 of two regions and a disc, and its labels 0, 1, 2 (H, W) uint8."""
+    """Draw a textured (H, W, 3) uint8 image of two regions and a disc, and its (H, W) uint8 labels 0, 1, 2."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     labels = (columns > rng.integers(20, 44) + 0.3 * rows).astype(np.uint8)
     centre, radius = rng.integers(12, 36, size=2), rng.integers(6, 11)
@@ -23,7 +23,7 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write_folder(root: Path, count: int = 3, *, void: int = 11, seed: int = 0) -> Path:
-    """`images/NAME.png` and `labels/NAME.png` with a void border of 2 pixels, as CamVid has them."""
+    """Write `images/NAME.png` and `labels/NAME.png` with a void border of 2 pixels, as in CamVid."""
     rng = np.random.default_rng(seed)
     for folder in ("images", "labels"):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def write_folder(root: Path, count: int = 3, *, void: int = 11, seed: int = 0) -
 
 
 def write_camvid(root: Path, count: int = 2, *, split: str = "train", seed: int = 2) -> Path:
-    """`SPLIT/NAME.png` and `SPLITannot/NAME.png` with a void border of 2 pixels."""
+    """Write `SPLIT/NAME.png` and `SPLITannot/NAME.png` with a void border of 2 pixels."""
     folder = write_folder(root / "drawn", count, seed=seed)
     (folder / "images").rename(root / split)
     (folder / "labels").rename(root / f"{split}annot")
@@ -45,7 +45,7 @@ def write_camvid(root: Path, count: int = 2, *, split: str = "train", seed: int 
 
 
 def outline(labels: np.ndarray) -> np.ndarray:
-    """Pixels whose right or lower neighbour has another label, (H, W) uint8."""
+    """Return the pixels whose right or lower neighbour has another label, as (H, W) uint8."""
     marked = np.zeros(labels.shape, dtype=np.uint8)
     marked[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     marked[:-1] |= labels[:-1] != labels[1:]
@@ -53,7 +53,7 @@ def outline(labels: np.ndarray) -> np.ndarray:
 
 
 def write_bsds500(root: Path, count: int = 2, *, split: str = "train", seed: int = 1) -> Path:
-    """`images/SPLIT/NAME.jpg` and `groundTruth/SPLIT/NAME.mat` of two annotators, the second of whom merges regions."""
+    """Write `images/SPLIT/NAME.jpg` and `groundTruth/SPLIT/NAME.mat` of two annotators; the second merges regions."""
     rng = np.random.default_rng(seed)
     images, truth = root / "images" / split, root / "groundTruth" / split
     images.mkdir(parents=True)
@@ -69,7 +69,7 @@ def write_bsds500(root: Path, count: int = 2, *, split: str = "train", seed: int
 
 
 def write_voc2012(root: Path, *, train: int = 2, val: int = 1, seed: int = 3) -> Path:
-    """`JPEGImages`, indexed `SegmentationClass` with a void border of 2 pixels, and the three lists."""
+    """Write `JPEGImages`, indexed `SegmentationClass` with a void border of 2 pixels, and the three lists."""
     rng = np.random.default_rng(seed)
     for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
         (root / folder).mkdir(parents=True)
@@ -104,7 +104,7 @@ def write_sbd(root: Path, *, train: list[str], val: list[str], seed: int = 4) ->
 def write_cityscapes(
     root: Path, *, split: str = "train", cities: tuple[str, ...] = ("aachen", "bochum"), seed: int = 5
 ) -> Path:
-    """`leftImg8bit/SPLIT/CITY/*.png` and `gtFine/SPLIT/CITY/*.png` with ids 7 (road), 23 (sky), 26 (car), 3 above."""
+    """Write `leftImg8bit/SPLIT/CITY/*.png`, `gtFine/SPLIT/CITY/*.png`: ids 7 (road), 23 (sky), 26 (car), 3 at top."""
     rng = np.random.default_rng(seed)
     for city in cities:
         image_folder, label_folder = root / "leftImg8bit" / split / city, root / "gtFine" / split / city
@@ -126,10 +126,10 @@ COCO_CATEGORIES = {1: "person", 17: "cat", 63: "couch", 85: "clock"}
 def write_coco(
     root: Path, images: list[list[tuple[int, tuple[int, int, int, int]]]], *, split: str = "val2017"
 ) -> Path:
-    """`SPLIT/NUMBER.jpg` and `annotations/instances_SPLIT.json`.
+    """Write `SPLIT/NUMBER.jpg` and `annotations/instances_SPLIT.json`.
 
-    An object is a category and the top, left, bottom and right of a rectangle; the negative of a category is a crowd,
-    written as counts of runs instead of an outline.
+    An object is a category and the top, left, bottom and right of a rectangle. A negative category stands for a crowd,
+    which is written as run lengths instead of an outline.
     """
     rng = np.random.default_rng(6)
     for folder in (root / split, root / "annotations"):
@@ -168,7 +168,7 @@ def write_coco(
 
 
 def write_coarse_scores(root: Path, folder: Path, *, num_classes: int = 3, block: int = 8) -> Path:
-    """`folder/NAME.npy`: log-probabilities of the labels of `root`, averaged over blocks as in a coarse network."""
+    """Write `folder/NAME.npy`: log-probabilities of the labels of `root`, averaged over coarse blocks."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted((root / "labels").iterdir()):
         labels = np.asarray(Image.open(path))
@@ -179,7 +179,7 @@ def write_coarse_scores(root: Path, folder: Path, *, num_classes: int = 3, block
 
 
 def write_boundaries(root: Path, folder: Path) -> Path:
-    """`folder/NAME.png`: 255 on the pixels beside a change of label in `root`, at half the resolution of the image."""
+    """Write `folder/NAME.png`: 255 beside a change of label in `root`, at half the resolution of the image."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted((root / "labels").iterdir()):
         labels = np.asarray(Image.open(path))
@@ -191,9 +191,9 @@ def write_boundaries(root: Path, folder: Path) -> Path:
 
 
 def write_raster(path: Path, bands: np.ndarray, metres: float) -> None:
-    """(C, H, W) bands as a GeoTIFF whose pixels have so many metres."""
+    """Write (C, H, W) bands as a GeoTIFF with pixels of a size in metres."""
     count, height, width = bands.shape
-    import rasterio  # noqa: PLC0415 - of the tests of rasters alone
+    import rasterio  # noqa: PLC0415 - only tests of rasters need it
     from rasterio.transform import from_origin  # noqa: PLC0415
 
     place = {"crs": "EPSG:32633", "transform": from_origin(500_000, 5_000_000, metres, metres)}
@@ -203,7 +203,7 @@ def write_raster(path: Path, bands: np.ndarray, metres: float) -> None:
 
 
 def after_the_first(action: Callable[[], object]) -> Callable[[object], None]:
-    """Return an `on_outcome` that acts once the first image is done."""
+    """Return an `on_outcome` that runs an action after the first image."""
     seen: list[object] = []
 
     def act(outcome: object) -> None:

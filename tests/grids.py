@@ -1,4 +1,4 @@
-"""Ways in which scores lie on an image, for property tests."""
+"""Grids of scores on an image, for property tests."""
 
 from hypothesis import strategies as st
 
@@ -7,7 +7,7 @@ from crispseg.grid import WORDS
 
 
 def grids() -> st.SearchStrategy[Grid]:
-    """Any grid, its numbers in quarters of the pixels of a small image."""
+    """Return a strategy for any grid, with numbers in quarter pixels of a small image."""
     words = st.sampled_from([Grid(word) for word in WORDS])
     strides = st.integers(1, 40).flatmap(
         lambda step: st.integers(1 - step, step - 1).map(lambda first: Grid("stride", (step / 4, first / 4)))

@@ -1,4 +1,4 @@
-"""What a machine may lack, and why that is no fault."""
+"""Marks for tests that cannot run on every machine."""
 
 import sys
 
@@ -8,6 +8,6 @@ needs_pydensecrf = pytest.mark.skipif(
     sys.version_info >= (3, 13), reason="pydensecrf2, the package of the dense CRF, does not build on Python 3.13"
 )
 
-# Compilers and interpreters written in Python take twice as long where every line is counted. Other tests run the same
-# lines of ours without them.
+# Compilers and interpreters written in Python take twice as long under coverage. Other tests cover the same lines of
+# our code without them.
 not_traced = pytest.mark.not_traced

@@ -1,7 +1,8 @@
-"""What a test needs beside PyTorch, found in its file, so that no list of tests has to be kept.
+"""Needs of tests beside PyTorch, derived from their files, so that nobody has to keep a list of tests.
 
-A file that imports a large package, by itself or through ours, needs it as a whole. A test needs it where the test, or
-a helper or fixture of its file, imports it, runs a command that does, or starts a process.
+A file that imports a large package, directly or through our modules, needs it for all its tests. A single test needs a
+package if the test, or a helper or fixture of its file, imports it or runs a command that does. Tests that start
+processes are marked too.
 """
 
 import ast
@@ -22,13 +23,13 @@ PACKAGES = {
     "transformers": ("segmentation_models_pytorch", "transformers"),
     "triton": ("triton",),
 }
-"""Marks, with the packages that they stand for."""
+"""Marks, with the packages of each."""
 _PROCESSES = {"subprocess", "multiprocessing", "concurrent.futures"}
 _OURS = {"crispseg": ROOT / "src" / "crispseg", "tests": ROOT / "tests", "benchmarks": ROOT / "benchmarks"}
 
 
 def needs_of_file(path: Path) -> set[str]:
-    """Return the marks of every test in a file: those it gives itself, and of what it and its `conftest.py` import."""
+    """Return the marks of every test in a file: its own marks, and those for its imports and its `conftest.py`'s."""
     given = next((ast.unparse(node) for node in _tree(path).body if _is_pytestmark(node)), "")
     return {mark for mark in ("not_traced", "slow") if mark in given} | _marks(
         _reached({module for file in _with_conftest(path) for module in _imports(_top_level(_tree(file)))})
@@ -36,7 +37,7 @@ def needs_of_file(path: Path) -> set[str]:
 
 
 def needs_of_test(path: Path, name: str, parameters: str = "") -> set[str]:
-    """Return the marks of one test function beside those of its file; its parameters may name commands."""
+    """Return the marks of one test function, beyond those of its file; its parameters may name commands."""
     definitions = _definitions(path)
     used, todo = list[ast.AST](), [name, *(name for name, node in definitions.items() if _is_autouse(node))]
     seen = set(todo)
@@ -49,7 +50,7 @@ def needs_of_test(path: Path, name: str, parameters: str = "") -> set[str]:
         seen |= names
         todo += names
     modules = _imports(node for root in used for node in ast.walk(root))
-    if "main" in seen:  # the command line, which imports a command when it is called
+    if "main" in seen:  # the command line imports a command when it is called
         words = seen | set(re.findall("[a-z]+", parameters))
         modules |= {f"crispseg.cli.{word}" for word in words if word != "main" and _file(f"crispseg.cli.{word}")}
     marks = _marks(_reached(modules))
@@ -73,7 +74,7 @@ def _tree(path: Path) -> ast.Module:
 
 
 def _top_level(tree: ast.AST) -> Iterator[ast.AST]:
-    """Statements that run when a module is imported."""
+    """Yield the statements that run when a module is imported."""
     for node in ast.iter_child_nodes(tree):
         only_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         if not only_types and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -99,7 +100,7 @@ def _direct(module: str) -> frozenset[str]:
 
 
 def _reached(modules: set[str]) -> set[str]:
-    """Return these modules and all that importing them imports."""
+    """Return these modules and all modules that importing them imports."""
     seen, todo = set(modules), list(modules)
     while todo:
         module = todo.pop()
@@ -120,7 +121,7 @@ def _file(module: str) -> Path | None:
 
 @cache
 def _definitions(path: Path) -> dict[str, ast.AST]:
-    """Functions, classes and constants of a file and of the conftest.py beside it, by name."""
+    """Return the functions, classes and constants of a file and of the conftest.py beside it, by name."""
     found = dict[str, ast.AST]()
     for node in (node for file in _with_conftest(path) for node in _tree(file).body):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -134,7 +135,7 @@ def _definitions(path: Path) -> dict[str, ast.AST]:
 
 @cache
 def _aliases(path: Path) -> dict[str, str]:
-    """Names that the imports of a file give, with what they lead to."""
+    """Return the names that a file imports, with the modules or objects behind them."""
     found = dict[str, str]()
     for node in _top_level(_tree(path)):
         if isinstance(node, ast.Import):
@@ -145,7 +146,7 @@ def _aliases(path: Path) -> dict[str, str]:
 
 
 def _names(root: ast.AST) -> Iterator[str]:
-    """Yield names, arguments, which may be fixtures, and words in strings, which may be fixtures or commands."""
+    """Yield names, arguments (possible fixtures), and first words of strings (possible fixtures or commands)."""
     for node in ast.walk(root):
         if isinstance(node, ast.Name):
             yield node.id

@@ -1,4 +1,4 @@
-"""Real images and labels, which lie beside the repository on machines of its developers and are never part of it."""
+"""Real images and labels, which developers keep beside the repository; they are never part of it."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 def needs(*parts: str) -> pytest.MarkDecorator:
-    """Skip a test where a part of the data is not there, as in a plain checkout."""
+    """Skip a test if a part of the data is missing, as in a plain checkout."""
     path = DATA.joinpath(*parts)
     return pytest.mark.skipif(
         not path.exists(), reason=f"needs real data, {'/'.join(parts)}, which are not distributed"

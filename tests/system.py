@@ -1,4 +1,4 @@
-"""What the system refuses: disks that are full, files that may not be opened."""
+"""Failures of the system: full disks, and files without permission."""
 
 import os
 import resource
@@ -12,10 +12,10 @@ _NOBODY = 65534
 
 @contextmanager
 def small_disk(folder: Path, kilobytes: int) -> Iterator[str]:
-    """Little room in a folder: a disk of that size where one may be mounted, else no file may be larger.
+    """Limit the space in a folder: mount a disk of this size or, without permission, limit the size of files.
 
     Yields:
-        What the system says when it is full.
+        The system's message when the space is used up.
     """
     folder.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
@@ -26,7 +26,7 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[str]:
             subprocess.run(["umount", str(folder)], check=True)
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))  # with two files an image, the smaller one fits
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))  # with two files per image, the smaller one fits
     try:
         yield "File too large"
     finally:
@@ -35,7 +35,7 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[str]:
 
 @contextmanager
 def without_privileges() -> Iterator[None]:
-    """Permissions of files hold, which they do not for root."""
+    """Drop root's privileges, so that file permissions apply."""
     mine = os.geteuid()
     if mine == 0:
         os.seteuid(_NOBODY)

@@ -1,4 +1,4 @@
-"""Names in code lead to the reference: for pages by `pages.py`, for docstrings as an extension of Griffe."""
+"""Links from names in code to the reference: in pages through `pages.py`, in docstrings as a Griffe extension."""
 
 import re
 from typing import Any
@@ -9,21 +9,21 @@ _NAME = re.compile(r"`(crispseg(?:\.\w+)+)`")
 
 
 def referred(text: str) -> str:
-    """Make every name in code a reference, which is plain code again where the site does not describe the name."""
+    """Turn every name in code into a reference; names that the site does not describe stay plain code."""
     return _NAME.sub(lambda match: _reference(match[1]), text)
 
 
 def _reference(name: str) -> str:
-    """A line may break after a dot, where a column of a table is narrow."""
+    """Return a reference to a name, in which lines may break after a dot so that it fits narrow columns."""
     shown = name.replace(".", ".<wbr>")
     return f'<autoref optional identifier="{name}"><code>{shown}</code></autoref>'
 
 
 class Docstrings(griffe.Extension):
-    """Refer to names, and call examples what Griffe calls them."""
+    """Link names in docstrings, and rename the section of examples as Griffe expects it."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:  # noqa: ANN401 - Griffe's
-        """Change the docstring of every object."""
+        """Update the docstring of an object."""
         if obj.docstring:
             text = re.sub(r"^Example:$", "Examples:", obj.docstring.value, flags=re.MULTILINE)
             obj.docstring.value = referred(text)

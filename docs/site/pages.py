@@ -1,8 +1,8 @@
-"""For MkDocs: pages made of files outside `docs`, and where links and names lead on the site.
+"""MkDocs hooks: they add pages from files outside `docs`, and adapt links and names for the site.
 
-The pages are written for a code host, where a link leads to a file. On the site, a link to a file outside `docs` leads
-to the page that is made of it or to a copy of it; where there is neither, its text stays. A name in code, such as
-`crispseg.ops.local_filter`, leads to the reference where that describes it.
+The pages are written for a code host, where links lead to files. On the site, a link to a file outside `docs` leads to
+the page made from the file or to a copy of it; if there is neither, only its text is kept. A name in code, such as
+`crispseg.ops.local_filter`, leads to the reference if the reference describes it.
 """
 
 import posixpath
@@ -22,16 +22,16 @@ PAGES = {
     "SECURITY.md": "security.md",
     "src/crispseg/weights/README.md": "model-card.md",
 }
-"""Files that become pages, with the names of these."""
+"""Files that become pages, with the names of the pages."""
 
 COPIED = ("configs/**/*.yaml", "notebooks/*.ipynb")
-"""Files that the site has as they are."""
+"""Files that are copied to the site unchanged."""
 
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Add what lies outside `docs`."""
+    """Add the files outside `docs`."""
     copied = [path.relative_to(ROOT).as_posix() for pattern in COPIED for path in sorted(ROOT.glob(pattern))]
     for source, name in PAGES.items() | {path: path for path in copied}.items():
         files.append(File.generated(config, name, abs_src_path=str(ROOT / source)))
@@ -39,7 +39,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn links and names to what the site has."""
+    """Make links and names lead to pages of the site."""
     del config
     source = page.file.src_uri
     origin = next((path for path, name in PAGES.items() if name == source), f"docs/{source}")
@@ -55,7 +55,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
             return f"[{text}]({posixpath.relpath(available[path], posixpath.dirname(source) or '.')}{anchor})"
         if path.startswith("docs/") or not (ROOT / path).exists():
             return match[0]
-        return text.replace("/", "/<wbr>")  # a line may break there, where a column of a table is narrow
+        return text.replace("/", "/<wbr>")  # allow a line break there, for narrow columns
 
     return "\n".join(
         line if line.startswith(("#", "    ")) else referred(_LINK.sub(lead, line)) for line in markdown.split("\n")

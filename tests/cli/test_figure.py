@@ -140,7 +140,7 @@ ERRORS = {
     ),
     "a list for a table": (["speed", "{}/list.json"], "{}/list.json: has no rows; expected a table.json"),
     "words for rows": (["speed", "{}/words.json"], "{}/words.json: row 1 is not as expected"),
-    "a word for a number": (["passes", "{}/word.json"], "{}/word.json: row 2 is not as expected (its 'miou' is 'high'"),
+    "a word for a number": (["passes", "{}/word.json"], "{}/word.json: row 2 is not as expected ('miou' is 'high'"),
     "a table for a surface": (["passes", "{}/table.json"], "{}/table.json: row 1 has no 'window'; expected a surface"),
     "no such row": (["speed", "{}/table.json", "--rows", "x"], "{}/table.json: no row 'x'; expected one of ours, crf"),
     "only the oracle": (["speed", "{}/oracle.json"], "{}/oracle.json: no row but the oracle's; name it with --rows"),

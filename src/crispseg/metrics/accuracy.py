@@ -146,7 +146,7 @@ class Accuracy:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Names of what is counted."""
+        """Names of the metrics counted."""
         return tuple(self._totals)
 
     def counts(self, name: str) -> Tensor:
