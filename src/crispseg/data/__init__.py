@@ -1,4 +1,4 @@
-"""Images, label maps, scores and datasets: what is on disk, checked and turned into tensors.
+"""Read images, label maps, scores and data sets from disk, checked and as tensors.
 
 Names are imported when they are first used: the command line lists data sets without waiting for PyTorch.
 """

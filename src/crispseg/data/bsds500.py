@@ -75,7 +75,7 @@ class BSDS500Boundaries(LabelledFiles):
 
     @property
     def description(self) -> Mapping[str, Any]:
-        """What tells this data set from another one over the same files."""
+        """Values that distinguish this data set from another one over the same files."""
         return {**super().description, "disputed": self.disputed}
 
     def read_labels(self, index: int) -> Tensor:
@@ -87,7 +87,7 @@ class BSDS500Boundaries(LabelledFiles):
 
 
 def consensus(boundaries: Tensor) -> Tensor:
-    """What annotators agree on: 1 where more than half marked a pixel, 0 where nobody did, void between.
+    """Return the consensus of annotators: 1 where more than half marked a pixel, 0 where none did, void otherwise.
 
     Args:
         boundaries: (annotators, H, W) bool.

@@ -69,7 +69,7 @@ class LabelledFolder(LabelledFiles):
 
     @property
     def description(self) -> Mapping[str, Any]:
-        """What tells this data set from another one over the same files."""
+        """Values that distinguish this data set from another one over the same files."""
         return {**super().description, "void": list(self.truth.void), "numbering": self.truth.numbering.description}
 
     def expecting(self, num_classes: int) -> Self:

@@ -1,4 +1,4 @@
-"""Scores that are recognisably of another kind than they are said to be."""
+"""Refuse scores that are recognisably of another kind than the given one."""
 
 import math
 
@@ -35,7 +35,7 @@ def check_kind(scores: Tensor, kind: Scores) -> None:
 
 
 def ask_about_masks(scores: Tensor) -> None:
-    """Refuse finite (C, h, w) scores of which nothing was said and that look like logits of the masks of objects.
+    """Refuse finite (C, h, w) scores of no given kind that look like logits of object masks.
 
     A softmax would give every pixel to an object. The masks are told by two regimes with little between: pixels where
     even the likeliest channel is lower than any log-probability of a likeliest class can be, and by less than it is

@@ -1,4 +1,4 @@
-"""Data sets whose images and label maps are files."""
+"""The base class of data sets whose images and label maps are files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,7 +35,7 @@ class LabelledFiles(LabelledImages):
 
     @property
     def description(self) -> Mapping[str, Any]:
-        """What tells this data set from another one over the same files: kind and folders."""
+        """Values that distinguish this data set from another one over the same files: kind and folders."""
         folders = {"images": str(self.images[0].parent), "labels": str(self.labels[0].parent)}
         return {**super().description, **folders}
 

@@ -1,4 +1,4 @@
-"""Labelled images with what a network said of them."""
+"""Labelled images with the predictions of a network."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,13 +19,13 @@ from crispseg.errors import InputError
 from crispseg.grid import Grid
 
 _MOST_CLASSES = 65_536
-"""As many labels as a label map of 16 bits holds. A larger number is a mistake, and would be allocated for."""
+"""Number of labels that a 16-bit label map can hold. A larger one is a mistake, and would take memory."""
 _WHITE = 255
 """The object in a mask of black and white."""
 
 
 class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
-    """A data set with what a network said of each image. Files are matched by the names of the images.
+    """A data set with a prediction for each image. Files are matched by the names of the images.
 
     Args:
         dataset: Any data set of labelled images: one of `crispseg.data`, or your own `LabelledImages`.
@@ -128,7 +128,7 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
         return None if said is None else read_numbering(said)
 
     def _numbered(self, prediction: Prediction, path: Path) -> Prediction:
-        """A label map with its labels as classes."""
+        """Return a label map with its labels converted to classes."""
         numbering, true = self.prediction_numbering, self.dataset.numbering
         if numbering is None:
             if true is not None and true.name != ZERO_BASED:

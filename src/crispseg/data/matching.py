@@ -1,4 +1,4 @@
-"""Files that belong together: an image and what was said of it have one name below their folders."""
+"""Match files that belong together: an image and its prediction or labels share a name below their folders."""
 
 import os
 from collections import defaultdict
@@ -16,13 +16,13 @@ from crispseg.writing import identity
 class Suffixes:
     """Suffixes of file names before their ending, by kind; files whose names agree before the suffix belong together.
 
-    Where one is given, files of that kind whose names do not go on so are passed over.
+    If a suffix is given, files of that kind without it are skipped.
 
     Args:
-        image: Such as "_leftImg8bit".
-        prediction: Such as "_scores".
-        label: Such as "_gtFine_labelTrainIds".
-        boundary: Such as "_edges".
+        image: Suffix of images, such as "_leftImg8bit".
+        prediction: Suffix of predictions, such as "_scores".
+        label: Suffix of label maps, such as "_gtFine_labelTrainIds".
+        boundary: Suffix of boundary maps, such as "_edges".
     """
 
     image: str = ""
@@ -32,20 +32,19 @@ class Suffixes:
 
 
 PLAIN = Suffixes()
-"""Names that are the same."""
+"""No suffixes: the names are equal."""
 
 
 def find_images(paths: Sequence[Path], suffix: str = "", *, besides: Iterable[Path | None] = ()) -> dict[str, Path]:
-    """Image files by their names: their paths, without ending, below the deepest folder that all that is given lies in.
+    """Return image files by name: the path without ending, relative to the deepest folder common to all `paths`.
 
     Args:
-        paths: Image files; folders, which stand for the images in them and below them; and patterns such as
-            `images/*.jpg`, which stand for those that they name.
-        suffix: What the names of the images go on with before their ending, which is no part of them.
-        besides: Folders that are not searched where they lie in one that is, such as that of the output.
+        paths: Image files; folders, which are searched with their subfolders; and patterns such as `images/*.jpg`.
+        suffix: Suffix of the file names before their ending; it is not part of the name.
+        besides: Folders to skip in the search, such as the output folder.
 
     Raises:
-        InputError: If a path does not exist, a folder or pattern stands for no image, or two images share a name.
+        InputError: If a path does not exist, a folder or pattern holds no image, or two images share a name.
 
     Example:
         >>> folder = getfixture("tmp_path")
@@ -76,7 +75,7 @@ def find_images(paths: Sequence[Path], suffix: str = "", *, besides: Iterable[Pa
 
 
 def find_files(folder: Path, endings: Sequence[str], what: str, suffix: str = "") -> dict[str, Path]:
-    """Files of a folder and the folders below it, by their names: their paths below it, without suffix and ending.
+    """Return the files of a folder and its subfolders by name: the path below the folder, without suffix and ending.
 
     Raises:
         InputError: If the folder does not exist or holds no such file, or two share a name.
@@ -89,17 +88,17 @@ def find_files(folder: Path, endings: Sequence[str], what: str, suffix: str = ""
 def match_files(
     images: Mapping[str, Path], folder: Path, endings: Sequence[str], what: str, suffix: str = ""
 ) -> list[Path]:
-    """For every image, the file of the same name in another folder.
+    """Return, for every image, the file of the same name in another folder.
 
-    A file of a flat folder serves an image of a tree too: what the path of the image ends with is enough, as long as
-    no two images end with the same.
+    A file in a flat folder also matches an image in a tree: the end of the image's path is enough, as long as no two
+    images share it.
 
     Args:
-        images: By their names, as `find_images` gives them.
-        folder: Where the files are, in it or below it.
-        endings: Of the files.
-        what: What they are, for errors.
-        suffix: What their names go on with before their ending.
+        images: Images by name, as `find_images` returns them.
+        folder: Folder to search, with its subfolders.
+        endings: Accepted file endings.
+        what: Name of the files in errors.
+        suffix: Suffix of the file names before their ending.
 
     Raises:
         InputError: If the folder is missing or empty, an image has no counterpart, or there is a choice of two.
@@ -110,11 +109,11 @@ def match_files(
 def pair_files(
     images: Mapping[str, Path], path: Path, endings: Sequence[str], what: str, suffix: str = ""
 ) -> list[Path]:
-    """For every image, the file of the same name in a folder or of a pattern; or, for one image, the one that is named.
+    """Return, for every image, the file of the same name in a folder or pattern; for one image, `path` may be the file.
 
     Raises:
-        InputError: If there is no such file or folder, a single file is named for several images, or what `match_files`
-            refuses.
+        InputError: If there is no such file or folder, one file is given for several images, or `match_files` refuses
+            the files.
     """
     if path.is_dir():
         return match_files(images, path, endings, what, suffix)
@@ -151,7 +150,7 @@ def _only(files: Sequence[Path], what: str) -> Path:
 
 
 class _FileKind(NamedTuple):
-    """Kinds of files that are matched with images."""
+    """A kind of file to match with images."""
 
     endings: Sequence[str]
     what: str
@@ -182,7 +181,7 @@ def _match(images: Mapping[str, Path], files: list[Path], root: Path, kind: _Fil
 
 
 def _counterpart(name: str, path: Path, candidates: Mapping[str, object], deepest: int) -> str | None:
-    """The name among the candidates that is the image's, or else the longest that its path ends with."""
+    """Return the candidate with the image's name, or else the longest one that ends the image's path."""
     if name in candidates:
         return name
     parts = (*path.absolute().parts[:-1], name.rpartition("/")[2])
@@ -191,7 +190,7 @@ def _counterpart(name: str, path: Path, candidates: Mapping[str, object], deepes
 
 
 def _hint(missing: str, candidates: Iterable[str], what: str) -> str:
-    """A word on a name that goes on where the missing one ends, or parts from it after a common beginning."""
+    """Return a hint about the candidate most similar to the missing name; empty if none begins alike."""
     closest = max(candidates, key=lambda name: _common(missing, name))
     start = missing.rfind("/") + 1
     if 3 * (_common(missing, closest) - start) < len(missing) - start:
@@ -200,7 +199,7 @@ def _hint(missing: str, candidates: Iterable[str], what: str) -> str:
 
 
 def _common(one: str, other: str) -> int:
-    """How many characters two names have in common from their beginning on."""
+    """Return the length of the common prefix of two names."""
     return next(
         (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
     )

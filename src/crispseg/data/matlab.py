@@ -1,4 +1,4 @@
-"""Reading the MATLAB files that some data sets are released in."""
+"""Read the MATLAB files in which some data sets are released."""
 
 import math
 import zlib
@@ -11,12 +11,12 @@ from crispseg.extras import optional_packages
 from crispseg.reading import parsed
 
 _MOST_BYTES = 2**28
-"""To which a file may expand; those of the data sets are a few megabytes."""
+"""Bytes that a file may expand to; the data sets' files take a few megabytes."""
 
 _HEAD, _TAG = 128, 8
 _MATRIX, _COMPRESSED = 14, 15
 _BYTES_OF_A_CELL = {1: _TAG, 2: _TAG, 3: _TAG, 4: 1}
-"""Bytes that a cell, structure, object or text takes in a file at least."""
+"""Least bytes of a cell, structure, object or text in a file."""
 
 _Order = Literal["little", "big"]
 _ORDERS: dict[bytes, _Order] = {b"IM": "little", b"MI": "big"}
@@ -24,10 +24,10 @@ _ORDERS: dict[bytes, _Order] = {b"IM": "little", b"MI": "big"}
 
 @contextmanager
 def opened_matlab(path: Path, what: str) -> Iterator[Mapping[str, Any]]:
-    """Read a MATLAB 5 file; give its variables by name. Needs SciPy (extra `data`).
+    """Read a MATLAB 5 file, and give its variables by name. Needs SciPy (extra `data`).
 
     Raises:
-        InputError: If the file is not such a file, or does not hold what is asked of it.
+        InputError: If it is not a MATLAB 5 file, or lacks a requested variable.
     """
     # SciPy belongs to an extra; only data sets in MATLAB files need it.
     with optional_packages():
@@ -60,7 +60,7 @@ def _refuse_bomb(path: Path) -> None:
 
 
 def _check_counts(elements: memoryview, order: _Order) -> None:
-    """Compare what matrices say of their cells, fields and letters, which take memory at once, with what is there."""
+    """Refuse matrices that declare more cells, fields or letters than the file holds: they take memory at once."""
     for kind, content in _elements(elements, order):
         if kind != _MATRIX:
             continue
@@ -74,7 +74,7 @@ def _check_counts(elements: memoryview, order: _Order) -> None:
 
 
 def _elements(data: memoryview, order: _Order) -> Iterator[tuple[int, memoryview]]:
-    """Type and content of one element after the other; those of up to four bytes lie within their tag."""
+    """Yield type and content of each element; elements of up to four bytes lie within their tag."""
     at = 0
     while at + _TAG <= len(data):
         kind, size = int.from_bytes(data[at : at + 4], order), int.from_bytes(data[at + 4 : at + 8], order)

@@ -1,4 +1,4 @@
-"""Which class each number in a label map stands for."""
+"""Map the numbers in a label map to classes."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ IGNORE_INDEX = -1
 ZERO_BASED, ONE_BASED = "0-based", "1-based"
 
 LIKE_LABELS = "like-labels"
-"""Numbering of predictions that are numbered as the true labels of their data set are."""
+"""Numbering of predictions that use the same numbers as the true labels of their data set."""
 
 HIGHEST_LABEL = 65535
 """The highest number that a label map holds."""
@@ -25,11 +25,11 @@ class Numbering:
     """The classes that labels stand for.
 
     Args:
-        name: How it was named, for messages.
-        shift: Added to a label to get its class, where there is no table; class -1 is void.
+        name: Name of the numbering, for messages.
+        shift: Number added to a label to get its class, if there is no table; class -1 is void.
         table: Class of each label, `IGNORE_INDEX` for void.
-        others: Class of labels that the table does not name; None refuses them.
-        names: What classes are called, as far as the table says.
+        others: Class of labels that are not in the table; None refuses them.
+        names: Class names that the table gives.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Numbering:
     names: Mapping[int, str] = field(default_factory=dict)
 
     def class_of(self, label: int) -> int | None:
-        """The class of a label, `IGNORE_INDEX` for void, None where a table does not know it."""
+        """Return the class of a label: `IGNORE_INDEX` for void, None for a label that is not in the table."""
         return label + self.shift if self.table is None else self.table.get(label, self.others)
 
     @property
@@ -49,14 +49,14 @@ class Numbering:
 
     @property
     def description(self) -> str | dict[str, Any]:
-        """All that it says, for JSON: a table may have changed under its name."""
+        """The complete numbering, for JSON: a file of the same name may hold another table later."""
         if self.table is None:
             return self.name
         return {"labels": {str(label): class_ for label, class_ in self.table.items()}, "others": self.others}
 
 
 def names_by_class(names: Mapping[int, str]) -> tuple[str, ...]:
-    """Return names in the order of their classes, empty where a class has none.
+    """Return names in the order of their classes; a class without a name gets an empty one.
 
     Example:
         >>> names_by_class({2: "car", 0: "road"})
@@ -100,7 +100,7 @@ def read_numbering(said: str | Path) -> Numbering:
 
 
 def _entries(path: Path) -> Iterator[tuple[str, str, str, str]]:
-    """Where each entry stands, its label, its class, and its name or nothing."""
+    """Yield the place of each entry, its label, its class, and its name or an empty text."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

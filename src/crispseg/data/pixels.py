@@ -21,19 +21,19 @@ class Pixels(Protocol):
         """Values of a pixel."""
 
     def read(self, box: Box) -> Tensor:
-        """(channels, *box.size) of a part."""
+        """Return the (channels, *box.size) values of a part."""
 
 
 @runtime_checkable
 class MaskedPixels(Pixels, Protocol):
-    """A map of pixels of which some may hold nothing."""
+    """A map of pixels, some of which may be missing."""
 
     @property
     def masked(self) -> bool:
-        """Whether one may."""
+        """Whether a pixel may be missing."""
 
     def valid(self, box: Box) -> Tensor:
-        """(*box.size) bool: where there is something; what `read` gives elsewhere means nothing."""
+        """Return (*box.size) bool, True where a pixel has a value; elsewhere the values of `read` are undefined."""
 
 
 class TensorPixels:
@@ -53,18 +53,18 @@ class TensorPixels:
         return self.tensor.shape[0]
 
     def read(self, box: Box) -> Tensor:
-        """A view of a part."""
+        """Return a view of a part."""
         rows, columns = box.slices
         return self.tensor[:, rows, columns]
 
 
 class PartOfPixels(TensorPixels):
-    """`Pixels` of which only a part is there.
+    """A part of larger `Pixels`, addressed in the coordinates of the whole.
 
     Args:
         tensor: (channels, *box.size), the part.
-        box: Where it lies.
-        size: Height and width of all of it.
+        box: Position of the part.
+        size: Height and width of the whole.
     """
 
     def __init__(self, tensor: Tensor, box: Box, size: tuple[int, int]) -> None:
@@ -74,20 +74,20 @@ class PartOfPixels(TensorPixels):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of all of it."""
+        """Height and width of the whole."""
         return self._size
 
     def read(self, box: Box) -> Tensor:
-        """A view of what lies in the part."""
+        """Return a view of a box that lies in the part."""
         return super().read(box.within(self.box))
 
 
 def read_resized(pixels: Pixels, lines: tuple[Line, Line], box: Box) -> Tensor:
-    """A part of what `pixels` would be if all of it were resized, bilinear.
+    """Return a part of `pixels` resized bilinearly, without resizing the whole.
 
     Args:
-        pixels: Floating point, or of their own size.
-        lines: How rows and columns of the resized map fall on them.
+        pixels: Floating-point pixels; any dtype if the size does not change.
+        lines: The mapping of rows and columns of the resized map to those of `pixels`.
         box: The part, in pixels of the resized map.
 
     Returns:

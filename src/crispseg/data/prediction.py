@@ -1,4 +1,4 @@
-"""What a segmentation network said of an image: a label map or scores, from a file."""
+"""Read and write predictions of segmentation networks: label maps or scores."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from crispseg.scores import MULTILABEL, PROBABILITIES, SCORES, Scores
 from crispseg.writing import write_tensors, written_whole
 
 ScoreKind = Scores
-"""What scores in a file are."""
+"""The kind of the scores in a file."""
 
 SCORE_SUFFIXES = (".npy", ".npz", ".safetensors")
 PREDICTION_SUFFIXES = SCORE_SUFFIXES + LABEL_SUFFIXES
@@ -44,19 +44,19 @@ class Prediction:
     kind: ScoreKind
     """Kind of the scores."""
     classes: tuple[int, ...]
-    """Label of each channel; before them that of the background, where channels stand for themselves."""
+    """Label of each channel; independent channels are preceded by the label of the background."""
     palette: tuple[int, ...] | None = None
-    """Colours of the label map it came from."""
+    """Palette of the label map that was read."""
     grid: Grid | None = None
-    """How the scores lie on the image; None where that was not said."""
+    """How the scores lie on the image; None if it was not given."""
 
     @classmethod
     def of_labels(cls, labels: Tensor, palette: tuple[int, ...] | None = None) -> Self:
-        """A label map, which stands for probabilities 0 and 1, a channel for each of its labels.
+        """Return the prediction of a label map: probabilities 0 and 1, with a channel for each of its labels.
 
         Args:
             labels: (h, w) whole numbers.
-            palette: Its colours.
+            palette: Red, green, blue of each label.
 
         Example:
             >>> Prediction.of_labels(torch.tensor([[0, 7], [7, 7]])).classes
@@ -72,7 +72,7 @@ class Prediction:
 
     @cached_property
     def scores(self) -> Tensor:
-        """(C, h, w) float32; of a label map probabilities 0 and 1, a channel for each of its labels.
+        """(C, h, w) float32 scores; for a label map, probabilities 0 and 1 with a channel for each of its labels.
 
         Raises:
             InputError: If a label map holds more than 1024 labels.
@@ -90,18 +90,18 @@ class Prediction:
 
     @property
     def written_palette(self) -> tuple[int, ...] | None:
-        """Colours for a label map that is written of it: its own; a default for scores; None for greyscale."""
+        """Palette for writing the labels: its own, or a default one for scores; None for greyscale."""
         if self.palette is None and self.from_scores and max(self.classes) < 256:
             return default_palette()
         return self.palette
 
     def labels(self, scores: Tensor) -> Tensor:
-        """The most likely label of every pixel, for (C, H, W) scores of these channels, as (H, W) int64.
+        """Return the most likely label of every pixel as (H, W) int64, given (C, H, W) scores of these channels.
 
-        Where channels stand for themselves, as a single one and those of "multilabel" do, it is the background, label
-        0, unless one is likelier than not: channel c is label c + 1, and of several it is the likeliest.
+        If channels are independent (a single channel, or "multilabel"), channel c is label c + 1, and a pixel gets the
+        likeliest label whose probability is above 0.5; otherwise it is background, label 0.
         """
-        # As argmax says, whose kernel for CPUs takes four times as long.
+        # The same as argmax, whose CPU kernel takes four times as long.
         likely, channel = scores.max(0)
         if len(self.classes) == scores.shape[0] + 1:
             channel = torch.where(likely > (0.5 if self.kind in PROBABILITIES else 0), channel + 1, 0)
@@ -124,16 +124,15 @@ def read_prediction(path: Path, kind: ScoreKind | None = None, grid: Grid | str 
               beside it: a score is (q - zero_point) * scale. Without these two it is log p = (q - 100) / 10, and is
               read only if `kind` says "logits";
             - `.safetensors`: one floating-point tensor by any name.
-        kind: What floating-point scores are; None for logits, unless they look like masks of objects. Label maps are
-            probabilities 0 and 1, and what `write_scores` wrote says what it is. With
-            "probabilities" a greyscale mask with soft edges, or of black and white alone, is the probability of label
-            1, white being 1.
-        grid: How scores or labels lie on the image, a `crispseg.Grid` or its text such as "corners"; what
-            `write_scores` wrote is of its size. None where that is not said.
+        kind: Kind of floating-point scores; None means logits, unless they look like object masks. Label maps are
+            probabilities 0 and 1, and files of `write_scores` record their kind. With "probabilities", a greyscale mask
+            with soft edges, or of only black and white, is the probability of label 1, where white is 1.
+        grid: How scores or labels lie on the image, a `crispseg.Grid` or its text such as "corners"; files of
+            `write_scores` have the size of their image. None if it is not known.
 
     Raises:
-        InputError: If the file is missing, damaged or of another kind, or scores are not finite, not of that shape,
-            said to be probabilities and not between 0 and 1, or said to be nothing and look like masks of objects.
+        InputError: If the file is missing, damaged or of another kind; if scores are not finite or have another shape;
+            if "probabilities" lie outside [0, 1]; or if no kind is given and scores look like object masks.
     """
     said = None if grid is None else Grid.of(grid)
     check_readable(path, "prediction")
@@ -153,16 +152,16 @@ def _reader(path: Path) -> Callable[[Path, ScoreKind | None], Prediction]:
 
 
 def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
-    """Write (C, H, W) scores of a prediction, of the size of their image, whole or not at all.
+    """Write (C, H, W) scores of the size of their image, whole or not at all.
 
     Args:
-        path: Ends in `.safetensors`, which keeps kind, classes and that they lie on its pixels, or in `.npy` or
-            `.npz`, which hold numbers alone.
-        scores: Of the kind and classes of the prediction.
-        prediction: Says what they are.
+        path: Ends in `.safetensors`, which records kind, classes and grid, or in `.npy` or `.npz`, which hold only the
+            numbers.
+        scores: Scores of the kind and classes of the prediction.
+        prediction: Gives kind and classes.
 
     Raises:
-        InputError: If the ending is another, or the file cannot be written.
+        InputError: If the ending is unknown, or the file cannot be written.
     """
     suffix = path.suffix.lower()
     if suffix not in SCORE_SUFFIXES:
@@ -185,7 +184,7 @@ def _from_labels(path: Path, kind: ScoreKind | None) -> Prediction:
 
 
 def _of_numbers(labels: Tensor, palette: tuple[int, ...] | None, kind: ScoreKind | None, path: Path) -> Prediction:
-    """Return what (h, w) whole numbers say: labels, or greys that are probabilities."""
+    """Return the prediction of (h, w) whole numbers: labels, or greys that are probabilities."""
     if palette is None:
         probability = as_probability(labels) if kind == "probabilities" else None
         if probability is not None:
@@ -215,7 +214,7 @@ def _from_safetensors(path: Path, kind: ScoreKind | None) -> Prediction:
 
 
 def _classes_said(metadata: Mapping[str, str], counted: tuple[int, ...], path: Path) -> tuple[int, ...]:
-    """The classes that a file says its channels are, or those that are counted where it says none."""
+    """Return the classes that a file gives for its channels, or `counted` if it gives none."""
     said = metadata.get("classes", "").split()
     if not said or (len(said) != len(counted) and "kind" not in metadata):
         return counted
@@ -236,7 +235,7 @@ def _from_numpy(path: Path, kind: ScoreKind | None) -> Prediction:
     if named and array.dtype == np.uint8:
         scores = torch.from_numpy(dequantised(array, kind, path))
     elif np.issubdtype(array.dtype, np.floating):
-        with np.errstate(over="ignore"):  # said below
+        with np.errstate(over="ignore"):  # refused below
             wide = np.float64 if array.dtype.itemsize > 4 else np.float32
             scores = torch.from_numpy(array.astype(wide, copy=False))
     else:
@@ -249,7 +248,7 @@ def _from_numpy(path: Path, kind: ScoreKind | None) -> Prediction:
 
 
 def _load_numpy(path: Path) -> tuple[np.ndarray, bool]:
-    """Return the one array of a file, and whether it is named as quantised scores are."""
+    """Return the single array of a file, and whether it has the name of quantised scores."""
     names = array_names(path, "prediction")
     quantised = "q" in names
     if not quantised and len(names) != 1:
@@ -259,12 +258,12 @@ def _load_numpy(path: Path) -> tuple[np.ndarray, bool]:
 
 
 def classes_of(channels: int, kind: ScoreKind) -> tuple[int, ...]:
-    """Classes 0, 1, …: one for each channel, and the background before those that stand for themselves."""
+    """Return classes 0, 1, …: one per channel, and one more for the background if channels are independent."""
     return tuple(range(channels + (kind in MULTILABEL or channels == 1)))
 
 
 def _check_scores(scores: Tensor, said: ScoreKind | None, path: Path) -> tuple[Tensor, ScoreKind]:
-    """(C, h, w) float32 scores, and what they are."""
+    """Return (C, h, w) float32 scores and their kind."""
     kind = said or "logits"
     if scores.ndim == 4 and scores.shape[0] == 1:
         scores = scores[0]

@@ -1,4 +1,4 @@
-"""The base class of every data set of labelled images, ours and yours."""
+"""The base class of all data sets of labelled images, including your own."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -89,7 +89,7 @@ class LabelledImages(Dataset[Sample]):
 
     @property
     def description(self) -> Mapping[str, Any]:
-        """What tells this data set from another one over the same files, as plain values for JSON."""
+        """Values that distinguish this data set from another one over the same files, as plain values for JSON."""
         return {"kind": type(self).__name__}
 
     def expecting(self, num_classes: int) -> Self:

@@ -1,20 +1,20 @@
-"""Greyscale masks whose greys are probabilities, told from label maps."""
+"""Distinguish greyscale masks, whose greys are probabilities, from label maps."""
 
 import torch
 from torch import Tensor
 
 _MANY = 16
-"""So few greys may be labels."""
+"""Fewer greys than this may be labels."""
 
 _BETWEEN = 0.25
-"""The share of the pixels of a grey between a darker and a brighter neighbour, from which on it is part of a ramp."""
+"""A grey is part of a ramp if at least this share of its pixels lies between a darker and a brighter neighbour."""
 
 
 def is_soft(values: Tensor) -> bool:
-    """Whether the numbers of an (h, w) image form ramps, as greys do and labels do not.
+    """Return whether the numbers of an (h, w) image form ramps, as greys do and labels do not.
 
-    Where two labels meet, one pixel has the one and the next the other; hardly any lies between a smaller and a larger
-    one. Of a blurred mask, most of the greys between black and white lie so.
+    Where two labels meet, the value jumps from one pixel to the next; hardly any pixel lies between a smaller and a
+    larger neighbour. In a blurred mask, most greys do.
 
     Example:
         >>> is_soft(torch.linspace(-9, 9, 60).sigmoid().mul(255).round().long().expand(50, 60))
@@ -29,7 +29,7 @@ def is_soft(values: Tensor) -> bool:
 
 
 def as_probability(values: Tensor) -> Tensor | None:
-    """(1, h, w) float32 probability, of greys from 0 to 255 or 65535; None where they are labels."""
+    """Return greys from 0 to 255 or 65535 as (1, h, w) float32 probability; None if they are labels."""
     full = _white(values)
     greys, found = _ramps(values)
     extremes = set(torch.unique(values).tolist()) <= {0, full}
@@ -44,7 +44,7 @@ def _white(values: Tensor) -> int:
 
 
 def _ramps(values: Tensor) -> tuple[Tensor, Tensor]:
-    """The greys between the darkest and the brightest, and whether each is part of a ramp."""
+    """Return the greys between the darkest and the brightest, and whether each is part of a ramp."""
     between = torch.zeros_like(values, dtype=torch.bool)
     for axis in (0, 1):
         if values.shape[axis] > 2:

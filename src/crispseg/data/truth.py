@@ -1,4 +1,4 @@
-"""True label maps: what their numbers stand for, said or asked about, and never guessed."""
+"""Decode true label maps. The meaning of their numbers is given by the user, never guessed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +12,11 @@ from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
 
 _WHITE = 255
-"""Void by convention, and the object in a mask of black and white: what it means is asked where it is not said."""
+"""Void by convention, but the object in a black and white mask; where it is ambiguous, the user has to declare it."""
 
 
 class TrueLabels:
-    """Turns the numbers of label maps into classes 0 … C - 1, and `IGNORE_INDEX` for void.
+    """Convert the numbers of label maps to classes 0 … C - 1, and to `IGNORE_INDEX` for void.
 
     A label map that holds 0 and 255 alone is a binary mask, classes 0 and 1, unless 255 is declared void or there are
     more than two classes.
@@ -60,14 +60,14 @@ class TrueLabels:
         return self.decode(read_labels(path).labels, path)
 
     def decode(self, labels: Tensor, path: Path) -> Tensor:
-        """(H, W) int64 classes of (H, W) whole numbers.
+        """Convert (H, W) whole numbers to (H, W) int64 classes.
 
         Args:
-            labels: As the file holds them.
+            labels: The numbers in the file.
             path: The file, for messages.
 
         Raises:
-            InputError: If a label is none of a class and was not declared void.
+            InputError: If a label belongs to no class and was not declared void.
 
         Example:
             >>> TrueLabels(void=255, numbering="1-based").decode(torch.tensor([[0, 1, 2, 255]]), Path("a.png"))

@@ -1,4 +1,4 @@
-"""Validation images, whole, in batches of one."""
+"""Whole validation images, in batches of one."""
 
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -19,6 +19,6 @@ class WholeImages(Dataset[tuple[Tensor, Tensor]]):
         return len(self.indices)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Image (3, H, W) and labels (H, W)."""
+        """Return image (3, H, W) and labels (H, W)."""
         sample = self.source[self.indices[index]]
         return to_floats(sample.image), sample.labels

@@ -1,4 +1,4 @@
-"""Training with Lightning: the only room that knows it."""
+"""Train networks with Lightning; no other package of crispseg imports it."""
 
 from crispseg.extras import optional_packages
 

@@ -22,8 +22,8 @@ _THRESHOLDS = 99
 class BoundaryTask(Task):
     """Train `HED`; measure the best F-measure of single pixels over the thresholds.
 
-    This F-measure has no tolerance for a boundary that is a pixel off: it follows the training, and is far below the
-    benchmark's (`crispseg boundaries`), which is made of matched boundaries.
+    This F-measure does not tolerate a boundary that is a pixel off. It tracks the training, and is far below the
+    benchmark's (`crispseg boundaries`), which matches boundaries within a tolerance.
 
     Args:
         network: The detector.

@@ -30,10 +30,10 @@ _CONVENTION = 255
 
 
 def ignoring_void(loss: EmbeddingLoss) -> EmbeddingLoss:
-    """Return the loss, made to ignore the label that data sets give void.
+    """Return a copy of the loss that ignores the void label of data sets.
 
     Raises:
-        InputError: If it was told to ignore another label: data sets have a region of that number.
+        InputError: If it was set to ignore another label, which data sets use for a region.
     """
     if loss.ignore_index not in (_CONVENTION, IGNORE_INDEX):
         raise InputError(
@@ -47,7 +47,7 @@ def ignoring_void(loss: EmbeddingLoss) -> EmbeddingLoss:
 
 @runtime_checkable
 class Tapped(Protocol):
-    """A network that offers layers on the way to its embedding, as `EmbeddingNet` does, for losses of their own."""
+    """A network that also returns intermediate layers for side losses, as `EmbeddingNet` does."""
 
     def embed_with_taps(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the (N, D, H, W) embedding of an image, and maps (N, C, h, w) of any resolution by name."""
@@ -60,9 +60,9 @@ class EmbeddingTask(Task):
     Args:
         network: Any module from (N, 3, H, W) RGB in [0, 1] to (N, D, H, W), such as `crispseg.models.EmbeddingNet`,
             `crispseg.models.TrunkEmbedding`, or one of your own.
-        loss: Loss of the embedding, and of the layers on the way to it.
-        side_weight: Weight of the loss at each of these layers, at their own resolution, where the network offers them
-            (see `Tapped`); 0 leaves them out. The paper uses 1.
+        loss: Loss of the embedding, and of intermediate layers.
+        side_weight: Weight of the loss at each intermediate layer, at its own resolution, for a network that returns
+            them (see `Tapped`); 0 leaves them out. The paper uses 1.
         optimizer: Makes the optimiser of the parameters; by default `torch.optim.Adam` at 1e-3.
         schedule: Makes the schedule of the learning rate; by default along a cosine to 0.
         rates: Factors of the learning rate by pattern of parameter names, of which the first that matches counts; 0
@@ -70,8 +70,8 @@ class EmbeddingTask(Task):
         decays: Factors of the weight decay in the same way.
 
     Raises:
-        InputError: If `side_weight` is negative, or above 0 for a network without such layers, or the loss was told to
-            ignore a label of its own.
+        InputError: If `side_weight` is negative, or above 0 for a network without such layers, or the loss was set to
+            ignore another label.
     """
 
     weights_file = "embedding.safetensors"

@@ -15,13 +15,13 @@ from crispseg.training.task import Batch
 class EndToEndTask(SegmentationTask):
     """Fine-tune a `CrispNet` with the segmentation loss of its filtered scores; measure the mean IoU of its labels.
 
-    `rates` chooses the parts that learn: `{"segmenter.*": 0}` leaves the segmentation network as it is, in evaluation
-    mode, without dropout and with the statistics of its normalisations.
+    `rates` selects the parts that learn: `{"segmenter.*": 0}` freezes the segmentation network in evaluation mode,
+    without dropout and with its stored normalisation statistics.
 
     Args:
         network: The whole network.
         num_classes: Number of classes; by default what the network's `segmenter` says.
-        embedding_loss: Keeps the embedding to its own task as well; None trains with the segmentation loss alone.
+        embedding_loss: Additional loss of the embedding; None trains with the segmentation loss alone.
         embedding_weight: Weight of that loss.
         optimizer: Makes the optimiser of the parameters; by default `torch.optim.SGD` at 1e-3 with
             momentum 0.9 and weight decay 5e-4.

@@ -22,10 +22,10 @@ In a config: `{class_path: torch.optim.SGD, init_args: {lr: 1.0e-3}}`.
 
 
 def freeze(network: nn.Module, rates: Factors, decays: Factors) -> None:
-    """Freeze the parameters whose rate is 0. Those that are frozen already stay so.
+    """Freeze the parameters whose rate is 0; parameters that are frozen already stay frozen.
 
     Args:
-        network: Its parameters change in place.
+        network: The network, whose parameters are changed in place.
         rates: Factors of the learning rate.
         decays: Factors of the weight decay; only checked here.
 

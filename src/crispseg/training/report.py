@@ -1,4 +1,4 @@
-"""What a run shows on the way, and writes at every validation."""
+"""Report the progress of a run, and write its weights at every validation."""
 
 import json
 import sys
@@ -15,11 +15,11 @@ LOG = "validation.jsonl"
 
 
 class ValidationReport(Callback):
-    """Write the weights and what was measured, and say it.
+    """Write the weights and the measurements at every validation, and print the measurements.
 
     Args:
         output: Folder to write to.
-        resume: Whether an earlier part of the run has written there.
+        resume: Whether to continue the log of an earlier part of the run.
     """
 
     def __init__(self, output: Path, *, resume: bool = False) -> None:
@@ -32,7 +32,7 @@ class ValidationReport(Callback):
         self.last = (time.monotonic(), trainer.global_step)
 
     def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Write and say."""
+        """Write the weights and the measurements, and print the measurements."""
         if not isinstance(pl_module, Task):
             raise TypeError(f"reports on {type(pl_module)}; expected a Task")
         measured = {name: round(share, 4) for name, share in pl_module.measured().items()}
@@ -52,7 +52,7 @@ class ValidationReport(Callback):
 
 
 class StepsProgressBar(RichProgressBar):
-    """The bar of Lightning, one for each stretch between two checkpoints, which names the steps of the stretch."""
+    """Lightning's progress bar, one for each interval between two checkpoints, labelled with its steps."""
 
     def get_metrics(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule

@@ -27,10 +27,10 @@ from crispseg.writing import make_folder, refuse_inputs
 CHECKPOINT = "last.ckpt"
 
 _LOOKED_AT = 16
-"""Images of each training set that are looked at before the first step, evenly over it."""
+"""Images of each training set to check before the first step, evenly spaced."""
 
 _CONVENTION = 255
-"""Void in many files."""
+"""Label of void in many files."""
 
 _log = logging.getLogger(__name__)
 
@@ -66,13 +66,13 @@ def train(
         steps: Steps of the optimiser.
         batch_size: Crops that a process takes at once.
         accumulate: Batches whose gradients make one step.
-        crop: What crops may be drawn.
+        crop: The distribution of random crops.
         checkpoint_every: Steps between two checkpoints.
         val_every: Steps between two validations, a multiple of `checkpoint_every`; the weights are saved after each.
         val_images: Images of each data set to validate on, evenly spaced.
         workers: Processes that read and cut images, for each that trains.
-        seed: Crops, augmentation and dropout follow from it; a network that starts at random is drawn by the caller,
-            for which `crispseg train` seeds first.
+        seed: Determines crops, augmentation and dropout. Random initial weights are drawn earlier, by the caller;
+            `crispseg train` seeds before it builds the network.
         accelerator: What Lightning runs on: "auto", "cpu", "gpu".
         devices: Processes on this machine, each with a GPU or with processors of its own.
         nodes: Machines. Start the same command on each, under SLURM or by torchrun.
@@ -84,8 +84,8 @@ def train(
         The task with the trained network.
 
     Raises:
-        InputError: If a number makes no sense, the output cannot be written, holds another run while `resume` is not
-            given, or holds none while it is.
+        InputError: If a number is out of range, the output cannot be written, it holds another run although `resume`
+            is False, or it holds none although `resume` is True.
     """
     _check_counts(steps=steps, batch_size=batch_size, accumulate=accumulate, devices=devices, nodes=nodes)
     _check_counts(checkpoint_every=checkpoint_every, val_every=val_every, val_images=val_images)
@@ -165,7 +165,7 @@ def _checked(data: LabelledImages, task: Task) -> LabelledImages:
 
 
 def _check_validation(sets: Sequence[WholeImages], *, processes: int) -> None:
-    """Find out before the first step that a process would have nothing to validate on, and not hours later."""
+    """Refuse, before the first step, a validation set with fewer images than processes."""
     for images in sets:
         if len(images) < processes:
             raise InputError(
@@ -174,7 +174,7 @@ def _check_validation(sets: Sequence[WholeImages], *, processes: int) -> None:
 
 
 def _look_at_labels(images: WholeImages) -> None:
-    """Find what is wrong with images before the first step, and not hours later; say when labels teach nothing."""
+    """Read images before the first step, so that errors show at once; warn if the labels hold nothing to learn."""
     labels: set[int] = set()
     for index in range(len(images)):
         labels.update(torch.unique(images[index][1]).tolist())
@@ -239,7 +239,7 @@ def _check_checkpoint(checkpoint: Path) -> None:
 
 
 def _quieten() -> None:
-    """Leave out what Lightning says of itself; what it says of the run stays."""
+    """Silence Lightning's messages about itself; messages about the run stay."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in (
         r"Checkpoint directory .* exists and is not empty",  # the log lies in it

@@ -1,4 +1,4 @@
-"""Learning rates that follow the length of the run; those of `torch.optim.lr_scheduler` serve beside them.
+"""Learning rate schedules that follow the length of the run; those of `torch.optim.lr_scheduler` can be used too.
 
 PyTorch's own schedules are given their steps as numbers. These two take the number of steps from the run, so that
 `--steps` on the command line stretches them too.
@@ -95,10 +95,10 @@ class Poly(RunSchedule):
 
 
 def build_schedule(make: ScheduleCallable, optimizer: Optimizer, steps: int) -> LRScheduler:
-    """Return the schedule of an optimiser in a run of so many steps.
+    """Return the schedule of an optimiser in a run of `steps` steps.
 
     Raises:
-        InputError: If the schedule refuses its arguments, or wants a measure at every step.
+        InputError: If the schedule refuses its arguments, or requires a metric at every step.
     """
     try:
         schedule = make(optimizer)

@@ -29,9 +29,9 @@ class SegmentationTask(Task):
 
     Args:
         network: From (N, 3, H, W) in [0, 1] to (N, C, h, w) scores, or to a mapping with them at "out".
-        num_classes: C, the number of classes; by default what the network says in its attribute `num_classes`.
-        loss_at: Where scores and labels meet: at the resolution of the "scores", to which labels are shrunk by the
-            nearest pixel, as DeepLab is trained, or of the "labels", to which scores are upsampled.
+        num_classes: C, the number of classes; by default the attribute `num_classes` of the network.
+        loss_at: Resolution of the loss: that of the "scores", to which labels are reduced by the nearest pixel, as
+            DeepLab is trained, or that of the "labels", to which scores are upsampled.
         optimizer: Makes the optimiser of the parameters; by default `torch.optim.SGD` at 1e-3 with
             momentum 0.9 and weight decay 5e-4.
         schedule: Makes the schedule of the learning rate; by default `Poly`.
@@ -73,7 +73,7 @@ class SegmentationTask(Task):
         return {"segmentation": self.cross_entropy(scores_of(self.network, image), labels)}
 
     def cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean over the pixels that have a label; 0 where none has."""
+        """Return the mean cross-entropy over the pixels that have a label; 0 if none has."""
         if scores.shape[1] != self.num_classes:
             raise InputError(f"the network gives scores of {scores.shape[1]} classes; expected {self.num_classes}")
         if self.loss_at == "labels":

@@ -33,9 +33,9 @@ class Task(LightningModule, ABC):
     """
 
     weights_file: str
-    """Name of the file that a run leaves the weights in."""
+    """Name of the file that a run writes the weights to."""
     num_classes: int | None = None
-    """Labels are 0 … classes - 1 and the ignored one; any where this is None."""
+    """Number of classes: labels are 0 … num_classes - 1, or void. None allows any label."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Task(LightningModule, ABC):
         self.schedule = schedule
         build_schedule(schedule, self.build_optimizer(), 1)  # arguments that make no sense are refused here
         self.seed = 0
-        """What a step draws depends on this and on its number alone, so that a resumed run draws what it would have."""
+        """The random numbers of a step depend only on this and on its number, so a resumed run draws the same ones."""
         self.val_names: list[str] = []
         """A name for each validation data set."""
 
@@ -80,7 +80,7 @@ class Task(LightningModule, ABC):
         """Write the network's weights as safetensors."""
 
     def usage(self, path: Path) -> str:
-        """Return what to do with the weights that `save` wrote to a file."""
+        """Return a sentence on how to use the weights that `save` wrote to a file."""
         return f"load it in your own code: safetensors.torch.load_model(network, {str(path)!r})"
 
     def total(self, counts: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ class Task(LightningModule, ABC):
         learns = sizes(self.build_optimizer().param_groups)
         if shapes(checkpoint["state_dict"]) != shapes(self.state_dict()) or learned != [learns]:
             raise InputError(
-                "the checkpoint is of another network or other rates; resume with the config that the run began with, "
+                "the checkpoint is of another network or other rates; resume with the config of the original run, "
                 "or choose another output"
             )
 

@@ -23,12 +23,12 @@ def image_pixels(
     bands: Sequence[int] | None = None,
     value_range: ValueRange = "auto",
 ) -> RasterPixels:
-    """Three bands of a raster as an image: as said, as named or tagged red, green and blue, or the first three.
+    """Return three bands of a raster as an image: the given ones, those named or tagged as colours, or the first three.
 
     Args:
-        dataset: Of `rasterio`.
-        bands: Which are red, green and blue, from 1 on; None to look at its tags.
-        value_range: Which numbers are black and white; see `crispseg.data.read_image`. Percentiles are those of evenly
+        dataset: An open `rasterio` dataset.
+        bands: Numbers of the red, green and blue band, counted from 1; None to use the names and tags of the bands.
+        value_range: The values of black and white; see `crispseg.data.read_image`. Percentiles are those of evenly
             spaced pixels of the whole raster, the same for all its parts.
 
     Raises:
@@ -69,7 +69,7 @@ def _by_tags(dataset: Any) -> list[int]:  # noqa: ANN401
             f"raster {dataset.name}: {dataset.count} bands of {dataset.dtypes[0]}, tagged {', '.join(tags[:6])}; "
             "expected red, green and blue: say which they are (--bands R,G,B, and 1,1,1 for greyscale)"
         )
-    if any(names[band] for band in found):  # GDAL tags any three bands of bytes so where nobody says otherwise
+    if any(names[band] for band in found):  # by default GDAL tags any three uint8 bands as colours
         called = ", ".join(repr(names[band]) for band in found)
         _log.warning("image %s: %s are taken for red, green and blue; --bands says otherwise", dataset.name, called)
     return [band + 1 for band in found]
@@ -90,6 +90,6 @@ def _of_palette(dataset: Any) -> RasterPixels:  # noqa: ANN401
 
 
 def _bits(dataset: Any, band: int) -> int | None:  # noqa: ANN401
-    """That a number uses, where the header says that they are fewer than its type has."""
+    """Return the number of bits in use, if the header declares fewer than the dtype has; otherwise None."""
     said = dataset.tags(band, ns="IMAGE_STRUCTURE").get("NBITS", "")
     return int(said) if said.isdecimal() and np.issubdtype(np.dtype(dataset.dtypes[band - 1]), np.integer) else None

@@ -1,4 +1,4 @@
-"""Opening rasters that may be large, or not be what they seem."""
+"""Open rasters safely: they may be large, or refer to other files."""
 
 import importlib
 import math
@@ -19,16 +19,16 @@ DRIVERS = ("GTiff", "JP2OpenJPEG", "PNG", "JPEG", "BMP", "WEBP", "HFA", "ENVI")
 _CACHE_MB = 64
 _SETTINGS = {
     "GDAL_CACHEMAX": _CACHE_MB,
-    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".no-network",  # no address ends so: what a header names is not fetched
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".no-network",  # no address ends so: nothing that a header names is fetched
     "GDAL_HTTP_MAX_RETRY": 0,
 }
 _BLOCK_SHARE, _INDEX_SHARE = 4, 8
-"""One of so many parts of the memory may be taken by a block of a file, or by the index of its blocks."""
+"""A block of a file may take 1/4 of the memory, and the index of its blocks 1/8."""
 _INDEX_BYTES = 16
 
 
 def rasterio_() -> Any:  # noqa: ANN401 - rasterio has no types
-    """The library, imported when it is needed.
+    """Return the rasterio module, imported on first use.
 
     Raises:
         InputError: If it is not installed.
@@ -39,12 +39,12 @@ def rasterio_() -> Any:  # noqa: ANN401 - rasterio has no types
 
 @contextmanager
 def opened_raster(path: Path, what: str, memory: int) -> Iterator[Any]:
-    """Open a raster, with a small cache, and without a way to the network.
+    """Open a raster with a small cache and without network access.
 
     Args:
         path: A file of one of `DRIVERS`.
-        what: It is, for errors.
-        memory: Bytes that the process may hold.
+        what: Name of the input in errors.
+        memory: Bytes that the process may use.
 
     Raises:
         InputError: If it is missing or cannot be read, its blocks do not fit into the memory, or rasterio is not
@@ -70,7 +70,7 @@ def opened_raster(path: Path, what: str, memory: int) -> Iterator[Any]:
 
 
 def read_part(dataset: Any, bands: list[int], rows: slice, columns: slice) -> np.ndarray:  # noqa: ANN401
-    """(bands, rows, columns) of a raster.
+    """Read (bands, rows, columns) values of a raster.
 
     Raises:
         InputError: If they cannot be read.
@@ -89,7 +89,7 @@ def damaged(dataset: Any, error: Exception) -> InputError:  # noqa: ANN401
 
 
 def sampled(dataset: Any, bands: list[int], side: int = 512) -> np.ma.MaskedArray:  # noqa: ANN401
-    """(bands, ≤ side, ≤ side) evenly spaced pixels, of an overview where there is one; nodata is masked.
+    """Return (bands, ≤ side, ≤ side) evenly spaced pixels, from an overview if there is one; nodata is masked.
 
     Raises:
         InputError: If they cannot be read.
@@ -107,7 +107,7 @@ def _known(kinds: tuple[str, ...]) -> list[str]:
 
 
 def _check_blocks(dataset: Any, named: str, memory: int) -> None:  # noqa: ANN401
-    """Refuse a file whose blocks, or whose index of them, take much of the memory: GDAL reads whole blocks."""
+    """Refuse a file whose blocks, or their index, take much of the memory: GDAL reads whole blocks."""
     planes = dataset.count if dataset.profile.get("interleave") == "pixel" else 1
     number = max(np.dtype(kind).itemsize for kind in _known(dataset.dtypes))
     height, width = max(dataset.block_shapes, key=math.prod)

@@ -1,4 +1,4 @@
-"""Label maps in the place of an image on the ground."""
+"""Write label maps that are georeferenced like an image."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,21 +16,21 @@ from crispseg.errors import InputError
 from crispseg.writing import check_output_file, remove_left_over, written_whole
 
 BLOCK = 256
-"""Side of the squares in which label maps are written."""
+"""Side of the tiles in which label maps are written."""
 
 _MULTIPLE = 16
-"""Sides of the squares are multiples of this in the format."""
+"""GeoTIFF requires tile sides that are multiples of this."""
 _SUFFIXES = (".tif", ".tiff")
 _BESIDE = (".ovr", ".msk", ".aux.xml")
-"""Endings of what GDAL reads with a file of that name; of another file they would be wrong."""
+"""Endings of the sidecar files that GDAL reads with a file; those left from an earlier file would be wrong."""
 
 
 class LabelRaster:
     """A raster to write labels to.
 
     Args:
-        dataset: Of `rasterio`, open for writing.
-        nodata: What is written where there is no label; None where there is one everywhere.
+        dataset: A `rasterio` dataset, open for writing.
+        nodata: Value of pixels without a label; None if every pixel has one.
     """
 
     def __init__(self, dataset: Any, nodata: int | None) -> None:  # noqa: ANN401 - rasterio has no types
@@ -39,7 +39,7 @@ class LabelRaster:
         """Pixels that have a label."""
 
     def write(self, labels: Tensor, valid: Tensor | None, box: Box) -> None:
-        """Write (H, W) labels to their part; where `valid` is False there is none."""
+        """Write (H, W) labels to a box; pixels where `valid` is False have none."""
         if valid is not None:
             labels = labels.masked_fill(~valid, 0 if self._nodata is None else self._nodata)
         self.written += labels.numel() if valid is None else int(valid.sum())
@@ -49,10 +49,10 @@ class LabelRaster:
 
 
 def check_output(path: Path, inputs: Iterable[Path]) -> None:
-    """Refuse a name that is none of a GeoTIFF, or a file that `crispseg.writing.check_output_file` refuses.
+    """Refuse a name that does not end in .tif or .tiff, and files that `crispseg.writing.check_output_file` refuses.
 
     Raises:
-        InputError: If it is.
+        InputError: If the path is refused.
     """
     if path.suffix.lower() not in _SUFFIXES:
         raise InputError(f"output {path}: a GeoTIFF is written; expected a name that ends in {' or '.join(_SUFFIXES)}")
@@ -61,12 +61,12 @@ def check_output(path: Path, inputs: Iterable[Path]) -> None:
 
 @contextmanager
 def label_raster(path: Path, like: Any, prediction: RasterPrediction, *, masked: bool) -> Iterator[LabelRaster]:  # noqa: ANN401
-    """A raster to write labels to, in the place of another on the ground; whole or not at all.
+    """Open a raster to write labels to, georeferenced like another; it is written whole or not at all.
 
     Args:
         path: Ends in .tif.
-        like: The open raster whose size, place and projection it takes, with control points and RPCs.
-        prediction: Whose classes they are; colours, names and the nodata value are taken over.
+        like: The open raster to copy size, transform and CRS from, with control points and RPCs.
+        prediction: Source of the classes, their colours and names, and the nodata value.
         masked: Whether a pixel may have no label.
 
     Raises:
@@ -85,7 +85,9 @@ def label_raster(path: Path, like: Any, prediction: RasterPrediction, *, masked:
     if like.rpcs is not None:
         profile["rpcs"] = like.rpcs
     across, down = (min(BLOCK, side // _MULTIPLE * _MULTIPLE) for side in (like.width, like.height))
-    if across and down:  # a strip would be compressed anew, and the old one left in the file, with each part of it
+    if (
+        across and down
+    ):  # a strip would be compressed again for each part of it, and the old copy would stay in the file
         profile |= {"tiled": True, "blockxsize": across, "blockysize": down}
     remove_left_over(path.absolute().parent, {path.stem})
     with written_whole(path) as temporary:
@@ -105,7 +107,7 @@ def label_raster(path: Path, like: Any, prediction: RasterPrediction, *, masked:
 
 
 def _free(prediction: RasterPrediction, largest: int) -> int:
-    """A number for pixels without a label: that of the prediction where it is free, or the largest one that is."""
+    """Return a value for pixels without a label: a free nodata value of the prediction, or 255 or 65535."""
     wanted = representable(prediction.nodata, np.dtype(np.uint16))
     if wanted is not None and wanted not in prediction.classes:
         return int(wanted)

@@ -1,4 +1,4 @@
-"""The bands of an open raster as pixels, of which some may be missing."""
+"""The bands of an open raster as pixels, some of which may be missing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,13 +12,13 @@ from crispseg.data.raster.opening import damaged, rasterio_, read_part
 
 
 class Missing:
-    """Tells which pixels of a raster hold nothing: by its nodata value, its mask or alpha band, or NaN.
+    """Find the missing pixels of a raster: by its nodata value, its mask or alpha band, or NaN.
 
     Args:
-        dataset: Of `rasterio`.
-        bands: That are read.
-        every: Whether a pixel is missing only where all bands have the nodata value, which any of them may have by
-            itself, such as 0; else where one has.
+        dataset: An open `rasterio` dataset.
+        bands: The bands to read.
+        every: Whether a pixel is missing only if all bands have the nodata value, as where a single band may hold it,
+            such as 0; otherwise one band is enough.
     """
 
     def __init__(self, dataset: Any, bands: list[int], *, every: bool) -> None:  # noqa: ANN401 - rasterio has no types
@@ -31,7 +31,7 @@ class Missing:
         self.possible = self._masked or self.value is not None or np.issubdtype(kind, np.floating)
 
     def of(self, values: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
-        """(rows, columns) bool for the (bands, rows, columns) values that lie there."""
+        """Return (rows, columns) bool, True for missing pixels, given the (bands, rows, columns) values there."""
         missing = np.zeros(values.shape[1:], bool)
         if np.issubdtype(values.dtype, np.floating):
             missing |= np.isnan(values).any(0)
@@ -48,7 +48,7 @@ class Missing:
 
 
 def representable(value: float | None, kind: np.dtype) -> float | None:
-    """A nodata value, where numbers of that type can have it and comparing can find it."""
+    """Return a nodata value that the dtype can hold; None for NaN and for any other value."""
     if value is None or np.isnan(value):
         return None
     if np.issubdtype(kind, np.integer):
@@ -61,12 +61,12 @@ class RasterPixels:
     """Bands of an open raster as `crispseg.data.pixels.MaskedPixels`.
 
     Args:
-        dataset: Of `rasterio`.
-        bands: Which, from 1 on.
-        missing: Tells which pixels hold nothing.
-        decode: (bands, rows, columns) of the file to (channels, rows, columns).
-        channels: Their number.
-        fill: What is read where there is nothing.
+        dataset: An open `rasterio` dataset.
+        bands: The bands, counted from 1.
+        missing: Finds the missing pixels.
+        decode: Converts (bands, rows, columns) of the file to (channels, rows, columns).
+        channels: Number of channels.
+        fill: Value of missing pixels.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class RasterPixels:
         return self._missing.possible
 
     def read(self, box: Box) -> Tensor:
-        """(channels, *box.size): uint8 as it is, all else as float32."""
+        """Return (channels, *box.size) values as `decode` gives them, with `fill` in missing pixels."""
         values = read_part(self._dataset, self._bands, *box.slices)
         decoded = torch.from_numpy(self._decode(values))
         if self.masked:
@@ -102,6 +102,6 @@ class RasterPixels:
         return decoded
 
     def valid(self, box: Box) -> Tensor:
-        """(*box.size) bool: where there is something."""
+        """Return (*box.size) bool, True where a pixel has a value."""
         values = read_part(self._dataset, self._bands, *box.slices)
         return torch.from_numpy(~self._missing.of(values, *box.slices))

@@ -1,4 +1,4 @@
-"""Where two rasters lie on the ground."""
+"""Compare the georeferences of two rasters, and warp one onto the other."""
 
 import logging
 from collections.abc import Iterator
@@ -12,25 +12,24 @@ from crispseg.errors import InputError
 
 _log = logging.getLogger(__name__)
 _POINTS = 41
-"""On a side of the lattice of points that are looked for."""
+"""Points along a side of the grid that measures the overlap."""
 _WHOLE = 0.999
 
 
 @contextmanager
 def on_the_ground_of(image: Any, prediction: Any, *, same_extent: bool = False) -> Iterator[Any]:  # noqa: ANN401
-    """A prediction as if it had been written for the extent of an image, at about its own resolution.
+    """Warp a prediction to the extent of an image, at about its own resolution.
 
-    Where both say that they cover the same ground, or neither says where it lies, it is what it is. Where it lies
-    otherwise, or in another reference system, it is warped: labels to the nearest, scores bilinear; what it does not
-    cover is missing.
+    If both have the same extent and CRS, or neither is georeferenced, the prediction is given unchanged. Otherwise it
+    is warped: labels by the nearest pixel, scores bilinearly. Pixels that it does not cover are missing.
 
     Args:
-        image: Of `rasterio`.
-        prediction: Likewise.
-        same_extent: Whether it covers the image, whatever either says.
+        image: An open `rasterio` dataset.
+        prediction: An open `rasterio` dataset.
+        same_extent: Whether the prediction covers the image, whatever the georeferences say.
 
     Raises:
-        InputError: If one says where it lies and the other does not, or no part of the image is covered.
+        InputError: If only one of the two is georeferenced, or no part of the image is covered.
     """
     if same_extent or not (_is_placed(image) or _is_placed(prediction)):
         yield prediction
@@ -70,7 +69,7 @@ def _check_comparable(image: Any, prediction: Any) -> None:  # noqa: ANN401
 
 
 def _is_same_extent(image: Any, prediction: Any) -> bool:  # noqa: ANN401
-    """Whether corners lie on corners, up to half a pixel of the image or a tenth of one of the prediction."""
+    """Return whether the corners agree to half a pixel of the image or a tenth of a pixel of the prediction."""
     to_image = ~image.transform * prediction.transform
     sides = (image.width, prediction.width), (image.height, prediction.height)
     allowed = [max(0.5, 0.1 * of_image / own) for of_image, own in sides]
@@ -87,7 +86,7 @@ def _in_prediction(
     x: np.ndarray,
     y: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Places in pixels of the image as places in pixels of the prediction; infinite where there is none."""
+    """Convert pixel coordinates of the image to those of the prediction; infinite where there are none."""
     xs, ys = image.transform * (x, y)
     if image.crs != prediction.crs:
         warp = rasterio_().warp
@@ -100,10 +99,10 @@ def _in_prediction(
 
 
 def _covered(image: Any, prediction: Any) -> float:  # noqa: ANN401
-    """The share of the image that the prediction covers.
+    """Return the share of the image that the prediction covers.
 
     Raises:
-        InputError: If it is none.
+        InputError: If it covers nothing.
     """
     steps = (np.arange(_POINTS) + 0.5) / _POINTS
     x, y = np.meshgrid(steps * image.width, steps * image.height)

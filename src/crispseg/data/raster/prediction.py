@@ -1,4 +1,4 @@
-"""Predictions in rasters: scores or a label map."""
+"""Read predictions from rasters: scores or a label map."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from crispseg.data.raster.pixels import Missing, RasterPixels
 from crispseg.errors import InputError, naming
 
 _AT_ONCE = 2**22
-"""Pixels that are looked at for their labels at a time."""
+"""Pixels that are searched for labels at a time."""
 _LARGEST = 65535
 
 
@@ -32,9 +32,9 @@ class RasterPrediction:
     nodata: float | None
     """Value of nodata in the file."""
     colours: dict[int, tuple[int, ...]] | None = None
-    """Of a label map that has a palette: red, green, blue and opacity of its labels."""
+    """Red, green, blue and opacity of each label, for a label map with a palette."""
     names: tuple[str | None, ...] = ()
-    """Of the classes, where the file says them."""
+    """Class names, where the file gives them."""
 
 
 class LabelPixels:
@@ -60,11 +60,11 @@ class LabelPixels:
         return self._labels.masked
 
     def read(self, box: Box) -> Tensor:
-        """(channels, *box.size) float32; 0 everywhere where a pixel is missing."""
+        """Return (channels, *box.size) float32; all channels of a missing pixel are 0."""
         return (self._labels.read(box) == self._classes).float()
 
     def valid(self, box: Box) -> Tensor:
-        """(*box.size) bool."""
+        """Return (*box.size) bool, True where a pixel has a label."""
         return self._labels.valid(box)
 
 
@@ -72,13 +72,13 @@ def prediction_pixels(dataset: Any, source: Any, said: ScoreKind | None, scale: 
     """Return the prediction in a raster: a label map in one band of whole numbers, or scores in its bands.
 
     Args:
-        dataset: Of `rasterio`, where the image lies.
-        source: The file that it is made of, which says what its bands are.
-        said: What scores are; None for logits, unless they look like masks of objects.
-        scale: What stands for a probability of 1 in whole numbers; None where whole numbers are labels.
+        dataset: The `rasterio` dataset, warped to the image.
+        source: The file behind it, which describes the bands.
+        said: Kind of the scores; None means logits, unless they look like object masks.
+        scale: Whole number that means a probability of 1; None if whole numbers are labels.
 
     Raises:
-        InputError: If numbers are neither labels nor scores.
+        InputError: If the numbers are neither labels nor scores.
     """
     bands = [band for band in source.indexes if source.colorinterp[band - 1].name != "alpha"]
     whole = np.issubdtype(np.dtype(source.dtypes[0]), np.integer)
@@ -111,7 +111,7 @@ def _factors(
     kind: ScoreKind,
     scale: float | None,
 ) -> list[tuple[float, float]]:
-    """By what a stored number becomes a score, and what is added, of each band."""
+    """Return the factor and the offset that convert the stored numbers of each band to scores."""
     named = f"prediction {source.name}: {len(tagged)} bands of {source.dtypes[0]}"
     if scale is None and all(factor == (1.0, 0.0) for factor in tagged):
         raise InputError(
@@ -131,7 +131,7 @@ def _factors(
 
 
 def _is_a_score(source: Any, band: int, kind: ScoreKind, factor: tuple[float, float]) -> bool:  # noqa: ANN401
-    """Whether a band may have the nodata value for a score, such as 0 for a probability of 0."""
+    """Return whether the nodata value may also be a score, such as 0 for a probability of 0."""
     nodata = source.nodatavals[band - 1]
     if nodata is None or np.isnan(nodata):
         return True
@@ -179,7 +179,7 @@ def _labels(dataset: Any, source: Any, bands: list[int]) -> RasterPrediction:  #
 
 
 def _walk(dataset: Any) -> Iterator[tuple[slice, slice]]:  # noqa: ANN401
-    """Parts of bounded size that cover a raster, whole blocks each where these are not larger."""
+    """Yield parts of bounded size that cover a raster, made of whole blocks unless a block is larger."""
     height, width = dataset.block_shapes[0]
     columns = max(1, min(dataset.width, _AT_ONCE // height) // width) * width
     columns = min(columns, _AT_ONCE)
