@@ -42,7 +42,7 @@ class Callers:
 
     @classmethod
     def of(cls, host: str, port: int, named: Iterable[str] = ()) -> Self:
-        """Those of a page that listens on a host.
+        """Return the callers of a page that listens on a host.
 
         Raises:
             InputError: If there is no such host, or a name is none.
@@ -62,14 +62,14 @@ class Callers:
         return cls(own | {name.lower()}, port, not loopback, allowed)
 
     def answers_as(self, authority: str) -> bool:
-        """Whether `Host` is one of the page."""
+        """Return whether `Host` is a name of the page."""
         name, port = _split(authority, 80)
         if name in self.named:
             return True
         return port == self.port and (name in self.own or (self.addresses and _is_address(name)))
 
     def refusal(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-        """Why a request is refused; None where it is not."""
+        """Return why a request is refused; None if it is not."""
         told: dict[bytes, list[str]] = {}
         for key, value in headers:
             told.setdefault(key.lower(), []).append(value.decode("latin-1").strip().lower())

@@ -67,7 +67,7 @@ class Events:
             self._state = gr.State(None, time_to_live=24 * 3600, delete_callback=self._visitors.leave)
 
     def connect(self) -> None:
-        """Connect every part of the page with what it does."""
+        """Connect every part of the page with its action."""
         page, inputs, controls, results = self._page, self._page.inputs, self._page.controls, self._page.results
         with page.blocks:
             self._on(page.blocks.load, self._load_sample(next(iter(SAMPLES))))

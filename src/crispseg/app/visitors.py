@@ -24,7 +24,7 @@ class Visitors:
         self._sessions: list[Session] = []
 
     def use(self, session: Session) -> None:
-        """Note that a session is used now."""
+        """Mark a session as used now."""
         self._sessions = [one for one in self._sessions if one is not session] + [session]
 
     def make_room(self) -> None:

@@ -20,7 +20,7 @@ _load = get_loader("yaml")
 
 
 def take_allowed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Packages that are allowed by the command line, where no config can say them, and what is left of it.
+    """Return the packages that the command line allows, which no config can do, and the other arguments.
 
     Raises:
         InputError: If one is missing or is no name of a package.

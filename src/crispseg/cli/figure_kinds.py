@@ -34,7 +34,7 @@ from crispseg.inference.one_image import fitted_boundary, sharpen_one
 
 
 def files_read(options: Namespace) -> list[Path]:
-    """Files that the options name, and those in the folders that they name."""
+    """Return the files that the options name, and those in the folders that they name."""
     given = [path for path in vars(options).values() if isinstance(path, Path) and path != options.output]
     below = (file for folder in given if folder.is_dir() for file in folder.rglob("*"))
     weights = files_of_weights(options) if hasattr(options, "weights") else []

@@ -110,7 +110,7 @@ def _explain(error: Exception) -> str | None:
 
 
 def entry_point() -> None:
-    """What the installed command calls."""
+    """Run the installed command."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal without λ still gets its help, and a file or pipe each line when it is known.
