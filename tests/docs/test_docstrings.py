@@ -12,15 +12,15 @@ import pytest
 ROOT = Path(__file__).parents[2]
 _VERBS = """
 Add Allow Answer Apply Ask Assign Begin Bring Build Call Check Choose Clear Close Collect Combine Compare Compute
-Connect Convert Convolve Copy Count Create Crop Cut Decide Decode Define Delete Describe Detect Divide Do Download Draw Embed
-Encode End Ensure Estimate Evaluate Exclude Expand Explain Export Extract Fail Fill Filter Find Fit Forget Format
-Forward Freeze Gather Generate Give Group Guard Guess Handle Hold Ignore Infer Initialize Insert Install Interpolate
-Iterate Join Keep Leave Let Limit List Load Look Make Map Mark Match Measure Merge Mirror Move Name Normalize Open Pad
-Parse Pass Plot Predict Prefix Prepare Print Propagate Put Raise Rank Read Reduce Refine Refuse Register Release
-Remove Rename Render Repeat Replace Report Reset Reshape Resize Resolve Restore Return Run Sample Save Say Scale Score
-Search See Seed Segment Select Send Serve Set Sharpen Shift Show Shuffle Slice Smooth Sort Split Start Stop Store Sum
-Take Tell Test Thin Time Train Transform Translate Trim Try Tune Turn Unpack Update Upload Upsample Use Validate Vary
-Wait Walk Warn Warp Weigh Wrap Write Yield
+Connect Convert Convolve Copy Count Create Crop Cut Decide Decode Define Delete Describe Detect Divide Do Download
+Draw Embed Encode End Ensure Estimate Evaluate Exclude Expand Explain Export Extract Fail Fill Filter Find Fit
+Forget Format Forward Freeze Gather Generate Give Group Guard Guess Handle Hold Ignore Infer Initialize Insert
+Install Interpolate Iterate Join Keep Leave Let Limit List Load Look Make Map Mark Match Measure Merge Mirror Move
+Name Normalize Open Pad Parse Pass Plot Predict Prefix Prepare Print Propagate Put Raise Rank Read Reduce Refine
+Refuse Register Release Remove Rename Render Repeat Replace Report Reset Reshape Resize Resolve Restore Return Run
+Sample Save Say Scale Score Search See Seed Segment Select Send Serve Set Sharpen Shift Show Shuffle Slice Smooth
+Sort Split Start Stop Store Sum Take Tell Test Thin Time Train Transform Translate Trim Try Tune Turn Unpack Update
+Upload Upsample Use Validate Vary Wait Walk Warn Warp Weigh Wrap Write Yield
 """  # a verb that is missing is added here
 VERBS = frozenset(_VERBS.split())
 
