@@ -6,7 +6,7 @@ module does not need PyTorch.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from crispseg.cue_config import CueConfig
 from crispseg.errors import InputError
@@ -202,7 +202,16 @@ class SharpenerConfig:
     if TYPE_CHECKING:  # what a field reads is more than what it holds
 
         def __init__(
-            self, *, cue: CueConfig | str | Mapping[str, Any] = ..., **options: Unpack["SharpenerOptions"]
+            self,
+            *,
+            cue: CueConfig | str | Mapping[str, Any] = ...,
+            window: WindowLike = ...,
+            passes: int | str | None = ...,
+            hardness: float | str | None = ...,
+            scores: Scores = ...,
+            upsampling: Upsampling = ...,
+            guard: float | str | None = ...,
+            grid: Grid | str = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:

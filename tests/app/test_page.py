@@ -194,7 +194,7 @@ def test_wrong_files_get_a_word_and_the_page_goes_on(page: Page, given: Given, t
 def test_a_value_that_cannot_be_read_is_explained_and_the_result_stays(page: Page) -> None:
     for control, wrong, message, before in (
         ("window", "8", "window size is 8; expected an odd number such as 9", "9"),
-        ("guard", "2", "guard is 2; expected a probability from 0.5 to 1, or None", "none"),
+        ("guard", "2", "guard is 2; expected a number above 0 and up to 1", "none"),
         ("grid", "nowhere", "grid is 'nowhere'", "centres"),
     ):
         type_text(page, control, wrong)
@@ -218,7 +218,7 @@ def test_probabilities_that_were_refused_as_logits_are_taken_once_that_is_said(
     expect(page.locator("#message .wrong")).to_contain_text("say scores 'probabilities'")
     choose(page, "scores", "probabilities")
     expect(page.locator("#message")).to_contain_text("64 × 48 pixels")
-    expect(page.locator("#command")).to_contain_text("--prediction p.npy")
+    expect(page.locator("#command")).to_contain_text("--predictions p.npy")
     expect(page.locator("#command")).to_contain_text("--scores probabilities")
 
 

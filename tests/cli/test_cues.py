@@ -179,7 +179,7 @@ EVALUATE = {
     "weights for soft": (["--cue", "soft", "--weights", "w"], "--weights does not go with --cue soft"),
     "a norm for contours": (
         ["--cue", "contour:norm=1", "--boundaries", "{}/edges"],
-        "cue 'contour' has no argument 'norm'; it has none",
+        "cue 'contour' has no argument 'norm'",
     ),
     "hardness for nothing": (["--cue", "none", "--crf", "MSc", "--hardness", "1"], "--hardness does not go with"),
     "window for nothing": (["--cue", "none", "--crf", "MSc", "--window", "15"], "--window does not go with --cue none"),

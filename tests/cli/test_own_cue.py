@@ -82,7 +82,7 @@ def test_runs_go_on_with_the_same_arguments_alone(root: Path) -> None:
 @pytest.mark.parametrize(
     ("cue", "facts"),
     [
-        ("brightness:gain=much", ["gain is 'much'", "expected float"]),
+        ("brightness:gain=much", ["gain is 'much'", "expected a value of type float"]),
         ("brightness:norm=3", ["norm is 3", "1, 2"]),
         ("brightness:size=3", ["'brightness' has no argument 'size'", "norm, gain"]),
         ("broken", ["'broken'", "nowhere:Cue cannot be imported"]),

@@ -70,7 +70,7 @@ def test_evaluate_reports_what_the_folder_brought(root: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--cue", "rgb"], "bring the cue 'contour'; leave out 'rgb'"),
+        (["--cue", "rgb"], "were saved with 'contour'; leave the cue out"),
         (["--cue", "contour:norm=2"], "cue 'contour' has no argument 'norm'"),
         (["--precision", "bfloat16"], "--precision does not go with --cue contour"),
         ([], "--cue contour needs boundary maps; add --boundaries"),

@@ -24,7 +24,11 @@ class Untranslatable(nn.Module):
 @pytest.mark.parametrize(
     ("sharpener", "options", "message"),
     [
-        (lambda: Sharpener(ContourCue()), {"features": False}, "features is False, but ContourCue cannot compute"),
+        (
+            lambda: Sharpener(ContourCue()),
+            {"features": False},
+            "features is False, but ONNX cannot compute the features of ContourCue",
+        ),
         (
             lambda: Sharpener(SoftSegmentationCue()),
             {"features": False},

@@ -200,9 +200,7 @@ def test_features_that_do_not_fit_are_refused(features: Tensor, message: str) ->
 
 
 def test_a_module_that_is_no_cue_is_refused() -> None:
-    with pytest.raises(
-        TypeError, match=r"cue is Conv2d; expected a crispseg.cues.Cue: LearnedCue\(network\) makes one"
-    ):
+    with pytest.raises(TypeError, match=r"cue is Conv2d; expected a crispseg.cues.Cue: .*LearnedCue"):
         Sharpener(nn.Conv2d(3, 4, 1))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"cue is str; expected a crispseg.cues.Cue: see crispseg.cues"):
         Sharpener("rgb")  # type: ignore[arg-type]
@@ -289,5 +287,5 @@ def test_boundary_maps_are_for_contour_cues_alone(cue: Cue | None) -> None:
 def test_features_of_another_cue_are_refused() -> None:
     features = torch.zeros(1, 5, 48, 64)
     for cue, channels in ((RGBCue(), 3), (SoftSegmentationCue(maps=4), 4), (ContourCue(), 1)):
-        with pytest.raises(InputError, match=f"features have 5 channels; expected {channels}, as {type(cue).__name__}"):
+        with pytest.raises(InputError, match=f"features have 5 channels; expected {channels} for {type(cue).__name__}"):
             Sharpener(cue)(IMAGE, torch.rand(1, 3, 6, 8), features=features)

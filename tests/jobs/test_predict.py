@@ -95,7 +95,7 @@ def test_weights_that_do_not_serve_are_said(tmp_path: Path, capsys: pytest.Captu
     whole = load_file(tmp_path / "foreign.safetensors")
     save_file(whole, tmp_path / "damaged.safetensors", metadata={"network": "CrispNet", "arguments": "{"})
     for name, message in (
-        ("embedding", "hold EmbeddingNet; expected CrispNet, DeepLabLargeFOV"),
+        ("embedding", "hold EmbeddingNet; expected one of CrispNet, DeepLabLargeFOV"),
         ("foreign", "holds a Conv2d; expected a DeepLabLargeFOV or a DeepLabMSc"),
         ("damaged", "expected a file that `crispseg train` wrote (JSONDecodeError"),
         ("missing", "no such file"),

@@ -184,7 +184,7 @@ def test_a_band_of_void_may_be_a_boundary() -> None:
 
 def test_wrong_options_and_labels_are_refused() -> None:
     for wrong, message in (
-        (lambda: BoundaryIoU(2, 2.0), "width is 2.0; expected an int of pixels, or a share of the diagonal below 1"),
+        (lambda: BoundaryIoU(2, 2.0), "width is 2.0; expected an int in pixels, or a float below 1"),
         (lambda: TrimapIoU(2, 0), "width is 0; expected a whole number of 1 or more"),
         (lambda: BoundaryFScore(2, -0.5), "tolerance is -0.5; expected a number above 0"),
         (lambda: MeanIoU(0), "num_classes is 0"),
@@ -204,7 +204,9 @@ def test_wrong_options_and_labels_are_refused() -> None:
         metric.update(torch.zeros(1, 3, 3, 4), labels)
     with pytest.raises(InputError, match=r"preds have shape \(3, 4\).*expected labels \(N, H, W\)"):
         metric.update(labels[0], labels[0])
-    with pytest.raises(TypeError, match=r"target is torch.float32; expected whole numbers: convert it with .long\(\)"):
+    with pytest.raises(
+        TypeError, match=r"target is torch.float32; expected an integer dtype: convert it with .long\(\)"
+    ):
         metric.update(labels, labels.float())
 
 

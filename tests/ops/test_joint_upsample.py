@@ -183,7 +183,7 @@ def test_it_compiles() -> None:
 
 def test_bad_arguments_are_refused() -> None:
     value, features = torch.rand(1, 3, 5, 7), torch.rand(2, 4, 37, 53)
-    with pytest.raises(InputError, match="value has N = 1, features 2"):
+    with pytest.raises(InputError, match="value has N = 1, features have N = 2"):
         joint_upsample(value, features, 2.0)
     with pytest.raises(InputError, match="value is on meta, features on cpu; move both"):
         joint_upsample(value.to("meta"), features[:1], 2.0)

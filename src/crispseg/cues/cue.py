@@ -21,9 +21,6 @@ class Cue(nn.Module, ABC):
     by that name everywhere. Declare an entry point in the group `crispseg.cues`, so that commands find it in your
     package.
 
-    Args:
-        name: The name to register the class under, a keyword of the class statement.
-
     Example:
         >>> class Brightness(EmbeddingCue, name="brightness"):
         ...     default_hardness, default_passes = 40.0, 1

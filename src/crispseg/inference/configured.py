@@ -98,6 +98,7 @@ class ConfiguredModule(nn.Module):
         """Return a sharpener with other options that shares this one's weights.
 
         Example:
+            >>> from crispseg import Sharpener
             >>> sharpener = Sharpener.from_pretrained()
             >>> other = sharpener.with_options(passes=3, guard=0.9)
             >>> sharpener.passes, other.passes, other.cue is sharpener.cue
