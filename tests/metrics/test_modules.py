@@ -204,9 +204,7 @@ def test_wrong_options_and_labels_are_refused() -> None:
         metric.update(torch.zeros(1, 3, 3, 4), labels)
     with pytest.raises(InputError, match=r"preds have shape \(3, 4\).*expected labels \(N, H, W\)"):
         metric.update(labels[0], labels[0])
-    with pytest.raises(
-        TypeError, match=r"target is torch.float32; expected an integer dtype: .*\.long\(\)"
-    ):
+    with pytest.raises(TypeError, match=r"target is torch.float32; expected an integer dtype: .*\.long\(\)"):
         metric.update(labels, labels.float())
 
 
