@@ -36,6 +36,8 @@ def test_python_is_told_what_to_install(
     package: str, use: Callable[[], object], extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
+    for loaded in [loaded for loaded in sys.modules if loaded.startswith(f"{package}.")]:
+        monkeypatch.setitem(sys.modules, loaded, None)  # another test may have imported it
     with pytest.raises(InputError, match=rf"{package}.*pip install 'crispseg\[{extra}\]'"):
         use()
 

@@ -21,6 +21,9 @@ class Untranslatable(nn.Module):
         return basis
 
 
+pytestmark = pytest.mark.onnx
+
+
 @pytest.mark.parametrize(
     ("sharpener", "options", "message"),
     [
