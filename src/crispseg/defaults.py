@@ -24,7 +24,7 @@ CAFFE_NETWORKS = ("deeplab", "embedding", "hed")
 """Networks whose Caffe weights can be converted."""
 
 OBJECTIVES = ("miou", "trimap", "both")
-"""What a search may maximise; "both" is the mean of the two."""
+"""The objectives of a search; "both" is the mean of the two."""
 
 CRF_GRID: dict[str, tuple[float, ...]] = {
     "bilateral_weight": (5, 7.5, 10),
@@ -51,9 +51,9 @@ SPLIT = "val"
 """The part of a named data set that is read where none is named."""
 
 AbsentClasses = Literal["count", "ignore"]
-"""What a class without true pixels that is predicted somewhere does to a mean over classes: "count" takes it in, with
-the value 0, as mmsegmentation, torchmetrics and the scripts of Cityscapes and PASCAL VOC do; "ignore" leaves it out. A
-class that is neither true nor predicted has no value and is left out by both."""
+"""How a predicted class without true pixels enters a mean over classes: "count" counts it as 0, like mmsegmentation,
+torchmetrics and the scripts of Cityscapes and PASCAL VOC; "ignore" leaves it out. Both leave out a class that is
+neither true nor predicted."""
 
 ABSENT_CLASSES: tuple[AbsentClasses, ...] = ("count", "ignore")
 """The values of `AbsentClasses`; the first is the default."""

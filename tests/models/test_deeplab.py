@@ -83,7 +83,7 @@ def test_msc_is_the_sum_of_its_parts(msc: DeepLabMSc) -> None:
         assert all(scores.std() > 1e-4 for scores in maps.values())
 
 
-def test_a_strided_branch_is_every_so_manieth_pixel_of_the_dense_one(msc: DeepLabMSc) -> None:
+def test_a_strided_branch_is_every_nth_pixel_of_the_dense_one(msc: DeepLabMSc) -> None:
     image = torch.rand(1, 3, 33, 49)
     with torch.no_grad():
         dense = msc.eval().score_maps(image)

@@ -40,7 +40,7 @@ def test_the_thirteen_layers_lie_where_torchvision_has_them(monkeypatch: pytest.
     assert vgg_state("vgg16", ["conv1_1"]).keys() == {"conv1_1.weight", "conv1_1.bias", "mean"}
 
 
-def test_fc6_and_fc7_are_every_so_manieth_weight_of_the_fully_connected_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fc6_and_fc7_are_every_nth_weight_of_the_fully_connected_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     from torchvision.models import vgg16  # noqa: PLC0415 - slow to import
 
     with torch.device("meta"):

@@ -1,4 +1,4 @@
-"""What the page shows after each event, from the session of the visitor, and the files that it offers."""
+"""Answers to events: the parts of the page to update, and the files that it offers."""
 
 import html
 import logging

@@ -1,4 +1,4 @@
-"""What one visitor has loaded: an image, its prediction, perhaps a boundary map, and the pixel that is looked at."""
+"""The desk of one visitor: an image, its prediction, perhaps a boundary map, and the pixel that is looked at."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from crispseg.scores import Scores
 
 @dataclass(frozen=True, eq=False)
 class DeskInputs:
-    """What a result is made of, and the files that it was read from."""
+    """The inputs of a result, and the files that they were read from."""
 
     image: Tensor
     """(3, H, W) uint8, or floating point in [0, 1]."""
@@ -27,7 +27,7 @@ class DeskInputs:
     prediction: Prediction
     prediction_file: Path
     scores: Scores
-    """What its scores were said to be."""
+    """The kind of its scores, as the visitor gave it."""
     grid: Grid
     """How they were said to lie on the image."""
     boundary: Tensor | None
@@ -58,7 +58,7 @@ class Desk:
         self._limits = limits
         self.folder = folder
         self.scores: Scores = "logits"
-        """What the scores of predictions are said to be."""
+        """The kind of scores in predictions, as the visitor gave it."""
         self.grid = CENTRES
         """How they are said to lie on their images."""
         self.clear()

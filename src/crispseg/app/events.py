@@ -1,4 +1,4 @@
-"""What the page does when something is dropped, moved or clicked."""
+"""The handlers of the page: for drops, moves and clicks."""
 
 import html
 import tempfile

@@ -1,4 +1,4 @@
-"""What a page takes from strangers. The header of a file is checked before anything is decoded."""
+"""Limits on uploads from strangers. The header of a file is checked before anything is decoded."""
 
 import math
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from crispseg.scores import Scores
 from crispseg.window import Window
 
 _FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF", "WEBP", "GIF")
-"""What Pillow may decode: some of its other formats start programs."""
+"""The formats that Pillow may decode: some of its other formats start programs."""
 
 _CHANNELS = 16
 """Classes that scores of the largest image may have; smaller images may have more."""

@@ -43,7 +43,7 @@ _TITLE = """\
 it that look alike.</p>"""
 
 VIEWS = {"changed": "changed pixels", "embedding": "embedding", "image": "image"}
-"""What the picture that is clicked can show, by name."""
+"""The views that the clickable picture can show, by name."""
 
 PICK = '<p class="hint">Click a pixel in the picture on the right to see what the filter mixes into it.</p>'
 
@@ -60,7 +60,7 @@ class InputWidgets:
 
 @dataclass(frozen=True)
 class Controls:
-    """What can be set.
+    """The controls of the page.
 
     Args:
         fields: The control of each field of `SharpenerConfig`, by its name.

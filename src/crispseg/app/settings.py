@@ -112,7 +112,7 @@ class Cues:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the values of the controls say.
+    """The values of the controls, as a config.
 
     Args:
         config: The config, with the last readable value of every field.

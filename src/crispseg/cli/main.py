@@ -39,10 +39,10 @@ _SYSTEM = {
     errno.ENOSPC: "make room on the disk",
     errno.EDQUOT: "make room on the disk",
 }
-"""What to do about what the system refuses."""
+"""Remedies for errors of the operating system."""
 
 _BROKEN_PIPE = 141
-"""What a shell says of a program whose reader left before it was done."""
+"""The exit code that a shell gives a program whose reader closed the pipe."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""What commands print: tables, remarks, and a progress bar."""
+"""The output of commands: tables, remarks, and a progress bar."""
 
 import sys
 from collections.abc import Iterable

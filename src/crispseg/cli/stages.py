@@ -28,7 +28,7 @@ _FIELDS = tuple(name for name, _ in fields_of_config() if name != "cue")
 
 @dataclass(frozen=True)
 class Stages:
-    """What scores go through."""
+    """The stages that scores go through, in order."""
 
     sharpener: Sharpener | None
     crf: DenseCRF | None

@@ -73,7 +73,7 @@ class COCO(LabelledFiles):
 
     @property
     def description(self) -> Mapping[str, Any]:
-        """What tells this data set from another one over the same files."""
+        """The options that tell this data set from another one over the same files."""
         return {**super().description, "has_classes": self.has_classes}
 
     def read_labels(self, index: int) -> Tensor:

@@ -53,7 +53,7 @@ class LabelledImages(Dataset[Sample]):
     palette: tuple[int, ...] | None = None
     """Red, green, blue of class 0, of class 1, …; None where no colours are known."""
     numbering: Numbering | None = None
-    """What the numbers in label files stand for; None where they are the numbers of the classes."""
+    """The meaning of the numbers in label files; None if they are the numbers of the classes."""
 
     def __len__(self) -> int:
         return len(self.image_names)

@@ -18,7 +18,7 @@ from crispseg.window import Window
 
 
 class _Running(threading.local):
-    """What runs in this thread. Modules hold nothing of it, so that several threads may use one network."""
+    """The embedding in use in this thread. Modules do not hold it, so that several threads may use one network."""
 
     embedding: Tensor | None = None
     """That of the innermost `SegmentationAware`."""

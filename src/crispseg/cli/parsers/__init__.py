@@ -1,1 +1,1 @@
-"""What each command understands, a file for each: its options and their help. Nothing here imports PyTorch."""
+"""The options of the commands and their help, one file per command. Nothing here imports PyTorch."""
