@@ -13,8 +13,8 @@ from crispseg.errors import InputError
 from crispseg.grid import CENTRES, WORDS, Grid
 from crispseg.options import Choices, Option, Slider, as_text, check_names, read_number
 from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
-from crispseg.value_checks import MOST_PASSES, check_choice, check_count, check_guard, check_positive
-from crispseg.window import Window, WindowLike
+from crispseg.value_checks import MOST_PASSES, check_choice, check_count, check_guard, check_not_negative, check_positive
+from crispseg.window import Level, Windows, WindowsLike, levels_of
 
 VERSION = 1
 """The version of the saved form; files of a higher version are refused."""
@@ -24,6 +24,21 @@ SHIPPED_WEIGHTS = ("narrow", "wide")
 
 HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
 """Factors by which `tune` multiplies a hardness to get the values that it tries by default."""
+
+PASSES_STEPS = (0.25, 0.5, 1, 2)
+"""Factors by which `tune` multiplies a number of passes to get the values that it tries by default."""
+
+DEFAULT_WINDOWS = "9"
+"""The windows of the filter by default."""
+
+LADDERS = ("5@8,5@4,5@2,5", "5@16,5@8,5@4,5@2,5")
+"""Windows from coarse to fine that the page offers and `tune` tries."""
+
+LADDER_PASSES = 4
+"""The number of passes with each of several windows by default."""
+
+Passes = int | tuple[int, ...]
+"""The number of passes with each window: one number for all windows, or one for each."""
 
 
 def _said(**option: Any) -> dict[str, Option]:  # noqa: ANN401 - as Option takes it
@@ -40,11 +55,24 @@ def _read_hardness(said: Any) -> float | None:  # noqa: ANN401
     return float(number)
 
 
-def _read_passes(said: Any) -> int | None:  # noqa: ANN401
+def _read_passes(said: Any) -> Passes | None:  # noqa: ANN401
+    if isinstance(said, str) and "," in said:
+        said = said.split(",")
+    if isinstance(said, Sequence) and not isinstance(said, str):
+        return tuple(_read_count(each) for each in said)
+    return None if said is None else _read_count(said)
+
+
+def _read_count(said: Any) -> int:  # noqa: ANN401
     number = read_number(said)
-    if number is not None:
-        check_count("passes", number, MOST_PASSES)
+    check_count("passes", number, MOST_PASSES)
     return number  # type: ignore[no-any-return]
+
+
+def _read_score_weight(said: Any) -> float:  # noqa: ANN401
+    number = read_number(said)
+    check_not_negative("score_weight", number)
+    return float(number)
 
 
 def _read_scores(said: Any) -> Scores:  # noqa: ANN401
@@ -70,6 +98,12 @@ def _with(value: Any, others: Sequence[Any]) -> Sequence[Any]:  # noqa: ANN401
     return [*others] if value in others else [value, *others]
 
 
+def _passes_tried(passes: Passes | None) -> Sequence[Passes | None]:
+    if not isinstance(passes, int):
+        return [passes]
+    return sorted({max(1, round(share * passes)) for share in PASSES_STEPS})
+
+
 def _hardness_tried(value: float) -> Sequence[float]:
     return [round(step * value, 6) for step in HARDNESS_STEPS]
 
@@ -82,9 +116,13 @@ class SharpenerConfig:
 
     Args:
         cue: The cue: a `CueConfig`, or its text such as "learned" or "rgb:norm=2".
-        window: The neighbours that may contribute: a `Window`, its side, or a text such as "9" or "9@2".
-        passes: How many times the filter is applied. None for the cue's default.
+        window: The neighbours that may contribute: one window or several, which the filter uses one after the other
+            from coarse to fine. A `Window`, its side, or a text such as "9", "9@2" or "5@8,5@4,5@2,5".
+        passes: How many times the filter is applied with each window: one number, or one for each window such as
+            "6,6,4,4". None for the cue's default with one window, and for 4 with several.
         hardness: λ of the weights exp(-λ·d): a larger λ lets fewer neighbours contribute. None for the cue's default.
+        score_weight: μ, which adds μ·|p_i - p_j| to the distance of two pixels: neighbours with other probabilities
+            contribute less. 0 compares the image alone.
         scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
         upsampling: How coarse scores are upsampled to the size of the image: "joint" or "bilinear".
         guard: Keeps poles and other thin objects: above 0 and up to 1, such as 0.7. None (or "none") for no guard.
@@ -96,7 +134,7 @@ class SharpenerConfig:
     Example:
         >>> config = SharpenerConfig(cue="rgb", window=11, guard="0.9")
         >>> config.window, config.guard
-        (Window(size=11, dilation=1), 0.9)
+        (Windows('11'), 0.9)
         >>> SharpenerConfig.from_dict(config.to_dict()) == config
         True
     """
@@ -112,28 +150,31 @@ class SharpenerConfig:
             write=lambda cue: {**vars(cue), "arguments": dict(cue.arguments)},
         ),
     )
-    window: Window = field(
-        default=Window(9),
+    window: Windows = field(
+        default=Windows.of(DEFAULT_WINDOWS),
         metadata=_said(
             help="the side of the window in pixels, an odd number: how far a pixel looks for others that belong with "
-            "it; 9@2 takes every second pixel and looks twice as far",
-            label="Window",
-            read=Window.of,
-            control=Choices(("3", "5", "7", "9", "11", "13", "15", "21", "9@2", "9@4"), free=True),
-            metavar="SIDE[@DILATION]",
-            tried=lambda window: _with(window, [Window(7), Window(9), Window(11)]),
+            "it; 9@2 takes every second pixel and looks twice as far. Several windows with commas, such as "
+            "5@8,5@4,5@2,5, are used one after the other, from coarse to fine",
+            label="Window, or several from coarse to fine",
+            read=Windows.of,
+            control=Choices(("3", "5", "7", "9", "11", "15", "21", "9@2", *LADDERS), free=True),
+            metavar="SIDE[@DILATION][,…]",
+            tried=lambda windows: _with(windows, [Windows.of(each) for each in ("9", *LADDERS)]),
             write=str,
         ),
     )
-    passes: int | None = field(
+    passes: Passes | None = field(
         default=None,
         metadata=_said(
-            help="how many times the filter is applied",
-            label="Passes",
+            help="how many times the filter is applied with each window: one number for all windows, or one for each "
+            "with commas",
+            label="Passes with each window",
             read=_read_passes,
-            control=Slider(1, 50, 1),
-            metavar="N",
-            tried=lambda passes: sorted(_with(passes, [1, 3, 7, 15, 25])),
+            control=Choices(("1", "2", "4", "6", "7", "10", "15", "25"), free=True),
+            metavar="N[,N…]",
+            tried=_passes_tried,
+            write=lambda passes: list(passes) if isinstance(passes, tuple) else passes,
         ),
     )
     hardness: float | None = field(
@@ -145,6 +186,18 @@ class SharpenerConfig:
             control=Slider(0.5, None, 0.5),
             metavar="NUMBER",
             tried=_hardness_tried,
+        ),
+    )
+    score_weight: float = field(
+        default=0.0,
+        metadata=_said(
+            help="μ, 0 or more: how much a difference of two pixels' probabilities adds to their distance; 0 compares "
+            "the image alone",
+            label="Score weight μ",
+            read=_read_score_weight,
+            control=Slider(0, 2, 0.1),
+            metavar="NUMBER",
+            tried=lambda weight: _with(weight, [0.0, 0.5]),
         ),
     )
     scores: Scores = field(
@@ -205,9 +258,10 @@ class SharpenerConfig:
             self,
             *,
             cue: CueConfig | str | Mapping[str, Any] = ...,
-            window: WindowLike = ...,
-            passes: int | str | None = ...,
+            window: WindowsLike = ...,
+            passes: Passes | Sequence[int] | str | None = ...,
             hardness: float | str | None = ...,
+            score_weight: float | str = ...,
             scores: Scores = ...,
             upsampling: Upsampling = ...,
             guard: float | str | None = ...,
@@ -217,6 +271,8 @@ class SharpenerConfig:
     def __post_init__(self) -> None:
         for name, option in options():
             object.__setattr__(self, name, option.read(getattr(self, name)))
+        if self.passes is not None:
+            levels_of(self.window, self.passes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON holds them, with the version of the format."""
@@ -266,6 +322,12 @@ class SharpenerConfig:
         return replace(self, **changes)
 
     @property
+    def levels(self) -> tuple[Level, ...]:
+        """The windows with their numbers of passes, which must be set."""
+        assert self.passes is not None, "the cue's default is not known here"
+        return levels_of(self.window, self.passes)
+
+    @property
     def options(self) -> "SharpenerOptions":
         """All fields except the cue, as `Sharpener` takes them."""
         return {name: getattr(self, name) for name, _ in options() if name != "cue"}  # type: ignore[return-value]
@@ -274,9 +336,10 @@ class SharpenerConfig:
 class SharpenerOptions(TypedDict, total=False):
     """The fields of `SharpenerConfig` that `Sharpener` takes in addition to a cue; see `SharpenerConfig`."""
 
-    window: WindowLike
-    passes: int | None
+    window: WindowsLike
+    passes: Passes | Sequence[int] | str | None
     hardness: float | None
+    score_weight: float
     scores: Scores
     upsampling: Upsampling
     guard: float | str | None

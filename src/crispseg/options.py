@@ -77,11 +77,13 @@ def as_text(value: object) -> str:
     """Return the text of a value, from which its option reads it again.
 
     Example:
-        >>> as_text(None), as_text(5.0), as_text(0.95), as_text("joint")
-        ('none', '5', '0.95', 'joint')
+        >>> as_text(None), as_text(5.0), as_text(0.95), as_text((6, 4))
+        ('none', '5', '0.95', '6,4')
     """
     if value is None:
         return "none"
+    if type(value) is tuple:
+        return ",".join(map(as_text, value))
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     return str(value)

@@ -1,7 +1,9 @@
-"""The window: the neighbours that a pixel is compared with, and their order."""
+"""Windows: the neighbours that a pixel is compared with, their order, and the levels of a filter from coarse to fine."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 from crispseg.errors import InputError
 
@@ -107,3 +109,83 @@ class Window:
 
 WindowLike = Window | int | str
 """Any value that `Window.of` accepts."""
+
+
+class Windows(tuple[Window, ...]):
+    """One window or several, which a filter uses one after the other, usually from coarse to fine.
+
+    The last window should have dilation 1: a dilated window alone leaves a comb at boundaries.
+
+    Example:
+        >>> windows = Windows.of("5@4,5@2,5")
+        >>> [window.dilation for window in windows], str(windows)
+        ([4, 2, 1], '5@4,5@2,5')
+        >>> Windows.of(9)
+        Windows('9')
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, value: "WindowsLike") -> Self:
+        """Return the windows that a value describes.
+
+        Args:
+            value: Anything that `Window.of` accepts, or several of them: as a sequence, or as text with commas.
+
+        Raises:
+            InputError: If there is no window, or `Window.of` does not accept one of them.
+        """
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str):
+            value = value.split(",")
+        several = value if isinstance(value, Iterable) else [value]
+        windows = cls(Window.of(each.strip() if isinstance(each, str) else each) for each in several)
+        if not windows:
+            raise InputError('window is empty; expected one window or several, such as 9 or "5@4,5@2,5"')
+        return windows
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self))
+
+    def __repr__(self) -> str:
+        return f"Windows({str(self)!r})"
+
+
+WindowsLike = Iterable[WindowLike] | WindowLike
+"""Any value that `Windows.of` accepts."""
+
+
+class Level(NamedTuple):
+    """A window of a filter, and the number of passes that the filter makes with it."""
+
+    window: Window
+    passes: int
+
+    @property
+    def reach(self) -> int:
+        """The distance in pixels that scores travel along one axis."""
+        return self.window.radius * self.passes
+
+
+def levels_of(windows: Windows, passes: int | tuple[int, ...]) -> tuple[Level, ...]:
+    """Return the levels of a filter.
+
+    Args:
+        windows: The windows, in the order of their use.
+        passes: The number of passes with each window, or one number for all.
+
+    Raises:
+        InputError: If there are several numbers of passes, but not one for each window.
+
+    Example:
+        >>> levels = levels_of(Windows.of("5@4,5"), (6, 3))
+        >>> [level.passes for level in levels], sum(level.reach for level in levels)
+        ([6, 3], 54)
+    """
+    each = (passes,) * len(windows) if isinstance(passes, int) else passes
+    if len(each) != len(windows):
+        given, counts = f"{len(each)} numbers ({','.join(map(str, each))})", f"{len(windows)} for window {windows}"
+        raise InputError(f"passes has {given}; expected one number, or {counts}")
+    return tuple(map(Level, windows, each))

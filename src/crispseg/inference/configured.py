@@ -7,13 +7,13 @@ from typing import Self, Unpack
 import torch
 from torch import Tensor, nn
 
-from crispseg.config import SharpenerConfig, SharpenerOptions
+from crispseg.config import LADDER_PASSES, Passes, SharpenerConfig, SharpenerOptions
 from crispseg.cues import Cue, describe_cue
 from crispseg.cues.cue import check_cue
 from crispseg.grid import Grid
 from crispseg.nn import LocalFilter
 from crispseg.scores import Scores, Upsampling
-from crispseg.window import Window
+from crispseg.window import Level, Windows
 
 
 class ConfiguredModule(nn.Module):
@@ -33,8 +33,8 @@ class ConfiguredModule(nn.Module):
         """Fill in the cue's defaults for options that are not given, and set the hardness."""
         cue, said = self.cue, self._config
         hardness = cue.default_hardness if said.hardness is None else said.hardness
-        passes = cue.default_passes if said.passes is None else said.passes
-        self._config = replace(said, hardness=hardness, passes=passes)
+        usual = cue.default_passes if len(said.window) == 1 else LADDER_PASSES
+        self._config = replace(said, hardness=hardness, passes=usual if said.passes is None else said.passes)
         value = torch.tensor(float(hardness))
         if self.learns_hardness:
             self.log_hardness = nn.Parameter(value.log())
@@ -53,15 +53,25 @@ class ConfiguredModule(nn.Module):
         return self.log_hardness.exp() if self.learns_hardness else self.fixed_hardness
 
     @property
-    def window(self) -> Window:
-        """The window of neighbours."""
+    def window(self) -> Windows:
+        """The windows of neighbours, in the order of their use."""
         return self._config.window
 
     @property
-    def passes(self) -> int:
-        """The number of times that the filter is applied."""
+    def passes(self) -> Passes:
+        """The number of times that the filter is applied with each window: one number, or one for each."""
         assert self._config.passes is not None
         return self._config.passes
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The windows with their numbers of passes."""
+        return self._config.levels
+
+    @property
+    def score_weight(self) -> float:
+        """μ, which adds differences of probabilities to distances."""
+        return self._config.score_weight
 
     @property
     def scores(self) -> Scores:

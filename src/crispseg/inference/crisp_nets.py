@@ -1,5 +1,6 @@
 """Convert a sharpener to a `CrispNet`, which trains end to end with a segmentation network, and back."""
 
+import torch
 from torch import nn
 
 from crispseg.cues import LearnedCue
@@ -45,7 +46,13 @@ def to_crisp_net(sharpener: Sharpener, segmenter: nn.Module, *, learn_hardness: 
                 f"{name} is {texts[name]}; expected {text} for a CrispNet over {type(segmenter).__name__}: use "
                 f"sharpener.with_options({name}={given!r})"
             )
-    affinity = Affinity(sharpener.window, shortest(sharpener.hardness), learned=learn_hardness, norm=cue.norm)
+    affinity = Affinity(
+        sharpener.window,
+        shortest(sharpener.hardness),
+        learned=learn_hardness,
+        norm=cue.norm,
+        score_weight=sharpener.score_weight,
+    )
     affinity.to(sharpener.device)
     return CrispNet(segmenter, cue.network, affinity, LocalFilter(sharpener.window, passes=sharpener.passes),
                     filtered="probabilities")  # fmt: skip
@@ -76,6 +83,7 @@ def to_sharpener(network: CrispNet, *, learn_hardness: bool = False) -> Sharpene
         window=network.filter.window,
         passes=network.filter.passes,
         hardness=shortest(network.affinity.hardness),
+        score_weight=shortest(torch.as_tensor(network.affinity.score_weight)),
         upsampling="bilinear",
         grid="corners" if getattr(network.segmenter, "align_corners", False) else "centres",
     )

@@ -1,12 +1,13 @@
 """The guard: a rare label must not lose a pixel to a label that is merely common around it."""
 
 import math
+from collections.abc import Iterable
 
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
 from crispseg.inference.shares import Shares
-from crispseg.window import Window
+from crispseg.window import Level, Window
 
 
 def guarded(before: Shares, after: Shares, guard: float, radius: int) -> Shares:
@@ -52,14 +53,15 @@ def is_refused(old: Tensor, old_around: Tensor, new: Tensor, new_around: Tensor,
     return new * old_around**guard < old * new_around**guard
 
 
-def spread(window: Window, passes: int) -> int:
+def spread(levels: Iterable[Level]) -> int:
     """Return the standard deviation, in pixels, of the filter if all neighbours have the same weight.
 
     Example:
-        >>> spread(Window(9), passes=25)
+        >>> spread([Level(Window(9), passes=25)])
         13
     """
-    return round(window.dilation * math.sqrt(passes * (window.size**2 - 1) / 12))
+    variances = (passes * window.dilation**2 * (window.size**2 - 1) / 12 for window, passes in levels)
+    return round(math.sqrt(sum(variances)))
 
 
 def sums_around(values: Tensor, radius: int) -> Tensor:

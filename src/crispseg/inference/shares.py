@@ -49,7 +49,7 @@ class Shares(NamedTuple):
 
     def mapped(self, function: Callable[[Tensor], Tensor]) -> "Shares":
         """Return the shares after applying a function to their probabilities, including those of "everything else"."""
-        return self.with_values(function(self.values / self._whole) * self._whole)
+        return self.with_values(function(self.values / self.whole) * self.whole)
 
     def without(self, blank: Tensor | None) -> "Shares":
         """Return the shares without labels where the (H, W) mask is True: all goes to "everything else"."""
@@ -58,7 +58,7 @@ class Shares(NamedTuple):
         values = self.values.masked_fill(blank, 0)
         if self._has_rest:
             rest = values.shape[1] - self.channels
-            values = torch.cat([values[:, :rest].masked_fill(blank, self._whole), values[:, rest:]], 1)
+            values = torch.cat([values[:, :rest].masked_fill(blank, self.whole), values[:, rest:]], 1)
         return self.with_values(values)
 
     def scores(self) -> Tensor:
@@ -72,11 +72,11 @@ class Shares(NamedTuple):
 
     def probabilities(self) -> Tensor:
         """Return the (N, C, H, W) probabilities of the labels."""
-        return self._labels / self._whole
+        return self._labels / self.whole
 
     def choices(self) -> Tensor:
         """Return the (N, S, H, W) probabilities that a pixel chooses from; multilabel: (N, 2, C, H, W), no and yes."""
-        shares = self.values / self._whole
+        shares = self.values / self.whole
         if self.kind in MULTILABEL:
             no = shares[:, : self.channels] if self._has_rest else 1 - shares
             return torch.stack([no, shares[:, -self.channels :]], 1)
@@ -94,7 +94,8 @@ class Shares(NamedTuple):
         return self.with_values(torch.where(whole, kept.values, self.values))
 
     @property
-    def _whole(self) -> float:
+    def whole(self) -> float:
+        """The share of a probability of 1."""
         return 1.0 if self.kind in PROBABILITIES else _WHOLE
 
     @property

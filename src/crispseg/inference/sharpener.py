@@ -20,6 +20,7 @@ from crispseg.inference.guard import guarded, spread
 from crispseg.inference.shares import Shares
 from crispseg.inference.upsampling import upsample, upsamples_jointly
 from crispseg.pretrained import load_cue, load_pretrained, save_folder, upload
+from crispseg.window import Window
 
 
 class Sharpener(ConfiguredModule):
@@ -34,8 +35,8 @@ class Sharpener(ConfiguredModule):
     Args:
         cue: The cue that tells which pixels belong together, from `crispseg.cues`; `LearnedCue` wraps a network.
         learn_hardness: Whether the hardness is a parameter. Its logarithm is learned, which keeps it above 0.
-        options: Fields of `SharpenerConfig` other than the cue: `window`, `passes`, `hardness`, `scores`,
-            `upsampling`, `guard`, `grid`.
+        options: Fields of `SharpenerConfig` other than the cue: `window`, `passes`, `hardness`, `score_weight`,
+            `scores`, `upsampling`, `guard`, `grid`.
 
     Raises:
         InputError: If the value of an option is not allowed.
@@ -213,13 +214,22 @@ class Sharpener(ConfiguredModule):
         kind, upsampling, grid = self.scores, self.upsampling, self.grid
         return upsample(scores, features, self.cue, self.hardness, kind=kind, upsampling=upsampling, grid=grid)
 
-    def weights(self, features: Tensor) -> Tensor:
-        """Return the (N, K, H, W) weights of (N, D, H, W) features."""
-        return self.cue.weights(features, self.window, self.hardness)
+    def weights(self, features: Tensor, shares: Shares, window: Window) -> Tensor:
+        """Return the (N, K, H, W) weights of a window.
+
+        Args:
+            features: (N, D, H, W) features of the cue.
+            shares: Shares of the same size before the filter, whose differences add to the distances.
+            window: One of the sharpener's windows.
+        """
+        if not self.score_weight:
+            return self.cue.weights(features, window, self.hardness)
+        scaled = self.score_weight / shares.whole
+        return self.cue.weights(features, window, self.hardness, scores=shares.values, score_weight=scaled)
 
     def filtered(self, shares: Shares, features: Tensor) -> Shares:
         """Return the shares, filtered by the weights of (N, D, H, W) features of their size, and guarded."""
-        crisp = shares.with_values(self.filter(shares.values, self.weights(features)))
+        crisp = shares.with_values(self.filter(shares.values, partial(self.weights, features, shares)))
         check_filtered(crisp.values, self.cue, features)
         return self.guarded(shares, crisp)
 
@@ -227,7 +237,7 @@ class Sharpener(ConfiguredModule):
         """Return filtered shares, restored to those before the filter where the guard keeps a label."""
         if self.guard is None:
             return after
-        return guarded(before, after, self.guard, spread(self.window, self.passes))
+        return guarded(before, after, self.guard, spread(self.levels))
 
     def upsamples_jointly(self, coarse: tuple[int, int], size: tuple[int, int]) -> bool:
         """Return whether coarse scores (height, width) are upsampled to a size along the cue."""

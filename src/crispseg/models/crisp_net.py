@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -17,14 +18,16 @@ from crispseg.models.segmenter import scores_of, upsample_scores
 from crispseg.models.state import check_state, load_metadata, load_state
 from crispseg.nn import Affinity, LocalFilter
 from crispseg.reading import parsed
-from crispseg.window import Window
+from crispseg.window import Windows
 
 _PARTS = ("segmenter", "embedding")
-_WINDOW: dict[str, Sequence[object]] = {"size": range(1, 256, 2), "dilation": range(1, 256)}
+_LARGEST = 255
+"""The largest size and dilation of a window that a file may give."""
+_MOST_WINDOWS = 16
+_LEARNED = ("log_hardness", "log_score_weight")
 _OPTIONS: dict[str, Sequence[object]] = {
     "norm": (1, 2),
     "learned": (False, True),
-    "passes": range(1, 10_001),
     "normalize": (False, True),
     "filtered": ("logits", "probabilities"),
 }
@@ -39,20 +42,18 @@ class CrispNet(nn.Module):
             "out". Its scores are upsampled to the image.
         embedding: Any module from the same images to an (N, D, H, W) embedding.
         affinity: Turns the embedding into weights; its hardness is fixed or learned.
-        filter: Applies them, over the same window.
+        filter: Applies them, over the same windows.
         filtered: What is filtered: the "logits", as in the paper, or their "probabilities", whose logarithm is then the
             result.
 
     Raises:
-        InputError: If the two windows differ or are larger than 255, passes are more than 10,000, or `filtered` is not
-            as above.
+        InputError: If the windows of `affinity` and `filter` differ or are larger than 255, or `filtered` is not as
+            above.
 
     Example:
         >>> import torch
         >>> from crispseg.models import EmbeddingNet
-        >>> from crispseg.window import Window
-        >>> window = Window(9)
-        >>> parts = EmbeddingNet(dim=8), Affinity(window, 5.0, learned=True), LocalFilter(window, passes=7)
+        >>> parts = EmbeddingNet(dim=8), Affinity(9, 5.0, learned=True), LocalFilter(9, passes=7)
         >>> network = CrispNet(nn.Conv2d(3, 21, 8, stride=8), *parts)
         >>> network(torch.rand(1, 3, 32, 40)).shape
         torch.Size([1, 21, 32, 40])
@@ -71,9 +72,7 @@ class CrispNet(nn.Module):
         check_choice("filtered", filtered, ("logits", "probabilities"))
         if affinity.window != filter.window:
             raise InputError(f"affinity has window {affinity.window}, filter {filter.window}; expected the same window")
-        for name, allowed in _WINDOW.items():
-            check_allowed(f"window {name}", getattr(filter.window, name), allowed)
-        check_allowed("passes", filter.passes, _OPTIONS["passes"])
+        _check_windows(filter.window)
         self.segmenter = segmenter
         self.embedding = embedding
         self.affinity = affinity
@@ -104,10 +103,11 @@ class CrispNet(nn.Module):
         scores = scores_of(self.segmenter, image)
         scores = upsample_scores(self.segmenter, scores, (image.shape[-2], image.shape[-1]))
         embedding = self.embedding(image)
-        weights = self.affinity(embedding)
+        probabilities = scores.softmax(1)
+        weights = partial(self.affinity, embedding, scores=probabilities)
         if self.filtered == "logits":
             return self.filter(scores, weights), embedding
-        return self.filter(scores.softmax(1), weights).clamp(min=1e-12).log(), embedding
+        return self.filter(probabilities, weights).clamp(min=1e-12).log(), embedding
 
 
 def save_crisp_net(network: CrispNet, path: Path, **metadata: str) -> None:
@@ -116,13 +116,13 @@ def save_crisp_net(network: CrispNet, path: Path, **metadata: str) -> None:
     Raises:
         InputError: If the file cannot be written.
     """
-    window, affinity = network.affinity.window, network.affinity
+    affinity = network.affinity
     made = {
         "segmenter": _describe(network.segmenter),
         "embedding": _describe(network.embedding),
-        "window": [window.size, window.dilation],
+        "window": str(network.filter.window),
         "norm": affinity.norm,
-        "learned": isinstance(affinity.log_hardness, nn.Parameter),
+        "learned": affinity.learned,
         "passes": network.filter.passes,
         "normalize": network.filter.normalize,
         "filtered": network.filtered,
@@ -148,13 +148,25 @@ def load_crisp_net(path: Path) -> CrispNet:
         )
     segmenter = build_network(states["segmenter"], made["segmenter"], path, DeepLabLargeFOV, DeepLabMSc)
     embedding = build_network(states["embedding"], made["embedding"], path, *embedding_kinds())
-    check_state(state, {"affinity.log_hardness": ()}, path)
-    window = Window(*made["window"])
+    weighs_scores = "log_score_weight" in states["affinity"]
+    check_state(state, {f"affinity.{name}": () for name in _LEARNED[: 1 + weighs_scores]}, path)
+    window, passes = made["window"], made["passes"]
     with naming(path):
-        hardness = float(state["affinity.log_hardness"].exp())
-        affinity = Affinity(window, hardness, learned=made["learned"], norm=made["norm"])
-    passes = LocalFilter(window, passes=made["passes"], normalize=made["normalize"])
-    return CrispNet(segmenter, embedding, affinity, passes, filtered=made["filtered"]).eval()
+        hardness, *rest = (float(states["affinity"][name].exp()) for name in sorted(states["affinity"]))
+        affinity = Affinity(
+            window, hardness, learned=made["learned"], norm=made["norm"], score_weight=rest[0] if rest else 0.0
+        )
+        filter = LocalFilter(window, passes=passes, normalize=made["normalize"])
+    return CrispNet(segmenter, embedding, affinity, filter, filtered=made["filtered"]).eval()
+
+
+def _check_windows(windows: Windows) -> None:
+    if len(windows) > _MOST_WINDOWS:
+        raise InputError(f"window has {len(windows)} windows; expected at most {_MOST_WINDOWS}")
+    for window in windows:
+        for name in ("size", "dilation"):
+            if getattr(window, name) > _LARGEST:
+                raise InputError(f"window {name} is {getattr(window, name)}; expected at most {_LARGEST}")
 
 
 def _part(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
@@ -170,18 +182,18 @@ def _read_arguments(arguments: str) -> dict[str, Any]:
         ValueError: If it is something else.
     """
     made = json.loads(arguments)
-    if not isinstance(made, dict) or made.keys() != {*_PARTS, "window", *_OPTIONS}:
+    if not isinstance(made, dict) or made.keys() != {*_PARTS, "window", "passes", *_OPTIONS}:
         found = sorted(made) if isinstance(made, dict) else type(made).__name__
-        raise InputError(f"holds {found}; expected {', '.join((*_PARTS, 'window', *_OPTIONS))}")
+        raise InputError(f"holds {found}; expected {', '.join((*_PARTS, 'window', 'passes', *_OPTIONS))}")
     for part in _PARTS:
         described = made[part]
         known = isinstance(described, dict) and described.keys() == {"network", "arguments"}
         if not known or not all(isinstance(value, str) for value in described.values()):
             raise InputError(f"{part} is {described!r}; expected the name and the arguments of a network")
-    if not isinstance(made["window"], list) or len(made["window"]) != len(_WINDOW):
-        raise InputError(f"window is {made['window']!r}; expected size and dilation")
-    for (name, allowed), value in zip(_WINDOW.items(), made["window"], strict=True):
-        check_allowed(f"window {name}", value, allowed)
+    made["window"] = Windows.of(made["window"])
+    _check_windows(made["window"])
+    if isinstance(made["passes"], list):
+        made["passes"] = tuple(made["passes"])
     for name, allowed in _OPTIONS.items():
         check_allowed(name, made[name], allowed)
     return made

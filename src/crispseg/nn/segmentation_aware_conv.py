@@ -75,6 +75,7 @@ class SegmentationAwareConv2d(nn.Conv2d):
         super().__init__(
             in_channels, out_channels, kernel_size, stride, window.radius, dilation=dilation, groups=groups, bias=bias
         )
+        self.window = window
         self.affinity = Affinity(window, hardness, learned=learned, norm=norm)
         self.normalize = normalize
 
@@ -103,9 +104,9 @@ class SegmentationAwareConv2d(nn.Conv2d):
         check_map("embedding", embedding)
         step = self.stride[0] if stride is None else stride
         weights = self.weights(embedding, (input.shape[-2], input.shape[-1]), step).to(input.dtype)
-        padded = F.pad(input, (self.affinity.window.radius,) * 4)
+        padded = F.pad(input, (self.window.radius,) * 4)
         result: Tensor | None = None
-        for k in range(self.affinity.window.count):
+        for k in range(self.window.count):
             # Kept for the gradient, weighted taps would be K maps of all channels; made again they are one at a time.
             tap: Tensor = checkpoint(
                 self._tap, padded, weights, self.weight, k, step, use_reentrant=False, preserve_rng_state=False
@@ -120,7 +121,7 @@ class SegmentationAwareConv2d(nn.Conv2d):
             embedding = F.interpolate(embedding, size, mode="bilinear", align_corners=False)
         weights: Tensor = self.affinity(embedding)
         if self.normalize:
-            weights = weights * (_taps_inside(self.affinity.window, weights) / weights.sum(1, keepdim=True))
+            weights = weights * (_taps_inside(self.window, weights) / weights.sum(1, keepdim=True))
         return weights[:, :, ::stride, ::stride]
 
     def _tap(self, padded: Tensor, weights: Tensor, kernel: Tensor, k: int, stride: int) -> Tensor:
