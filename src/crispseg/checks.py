@@ -1,6 +1,7 @@
 """Checks of tensors. Each error names the argument, the value that was given and the value that was expected."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -110,24 +111,42 @@ def check_window_axis(name: str, value: Tensor, window: Window) -> None:
 def check_hardness(hardness: float | Tensor, name: str, value: Tensor) -> None:
     """Refuse a hardness that is neither a number above 0 nor a one-element float tensor on the device of `value`.
 
-    The value of a tensor is read only where that costs nothing: on the CPU, outside of traces and `torch.func`.
-
     Raises:
         InputError: If it is not above 0, has several elements, or is on another device.
         TypeError: If it is a tensor of another dtype.
     """
-    if not isinstance(hardness, Tensor):
-        check_positive("hardness", hardness)
+    _check_scalar("hardness", hardness, check_positive, name, value)
+
+
+def check_score_weight(score_weight: float | Tensor, name: str, value: Tensor) -> None:
+    """Refuse a score weight that is neither a number of at least 0 nor such a one-element tensor on the same device.
+
+    Raises:
+        InputError: If it is below 0, NaN or infinite, has several elements, or is on another device.
+        TypeError: If it is a tensor of another dtype.
+    """
+    _check_scalar("score_weight", score_weight, check_not_negative, name, value)
+
+
+def _check_scalar(
+    name: str, scalar: float | Tensor, check: Callable[[str, float], None], other_name: str, other: Tensor
+) -> None:
+    """Check a number, or the form of a tensor that may be learned.
+
+    The value of a tensor is read only where that costs nothing: on the CPU, outside of traces and `torch.func`.
+    """
+    if not isinstance(scalar, Tensor):
+        check(name, scalar)
         return
-    if hardness.numel() != 1:
-        raise InputError(f"hardness has shape {tuple(hardness.shape)}; expected one element")
-    if not hardness.is_floating_point():
-        raise TypeError(f"hardness is {hardness.dtype}; expected a floating-point tensor: convert it with .float()")
-    if hardness.device != value.device:
-        raise InputError(f"hardness is on {hardness.device}, {name} on {value.device}; move both to the same device")
+    if scalar.numel() != 1:
+        raise InputError(f"{name} has shape {tuple(scalar.shape)}; expected one element")
+    if not scalar.is_floating_point():
+        raise TypeError(f"{name} is {scalar.dtype}; expected a floating-point tensor: convert it with .float()")
+    if scalar.device != other.device:
+        raise InputError(f"{name} is on {scalar.device}, {other_name} on {other.device}; move both to the same device")
     followed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
-    if hardness.device.type == "cpu" and not followed and type(hardness) in _PLAIN_TENSORS:
-        check_positive("hardness", hardness.item())
+    if scalar.device.type == "cpu" and not followed and type(scalar) in _PLAIN_TENSORS:
+        check(name, scalar.item())
 
 
 def check_pixel(pixel: tuple[int, int], image: Tensor) -> None:

@@ -104,3 +104,36 @@ def test_wrong_options_are_refused() -> None:
             make_cue()
     with pytest.raises(InputError, match="maps is 0"):
         SoftSegmentationCue(maps=0)
+
+
+@pytest.mark.parametrize("cue", [RGBCue(), RGBCue(norm=2), ContourCue()], ids=repr)
+def test_neighbours_with_other_scores_weigh_less(cue: Cue) -> None:
+    rng = torch.Generator().manual_seed(0)
+    features = torch.rand(2, 1 if isinstance(cue, ContourCue) else 3, 6, 7, generator=rng)
+    scores = torch.rand(2, 4, 6, 7, generator=rng, dtype=torch.float64)
+    window, hardness, weight = Window(3, 2), 1.5, torch.tensor(0.7, requires_grad=True)
+    found = cue.weights(features, window, hardness, scores, weight)
+    apart = brute_force.local_distance(0.7 * scores, window)
+    if isinstance(cue, RGBCue):
+        joined = torch.cat((features.double(), 0.7 * scores), 1)
+        expected = brute_force.affinity(brute_force.local_distance(joined, window, norm=cue.norm), hardness)
+    else:
+        expected = brute_force.affinity(cue.distance(features, window).double() + apart, hardness)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-6)
+    found.square().sum().backward()
+    assert weight.grad is not None
+    assert weight.grad < 0
+    without = cue.weights(features, window, hardness)
+    for nothing in (0.0, torch.tensor(0.0)):
+        torch.testing.assert_close(cue.weights(features, window, hardness, scores, nothing), without)
+
+
+@pytest.mark.parametrize("cue", [RGBCue(), ContourCue()], ids=repr)
+def test_scores_that_do_not_fit_are_refused(cue: Cue) -> None:
+    features = torch.rand(1, 1 if isinstance(cue, ContourCue) else 3, 6, 7)
+    with pytest.raises(InputError, match=r"scores has \(N, H, W\) = \(1, 6, 5\)"):
+        cue.weights(features, 3, 1.0, torch.rand(1, 4, 6, 5), 0.5)
+    for wrong in (-0.5, float("nan"), torch.tensor(-0.5), torch.tensor(float("inf"))):
+        with pytest.raises(InputError, match=r"score_weight is .*; expected a number of 0 or more"):
+            cue.weights(features, 3, 1.0, torch.rand(1, 4, 6, 7), wrong)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from crispseg.checks import check_choice, is_finite
+from crispseg.checks import check_choice, check_map, check_same_grid, check_score_weight, is_finite
 from crispseg.errors import InputError
 from crispseg.ops import affinity, affinity_weights, local_distance
 from crispseg.registry import CUES
@@ -97,9 +97,35 @@ class Cue(nn.Module, ABC):
             (N, K, H, W) distances, 0 from a pixel to itself and infinite outside the image.
         """
 
-    def weights(self, features: Tensor, window: WindowLike, hardness: float | Tensor) -> Tensor:
-        """Return the (N, K, H, W) weights exp(-λ·d) of (N, D, H, W) features (eq. 3)."""
-        return affinity(self.distance(features, Window.of(window)), hardness)
+    def weights(
+        self,
+        features: Tensor,
+        window: WindowLike,
+        hardness: float | Tensor,
+        scores: Tensor | None = None,
+        score_weight: float | Tensor = 0.0,
+    ) -> Tensor:
+        """Return the weights exp(-λ·d) of features (eq. 3), or exp(-λ·(d + μ·Σ|p_i - p_j|)) with scores p.
+
+        Args:
+            features: (N, D, H, W) features, as `forward` returns them.
+            window: The neighbours.
+            hardness: λ, above 0.
+            scores: (N, C, H, W) probabilities. A neighbour with other probabilities is farther. None for none.
+            score_weight: μ, 0 or above, which may be learned.
+
+        Returns:
+            (N, K, H, W) weights.
+        """
+        window = Window.of(window)
+        distance = self.distance(features, window)
+        check_score_weight(score_weight, "features", features)
+        if scores is not None:
+            check_map("scores", scores)
+            check_same_grid("scores", scores, "features", features)
+            # Scaled before, not after: a distance outside the image is infinite, and 0 times infinity is not a number.
+            distance = distance + local_distance(scores * score_weight, window)
+        return affinity(distance, hardness).to(features.dtype)
 
     def check_features(self, features: Tensor) -> None:
         """Refuse features from elsewhere that this cue cannot have computed.
@@ -136,9 +162,19 @@ class EmbeddingCue(Cue):
         """Return `crispseg.ops.local_distance` of the embedding."""
         return local_distance(features, window, norm=self.norm)
 
-    def weights(self, features: Tensor, window: WindowLike, hardness: float | Tensor) -> Tensor:
-        """Return `crispseg.ops.affinity_weights` of the embedding, which does not store the distances."""
-        return affinity_weights(features, window, hardness, norm=self.norm)
+    def weights(
+        self,
+        features: Tensor,
+        window: WindowLike,
+        hardness: float | Tensor,
+        scores: Tensor | None = None,
+        score_weight: float | Tensor = 0.0,
+    ) -> Tensor:
+        """Return `crispseg.ops.affinity_weights` of embedding and scores, which does not store the distances.
+
+        Scores are further channels of the embedding, so the norm of the cue measures both together.
+        """
+        return affinity_weights(features, window, hardness, norm=self.norm, scores=scores, score_weight=score_weight)
 
     def extra_repr(self) -> str:
         """Return the norm, for `repr`."""

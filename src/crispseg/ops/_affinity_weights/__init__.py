@@ -3,15 +3,25 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_hardness, check_map
+from crispseg.checks import check_choice, check_hardness, check_map, check_same_grid, check_score_weight
 from crispseg.ops._affinity_weights import registration as registration
 from crispseg.window import Window, WindowLike
 
 
 def affinity_weights(
-    embedding: Tensor, window: WindowLike, hardness: float | Tensor, *, norm: int = 1, normalize: bool = False
+    embedding: Tensor,
+    window: WindowLike,
+    hardness: float | Tensor,
+    *,
+    norm: int = 1,
+    normalize: bool = False,
+    scores: Tensor | None = None,
+    score_weight: float | Tensor = 0.0,
 ) -> Tensor:
     """Return the weights of an embedding in one call: `affinity` of its `local_distance` (eq. 3).
+
+    Scores, if given, count as further channels of the embedding, multiplied by `score_weight`: neighbours with other
+    scores are farther. With norm 1 the weights are exp(-λ·(d + μ·Σ|p_i - p_j|)).
 
     Args:
         embedding: (N, D, H, W), floating point. Half precisions are computed in float32 and rounded once.
@@ -19,13 +29,18 @@ def affinity_weights(
         hardness: λ, above 0; see `affinity`.
         norm: 1 or 2; see `local_distance`.
         normalize: Divide by the sum of the weights of each pixel. `local_filter` does so by itself.
+        scores: (N, C, H, W), floating point, such as probabilities; None for none. The dtype may differ from the
+            embedding's.
+        score_weight: μ, 0 or above. A tensor of one element may be learned; its value is checked only on the CPU. Its
+            gradient is 0 where it is 0, so learning has to start above.
 
     Returns:
         (N, K, H, W) weights, dtype of `embedding`.
 
     Raises:
-        InputError: If the shape, `hardness` or `norm` is not as above.
-        TypeError: If `embedding` is not floating point.
+        InputError: If the shape, `hardness`, `norm` or `score_weight` is not as above, or `scores` differ from the
+            embedding in batch size, height, width or device.
+        TypeError: If `embedding`, `scores`, or a tensor `hardness` or `score_weight` is not floating point.
 
     Example:
         >>> import torch
@@ -39,6 +54,16 @@ def affinity_weights(
     window = Window.of(window)
     check_choice("norm", norm, (1, 2))
     check_hardness(hardness, "embedding", embedding)
+    check_score_weight(score_weight, "embedding", embedding)
+    dtype = embedding.dtype
+    if scores is not None:
+        check_map("scores", scores)
+        check_same_grid("scores", scores, "embedding", embedding)
+        if not isinstance(score_weight, Tensor) and score_weight == 0:
+            scores = None
+    if scores is not None:
+        wide = torch.promote_types(torch.promote_types(dtype, scores.dtype), torch.float32)
+        embedding = torch.cat([embedding.to(wide), scores.to(wide) * score_weight], 1)
     if isinstance(hardness, Tensor):
         slope = hardness.reshape(())
     else:
@@ -46,4 +71,4 @@ def affinity_weights(
     weights: Tensor = torch.ops.crispseg.affinity_weights(
         embedding, slope, window.size, window.dilation, norm, normalize
     )
-    return weights
+    return weights.to(dtype)
