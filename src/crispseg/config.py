@@ -13,8 +13,18 @@ from crispseg.errors import InputError
 from crispseg.grid import CENTRES, WORDS, Grid
 from crispseg.options import Choices, Option, Slider, as_text, check_names, read_number
 from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
-from crispseg.value_checks import MOST_PASSES, check_choice, check_count, check_guard, check_not_negative, check_positive
+from crispseg.value_checks import (
+    MOST_PASSES,
+    check_choice,
+    check_count,
+    check_guard,
+    check_not_negative,
+    check_positive,
+)
 from crispseg.window import Level, Windows, WindowsLike, levels_of
+
+if TYPE_CHECKING:
+    from crispseg.cues import Cue
 
 VERSION = 1
 """The version of the saved form; files of a higher version are refused."""
@@ -320,6 +330,12 @@ class SharpenerConfig:
             if name not in known:
                 raise TypeError(f"unknown option {name!r}; expected one of {', '.join(known)}")
         return replace(self, **changes)
+
+    def with_defaults(self, cue: "type[Cue] | Cue") -> Self:
+        """Return the config with the defaults of its cue, or the class of its cue, for fields that are None."""
+        usual = cue.default_passes if len(self.window) == 1 else LADDER_PASSES
+        hardness = cue.default_hardness if self.hardness is None else self.hardness
+        return replace(self, hardness=hardness, passes=usual if self.passes is None else self.passes)
 
     @property
     def levels(self) -> tuple[Level, ...]:

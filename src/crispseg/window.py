@@ -1,4 +1,4 @@
-"""Windows: the neighbours that a pixel is compared with, their order, and the levels of a filter from coarse to fine."""
+"""Windows: the neighbours of a pixel, their order, and the levels of a filter from coarse to fine."""
 
 import re
 from collections.abc import Iterable

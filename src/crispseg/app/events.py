@@ -19,6 +19,7 @@ from crispseg.app.settings import (
     Cues,
     control_value,
     cue_defaults,
+    first_config,
     offered_cue,
     read_controls,
     slider_end,
@@ -161,7 +162,8 @@ class Events:
         fields = self._page.controls.fields
         values = dict(zip(fields, controls, strict=False))
         cue = offered_cue(values["cue"]).cue
-        defaults = cue_defaults(cue)
+        config = read_controls({**values, "passes": None, "hardness": None}, first_config()).config
+        defaults = cue_defaults(config)
         update = self._answer(session, *(values | defaults).values(), controls[-1])
         for name, option in options():
             if name in defaults and isinstance(option.control, Slider):

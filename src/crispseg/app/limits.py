@@ -118,7 +118,11 @@ class Limits:
         Raises:
             InputError: If there are too many classes or neighbours for an image of that size.
         """
-        pixels, most, window = math.prod(size), self.megapixels * 1e6, config.window
+        pixels, most, window = (
+            math.prod(size),
+            self.megapixels * 1e6,
+            max(config.window, key=lambda window: window.count),
+        )
         if num_classes * pixels > _CHANNELS * most:
             raise InputError(
                 f"{num_classes} classes for {size[1]}×{size[0]} pixels are too many for this page; expected at most "

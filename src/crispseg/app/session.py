@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,9 @@ from crispseg.grid import CENTRES
 from crispseg.inference.batch import resize
 from crispseg.inference.masks import contributions, principal_components
 from crispseg.inference.one_image import Sharpened, labels_before
+from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
+from crispseg.nn import LocalFilter
 
 
 class PixelMasks(NamedTuple):
@@ -48,8 +51,9 @@ class _Features(NamedTuple):
 
 _NEUTRAL: dict[str, Any] = {
     "window": 3,
-    "passes": 1,
+    "passes": None,
     "hardness": 1,
+    "score_weight": 0,
     "scores": "logits",
     "upsampling": "joint",
     "guard": None,
@@ -161,20 +165,12 @@ class Session:
         inputs = self.desk.inputs
         check_pixel(pixel, inputs.image)
         sharpener = self._sharpener(inputs, config)
-        features = self._features_of(inputs, sharpener).values
-        masks = (self._mask(features, pixel, sharpener, passes) for passes in (1, sharpener.passes))
+        features = self._features_of(inputs, sharpener)
+        with torch.no_grad():
+            shares = sharpener.upsample(self._scores_of(inputs, sharpener, features), features.values)
+        one_pass = LocalFilter(sharpener.window[0])
+        masks = (_mask(features.values, shares, pixel, sharpener, filter) for filter in (one_pass, sharpener.filter))
         return PixelMasks(pixel, sharpener.config, *masks)
-
-    @torch.no_grad()
-    def _mask(self, features: Tensor, pixel: tuple[int, int], sharpener: Sharpener, passes: int) -> Tensor:
-        """(H, W). What lies beyond the reach of the passes is cut off first, and cannot change anything."""
-        (x, y), (height, width) = pixel, features.shape[-2:]
-        reach = sharpener.window.radius * passes
-        top, left = max(y - reach, 0), max(x - reach, 0)
-        near = features[..., top : y + reach + 1, left : x + reach + 1].contiguous()
-        (mask,) = contributions(sharpener.weights(near), sharpener.window, [(x - left, y - top)], passes)
-        below, right = height - top - mask.shape[0], width - left - mask.shape[1]
-        return F.pad(mask, (left, right, top, below))
 
     def _sharpener(self, inputs: DeskInputs, config: SharpenerConfig) -> Sharpener:
         """Return the sharpener of a config for a prediction, on the device of the cues."""
@@ -219,3 +215,19 @@ class Session:
         if kept is None or kept[0] is not inputs.image or kept[1] is not inputs.prediction:
             kept = self._before = inputs.image, inputs.prediction, labels_before(inputs.image, inputs.prediction, None)
         return kept[2]
+
+
+@torch.no_grad()
+def _mask(
+    features: Tensor, shares: Shares, pixel: tuple[int, int], sharpener: Sharpener, filter: LocalFilter
+) -> Tensor:
+    """Return the (H, W) mask of a pixel. What the filter does not reach is cut off first, since it has no effect."""
+    (x, y), (height, width) = pixel, features.shape[-2:]
+    reach = sum(level.reach for level in filter.levels)
+    top, left = max(y - reach, 0), max(x - reach, 0)
+    near = features[..., top : y + reach + 1, left : x + reach + 1].contiguous()
+    shares = shares.with_values(shares.values[..., top : y + reach + 1, left : x + reach + 1])
+    weights = partial(sharpener.weights, near, shares)
+    (mask,) = contributions(filter, weights, near, [(x - left, y - top)])
+    below, right = height - top - mask.shape[0], width - left - mask.shape[1]
+    return F.pad(mask, (left, right, top, below))

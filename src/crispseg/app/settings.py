@@ -158,19 +158,19 @@ def with_defaults(config: SharpenerConfig) -> SharpenerConfig:
         >>> config.hardness, config.passes
         (40.0, 3)
     """
-    missing = {name: value for name, value in cue_defaults(config.cue).items() if getattr(config, name) is None}
-    return config.replaced(**missing)
+    return config.with_defaults(CUES.named(config.cue.name))
 
 
-def cue_defaults(cue: CueConfig) -> dict[str, Any]:
-    """Return the defaults that a cue has for fields of the config.
+def cue_defaults(config: SharpenerConfig) -> dict[str, Any]:
+    """Return the defaults of a config's cue for fields of the config; they may depend on the other fields.
 
     Example:
-        >>> cue_defaults(CueConfig("rgb"))
+        >>> cue_defaults(SharpenerConfig(cue="rgb", window=9))
         {'passes': 1, 'hardness': 40.0}
     """
-    kind, prefix = CUES.named(cue.name), "default_"
-    return {name: getattr(kind, prefix + name) for name, _ in options() if hasattr(kind, prefix + name)}
+    names = ("passes", "hardness")
+    usual = with_defaults(config.replaced(**dict.fromkeys(names)))
+    return {name: getattr(usual, name) for name in names}
 
 
 def control_value(name: str, config: SharpenerConfig) -> Any:  # noqa: ANN401 - a number or a text

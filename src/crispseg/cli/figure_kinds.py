@@ -57,10 +57,10 @@ def embedding(options: Namespace) -> Figure:
     cue = require_sharpener(options, "has no embedding to draw").cue
     if not isinstance(cue, EmbeddingCue):
         raise InputError(f"--cue {cue.name} has no embedding to draw; take one that compares embeddings, such as rgb")
-    image, window = read_image(options.image), options.window
-    patch = options.patch
+    image, window, patch = read_image(options.image), options.window, options.patch
     if patch is None:
-        patch = FIGURE_PATCH if options.passes > 1 else 2 * window.radius + 1
+        one_pass = options.passes == 1 and len(window) == 1
+        patch = 2 * window[0].radius + 1 if one_pass else FIGURE_PATCH
     masks = compute_masks(
         image,
         cue,
@@ -110,7 +110,7 @@ def reliability(options: Namespace) -> Figure:
         counts = count_distances(
             data,
             cue,
-            sharpener.window,
+            sharpener.window[-1],
             farthest=cue.farthest if options.farthest is None else options.farthest,
             boundaries=boundaries,
             every=options.every,

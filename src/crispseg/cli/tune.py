@@ -9,7 +9,7 @@ from rich.table import Table
 from crispseg.cli.data import read_data
 from crispseg.cli.printing import print_remarks, print_tables, progress_bar
 from crispseg.cli.stages import build_sharpener, require_crf, require_sharpener, scores_of_files
-from crispseg.config import SharpenerConfig
+from crispseg.config import Passes, SharpenerConfig
 from crispseg.config import options as fields_of_config
 from crispseg.defaults import CRF_ROUNDS
 from crispseg.errors import InputError
@@ -74,7 +74,10 @@ def _edges(result: Tuning[SharpenerConfig]) -> str:
         return ""
     edges = []
     for name in ("hardness", "passes"):
-        tried, best = sorted({getattr(setting, name) for setting in result.after}), getattr(result.best, name)
+        tried, best = {getattr(setting, name) for setting in result.after}, getattr(result.best, name)
+        if any(isinstance(value, tuple) for value in tried):  # several numbers of passes have no order
+            continue
+        tried = sorted(tried)
         beyond = {tried[0]: "lower", tried[-1]: "higher"}.get(best) if len(tried) > 1 else None
         if beyond and (name, best) != ("passes", 1):
             edges.append(f"{beyond} --{name} than {best:g}")
@@ -129,13 +132,17 @@ def _surface(result: Tuning[SharpenerConfig], settings: list[SharpenerConfig], o
     said = ", ".join(f"{name} {as_text(getattr(settings[0], name))}" for name in ("window", *others))
     table = Table(title=f"{said}: points of mIoU / trimap gained", title_justify="left")
     table.add_column("hardness", justify="right")
-    counts = sorted({setting.passes or 1 for setting in settings})
+    counts = sorted({setting.passes or 1 for setting in settings}, key=_in_order)
     for count in counts:
-        table.add_column(f"{count} passes", justify="right")
+        table.add_column(f"{as_text(count)} passes", justify="right")
     for hardness in dict.fromkeys(setting.hardness for setting in settings):
         cells = (settings[0].replaced(hardness=hardness, passes=count) for count in counts)
         table.add_row(as_text(hardness), *(_gain(result, setting) for setting in cells))
     return table
+
+
+def _in_order(passes: Passes) -> tuple[int, ...]:
+    return passes if isinstance(passes, tuple) else (passes,)
 
 
 def _gain(result: Tuning[SharpenerConfig], setting: SharpenerConfig) -> str:

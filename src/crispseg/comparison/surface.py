@@ -21,13 +21,13 @@ def surface(
     result = tune(
         data,
         Sharpener(learned_cue(choices.weights)).eval().to(choices.device),
-        {"window": _WINDOWS, "hardness": _HARDNESS, "passes": _PASSES},
+        {"window": _WINDOWS, "hardness": _HARDNESS, "passes": _PASSES, "score_weight": (0,)},
         every=tune_every,
         progress=progress,
     )
     lines = []
     for point in result.after:
         miou, trimap = result.gain(point)
-        setting = {"window": point.window.size, "dilation": 1, "hardness": point.hardness, "passes": point.passes}
+        setting = {"window": point.window[0].size, "dilation": 1, "hardness": point.hardness, "passes": point.passes}
         lines.append({**setting, "miou": miou, "trimap_4": trimap})
     return lines

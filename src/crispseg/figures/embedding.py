@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -29,8 +30,8 @@ from crispseg.figures.page import (
     new_figure,
 )
 from crispseg.inference.masks import contributions, principal_components
-from crispseg.ops import affinity
-from crispseg.window import Window, WindowLike
+from crispseg.nn import LocalFilter
+from crispseg.window import WindowsLike
 
 _LINE = 0.07
 """Height of a number, as a share of the height of the image."""
@@ -58,12 +59,12 @@ class Masks:
 def compute_masks(
     image: Tensor,
     cue: EmbeddingCue,
-    window: WindowLike,
+    window: WindowsLike,
     *,
     pixels: Sequence[tuple[int, int]] = (),
     count: int = MASKED_PIXELS,
     hardness: float | None = None,
-    passes: int = 1,
+    passes: int | tuple[int, ...] = 1,
     apart: int = 41,
 ) -> Masks:
     """Compute the masks of pixels by a cue, and by colours at their default hardness.
@@ -71,35 +72,34 @@ def compute_masks(
     Args:
         image: (3, H, W) uint8, or floating point in [0, 1].
         cue: Cue that computes the embedding, run on its own device.
-        window: Window of neighbours.
+        window: Window of neighbours, or several from coarse to fine.
         pixels: x, y of each pixel; if empty, `count` pixels are chosen where the cue divides the window best.
         count: Number of pixels to choose.
         hardness: λ; None for the default of the cue.
-        passes: Passes of the filter. One pass gives the weights of the window (eq. 3).
+        passes: Passes of the filter with each window. One pass gives the weights of the window (eq. 3).
         apart: Chosen pixels differ by more than this in x or in y.
 
     Raises:
         InputError: If a pixel lies outside the image, or a count is below 1.
     """
-    window = Window.of(window)
+    filter = LocalFilter(window, passes=passes)
     check_count("count", count)
-    check_count("passes", passes)
     for pixel in pixels:
         check_pixel(pixel, image)
     device = next((parameter.device for parameter in cue.parameters()), torch.device("cpu"))
     rgb = to_floats(image[None].to(device))
     embedding = cue(rgb)
     chosen_hardness = cue.default_hardness if hardness is None else hardness
-    distance = cue.distance(embedding, window)
-    weights = affinity(distance, chosen_hardness)
-    chosen = tuple(pixels) or _choose(distance[0].clamp(max=_FAR / chosen_hardness), count, apart)
+    finest = cue.distance(embedding, filter.window[-1])
+    chosen = tuple(pixels) or _choose(finest[0].clamp(max=_FAR / chosen_hardness), count, apart)
     colours = RGBCue()
-    by_colour = colours.weights(rgb, window, colours.default_hardness)
+    weights = partial(cue.weights, embedding, hardness=chosen_hardness)
+    by_colour = partial(colours.weights, rgb, hardness=colours.default_hardness)
     return Masks(
         pixels=chosen,
         components=principal_components(embedding[0]),
-        learned=contributions(weights, window, chosen, passes),
-        colour=contributions(by_colour, window, chosen, passes),
+        learned=contributions(filter, weights, rgb, chosen),
+        colour=contributions(filter, by_colour, rgb, chosen),
     )
 
 

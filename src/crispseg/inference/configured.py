@@ -7,7 +7,7 @@ from typing import Self, Unpack
 import torch
 from torch import Tensor, nn
 
-from crispseg.config import LADDER_PASSES, Passes, SharpenerConfig, SharpenerOptions
+from crispseg.config import Passes, SharpenerConfig, SharpenerOptions
 from crispseg.cues import Cue, describe_cue
 from crispseg.cues.cue import check_cue
 from crispseg.grid import Grid
@@ -31,11 +31,9 @@ class ConfiguredModule(nn.Module):
 
     def _settle(self) -> None:
         """Fill in the cue's defaults for options that are not given, and set the hardness."""
-        cue, said = self.cue, self._config
-        hardness = cue.default_hardness if said.hardness is None else said.hardness
-        usual = cue.default_passes if len(said.window) == 1 else LADDER_PASSES
-        self._config = replace(said, hardness=hardness, passes=usual if said.passes is None else said.passes)
-        value = torch.tensor(float(hardness))
+        self._config = self._config.with_defaults(self.cue)
+        assert self._config.hardness is not None
+        value = torch.tensor(self._config.hardness)
         if self.learns_hardness:
             self.log_hardness = nn.Parameter(value.log())
         else:

@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from torch import Tensor
 
 from crispseg.inference.shares import Shares
-from crispseg.window import Level, Window
+from crispseg.window import Level
 
 
 def guarded(before: Shares, after: Shares, guard: float, radius: int) -> Shares:
@@ -57,6 +57,7 @@ def spread(levels: Iterable[Level]) -> int:
     """Return the standard deviation, in pixels, of the filter if all neighbours have the same weight.
 
     Example:
+        >>> from crispseg.window import Window
         >>> spread([Level(Window(9), passes=25)])
         13
     """

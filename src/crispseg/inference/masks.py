@@ -1,13 +1,13 @@
 """Masks of the pixels that contribute to single pixels, and embeddings as colours, as in the paper's figure 2."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from crispseg.ops import local_filter
+from crispseg.nn import LocalFilter
 from crispseg.precision import widest
-from crispseg.window import WindowLike
+from crispseg.window import Window
 
 _CLIPPED = 0.01
 """The share of pixels that are clipped at either end of a principal component."""
@@ -16,28 +16,31 @@ _AT_ONCE = 1 << 20
 """Pixels that are converted to a wider dtype at a time."""
 
 
-def contributions(weights: Tensor, window: WindowLike, pixels: Sequence[tuple[int, int]], passes: int) -> Tensor:
+def contributions(
+    filter: LocalFilter, weights: Tensor | Callable[[Window], Tensor], like: Tensor, pixels: Sequence[tuple[int, int]]
+) -> Tensor:
     """Return how much every pixel contributes to the filtered scores of given pixels.
 
     The contribution is the derivative of a filtered score by all scores. It is exact, because the filter is linear.
 
     Args:
-        weights: (1, K, H, W) weights of the window.
-        window: The neighbours.
+        filter: The filter. One pass returns the weights of the window (eq. 3).
+        weights: Its weights, as the filter takes them.
+        like: (1, …, H, W) tensor, which gives the size, the device and the dtype.
         pixels: The x and y of each given pixel.
-        passes: Passes of the filter. One pass returns the weights of the window (eq. 3).
 
     Returns:
         (pixels, H, W) on the CPU; the largest contribution to each pixel is 1.
 
     Example:
-        >>> contributions(torch.ones(1, 9, 1, 4), 3, [(0, 0)], passes=1)
+        >>> image = torch.zeros(1, 3, 1, 4)
+        >>> contributions(LocalFilter(3), torch.ones(1, 9, 1, 4), image, [(0, 0)])
         tensor([[[1., 1., 0., 0.]]])
     """
-    scores = weights.new_zeros(1, len(pixels), *weights.shape[-2:]).requires_grad_()
+    scores = like.new_zeros(1, len(pixels), *like.shape[-2:]).requires_grad_()
     columns, rows = zip(*pixels, strict=True)
     with torch.enable_grad():
-        filtered = local_filter(scores, weights, window, passes=passes)
+        filtered = filter(scores, weights)
         picked = filtered[0, torch.arange(len(pixels)), torch.tensor(rows), torch.tensor(columns)].sum()
     (shares,) = torch.autograd.grad(picked, scores)
     return (shares[0] / shares[0].amax((1, 2), keepdim=True)).cpu()

@@ -229,9 +229,13 @@ class Sharpener(ConfiguredModule):
 
     def filtered(self, shares: Shares, features: Tensor) -> Shares:
         """Return the shares, filtered by the weights of (N, D, H, W) features of their size, and guarded."""
+        return self.guarded(shares, self.unguarded(shares, features))
+
+    def unguarded(self, shares: Shares, features: Tensor) -> Shares:
+        """Return the shares, filtered by the weights of (N, D, H, W) features of their size, without the guard."""
         crisp = shares.with_values(self.filter(shares.values, partial(self.weights, features, shares)))
         check_filtered(crisp.values, self.cue, features)
-        return self.guarded(shares, crisp)
+        return crisp
 
     def guarded(self, before: Shares, after: Shares) -> Shares:
         """Return filtered shares, restored to those before the filter where the guard keeps a label."""

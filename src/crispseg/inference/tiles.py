@@ -43,8 +43,7 @@ class Tile:
 
 def halo(sharpener: Sharpener) -> int:
     """Return how many pixels around a part its sharpened scores depend on, beyond those that the cue looks at."""
-    window = sharpener.window
-    return window.size // 2 * window.dilation * sharpener.passes
+    return sum(level.reach for level in sharpener.levels)
 
 
 @torch.inference_mode()
@@ -280,5 +279,6 @@ def bytes_per_pixel(sharpener: Sharpener, num_classes: int) -> int:
     channels = cue.channels or 3
     shares = 2 * num_classes if sharpener.scores == "multilabel" else num_classes
     padded = -(-shares // 8) * 8  # the kernel's vectors
-    filtering = channels + sharpener.window.count + 4 * padded
+    compared = padded if sharpener.score_weight else 0
+    filtering = channels + compared + max(window.count for window in sharpener.window) + 4 * padded
     return 4 * (3 + max(cue.workspace + channels, filtering))

@@ -101,8 +101,9 @@ class Affinity(nn.Module):
             return affinity_weights(embedding, window, self.hardness, norm=self.norm)
         if scores is None:
             raise InputError("scores are missing; expected the scores that the score weight compares")
-        compared = {"scores": scores, "score_weight": self.score_weight}
-        return affinity_weights(embedding, window, self.hardness, norm=self.norm, **compared)
+        return affinity_weights(
+            embedding, window, self.hardness, norm=self.norm, scores=scores, score_weight=self.score_weight
+        )
 
     def extra_repr(self) -> str:
         weight = "" if self.log_score_weight is None else f", score_weight={float(self.score_weight):.4g}"

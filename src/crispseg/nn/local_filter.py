@@ -33,9 +33,7 @@ class LocalFilter(nn.Module):
         tensor([1.])
     """
 
-    def __init__(
-        self, window: WindowsLike, *, passes: int | tuple[int, ...] = 1, normalize: bool = True
-    ) -> None:
+    def __init__(self, window: WindowsLike, *, passes: int | tuple[int, ...] = 1, normalize: bool = True) -> None:
         super().__init__()
         for each in passes if isinstance(passes, tuple) else (passes,):
             check_count("passes", each, MOST_PASSES)

@@ -18,6 +18,7 @@ from crispseg.defaults import OBJECTIVES
 from crispseg.errors import InputError, naming
 from crispseg.evaluation import describe_losses, void_band_of
 from crispseg.inference.one_image import features_of, fitted_boundary, labels_before
+from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
 from crispseg.metrics import Accuracy, Truth
 from crispseg.ops import local_filter
@@ -177,16 +178,13 @@ def _add(
 
 
 _FILTERED = {"passes": 1, "guard": None}
-"""Fields that affect neither the weights nor the upsampled scores, each with a placeholder for all its values. Fields
-in neither of these two tables affect both."""
-_UPSAMPLED = {"upsampling": "joint"}
-"""Fields that affect the upsampled scores but not the weights, each with a placeholder likewise."""
+"""Fields that do not affect the scores before the filter or its weights, each with a placeholder for all its values."""
 
 
 def sweep(
     sharpener: Sharpener, features: Tensor, scores: Tensor, settings: Iterable[SharpenerConfig]
 ) -> Iterator[tuple[SharpenerConfig, Tensor]]:
-    """Yield every config with its filtered probabilities, reusing weights and earlier passes.
+    """Yield every config with its filtered probabilities, reusing weights and earlier passes of a single window.
 
     Args:
         sharpener: Sharpener with the cue, and with the kind and the grid of the scores.
@@ -197,18 +195,35 @@ def sweep(
     Yields:
         A config, and its (N, C, H, W) filtered probabilities.
     """
-    by_weights = _grouped(settings, {**_FILTERED, **_UPSAMPLED})
-    for alike in by_weights:
-        weights = _variant(sharpener, alike[0]).weights(features)
-        for group in _grouped(alike, _FILTERED):
-            before, done = _variant(sharpener, group[0]).upsample(scores, features), 0
-            after = before
-            for setting in sorted(group, key=lambda setting: setting.passes or 0):
-                variant = _variant(sharpener, setting)
-                if variant.passes > done:
-                    more = local_filter(after.values, weights, variant.window, passes=variant.passes - done)
-                    after, done = after.with_values(more), variant.passes
-                yield setting, variant.guarded(before, after).probabilities()
+    for group in _grouped(settings, _FILTERED):
+        first = _variant(sharpener, group[0])
+        before = first.upsample(scores, features)
+        filtered = _by_passes if len(first.window) == 1 else _by_windows
+        for variant, setting, after in filtered(sharpener, before, features, group):
+            yield setting, variant.guarded(before, after).probabilities()
+
+
+_Filtered = Iterator[tuple[Sharpener, SharpenerConfig, Shares]]
+
+
+def _by_passes(sharpener: Sharpener, before: Shares, features: Tensor, group: list[SharpenerConfig]) -> _Filtered:
+    """Yield the filtered shares of settings with one window; each number of passes goes on from the one before."""
+    first = _variant(sharpener, group[0])
+    weights, after, done = first.weights(features, before, first.window[0]), before, 0
+    variants = [(_variant(sharpener, setting), setting) for setting in group]
+    for variant, setting in sorted(variants, key=lambda pair: pair[0].levels[0].passes):
+        ((window, passes),) = variant.levels
+        if passes > done:
+            after, done = after.with_values(local_filter(after.values, weights, window, passes=passes - done)), passes
+        yield variant, setting, after
+
+
+def _by_windows(sharpener: Sharpener, before: Shares, features: Tensor, group: list[SharpenerConfig]) -> _Filtered:
+    """Yield the filtered shares of settings with several windows; settings that differ only in the guard share them."""
+    for alike in _grouped(group, {"guard": None}):
+        after = _variant(sharpener, alike[0]).unguarded(before, features)
+        for setting in alike:
+            yield _variant(sharpener, setting), setting, after
 
 
 def _grouped(settings: Iterable[SharpenerConfig], neutral: Mapping[str, Any]) -> list[list[SharpenerConfig]]:

@@ -8,7 +8,7 @@ from crispseg.cli.parsers.data_options import add_data_options, add_dataset_opti
 from crispseg.cli.parsers.shared_options import add_device_option, add_suffix_options
 from crispseg.cli.parsers.stage_options import add_boundaries_option, add_fields, add_stage_options, add_weights_options
 from crispseg.defaults import FIGURE_PATCH, MASKED_PIXELS
-from crispseg.window import Window
+from crispseg.window import Windows
 
 _MASK = 21
 """Side of the windows whose masks are drawn: large enough to look at."""
@@ -53,7 +53,7 @@ def add_embedding_options(parser: CommandParser) -> None:
     add_fields(group, ("cue", "window", "passes", "hardness"))
     add_weights_options(group)
     add_device_option(parser)
-    parser.set_defaults(window=Window(_MASK), passes=1, hardness=None)
+    parser.set_defaults(window=Windows.of(_MASK), passes=1, hardness=None)
 
 
 def add_comparison_options(parser: CommandParser) -> None:
