@@ -91,20 +91,24 @@ def _embedding_hardness_scores_and_weight(
 ) -> Inputs:
     batch, _, height, width = shape
     scores = torch.rand((batch, 2, height, width), generator=rng, dtype=torch.float64)
-    return *_embedding_and_hardness(rng, shape, window), scores, torch.tensor(0.75, dtype=torch.float64)
+    embedding, hardness = _embedding_and_hardness(rng, shape, window)
+    return (
+        0.3 * embedding,
+        hardness,
+        scores,
+        torch.tensor(0.75, dtype=torch.float64),
+    )  # near: float16 has to hold it all
 
 
-def _scored_weights_loops(
-    embedding: Tensor,
-    hardness: Tensor,
-    scores: Tensor,
-    score_weight: Tensor,
-    window: Window,
-    norm: int,
-    normalize: bool,
-) -> Tensor:
-    joined = torch.cat([embedding, float(score_weight) * scores], 1)
-    return _affinity_weights_loops(joined, hardness, window, norm, normalize)
+def _joined(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """As a call for scores, which are joined to the embedding."""
+
+    def joined(
+        embedding: Tensor, hardness: Tensor, scores: Tensor, weight: Tensor, *rest: Any, **options: Any
+    ) -> Tensor:
+        return call(torch.cat([embedding, weight * scores], 1), hardness, *rest, **options)
+
+    return joined
 
 
 def _boundary(rng: torch.Generator, shape: tuple[int, int, int, int], window: Window) -> Inputs:
@@ -184,10 +188,8 @@ OPERATIONS = (
         lambda e, hardness, scores, weight, window, **options: ops.affinity_weights(
             e, window, hardness, scores=scores, score_weight=weight, **options
         ),
-        _scored_weights_loops,
-        lambda e, hardness, scores, weight, window, **options: oracle.affinity_weights(
-            torch.cat([e, weight * scores], 1), hardness, window, **options
-        ),
+        _joined(_affinity_weights_loops),
+        _joined(oracle.affinity_weights),
         ({"norm": 1, "normalize": False}, {"norm": 2, "normalize": False}, {"norm": 1, "normalize": True}),
         variant="scored",
     ),
