@@ -18,26 +18,26 @@ void divide_by_sum(const Geometry& g, const Part& part, const PairRows<T>& rows,
 }
 
 template <typename T>
-void forward(const Tensor& embedding, double hardness, const Window& window, int norm, bool normalize, Threads threads,
+void forward(const Features& features, double hardness, const Window& window, int norm, bool normalize, Threads threads,
              const Tensor& weights) {
-  const Geometry g(embedding, window);
+  const Geometry g(features, window);
   const T slope = static_cast<T>(-hardness);
   write_pairs<T>(
-      g, embedding, norm, threads, 0, weights, [=](Vector<T> distances) { return exponential(distances * slope); },
+      g, features, norm, threads, 0, weights, [=](Vector<T> distances) { return exponential(distances * slope); },
       [&](const Part& part, const PairRows<T>& rows, int64_t m) {
         if (normalize) divide_by_sum(g, part, rows, m);
       });
 }
 
 template <typename T, Step kStep>
-double backward(const Tensor& grad, const Tensor& embedding, double hardness, const Window& window, int norm,
-                Threads threads, const Tensor& result) {
-  const Geometry g(embedding, window);
+double backward(const Tensor& grad, const Features& features, double hardness, const Window& window, int norm,
+                Threads threads, const Features& result) {
+  const Geometry g(features, window);
   const Cutting cutting = backward_cutting(g, true, sizeof(T));
   const T slope = static_cast<T>(-hardness);
   const TaskSums to_hardness(cutting.tasks());
   walk_backward<T, kStep>(
-      g, cutting, &grad, embedding, norm, true, threads, result,
+      g, cutting, &grad, features, norm, true, threads, result,
       [&](auto& gradient, const Place& place, int64_t m, int64_t dy, int64_t dx, const T* distances, const T* upstream,
           T* slopes) {  // -distance · weight · gradient, which the hardness gets
         gradient.set(m, dy, dx, [&](int64_t i) {
@@ -55,19 +55,18 @@ double backward(const Tensor& grad, const Tensor& embedding, double hardness, co
 
 }  // namespace
 
-void affinity_weights(const Tensor& embedding, double hardness, const Window& window, int norm, bool normalize,
+void affinity_weights(const Features& features, double hardness, const Window& window, int norm, bool normalize,
                       Threads threads, const Tensor& weights) {
-  with_sums(embedding.type, [&](auto zero) {
-    forward<decltype(zero)>(embedding, hardness, window, norm, normalize, threads, weights);
-  });
+  with_sums(features.widest(),
+            [&](auto zero) { forward<decltype(zero)>(features, hardness, window, norm, normalize, threads, weights); });
 }
 
-double affinity_weights_backward(const Tensor& grad, const Tensor& embedding, double hardness, const Window& window,
-                                 int norm, Threads threads, const Tensor& result) {
-  return with_sums(embedding.type, [&](auto zero) {
+double affinity_weights_backward(const Tensor& grad, const Features& features, double hardness, const Window& window,
+                                 int norm, Threads threads, const Features& result) {
+  return with_sums(features.widest(), [&](auto zero) {
     using T = decltype(zero);
     const auto run = norm == kNorm1 ? backward<T, Step::kSign> : backward<T, Step::kDifference>;
-    return run(grad, embedding, hardness, window, norm, threads, result);
+    return run(grad, features, hardness, window, norm, threads, result);
   });
 }
 

@@ -60,26 +60,39 @@ class Level {
     kernels(embedding.type).local_distance_backward(grad, embedding, w, norm, threads, result);
   }
 
-  void affinity_weights(Array embedding_, double hardness, int64_t size, int64_t dilation, int norm, bool normalize,
-                        int threads, Array weights_) const {
+  void affinity_weights(Array embedding_, std::optional<Array> scores_, double score_weight, double hardness,
+                        int64_t size, int64_t dilation, int norm, bool normalize, int threads, Array weights_) const {
     const Tensor embedding = map("embedding", embedding_), weights = output("weights", weights_);
+    const std::optional<Tensor> scores = further_channels(scores_, embedding);
     const Window w = window(size, dilation, 1);
     require_pairs("weights", weights, embedding, w);
     checked_norm(norm), threads = checked_threads(threads);
     const nb::gil_scoped_release release;
-    kernels(embedding.type).affinity_weights(embedding, hardness, w, norm, normalize, threads, weights);
+    const Features features(embedding, scores ? &*scores : nullptr, score_weight);
+    kernels(features.widest()).affinity_weights(features, hardness, w, norm, normalize, threads, weights);
   }
 
-  double affinity_weights_backward(Array grad_, Array embedding_, double hardness, int64_t size, int64_t dilation,
-                                   int norm, int threads, Array result_) const {
+  double affinity_weights_backward(Array grad_, Array embedding_, std::optional<Array> scores_, double score_weight,
+                                   double hardness, int64_t size, int64_t dilation, int norm, int threads,
+                                   Array result_, std::optional<Array> scores_result_) const {
     const Tensor grad = map("grad", grad_), embedding = map("embedding", embedding_),
                  result = output("result", result_);
+    const std::optional<Tensor> scores = further_channels(scores_, embedding);
     const Window w = window(size, dilation, 1);
     require_pairs("grad", grad, embedding, w);
     require_like("result", result, embedding);
+    require(scores.has_value() == scores_result_.has_value(), "scores and scores_result go together");
+    std::optional<Tensor> scores_result;
+    if (scores) {
+      scores_result = output("scores_result", *scores_result_);
+      require_like("scores_result", *scores_result, *scores);
+    }
     checked_norm(norm), threads = checked_threads(threads);
     const nb::gil_scoped_release release;
-    return kernels(embedding.type).affinity_weights_backward(grad, embedding, hardness, w, norm, threads, result);
+    const Features features(embedding, scores ? &*scores : nullptr, score_weight);
+    return kernels(features.widest())
+        .affinity_weights_backward(grad, features, hardness, w, norm, threads,
+                                   Features(result, scores ? &*scores_result : nullptr));
   }
 
   void local_filter(Array scores_, Array weights_, int64_t size, int64_t dilation, int64_t passes, bool normalize,
@@ -225,8 +238,12 @@ NB_MODULE(_C, module) {
       .def(nb::init<const std::string&>(), nb::arg("level"))
       .def("local_distance", &Level::local_distance)
       .def("local_distance_backward", &Level::local_distance_backward)
-      .def("affinity_weights", &Level::affinity_weights)
-      .def("affinity_weights_backward", &Level::affinity_weights_backward)
+      .def("affinity_weights", &Level::affinity_weights, nb::arg("embedding"), nb::arg("scores").none(),
+           nb::arg("score_weight"), nb::arg("hardness"), nb::arg("size"), nb::arg("dilation"), nb::arg("norm"),
+           nb::arg("normalize"), nb::arg("threads"), nb::arg("weights"))
+      .def("affinity_weights_backward", &Level::affinity_weights_backward, nb::arg("grad"), nb::arg("embedding"),
+           nb::arg("scores").none(), nb::arg("score_weight"), nb::arg("hardness"), nb::arg("size"), nb::arg("dilation"),
+           nb::arg("norm"), nb::arg("threads"), nb::arg("result"), nb::arg("scores_result").none())
       .def("local_filter", &Level::local_filter, nb::arg("scores"), nb::arg("weights"), nb::arg("size"),
            nb::arg("dilation"), nb::arg("passes"), nb::arg("normalize"), nb::arg("threads"), nb::arg("result"),
            nb::arg("sums"), nb::arg("states").none())

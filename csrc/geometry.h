@@ -12,11 +12,11 @@ struct Geometry {
   int64_t margin;            // columns that they reach to each side
   bool mirrored;             // stride 1: each pair once, for both sides
 
-  Geometry(const Tensor& embedding, const Window& window)
-      : batch(embedding.shape[0]),
-        channels(embedding.shape[1]),
-        height(embedding.shape[2]),
-        width(embedding.shape[3]),
+  Geometry(const Features& features, const Window& window)
+      : batch(features.embedding.shape[0]),
+        channels(features.channels()),
+        height(features.embedding.shape[2]),
+        width(features.embedding.shape[3]),
         out_height(ceil_div(height, window.stride)),
         out_width(ceil_div(width, window.stride)),
         size(window.size),

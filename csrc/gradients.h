@@ -1,4 +1,4 @@
-// The way back along the pairs: from a gradient to every distance, to a gradient to every pixel's embedding.
+// The way back along the pairs: from a gradient to every distance, to a gradient to every pixel's features.
 //
 // Each pair gets a coefficient, kept for the rows in reach in a second ring. A row's gradient is gathered when all its
 // coefficients are known: every element is written once, by one thread, whatever the number of threads. At stride 1 the
@@ -110,22 +110,29 @@ class Gradient {
     coefficients_.set(m, dy, dx, make);
   }
 
-  // Gathers row m of the gradient and writes it; finish(sums) turns a vector of sums into gradients.
+  // Gathers row m of the gradient and writes it, to the scores as they were compared: times their weight; finish(sums)
+  // turns a vector of sums into gradients.
   template <typename Finish>
-  void write(int64_t m, const Tensor& result, const Finish& finish) {
+  void write(int64_t m, const Features& result, const Finish& finish) {
     for (int64_t phase = 0; phase < g_.stride; ++phase) {
       const int64_t runs = g_.mirrored ? mirrored_runs(m) : strided_runs(m, phase);
       const T* here = walk_.ring.row(m) + phase * g_.channels * part_.pitch;
       const int64_t first = part_.at(part_.tile.first), end = part_.at(part_.tile.end);
       for (int64_t i = first; i < end; i += kSegment) gather_segment(runs, here, i, smaller(i + kSegment, end), finish);
-      const int64_t row = part_.residue + m * g_.dilation, column = part_.tile.first * g_.stride + phase;
-      const int64_t count = smaller(part_.tile.end, ceil_div(g_.width - phase, g_.stride)) - part_.tile.first;
-      const int64_t offset = part_.image * result.stride[0] + row * result.stride[2] + column * result.stride[3];
-      store_planes(result, offset, g_.stride * result.stride[3], count, g_.channels, result_ + first, part_.pitch);
+      write_map(m, phase, result_ + first, result.embedding);
+      if (result.scores == nullptr) continue;
+      write_map(m, phase, result_ + result.embedding.shape[1] * part_.pitch + first, *result.scores);
     }
   }
 
  private:
+  void write_map(int64_t m, int64_t phase, const T* planes, const Tensor& map) const {
+    const int64_t row = part_.residue + m * g_.dilation, column = part_.tile.first * g_.stride + phase;
+    const int64_t count = smaller(part_.tile.end, ceil_div(g_.width - phase, g_.stride)) - part_.tile.first;
+    const int64_t offset = part_.image * map.stride[0] + row * map.stride[2] + column * map.stride[3];
+    store_planes(map, offset, g_.stride * map.stride[3], count, map.shape[1], planes, part_.pitch);
+  }
+
   template <typename Finish>
   void gather_segment(int64_t runs, const T* here, int64_t first, int64_t end, const Finish& finish) {
     const int64_t pitch = part_.pitch;
@@ -189,8 +196,8 @@ inline Cutting backward_cutting(const Geometry& g, bool upstream, int64_t elemen
 //
 // Pairs whose centres lie beside the part are visited too where they reach into it.
 template <typename T, Step kStep, typename Set, typename Finish>
-void walk_backward(const Geometry& g, const Cutting& cutting, const Tensor* grad, const Tensor& embedding, int norm,
-                   bool distances, Threads threads, const Tensor& result, const Set& set, const Finish& finish) {
+void walk_backward(const Geometry& g, const Cutting& cutting, const Tensor* grad, const Features& features, int norm,
+                   bool distances, Threads threads, const Features& result, const Set& set, const Finish& finish) {
   using C = Coefficient<T, kStep>;
   const int64_t lag = g.mirrored ? 0 : g.reach_y;  // a row is complete when the centres below it were visited
   const int64_t capacity = 2 * g.reach_y + 1 + lag, planes = g.stride * g.channels;
@@ -213,7 +220,7 @@ void walk_backward(const Geometry& g, const Cutting& cutting, const Tensor* grad
       return taken;
     };
     const Ring<T> ring(take(ring_elements), capacity, planes, pitch);
-    const Walk<T> walk{g, embedding, part, ring, take(kGroup * pitch)};
+    const Walk<T> walk{g, features, part, ring, take(kGroup * pitch)};
     const PairRows<T> upstream(g, part, take(grad_elements), map_rows(g), 0);
     T* const both = take(pitch);
     T* const room = take(2 * pitch);

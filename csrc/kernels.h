@@ -21,11 +21,11 @@ struct Kernels {
   void (*local_distance)(const Tensor& embedding, const Window&, int norm, Threads, const Tensor& distance);
   void (*local_distance_backward)(const Tensor& grad, const Tensor& embedding, const Window&, int norm, Threads,
                                   const Tensor& result);
-  void (*affinity_weights)(const Tensor& embedding, double hardness, const Window&, int norm, bool normalize, Threads,
+  void (*affinity_weights)(const Features&, double hardness, const Window&, int norm, bool normalize, Threads,
                            const Tensor& weights);
-  // Returns the gradient to the hardness.
-  double (*affinity_weights_backward)(const Tensor& grad, const Tensor& embedding, double hardness, const Window&,
-                                      int norm, Threads, const Tensor& result);
+  // Returns the gradient to the hardness. That to the scores is to their product with their weight.
+  double (*affinity_weights_backward)(const Tensor& grad, const Features&, double hardness, const Window&, int norm,
+                                      Threads, const Features& result);
   // Sums are contiguous, float64 where scores or weights are, else float32. States, which may be none, are of the same
   // dtype, channels-last, with channels of zeros up to a multiple of 8: a batch for every pass, and one before.
   void (*local_filter)(const Tensor& scores, const Tensor& weights, const Window&, int64_t passes, bool normalize,

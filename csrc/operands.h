@@ -10,6 +10,14 @@
 
 namespace crispseg {
 
+// Scores that are compared along with an embedding.
+inline std::optional<Tensor> further_channels(const std::optional<Array>& array, const Tensor& embedding) {
+  if (!array) return std::nullopt;
+  const Tensor scores = map("scores", *array);
+  require_shape("scores", scores, embedding.shape[0], scores.shape[1], embedding.shape[2], embedding.shape[3]);
+  return scores;
+}
+
 inline void require_accumulated(const char* name, const Tensor& tensor) {
   if (tensor.type != Type::kFloat32 && tensor.type != Type::kFloat64)
     refuse(std::string(name) + " is not float32 or float64");

@@ -114,8 +114,8 @@ inline int64_t map_rows(const Geometry& g) { return g.mirrored ? g.reach_y + 1 :
 // Writes a value of every pair to a (N, K, H', W') tensor: value(distances), a vector. finish(part, rows, m) may
 // change a row before it goes out.
 template <typename T, typename Value, typename Finish>
-void write_pairs(const Geometry& g, const Tensor& embedding, int norm, Threads threads, T outside, const Tensor& result,
-                 const Value& value, const Finish& finish) {
+void write_pairs(const Geometry& g, const Features& features, int norm, Threads threads, T outside,
+                 const Tensor& result, const Value& value, const Finish& finish) {
   const int64_t rows = map_rows(g);
   const Cutting cutting(g, forward_rows(g) * g.channels * g.stride + rows * g.count, g.mirrored ? g.margin : 0,
                         sizeof(T));
@@ -125,7 +125,7 @@ void write_pairs(const Geometry& g, const Tensor& embedding, int norm, Threads t
     return PairRows<T>(g, place.part, static_cast<T*>(scratch.data()) + place.thread * elements, rows, outside);
   };
   walk_forward<T>(
-      g, cutting, embedding, norm, threads, true,
+      g, cutting, features, norm, threads, true,
       [&](const Place& place, int64_t m, int64_t dy, int64_t dx, const T* distances) {
         rows_of(place).set(m, dy, dx, [&](int64_t i) { return value(load(distances + i)); });
       },

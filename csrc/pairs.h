@@ -1,4 +1,4 @@
-// The pairs of an embedding: every pixel with its neighbours, their distances, and the gradients that flow back.
+// The pairs of an image: every pixel with its neighbours, their distances, and the gradients that flow back.
 //
 // All operations on distances are this walk with something else done at each pair. It goes down the image a row at a
 // time, with the rows in reach kept in a ring, unpacked to floats, one plane per channel: then a vector of neighbours
@@ -17,11 +17,11 @@
 
 namespace crispseg::CRISPSEG_LEVEL {
 
-// One thread's memory for a walk: the ring of the embedding, and a few strips.
+// One thread's memory for a walk: the ring of the features, and a few strips.
 template <typename T>
 struct Walk {
   const Geometry& g;
-  const Tensor& embedding;
+  const Features& features;
   const Part& part;
   Ring<T> ring;
   T* strips;
@@ -47,11 +47,21 @@ struct Walk {
         for (int64_t i = part.at(larger(first, end)); i < part.pitch; ++i) plane[i] = 0;
       }
       if (first >= end) continue;
-      const int64_t offset = part.image * embedding.stride[0] + row * embedding.stride[2] +
-                             (first * g.stride + phase) * embedding.stride[3];
-      load_planes(embedding, offset, g.stride * embedding.stride[3], end - first, g.channels, planes + part.at(first),
-                  part.pitch);
+      T* to = planes + part.at(first);
+      unpack_map(features.embedding, row, first * g.stride + phase, end - first, to);
+      if (features.scores == nullptr) continue;
+      to += features.embedding.shape[1] * part.pitch;
+      unpack_map(*features.scores, row, first * g.stride + phase, end - first, to);
+      const T weight = static_cast<T>(features.score_weight);
+      for (int64_t c = 0; c < features.scores->shape[1]; ++c)
+        for (int64_t i = 0; i < end - first; ++i) to[c * part.pitch + i] *= weight;
     }
+  }
+
+ private:
+  void unpack_map(const Tensor& map, int64_t row, int64_t column, int64_t count, T* to) const {
+    const int64_t offset = part.image * map.stride[0] + row * map.stride[2] + column * map.stride[3];
+    load_planes(map, offset, g.stride * map.stride[3], count, map.shape[1], to, part.pitch);
   }
 };
 
@@ -145,7 +155,7 @@ struct Place {
 // With `complete`, pairs that are mirrored into the part from rows above are visited too; those from columns beside it
 // are, where the cutting has an extension. Then at the end of a row all its pairs were visited, from either side.
 template <typename T, typename Visit, typename End>
-void walk_forward(const Geometry& g, const Cutting& cutting, const Tensor& embedding, int norm, Threads threads,
+void walk_forward(const Geometry& g, const Cutting& cutting, const Features& features, int norm, Threads threads,
                   bool complete, const Visit& visit, const End& end) {
   const int64_t above = g.mirrored ? 0 : g.reach_y;
   const int64_t capacity = forward_rows(g), planes = g.stride * g.channels;
@@ -157,7 +167,7 @@ void walk_forward(const Geometry& g, const Cutting& cutting, const Tensor& embed
     if (!cutting.part(task, part)) return;
     const Place place{part, task, thread};
     T* memory = static_cast<T*>(scratch.data()) + thread * elements;
-    const Walk<T> walk{g, embedding, part, Ring<T>(memory, capacity, planes, part.pitch), memory + ring_elements};
+    const Walk<T> walk{g, features, part, Ring<T>(memory, capacity, planes, part.pitch), memory + ring_elements};
     const int64_t top = larger<int64_t>(part.rows.first - (complete && g.mirrored ? g.reach_y : 0), 0);
     int64_t unpacked = larger<int64_t>(top - above, 0);
     for (int64_t m = top; m < part.rows.end; ++m) {

@@ -24,6 +24,8 @@ class Kernels:
     def affinity_weights(
         self,
         embedding: Tensor,
+        scores: Tensor | None,
+        score_weight: float,
         hardness: float,
         size: int,
         dilation: int,
@@ -31,19 +33,20 @@ class Kernels:
         normalize: bool,
         threads: int,
         weights: Tensor,
-        /,
     ) -> None: ...
     def affinity_weights_backward(
         self,
         grad: Tensor,
         embedding: Tensor,
+        scores: Tensor | None,
+        score_weight: float,
         hardness: float,
         size: int,
         dilation: int,
         norm: int,
         threads: int,
         result: Tensor,
-        /,
+        scores_result: Tensor | None,
     ) -> float: ...
     def local_filter(
         self,

@@ -29,9 +29,11 @@ class Operation:
     options: tuple[dict[str, Any], ...] = ({},)
     gathers: bool = True
     """Whether an output pixel looks at its window in the first input."""
+    variant: str = ""
+    """Which of several ways to call the operation."""
 
     def __str__(self) -> str:
-        return self.name
+        return f"{self.name}-{self.variant}" if self.variant else self.name
 
 
 def cast(inputs: Inputs, dtype: torch.dtype) -> Inputs:
@@ -82,6 +84,31 @@ def _embedding_and_hardness(rng: torch.Generator, shape: tuple[int, int, int, in
 def _affinity_weights_loops(embedding: Tensor, hardness: Tensor, window: Window, norm: int, normalize: bool) -> Tensor:
     weights = brute_force.affinity(brute_force.local_distance(embedding, window, norm=norm), float(hardness))
     return weights / weights.sum(1, keepdim=True) if normalize else weights
+
+
+def _embedding_hardness_scores_and_weight(
+    rng: torch.Generator, shape: tuple[int, int, int, int], window: Window
+) -> Inputs:
+    batch, _, height, width = shape
+    scores = torch.rand((batch, 2, height, width), generator=rng, dtype=torch.float64)
+    embedding, hardness = _embedding_and_hardness(rng, shape, window)
+    return (
+        0.3 * embedding,
+        hardness,
+        scores,
+        torch.tensor(0.75, dtype=torch.float64),
+    )  # near: float16 has to hold it all
+
+
+def _joined(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """As a call for scores, which are joined to the embedding."""
+
+    def joined(
+        embedding: Tensor, hardness: Tensor, scores: Tensor, weight: Tensor, *rest: Any, **options: Any
+    ) -> Tensor:
+        return call(torch.cat([embedding, weight * scores], 1), hardness, *rest, **options)
+
+    return joined
 
 
 def _boundary(rng: torch.Generator, shape: tuple[int, int, int, int], window: Window) -> Inputs:
@@ -154,6 +181,17 @@ OPERATIONS = (
         _affinity_weights_loops,
         oracle.affinity_weights,
         ({"norm": 1, "normalize": False}, {"norm": 2, "normalize": False}, {"norm": 1, "normalize": True}),
+    ),
+    Operation(
+        "affinity_weights",
+        _embedding_hardness_scores_and_weight,
+        lambda e, hardness, scores, weight, window, **options: ops.affinity_weights(
+            e, window, hardness, scores=scores, score_weight=weight, **options
+        ),
+        _joined(_affinity_weights_loops),
+        _joined(oracle.affinity_weights),
+        ({"norm": 1, "normalize": False}, {"norm": 2, "normalize": False}, {"norm": 1, "normalize": True}),
+        variant="scored",
     ),
     Operation(
         "local_contour",

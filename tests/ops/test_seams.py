@@ -75,7 +75,7 @@ def drawn(op: Operation, shape: tuple[int, int, int, int], window: Window) -> In
 @functools.cache
 def expected_of(name: str, options: tuple[tuple[str, Any], ...], seam: Seam) -> tuple[Inputs, Tensor, Tensor, Inputs]:
     """Inputs, what becomes of them, a gradient that arrives there and what it becomes."""
-    (op,) = (op for op in OPERATIONS if op.name == name)
+    (op,) = (op for op in OPERATIONS if str(op) == name)
     inputs = drawn(op, seam.shape, seam.window)
     exact = tuple(x.double().requires_grad_() if x.is_floating_point() else x for x in inputs)
     result = op.vectorised(*exact, seam.window, **dict(options))
@@ -93,7 +93,7 @@ def assert_near(found: Tensor, expected: Tensor, tolerance: float = 2e-5) -> Non
 def test_values_and_gradients_are_right_past_a_seam(
     server: Server, op: Operation, options: dict[str, Any], seam: Seam
 ) -> None:
-    given, expected, upstream, wanted = expected_of(op.name, tuple(options.items()), seam)
+    given, expected, upstream, wanted = expected_of(str(op), tuple(options.items()), seam)
     # PyTorch works out where a coarse pixel falls in the dtype of the features.
     near = functools.partial(assert_near, tolerance=1e-3 if op.name == "joint_upsample" else 2e-5)
     inputs = tuple(x.to(server.device) for x in given)

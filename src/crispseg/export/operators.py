@@ -18,10 +18,23 @@ from crispseg.ops._local_contour.reference import line_points
 from crispseg.window import Window
 
 
-def affinity_weights(embedding: Value, hardness: Value, size: int, dilation: int, norm: int, normalize: bool) -> Value:
+def affinity_weights(
+    embedding: Value,
+    hardness: Value,
+    scores: Value | None,
+    score_weight: Value | None,
+    size: int,
+    dilation: int,
+    norm: int,
+    normalize: bool,
+) -> Value:
     """Translate `crispseg.ops.affinity_weights`."""
+    features = op.Cast(embedding, to=FLOAT)
+    if scores is not None:
+        scaled = op.Mul(op.Cast(scores, to=FLOAT), op.Cast(score_weight, to=FLOAT))
+        features = op.Concat(features, scaled, axis=1)
     slope: Value = op.Cast(hardness, to=FLOAT)
-    weights = op.Exp(op.Neg(op.Mul(_distances(embedding, Window(size, dilation), norm), slope)))
+    weights = op.Exp(op.Neg(op.Mul(_distances(features, Window(size, dilation), norm), slope)))
     if normalize:
         weights = op.Div(weights, op.ReduceSum(weights, whole_numbers(1), keepdims=1))
     return op.CastLike(weights, embedding)

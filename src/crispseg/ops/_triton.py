@@ -157,11 +157,42 @@ def distances(
 ):
     """Return the distances of centres [BX] to a block of their neighbours [BK, BX]; undefined outside `m_pair`."""
     b_sum = tl.zeros(o_neighbour.shape, ACC)  # [BK, BX]
+    b_sum = add_steps(b_sum, p_image, o_centre, o_neighbour, m_centre, m_pair, channels, stride_channel, 1.0, NORM, ACC)
+    return root(b_sum, NORM)
+
+
+@triton.jit
+def add_steps(
+    b_sum,
+    p_image,
+    o_centre,
+    o_neighbour,
+    m_centre,
+    m_pair,
+    channels,
+    stride_channel,
+    b_scale,
+    NORM: tl.constexpr,
+    ACC: tl.constexpr,
+):
+    """Add the absolute or squared steps along the channels of an image, multiplied by a scale; `root` ends the sum."""
     for _ in tl.range(channels, loop_unroll_factor=_CHANNELS_AT_ONCE):
-        b_centre = tl.load(p_image + o_centre, m_centre, 0.0).to(ACC)  # [BX]
-        b_step = b_centre[None, :] - tl.load(p_image + o_neighbour, m_pair, 0.0).to(ACC)  # [BK, BX]
-        b_sum += tl.abs(b_step) if NORM == 1 else b_step * b_step
+        b_centre = tl.load(p_image + o_centre, m_centre, 0.0).to(ACC) * b_scale  # [BX]
+        b_step = b_centre[None, :] - tl.load(p_image + o_neighbour, m_pair, 0.0).to(ACC) * b_scale  # [BK, BX]
+        b_sum += magnitude(b_step, NORM)
         p_image += stride_channel
+    return b_sum
+
+
+@triton.jit
+def magnitude(b_step, NORM: tl.constexpr):
+    """Return the term of a step in the sum of a distance."""
+    return tl.abs(b_step) if NORM == 1 else b_step * b_step
+
+
+@triton.jit
+def root(b_sum, NORM: tl.constexpr):
+    """Return distances from the sums of their terms."""
     return b_sum if NORM == 1 else tl.sqrt(b_sum)
 
 
@@ -174,7 +205,7 @@ def direction(b_step, NORM: tl.constexpr, ACC: tl.constexpr):
 @triton.jit
 def length(b_step, NORM: tl.constexpr):
     """Return the norms [BX] of the steps [BD, BX] along their channels."""
-    return tl.sum(tl.abs(b_step), 0) if NORM == 1 else tl.sqrt(tl.sum(b_step * b_step, 0))
+    return root(tl.sum(magnitude(b_step, NORM), 0), NORM)
 
 
 @triton.jit

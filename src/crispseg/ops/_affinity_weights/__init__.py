@@ -55,20 +55,25 @@ def affinity_weights(
     check_choice("norm", norm, (1, 2))
     check_hardness(hardness, "embedding", embedding)
     check_score_weight(score_weight, "embedding", embedding)
-    dtype = embedding.dtype
     if scores is not None:
         check_map("scores", scores)
         check_same_grid("scores", scores, "embedding", embedding)
-        if not isinstance(score_weight, Tensor) and score_weight == 0:
-            scores = None
-    if scores is not None:
-        wide = torch.promote_types(torch.promote_types(dtype, scores.dtype), torch.float32)
-        embedding = torch.cat([embedding.to(wide), scores.to(wide) * score_weight], 1)
-    if isinstance(hardness, Tensor):
-        slope = hardness.reshape(())
-    else:
-        slope = embedding.new_full((), hardness, dtype=torch.promote_types(embedding.dtype, torch.float32))
+    unscored = scores is None or (not isinstance(score_weight, Tensor) and score_weight == 0)
     weights: Tensor = torch.ops.crispseg.affinity_weights(
-        embedding, slope, window.size, window.dilation, norm, normalize
+        embedding,
+        _scalar(hardness, embedding),
+        None if unscored else scores,
+        None if unscored else _scalar(score_weight, embedding),
+        window.size,
+        window.dilation,
+        norm,
+        normalize,
     )
-    return weights.to(dtype)
+    return weights
+
+
+def _scalar(value: float | Tensor, embedding: Tensor) -> Tensor:
+    """Return a 0-dimensional tensor, on the device of the embedding."""
+    if isinstance(value, Tensor):
+        return value.reshape(())
+    return embedding.new_full((), value, dtype=torch.promote_types(embedding.dtype, torch.float32))

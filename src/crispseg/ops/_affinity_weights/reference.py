@@ -3,38 +3,59 @@
 import torch
 from torch import Tensor
 
+from crispseg.ops._affinity_weights.scores import accumulator, gradients_from_scaled
 from crispseg.ops._local_distance.reference import local_distance, local_distance_backward
 from crispseg.ops._sums import total
 
 
 def affinity_weights(
-    embedding: Tensor, hardness: Tensor, size: int, dilation: int, norm: int, normalize: bool
+    embedding: Tensor,
+    hardness: Tensor,
+    scores: Tensor | None,
+    score_weight: Tensor | None,
+    size: int,
+    dilation: int,
+    norm: int,
+    normalize: bool,
 ) -> Tensor:
     """See `crispseg.ops.affinity_weights`."""
-    _, weights = _distance_and_weights(embedding, hardness, size, dilation, norm)
+    features = _features(embedding, scores, score_weight)
+    weights = _weights(local_distance(features, size, dilation, norm, 1), hardness)
     if normalize:
         weights = weights / weights.sum(1, keepdim=True)
     return weights.to(embedding.dtype)
 
 
 def affinity_weights_backward(
-    grad: Tensor, embedding: Tensor, hardness: Tensor, size: int, dilation: int, norm: int
-) -> tuple[Tensor, Tensor]:
-    """Return the gradients of embedding and hardness, for weights that are not normalised."""
-    distance, weights = _distance_and_weights(embedding, hardness, size, dilation, norm)
-    weighted = weights * grad
-    to_distance = weighted * -hardness.to(weights.dtype)
-    to_embedding = local_distance_backward(to_distance, _wide(embedding), size, dilation, norm, 1)
+    grad: Tensor,
+    embedding: Tensor,
+    hardness: Tensor,
+    scores: Tensor | None,
+    score_weight: Tensor | None,
+    size: int,
+    dilation: int,
+    norm: int,
+) -> tuple[Tensor, ...]:
+    """Return the gradients of embedding, hardness, scores and score weight, for weights that are not normalised."""
+    features = _features(embedding, scores, score_weight)
+    distance = local_distance(features, size, dilation, norm, 1)
+    weighted = _weights(distance, hardness) * grad
+    to_distance = weighted * -hardness.detach().to(weighted.dtype)
+    to_features = local_distance_backward(to_distance, features, size, dilation, norm, 1)
     to_hardness = -total(distance.masked_fill(torch.isposinf(distance), 0) * weighted)
-    return torch.empty_like(embedding).copy_(to_embedding), to_hardness.to(hardness.dtype)
+    to_embedding = torch.empty_like(embedding).copy_(to_features[:, : embedding.shape[1]])
+    to_scaled = None if scores is None else to_features[:, embedding.shape[1] :]
+    further = gradients_from_scaled(to_scaled, embedding, scores, score_weight)
+    return to_embedding, to_hardness.to(hardness.dtype), *further
 
 
-def _distance_and_weights(
-    embedding: Tensor, hardness: Tensor, size: int, dilation: int, norm: int
-) -> tuple[Tensor, Tensor]:
-    distance = local_distance(_wide(embedding), size, dilation, norm, 1)
-    return distance, torch.exp(-hardness.detach().to(distance.dtype) * distance)
+def _weights(distance: Tensor, hardness: Tensor) -> Tensor:
+    return torch.exp(-hardness.detach().to(distance.dtype) * distance)
 
 
-def _wide(embedding: Tensor) -> Tensor:
-    return embedding.detach().to(torch.promote_types(embedding.dtype, torch.float32))
+def _features(embedding: Tensor, scores: Tensor | None, score_weight: Tensor | None) -> Tensor:
+    """Return embedding and scaled scores as channels of one tensor, in the accumulation dtype."""
+    wide = embedding.detach().to(accumulator(embedding, scores))
+    if scores is None or score_weight is None:
+        return wide
+    return torch.cat([wide, scores.detach().to(wide.dtype) * score_weight.detach().to(wide.dtype)], 1)

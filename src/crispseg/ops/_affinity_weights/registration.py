@@ -9,27 +9,30 @@ from crispseg.ops._layout import empty_pairs
 from crispseg.ops._registration import define, differentiate
 
 
-def _shapes(embedding: Tensor, hardness: Tensor, size: int, dilation: int, norm: int, normalize: bool) -> Tensor:
-    return empty_pairs(embedding, size**2, *embedding.shape[-2:])
+def _shapes(embedding: Tensor, hardness: Tensor, scores: Tensor | None, weight: Tensor | None, *options: int) -> Tensor:
+    return empty_pairs(embedding, options[0] ** 2, *embedding.shape[-2:])
 
 
 def _backward_shapes(
-    grad: Tensor, embedding: Tensor, hardness: Tensor, size: int, dilation: int, norm: int
-) -> tuple[Tensor, Tensor]:
-    return torch.empty_like(embedding), torch.empty_like(hardness)
+    grad: Tensor, embedding: Tensor, hardness: Tensor, scores: Tensor | None, weight: Tensor | None, *options: int
+) -> tuple[Tensor, ...]:
+    further = [embedding.new_empty(0) if x is None else torch.empty_like(x) for x in (scores, weight)]
+    return torch.empty_like(embedding), torch.empty_like(hardness), *further
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    embedding, hardness, *ctx.options, ctx.normalize = inputs
-    ctx.save_for_backward(embedding, hardness, output if ctx.normalize else None)
+    *tensors, size, dilation, norm, ctx.normalize = inputs
+    ctx.options = size, dilation, norm
+    ctx.save_for_backward(*tensors, output if ctx.normalize else None)
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    embedding, hardness, weights = ctx.saved_tensors
+    *tensors, weights = ctx.saved_tensors
     if ctx.normalize:
         grad = _before_division(grad, weights)
-    gradients = torch.ops.crispseg.affinity_weights_backward(grad, embedding, hardness, *ctx.options)
-    return *gradients, None, None, None, None
+    gradients = torch.ops.crispseg.affinity_weights_backward(grad, *tensors, *ctx.options)
+    given = [None if x is None else gradient for x, gradient in zip(tensors, gradients, strict=True)]
+    return *given, None, None, None, None
 
 
 def _before_division(grad: Tensor, weights: Tensor) -> Tensor:
@@ -42,10 +45,7 @@ def _before_division(grad: Tensor, weights: Tensor) -> Tensor:
     return (grad - (grad * wide).sum(1, keepdim=True)) * centre
 
 
-_OPTIONS = "int size, int dilation, int norm"
-define(f"affinity_weights(Tensor embedding, Tensor hardness, {_OPTIONS}, bool normalize) -> Tensor", _shapes)
-define(
-    f"affinity_weights_backward(Tensor grad, Tensor embedding, Tensor hardness, {_OPTIONS}) -> (Tensor, Tensor)",
-    _backward_shapes,
-)
+_ARGUMENTS = "Tensor embedding, Tensor hardness, Tensor? scores, Tensor? score_weight, int size, int dilation, int norm"
+define(f"affinity_weights({_ARGUMENTS}, bool normalize) -> Tensor", _shapes)
+define(f"affinity_weights_backward(Tensor grad, {_ARGUMENTS}) -> (Tensor, Tensor, Tensor, Tensor)", _backward_shapes)
 differentiate("affinity_weights", _save, _backward)

@@ -1,41 +1,45 @@
 """`affinity_weights` on a GPU: distances become weights in registers and are never stored.
 
-Forward: as in `local_distance`, a program keeps a block of pixels times up to 16 neighbours; to normalise, it keeps the
-whole window instead, of fewer pixels. Backward: a program owns all channels of a block of pixels, walks the window, and
-works the weights out again; each leaves one sum for the hardness. The hardness is read on the device.
+As in `local_distance`, a program keeps a block of pixels times up to 16 neighbours; to normalise, it keeps the whole
+window instead, of fewer pixels. The hardness and the weight of the scores are read on the device.
 """
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from crispseg.ops._affinity_weights.scores import accumulator
+from crispseg.ops._affinity_weights.triton_backward import affinity_weights_backward, further, weight
 from crispseg.ops._layout import laid_out
 from crispseg.ops._triton import (
     WIDE,
-    accumulator,
+    add_steps,
     address,
-    channel_tile,
-    direction,
     distance_block,
-    distances,
     inside,
-    laid_out_like,
     launch,
-    length,
     neighbours,
-    over_length,
     pixel_block,
     program,
+    root,
     rows_in_memory,
     shift,
     store_pairs,
     triton_dtype,
 )
 
+__all__ = ["affinity_weights", "affinity_weights_backward"]
+
 
 def affinity_weights(
-    embedding: Tensor, hardness: Tensor, size: int, dilation: int, norm: int, normalize: bool
+    embedding: Tensor,
+    hardness: Tensor,
+    scores: Tensor | None,
+    score_weight: Tensor | None,
+    size: int,
+    dilation: int,
+    norm: int,
+    normalize: bool,
 ) -> Tensor:
     """See `crispseg.ops.affinity_weights`; `normalize` divides by the sum over the window."""
     embedding = rows_in_memory(embedding)
@@ -52,6 +56,7 @@ def affinity_weights(
         result,
         *embedding.stride()[:3],
         channels,
+        *further(scores, score_weight),
         height,
         width,
         blocks,
@@ -60,48 +65,14 @@ def affinity_weights(
         COUNT=count,
         NORM=norm,
         NORMALIZE=normalize,
-        ACC=triton_dtype(accumulator(embedding)),
+        SCORED=scores is not None,
+        ACC=triton_dtype(accumulator(embedding, scores)),
         PARTS=parts,
         BK=block,
         BX=pixels,
         num_warps=warps,
     )
     return laid_out(result)
-
-
-def affinity_weights_backward(
-    grad: Tensor, embedding: Tensor, hardness: Tensor, size: int, dilation: int, norm: int
-) -> tuple[Tensor, Tensor]:
-    """Return the gradients of embedding and hardness, for weights that are not normalised."""
-    given, grad, embedding = embedding, rows_in_memory(grad), rows_in_memory(embedding)
-    batch, channels, height, width = embedding.shape
-    result = embedding.new_empty(embedding.shape)
-    tile, block, warps = channel_tile(channels)
-    blocks = triton.cdiv(height * width, block)
-    sums = torch.empty(batch * blocks, dtype=torch.float64, device=embedding.device)
-    launch(
-        _backward,
-        batch * blocks,
-        grad,
-        embedding,
-        hardness,
-        result,
-        sums,
-        *grad.stride()[:3],
-        *embedding.stride()[:3],
-        channels,
-        height,
-        width,
-        blocks,
-        dilation,
-        SIZE=size,
-        NORM=norm,
-        ACC=triton_dtype(accumulator(embedding)),
-        BD=tile,
-        BX=block,
-        num_warps=warps,
-    )
-    return laid_out_like(result, given), sums.sum().to(hardness.dtype)
 
 
 def _tile(count: int, *, normalize: bool) -> tuple[int, int, int]:
@@ -114,12 +85,6 @@ def _tile(count: int, *, normalize: bool) -> tuple[int, int, int]:
 
 
 @triton.jit
-def _weight(b_distance, b_hardness):
-    """Return exp(-hardness · distance), 0 at infinite distance for any sign of the hardness."""
-    return tl.where(b_distance == float("inf"), 0.0, tl.exp(-b_hardness * b_distance))
-
-
-@triton.jit
 def _forward(
     p_image,
     p_hardness,
@@ -128,6 +93,12 @@ def _forward(
     stride_channel,
     stride_row,
     channels,
+    p_scores,
+    p_score_weight,
+    scores_stride_n,
+    scores_stride_channel,
+    scores_stride_row,
+    score_channels,
     height,
     width,
     blocks,
@@ -136,6 +107,7 @@ def _forward(
     COUNT: tl.constexpr,
     NORM: tl.constexpr,
     NORMALIZE: tl.constexpr,
+    SCORED: tl.constexpr,
     ACC: tl.constexpr,
     PARTS: tl.constexpr,
     BK: tl.constexpr,
@@ -151,10 +123,28 @@ def _forward(
     m_pair = m_window & inside(i_there, i_across, height, width)  # [BK, BX]
     o_centre = address(i_row, i_column, stride_row)  # [BX]
     o_neighbour = o_centre[None, :] + shift(o_row, o_column, stride_row)[:, None]  # [BK, BX]
-    b_distance = distances(
-        p_image + i_n * stride_n, o_centre, o_neighbour, m_centre, m_pair, channels, stride_channel, NORM, ACC
-    )
-    b_weight = _weight(b_distance, tl.load(p_hardness).to(ACC))  # [BK, BX]
+    b_sum = tl.zeros([BK, BX], ACC)
+    p_image += i_n * stride_n
+    b_sum = add_steps(b_sum, p_image, o_centre, o_neighbour, m_centre, m_pair, channels, stride_channel, 1.0, NORM, ACC)
+    if SCORED:
+        p_scores += i_n * scores_stride_n
+        o_score = address(i_row, i_column, scores_stride_row)  # [BX]
+        o_other = o_score[None, :] + shift(o_row, o_column, scores_stride_row)[:, None]  # [BK, BX]
+        b_scale = tl.load(p_score_weight).to(ACC)
+        b_sum = add_steps(
+            b_sum,
+            p_scores,
+            o_score,
+            o_other,
+            m_centre,
+            m_pair,
+            score_channels,
+            scores_stride_channel,
+            b_scale,
+            NORM,
+            ACC,
+        )
+    b_weight = weight(root(b_sum, NORM), tl.load(p_hardness).to(ACC))  # [BK, BX]
     if NORMALIZE:
         b_total = tl.sum(tl.where(m_pair, b_weight, 0.0), 0)  # [BX]
         # Lanes beyond the image have no weights; they are not stored.
@@ -176,65 +166,3 @@ def _forward(
         SIZE,
         BOTH=not NORMALIZE,
     )
-
-
-@triton.jit
-def _backward(
-    p_grad,
-    p_image,
-    p_hardness,
-    p_out,
-    p_sums,
-    grad_stride_n,
-    grad_stride_k,
-    grad_stride_row,
-    stride_n,
-    stride_channel,
-    stride_row,
-    channels,
-    height,
-    width,
-    blocks,
-    dilation,
-    SIZE: tl.constexpr,
-    NORM: tl.constexpr,
-    ACC: tl.constexpr,
-    BD: tl.constexpr,
-    BX: tl.constexpr,
-):
-    i_n, i_block, _ = program(blocks, 1)
-    i_row, i_column = pixel_block(i_block, width, BX)  # [BX]
-    i_channel = tl.arange(0, BD).to(tl.int64)  # [BD]
-    m_pixel = i_row < height  # [BX]
-    m_channel = (i_channel < channels)[:, None]  # [BD, 1]
-    p_grad += i_n * grad_stride_n
-    o_grad = address(i_row, i_column, grad_stride_row)  # [BX]
-    p_channel = p_image + i_n * stride_n + (i_channel * stride_channel)[:, None]  # [BD, 1]
-    p_centre = p_channel + address(i_row, i_column, stride_row)[None, :]  # [BD, BX]
-    b_centre = tl.load(p_centre, m_channel & m_pixel[None, :], 0.0).to(ACC)  # [BD, BX]
-    b_hardness = tl.load(p_hardness).to(ACC)
-    b_sum = tl.zeros([BD, BX], ACC)
-    b_slope = tl.zeros([BX], ACC)  # of the hardness
-    for i_k in range(SIZE * SIZE):
-        i_there = i_row + (i_k // SIZE - SIZE // 2) * dilation  # [BX]
-        i_across = i_column + (i_k % SIZE - SIZE // 2) * dilation  # [BX]
-        m_pair = m_pixel & inside(i_there, i_across, height, width)  # [BX]
-        # Every pair has two entries: one of this pixel and, at K - 1 - k, one of the neighbour.
-        p_ours = p_grad + tl.cast(i_k, tl.int64) * grad_stride_k + o_grad  # [BX]
-        o_theirs = address(i_there, i_across, grad_stride_row)  # [BX]
-        p_theirs = p_grad + tl.cast(SIZE * SIZE - 1 - i_k, tl.int64) * grad_stride_k + o_theirs  # [BX]
-        b_ours = tl.load(p_ours, m_pair, 0.0).to(ACC)  # [BX]
-        b_theirs = tl.load(p_theirs, m_pair, 0.0).to(ACC)  # [BX]
-        p_neighbour = p_channel + address(i_there, i_across, stride_row)[None, :]  # [BD, BX]
-        b_neighbour = tl.load(p_neighbour, m_channel & m_pair[None, :], 0.0).to(ACC)  # [BD, BX]
-        b_step = b_centre - b_neighbour  # [BD, BX]
-        b_distance = length(b_step, NORM)  # [BX]
-        b_weight = _weight(b_distance, b_hardness)  # [BX]
-        m_near = m_pair & (b_distance != float("inf"))  # [BX]
-        b_slope -= tl.where(m_near, b_distance * b_weight * b_ours, 0.0)
-        b_grad = tl.where(m_near, -b_hardness * b_weight * (b_ours + b_theirs), 0.0)  # [BX]
-        b_sum += direction(b_step, NORM, ACC) * over_length(b_grad, b_distance, NORM)[None, :]
-    o_out = (i_n * channels + i_channel)[:, None] * (tl.cast(height, tl.int64) * width)  # [BD, 1]
-    p_pixel = p_out + o_out + address(i_row, i_column, width)[None, :]  # [BD, BX]
-    tl.store(p_pixel, b_sum.to(p_out.dtype.element_ty), m_channel & m_pixel[None, :])
-    tl.store(p_sums + tl.program_id(0), tl.sum(b_slope).to(tl.float64))
