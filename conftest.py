@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.needs import PACKAGES, needs_of_file, needs_of_test
+from tests.needs import PACKAGES, needs_of_example, needs_of_file, needs_of_test
 
 # Without a GPU, Triton kernels run interpreted. Triton reads this variable when a kernel is defined.
 if not torch.cuda.is_available():
@@ -37,10 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Skip the import of test files in which `--quick` leaves out every test."""
-    if not config.getoption("quick") or collection_path.suffix != ".py":
+    """Skip the import of test files, and of the conftest.py of folders, in which `--quick` leaves out every test."""
+    path = collection_path / "conftest.py" if collection_path.is_dir() else collection_path
+    if not config.getoption("quick") or path.suffix != ".py" or not path.is_file():
         return None
-    return True if needs_of_file(collection_path) else None
+    return True if needs_of_file(path) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -53,6 +54,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             )
             # Triton implementations of operations, which are interpreted without a GPU.
             marks |= {"triton"} if "triton" in item.name else set()
+        elif isinstance(item, pytest.DoctestItem):
+            marks |= needs_of_example(item.path, [example.source for example in item.dtest.examples])
         for mark in sorted(marks):
             item.add_marker(mark)
     if config.getoption("quick"):

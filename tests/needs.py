@@ -28,39 +28,63 @@ _PROCESSES = {"subprocess", "multiprocessing", "concurrent.futures"}
 _OURS = {"crispseg": ROOT / "src" / "crispseg", "tests": ROOT / "tests", "benchmarks": ROOT / "benchmarks"}
 
 
-def needs_of_file(path: Path) -> set[str]:
+@cache
+def needs_of_file(path: Path) -> frozenset[str]:
     """Return the marks of every test in a file: its own marks, and those for its imports and its `conftest.py`'s."""
     given = next((ast.unparse(node) for node in _tree(path).body if _is_pytestmark(node)), "")
-    return {mark for mark in ("not_traced", "slow") if mark in given} | _marks(
-        _reached({module for file in _with_conftest(path) for module in _imports(_top_level(_tree(file)))})
+    return frozenset(mark for mark in ("not_traced", "slow") if mark in given) | _marks(
+        frozenset().union(*(_imports(_top_level(_tree(file))) for file in _with_conftest(path)))
     )
 
 
-def needs_of_test(path: Path, name: str, parameters: str = "") -> set[str]:
+def needs_of_test(path: Path, name: str, parameters: str = "") -> frozenset[str]:
     """Return the marks of one test function, beyond those of its file; its parameters may name commands."""
+    return _needs(path, frozenset({name}), frozenset(re.findall("[a-z]+", parameters)))
+
+
+def needs_of_example(path: Path, sources: Iterable[str]) -> frozenset[str]:
+    """Return the marks of the examples of a docstring, beyond those of the file of our code that it stands in."""
+    trees = [ast.parse(source) for source in sources]
+    names = frozenset(name for tree in trees for name in _names(tree))
+    return _marks(_imports(node for tree in trees for node in ast.walk(tree))) | _needs(path, names, frozenset())
+
+
+def _needs(path: Path, names: frozenset[str], words: frozenset[str]) -> frozenset[str]:
+    """Return the marks of what these names of a file use there."""
     definitions = _definitions(path)
-    used, todo = list[ast.AST](), [name, *(name for name, node in definitions.items() if _is_autouse(node))]
-    seen = set(todo)
+    seen, modules, todo = set(names), set[str](), [*names, *_autouse(path)]
+    seen |= set(todo)
     while todo:
-        node = definitions.get(todo.pop())
-        if node is None:
-            continue
-        used.append(node)
-        names = set(_names(node)) - seen
-        seen |= names
-        todo += names
-    modules = _imports(node for root in used for node in ast.walk(root))
+        name = todo.pop()
+        if name in definitions:
+            used, imported = _uses(path, name)
+            modules |= imported
+            todo += used - seen
+            seen |= used
     if "main" in seen:  # the command line imports a command when it is called
-        words = seen | set(re.findall("[a-z]+", parameters))
-        modules |= {f"crispseg.cli.{word}" for word in words if word != "main" and _file(f"crispseg.cli.{word}")}
-    marks = _marks(_reached(modules))
+        words = (words | seen) - {"main"}
+        modules |= {f"crispseg.cli.{word}" for word in words if _file(f"crispseg.cli.{word}")}
     starts = {name for name, module in _aliases(path).items() if module in _PROCESSES}
-    return marks | ({"processes"} if seen & starts or modules & _PROCESSES else set())
+    return _marks(frozenset(modules)) | ({"processes"} if seen & starts or modules & _PROCESSES else set())
 
 
-def _marks(modules: set[str]) -> set[str]:
-    packages = {module.partition(".")[0] for module in modules}
-    return {mark for mark, names in PACKAGES.items() if packages.intersection(names)}
+@cache
+def _uses(path: Path, name: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names that a definition uses, and the modules that it imports."""
+    node = _definitions(path)[name]
+    return frozenset(_names(node)), _imports(ast.walk(node))
+
+
+@cache
+def _autouse(path: Path) -> frozenset[str]:
+    return frozenset(name for name, node in _definitions(path).items() if _is_autouse(node))
+
+
+@cache
+def _marks(modules: frozenset[str]) -> frozenset[str]:
+    """Return the marks of the packages that importing these modules imports."""
+    packages = {module.partition(".")[0] for module in _reached(modules)}
+    return frozenset(mark for mark, names in PACKAGES.items() if packages.intersection(names))
 
 
 def _with_conftest(path: Path) -> list[Path]:
@@ -82,24 +106,24 @@ def _top_level(tree: ast.AST) -> Iterator[ast.AST]:
             yield from _top_level(node)
 
 
-def _imports(nodes: Iterable[ast.AST]) -> set[str]:
-    found = set()
+def _imports(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    found = set[str]()
     for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+    return frozenset(found)
 
 
 @cache
 def _direct(module: str) -> frozenset[str]:
     path = _file(module)
     parents = {module.rpartition(".")[0]} - {""}
-    return frozenset(parents if path is None else parents | _imports(_top_level(_tree(path))))
+    return frozenset(parents) if path is None else _imports(_top_level(_tree(path))) | parents
 
 
-def _reached(modules: set[str]) -> set[str]:
+def _reached(modules: frozenset[str]) -> set[str]:
     """Return these modules and all modules that importing them imports."""
     seen, todo = set(modules), list(modules)
     while todo:

@@ -25,6 +25,7 @@ def contrast_at_boundaries(image: Tensor, labels: Tensor) -> float:
     return float(torch.cat(values).mean())
 
 
+@pytest.mark.slow  # runs the demo
 def test_the_demo_sharpens_a_photograph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     demo = runpy.run_path(str(DEMO))
     assert demo["run"](tmp_path) == 0

@@ -34,6 +34,8 @@ from tests.fakes import draw_scene, write_folder
 LYING = {"corners": (7, 9), "stride=8": (6, 9), "stretched": (12, 12), "letterbox": (16, 16), "padded": (16, 16)}
 """Rows and columns of scores of 48x64 pixels, by how they lie."""
 
+pytestmark = pytest.mark.slow  # every command and every other way, for every grid
+
 SIZE, WINDOW = (48, 64), Window(5)
 FILTER = ["--cue", "rgb", "--window", "5", "--hardness", "20", "--passes", "2"]
 

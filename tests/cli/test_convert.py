@@ -39,6 +39,7 @@ def test_a_converted_embedding_sharpens(caffemodel: Path, tmp_path: Path, capsys
     assert read_labels(tmp_path / "out" / "scene0.png").labels.shape == (48, 64)
 
 
+@pytest.mark.slow  # makes all of HED
 def test_hed_is_written_under_its_name(tmp_path: Path) -> None:
     (tmp_path / "hed.caffemodel").write_bytes(caffe.caffemodel_bytes(caffe.hed_blobs()))
     assert run("convert", tmp_path / "hed.caffemodel", "--to", "hed", "--output", tmp_path / "hed.safetensors") == 0

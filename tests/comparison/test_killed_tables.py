@@ -75,6 +75,7 @@ def kill_at(moment: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getpid", lambda: 1)  # and another process comes after it
 
 
+@pytest.mark.slow  # makes a table for every moment
 def test_killed_at_every_moment(root: Path) -> None:
     measure(root, "whole")
     whole = contents(root / "whole" / "rows")

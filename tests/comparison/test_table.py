@@ -59,6 +59,7 @@ def table(root: Path) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow  # makes a table of every row
 def test_the_table_has_its_rows_in_three_formats(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table", *options(root), "--rows", *SOME, "--surface"]) == 0
     content = table(root)
@@ -102,6 +103,7 @@ def test_reported_images_are_not_those_that_were_tuned_on(root: Path) -> None:
         assert values["low"] == pytest.approx(after["gain"][name]["low"], abs=1e-2)
 
 
+@pytest.mark.slow  # makes tables
 @pytest.mark.usefixtures("no_process")
 def test_a_table_that_was_stopped_goes_on(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["table", *options(root), "--rows", *SOME]) == 0

@@ -154,6 +154,7 @@ def test_any_size_and_a_constant_image(size: tuple[int, int]) -> None:
     assert (cue(torch.full((1, 3, *size), 0.3)) == 0).all()
 
 
+@pytest.mark.slow  # segments eight times
 def test_an_image_is_segmented_alone_and_every_time_the_same() -> None:
     cue = SoftSegmentationCue(maps=4)
     images = torch.rand(3, 3, 20, 26, generator=torch.Generator().manual_seed(2))
@@ -167,6 +168,7 @@ def test_an_image_is_segmented_alone_and_every_time_the_same() -> None:
     assert "maps=4, norm=2" in repr(cue)
 
 
+@pytest.mark.slow  # traces
 def test_it_is_an_operator_that_pytorch_knows() -> None:
     operator = torch.ops.crispseg.soft_segmentation.default
     torch.library.opcheck(operator, (torch.rand(2, 3, 9, 12), 4))

@@ -72,6 +72,7 @@ def refused(path: Path, message: str = "") -> None:
         assert time.process_time() - start < 5
 
 
+@pytest.mark.slow  # packs a gigabyte
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     write_zeros(tmp_path / "a.npz", (5, 8192, 8192))
     assert (tmp_path / "a.npz").stat().st_size < 2e6
@@ -86,6 +87,7 @@ def test_what_a_head_claims_takes_no_memory(tmp_path: Path, claimed: int, direct
     refused(tmp_path / "a.npz", "too large to open safely|damaged|several")
 
 
+@pytest.mark.slow  # packs a gigabyte
 def test_only_the_array_that_is_wanted_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez_compressed(path, q=np.zeros((2, 4, 4), np.uint8))
@@ -102,6 +104,7 @@ def test_what_numpy_does_not_pack_is_not_unpacked(tmp_path: Path, kind: int) -> 
     refused(tmp_path / "a.npz", "compression|several")
 
 
+@pytest.mark.slow  # packs a gigabyte
 def test_an_archive_in_an_archive_is_no_array(tmp_path: Path) -> None:
     write_zeros(tmp_path / "inner.npz", (5, 8192, 8192))
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:

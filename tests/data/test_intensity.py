@@ -140,6 +140,7 @@ def test_bytes_are_what_was_read() -> None:
     assert to_bytes(pixels) is pixels
 
 
+@pytest.mark.slow  # starts workers, runs the dense CRF
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_the_commands_take_a_range(workers: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for folder in FOLDERS:

@@ -104,6 +104,7 @@ def test_a_guard_outside_its_range_is_refused(guard: float) -> None:
         Sharpener(RGBCue(), guard=guard)
 
 
+@pytest.mark.slow  # evaluates photographs
 @needs("predictions", "espnetv2_camvid_val")
 def test_poles_of_a_street_lose_half_as_much_and_the_mean_loses_nothing(tmp_path: Path) -> None:
     root = DATA / "camvid"

@@ -49,7 +49,7 @@ def test_windows_and_passes(window: Window, passes: int) -> None:
 
 
 @pytest.mark.parametrize("grid", ["centres", "corners", "stride=8", "stretched"])
-@pytest.mark.parametrize(("scale", "side"), [(1, 23), (8, 40), (8, 5)])
+@pytest.mark.parametrize(("scale", "side"), [pytest.param(1, 23, marks=pytest.mark.slow), (8, 40), (8, 5)])
 def test_tiles_are_parts_of_the_whole(grid: str, scale: float, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if scale == 1 and grid == "stride=8":
         grid = "centres"

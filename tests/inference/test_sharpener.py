@@ -168,6 +168,7 @@ def test_any_cue_sharpens_and_brings_its_own_defaults(name: str) -> None:
     assert accuracy(sharpened, labels) > before + 0.1 * (1 - before)
 
 
+@pytest.mark.slow  # traces every cue
 @pytest.mark.parametrize("name", CUES.names())
 def test_any_cue_goes_through_the_compiler(name: str) -> None:
     image, _, coarse = scene()

@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import confusion_matrix
 from torch import Tensor
 
 from crispseg import InputError
@@ -127,6 +126,8 @@ def test_many_classes_share_whole_numbers() -> None:
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**16))
 def test_mean_iou_and_accuracy_agree_with_scikit_learn(seed: int) -> None:
+    from sklearn.metrics import confusion_matrix  # noqa: PLC0415 - slow to import
+
     pairs = [(blocks(seed + 10 * i, void=False), blocks(seed + 10 * i + 1)) for i in range(3)]
     accuracy = measured(pairs)
     for name, width in (("miou", None), ("trimap_2", 2)):

@@ -176,6 +176,7 @@ def options(root: Path, *more: str) -> list[str]:
     return [*named, "--void", "255", *more]
 
 
+@pytest.mark.slow  # runs three commands
 def test_evaluate_tune_and_table_find_the_band(voc_like: Path, capsys: pytest.CaptureFixture[str]) -> None:
     filter_ = ["--cue", "rgb", "--json", str(voc_like / "a.json")]
     assert main(["evaluate", *options(voc_like), *filter_]) == 0

@@ -136,6 +136,7 @@ def test_it_starts_from_vgg_and_says_what_is_missing(tmp_path: Path, caplog: pyt
     assert "no fitting conv2_1, conv2_2, conv3_1" in caplog.text
 
 
+@pytest.mark.slow  # writes and reads hundreds of megabytes
 def test_msc_starts_from_a_trained_large_fov(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     trained = DeepLabLargeFOV(4)
     save_network(trained, tmp_path / "large.safetensors")

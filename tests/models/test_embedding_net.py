@@ -117,6 +117,7 @@ def test_no_network_for_torchvision_is_said(monkeypatch: pytest.MonkeyPatch) -> 
         EmbeddingNet(init="vgg16")
 
 
+@pytest.mark.slow  # makes all of VGG
 def test_torchvision_has_the_layers_at_those_places() -> None:
     from torchvision.models import vgg16  # noqa: PLC0415 - slow to import
 

@@ -120,6 +120,7 @@ def test_it_may_be_checkpointed_as_a_whole() -> None:
     torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.slow  # traces
 def test_it_compiles_as_one_graph() -> None:
     aware, image = aware_network(), torch.rand(1, 3, 9, 9)
     try:

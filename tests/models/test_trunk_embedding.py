@@ -26,6 +26,7 @@ TRUNKS = {
 }
 
 
+@pytest.mark.slow  # makes networks of torchvision and timm
 @pytest.mark.parametrize("trunk", TRUNKS)
 def test_a_trunk_is_saved_and_loaded_by_name_and_gives_what_it_gave(trunk: str, tmp_path: Path) -> None:
     torch.manual_seed(0)

@@ -100,6 +100,7 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
     return name, every[name]
 
 
+@pytest.mark.slow  # calls thousands of times
 @pytest.mark.parametrize("level", LEVELS)
 @settings(max_examples=600, deadline=None)
 @given(call=calls())
