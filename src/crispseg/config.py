@@ -24,7 +24,7 @@ from crispseg.value_checks import (
 from crispseg.window import Level, Windows, WindowsLike, levels_of
 
 if TYPE_CHECKING:
-    from crispseg.cues import Cue
+    from crispseg.cues import Cue, CueTraits
 
 VERSION = 1
 """The version of the saved form; files of a higher version are refused."""
@@ -125,7 +125,7 @@ class SharpenerConfig:
     A field may be given as a value or as the text that the command line takes. Equal configs make equal sharpeners.
 
     Args:
-        cue: The cue: a `CueConfig`, or its text such as "learned" or "rgb:norm=2".
+        cue: The cue: a `CueConfig`, or its text such as "learned", "rgb:norm=2" or "learned+0.5*rgb".
         window: The neighbours that may contribute: one window or several, which the filter uses one after the other
             from coarse to fine. A `Window`, its side, or a text such as "9", "9@2" or "5@8,5@4,5@2,5".
         passes: How many times the filter is applied with each window: one number, or one for each window such as
@@ -152,12 +152,13 @@ class SharpenerConfig:
     cue: CueConfig = field(
         default=CueConfig(),
         metadata=_said(
-            help="the cue that tells which pixels belong together, with its arguments, such as rgb:norm=2",
+            help="the cue that tells which pixels belong together, with its arguments, such as rgb:norm=2; "
+            "several cues add up, each times its weight, such as learned+0.5*rgb",
             label="Cue: how pixels are compared",
             read=CueConfig.of,
             control=None,
-            metavar="NAME[:ARGUMENT=VALUE,…]",
-            write=lambda cue: {**vars(cue), "arguments": dict(cue.arguments)},
+            metavar="NAME[:ARGUMENT=VALUE,…][+…]",
+            write=CueConfig.to_dict,
         ),
     )
     window: Windows = field(
@@ -311,12 +312,7 @@ class SharpenerConfig:
 
         The weights and the precision of the cue are listed under names of their own if they are set.
         """
-        texts = {name: as_text(getattr(self, name)) for name, _ in options()}
-        if self.cue.weights is not None:
-            texts["weights"] = self.cue.weights
-        if self.cue.precision != "float32":
-            texts["precision"] = self.cue.precision
-        return texts
+        return {name: as_text(getattr(self, name)) for name, _ in options()} | self.cue.texts()
 
     def replaced(self, **changes: Any) -> Self:  # noqa: ANN401 - values or texts of fields
         """Return a copy of the config with some fields changed.
@@ -331,8 +327,8 @@ class SharpenerConfig:
                 raise TypeError(f"unknown option {name!r}; expected one of {', '.join(known)}")
         return replace(self, **changes)
 
-    def with_defaults(self, cue: "type[Cue] | Cue") -> Self:
-        """Return the config with the defaults of its cue, or the class of its cue, for fields that are None."""
+    def with_defaults(self, cue: "CueTraits | type[Cue] | Cue") -> Self:
+        """Return the config with the defaults of its cue, or of the traits of its cue, for fields that are None."""
         usual = cue.default_passes if len(self.window) == 1 else LADDER_PASSES
         hardness = cue.default_hardness if self.hardness is None else self.hardness
         return replace(self, hardness=hardness, passes=usual if self.passes is None else self.passes)

@@ -10,6 +10,7 @@ from crispseg.app.desk import DeskInputs
 from crispseg.app.settings import takes_boundaries
 from crispseg.config import SharpenerConfig, options
 from crispseg.cue_config import CueConfig
+from crispseg.pretrained import assigned
 
 OUTPUT = "crisp"
 """Folder that the command line writes to."""
@@ -91,9 +92,11 @@ class Recipe:
         fields = [
             f"{name}={_quoted(option.write(getattr(config, name)))}" for name, option in options() if name != "cue"
         ]
-        if cue.weights is not None and cue == CueConfig(weights=cue.weights):
-            names, opened, closed, fields = ["Sharpener"], "from_pretrained(", ")", [_quoted(cue.weights), *fields]
-        elif cue == CueConfig.of(str(cue)):
+        weights, plain = cue.texts().get("weights"), CueConfig.of(str(cue))
+        if weights is not None and cue == assigned(plain, weights):
+            said = [] if plain == CueConfig() else [f"cue={_quoted(str(cue))}"]
+            names, opened, closed, fields = ["Sharpener"], "from_pretrained(", ")", [_quoted(weights), *said, *fields]
+        elif cue == plain:
             names, opened, closed = ["Sharpener", "SharpenerConfig"], "from_config(SharpenerConfig(", "))"
             fields = [f"cue={_quoted(str(cue))}", *fields]
         else:

@@ -10,14 +10,17 @@ import torch
 from crispseg.checks import check_choice
 from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig, options
 from crispseg.cue_config import CueConfig
-from crispseg.cues import Cue
+from crispseg.cues import Cue, traits_of
 from crispseg.errors import InputError
 from crispseg.options import Slider, as_text
-from crispseg.pretrained import load_cue
+from crispseg.pretrained import assigned, load_cue
 from crispseg.registry import CUES
 
 _TIMES = 6
 """Where a slider without an upper end ends, as a multiple of the value that it starts from."""
+
+_JOINED = ("learned+rgb",)
+"""Cues made of cues that the page offers after those with a name of their own."""
 
 _log = logging.getLogger(__name__)
 
@@ -28,17 +31,15 @@ class CueChoice:
 
     Args:
         cue: Its name, and its weights where it needs some.
-        kind: Its class.
     """
 
     cue: CueConfig
-    kind: type[Cue]
 
     @property
     def title(self) -> str:
-        """Return what the page calls it: the summary of its class up to the first semicolon, and its weights."""
-        summary = self.kind.summary.partition(";")[0] or self.cue.name
-        return ", ".join(filter(None, (summary, self.cue.weights)))
+        """Return what the page calls it: its summary up to the first semicolon, and its weights."""
+        summary = traits_of(self.cue).summary.partition(";")[0] or self.cue.name
+        return ", ".join(filter(None, (summary, self.cue.texts().get("weights"))))
 
     @property
     def start(self) -> SharpenerConfig:
@@ -47,29 +48,31 @@ class CueChoice:
 
 
 def offered_cues() -> dict[str, CueChoice]:
-    """Return every registered cue by the name that the page knows it by, once for each of its shipped weights.
+    """Return every cue that the page offers by the name that it knows it by, once for each of its shipped weights.
 
-    A cue whose package cannot be imported is left out, and the log says why.
+    These are the registered cues, and learned embeddings together with colours. A cue whose package cannot be imported
+    is left out, and the log says why.
 
     Example:
         >>> [choice.title for choice in offered_cues().values()][:2]
         ['learned embeddings, narrow', 'learned embeddings, wide']
     """
     choices = []
-    for name in CUES.names():
+    for text in (*CUES.names(), *_JOINED):
+        cue = CueConfig.of(text)
         try:
-            kind: type[Cue] = CUES.named(name)
+            needs = traits_of(cue).needs
         except InputError as error:
             _log.warning("the page does not offer a cue: %s", error)
             continue
-        weights = SHIPPED_WEIGHTS if "weights" in kind.needs else (None,)
-        choices += [CueChoice(CueConfig(name, weights=one), kind) for one in weights]
+        weights = SHIPPED_WEIGHTS if "weights" in needs else (None,)
+        choices += [CueChoice(cue if one is None else assigned(cue, one)) for one in weights]
     return {cue_key(choice.cue): choice for choice in choices}
 
 
 def cue_key(cue: CueConfig) -> str:
     """Return the name by which the page knows a cue: its own, with that of its weights."""
-    return " ".join(filter(None, (cue.name, cue.weights)))
+    return " ".join(filter(None, (cue.name, cue.texts().get("weights"))))
 
 
 def offered_cue(name: str) -> CueChoice:
@@ -147,7 +150,7 @@ def read_controls(values: Mapping[str, Any], last: SharpenerConfig) -> Reading:
 
 def takes_boundaries(cue: CueConfig) -> bool:
     """Return whether a cue needs a boundary map of the image."""
-    return "boundaries" in CUES.named(cue.name).needs
+    return "boundaries" in traits_of(cue).needs
 
 
 def with_defaults(config: SharpenerConfig) -> SharpenerConfig:
@@ -158,7 +161,7 @@ def with_defaults(config: SharpenerConfig) -> SharpenerConfig:
         >>> config.hardness, config.passes
         (40.0, 3)
     """
-    return config.with_defaults(CUES.named(config.cue.name))
+    return config.with_defaults(traits_of(config.cue))
 
 
 def cue_defaults(config: SharpenerConfig) -> dict[str, Any]:
@@ -177,7 +180,7 @@ def control_value(name: str, config: SharpenerConfig) -> Any:  # noqa: ANN401 - 
     """Return what the control of a field shows: a number on a slider, or else a text.
 
     Example:
-        >>> config = CueChoice(CueConfig("rgb"), CUES.named("rgb")).start
+        >>> config = CueChoice(CueConfig("rgb")).start
         >>> [control_value(name, config) for name in ("cue", "window", "hardness", "guard")]
         ['rgb', '9', 40.0, 'none']
     """

@@ -13,14 +13,14 @@ from crispseg.cli.devices import choose_device
 from crispseg.config import OF_PREDICTIONS, SHIPPED_WEIGHTS, SharpenerConfig
 from crispseg.config import options as fields_of_config
 from crispseg.cue_config import CueConfig
-from crispseg.cues import Cue
+from crispseg.cues import Cue, networks_of, traits_of
 from crispseg.errors import InputError
 from crispseg.extras import optional_packages
 from crispseg.grid import CENTRES
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import default_kind
 from crispseg.inference.sharpener import Sharpener
-from crispseg.pretrained import holds_sharpener, load_cue, load_pretrained, weights_path
+from crispseg.pretrained import assigned, holds_sharpener, load_cue, load_pretrained, weights_path
 from crispseg.registry import CUES
 
 _FIELDS = tuple(name for name, _ in fields_of_config() if name != "cue")
@@ -111,32 +111,33 @@ def _said(options: Namespace, name: str) -> Any:  # noqa: ANN401 - of any option
 
 def _load(options: Namespace) -> tuple[Cue, SharpenerConfig]:
     cue, weights, precision = (_said(options, name) for name in ("cue", "weights", "precision"))
-    if weights is not None and holds_sharpener(weights):
+    saved = weights is not None and holds_sharpener(weights)
+    if saved:
         loaded, config = load_pretrained(weights, cue=cue)
-        kind = type(loaded)
-    else:
-        kind = CUES.named((cue or CueConfig()).name)
-        loaded = None
-    if loaded is not None:
-        network = kind.network_argument is not None and getattr(loaded, kind.network_argument) is not None
-    else:
-        network = kind.network_argument is not None and ("weights" in kind.needs or weights is not None)
-    for name, value in (("weights", weights), ("precision", precision)):
-        if value is not None and not network and not (name == "weights" and loaded is not None):
-            raise InputError(
-                f"--{name} does not go with --cue {kind.name}, which has no network; leave one of them out"
-            )
-    if loaded is not None:
-        if precision is not None:
+        found, networks = config.cue, tuple(network is not None for network in networks_of(loaded))
+        if precision is not None and any(networks):
             loaded.to(getattr(torch, precision))
+    else:
+        found = cue or CueConfig()
+        traits = traits_of(found)
+        needed = "weights" in traits.needs or weights is not None
+        networks = tuple(takes and needed for takes in traits.networks)
+    for name, value in (("weights", weights), ("precision", precision)):
+        if value is not None and not any(networks) and not (name == "weights" and saved):
+            raise InputError(
+                f"--{name} does not go with --cue {found.name}, which has no network; leave one of them out"
+            )
+    if saved:
         return loaded, config
-    weights = weights or (SHIPPED_WEIGHTS[0] if "weights" in kind.needs else None)
-    said = replace(cue or CueConfig(), weights=weights, precision=precision or "float32")
-    return load_cue(said), SharpenerConfig(cue=said)
+    if any(networks):
+        found = assigned(found, weights or SHIPPED_WEIGHTS[0])
+        pairs = zip(found.single, networks, strict=True)
+        found = found.with_single(replace(one, precision=precision or "float32") if own else one for one, own in pairs)
+    return load_cue(found), SharpenerConfig(cue=found)
 
 
 def _check_boundaries(options: Namespace, cue: Cue) -> None:
-    given, name = _said(options, "boundaries") is not None, type(cue).name
+    given, name = _said(options, "boundaries") is not None, cue.name
     if cue.takes_boundaries and not given and hasattr(options, "boundaries"):
         raise InputError(f"--cue {name} needs boundary maps; add --boundaries")
     if given and not cue.takes_boundaries:
@@ -147,6 +148,10 @@ def files_of_weights(options: Namespace) -> list[Path]:
     """Return the files of the weights that the options name."""
     if options.weights is None:
         return []
+    cue = _said(options, "cue")
+    if cue is not None and cue.parts and not holds_sharpener(options.weights):
+        paths = [weights_path(one.weights) for one in assigned(cue, options.weights).single if one.weights is not None]
+        return list(dict.fromkeys(paths))
     path = Path(options.weights) if holds_sharpener(options.weights) else weights_path(options.weights)
     return sorted(path.iterdir()) if path.is_dir() else [path]
 

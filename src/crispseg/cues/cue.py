@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from crispseg.checks import check_choice, check_map, check_same_grid, check_score_weight, is_finite
@@ -68,6 +69,11 @@ class Cue(nn.Module, ABC):
         cls.name = name
         if name is not None:
             CUES.register(name, cls)
+
+    @property
+    def image_dtype(self) -> torch.dtype:
+        """The dtype to give images in: that of the network, or float32."""
+        return next((p.dtype for p in self.parameters()), torch.float32)
 
     @property
     def takes_boundaries(self) -> bool:

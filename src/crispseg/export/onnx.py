@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from crispseg.checks import check_choice
-from crispseg.cues import Cue, SoftSegmentationCue
+from crispseg.cues import Cue, SoftSegmentationCue, single_cues
 from crispseg.defaults import EXPORT_TOLERANCE
 from crispseg.errors import InputError
 from crispseg.export.metadata import describe
@@ -109,7 +109,8 @@ def _prepared(sharpener: Sharpener, precision: Precision) -> Sharpener:
 
 def _takes_features(sharpener: Sharpener, asked: bool | None) -> bool:
     cue = sharpener.cue
-    cannot = isinstance(cue, SoftSegmentationCue) or cue.takes_boundaries
+    soft = any(isinstance(one, SoftSegmentationCue) for one in single_cues(cue))
+    cannot = soft or cue.takes_boundaries
     if asked is False and cannot:
         raise InputError(
             f"features is False, but ONNX cannot compute the features of {type(cue).__name__}; leave the option out, "

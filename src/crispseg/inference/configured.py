@@ -42,7 +42,7 @@ class ConfiguredModule(nn.Module):
     @property
     def config(self) -> SharpenerConfig:
         """All options of this sharpener, without the learned weights of its network."""
-        cue = replace(describe_cue(self.cue), weights=self._config.cue.weights)
+        cue = describe_cue(self.cue).with_weights(one.weights for one in self._config.cue.single)
         return replace(self._config, cue=cue, hardness=shortest(self.hardness))
 
     @property
@@ -128,7 +128,7 @@ class ConfiguredModule(nn.Module):
     @property
     def _dtype(self) -> torch.dtype:
         """The dtype that the cue computes in."""
-        return next((p.dtype for p in self.cue.parameters()), torch.float32)
+        return self.cue.image_dtype
 
     @property
     def device(self) -> torch.device:

@@ -14,8 +14,7 @@ from crispseg.errors import InputError
 from crispseg.models.narrowing import narrowed
 from crispseg.models.network import Network, resize_corners
 from crispseg.models.registry import embedding_kinds, network_kind, register_network
-from crispseg.models.saving import build_network
-from crispseg.models.state import load_metadata, load_state
+from crispseg.models.saving import build_network, read_network
 from crispseg.models.vgg import VGG_LAYERS, vgg_convolution
 
 EMBEDDING_LAYERS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")
@@ -194,14 +193,17 @@ def _missing(length: int, size: int, padding: int) -> int:
     return 2 * ((length + 2 * padding - size + 1) // 2) + size - length - padding
 
 
-def load_embedding_net(path: Path) -> Network:
+def load_embedding_net(path: Path, *, prefix: str = "") -> Network:
     """Read an embedding network that `save_network` wrote: one of crispseg, or of an entry point (see `registry`).
+
+    Args:
+        path: The file.
+        prefix: The prefix of its weights in a file of several networks.
 
     Raises:
         InputError: If the file is missing, is not safetensors, or does not hold such a network.
     """
-    state = load_state(path, "weights")
-    metadata = load_metadata(path, "weights")
+    state, metadata = read_network(path, prefix)
     if "network" not in metadata:  # written when there was one network, whose one argument shows in its weights
         fuse = state.get("fuse.weight")
         dim = fuse.shape[0] if fuse is not None and fuse.ndim and len(fuse) else 64

@@ -15,6 +15,7 @@ from crispseg.models.state import check_state, load_metadata, load_state
 from crispseg.writing import write_tensors
 
 _Kind = TypeVar("_Kind", bound=Network)
+_Value = TypeVar("_Value")
 
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
@@ -36,8 +37,27 @@ def save_network(network: Network, path: Path, **metadata: str) -> None:
         >>> load_network(path, EmbeddingNet).dim
         8
     """
-    made = {"network": type(network).__name__, "arguments": json.dumps(network.arguments)}
-    save_weights(network, path, **metadata, **made)
+    save_weights(network, path, **metadata, **_made(network))
+
+
+def save_networks(networks: Mapping[str, Network], path: Path) -> None:
+    """Write the weights of several networks to one file, each under a prefix such as "parts.0.".
+
+    `load_network` and `load_embedding_net` read one of them by its prefix.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    state: dict[str, Tensor] = {}
+    metadata: dict[str, str] = {}
+    for prefix, network in networks.items():
+        state |= {prefix + name: value for name, value in network.state_dict().items()}
+        metadata |= {prefix + name: text for name, text in _made(network).items()}
+    write_tensors(path, state, metadata)
+
+
+def _made(network: Network) -> dict[str, str]:
+    return {"network": type(network).__name__, "arguments": json.dumps(network.arguments)}
 
 
 def save_weights(module: nn.Module, path: Path, **metadata: str) -> None:
@@ -51,25 +71,40 @@ def save_weights(module: nn.Module, path: Path, **metadata: str) -> None:
 
 
 @overload
-def load_network(path: Path) -> Network: ...
+def load_network(path: Path, *, prefix: str = "") -> Network: ...
 @overload
-def load_network(path: Path, kind: type[_Kind], /, *kinds: type[_Kind]) -> _Kind: ...
-def load_network(path: Path, *kinds: type[Network]) -> Network:
+def load_network(path: Path, kind: type[_Kind], /, *kinds: type[_Kind], prefix: str = "") -> _Kind: ...
+def load_network(path: Path, *kinds: type[Network], prefix: str = "") -> Network:
     """Read a network that `save_network` wrote, in evaluation mode.
 
     Args:
         path: The file.
         kinds: Accepted classes, such as `EmbeddingNet`, or `DeepLabLargeFOV, DeepLabMSc`; by default every class of
             crispseg, and those that other packages register (see `crispseg.models.registry`).
+        prefix: The prefix of its weights in a file of several networks.
 
     Raises:
         InputError: If the file is missing, is not safetensors, holds another network or not all of it.
     """
-    metadata = load_metadata(path, "weights")
+    state, metadata = read_network(path, prefix)
     if not kinds:
         kind = network_kind(metadata.get("network", ""))
         kinds = tuple(NETWORKS.values()) if kind is None else (kind,)
-    return build_network(load_state(path, "weights"), metadata, path, *kinds)
+    return build_network(state, metadata, path, *kinds)
+
+
+def read_network(path: Path, prefix: str = "") -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the weights and the metadata of a network in a file, without the prefix that they have there.
+
+    Raises:
+        InputError: If the file is missing or is not safetensors.
+    """
+    state, metadata = load_state(path, "weights"), load_metadata(path, "weights")
+    return _under(state, prefix), _under(metadata, prefix)
+
+
+def _under(named: Mapping[str, _Value], prefix: str) -> dict[str, _Value]:
+    return {name.removeprefix(prefix): value for name, value in named.items() if name.startswith(prefix)}
 
 
 def saved_network(path: Path) -> str | None:

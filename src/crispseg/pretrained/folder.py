@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from crispseg.config import SharpenerConfig
-from crispseg.cue_config import PRECISIONS
-from crispseg.cues import Cue, describe_cue, make_cue
+from crispseg.cue_config import PRECISIONS, CueConfig
+from crispseg.cues import Cue, describe_cue, make_cue, networks_of, single_cues, traits_of
 from crispseg.errors import InputError, one_line
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.models.network import Network
 from crispseg.models.registry import ENTRY_POINTS, NETWORKS, network_kind
-from crispseg.models.saving import load_network, save_network
+from crispseg.models.saving import load_network, save_network, save_networks
 from crispseg.pretrained.model_card import model_card
 from crispseg.reading import read_json
 from crispseg.registry import CUES
@@ -44,12 +43,16 @@ def save_folder(folder: Path, cue: Cue, config: SharpenerConfig, *, name: str, l
     Raises:
         InputError: If the cue or its network is not registered, or the folder cannot be written to.
     """
-    network = _network_of(cue)
-    config = replace(config, cue=replace(describe_cue(cue), weights=None if network is None else WEIGHTS_FILE))
+    networks = [_network_of(one) for one in single_cues(cue)]
+    files = [None if network is None else WEIGHTS_FILE for network in networks]
+    config = replace(config, cue=describe_cue(cue).with_weights(files))
     version = installed_versions(["crispseg"])["crispseg"]
     make_folder(folder)
-    if network is not None:
-        save_network(network, folder / WEIGHTS_FILE)
+    if not config.cue.parts and networks[0] is not None:
+        save_network(networks[0], folder / WEIGHTS_FILE)
+    elif any(files):
+        named = zip(_prefixes(config.cue), networks, strict=True)
+        save_networks({prefix: network for prefix, network in named if network is not None}, folder / WEIGHTS_FILE)
     write_text(folder / CARD_FILE, model_card(config, name=name, license=license, version=version))
     # The config is written last, so that an incomplete folder is not taken for a sharpener.
     written = {**config.to_dict(), _SAVED_BY: f"crispseg {version}"}
@@ -67,27 +70,44 @@ def load_folder(folder: Path) -> tuple[Cue, SharpenerConfig]:
     given.pop(_SAVED_BY, None)
     with _explained(path):
         config = SharpenerConfig.from_dict(given)
-        kind: type[Cue] = CUES.named(config.cue.name)
-        if config.cue.weights not in (None, WEIGHTS_FILE):
-            raise InputError(f"weights are {config.cue.weights!r}; expected {WEIGHTS_FILE!r}, or none")
-        if config.cue.weights is not None and kind.network_argument is None:
-            raise InputError(f"cue {config.cue.name!r} has no network; expected no weights, got {WEIGHTS_FILE!r}")
-    network = None if config.cue.weights is None else load_network_of(config.cue.name, folder / WEIGHTS_FILE)
+        for one, takes_network in zip(config.cue.single, traits_of(config.cue).networks, strict=True):
+            if one.weights not in (None, WEIGHTS_FILE):
+                raise InputError(f"weights are {one.weights!r}; expected {WEIGHTS_FILE!r}, or none")
+            if one.weights is not None and not takes_network:
+                raise InputError(f"cue {one.name!r} has no network; expected no weights, got {WEIGHTS_FILE!r}")
+    networks = [
+        None if one.weights is None else load_network_of(one, folder / WEIGHTS_FILE, prefix)
+        for one, prefix in zip(config.cue.single, _prefixes(config.cue), strict=True)
+    ]
     with _explained(path):
-        cue = make_cue(config.cue, None if network is None else network.to(getattr(torch, config.cue.precision)))
+        cue = make_cue(config.cue, networks if config.cue.parts else networks[0])
     return cue, config
 
 
-def load_network_of(cue: str, path: Path) -> Network:
-    """Return the network of a cue from the file of its weights.
+def _prefixes(cue: CueConfig) -> list[str]:
+    """Return the prefix of the weights of a cue, or of each of its parts, as in the state dict of a `JoinedCue`."""
+    return [f"parts.{index}." for index in range(len(cue.parts))] or [""]
+
+
+def load_network_of(cue: CueConfig, path: Path, prefix: str = "") -> Network:
+    """Return the network of a cue from the file of its weights, in the precision of the cue.
+
+    Args:
+        cue: A cue without parts.
+        path: The file.
+        prefix: The prefix of its weights in a file of several networks.
 
     Raises:
         InputError: If the file is missing or damaged, or holds a network that the cue does not take.
     """
+    return _loaded(cue.name, path, prefix).to(getattr(torch, cue.precision))
+
+
+def _loaded(cue: str, path: Path, prefix: str) -> Network:
     kind: type[Cue] = CUES.named(cue)
     if kind.network_gives == "embedding":
-        return load_embedding_net(path)
-    network = load_network(path)
+        return load_embedding_net(path, prefix=prefix)
+    network = load_network(path, prefix=prefix)
     if network.gives != kind.network_gives:
         raise InputError(
             f"weights {path}: holds {type(network).__name__}, which gives {network.gives}; cue {cue!r} needs a network "
@@ -108,7 +128,7 @@ def _network_of(cue: Cue) -> Network | None:
             f"{kind.__name__} cannot be saved, because it is not registered; define it as class {kind.__name__}(…, "
             f'name="…"), and declare an entry point in the group {CUES.group} so that it can be loaded'
         )
-    network: nn.Module | None = None if kind.network_argument is None else getattr(cue, kind.network_argument)
+    (network,) = networks_of(cue)
     if network is None:
         return None
     if not isinstance(network, Network) or network_kind(type(network).__name__) is not type(network):

@@ -4,12 +4,11 @@ import difflib
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig
 from crispseg.cue_config import CueConfig
-from crispseg.cues import Cue, make_cue
+from crispseg.cues import Cue, make_cue, networks_of, traits_of
 from crispseg.errors import InputError
 from crispseg.models.shipped import shipped_path
 from crispseg.pretrained.folder import load_folder, load_network_of
@@ -56,12 +55,43 @@ def load_pretrained(
     if holds_sharpener(weights):
         folder = Path(weights) if Path(weights).is_dir() else download(str(weights), revision)
         made, config = load_folder(folder)
-        config = replace(config, cue=replace(config.cue, weights=str(weights) if config.cue.weights else None))
+        files = [str(weights) if one.weights else None for one in config.cue.single]
+        config = replace(config, cue=config.cue.with_weights(files))
         return (made, config) if cue is None else _with_arguments(made, config, cue, weights)
     if revision is not None:
         raise InputError(f"weights {weights}: have no revision, because they are not on a hub; leave the revision out")
-    config = SharpenerConfig(cue=replace(cue or CueConfig(), weights=str(weights)))
+    config = SharpenerConfig(cue=assigned(cue or CueConfig(), str(weights)))
     return load_cue(config.cue), config
+
+
+def assigned(cue: CueConfig, weights: str) -> CueConfig:
+    """Return a cue with weights for its network.
+
+    Args:
+        cue: The cue.
+        weights: A name or a path. If several parts have networks, it is for all of them, or holds one for each,
+            separated by commas.
+
+    Raises:
+        InputError: If the cue has no network, or their number is neither 1 nor that of its networks.
+
+    Example:
+        >>> [one.weights for one in assigned(CueConfig.of("learned+rgb+learned"), "narrow,wide").single]
+        ['narrow', None, 'wide']
+    """
+    takes = traits_of(cue).networks
+    count = sum(takes)
+    if not count:
+        raise InputError(f"cue {cue.name!r} has no network; leave out the weights")
+    texts = weights.split(",") if count > 1 else [weights]
+    texts = texts * count if len(texts) == 1 else texts
+    if len(texts) != count:
+        raise InputError(
+            f"weights {weights}: names {len(texts)}; expected one for all, or one for each of the {count} networks of "
+            f"cue {cue.name!r}, separated by commas"
+        )
+    left = iter(texts)
+    return cue.with_weights([next(left) if one else None for one in takes])
 
 
 def load_cue(config: CueConfig) -> Cue:
@@ -70,24 +100,43 @@ def load_cue(config: CueConfig) -> Cue:
     Raises:
         InputError: If the weights do not exist, or an argument is not allowed.
     """
-    kind: type[Cue] = CUES.named(config.name)
-    weights = config.weights
+    traits_of(config)  # refuses parts that do not go together before their weights are read
+    networks = [_load_network(one) for one in config.single]
+    return make_cue(config, networks if config.parts else networks[0])
+
+
+def _load_network(cue: CueConfig) -> nn.Module | None:
+    kind: type[Cue] = CUES.named(cue.name)
+    weights = cue.weights
     if weights is None and "weights" in kind.needs:
         weights = SHIPPED_WEIGHTS[0]
-    if weights is None:
-        return make_cue(config)
-    network = load_network_of(config.name, weights_path(weights))
-    return make_cue(config, network.to(getattr(torch, config.precision)))
+    return None if weights is None else load_network_of(cue, weights_path(weights))
 
 
 def _with_arguments(
     made: Cue, config: SharpenerConfig, cue: CueConfig, weights: str | Path
 ) -> tuple[Cue, SharpenerConfig]:
-    if cue.name != config.cue.name:
+    """Return a saved cue with other arguments and weights of its parts, or with further parts beside it."""
+    saved = {one.name: (one, network) for one, network in zip(config.cue.single, networks_of(made), strict=True)}
+    takes = traits_of(cue).networks
+    same = [one.name for one in cue.single] == [one.name for one in config.cue.single]
+    added = not config.cue.parts and [
+        one.name for one, takes_it in zip(cue.single, takes, strict=True) if takes_it
+    ] == [config.cue.name]
+    if not same and not added:
         raise InputError(
             f"cue is {cue.name!r}, but weights {weights} were saved with {config.cue.name!r}; leave the cue out"
         )
-    merged = replace(config.cue, arguments=tuple({**dict(config.cue.arguments), **dict(cue.arguments)}.items()))
-    kind = type(made)
-    network: nn.Module | None = None if kind.network_argument is None else getattr(made, kind.network_argument)
-    return make_cue(merged, network), replace(config, cue=merged)
+    nothing = CueConfig("none"), None
+    pairs = list(zip(config.cue.single, networks_of(made), strict=True))
+    before = pairs if same else [saved.get(one.name, nothing) for one in cue.single]
+    merged = cue.with_single(_merged(old, new) for (old, _), new in zip(before, cue.single, strict=True))
+    networks = [network for _, network in before]
+    return make_cue(merged, networks if merged.parts else networks[0]), replace(config, cue=merged)
+
+
+def _merged(old: CueConfig, new: CueConfig) -> CueConfig:
+    """Return a config with its saved arguments, where no others are given, and its saved weights and precision."""
+    if old.name != new.name:
+        return new
+    return replace(old, arguments=tuple({**dict(old.arguments), **dict(new.arguments)}.items()))

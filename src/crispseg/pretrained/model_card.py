@@ -1,7 +1,7 @@
 """The model card of a saved sharpener: its config, how to use it, and the parts left to its author."""
 
 from crispseg.config import SharpenerConfig
-from crispseg.registry import CUES
+from crispseg.cues import traits_of
 from crispseg.scores import PROBABILITIES
 
 _CARD = """\
@@ -51,9 +51,9 @@ def model_card(config: SharpenerConfig, *, name: str, license: str | None, versi
         license: An identifier of the hub; None if unknown.
         version: The version of crispseg.
     """
-    kind, logits = CUES.named(config.cue.name), config.scores not in PROBABILITIES
-    rows = {"what is compared": kind.summary, **config.texts(), "saved by": f"crispseg {version}"}
-    given = "boundaries" in kind.needs and config.cue.weights is None
+    traits, logits = traits_of(config.cue), config.scores not in PROBABILITIES
+    rows = {"what is compared": traits.summary, **config.texts(), "saved by": f"crispseg {version}"}
+    given = "boundaries" in traits.needs and config.cue.weights is None
     return _CARD.format(
         name=name,
         front="" if license is None else f"license: {license}\n",
