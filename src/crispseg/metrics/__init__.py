@@ -7,12 +7,12 @@ from crispseg.errors import InputError
 from crispseg.metrics.accuracy import Accuracy, Gain, Truth, gain
 from crispseg.metrics.boundaries import BoundaryCounts, count_boundaries
 from crispseg.metrics.confusion import ConfusionMatrix
-from crispseg.metrics.definitions import METRICS
+from crispseg.metrics.names import METRICS, cldice_of
 from crispseg.metrics.pairs import PairCounts, count_pairs
 from crispseg.metrics.trimap_band import trimap
 
 if TYPE_CHECKING:
-    from crispseg.metrics.modules import BoundaryFScore, BoundaryIoU, MeanIoU, TrimapIoU
+    from crispseg.metrics.modules import BoundaryFScore, BoundaryIoU, ClDice, MeanIoU, TrimapIoU
 
 __all__ = [
     "ABSENT_CLASSES",
@@ -22,12 +22,14 @@ __all__ = [
     "BoundaryCounts",
     "BoundaryFScore",
     "BoundaryIoU",
+    "ClDice",
     "ConfusionMatrix",
     "Gain",
     "MeanIoU",
     "PairCounts",
     "TrimapIoU",
     "Truth",
+    "cldice_of",
     "count_boundaries",
     "count_pairs",
     "gain",
@@ -37,7 +39,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class of `modules`
     """Import a class in torchmetrics form on first access, since importing torchmetrics takes seconds."""
-    if name not in {"BoundaryFScore", "BoundaryIoU", "MeanIoU", "TrimapIoU"}:
+    if name not in {"BoundaryFScore", "BoundaryIoU", "ClDice", "MeanIoU", "TrimapIoU"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         from crispseg.metrics import modules  # noqa: PLC0415 - see above

@@ -11,8 +11,9 @@ from torch import Tensor
 from crispseg.checks import check_choice
 from crispseg.defaults import ABSENT_CLASSES, AbsentClasses
 from crispseg.errors import InputError
-from crispseg.metrics.confusion import check_predicted
-from crispseg.metrics.definitions import METRICS, VOID, definition_named
+from crispseg.metrics.confusion import check_classes, check_predicted
+from crispseg.metrics.definitions import VOID
+from crispseg.metrics.names import METRICS, definition_named
 from crispseg.metrics.void_band import count_borders
 
 SHOWN_BOUNDARY = 0.05
@@ -64,9 +65,10 @@ class Accuracy:
         per_image: Whether to keep the counts of each image, which `gain` needs, or only their sum.
         absent_classes: How a predicted class without true pixels enters means: "count" counts it as 0, "ignore" leaves
             it out.
+        mean_over: The classes that enter means; None for all. Classes with few images make means unsteady.
 
     Raises:
-        InputError: If a metric or `absent_classes` is unknown.
+        InputError: If a metric or `absent_classes` is unknown, or `mean_over` does not hold classes.
 
     Example:
         >>> truth = Truth(torch.tensor([[0, 0, 1, 1]]), num_classes=2, metrics=["miou"])
@@ -83,12 +85,14 @@ class Accuracy:
         *,
         per_image: bool = True,
         absent_classes: AbsentClasses = "count",
+        mean_over: Sequence[int] | None = None,
     ) -> None:
         check_choice("absent_classes", absent_classes, ABSENT_CLASSES)
         for name in metrics:
             definition_named(name)
         self.num_classes = num_classes
         self.absent_classes: AbsentClasses = absent_classes
+        self.mean_over = None if mean_over is None else check_classes("mean_over", mean_over, num_classes)
         self.images = 0
         """Number of images counted."""
         self.off_by_one = torch.zeros(2, dtype=torch.int64)
@@ -188,7 +192,7 @@ class Accuracy:
         """Return a metric of the data set in percent; NaN if it is undefined."""
         if self.undefined(name):
             return math.nan
-        return float(definition_named(name).mean(self.total(name), self.absent_classes))
+        return float(definition_named(name).mean(self.total(name), self.absent_classes, self.mean_over))
 
     def per_class(self, name: str) -> Tensor:
         """Return (C,) percentages; NaN for a class that is neither true nor predicted."""
@@ -215,7 +219,13 @@ class Accuracy:
         return {**{name: self.counts(name) for name in self.metrics}, **totals}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Tensor], *, absent_classes: AbsentClasses = "count") -> Self:
+    def from_state(
+        cls,
+        state: Mapping[str, Tensor],
+        *,
+        absent_classes: AbsentClasses = "count",
+        mean_over: Sequence[int] | None = None,
+    ) -> Self:
         """Return an accuracy with the counts that `state` returned.
 
         Raises:
@@ -224,7 +234,8 @@ class Accuracy:
         metrics = [name for name in state if name not in {_BORDERS, _OFF_BY_ONE}]
         if not metrics:
             raise InputError("the state holds no counts; expected those of at least one metric")
-        accuracy = cls(state[metrics[0]].shape[1], metrics, absent_classes=absent_classes)
+        classes = state[metrics[0]].shape[1]
+        accuracy = cls(classes, metrics, absent_classes=absent_classes, mean_over=mean_over)
         accuracy.extend(state)
         return accuracy
 
@@ -256,13 +267,13 @@ def gain(
         level: Share of the gains within the interval.
 
     Raises:
-        InputError: If the two have different numbers of images, or none, treat absent classes differently, or keep
-            only totals.
+        InputError: If the two have different numbers of images, or none, take means over other classes or treat absent
+            ones differently, or keep only totals.
     """
-    if before.absent_classes != after.absent_classes:
-        raise InputError(
-            f"absent_classes is {before.absent_classes!r} before and {after.absent_classes!r} after; expected the same"
-        )
+    for rule in ("absent_classes", "mean_over"):
+        if getattr(before, rule) != getattr(after, rule):
+            said = f"{rule} is {getattr(before, rule)!r} before and {getattr(after, rule)!r} after"
+            raise InputError(f"{said}; expected the same")
     if before.images != after.images:
         raise InputError(f"{before.images} images before and {after.images} after; expected the same images")
     counted = [accuracy.counts(name).double() for accuracy in (before, after)]
@@ -271,7 +282,7 @@ def gain(
     definition, gains = definition_named(name), []
     for drawn in _draws(before.images, samples, seed):
         sums = [(drawn @ counts.flatten(1)).view(len(drawn), *counts.shape[1:]) for counts in counted]
-        values = [definition.mean(sum_, before.absent_classes) for sum_ in sums]
+        values = [definition.mean(sum_, before.absent_classes, before.mean_over) for sum_ in sums]
         gains.append(values[1] - values[0])
     low, high = torch.nanquantile(torch.cat(gains), torch.tensor([(1 - level) / 2, (1 + level) / 2]).double()).tolist()
     return Gain(after.value(name) - before.value(name), low, high)

@@ -1,5 +1,7 @@
 """One confusion matrix over a whole data set, as PASCAL VOC defines mean IoU."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -88,3 +90,16 @@ def check_predicted(predicted: Tensor, num_classes: int) -> None:
         raise InputError(
             f"predicted label {label} is not one of the {num_classes} classes; expected 0 to {num_classes - 1}"
         )
+
+
+def check_classes(name: str, classes: Sequence[int], num_classes: int) -> tuple[int, ...]:
+    """Return a choice of classes, each once and in order.
+
+    Raises:
+        InputError: If there are none, or one is outside 0 … C - 1.
+    """
+    wrong = [label for label in classes if not 0 <= label < num_classes]
+    if wrong or not classes:
+        said = f"holds {wrong[0]}, which is not one of the {num_classes} classes" if wrong else "is empty"
+        raise InputError(f"{name} {said}; expected classes from 0 to {num_classes - 1}, or None for all")
+    return tuple(sorted(set(classes)))

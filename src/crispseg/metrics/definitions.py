@@ -2,13 +2,13 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice
 from crispseg.defaults import AbsentClasses
 from crispseg.metrics.contours import ClassPlanes, contour, dilated_by_class, near_other_label, square_maximum
 from crispseg.metrics.trimap_band import trimap
@@ -61,10 +61,22 @@ class MetricDefinition(ABC, Generic[P]):
     def has_true(self, counts: Tensor) -> Tensor:
         """Return (…, C) bool of (…, C, k) counts: whether each class has true pixels among those counted."""
 
-    def mean(self, counts: Tensor, absent_classes: AbsentClasses = "count") -> Tensor:
-        """Return the (…) mean over classes of (…, C, k) counts, in percent; NaN if nothing was counted."""
+    def mean(
+        self, counts: Tensor, absent_classes: AbsentClasses = "count", mean_over: Sequence[int] | None = None
+    ) -> Tensor:
+        """Return the (…) mean over classes of (…, C, k) counts, in percent; NaN if nothing was counted.
+
+        Args:
+            counts: The counts.
+            absent_classes: How a predicted class without true pixels enters the mean.
+            mean_over: The classes that enter the mean; None for all.
+        """
         values = self.per_class(counts)
         included = self.has_true(counts) if absent_classes == "ignore" else ~values.isnan()
+        if mean_over is not None:
+            chosen = torch.zeros(values.shape[-1], dtype=torch.bool, device=values.device)
+            chosen[list(mean_over)] = True
+            included &= chosen
         return values.where(included, 0).sum(-1) / included.sum(-1)
 
 
@@ -106,12 +118,17 @@ class IoUDefinition(_OutcomesDefinition[Tensor | None]):
 
 
 class PixelAccuracyDefinition(IoUDefinition):
-    """Share of the pixels with the right label; for one class, the share of its true pixels (its recall)."""
+    """Share of the pixels with the right label; for one class, the share of its true pixels (its recall).
+
+    Its mean is a share of all pixels, whichever classes enter other means.
+    """
 
     def per_class(self, counts: Tensor) -> Tensor:
         return 100 * counts[..., 0].double() / (counts[..., 0] + counts[..., 2])
 
-    def mean(self, counts: Tensor, absent_classes: AbsentClasses = "count") -> Tensor:
+    def mean(
+        self, counts: Tensor, absent_classes: AbsentClasses = "count", mean_over: Sequence[int] | None = None
+    ) -> Tensor:
         right = counts[..., 0].double().sum(-1)
         return 100 * right / (counts[..., 0] + counts[..., 2]).sum(-1)
 
@@ -217,25 +234,3 @@ def _outcomes(predicted: Tensor, predicted_where: Tensor, labels: Tensor, where:
 
 def _bincount(labels: Tensor, where: Tensor, num_classes: int) -> Tensor:
     return torch.bincount(labels[where], minlength=num_classes)
-
-
-_DEFINITIONS: dict[str, MetricDefinition[Any]] = {
-    "miou": IoUDefinition(),
-    "pixel_accuracy": PixelAccuracyDefinition(),
-    **{f"trimap_{width}": IoUDefinition(width) for width in (1, 2, 4, 8, 16)},
-    "boundary_iou": BoundaryIoUDefinition(),
-    "boundary_f": BoundaryFDefinition(),
-}
-
-METRICS = tuple(_DEFINITIONS)
-"""Names of the metrics, in the order of tables."""
-
-
-def definition_named(name: str) -> MetricDefinition[Any]:
-    """Return the definition of the metric with this name.
-
-    Raises:
-        InputError: If no metric has this name.
-    """
-    check_choice("metric", name, METRICS)
-    return _DEFINITIONS[name]

@@ -1,8 +1,11 @@
 """The metrics in torchmetrics form, for training loops, `MetricCollection` and Lightning's `log`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from crispseg.defaults import AbsentClasses
+from crispseg.metrics.centreline import ClDiceDefinition
+from crispseg.metrics.confusion import check_classes
 from crispseg.metrics.definitions import (
     BOUNDARY_F_TOLERANCE,
     BOUNDARY_IOU_WIDTH,
@@ -211,6 +214,61 @@ class BoundaryFScore(SegmentationMetric):
         check_distance("tolerance", tolerance)
         super().__init__(
             BoundaryFDefinition(tolerance),
+            num_classes,
+            ignore_index=ignore_index,
+            average=average,
+            absent_classes=absent_classes,
+            void_band=void_band,
+            **kwargs,
+        )
+
+
+class ClDice(SegmentationMetric):
+    """Mean centreline Dice of thin classes (Shit et al. 2021, https://arxiv.org/abs/2003.07311).
+
+    For each class, it is the harmonic mean of the share of the predicted centreline that lies in the true mask and the
+    share of the true centreline that lies in the predicted mask, counted over all images.
+
+    Args:
+        num_classes: Number of classes C.
+        classes: The classes to measure, which should be thin; None for all. Others take no part and have the value NaN.
+        ignore_index: True label of pixels without a class, which belong to no mask; None if every pixel has a class.
+        average: "macro" for the mean over classes, "none" for a value for each class.
+        absent_classes: How a predicted class without true pixels enters the mean: "count" counts it as 0, "ignore"
+            leaves it out.
+        void_band: Widest band of void between two labels that counts as a boundary, in pixels; 0 for none, 5 for
+            PASCAL VOC.
+        kwargs: Options of `torchmetrics.Metric`.
+
+    Raises:
+        InputError: If an option has an invalid value.
+
+    Example:
+        >>> import torch
+        >>> from crispseg.metrics import ClDice
+        >>> target = torch.zeros(1, 9, 12, dtype=torch.long)
+        >>> target[:, 3:6, 1:11] = 1
+        >>> preds = target.clone()
+        >>> preds[:, 3:6, 6:11] = 0
+        >>> metric = ClDice(num_classes=2, classes=[1])
+        >>> metric.update(preds, target)
+        >>> metric.compute()
+        tensor(0.6667)
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        classes: Sequence[int] | None = None,
+        *,
+        ignore_index: int | None = None,
+        average: Average | None = "macro",
+        absent_classes: AbsentClasses = "count",
+        void_band: int = 0,
+        **kwargs: Any,  # noqa: ANN401 - torchmetrics'
+    ) -> None:
+        super().__init__(
+            ClDiceDefinition(None if classes is None else check_classes("classes", classes, num_classes)),
             num_classes,
             ignore_index=ignore_index,
             average=average,
