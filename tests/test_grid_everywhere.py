@@ -132,7 +132,7 @@ def by_a_command_in_tiles(root: Path, grid: str) -> Tensor:
 def by_a_command_with_a_folder(root: Path, grid: str) -> Tensor:
     write_scores(root, grid)
     made(grid).save_pretrained(root / "saved")
-    return command(root, "--weights", str(root / "saved"), "--workers", "1")
+    return command(root, "--weights", str(root / "saved"), "--workers", "1" if grid == "stretched" else "0")
 
 
 def by_a_worker_of_a_cluster(root: Path, grid: str) -> Tensor:
@@ -207,6 +207,8 @@ def test_what_measures_takes_scores_as_upsampled_so(grid: str, root: Path) -> No
     tuned, alike = (tune(each, sharpener, {"window": [WINDOW], "hardness": [20.0], "passes": [2]}) for each in data)
     assert tuned.before.value("miou") == pytest.approx(alike.before.value("miou"), abs=0.05)
     assert tuned.gain(next(iter(tuned.after))) == pytest.approx(alike.gain(next(iter(alike.after))), abs=0.05)
+    if grid != "stretched":  # a table evaluates and tunes
+        return
     tables = [
         measure_table(each, root / name, TableChoices(torch.device("cpu")), rows=["PAMR", "rgb 9x9 x1"], tune_every=2)
         for name, each in (("one", data[0]), ("other", data[1]))

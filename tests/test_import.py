@@ -31,7 +31,7 @@ def test_the_guard_sees_what_is_imported(name: str) -> None:
 
 
 def test_importing_adds_only_a_few_packages_to_those_of_torch() -> None:
-    """What takes time is imported when it is needed: of other packages these alone, and no command."""
+    """Import only these other packages, and no command: slow ones are imported when they are needed."""
     names = "{name for name in sys.modules if '.' not in name or name.startswith('crispseg.')}"
     used = "import crispseg; crispseg.Sharpener"
     code = f"import sys, torch, numpy; before = {names}; {used}; print(*sorted({names} - before))"

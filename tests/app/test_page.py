@@ -180,7 +180,7 @@ def test_wrong_files_get_a_word_and_the_page_goes_on(page: Page, given: Given, t
         re.compile(r"label map scene0\.png: its pixels are RGB; expected an indexed or greyscale")
     )
     choose(page, "scores", "probabilities")
-    expect(wrong).to_contain_text("said to be probabilities but runs from")
+    expect(wrong).to_contain_text("probabilities, but ranges from")
     expect(page.locator("#scores input")).to_have_value("logits")
     large = tmp_path / "large.npy"
     large.write_bytes(b"\0" * 1_200_000)
@@ -215,7 +215,7 @@ def test_probabilities_that_were_refused_as_logits_are_taken_once_that_is_said(
     drop(page, "image", given.image)
     expect(page.locator("#message")).to_contain_text("Now drop its prediction.")
     drop(page, "prediction", tmp_path / "p.npy")
-    expect(page.locator("#message .wrong")).to_contain_text("say scores 'probabilities'")
+    expect(page.locator("#message .wrong")).to_contain_text("pass scores='probabilities'")
     choose(page, "scores", "probabilities")
     expect(page.locator("#message")).to_contain_text("64 × 48 pixels")
     expect(page.locator("#command")).to_contain_text("--predictions p.npy")

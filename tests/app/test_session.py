@@ -160,7 +160,7 @@ def test_what_cannot_be_read_changes_nothing(loaded: Session, given: Given, tmp_
         loaded.desk.load_prediction(tall, "logits")
     with pytest.raises(InputError, match="not an image"):
         loaded.desk.load_boundary(wrong)
-    with pytest.raises(InputError, match="said to be probabilities but runs from"):
+    with pytest.raises(InputError, match="probabilities, but ranges from"):
         loaded.desk.say("probabilities")
     assert loaded.desk.scores == "logits"
     assert loaded.sharpen(RGB) is before
@@ -189,7 +189,7 @@ def test_probabilities_are_taken_as_such(loaded: Session, given: Given, tmp_path
     probabilities = torch.from_numpy(np.load(given.scores)["arr_0"]).softmax(0)
     np.save(tmp_path / "p.npy", probabilities.numpy())
     as_logits = loaded.sharpen(RGB).scores
-    with pytest.raises(InputError, match="say scores 'probabilities'"):
+    with pytest.raises(InputError, match="pass scores='probabilities'"):
         loaded.desk.load_prediction(tmp_path / "p.npy", "logits")
     loaded.desk.load_prediction(tmp_path / "p.npy", "probabilities")
     assert loaded.desk.scores == "probabilities"

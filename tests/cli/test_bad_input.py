@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def outputs(root: Path) -> list[Path]:
-    """What was written of images."""
+    """Return the files that were written for images."""
     return [path for path in (root / "out").rglob("*") if path.is_file() and path.name != SETTINGS_FILE]
 
 
@@ -78,7 +78,7 @@ SHARPEN = {
     ),
     "not probabilities": (
         ["{}/images/scene0.png", "--predictions", "{}/negative.npy", "--scores", "probabilities"],
-        "prediction {}/negative.npy: said to be probabilities but runs from -1 to -1; say that they are logits",
+        "prediction {}/negative.npy: declared as probabilities, but ranges from -1 to -1; expected 0 to 1",
     ),
     "a colour label map": (
         ["{}/images/scene0.png", "--predictions", "{}/colour.png"],
@@ -110,11 +110,11 @@ SHARPEN = {
     ),
     "fewer predictions than images": (
         ["{}/images", "--predictions", "{}/few"],
-        "prediction folder {}/few: nothing for 2 of 3 images, the first is 'scene1'; expected a file of the same name",
+        "prediction folder {}/few: no prediction for 2 of 3 images, first for 'scene1'; expected a file",
     ),
     "a pattern of nothing": (
         ["{}/images/*.jpg", "--predictions", "{}/scores"],
-        "images {}/images/*.jpg: no file that ends in .png, .jpg",
+        "images {}/images/*.jpg: no .png, .jpg",
     ),
     "a negative number of workers": (
         ["{}/images", "--predictions", "{}/scores", "--workers", "-1"],

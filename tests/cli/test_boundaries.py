@@ -74,7 +74,7 @@ def test_a_map_of_another_size_is_named(root: Path, capsys: pytest.CaptureFixtur
 def test_what_is_missing_or_senseless_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "maps" / "102.png").unlink()
     assert run(root) == 2
-    assert "nothing for 1 of 3 images, the first is '102'" in capsys.readouterr().err
+    assert "for 1 of 3 images, first for '102'" in capsys.readouterr().err
     (root / "groundTruth" / "train" / "102.mat").unlink()
     for option, message in (("--processes", "processes is 0"), ("--thresholds", "thresholds is 0")):
         assert run(root, "--processes", 1, option, 0) == 2

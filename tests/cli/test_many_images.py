@@ -35,7 +35,7 @@ def sharpen(root: Path, *options: object, output: str = "out") -> int:
 
 
 def pictures(folder: Path) -> list[str]:
-    """What is there, every file of it whole."""
+    """Return the files that are there; each of them is complete."""
     found = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".json")
     for path in found:
         Image.open(path).load()

@@ -50,50 +50,79 @@ def python(root: Path, *words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=root)
 
 
-def crispseg(root: Path, *words: object, code: int = 0) -> str:
-    result = python(root, "-m", "crispseg", *words)
-    assert result.returncode == code, result.stderr
-    return result.stdout + result.stderr
+RUN_ALL = """
+import contextlib, io, json, sys
+from crispseg.cli.main import main
+
+results = []
+for words in json.loads(sys.argv[1]):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        try:
+            code = main(words)
+        except SystemExit as exit:  # of --help
+            code = exit.code
+    results.append((code, out.getvalue()))
+print(json.dumps(results))
+"""
+
+
+def crispseg(root: Path, *commands: tuple[object, ...], code: int = 0) -> list[str]:
+    """Run commands in one process, which sees the package; return their outputs."""
+    done = python(root, "-c", RUN_ALL, json.dumps([[str(word) for word in words] for words in commands]))
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    for found, output in results:
+        assert found == code, output
+    return [output for _, output in results]
 
 
 def test_the_commands_find_it(root: Path) -> None:
-    info = crispseg(root, "info")
+    data = ("--images", "images", "--labels", "labels", "--predictions", "scores", "--void", 11)
+    info, shown, tuned, _ = crispseg(
+        root,
+        ("info",),
+        ("sharpen", "--help"),
+        ("tune", *data, "--cue", "brightness", "--window", 3, "--passes", 1),
+        ("evaluate", *data, "--cue", "brightness:gain=2", "--json", "result.json"),
+    )
     assert "brightness alone; norm 1 or 2, gain (float); default hardness 40, passes 2" in info
     assert "'broken': nowhere:Cue cannot be imported" in info
-    assert "brightness" in crispseg(root, "sharpen", "--help")
-    data = ("--images", "images", "--labels", "labels", "--predictions", "scores", "--void", 11)
-    tuned = crispseg(root, "tune", *data, "--cue", "brightness", "--window", 3, "--passes", 1)
+    assert "brightness" in shown
     assert "window 3" in tuned
     for hardness in (16, 24, 32, 40, 64, 96):
         assert f"│ {hardness:>8} │" in tuned
-    crispseg(root, "evaluate", *data, "--cue", "brightness:gain=2", "--json", "result.json")
     assert json.loads((root / "result.json").read_text())["settings"]["cue"] == "brightness:gain=2,norm=1"
 
 
 def test_runs_go_on_with_the_same_arguments_alone(root: Path) -> None:
     run = ("sharpen", "images", "--predictions", "scores", "--output", "out", "--no-pictures")
-    assert "2 sharpened, 0 skipped" in crispseg(root, *run, "--cue", "brightness:gain=2")
-    assert "0 sharpened, 2 skipped" in crispseg(root, *run, "--cue", "brightness:gain=2.0", "--resume")
-    refused = crispseg(root, *run, "--cue", "brightness:gain=3", "--resume", code=2)
+    first, again = crispseg(
+        root, (*run, "--cue", "brightness:gain=2"), (*run, "--cue", "brightness:gain=2.0", "--resume")
+    )
+    assert "2 sharpened, 0 skipped" in first
+    assert "0 sharpened, 2 skipped" in again
+    [refused] = crispseg(root, (*run, "--cue", "brightness:gain=3", "--resume"), code=2)
     assert "made with other settings" in refused
     assert "gain" in refused
 
 
-@pytest.mark.parametrize(
-    ("cue", "facts"),
-    [
-        ("brightness:gain=much", ["gain is 'much'", "expected a value of type float"]),
-        ("brightness:norm=3", ["norm is 3", "1, 2"]),
-        ("brightness:size=3", ["'brightness' has no argument 'size'", "norm, gain"]),
-        ("broken", ["'broken'", "nowhere:Cue cannot be imported"]),
-        ("brightnes", ["'brightnes'", "'brightness'", "entry point"]),
-    ],
-)
-def test_what_it_does_not_take_is_said(cue: str, facts: list[str], root: Path) -> None:
-    error = crispseg(root, "sharpen", "images", "--predictions", "scores", "--output", "out", "--cue", cue, code=2)
-    assert error.count("\n") == 1
-    for fact in facts:
-        assert fact in error
+REFUSED = {
+    "brightness:gain=much": ["gain is 'much'", "expected a value of type float"],
+    "brightness:norm=3": ["norm is 3", "1, 2"],
+    "brightness:size=3": ["'brightness' has no argument 'size'", "norm, gain"],
+    "broken": ["'broken'", "nowhere:Cue cannot be imported"],
+    "brightnes": ["'brightnes'", "'brightness'", "entry point"],
+}
+
+
+def test_what_it_does_not_take_is_said(root: Path) -> None:
+    run = ("sharpen", "images", "--predictions", "scores", "--output", "out", "--cue")
+    errors = crispseg(root, *((*run, cue) for cue in REFUSED), code=2)
+    for (cue, facts), error in zip(REFUSED.items(), errors, strict=True):
+        assert error.count("\n") == 1, cue
+        for fact in facts:
+            assert fact in error
 
 
 def test_a_folder_brings_it(root: Path) -> None:
@@ -105,11 +134,10 @@ def test_a_folder_brings_it(root: Path) -> None:
     assert python(root, "-c", code).returncode == 0
     load = "from crispseg import Sharpener; print(Sharpener.from_pretrained('saved').config.cue)"
     assert python(root, "-c", load).stdout == "brightness:gain=2,norm=1\n"
-    crispseg(root, "sharpen", "images", "--predictions", "scores", "--output", "out", "--weights", "saved")
+    run = ("sharpen", "images", "--predictions", "scores", "--weights", "saved", "--output")
+    crispseg(root, (*run, "out"), (*run, "other", "--cue", "brightness:gain=5"))
     settings = json.loads((root / "out" / "crispseg-settings.json").read_text())
     assert settings["cue"] == "brightness:gain=2,norm=1"
-    said = ("--weights", "saved", "--cue", "brightness:gain=5")
-    crispseg(root, "sharpen", "images", "--predictions", "scores", "--output", "other", *said)
     settings = json.loads((root / "other" / "crispseg-settings.json").read_text())
     assert (settings["cue"], settings["passes"]) == ("brightness:gain=5,norm=1", "3")
 

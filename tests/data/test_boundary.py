@@ -87,7 +87,7 @@ def test_labelled_predictions_find_the_boundaries_of_their_images(tmp_path: Path
         data(tmp_path / "edges" / "scene0.npy")
     (tmp_path / "edges" / "scene1.npy").unlink()
     with pytest.raises(
-        InputError, match=r"boundary map folder .*edges: nothing for 1 of 3 images, the first is 'scene1'"
+        InputError, match=r"boundary map folder .*edges: no boundary map for 1 of 3 images, first for 'scene1'"
     ):
         data(tmp_path / "edges")
     with pytest.raises(InputError, match=r"boundary map .*none: no such file or folder"):

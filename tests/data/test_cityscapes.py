@@ -48,7 +48,7 @@ def test_cityscapes_names_what_is_missing(tmp_path: Path) -> None:
         Cityscapes(root, "val")
     (root / "gtFine" / "train" / "bochum" / "bochum_000000_000019_gtFine_labelIds.png").unlink()
     with pytest.raises(
-        InputError, match=r"nothing for 1 of 2 images; expected .*bochum_000000_000019_gtFine_labelIds.png"
+        InputError, match=r"no label map for 1 of 2 images; expected .*bochum_000000_000019_gtFine_labelIds.png"
     ):
         Cityscapes(root)
     (root / "leftImg8bit" / "train" / "bochum" / "bochum_000000_000019_leftImg8bit.png").rename(

@@ -75,7 +75,7 @@ def test_coco_names_what_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has height and width \(48, 64\), its image \(10, 10\)"):
         COCO(root, "val2017").read(1)
     (root / "val2017" / "000000000003.jpg").unlink()
-    with pytest.raises(InputError, match=r"nothing for 1 of 2 images, the first is '000000000003'"):
+    with pytest.raises(InputError, match=r"for 1 of 2 images, first for '000000000003'"):
         COCO(root, "val2017")
     with pytest.raises(InputError, match="no image shows one of VOC's classes"):
         COCO(write_coco(tmp_path, [[(CLOCK, (0, 0, 5, 5))]]), "val2017")

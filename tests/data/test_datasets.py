@@ -41,7 +41,7 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"image folder .*empty: no file ends in .png"):
         LabelledFolder(empty, root / "labels")
     (root / "labels" / "scene1.png").unlink()
-    with pytest.raises(InputError, match="nothing for 1 of 3 images, the first is 'scene1'"):
+    with pytest.raises(InputError, match="for 1 of 3 images, first for 'scene1'"):
         LabelledFolder(root / "images", root / "labels")
     Image.fromarray(np.zeros((5, 5), dtype=np.uint8)).save(root / "labels" / "scene1.png")
     with pytest.raises(InputError, match=r"height and width \(5, 5\), its image \(48, 64\)"):

@@ -51,7 +51,7 @@ def test_quantised_log_probabilities(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [None, "probabilities", "multilabel", "multilabel_probabilities"])
 def test_quantised_scores_without_a_marker_are_refused(kind: ScoreKind | None, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", q=np.full((2, 3, 4), 128, np.uint8))
-    with pytest.raises(InputError, match=r"`q` does not say .*--scores logits.*`scale` and `zero_point`"):
+    with pytest.raises(InputError, match=r"uint8 array `q`.*--scores logits.*`scale` and `zero_point`"):
         read_prediction(tmp_path / "a.npz", kind)
 
 
@@ -125,7 +125,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     write_labels(tmp_path / "depth.png", torch.arange(2000).reshape(40, 50))
     (tmp_path / "a.txt").write_text("scores")
     for name, message in (
-        ("range.npy", "said to be probabilities but runs from"),
+        ("range.npy", "probabilities, but ranges from"),
         ("shape.npy", r"shape \(5,\); expected \(classes, height, width\)"),
         ("many.npz", r"holds arrays \['scores', 'more'\]; expected exactly one"),
         ("whole.npy", r"its numbers are int64 \(2, 2, 2\); expected floating-point scores"),

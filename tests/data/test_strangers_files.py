@@ -191,7 +191,7 @@ def test_a_dtype_that_nobody_reads_is_refused(tmp_path: Path, dtype: str) -> Non
 )
 def test_classes_that_cannot_be_are_refused(tmp_path: Path, num_classes: str) -> None:
     path = safetensors_file(tmp_path / "a.safetensors", metadata={"kind": "logits", "classes": num_classes})
-    with pytest.raises(InputError, match=r"says that its classes are .*; expected 2 different numbers from 0 to 65535"):
+    with pytest.raises(InputError, match=r"names the classes .*; expected 2 different numbers from 0 to 65535"):
         read_prediction(path)
 
 
@@ -284,7 +284,7 @@ def test_scores_beyond_float32_are_called_so(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", scores)
     save_file({"a": torch.from_numpy(scores)}, tmp_path / "a.safetensors")
     for ending in ("npy", "safetensors"):
-        with pytest.raises(InputError, match=r"1 of 144 scores are beyond what float32 holds, up to 1e\+300"):
+        with pytest.raises(InputError, match=r"1 of 144 scores exceed the range of float32, up to 1e\+300"):
             read_prediction(tmp_path / f"a.{ending}")
 
 

@@ -65,13 +65,13 @@ def test_voc2012_names_what_is_missing(voc: tuple[Path, Path]) -> None:
     with pytest.raises(InputError, match=r"list .*ImageSets/Segmentation/train.txt: no such file"):
         VOC2012(root / "JPEGImages")
     (sbd / "cls" / "2008_000002.mat").unlink()
-    with pytest.raises(InputError, match=r"label folder .*cls: nothing for 1 of 2 images, the first is '2008_000002'"):
+    with pytest.raises(InputError, match=r"label folder .*cls: no label for 1 of 2 images, first for '2008_000002'"):
         VOC2012(root, "train_aug", sbd=sbd)
     (sbd / "cls" / "2008_000002.mat").write_bytes(b"nothing of the kind")
     with pytest.raises(InputError, match=r"2008_000002.mat: not a SBD label map"):
         VOC2012(root, "train_aug", sbd=sbd).read(3)
     (root / "JPEGImages" / "2007_000002.jpg").unlink()
-    with pytest.raises(InputError, match=r"image folder .*JPEGImages: nothing for 1 of 1 images"):
+    with pytest.raises(InputError, match=r"image folder .*JPEGImages: no image for 1 of 1 images"):
         VOC2012(root, "val")
 
 

@@ -25,7 +25,7 @@ class Block:
 
 
 def blocks_of(page: Path) -> Iterator[Block]:
-    """What a page tells a reader to run, in order."""
+    """Return the code and commands that a page tells a reader to run, in order."""
     text, end = page.read_text(), 0
     for fenced in _FENCED.finditer(text):
         yield from _commands(text[end : fenced.start()], text.count("\n", 0, end))
@@ -40,6 +40,6 @@ def _commands(text: str, line: int) -> Iterator[Block]:
 
 
 def links_of(page: Path) -> list[str]:
-    """What a page links to, without what is on other servers."""
+    """Return the links of a page, except those to other servers."""
     targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
     return [target for target in targets if not re.match(r"\w+:", target)]

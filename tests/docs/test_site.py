@@ -30,7 +30,7 @@ LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "vide
 
 
 class Page(HTMLParser):
-    """What a page loads, where it leads, and where one can be led in it."""
+    """Collect what a page loads, its links, and the anchors in it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -79,7 +79,7 @@ def test_without_workers_it_is_the_same(tmp_path: Path) -> None:
 
 
 def broken() -> None:
-    """What a worker finds where its task cannot be unpacked."""
+    """Fail as a task that cannot be unpacked in a worker."""
     raise ImportError("nothing of that name")
 
 

@@ -43,7 +43,7 @@ def tensors(draw: st.DrawFn) -> Tensor:
 
 
 def matching(draw: st.DrawFn, shape: tuple[int, ...]) -> Tensor:
-    """What the kernel wants, now and then something else."""
+    """Draw valid arguments of the kernel, and now and then invalid ones."""
     if draw(st.integers(0, 5)) == 0:
         return draw(tensors())
     return torch.zeros(shape, dtype=draw(st.sampled_from(DTYPES[:4])))

@@ -52,7 +52,7 @@ def inputs_of(op: Operation, server: Server, shape: tuple[int, int, int, int], w
 
 
 def expected_of(op: Operation, server: Server, inputs: Inputs, window: Window, options: dict[str, Any]) -> Tensor:
-    """What the definition says: loops over single pixels for the reference, the reference for everything else."""
+    """Return the expected result: loops over single pixels for the reference, the reference for everything else."""
     if server.module != "reference":
         with served_by(Server("reference")):
             return op.call(*inputs, window, **options)

@@ -30,7 +30,7 @@ def save_cached(cache: Path, repository: str) -> Path:
 
 
 class Hub:
-    """What `HfApi` is asked to do."""
+    """Record the calls of `HfApi`."""
 
     def __init__(self) -> None:
         self.created: dict[str, Any] = {}

@@ -45,7 +45,7 @@ VARIANTS = {"deeplab_trunk_poly": "deeplab_trunk", "embedding_narrow": "embeddin
 
 
 def write_fakes(root: Path) -> Path:
-    """What the configs of `configs/data` expect in a folder `data`."""
+    """Write the files that the configs of `configs/data` expect in a folder `data`."""
     data = root / "data"
     write_voc2012(data / "VOCdevkit" / "VOC2012")
     write_sbd(data / "benchmark_RELEASE" / "dataset", train=["2008_000001"], val=["2008_000002"])

@@ -99,7 +99,7 @@ def test_factors_of_what_an_optimizer_lacks_are_refused() -> None:
 
 
 def learning_rates(make: Callable[[Optimizer], Any], steps: int, run: int) -> list[float]:
-    """What each of the first steps of a run takes, of a rate of 0.5."""
+    """Return the rate at each of the first steps of a run whose rate is 0.5."""
     optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
     schedule, taken = build_schedule(make, optimizer, run), []
     for _ in range(steps):

@@ -54,7 +54,8 @@ class Cityscapes(LabelledFiles):
         missing = [path for path in self.labels if not path.is_file()]
         if missing:
             raise InputError(
-                f"label folder {labels}: nothing for {len(missing)} of {len(self.images)} images; expected {missing[0]}"
+                f"label folder {labels}: no label map for {len(missing)} of {len(self.images)} images; "
+                f"expected {missing[0]}"
             )
         self.truth = TrueLabels(_LICENSE_PLATE, _NUMBERING, self.num_classes)
 

@@ -81,7 +81,7 @@ def expand_pattern(pattern: Path, endings: Sequence[str], what: str) -> list[Pat
         if path.suffix.lower() in endings and path.is_file() and not any(map(is_passed_over, path.parts[fixed:]))
     )
     if not found:
-        raise InputError(f"{what}s {pattern}: no file that ends in {', '.join(endings)} is named so; check the pattern")
+        raise InputError(f"{what}s {pattern}: no {', '.join(endings)} file matches; check the pattern")
     return found
 
 

@@ -70,10 +70,10 @@ def _check_logits(scores: Tensor, kind: Scores) -> None:
         return
     exclusive = kind not in MULTILABEL and (len(scores) == 1 or _sums_far_from_1(scores) == 0)
     meant = "probabilities" if exclusive else "multilabel_probabilities"
+    found = "are all 0 or 1, like masks" if masks else f"range from {low:.4g} to {high:.4g}, like probabilities"
     raise InputError(
-        f"scores are said to be {kind}, but {'are all 0 or 1' if masks else f'run from {low:.4g} to {high:.4g}'}, as "
-        f"{'masks are' if masks else 'probabilities do'}; say scores {meant!r}, or subtract 1 from logits of classes, "
-        "which changes nothing"
+        f"scores are declared as {kind}, but {found}; pass scores={meant!r}, or, if they are logits of classes, "
+        "subtract 1, which changes no result"
     )
 
 

@@ -144,7 +144,8 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
         for label, class_ in zip(prediction.classes, classes, strict=True):
             if class_ in (None, IGNORE_INDEX):
                 raise InputError(
-                    f"prediction {path}: label {label} is no class by {numbering.name}; expected a class in every pixel"
+                    f"prediction {path}: label {label} is not a class in {numbering.name}; expected a class in "
+                    "every pixel"
                 )
         index = torch.searchsorted(torch.tensor(prediction.classes), prediction.given)
         return replace(Prediction.of_labels(torch.tensor(classes)[index]), grid=prediction.grid)

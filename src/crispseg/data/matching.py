@@ -139,7 +139,7 @@ def _by_name(files: Iterable[Path], root: Path, suffix: str) -> dict[str, list[P
 def _require_any(named: Mapping[str, object], where: str, suffix: str, what: str) -> None:
     if not named:
         raise InputError(
-            f"{what} {where}: no name goes on with {suffix!r} before its ending; check the suffix of {what}s"
+            f"{what} {where}: no file name ends with {suffix!r} before its extension; check the suffix of {what}s"
         )
 
 
@@ -166,7 +166,7 @@ def _match(images: Mapping[str, Path], files: list[Path], root: Path, kind: _Fil
     missing = [name for name, counterpart in found.items() if counterpart is None]
     if missing:
         raise InputError(
-            f"{what} folder {root}: nothing for {len(missing)} of {len(images)} images, the first is {missing[0]!r}; "
+            f"{what} folder {root}: no {what} for {len(missing)} of {len(images)} images, first for {missing[0]!r}; "
             f"expected a file of the same name{f' and {suffix!r}' if suffix else ''} ending in {', '.join(endings)}"
             + _hint(missing[0], candidates, what)
         )

@@ -191,8 +191,8 @@ def _of_numbers(labels: Tensor, palette: tuple[int, ...] | None, kind: ScoreKind
             return Prediction(probability, "probabilities", classes_of(1, "probabilities"))
         if is_soft(labels):
             raise InputError(
-                f"prediction {path}: {len(torch.unique(labels))} greys that form ramps, as of a soft mask or "
-                "a photograph, and no labels; say scores 'probabilities' where white is a probability of 1"
+                f"prediction {path}: its {len(torch.unique(labels))} greys form ramps, like a soft mask or a "
+                "photograph; expected labels: if white is a probability of 1, pass scores='probabilities'"
             )
     return Prediction.of_labels(labels, palette)
 
@@ -221,8 +221,8 @@ def _classes_said(metadata: Mapping[str, str], counted: tuple[int, ...], path: P
     labels = [int(label) for label in said if label.isdecimal() and len(label) <= 5]
     if len(said) != len(counted) or len(set(labels)) < len(said) or max(labels) > 65535:
         raise InputError(
-            f"prediction {path}: says that its classes are {' '.join(said)[:80]!r}; expected {len(counted)} different "
-            "numbers from 0 to 65535: write the file anew, without `classes` in its metadata where they count from 0"
+            f"prediction {path}: its metadata names the classes {' '.join(said)[:80]!r}; expected {len(counted)} "
+            "different numbers from 0 to 65535: write the file again, without `classes` if they count from 0"
         )
     return tuple(labels)
 
@@ -270,24 +270,24 @@ def _check_scores(scores: Tensor, said: ScoreKind | None, path: Path) -> tuple[T
     if scores.ndim != 3 or 0 in scores.shape:
         raise InputError(
             f"prediction {path}: shape {tuple(scores.shape)}; expected (classes, height, width), (1, height, width) "
-            "for one class against background; a label map is given as PNG"
+            "for one class against background; save a label map as PNG"
         )
     given, scores = scores, scores.float()
     bad = 0 if is_finite(scores) else int((~torch.isfinite(scores)).sum())
     if bad and torch.isfinite(given.double()).all():
         raise InputError(
-            f"prediction {path}: {bad} of {scores.numel()} scores are beyond what float32 holds, up to "
-            f"{given.double().abs().max():.3g}; expected scores below 3e38: look for what broke in the network"
+            f"prediction {path}: {bad} of {scores.numel()} scores exceed the range of float32, up to "
+            f"{given.double().abs().max():.3g}; expected scores below 3e38: check the network that gave them"
         )
     if bad:
         raise InputError(
             f"prediction {path}: {bad} of {scores.numel()} scores are NaN or infinite; expected "
-            "finite numbers: look for what broke in the network that gave them"
+            "finite numbers: check the network that gave them"
         )
     if kind in PROBABILITIES and not (scores.min() >= -TOLERANCE and scores.max() <= 1 + TOLERANCE):
         raise InputError(
-            f"prediction {path}: said to be probabilities but runs from {scores.min():.4g} to {scores.max():.4g}; "
-            "say that they are logits, or apply a softmax"
+            f"prediction {path}: declared as probabilities, but ranges from {scores.min():.4g} to {scores.max():.4g}; "
+            "expected 0 to 1: pass scores='logits' (--scores logits), or apply a softmax"
         )
     with naming(path):
         check_kind(scores, kind)

@@ -96,27 +96,28 @@ class TrueLabels:
         if self.num_classes is None:
             if label == _WHITE and label == known[-1] and self.numbering.table is None:
                 raise InputError(
-                    f"label map {path}: {self._not_declared()}; where it is a class or a region, say classes 256"
+                    f"label map {path}: {self._not_declared()}; if it is a class or a region, "
+                    "pass num_classes=256 (--num-classes 256)"
                 )
         elif class_ >= self.num_classes:
-            raise InputError(f"label map {path}: {self._beyond(label, class_, known)}")
+            raise InputError(f"label map {path}: {self._problem(label, class_, known)}")
         return class_
 
     def _not_declared(self) -> str:
-        return f"holds label {_WHITE}, which was not declared void; say void {_WHITE} (--void {_WHITE}) where it is"
+        return f"holds label {_WHITE}, which is not declared void; if it is void, pass void={_WHITE} (--void {_WHITE})"
 
-    def _beyond(self, label: int, class_: int, known: Sequence[int]) -> str:
-        said = f", which is label {label} by {self.numbering.name}," if class_ != label else ""
-        what = f"class {class_}{said}" if said else f"label {label}"
+    def _problem(self, label: int, class_: int, known: Sequence[int]) -> str:
+        numbered = class_ != label
+        what = f"class {class_} (label {label} in {self.numbering.name})" if numbered else f"label {label}"
         problem = f"{what} is not one of the {self.num_classes} classes; expected 0 to {(self.num_classes or 0) - 1}"
         if known in ([0, _WHITE], [_WHITE]):
             return f"{self._not_declared()} ({problem}; 0 and {_WHITE} alone are read as a mask of 2 classes)"
         if label == _WHITE:
             return f"{self._not_declared()} ({problem})"
         void = f", and {' and '.join(map(str, self.void))} for void" if self.void else ", and no label is void"
-        if said:
+        if numbered:
             return f"{problem}{void}"
         return (
-            f"{problem}{void}; where labels start at 1 or are other numbers say so (--numbering {ONE_BASED}, or a "
-            f"table of labels and classes), and where {label} is void declare it (--void {label})"
+            f"{problem}{void}; if labels start at 1, pass --numbering {ONE_BASED}; if they are other numbers, "
+            f"pass a table of labels and classes there; if {label} is void, declare it (--void {label})"
         )

@@ -33,7 +33,7 @@ def dequantised(array: np.ndarray, kind: Scores | None, path: Path) -> np.ndarra
 
     Args:
         array: The numbers.
-        kind: What scores are said to be; None if nothing was said.
+        kind: The declared kind of scores; None if none was declared.
         path: The file, which may hold `scale` and `zero_point` beside them.
 
     Raises:
@@ -50,8 +50,8 @@ def dequantised(array: np.ndarray, kind: Scores | None, path: Path) -> np.ndarra
         return (array.astype(np.float32) - np.float32(zero_point.item())) * np.float32(scale.item())
     if kind != "logits":
         raise InputError(
-            f"prediction {path}: a uint8 array `q` does not say what its numbers stand for, and scores are said to be "
-            f"{kind or 'nothing'}; say scores 'logits' (--scores logits) if log p = (q - 100) / 10, or write "
-            "the arrays `scale` and `zero_point` beside it: a score is then (q - zero_point) * scale"
+            f"prediction {path}: cannot tell the scale of its uint8 array `q` with scores={kind!r}; if it holds "
+            "log p = (q - 100) / 10, pass scores='logits' (--scores logits), or save the arrays `scale` and "
+            "`zero_point` beside it for scores (q - zero_point) * scale"
         )
     return (array.astype(np.float32) - 100) / 10

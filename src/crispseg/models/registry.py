@@ -36,7 +36,7 @@ def network_kind(name: str) -> type[Network] | None:
     Only the package that registers the name is imported.
 
     Raises:
-        InputError: If the entry point cannot be imported or is no `Network`.
+        InputError: If the entry point cannot be imported or is not a subclass of `Network`.
 
     Example:
         >>> network_kind("EmbeddingNet").gives, network_kind("Popen")
@@ -50,7 +50,9 @@ def network_kind(name: str) -> type[Network] | None:
         except Exception as error:  # whatever the import of another package raises
             raise InputError(f"network {name}: {entry.value} cannot be imported ({one_line(error)})") from error
         if not (isinstance(kind, type) and issubclass(kind, Network)):
-            raise InputError(f"network {name}: {entry.value} is no class of crispseg.models.Network; make it one")
+            raise InputError(
+                f"network {name}: {entry.value} is not a subclass of crispseg.models.Network; derive it from that class"
+            )
         return kind
     return None
 

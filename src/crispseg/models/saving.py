@@ -164,7 +164,7 @@ def _make(kind: type[_Kind], arguments: str, path: Path) -> _Kind:
             raise InputError(f"{type(given).__name__} in place of arguments by name")
         for name in given:
             if name not in kind.shape:
-                raise InputError(f"{name!r} is no part of its shape, which is {', '.join(kind.shape)}")
+                raise InputError(f"unknown argument {name!r}; expected only {', '.join(kind.shape)}")
         return _built(kind, given)
     except Exception as error:  # whatever JSON and the network say to arguments that make no sense
         raise InputError(

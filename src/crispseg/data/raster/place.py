@@ -40,8 +40,8 @@ def on_the_ground_of(image: Any, prediction: Any, *, same_extent: bool = False) 
         return
     share = _covered(image, prediction)
     _log.warning(
-        "prediction %s: lies otherwise than the image, and is warped to where that lies (%s to %s)%s", prediction.name,
-        prediction.crs, image.crs, "" if share > _WHOLE else f"; it covers {100 * share:.0f} % of it",
+        "prediction %s: its grid differs from the image's; it is warped to the image (%s to %s)%s", prediction.name,
+        prediction.crs, image.crs, "" if share > _WHOLE else f"; it covers {100 * share:.0f} % of the image",
     )  # fmt: skip
     with _warped(image, prediction) as there:
         yield there
