@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from crispseg import InputError, Sharpener, Window
+from crispseg.config import Passes
 from crispseg.cues import RGBCue
 from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.evaluation import evaluate
 from crispseg.inference.guard import spread
+from crispseg.window import Level, Windows, levels_of
 from tests.real_data import DATA, needs
 
 
@@ -58,7 +60,7 @@ def test_it_refuses_what_the_formula_refuses(guard: float, kind: str) -> None:
     before = scores.softmax(1) if kind == "logits" else scores
     free, kept = sharpened(scores, image, None, kind), sharpened(scores, image, guard, kind)
     after = free.exp() if kind == "logits" else free
-    radius = spread(Window(9), 3)
+    radius = spread([Level(Window(9), 3)])
     refused = torch.zeros(24, 32, dtype=torch.bool)
     for y in range(24):
         for x in range(32):
@@ -91,11 +93,13 @@ def test_masks_are_guarded_one_by_one(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("window", "passes", "radius"), [(Window(9), 25, 13), (Window(5, 2), 25, 14), (Window(3), 1, 1), (Window(1), 5, 0)]
+    ("windows", "passes", "radius"),
+    [("9", 25, 13), ("5@2", 25, 14), ("3", 1, 1), ("1", 5, 0), ("5@4,5@2,5", (6, 4, 4), 15), ("9,9", (20, 5), 13)],
 )
-def test_it_looks_as_far_as_the_filter_carries(window: Window, passes: int, radius: int) -> None:
-    assert spread(window, passes) == radius
-    assert spread(window, passes) <= window.size // 2 * window.dilation * passes
+def test_it_looks_as_far_as_the_filter_carries(windows: str, passes: Passes, radius: int) -> None:
+    levels = levels_of(Windows.of(windows), passes)
+    assert spread(levels) == radius
+    assert spread(levels) <= sum(level.reach for level in levels)
 
 
 @pytest.mark.parametrize("guard", [0, -0.5, 1.1, float("nan"), True])

@@ -1,6 +1,7 @@
 """Label maps of many labels become what a channel for each would make of them, in memory that stays the same."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ import torch
 from torch import Tensor
 
 from crispseg import InputError, Sharpener, Window, sharpen_array
-from crispseg.cues import ContourCue, RGBCue
+from crispseg.cues import ContourCue, Cue, RGBCue
 from crispseg.data import Prediction
-from crispseg.inference import label_maps, tiles
+from crispseg.data.box import Box
+from crispseg.data.pixels import PartOfPixels, TensorPixels
+from crispseg.inference import label_groups, label_maps, tiles
 from crispseg.inference.batch import resize
 from crispseg.inference.label_maps import sharpen_label_map, upsampled_labels
 from crispseg.inference.one_image import sharpen_one
@@ -48,14 +51,53 @@ def test_windows_and_passes(window: Window, passes: int) -> None:
     assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
 
 
+LADDER: dict[str, Any] = {"window": "5@4,3@2,5", "passes": (3, 6, 2)}
+
+
+@pytest.mark.parametrize("score_weight", [0, 0.7])
+@pytest.mark.parametrize("guard", [None, 0.8])
+@pytest.mark.parametrize(("scale", "count"), [(1, 12), (1, 700), (4, 60), (0.7, 30)])
+def test_several_windows_and_the_score_weight(
+    scale: float, count: int, guard: float | None, score_weight: float
+) -> None:
+    image, labels = scene(count, (61, 75), scale, torch.Generator().manual_seed(count))
+    for cue in (RGBCue(), RGBCue(norm=2)):
+        sharpener = Sharpener(cue, hardness=3.0, guard=guard, score_weight=score_weight, **LADDER)
+        assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
+
+
+@pytest.mark.parametrize("scale", [1, 4])
+@pytest.mark.parametrize("cue", [RGBCue(), RGBCue(norm=2), ContourCue()])
+def test_weights_compare_the_shares_of_all_labels(cue: Cue, scale: float) -> None:
+    """Also where labels go in several groups, and up to the borders of the image."""
+    size = (40, 52)
+    image, labels = scene(300, size, scale, torch.Generator().manual_seed(7))
+    sharpener = Sharpener(cue, window="7@3,5", passes=1, hardness=2.0, score_weight=0.4, scores="probabilities")
+    features = torch.rand(1, 1, *size) if isinstance(cue, ContourCue) else image[None]
+    whole = Box(0, 0, *size)
+    spread = label_maps._Spread(sharpener, TensorPixels(labels[None]), PartOfPixels(features[0], whole, size), whole)
+    groups = [
+        (torch.tensor([item.label for item in group]), label_groups.box_around([item.box for item in group]))
+        for group in label_groups.grouped(spread.labelled(), 8)
+    ]
+    assert len(groups) > 3
+    shares = sharpener.upsample(Prediction.of_labels(labels).scores[None], features)
+    for window, found in zip(sharpener.window, label_maps._weights(spread, features, groups), strict=True):
+        torch.testing.assert_close(found, sharpener.weights(features, shares, window))
+        assert not torch.allclose(found, cue.weights(features, window, 2.0))
+
+
 @pytest.mark.parametrize("grid", ["centres", "corners", "stride=8", "stretched"])
 @pytest.mark.parametrize(("scale", "side"), [pytest.param(1, 23, marks=pytest.mark.slow), (8, 40), (8, 5)])
-def test_tiles_are_parts_of_the_whole(grid: str, scale: float, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("options", [{"window": 5, "passes": 3}, LADDER | {"score_weight": 0.5}])
+def test_tiles_are_parts_of_the_whole(
+    grid: str, scale: float, side: int, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     if scale == 1 and grid == "stride=8":
         grid = "centres"
     size = (64, 88)
     image, labels = scene(2000, size, scale, torch.Generator().manual_seed(side))
-    sharpener = Sharpener(RGBCue(), window=Window(5), hardness=2.0, passes=3, guard=0.9, grid=grid)
+    sharpener = Sharpener(RGBCue(), hardness=2.0, guard=0.9, grid=grid, **options)
     monkeypatch.setattr(tiles, "tile_side", lambda *_: side)
     tiled = sharpen_one(sharpener, image, Prediction.of_labels(labels), memory="16GiB")
     assert tiled.scores is None
@@ -82,7 +124,7 @@ def test_contours_from_elsewhere() -> None:
 
 @pytest.mark.parametrize("together", [1, 3, 16])
 def test_it_does_not_matter_how_many_go_together(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(label_maps, "TOGETHER", together)
+    monkeypatch.setattr(label_groups, "TOGETHER", together)
     image, labels = scene(50, (60, 60), 1, torch.Generator().manual_seed(3))
     sharpener = Sharpener(RGBCue(), window=Window(5), passes=5)
     assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from crispseg import Sharpener, Window
+from crispseg.config import Passes
 from crispseg.cues import ContourCue, Cue, RGBCue
 from crispseg.data import read_image, read_labels
 from crispseg.data.box import Box
@@ -12,6 +13,7 @@ from crispseg.data.pixels import PartOfPixels, TensorPixels
 from crispseg.inference import label_maps
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.ops import local_filter
+from crispseg.window import WindowsLike
 from tests.inference.test_label_maps import dense
 from tests.real_data import DATA, needs
 
@@ -53,10 +55,13 @@ SCENES = {"own": own_labels, "islands": islands, "halves": halves}
 @pytest.mark.parametrize("image", IMAGES)
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize(
-    ("window", "passes"), [(Window(3), 1), (Window(3, 2), 5), (Window(3), 12), (Window(5), 9), (Window(7), 1)]
+    ("window", "passes", "score_weight"),
+    [("3", 1, 0), ("3@2", 5, 0.5), ("3", 12, 0), ("5", 9, 0), ("7", 1, 0), ("3@4,5@2,3", (5, 2, 6), 0.5)],
 )
-def test_labels_where_all_neighbours_count(image: str, scene: str, window: Window, passes: int) -> None:
-    sharpener = Sharpener(RGBCue(), window=window, hardness=0.1, passes=passes)
+def test_labels_where_all_neighbours_count(
+    image: str, scene: str, window: WindowsLike, passes: Passes, score_weight: float
+) -> None:
+    sharpener = Sharpener(RGBCue(), window=window, hardness=0.1, passes=passes, score_weight=score_weight)
     labels = SCENES[scene]()
     assert torch.equal(sharpen_label_map(sharpener, IMAGES[image], labels), dense(sharpener, IMAGES[image], labels))
 
@@ -73,7 +78,8 @@ def test_shares_as_far_as_they_reach(image: str, window: Window, passes: int) ->
     spread = label_maps._Spread(sharpener, TensorPixels(labels[None]), PartOfPixels(features, whole, SIZE), whole)
     for label, box in spread.labelled():
         ids = torch.tensor([label])
-        shares, _, part = label_maps._filtered(sharpener, (features[None], weights), spread.read(ids, box), ids, box)
+        filter = label_maps._Filter(sharpener.cue, features[None], [(sharpener.levels[0], weights)])
+        shares, _, part = label_maps._filtered(filter, spread.read(ids, box), ids, box)
         found = torch.zeros(1, 1, *SIZE)
         found[..., *part.slices] = shares
         one = (labels == label).float()[None, None] * label_maps._WHOLE

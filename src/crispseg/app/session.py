@@ -223,7 +223,7 @@ def _mask(
 ) -> Tensor:
     """Return the (H, W) mask of a pixel. What the filter does not reach is cut off first, since it has no effect."""
     (x, y), (height, width) = pixel, features.shape[-2:]
-    reach = sum(level.reach for level in filter.levels)
+    reach = filter.reach
     top, left = max(y - reach, 0), max(x - reach, 0)
     near = features[..., top : y + reach + 1, left : x + reach + 1].contiguous()
     shares = shares.with_values(shares.values[..., top : y + reach + 1, left : x + reach + 1])

@@ -1,26 +1,25 @@
 """Sharpen label maps with any number of labels in constant memory, as if each label had a channel."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
-from crispseg.cues.cue import EmbeddingCue
+from crispseg.cues.cue import Cue, EmbeddingCue
 from crispseg.data.box import Box
 from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, read_resized
 from crispseg.grid import CENTRES, Grid, Line
 from crispseg.inference import guard
 from crispseg.inference.batch import check_filtered
+from crispseg.inference.label_groups import Labelled, box_around, grouped
 from crispseg.inference.likeliest import Likeliest, ValueOfLabel
 from crispseg.inference.sharpener import Sharpener
-from crispseg.ops import local_filter
+from crispseg.ops import affinity, local_distance, local_filter, local_parity
 from crispseg.ops._joint_upsample import joint_upsample_part
 from crispseg.ops.interpolation import Axis, Sources, at_scores, blend, sources
-
-TOGETHER = 16
-"""Labels that are filtered together: two of the kernel's vectors."""
+from crispseg.window import Level, Window
 
 _PASSES = 4
 """The number of passes after which the part of the image that a label has reached is found again."""
@@ -33,11 +32,16 @@ _NOTHING = 2.0**-4
 """The largest value that counts as 0: it never affects a digit of the likeliest of 65536 labels."""
 
 
-class Labelled(NamedTuple):
-    """A label and the box outside which it has no share before the filter."""
+class _Filter(NamedTuple):
+    """A filter with the weights of its levels."""
 
-    label: int
-    box: Box
+    cue: Cue
+    features: Tensor
+    levels: Sequence[tuple[Level, Tensor]]
+
+
+_Groups = Sequence[tuple[Tensor, Box]]
+"""Labels that are filtered together, and the box that holds their shares before the filter."""
 
 
 @torch.inference_mode()
@@ -89,48 +93,85 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
         (*box.size) int64 labels, on the device of the features.
     """
     near = features.read(box)[None]
-    weights = sharpener.cue.weights(near, sharpener.window, sharpener.hardness)
     spread = _Spread(sharpener, labels, features, box)
     groups = [
-        (torch.tensor(sorted(item.label for item in group), device=near.device), _around([item.box for item in group]))
-        for group in grouped(spread.labelled(), 2 * _reach(sharpener, sharpener.passes))
+        (
+            torch.tensor(sorted(item.label for item in group), device=near.device),
+            box_around([item.box for item in group]),
+        )
+        for group in grouped(spread.labelled(), 2 * sharpener.filter.reach)
     ]
+    filter = _Filter(sharpener.cue, near, list(zip(sharpener.levels, _weights(spread, near, groups), strict=True)))
     after = Likeliest(box.size, near.device)
     if sharpener.guard is None:
         for ids, part in groups:
-            after.add(*_filtered(sharpener, (near, weights), spread.read(ids, part), ids, part))
+            after.add(*_filtered(filter, spread.read(ids, part), ids, part))
         return after.label
     before = Likeliest(box.size, near.device)
     for ids, part in groups:
         before.add(spread.read(ids, part), ids, part)
     old = ValueOfLabel(before.label)
     for ids, part in groups:
-        filtered = _filtered(sharpener, (near, weights), spread.read(ids, part), ids, part)
+        filtered = _filtered(filter, spread.read(ids, part), ids, part)
         after.add(*filtered)
         old.add(*filtered)
-    around = spread.sums(groups, (before.label, after.label), guard.spread(sharpener.window, sharpener.passes))
+    around = spread.sums(groups, (before.label, after.label), guard.spread(sharpener.levels))
     refused = guard.is_refused(old.value / _WHOLE, around[0], after.share / _WHOLE, around[1], sharpener.guard)
     return torch.where(refused, before.label, after.label)
 
 
-def _filtered(
-    sharpener: Sharpener, compared: tuple[Tensor, Tensor], shares: Tensor, ids: Tensor, part: Box
-) -> tuple[Tensor, Tensor, Box]:
+def _weights(spread: "_Spread", features: Tensor, groups: _Groups) -> list[Tensor]:
+    """Return the (1, K, *box.size) weights of every window, as if each label had a channel."""
+    sharpener = spread.sharpener
+    cue, windows, hardness, score_weight = sharpener.cue, sharpener.window, sharpener.hardness, sharpener.score_weight
+    if not score_weight:
+        return [cue.weights(features, window, hardness) for window in windows]
+    norm = cue.norm if isinstance(cue, EmbeddingCue) else 1
+    apart = [_differences(spread, window, groups, norm) for window in windows]
+    if norm == 1:
+        return [
+            cue.weights(features, window, hardness) * torch.exp(-hardness * score_weight * each)
+            for window, each in zip(windows, apart, strict=True)
+        ]
+    return [
+        affinity((cue.distance(features, window).square() + score_weight**2 * each).sqrt(), hardness)
+        for window, each in zip(windows, apart, strict=True)
+    ]
+
+
+def _differences(spread: "_Spread", window: Window, groups: _Groups, norm: int) -> Tensor:
+    """Return (1, K, *box.size) sums of |p_i - p_j|, to the power of the norm, over all labels."""
+    if spread.is_identity:  # a label against another one: 1 for both
+        same, pairs = local_parity(spread.labels[None], window, ignore_index=int(spread.labels.min()) - 1)
+        return 2.0 * (pairs & ~same)
+    size = spread.box.size
+    total = torch.zeros(1, window.count, *size, device=spread.labels.device)
+    for ids, part in groups:
+        near = part.grown(window.radius, size)
+        outer = near.grown(window.radius, size)  # so that infinite distances lie outside the box alone
+        shares = _padded(spread.read(ids, part) / _WHOLE, part, outer)
+        distance = local_distance(shares, window, norm=norm)
+        rows, columns = near.within(outer).slices
+        distance = distance[..., rows, columns]
+        total[..., *near.slices] += distance if norm == 1 else distance.square()
+    return total
+
+
+def _filtered(filter: _Filter, shares: Tensor, ids: Tensor, part: Box) -> tuple[Tensor, Tensor, Box]:
     """Return the shares after all passes, their labels, and the part of the box that they have reached."""
-    features, weights = compared
-    size, left = (weights.shape[-2], weights.shape[-1]), sharpener.passes
-    while left:
-        passes = min(_PASSES, left)
-        # Pixels at the edge of the filtered part lack neighbours: the margin is one pass wider than the filter reaches.
-        outer = part.grown(_reach(sharpener, passes + 1), size)
-        rows, columns = outer.slices
-        wide = _padded(shares, part, outer)
-        wide = local_filter(wide, weights[..., rows, columns], sharpener.window, passes=passes)
-        check_filtered(wide, sharpener.cue, features)
-        part = part.grown(_reach(sharpener, passes), size)
-        rows, columns = part.within(outer).slices
-        shares, left = F.threshold(wide[..., rows, columns], _NOTHING, 0), left - passes
-        shares, part = _reached(shares, part)
+    size = (filter.features.shape[-2], filter.features.shape[-1])
+    for (window, passes), weights in filter.levels:
+        for done in range(0, passes, _PASSES):
+            now = min(_PASSES, passes - done)
+            # Pixels at the edge of the filtered part lack neighbours: the margin is one pass wider than the reach.
+            outer = part.grown(window.radius * (now + 1), size)
+            rows, columns = outer.slices
+            wide = _padded(shares, part, outer)
+            wide = local_filter(wide, weights[..., rows, columns], window, passes=now)
+            check_filtered(wide, filter.cue, filter.features)
+            part = part.grown(window.radius * now, size)
+            rows, columns = part.within(outer).slices
+            shares, part = _reached(F.threshold(wide[..., rows, columns], _NOTHING, 0), part)
     return shares, ids, part
 
 
@@ -142,51 +183,9 @@ def _reached(shares: Tensor, part: Box) -> tuple[Tensor, Box]:
     return shares, Box(part.top + top, part.left + left, part.top + bottom + 1, part.left + right + 1)
 
 
-def _reach(sharpener: Sharpener, passes: int) -> int:
-    return sharpener.window.radius * passes
-
-
 def _padded(shares: Tensor, part: Box, outer: Box) -> Tensor:
     inside, (height, width) = part.within(outer), outer.size
     return F.pad(shares, (inside.left, width - inside.right, inside.top, height - inside.bottom))
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    tops, lefts, bottoms, rights = zip(*boxes, strict=True)
-    return Box(min(tops), min(lefts), max(bottoms), max(rights))
-
-
-def grouped(items: Sequence[Labelled], margin: int) -> Iterator[Sequence[Labelled]]:
-    """Yield groups of at most `TOGETHER` labels that are cheaper to filter together than one by one.
-
-    Args:
-        items: The labels.
-        margin: The pixels that all passes add to the height and width of a label's box.
-    """
-
-    def cost(box: Box) -> int:
-        height, width = box.size
-        return (height + margin) * (width + margin)
-
-    group: list[Labelled] = []
-    common, alone = Box(0, 0, 0, 0), 0
-    for item in sorted(items, key=lambda item: _along_a_curve(item.box)):
-        joined = _around([common, item.box]) if group else item.box
-        # Eight channels cost as much as one.
-        if group and (len(group) == TOGETHER or (len(group) + 1) * cost(joined) > 8 * (alone + cost(item.box))):
-            yield group
-            group, joined, alone = [], item.box, 0
-        group.append(item)
-        common, alone = joined, alone + cost(item.box)
-    if group:
-        yield group
-
-
-def _along_a_curve(box: Box) -> tuple[int, int]:
-    """Return a sort key: first the size of a box, then its centre along a Z-order curve."""
-    row, column = (box.top + box.bottom) // 2, (box.left + box.right) // 2
-    turns = sum(((row >> bit & 1) << (2 * bit + 1)) | ((column >> bit & 1) << (2 * bit)) for bit in range(24))
-    return max(box.size).bit_length() // 8, turns
 
 
 class _Spread:
@@ -198,6 +197,7 @@ class _Spread:
         self.box = box
         self.coarse, self.size = labels.size, features.size
         self.lines = sharpener.grid.lines(self.size, self.coarse)
+        self.is_identity = all(line.is_identity for line in self.lines)
         self.rows = _sources(box.top, box.bottom, self.lines[0])
         self.columns = _sources(box.left, box.right, self.lines[1])
         (top, bottom), (left, right) = self.rows.bounds, self.columns.bounds
@@ -245,7 +245,7 @@ class _Spread:
             value, self.centres[..., down, across], near, *axes, self.sharpener.hardness, norm=self.norm
         )
 
-    def sums(self, groups: Sequence[tuple[Tensor, Box]], labels: tuple[Tensor, ...], radius: int) -> list[Tensor]:
+    def sums(self, groups: _Groups, labels: tuple[Tensor, ...], radius: int) -> list[Tensor]:
         """Return `guard.sums_around` for each of several label maps, for the label of every pixel."""
         found = [ValueOfLabel(label) for label in labels]
         for ids, part in groups:

@@ -85,6 +85,14 @@ class Shares(NamedTuple):
             return torch.cat([rest, shares], 1)
         return torch.cat([1 - shares, shares], 1) if self.kind == "probabilities" and self.channels == 1 else shares
 
+    def compared(self) -> Tensor:
+        """Return the (N, S, H, W) shares whose differences add to distances: those of all choices of a pixel.
+
+        A channel that is a label against everything else counts twice, as its two classes would, whether it holds
+        logits or probabilities.
+        """
+        return self.choices().flatten(1, -3) if self.kind in PROBABILITIES else self.values
+
     def chosen(self, keep: Tensor, kept: "Shares") -> "Shares":
         """Return the shares, replaced by `kept` where `keep` is True.
 

@@ -225,7 +225,7 @@ class Sharpener(ConfiguredModule):
         if not self.score_weight:
             return self.cue.weights(features, window, self.hardness)
         scaled = self.score_weight / shares.whole
-        return self.cue.weights(features, window, self.hardness, scores=shares.values, score_weight=scaled)
+        return self.cue.weights(features, window, self.hardness, scores=shares.compared(), score_weight=scaled)
 
     def filtered(self, shares: Shares, features: Tensor) -> Shares:
         """Return the shares, filtered by the weights of (N, D, H, W) features of their size, and guarded."""

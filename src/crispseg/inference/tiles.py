@@ -13,7 +13,8 @@ from crispseg.data.pixels import MaskedPixels, PartOfPixels, Pixels, TensorPixel
 from crispseg.errors import InputError
 from crispseg.grid import Line
 from crispseg.inference.batch import check_fit, check_place, uncovered
-from crispseg.inference.label_maps import TOGETHER, sharpened_labels
+from crispseg.inference.label_groups import TOGETHER
+from crispseg.inference.label_maps import sharpened_labels
 from crispseg.inference.memory import parse_memory, size_as_text
 from crispseg.inference.nodata import kept_apart, read_valid_resized, valid_pixels, valid_there
 from crispseg.inference.shares import Shares
@@ -43,7 +44,7 @@ class Tile:
 
 def halo(sharpener: Sharpener) -> int:
     """Return how many pixels around a part its sharpened scores depend on, beyond those that the cue looks at."""
-    return sum(level.reach for level in sharpener.levels)
+    return sharpener.filter.reach
 
 
 @torch.inference_mode()

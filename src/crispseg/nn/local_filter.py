@@ -42,6 +42,11 @@ class LocalFilter(nn.Module):
         self.levels = levels_of(self.window, passes)
         self.normalize = normalize
 
+    @property
+    def reach(self) -> int:
+        """The distance in pixels that scores travel along one axis."""
+        return sum(level.reach for level in self.levels)
+
     def forward(self, scores: Tensor, weights: Tensor | Callable[[Window], Tensor]) -> Tensor:
         """Return filtered scores.
 
