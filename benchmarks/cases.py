@@ -10,6 +10,8 @@ from torch import Tensor
 from benchmarks import baselines
 from benchmarks.inputs import COARSER, BenchmarkInputs, Problem
 from crispseg import Window, ops
+from crispseg.config import LADDER_PASSES, LADDERS
+from crispseg.nn import LocalFilter
 
 FORWARD, BOTH = "forward", "forward and backward"
 OURS, OURS_NCHW = "crispseg", "crispseg, NCHW input"
@@ -104,6 +106,15 @@ def _tuple(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 def _sharpen(embedding: Tensor, scores: Tensor, window: Window, passes: int = PASSES) -> Tensor:
     weights = ops.affinity_weights(embedding, window, HARDNESS)
     return ops.local_filter(scores, weights, window, passes=passes)
+
+
+def _ladder(embedding: Tensor, scores: Tensor, window: Window) -> Tensor:
+    """Filter from coarse to fine with score-aware weights; the windows are fixed."""
+
+    def weights(window: Window) -> Tensor:
+        return ops.affinity_weights(embedding, window, HARDNESS, scores=scores, score_weight=0.5)
+
+    return LocalFilter(LADDERS[-1], passes=LADDER_PASSES)(scores, weights)
 
 
 def _unfold_sharpen(embedding: Tensor, scores: Tensor, window: Window) -> Tensor:
@@ -203,6 +214,12 @@ _ROWS = (
             Contender(UNFOLD, (*_THEIRS, "scores"), _unfold_sharpen, (2, 5)),
             Contender(SHIFT, (*_THEIRS, "scores"), _shift_sharpen, (0, 2)),
         ),
+    ),
+    BenchmarkRow(
+        f"score-aware affinity_weights, then {LADDER_PASSES} passes, with each of {LADDERS[-1]}",
+        ("affinity_weights", "local_filter"),
+        "scores",
+        (Contender(OURS, (*_OURS, "scores"), _ladder), Contender(OURS_NCHW, (*_THEIRS, "scores"), _ladder)),
     ),
     BenchmarkRow(
         "affinity_weights of a 3-channel guide, then 1 pass",  # kornia's guidance is an image

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks import baselines, big_image, cases, exported, upsampling
+from benchmarks import baselines, big_image, cases, exported, many_classes, upsampling
 from benchmarks.__main__ import main
 from benchmarks.gate import red_operations
 from benchmarks.inputs import BenchmarkInputs, Problem
@@ -153,6 +153,17 @@ def test_an_exported_sharpener_is_timed_beside_pytorch(capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert [line.split()[0] for line in said.splitlines()] == ["file", "onnxruntime", "PyTorch", "differences"]
     assert float(said.split()[-1]) < 1e-4
+
+
+def test_many_classes_are_timed_beside_a_few(capsys: pytest.CaptureFixture[str]) -> None:
+    assert many_classes.main(["--num-classes", "40", "--turns", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [
+        "11 classes",
+        "21 classes",
+        "40 classes",
+        "40 classes, all filtered",
+    ]
 
 
 def test_joint_upsampling_is_timed_beside_bilinear(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,10 +25,12 @@ OTHER: dict[str, Any] = {
     "window": Window(5, 2),
     "passes": 3,
     "hardness": 7.3,
+    "score_weight": 0.5,
     "scores": "probabilities",
     "upsampling": "bilinear",
     "guard": 0.7,
     "grid": Grid.of("stride=8,4"),
+    "negligible": 0.2,
 }
 """A value of each field that no default has."""
 

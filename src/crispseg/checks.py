@@ -27,6 +27,13 @@ def has_values() -> bool:
     return not (torch.cuda.is_available() and torch.cuda.is_current_stream_capturing())
 
 
+def is_recorded(*values: object) -> bool:
+    """Return whether PyTorch records what is done to some values: in a trace, in `torch.func`, or for a gradient."""
+    if not has_values() or torch._C._are_functorch_transforms_active():
+        return True
+    return torch.is_grad_enabled() and any(isinstance(value, Tensor) and value.requires_grad for value in values)
+
+
 def value_range(values: Tensor) -> tuple[float, float]:
     """Return the smallest and the largest value, read in one pass.
 

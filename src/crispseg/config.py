@@ -103,6 +103,13 @@ def _read_guard(said: Any) -> float | None:  # noqa: ANN401
     return None if number is None else float(number)
 
 
+def _read_negligible(said: Any) -> float:  # noqa: ANN401
+    number = read_number(said)
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < 0.5:
+        raise InputError(f"negligible is {said!r}; expected a number from 0 to below 0.5, such as 0.01")
+    return float(number)
+
+
 def _with(value: Any, others: Sequence[Any]) -> Sequence[Any]:  # noqa: ANN401
     """Return the other values, preceded by the value itself if it is not among them."""
     return [*others] if value in others else [value, *others]
@@ -137,6 +144,8 @@ class SharpenerConfig:
         upsampling: How coarse scores are upsampled to the size of the image: "joint" or "bilinear".
         guard: Keeps poles and other thin objects: above 0 and up to 1, such as 0.7. None (or "none") for no guard.
         grid: How scores lie on their image: a `Grid`, or its text.
+        negligible: Classes whose probabilities sum to at most this in every pixel go through the filter as one channel,
+            which saves most of the time with many classes. 0 filters every class on its own.
 
     Raises:
         InputError: If a value is not as above.
@@ -262,6 +271,17 @@ class SharpenerConfig:
             of_predictions=True,
         ),
     )
+    negligible: float = field(
+        default=0.01,
+        metadata=_said(
+            help="filter classes together, as one, whose probabilities sum to at most this in every pixel of the image "
+            "(or tile): fast with many classes; 0 filters every class on its own",
+            label="Negligible probability",
+            read=_read_negligible,
+            control=Choices(("0", "0.001", "0.01", "0.02"), free=True),
+            metavar="NUMBER",
+        ),
+    )
 
     if TYPE_CHECKING:  # what a field reads is more than what it holds
 
@@ -277,6 +297,7 @@ class SharpenerConfig:
             upsampling: Upsampling = ...,
             guard: float | str | None = ...,
             grid: Grid | str = ...,
+            negligible: float | str = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -356,6 +377,7 @@ class SharpenerOptions(TypedDict, total=False):
     upsampling: Upsampling
     guard: float | str | None
     grid: Grid | str
+    negligible: float | str
 
 
 def options() -> Iterator[tuple[str, Option]]:

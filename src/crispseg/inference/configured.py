@@ -92,6 +92,11 @@ class ConfiguredModule(nn.Module):
         return self._config.grid
 
     @property
+    def negligible(self) -> float:
+        """The largest probability that the classes left out of the filter may have together in a pixel."""
+        return self._config.negligible
+
+    @property
     def filter(self) -> LocalFilter:
         """The filter, which applies the weights."""
         return LocalFilter(self.window, passes=self.passes)

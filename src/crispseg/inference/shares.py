@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from crispseg.checks import is_recorded
+from crispseg.inference.merging import TOGETHER, Merged, kept_classes
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
 _WHOLE = 2.0**96
@@ -27,6 +29,8 @@ class Shares(NamedTuple):
     """The kind of the scores."""
     channels: int
     """The number of channels of the scores."""
+    merged: Merged | None = None
+    """How to get all classes back if `values` are those of the classes that matter, followed by their rest."""
 
     @classmethod
     def of(cls, scores: Tensor, kind: Scores) -> "Shares":
@@ -47,6 +51,38 @@ class Shares(NamedTuple):
         """Return the shares with other values."""
         return self._replace(values=values)
 
+    def merging(self, negligible: float) -> "Shares":
+        """Return the shares with all classes merged into one channel whose sum is negligible in every pixel.
+
+        `scores` and `probabilities` return all classes again. Nothing is merged while a gradient is recorded or PyTorch
+        traces, because the choice depends on the values; nor for labels that may overlap.
+
+        Args:
+            negligible: The largest probability that the merged classes may have together in a pixel; 0 merges none.
+        """
+        exclusive = self.kind not in MULTILABEL and self.channels > 1
+        if not negligible or not exclusive or is_recorded(self.values):
+            return self
+        kept = kept_classes(self.values, self.whole, negligible)
+        if kept is None:
+            return self
+        values, merged = Merged.of(self.values, kept)
+        return self._replace(values=values, merged=merged)
+
+    def upsampled(self, upsample: Callable[[Tensor], Tensor]) -> "Shares":
+        """Return the shares before the filter, brought to another size by a linear function of (N, S, h, w) maps."""
+        values = upsample(self.values)
+        return self._replace(values=values, merged=self.merged and self.merged.upsampled(upsample, values))
+
+    def cropped(self, rows: slice, columns: slice) -> "Shares":
+        """Return the shares of a part of the image."""
+        values = self.values[..., rows, columns]
+        return self._replace(values=values, merged=self.merged and self.merged.cropped(rows, columns))
+
+    def expanded(self) -> "Shares":
+        """Return the shares of all classes, without merged ones."""
+        return self if self.merged is None else Shares(self.merged.expanded(self.values), self.kind, self.channels)
+
     def mapped(self, function: Callable[[Tensor], Tensor]) -> "Shares":
         """Return the shares after applying a function to their probabilities, including those of "everything else"."""
         return self.with_values(function(self.values / self.whole) * self.whole)
@@ -63,6 +99,8 @@ class Shares(NamedTuple):
 
     def scores(self) -> Tensor:
         """Return the (N, C, H, W) scores of the same kind; logits of exclusive classes are log-probabilities."""
+        if self.merged is not None:
+            return self._expanded_scores()
         if self.kind in PROBABILITIES:
             return self.values.clamp(0, 1)
         logs = _logs(self._labels)
@@ -70,9 +108,18 @@ class Shares(NamedTuple):
             return torch.where(_is_alone(self.channels, logs), logs - _logs(self._rest), logs)
         return logs - _logs(self._rest) if self._has_rest else logs
 
+    def _expanded_scores(self) -> Tensor:
+        """Return the scores of all classes without a second map of this size."""
+        values = self.expanded().values
+        if self.kind in PROBABILITIES:
+            return values.clamp_(0, 1)
+        for start in range(0, self.channels, TOGETHER):
+            values[:, start : start + TOGETHER] = _logs(values[:, start : start + TOGETHER])
+        return values
+
     def probabilities(self) -> Tensor:
         """Return the (N, C, H, W) probabilities of the labels."""
-        return self._labels / self.whole
+        return self.expanded()._labels / self.whole
 
     def choices(self) -> Tensor:
         """Return the (N, S, H, W) probabilities that a pixel chooses from; multilabel: (N, 2, C, H, W), no and yes."""

@@ -36,7 +36,7 @@ class Sharpener(ConfiguredModule):
         cue: The cue that tells which pixels belong together, from `crispseg.cues`; `LearnedCue` wraps a network.
         learn_hardness: Whether the hardness is a parameter. Its logarithm is learned, which keeps it above 0.
         options: Fields of `SharpenerConfig` other than the cue: `window`, `passes`, `hardness`, `score_weight`,
-            `scores`, `upsampling`, `guard`, `grid`.
+            `scores`, `upsampling`, `guard`, `grid`, `negligible`.
 
     Raises:
         InputError: If the value of an option is not allowed.
@@ -187,6 +187,7 @@ class Sharpener(ConfiguredModule):
         features, wide = self.prepare(image, scores, features)
         crisp = self.filtered(self.upsample(wide, features), features)
         if output_size is not None:
+            crisp = crisp.expanded()
             crisp = crisp.with_values(resize(crisp.values, output_size))
         return crisp.scores().to(scores.dtype)
 
@@ -211,8 +212,16 @@ class Sharpener(ConfiguredModule):
 
     def upsample(self, scores: Tensor, features: Tensor) -> Shares:
         """Return the shares of (N, C, h, w) scores, float32 or wider, at the size of their (N, D, H, W) features."""
-        kind, upsampling, grid = self.scores, self.upsampling, self.grid
-        return upsample(scores, features, self.cue, self.hardness, kind=kind, upsampling=upsampling, grid=grid)
+        return upsample(
+            scores,
+            features,
+            self.cue,
+            self.hardness,
+            kind=self.scores,
+            upsampling=self.upsampling,
+            grid=self.grid,
+            negligible=self.negligible,
+        )
 
     def weights(self, features: Tensor, shares: Shares, window: Window) -> Tensor:
         """Return the (N, K, H, W) weights of a window.

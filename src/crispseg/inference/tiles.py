@@ -185,7 +185,7 @@ def _sharpen_box(sharpener: Sharpener, image: Pixels, scores: Pixels, features: 
     apart = kept_apart(compared.read(inner)[None], valid_pixels(image, scores, lines, inner))
     crisp = sharpener.filtered(_upsampled(sharpener, scores, inner, compared), apart)
     rows, columns = box.within(inner).slices
-    return crisp.with_values(crisp.values[..., rows, columns]).scores()[0].cpu()
+    return crisp.cropped(rows, columns).scores()[0].cpu()
 
 
 def _features(sharpener: Sharpener, image: Pixels, box: Box) -> Tensor:
@@ -203,10 +203,11 @@ def _upsampled(sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfP
         shares = _shares(sharpener, scores.read(coarse), near)
         centres = kept_apart(read_resized(features, _back(lines), coarse)[None], valid_there(scores, coarse))
         axes = Axis.of(lines[0], box.top, coarse.top), Axis.of(lines[1], box.left, coarse.left)
-        upsampled = joint_upsample_part(shares.values, centres, near, *axes, sharpener.hardness, norm=cue.norm)
-        shares = shares.with_values(upsampled)
+        shares = shares.merging(sharpener.negligible).upsampled(
+            lambda values: joint_upsample_part(values, centres, near, *axes, sharpener.hardness, norm=cue.norm)
+        )
     else:
-        shares = _shares(sharpener, read_valid_resized(scores, lines, box), near)
+        shares = _shares(sharpener, read_valid_resized(scores, lines, box), near).merging(sharpener.negligible)
     return shares.without(uncovered(lines, sharpener.grid, near.device, box))
 
 

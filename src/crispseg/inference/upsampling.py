@@ -3,13 +3,14 @@
 import torch
 from torch import Tensor
 
+from crispseg.checks import is_recorded
 from crispseg.cues import Cue
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.grid import Grid, Line
 from crispseg.inference.batch import resize, uncovered
 from crispseg.inference.shares import Shares
 from crispseg.ops import joint_upsample
-from crispseg.scores import Scores, Upsampling
+from crispseg.scores import PROBABILITIES, Scores, Upsampling
 
 
 def upsample(
@@ -21,18 +22,27 @@ def upsample(
     kind: Scores,
     upsampling: Upsampling,
     grid: Grid,
+    negligible: float = 0.0,
 ) -> Shares:
-    """Return the shares of (N, C, h, w) scores of a kind, at the size of the (N, D, H, W) features of a cue."""
+    """Return the shares of (N, C, h, w) scores of a kind, at the size of the (N, D, H, W) features of a cue.
+
+    Classes whose probabilities sum to at most `negligible` in every pixel are merged; see `Shares.merging`.
+    """
+    if is_recorded(scores, features, hardness):
+        negligible = 0.0  # every class gets its gradient, and a trace holds for all values
     lines = grid.lines((features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1]))
     if isinstance(cue, EmbeddingCue) and torch.compiler.is_exporting() and upsampling == "joint":
         # The program computes both, since it can choose only when it runs, not when it is exported.
-        joint = _joint(scores, features, cue, hardness, kind=kind, grid=grid)
+        joint = _joint(Shares.of(scores, kind), features, cue, hardness, grid)
         bilinear = _bilinear(scores, lines, kind, grid)
         shares = joint.with_values(torch.where(_are_coarse(lines).to(scores.device), joint.values, bilinear.values))
     elif isinstance(cue, EmbeddingCue) and upsamples_jointly(cue, upsampling, lines):
-        shares = _joint(scores, features, cue, hardness, kind=kind, grid=grid)
-    else:
-        shares = _bilinear(scores, lines, kind, grid)
+        # An average of coarse shares is at most the largest, so the classes can be chosen before they are upsampled.
+        shares = _joint(Shares.of(scores, kind).merging(negligible), features, cue, hardness, grid)
+    elif kind in PROBABILITIES:
+        shares = _bilinear_shares(Shares.of(scores, kind).merging(negligible), lines, grid)
+    else:  # logits are interpolated as they are, after which a class may have a larger probability than before
+        shares = _bilinear(scores, lines, kind, grid).merging(negligible)
     return shares.without(uncovered(lines, grid, features.device))
 
 
@@ -42,15 +52,16 @@ def upsamples_jointly(cue: Cue, upsampling: Upsampling, lines: tuple[Line, Line]
     return much and upsampling == "joint" and isinstance(cue, EmbeddingCue)
 
 
-def _joint(
-    scores: Tensor, features: Tensor, cue: EmbeddingCue, hardness: float | Tensor, *, kind: Scores, grid: Grid
-) -> Shares:
-    shares = Shares.of(scores, kind)
-    return shares.with_values(joint_upsample(shares.values, features, hardness, norm=cue.norm, grid=grid))
+def _joint(shares: Shares, features: Tensor, cue: EmbeddingCue, hardness: float | Tensor, grid: Grid) -> Shares:
+    return shares.upsampled(lambda values: joint_upsample(values, features, hardness, norm=cue.norm, grid=grid))
 
 
 def _bilinear(scores: Tensor, lines: tuple[Line, Line], kind: Scores, grid: Grid) -> Shares:
     return Shares.of(resize(scores, (lines[0].resized, lines[1].resized), grid), kind)
+
+
+def _bilinear_shares(shares: Shares, lines: tuple[Line, Line], grid: Grid) -> Shares:
+    return shares.upsampled(lambda values: resize(values, (lines[0].resized, lines[1].resized), grid))
 
 
 def _are_coarse(lines: tuple[Line, Line]) -> Tensor:

@@ -1,13 +1,18 @@
 """The filter with its windows and numbers of passes."""
 
 from collections.abc import Callable
+from functools import partial
 
+import torch
 from torch import Tensor, nn
 
-from crispseg.checks import MOST_PASSES, check_count
+from crispseg.checks import MOST_PASSES, check_count, is_recorded
 from crispseg.errors import InputError
 from crispseg.ops import local_filter
 from crispseg.window import Window, Windows, WindowsLike, levels_of
+
+_TOGETHER = 32
+"""The most channels that are filtered together, so that the kernels' own copies of the scores stay small."""
 
 
 class LocalFilter(nn.Module):
@@ -63,9 +68,17 @@ class LocalFilter(nn.Module):
                 f"weights are a tensor, but there are {len(self.levels)} windows ({self.window}); expected a function "
                 "from a window to its weights"
             )
+        given = scores
         for window, passes in self.levels:
             here = weights if isinstance(weights, Tensor) else weights(window)
-            scores = local_filter(scores, here, window, passes=passes, normalize=self.normalize)
+            filtering = partial(local_filter, weights=here, window=window, passes=passes, normalize=self.normalize)
+            if is_recorded(scores, here) or scores.shape[1] <= _TOGETHER:
+                scores = filtering(scores)
+                continue
+            result = torch.empty_like(scores) if scores is given else scores
+            for group, target in zip(torch.split(scores, _TOGETHER, 1), torch.split(result, _TOGETHER, 1), strict=True):
+                target.copy_(filtering(group))
+            scores = result
         return scores
 
     def extra_repr(self) -> str:

@@ -1,0 +1,135 @@
+"""The classes that matter: classes that are negligible in the whole image go through the filter as one channel."""
+
+from collections.abc import Callable
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+LANES = 8
+"""The number of channels that the kernels filter together; up to 8 cost as much as one."""
+
+TOGETHER = 16
+"""The number of channels that are converted at a time, so that temporary maps stay few."""
+
+
+class Kept(NamedTuple):
+    """Which classes of each image are filtered on their own."""
+
+    classes: Tensor
+    """(N, K) int64: the kept classes in ascending order; unused places at the end repeat a class."""
+    used: Tensor
+    """(N, K) bool: which places hold a class. Images of a batch may keep different numbers of classes."""
+    left: Tensor
+    """(N, C) bool: the classes that are left out, in whose place the filter takes their sum."""
+
+
+class Merged(NamedTuple):
+    """How to get all classes back from the kept ones and their rest."""
+
+    kept: Kept
+    source: Tensor
+    """(N, C, h, w) shares of all classes before they were merged and upsampled."""
+    typical: Tensor
+    """(N, C, 1, 1): what part of the rest each class is over the whole image; for pixels whose own rest is 0."""
+    rest: Tensor
+    """(N, 1, H, W) rest before the filter."""
+    resized: Callable[[Tensor], Tensor]
+    """Brings maps like `source` to the size of `rest`."""
+
+    @classmethod
+    def of(cls, values: Tensor, kept: Kept) -> "tuple[Tensor, Merged]":
+        """Return the (N, K + 1, h, w) shares of the kept classes, followed by the rest; and how to get all back."""
+        few = torch.stack([image[classes] for image, classes in zip(values, kept.classes, strict=True)])
+        rest, tiny = torch.zeros_like(values[:, :1]), torch.finfo(values.dtype).tiny
+        totals = values.new_zeros(kept.left.shape)
+        for channel in kept.left.any(0).nonzero().flatten().tolist():
+            left = kept.left[:, channel, None, None]
+            share = values[:, channel].clamp(min=0).masked_fill(~left, 0)
+            rest[:, 0] += share
+            totals[:, channel] = share.mean((1, 2)) + tiny * left[:, 0, 0]
+        typical = totals / totals.sum(1, keepdim=True).clamp(min=tiny)
+        few = torch.cat([few.masked_fill(~_as_maps(kept.used), 0), rest], 1)
+        return few, cls(kept, values, _as_maps(typical), rest, lambda value: value)
+
+    def upsampled(self, upsample: Callable[[Tensor], Tensor], few: Tensor) -> Self:
+        """Return the same for (N, K + 1, H, W) shares before the filter that a linear function has upsampled."""
+        return self._replace(rest=few[:, -1:].clone(), resized=_then(self.resized, upsample))
+
+    def cropped(self, rows: slice, columns: slice) -> Self:
+        """Return the same for a part of the image."""
+
+        def crop(value: Tensor) -> Tensor:
+            return value[..., rows, columns]
+
+        return self._replace(rest=crop(self.rest), resized=_then(self.resized, crop))
+
+    def expanded(self, few: Tensor) -> Tensor:
+        """Return (N, C, H, W) shares of all classes for the filtered (N, K + 1, H, W) ones.
+
+        Each class that was left out gets the filtered rest in proportion to its own part of the rest in that pixel.
+        """
+        before = self.resized(self.source)
+        is_new = before.untyped_storage().data_ptr() != self.source.untyped_storage().data_ptr()
+        result = before if is_new else torch.empty_like(before)
+        known, rest = self.rest > 0, few[:, -1:]
+        divisor = torch.where(known, self.rest, 1)
+        for start in range(0, before.shape[1], TOGETHER):
+            part = slice(start, start + TOGETHER)
+            share = torch.where(known, before[:, part].clamp(min=0) / divisor, self.typical[:, part])
+            result[:, part] = share * rest
+        for n, (classes, used) in enumerate(zip(self.kept.classes, self.kept.used, strict=True)):
+            result[n, classes[used]] = few[n, :-1][used]
+        return result
+
+
+def kept_classes(values: Tensor, whole: float, negligible: float) -> Kept | None:
+    """Return the classes to filter on their own; None if merging the others saves nothing.
+
+    In each image by itself, classes are left out in the order of their largest share, from the smallest, as long as
+    their sum is at most `negligible` in every pixel. So all that they can have after an average is at most that.
+
+    Args:
+        values: (N, C, h, w) shares of exclusive classes.
+        whole: The share of a probability of 1.
+        negligible: The largest probability that all classes left out may have together in a pixel.
+    """
+    num_classes = values.shape[1]
+    largest, order = values.amax((2, 3)).sort(dim=1, stable=True)
+    counts = [
+        _count_left(image, channels, candidates, whole * negligible)
+        for image, channels, candidates in zip(
+            values, order.tolist(), (largest <= whole * negligible).sum(1).tolist(), strict=True
+        )
+    ]
+    left = torch.zeros(values.shape[:2], dtype=torch.bool, device=values.device)
+    counts = [count if _blocks(num_classes - count + 1) < _blocks(num_classes) else 0 for count in counts]
+    if not any(counts):
+        return None
+    for row, channels, count in zip(left, order, counts, strict=True):
+        row[channels[:count]] = True
+    most = num_classes - min(counts)
+    index = left.to(torch.uint8).sort(dim=1, stable=True).indices[:, :most]
+    return Kept(index, ~left.gather(1, index), left)
+
+
+def _count_left(image: Tensor, order: list[int], candidates: int, limit: float) -> int:
+    """Return how many of the (C, h, w) channels, in this order, sum to at most the limit in every pixel."""
+    total = torch.zeros_like(image[0])
+    peaks = []
+    for channel in order[:candidates]:
+        total += image[channel].clamp(min=0)
+        peaks.append(total.amax())
+    return int((torch.stack(peaks) <= limit).sum()) if peaks else 0
+
+
+def _blocks(channels: int) -> int:
+    return -(-channels // LANES)
+
+
+def _as_maps(values: Tensor) -> Tensor:
+    return values[..., None, None]
+
+
+def _then(first: Callable[[Tensor], Tensor], second: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    return lambda value: second(first(value))
