@@ -32,6 +32,9 @@ class Operators(nn.Module):
                 results[f"weights_{name}"] = ops.affinity_weights(
                     embedding, window, 1.5, norm=norm, normalize=norm == 2
                 )
+                results[f"scored_{name}"] = ops.affinity_weights(
+                    embedding, window, 1.5, norm=norm, scores=scores, score_weight=0.5
+                )
                 results[f"filter_{name}"] = ops.local_filter(
                     scores, weights[:, : window.count], window, passes=norm, normalize=norm == 1
                 )
@@ -85,7 +88,7 @@ def test_it_gives_what_pytorch_gives(
     embedding, weights = (value.to(dtype) for value in inputs(size))
     found = session.run(None, {"embedding": embedding.numpy(), "weights": weights.numpy()})
     expected = Operators()(embedding, weights)
-    assert len(found) == len(expected) == 17
+    assert len(found) == len(expected) == 21
     # What is computed in float32 and rounded once differs by one rounding at most.
     tolerance = {torch.float32: 2e-6, torch.float16: 1e-3}[dtype]
     for value, (name, reference) in zip(found, expected.items(), strict=True):

@@ -64,6 +64,7 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
     embedding = matching(draw, (batch, channels, height, width))
     strided, pairs = matching(draw, (batch, count, *grid)), matching(draw, (batch, count, height, width))
     result = matching(draw, (batch, channels, height, width))
+    further = matching(draw, (batch, 2, height, width)) if draw(st.booleans()) else None
     boundary, contour = matching(draw, (batch, 1, height, width)), matching(draw, (batch, 1, height, width))
     sums, flag = matching(draw, (batch, 1, height, width)), draw(st.booleans())
     kept = matching(draw, (batch * max(passes + 1, 0), 8 * (channels > 0), height, width))
@@ -81,8 +82,11 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
     every: dict[str, list[Any]] = {
         "local_distance": [embedding, size, dilation, norm, stride, threads, strided],
         "local_distance_backward": [strided, embedding, size, dilation, norm, stride, threads, result],
-        "affinity_weights": [embedding, real, size, dilation, norm, flag, threads, pairs],
-        "affinity_weights_backward": [pairs, embedding, real, size, dilation, norm, threads, result],
+        "affinity_weights": [embedding, further, real, real, size, dilation, norm, flag, threads, pairs],
+        "affinity_weights_backward": [
+            *(pairs, embedding, further, real, real, size, dilation, norm, threads, result),
+            matching(draw, (batch, 2, height, width)) if flag else None,
+        ],
         "local_filter": [embedding, pairs, size, dilation, passes, flag, threads, result, sums, states],
         "local_filter_backward": [
             *(result, pairs, sums, states, size, dilation, passes, threads),
@@ -116,6 +120,19 @@ def test_refusals_say_what_was_given_and_expected() -> None:
     embedding = torch.zeros(1, 2, 4, 5)
     with pytest.raises(ValueError, match="distance has 8 elements along dimension 1; expected 9"):
         kernels.local_distance(embedding, 3, 1, 1, 1, 1, torch.zeros(1, 8, 4, 5))
+    with pytest.raises(ValueError, match="scores has 3 elements along dimension 2; expected 4"):
+        kernels.affinity_weights(
+            embedding,
+            torch.zeros(1, 2, 3, 5),
+            1.0,
+            1.0,
+            3,
+            1,
+            1,
+            False,
+            1,
+            torch.zeros(1, 9, 4, 5),  # noqa: FBT003
+        )
     with pytest.raises(ValueError, match=r"embedding has shape \(2, 4, 5\); expected 4 dimensions"):
         kernels.local_distance(embedding[0], 3, 1, 1, 1, 1, torch.zeros(1, 9, 4, 5))
     with pytest.raises(ValueError, match="distance has elements that share memory"):

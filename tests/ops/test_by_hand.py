@@ -85,6 +85,22 @@ def test_gradient_to_the_hardness_is_minus_distance_times_weight() -> None:
     assert hardness.grad.item() == pytest.approx(-0.5 * math.exp(-1))
 
 
+def test_neighbours_with_other_scores_are_farther() -> None:
+    embedding, scores = torch.tensor([[[[0.0, 3.0]]]]), torch.tensor([[[[0.0, 2.0]]]])
+    along = ops.affinity_weights(embedding, 3, 0.1, scores=scores, score_weight=2.0)
+    across = ops.affinity_weights(embedding, 3, 0.1, norm=2, scores=scores, score_weight=2.0)
+    assert along[0, 5, 0, 0].item() == pytest.approx(math.exp(-0.1 * (3 + 2 * 2)))
+    assert across[0, 5, 0, 0].item() == pytest.approx(math.exp(-0.1 * 5))  # a triangle of 3 and 4
+
+
+def test_gradient_to_the_score_weight_is_minus_hardness_times_distance_times_weight() -> None:
+    weight = torch.tensor(2.0, requires_grad=True)
+    embedding, scores = torch.tensor([[[[0.0, 3.0]]]]), torch.tensor([[[[0.5, 2.0]]]])
+    ops.affinity_weights(embedding, 3, 0.1, scores=scores, score_weight=weight)[0, 5, 0, 0].backward()
+    assert weight.grad is not None
+    assert weight.grad.item() == pytest.approx(-0.1 * 1.5 * math.exp(-0.1 * (3 + 2 * 1.5)))
+
+
 def test_local_filter_averages_what_the_weights_allow() -> None:
     weights = torch.zeros(1, 9, 3, 3)
     weights[:, 4] = 1.0

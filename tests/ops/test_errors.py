@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
 
 from crispseg import InputError, Window, ops
 
@@ -11,6 +12,11 @@ MAP = torch.rand(1, 2, 4, 5)
 LABELS = torch.zeros(1, 4, 5, dtype=torch.long)
 WEIGHTS = torch.rand(1, 9, 4, 5)
 W = Window(3)
+
+
+def _scored(scores: Tensor | None, score_weight: float | Tensor = 1.0) -> Tensor:
+    return ops.affinity_weights(MAP, W, 1.0, scores=scores, score_weight=score_weight)
+
 
 CASES: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: Window(8), InputError, "window size is 8; expected an odd number such as 9"),
@@ -40,6 +46,16 @@ CASES: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: ops.local_contour(LABELS[:, None], W), TypeError, "boundary is torch.int64"),
     (lambda: ops.affinity_weights(MAP, W, -1.0), InputError, "hardness is -1.0"),
     (lambda: ops.affinity_weights(MAP, W, 1.0, norm=0), InputError, "norm is 0"),
+    (lambda: _scored(MAP[0]), InputError, r"scores has shape \(2, 4, 5\); expected 4 dimensions"),
+    (lambda: _scored(MAP.long()), TypeError, "scores is torch.int64; expected a floating-point"),
+    (lambda: _scored(MAP[..., :4]), InputError, r"scores has \(N, H, W\) = \(1, 4, 4\), embedding has \(1, 4, 5\)"),
+    (lambda: _scored(MAP.to("meta")), InputError, "scores is on meta, embedding on cpu"),
+    (lambda: _scored(MAP, -0.5), InputError, "score_weight is -0.5; expected a number of 0 or more"),
+    (lambda: _scored(MAP, float("nan")), InputError, "score_weight is nan; expected a number of 0 or more"),
+    (lambda: _scored(None, torch.tensor(torch.inf)), InputError, "score_weight is inf; expected a number of 0 or more"),
+    (lambda: _scored(MAP, torch.ones(2)), InputError, r"score_weight has shape \(2,\); expected one element"),
+    (lambda: _scored(MAP, torch.tensor(1)), TypeError, "score_weight is torch.int64; expected a floating"),
+    (lambda: _scored(MAP, torch.tensor(1.0, device="meta")), InputError, "score_weight is on meta, embedding on cpu"),
     (lambda: ops.local_filter(MAP, WEIGHTS[:, :5], W), InputError, "weights has 5 channels; expected 9"),
     (lambda: ops.local_filter(MAP, WEIGHTS[..., :4], W), InputError, r"scores has \(N, H, W\) = \(1, 4, 5\), weights"),
     (lambda: ops.local_filter(MAP, WEIGHTS, W, passes=0), InputError, "passes is 0"),

@@ -26,13 +26,15 @@ class Sharpening(nn.Module):
         super().__init__()
         self.project = nn.Conv2d(3, 8, 1)
         self.affinity = Affinity(WINDOW, 2.0, learned=True)
+        self.score_weight = nn.Parameter(torch.tensor(0.5))
         self.filter = LocalFilter(WINDOW, passes=3)
         self.loss = EmbeddingLoss(WINDOW, balance="parity")
 
     def forward(self, image: Tensor, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         embedding = self.project(image)
         contours = ops.affinity(ops.local_contour(image[:, :1].sigmoid(), WINDOW), 5.0)
-        sharp = self.filter(scores, self.affinity(embedding) * contours)
+        scored = ops.affinity_weights(embedding, WINDOW, 2.0, scores=scores, score_weight=self.score_weight)
+        sharp = self.filter(scores, self.affinity(embedding) * contours + scored)
         spread = ops.local_distance(embedding, WINDOW, stride=2).nan_to_num(posinf=0.0).mean()
         return sharp, self.loss(embedding, labels) + spread
 
@@ -63,7 +65,7 @@ def test_compiles_as_one_graph_with_gradients(network: Sharpening, dynamic: bool
     compiled = torch.compile(network, backend="aot_eager", fullgraph=True, dynamic=dynamic)
     for size in ((12, 9), (7, 10)):
         expected = outputs_and_gradients(network, network, example(*size))
-        assert len(expected) == 5
+        assert len(expected) == 6
         torch.testing.assert_close(outputs_and_gradients(network, compiled, example(*size)), expected)
 
 
@@ -107,6 +109,33 @@ def test_maps_of_two_dtypes_are_filtered() -> None:
     assert ops.local_filter(scores.half(), weights, WINDOW).dtype == torch.float16
     side_by_side = weights.bfloat16().contiguous(memory_format=torch.channels_last)
     assert torch.equal(ops.local_filter(scores, side_by_side, WINDOW), half)
+
+
+def test_scores_of_another_dtype_and_layout_are_compared() -> None:
+    embedding, scores, _ = example()
+    for one, other in (
+        (torch.bfloat16, torch.float32),
+        (torch.float32, torch.float64),
+        (torch.float16, torch.bfloat16),
+    ):
+        near, given = embedding.to(one), scores.to(other)
+        expected = ops.affinity_weights(torch.cat([near.double(), 0.5 * given.double()], 1), WINDOW, 2.0)
+        for form in (torch.contiguous_format, torch.channels_last):
+            for layout in (torch.contiguous_format, torch.channels_last):
+                leaves = near.contiguous(memory_format=form), given.contiguous(memory_format=layout).requires_grad_()
+                found = ops.affinity_weights(leaves[0], WINDOW, 2.0, scores=leaves[1], score_weight=0.5)
+                assert found.dtype == one
+                tolerance = {torch.float32: 1e-5, torch.bfloat16: 4e-3, torch.float16: 1e-3}[one]
+                torch.testing.assert_close(found.double(), expected.detach(), rtol=tolerance, atol=tolerance)
+                (gradient,) = torch.autograd.grad(found.sum(), leaves[1])
+                assert gradient.dtype == other
+
+
+def test_no_scores_no_channel_and_no_weight_are_the_same() -> None:
+    embedding, scores, _ = example()
+    plain = ops.affinity_weights(embedding, WINDOW, 2.0)
+    for given, weight in ((None, 0.5), (scores, 0.0), (scores[:, :0], 0.5), (scores, torch.tensor(0.0))):
+        assert torch.equal(ops.affinity_weights(embedding, WINDOW, 2.0, scores=given, score_weight=weight), plain)
 
 
 def test_scores_without_a_channel_give_weights_no_gradient() -> None:
@@ -204,6 +233,7 @@ def test_addresses_beyond_two_to_the_31(server: Server) -> None:
     calls: list[tuple[Callable[..., Tensor], Tensor]] = [
         (lambda x: ops.local_distance(x, window), embedding),
         (lambda x: ops.affinity_weights(x, window, 2.0), embedding),
+        (lambda x: ops.affinity_weights(embedding, window, 2.0, scores=x, score_weight=0.5), embedding),
         (lambda x: ops.local_filter(x, weights, window, passes=2), embedding),
         (lambda x: ops.local_filter(embedding, x, window, passes=2), weights),
         (lambda x: ops.embedding_loss(x, labels, window), embedding),
