@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
-from crispseg.cue_config import CueConfig
+from crispseg.cue_config import CueConfig, CueDefaults
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, WORDS, Grid
 from crispseg.options import Choices, Option, Slider, as_text, check_names, read_number
@@ -22,9 +22,6 @@ from crispseg.value_checks import (
     check_positive,
 )
 from crispseg.window import Level, Windows, WindowsLike, levels_of
-
-if TYPE_CHECKING:
-    from crispseg.cues import Cue, CueTraits
 
 VERSION = 1
 """The version of the saved form; files of a higher version are refused."""
@@ -348,8 +345,8 @@ class SharpenerConfig:
                 raise TypeError(f"unknown option {name!r}; expected one of {', '.join(known)}")
         return replace(self, **changes)
 
-    def with_defaults(self, cue: "CueTraits | type[Cue] | Cue") -> Self:
-        """Return the config with the defaults of its cue, or of the traits of its cue, for fields that are None."""
+    def with_defaults(self, cue: CueDefaults) -> Self:
+        """Return the config with the defaults of its cue for fields that are None."""
         usual = cue.default_passes if len(self.window) == 1 else LADDER_PASSES
         hardness = cue.default_hardness if self.hardness is None else self.hardness
         return replace(self, hardness=hardness, passes=usual if self.passes is None else self.passes)

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Protocol
 
 from crispseg.errors import InputError
 from crispseg.options import as_text, check_names, read_number
@@ -15,6 +15,18 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 
 _PLUS = re.compile(r"(?<!\d[eE])\+|(?<=\d[eE])\+(?=\D)")
 """A plus between two cues, and not that of a number such as 1e+5."""
+
+
+class CueDefaults(Protocol):
+    """A cue, its class or its traits: whatever has the defaults of a cue."""
+
+    @property
+    def default_hardness(self) -> float:
+        """λ if none is given."""
+
+    @property
+    def default_passes(self) -> int:
+        """The number of passes if none is given."""
 
 
 @dataclass(frozen=True)

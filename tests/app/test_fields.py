@@ -123,6 +123,27 @@ def test_a_recipe_says_arguments_and_precision_of_a_cue(session: Session) -> Non
     assert known["sharpener"].config.cue == cue
 
 
+def test_learned_embeddings_and_colours_are_offered_and_their_recipe_gives_the_result(
+    session: Session, given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choice = offered_cues()["learned+rgb narrow"]
+    assert choice.title == "learned embeddings and colours, narrow"
+    assert (choice.start.hardness, choice.start.passes) == (5, 25)
+    config = read_controls({"cue": "learned+rgb narrow"}, START).config
+    assert control_value("cue", config) == "learned+rgb narrow"
+    session.desk.load_prediction(given.scores, config.scores, config.grid)
+    recipe = Recipe(session.desk.inputs, config)
+    words, lines = shlex.split(recipe.command_line().replace("\\\n", " ")), recipe.python_lines()
+    assert words[words.index("--cue") + 1] == "learned+rgb"
+    assert 'cue="learned+rgb"' in lines
+    labels, scores = (write(session, config).read_bytes() for write in (write_label_map, write_sharp_scores))
+    lay_out(recipe, session.desk.folder / "desk", monkeypatch)
+    assert main(words[1:]) == 0
+    exec(compile(lines, "lines", "exec"), {})
+    assert Path("crisp/scene0.png").read_bytes() == Path("scene0_crisp.png").read_bytes() == labels
+    assert Path("scene0_crisp.npz").read_bytes() == scores
+
+
 def test_a_cue_of_another_package_is_offered_and_used(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CUES, "_registered", dict(CUES._registered))
 
@@ -148,5 +169,5 @@ def test_a_cue_that_cannot_be_imported_is_left_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(CUES, "names", lambda: ("rgb", "gone"))
-    assert list(offered_cues()) == ["rgb"]
+    assert list(offered_cues()) == ["rgb", "learned+rgb narrow", "learned+rgb wide"]
     assert "gone" in caplog.text

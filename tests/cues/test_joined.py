@@ -1,0 +1,340 @@
+"""A cue made of cues: its features are those of its parts side by side, each times its weight."""
+
+import copy
+import json
+import threading
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from crispseg import CueConfig, InputError, Sharpener, SharpenerConfig, Window
+from crispseg.cues import (
+    ContourCue,
+    Cue,
+    EmbeddingCue,
+    JoinedCue,
+    LearnedCue,
+    RGBCue,
+    SoftSegmentationCue,
+    describe_cue,
+    make_cue,
+)
+from crispseg.inference.tiles import sharpen_tiled
+from crispseg.models import EmbeddingNet, TrunkEmbedding
+from crispseg.pretrained import load_cue
+from crispseg.pretrained.load import assigned
+from tests.ops import brute_force
+
+RNG = torch.Generator().manual_seed(0)
+IMAGE = torch.rand(2, 3, 7, 9, generator=RNG)
+PHOTO = torch.rand(1, 3, 96, 128, generator=RNG)
+SCORES = 3 * torch.randn(1, 4, 12, 16, generator=RNG)
+
+
+def learned(norm: int = 1) -> LearnedCue:
+    torch.manual_seed(0)
+    return LearnedCue(nn.Conv2d(3, 5, 1), norm)
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+def test_features_are_concatenated_and_distances_add(norm: int) -> None:
+    first, second = learned(norm), RGBCue(norm)
+    cue = JoinedCue([first, second], [2, 0.5])
+    expected = torch.cat([2 * first(IMAGE), 0.5 * IMAGE], 1)
+    for context in (torch.enable_grad(), torch.no_grad(), torch.inference_mode()):
+        with context:
+            assert torch.equal(cue(IMAGE), expected)
+    by_hand = [brute_force.local_distance(part(IMAGE).detach(), Window(3), norm=norm) for part in (first, second)]
+    total = sum(((weight * each) ** norm for weight, each in zip((2, 0.5), by_hand, strict=True)), torch.tensor(0.0))
+    torch.testing.assert_close(cue.distance(cue(IMAGE), 3).double(), total ** (1 / norm), rtol=1e-5, atol=1e-6)
+    weights = cue.weights(cue(IMAGE), 3, 1.5).double()
+    torch.testing.assert_close(weights, (-1.5 * total ** (1 / norm)).exp(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("weights", [(1.0, 0.5), (0.5, 1.0)])
+def test_the_memory_layout_is_that_of_the_widest_part(weights: tuple[float, float]) -> None:
+    net = EmbeddingNet(dim=4, width=4).eval()
+    cue = JoinedCue([LearnedCue(net), RGBCue()], weights)
+    for context in (torch.enable_grad(), torch.inference_mode()):
+        with context:
+            features = cue(PHOTO)
+            assert features.is_contiguous(memory_format=torch.channels_last)
+            assert torch.equal(features, torch.cat([weights[0] * net(PHOTO), weights[1] * PHOTO], 1))
+
+
+def test_attributes_are_made_of_those_of_the_parts() -> None:
+    net = EmbeddingNet(dim=4, width=4)
+    cue = JoinedCue([LearnedCue(net), RGBCue()], [1, 0.5])
+    assert (cue.default_hardness, cue.default_passes) == (5.0, 25)
+    assert (cue.channels, cue.reach, cue.step, cue.norm) == (7, net.reach, net.step, 1)
+    assert cue.workspace == net.workspace + 7
+    assert cue.farthest == pytest.approx(4 + 0.5)
+    assert cue.needs == ("weights",)
+    assert cue.name == "learned+rgb"
+    assert cue.summary == "learned embeddings and colours"
+    assert not cue.takes_boundaries
+    other = JoinedCue([RGBCue(2), SoftSegmentationCue()])
+    assert (other.default_hardness, other.default_passes) == (40.0, 1)
+    assert (other.channels, other.reach, other.step) == (11, None, 1)
+    assert other.farthest == pytest.approx((1 + 0.25) ** 0.5)
+    assert JoinedCue([learned(), RGBCue()]).channels is None
+    assert "norm=1, weights=(1, 0.5)" in repr(cue)
+
+
+class Own(EmbeddingCue):
+    default_hardness: ClassVar[float] = 1.0
+    default_passes: ClassVar[int] = 1
+    summary: ClassVar[str] = "angles"
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image
+
+    def distance(self, features: Tensor, window: Any) -> Tensor:
+        return super().distance(features, window).square()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: JoinedCue([RGBCue(), ContourCue()]),
+            r"'contour' compares boundaries.*; expected cues that compare emb",
+        ),
+        (lambda: JoinedCue([RGBCue(), Own(1)]), "'Own' compares angles; expected cues that compare embeddings"),
+        (lambda: JoinedCue([RGBCue(), JoinedCue([RGBCue(), RGBCue()])]), "'rgb.rgb' compares several cues already"),
+        (lambda: JoinedCue([RGBCue(1), RGBCue(2)]), "norms 1, 2; expected the same norm"),
+        (lambda: JoinedCue([RGBCue()]), "1 parts and 1 weights; expected at least two"),
+        (lambda: JoinedCue([RGBCue(), RGBCue()], [1]), "2 parts and 1 weights"),
+        (lambda: JoinedCue([RGBCue(), RGBCue()], [1, 0]), "weight of cue 'rgb' is 0.0; expected a number above 0"),
+        (lambda: JoinedCue([RGBCue(), RGBCue()], [-1, 1]), "weight of cue 'rgb' is -1.0"),
+        (lambda: JoinedCue([RGBCue(), RGBCue()], [1, float("nan")]), "weight of cue 'rgb' is nan"),
+        (lambda: load_cue(CueConfig.of("learned+contour")), "'contour' compares boundaries"),
+        (lambda: load_cue(CueConfig.of("learned+rgb:norm=2")), "norms 1, 2; .*'learned:norm=2.rgb:norm=2'"),
+        (lambda: load_cue(CueConfig.of("learned+depth")), "cue is 'depth'; expected one of"),
+        (lambda: load_cue(CueConfig.of("learned+none")), "cue is 'none'; expected one of"),
+        (lambda: make_cue(CueConfig.of("learned+rgb")), "cue 'learned' has no weights"),
+    ],
+)
+def test_parts_that_do_not_go_together_are_refused(make: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_a_part_that_is_no_cue_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"cue is Conv2d; .*LearnedCue"):
+        JoinedCue([RGBCue(), nn.Conv2d(3, 4, 1)])  # type: ignore[list-item]
+
+
+TEXTS = {
+    "learned+rgb": [(1.0, "learned"), (1.0, "rgb")],
+    "learned+0.5*rgb": [(1.0, "learned"), (0.5, "rgb")],
+    "0.5*learned:norm=2+rgb:norm=2": [(0.5, "learned:norm=2"), (1.0, "rgb:norm=2")],
+    "1e-07*rgb+1e+20*soft:maps=4,norm=1+3*rgb": [(1e-7, "rgb"), (1e20, "soft:maps=4,norm=1"), (3.0, "rgb")],
+    "my-cue:scale=1e+20+2*rgb": [(1.0, "my-cue:scale=1e+20"), (2.0, "rgb")],
+    "mine2e+rgb": [(1.0, "mine2e"), (1.0, "rgb")],
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_texts_and_json_are_read_back(text: str) -> None:
+    config = CueConfig.of(text)
+    assert config == CueConfig(parts=tuple((weight, CueConfig.of(cue)) for weight, cue in TEXTS[text]))
+    assert str(config) == text
+    for again in (CueConfig.of(str(config)), CueConfig.of(json.loads(json.dumps(config.to_dict())))):
+        assert again == config
+        assert hash(again) == hash(config)
+    assert eval(repr(config)) == config
+
+
+@pytest.mark.parametrize("first", [1, 0.1, 1 / 3, 1e-30, 1e30])
+@pytest.mark.parametrize("second", [2, 0.7])
+@pytest.mark.parametrize("names", [("rgb", "soft"), ("a-b", "c_2e")])
+def test_every_weight_is_read_back(first: float, second: float, names: tuple[str, str]) -> None:
+    config = CueConfig(parts=((first, CueConfig(names[0])), (second, CueConfig(names[1], {"x": 1.5e20}))))
+    assert CueConfig.of(str(config)) == config
+
+
+def test_spaces_and_ones_may_be_written() -> None:
+    assert CueConfig.of(" 1 * learned + 0.5 * rgb:norm = 1 ") == CueConfig.of("learned+0.5*rgb:norm=1")
+    assert CueConfig.of("learned+rgb") != CueConfig.of("rgb+learned") != CueConfig.of("rgb+2*learned")
+
+
+NONSENSE = ["learned+", "+rgb", "+", "learned++rgb", "0*rgb", "learned+0*rgb", "learned+-1*rgb", "learned+nan*rgb",
+            "inf*learned+rgb", "*rgb+learned", "0.5*+rgb", "half*rgb+rgb", "1e40*rgb+rgb", "0.5*rgb",
+            "rgb:norm+rgb"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NONSENSE)
+def test_nonsense_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"(is|cue) .*; expected") as caught:
+        CueConfig.of(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"parts": [[1, "rgb"]]},
+        {"parts": [[1, "rgb"], ["many", "rgb"]]},
+        {"parts": [[1, "rgb"], [1, "rgb+rgb"]]},
+        {"parts": 3},
+        {"parts": []},
+        {"parts": [[1, "rgb"], [1, "rgb"]], "weights": "narrow"},
+        {"parts": [[1, "rgb"], [1, "rgb"]], "arguments": {"norm": 1}},
+        {"parts": [[1, "rgb"], [1, "rgb"]], "name": "soft+rgb"},
+    ],
+)
+def test_malformed_parts_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="expected"):
+        CueConfig.of(fields)
+
+
+def test_weights_go_to_the_networks() -> None:
+    both = CueConfig.of("learned+rgb+learned")
+    assert [one.weights for one in assigned(both, "wide").single] == ["wide", None, "wide"]
+    assert assigned(both, "narrow,wide").texts() == {"weights": "narrow,wide"}
+    assert assigned(both, "wide,wide").texts() == {"weights": "wide"}
+    assert [one.weights for one in assigned(CueConfig.of("rgb+learned"), "a,b.safetensors").single] == [
+        None, "a,b.safetensors"
+    ]  # fmt: skip
+    with pytest.raises(InputError, match=r"names 3; expected one for all, or one for each of the 2 networks"):
+        assigned(both, "narrow,wide,narrow")
+    with pytest.raises(InputError, match=r"cue 'rgb\+soft' has no network"):
+        assigned(CueConfig.of("rgb+soft"), "narrow")
+
+
+def test_two_networks_from_text_and_from_python() -> None:
+    sharpener = Sharpener.from_pretrained("narrow,wide", cue="learned+0.5*learned", window=3, passes=1)
+    parts = [LearnedCue(load_cue(CueConfig(weights=name)).network) for name in ("narrow", "wide")]  # type: ignore[arg-type]
+    made = Sharpener(JoinedCue(parts, [1, 0.5]), window=3, passes=1)
+    with torch.inference_mode():
+        assert torch.equal(sharpener(PHOTO, SCORES), made.eval()(PHOTO, SCORES))
+    again = Sharpener.from_config(sharpener.config)
+    assert again.config == sharpener.config
+    with torch.inference_mode():
+        assert torch.equal(sharpener(PHOTO, SCORES), again(PHOTO, SCORES))
+
+
+SAVED = {
+    "learned+rgb": lambda: JoinedCue([LearnedCue(EmbeddingNet(dim=4, width=4)), RGBCue()], [1, 0.3]),
+    "trunk": lambda: JoinedCue([RGBCue(), LearnedCue(TrunkEmbedding(dim=4, width=4))]),
+    "two networks": lambda: JoinedCue([LearnedCue(EmbeddingNet(dim=n, width=4), norm=2) for n in (4, 6)], [0.7, 2]),
+    "rgb+soft": lambda: JoinedCue([RGBCue(2), SoftSegmentationCue()], [0.5, 3]),
+    "learned weights": lambda: JoinedCue(
+        [LearnedCue(EmbeddingNet(dim=4, width=4)), RGBCue()], [1, 0.3], learn_weights=True
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SAVED)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_folder_loads_the_same_to_the_bit(case: str, dtype: torch.dtype, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    sharpener = Sharpener(SAVED[case](), window=3, passes=2).eval()
+    if case != "learned weights":
+        sharpener.cue.to(dtype)
+    sharpener.save_pretrained(tmp_path / "saved")
+    loaded = Sharpener.from_pretrained(tmp_path / "saved")
+    with torch.inference_mode():
+        assert torch.equal(loaded(PHOTO, SCORES), sharpener(PHOTO, SCORES)) or case == "learned weights"
+        torch.testing.assert_close(loaded(PHOTO, SCORES), sharpener(PHOTO, SCORES))
+    assert describe_cue(loaded.cue) == describe_cue(sharpener.cue)
+    card = (tmp_path / "saved" / "README.md").read_text()
+    assert f"| cue | {describe_cue(sharpener.cue)} |" in card
+    assert f"| what is compared | {sharpener.cue.summary} |" in card
+
+
+def test_other_weights_and_further_parts_for_a_saved_cue(tmp_path: Path) -> None:
+    alone = Sharpener(LearnedCue(EmbeddingNet(dim=4, width=4)), hardness=3.0).eval()
+    alone.save_pretrained(tmp_path / "alone")
+    joined = Sharpener.from_pretrained(tmp_path / "alone", cue="learned+rgb")
+    assert float(joined.hardness) == 3
+    assert torch.equal(joined.cue(PHOTO), torch.cat([alone.cue(PHOTO), PHOTO], 1))
+    joined.save_pretrained(tmp_path / "joined")
+    softer = Sharpener.from_pretrained(tmp_path / "joined", cue="learned+0.25*rgb")
+    assert torch.equal(softer.cue(PHOTO), torch.cat([alone.cue(PHOTO), PHOTO / 4], 1))
+    for cue in ("rgb+learned", "rgb", "learned+learned"):
+        with pytest.raises(InputError, match=r"were saved with 'learned\+rgb'; leave the cue out"):
+            Sharpener.from_pretrained(tmp_path / "joined", cue=cue)
+
+
+def test_a_network_in_half_precision_stands_beside_exact_colours() -> None:
+    net = EmbeddingNet(dim=4, width=4).eval()
+    cue = JoinedCue([LearnedCue(net), RGBCue()])
+    sharpener = Sharpener(cue, window=3, passes=1).eval()
+    cue.to(torch.bfloat16)
+    with torch.inference_mode():
+        features = sharpener.features(PHOTO)
+        assert features.dtype == torch.float32
+        assert torch.equal(features[:, 4:], PHOTO)
+        assert torch.equal(features[:, :4], net(PHOTO.bfloat16()).float())
+    assert sharpener.config.texts()["precision"] == "bfloat16"
+    assert Sharpener(JoinedCue([RGBCue(), RGBCue()])).double().features(PHOTO).dtype == torch.float32
+    assert sharpener.double().features(PHOTO).dtype == torch.float64
+
+
+@pytest.mark.parametrize("text", ["learned+0.5*rgb", "rgb:norm=2+soft"])
+def test_tiles_give_the_whole_exactly(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crispseg.inference.tiles.tile_side", lambda *_: 40)
+    photo = torch.rand(3, 150, 170, generator=torch.Generator().manual_seed(1))
+    for grid in ((19, 22), (150, 170)):
+        scores = torch.randn(3, *grid, generator=torch.Generator().manual_seed(2))
+        sharpener = Sharpener(load_cue(CueConfig.of(text)), window=3, passes=2).eval()
+        with torch.inference_mode():
+            whole = sharpener(photo[None], scores[None])[0]
+        torch.testing.assert_close(sharpen_tiled(sharpener, photo, scores, memory="4GB"), whole, rtol=0, atol=1e-5)
+
+
+def test_gradients_reach_networks_and_learned_weights() -> None:
+    cue = JoinedCue([learned(), RGBCue()], [1, 0.5], learn_weights=True).double()
+    image = IMAGE.double().requires_grad_()
+    cue.weights(cue(image), 3, 1.0).sum().backward()
+    assert cue.log_weights is not None
+    assert cue.log_weights.grad is not None
+    assert (cue.log_weights.grad < 0).all()
+    assert image.grad is not None
+    fixed = JoinedCue([learned(), RGBCue()])
+    assert set(fixed.state_dict()) == {"parts.0.network.weight", "parts.0.network.bias"}
+    assert set(cue.state_dict()) == {*fixed.state_dict(), "log_weights"}
+    made = JoinedCue([RGBCue(), RGBCue()], [1, 0.3], learn_weights=True)
+    assert [weight for weight, _ in Sharpener(made).config.cue.parts] == pytest.approx([1, 0.3], rel=1e-6)
+
+
+def test_copies_state_dicts_and_threads_agree() -> None:
+    sharpener = Sharpener(SAVED["learned+rgb"](), window=3, passes=2).eval()
+    twin = copy.deepcopy(sharpener)
+    assert twin.config == sharpener.config
+    other = Sharpener(SAVED["learned+rgb"](), window=3, passes=2).eval()
+    other.load_state_dict(sharpener.state_dict())
+    found: list[Tensor] = []
+
+    def work() -> None:
+        with torch.inference_mode():
+            found.append(sharpener(PHOTO, SCORES))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with torch.inference_mode():
+        assert all(torch.equal(result, found[0]) for result in (*found, twin(PHOTO, SCORES), other(PHOTO, SCORES)))
+    assert len(found) == 2
+
+
+def test_torch_export_takes_it() -> None:
+    sharpener = Sharpener(SAVED["learned+rgb"](), window=3, passes=2).eval()
+    program = torch.export.export(sharpener, (PHOTO, SCORES)).module()
+    with torch.inference_mode():
+        torch.testing.assert_close(program(PHOTO, SCORES), sharpener(PHOTO, SCORES))
+
+
+def test_the_config_of_a_sharpener_holds_it() -> None:
+    config = SharpenerConfig(cue="learned+0.5*rgb")
+    assert SharpenerConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    sharpener = Sharpener.from_config(config)
+    assert (float(sharpener.hardness), sharpener.passes) == (5, 25)
+    assert isinstance(sharpener.cue, Cue)
