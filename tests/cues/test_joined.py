@@ -220,7 +220,7 @@ def test_two_networks_from_text_and_from_python() -> None:
 
 SAVED = {
     "learned+rgb": lambda: JoinedCue([LearnedCue(EmbeddingNet(dim=4, width=4)), RGBCue()], [1, 0.3]),
-    "trunk": lambda: JoinedCue([RGBCue(), LearnedCue(TrunkEmbedding(dim=4, width=4))]),
+    "trunk": lambda: JoinedCue([RGBCue(), LearnedCue(TrunkEmbedding("torchvision.resnet18", dim=4).eval())]),
     "two networks": lambda: JoinedCue([LearnedCue(EmbeddingNet(dim=n, width=4), norm=2) for n in (4, 6)], [0.7, 2]),
     "rgb+soft": lambda: JoinedCue([RGBCue(2), SoftSegmentationCue()], [0.5, 3]),
     "learned weights": lambda: JoinedCue(
