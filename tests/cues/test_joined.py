@@ -285,7 +285,9 @@ def test_tiles_give_the_whole_exactly(text: str, monkeypatch: pytest.MonkeyPatch
         sharpener = Sharpener(load_cue(CueConfig.of(text)), window=3, passes=2).eval()
         with torch.inference_mode():
             whole = sharpener(photo[None], scores[None])[0]
-        torch.testing.assert_close(sharpen_tiled(sharpener, photo, scores, memory="4GB"), whole, rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            sharpen_tiled(sharpener, photo[None], scores[None], memory="4GB")[0], whole, rtol=0, atol=1e-5
+        )
 
 
 def test_gradients_reach_networks_and_learned_weights() -> None:
