@@ -220,7 +220,7 @@ def test_two_networks_from_text_and_from_python() -> None:
 
 SAVED = {
     "learned+rgb": lambda: JoinedCue([LearnedCue(EmbeddingNet(dim=4, width=4)), RGBCue()], [1, 0.3]),
-    "trunk": lambda: JoinedCue([RGBCue(), LearnedCue(TrunkEmbedding(dim=4, width=4))]),
+    "trunk": lambda: JoinedCue([RGBCue(), LearnedCue(TrunkEmbedding("torchvision.resnet18", dim=4).eval())]),
     "two networks": lambda: JoinedCue([LearnedCue(EmbeddingNet(dim=n, width=4), norm=2) for n in (4, 6)], [0.7, 2]),
     "rgb+soft": lambda: JoinedCue([RGBCue(2), SoftSegmentationCue()], [0.5, 3]),
     "learned weights": lambda: JoinedCue(
@@ -285,7 +285,9 @@ def test_tiles_give_the_whole_exactly(text: str, monkeypatch: pytest.MonkeyPatch
         sharpener = Sharpener(load_cue(CueConfig.of(text)), window=3, passes=2).eval()
         with torch.inference_mode():
             whole = sharpener(photo[None], scores[None])[0]
-        torch.testing.assert_close(sharpen_tiled(sharpener, photo, scores, memory="4GB"), whole, rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            sharpen_tiled(sharpener, photo[None], scores[None], memory="4GB")[0], whole, rtol=0, atol=1e-5
+        )
 
 
 def test_gradients_reach_networks_and_learned_weights() -> None:
