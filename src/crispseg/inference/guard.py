@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 
+import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
@@ -11,46 +12,40 @@ from crispseg.window import Level
 
 
 def guarded(before: Shares, after: Shares, guard: float, radius: int) -> Shares:
-    """Return filtered shares, restored to their old values where a label wins only because it is common around a pixel.
+    """Return filtered shares in which labels that are common around a pixel count less there.
 
-    An average favours common labels: a pole of few pixels is lost in its surroundings. The guard looks at every pixel
-    whose label changes. For both labels it divides the filtered probability by the sum of the label's unfiltered
-    probabilities around the pixel, to the power of `guard`. If the new label is still ahead, the change stands;
-    otherwise the pixel keeps its old shares.
+    An average favours common labels: a pole of few pixels is lost in its surroundings. The guard divides the filtered
+    share of each label by the abundance of the label around the pixel, to the power of `guard`, and scales the shares
+    of the pixel to the sum that they had.
 
     For labels that may overlap, the two labels of each channel are "no" and "yes".
 
     Args:
         before: Shares of the upsampled scores.
         after: The same shares after the filter.
-        guard: Above 0 and up to 1. Near 0 hardly any change is refused; at 1 the frequency of a label has no effect.
-        radius: How far the summed square reaches from its pixel, in pixels: its side is 2 * radius + 1. See `spread`.
+        guard: Above 0 and up to 1; at 1 the frequency of a label has hardly any effect.
+        radius: See `abundance` and `spread`.
 
     Example:
-        >>> import torch
         >>> before = Shares.of(torch.tensor([[0.1, 0.6, 0.1], [0.9, 0.4, 0.9]]).reshape(1, 2, 1, 3), "probabilities")
         >>> after = before.with_values(torch.tensor([[0.3, 0.4, 0.3], [0.7, 0.6, 0.7]]).reshape(1, 2, 1, 3))
-        >>> guarded(before, after, 0.8, radius=1).values[0, 0, 0].tolist()  # 0.4 / 0.8**0.8 > 0.6 / 2.2**0.8
-        [0.30000001192092896, 0.6000000238418579, 0.30000001192092896]
+        >>> guarded(before, after, 1, radius=1).values[0, 0, 0]  # 0.4 / 1.8 is more than 0.6 / 3.2
+        tensor([0.3670, 0.5424, 0.3670])
     """
-    chances, filtered = before.choices(), after.choices()
-    old, new = chances.argmax(1, keepdim=True), filtered.argmax(1, keepdim=True)
-    around = sums_around(chances, radius)
-    lost, won = (filtered.gather(1, old), around.gather(1, old)), (filtered.gather(1, new), around.gather(1, new))
-    return after.chosen(is_refused(*lost, *won, guard), before)
+    filtered = after.choices()
+    weighted = filtered * abundance(before.choices() / before.whole, radius) ** -guard
+    total = weighted.sum(1, keepdim=True)
+    return after.with_choices(weighted * torch.where(total > 0, filtered.sum(1, keepdim=True) / total, 1))
 
 
-def is_refused(old: Tensor, old_around: Tensor, new: Tensor, new_around: Tensor, guard: float) -> Tensor:
-    """Return a bool mask of the pixels where the guard refuses the new label.
+def abundance(probabilities: Tensor, radius: int) -> Tensor:
+    """Return the mean of (..., H, W) probabilities over a square around each pixel, as if one more pixel had the label.
 
     Args:
-        old: Filtered probability of the old label.
-        old_around: Sum of the old label's unfiltered probabilities around the pixel.
-        new: Filtered probability of the new label.
-        new_around: Sum of the new label's unfiltered probabilities around the pixel.
-        guard: Above 0 and up to 1.
+        probabilities: Probabilities before the filter; they count as 0 outside the image.
+        radius: How far the square reaches from its pixel, in pixels: its side is 2 * radius + 1.
     """
-    return new * old_around**guard < old * new_around**guard
+    return (sums_around(probabilities, radius) + 1) / (2 * radius + 1) ** 2
 
 
 def spread(levels: Iterable[Level]) -> int:

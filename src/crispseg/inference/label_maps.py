@@ -14,7 +14,7 @@ from crispseg.grid import CENTRES, Grid, Line
 from crispseg.inference import guard
 from crispseg.inference.batch import check_filtered
 from crispseg.inference.label_groups import Labelled, box_around, grouped
-from crispseg.inference.likeliest import Likeliest, ValueOfLabel
+from crispseg.inference.likeliest import Likeliest
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import affinity, local_distance, local_filter, local_parity
 from crispseg.ops._joint_upsample import joint_upsample_part
@@ -103,21 +103,16 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
     ]
     filter = _Filter(sharpener.cue, near, list(zip(sharpener.levels, _weights(spread, near, groups), strict=True)))
     after = Likeliest(box.size, near.device)
-    if sharpener.guard is None:
-        for ids, part in groups:
-            after.add(*_filtered(filter, spread.read(ids, part), ids, part))
-        return after.label
-    before = Likeliest(box.size, near.device)
     for ids, part in groups:
-        before.add(spread.read(ids, part), ids, part)
-    old = ValueOfLabel(before.label)
-    for ids, part in groups:
-        filtered = _filtered(filter, spread.read(ids, part), ids, part)
-        after.add(*filtered)
-        old.add(*filtered)
-    around = spread.sums(groups, (before.label, after.label), guard.spread(sharpener.levels))
-    refused = guard.is_refused(old.value / _WHOLE, around[0], after.share / _WHOLE, around[1], sharpener.guard)
-    return torch.where(refused, before.label, after.label)
+        shares, _, reached = _filtered(filter, spread.read(ids, part), ids, part)
+        if sharpener.guard is not None:
+            radius = guard.spread(sharpener.levels)
+            outer = reached.grown(radius, box.size)
+            around = guard.abundance(spread.read(ids, outer) / _WHOLE, radius)
+            rows, columns = reached.within(outer).slices
+            shares = shares * around[..., rows, columns] ** -sharpener.guard
+        after.add(shares, ids, reached)
+    return after.label
 
 
 def _weights(spread: "_Spread", features: Tensor, groups: _Groups) -> list[Tensor]:
@@ -244,16 +239,6 @@ class _Spread:
         return joint_upsample_part(
             value, self.centres[..., down, across], near, *axes, self.sharpener.hardness, norm=self.norm
         )
-
-    def sums(self, groups: _Groups, labels: tuple[Tensor, ...], radius: int) -> list[Tensor]:
-        """Return `guard.sums_around` for each of several label maps, for the label of every pixel."""
-        found = [ValueOfLabel(label) for label in labels]
-        for ids, part in groups:
-            outer = part.grown(radius, self.box.size)
-            sums = guard.sums_around(_padded(self.read(ids, part) / _WHOLE, part, outer), radius)
-            for one in found:
-                one.add(sums, ids, outer)
-        return [one.value for one in found]
 
     def _axes(self, part: Box) -> tuple[tuple[Sources, tuple[int, int]], tuple[Sources, tuple[int, int]]]:
         return (self.rows, (part.top, part.bottom)), (self.columns, (part.left, part.right))

@@ -20,19 +20,3 @@ class Likeliest:
         best, chosen = self.share[rows, columns], self.label[rows, columns]
         better = (share > best) | ((share == best) & (share > 0) & (label < chosen))
         best[better], chosen[better] = share[better], label[better]
-
-
-class ValueOfLabel:
-    """The value of one given label at every pixel, 0 until it is added."""
-
-    def __init__(self, label: Tensor) -> None:
-        self.label = label
-        self.value = torch.zeros(label.shape, device=label.device)
-
-    def add(self, values: Tensor, labels: Tensor, box: Box) -> None:
-        """Take the wanted values from (1, S, *box.size) values of S labels in ascending order."""
-        rows, columns = box.slices
-        wanted = self.label[rows, columns]
-        channel = torch.searchsorted(labels, wanted.contiguous()).clamp(max=len(labels) - 1)
-        value = values[0].gather(0, channel[None])[0]
-        self.value[rows, columns] = torch.where(labels[channel] == wanted, value, self.value[rows, columns])

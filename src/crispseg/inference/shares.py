@@ -122,15 +122,21 @@ class Shares(NamedTuple):
         return self.expanded()._labels / self.whole
 
     def choices(self) -> Tensor:
-        """Return the (N, S, H, W) probabilities that a pixel chooses from; multilabel: (N, 2, C, H, W), no and yes."""
-        shares = self.values / self.whole
+        """Return the (N, S, H, W) shares that a pixel chooses from; multilabel: (N, 2, C, H, W), no and yes."""
+        shares = self.values
         if self.kind in MULTILABEL:
             no = shares[:, : self.channels] if self._has_rest else 1 - shares
             return torch.stack([no, shares[:, -self.channels :]], 1)
         if self.kind == "probabilities" and torch.compiler.is_exporting():
-            rest = torch.where(_is_alone(self.channels, shares), 1 - shares[:, :1], -1)
+            rest = torch.where(_is_alone(self.channels, shares), 1 - shares[:, :1], 0)
             return torch.cat([rest, shares], 1)
         return torch.cat([1 - shares, shares], 1) if self.kind == "probabilities" and self.channels == 1 else shares
+
+    def with_choices(self, choices: Tensor) -> "Shares":
+        """Return the shares with other values, in the form of `choices`."""
+        if self.kind in MULTILABEL:
+            return self.with_values(choices.flatten(1, 2) if self._has_rest else choices[:, 1])
+        return self.with_values(choices[:, choices.shape[1] - self.values.shape[1] :])
 
     def compared(self) -> Tensor:
         """Return the (N, S, H, W) shares whose differences add to distances: those of all choices of a pixel.
@@ -139,14 +145,6 @@ class Shares(NamedTuple):
         logits or probabilities.
         """
         return self.choices().flatten(1, -3) if self.kind in PROBABILITIES else self.values
-
-    def chosen(self, keep: Tensor, kept: "Shares") -> "Shares":
-        """Return the shares, replaced by `kept` where `keep` is True.
-
-        `keep` has the shape of `choices`, with a single choice.
-        """
-        whole = keep.repeat(1, 2, 1, 1, 1).flatten(1, 2) if self.kind == "multilabel" else keep.flatten(1, -3)
-        return self.with_values(torch.where(whole, kept.values, self.values))
 
     @property
     def whole(self) -> float:

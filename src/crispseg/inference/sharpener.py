@@ -247,7 +247,7 @@ class Sharpener(ConfiguredModule):
         return crisp
 
     def guarded(self, before: Shares, after: Shares) -> Shares:
-        """Return filtered shares, restored to those before the filter where the guard keeps a label."""
+        """Return filtered shares after the guard, given those before the filter."""
         if self.guard is None:
             return after
         return guarded(before, after, self.guard, spread(self.levels))
