@@ -33,6 +33,7 @@ struct Filter {
   bool empty() const { return batch == 0 || channels == 0 || height == 0 || width == 0; }
   int64_t pixels() const { return height * width; }
   int64_t map_elements() const { return pixels() * padded; }
+  int64_t row_elements() const { return width * padded; }
   int64_t neighbour(int64_t dy, int64_t dx) const { return (dy + half) * size + dx + half; }
 
   // Steps of the window along an axis that stay inside the image.
@@ -79,15 +80,15 @@ struct Taps {
   const T* data;
   int64_t row, pixel;  // elements from one row, or pixel, to the next
   bool transposed;
+  int64_t ahead = 0;  // how many rows on are the weights that are asked for; 0 for none
 
   const T* at(const Filter<T>& f, int64_t y, int64_t x, int64_t dy, int64_t dx) const {
     if (!transposed) return data + y * row + x * pixel + f.neighbour(dy, dx);
     return data + (y + dy * f.dilation) * row + (x + dx * f.dilation) * pixel + f.neighbour(-dy, -dx);
   }
-  // Asks for the weights of the pixel in column x that a strip below, `kAhead` rows on, will be the first to need.
+  // Asks for the weights of the pixel in column x that a strip below will be the first to need.
   CRISPSEG_INLINE void ask_ahead(const Filter<T>& f, int64_t y, int64_t x) const {
-    const int64_t next = y + kAhead + (transposed ? f.half * f.dilation : 0);
-    if (row != 0 && next < f.height) ask_for_run(data + next * row + x * pixel, f.count);
+    if (ahead > 0 && row != 0 && y + ahead < f.height) ask_for_run(data + (y + ahead) * row + x * pixel, f.count);
   }
   // From a weight of a pixel to the one for its next neighbour to the right.
   int64_t next(const Filter<T>& f) const { return transposed ? f.dilation * pixel - 1 : 1; }
@@ -100,7 +101,8 @@ template <typename T>
 bool lie_as_taps(const Weights& weights, Taps<T>& taps) {
   const Tensor& t = weights.tensor;
   if (t.type != kTypeOf<T> || (t.stride[1] != 1 && t.shape[1] > 1)) return false;
-  taps = {static_cast<const T*>(t.data) + weights.image * t.stride[0], t.stride[2], t.stride[3], weights.transposed};
+  const T* const data = static_cast<const T*>(t.data) + weights.image * t.stride[0];
+  taps = {data, t.stride[2], t.stride[3], weights.transposed};
   return true;
 }
 
@@ -111,6 +113,7 @@ bool lie_as_taps(const Weights& weights, Taps<T>& taps) {
 template <typename T>
 struct Block {
   T* data;
+  const T** lines;  // room for the rows of a window
   static int64_t elements(const Filter<T>& f) { return 2 * f.count * kColumns; }
 
   // Weights that point outside the image are left as they are; no one reads them.
@@ -183,10 +186,17 @@ CRISPSEG_INLINE void add_row(S& sums, const T* from, int64_t place, const T* wei
   sums.template add<3, 3>(from + (size + 2) * place, weight + (size + 2) * step, along);
 }
 
-// A strip of one pass, from channel c on: out = scale · Σ weight · in. All maps are whole.
+// The rows that a row of a pass is made of, and where it goes; each pointer is to column 0.
+template <typename T>
+struct Lines {
+  const T* const* in;  // those of the window, dilation apart, from -f.reach_y on; null outside the image
+  const T* scale;
+  T* out;
+};
+
+// A strip of one pass, from channel c on: out = scale · Σ weight · in.
 template <typename T, int kV>
-void filter_columns(const Filter<T>& f, const Taps<T>& taps, const T* in, const Strip& strip, int64_t c, const T* scale,
-                    T* out) {
+void filter_columns(const Filter<T>& f, const Taps<T>& taps, const Lines<T>& lines, const Strip& strip, int64_t c) {
   const auto [y, first, end] = strip;
   const int64_t first_dy = f.first_step(y, f.reach_y), last_dy = f.last_step(y, f.reach_y, f.height);
   const int64_t place = f.dilation * f.padded, step = taps.next(f), along = taps.along(f);
@@ -194,24 +204,24 @@ void filter_columns(const Filter<T>& f, const Taps<T>& taps, const T* in, const 
     Sums<T, 1, kV> sums;
     const int64_t first_dx = f.first_step(x, f.reach_x), last_dx = f.last_step(x, f.reach_x, f.width);
     for (int64_t dy = first_dy; dy <= last_dy; ++dy) {
-      const T* from = in + ((y + dy * f.dilation) * f.width + x + first_dx * f.dilation) * f.padded + c;
+      const T* from = lines.in[dy + f.reach_y] + (x + first_dx * f.dilation) * f.padded + c;
       const T* weight = taps.at(f, y, x, dy, first_dx);
       for (int64_t n = 0; n <= last_dx - first_dx; ++n) sums.template add<0, 0>(from + n * place, weight + n * step, 0);
     }
-    sums.put(0, scale[y * f.width + x], out + (y * f.width + x) * f.padded + c);
+    sums.put(0, lines.scale[x], lines.out + x * f.padded + c);
   };
   const auto group = [&](int64_t x) {
     if (c == 0)
       for (int p = 0; p < kPixels; ++p) taps.ask_ahead(f, y, x + p * f.dilation);
     Sums<T, kPixels, kV> sums;
     for (int64_t dy = first_dy; dy <= last_dy; ++dy) {
-      const T* from = in + ((y + dy * f.dilation) * f.width + x - f.half * f.dilation) * f.padded + c;
+      const T* from = lines.in[dy + f.reach_y] + (x - f.half * f.dilation) * f.padded + c;
       add_row(sums, from, place, taps.at(f, y, x, dy, -f.half), step, along, f.size);
     }
 #pragma GCC unroll 4
     for (int p = 0; p < kPixels; ++p) {
-      const int64_t at = y * f.width + x + p * f.dilation;
-      sums.put(p, scale[at], out + at * f.padded + c);
+      const int64_t at = x + p * f.dilation;
+      sums.put(p, lines.scale[at], lines.out + at * f.padded + c);
     }
   };
   // Pixels whose whole window row is inside the image go in groups; the others, and what is left, one by one.
@@ -225,17 +235,17 @@ void filter_columns(const Filter<T>& f, const Taps<T>& taps, const T* in, const 
 }
 
 template <typename T>
-void filter_channels(const Filter<T>& f, const Taps<T>& taps, const T* in, const Strip& strip, const T* scale, T* out) {
+void filter_channels(const Filter<T>& f, const Taps<T>& taps, const Lines<T>& lines, const Strip& strip) {
   for (int64_t c = 0; c < f.padded; c += kVectors * kNarrowLanes<T>) {
     const int64_t vectors = smaller<int64_t>(kVectors, (f.padded - c) / kNarrowLanes<T>);
-    if (vectors == 3) filter_columns<T, 3>(f, taps, in, strip, c, scale, out);
-    if (vectors == 2) filter_columns<T, 2>(f, taps, in, strip, c, scale, out);
-    if (vectors == 1) filter_columns<T, 1>(f, taps, in, strip, c, scale, out);
+    if (vectors == 3) filter_columns<T, 3>(f, taps, lines, strip, c);
+    if (vectors == 2) filter_columns<T, 2>(f, taps, lines, strip, c);
+    if (vectors == 1) filter_columns<T, 1>(f, taps, lines, strip, c);
   }
 }
 
 // Sums of the weights that point inside, and what a pass multiplies with: 1 over the sum, 1 where that is 0. Without
-// `normalize` the sums are 0, which divides nothing.
+// `normalize` the sums are 0, which divides nothing. Both are rows, from column 0 on.
 template <typename T>
 struct Scales {
   T* sums;
@@ -246,13 +256,16 @@ struct Scales {
     const auto [y, first, end] = strip;
     const bool whole_rows = f.whole_window(y, f.reach_y, f.height);
     for (int64_t x = first; x < end; ++x) {
-      const int64_t i = y * f.width + x;
       const bool whole = whole_rows && f.whole_window(x, f.reach_x, f.width);
-      sums[i] = !normalize ? 0
+      sums[x] = !normalize ? 0
                 : whole    ? sum_run(taps.at(f, y, x, -f.half, -f.half), f.count)
                            : sum_inside(f, taps, y, x);
-      scale[i] = sums[i] == 0 ? 1 : 1 / sums[i];
     }
+    invert(sums + first, end - first, scale + first);
+  }
+
+  static void invert(const T* sums, int64_t count, T* scale) {
+    for (int64_t i = 0; i < count; ++i) scale[i] = sums[i] == 0 ? 1 : 1 / sums[i];
   }
 
  private:
@@ -265,14 +278,26 @@ struct Scales {
   }
 };
 
-// Some columns of a row of one pass: out = scale · Σ weight · in. With `fresh`, their scales are computed on the way.
+// Some columns of a row of one pass. With `fresh`, their scales are computed on the way. Weights are asked for `ahead`
+// rows before their use.
+template <typename T>
+void filter_strip(const Filter<T>& f, const Weights& weights, const Block<T>& block, const Lines<T>& lines,
+                  const Strip& strip, const Scales<T>* fresh, int64_t ahead) {
+  Taps<T> taps;
+  if (!lie_as_taps(weights, taps)) taps = block.fetch(f, weights, strip);
+  taps.ahead = ahead;
+  if (fresh != nullptr) fresh->fill(f, taps, strip);
+  filter_channels(f, taps, lines, strip);
+}
+
+// The same from one whole map to another.
 template <typename T>
 void filter_strip(const Filter<T>& f, const Weights& weights, const Block<T>& block, const T* in, const Strip& strip,
                   const Scales<T>* fresh, const T* scale, T* out) {
-  Taps<T> taps;
-  if (!lie_as_taps(weights, taps)) taps = block.fetch(f, weights, strip);
-  if (fresh != nullptr) fresh->fill(f, taps, strip);
-  filter_channels(f, taps, in, strip, scale, out);
+  for (int64_t dy = f.first_step(strip.y, f.reach_y); dy <= f.last_step(strip.y, f.reach_y, f.height); ++dy)
+    block.lines[dy + f.reach_y] = in + (strip.y + dy * f.dilation) * f.row_elements();
+  const Lines<T> lines{block.lines, scale + strip.y * f.width, out + strip.y * f.row_elements()};
+  filter_strip(f, weights, block, lines, strip, fresh, kAhead + (weights.transposed ? f.half * f.dilation : 0));
 }
 
 // Runs run(strip, thread) on every strip of an image. Strips that lie below each other are one task: what they share of

@@ -1,4 +1,4 @@
-#include "filter.h"
+#include "filter_walk.h"
 #include "kernels.h"
 #include "weight_gradient.h"
 
@@ -6,11 +6,11 @@ namespace crispseg::CRISPSEG_LEVEL {
 
 namespace {
 
-// A strip of an image into a map: channels-last and padded with zeros.
+// A strip of an image into a row: channels-last and padded with zeros.
 template <typename T>
-void load_strip_of(const Filter<T>& f, const Tensor& tensor, int64_t image, const Strip& strip, T* map) {
+void load_strip_of(const Filter<T>& f, const Tensor& tensor, int64_t image, const Strip& strip, T* row) {
   const int64_t count = strip.end - strip.first;
-  T* const to = map + (strip.y * f.width + strip.first) * f.padded;
+  T* const to = row + strip.first * f.padded;
   for (int64_t i = 0; i < count; ++i)
     for (int64_t c = f.channels; c < f.padded; ++c) to[i * f.padded + c] = 0;
   const int64_t start = image * tensor.stride[0] + strip.y * tensor.stride[2] + strip.first * tensor.stride[3];
@@ -24,9 +24,9 @@ void load_strip_of(const Filter<T>& f, const Tensor& tensor, int64_t image, cons
 }
 
 template <typename T>
-void store_strip_of(const Filter<T>& f, const T* map, const Tensor& tensor, int64_t image, const Strip& strip) {
+void store_strip_of(const Filter<T>& f, const T* row, const Tensor& tensor, int64_t image, const Strip& strip) {
   const int64_t count = strip.end - strip.first;
-  const T* const from = map + (strip.y * f.width + strip.first) * f.padded;
+  const T* const from = row + strip.first * f.padded;
   const int64_t start = image * tensor.stride[0] + strip.y * tensor.stride[2] + strip.first * tensor.stride[3];
   with_elements(tensor, [&](auto* elements) {
     auto* const to = elements + start;
@@ -44,14 +44,19 @@ class Rooms {
  public:
   Rooms(const Filter<T>& f, Threads threads)
       : elements_(round_up(Block<T>::elements(f) + kColumns, 64)),
-        memory_(threads * elements_ * static_cast<int64_t>(sizeof(T))) {}
+        lines_(2 * f.reach_y + 1),
+        memory_(threads * elements_ * static_cast<int64_t>(sizeof(T))),
+        pointers_(threads * lines_ * static_cast<int64_t>(sizeof(T*))) {}
 
-  Block<T> block(int thread) const { return {static_cast<T*>(memory_.data()) + thread * elements_}; }
+  Block<T> block(int thread) const {
+    return {static_cast<T*>(memory_.data()) + thread * elements_,
+            static_cast<const T**>(pointers_.data()) + thread * lines_};
+  }
   T* averages(int thread) const { return block(thread).data + elements_ - kColumns; }
 
  private:
-  int64_t elements_;
-  Scratch memory_;
+  int64_t elements_, lines_;
+  Scratch memory_, pointers_;
 };
 
 // The sums of one image's weights, one for each pixel.
@@ -83,24 +88,40 @@ void forward(const Tensor& scores, const Tensor& weight_map, const Window& windo
   if (f.channels == 0) set_zero<T>(sums);
   if (f.empty()) return;
   constexpr int64_t kBytes = sizeof(T);
-  // Where states are not kept, two maps take turns.
-  const Maps turns(states != nullptr ? 0 : 2, f.map_elements() * kBytes);
-  const Scratch scales(f.pixels() * kBytes);
+  const int64_t together = states != nullptr ? 1 : passes_together(f, passes);
+  // Where states are not kept, two maps take turns; one walk that takes all passes needs the first alone.
+  const Maps turns(states != nullptr ? 0 : together > 1 && together >= passes ? 1 : 2, f.map_elements() * kBytes);
+  const Scratch scales(together > 1 ? 0 : f.pixels() * kBytes);
   const Rooms<T> rooms(f, threads);
+  const FilterWalk<T> walk(f, together, threads);
   T* const scale = static_cast<T*>(scales.data());
   for (int64_t image = 0; image < f.batch; ++image) {
     const Weights weights{weight_map, image, false};
-    const Scales<T> fresh{sums_of(f, sums, image), scale, normalize};
-    const auto map = [&](int64_t pass) {
-      return states != nullptr ? state_of(f, *states, pass, image) : static_cast<T*>(turns[pass % 2]);
+    T* const sum = sums_of(f, sums, image);
+    const auto map = [&](int64_t turn) {
+      return states != nullptr ? state_of(f, *states, turn, image) : static_cast<T*>(turns[turn % 2]);
     };
-    by_strips(f, threads, [&](const Strip& strip, int) { load_strip_of(f, scores, image, strip, map(0)); });
-    for (int64_t pass = 0; pass < passes; ++pass)
+    const auto row_of = [&](T* rows, int64_t y) { return rows + y * f.row_elements(); };
+    const auto store_row = [&](const T* row, const Strip& strip) { store_strip_of(f, row, result, image, strip); };
+    by_strips(f, threads,
+              [&](const Strip& strip, int) { load_strip_of(f, scores, image, strip, row_of(map(0), strip.y)); });
+    for (int64_t pass = 0, turn = 0; pass < passes; pass += together, ++turn) {
+      const bool last = pass + together >= passes;
+      if (together > 1) {
+        const int64_t count = smaller(together, passes - pass);
+        walk.run(
+            weights, count, map(turn), sum, pass == 0, normalize, last ? nullptr : map(turn + 1),
+            [&](int thread) { return rooms.block(thread); }, store_row);
+        continue;
+      }
       by_strips(f, threads, [&](const Strip& strip, int thread) {
-        filter_strip(f, weights, rooms.block(thread), map(pass), strip, pass == 0 ? &fresh : nullptr, scale,
-                     map(pass + 1));
-        if (pass == passes - 1) store_strip_of(f, map(passes), result, image, strip);
+        const int64_t at = strip.y * f.width;
+        const Scales<T> fresh{sum + at, scale + at, normalize};
+        filter_strip(f, weights, rooms.block(thread), map(turn), strip, pass == 0 ? &fresh : nullptr, scale,
+                     map(turn + 1));
+        if (last) store_row(row_of(map(turn + 1), strip.y), strip);
       });
+    }
   }
 }
 
@@ -131,7 +152,7 @@ class Backward {
   void run(const Tensor& grad, const Tensor& weight_map, const Tensor& sums, int64_t image, const Tensor& grad_scores) {
     const T* const sum = sums_of(f_, sums, image);
     by_strips(f_, threads_, [&](const Strip& strip, int) {
-      load_strip_of(f_, grad, image, strip, slots_[0]);
+      load_strip_of(f_, grad, image, strip, slots_[0] + strip.y * f_.row_elements());
       for (int64_t i = strip.y * f_.width + strip.first; i < strip.y * f_.width + strip.end; ++i) {
         scale_[i] = sum[i] == 0 ? 1 : 1 / sum[i];
         for (int64_t c = 0; c < f_.padded; ++c) slots_[0][i * f_.padded + c] *= scale_[i];
@@ -144,7 +165,7 @@ class Backward {
       by_strips(f_, threads_, [&](const Strip& strip, int thread) {
         filter_strip<T>(f_, transposed, rooms_.block(thread), slots_[slot], strip, nullptr, first ? ones_ : scale_,
                         slots_[slot + 1]);
-        if (first) store_strip_of(f_, slots_[slot + 1], grad_scores, image, strip);
+        if (first) store_strip_of(f_, slots_[slot + 1] + strip.y * f_.row_elements(), grad_scores, image, strip);
       });
       if (++slot < kept_ && !first) continue;
       if (states_ != nullptr) add_weight_gradient(pass, slot, sum, image, fresh);

@@ -129,9 +129,9 @@ def test_refusals_say_what_was_given_and_expected() -> None:
             3,
             1,
             1,
-            False,
+            False,  # noqa: FBT003
             1,
-            torch.zeros(1, 9, 4, 5),  # noqa: FBT003
+            torch.zeros(1, 9, 4, 5),
         )
     with pytest.raises(ValueError, match=r"embedding has shape \(2, 4, 5\); expected 4 dimensions"):
         kernels.local_distance(embedding[0], 3, 1, 1, 1, 1, torch.zeros(1, 9, 4, 5))

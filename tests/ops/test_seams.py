@@ -108,6 +108,30 @@ def test_values_and_gradients_are_right_past_a_seam(
         near(one, other)
 
 
+WALKED = [Window(3), Window(5), Window(5, 2), Window(5, 16), Window(9, 3)]
+
+
+@pytest.mark.parametrize("server", [s for s in SERVERS if s.module == "cpu"], indirect=True, ids=str)
+@pytest.mark.parametrize("window", WALKED, ids=str)
+@pytest.mark.parametrize("normalize", [True, False])
+def test_passes_in_one_walk_are_as_many_single_ones(server: Server, window: Window, normalize: bool) -> None:
+    """Past kBandRows of filter_walk.h, and with more passes than fit into its cache; to the bit, on any threads."""
+    rng = torch.Generator().manual_seed(0)
+    scores = torch.rand(2, 35, 131, 130, generator=rng)
+    weights = torch.rand(2, window.count, 131, 130, generator=rng)
+    weights = weights if normalize else weights / window.count
+    expected = scores
+    for _ in range(11):
+        expected = ops.local_filter(expected, weights, window, normalize=normalize)
+    learning = weights.clone().requires_grad_()  # keeps what is between passes
+    assert torch.equal(ops.local_filter(scores, learning, window, passes=11, normalize=normalize), expected)
+    for laid_out in (weights, weights.contiguous(memory_format=torch.channels_last)):
+        for threads in (1, 3):
+            with with_threads(threads):
+                found = ops.local_filter(scores, laid_out, window, passes=11, normalize=normalize)
+            assert torch.equal(found, expected)
+
+
 LOSSES: list[dict[str, Any]] = [
     {"norm": norm, "balance": balance, "reduction": reduction}
     for norm, balance, reduction in itertools.product((1, 2), ("none", "parity"), ("mean", "sum"))
