@@ -58,6 +58,7 @@ _NEUTRAL: dict[str, Any] = {
     "upsampling": "joint",
     "guard": None,
     "grid": CENTRES,
+    "negligible": 0,
 }
 """Fields that the features do not depend on, each with a value that stands for all others. A field that is not among
 them is taken to matter."""
