@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from crispseg import InputError, process_memory
 from crispseg.cli.main import main
 from crispseg.comparison import counting, measure_table, memory
-from crispseg.comparison.rows import ROWS, RowPlan, TableChoices
+from crispseg.comparison.rows import DEFAULTS, DENSE_CRF, ROWS, RowPlan, TableChoices
 from crispseg.comparison.table import _installed, choose_rows
 from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.models import EmbeddingNet
@@ -104,6 +104,47 @@ def test_reported_images_are_not_those_that_were_tuned_on(root: Path) -> None:
 
 
 @pytest.mark.slow  # makes tables
+@pytest.mark.usefixtures("no_process")
+def test_the_search_may_use_few_of_the_images_to_tune_on(root: Path) -> None:
+    """Of five images, 0, 2 and 4 are for tuning; one of them is used, and none of them is reported."""
+    command = ["table", *options(root)[:-1], "2", "--tune-images", "1", "--rows", DEFAULTS, "ladder, scores"]
+    assert main([*command, "--mean-over", "0", "1"]) == 0
+    content = table(root)
+    assert (content["data"]["tuned_images"], content["reported_images"], content["mean_over"]) == (1, 2, [0, 1])
+    text = (root / "out" / "table.md").read_text()
+    assert "Parameters were tuned on 1 other images" in text
+    assert "over 2 of 3 classes: 0, 1" in text
+    [baseline, shipped, ladder] = content["rows"]
+    means = [sum(row["per_class"]["miou"][:2]) / 2 for row in content["rows"]]
+    assert [row["metrics"]["miou"]["value"] for row in content["rows"]] == pytest.approx(means, abs=1e-3)
+    assert (shipped["settings"], shipped["search"][0]["settings"]) == ({}, {})
+    assert {tried["settings"]["score_weight"] for tried in ladder["search"]} == {0.5}
+    worst = min(after - before for before, after in zip(*_ious(baseline, shipped), strict=True))
+    assert f"({worst:+.2f})" in shipped["worst_class"]
+    assert f"| {shipped['worst_class']} |" in text
+    command = ["evaluate", *options(root)[:6], "--void", "11", "--skip-every", "2", "--mean-over", "0", "1"]
+    assert main([*command, "--json", str(root / "result.json")]) == 0
+    alone = json.loads((root / "result.json").read_text())
+    for name, values in shipped["metrics"].items():
+        assert values["value"] == pytest.approx(alone["after"][name], abs=1e-3)
+
+
+def _ious(*rows: dict[str, Any]) -> list[list[float]]:
+    return [row["per_class"]["miou"][:2] for row in rows]
+
+
+@pytest.mark.usefixtures("no_process")
+def test_times_are_shown_beside_that_of_the_dense_crf(root: Path) -> None:
+    assert main(["table", *options(root), "--every", "2", "--rows", DENSE_CRF]) == 0
+    content, text = table(root), (root / "out" / "table.md").read_text()
+    assert (content["data"]["tuned_images"], content["reported_images"]) == (1, 2)
+    baseline, crf = content["rows"]
+    [line] = [line for line in text.splitlines() if line.startswith("| baseline") and "%" in line]
+    assert line.split("|")[-2].strip() == f"{100 * baseline['milliseconds'] / crf['milliseconds']:.0f} %"
+    [line] = [line for line in text.splitlines() if line.startswith(f"| {DENSE_CRF}") and "%" in line]
+    assert line.split("|")[-2].strip() == "100 %"
+
+
 @pytest.mark.usefixtures("no_process")
 def test_a_table_that_was_stopped_goes_on(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["table", *options(root), "--rows", *SOME]) == 0
@@ -199,6 +240,8 @@ def test_rows_without_their_input_are_left_out_with_a_word(monkeypatch: pytest.M
     [
         (["--rows", "GrabCut"], "row is 'GrabCut'; expected"),
         (["--workers", "-1"], "workers is -1; expected a whole number of 0 or more"),
+        (["--tune-images", "0"], "tune_images is 0; expected a whole number of 1 or more"),
+        (["--mean-over", "cat"], "mean_over holds 'cat'; expected a number from 0 to 2"),
         (["--tune-every", "1"], "tune_every is 1 for 5 images, which leaves none to report"),
         (["--weights", "none.safetensors"], "none.safetensors: no such file"),
         (["--weights", "none.safetensors", "--rows", "PAMR"], "none.safetensors: cannot be read (No such file"),

@@ -4,7 +4,7 @@ from argparse import Namespace
 from typing import Any
 
 from crispseg.cli.parsers.shared_options import SUFFIX_HELP
-from crispseg.data import LabelledImages, LabelledPredictions
+from crispseg.data import CoarseTruth, LabelledImages, LabelledPredictions
 from crispseg.data.matching import Suffixes
 from crispseg.data.registry import DATASETS, build_dataset, parameters_of
 from crispseg.defaults import SPLIT
@@ -51,14 +51,29 @@ def read_data(options: Namespace, scores: Scores | None = None) -> LabelledPredi
     Raises:
         InputError: If they cannot be read or do not fit together.
     """
-    return LabelledPredictions(
-        read_dataset(options),
-        options.predictions,
-        num_classes=options.num_classes,
-        scores=scores,
-        prediction_numbering=options.prediction_numbering,
-        void_band=options.void_band,
-        grid=getattr(options, "grid", None),
-        boundaries=options.boundaries,
-        suffixes=read_suffixes(options),
-    )
+    common: dict[str, Any] = {
+        "num_classes": options.num_classes,
+        "void_band": options.void_band,
+        "mean_over": getattr(options, "mean_over", None),
+        "boundaries": options.boundaries,
+        "suffixes": read_suffixes(options),
+    }
+    grid, factor = getattr(options, "grid", None), getattr(options, "coarse_truth", None)
+    if factor is None:
+        return LabelledPredictions(
+            read_dataset(options),
+            options.predictions,
+            scores=scores,
+            grid=grid,
+            prediction_numbering=options.prediction_numbering,
+            **common,
+        )
+    given = {
+        "grid": grid,
+        "scores": getattr(options, "scores", None),
+        "prediction-numbering": options.prediction_numbering,
+    }
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(f"--{name} describes predictions; it does not go with --coarse-truth")
+    return CoarseTruth(read_dataset(options), factor, **common)

@@ -25,6 +25,9 @@ def run(options: Namespace) -> None:
             crf=stages.crf,
             settings=describe_stages(options, stages),
             absent_classes=options.absent_classes,
+            thin=data.classes_named("thin", options.thin) if options.thin else (),
+            every=options.every,
+            skip_every=options.skip_every,
             progress=progress,
         )
     if options.json is not None:

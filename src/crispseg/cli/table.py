@@ -32,6 +32,8 @@ def run(options: Namespace) -> None:
             choices,
             rows=options.rows,
             tune_every=options.tune_every,
+            tune_images=options.tune_images,
+            every=options.every,
             resume=options.resume,
             workers=options.workers,
             absent_classes=options.absent_classes,

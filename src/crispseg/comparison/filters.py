@@ -9,12 +9,17 @@ from crispseg.comparison.method import CPU, Example, Method, Setting
 from crispseg.config import SharpenerConfig
 from crispseg.cues import Cue, LearnedCue
 from crispseg.data import IGNORE_INDEX
-from crispseg.inference.one_image import features_of
+from crispseg.inference.one_image import features_of, sharpened_scores
+from crispseg.inference.shares import to_probabilities
 from crispseg.inference.sharpener import Sharpener
 from crispseg.tuning.filter_search import sweep
-from crispseg.window import Window
+from crispseg.window import Window, Windows
 
 PARAMETERS = ("window", "dilation", "hardness", "passes")
+"""The parameters of a filter with one window."""
+
+LADDER_PARAMETERS = ("hardness", "score_weight", "passes")
+"""The parameters of a filter with given windows."""
 
 
 class Filtering(Method):
@@ -22,15 +27,24 @@ class Filtering(Method):
 
     Args:
         cue: The cue.
-        values: Values to try, by name in `PARAMETERS`; a parameter that is missing stays at `start`.
-        start: A value for each of `PARAMETERS`.
+        values: Values to try, by name of the parameter; a parameter that is missing stays at `start`.
+        start: A value for each of `PARAMETERS`, or with given windows for each of `LADDER_PARAMETERS`.
         device: Device to run on.
+        windows: Windows from coarse to fine; None for one window, whose size and dilation are parameters.
     """
 
     def __init__(
-        self, cue: Cue, values: Mapping[str, Sequence[float]], start: Setting, device: torch.device = CPU
+        self,
+        cue: Cue,
+        values: Mapping[str, Sequence[float]],
+        start: Setting,
+        device: torch.device = CPU,
+        *,
+        windows: Windows | None = None,
     ) -> None:
-        super().__init__({name: values.get(name, (start[name],)) for name in PARAMETERS}, start, device)
+        parameters = PARAMETERS if windows is None else LADDER_PARAMETERS
+        super().__init__({name: values.get(name, (start[name],)) for name in parameters}, start, device)
+        self.windows = windows
         self.sharpener = Sharpener(cue).eval().to(device)
 
     def run(self, example: Example, setting: Setting) -> Tensor:
@@ -46,14 +60,41 @@ class Filtering(Method):
             example.prediction.scores[None].to(self.device),
             self._features(example),
         )
-        by_point = {_config(sharpener.config, setting): setting for setting in settings}
+        by_point = {self._config(sharpener.config, setting): setting for setting in settings}
         for point, filtered in sweep(sharpener, features, scores, list(by_point)):
             yield by_point[point], filtered.cpu()
+
+    def _config(self, start: SharpenerConfig, setting: Setting) -> SharpenerConfig:
+        windows = self.windows or Windows.of(Window(int(setting["window"]), int(setting["dilation"])))
+        return start.replaced(
+            window=windows,
+            hardness=setting["hardness"],
+            passes=int(setting["passes"]),
+            score_weight=setting.get("score_weight", 0),
+        )
 
     def _features(self, example: Example) -> Tensor | None:
         if self.sharpener.cue.takes_boundaries:
             return features_of(example.boundary, self.sharpener)
         return None
+
+
+class Shipped(Method):
+    """A sharpener as it ships, with all its options; nothing is searched.
+
+    Args:
+        weights: Weights for `Sharpener.from_pretrained`; None for the default ones.
+        device: Device to run on.
+    """
+
+    def __init__(self, weights: str | None = None, device: torch.device = CPU) -> None:
+        super().__init__({}, {}, device)
+        self.sharpener = Sharpener.from_pretrained(*([] if weights is None else [weights]), device=device)
+
+    def run(self, example: Example, setting: Setting) -> Tensor:
+        """Return the sharpened probabilities."""
+        kind = example.prediction.kind
+        return to_probabilities(sharpened_scores(self.sharpener, example.image, example.prediction, None), kind)
 
 
 _FAR = 65536
@@ -69,8 +110,3 @@ class Oracle(Filtering):
     def _features(self, example: Example) -> Tensor | None:
         truth = example.truth.masked_fill(example.truth == IGNORE_INDEX, _FAR)
         return truth[None, None].to(self.device).float()
-
-
-def _config(start: SharpenerConfig, setting: Setting) -> SharpenerConfig:
-    window = Window(int(setting["window"]), int(setting["dilation"]))
-    return start.replaced(window=window, hardness=setting["hardness"], passes=int(setting["passes"]))

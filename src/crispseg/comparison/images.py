@@ -1,11 +1,13 @@
 """The images of a comparison, split into images to tune on and images to report."""
 
+import math
 from collections.abc import Sequence
 
+from crispseg.checks import check_count
 from crispseg.comparison.method import Example
 from crispseg.data import LabelledPredictions
 from crispseg.errors import InputError, naming
-from crispseg.evaluation import void_band_of
+from crispseg.evaluation import images_used, void_band_of
 from crispseg.inference.one_image import fitted_boundary
 from crispseg.metrics import Truth
 
@@ -16,12 +18,17 @@ class Images:
     Args:
         data: All images.
         tune_every: Every n-th image, from the first on, is used for tuning; the others are reported.
+        tune_images: Use at most so many of the images for tuning, spread evenly; None for all. The rest of them are not
+            reported either.
+        every: Use only every n-th image of each of the two parts.
 
     Raises:
-        InputError: If no image would be left to report.
+        InputError: If no image would be left to report, or a number is out of range.
     """
 
-    def __init__(self, data: LabelledPredictions, tune_every: int) -> None:
+    def __init__(
+        self, data: LabelledPredictions, tune_every: int, tune_images: int | None = None, every: int = 1
+    ) -> None:
         if tune_every < 2 or len(data) < 2:
             raise InputError(
                 f"tune_every is {tune_every} for {len(data)} images, which leaves none to report; expected tune_every "
@@ -29,8 +36,11 @@ class Images:
             )
         self.data = data
         self.void_band = void_band_of(data)
-        self.tuning = range(0, len(data), tune_every)
-        self.reported = [index for index in range(len(data)) if index % tune_every]
+        self.tuning = images_used(len(data), tune_every)[::every]
+        self.reported = images_used(len(data), every, skip_every=tune_every)
+        if tune_images is not None:
+            check_count("tune_images", tune_images)
+            self.tuning = self.tuning[:: math.ceil(len(self.tuning) / tune_images)]
 
     def read(self, index: int, metrics: Sequence[str]) -> tuple[Example, Truth]:
         """Return an example, and its truth prepared for the metrics."""

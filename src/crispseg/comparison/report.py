@@ -11,10 +11,11 @@ import torch
 
 from crispseg.comparison.costs import Cost
 from crispseg.comparison.result import Result
+from crispseg.comparison.rows import DENSE_CRF
 from crispseg.comparison.table import Table
 from crispseg.data.class_names import name_of
-from crispseg.evaluation import describe_losses, remarks_on
-from crispseg.evaluation.report import described_absent, described_band, number
+from crispseg.evaluation import describe_losses, describe_worst, remarks_on
+from crispseg.evaluation.report import described_band, described_means, number
 from crispseg.metrics import Gain, gain
 from crispseg.versions import installed_versions
 
@@ -49,11 +50,12 @@ def as_json(table: Table, lines: Sequence[ReportLine]) -> str:
     content = {
         "data": dict(table.context),
         "absent_classes": lines[0].result.accuracy.absent_classes,
+        "mean_over": table.context["mean_over"],
         "reported_images": lines[0].result.accuracy.images,
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
         "versions": installed_versions(_PACKAGES),
         "class_names": [name_of(table.class_names, label) for label in range(lines[0].result.accuracy.num_classes)],
-        "rows": [_row(line) for line in lines],
+        "rows": [_row(line, lines[0], table.class_names) for line in lines],
         "remarks": remarks_on(lines[0].result.accuracy, table.class_names),
         "left_out": dict(table.left_out),
     }
@@ -64,19 +66,22 @@ def as_markdown(table: Table, lines: Sequence[ReportLine]) -> str:
     """Return the table in Markdown, with a description of the measurement and the setting found for each row."""
     baseline = lines[0].result.accuracy
     images = baseline.images
-    tuned, device = table.context["count"] - images, table.context["device"]
-    header = ["", *(f"{title} | gain" for title in COLUMNS.values()), "ms", "peak MB"]
+    tuned, device = table.context["tuned_images"], table.context["device"]
+    crf = next((line.cost.milliseconds for line in lines if line.result.name == DENSE_CRF), None)
+    header = ["", *(f"{title} | gain" for title in COLUMNS.values()), "worst class", "ms", "peak MB"]
+    header += [] if crf is None else [f"of the {DENSE_CRF}'s time"]
     parts = [
         f"Measured on {images} images{described_band(table.context['void_band'])}. Parameters were tuned on {tuned} "
         f"other images for the mean of mIoU and trimap mIoU (4 px). "
-        f"{described_absent(baseline.absent_classes).capitalize()}; the search leaves them out. Gains are points over "
-        "the baseline, with 95 % bootstrap intervals over images. Times are medians over a few images, measured in "
+        f"{_capital(described_means(baseline, table.class_names))}. The search leaves out classes without true pixels. "
+        "Gains are points over the baseline, with 95 % bootstrap intervals over images. The worst class is the one "
+        "whose IoU changes for the worst. Times are medians over a few images, measured in "
         f"turns on {device} with {torch.get_num_threads()} threads. Peak MB is the memory above that in use before. "
         "Neither includes the networks that computed scores and boundary maps.",
         "",
         "| " + " | ".join(header) + " |",
         "|---" * (len(header) + len(COLUMNS)) + "|",
-        *(f"| {' | '.join(_cells(line))} |" for line in lines),
+        *(f"| {' | '.join(_cells(line, lines[0], table.class_names, crf))} |" for line in lines),
         "",
         "| | setting found | best at the end of the values tried | classes that lose IoU |",
         "|---|---|---|---|",
@@ -119,7 +124,7 @@ def as_latex(lines: Sequence[ReportLine]) -> str:
     )
 
 
-def _row(line: ReportLine) -> dict[str, Any]:
+def _row(line: ReportLine, baseline: ReportLine, class_names: Sequence[str]) -> dict[str, Any]:
     result = line.result
     return {
         "name": result.name,
@@ -130,6 +135,7 @@ def _row(line: ReportLine) -> dict[str, Any]:
             name: {"value": number(result.accuracy.value(name)), **_gained(gained)}
             for name, gained in line.gains.items()
         },
+        "worst_class": describe_worst(baseline.result.accuracy, result.accuracy, class_names),
         "per_class": {"miou": [number(value) for value in result.accuracy.per_class("miou").tolist()]},
         "milliseconds": number(line.cost.milliseconds),
         "peak_mb": None if line.cost.peak_mb is None else number(line.cost.peak_mb),
@@ -142,14 +148,21 @@ def _gained(gained: Gain) -> dict[str, float | None]:
     return {"gain": number(values.pop("value")), **{key: number(value) for key, value in values.items()}}
 
 
-def _cells(line: ReportLine) -> list[str]:
+def _capital(text: str) -> str:
+    """Return a text with its first letter as a capital; `str.capitalize` would make all others small."""
+    return text[:1].upper() + text[1:]
+
+
+def _cells(line: ReportLine, baseline: ReportLine, class_names: Sequence[str], crf: float | None) -> list[str]:
     cells = [line.result.name]
     for name in COLUMNS:
         gained = line.gains[name]
         cells.append(_shown(line.result.accuracy.value(name)))
         interval = "" if math.isnan(gained.low) else f" ({gained.low:+.2f} to {gained.high:+.2f})"
         cells.append("" if line.result.group == "baseline" else _shown(gained.value, "+") + interval)
-    return [*cells, f"{line.cost.milliseconds:.0f}", _memory(line)]
+    worst = describe_worst(baseline.result.accuracy, line.result.accuracy, class_names).replace("|", r"\|")
+    cells += ["" if line is baseline else worst, f"{line.cost.milliseconds:.0f}", _memory(line)]
+    return cells if crf is None else [*cells, f"{100 * line.cost.milliseconds / crf:.0f} %"]
 
 
 def _found(line: ReportLine, baseline: ReportLine, class_names: Sequence[str]) -> list[str]:

@@ -48,7 +48,11 @@ def write_result(result: Result, folder: Path, context: Mapping[str, Any]) -> No
 
 
 def read_result(
-    name: str, folder: Path, context: Mapping[str, Any], absent_classes: AbsentClasses = "count"
+    name: str,
+    folder: Path,
+    context: Mapping[str, Any],
+    absent_classes: AbsentClasses = "count",
+    mean_over: Sequence[int] | None = None,
 ) -> Result | None:
     """Read a row that `write_result` wrote; return None if there is no such row.
 
@@ -57,6 +61,7 @@ def read_result(
         folder: Folder of the files.
         context: Expected description of data and options.
         absent_classes: Rule for absent classes, as in `Accuracy`; counts do not depend on it.
+        mean_over: Classes that enter means, as in `Accuracy`.
 
     Raises:
         InputError: If a file is damaged, or the row was measured on other data or with other options.
@@ -69,7 +74,8 @@ def read_result(
         earlier = dict(content.pop("context"))
     _check_context(earlier, context, rest)
     with _damage_named(rest):
-        return Result(**content, accuracy=Accuracy.from_state(load_file(counts), absent_classes=absent_classes))
+        accuracy = Accuracy.from_state(load_file(counts), absent_classes=absent_classes, mean_over=mean_over)
+        return Result(**content, accuracy=accuracy)
 
 
 @contextmanager

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 import torch
 
 from crispseg.comparison.crf import CRF, WeakerCRF
-from crispseg.comparison.filters import Filtering, Oracle
+from crispseg.comparison.filters import Filtering, Oracle, Shipped
 from crispseg.comparison.method import After, Baseline, Method, Setting
 from crispseg.comparison.pamr import PAMR
 from crispseg.comparison.peers import KorniaGuided, KorniaJointBilateral, OpenCVGuided, RankSEG
+from crispseg.config import LADDER_PASSES, LADDERS, SHIPPED_WEIGHTS
+from crispseg.cue_config import CueConfig
 from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.models.embedding_net import load_embedding_net
-from crispseg.pretrained import weights_path
+from crispseg.pretrained import load_cue, weights_path
+from crispseg.window import Windows
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,12 @@ class TableChoices:
     weights: str = "wide"
     """Weights of the embedding in the paper's rows: a name or path for `Sharpener.from_pretrained`."""
 
+
+DENSE_CRF = "dense CRF"
+"""The row against whose time those of the others are shown."""
+
+DEFAULTS = "defaults"
+"""The row of the sharpener as it ships."""
 
 NARROW = "narrow"
 """The weights of the narrow embedding."""
@@ -51,6 +60,7 @@ _HARDNESS = {
     "soft": (10, 30, 100, 200, 400),
     "contours": (2, 5, 10, 20, 40),
     "embedding": (1, 2, 3, 4, 5, 8, 12, 20),
+    "ladder of colours": (3, 5, 10, 20, 40),
 }
 _WINDOWS = (5, 7, 9, 11, 15)
 _PASSES = (1, 2, 4, 7, 12, 18, 25, 40)
@@ -107,16 +117,32 @@ def _tuned_row(
     )
 
 
+def _shipped_row(name: str, weights: str | None = None) -> Row:
+    return Row(name, "defaults", lambda choices, _: Shipped(weights, choices.device))
+
+
+def _ladder_row(name: str, cue: str, kind: str, score_weight: float) -> Row:
+    """Return a row with windows from coarse to fine, which searches the hardness of a kind of cue in `_HARDNESS`."""
+    values = {"hardness": _HARDNESS[kind]}
+    start = {"hardness": _HARDNESS[kind][2], "score_weight": score_weight, "passes": LADDER_PASSES}
+    windows = Windows.of(LADDERS[-1])
+    return Row(
+        name,
+        "ladders",
+        lambda choices, _: Filtering(load_cue(CueConfig.of(cue)), values, start, choices.device, windows=windows),
+    )
+
+
 def _peer(name: str, package: str | None, method: Callable[[torch.device], Method]) -> Row:
     return Row(name, "peers", lambda choices, _: method(choices.device), package=package)
 
 
 def _with_crf(name: str, *, boundaries: bool = False) -> Row:
     return Row(
-        f"{name} + dense CRF",
+        f"{name} + {DENSE_CRF}",
         "table 2",
-        lambda _, earlier: After(*earlier[name], WeakerCRF(earlier["dense CRF"][1])),
-        needs=(name, "dense CRF"),
+        lambda _, earlier: After(*earlier[name], WeakerCRF(earlier[DENSE_CRF][1])),
+        needs=(name, DENSE_CRF),
         boundaries=boundaries,
         package="pydensecrf",
     )
@@ -127,16 +153,25 @@ def _oracle(name: str, values: Mapping[str, tuple[float, ...]]) -> Row:
     return Row(name, "bound", lambda choices, _: Oracle(values, start, choices.device))
 
 
+_SUMS = "parts" in CueConfig.__dataclass_fields__
+"""Whether cues can be made of cues."""
+
 _TABLE_1 = [_paper_row(*row) for row in _PAPER]
 
 ROWS = (
     Row("baseline", "baseline", lambda *_: Baseline()),
     *_TABLE_1,
+    _shipped_row(DEFAULTS),
+    *(_shipped_row(f"{DEFAULTS}, {weights} weights", weights) for weights in SHIPPED_WEIGHTS[1:]),
+    _ladder_row("ladder", "learned", "embedding", 0),
+    _ladder_row("ladder, scores", "learned", "embedding", 0.5),
+    *([_ladder_row("ladder, scores and colours", "learned+rgb", "embedding", 0.5)] if _SUMS else []),
+    _ladder_row("ladder of colours, scores", "rgb", "ladder of colours", 0.5),
     _tuned_row("embedding, tuned", "embedding", _CUES["embedding"]),
     _tuned_row("narrow embedding, tuned", "embedding", _narrow),
     _tuned_row("narrow embedding, fast", "embedding", _narrow, windows=(5,), passes=(1, 2, 4, 7, 12)),
     _tuned_row("contours, tuned", "contours", _CUES["contours"]),
-    Row("dense CRF", "peers", lambda *_: CRF(), package="pydensecrf"),
+    Row(DENSE_CRF, "peers", lambda *_: CRF(), package="pydensecrf"),
     _peer("kornia guided filter", "kornia", KorniaGuided),
     _peer("kornia joint bilateral", "kornia", KorniaJointBilateral),
     Row("OpenCV guided filter", "peers", lambda *_: OpenCVGuided(), package="cv2.ximgproc"),
@@ -152,6 +187,7 @@ ROWS = (
     _oracle("oracle 9x9 x7", {}),
     _oracle("oracle, tuned", {"passes": _PASSES, "window": _WINDOWS}),
     *(_with_crf(row.name, boundaries=row.boundaries) for row in _TABLE_1),
+    _with_crf(DEFAULTS),
     _with_crf("embedding, tuned"),
     _with_crf("narrow embedding, tuned"),
 )

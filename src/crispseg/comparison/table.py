@@ -59,6 +59,8 @@ def measure_table(
     *,
     rows: Sequence[str] | None = None,
     tune_every: int = TUNE_EVERY,
+    tune_images: int | None = None,
+    every: int = 1,
     resume: bool = False,
     workers: int = 0,
     absent_classes: AbsentClasses = "count",
@@ -74,6 +76,8 @@ def measure_table(
         choices: Device and weights.
         rows: Names in `ROWS`; all by default. The baseline and the rows that a row builds on are always included.
         tune_every: Parameters are tuned on every n-th image, from the first on; the others are reported.
+        tune_images: Tune on at most so many of these, spread evenly; None for all.
+        every: Use only every n-th image to tune on and every n-th to report, for a quick look.
         resume: Whether to reuse rows in `output`, whichever device counted them.
         workers: Number of processes that tune and count, each an image at a time; 0 for this process only. Costs are
             always measured in this process.
@@ -86,13 +90,14 @@ def measure_table(
             rows and `resume` is False, or these rows were measured on other data or with other options.
     """
     chosen, left_out = choose_rows(rows, boundaries=data.boundaries[0] is not None)
-    images, folder = Images(data, tune_every), output / "rows"
+    images, folder = Images(data, tune_every, tune_images, every), output / "rows"
     if not resume and any(folder.glob("*.json")):
         raise InputError(f"{output} already holds rows; continue with --resume, or choose another --output")
     for row in chosen:
         if not row.needs:  # refuses bad weights before any work
             row.build(choices, {})
-    context = _describe(data, choices, tune_every, images.void_band)
+    used = {"tune_every": tune_every, "tuned_images": len(images.tuning), "every": every}
+    context = {**_describe(data, choices, images.void_band), **used}
     task = None if progress is None else progress.add_task("rows", total=len(chosen))
     measured: dict[str, tuple[RowPlan, Result]] = {}
     with Counting(images, workers, progress) as counting:
@@ -104,7 +109,7 @@ def measure_table(
             recipe = RowPlan(row.name, choices, {name: measured[name][1].setting for name in row.needs})
             method = recipe.build()
             made_on = {**context, "searched": method.values, "start": method.start, "after": recipe.earlier}
-            result = read_result(row.name, folder, made_on, absent_classes)
+            result = read_result(row.name, folder, made_on, absent_classes, data.mean_over)
             if result is None:
                 result = measuring.measure(recipe, method)
                 write_result(result, folder, made_on)
@@ -148,7 +153,7 @@ def _installed(module: str) -> bool:
     return (not parent or _installed(parent)) and find_spec(module) is not None
 
 
-def _describe(data: LabelledPredictions, choices: TableChoices, tune_every: int, void_band: int) -> dict[str, Any]:
+def _describe(data: LabelledPredictions, choices: TableChoices, void_band: int) -> dict[str, Any]:
     """Return a description of the data and the options of a table."""
     dataset, boundary = data.dataset, data.boundaries[0]
     return {
@@ -160,9 +165,9 @@ def _describe(data: LabelledPredictions, choices: TableChoices, tune_every: int,
         "classes": data.num_classes,
         "prediction_numbering": data.prediction_numbering and data.prediction_numbering.description,
         "void_band": void_band,
+        "mean_over": data.mean_over and list(data.mean_over),
         "scores": data.scores,
         "grid": str(data.grid or CENTRES),
-        "tune_every": tune_every,
         "weights": choices.weights,
         "sha256 of weights": [_sha256([weights_path(name)]) for name in (choices.weights, NARROW)],
         "sha256 of data set": _sha256(dataset.files) if dataset.files else _sha256_of_samples(data),
@@ -207,8 +212,9 @@ class _Measuring:
     def __init__(self, images: Images, counting: Counting, baseline: RowPlan, absent_classes: AbsentClasses) -> None:
         self.images = images
         self.counting = counting
-        self.searched = partial(totals_of, images.data.num_classes)
-        self.reported = partial(Accuracy, images.data.num_classes, absent_classes=absent_classes)
+        data = images.data
+        self.searched = partial(totals_of, data.num_classes, data.mean_over)
+        self.reported = partial(Accuracy, data.num_classes, absent_classes=absent_classes, mean_over=data.mean_over)
         [self.before] = counting.count(baseline, [{}], images.tuning, self.searched, BASELINE)
         for name in MEASURED:
             if math.isnan(self.before.value(name)):

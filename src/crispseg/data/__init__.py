@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from crispseg.data.cityscapes import Cityscapes
     from crispseg.data.class_names import read_class_names
     from crispseg.data.classes import CAMVID_CLASSES, CITYSCAPES_CLASSES, VOC_CLASSES, Classes
+    from crispseg.data.coarse_truth import CoarseTruth
     from crispseg.data.coco import COCO
     from crispseg.data.folder import LabelledFolder
     from crispseg.data.image import read_image
@@ -37,6 +38,7 @@ __all__ = [
     "CamVid",
     "Cityscapes",
     "Classes",
+    "CoarseTruth",
     "LabelMap",
     "LabelledFiles",
     "LabelledFolder",
@@ -57,6 +59,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "coarse_truth": ("CoarseTruth",),
     "boundary": ("read_boundary",),
     "bsds500": ("BSDS500", "BSDS500Boundaries", "read_boundaries"),
     "camvid": ("CamVid",),

@@ -21,6 +21,35 @@ def name_of(class_names: Sequence[str], label: int) -> str:
     return (class_names[label] if label < len(class_names) else "") or str(label)
 
 
+def classes_named(
+    option: str, given: Sequence[int | str], class_names: Sequence[str], num_classes: int
+) -> tuple[int, ...]:
+    """Return the classes that were given by name or by number, each once and in order.
+
+    Args:
+        option: What they were given for, for errors.
+        given: Names or numbers; a name wins over a number.
+        class_names: Name of class 0, of class 1, …, as far as they are known.
+        num_classes: Number of classes C.
+
+    Raises:
+        InputError: If none are given, or one is neither a name nor a number from 0 to C - 1.
+
+    Example:
+        >>> classes_named("mean_over", ["cat", 0], ["background", "cat"], 2)
+        (0, 1)
+    """
+    numbers = {name_of(class_names, label): label for label in range(num_classes)}
+    numbers |= {str(label): label for label in range(num_classes) if str(label) not in numbers}
+    for each in given:
+        if str(each) not in numbers:
+            known = f" or one of {', '.join(filter(None, class_names))}" if any(class_names) else ""
+            raise InputError(f"{option} holds {each!r}; expected a number from 0 to {num_classes - 1}{known}")
+    if not given:
+        raise InputError(f"{option} is empty; expected one class or more")
+    return tuple(sorted({numbers[str(each)] for each in given}))
+
+
 def read_class_names(given: Sequence[str] | str | Path) -> tuple[str, ...]:
     """Return the names of classes, empty for a class without a name.
 

@@ -1,6 +1,6 @@
 """Labelled images with the predictions of a network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from crispseg.checks import check_natural
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.checked import check_labels
+from crispseg.data.class_names import classes_named
 from crispseg.data.matching import PLAIN, Suffixes, match_files, pair_files
 from crispseg.data.numbering import LIKE_LABELS, ZERO_BASED, Numbering, read_numbering
 from crispseg.data.prediction import PREDICTION_SUFFIXES, Prediction, ScoreKind, read_prediction
@@ -38,12 +39,15 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
             be said where the label files of the data set hold other numbers than those of the classes.
         void_band: How wide, in pixels, a band of void between two labels may be to stand for a boundary: 5 for PASCAL
             VOC, 0 for none. None has it looked for in some of the label maps.
+        mean_over: Classes that enter means over classes, by name or number; None for all. Leave out those of which
+            there are too few images to say anything.
         boundaries: Folder of boundary maps, or the boundary map of the one image; None where there are none.
         suffixes: By which the names of predictions and boundary maps differ from those of the images.
 
     Raises:
         InputError: If files do not fit together, `num_classes` is not that of the data set, is not between 1 and
-            65536, is unknown while the first prediction is a label map, or the labels of the data set are not classes.
+            65536, is unknown while the first prediction is a label map, or the labels of the data set are not classes;
+            or if `mean_over` is empty or holds something else than a class.
         TypeError: If `dataset` is not a `LabelledImages`.
     """
 
@@ -57,6 +61,7 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
         grid: Grid | str | None = None,
         prediction_numbering: str | Path | None = None,
         void_band: int | None = None,
+        mean_over: Sequence[int | str] | None = None,
         boundaries: Path | None = None,
         suffixes: Suffixes = PLAIN,
     ) -> None:
@@ -66,7 +71,7 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
                 " or your own subclass of LabelledImages"
             )
         found = dataset.named_paths
-        self.files = match_files(found, predictions, PREDICTION_SUFFIXES, "prediction", suffixes.prediction)
+        self.files = self._find_files(found, predictions, suffixes)
         self.boundaries: Sequence[Path | None] = [None] * len(dataset)
         if boundaries is not None:
             self.boundaries = pair_files(found, boundaries, BOUNDARY_SUFFIXES, "boundary map", suffixes.boundary)
@@ -81,6 +86,7 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
             raise InputError(f"{self.num_classes} classes; expected 1 to {_MOST_CLASSES}")
         self.dataset = dataset.expecting(self.num_classes)
         self.prediction_numbering = self._read_numbering(prediction_numbering)
+        self.mean_over = None if mean_over is None else self.classes_named("mean_over", mean_over)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -90,11 +96,19 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
         """Names of the classes, as the data set gives them."""
         return self.dataset.class_names
 
+    def classes_named(self, option: str, given: Sequence[int | str]) -> tuple[int, ...]:
+        """Return the classes that were given for an option, by name or by number.
+
+        Raises:
+            InputError: If none are given, or one is not a class.
+        """
+        return classes_named(option, given, self.class_names, self.num_classes)
+
     @property
     def read_from(self) -> list[Path]:
         """All files that are read."""
         maps = [path for path in self.boundaries if path is not None]
-        return [*self.dataset.files, *self.files, *maps]
+        return list(dict.fromkeys([*self.dataset.files, *self.files, *maps]))
 
     def read_labels(self, index: int) -> Tensor:
         """Return the true labels of one image alone, (H, W) int64 classes."""
@@ -108,7 +122,7 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
         """
         sample = self.dataset[index]
         sample = sample._replace(labels=self._checked(sample.labels, index))
-        prediction = read_prediction(self.files[index], self.scores, self.grid)
+        prediction = self._predict(index, sample.labels)
         if not prediction.from_scores:
             prediction = self._numbered(prediction, self.files[index])
         if max(prediction.classes) >= self.num_classes:
@@ -117,6 +131,14 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
                 "classes"
             )
         return sample, prediction
+
+    def _find_files(self, found: Mapping[str, Path], predictions: Path, suffixes: Suffixes) -> list[Path]:
+        """Return the file of the prediction of each image."""
+        return match_files(found, predictions, PREDICTION_SUFFIXES, "prediction", suffixes.prediction)
+
+    def _predict(self, index: int, labels: Tensor) -> Prediction:
+        """Return the prediction of an image with (H, W) true labels."""
+        return read_prediction(self.files[index], self.scores, self.grid)
 
     def _checked(self, labels: Tensor, index: int) -> Tensor:
         name = self.dataset.image_names[index]

@@ -2,8 +2,8 @@
 
 from crispseg.evaluation.boundary_files import evaluate_boundaries
 from crispseg.evaluation.boundary_report import BoundaryReport, BoundaryScore
-from crispseg.evaluation.losses import describe_losses, losing_classes
-from crispseg.evaluation.on_images import evaluate
+from crispseg.evaluation.losses import describe_losses, describe_worst, losing_classes
+from crispseg.evaluation.on_images import evaluate, images_used
 from crispseg.evaluation.remarks import remarks_on
 from crispseg.evaluation.report import Comparison
 from crispseg.evaluation.void_bands import void_band_of
@@ -13,8 +13,10 @@ __all__ = [
     "BoundaryScore",
     "Comparison",
     "describe_losses",
+    "describe_worst",
     "evaluate",
     "evaluate_boundaries",
+    "images_used",
     "losing_classes",
     "remarks_on",
     "void_band_of",

@@ -1,18 +1,19 @@
 """Measure what sharpening gains on labelled images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.progress import Progress
 
+from crispseg.checks import check_count
 from crispseg.data import LabelledPredictions
-from crispseg.errors import naming
+from crispseg.errors import InputError, naming
 from crispseg.evaluation.report import Comparison
 from crispseg.evaluation.void_bands import void_band_of
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import fitted_boundary, sharpen_one
 from crispseg.inference.sharpener import Sharpener
-from crispseg.metrics import AbsentClasses, Accuracy, Truth
+from crispseg.metrics import METRICS, AbsentClasses, Accuracy, Truth, cldice_of
 from crispseg.process_memory import settle
 
 
@@ -23,6 +24,9 @@ def evaluate(
     crf: DenseCRF | None = None,
     settings: Mapping[str, Any] | None = None,
     absent_classes: AbsentClasses = "count",
+    thin: Sequence[int] = (),
+    every: int = 1,
+    skip_every: int | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Sharpen every prediction and compare the labels before and after with the true labels.
@@ -35,23 +39,53 @@ def evaluate(
         crf: A dense CRF to apply to the sharpened scores; None for no CRF.
         settings: Options to record in the report.
         absent_classes: How a predicted class without true pixels enters means: "count" or "ignore", as in `Accuracy`.
+        thin: Thin classes, such as poles, of which to measure the clDice.
+        every: Use every n-th image.
+        skip_every: Leave out every n-th image: those that a search with `every` used. None leaves out none.
         progress: Progress bar to update.
 
     Raises:
         InputError: If a file cannot be read, its size does not fit, or an option is unknown.
     """
-    before, after = (Accuracy(data.num_classes, absent_classes=absent_classes) for _ in range(2))
+    indices = images_used(len(data), every, skip_every)
+    metrics = (*METRICS, cldice_of(thin)) if thin else METRICS
+    before, after = (
+        Accuracy(data.num_classes, metrics, absent_classes=absent_classes, mean_over=data.mean_over) for _ in range(2)
+    )
     band, names = void_band_of(data), data.class_names
     comparison = Comparison(before, after, settings=settings or {}, void_band=band, class_names=names)
-    indices = range(len(data))
     for index in progress.track(indices, description="evaluating") if progress else indices:
         sample, prediction = data[index]
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
             result = sharpen_one(sharpener, sample.image, prediction, boundary, crf=crf)
-        truth = Truth(sample.labels, data.num_classes, void_band=band)
+        truth = Truth(sample.labels, data.num_classes, metrics, void_band=band)
         comparison.before.add(result.before, truth)
         comparison.after.add(result.after, truth)
         comparison.milliseconds += 1000 * result.seconds
         settle()
     return comparison
+
+
+def images_used(count: int, every: int = 1, skip_every: int | None = None) -> list[int]:
+    """Return the indices of the images to use: every n-th of those that are not left out.
+
+    Args:
+        count: Number of images.
+        every: Use every n-th image, from the first on.
+        skip_every: Leave out every n-th image, from the first on; None leaves out none.
+
+    Raises:
+        InputError: If a number is out of range, or no image is left.
+
+    Example:
+        >>> images_used(7, every=2), images_used(7, skip_every=2), images_used(7, every=2, skip_every=2)
+        ([0, 2, 4, 6], [1, 3, 5], [1, 5])
+    """
+    check_count("every", every)
+    if skip_every is not None:
+        check_count("skip_every", skip_every)
+    kept = [index for index in range(count) if skip_every is None or index % skip_every]
+    if not kept:
+        raise InputError(f"skip_every is {skip_every} for {count} images, which leaves none; expected 2 or more")
+    return kept[::every]

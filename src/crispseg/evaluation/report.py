@@ -11,10 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from crispseg.data.class_names import name_of
-from crispseg.defaults import AbsentClasses
 from crispseg.evaluation.losses import losing_classes
 from crispseg.evaluation.remarks import remarks_on
 from crispseg.metrics.accuracy import Accuracy, Gain, gain
+from crispseg.metrics.names import CLDICE
 
 TRIMAP = "trimap_4"
 """The trimap metric that stands for all trimap widths where one number is shown."""
@@ -77,6 +77,7 @@ class Comparison:
             "images": self.images,
             "void_band": self.void_band,
             "absent_classes": self.before.absent_classes,
+            "mean_over": self.before.mean_over and list(self.before.mean_over),
             "remarks": self.remarks,
             "milliseconds_per_image": number(self.milliseconds / max(self.images, 1)),
             "settings": dict(self.settings),
@@ -93,14 +94,16 @@ class Comparison:
         measured = [(accuracy, name) for name in ("miou", TRIMAP) for accuracy in (self.before, self.after)]
         columns = [accuracy.per_class(name).tolist() for accuracy, name in measured]
         for label, values in enumerate(zip(*columns, strict=True)):
-            table.add_row(escape(name_of(self.class_names, label)), *_cells(values))
+            left_out = self.before.mean_over is not None and label not in self.before.mean_over
+            name = name_of(self.class_names, label)
+            table.add_row(escape(f"({name})" if left_out else name), *_cells(values))
         table.add_section()
         table.add_row("mean", *_cells([accuracy.value(name) for accuracy, name in measured]), style="bold")
         return table
 
     def metric_table(self) -> Table:
         """Return a table of every metric before and after, with its gain and a bootstrap interval over images."""
-        title = f"gains with 95 % bootstrap intervals; {described_absent(self.before.absent_classes)}"
+        title = f"gains with 95 % bootstrap intervals; {described_means(self.before, self.class_names)}"
         table = Table(title=title, title_justify="left")
         table.add_column("metric")
         for column in ("before", "after", "gain", "95 % interval"):
@@ -108,7 +111,7 @@ class Comparison:
         for name, gained in self.gains.items():
             values = [self.before.value(name), self.after.value(name), gained.value]
             shown = ["-" if math.isnan(v) else f"{v:{sign}.2f}" for v, sign in zip(values, ("", "", "+"), strict=True)]
-            table.add_row(TITLES[name], *shown, _interval(gained))
+            table.add_row(title_of(name, self.class_names), *shown, _interval(gained))
         return table
 
 
@@ -117,10 +120,27 @@ def described_band(width: int) -> str:
     return f"; bands of void up to {width} px wide count as boundaries" if width else ""
 
 
-def described_absent(absent_classes: AbsentClasses) -> str:
-    """Return the part of a heading that states how means treat predicted classes without true pixels."""
-    rule = {"count": "count as 0", "ignore": "are left out"}[absent_classes]
-    return f"predicted classes without true pixels {rule} in means"
+def described_means(accuracy: Accuracy, class_names: Sequence[str] = ()) -> str:
+    """Return the part of a heading that states which classes enter means and how absent ones do."""
+    rule = {"count": "count as 0", "ignore": "are left out"}[accuracy.absent_classes]
+    text = f"predicted classes without true pixels {rule} in means"
+    if accuracy.mean_over is None:
+        return text
+    names = ", ".join(name_of(class_names, label) for label in accuracy.mean_over)
+    return f"{text}, which are over {len(accuracy.mean_over)} of {accuracy.num_classes} classes: {names}"
+
+
+def title_of(metric: str, class_names: Sequence[str] = ()) -> str:
+    """Return the title of a metric in tables.
+
+    Example:
+        >>> title_of("miou"), title_of("cldice:2,6", ("sky", "building", "pole"))
+        ('mIoU', 'clDice of pole, 6')
+    """
+    if metric in TITLES:
+        return TITLES[metric]
+    labels = metric.removeprefix(CLDICE).split(",")
+    return f"clDice of {', '.join(name_of(class_names, int(label)) for label in labels)}"
 
 
 def _interval(gained: Gain) -> str:

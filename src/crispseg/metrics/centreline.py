@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from crispseg.defaults import AbsentClasses
-from crispseg.metrics.definitions import VOID, MetricDefinition
+from crispseg.metrics.definitions import VOID, LinesDefinition
 from crispseg.metrics.thinning import thin
 from crispseg.metrics.void_band import filled
 
@@ -23,7 +23,7 @@ class Centrelines(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ClDiceDefinition(MetricDefinition[Centrelines]):
+class ClDiceDefinition(LinesDefinition[Centrelines]):
     """Centreline Dice of Shit et al. (2021, https://arxiv.org/abs/2003.07311), with pixels counted over the data set.
 
     It is the harmonic mean of precision (the share of the predicted centreline that lies in the true mask) and
@@ -51,17 +51,10 @@ class ClDiceDefinition(MetricDefinition[Centrelines]):
     ) -> Tensor:
         true, said = prepared, self.prepare(predicted, num_classes, void_band)
         right = said.labels == true.labels
-        lines = (said.labels[said.on_line & right], said.labels[said.on_line])
-        lines += (true.labels[true.on_line & right], true.labels[true.on_line])
-        return torch.stack([torch.bincount(line, minlength=num_classes) for line in lines], 1)
-
-    def per_class(self, counts: Tensor) -> Tensor:
-        right, predicted, found, true = counts.double().unbind(-1)
-        missed = (right * found == 0) & (predicted + true > 0)
-        return 200 * right * found / (right * true + found * predicted + missed)
-
-    def has_true(self, counts: Tensor) -> Tensor:
-        return counts[..., 3] > 0
+        counted = [
+            (line.labels, line.on_line & where) for line in (said, true) for where in (right, torch.ones_like(right))
+        ]
+        return torch.stack([torch.bincount(labels[where], minlength=num_classes) for labels, where in counted], 1)
 
     def mean(
         self, counts: Tensor, absent_classes: AbsentClasses = "count", mean_over: Sequence[int] | None = None

@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -162,6 +162,18 @@ class BoundaryIoUDefinition(_OutcomesDefinition[Tensor]):
         return _outcomes(predicted, near, labels, prepared, num_classes)
 
 
+class LinesDefinition(MetricDefinition[P]):
+    """F-score of lines, from (…, C, 4): predicted pixels that are right and all, true ones that are found and all."""
+
+    def per_class(self, counts: Tensor) -> Tensor:
+        right, predicted, found, true = counts.double().unbind(-1)
+        missed = (right == 0) & (predicted + true > 0)  # F is 0; a class that is neither true nor predicted has none
+        return 200 * right * found / (right * true + found * predicted + missed)
+
+    def has_true(self, counts: Tensor) -> Tensor:
+        return counts[..., 3] > 0
+
+
 class Contours(NamedTuple):
     """Contours of a label map, for the boundary F-score."""
 
@@ -174,7 +186,7 @@ class Contours(NamedTuple):
 
 
 @dataclass(frozen=True)
-class BoundaryFDefinition(MetricDefinition[Contours]):
+class BoundaryFDefinition(LinesDefinition[Contours]):
     """Boundary F-score of Csurka et al. (2013) and Perazzi et al. (2016), with pixels counted over the data set.
 
     It is the harmonic mean of precision (the share of predicted contour pixels near a true contour of their class) and
@@ -207,14 +219,6 @@ class BoundaryFDefinition(MetricDefinition[Contours]):
             (true.labels, true.marked),
         )
         return torch.stack([_bincount(values, where, num_classes) for values, where in counted], 1)
-
-    def per_class(self, counts: Tensor) -> Tensor:
-        right, predicted, found, true = counts.double().unbind(-1)
-        missed = (right == 0) & (predicted + true > 0)  # F is 0; a class that is neither true nor predicted has none
-        return 200 * right * found / (right * true + found * predicted + missed)
-
-    def has_true(self, counts: Tensor) -> Tensor:
-        return counts[..., 3] > 0
 
 
 def distance_in_pixels(width: float, labels: Tensor) -> int:

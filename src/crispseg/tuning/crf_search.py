@@ -114,7 +114,7 @@ def tune_crf(
     first = grid if grid is not None else CRFGrid()
     indices = range(0, len(data), every)
     band = void_band_of(data)
-    result: Tuning[DenseCRF] = Tuning(totals_of(data.num_classes), {}, objective, data.class_names)
+    result: Tuning[DenseCRF] = Tuning(totals_of(data.num_classes, data.mean_over), {}, objective, data.class_names)
     entering: Iterable[_Entering] = _entering(data, sharpener, indices, band)
     if progress:
         entering = progress.track(entering, total=len(indices), description="input of the CRF")
@@ -122,7 +122,7 @@ def tune_crf(
         image.count(result.before, image.probabilities)
     settings = first.settings(iterations)
     for number in range(rounds + 1):
-        result.after |= {setting: totals_of(data.num_classes) for setting in settings}
+        result.after |= {setting: totals_of(data.num_classes, data.mean_over) for setting in settings}
         steps: Iterable[tuple[_Entering, DenseCRF]] = (
             (image, setting) for image in _entering(data, sharpener, indices, band) for setting in settings
         )

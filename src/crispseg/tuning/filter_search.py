@@ -30,14 +30,14 @@ _FIXED = ("cue", *OF_PREDICTIONS)
 """Fields that are not searched: the cue, whose features are computed once, and the description of the predictions."""
 
 
-def totals_of(num_classes: int) -> Accuracy:
+def totals_of(num_classes: int, mean_over: Sequence[int] | None = None) -> Accuracy:
     """Return an empty accuracy for one setting of a search.
 
     It keeps only totals, so that its size does not grow with the data set. Its means leave out classes without true
     pixels: otherwise, a setting that removes the last wrongly predicted pixel of an absent class would seem to gain
     several points.
     """
-    return Accuracy(num_classes, MEASURED, per_image=False, absent_classes="ignore")
+    return Accuracy(num_classes, MEASURED, per_image=False, absent_classes="ignore", mean_over=mean_over)
 
 
 S = TypeVar("S", bound=Hashable)
@@ -125,9 +125,9 @@ def tune(
     grid = settings_of(sharpener.config, search or {})
     check_choice("objective", objective, OBJECTIVES)
     check_count("every", every)
-    after = {setting: totals_of(data.num_classes) for setting in grid}
+    after = {setting: totals_of(data.num_classes, data.mean_over) for setting in grid}
     band = void_band_of(data)
-    result = Tuning(totals_of(data.num_classes), after, objective, data.class_names)
+    result = Tuning(totals_of(data.num_classes, data.mean_over), after, objective, data.class_names)
     indices = range(0, len(data), every)
     for index in progress.track(indices, description="tuning") if progress else indices:
         sample, prediction = data[index]

@@ -56,13 +56,25 @@ def add_dataset_options(parser: CommandParser) -> None:
     )
 
 
-def add_data_options(parser: CommandParser) -> None:
-    """Add options that name images with true labels and predictions."""
+def add_data_options(parser: CommandParser, *, coarse_truth: bool = False) -> None:
+    """Add options that name images with true labels and predictions.
+
+    Args:
+        parser: The parser to add to.
+        coarse_truth: Whether the true labels, shrunk, may stand in for predictions.
+    """
     add_dataset_options(parser)
     group = parser.add_argument_group("predictions")
-    group.add_argument(
-        "--predictions", type=Path, required=True, metavar="FOLDER", help="label maps or scores, one for each image"
-    )
+    sources = group.add_mutually_exclusive_group(required=True)
+    sources.add_argument("--predictions", type=Path, metavar="FOLDER", help="label maps or scores, one for each image")
+    if coarse_truth:
+        sources.add_argument(
+            "--coarse-truth",
+            type=int,
+            metavar="N",
+            help="in place of predictions, take the true labels at 1/N of the resolution: sharpening should not harm "
+            "a network that is right",
+        )
     group.add_argument(
         "--prediction-numbering",
         metavar=f"{ZERO_BASED}|{ONE_BASED}|{LIKE_LABELS}|FILE",
@@ -90,6 +102,17 @@ def _assignment(text: str) -> tuple[str, str]:
     if not (name.isidentifier() and sign and value):
         raise ArgumentTypeError(f"{text!r}; expected NAME=VALUE, such as disputed=negative")
     return name, value
+
+
+def add_mean_over_option(parser: CommandParser) -> None:
+    """Add the option for the classes that enter means."""
+    parser.add_argument(
+        "--mean-over",
+        nargs="+",
+        metavar="CLASS",
+        help="classes that enter means over classes, by name or number, such as those of which there are enough images "
+        "(default: all)",
+    )
 
 
 def add_absent_classes_option(parser: CommandParser) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from crispseg.cli.parsers.command_parser import CommandParser
-from crispseg.cli.parsers.data_options import add_absent_classes_option, add_data_options
+from crispseg.cli.parsers.data_options import add_absent_classes_option, add_data_options, add_mean_over_option
 from crispseg.cli.parsers.stage_options import add_stage_options
 
 DESCRIPTION = """\
@@ -20,13 +20,26 @@ EXAMPLES = """\
   crispseg evaluate --data voc2012 --root VOCdevkit/VOC2012 --predictions scores
   crispseg evaluate --images val --labels val_labels --predictions masks --void 11 --num-classes 11
   crispseg evaluate --images val --labels val_labels --predictions scores --cue contour --boundaries edges
-  crispseg evaluate --images val --labels val_labels --predictions scores --cue none --crf MSc-LargeFOV"""
+  crispseg evaluate --images val --labels val_labels --predictions scores --cue none --crf MSc-LargeFOV
+  crispseg evaluate --images val --labels val_labels --predictions scores --thin pole --skip-every 2
+  crispseg evaluate --images val --labels val_labels --coarse-truth 8 --void 11 --num-classes 11"""
 
 
 def build_parser() -> CommandParser:
     """Return the parser of the command."""
     parser = CommandParser("evaluate", DESCRIPTION, EXAMPLES)
-    add_data_options(parser)
+    add_data_options(parser, coarse_truth=True)
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th image (default: all)")
+    parser.add_argument(
+        "--skip-every",
+        type=int,
+        metavar="N",
+        help="leave out every N-th image, from the first on: those that `tune --every N` took (default: none)",
+    )
+    parser.add_argument(
+        "--thin", nargs="+", metavar="CLASS", help="thin classes, by name or number, of which to measure the clDice too"
+    )
+    add_mean_over_option(parser)
     add_absent_classes_option(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to this file")
     add_stage_options(parser)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from crispseg.cli.parsers.command_parser import CommandParser
-from crispseg.cli.parsers.data_options import add_absent_classes_option, add_data_options
+from crispseg.cli.parsers.data_options import add_absent_classes_option, add_data_options, add_mean_over_option
 from crispseg.cli.parsers.shared_options import add_device_option
 from crispseg.cli.parsers.stage_options import add_prediction_options
 from crispseg.defaults import TUNE_EVERY
@@ -50,6 +50,19 @@ def build_parser() -> CommandParser:
         help="search parameters on one image in N, and report on the others (default: %(default)s)",
     )
     parser.add_argument(
+        "--tune-images",
+        type=int,
+        metavar="N",
+        help="search on at most N of these images, spread evenly; the rest of them are not reported (default: all)",
+    )
+    parser.add_argument(
+        "--every",
+        type=int,
+        metavar="N",
+        default=1,
+        help="take every N-th image to tune on and every N-th to report, for a quick look (default: all)",
+    )
+    parser.add_argument(
         "--weights",
         default="wide",
         metavar="NAME|FILE",
@@ -64,6 +77,7 @@ def build_parser() -> CommandParser:
         metavar="N",
         help="number of processes that share the cores, each with an image of its own (default: 0, this process alone)",
     )
+    add_mean_over_option(parser)
     add_absent_classes_option(parser)
     add_device_option(parser)
     return parser

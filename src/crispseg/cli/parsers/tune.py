@@ -1,7 +1,7 @@
 """The options of `crispseg tune`."""
 
 from crispseg.cli.parsers.command_parser import CommandParser
-from crispseg.cli.parsers.data_options import add_data_options
+from crispseg.cli.parsers.data_options import add_data_options, add_mean_over_option
 from crispseg.cli.parsers.shared_options import add_device_option
 from crispseg.cli.parsers.stage_options import add_boundaries_option, add_sharpener_options
 from crispseg.defaults import CRF_GRID, CRF_ROUNDS, OBJECTIVES
@@ -30,6 +30,7 @@ def build_parser() -> CommandParser:
     """Return the parser of the command."""
     parser = CommandParser("tune", DESCRIPTION, EXAMPLES)
     add_data_options(parser)
+    add_mean_over_option(parser)
     add_sharpener_options(parser, several=True)
     add_boundaries_option(parser)
     _add_crf_options(parser)
