@@ -29,10 +29,11 @@ def affinity_weights(
     normalize: bool,
 ) -> Value:
     """Translate `crispseg.ops.affinity_weights`."""
-    features = op.Cast(embedding, to=FLOAT)
-    if scores is not None:
-        scaled = op.Mul(op.Cast(scores, to=FLOAT), op.Cast(score_weight, to=FLOAT))
-        features = op.Concat(features, scaled, axis=1)
+    features: Value = op.Cast(embedding, to=FLOAT)
+    if scores is not None and score_weight is not None:
+        values: Value = op.Cast(scores, to=FLOAT)
+        factor: Value = op.Cast(score_weight, to=FLOAT)
+        features = op.Concat(features, op.Mul(values, factor), axis=1)
     slope: Value = op.Cast(hardness, to=FLOAT)
     weights = op.Exp(op.Neg(op.Mul(_distances(features, Window(size, dilation), norm), slope)))
     if normalize:
