@@ -114,7 +114,8 @@ def _ladder(embedding: Tensor, scores: Tensor, window: Window) -> Tensor:
     def weights(window: Window) -> Tensor:
         return ops.affinity_weights(embedding, window, HARDNESS, scores=scores, score_weight=0.5)
 
-    return LocalFilter(LADDERS[-1], passes=LADDER_PASSES)(scores, weights)
+    filtered: Tensor = LocalFilter(LADDERS[-1], passes=LADDER_PASSES)(scores, weights)
+    return filtered
 
 
 def _unfold_sharpen(embedding: Tensor, scores: Tensor, window: Window) -> Tensor:
