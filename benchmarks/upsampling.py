@@ -49,7 +49,8 @@ def _timed(sharpener: Sharpener, image: Tensor, scores: Tensor) -> tuple[float, 
     features, wide = sharpener.prepare(image, scores)
     prepared = time.perf_counter()
     shares = sharpener.upsample(wide, features)
-    weights = sharpener.cue.weights(features, sharpener.window, sharpener.hardness)
+    (window,) = sharpener.window
+    weights = sharpener.weights(features, shares, window)
     weighed = time.perf_counter()
     sharpener.filter(shares.values, weights)
     return 1000 * (weighed - prepared), 1000 * (time.perf_counter() - start)

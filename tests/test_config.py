@@ -10,22 +10,23 @@ import pytest
 import torch
 from PIL import Image
 
-from crispseg import CueConfig, InputError, Sharpener, SharpenerConfig, Window
+from crispseg import CueConfig, InputError, Sharpener, SharpenerConfig
 from crispseg.cli.main import main
 from crispseg.config import SharpenerOptions, options
 from crispseg.cues import RGBCue
 from crispseg.export.metadata import metadata_of
 from crispseg.grid import Grid
 from crispseg.jobs import Outputs, sharpen_files
-from crispseg.options import as_text
+from crispseg.options import as_text, flag
 from crispseg.tuning.filter_search import settings_of
+from crispseg.window import Windows
 
 OTHER: dict[str, Any] = {
     "cue": CueConfig.of("rgb:norm=2"),
-    "window": Window(5, 2),
+    "window": Windows.of("5@2,3"),
     "passes": 3,
     "hardness": 7.3,
-    "score_weight": 0.5,
+    "score_weight": 0.3,
     "scores": "probabilities",
     "upsampling": "bilinear",
     "guard": 0.7,
@@ -107,7 +108,7 @@ def test_a_run_that_resumes_makes_anew_what_another_value_made(name: str, tmp_pa
 def test_every_command_that_sharpens_shows_it(command: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([command, "--help"])
-    assert f"--{name} " in capsys.readouterr().out
+    assert f"{flag(name)} " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("cue", "scores", "grid")])
@@ -120,15 +121,29 @@ def test_a_search_starts_from_the_sharpener() -> None:
     start = START.replaced(**{name: value for name, value in OTHER.items() if name != "cue"})
     settings = settings_of(start, {})
     assert start in settings
-    assert len(settings) == 4 * 6 * 5
+    windows, passes, hardness, score_weight = 4, 4, 6, 3
+    assert len(settings) == windows * passes * hardness * score_weight
     assert {(setting.upsampling, setting.guard, setting.grid) for setting in settings} == {
         ("bilinear", 0.7, OTHER["grid"])
     }
-    searched = "'window', 'passes', 'hardness', 'upsampling', 'guard'"
+    searched = "'window', 'passes', 'hardness', 'score_weight', 'upsampling', 'guard'"
     with pytest.raises(InputError, match=f"'depth'; expected one of {searched}"):
         settings_of(start, {"depth": [1]})
     with pytest.raises(InputError, match="passes is empty; expected at least one value"):
         settings_of(start, {"passes": []})
+
+
+def test_a_search_pairs_windows_with_the_passes_that_fit() -> None:
+    pairs: dict[str, list[Any]] = {"window": ["9", "5@2,5"], "passes": [7, "6,4"]}
+    found = {(str(each.window), each.passes) for each in settings_of(START, pairs | {"hardness": [1]})}
+    assert found == {("9", 7), ("5@2,5", 7), ("5@2,5", (6, 4))}
+    ladder = START.replaced(window="5@2,5", passes=(8, 2))
+    found = {(str(each.window), each.passes) for each in settings_of(ladder, {"window": ["9", "5@2,5", "5@4,5@2,5"]})}
+    assert {passes for window, passes in found if window == "5@2,5"} == {(8, 2)}
+    assert {passes for window, passes in found if window == "9"} == {2, 5, 10, 20}
+    assert {passes for window, passes in found if window == "5@4,5@2,5"} == {1, 2, 4, 8}
+    with pytest.raises(InputError, match=r"passes 6,4 do not fit window 9; expected one number"):
+        settings_of(START, {"window": ["9"], "passes": ["6,4"]})
 
 
 @pytest.mark.parametrize(
@@ -137,6 +152,14 @@ def test_a_search_starts_from_the_sharpener() -> None:
         ({"window": 8}, "window size is 8; expected an odd number"),
         ({"passes": 0}, "passes is 0"),
         ({"passes": "many"}, "passes is 'many'; expected a whole number"),
+        ({"passes": "6,4"}, r"passes has 2 numbers \(6,4\); expected one number, or 1 for window 9"),
+        ({"window": "5@2,5", "passes": [3, 2, 1]}, "3 numbers .*, or 2 for window 5@2,5"),
+        ({"passes": "6,,4"}, "passes is ''; expected a whole number"),
+        ({"window": ""}, "window is ''; expected"),
+        ({"window": []}, "window is empty; expected"),
+        ({"window": ["3"] * 17}, "17 windows; expected at most 16"),
+        ({"score_weight": -1}, "score_weight is -1; expected"),
+        ({"score_weight": "much"}, "score_weight is 'much'; expected"),
         ({"hardness": "hard"}, "hardness is 'hard'; expected a number above 0"),
         ({"guard": 2}, "guard is 2; expected a number above 0 and up to 1"),
         ({"guard": "sure"}, "guard is 'sure'; expected"),

@@ -16,7 +16,7 @@ from crispseg.cues import ContourCue, RGBCue
 from crispseg.figures.embedding import compute_masks
 from crispseg.inference import masks
 from crispseg.metrics.pairs import count_pairs
-from crispseg.window import WindowLike
+from crispseg.window import WindowLike, Windows, WindowsLike
 
 MAP, LABELS = torch.rand(1, 3, 5, 6), torch.randint(0, 2, (1, 5, 6))
 BOUNDARY, WEIGHTS = torch.rand(1, 1, 5, 6), torch.rand(1, 9, 5, 6)
@@ -36,11 +36,10 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "EmbeddingCue.distance": lambda window: RGBCue().distance(MAP, window),
     "EmbeddingCue.weights": lambda window: RGBCue().weights(MAP, window, 2.0),
     "count_pairs": lambda window: torch.tensor(count_pairs(MAP, LABELS, window).same),
-    "contributions": lambda window: masks.contributions(WEIGHTS, window, [(2, 2)], passes=1),
     "compute_masks": lambda window: compute_masks(MAP[0], RGBCue(), window, pixels=[(2, 2)], apart=1).learned,
 }
-OTHERS = {"Cue.distance", "SurfaceRow", "shifts"}
-"""An abstract method, the row of a table, and a helper of the references."""
+OTHERS = {"Cue.distance", "SurfaceRow", "shifts", "Affinity.forward"}
+"""An abstract method, the row of a table, a helper of the references, and what takes one of several windows."""
 WITH_DATA = {"count_distances"}
 """Needs a folder of images; its signature is held against the others'."""
 
@@ -71,7 +70,7 @@ def test_every_public_callable_that_takes_a_window_is_here() -> None:
         found |= takers(package)
     assert found.keys() - OTHERS == CALLS.keys() | WITH_DATA
     for name in found.keys() - OTHERS:
-        assert found[name].annotation in (WindowLike, "WindowLike"), name
+        assert found[name].annotation in (WindowLike, WindowsLike), name
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -119,6 +118,17 @@ def test_what_is_no_window_is_said(value: Any, said: str, expected: str) -> None
         Window.of(value)
     assert said in str(caught.value)
     assert expected in str(caught.value)
+
+
+def test_several_windows_come_from_a_text_and_from_a_sequence() -> None:
+    windows = Windows.of("5@4, 3@2,5")
+    assert windows == Windows.of(["5@4", Window(3, dilation=2), 5]) == Windows.of(windows)
+    assert Windows.of(str(windows)) == windows
+    assert Windows.of(Window(3)) == (Window(3),)
+    wrong: list[Any] = ["5@4,", ",", "5@4;5", [5, 8], [[5]], {}, [5] * 17]
+    for each in wrong:
+        with pytest.raises(InputError, match="window"):
+            Windows.of(each)
 
 
 def test_a_size_compiles() -> None:

@@ -78,6 +78,8 @@ def _read_count(said: Any) -> int:  # noqa: ANN401
 
 def _read_score_weight(said: Any) -> float:  # noqa: ANN401
     number = read_number(said)
+    if not isinstance(number, int | float):
+        raise InputError(f"score_weight is {said!r}; expected a number of at least 0")
     check_not_negative("score_weight", number)
     return float(number)
 

@@ -73,6 +73,16 @@ def read_number(text: Any) -> Any:  # noqa: ANN401 - the check that follows refu
     return text
 
 
+def flag(name: str) -> str:
+    """Return the option of the command line for a field.
+
+    Example:
+        >>> flag("score_weight")
+        '--score-weight'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
 def as_text(value: object) -> str:
     """Return the text of a value, from which its option reads it again.
 

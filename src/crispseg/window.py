@@ -10,6 +10,8 @@ from crispseg.errors import InputError
 LARGEST_SIDE = 2**20
 """The largest size and dilation of a window, which the kernels check too; no image is longer."""
 
+_MOST = 16
+"""The largest number of windows of a filter."""
 
 _TEXT = re.compile(r"([0-9]{1,7})(?:@([0-9]{1,7}))?")
 
@@ -134,7 +136,7 @@ class Windows(tuple[Window, ...]):
             value: Anything that `Window.of` accepts, or several of them: as a sequence, or as text with commas.
 
         Raises:
-            InputError: If there is no window, or `Window.of` does not accept one of them.
+            InputError: If there is no window or more than 16, or `Window.of` does not accept one of them.
         """
         if isinstance(value, cls):
             return value
@@ -144,6 +146,8 @@ class Windows(tuple[Window, ...]):
         windows = cls(Window.of(each.strip() if isinstance(each, str) else each) for each in several)
         if not windows:
             raise InputError('window is empty; expected one window or several, such as 9 or "5@4,5@2,5"')
+        if len(windows) > _MOST:
+            raise InputError(f"window has {len(windows)} windows; expected at most {_MOST}")
         return windows
 
     def __str__(self) -> str:

@@ -21,14 +21,15 @@ from crispseg.cue_config import CueConfig
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.data import read_image, read_prediction
 from crispseg.inference.one_image import sharpen_one
+from crispseg.options import flag
 from crispseg.registry import CUES
 from tests.app.conftest import Given
 from tests.app.requests import fetch, tell
 from tests.app.test_recipe import lay_out
 
 START = offered_cue("rgb").start.replaced(passes=2, hardness=5)
-OTHER = {"cue": "soft", "window": "5@2", "passes": 3, "hardness": 2.5, "scores": "multilabel", "upsampling": "bilinear",
-         "guard": "0.6", "grid": "corners", "negligible": "0.02"}  # fmt: skip
+OTHER = {"cue": "soft", "window": "5@2", "passes": "3", "hardness": 2.5, "score_weight": 0.4, "scores": "multilabel",
+         "upsampling": "bilinear", "guard": "0.6", "grid": "corners", "negligible": "0.02"}  # fmt: skip
 """Another value for each field, as its control sends it."""
 
 FIELDS = [name for name, _ in options()]
@@ -56,7 +57,7 @@ def test_a_field_is_a_control_whose_value_reaches_the_recipe_on_the_page(address
     value = OTHER[field]
     tell(address, "sample-fruit", "click", [], f"field-{field}")
     told = tell(address, field, "input", [], f"field-{field}", **{field: value}).decode()
-    assert f"--{field} {value}" in told
+    assert f"{flag(field)} {value}" in told
     assert told.count('role=\\"alert') == 0
 
 
@@ -86,7 +87,7 @@ def test_a_field_stands_in_both_forms_of_the_recipe_which_give_the_result(
     recipe = Recipe(session.desk.inputs, config)
     words = shlex.split(recipe.command_line().replace("\\\n", " "))
     text = config.texts()[field]
-    assert words[words.index(f"--{field}") + 1] == text
+    assert words[words.index(flag(field)) + 1] == text
     lines = recipe.python_lines()
     literal = dict(options())[field].write(getattr(config, field))
     said = str(config.cue) if field == "cue" else literal
@@ -99,6 +100,39 @@ def test_a_field_stands_in_both_forms_of_the_recipe_which_give_the_result(
     assert Path("crisp/scene0.png").read_bytes() == Path("scene0_crisp.png").read_bytes() == labels
     if scores is not None:
         assert Path("scene0_crisp.npz").read_bytes() == scores
+
+
+def test_windows_and_passes_change_together() -> None:
+    """Each alone would not fit the other's old value."""
+    ladder = read_controls({"window": "5@4,5@2,5", "passes": "6,4,2"}, START)
+    assert not ladder.errors
+    assert (str(ladder.config.window), ladder.config.passes) == ("5@4,5@2,5", (6, 4, 2))
+    back = read_controls({"passes": "5", "window": "9"}, ladder.config)
+    assert not back.errors
+    assert (str(back.config.window), back.config.passes) == ("9", 5)
+
+
+def test_passes_that_do_not_fit_the_windows_are_told_and_the_page_goes_on() -> None:
+    ladder = START.replaced(window="5@2,5", passes=(6, 4))
+    (error,) = (reading := read_controls({"passes": "6,4,2", "guard": "0.3"}, ladder)).errors
+    assert "3 numbers (6,4,2)" in str(error)
+    assert "2 for window 5@2,5" in str(error)
+    assert reading.config == ladder.replaced(guard=0.3)
+    longer = read_controls({"window": "5@4,5@2,5", "passes": "6,4"}, ladder)
+    assert len(longer.errors) == 1
+    assert longer.config == ladder.replaced(window="5@4,5@2,5", passes=4)
+
+
+def test_one_window_becomes_several_on_the_page_with_their_usual_passes(address: str) -> None:
+    tell(address, "sample-fruit", "click", [], "ladder")
+    told = tell(address, "window", "input", [], "ladder", window="5@4,5@2,5").decode()
+    assert "--window 5@4,5@2,5" in told
+    assert "--passes 4" in told
+    told = tell(address, "passes", "input", [], "ladder", window="5@4,5@2,5", passes="6,4,2").decode()
+    assert "--passes 6,4,2" in told
+    assert told.count('role=\\"alert') == 0
+    told = tell(address, "passes", "input", [], "ladder", window="5@4,5@2,5", passes="6,4").decode()
+    assert "2 numbers (6,4)" in told
 
 
 def test_what_cannot_be_read_keeps_its_last_value_and_the_rest_is_read() -> None:

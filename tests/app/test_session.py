@@ -2,6 +2,7 @@
 
 import gc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ from crispseg.app.limits import Limits
 from crispseg.app.session import Session
 from crispseg.app.settings import Cues, offered_cue, offered_cues
 from crispseg.app.visitors import Visitors
+from crispseg.config import SharpenerConfig
 from crispseg.cues import RGBCue
 from crispseg.data import read_image, read_prediction
 from crispseg.errors import InputError
-from crispseg.inference.masks import contributions
 from crispseg.inference.one_image import fitted_boundary, sharpen_one
+from crispseg.nn import LocalFilter
 from tests.app.conftest import Given
 
 RGB = offered_cue("rgb").start
@@ -76,23 +78,36 @@ def test_features_are_computed_once_for_an_image_and_a_cue(
 
 
 @pytest.mark.parametrize("pixel", [(0, 0), (31, 20), (63, 47)])
-@pytest.mark.parametrize(("cue", "passes"), [("rgb", 1), ("rgb", 3), ("contour", 2)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cue": "rgb", "window": "3@2", "passes": 1},
+        {"cue": "rgb", "window": "3@2", "passes": 3},
+        {"cue": "contour", "window": "3@2", "passes": 2},
+        {"cue": "rgb", "window": "5@4,3@2,3", "passes": (2, 1, 3)},
+    ],
+)
+@pytest.mark.parametrize("score_weight", [0, 0.4])
 def test_masks_are_the_contributions_in_the_whole_image(
-    loaded: Session, boundary: Path, pixel: tuple[int, int], cue: str, passes: int
+    loaded: Session, boundary: Path, pixel: tuple[int, int], options: dict[str, Any], score_weight: float
 ) -> None:
     loaded.desk.load_boundary(boundary)
-    config = offered_cue(cue).start.replaced(window="3@2", hardness=2, passes=passes)
+    config = SharpenerConfig(**options, hardness=2, score_weight=score_weight)
     masks = loaded.masks(pixel, config)
-    if cue == "rgb":
+    if options["cue"] == "rgb":
         features = loaded.desk.inputs.image[None].float() / 255
     else:
         features = torch.zeros(1, 1, 48, 64)
         features[..., 32] = 1
-    weights = Cues().get(config.cue).weights(features, config.window, 2.0)
-    for mask, count in ((masks.one_pass, 1), (masks.all_passes, passes)):
-        (expected,) = contributions(weights, config.window, [pixel], count)
-        torch.testing.assert_close(mask, expected)
+    sharpener = Sharpener.of(Cues().get(config.cue), config)
+    before = sharpener.upsample(loaded.desk.inputs.prediction.scores[None].float(), features)
     x, y = pixel
+    filters = (LocalFilter(sharpener.window[0]), masks.one_pass), (sharpener.filter, masks.all_passes)
+    for filter, mask in filters:
+        values = before.values.clone().requires_grad_()
+        filtered = filter(values, lambda window: sharpener.weights(features, before, window))
+        (gradient,) = torch.autograd.grad(filtered[0, 0, y, x], values)
+        torch.testing.assert_close(mask, gradient[0, 0] / gradient.max())
     assert masks.one_pass[y, x] == masks.one_pass.max() == 1
 
 

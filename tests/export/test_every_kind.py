@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,6 +33,14 @@ PAIRS = list(zip(CUES.names(), SCORES, strict=True))
 def test_every_cue_and_every_kind_of_scores(cue: str, scores: Scores, guard: float | None, tmp_path: Path) -> None:
     torch.manual_seed(0)
     sharpener = Sharpener(MAKE[cue](), window=Window(3), passes=2, scores=scores, guard=guard).eval()
+    assert export_onnx(sharpener, tmp_path / "sharpener.onnx") < 1e-4
+
+
+@not_traced
+@pytest.mark.parametrize("scores", SCORES)
+def test_several_windows_and_the_score_weight(scores: Scores, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"window": "3@4,3@2,3", "passes": (1, 2, 1), "score_weight": 0.5, "hardness": 3.0}
+    sharpener = Sharpener(RGBCue(norm=2 if scores == "logits" else 1), scores=scores, **options).eval()
     assert export_onnx(sharpener, tmp_path / "sharpener.onnx") < 1e-4
 
 

@@ -1,5 +1,7 @@
 """A sharpener and a `CrispNet` convert into each other, and the hardness of a sharpener learns."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -52,6 +54,19 @@ def test_a_crisp_net_of_a_sharpener_gives_what_it_gives() -> None:
     torch.testing.assert_close(crisp(IMAGE), sharpener(IMAGE, segmenter(IMAGE)), rtol=1e-4, atol=1e-4)
     back = to_sharpener(crisp)
     assert back.config.texts() | {"weights": "narrow"} == sharpener.config.texts()
+
+
+@torch.inference_mode()
+def test_windows_and_score_weight_go_both_ways() -> None:
+    torch.manual_seed(0)
+    options: dict[str, Any] = {"window": "5@2,3", "passes": (2, 3), "score_weight": 0.4}
+    sharpener, segmenter = Sharpener.from_pretrained(upsampling="bilinear", **options), Coarse()
+    crisp = to_crisp_net(sharpener, segmenter).eval()
+    torch.testing.assert_close(crisp(IMAGE), sharpener(IMAGE, segmenter(IMAGE)), rtol=1e-4, atol=1e-4)
+    back = to_sharpener(crisp)
+    assert back.score_weight == pytest.approx(0.4)
+    texts = back.with_options(score_weight=0.4).config.texts()
+    assert texts | {"weights": "narrow"} == sharpener.config.texts()
 
 
 def test_what_a_crisp_net_lacks_is_refused() -> None:

@@ -1,6 +1,7 @@
 """Pixels that hold nothing, in tiles: scores are to the number what they are without them."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,6 +66,19 @@ def test_half_an_image_beside_nothing_is_that_half(
     # Scores that hold something are upsampled where the image does not: the last coarse ones reach over the edge.
     inner = 24 if of != "image" else 24 - 4 * factor - 4 * 4
     torch.testing.assert_close(found[:, :, : max(inner, 1)], half[:, :, : max(inner, 1)], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("factor", [1, 4])
+def test_several_windows_and_the_score_weight_beside_nothing(factor: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "tile_side", lambda *_: 11)
+    options: dict[str, Any] = {"window": "5@4,5@2,5", "passes": (1, 2, 3), "score_weight": 0.5, "hardness": 3.0}
+    sharpener = Sharpener(RGBCue(), scores="probabilities", **options).eval()
+    image, scores = torch.rand(3, 32, 48), torch.rand(3, 32 // factor, 48 // factor).softmax(0)
+    half = joined(sharpener, TensorPixels(image[..., :24]), TensorPixels(scores[..., : 24 // factor]))[0]
+    here, there = (torch.arange(length) < length // 2 for length in (48, 48 // factor))
+    holed = Holed(image, here.expand(32, 48)), Holed(scores, there.expand(32 // factor, 48 // factor))
+    found, _ = joined(sharpener, *holed)
+    torch.testing.assert_close(found[..., :24], half, atol=1e-5, rtol=1e-4)
 
 
 def test_a_class_of_missing_neighbours_does_not_spread() -> None:

@@ -1,20 +1,21 @@
 """Both tails of every kind of scores are exact, whatever way they take."""
 
 from collections.abc import Callable
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from crispseg import Sharpener, Window, sharpen_array
-from crispseg.cues import RGBCue
+from crispseg.cues import LearnedCue, RGBCue
 from crispseg.data import Prediction
 from crispseg.inference import tiles
 from crispseg.inference.one_image import sharpen_one
 from crispseg.inference.shares import Shares
 from crispseg.inference.tiles import sharpen_tiled
+from crispseg.ops import affinity_weights
 from crispseg.scores import SCORES, Scores
 
 RANGE = torch.cat([torch.linspace(-100, 100, 4001).double(), torch.logspace(-6, 0, 61).double()])
@@ -58,7 +59,7 @@ def reference(image: Tensor, logits: Tensor, passes: int) -> Tensor:
     """Filtered odds in float64, whose 1 - p is averaged too."""
     sharpener = Sharpener(RGBCue().double(), window=Window(3), hardness=2.0, passes=passes).double()
     features = sharpener.features(image.double())
-    weights = sharpener.cue.weights(features, sharpener.window, sharpener.hardness)
+    weights = sharpener.cue.weights(features, sharpener.window[0], sharpener.hardness)
     yes, no = (sharpener.filter((sign * logits.double()).sigmoid(), weights) for sign in (1, -1))
     odds: Tensor = yes.log() - no.log()
     return odds
@@ -105,6 +106,60 @@ def test_batch_tiles_arrays_and_files_agree(
         torch.testing.assert_close(other, whole[0], rtol=1e-4, atol=1e-6)
     threshold = 0.5 if "probabilities" in kind else 0.0
     assert torch.equal(tiled > threshold, whole > threshold)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("norm", [1, 2])
+@pytest.mark.parametrize(
+    ("logits", "probabilities"), [("logits", "probabilities"), ("multilabel", "multilabel_probabilities")]
+)
+def test_the_score_weight_means_the_same_for_logits_and_probabilities(
+    logits: Scores, probabilities: Scores, norm: int, channels: int
+) -> None:
+    """A channel against everything else counts like its two classes."""
+    generator = torch.Generator().manual_seed(0)
+    image, scores = (torch.randn(1, count, 12, 13, generator=generator) for count in (3, channels))
+    sharpener = Sharpener(RGBCue(norm=norm), window="5@2,3", hardness=0.7, score_weight=0.9)
+    one_by_one = logits == "multilabel" or channels == 1
+    chances = scores.sigmoid() if one_by_one else scores.softmax(1)
+    compared = torch.cat([1 - chances, chances], 1) if one_by_one else chances
+    for window in sharpener.window:
+        expected = affinity_weights(image, window, 0.7, norm=norm, scores=compared, score_weight=0.9)
+        for kind, given in ((logits, scores), (probabilities, chances)):
+            found = sharpener.expecting(kind).weights(image, Shares.of(given, kind), window)
+            torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    crisp = sharpener.expecting(logits)(image.sigmoid(), scores)
+    crisp = crisp.sigmoid() if one_by_one else crisp.exp()
+    torch.testing.assert_close(
+        sharpener.expecting(probabilities)(image.sigmoid(), chances), crisp, rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(("kind", "channels"), [("logits", 1), ("logits", 3), ("multilabel", 2)])
+@pytest.mark.parametrize("norm", [1, 2])
+def test_several_windows_and_the_score_weight_have_the_gradients_of_finite_differences(
+    kind: Scores, channels: int, norm: int
+) -> None:
+    options: dict[str, Any] = {
+        "window": "3@2,3",
+        "passes": (1, 2),
+        "hardness": 2.0,
+        "score_weight": 0.6,
+        "scores": kind,
+    }
+    cue = LearnedCue(nn.Conv2d(3, 3, 1), norm=norm)
+    sharpener = Sharpener(cue, learn_hardness=True, **options).double()
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 3, 4, 5, generator=generator, dtype=torch.float64)
+    logits = 2 * torch.randn(1, channels, 4, 5, generator=generator, dtype=torch.float64)
+
+    def sharpened(features: Tensor, value: Tensor, log_hardness: Tensor) -> Tensor:
+        parameters = {"log_hardness": log_hardness}
+        crisp: Tensor = torch.func.functional_call(sharpener, parameters, (image, value), {"features": features})
+        return crisp
+
+    inputs = image.clone(), logits, sharpener.log_hardness.detach()
+    assert torch.autograd.gradcheck(sharpened, [each.clone().requires_grad_() for each in inputs])
 
 
 @pytest.mark.parametrize(("kind", "channels"), [("logits", 1), ("logits", 3), ("multilabel", 2)])

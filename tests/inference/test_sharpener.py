@@ -16,6 +16,7 @@ from crispseg.data import Prediction
 from crispseg.inference.batch import resize
 from crispseg.inference.one_image import sharpen_one
 from crispseg.registry import CUES
+from crispseg.window import Windows
 from tests.fakes import draw_scene
 
 
@@ -162,7 +163,7 @@ def test_any_cue_sharpens_and_brings_its_own_defaults(name: str) -> None:
     sharpener = Sharpener(cue, scores="probabilities")
     assert sharpener.hardness == cue.default_hardness
     assert sharpener.filter.passes == cue.default_passes
-    assert sharpener.window == Window(9)
+    assert sharpener.window == Windows.of(9)
     sharpened = Sharpener(cue, window=Window(7), passes=5, scores="probabilities")(image, coarse)
     before = accuracy(resize(coarse, (48, 64)), labels)
     assert accuracy(sharpened, labels) > before + 0.1 * (1 - before)

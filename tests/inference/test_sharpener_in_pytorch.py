@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from crispseg import Sharpener, Window
 from crispseg.cues import ContourCue, LearnedCue, RGBCue
 from crispseg.models import EmbeddingNet
+from crispseg.scores import Scores
 from tests.marks import not_traced
 
 pytestmark = [not_traced, pytest.mark.slow]  # compiles
@@ -26,9 +27,15 @@ SIZES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
 """Shapes of image and scores: smaller than the image, as large, larger."""
 
 
-def learned() -> Sharpener:
+OPTIONS: tuple[dict[str, Any], ...] = (
+    {"window": 5, "passes": 3},
+    {"window": "5@2,3", "passes": (2, 1), "score_weight": 0.5},
+)
+
+
+def learned(**options: Any) -> Sharpener:
     torch.manual_seed(0)
-    return Sharpener(LearnedCue(EmbeddingNet(dim=4, width=4)), window=Window(5), passes=3).eval()
+    return Sharpener(LearnedCue(EmbeddingNet(dim=4, width=4)), **(options or OPTIONS[0])).eval()
 
 
 def inputs(image: tuple[int, ...], scores: tuple[int, ...]) -> tuple[Tensor, Tensor]:
@@ -36,9 +43,9 @@ def inputs(image: tuple[int, ...], scores: tuple[int, ...]) -> tuple[Tensor, Ten
     return torch.rand(image, generator=generator), 3 * torch.randn(scores, generator=generator)
 
 
-@pytest.fixture
-def sharpener() -> Iterator[Sharpener]:
-    yield learned()
+@pytest.fixture(params=OPTIONS)
+def sharpener(request: pytest.FixtureRequest) -> Iterator[Sharpener]:
+    yield learned(**request.param)
     torch.compiler.reset()
 
 
@@ -100,11 +107,14 @@ def test_an_exported_embedding_takes_any_size(pool: Any) -> None:
                 torch.testing.assert_close(program(image=image), network(image))
 
 
-def test_an_exported_program_takes_one_class_too() -> None:
-    sharpener = Sharpener(RGBCue(), window=Window(3))
+@pytest.mark.parametrize("kind", ["logits", "probabilities"])
+@pytest.mark.parametrize("options", OPTIONS)
+def test_an_exported_program_takes_one_class_too(options: dict[str, Any], kind: Scores) -> None:
+    sharpener = Sharpener(RGBCue(), scores=kind, **options)
     image, scores = inputs((2, 3, 41, 59), (2, 5, 11, 15))
-    program = exported(sharpener, image=image, scores=scores).module()
+    program = exported(sharpener, image=image, scores=scores.sigmoid()).module()
     image, scores = inputs((2, 3, 20, 24), (2, 1, 5, 6))
+    scores = scores if kind == "logits" else scores.sigmoid()
     torch.testing.assert_close(program(image=image, scores=scores), sharpener(image, scores), rtol=1e-4, atol=1e-4)
 
 

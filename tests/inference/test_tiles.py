@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from crispseg.data.pixels import TensorPixels, read_resized
 from crispseg.inference import tiles
 from crispseg.inference.batch import resize
 from crispseg.inference.memory import parse_memory
-from crispseg.inference.tiles import halo, sharpen_tiled, sharpen_tiles, tile_side
+from crispseg.inference.tiles import bytes_per_pixel, halo, sharpen_tiled, sharpen_tiles, tile_side
 from crispseg.models import EmbeddingNet
 from tests.grids import grids
 
@@ -53,6 +54,24 @@ def test_tiled_equals_untiled(cue: str, side: int, kind: str, monkeypatch: pytes
     scores = scores if kind != "probabilities" else scores.softmax(1)
     torch.testing.assert_close(
         tiled(sharpener, image, scores, side, monkeypatch), sharpener(image, scores), rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("cue", CUES)
+@pytest.mark.parametrize("size", [(83, 69), (11, 9)])
+@pytest.mark.parametrize("kind", ["logits", "multilabel_probabilities"])
+@torch.inference_mode()
+def test_several_windows_and_the_score_weight_in_tiles(
+    cue: str, size: tuple[int, int], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    options = {"window": "3@4,5@2,3", "passes": (2, 1, 3), "score_weight": 0.6, "guard": 0.7, "scores": kind}
+    sharpener = Sharpener(CUES[cue](), hardness=1.5, **options)  # type: ignore[arg-type]
+    assert halo(sharpener) == 2 * 4 + 1 * 4 + 3 * 1
+    image, scores = inputs((83, 69), size)
+    scores = scores if kind == "logits" else scores.sigmoid()
+    torch.testing.assert_close(
+        tiled(sharpener, image, scores, 17, monkeypatch), sharpener(image, scores), rtol=1e-4, atol=1e-4
     )
 
 
@@ -178,9 +197,10 @@ def test_memory_that_is_none_is_refused(text: str) -> None:
 
 def test_too_little_memory_is_refused_with_what_is_needed() -> None:
     sharpener = Sharpener.from_pretrained()
+    each = bytes_per_pixel(sharpener, 11)
     with pytest.raises(InputError, match=r"119 pixels around it; expected .* GiB or more"):
-        tile_side(sharpener, 11, (1000, 1000), 2**20, 119)
-    few, many = (tile_side(sharpener, 11, (10**4, 10**4), gib * 2**30, 119) for gib in (4, 8))
+        tile_side(sharpener, each, (1000, 1000), 2**20, 119)
+    few, many = (tile_side(sharpener, each, (10**4, 10**4), gib * 2**30, 119) for gib in (4, 8))
     assert few < many
 
 
@@ -204,6 +224,13 @@ def test_a_cue_that_sees_the_whole_image_is_asked_once(monkeypatch: pytest.Monke
     assert LearnedCue(nn.Conv2d(3, 4, 1)).reach is None
 
 
+@pytest.mark.parametrize("of_labels", [False, True])
+def test_more_neighbours_and_scores_that_are_compared_take_memory(*, of_labels: bool) -> None:
+    options: list[dict[str, Any]] = [{"window": 3}, {"window": "3,9"}, {"window": "3,9", "score_weight": 0.5}]
+    each = [bytes_per_pixel(Sharpener(RGBCue(), **given), 16, of_labels=of_labels) for given in options]
+    assert each[0] < each[1] < each[2] if of_labels else each[0] < each[1] <= each[2]
+
+
 _PEAK = """
 import torch
 from crispseg import Sharpener
@@ -212,15 +239,17 @@ from crispseg.inference.tiles import sharpen_tiles
 from crispseg.process_memory import peak_bytes, resident_bytes
 image = torch.randint(0, 256, (3, 900, 1100), dtype=torch.uint8)
 scores = torch.randn(11, 113, 138)
-sharpener = Sharpener.from_pretrained(passes=4)
+sharpener = Sharpener.from_pretrained(**OPTIONS)
 memory = resident_bytes() + 360 * 2**20
 count = sum(1 for _ in sharpen_tiles(sharpener, TensorPixels(image), TensorPixels(scores), memory=memory))
 print(count, memory, peak_bytes())
 """
 
 
-def test_the_peak_stays_within_the_memory() -> None:
-    done = subprocess.run([sys.executable, "-c", _PEAK], capture_output=True, text=True, check=True, cwd=Path.cwd())
+@pytest.mark.parametrize("options", ["passes=4", "window='5@2,5', passes=2, score_weight=0.5"])
+def test_the_peak_stays_within_the_memory(options: str) -> None:
+    code = f"OPTIONS = dict({options})\n{_PEAK}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())
     count, memory, peak = map(int, done.stdout.split())
     assert count > 1
     assert peak <= memory

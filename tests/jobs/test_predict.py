@@ -16,6 +16,7 @@ from crispseg.models import HED, CrispNet, DeepLabLargeFOV, EmbeddingNet
 from crispseg.models.crisp_net import load_crisp_net, save_crisp_net
 from crispseg.models.saving import save_network
 from crispseg.nn import Affinity, LocalFilter
+from crispseg.window import Windows
 from tests.fakes import write_folder
 
 
@@ -71,7 +72,7 @@ def test_a_full_network_is_saved_and_loaded_whole(tmp_path: Path) -> None:
     loaded, image = load_crisp_net(path), torch.rand(1, 3, 24, 32)
     with torch.no_grad():
         torch.testing.assert_close(loaded(image), network(image))
-    assert (loaded.affinity.window, loaded.affinity.norm, loaded.filter.passes) == (Window(3, dilation=2), 2, 2)
+    assert (loaded.affinity.window, loaded.affinity.norm, loaded.filter.passes) == (Windows.of("3@2"), 2, 2)
     assert isinstance(loaded.affinity.log_hardness, nn.Parameter)
     image_file = write_folder(tmp_path / "data") / "images" / "scene0.png"
     assert main(["predict", str(image_file), "--weights", str(path), "--output", str(tmp_path / "out")]) == 0

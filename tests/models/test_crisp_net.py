@@ -1,5 +1,7 @@
 """The full network: its parts, in order, each of them learning."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
@@ -7,7 +9,9 @@ from torch import Tensor, nn
 from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
 from crispseg import InputError, Window, ops
-from crispseg.models import CrispNet, EmbeddingNet
+from crispseg.models import CrispNet, DeepLabLargeFOV, EmbeddingNet
+from crispseg.models.crisp_net import load_crisp_net, save_crisp_net
+from crispseg.models.segmenter import upsample_scores
 from crispseg.nn import Affinity, LocalFilter
 
 WINDOW = Window(5)
@@ -29,6 +33,35 @@ def test_scores_are_upsampled_and_filtered() -> None:
     torch.testing.assert_close(probabilities.sum(1), torch.ones(2, 16, 24))
     expected = ops.local_filter(logits.softmax(1), weights, WINDOW, passes=3)
     torch.testing.assert_close(probabilities, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("filtered", ["logits", "probabilities"])
+def test_several_windows_and_a_score_weight_learn_and_are_saved(filtered: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    windows, passes = "5@4,3@2,3", (2, 1, 3)
+    affinity = Affinity(windows, 2.0, learned=True, score_weight=0.5)
+    network = CrispNet(DeepLabLargeFOV(num_classes=3), EmbeddingNet(dim=4, width=4), affinity,
+                       LocalFilter(windows, passes=passes), filtered=filtered).eval()  # type: ignore[arg-type]  # fmt: skip
+    image = torch.rand(1, 3, 32, 40)
+    logits = upsample_scores(network.segmenter, network.segmenter(image), (32, 40))
+    embedding, probabilities = network.embedding(image), logits.softmax(1)
+    expected = logits if filtered == "logits" else probabilities
+    for window, count in zip(windows.split(","), passes, strict=True):
+        weights = ops.affinity_weights(embedding, window, 2.0, scores=probabilities, score_weight=0.5)
+        expected = ops.local_filter(expected, weights, window, passes=count)
+    expected = expected if filtered == "logits" else expected.log()
+    torch.testing.assert_close(network(image), expected, rtol=1e-4, atol=1e-4)
+    F.cross_entropy(network(image), torch.randint(0, 3, (1, 32, 40))).backward()
+    for logarithm in (affinity.log_hardness, affinity.log_score_weight):
+        assert logarithm is not None
+        assert logarithm.grad is not None
+        assert logarithm.grad.abs() > 0
+    save_crisp_net(network, tmp_path / "net.safetensors")
+    loaded = load_crisp_net(tmp_path / "net.safetensors")
+    assert (str(loaded.filter.window), loaded.filter.passes) == (windows, passes)
+    assert loaded.affinity.log_score_weight is not None
+    assert loaded.affinity.log_score_weight.requires_grad
+    torch.testing.assert_close(loaded(image), network(image))
 
 
 @pytest.mark.parametrize("filtered", ["logits", "probabilities"])

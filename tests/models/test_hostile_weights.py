@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def saved_crisp_net(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     save_crisp_net(network, path)
     part = {"network": "EmbeddingNet", "arguments": json.dumps(network.embedding.arguments)}
     made = {"segmenter": {"network": "DeepLabLargeFOV", "arguments": '{"num_classes": 2}'}, "embedding": part}
-    options = {"window": [3, 1], "norm": 1, "learned": True, "passes": 2, "normalize": True, "filtered": "logits"}
+    options = {"window": "3", "norm": 1, "learned": True, "passes": 2, "normalize": True, "filtered": "logits"}
     return network.state_dict(), made | options
 
 
@@ -128,12 +129,17 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a part of another type": (lambda made: made["segmenter"].update(arguments=3), "segmenter is .*expected the name"),
     "no part": (lambda made: made.update(segmenter=[]), "segmenter is .*expected the name"),
     "another network": (lambda made: made["segmenter"].update(network="Popen"), "holds a Popen; expected"),
-    "large window": (lambda made: made.update(window=[10**9 + 1, 1]), "window size is 1000000001; expected an odd"),
-    "even window": (lambda made: made.update(window=[8, 1]), "window size is 8; expected an odd"),
-    "true window": (lambda made: made.update(window=[True, 1]), "window size is True; expected an odd"),
-    "wide dilation": (lambda made: made.update(window=[3, 10**9]), "window dilation is 1000000000; expected"),
-    "half a window": (lambda made: made.update(window=[3]), r"window is \[3\]; expected size and dilation"),
-    "text for a window": (lambda made: made.update(window="31"), "window is '31'; expected size and dilation"),
+    "large window": (lambda made: made.update(window="1000001"), "window size is 1000001; expected at most 255"),
+    "even window": (lambda made: made.update(window=["3", 8]), "window size is 8; expected an odd"),
+    "true window": (lambda made: made.update(window=[True]), "window is True; expected"),
+    "wide dilation": (lambda made: made.update(window="3@1000000"), "window dilation is 1000000; expected at most 255"),
+    "half a window": (lambda made: made.update(window=[None]), "window is None; expected"),
+    "text for a window": (lambda made: made.update(window="3x"), "window is '3x'; expected"),
+    "no windows": (lambda made: made.update(window=[]), "window is empty; expected"),
+    "many windows": (lambda made: made.update(window=[3] * 10**5), "100000 windows; expected at most 16"),
+    "deep windows": (lambda made: made.update(window=[[3, 1]]), r"window is \[3, 1\]; expected"),
+    "passes for other windows": (lambda made: made.update(passes=[1, 2]), "passes has 2 numbers .*expected one number"),
+    "passes of text": (lambda made: made.update(passes=["2"]), "passes is '2'; expected"),
     "passes": (lambda made: made.update(passes=10**18), "passes is 1000000000000000000; expected"),
     "true passes": (lambda made: made.update(passes=True), "passes is True; expected"),
     "norm": (lambda made: made.update(norm=1.0), "norm is 1.0; expected one of 1, 2"),
@@ -179,6 +185,18 @@ def test_the_hardness_of_a_full_network_is_one_number(hardness: Tensor | None, t
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("score_weight", [torch.zeros(3), torch.tensor(torch.nan), torch.tensor(1e6)])
+def test_the_score_weight_of_a_full_network_is_one_number(score_weight: Tensor, tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    state, made = saved_crisp_net(path)
+    write(path, state | {"affinity.log_score_weight": torch.tensor(-1.0)}, "CrispNet", made)
+    assert torch.as_tensor(load_crisp_net(path).affinity.score_weight).item() == pytest.approx(math.exp(-1))
+    write(path, state | {"affinity.log_score_weight": score_weight}, "CrispNet", made)
+    with pytest.raises(InputError, match="score_weight") as caught:
+        load_crisp_net(path)
+    assert str(path) in str(caught.value)
+
+
 def test_a_full_network_holds_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     state, made = saved_crisp_net(path)
@@ -189,7 +207,7 @@ def test_a_full_network_holds_nothing_else(tmp_path: Path) -> None:
 
 def test_what_could_not_be_loaded_again_is_not_made() -> None:
     window = Window(3, dilation=300)
-    with pytest.raises(InputError, match="window dilation is 300; expected a whole number from 1 to 255"):
+    with pytest.raises(InputError, match="window dilation is 300; expected at most 255"):
         CrispNet(nn.Conv2d(3, 2, 1), EmbeddingNet(dim=2), Affinity(window, 5.0), LocalFilter(window))
 
 

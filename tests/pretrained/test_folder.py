@@ -13,6 +13,7 @@ from torch import nn
 from crispseg import InputError, Sharpener, Window
 from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.models import HED, EmbeddingNet
+from crispseg.window import Windows
 
 
 def embedding(dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -58,10 +59,10 @@ def saved(folder: Path, **options: Any) -> Path:
 def test_options_replace_those_of_the_folder(tmp_path: Path) -> None:
     folder = saved(tmp_path / "saved", window=Window(3), hardness=2.0, passes=4, scores="probabilities")
     kept = Sharpener.from_pretrained(folder)
-    assert (kept.window, kept.hardness.item(), kept.filter.passes) == (Window(3), 2.0, 4)
+    assert (kept.window, kept.hardness.item(), kept.filter.passes) == (Windows.of(3), 2.0, 4)
     options: dict[str, Any] = {"window": Window(5), "hardness": 3.0, "passes": 1, "scores": "logits"}
     replaced = Sharpener.from_pretrained(str(folder), cue="learned:norm=2", **options)
-    assert (replaced.window, replaced.hardness.item(), replaced.filter.passes) == (Window(5), 3.0, 1)
+    assert (replaced.window, replaced.hardness.item(), replaced.filter.passes) == (Windows.of(5), 3.0, 1)
     assert replaced.scores == "logits"
     assert replaced.cue.norm == 2
 

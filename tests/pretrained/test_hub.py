@@ -16,6 +16,7 @@ from huggingface_hub import constants
 
 from crispseg import InputError, Sharpener, Window
 from crispseg.cues import RGBCue
+from crispseg.window import Windows
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -175,4 +176,4 @@ def test_without_the_package_its_extra_is_named(monkeypatch: pytest.MonkeyPatch)
         Sharpener.from_pretrained("someone/streets")
     with pytest.raises(InputError, match=r"install it with: pip install 'crispseg\[hub\]'"):
         Sharpener.from_pretrained().push_to_hub("someone/streets")
-    assert Sharpener.from_pretrained().window == Window(9)
+    assert Sharpener.from_pretrained().window == Windows.of(9)

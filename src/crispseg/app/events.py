@@ -152,7 +152,17 @@ class Events:
         """Return what the control of a field does."""
         if name == "cue":
             return self._change_cue
+        if name == "window":
+            return self._change_window
         return self._say if name in OF_PREDICTIONS else self._answer
+
+    def _change_window(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
+        """Use other windows; where one becomes several or several one, with the usual number of passes."""
+        own, values = self._own(session), dict(zip(self._page.controls.fields, controls, strict=False))
+        before, after = own.config.window, read_controls(values, own.config).config.window
+        if (len(before) > 1) != (len(after) > 1):
+            values["passes"] = None
+        return self._answer(own, *values.values(), controls[-1])
 
     def _say(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
         return self._answer(session, *controls, change=lambda own, config: own.desk.say(config.scores, config.grid))

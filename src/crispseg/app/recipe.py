@@ -10,6 +10,7 @@ from crispseg.app.desk import DeskInputs
 from crispseg.app.settings import takes_boundaries
 from crispseg.config import SharpenerConfig, options
 from crispseg.cue_config import CueConfig
+from crispseg.options import flag
 from crispseg.pretrained import assigned
 
 OUTPUT = "crisp"
@@ -58,7 +59,7 @@ class Recipe:
         image, prediction, *boundary = map(_argument, self.files())
         pairs = [("predictions", prediction), *(("boundaries", path) for path in boundary)]
         pairs += [*self._said.texts().items(), ("device", self.device), ("output", OUTPUT)]
-        words = ["crispseg sharpen", shlex.quote(image), *(shlex.join([f"--{name}", text]) for name, text in pairs)]
+        words = ["crispseg sharpen", shlex.quote(image), *(shlex.join([flag(name), text]) for name, text in pairs)]
         words += ["--save-scores"] if self.inputs.prediction.from_scores else []
         return " \\\n  ".join(" ".join(line) for line in _filled(words))
 

@@ -131,20 +131,26 @@ def read_controls(values: Mapping[str, Any], last: SharpenerConfig) -> Reading:
 
     Args:
         values: By the names of the fields.
-        last: Gives the value of a field that cannot be read.
+        last: Gives the value of a field that cannot be read. Numbers of passes that do not fit the windows count as
+            unreadable; for other windows than the last, they are the usual number.
 
     Example:
         >>> reading = read_controls({"window": "8", "passes": 3}, SharpenerConfig())
         >>> reading.config.texts()["window"], reading.config.passes, str(reading.errors[0])
         ('9', 3, 'window size is 8; expected an odd number such as 9')
     """
-    config, errors = last, []
-    for name in values:
+    fields, changes, errors = dict(options()), dict[str, Any](), []
+    for name, value in values.items():
         try:
-            value = offered_cue(values[name]).cue if name == "cue" else values[name]
-            config = config.replaced(**{name: value})
+            changes[name] = offered_cue(value).cue if name == "cue" else fields[name].read(value)
         except InputError as error:
             errors.append(error)
+    try:
+        config = last.replaced(**changes)
+    except InputError as error:  # not as many numbers of passes as windows
+        errors.append(error)
+        same = changes.get("window", last.window) == last.window
+        config = last.replaced(**changes | {"passes": last.passes if same else None})
     return Reading(with_defaults(config), tuple(errors))
 
 

@@ -20,6 +20,7 @@ from crispseg.grid import CENTRES
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import default_kind
 from crispseg.inference.sharpener import Sharpener
+from crispseg.options import flag
 from crispseg.pretrained import assigned, holds_sharpener, load_cue, load_pretrained, weights_path
 from crispseg.registry import CUES
 
@@ -62,7 +63,7 @@ def build_sharpener(options: Namespace) -> Sharpener | None:
         given = [name for name in _FIELDS if hasattr(options, name) and name not in OF_PREDICTIONS]
         given += [name for name in ("device", "weights", "precision", "boundaries") if _said(options, name) is not None]
         if given:
-            raise InputError(f"--{given[0]} does not go with --cue none; leave one of them out")
+            raise InputError(f"{flag(given[0])} does not go with --cue none; leave one of them out")
         return None
     cue, config = _load(options)
     _check_boundaries(options, cue)

@@ -15,7 +15,7 @@ from crispseg.defaults import CRF_ROUNDS
 from crispseg.errors import InputError
 from crispseg.evaluation import remarks_on
 from crispseg.inference import DenseCRF, Sharpener
-from crispseg.options import as_text
+from crispseg.options import as_text, flag
 from crispseg.process_memory import keep_freed
 from crispseg.tuning import CRFGrid, Tuning, tune, tune_crf
 from crispseg.tuning.filter_search import MEASURED, S
@@ -65,7 +65,7 @@ def _command_options(result: Tuning[SharpenerConfig], best: SharpenerConfig, sta
     """Return a config as options: what was searched or differs from the start, and the three that are always said."""
     said = {*_varied(result), "window", "hardness", "passes"}
     names = [name for name, _ in fields_of_config() if name in said or getattr(best, name) != getattr(start, name)]
-    return " ".join(f"--{name} {as_text(getattr(best, name))}" for name in names)
+    return " ".join(f"{flag(name)} {as_text(getattr(best, name))}" for name in names)
 
 
 def _edges(result: Tuning[SharpenerConfig]) -> str:
@@ -74,10 +74,11 @@ def _edges(result: Tuning[SharpenerConfig]) -> str:
         return ""
     edges = []
     for name in ("hardness", "passes"):
-        tried, best = {getattr(setting, name) for setting in result.after}, getattr(result.best, name)
-        if any(isinstance(value, tuple) for value in tried):  # several numbers of passes have no order
+        best, alike = getattr(result.best, name), (each for each in result.after if each.window == result.best.window)
+        values = {getattr(setting, name) for setting in alike}
+        if any(isinstance(value, tuple) for value in values):  # several numbers of passes have no order
             continue
-        tried = sorted(tried)
+        tried = sorted(values)
         beyond = {tried[0]: "lower", tried[-1]: "higher"}.get(best) if len(tried) > 1 else None
         if beyond and (name, best) != ("passes", 1):
             edges.append(f"{beyond} --{name} than {best:g}")
@@ -87,7 +88,7 @@ def _edges(result: Tuning[SharpenerConfig]) -> str:
 def _refuse_crf_options(options: Namespace) -> None:
     for name in (*vars(CRFGrid()), "rounds"):
         if getattr(options, name) is not None:
-            raise InputError(f"--{name.replace('_', '-')} is for the CRF; add --crf")
+            raise InputError(f"{flag(name)} is for the CRF; add --crf")
 
 
 def _tune_crf(options: Namespace, progress: Progress) -> _Report:
@@ -114,7 +115,7 @@ def _fixed_sharpener(options: Namespace) -> Sharpener | None:
     """Return the sharpener before the CRF, of which every option has one value; None for `--cue none`."""
     for name, values in _searched(options).items():
         if len(values) != 1:
-            raise InputError(f"--{name} takes one value with --crf: the CRF is tuned")
+            raise InputError(f"{flag(name)} takes one value with --crf: the CRF is tuned")
         setattr(options, name, values[0])
     return build_sharpener(options)
 

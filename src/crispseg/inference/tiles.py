@@ -86,7 +86,8 @@ def sharpen_tiles(
         )
     features = _known_at_once(sharpener, image, features)
     margin = _margin(sharpener, image, scores, features)
-    side = tile_side(sharpener, scores.channels, image.size, parse_memory(memory), margin)
+    each = bytes_per_pixel(sharpener, scores.channels)
+    side = tile_side(sharpener, each, image.size, parse_memory(memory), margin)
     for box in cut(image.size, max(side // multiple * multiple, min(side, multiple))):
         valid = valid_pixels(image, scores, sharpener.grid.lines(image.size, scores.size), box)
         if valid is not None and not valid.any():
@@ -153,7 +154,8 @@ def sharpen_label_map_tiled(
     given = _known_at_once(sharpener, pixels, None if features is None else TensorPixels(features[0]))
     margin = _margin(sharpener, pixels, said, given)
     result = torch.empty(pixels.size, dtype=torch.int64)
-    for box in cut(pixels.size, tile_side(sharpener, TOGETHER, pixels.size, parse_memory(memory), margin)):
+    each = bytes_per_pixel(sharpener, TOGETHER, of_labels=True)
+    for box in cut(pixels.size, tile_side(sharpener, each, pixels.size, parse_memory(memory), margin)):
         inner, compared = _compared(sharpener, pixels, said, given, box)
         rows, columns = box.within(inner).slices
         result[box.slices] = sharpened_labels(sharpener, said, compared, inner)[rows, columns].cpu()
@@ -255,14 +257,20 @@ def _margin(sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixel
     return halo(sharpener) + _coarse_pixel(sharpener, scores, image.size) + looked_at
 
 
-def tile_side(sharpener: Sharpener, num_classes: int, image: tuple[int, int], memory: int, margin: int) -> int:
-    """Return the side of tiles that fit, with their margin, into the memory in bytes that the process may use.
+def tile_side(sharpener: Sharpener, each: int, image: tuple[int, int], memory: int, margin: int) -> int:
+    """Return the side of tiles that fit, with their margin, into the memory that the process may use.
+
+    Args:
+        sharpener: The sharpener.
+        each: The memory in bytes for each pixel.
+        image: Height and width of the image.
+        memory: The memory in bytes.
+        margin: Pixels that are computed around a tile.
 
     Raises:
         InputError: If tiles of 64 pixels do not fit.
     """
     held = _ONCE + resident_bytes() if is_counted() and sharpener.device.type == "cpu" else 0
-    each = bytes_per_pixel(sharpener, num_classes)
     side = math.isqrt(max(int(_FREE * (memory - held)), 0) // each) - 2 * margin
     smallest = min(_SMALLEST, *image)
     if side < smallest:
@@ -275,12 +283,21 @@ def tile_side(sharpener: Sharpener, num_classes: int, image: tuple[int, int], me
     return min(side, max(image))
 
 
-def bytes_per_pixel(sharpener: Sharpener, num_classes: int) -> int:
-    """Return the peak memory in bytes for each pixel of a tile, including its margin."""
-    cue = sharpener.cue
+def bytes_per_pixel(sharpener: Sharpener, num_classes: int, *, of_labels: bool = False) -> int:
+    """Return the peak memory in bytes for each pixel of a tile, including its margin.
+
+    Args:
+        sharpener: The sharpener.
+        num_classes: Channels of the scores that are filtered together.
+        of_labels: Whether the labels of a label map are filtered, which needs the weights of all windows at once.
+    """
+    cue, compares, counts = sharpener.cue, sharpener.score_weight > 0, [window.count for window in sharpener.window]
     channels = cue.channels or 3
     shares = 2 * num_classes if sharpener.scores == "multilabel" else num_classes
     padded = -(-shares // 8) * 8  # the kernel's vectors
-    compared = padded if sharpener.score_weight else 0
-    filtering = channels + compared + max(window.count for window in sharpener.window) + 4 * padded
+    if of_labels:
+        neighbours, compared = (1 + compares) * sum(counts), max(counts) if compares else 0
+    else:
+        neighbours, compared = max(counts), channels + 3 * padded if compares else 0
+    filtering = channels + neighbours + max(4 * padded, compared)
     return 4 * (3 + max(cue.workspace + channels, filtering))

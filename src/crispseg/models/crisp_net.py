@@ -23,7 +23,6 @@ from crispseg.window import Windows
 _PARTS = ("segmenter", "embedding")
 _LARGEST = 255
 """The largest size and dilation of a window that a file may give."""
-_MOST_WINDOWS = 16
 _LEARNED = ("log_hardness", "log_score_weight")
 _OPTIONS: dict[str, Sequence[object]] = {
     "norm": (1, 2),
@@ -161,8 +160,6 @@ def load_crisp_net(path: Path) -> CrispNet:
 
 
 def _check_windows(windows: Windows) -> None:
-    if len(windows) > _MOST_WINDOWS:
-        raise InputError(f"window has {len(windows)} windows; expected at most {_MOST_WINDOWS}")
     for window in windows:
         for name in ("size", "dilation"):
             if getattr(window, name) > _LARGEST:

@@ -106,7 +106,7 @@ class Affinity(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        weight = "" if self.log_score_weight is None else f", score_weight={float(self.score_weight):.4g}"
+        weight = "" if self.log_score_weight is None else f", score_weight={_exp(self.log_score_weight).item():.4g}"
         return f"window={self.window}, hardness={self.hardness.item():.4g}, norm={self.norm}{weight}"
 
 

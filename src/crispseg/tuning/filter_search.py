@@ -12,7 +12,7 @@ from rich.progress import Progress
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_count
-from crispseg.config import OF_PREDICTIONS, SharpenerConfig, options
+from crispseg.config import LADDER_PASSES, OF_PREDICTIONS, Passes, SharpenerConfig, options
 from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.defaults import OBJECTIVES
 from crispseg.errors import InputError, naming
@@ -22,6 +22,8 @@ from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
 from crispseg.metrics import Accuracy, Truth
 from crispseg.ops import local_filter
+from crispseg.options import as_text
+from crispseg.window import Windows
 
 MEASURED = ("miou", "trimap_4")
 """Metrics that are measured for every setting."""
@@ -147,17 +149,44 @@ def settings_of(start: SharpenerConfig, search: Mapping[str, Sequence[Any]]) -> 
         search: Values to try, as for `tune`.
 
     Raises:
-        InputError: If a field cannot be searched, has no value to try, or has a value out of range.
+        InputError: If a field cannot be searched, has no value to try, or has a value out of range, or if no numbers of
+            passes fit a window.
     """
     searched = {name: option for name, option in options() if name not in _FIXED}
     for name, values in search.items():
         check_choice("searched option", name, tuple(searched))
         if not values:
             raise InputError(f"{name} is empty; expected at least one value to try")
-    tried = {name: search.get(name) or option.tried(getattr(start, name)) for name, option in searched.items()}
-    combinations = itertools.product(*tried.values())
-    configs = (start.replaced(**dict(zip(tried, values, strict=True))) for values in combinations)
+    tried = {
+        name: [option.read(value) for value in search.get(name) or option.tried(getattr(start, name))]
+        for name, option in searched.items()
+        if name != "passes"
+    }
+    configs = []
+    for values in itertools.product(*tried.values()):
+        setting = start.replaced(passes=None, **dict(zip(tried, values, strict=True)))
+        configs += [
+            setting.replaced(passes=each) for each in _passes_tried(start, setting.window, search.get("passes"))
+        ]
     return list(dict.fromkeys(configs))
+
+
+def _passes_tried(start: SharpenerConfig, windows: Windows, given: Sequence[Any] | None) -> list[Passes]:
+    """Return the numbers of passes to try with windows: those given that are as many as the windows, or the usual."""
+    option = dict(options())["passes"]
+    if given is not None:
+        passes = [option.read(value) for value in given]
+        fitting = [each for each in passes if isinstance(each, int) or len(each) == len(windows)]
+        if not fitting:
+            said = " and ".join(map(as_text, passes))
+            raise InputError(f"passes {said} do not fit window {windows}; expected one number, or {len(windows)}")
+        return fitting
+    several = len(windows) > 1
+    if isinstance(start.passes, tuple) and len(start.passes) == len(windows):
+        return [start.passes]
+    if isinstance(start.passes, int) and several == (len(start.window) > 1):
+        return list(option.tried(start.passes))
+    return list(option.tried(LADDER_PASSES if several else sum(level.passes for level in start.levels)))
 
 
 def _add(

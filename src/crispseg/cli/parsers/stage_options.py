@@ -12,7 +12,7 @@ from crispseg.config import OF_PREDICTIONS, SHIPPED_WEIGHTS, SharpenerConfig, op
 from crispseg.crf_presets import PRESETS
 from crispseg.cue_config import PRECISIONS, CueConfig
 from crispseg.errors import InputError
-from crispseg.options import Option, as_text
+from crispseg.options import Option, as_text, flag
 from crispseg.registry import CUES
 
 
@@ -50,7 +50,7 @@ def add_fields(group: _ArgumentGroup, names: Collection[str], *, several: bool =
             continue
         searched = several and name not in ("cue", *OF_PREDICTIONS)
         group.add_argument(
-            f"--{name}",
+            flag(name),
             type=read_cue if name == "cue" else reader(option),
             default=argparse.SUPPRESS,
             nargs="+" if searched else None,
@@ -117,12 +117,12 @@ def _default(name: str, option: Option, *, several: bool) -> str:
             f"default: {SharpenerConfig().cue})"
         )
     default = getattr(SharpenerConfig(), name)
-    if several and name == "hardness":
-        return "(tried by default: six values around the one to start from)"
+    around = {"hardness": "six values", "passes": "four numbers"}
+    if several and name in around:
+        return f"(tried by default: {around[name]} around the one to start from)"
     if several:
-        start = 25 if name == "passes" else default
-        tried = list(option.tried(start))
-        if tried == [start]:
+        tried = list(option.tried(default))
+        if tried == [default]:
             return "(default: the one to start from)"
         return f"(tried by default: {', '.join(map(as_text, tried))}, and the one to start from)"
     return (
