@@ -32,7 +32,7 @@ SHIPPED_WEIGHTS = ("narrow", "wide")
 HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
 """Factors by which `tune` multiplies a hardness to get the values that it tries by default."""
 
-PASSES_STEPS = (0.25, 0.5, 1, 2)
+PASSES_STEPS = (0.5, 1, 2)
 """Factors by which `tune` multiplies a number of passes to get the values that it tries by default."""
 
 DEFAULT_WINDOWS = "9"
@@ -97,7 +97,7 @@ def _read_upsampling(said: Any) -> Upsampling:  # noqa: ANN401
 def _read_guard(said: Any) -> float | None:  # noqa: ANN401
     number = None if said == "none" else read_number(said)
     if number is not None and not isinstance(number, int | float):
-        raise InputError(f"guard is {said!r}; expected a number above 0 and up to 1, such as 0.7, or none")
+        raise InputError(f"guard is {said!r}; expected a number above 0 and up to 1, such as 0.2, or none")
     check_guard(number)
     return None if number is None else float(number)
 
@@ -141,7 +141,7 @@ class SharpenerConfig:
             contribute less. 0 compares the image alone.
         scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
         upsampling: How coarse scores are upsampled to the size of the image: "joint" or "bilinear".
-        guard: Keeps poles and other thin objects: above 0 and up to 1, such as 0.7. None (or "none") for no guard.
+        guard: Keeps poles and other thin objects: above 0 and up to 1, such as 0.2. None (or "none") for no guard.
         grid: How scores lie on their image: a `Grid`, or its text.
         negligible: Classes whose probabilities sum to at most this in every pixel go through the filter as one channel,
             which saves most of the time with many classes. 0 filters every class on its own.
@@ -246,11 +246,11 @@ class SharpenerConfig:
     guard: float | None = field(
         default=None,
         metadata=_said(
-            help="keep poles and other thin objects: how strongly a label is refused that wins a pixel only because it "
-            "is common around it; above 0 and up to 1, such as 0.7, or none",
+            help="keep poles and other thin objects: how strongly a label that is common around a pixel counts less "
+            "there; above 0 and up to 1, such as 0.2, or none",
             label="Guard: keep thin objects",
             read=_read_guard,
-            control=Choices(("none", "0.3", "0.5", "0.7", "0.85", "1"), free=True),
+            control=Choices(("none", "0.1", "0.2", "0.3", "0.5", "1"), free=True),
             metavar="NUMBER|none",
         ),
     )

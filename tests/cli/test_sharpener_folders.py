@@ -157,10 +157,10 @@ def test_tune_starts_from_the_folder_and_its_options_repeat_the_gain(
 ) -> None:
     start = Sharpener(RGBCue(), window=Window(3, 2), hardness=30.0, passes=5, upsampling="bilinear", guard=0.9)
     start.save_pretrained(root / "saved")
-    printed, _ = tuned(root, capsys, "--window", "3@2", "--passes", 5)
+    printed, _ = tuned(root, capsys, "--window", "3@2", "--passes", 5, "--score-weight", 0)
     for hardness in ("12", "18", "24", "30", "48", "72"):
         assert f"│ {hardness:>8} │" in printed, "around that of the folder"
-    printed, best = tuned(root, capsys, "--hardness", 30, "--passes", 5)
+    printed, best = tuned(root, capsys, "--hardness", 30, "--passes", 5, "--score-weight", 0)
     assert "window 3@2:" in printed
     assert "--guard" not in best, "that of the folder, which nothing else was tried beside"
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from crispseg import Sharpener, Window
 from crispseg.config import Passes
 from crispseg.cues import ContourCue, Cue, RGBCue
-from crispseg.data import read_image, read_labels
+from crispseg.data import Prediction, read_image, read_labels
 from crispseg.data.box import Box
 from crispseg.data.pixels import PartOfPixels, TensorPixels
 from crispseg.inference import label_maps
@@ -99,7 +99,21 @@ def test_coarse_labels_however_they_lie(grid: str, upsampling: str, guard: float
     sharpener = Sharpener(RGBCue(), window=Window(3), hardness=0.1, passes=6, **options)  # type: ignore[arg-type]
     for image in (torch.full((3, 83, 69), 0.5), torch.rand(3, 83, 69, generator=torch.Generator().manual_seed(1))):
         for labels in (own_labels(LYING[grid]), islands(LYING[grid])):
-            assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
+            found = sharpen_label_map(sharpener, image, labels)
+            if guard is None:
+                assert torch.equal(found, dense(sharpener, image, labels))
+            else:  # the guard rounds the shares of a channel once more, which breaks ties in another way
+                assert_likeliest(found, sharpener, image, labels)
+
+
+def assert_likeliest(found: Tensor, sharpener: Sharpener, image: Tensor, labels: Tensor) -> None:
+    said = Prediction.of_labels(labels)
+    with torch.inference_mode():
+        crisp = sharpener.expecting("probabilities")(image[None], said.scores[None])[0]
+    assert said.palette is None
+    there = torch.unique(labels)
+    chosen = crisp.gather(0, torch.searchsorted(there, found)[None])[0]
+    torch.testing.assert_close(chosen, crisp.amax(0), rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("passes", [1, 7])

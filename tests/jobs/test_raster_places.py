@@ -50,7 +50,7 @@ def test_a_part_is_read_where_it_lies_and_the_rest_is_nodata(
         found = made(tmp_path, COARSE[:, :, 4:], transform=PLACE * Affine.scale(8) * Affine.translation(4, 0))
     assert (found[:, :32] == -1).all()
     assert (found[:, 40:] == expected[:, 40:]).mean() > 0.98
-    assert "covers 51 % of it" in caplog.text  # of a lattice of points
+    assert "covers 51 % of the image" in caplog.text  # of a lattice of points
 
 
 @pytest.mark.parametrize(("right", "down"), [(2_000_000, 0), (0, 2_000_000), (65, 0), (-65, 0), (0, 49)])

@@ -107,8 +107,8 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
         shares, _, reached = _filtered(filter, spread.read(ids, part), ids, part)
         if sharpener.guard is not None:
             radius = guard.spread(sharpener.levels)
-            outer = reached.grown(radius, box.size)
-            around = guard.abundance(spread.read(ids, outer) / _WHOLE, radius)
+            outer = box_around([part, reached]).grown(radius, box.size)
+            around = guard.abundance(_padded(spread.read(ids, part) / _WHOLE, part, outer), radius)
             rows, columns = reached.within(outer).slices
             shares = shares * around[..., rows, columns] ** -sharpener.guard
         after.add(shares, ids, reached)
