@@ -69,8 +69,9 @@ def test_tune_says_what_it_tries(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["tune", "--help"])
     printed = " ".join(capsys.readouterr().out.split())
-    assert "tried by default: 7, 9, 11, and the one to start from" in printed
-    assert "tried by default: 1, 3, 7, 15, 25, and" in printed
+    assert "tried by default: 9 5@8,5@4,5@2,5 5@16,5@8,5@4,5@2,5, and the one to start from" in printed
+    assert "tried by default: four numbers around the one to start from" in printed
+    assert "tried by default: 0 0.5, and the one to start from" in printed
     assert printed.count("(default: the one to start from)") == 2, "of guard and upsampling"
 
 
