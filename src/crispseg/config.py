@@ -23,9 +23,6 @@ from crispseg.value_checks import (
 )
 from crispseg.window import Level, Windows, WindowsLike, levels_of
 
-if TYPE_CHECKING:
-    from crispseg.cues import Cue
-
 VERSION = 1
 """The version of the saved form; files of a higher version are refused."""
 
@@ -333,7 +330,7 @@ class SharpenerConfig:
                 raise TypeError(f"unknown option {name!r}; expected one of {', '.join(known)}")
         return replace(self, **changes)
 
-    def with_defaults(self, cue: "type[Cue] | Cue") -> Self:
+    def with_defaults(self, cue: Any) -> Self:  # noqa: ANN401 - the type would need PyTorch
         """Return the config with the defaults of its cue, or the class of its cue, for fields that are None."""
         usual = cue.default_passes if len(self.window) == 1 else LADDER_PASSES
         hardness = cue.default_hardness if self.hardness is None else self.hardness
