@@ -124,7 +124,7 @@ def _default(name: str, option: Option, *, several: bool) -> str:
         tried = list(option.tried(default))
         if tried == [default]:
             return "(default: the one to start from)"
-        return f"(tried by default: {', '.join(map(as_text, tried))}, and the one to start from)"
+        return f"(tried by default: {' '.join(map(as_text, tried))}, and the one to start from)"
     return (
         "(default: the cue's own, see crispseg info)"
         if default is None and name != "guard"
