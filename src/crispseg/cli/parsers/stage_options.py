@@ -117,7 +117,7 @@ def _default(name: str, option: Option, *, several: bool) -> str:
             f"default: {SharpenerConfig().cue})"
         )
     default = getattr(SharpenerConfig(), name)
-    around = {"hardness": "six values", "passes": "four numbers"}
+    around = {"hardness": "six values", "passes": "three numbers"}
     if several and name in around:
         return f"(tried by default: {around[name]} around the one to start from)"
     if several:
