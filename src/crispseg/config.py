@@ -35,9 +35,6 @@ HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
 PASSES_STEPS = (0.5, 1, 2)
 """Factors by which `tune` multiplies a number of passes to get the values that it tries by default."""
 
-DEFAULT_WINDOWS = "9"
-"""The windows of the filter by default."""
-
 LADDERS = ("5@8,5@4,5@2,5", "5@16,5@8,5@4,5@2,5")
 """Windows from coarse to fine that the page offers and `tune` tries."""
 
@@ -50,6 +47,10 @@ Passes = int | tuple[int, ...]
 
 def _said(**option: Any) -> dict[str, Option]:  # noqa: ANN401 - as Option takes it
     return {"option": Option(**option)}
+
+
+def _read_window(said: Any) -> Windows | None:  # noqa: ANN401
+    return None if said is None else Windows.of(said)
 
 
 def _read_hardness(said: Any) -> float | None:  # noqa: ANN401
@@ -133,7 +134,8 @@ class SharpenerConfig:
     Args:
         cue: The cue: a `CueConfig`, or its text such as "learned", "rgb:norm=2" or "learned+0.5*rgb".
         window: The neighbours that may contribute: one window or several, which the filter uses one after the other
-            from coarse to fine. A `Window`, its side, or a text such as "9", "9@2" or "5@8,5@4,5@2,5".
+            from coarse to fine. A `Window`, its side, or a text such as "9", "9@2" or "5@8,5@4,5@2,5". None for the
+            cue's default.
         passes: How many times the filter is applied with each window: one number, or one for each window such as
             "6,6,4,4". None for the cue's default with one window, and for 4 with several.
         hardness: λ of the weights exp(-λ·d): a larger λ lets fewer neighbours contribute. None for the cue's default.
@@ -169,18 +171,18 @@ class SharpenerConfig:
             write=CueConfig.to_dict,
         ),
     )
-    window: Windows = field(
-        default=Windows.of(DEFAULT_WINDOWS),
+    window: Windows | None = field(
+        default=None,
         metadata=_said(
             help="the side of the window in pixels, an odd number: how far a pixel looks for others that belong with "
             "it; 9@2 takes every second pixel and looks twice as far. Several windows with commas, such as "
             "5@8,5@4,5@2,5, are used one after the other, from coarse to fine",
             label="Window, or several from coarse to fine",
-            read=Windows.of,
+            read=_read_window,
             control=Choices(("3", "5", "7", "9", "11", "15", "21", "9@2", *LADDERS), free=True),
             metavar="SIDE[@DILATION][,…]",
             tried=lambda windows: _with(windows, [Windows.of(each) for each in ("9", *LADDERS)]),
-            write=str,
+            write=lambda windows: None if windows is None else str(windows),
         ),
     )
     passes: Passes | None = field(
@@ -208,7 +210,7 @@ class SharpenerConfig:
         ),
     )
     score_weight: float = field(
-        default=0.0,
+        default=0.5,
         metadata=_said(
             help="μ, 0 or more: how much a difference of two pixels' probabilities adds to their distance; 0 compares "
             "the image alone",
@@ -244,7 +246,7 @@ class SharpenerConfig:
         ),
     )
     guard: float | None = field(
-        default=None,
+        default=0.2,
         metadata=_said(
             help="keep poles and other thin objects: how strongly a label that is common around a pixel counts less "
             "there; above 0 and up to 1, such as 0.2, or none",
@@ -288,7 +290,7 @@ class SharpenerConfig:
             self,
             *,
             cue: CueConfig | str | Mapping[str, Any] = ...,
-            window: WindowsLike = ...,
+            window: WindowsLike | None = ...,
             passes: Passes | Sequence[int] | str | None = ...,
             hardness: float | str | None = ...,
             score_weight: float | str = ...,
@@ -302,7 +304,7 @@ class SharpenerConfig:
     def __post_init__(self) -> None:
         for name, option in options():
             object.__setattr__(self, name, option.read(getattr(self, name)))
-        if self.passes is not None:
+        if self.window is not None and self.passes is not None:
             levels_of(self.window, self.passes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -349,15 +351,26 @@ class SharpenerConfig:
 
     def with_defaults(self, cue: CueDefaults) -> Self:
         """Return the config with the defaults of its cue for fields that are None."""
-        usual = cue.default_passes if len(self.window) == 1 else LADDER_PASSES
-        hardness = cue.default_hardness if self.hardness is None else self.hardness
-        return replace(self, hardness=hardness, passes=usual if self.passes is None else self.passes)
+        window = Windows.of(cue.default_window) if self.window is None else self.window
+        usual = cue.default_passes if len(window) == 1 else LADDER_PASSES
+        return replace(
+            self,
+            window=window,
+            passes=usual if self.passes is None else self.passes,
+            hardness=cue.default_hardness if self.hardness is None else self.hardness,
+        )
 
     @property
     def levels(self) -> tuple[Level, ...]:
         """The windows with their numbers of passes, which must be set."""
         assert self.passes is not None, "the cue's default is not known here"
-        return levels_of(self.window, self.passes)
+        return levels_of(self.windows, self.passes)
+
+    @property
+    def windows(self) -> Windows:
+        """The windows, which must be set."""
+        assert self.window is not None, "the cue's default is not known here"
+        return self.window
 
     @property
     def options(self) -> "SharpenerOptions":
@@ -368,7 +381,7 @@ class SharpenerConfig:
 class SharpenerOptions(TypedDict, total=False):
     """The fields of `SharpenerConfig` that `Sharpener` takes in addition to a cue; see `SharpenerConfig`."""
 
-    window: WindowsLike
+    window: WindowsLike | None
     passes: Passes | Sequence[int] | str | None
     hardness: float | None
     score_weight: float

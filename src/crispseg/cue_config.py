@@ -25,8 +25,12 @@ class CueDefaults(Protocol):
         """λ if none is given."""
 
     @property
+    def default_window(self) -> str:
+        """The window or windows if none is given."""
+
+    @property
     def default_passes(self) -> int:
-        """The number of passes if none is given."""
+        """The number of passes with one window if none is given."""
 
 
 @dataclass(frozen=True)

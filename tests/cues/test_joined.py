@@ -100,7 +100,7 @@ class Own(EmbeddingCue):
     ("make", "message"),
     [
         (
-            lambda: JoinedCue([RGBCue(), ContourCue()]),
+            lambda: JoinedCue([RGBCue(), ContourCue()])  # type: ignore[list-item],
             r"'contour' compares boundaries.*; expected cues that compare emb",
         ),
         (lambda: JoinedCue([RGBCue(), Own(1)]), "'Own' compares angles; expected cues that compare embeddings"),
@@ -153,7 +153,7 @@ def test_texts_and_json_are_read_back(text: str) -> None:
 @pytest.mark.parametrize("second", [2, 0.7])
 @pytest.mark.parametrize("names", [("rgb", "soft"), ("a-b", "c_2e")])
 def test_every_weight_is_read_back(first: float, second: float, names: tuple[str, str]) -> None:
-    config = CueConfig(parts=((first, CueConfig(names[0])), (second, CueConfig(names[1], {"x": 1.5e20}))))
+    config = CueConfig(parts=((first, CueConfig(names[0])), (second, CueConfig(names[1], (("x", 1.5e20),)))))
     assert CueConfig.of(str(config)) == config
 
 

@@ -37,7 +37,7 @@ def test_gains_and_losing_classes_are_of_the_same_classes() -> None:
     assert describe_losses(before, after, NAMES) == "sky (-26.67), road (-50.00)"
     assert describe_worst(before, after, NAMES) == "road (-50.00)"
     whole = [measured(predicted, None) for predicted in (BEFORE, AFTER)]
-    assert describe_worst(*whole, NAMES) in {"road (-50.00)", "pole (-50.00)"}
+    assert describe_worst(whole[0], whole[1], NAMES) in {"road (-50.00)", "pole (-50.00)"}
     with pytest.raises(InputError, match=r"mean_over is \(0, 1\) before and None after"):
         gain(before, whole[1], "miou")
 

@@ -159,7 +159,7 @@ class Events:
     def _change_window(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
         """Use other windows; where one becomes several or several one, with the usual number of passes."""
         own, values = self._own(session), dict(zip(self._page.controls.fields, controls, strict=False))
-        before, after = own.config.window, read_controls(values, own.config).config.window
+        before, after = own.config.windows, read_controls(values, own.config).config.windows
         if (len(before) > 1) != (len(after) > 1):
             values["passes"] = None
         return self._answer(own, *values.values(), controls[-1])
@@ -172,7 +172,7 @@ class Events:
         fields = self._page.controls.fields
         values = dict(zip(fields, controls, strict=False))
         cue = offered_cue(values["cue"]).cue
-        config = read_controls({**values, "passes": None, "hardness": None}, first_config()).config
+        config = read_controls({**values, "window": None, "passes": None, "hardness": None}, first_config()).config
         defaults = cue_defaults(config)
         update = self._answer(session, *(values | defaults).values(), controls[-1])
         for name, option in options():

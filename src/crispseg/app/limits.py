@@ -121,7 +121,7 @@ class Limits:
         pixels, most, window = (
             math.prod(size),
             self.megapixels * 1e6,
-            max(config.window, key=lambda window: window.count),
+            max(config.windows, key=lambda window: window.count),
         )
         if num_classes * pixels > _CHANNELS * most:
             raise InputError(

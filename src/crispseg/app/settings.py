@@ -174,10 +174,10 @@ def cue_defaults(config: SharpenerConfig) -> dict[str, Any]:
     """Return the defaults of a config's cue for fields of the config; they may depend on the other fields.
 
     Example:
-        >>> cue_defaults(SharpenerConfig(cue="rgb", window=9))
-        {'passes': 1, 'hardness': 40.0}
+        >>> cue_defaults(SharpenerConfig(cue="contour"))
+        {'window': Windows('9'), 'passes': 1, 'hardness': 5.0}
     """
-    names = ("passes", "hardness")
+    names = ("window", "passes", "hardness")
     usual = with_defaults(config.replaced(**dict.fromkeys(names)))
     return {name: getattr(usual, name) for name in names}
 

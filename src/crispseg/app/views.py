@@ -125,7 +125,7 @@ def pixel_tiles(image: Tensor, embedding: Tensor, masks: PixelMasks) -> str:
         embedding: (3, H, W) uint8.
         masks: Of a pixel. Its first window is outlined; the square is twice as wide or more, up to 401 pixels.
     """
-    window, passes = masks.config.window[0], sum(level.passes for level in masks.config.levels)
+    window, passes = masks.config.windows[0], sum(level.passes for level in masks.config.levels)
     side = min(max(4 * window.radius + 1, _SMALLEST_PATCH), _LARGEST_PATCH)
     tiles = (
         ("image", image),

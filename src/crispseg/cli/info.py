@@ -71,7 +71,8 @@ def _cues() -> dict[str, str]:
 
 
 def _describe_cue(kind: type[Cue]) -> str:
-    defaults = f"default hardness {as_text(kind.default_hardness)}, passes {kind.default_passes}"
+    passes = f", passes {kind.default_passes}" if "," not in kind.default_window else ""
+    defaults = f"default window {kind.default_window}{passes}, hardness {as_text(kind.default_hardness)}"
     arguments = ", ".join(f"{name} {_allowed(values)}" for name, values in kind.arguments.items())
     needs = f"needs {' and '.join(kind.needs)}" if kind.needs else ""
     return "; ".join(part for part in (kind.summary, arguments, needs, defaults) if part)

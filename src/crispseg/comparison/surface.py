@@ -28,6 +28,6 @@ def surface(
     lines = []
     for point in result.after:
         miou, trimap = result.gain(point)
-        setting = {"window": point.window[0].size, "dilation": 1, "hardness": point.hardness, "passes": point.passes}
+        setting = {"window": point.windows[0].size, "dilation": 1, "hardness": point.hardness, "passes": point.passes}
         lines.append({**setting, "miou": miou, "trimap_4": trimap})
     return lines

@@ -52,8 +52,10 @@ class Cue(nn.Module, ABC):
     """Inputs needed in addition to images: "weights" of the network, or "boundaries", a map for each image."""
     default_hardness: ClassVar[float]
     """λ if none is given."""
+    default_window: ClassVar[str] = "9"
+    """The window or windows of the filter if none is given."""
     default_passes: ClassVar[int]
-    """The number of passes of the filter if none is given."""
+    """The number of passes of a filter with one window if none is given."""
     channels: int | None = None
     """D, the number of channels of the features; None if it is not known."""
     reach: int | None = None

@@ -61,6 +61,7 @@ class JoinedCue(EmbeddingCue):
         self.summary = joined_summary([part.summary or name for part, name in zip(parts, names, strict=True)])  # type: ignore[misc]
         self.needs = tuple(dict.fromkeys(need for part in parts for need in part.needs))  # type: ignore[misc]
         self.default_hardness = parts[0].default_hardness  # type: ignore[misc]
+        self.default_window = parts[0].default_window  # type: ignore[misc]
         self.default_passes = parts[0].default_passes  # type: ignore[misc]
         far = torch.tensor([weight * part.farthest for weight, part in zip(self._weights, parts, strict=True)])
         self.farthest = float(far.norm(p=self.norm))  # type: ignore[misc]

@@ -22,13 +22,15 @@ class CueTraits:
         summary: A few words on what is compared.
         needs: Inputs needed in addition to images, as in `Cue.needs`.
         default_hardness: λ if none is given.
-        default_passes: The number of passes if none is given.
+        default_window: The window or windows if none is given.
+        default_passes: The number of passes with one window if none is given.
         networks: For the cue, or each of its parts, whether it may have a network.
     """
 
     summary: str
     needs: tuple[str, ...]
     default_hardness: float
+    default_window: str
     default_passes: int
     networks: tuple[bool, ...]
 
@@ -52,6 +54,7 @@ def traits_of(config: CueConfig) -> CueTraits:
         summary=joined_summary(names) if config.parts else kinds[0].summary,
         needs=tuple(dict.fromkeys(need for kind in kinds for need in kind.needs)),
         default_hardness=kinds[0].default_hardness,
+        default_window=kinds[0].default_window,
         default_passes=kinds[0].default_passes,
         networks=tuple(kind.network_argument is not None for kind in kinds),
     )

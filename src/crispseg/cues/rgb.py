@@ -28,7 +28,8 @@ class RGBCue(EmbeddingCue, name="rgb"):
     """
 
     summary: ClassVar[str] = "colours; nothing is learned"
-    default_hardness: ClassVar[float] = 40.0
+    default_hardness: ClassVar[float] = 5.0
+    default_window: ClassVar[str] = "5@16,5@8,5@4,5@2,5"
     default_passes: ClassVar[int] = 1
     channels = 3
     reach = 0

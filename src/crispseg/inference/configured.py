@@ -53,7 +53,7 @@ class ConfiguredModule(nn.Module):
     @property
     def window(self) -> Windows:
         """The windows of neighbours, in the order of their use."""
-        return self._config.window
+        return self._config.windows
 
     @property
     def passes(self) -> Passes:

@@ -166,7 +166,7 @@ def settings_of(start: SharpenerConfig, search: Mapping[str, Sequence[Any]]) -> 
     for values in itertools.product(*tried.values()):
         setting = start.replaced(passes=None, **dict(zip(tried, values, strict=True)))
         configs += [
-            setting.replaced(passes=each) for each in _passes_tried(start, setting.window, search.get("passes"))
+            setting.replaced(passes=each) for each in _passes_tried(start, setting.windows, search.get("passes"))
         ]
     return list(dict.fromkeys(configs))
 
@@ -184,7 +184,7 @@ def _passes_tried(start: SharpenerConfig, windows: Windows, given: Sequence[Any]
     several = len(windows) > 1
     if isinstance(start.passes, tuple) and len(start.passes) == len(windows):
         return [start.passes]
-    if isinstance(start.passes, int) and several == (len(start.window) > 1):
+    if isinstance(start.passes, int) and several == (len(start.windows) > 1):
         return list(option.tried(start.passes))
     return list(option.tried(LADDER_PASSES if several else sum(level.passes for level in start.levels)))
 

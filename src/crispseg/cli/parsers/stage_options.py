@@ -121,7 +121,7 @@ def _default(name: str, option: Option, *, several: bool) -> str:
     if several and name in around:
         return f"(tried by default: {around[name]} around the one to start from)"
     if several:
-        tried = list(option.tried(default))
+        tried = [value for value in option.tried(default) if value is not None or name == "guard"]
         if tried == [default]:
             return "(default: the one to start from)"
         return f"(tried by default: {' '.join(map(as_text, tried))}, and the one to start from)"
