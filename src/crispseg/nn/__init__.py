@@ -3,7 +3,6 @@
 from crispseg.nn.affinity import Affinity
 from crispseg.nn.boundary_loss import BoundaryLoss
 from crispseg.nn.embedding_loss import EmbeddingLoss
-from crispseg.nn.ladder import ScoreAwareLadder
 from crispseg.nn.local_filter import LocalFilter
 from crispseg.nn.segmentation_aware_conv import SegmentationAware, SegmentationAwareConv2d, segmentation_aware
 
@@ -12,7 +11,6 @@ __all__ = [
     "BoundaryLoss",
     "EmbeddingLoss",
     "LocalFilter",
-    "ScoreAwareLadder",
     "SegmentationAware",
     "SegmentationAwareConv2d",
     "segmentation_aware",

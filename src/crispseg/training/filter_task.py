@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from crispseg.checks import check_not_negative, check_positive
 from crispseg.data.sample import IGNORE_INDEX
+from crispseg.errors import InputError
 from crispseg.models.network import Network
 from crispseg.models.saving import save_network
-from crispseg.nn import EmbeddingLoss
-from crispseg.nn.ladder import ScoreAwareLadder
+from crispseg.nn import Affinity, EmbeddingLoss, LocalFilter
+from crispseg.options import as_text, flag
 from crispseg.training.disturbance import Disturbance
 from crispseg.training.embedding_task import ignoring_void
 from crispseg.training.optimizers import OptimizerCallable
@@ -30,14 +31,17 @@ _SMALLEST = 1e-4
 class _Filtered(nn.Module):
     """An embedding network and the filter along it."""
 
-    def __init__(self, embedding: Network, ladder: ScoreAwareLadder) -> None:
+    def __init__(self, embedding: Network, affinity: Affinity, filter: LocalFilter) -> None:
         super().__init__()
+        if affinity.window != filter.window:
+            raise InputError(f"affinity has window {affinity.window}, filter {filter.window}; expected the same window")
         self.embedding = embedding
-        self.ladder = ladder
+        self.affinity = affinity
+        self.filter = filter
 
     def forward(self, image: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
         embedding = self.embedding(image).float()
-        return self.ladder(scores, embedding), embedding
+        return self.filter(scores, partial(self.affinity, embedding, scores=scores)), embedding
 
 
 class FilterTask(Task):
@@ -50,7 +54,8 @@ class FilterTask(Task):
 
     Args:
         network: The embedding.
-        ladder: The filter.
+        affinity: Makes the weights of the filter; what it learns is recorded with the weights.
+        filter: The filter, over the same windows.
         disturbance: The distribution of scores.
         inside: Weight of a pixel farther than 6 pixels from every true boundary; those nearer weigh 1.
         rarity: Power of the share of a label in its crop by which its pixels weigh less: 0 weighs all pixels alike, 1
@@ -62,7 +67,7 @@ class FilterTask(Task):
         optimizer: Makes the optimiser of the parameters; by default `torch.optim.AdamW` at 1e-3.
         schedule: Makes the schedule of the learning rate; by default along a cosine to 0.
         rates: Factors of the learning rate by pattern of parameter names, of which the first that matches counts; 0
-            leaves a parameter as it is. They begin with "embedding." or "ladder.".
+            leaves a parameter as it is. They begin with "embedding." or "affinity.".
         decays: Factors of the weight decay in the same way.
 
     Raises:
@@ -75,7 +80,8 @@ class FilterTask(Task):
     def __init__(
         self,
         network: Network,
-        ladder: ScoreAwareLadder,
+        affinity: Affinity,
+        filter: LocalFilter,
         *,
         disturbance: Disturbance = Disturbance(),  # noqa: B008 - it cannot change
         inside: float = 0.3,
@@ -92,7 +98,7 @@ class FilterTask(Task):
             check_not_negative(name, value)
         check_positive("sharpness", sharpness)
         optimizer = optimizer or partial(torch.optim.AdamW, lr=1e-3)
-        filtered = _Filtered(network, ladder)
+        filtered = _Filtered(network, affinity, filter)
         super().__init__(filtered, optimizer, schedule or Cosine, rates=rates, decays=decays)
         self.disturbance = disturbance
         self.inside, self.rarity, self.sharpness = inside, rarity, sharpness
@@ -120,9 +126,15 @@ class FilterTask(Task):
         return numbered.to(labels.device), scores.to(labels.device)
 
     def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
-        ladder = self.network.ladder
-        self.log("hardness", ladder.hardness.detach())
-        self.log("score_weight", ladder.score_weight.detach())
+        for name, value in self._learned().items():
+            self.log(name, value)
+
+    def _learned(self) -> dict[str, float]:
+        affinity = self.network.affinity
+        return {
+            "hardness": float(affinity.hardness.detach()),
+            "score_weight": float(torch.as_tensor(affinity.score_weight).detach()),
+        }
 
     def start_measuring(self) -> None:
         self.right = [torch.zeros(3, dtype=torch.int64) for _ in self.val_names]
@@ -145,17 +157,15 @@ class FilterTask(Task):
         return shares
 
     def save(self, path: Path, **metadata: str) -> None:
-        ladder = self.network.ladder
-        learned = {"hardness": f"{ladder.hardness:.4g}", "score_weight": f"{ladder.score_weight:.4g}"}
+        learned = {name: f"{value:.4g}" for name, value in self._learned().items()}
         save_network(self.network.embedding, path, **metadata, **learned)
 
     def usage(self, path: Path) -> str:
-        ladder = self.network.ladder
-        return (
-            f"use it with: crispseg sharpen --weights {path} --hardness {ladder.hardness:.3g} --score-weight "
-            f"{ladder.score_weight:.3g} --window {','.join(map(str, ladder.windows))} --passes "
-            f"{','.join(map(str, ladder.passes))}"
-        )
+        texts = {name: f"{value:.3g}" for name, value in self._learned().items()}
+        filter = self.network.filter
+        texts |= {"window": str(filter.window), "passes": as_text(filter.passes)}
+        options = " ".join(f"{flag(name)} {text}" for name, text in texts.items())
+        return f"use it with: crispseg sharpen --weights {path} {options}"
 
 
 def near_boundary(labels: Tensor, pixels: int = _NEAR) -> Tensor:
