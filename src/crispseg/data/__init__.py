@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from crispseg.data.labelled_files import LabelledFiles
     from crispseg.data.labelled_predictions import LabelledPredictions
     from crispseg.data.labels import LabelMap, read_labels, write_labels
+    from crispseg.data.outlines import WithoutOutlines
     from crispseg.data.prediction import Prediction, ScoreKind, read_prediction, write_scores
     from crispseg.data.registry import DATASETS, build_dataset
     from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
@@ -47,6 +48,7 @@ __all__ = [
     "Prediction",
     "Sample",
     "ScoreKind",
+    "WithoutOutlines",
     "build_dataset",
     "read_boundaries",
     "read_boundary",
@@ -72,6 +74,7 @@ _HOMES = {
     "labelled_files": ("LabelledFiles",),
     "labelled_predictions": ("LabelledPredictions",),
     "labels": ("LabelMap", "read_labels", "write_labels"),
+    "outlines": ("WithoutOutlines",),
     "prediction": ("Prediction", "ScoreKind", "read_prediction", "write_scores"),
     "registry": ("DATASETS", "build_dataset"),
     "sample": ("IGNORE_INDEX", "LabelledImages", "Sample"),

@@ -22,6 +22,9 @@ EMBEDDING_LAYERS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")
 
 _POOL_AFTER = ("conv1_2", "conv2_2")
 
+_COLOURS = 3.0
+"""The weight of the colours where learning starts. Colours are in [0, 1]."""
+
 _REACH = 15
 """Two convolutions at each of two resolutions, one at the third, upsampled from the two nearest pixels there."""
 
@@ -41,6 +44,10 @@ class EmbeddingNet(Network):
             corner, as the authors' later code has it (https://github.com/aharley/segaware).
         rgb: Mix the normalised image in too, as that code does.
         bias: Add a bias to the embedding, as that code does; it cancels in every distance.
+        stride: Pixels of the image along each side of a pixel that the convolutions see. With 2 the image is averaged
+            to half its size first, and the embedding is upsampled, which takes a quarter of the time.
+        colours: Append the colours of the image, each multiplied by a weight that is learned: edges that the embedding
+            is too coarse for are compared at full resolution.
         init: Where the five convolutions start: "random", "vgg16" for torchvision's ImageNet weights (downloaded on
             first use by torchvision), "narrow" or "wide" for the weights that ship, or a safetensors file with
             `conv1_1.weight` … `conv3_1.bias`, after which the 1×1 convolution starts at random; or a file that
@@ -65,6 +72,8 @@ class EmbeddingNet(Network):
         "pool": ("2x2", "3x3"),
         "rgb": (False, True),
         "bias": (False, True),
+        "stride": (1, 2, 4),
+        "colours": (False, True),
     }
 
     def __init__(
@@ -75,9 +84,11 @@ class EmbeddingNet(Network):
         pool: Literal["2x2", "3x3"] = "2x2",
         rgb: bool = False,
         bias: bool = False,
+        stride: int = 1,
+        colours: bool = False,
         init: str | Path = "random",
     ) -> None:
-        super().__init__(dim=dim, width=width, pool=pool, rgb=rgb, bias=bias)
+        super().__init__(dim=dim, width=width, pool=pool, rgb=rgb, bias=bias, stride=stride, colours=colours)
         self.channels = {name: VGG_LAYERS[name][1] * width // 64 for name in EMBEDDING_LAYERS}
         for name in EMBEDDING_LAYERS:
             self.add_module(name, vgg_convolution(name, width=width))
@@ -85,6 +96,8 @@ class EmbeddingNet(Network):
         self.dim = dim
         self.pool = pool
         self.rgb = rgb
+        self.stride = stride
+        self.log_colours = nn.Parameter(torch.full((3,), math.log(_COLOURS))) if colours else None
         self.start(init, self, EMBEDDING_LAYERS)
 
     @property
@@ -93,17 +106,20 @@ class EmbeddingNet(Network):
 
         It does with "3x3", whose upsampling is stretched to the size of the image.
         """
-        return _REACH if self.pool == "2x2" else None
+        if self.pool != "2x2":
+            return None
+        return _REACH if self.stride == 1 else self.stride * (_REACH + 2) - 1
 
     @property
     def step(self) -> int:
         """Alignment in pixels: a crop has the embeddings of the whole image if it starts at multiples of this."""
-        return max(_scale(name) for name in EMBEDDING_LAYERS)
+        return self.stride * max(_scale(name) for name in EMBEDDING_LAYERS)
 
     @property
     def workspace(self) -> int:
         """Numbers held for each pixel while an image is embedded: all taps, and their mixed and upsampled maps."""
-        return sum(math.ceil(count / _scale(name) ** 2) for name, count in self.channels.items()) + 5 * self.dim
+        taps = sum(math.ceil(count / (self.stride * _scale(name)) ** 2) for name, count in self.channels.items())
+        return taps + 5 * self.dim
 
     def adapt(self, source: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Return the weights of a wider network, narrowed to the width of this one; others are returned unchanged."""
@@ -123,19 +139,19 @@ class EmbeddingNet(Network):
             image: (N, 3, H, W), RGB in [0, 1], floating point.
 
         Returns:
-            (N, dim, H, W).
+            (N, dim, H, W); (N, dim + 3, H, W) with colours.
         """
-        return self._mix(self._taps(image))
+        return self._whole(self._mix(self._taps(image)), image)
 
     def embed_with_taps(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the embedding, and its five layers at their own resolution (full, full, half, half, quarter)."""
         taps = dict(self._taps(image))
-        embedding = self._mix(taps.items())
+        embedding = self._whole(self._mix(taps.items()), image)
         return embedding, {name: taps[name] for name in EMBEDDING_LAYERS}
 
     def _taps(self, image: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield the maps to mix, with their names; each can be freed before the next is computed."""
-        x = self.normalise(image)
+        x = self.normalise(self._reduced(image))
         if self.rgb:
             yield "rgb", x
         for name in EMBEDDING_LAYERS:
@@ -143,6 +159,25 @@ class EmbeddingNet(Network):
             yield name, x
             if name in _POOL_AFTER:
                 x = self._pool(x)
+
+    def _reduced(self, image: Tensor) -> Tensor:
+        """Return the image that the convolutions see; the last pixel counts alone where the stride does not divide."""
+        if self.stride == 1:
+            return image
+        bottom, right = (-length % self.stride for length in image.shape[-2:])
+        if torch.compiler.is_exporting() or bottom or right:
+            image = F.pad(image, (0, right, 0, bottom), mode="replicate")
+        return F.avg_pool2d(image, self.stride)
+
+    def _whole(self, embedding: Tensor, image: Tensor) -> Tensor:
+        """Return the embedding at the size of the image, with the colours if they are wanted."""
+        height, width = image.shape[-2:]
+        if self.stride > 1:
+            embedding = _upsampled(embedding, self.stride, (height, width))
+        if self.log_colours is None:
+            return embedding
+        colours = image.to(embedding.dtype) * self.log_colours.exp()[:, None, None]
+        return torch.cat([embedding, colours], 1)
 
     def _pool(self, x: Tensor) -> Tensor:
         size, padding = (3, 1) if self.pool == "3x3" else (2, 0)
@@ -177,10 +212,15 @@ class EmbeddingNet(Network):
     def _upsample(self, value: Tensor, scale: int, size: tuple[int, int]) -> Tensor:
         if self.pool == "3x3":
             return resize_corners(value, size)
-        upsampled = F.interpolate(value, scale_factor=scale, mode="bilinear", align_corners=False)
-        if torch.compiler.is_exporting():  # a view would bind the program to sizes that leave as much to cut off
-            return torch.narrow_copy(torch.narrow_copy(upsampled, 2, 0, size[0]), 3, 0, size[1])
-        return upsampled[..., : size[0], : size[1]]
+        return _upsampled(value, scale, size)
+
+
+def _upsampled(value: Tensor, scale: int, size: tuple[int, int]) -> Tensor:
+    """Return a map upsampled by a factor, and cut off at a size."""
+    upsampled = F.interpolate(value, scale_factor=scale, mode="bilinear", align_corners=False)
+    if torch.compiler.is_exporting():  # a view would bind the program to sizes that leave as much to cut off
+        return torch.narrow_copy(torch.narrow_copy(upsampled, 2, 0, size[0]), 3, 0, size[1])
+    return upsampled[..., : size[0], : size[1]]
 
 
 def _scale(name: str) -> int:

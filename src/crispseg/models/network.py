@@ -106,7 +106,8 @@ class Network(nn.Module):
             )
         check_state(fitting, {name: tuple(value.shape) for name, value in fitting.items()}, path)
         self.load_state_dict(fitting, strict=False)
-        _say_random_start(path, sorted({name.rpartition(".")[0] for name in own.keys() - fitting.keys()}))
+        missing = (name.rpartition(".")[0] for name in own.keys() - fitting.keys())  # "" for a weight outside a layer
+        _say_random_start(path, sorted({layer for layer in missing if layer}))
 
 
 def _fitting(own: Mapping[str, Tensor], source: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
