@@ -29,7 +29,7 @@ OTHER: dict[str, Any] = {
     "score_weight": 0.3,
     "scores": "probabilities",
     "upsampling": "bilinear",
-    "guard": 0.7,
+    "guard": 0.3,
     "grid": Grid.of("stride=8,4"),
     "negligible": 0.2,
 }

@@ -98,7 +98,7 @@ def _read_upsampling(said: Any) -> Upsampling:  # noqa: ANN401
 def _read_guard(said: Any) -> float | None:  # noqa: ANN401
     number = None if said == "none" else read_number(said)
     if number is not None and not isinstance(number, int | float):
-        raise InputError(f"guard is {said!r}; expected a number above 0 and up to 1, such as 0.2, or none")
+        raise InputError(f"guard is {said!r}; expected a number above 0 and up to 0.5, such as 0.2, or none")
     check_guard(number)
     return None if number is None else float(number)
 
@@ -143,7 +143,7 @@ class SharpenerConfig:
             contribute less. 0 compares the image alone.
         scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
         upsampling: How coarse scores are upsampled to the size of the image: "joint" or "bilinear".
-        guard: Keeps poles and other thin objects: above 0 and up to 1, such as 0.2. None (or "none") for no guard.
+        guard: Keeps poles and other thin objects: above 0 and up to 0.5, such as 0.2. None (or "none") for no guard.
         grid: How scores lie on their image: a `Grid`, or its text.
         negligible: Classes whose probabilities sum to at most this in every pixel go through the filter as one channel,
             which saves most of the time with many classes. 0 filters every class on its own.
@@ -152,9 +152,9 @@ class SharpenerConfig:
         InputError: If a value is not as above.
 
     Example:
-        >>> config = SharpenerConfig(cue="rgb", window=11, guard="0.9")
+        >>> config = SharpenerConfig(cue="rgb", window=11, guard="0.3")
         >>> config.window, config.guard
-        (Windows('11'), 0.9)
+        (Windows('11'), 0.3)
         >>> SharpenerConfig.from_dict(config.to_dict()) == config
         True
     """
@@ -249,10 +249,10 @@ class SharpenerConfig:
         default=0.2,
         metadata=_said(
             help="keep poles and other thin objects: how strongly a label that is common around a pixel counts less "
-            "there; above 0 and up to 1, such as 0.2, or none",
+            "there; above 0 and up to 0.5, such as 0.2, or none",
             label="Guard: keep thin objects",
             read=_read_guard,
-            control=Choices(("none", "0.1", "0.2", "0.3", "0.5", "1"), free=True),
+            control=Choices(("none", "0.1", "0.2", "0.3", "0.5"), free=True),
             metavar="NUMBER|none",
         ),
     )

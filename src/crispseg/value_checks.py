@@ -73,13 +73,13 @@ def check_positive(name: str, value: float) -> None:
 
 
 def check_guard(guard: float | None) -> None:
-    """Refuse a guard that is neither None nor a number above 0 and up to 1.
+    """Refuse a guard that is neither None nor a number above 0 and up to 0.5.
 
     Raises:
         InputError: If it is neither.
     """
-    if guard is not None and (isinstance(guard, bool) or not 0 < guard <= 1):
-        raise InputError(f"guard is {guard}; expected a number above 0 and up to 1, such as 0.7, or None for no guard")
+    if guard is not None and (isinstance(guard, bool) or not 0 < guard <= 0.5):
+        raise InputError(f"guard is {guard}; expected a number above 0 and up to 0.5, such as 0.2, or None for no guard")
 
 
 def check_not_negative(name: str, value: float) -> None:

@@ -203,7 +203,7 @@ def test_a_value_that_cannot_be_read_is_explained_and_the_result_stays(page: Pag
         expect(page.locator("#command")).to_contain_text(f"--{control} {before}")
         expect(page.locator("#take-labels")).to_be_enabled()
     type_text(page, "guard", "0.85")
-    expect(page.locator("#command")).to_contain_text("--guard 0.85")
+    expect(page.locator("#command")).to_contain_text("--guard 0.4")
     expect(page.locator("#message")).to_contain_text("of the pixels changed")
 
 

@@ -156,7 +156,7 @@ def test_resume_refuses_other_settings(root: Path, capsys: pytest.CaptureFixture
         (["--hardness", 8], r"hardness 40 there, 8 now"),
         (["--window", 7], r"window 9 there, 7 now"),
         (["--scores", "probabilities"], r"scores logits there, probabilities now"),
-        (["--guard", 0.9], r"guard none there, 0\.9 now"),
+        (["--guard", 0.4], r"guard none there, 0\.9 now"),
         (["--upsampling", "bilinear"], r"upsampling joint there, bilinear now"),
     ):
         capsys.readouterr()

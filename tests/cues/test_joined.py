@@ -100,7 +100,7 @@ class Own(EmbeddingCue):
     ("make", "message"),
     [
         (
-            lambda: JoinedCue([RGBCue(), ContourCue()])  # type: ignore[list-item],
+            lambda: JoinedCue([RGBCue(), ContourCue()]),  # type: ignore[list-item]
             r"'contour' compares boundaries.*; expected cues that compare emb",
         ),
         (lambda: JoinedCue([RGBCue(), Own(1)]), "'Own' compares angles; expected cues that compare embeddings"),

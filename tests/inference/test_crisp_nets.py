@@ -75,7 +75,7 @@ def test_what_a_crisp_net_lacks_is_refused() -> None:
     ):
         to_crisp_net(Sharpener.from_pretrained(), Coarse())
     with pytest.raises(InputError, match=r"guard is 0.9; expected none.*with_options\(guard=None\)"):
-        to_crisp_net(Sharpener.from_pretrained(upsampling="bilinear", guard=0.9), Coarse())
+        to_crisp_net(Sharpener.from_pretrained(upsampling="bilinear", guard=0.4), Coarse())
     with pytest.raises(InputError, match=r"grid is centres; .*'corners'"):
         to_crisp_net(Sharpener.from_pretrained(upsampling="bilinear"), DeepLabLargeFOV(num_classes=2))
     with pytest.raises(InputError, match="cue is RGBCue; expected a LearnedCue"):

@@ -208,7 +208,7 @@ def test_tiles_stay_within_the_bound(kind: Scores, coarser: int, monkeypatch: py
 
 def test_the_guard_keeps_what_it_kept() -> None:
     image, logits = scene()
-    merging, whole = (crisp(sharpener(each, guard=0.8), image, logits) for each in (0.01, 0))
+    merging, whole = (crisp(sharpener(each, guard=0.4), image, logits) for each in (0.01, 0))
     assert (merging - whole).abs().max() <= 0.01
     assert torch.equal(merging.argmax(1), whole.argmax(1))
 

@@ -65,7 +65,7 @@ def test_several_windows_and_the_score_weight_in_tiles(
     cue: str, size: tuple[int, int], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    options = {"window": "3@4,5@2,3", "passes": (2, 1, 3), "score_weight": 0.6, "guard": 0.7, "scores": kind}
+    options = {"window": "3@4,5@2,3", "passes": (2, 1, 3), "score_weight": 0.6, "guard": 0.3, "scores": kind}
     sharpener = Sharpener(CUES[cue](), hardness=1.5, **options)  # type: ignore[arg-type]
     assert halo(sharpener) == 2 * 4 + 1 * 4 + 3 * 1
     image, scores = inputs((83, 69), size)

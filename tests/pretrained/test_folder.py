@@ -78,7 +78,7 @@ def test_the_folder_holds_safetensors_and_text_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scores", ["logits", "probabilities", "multilabel"])
 def test_the_card_says_what_it_is_and_its_sample_runs(scores: Any, tmp_path: Path) -> None:
-    sharpener = Sharpener(ContourCue(), hardness=7.5, window=Window(5, 3), scores=scores, guard=0.9)
+    sharpener = Sharpener(ContourCue(), hardness=7.5, window=Window(5, 3), scores=scores, guard=0.4)
     sharpener.save_pretrained(tmp_path / "saved", license="cc-by-4.0")
     card = (tmp_path / "saved" / "README.md").read_text()
     assert card.startswith("---\nlicense: cc-by-4.0\nlibrary_name: crispseg\n")

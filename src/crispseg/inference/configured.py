@@ -113,7 +113,7 @@ class ConfiguredModule(nn.Module):
         Example:
             >>> from crispseg import Sharpener
             >>> sharpener = Sharpener.from_pretrained()
-            >>> other = sharpener.with_options(passes=3, guard=0.9)
+            >>> other = sharpener.with_options(passes=3, guard=0.4)
             >>> sharpener.passes, other.passes, other.cue is sharpener.cue
             (25, 3, True)
         """

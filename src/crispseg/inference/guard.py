@@ -10,42 +10,51 @@ from torch import Tensor
 from crispseg.inference.shares import Shares
 from crispseg.window import Level
 
+_TINY = 2.0**-120
 
-def guarded(before: Shares, after: Shares, guard: float, radius: int) -> Shares:
+
+def guarded(before: Shares, after: Shares, guard: float, radius: int, valid: Tensor | None = None) -> Shares:
     """Return filtered shares in which labels that are common around a pixel count less there.
 
-    An average favours common labels: a pole of few pixels is lost in its surroundings. The guard divides the filtered
-    share of each label by the abundance of the label around the pixel, to the power of `guard`, and scales the shares
-    of the pixel to the sum that they had.
+    An average favours common labels: a pole of few pixels is lost in its surroundings. See `rebalanced` for what the
+    guard does to each label. The shares of a pixel keep their sum, and equal scores all over an image stay as they are.
 
     For labels that may overlap, the two labels of each channel are "no" and "yes".
 
     Args:
         before: Shares of the upsampled scores.
         after: The same shares after the filter.
-        guard: Above 0 and up to 1; at 1 the frequency of a label has hardly any effect.
-        radius: See `abundance` and `spread`.
+        guard: Above 0 and up to 0.5.
+        radius: How far around a pixel its surroundings reach; see `spread`.
+        valid: (H, W) bool mask of the pixels with data; None if all have.
 
     Example:
         >>> before = Shares.of(torch.tensor([[0.1, 0.6, 0.1], [0.9, 0.4, 0.9]]).reshape(1, 2, 1, 3), "probabilities")
         >>> after = before.with_values(torch.tensor([[0.3, 0.4, 0.3], [0.7, 0.6, 0.7]]).reshape(1, 2, 1, 3))
-        >>> guarded(before, after, 1, radius=1).values[0, 0, 0]  # 0.4 / 1.8 is more than 0.6 / 3.2
-        tensor([0.3670, 0.5424, 0.3670])
+        >>> guarded(before, after, 0.5, radius=1).values[0, 0, 0]
+        tensor([0.2348, 0.4224, 0.2348])
     """
-    filtered = after.choices()
-    weighted = filtered * abundance(before.choices() / before.whole, radius) ** -guard
-    total = weighted.sum(1, keepdim=True)
-    return after.with_choices(weighted * torch.where(total > 0, filtered.sum(1, keepdim=True) / total, 1))
+    filtered, chances = after.choices(), before.choices()
+    around = sums_around(chances if valid is None else chances * valid.to(chances.device), radius)
+    kept = rebalanced(filtered, around, guard, radius)
+    total = kept.sum(1, keepdim=True)
+    return after.with_choices(kept * torch.where(total > 0, filtered.sum(1, keepdim=True) / total, 1))
 
 
-def abundance(probabilities: Tensor, radius: int) -> Tensor:
-    """Return the mean of (..., H, W) probabilities over a square around each pixel, as if one more pixel had the label.
+def rebalanced(shares: Tensor, around: Tensor, guard: float, radius: int) -> Tensor:
+    """Return filtered shares, divided by the abundance of their label to the power of the guard.
+
+    The result is raised to the power 1 / (1 - guard), so that a share that equals its abundance stays as it is.
 
     Args:
-        probabilities: Probabilities before the filter; they count as 0 outside the image.
-        radius: How far the square reaches from its pixel, in pixels: its side is 2 * radius + 1.
+        shares: Filtered shares.
+        around: Sums of the unfiltered shares of the same labels around the same pixels, from `sums_around`.
+        guard: Above 0 and up to 0.5.
+        radius: The radius of the sums.
     """
-    return (sums_around(probabilities, radius) + 1) / (2 * radius + 1) ** 2
+    abundance = (around + shares) / ((2 * radius + 1) ** 2 + 1)  # the pixel counts once more, so that it is never 0
+    ratio = (shares / abundance.clamp(min=_TINY)).clamp(min=_TINY)  # clamped for the gradient of a power at 0
+    return shares * ratio ** (guard / (1 - guard))
 
 
 def spread(levels: Iterable[Level]) -> int:

@@ -108,9 +108,9 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
         if sharpener.guard is not None:
             radius = guard.spread(sharpener.levels)
             outer = box_around([part, reached]).grown(radius, box.size)
-            around = guard.abundance(_padded(spread.read(ids, part) / _WHOLE, part, outer), radius)
+            around = guard.sums_around(_padded(spread.read(ids, part), part, outer), radius)
             rows, columns = reached.within(outer).slices
-            shares = shares * around[..., rows, columns] ** -sharpener.guard
+            shares = guard.rebalanced(shares, around[..., rows, columns], sharpener.guard, radius)
         after.add(shares, ids, reached)
     return after.label
 

@@ -101,7 +101,7 @@ class Sharpener(ConfiguredModule):
             InputError: If the weights do not exist, or the value of an option is not allowed.
 
         Example:
-            >>> Sharpener.from_pretrained("wide", window=11, guard=0.9, device="cpu").config.guard
+            >>> Sharpener.from_pretrained("wide", window=11, guard=0.4, device="cpu").config.guard
             0.9
         """
         found, config = load_pretrained(weights, cue=None if cue is None else CueConfig.of(cue), revision=revision)
@@ -236,9 +236,12 @@ class Sharpener(ConfiguredModule):
         scaled = self.score_weight / shares.whole
         return self.cue.weights(features, window, self.hardness, scores=shares.compared(), score_weight=scaled)
 
-    def filtered(self, shares: Shares, features: Tensor) -> Shares:
-        """Return the shares, filtered by the weights of (N, D, H, W) features of their size, and guarded."""
-        return self.guarded(shares, self.unguarded(shares, features))
+    def filtered(self, shares: Shares, features: Tensor, valid: Tensor | None = None) -> Shares:
+        """Return the shares, filtered by the weights of (N, D, H, W) features of their size, and guarded.
+
+        Pixels without data, where the (H, W) mask `valid` is False, do not count as the surroundings of others.
+        """
+        return self.guarded(shares, self.unguarded(shares, features), valid)
 
     def unguarded(self, shares: Shares, features: Tensor) -> Shares:
         """Return the shares, filtered by the weights of (N, D, H, W) features of their size, without the guard."""
@@ -246,11 +249,11 @@ class Sharpener(ConfiguredModule):
         check_filtered(crisp.values, self.cue, features)
         return crisp
 
-    def guarded(self, before: Shares, after: Shares) -> Shares:
+    def guarded(self, before: Shares, after: Shares, valid: Tensor | None = None) -> Shares:
         """Return filtered shares after the guard, given those before the filter."""
         if self.guard is None:
             return after
-        return guarded(before, after, self.guard, spread(self.levels))
+        return guarded(before, after, self.guard, spread(self.levels), valid)
 
     def upsamples_jointly(self, coarse: tuple[int, int], size: tuple[int, int]) -> bool:
         """Return whether coarse scores (height, width) are upsampled to a size along the cue."""

@@ -184,8 +184,9 @@ def _compared(
 def _sharpen_box(sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None, box: Box) -> Tensor:
     inner, compared = _compared(sharpener, image, scores, features, box)
     lines = sharpener.grid.lines(image.size, scores.size)
-    apart = kept_apart(compared.read(inner)[None], valid_pixels(image, scores, lines, inner))
-    crisp = sharpener.filtered(_upsampled(sharpener, scores, inner, compared), apart)
+    valid = valid_pixels(image, scores, lines, inner)
+    apart = kept_apart(compared.read(inner)[None], valid)
+    crisp = sharpener.filtered(_upsampled(sharpener, scores, inner, compared), apart, valid)
     rows, columns = box.within(inner).slices
     return crisp.cropped(rows, columns).scores()[0].cpu()
 
