@@ -79,7 +79,9 @@ def check_guard(guard: float | None) -> None:
         InputError: If it is neither.
     """
     if guard is not None and (isinstance(guard, bool) or not 0 < guard <= 0.5):
-        raise InputError(f"guard is {guard}; expected a number above 0 and up to 0.5, such as 0.2, or None for no guard")
+        raise InputError(
+            f"guard is {guard}; expected a number above 0 and up to 0.5, such as 0.2, or None for no guard"
+        )
 
 
 def check_not_negative(name: str, value: float) -> None:

@@ -24,8 +24,8 @@ def test_a_score_is_the_share_of_the_labelled_pixels() -> None:
 def test_void_alone_says_nothing_and_a_band_is_filled() -> None:
     nothing = torch.full((4, 4), IGNORE_INDEX)
     assert torch.allclose(shrunk(nothing, 4, 4), torch.full((4, 1, 1), 0.25))
-    band = torch.tensor([[0] * 8 + [IGNORE_INDEX] * 4 + [1] * 8]).expand(4, 20)
-    assert torch.allclose(shrunk(band, 4, 2)[1, 0], torch.tensor([0.0, 0, 0.5, 1, 1]))
+    band = torch.tensor([[0] * 9 + [IGNORE_INDEX] * 4 + [1] * 7]).expand(4, 20)
+    assert torch.allclose(shrunk(band, 4, 2)[1, 0], torch.tensor([0.0, 0, 0.25, 1, 1]))
 
 
 def test_sizes_that_do_not_divide_are_covered() -> None:

@@ -35,7 +35,7 @@ class WithoutOutlines(LabelledImages):
         return self._without(self.data.read(index, annotator))
 
     @property
-    def files(self) -> list:
+    def files(self) -> Sequence[object]:
         """See `LabelledImages.files`."""
         return self.data.files
 
