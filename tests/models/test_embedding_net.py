@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from crispseg import InputError
+from crispseg.cues import LearnedCue
 from crispseg.models import EmbeddingNet
 from crispseg.models.embedding_net import EMBEDDING_LAYERS, load_embedding_net
 from crispseg.models.saving import load_network, save_network
@@ -216,6 +217,7 @@ def test_colours_are_appended_at_full_resolution_with_weights_that_learn() -> No
     image = torch.rand(1, 3, 9, 12)
     embedding = network(image)
     assert embedding.shape == (1, 7, 9, 12)
+    assert network.dim == LearnedCue(network).channels == 7
     torch.testing.assert_close(embedding[:, 4:], 3 * image)
     embedding[:, 4:].sum().backward()
     assert network.log_colours is not None

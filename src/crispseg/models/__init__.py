@@ -5,16 +5,6 @@ from crispseg.models.deeplab import DeepLabLargeFOV, DeepLabMSc
 from crispseg.models.embedding_net import EmbeddingNet
 from crispseg.models.hed import HED
 from crispseg.models.network import Network
-from crispseg.models.pyramid_embedding import PyramidEmbedding
 from crispseg.models.trunk_embedding import TrunkEmbedding
 
-__all__ = [
-    "HED",
-    "CrispNet",
-    "DeepLabLargeFOV",
-    "DeepLabMSc",
-    "EmbeddingNet",
-    "Network",
-    "PyramidEmbedding",
-    "TrunkEmbedding",
-]
+__all__ = ["HED", "CrispNet", "DeepLabLargeFOV", "DeepLabMSc", "EmbeddingNet", "Network", "TrunkEmbedding"]
