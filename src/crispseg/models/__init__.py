@@ -7,12 +7,4 @@ from crispseg.models.hed import HED
 from crispseg.models.network import Network
 from crispseg.models.trunk_embedding import TrunkEmbedding
 
-__all__ = [
-    "HED",
-    "CrispNet",
-    "DeepLabLargeFOV",
-    "DeepLabMSc",
-    "EmbeddingNet",
-    "Network",
-    "TrunkEmbedding",
-]
+__all__ = ["HED", "CrispNet", "DeepLabLargeFOV", "DeepLabMSc", "EmbeddingNet", "Network", "TrunkEmbedding"]
