@@ -26,8 +26,8 @@ from crispseg.window import Level, Windows, WindowsLike, levels_of
 VERSION = 1
 """The version of the saved form; files of a higher version are refused."""
 
-SHIPPED_WEIGHTS = ("narrow", "wide")
-"""Embeddings that ship with crispseg: "wide" has the paper's layers, "narrow" has half their channels."""
+SHIPPED_WEIGHTS = ("fast", "best")
+"""Embeddings that ship with crispseg: "fast" sees the image at half its size, "best" at its full size."""
 
 HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
 """Factors by which `tune` multiplies a hardness to get the values that it tries by default."""

@@ -146,10 +146,10 @@ def test_what_cannot_be_read_keeps_its_last_value_and_the_rest_is_read() -> None
 
 
 def test_a_recipe_says_arguments_and_precision_of_a_cue(session: Session) -> None:
-    cue = CueConfig("learned", (("norm", 2),), "narrow", "bfloat16")
+    cue = CueConfig("learned", (("norm", 2),), "fast", "bfloat16")
     recipe = Recipe(session.desk.inputs, START.replaced(cue=cue))
     words = shlex.split(recipe.command_line().replace("\\\n", " "))
-    for name, text in (("cue", "learned:norm=2"), ("weights", "narrow"), ("precision", "bfloat16")):
+    for name, text in (("cue", "learned:norm=2"), ("weights", "fast"), ("precision", "bfloat16")):
         assert words[words.index(f"--{name}") + 1] == text
     known: dict[str, Any] = {}
     head = recipe.python_lines().split("image =")[0]

@@ -198,7 +198,7 @@ def test_tune_says_when_nothing_is_gained(root: Path, capsys: pytest.CaptureFixt
 def test_info_names_versions_devices_operations_and_weights(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("info") == 0
     printed = capsys.readouterr().out
-    for word in ("crispseg", "torch ", "cpu", "local_filter", "narrow", "wide", "MB"):
+    for word in ("crispseg", "torch ", "cpu", "local_filter", "fast", "best", "MB"):
         assert word in printed
     assert re.search(r"soft .*maps 1 to 1024, norm 1 or 2; default hardness 100, passes 1\n", printed)
     assert re.search(r"learned .*needs weights; default hardness 5, passes 25\n", printed)

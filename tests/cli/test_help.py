@@ -76,7 +76,7 @@ def test_tune_says_what_it_tries(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_mistyped_weights_list_those_that_ship(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*SHARPEN, "--predictions", "m.png", "--weights", "narow"]) == 2
+    assert main([*SHARPEN, "--predictions", "m.png", "--weights", "fasst"]) == 2
     error = capsys.readouterr().err
-    for fact in ("'narow'", "'narrow' or 'wide'", "did you mean 'narrow'?"):
+    for fact in ("'fasst'", "'fast' or 'best'", "did you mean 'fast'?"):
         assert fact in error

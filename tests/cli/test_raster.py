@@ -31,12 +31,12 @@ def test_it_is_what_python_gives(
     field: tuple[Path, np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, image, scores = field
-    assert raster(folder, "--memory", "16GiB", "--passes", "3", "--weights", "wide") == 0
+    assert raster(folder, "--memory", "16GiB", "--passes", "3", "--weights", "best") == 0
     assert f"{folder}/labels.tif  " in capsys.readouterr().out
     with rasterio.open(folder / "labels.tif") as written:
         assert written.crs == "EPSG:32633"
         labels = written.read(1)
-    expected = sharpen_array(Sharpener.from_pretrained("wide", passes=3), image, scores).argmax(0)
+    expected = sharpen_array(Sharpener.from_pretrained("best", passes=3), image, scores).argmax(0)
     assert (labels == expected).mean() > 0.999
 
 
@@ -47,7 +47,7 @@ def test_it_is_what_python_gives(
         (["--cue", "none"], "choose a cue: learned"),
         (["--memory", "1MB"], "too small for a tile"),
         (["--memory", "much"], "expected a size such as 2GiB"),
-        (["--cue", "rgb", "--weights", "wide"], "--weights does not go with --cue rgb"),
+        (["--cue", "rgb", "--weights", "best"], "--weights does not go with --cue rgb"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(

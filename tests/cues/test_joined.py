@@ -182,7 +182,7 @@ def test_nonsense_is_refused(text: str) -> None:
         {"parts": [[1, "rgb"], [1, "rgb+rgb"]]},
         {"parts": 3},
         {"parts": []},
-        {"parts": [[1, "rgb"], [1, "rgb"]], "weights": "narrow"},
+        {"parts": [[1, "rgb"], [1, "rgb"]], "weights": "fast"},
         {"parts": [[1, "rgb"], [1, "rgb"]], "arguments": {"norm": 1}},
         {"parts": [[1, "rgb"], [1, "rgb"]], "name": "soft+rgb"},
     ],
@@ -194,21 +194,21 @@ def test_malformed_parts_are_refused(fields: dict[str, Any]) -> None:
 
 def test_weights_go_to_the_networks() -> None:
     both = CueConfig.of("learned+rgb+learned")
-    assert [one.weights for one in assigned(both, "wide").single] == ["wide", None, "wide"]
-    assert assigned(both, "narrow,wide").texts() == {"weights": "narrow,wide"}
-    assert assigned(both, "wide,wide").texts() == {"weights": "wide"}
+    assert [one.weights for one in assigned(both, "best").single] == ["best", None, "best"]
+    assert assigned(both, "fast,best").texts() == {"weights": "fast,best"}
+    assert assigned(both, "best,best").texts() == {"weights": "best"}
     assert [one.weights for one in assigned(CueConfig.of("rgb+learned"), "a,b.safetensors").single] == [
         None, "a,b.safetensors"
     ]  # fmt: skip
     with pytest.raises(InputError, match=r"names 3; expected one for all, or one for each of the 2 networks"):
-        assigned(both, "narrow,wide,narrow")
+        assigned(both, "fast,best,narrow")
     with pytest.raises(InputError, match=r"cue 'rgb\+soft' has no network"):
-        assigned(CueConfig.of("rgb+soft"), "narrow")
+        assigned(CueConfig.of("rgb+soft"), "fast")
 
 
 def test_two_networks_from_text_and_from_python() -> None:
-    sharpener = Sharpener.from_pretrained("narrow,wide", cue="learned+0.5*learned", window=3, passes=1)
-    parts = [LearnedCue(load_cue(CueConfig(weights=name)).network) for name in ("narrow", "wide")]  # type: ignore[arg-type]
+    sharpener = Sharpener.from_pretrained("fast,best", cue="learned+0.5*learned", window=3, passes=1)
+    parts = [LearnedCue(load_cue(CueConfig(weights=name)).network) for name in ("fast", "best")]  # type: ignore[arg-type]
     made = Sharpener(JoinedCue(parts, [1, 0.5]), window=3, passes=1)
     with torch.inference_mode():
         assert torch.equal(sharpener(PHOTO, SCORES), made.eval()(PHOTO, SCORES))

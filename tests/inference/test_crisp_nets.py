@@ -53,7 +53,7 @@ def test_a_crisp_net_of_a_sharpener_gives_what_it_gives() -> None:
     crisp = to_crisp_net(sharpener, segmenter).eval()
     torch.testing.assert_close(crisp(IMAGE), sharpener(IMAGE, segmenter(IMAGE)), rtol=1e-4, atol=1e-4)
     back = to_sharpener(crisp)
-    assert back.config.texts() | {"weights": "narrow"} == sharpener.config.texts()
+    assert back.config.texts() | {"weights": "fast"} == sharpener.config.texts()
 
 
 @torch.inference_mode()
@@ -66,7 +66,7 @@ def test_windows_and_score_weight_go_both_ways() -> None:
     back = to_sharpener(crisp)
     assert back.score_weight == pytest.approx(0.4)
     texts = back.with_options(score_weight=0.4).config.texts()
-    assert texts | {"weights": "narrow"} == sharpener.config.texts()
+    assert texts | {"weights": "fast"} == sharpener.config.texts()
 
 
 def test_what_a_crisp_net_lacks_is_refused() -> None:

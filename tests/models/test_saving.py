@@ -48,6 +48,14 @@ def test_loading_draws_no_random_numbers(tmp_path: Path) -> None:
     assert torch.equal(drawn, torch.rand(1))
 
 
+def old_file(folder: Path) -> Path:
+    """Return a file of the time when there was one network, which does not say what it holds."""
+    path = folder / "old.safetensors"
+    torch.manual_seed(0)
+    save_file(EmbeddingNet().state_dict(), path)
+    return path
+
+
 def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "hed.safetensors"
     save_network(HED(), path)
@@ -55,9 +63,10 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
         load_embedding_net(path)
     with pytest.raises(InputError, match="holds an HED; expected a DeepLabLargeFOV or a DeepLabMSc"):
         load_network(path, DeepLabLargeFOV, DeepLabMSc)
+    old = old_file(tmp_path)
     with pytest.raises(InputError, match="holds no network that crispseg saved; expected an HED"):
-        load_network(weights_path("wide"), HED)
-    assert saved_network(weights_path("wide")) is None
+        load_network(old, HED)
+    assert saved_network(old) is None
 
 
 @pytest.mark.parametrize(
@@ -81,14 +90,15 @@ def test_weights_that_do_not_fit_the_arguments_are_refused(tmp_path: Path) -> No
 def test_a_network_starts_from_the_file_of_another_as_far_as_it_fits(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shipped = load_file(weights_path("wide"))
-    same = EmbeddingNet(init=weights_path("wide")).state_dict()
+    old = old_file(tmp_path)
+    shipped = load_file(old)
+    same = EmbeddingNet(init=old).state_dict()
     assert all(torch.equal(same[name], value) for name, value in shipped.items())
     assert not caplog.records
-    other = EmbeddingNet(dim=8, init=weights_path("wide")).state_dict()
+    other = EmbeddingNet(dim=8, init=old).state_dict()
     assert torch.equal(other["conv3_1.weight"], shipped["conv3_1.weight"])
     assert torch.equal(other["mean"], shipped["mean"])
-    assert caplog.messages == [f"weights {weights_path('wide')}: no fitting fuse; started at random"]
+    assert caplog.messages == [f"weights {old}: no fitting fuse; started at random"]
     save_network(HED(), tmp_path / "hed.safetensors")
     with pytest.raises(InputError, match="nothing in it fits EmbeddingNet"):
         EmbeddingNet(init=tmp_path / "hed.safetensors")
@@ -104,19 +114,19 @@ def test_half_precision_weights_make_a_network_of_full_precision(tmp_path: Path)
     assert {value.dtype for value in loaded.state_dict().values()} == {torch.float32}
 
 
-def test_the_shipped_file_gives_its_own_weights() -> None:
-    state = load_file(weights_path("wide"))
-    loaded = load_embedding_net(weights_path("wide")).state_dict()
+def test_a_file_without_a_description_gives_its_own_weights(tmp_path: Path) -> None:
+    state = load_file(old_file(tmp_path))
+    loaded = load_embedding_net(old_file(tmp_path)).state_dict()
     assert loaded.keys() == state.keys()
     assert all(torch.equal(loaded[name], value) for name, value in state.items())
 
 
-@pytest.mark.parametrize(("name", "width"), [("narrow", 32), ("wide", 64)])
+@pytest.mark.parametrize(("name", "stride"), [("fast", 2), ("best", 1)])
 def test_a_network_starts_from_weights_that_ship_by_their_name(
-    name: str, width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, stride: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # where no clone of the repository is
-    network = EmbeddingNet(dim=width, width=width, init=name)
+    network = EmbeddingNet(dim=32, width=32, stride=stride, colours=True, init=name)
     assert torch.equal(network.fuse.weight, load_file(weights_path(name))["fuse.weight"])
-    with pytest.raises(InputError, match=r"init narow: no such file; expected .* random, vgg16, narrow, wide"):
-        EmbeddingNet(init="narow")
+    with pytest.raises(InputError, match=r"init fasst: no such file; expected .* random, vgg16, fast, best"):
+        EmbeddingNet(init="fasst")

@@ -187,5 +187,5 @@ def test_a_norm_is_for_embeddings_and_a_revision_for_a_hub(tmp_path: Path) -> No
         Sharpener.from_pretrained(tmp_path / "saved", cue="contour:norm=2")
     with pytest.raises(InputError, match=r"cue is 'rgb', but weights .* were saved with 'contour'"):
         Sharpener.from_pretrained(tmp_path / "saved", cue="rgb")
-    with pytest.raises(InputError, match="weights narrow: have no revision"):
-        Sharpener.from_pretrained("narrow", revision="main")
+    with pytest.raises(InputError, match="weights fast: have no revision"):
+        Sharpener.from_pretrained("fast", revision="main")

@@ -23,7 +23,7 @@ class TableChoices:
     """Options from which rows are built."""
 
     device: torch.device
-    weights: str = "wide"
+    weights: str = "best"
     """Weights of the embedding in the paper's rows: a name or path for `Sharpener.from_pretrained`."""
 
 
@@ -33,8 +33,8 @@ DENSE_CRF = "dense CRF"
 DEFAULTS = "defaults"
 """The row of the sharpener as it ships."""
 
-NARROW = "narrow"
-"""The weights of the narrow embedding."""
+FAST = "fast"
+"""The weights of the fast embedding."""
 
 Earlier = Mapping[str, tuple[Method, Setting]]
 """Methods of earlier rows by row name, each with the setting found for it."""
@@ -79,8 +79,8 @@ _CUES: dict[str, Callable[[TableChoices], Cue]] = {
 }
 
 
-def _narrow(_: TableChoices) -> Cue:
-    return learned_cue(NARROW)
+def _fast(_: TableChoices) -> Cue:
+    return learned_cue(FAST)
 
 
 def learned_cue(weights: str) -> LearnedCue:
@@ -168,8 +168,8 @@ ROWS = (
     *([_ladder_row("ladder, scores and colours", "learned+rgb", "embedding", 0.5)] if _SUMS else []),
     _ladder_row("ladder of colours, scores", "rgb", "ladder of colours", 0.5),
     _tuned_row("embedding, tuned", "embedding", _CUES["embedding"]),
-    _tuned_row("narrow embedding, tuned", "embedding", _narrow),
-    _tuned_row("narrow embedding, fast", "embedding", _narrow, windows=(5,), passes=(1, 2, 4, 7, 12)),
+    _tuned_row("fast embedding, tuned", "embedding", _fast),
+    _tuned_row("fast embedding, small windows", "embedding", _fast, windows=(5,), passes=(1, 2, 4, 7, 12)),
     _tuned_row("contours, tuned", "contours", _CUES["contours"]),
     Row(DENSE_CRF, "peers", lambda *_: CRF(), package="pydensecrf"),
     _peer("kornia guided filter", "kornia", KorniaGuided),
@@ -178,10 +178,10 @@ ROWS = (
     _peer("PAMR", None, PAMR),
     _peer("RankSEG", "rankseg", RankSEG),
     Row(
-        "narrow embedding, tuned + RankSEG",
+        "fast embedding, tuned + RankSEG",
         "peers",
-        lambda choices, earlier: After(*earlier["narrow embedding, tuned"], RankSEG(choices.device)),
-        needs=("narrow embedding, tuned",),
+        lambda choices, earlier: After(*earlier["fast embedding, tuned"], RankSEG(choices.device)),
+        needs=("fast embedding, tuned",),
         package="rankseg",
     ),
     _oracle("oracle 9x9 x7", {}),
@@ -189,7 +189,7 @@ ROWS = (
     *(_with_crf(row.name, boundaries=row.boundaries) for row in _TABLE_1),
     _with_crf(DEFAULTS),
     _with_crf("embedding, tuned"),
-    _with_crf("narrow embedding, tuned"),
+    _with_crf("fast embedding, tuned"),
 )
 """All rows, in the order in which they are measured and shown."""
 

@@ -18,7 +18,7 @@ from crispseg.comparison.counting import Counting
 from crispseg.comparison.images import Images
 from crispseg.comparison.method import Method, Setting
 from crispseg.comparison.result import Result, paths, read_result, write_result
-from crispseg.comparison.rows import NARROW, ROWS, Row, RowPlan, TableChoices, row_named
+from crispseg.comparison.rows import FAST, ROWS, Row, RowPlan, TableChoices, row_named
 from crispseg.comparison.search import Found, search
 from crispseg.data import LabelledPredictions
 from crispseg.defaults import TUNE_EVERY
@@ -169,7 +169,7 @@ def _describe(data: LabelledPredictions, choices: TableChoices, void_band: int) 
         "scores": data.scores,
         "grid": str(data.grid or CENTRES),
         "weights": choices.weights,
-        "sha256 of weights": [_sha256([weights_path(name)]) for name in (choices.weights, NARROW)],
+        "sha256 of weights": [_sha256([weights_path(name)]) for name in (choices.weights, FAST)],
         "sha256 of data set": _sha256(dataset.files) if dataset.files else _sha256_of_samples(data),
         "sha256 of predictions": _sha256(data.files),
         "sha256 of boundaries": _sha256([path for path in data.boundaries if path is not None]),

@@ -76,7 +76,7 @@ class Sharpener(ConfiguredModule):
     @classmethod
     def from_pretrained(
         cls,
-        weights: str | Path = "narrow",
+        weights: str | Path = "fast",
         *,
         cue: CueConfig | str | None = None,
         revision: str | None = None,
@@ -87,7 +87,7 @@ class Sharpener(ConfiguredModule):
         """Return a sharpener with trained weights, in evaluation mode.
 
         Args:
-            weights: "narrow" or "wide", which ship with crispseg; a safetensors file that `crispseg train` wrote; a
+            weights: "fast" or "best", which ship with crispseg; a safetensors file that `crispseg train` wrote; a
                 folder that `save_pretrained` wrote; or `owner/name` on a hub (extra `hub`). Without an internet
                 connection, the local cache of the hub is used.
             cue: A cue whose arguments replace the saved ones, such as "learned:norm=2".
@@ -101,7 +101,7 @@ class Sharpener(ConfiguredModule):
             InputError: If the weights do not exist, or the value of an option is not allowed.
 
         Example:
-            >>> Sharpener.from_pretrained("wide", window=11, guard=0.4, device="cpu").config.guard
+            >>> Sharpener.from_pretrained("best", window=11, guard=0.4, device="cpu").config.guard
             0.9
         """
         found, config = load_pretrained(weights, cue=None if cue is None else CueConfig.of(cue), revision=revision)

@@ -49,7 +49,7 @@ class EmbeddingNet(Network):
         colours: Append the colours of the image, each multiplied by a weight that is learned: edges that the embedding
             is too coarse for are compared at full resolution.
         init: Where the five convolutions start: "random", "vgg16" for torchvision's ImageNet weights (downloaded on
-            first use by torchvision), "narrow" or "wide" for the weights that ship, or a safetensors file with
+            first use by torchvision), "fast" or "best" for the weights that ship, or a safetensors file with
             `conv1_1.weight` … `conv3_1.bias`, after which the 1×1 convolution starts at random; or a file that
             `crispseg train` wrote, from which every weight that fits is taken; a wider `EmbeddingNet` is reduced to the
             channels that contribute most (see `crispseg.models.narrowing`). The log warns of layers a file lacks.

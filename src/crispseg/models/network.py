@@ -55,7 +55,7 @@ class Network(nn.Module):
         """Load initial weights, and warn of layers that the source does not hold: they keep their random weights.
 
         Args:
-            init: "random" to load nothing; "narrow" or "wide" for the embeddings that ship; a source that `vgg_state`
+            init: "random" to load nothing; "fast" or "best" for the embeddings that ship; a source that `vgg_state`
                 takes; or a file of any network that crispseg saved, from which every weight whose name and shape fit is
                 taken (from a `CrispNet`, the part that fits).
             convolutions: The module that holds VGG's layers by name.

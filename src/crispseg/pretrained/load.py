@@ -76,8 +76,8 @@ def assigned(cue: CueConfig, weights: str) -> CueConfig:
         InputError: If the cue has no network, or their number is neither 1 nor that of its networks.
 
     Example:
-        >>> [one.weights for one in assigned(CueConfig.of("learned+rgb+learned"), "narrow,wide").single]
-        ['narrow', None, 'wide']
+        >>> [one.weights for one in assigned(CueConfig.of("learned+rgb+learned"), "fast,best").single]
+        ['fast', None, 'best']
     """
     takes = traits_of(cue).networks
     count = sum(takes)

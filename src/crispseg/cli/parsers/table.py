@@ -64,7 +64,7 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument(
         "--weights",
-        default="wide",
+        default="best",
         metavar="NAME|FILE",
         help="weights of the embedding in the paper's rows, as for sharpen (default: %(default)s)",
     )
