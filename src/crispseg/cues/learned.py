@@ -35,7 +35,7 @@ class LearnedCue(EmbeddingCue, name="learned"):
     network_argument: ClassVar[str | None] = "network"
     needs: ClassVar[tuple[str, ...]] = ("weights",)
     farthest: ClassVar[float] = 4.0
-    default_hardness: ClassVar[float] = 2.0
+    default_hardness: ClassVar[float] = 1.5
     default_window: ClassVar[str] = "5@16,5@8,5@4,5@2,5"
     default_passes: ClassVar[int] = 25
 
