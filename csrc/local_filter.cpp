@@ -1,5 +1,6 @@
 #include "filter_walk.h"
 #include "kernels.h"
+#include "planar_filter.h"
 #include "weight_gradient.h"
 
 namespace crispseg::CRISPSEG_LEVEL {
@@ -87,6 +88,12 @@ void forward(const Tensor& scores, const Tensor& weight_map, const Window& windo
   const Filter<T> f(scores, window, states != nullptr ? states->shape[1] : 0);
   if (f.channels == 0) set_zero<T>(sums);
   if (f.empty()) return;
+  if (states == nullptr && weight_map.stride[1] != 1) {
+    PlanarFilter<T> planar(f, passes, threads);
+    for (int64_t image = 0; image < f.batch; ++image)
+      planar.run(scores, weight_map, image, normalize, sums_of(f, sums, image), result);
+    return;
+  }
   constexpr int64_t kBytes = sizeof(T);
   const int64_t together = states != nullptr ? 1 : passes_together(f, passes);
   // Where states are not kept, two maps take turns; one walk that takes all passes needs the first alone.

@@ -117,19 +117,82 @@ WALKED = [Window(3), Window(5), Window(5, 2), Window(5, 16), Window(9, 3)]
 def test_passes_in_one_walk_are_as_many_single_ones(server: Server, window: Window, normalize: bool) -> None:
     """Past kBandRows of filter_walk.h, and with more passes than fit into its cache; to the bit, on any threads."""
     rng = torch.Generator().manual_seed(0)
-    scores = torch.rand(2, 35, 131, 130, generator=rng)
-    weights = torch.rand(2, window.count, 131, 130, generator=rng)
+    scores = torch.rand(1, 35, 131, 130, generator=rng)
+    weights = torch.rand(1, window.count, 131, 130, generator=rng)
     weights = weights if normalize else weights / window.count
-    expected = scores
-    for _ in range(11):
-        expected = ops.local_filter(expected, weights, window, normalize=normalize)
     learning = weights.clone().requires_grad_()  # keeps what is between passes
-    assert torch.equal(ops.local_filter(scores, learning, window, passes=11, normalize=normalize), expected)
-    for laid_out in (weights, weights.contiguous(memory_format=torch.channels_last)):
+    kept = ops.local_filter(scores, learning, window, passes=11, normalize=normalize)
+    side_by_side = weights.contiguous(memory_format=torch.channels_last)
+    for laid_out in (weights, side_by_side):
+        expected = scores
+        for _ in range(11):
+            expected = ops.local_filter(expected, laid_out, window, normalize=normalize)
         for threads in (1, 3):
             with with_threads(threads):
                 found = ops.local_filter(scores, laid_out, window, passes=11, normalize=normalize)
             assert torch.equal(found, expected)
+        torch.testing.assert_close(found, kept, rtol=1e-5, atol=1e-6)
+        assert laid_out is weights or torch.equal(found, kept)
+
+
+# Past kWalkPlanes, kPlanes, and the tiles and walks of planar_filter.h; below a window, and narrower than a vector.
+PLANAR = [
+    ((2, 1, 1, 1), Window(5), 3),
+    ((1, 3, 2, 7), Window(5, 16), 12),
+    ((1, 11, 67, 33), Window(5, 4), 4),
+    ((1, 13, 131, 100), Window(3, 2), 7),
+    ((1, 25, 19, 701), Window(9), 5),
+    ((1, 40, 37, 130), Window(5, 16), 17),
+    ((1, 2, 9, 50), Window(7, 40), 2),
+]
+
+
+@pytest.mark.parametrize("server", [s for s in SERVERS if s.module == "cpu"], indirect=True, ids=str)
+@pytest.mark.parametrize(("shape", "window", "passes"), PLANAR, ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+def test_weights_in_planes_filter_like_those_side_by_side(
+    server: Server, shape: tuple[int, int, int, int], window: Window, passes: int, dtype: torch.dtype
+) -> None:
+    """Whatever lies outside the image, in either layout of the scores; the same bits on any threads."""
+    rng = torch.Generator().manual_seed(0)
+    scores = torch.rand(*shape, generator=rng, dtype=torch.float64).to(dtype)
+    weights = torch.rand(shape[0], window.count, *shape[2:], generator=rng, dtype=torch.float64).to(dtype)
+    weights[:, :, ::3, ::2] = 0  # pixels whose weights sum to 0
+    for normalize in (True, False):
+        given = weights if normalize else weights / window.count
+        expected = oracle.local_filter(scores.double(), given.double(), window, passes=passes, normalize=normalize)
+        planes = _with_nan_outside(given, window)
+        for laid_out in (scores, scores.contiguous(memory_format=torch.channels_last)):
+            found = []
+            for threads in (1, 3):
+                with with_threads(threads):
+                    found.append(ops.local_filter(laid_out, planes, window, passes=passes, normalize=normalize))
+            assert torch.equal(*found)
+            assert_near(found[0], expected, {torch.float32: 2e-5, torch.float64: 1e-12, torch.bfloat16: 1e-2}[dtype])
+
+
+def _with_nan_outside(weights: Tensor, window: Window) -> Tensor:
+    rows, columns = (torch.arange(n) for n in weights.shape[-2:])
+    result = weights.clone()
+    for k, (dy, dx) in enumerate(window.offsets):
+        outside = [(at + step < 0) | (at + step >= len(at)) for at, step in ((rows, dy), (columns, dx))]
+        result[:, k, outside[0][:, None] | outside[1][None, :]] = torch.nan
+    return result
+
+
+@pytest.mark.parametrize("server", [s for s in SERVERS if s.module == "cpu"], indirect=True, ids=str)
+def test_a_part_of_an_image_has_the_bits_of_the_whole(server: Server) -> None:
+    """Wherever its strips of pixels and its bands start: weights in planes, six passes of two windows."""
+    rng = torch.Generator().manual_seed(0)
+    scores = torch.rand(1, 11, 90, 151, generator=rng)
+    for window in (Window(5), Window(5, 3)):
+        weights = torch.rand(1, window.count, 90, 151, generator=rng)
+        whole = ops.local_filter(scores, weights, window, passes=6)
+        halo, top, left = 6 * window.radius, 1, 5
+        part = (..., slice(top, 88), slice(left, 147))
+        found = ops.local_filter(scores[part], weights[part], window, passes=6)
+        inner = (..., slice(halo, 87 - halo), slice(halo, 142 - halo))
+        assert torch.equal(found[inner], whole[part][inner])
 
 
 LOSSES: list[dict[str, Any]] = [

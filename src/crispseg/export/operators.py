@@ -27,6 +27,7 @@ def affinity_weights(
     dilation: int,
     norm: int,
     normalize: bool,
+    learns: bool,
 ) -> Value:
     """Translate `crispseg.ops.affinity_weights`."""
     features: Value = op.Cast(embedding, to=FLOAT)

@@ -5,23 +5,24 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 
-def empty_pairs(like: Tensor, count: int, height: int, width: int) -> Tensor:
+def empty_pairs(like: Tensor, count: int, height: int, width: int, *, planar: bool = False) -> Tensor:
     """Return an uninitialised (N, K, H, W) for `count` neighbours of a pixel, with batch, dtype and device of a map.
 
-    On a CPU the neighbours of a pixel lie side by side (channels-last), which is how `local_filter` reads them there;
-    on other devices every neighbour has a plane, so that pixels side by side are read together.
+    On a CPU the neighbours of a pixel lie side by side (channels-last), as the gradient of `local_filter` reads them,
+    unless they are to be planar. A planar map has a plane for every neighbour, so that pixels side by side are read
+    together; `local_filter` is faster with it where no gradient is asked for. On other devices it always is.
     """
     shape = (like.shape[0], count, height, width)
-    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=_pairs_layout(like.device))
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=_pairs_layout(like.device, planar))
 
 
-def _pairs_layout(device: torch.device) -> torch.memory_format:
-    return torch.channels_last if device.type == "cpu" else torch.contiguous_format
+def _pairs_layout(device: torch.device, planar: bool) -> torch.memory_format:
+    return torch.channels_last if device.type == "cpu" and not planar else torch.contiguous_format
 
 
-def laid_out(pairs: Tensor) -> Tensor:
+def laid_out(pairs: Tensor, *, planar: bool = False) -> Tensor:
     """Return values of pairs in the layout of `empty_pairs`, copied if they are in another."""
-    layout = _pairs_layout(pairs.device)
+    layout = _pairs_layout(pairs.device, planar)
     wanted = torch.empty(pairs.shape, device="meta", memory_format=layout)
     return pairs if pairs.stride() == wanted.stride() else pairs.clone(memory_format=layout)
 

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from crispseg.checks import check_choice, check_hardness, check_map, check_same_grid, check_score_weight
 from crispseg.ops._affinity_weights import registration as registration
+from crispseg.ops._registration import learns
 from crispseg.window import Window, WindowLike
 
 
@@ -35,7 +36,8 @@ def affinity_weights(
             gradient is 0 where it is 0, so learning has to start above.
 
     Returns:
-        (N, K, H, W) weights, dtype of `embedding`.
+        (N, K, H, W) weights, dtype of `embedding`. On a CPU the weights of a pixel lie side by side in memory if a
+        gradient is recorded, else in planes: `local_filter` takes both.
 
     Raises:
         InputError: If the shape, `hardness`, `norm` or `score_weight` is not as above, or `scores` differ from the
@@ -59,15 +61,17 @@ def affinity_weights(
         check_map("scores", scores)
         check_same_grid("scores", scores, "embedding", embedding)
     unscored = scores is None or (not isinstance(score_weight, Tensor) and score_weight == 0)
+    weighed = (None, None) if unscored else (scores, _scalar(score_weight, embedding))
     weights: Tensor = torch.ops.crispseg.affinity_weights(
         embedding,
         _scalar(hardness, embedding),
-        None if unscored else scores,
-        None if unscored else _scalar(score_weight, embedding),
+        weighed[0],
+        weighed[1],
         window.size,
         window.dilation,
         norm,
         normalize,
+        any(isinstance(x, Tensor) and learns(x) for x in (embedding, hardness, *weighed)),
     )
     return weights
 

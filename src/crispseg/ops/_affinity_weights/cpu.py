@@ -17,9 +17,10 @@ def affinity_weights(
     dilation: int,
     norm: int,
     normalize: bool,
+    learns: bool,
 ) -> Tensor:
     """See `crispseg.ops.affinity_weights`."""
-    weights = empty_pairs(embedding, size**2, *embedding.shape[-2:])
+    weights = empty_pairs(embedding, size**2, *embedding.shape[-2:], planar=not learns)
     given = _features(embedding, scores, score_weight)
     threads = torch.get_num_threads()
     _kernels.kernels().affinity_weights(*given, hardness.item(), size, dilation, norm, normalize, threads, weights)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from crispseg.ops._affinity_weights.scores import accumulator, gradients_from_scaled
+from crispseg.ops._layout import laid_out
 from crispseg.ops._local_distance.reference import local_distance, local_distance_backward
 from crispseg.ops._sums import total
 
@@ -17,13 +18,14 @@ def affinity_weights(
     dilation: int,
     norm: int,
     normalize: bool,
+    learns: bool,
 ) -> Tensor:
     """See `crispseg.ops.affinity_weights`."""
     features = _features(embedding, scores, score_weight)
     weights = _weights(local_distance(features, size, dilation, norm, 1), hardness)
     if normalize:
         weights = weights / weights.sum(1, keepdim=True)
-    return weights.to(embedding.dtype)
+    return laid_out(weights.to(embedding.dtype), planar=not learns)
 
 
 def affinity_weights_backward(

@@ -10,7 +10,7 @@ from crispseg.ops._registration import define, differentiate
 
 
 def _shapes(embedding: Tensor, hardness: Tensor, scores: Tensor | None, weight: Tensor | None, *options: int) -> Tensor:
-    return empty_pairs(embedding, options[0] ** 2, *embedding.shape[-2:])
+    return empty_pairs(embedding, options[0] ** 2, *embedding.shape[-2:], planar=not options[-1])
 
 
 def _backward_shapes(
@@ -21,7 +21,7 @@ def _backward_shapes(
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    *tensors, size, dilation, norm, ctx.normalize = inputs
+    *tensors, size, dilation, norm, ctx.normalize, _ = inputs
     ctx.options = size, dilation, norm
     ctx.save_for_backward(*tensors, output if ctx.normalize else None)
 
@@ -32,7 +32,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         grad = _before_division(grad, weights)
     gradients = torch.ops.crispseg.affinity_weights_backward(grad, *tensors, *ctx.options)
     given = [None if x is None else gradient for x, gradient in zip(tensors, gradients, strict=True)]
-    return *given, None, None, None, None
+    return *given, *(None,) * 5
 
 
 def _before_division(grad: Tensor, weights: Tensor) -> Tensor:
@@ -46,6 +46,6 @@ def _before_division(grad: Tensor, weights: Tensor) -> Tensor:
 
 
 _ARGUMENTS = "Tensor embedding, Tensor hardness, Tensor? scores, Tensor? score_weight, int size, int dilation, int norm"
-define(f"affinity_weights({_ARGUMENTS}, bool normalize) -> Tensor", _shapes)
+define(f"affinity_weights({_ARGUMENTS}, bool normalize, bool learns) -> Tensor", _shapes)
 define(f"affinity_weights_backward(Tensor grad, {_ARGUMENTS}) -> (Tensor, Tensor, Tensor, Tensor)", _backward_shapes)
 differentiate("affinity_weights", _save, _backward)

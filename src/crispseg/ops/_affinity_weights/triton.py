@@ -40,6 +40,7 @@ def affinity_weights(
     dilation: int,
     norm: int,
     normalize: bool,
+    learns: bool,
 ) -> Tensor:
     """See `crispseg.ops.affinity_weights`; `normalize` divides by the sum over the window."""
     embedding = rows_in_memory(embedding)
@@ -72,7 +73,7 @@ def affinity_weights(
         BX=pixels,
         num_warps=warps,
     )
-    return laid_out(result)
+    return laid_out(result, planar=not learns)
 
 
 def _tile(count: int, *, normalize: bool) -> tuple[int, int, int]:
