@@ -174,7 +174,8 @@ class EmbeddingNet(Network):
         """Return the embedding at the size of the image, with the colours if they are wanted."""
         height, width = image.shape[-2:]
         if self.stride > 1:
-            embedding = _upsampled(embedding, self.stride, (height, width))
+            # Planes are brought together twice as fast as pixels with their channels side by side.
+            embedding = _upsampled(embedding.contiguous(), self.stride, (height, width))
         if self.log_colours is None:
             return embedding
         colours = image.to(embedding.dtype) * self.log_colours.exp()[:, None, None]
