@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from crispseg import InputError
+from crispseg.cues import LearnedCue
 from crispseg.models import EmbeddingNet
 from crispseg.models.embedding_net import EMBEDDING_LAYERS, load_embedding_net
 from crispseg.models.saving import load_network, save_network
@@ -195,3 +196,51 @@ def test_a_narrow_network_says_that_vgg_is_wider(tmp_path: Path) -> None:
     save_file(random_vgg(), tmp_path / "vgg.safetensors")
     with pytest.raises(InputError, match="width is 64 channels; expected 32"):
         EmbeddingNet(width=32, init=tmp_path / "vgg.safetensors")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 10), (16, 24)])
+def test_with_a_stride_the_embedding_is_that_of_the_smaller_image_upsampled(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    network = EmbeddingNet(dim=5, width=8, stride=2)
+    whole = EmbeddingNet(dim=5, width=8)
+    whole.load_state_dict(network.state_dict())
+    height, width = size
+    image = torch.rand(1, 3, *size)
+    padded = F.pad(image, (0, width % 2, 0, height % 2), mode="replicate")
+    small = whole(F.interpolate(padded, scale_factor=0.5, mode="area"))
+    expected = F.interpolate(small, scale_factor=2, mode="bilinear")[..., :height, :width]
+    torch.testing.assert_close(network(image), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_colours_are_appended_at_full_resolution_with_weights_that_learn() -> None:
+    network = EmbeddingNet(dim=4, width=8, stride=2, colours=True)
+    image = torch.rand(1, 3, 9, 12)
+    embedding = network(image)
+    assert embedding.shape == (1, 7, 9, 12)
+    assert network.dim == LearnedCue(network).channels == 7
+    torch.testing.assert_close(embedding[:, 4:], 3 * image)
+    embedding[:, 4:].sum().backward()
+    assert network.log_colours is not None
+    torch.testing.assert_close(network.log_colours.grad, 3 * image.sum((0, 2, 3)))
+
+
+def test_with_a_stride_a_part_that_starts_at_a_step_has_the_embeddings_of_the_whole() -> None:
+    torch.manual_seed(0)
+    network = EmbeddingNet(dim=4, width=8, stride=2, colours=True).double()
+    assert network.reach is not None
+    image = torch.rand(1, 3, 90, 77, dtype=torch.float64)
+    top, left, reach = 2 * network.step, 3 * network.step, network.reach
+    part = network(image[..., top:, left:])
+    torch.testing.assert_close(part[..., reach:, reach:], network(image)[..., top + reach :, left + reach :])
+    # One pixel less would not do: a change at the reach is seen.
+    changed = image.clone()
+    changed[..., 31, :] += 1
+    rows = (network(changed) - network(image))[:, :4].abs().amax((0, 1, 3)).nonzero()
+    assert int(rows.max()) <= 31 + reach
+
+
+def test_the_shipped_weights_start_a_network_with_a_stride(caplog: pytest.LogCaptureFixture) -> None:
+    network = EmbeddingNet(dim=32, width=32, stride=2, colours=True, init="narrow")
+    shipped = load_file(weights_path("narrow"))
+    assert torch.equal(network.fuse.weight, shipped["fuse.weight"])
+    assert not caplog.records

@@ -1,5 +1,7 @@
 """Data sets whose outlines are not to be trusted."""
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 

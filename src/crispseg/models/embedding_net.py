@@ -93,7 +93,8 @@ class EmbeddingNet(Network):
         for name in EMBEDDING_LAYERS:
             self.add_module(name, vgg_convolution(name, width=width))
         self.fuse = nn.Conv2d(sum(self.channels.values()) + 3 * rgb, dim, 1, bias=bias)
-        self.dim = dim
+        self.mixed = dim
+        self.dim = dim + 3 * colours
         self.pool = pool
         self.rgb = rgb
         self.stride = stride
@@ -126,11 +127,11 @@ class EmbeddingNet(Network):
         first = source.get("conv1_1.weight")
         if first is None or "fuse.weight" not in source or self.rgb or len(first) <= self.channels["conv1_1"]:
             return source
-        if len(source["fuse.weight"]) < self.dim:
+        if len(source["fuse.weight"]) < self.mixed:
             raise InputError(
-                f"dim is {self.dim}; expected at most {len(source['fuse.weight'])}, the dim of the network in `init`"
+                f"dim is {self.mixed}; expected at most {len(source['fuse.weight'])}, the dim of the network in `init`"
             )
-        return narrowed(source, self.channels, self.dim)
+        return narrowed(source, self.channels, self.mixed)
 
     def forward(self, image: Tensor) -> Tensor:
         """Embed an image.
@@ -196,7 +197,7 @@ class EmbeddingNet(Network):
         """
         # Distances sum over the channels: without the division they would start far beyond the margins of the loss.
         channels = [3] * self.rgb + list(self.channels.values())
-        weights = torch.split(self.fuse.weight / self.dim, channels, dim=1)
+        weights = torch.split(self.fuse.weight / self.mixed, channels, dim=1)
         mixed: dict[int, Tensor] = {}
         for (name, tap), weight in zip(taps, weights, strict=True):
             scale = _scale(name)
@@ -207,7 +208,7 @@ class EmbeddingNet(Network):
         # Sums in place: half of what they take is pages of memory that are new.
         half, quarter = (self._upsample(mixed[scale], scale, (height, width)) for scale in (2, 4))
         embedding = (half + quarter).add_(mixed[1])
-        return embedding if self.fuse.bias is None else embedding.add_((self.fuse.bias / self.dim)[:, None, None])
+        return embedding if self.fuse.bias is None else embedding.add_((self.fuse.bias / self.mixed)[:, None, None])
 
     def _upsample(self, value: Tensor, scale: int, size: tuple[int, int]) -> Tensor:
         if self.pool == "3x3":
