@@ -48,7 +48,7 @@ def test_a_sharpener_of_a_crisp_net_gives_what_it_gives(align_corners: bool) -> 
 @torch.inference_mode()
 def test_a_crisp_net_of_a_sharpener_gives_what_it_gives() -> None:
     torch.manual_seed(0)
-    sharpener = Sharpener.from_pretrained(window=5, passes=2, hardness=7.3, upsampling="bilinear")
+    sharpener = Sharpener.from_pretrained(window=5, passes=2, hardness=7.3, upsampling="bilinear", guard=None)
     segmenter = Coarse()
     crisp = to_crisp_net(sharpener, segmenter).eval()
     torch.testing.assert_close(crisp(IMAGE), sharpener(IMAGE, segmenter(IMAGE)), rtol=1e-4, atol=1e-4)
@@ -60,7 +60,7 @@ def test_a_crisp_net_of_a_sharpener_gives_what_it_gives() -> None:
 def test_windows_and_score_weight_go_both_ways() -> None:
     torch.manual_seed(0)
     options: dict[str, Any] = {"window": "5@2,3", "passes": (2, 3), "score_weight": 0.4}
-    sharpener, segmenter = Sharpener.from_pretrained(upsampling="bilinear", **options), Coarse()
+    sharpener, segmenter = Sharpener.from_pretrained(upsampling="bilinear", guard=None, **options), Coarse()
     crisp = to_crisp_net(sharpener, segmenter).eval()
     torch.testing.assert_close(crisp(IMAGE), sharpener(IMAGE, segmenter(IMAGE)), rtol=1e-4, atol=1e-4)
     back = to_sharpener(crisp)
@@ -77,7 +77,7 @@ def test_what_a_crisp_net_lacks_is_refused() -> None:
     with pytest.raises(InputError, match=r"guard is 0.9; expected none.*with_options\(guard=None\)"):
         to_crisp_net(Sharpener.from_pretrained(upsampling="bilinear", guard=0.4), Coarse())
     with pytest.raises(InputError, match=r"grid is centres; .*'corners'"):
-        to_crisp_net(Sharpener.from_pretrained(upsampling="bilinear"), DeepLabLargeFOV(num_classes=2))
+        to_crisp_net(Sharpener.from_pretrained(upsampling="bilinear", guard=None), DeepLabLargeFOV(num_classes=2))
     with pytest.raises(InputError, match="cue is RGBCue; expected a LearnedCue"):
         to_crisp_net(Sharpener(RGBCue(), upsampling="bilinear"), Coarse())
     with pytest.raises(InputError, match=r'filters logits.*filtered="probabilities"'):

@@ -162,8 +162,10 @@ def test_any_cue_sharpens_and_brings_its_own_defaults(name: str) -> None:
     cue = CUE_MAKERS[name]()
     sharpener = Sharpener(cue, scores="probabilities")
     assert sharpener.hardness == cue.default_hardness
-    assert sharpener.filter.passes == cue.default_passes
-    assert sharpener.window == Windows.of(9)
+    assert sharpener.window == Windows.of(cue.default_window)
+    assert sharpener.passes == (cue.default_passes if len(sharpener.window) == 1 else LADDER_PASSES)
+    single = Sharpener(cue, window=9)
+    assert (single.window, single.passes) == (Windows.of(9), cue.default_passes)
     sharpened = Sharpener(cue, window=Window(7), passes=5, scores="probabilities")(image, coarse)
     before = accuracy(resize(coarse, (48, 64)), labels)
     assert accuracy(sharpened, labels) > before + 0.1 * (1 - before)

@@ -115,7 +115,7 @@ class ConfiguredModule(nn.Module):
             >>> sharpener = Sharpener.from_pretrained()
             >>> other = sharpener.with_options(passes=3, guard=0.4)
             >>> sharpener.passes, other.passes, other.cue is sharpener.cue
-            (25, 3, True)
+            (4, 3, True)
         """
         other = copy.copy(self)
         other._config = self._config.replaced(**options)

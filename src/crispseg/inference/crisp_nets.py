@@ -26,7 +26,7 @@ def to_crisp_net(sharpener: Sharpener, segmenter: nn.Module, *, learn_hardness: 
 
     Example:
         >>> import torch
-        >>> sharpener = Sharpener.from_pretrained(upsampling="bilinear")
+        >>> sharpener = Sharpener.from_pretrained(upsampling="bilinear", guard=None)
         >>> network = to_crisp_net(sharpener, nn.Conv2d(3, 21, 8, stride=8))
         >>> network(torch.rand(1, 3, 32, 40)).shape
         torch.Size([1, 21, 32, 40])
@@ -85,6 +85,7 @@ def to_sharpener(network: CrispNet, *, learn_hardness: bool = False) -> Sharpene
         hardness=shortest(network.affinity.hardness),
         score_weight=shortest(torch.as_tensor(network.affinity.score_weight)),
         upsampling="bilinear",
+        guard=None,
         grid="corners" if getattr(network.segmenter, "align_corners", False) else "centres",
     )
     return made.eval().to(network.affinity.log_hardness.device)

@@ -50,7 +50,7 @@ class Sharpener(ConfiguredModule):
         ...     sharpener(image, logits).shape
         torch.Size([1, 21, 48, 64])
         >>> sharpener.config.texts()["window"]
-        '9'
+        '5@16,5@8,5@4,5@2,5'
     """
 
     @classmethod
@@ -102,7 +102,7 @@ class Sharpener(ConfiguredModule):
 
         Example:
             >>> Sharpener.from_pretrained("best", window=11, guard=0.4, device="cpu").config.guard
-            0.9
+            0.4
         """
         found, config = load_pretrained(weights, cue=None if cue is None else CueConfig.of(cue), revision=revision)
         made = cls.of(found, config.replaced(**options))
