@@ -46,9 +46,7 @@ def pole_and_wall() -> tuple[Tensor, Tensor, Tensor]:
 def test_a_thin_label_is_kept_and_a_boundary_still_moves() -> None:
     image, scores, labels = pole_and_wall()
     options: dict[str, Any] = {"window": 9, "passes": 3, "hardness": 8.0, "score_weight": 0, "scores": "probabilities"}
-    free, kept = (
-        Sharpener(RGBCue(), guard=guard, **options)(image, scores).argmax(1)[0] for guard in (None, 0.5)
-    )
+    free, kept = (Sharpener(RGBCue(), guard=guard, **options)(image, scores).argmax(1)[0] for guard in (None, 0.5))
     pole, corrected = labels == 1, torch.zeros_like(labels, dtype=torch.bool)
     corrected[:, 40:42] = True
     assert not (free == 1).any()

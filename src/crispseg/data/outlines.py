@@ -1,6 +1,6 @@
 """Data sets whose outlines are not to be trusted."""
 
-from collections.abc import Sequence
+from pathlib import Path
 
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
@@ -37,7 +37,7 @@ class WithoutOutlines(LabelledImages):
         return self._without(self.data.read(index, annotator))
 
     @property
-    def files(self) -> Sequence[object]:
+    def files(self) -> list[Path]:
         """See `LabelledImages.files`."""
         return self.data.files
 
