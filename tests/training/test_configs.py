@@ -27,6 +27,7 @@ SMALL = [
 # Each network with data that it is for, and the options that make it start at random.
 NETWORKS = {
     "embedding": ("camvid", ["--task.network.init", "random"]),
+    "embedding_fast": ("camvid", ["--task.network.init", "random"]),
     "embedding_paper": ("bsds500", ["--task.network.init", "random"]),
     "deeplab_trunk": ("camvid", ["--task.network.init", "random", "--task.network.num_classes", "11"]),
     "deeplab_branches": ("camvid", ["--task.network.init", "random", "--task.network.num_classes", "11"]),
@@ -40,7 +41,12 @@ NETWORKS = {
     ),
 }
 
-VARIANTS = {"deeplab_trunk_poly": "deeplab_trunk", "embedding_narrow": "embedding", "embedding_trunk": "embedding"}
+VARIANTS = {
+    "deeplab_trunk_poly": "deeplab_trunk",
+    "embedding_best": "embedding_fast",
+    "embedding_narrow": "embedding",
+    "embedding_trunk": "embedding",
+}
 """Configs that change another one."""
 
 
