@@ -57,7 +57,7 @@ def test_an_image_of_one_logit_keeps_it(kind: Scores, channels: int, dtype: torc
 
 def reference(image: Tensor, logits: Tensor, passes: int) -> Tensor:
     """Filtered odds in float64, whose 1 - p is averaged too."""
-    sharpener = Sharpener(RGBCue().double(), window=Window(3), hardness=2.0, passes=passes).double()
+    sharpener = Sharpener(RGBCue().double(), window=Window(3), hardness=2.0, passes=passes, guard=None).double()
     features = sharpener.features(image.double())
     weights = sharpener.cue.weights(features, sharpener.window[0], sharpener.hardness)
     yes, no = (sharpener.filter((sign * logits.double()).sigmoid(), weights) for sign in (1, -1))
@@ -76,7 +76,8 @@ def wide_scene() -> tuple[Tensor, Tensor]:
 def test_filtered_logits_are_those_of_float64(kind: Scores) -> None:
     image, logits = wide_scene()
     logits = logits if kind == "multilabel" else logits[:, :1]
-    sharpener = Sharpener(RGBCue(), window=Window(3), hardness=2.0, passes=2, scores=kind)
+    options: dict[str, Any] = {"guard": None, "score_weight": 0}
+    sharpener = Sharpener(RGBCue(), window=Window(3), hardness=2.0, passes=2, scores=kind, **options)
     close(sharpener(image, logits), reference(image, logits, 2), 1e-5)
 
 
