@@ -86,7 +86,7 @@ def test_evaluate_reports_before_and_after(root: Path, capsys: pytest.CaptureFix
     result = json.loads((root / "out" / "result.json").read_text())
     assert result["images"] == 3
     assert result["milliseconds_per_image"] > 0
-    assert result["settings"]["window"] == "9"
+    assert result["settings"]["window"] == "5@16,5@8,5@4,5@2,5"
     for part in ("before", "after"):
         assert set(result[part]) == set(METRICS)
         assert 0 < result[part]["trimap_4"] <= result[part]["miou"] <= 100

@@ -104,7 +104,7 @@ def test_memory_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_upsampling_is_chosen(root: Path) -> None:
     for name in ("joint", "bilinear"):
-        assert sharpen(root, "--no-pictures", "--passes", 1, "--upsampling", name, output=name) == 0
+        assert sharpen(root, "--no-pictures", "--window", 9, "--passes", 1, "--upsampling", name, output=name) == 0
     names = pictures(root / "joint")
     assert names == pictures(root / "bilinear")
     assert any((root / "joint" / name).read_bytes() != (root / "bilinear" / name).read_bytes() for name in names)
@@ -153,10 +153,10 @@ def test_resume_refuses_other_settings(root: Path, capsys: pytest.CaptureFixture
     (root / "images" / "scene5.png").write_bytes((root / "images" / "scene0.png").read_bytes())
     (root / "scores" / "scene5.npy").write_bytes((root / "scores" / "scene0.npy").read_bytes())
     for options, differing in (
-        (["--hardness", 8], r"hardness 40 there, 8 now"),
-        (["--window", 7], r"window 9 there, 7 now"),
+        (["--hardness", 8], r"hardness 5 there, 8 now"),
+        (["--window", 7], r"window 5@16,5@8,5@4,5@2,5 there, 7 now"),
         (["--scores", "probabilities"], r"scores logits there, probabilities now"),
-        (["--guard", 0.4], r"guard none there, 0\.9 now"),
+        (["--guard", 0.4], r"guard 0\.2 there, 0\.4 now"),
         (["--upsampling", "bilinear"], r"upsampling joint there, bilinear now"),
     ):
         capsys.readouterr()

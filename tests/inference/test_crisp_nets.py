@@ -74,7 +74,7 @@ def test_what_a_crisp_net_lacks_is_refused() -> None:
         InputError, match=r"upsampling is joint; expected bilinear.*with_options\(upsampling='bilinear'\)"
     ):
         to_crisp_net(Sharpener.from_pretrained(), Coarse())
-    with pytest.raises(InputError, match=r"guard is 0.9; expected none.*with_options\(guard=None\)"):
+    with pytest.raises(InputError, match=r"guard is 0.4; expected none.*with_options\(guard=None\)"):
         to_crisp_net(Sharpener.from_pretrained(upsampling="bilinear", guard=0.4), Coarse())
     with pytest.raises(InputError, match=r"grid is centres; .*'corners'"):
         to_crisp_net(Sharpener.from_pretrained(upsampling="bilinear", guard=None), DeepLabLargeFOV(num_classes=2))

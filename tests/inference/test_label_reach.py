@@ -61,7 +61,7 @@ SCENES = {"own": own_labels, "islands": islands, "halves": halves}
 def test_labels_where_all_neighbours_count(
     image: str, scene: str, window: WindowsLike, passes: Passes, score_weight: float
 ) -> None:
-    sharpener = Sharpener(RGBCue(), window=window, hardness=0.1, passes=passes, score_weight=score_weight)
+    sharpener = Sharpener(RGBCue(), window=window, hardness=0.1, passes=passes, score_weight=score_weight, guard=None)
     labels = SCENES[scene]()
     assert torch.equal(sharpen_label_map(sharpener, IMAGES[image], labels), dense(sharpener, IMAGES[image], labels))
 
@@ -70,7 +70,7 @@ def test_labels_where_all_neighbours_count(
 @pytest.mark.parametrize(("window", "passes"), [(Window(3), 1), (Window(3, 2), 5), (Window(5), 9), (Window(3), 12)])
 def test_shares_as_far_as_they_reach(image: str, window: Window, passes: int) -> None:
     """Also the smallest, at the end of the reach, which hardly ever decide."""
-    sharpener = Sharpener(RGBCue(), window=window, hardness=0.1, passes=passes)
+    sharpener = Sharpener(RGBCue(), window=window, hardness=0.1, passes=passes, score_weight=0)
     features, whole = IMAGES[image], Box(0, 0, *SIZE)
     weights = sharpener.cue.weights(features[None], window, sharpener.hardness)
     labels = torch.zeros(SIZE, dtype=torch.long)
@@ -95,7 +95,7 @@ LYING = {"centres": (11, 9), "corners": (11, 9), "stride=8": (11, 9), "stride=4,
 @pytest.mark.parametrize("upsampling", ["joint", "bilinear"])
 @pytest.mark.parametrize("guard", [None, 0.35])
 def test_coarse_labels_however_they_lie(grid: str, upsampling: str, guard: float | None) -> None:
-    options = {"grid": grid, "upsampling": upsampling, "guard": guard}
+    options = {"grid": grid, "upsampling": upsampling, "guard": guard, "score_weight": 0}
     sharpener = Sharpener(RGBCue(), window=Window(3), hardness=0.1, passes=6, **options)  # type: ignore[arg-type]
     for image in (torch.full((3, 83, 69), 0.5), torch.rand(3, 83, 69, generator=torch.Generator().manual_seed(1))):
         for labels in (own_labels(LYING[grid]), islands(LYING[grid])):

@@ -34,8 +34,8 @@ def scene(seed: int = 0, coarser: int = 4, present: int = PRESENT) -> tuple[Tens
     return torch.rand(1, 3, *SIZE, generator=generator), logits
 
 
-def sharpener(negligible: float, kind: Scores = "logits", **options: float | str | tuple[int, ...]) -> Sharpener:
-    given = {"window": "5@2,5", "passes": (3, 2), "hardness": 3.0} | options
+def sharpener(negligible: float, kind: Scores = "logits", **options: float | str | tuple[int, ...] | None) -> Sharpener:
+    given = {"window": "5@2,5", "passes": (3, 2), "hardness": 3.0, "score_weight": 0, "guard": None} | options
     return Sharpener(RGBCue(), scores=kind, negligible=negligible, **given)  # type: ignore[arg-type]
 
 
@@ -78,7 +78,7 @@ def test_classes_that_are_kept_are_what_they_were(kind: Scores, coarser: int) ->
 @pytest.mark.parametrize("negligible", [0.002, 0.02])
 def test_with_a_score_weight_they_change_by_a_bounded_factor(norm: int, negligible: float) -> None:
     image, logits = scene()
-    options = {"score_weight": 2.0, "hardness": 5.0, "passes": (3, 2), "window": "5@2,5"}
+    options = {"score_weight": 2.0, "hardness": 5.0, "passes": (3, 2), "window": "5@2,5", "guard": None}
     made = [Sharpener(RGBCue(norm), negligible=each, **options) for each in (negligible, 0)]  # type: ignore[arg-type]
     merging, whole = (crisp(each, image, logits) for each in made)
     bound = norm * 2 * negligible * 5.0 * 2.0 * 5  # of the logarithm: 2·ε·λ·μ for each of the 5 passes

@@ -50,7 +50,8 @@ def test_half_an_image_beside_nothing_is_that_half(
 ) -> None:
     """Its neighbours there are like it in colour, say another class, and must not count."""
     monkeypatch.setattr(tiles, "tile_side", lambda *_: side)
-    sharpener = Sharpener(RGBCue(), passes=4, scores="probabilities", upsampling=upsampling).eval()  # type: ignore[arg-type]
+    options: dict[str, Any] = {"window": 9, "passes": 4, "scores": "probabilities", "upsampling": upsampling}
+    sharpener = Sharpener(RGBCue(), **options).eval()
     generator = torch.Generator().manual_seed(0)
     image = torch.full((3, 32, 48), 0.5) if colours == "one" else torch.rand(3, 32, 48, generator=generator)
     scores = torch.rand(3, 32 // factor, 48 // factor, generator=generator).softmax(0)

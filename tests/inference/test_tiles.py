@@ -226,7 +226,11 @@ def test_a_cue_that_sees_the_whole_image_is_asked_once(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("of_labels", [False, True])
 def test_more_neighbours_and_scores_that_are_compared_take_memory(*, of_labels: bool) -> None:
-    options: list[dict[str, Any]] = [{"window": 3}, {"window": "3,9"}, {"window": "3,9", "score_weight": 0.5}]
+    options: list[dict[str, Any]] = [
+        {"window": 3, "score_weight": 0},
+        {"window": "3,9", "score_weight": 0},
+        {"window": "3,9", "score_weight": 0.5},
+    ]
     each = [bytes_per_pixel(Sharpener(RGBCue(), **given), 16, of_labels=of_labels) for given in options]
     assert each[0] < each[1] < each[2] if of_labels else each[0] < each[1] <= each[2]
 

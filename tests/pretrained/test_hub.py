@@ -176,4 +176,4 @@ def test_without_the_package_its_extra_is_named(monkeypatch: pytest.MonkeyPatch)
         Sharpener.from_pretrained("someone/streets")
     with pytest.raises(InputError, match=r"install it with: pip install 'crispseg\[hub\]'"):
         Sharpener.from_pretrained().push_to_hub("someone/streets")
-    assert Sharpener.from_pretrained().window == Windows.of(9)
+    assert Sharpener.from_pretrained().window == Windows.of(LearnedCue.default_window)
