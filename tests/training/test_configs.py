@@ -43,7 +43,7 @@ NETWORKS = {
 
 VARIANTS = {
     "deeplab_trunk_poly": "deeplab_trunk",
-    "embedding_best": "embedding_fast",
+    "embedding_full": "embedding_fast",
     "embedding_narrow": "embedding",
     "embedding_trunk": "embedding",
 }
