@@ -110,7 +110,7 @@ def test_the_saved_kind_of_scores_holds(root: Path) -> None:
 
 
 def test_labels_that_do_not_exclude_each_other_stay_so(root: Path) -> None:
-    Sharpener(RGBCue(), scores="multilabel", hardness=1.0, passes=3).save_pretrained(root / "saved")
+    Sharpener(RGBCue(), scores="multilabel", window=9, hardness=1.0, passes=3).save_pretrained(root / "saved")
     image, scores = root / "images" / "scene0.png", masks(root)
     given = ("--predictions", scores, "--output", root / "out", "--weights", root / "saved", "--save-scores")
     assert run("sharpen", image, *given) == 0

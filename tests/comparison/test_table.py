@@ -95,6 +95,7 @@ def test_reported_images_are_not_those_that_were_tuned_on(root: Path) -> None:
         for folder, suffix in (("images", "png"), ("labels", "png"), ("scores", "npy")):
             (root / folder / f"scene{index}.{suffix}").unlink()
     found = ["--cue", "rgb", "--window", "9", "--passes", "1", "--hardness", str(rgb["settings"]["hardness"])]
+    found += ["--score-weight", "0", "--guard", "none"]
     assert main(["evaluate", *options(root)[:6], "--void", "11", *found, "--json", str(root / "result.json")]) == 0
     after = json.loads((root / "result.json").read_text())
     for name, values in rgb["metrics"].items():

@@ -19,9 +19,9 @@ IMAGE, LABELS = draw_scene(np.random.default_rng(0))
 IMAGE = np.moveaxis(IMAGE, -1, 0)
 PROBABILITIES = (LABELS[4::8, 4::8] == np.arange(3)[:, None, None]).astype(np.float32)
 CUES = {
-    "rgb": Sharpener(RGBCue(), passes=5).eval(),
-    "learned": Sharpener.from_pretrained(passes=5),
-    "bilinear": Sharpener.from_pretrained(passes=5, upsampling="bilinear"),
+    "rgb": Sharpener(RGBCue(), window=9, passes=5, hardness=40).eval(),
+    "learned": Sharpener.from_pretrained(window=9, passes=5),
+    "bilinear": Sharpener.from_pretrained(window=9, passes=5, upsampling="bilinear"),
 }
 HOLE = (slice(16, 32), slice(24, 40))
 COARSE_HOLE = (slice(2, 4), slice(3, 5))

@@ -15,7 +15,7 @@ import pytest
 from huggingface_hub import constants
 
 from crispseg import InputError, Sharpener, Window
-from crispseg.cues import RGBCue
+from crispseg.cues import LearnedCue, RGBCue
 from crispseg.window import Windows
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -1,6 +1,7 @@
 """The search for a CRF goes from coarse to fine and returns the best that it tried."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from torch import Tensor
@@ -38,7 +39,8 @@ def test_a_grid_is_every_combination_and_finer_around_the_best() -> None:
 
 @needs_pydensecrf
 def test_it_measures_the_grid_and_what_lies_around_the_best(data: LabelledPredictions) -> None:
-    sharpener = Sharpener(RGBCue(), upsampling="bilinear")
+    options: dict[str, Any] = {"window": 9, "passes": 1, "hardness": 40, "score_weight": 0, "guard": None}
+    sharpener = Sharpener(RGBCue(), upsampling="bilinear", **options)
     coarse = tune_crf(data, sharpener, grid=GRID, rounds=0, iterations=2)
     assert list(coarse.after) == GRID.settings(2)
     assert coarse.images == 2

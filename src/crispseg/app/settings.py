@@ -55,7 +55,7 @@ def offered_cues() -> dict[str, CueChoice]:
 
     Example:
         >>> [choice.title for choice in offered_cues().values()][:2]
-        ['learned embeddings, narrow', 'learned embeddings, wide']
+        ['learned embeddings, fast', 'learned embeddings, best']
     """
     choices = []
     for text in (*CUES.names(), *_JOINED):
@@ -137,7 +137,7 @@ def read_controls(values: Mapping[str, Any], last: SharpenerConfig) -> Reading:
     Example:
         >>> reading = read_controls({"window": "8", "passes": 3}, SharpenerConfig())
         >>> reading.config.texts()["window"], reading.config.passes, str(reading.errors[0])
-        ('9', 3, 'window size is 8; expected an odd number such as 9')
+        ('5@16,5@8,5@4,5@2,5', 3, 'window size is 8; expected an odd number such as 9')
     """
     fields, changes, errors = dict(options()), dict[str, Any](), []
     for name, value in values.items():
@@ -165,7 +165,7 @@ def with_defaults(config: SharpenerConfig) -> SharpenerConfig:
     Example:
         >>> config = with_defaults(SharpenerConfig(cue="rgb", passes=3))
         >>> config.hardness, config.passes
-        (40.0, 3)
+        (5.0, 3)
     """
     return config.with_defaults(traits_of(config.cue))
 
@@ -188,7 +188,7 @@ def control_value(name: str, config: SharpenerConfig) -> Any:  # noqa: ANN401 - 
     Example:
         >>> config = CueChoice(CueConfig("rgb")).start
         >>> [control_value(name, config) for name in ("cue", "window", "hardness", "guard")]
-        ['rgb', '9', 40.0, 'none']
+        ['rgb', '5@16,5@8,5@4,5@2,5', 5.0, '0.2']
     """
     value, option = getattr(config, name), dict(options())[name]
     if name == "cue":

@@ -45,7 +45,7 @@ class Filtering(Method):
         parameters = PARAMETERS if windows is None else LADDER_PARAMETERS
         super().__init__({name: values.get(name, (start[name],)) for name in parameters}, start, device)
         self.windows = windows
-        self.sharpener = Sharpener(cue).eval().to(device)
+        self.sharpener = Sharpener(cue, guard=None).eval().to(device)
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """Return the filtered probabilities."""

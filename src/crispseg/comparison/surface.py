@@ -20,7 +20,7 @@ def surface(
     """Measure the gains on the tuning images for each window, hardness and number of passes."""
     result = tune(
         data,
-        Sharpener(learned_cue(choices.weights)).eval().to(choices.device),
+        Sharpener(learned_cue(choices.weights), guard=None).eval().to(choices.device),
         {"window": _WINDOWS, "hardness": _HARDNESS, "passes": _PASSES, "score_weight": (0,)},
         every=tune_every,
         progress=progress,

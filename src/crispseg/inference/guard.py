@@ -32,7 +32,7 @@ def guarded(before: Shares, after: Shares, guard: float, radius: int, valid: Ten
         >>> before = Shares.of(torch.tensor([[0.1, 0.6, 0.1], [0.9, 0.4, 0.9]]).reshape(1, 2, 1, 3), "probabilities")
         >>> after = before.with_values(torch.tensor([[0.3, 0.4, 0.3], [0.7, 0.6, 0.7]]).reshape(1, 2, 1, 3))
         >>> guarded(before, after, 0.5, radius=1).values[0, 0, 0]
-        tensor([0.2348, 0.4224, 0.2348])
+        tensor([0.2687, 0.5091, 0.2687])
     """
     filtered, chances = after.choices(), before.choices()
     around = sums_around(chances if valid is None else chances * valid.to(chances.device), radius)
