@@ -124,7 +124,7 @@ def test_a_search_starts_from_the_sharpener() -> None:
     windows, passes, hardness, score_weight = 4, 3, 6, 3
     assert len(settings) == windows * passes * hardness * score_weight
     assert {(setting.upsampling, setting.guard, setting.grid) for setting in settings} == {
-        ("bilinear", 0.7, OTHER["grid"])
+        ("bilinear", OTHER["guard"], OTHER["grid"])
     }
     searched = "'window', 'passes', 'hardness', 'score_weight', 'upsampling', 'guard'"
     with pytest.raises(InputError, match=f"'depth'; expected one of {searched}"):

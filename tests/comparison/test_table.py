@@ -165,7 +165,7 @@ def test_a_table_that_was_stopped_goes_on(root: Path, monkeypatch: pytest.Monkey
 @pytest.mark.usefixtures("no_process")
 @pytest.mark.slow  # several processes
 def test_several_processes_count_the_same(root: Path) -> None:
-    rows = ["rgb 9x9 x1", "narrow embedding, tuned + RankSEG"]
+    rows = ["rgb 9x9 x1", "fast embedding, tuned + RankSEG"]
     for output, workers in (("alone", 0), ("together", 2)):
         measure_table(data(root), root / output, CHOICES, rows=rows, tune_every=3, workers=workers)
     files = sorted(path.name for path in (root / "alone" / "rows").iterdir())
@@ -220,8 +220,8 @@ def test_rows_of_other_weights_are_not_taken(root: Path) -> None:
 
 
 def test_rows_come_with_what_they_build_on() -> None:
-    chosen, left_out = choose_rows(["narrow embedding, tuned + RankSEG"], boundaries=False)
-    assert [row.name for row in chosen] == ["baseline", "narrow embedding, tuned", "narrow embedding, tuned + RankSEG"]
+    chosen, left_out = choose_rows(["fast embedding, tuned + RankSEG"], boundaries=False)
+    assert [row.name for row in chosen] == ["baseline", "fast embedding, tuned", "fast embedding, tuned + RankSEG"]
     assert not left_out
 
 

@@ -44,8 +44,8 @@ def test_weights_are_the_affinity_of_the_distances(name: str) -> None:
 
 def test_the_default_hardness_is_found_by_name() -> None:
     assert {name: cue.default_hardness for name, cue in ((name, CUES.named(name)) for name in CUES.names())} == {
-        "learned": 5,
-        "rgb": 40,
+        "learned": 1.5,
+        "rgb": 5,
         "soft": 100,
         "contour": 5,
     }

@@ -68,7 +68,7 @@ def test_the_memory_layout_is_that_of_the_widest_part(weights: tuple[float, floa
 def test_attributes_are_made_of_those_of_the_parts() -> None:
     net = EmbeddingNet(dim=4, width=4)
     cue = JoinedCue([LearnedCue(net), RGBCue()], [1, 0.5])
-    assert (cue.default_hardness, cue.default_passes) == (5.0, 25)
+    assert (cue.default_hardness, cue.default_passes) == (1.5, 25)
     assert (cue.channels, cue.reach, cue.step, cue.norm) == (7, net.reach, net.step, 1)
     assert cue.workspace == net.workspace + 7
     assert cue.farthest == pytest.approx(4 + 0.5)
@@ -338,5 +338,5 @@ def test_the_config_of_a_sharpener_holds_it() -> None:
     config = SharpenerConfig(cue="learned+0.5*rgb")
     assert SharpenerConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     sharpener = Sharpener.from_config(config)
-    assert (float(sharpener.hardness), sharpener.passes) == (5, 25)
+    assert (float(sharpener.hardness), sharpener.passes) == (1.5, 4)
     assert isinstance(sharpener.cue, Cue)

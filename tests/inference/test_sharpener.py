@@ -62,7 +62,7 @@ def test_a_single_logit_goes_through_the_sigmoid() -> None:
 def test_coarse_scores_come_out_better_than_bilinear_ones(seed: int) -> None:
     image, labels, coarse = scene(seed)
     joint, bilinear = (
-        Sharpener.from_pretrained(scores="probabilities", passes=7, upsampling=upsampling)
+        Sharpener.from_pretrained(scores="probabilities", window=5, passes=1, hardness=4.0, upsampling=upsampling)
         for upsampling in ("joint", "bilinear")
     )
     assert accuracy(joint(image, coarse), labels) > accuracy(bilinear(image, coarse), labels)

@@ -18,10 +18,11 @@ from tests.jobs.test_sharpen_raster import write
 IMAGE, LABELS = draw_scene(np.random.default_rng(0))
 IMAGE = np.moveaxis(IMAGE, -1, 0)
 PROBABILITIES = (LABELS[4::8, 4::8] == np.arange(3)[:, None, None]).astype(np.float32)
+PLAIN: dict[str, Any] = {"window": 9, "passes": 5, "score_weight": 0, "guard": None}
 CUES = {
-    "rgb": Sharpener(RGBCue(), window=9, passes=5, hardness=40).eval(),
-    "learned": Sharpener.from_pretrained(window=9, passes=5),
-    "bilinear": Sharpener.from_pretrained(window=9, passes=5, upsampling="bilinear"),
+    "rgb": Sharpener(RGBCue(), hardness=40, **PLAIN).eval(),
+    "learned": Sharpener.from_pretrained(hardness=5.0, **PLAIN),
+    "bilinear": Sharpener.from_pretrained(hardness=5.0, upsampling="bilinear", **PLAIN),
 }
 HOLE = (slice(16, 32), slice(24, 40))
 COARSE_HOLE = (slice(2, 4), slice(3, 5))

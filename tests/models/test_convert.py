@@ -41,7 +41,8 @@ def test_embedding(size: tuple[int, int]) -> None:
     blobs = caffe.embedding_blobs(dim=16)
     network = convert(blobs, "embedding")
     assert isinstance(network, EmbeddingNet)
-    assert network.arguments == {"dim": 16, "width": 64, "pool": "3x3", "rgb": True, "bias": True}
+    made = {"dim": 16, "width": 64, "pool": "3x3", "rgb": True, "bias": True, "stride": 1, "colours": False}
+    assert network.arguments == made
     with torch.no_grad():
         assert_near(network(image(*size)), caffe.embedding(blobs, image(*size)))
 
