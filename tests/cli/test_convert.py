@@ -29,7 +29,8 @@ def test_a_converted_embedding_sharpens(caffemodel: Path, tmp_path: Path, capsys
     output = tmp_path / "made" / "embs.safetensors"
     assert run("convert", caffemodel, "--to", "embedding", "--output", output) == 0
     assert capsys.readouterr().out == (
-        f"{output}  EmbeddingNet, dim 64, width 64, pool 3x3, rgb True, bias True, stride 1, colours False, 0.6 million parameters\n"
+        f"{output}  EmbeddingNet, dim 64, width 64, pool 3x3, rgb True, bias True, stride 1, colours False, "
+        "0.6 million parameters\n"
     )
     assert load_metadata(output, "weights")["source"] == "embs.caffemodel"
     write_folder(tmp_path, 1)
