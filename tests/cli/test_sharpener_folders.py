@@ -169,7 +169,7 @@ def test_tune_searches_guards_and_upsampling(root: Path, capsys: pytest.CaptureF
     Sharpener(RGBCue(), hardness=30.0, passes=5, guard=0.4).save_pretrained(root / "saved")
     fixed = ("--window", 7, "--hardness", 30, "--passes", 5)
     printed, best = tuned(root, capsys, *fixed, "--guard", "none", 0.3, "--upsampling", "joint", "bilinear")
-    for guard in ("none", "0.7"):
+    for guard in ("none", "0.3"):
         for upsampling in ("joint", "bilinear"):
             assert f"upsampling {upsampling}, guard {guard}" in printed
     assert "--guard" in best

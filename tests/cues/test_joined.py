@@ -77,7 +77,7 @@ def test_attributes_are_made_of_those_of_the_parts() -> None:
     assert cue.summary == "learned embeddings and colours"
     assert not cue.takes_boundaries
     other = JoinedCue([RGBCue(2), SoftSegmentationCue()])
-    assert (other.default_hardness, other.default_passes) == (40.0, 1)
+    assert (other.default_hardness, other.default_passes) == (5.0, 1)
     assert (other.channels, other.reach, other.step) == (11, None, 1)
     assert other.farthest == pytest.approx((1 + 0.25) ** 0.5)
     assert JoinedCue([learned(), RGBCue()]).channels is None
