@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmarks import baselines
 from benchmarks.inputs import COARSER, BenchmarkInputs, Problem
 from crispseg import Window, ops
-from crispseg.config import LADDER_PASSES, LADDERS
+from crispseg.config_values import LADDER_PASSES, LADDERS
 from crispseg.nn import LocalFilter
 
 FORWARD, BOTH = "forward", "forward and backward"

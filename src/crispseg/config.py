@@ -8,19 +8,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
+from crispseg.config_values import (
+    LADDER_PASSES,
+    LADDERS,
+    Passes,
+    hardness_tried,
+    passes_tried,
+    read_guard,
+    read_hardness,
+    read_negligible,
+    read_passes,
+    read_score_weight,
+    read_scores,
+    read_upsampling,
+    read_window,
+    with_start,
+)
 from crispseg.cue_config import CueConfig, CueDefaults
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, WORDS, Grid
-from crispseg.options import Choices, Option, Slider, as_text, check_names, read_number
+from crispseg.options import Choices, Option, Slider, as_text, check_names
 from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
-from crispseg.value_checks import (
-    MOST_PASSES,
-    check_choice,
-    check_count,
-    check_guard,
-    check_not_negative,
-    check_positive,
-)
 from crispseg.window import Level, Windows, WindowsLike, levels_of
 
 VERSION = 1
@@ -29,100 +37,9 @@ VERSION = 1
 SHIPPED_WEIGHTS = ("fast", "best")
 """Embeddings that ship with crispseg: "fast" sees the image at half its size, "best" at its full size."""
 
-HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
-"""Factors by which `tune` multiplies a hardness to get the values that it tries by default."""
-
-PASSES_STEPS = (0.5, 1, 2)
-"""Factors by which `tune` multiplies a number of passes to get the values that it tries by default."""
-
-LADDERS = ("5@8,5@4,5@2,5", "5@16,5@8,5@4,5@2,5")
-"""Windows from coarse to fine that the page offers and `tune` tries."""
-
-LADDER_PASSES = 4
-"""The number of passes with each of several windows by default."""
-
-Passes = int | tuple[int, ...]
-"""The number of passes with each window: one number for all windows, or one for each."""
-
 
 def _said(**option: Any) -> dict[str, Option]:  # noqa: ANN401 - as Option takes it
     return {"option": Option(**option)}
-
-
-def _read_window(said: Any) -> Windows | None:  # noqa: ANN401
-    return None if said is None else Windows.of(said)
-
-
-def _read_hardness(said: Any) -> float | None:  # noqa: ANN401
-    number = read_number(said)
-    if number is None:
-        return None
-    if not isinstance(number, int | float):
-        raise InputError(f"hardness is {said!r}; expected a number above 0")
-    check_positive("hardness", number)
-    return float(number)
-
-
-def _read_passes(said: Any) -> Passes | None:  # noqa: ANN401
-    if isinstance(said, str) and "," in said:
-        said = said.split(",")
-    if isinstance(said, Sequence) and not isinstance(said, str):
-        return tuple(_read_count(each) for each in said)
-    return None if said is None else _read_count(said)
-
-
-def _read_count(said: Any) -> int:  # noqa: ANN401
-    number = read_number(said)
-    check_count("passes", number, MOST_PASSES)
-    return number  # type: ignore[no-any-return]
-
-
-def _read_score_weight(said: Any) -> float:  # noqa: ANN401
-    number = read_number(said)
-    if not isinstance(number, int | float):
-        raise InputError(f"score_weight is {said!r}; expected a number of at least 0")
-    check_not_negative("score_weight", number)
-    return float(number)
-
-
-def _read_scores(said: Any) -> Scores:  # noqa: ANN401
-    check_choice("scores", said, SCORES)
-    return said  # type: ignore[no-any-return]
-
-
-def _read_upsampling(said: Any) -> Upsampling:  # noqa: ANN401
-    check_choice("upsampling", said, UPSAMPLINGS)
-    return said  # type: ignore[no-any-return]
-
-
-def _read_guard(said: Any) -> float | None:  # noqa: ANN401
-    number = None if said == "none" else read_number(said)
-    if number is not None and not isinstance(number, int | float):
-        raise InputError(f"guard is {said!r}; expected a number above 0 and up to 0.5, such as 0.2, or none")
-    check_guard(number)
-    return None if number is None else float(number)
-
-
-def _read_negligible(said: Any) -> float:  # noqa: ANN401
-    number = read_number(said)
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < 0.5:
-        raise InputError(f"negligible is {said!r}; expected a number from 0 to below 0.5, such as 0.01")
-    return float(number)
-
-
-def _with(value: Any, others: Sequence[Any]) -> Sequence[Any]:  # noqa: ANN401
-    """Return the other values, preceded by the value itself if it is not among them."""
-    return [*others] if value in others else [value, *others]
-
-
-def _passes_tried(passes: Passes | None) -> Sequence[Passes | None]:
-    if not isinstance(passes, int):
-        return [passes]
-    return sorted({max(1, round(share * passes)) for share in PASSES_STEPS})
-
-
-def _hardness_tried(value: float) -> Sequence[float]:
-    return [round(step * value, 6) for step in HARDNESS_STEPS]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,10 +95,10 @@ class SharpenerConfig:
             "it; 9@2 takes every second pixel and looks twice as far. Several windows with commas, such as "
             "5@8,5@4,5@2,5, are used one after the other, from coarse to fine",
             label="Window, or several from coarse to fine",
-            read=_read_window,
+            read=read_window,
             control=Choices(("3", "5", "7", "9", "11", "15", "21", "9@2", *LADDERS), free=True),
             metavar="SIDE[@DILATION][,…]",
-            tried=lambda windows: _with(windows, [Windows.of(each) for each in ("9", *LADDERS)]),
+            tried=lambda windows: with_start(windows, [Windows.of(each) for each in ("9", *LADDERS)]),
             write=lambda windows: None if windows is None else str(windows),
         ),
     )
@@ -191,10 +108,10 @@ class SharpenerConfig:
             help="how many times the filter is applied with each window: one number for all windows, or one for each "
             "with commas",
             label="Passes with each window",
-            read=_read_passes,
+            read=read_passes,
             control=Choices(("1", "2", "4", "6", "7", "10", "15", "25"), free=True),
             metavar="N[,N…]",
-            tried=_passes_tried,
+            tried=passes_tried,
             write=lambda passes: list(passes) if isinstance(passes, tuple) else passes,
         ),
     )
@@ -203,10 +120,10 @@ class SharpenerConfig:
         metadata=_said(
             help="λ of the weights exp(-λ·distance), above 0: a larger λ mixes fewer neighbours",
             label="Hardness λ",
-            read=_read_hardness,
+            read=read_hardness,
             control=Slider(0.5, None, 0.5),
             metavar="NUMBER",
-            tried=_hardness_tried,
+            tried=hardness_tried,
         ),
     )
     score_weight: float = field(
@@ -215,10 +132,10 @@ class SharpenerConfig:
             help="μ, 0 or more: how much a difference of two pixels' probabilities adds to their distance; 0 compares "
             "the image alone",
             label="Score weight μ",
-            read=_read_score_weight,
+            read=read_score_weight,
             control=Slider(0, 2, 0.1),
             metavar="NUMBER",
-            tried=lambda weight: _with(weight, [0.0, 0.5]),
+            tried=lambda weight: with_start(weight, [0.0, 0.5]),
         ),
     )
     scores: Scores = field(
@@ -228,7 +145,7 @@ class SharpenerConfig:
             "multilabel (logits) or multilabel_probabilities of labels that may overlap, such as object masks. With "
             "probabilities, a greyscale mask, soft or black and white, is the probability of label 1",
             label="Scores are",
-            read=_read_scores,
+            read=read_scores,
             control=Choices(SCORES),
             metavar="KIND",
             of_predictions=True,
@@ -240,7 +157,7 @@ class SharpenerConfig:
             help="how scores of half the image's size or less are upsampled: joint follows the image, for cues that "
             "compare embeddings; bilinear does not look at the image",
             label="Upsampling",
-            read=_read_upsampling,
+            read=read_upsampling,
             control=Choices(UPSAMPLINGS),
             metavar="WAY",
         ),
@@ -251,7 +168,7 @@ class SharpenerConfig:
             help="keep poles and other thin objects: how strongly a label that is common around a pixel counts less "
             "there; above 0 and up to 0.5, such as 0.2, or none",
             label="Guard: keep thin objects",
-            read=_read_guard,
+            read=read_guard,
             control=Choices(("none", "0.1", "0.2", "0.3", "0.5"), free=True),
             metavar="NUMBER|none",
         ),
@@ -278,7 +195,7 @@ class SharpenerConfig:
             help="filter classes together, as one, whose probabilities sum to at most this in every pixel of the image "
             "(or tile): fast with many classes; 0 filters every class on its own",
             label="Negligible probability",
-            read=_read_negligible,
+            read=read_negligible,
             control=Choices(("0", "0.001", "0.01", "0.02"), free=True),
             metavar="NUMBER",
         ),

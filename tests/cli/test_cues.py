@@ -13,7 +13,7 @@ import torch
 from crispseg.cli.main import main
 from crispseg.cli.parsers import evaluate
 from crispseg.cli.stages import build_stages
-from crispseg.config import LADDER_PASSES
+from crispseg.config_values import LADDER_PASSES
 from crispseg.data import read_labels
 from crispseg.registry import CUES
 from tests.fakes import write_boundaries, write_coarse_scores, write_folder

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from crispseg import InputError, Sharpener, Window
-from crispseg.config import LADDERS, Passes
+from crispseg.config_values import LADDERS, Passes
 from crispseg.cues import RGBCue
 from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.evaluation import evaluate

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from crispseg import Sharpener, Window
-from crispseg.config import Passes
+from crispseg.config_values import Passes
 from crispseg.cues import ContourCue, Cue, RGBCue
 from crispseg.data import Prediction, read_image, read_labels
 from crispseg.data.box import Box

@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from crispseg import InputError, Sharpener, Window
-from crispseg.config import LADDER_PASSES
+from crispseg.config_values import LADDER_PASSES
 from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.data import Prediction
 from crispseg.inference.batch import resize

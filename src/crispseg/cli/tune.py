@@ -9,8 +9,9 @@ from rich.table import Table
 from crispseg.cli.data import read_data
 from crispseg.cli.printing import print_remarks, print_tables, progress_bar
 from crispseg.cli.stages import build_sharpener, require_crf, require_sharpener, scores_of_files
-from crispseg.config import Passes, SharpenerConfig
+from crispseg.config import SharpenerConfig
 from crispseg.config import options as fields_of_config
+from crispseg.config_values import Passes
 from crispseg.defaults import CRF_ROUNDS
 from crispseg.errors import InputError
 from crispseg.evaluation import remarks_on

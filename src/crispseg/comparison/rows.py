@@ -10,7 +10,8 @@ from crispseg.comparison.filters import Filtering, Oracle, Shipped
 from crispseg.comparison.method import After, Baseline, Method, Setting
 from crispseg.comparison.pamr import PAMR
 from crispseg.comparison.peers import KorniaGuided, KorniaJointBilateral, OpenCVGuided, RankSEG
-from crispseg.config import LADDER_PASSES, LADDERS, SHIPPED_WEIGHTS
+from crispseg.config import SHIPPED_WEIGHTS
+from crispseg.config_values import LADDER_PASSES, LADDERS
 from crispseg.cue_config import CueConfig
 from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.models.embedding_net import load_embedding_net

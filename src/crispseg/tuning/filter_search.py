@@ -12,7 +12,8 @@ from rich.progress import Progress
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_count
-from crispseg.config import LADDER_PASSES, OF_PREDICTIONS, Passes, SharpenerConfig, options
+from crispseg.config import OF_PREDICTIONS, SharpenerConfig, options
+from crispseg.config_values import LADDER_PASSES, Passes
 from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.defaults import OBJECTIVES
 from crispseg.errors import InputError, naming

@@ -1,0 +1,121 @@
+"""How values of a config's fields are read from text and checked, and which of them `tune` tries.
+
+This module does not need PyTorch.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from crispseg.errors import InputError
+from crispseg.options import read_number
+from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
+from crispseg.value_checks import (
+    MOST_PASSES,
+    check_choice,
+    check_count,
+    check_guard,
+    check_not_negative,
+    check_positive,
+)
+from crispseg.window import Windows
+
+HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
+"""Factors by which `tune` multiplies a hardness to get the values that it tries by default."""
+
+PASSES_STEPS = (0.5, 1, 2)
+"""Factors by which `tune` multiplies a number of passes to get the values that it tries by default."""
+
+LADDERS = ("5@8,5@4,5@2,5", "5@16,5@8,5@4,5@2,5")
+"""Windows from coarse to fine that the page offers and `tune` tries."""
+
+LADDER_PASSES = 4
+"""The number of passes with each of several windows by default."""
+
+Passes = int | tuple[int, ...]
+"""The number of passes with each window: one number for all windows, or one for each."""
+
+
+def read_window(said: Any) -> Windows | None:  # noqa: ANN401
+    """Return the windows that a value or text describes."""
+    return None if said is None else Windows.of(said)
+
+
+def read_hardness(said: Any) -> float | None:  # noqa: ANN401
+    """Return a hardness, given as a number or text."""
+    number = read_number(said)
+    if number is None:
+        return None
+    if not isinstance(number, int | float):
+        raise InputError(f"hardness is {said!r}; expected a number above 0")
+    check_positive("hardness", number)
+    return float(number)
+
+
+def read_passes(said: Any) -> Passes | None:  # noqa: ANN401
+    """Return numbers of passes, given as numbers or text."""
+    if isinstance(said, str) and "," in said:
+        said = said.split(",")
+    if isinstance(said, Sequence) and not isinstance(said, str):
+        return tuple(_read_count(each) for each in said)
+    return None if said is None else _read_count(said)
+
+
+def _read_count(said: Any) -> int:  # noqa: ANN401
+    number = read_number(said)
+    check_count("passes", number, MOST_PASSES)
+    return number  # type: ignore[no-any-return]
+
+
+def read_score_weight(said: Any) -> float:  # noqa: ANN401
+    """Return a score weight, given as a number or text."""
+    number = read_number(said)
+    if not isinstance(number, int | float):
+        raise InputError(f"score_weight is {said!r}; expected a number of at least 0")
+    check_not_negative("score_weight", number)
+    return float(number)
+
+
+def read_scores(said: Any) -> Scores:  # noqa: ANN401
+    """Return a kind of scores."""
+    check_choice("scores", said, SCORES)
+    return said  # type: ignore[no-any-return]
+
+
+def read_upsampling(said: Any) -> Upsampling:  # noqa: ANN401
+    """Return a way of upsampling."""
+    check_choice("upsampling", said, UPSAMPLINGS)
+    return said  # type: ignore[no-any-return]
+
+
+def read_guard(said: Any) -> float | None:  # noqa: ANN401
+    """Return a guard, given as a number or text; None for "none"."""
+    number = None if said == "none" else read_number(said)
+    if number is not None and not isinstance(number, int | float):
+        raise InputError(f"guard is {said!r}; expected a number above 0 and up to 0.5, such as 0.2, or none")
+    check_guard(number)
+    return None if number is None else float(number)
+
+
+def read_negligible(said: Any) -> float:  # noqa: ANN401
+    """Return the share that is negligible, given as a number or text."""
+    number = read_number(said)
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < 0.5:
+        raise InputError(f"negligible is {said!r}; expected a number from 0 to below 0.5, such as 0.01")
+    return float(number)
+
+
+def with_start(value: Any, others: Sequence[Any]) -> Sequence[Any]:  # noqa: ANN401
+    """Return the other values, preceded by the one to start from if it is not among them."""
+    return [*others] if value in others else [value, *others]
+
+
+def passes_tried(passes: Passes | None) -> Sequence[Passes | None]:
+    """Return the numbers of passes that `tune` tries around one."""
+    if not isinstance(passes, int):
+        return [passes]
+    return sorted({max(1, round(share * passes)) for share in PASSES_STEPS})
+
+
+def hardness_tried(value: float) -> Sequence[float]:
+    """Return the values that `tune` tries around a hardness."""
+    return [round(step * value, 6) for step in HARDNESS_STEPS]
