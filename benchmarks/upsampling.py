@@ -8,6 +8,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -49,10 +50,9 @@ def _timed(sharpener: Sharpener, image: Tensor, scores: Tensor) -> tuple[float, 
     features, wide = sharpener.prepare(image, scores)
     prepared = time.perf_counter()
     shares = sharpener.upsample(wide, features)
-    (window,) = sharpener.window
-    weights = sharpener.weights(features, shares, window)
+    weights = sharpener.weights(features, shares, sharpener.window[-1])
     weighed = time.perf_counter()
-    sharpener.filter(shares.values, weights)
+    sharpener.filter(shares.values, partial(sharpener.weights, features, shares))
     return 1000 * (weighed - prepared), 1000 * (time.perf_counter() - start)
 
 

@@ -57,7 +57,7 @@ class SharpenerConfig:
             "6,6,4,4". None for the cue's default with one window, and for 4 with several.
         hardness: λ of the weights exp(-λ·d): a larger λ lets fewer neighbours contribute. None for the cue's default.
         score_weight: μ, which adds μ·|p_i - p_j| to the distance of two pixels: neighbours with other probabilities
-            contribute less. 0 compares the image alone.
+            contribute less. 0 compares the image alone. It has no effect on labels that may overlap.
         scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
         upsampling: How coarse scores are upsampled to the size of the image: "joint" or "bilinear".
         guard: Keeps poles and other thin objects: above 0 and up to 0.5, such as 0.2. None (or "none") for no guard.
@@ -132,6 +132,7 @@ class SharpenerConfig:
             help="μ, 0 or more: how much a difference of two pixels' probabilities adds to their distance; 0 compares "
             "the image alone",
             label="Score weight μ",
+            rare=True,
             read=read_score_weight,
             control=Slider(0, 2, 0.1),
             metavar="NUMBER",
@@ -157,6 +158,7 @@ class SharpenerConfig:
             help="how scores of half the image's size or less are upsampled: joint follows the image, for cues that "
             "compare embeddings; bilinear does not look at the image",
             label="Upsampling",
+            rare=True,
             read=read_upsampling,
             control=Choices(UPSAMPLINGS),
             metavar="WAY",
@@ -195,6 +197,7 @@ class SharpenerConfig:
             help="filter classes together, as one, whose probabilities sum to at most this in every pixel of the image "
             "(or tile): fast with many classes; 0 filters every class on its own",
             label="Negligible probability",
+            rare=True,
             read=read_negligible,
             control=Choices(("0", "0.001", "0.01", "0.02"), free=True),
             metavar="NUMBER",

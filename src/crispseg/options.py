@@ -48,6 +48,7 @@ class Option:
         tried: Takes the initial value and returns the values that `tune` tries by default.
         write: Returns the value as JSON holds it.
         of_predictions: Whether it describes predictions, each of which may differ, rather than the sharpener.
+        rare: Whether it is seldom changed, so that the page shows it only when asked for more.
     """
 
     help: str
@@ -58,6 +59,7 @@ class Option:
     tried: Callable[[Any], Sequence[Any]] = lambda value: (value,)
     write: Callable[[Any], Any] = lambda value: value
     of_predictions: bool = False
+    rare: bool = False
 
 
 def read_number(text: Any) -> Any:  # noqa: ANN401 - the check that follows refuses anything but a number

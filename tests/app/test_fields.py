@@ -142,7 +142,7 @@ def test_what_cannot_be_read_keeps_its_last_value_and_the_rest_is_read() -> None
     assert "window size is 8; expected an odd number such as 9" in told
     assert "guard is 2" in told
     assert "cue is 'nothing'" in told
-    assert "'learned wide'" in told
+    assert "'learned best'" in told
 
 
 def test_a_recipe_says_arguments_and_precision_of_a_cue(session: Session) -> None:
@@ -160,11 +160,11 @@ def test_a_recipe_says_arguments_and_precision_of_a_cue(session: Session) -> Non
 def test_learned_embeddings_and_colours_are_offered_and_their_recipe_gives_the_result(
     session: Session, given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    choice = offered_cues()["learned+rgb narrow"]
-    assert choice.title == "learned embeddings and colours, narrow"
+    choice = offered_cues()["learned+rgb fast"]
+    assert choice.title == "learned embeddings and colours, fast"
     assert (choice.start.hardness, choice.start.passes) == (5, 25)
-    config = read_controls({"cue": "learned+rgb narrow"}, START).config
-    assert control_value("cue", config) == "learned+rgb narrow"
+    config = read_controls({"cue": "learned+rgb fast"}, START).config
+    assert control_value("cue", config) == "learned+rgb fast"
     session.desk.load_prediction(given.scores, config.scores, config.grid)
     recipe = Recipe(session.desk.inputs, config)
     words, lines = shlex.split(recipe.command_line().replace("\\\n", " ")), recipe.python_lines()
@@ -203,5 +203,5 @@ def test_a_cue_that_cannot_be_imported_is_left_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(CUES, "names", lambda: ("rgb", "gone"))
-    assert list(offered_cues()) == ["rgb", "learned+rgb narrow", "learned+rgb wide"]
+    assert list(offered_cues()) == ["rgb", "learned+rgb fast", "learned+rgb best"]
     assert "gone" in caplog.text

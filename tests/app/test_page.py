@@ -100,12 +100,11 @@ def code(page: Page, tab: str, block: str) -> str:
 def test_a_person_sharpens_an_image_and_takes_the_result_away(page: Page, given: Given, tmp_path: Path) -> None:
     load(page, given, given.scores)
     choose(page, "cue", "colours")
-    expect(page.locator("#hardness input[type=number]")).to_have_value("40")
+    expect(page.locator("#hardness input[type=number]")).to_have_value("5")
     expect(page.locator("#command")).to_contain_text("--cue rgb")
     set_number(page, "hardness", 12.5)
-    expect(page.locator("#command")).to_contain_text("--passes 1 --hardness 12.5")
-    page.locator("#passes input[type=range]").focus()
-    page.keyboard.press("ArrowRight")
+    expect(page.locator("#command")).to_contain_text("--passes 4 --hardness 12.5")
+    type_text(page, "passes", "2")
     expect(page.locator("#command")).to_contain_text("--passes 2")
     labels, scores = tmp_path / "labels.png", tmp_path / "scores.npz"
     for button, path, name in (("labels", labels, "scene0_crisp.png"), ("scores", scores, "scene0_crisp.npz")):
@@ -138,8 +137,8 @@ def test_a_click_shows_the_pixel_and_its_masks(page: Page, given: Given) -> None
     expect(tiles).to_have_count(4)
     expect(tiles.first).to_have_attribute("aria-label", "image around pixel 40, 10")
     masks = page.locator("#tiles svg >> nth=3").inner_html()
-    set_number(page, "passes", 5)
-    expect(page.locator("#tiles")).to_contain_text("mask, all 5")
+    type_text(page, "passes", "5")
+    expect(page.locator("#tiles")).to_contain_text("mask, all 25")
     assert page.locator("#tiles svg >> nth=3").inner_html() != masks
     before = picture.get_attribute("src")
     page.locator("#view").get_by_text("embedding").click()
@@ -186,15 +185,15 @@ def test_wrong_files_get_a_word_and_the_page_goes_on(page: Page, given: Given, t
     large.write_bytes(b"\0" * 1_200_000)
     drop(page, "prediction", large)
     expect(page.get_by_test_id("toast-body")).to_contain_text("maximum allowed size")
-    set_number(page, "passes", 3)
+    type_text(page, "passes", "3")
     expect(page.locator("#message")).to_contain_text("of the pixels changed")
     expect(page.locator("#command")).to_contain_text("--passes 3")
 
 
 def test_a_value_that_cannot_be_read_is_explained_and_the_result_stays(page: Page) -> None:
     for control, wrong, message, before in (
-        ("window", "8", "window size is 8; expected an odd number such as 9", "9"),
-        ("guard", "2", "guard is 2; expected a number above 0 and up to 1", "none"),
+        ("window", "8", "window size is 8; expected an odd number such as 9", "5@16,5@8,5@4,5@2,5"),
+        ("guard", "2", "guard is 2; expected a number above 0 and up to 0.5", "0.2"),
         ("grid", "nowhere", "grid is 'nowhere'", "centres"),
     ):
         type_text(page, control, wrong)
@@ -202,7 +201,7 @@ def test_a_value_that_cannot_be_read_is_explained_and_the_result_stays(page: Pag
         expect(page.locator(f"#{control} input")).to_have_value(before)
         expect(page.locator("#command")).to_contain_text(f"--{control} {before}")
         expect(page.locator("#take-labels")).to_be_enabled()
-    type_text(page, "guard", "0.85")
+    type_text(page, "guard", "0.4")
     expect(page.locator("#command")).to_contain_text("--guard 0.4")
     expect(page.locator("#message")).to_contain_text("of the pixels changed")
 

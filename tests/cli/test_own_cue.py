@@ -86,7 +86,7 @@ def test_the_commands_find_it(root: Path) -> None:
         ("tune", *data, "--cue", "brightness", "--window", 3, "--passes", 1),
         ("evaluate", *data, "--cue", "brightness:gain=2", "--json", "result.json"),
     )
-    assert "brightness alone; norm 1 or 2, gain (float); default hardness 40, passes 2" in info
+    assert "brightness alone; norm 1 or 2, gain (float); default window 9, passes 2, hardness 40" in info
     assert "'broken': nowhere:Cue cannot be imported" in info
     assert "brightness" in shown
     assert "window 3" in tuned

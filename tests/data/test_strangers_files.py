@@ -215,7 +215,7 @@ def test_bad_safetensors_are_passed_over_in_a_line(tmp_path: Path, capsys: pytes
 
 
 ABSURD = {
-    "window": [10**9 + 1, f"9@{10**9}", True, {"size": 9}, [9], 9.0, None, "9@", "@2", "9@2@2", "-9"],
+    "window": [10**9 + 1, f"9@{10**9}", True, {"size": 9}, [], 9.0, "9,", "9@", "@2", "9@2@2", "-9"],
     "passes": [10**18, True, 0, "seven", 7.0],
     "hardness": [True, "hard", 1e300, float("nan"), [5]],
     "guard": [True, 2, "sure", [0.9]],

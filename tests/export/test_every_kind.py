@@ -28,7 +28,7 @@ PAIRS = list(zip(CUES.names(), SCORES, strict=True))
 
 
 @not_traced
-@pytest.mark.parametrize("guard", [None, 0.7])
+@pytest.mark.parametrize("guard", [None, 0.3])
 @pytest.mark.parametrize(("cue", "scores"), PAIRS)
 def test_every_cue_and_every_kind_of_scores(cue: str, scores: Scores, guard: float | None, tmp_path: Path) -> None:
     torch.manual_seed(0)

@@ -84,13 +84,15 @@ def test_it_says_what_it_is(file: Path) -> None:
         "image": "RGB in [0, 1]",
         "scores": "logits",
         "crisp": "log-probabilities",
+        "score_weight": "0.5",
+        "negligible": "0.01",
         "cue": "learned:norm=2",
         "window": "5@2",
         "hardness": "0.3",
         "passes": "2",
         "upsampling": "joint",
         "grid": "centres",
-        "guard": "none",
+        "guard": "0.2",
         "precision": "float32",
     }
 

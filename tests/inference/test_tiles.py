@@ -250,7 +250,7 @@ print(count, memory, peak_bytes())
 """
 
 
-@pytest.mark.parametrize("options", ["passes=4", "window='5@2,5', passes=2, score_weight=0.5"])
+@pytest.mark.parametrize("options", ["window=9, passes=4", "window='5@2,5', passes=2, score_weight=0.5"])
 def test_the_peak_stays_within_the_memory(options: str) -> None:
     code = f"OPTIONS = dict({options})\n{_PEAK}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())

@@ -136,7 +136,10 @@ def _lay_out_side() -> tuple[InputWidgets, dict[str, Control]]:
     made["cue"] = _cue_control(config)
     boundary = gr.File(label="Boundary map", file_types=[".png", ".npy"], height=54, elem_id="boundary",
                        visible=takes_boundaries(config.cue))  # fmt: skip
-    made |= _lay_out_fields([name for name, _ in options() if name not in made], config)
+    left = [(name, option.rare) for name, option in options() if name not in made]
+    made |= _lay_out_fields([name for name, rare in left if not rare], config)
+    with gr.Accordion("More", open=False, elem_id="more"):
+        made |= _lay_out_fields([name for name, rare in left if rare], config)
     fields = {name: made[name] for name, _ in options()}
     return InputWidgets(image, prediction, samples, boundary), fields
 

@@ -20,6 +20,7 @@ from crispseg.inference.guard import guarded, spread
 from crispseg.inference.shares import Shares
 from crispseg.inference.upsampling import upsample, upsamples_jointly
 from crispseg.pretrained import load_cue, load_pretrained, save_folder, upload
+from crispseg.scores import MULTILABEL
 from crispseg.window import Window
 
 
@@ -231,7 +232,7 @@ class Sharpener(ConfiguredModule):
             shares: Shares of the same size before the filter, whose differences add to the distances.
             window: One of the sharpener's windows.
         """
-        if not self.score_weight:
+        if not self.score_weight or self.scores in MULTILABEL:  # there, no label may depend on the others
             return self.cue.weights(features, window, self.hardness)
         scaled = self.score_weight / shares.whole
         return self.cue.weights(features, window, self.hardness, scores=shares.compared(), score_weight=scaled)
