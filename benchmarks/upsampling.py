@@ -50,7 +50,7 @@ def _timed(sharpener: Sharpener, image: Tensor, scores: Tensor) -> tuple[float, 
     features, wide = sharpener.prepare(image, scores)
     prepared = time.perf_counter()
     shares = sharpener.upsample(wide, features)
-    weights = sharpener.weights(features, shares, sharpener.window[-1])
+    sharpener.weights(features, shares, sharpener.window[-1])
     weighed = time.perf_counter()
     sharpener.filter(shares.values, partial(sharpener.weights, features, shares))
     return 1000 * (weighed - prepared), 1000 * (time.perf_counter() - start)

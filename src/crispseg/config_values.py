@@ -26,7 +26,7 @@ PASSES_STEPS = (0.5, 1, 2)
 """Factors by which `tune` multiplies a number of passes to get the values that it tries by default."""
 
 LADDERS = ("5@8,5@4,5@2,5", "5@16,5@8,5@4,5@2,5")
-"""Windows from coarse to fine that the page offers and `tune` tries."""
+"""Windows from coarse to fine that `tune` tries."""
 
 LADDER_PASSES = 4
 """The number of passes with each of several windows by default."""

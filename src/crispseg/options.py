@@ -27,7 +27,8 @@ class Choices:
     """A menu on the page, for one of a few values as text.
 
     Args:
-        values: The values that it offers.
+        values: The values that it offers. If other text may be typed, no value may contain what one would type: a menu
+            takes the first value that contains it.
         free: Whether other text may be typed.
     """
 

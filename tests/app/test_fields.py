@@ -162,7 +162,7 @@ def test_learned_embeddings_and_colours_are_offered_and_their_recipe_gives_the_r
 ) -> None:
     choice = offered_cues()["learned+rgb fast"]
     assert choice.title == "learned embeddings and colours, fast"
-    assert (choice.start.hardness, choice.start.passes) == (5, 25)
+    assert (choice.start.hardness, choice.start.passes) == (1.5, 4)
     config = read_controls({"cue": "learned+rgb fast"}, START).config
     assert control_value("cue", config) == "learned+rgb fast"
     session.desk.load_prediction(given.scores, config.scores, config.grid)

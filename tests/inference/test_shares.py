@@ -117,7 +117,7 @@ def test_batch_tiles_arrays_and_files_agree(
 def test_the_score_weight_means_the_same_for_logits_and_probabilities(
     logits: Scores, probabilities: Scores, norm: int, channels: int
 ) -> None:
-    """A channel against everything else counts like its two classes."""
+    """A single class counts like two; labels that may overlap do not compare scores, so none depends on another."""
     generator = torch.Generator().manual_seed(0)
     image, scores = (torch.randn(1, count, 12, 13, generator=generator) for count in (3, channels))
     sharpener = Sharpener(RGBCue(norm=norm), window="5@2,3", hardness=0.7, score_weight=0.9)
@@ -125,7 +125,8 @@ def test_the_score_weight_means_the_same_for_logits_and_probabilities(
     chances = scores.sigmoid() if one_by_one else scores.softmax(1)
     compared = torch.cat([1 - chances, chances], 1) if one_by_one else chances
     for window in sharpener.window:
-        expected = affinity_weights(image, window, 0.7, norm=norm, scores=compared, score_weight=0.9)
+        weighed = {} if logits == "multilabel" else {"scores": compared, "score_weight": 0.9}
+        expected = affinity_weights(image, window, 0.7, norm=norm, **weighed)  # type: ignore[arg-type]
         for kind, given in ((logits, scores), (probabilities, chances)):
             found = sharpener.expecting(kind).weights(image, Shares.of(given, kind), window)
             torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)

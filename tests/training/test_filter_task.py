@@ -145,7 +145,9 @@ def test_a_resumed_run_ends_with_the_same_bits_and_its_file_says_what_was_learne
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
     assert float(metadata["hardness"]) == pytest.approx(parts.network.affinity.hardness.item(), rel=1e-3)
-    assert float(metadata["score_weight"]) == pytest.approx(float(parts.network.affinity.score_weight), rel=1e-3)
+    assert float(metadata["score_weight"]) == pytest.approx(
+        float(torch.as_tensor(parts.network.affinity.score_weight).detach()), rel=1e-3
+    )
     assert load_embedding_net(path).arguments["colours"] is True
     measured = (tmp_path / "parts" / "validation.jsonl").read_text()
     assert "fake/given" in measured
