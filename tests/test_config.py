@@ -12,14 +12,15 @@ from PIL import Image
 
 from crispseg import CueConfig, InputError, Sharpener, SharpenerConfig
 from crispseg.cli.main import main
-from crispseg.config import SharpenerOptions, options
+from crispseg.config import options
+from crispseg.config_values import SharpenerOptions
 from crispseg.cues import RGBCue
 from crispseg.export.metadata import metadata_of
 from crispseg.grid import Grid
 from crispseg.jobs import Outputs, sharpen_files
 from crispseg.options import as_text, flag
 from crispseg.tuning.filter_search import settings_of
-from crispseg.window import Windows
+from crispseg.window import Window, Windows
 
 OTHER: dict[str, Any] = {
     "cue": CueConfig.of("rgb:norm=2"),
@@ -115,6 +116,14 @@ def test_every_command_that_sharpens_shows_it(command: str, name: str, capsys: p
 def test_it_is_searched(name: str) -> None:
     settings = settings_of(START, {name: [getattr(START, name), as_text(OTHER[name])]})
     assert {getattr(setting, name) for setting in settings} == {getattr(START, name), OTHER[name]}
+
+
+def test_a_config_of_version_1_means_what_it_meant() -> None:
+    old = {"version": 1, "cue": {"name": "rgb"}, "window": "7", "passes": 3, "hardness": 20.0}
+    found = SharpenerConfig.from_dict(old)
+    assert (found.score_weight, found.negligible, found.guard, found.levels) == (0, 0, None, ((Window(7), 3),))
+    with pytest.raises(InputError, match=r"guard is 0\.7 in a config of version 1.*write \"guard\": null"):
+        SharpenerConfig.from_dict(old | {"guard": 0.7})
 
 
 def test_a_search_starts_from_the_sharpener() -> None:

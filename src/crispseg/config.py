@@ -1,17 +1,19 @@
 """The config of a sharpener. All code that saves, loads, shows, searches or resumes a sharpener derives from it.
 
-To add an option, add a field to `SharpenerConfig` and a line to `SharpenerOptions`, and use it where it acts. This
+To add an option, add a field to `SharpenerConfig` and a line to `SharpenerOptions` in config_values.py, and use it where it acts. This
 module does not need PyTorch.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from crispseg.config_values import (
     LADDER_PASSES,
     LADDERS,
     Passes,
+    SharpenerOptions,
+    from_version_1,
     hardness_tried,
     passes_tried,
     read_guard,
@@ -29,9 +31,9 @@ from crispseg.errors import InputError
 from crispseg.grid import CENTRES, WORDS, Grid
 from crispseg.options import Choices, Option, Slider, as_text, check_names
 from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
-from crispseg.window import Level, Windows, WindowsLike, levels_of
+from crispseg.window import Level, Windows, levels_of
 
-VERSION = 1
+VERSION = 2
 """The version of the saved form; files of a higher version are refused."""
 
 SHIPPED_WEIGHTS = ("fast", "best")
@@ -130,7 +132,7 @@ class SharpenerConfig:
         default=0.5,
         metadata=_said(
             help="μ, 0 or more: how much a difference of two pixels' probabilities adds to their distance; 0 compares "
-            "the image alone",
+            "the image alone. No effect on labels that may overlap",
             label="Score weight μ",
             rare=True,
             read=read_score_weight,
@@ -207,18 +209,7 @@ class SharpenerConfig:
     if TYPE_CHECKING:  # what a field reads is more than what it holds
 
         def __init__(
-            self,
-            *,
-            cue: CueConfig | str | Mapping[str, Any] = ...,
-            window: WindowsLike | None = ...,
-            passes: Passes | Sequence[int] | str | None = ...,
-            hardness: float | str | None = ...,
-            score_weight: float | str = ...,
-            scores: Scores = ...,
-            upsampling: Upsampling = ...,
-            guard: float | str | None = ...,
-            grid: Grid | str = ...,
-            negligible: float | str = ...,
+            self, *, cue: CueConfig | str | Mapping[str, Any] = ..., **options: Unpack[SharpenerOptions]
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -244,6 +235,8 @@ class SharpenerConfig:
         if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= VERSION:
             raise InputError(f"version is {version!r}; expected {VERSION}: upgrade crispseg if a newer one wrote it")
         values = {name: value for name, value in given.items() if name != "version"}
+        if version == 1:
+            values = from_version_1(values)
         if "cue" not in values:
             raise InputError("config lacks 'cue'")
         check_names("config", values, [name for name, _ in options()])
@@ -293,23 +286,9 @@ class SharpenerConfig:
         return self.window
 
     @property
-    def options(self) -> "SharpenerOptions":
+    def options(self) -> SharpenerOptions:
         """All fields except the cue, as `Sharpener` takes them."""
         return {name: getattr(self, name) for name, _ in options() if name != "cue"}  # type: ignore[return-value]
-
-
-class SharpenerOptions(TypedDict, total=False):
-    """The fields of `SharpenerConfig` that `Sharpener` takes in addition to a cue; see `SharpenerConfig`."""
-
-    window: WindowsLike | None
-    passes: Passes | Sequence[int] | str | None
-    hardness: float | None
-    score_weight: float
-    scores: Scores
-    upsampling: Upsampling
-    guard: float | str | None
-    grid: Grid | str
-    negligible: float | str
 
 
 def options() -> Iterator[tuple[str, Option]]:

@@ -3,10 +3,11 @@
 This module does not need PyTorch.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 from crispseg.errors import InputError
+from crispseg.grid import Grid
 from crispseg.options import read_number
 from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
 from crispseg.value_checks import (
@@ -17,7 +18,7 @@ from crispseg.value_checks import (
     check_not_negative,
     check_positive,
 )
-from crispseg.window import Windows
+from crispseg.window import Windows, WindowsLike
 
 HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
 """Factors by which `tune` multiplies a hardness to get the values that it tries by default."""
@@ -119,3 +120,31 @@ def passes_tried(passes: Passes | None) -> Sequence[Passes | None]:
 def hardness_tried(value: float) -> Sequence[float]:
     """Return the values that `tune` tries around a hardness."""
     return [round(step * value, 6) for step in HARDNESS_STEPS]
+
+
+class SharpenerOptions(TypedDict, total=False):
+    """The fields of `SharpenerConfig` that `Sharpener` takes in addition to a cue; see `SharpenerConfig`."""
+
+    window: WindowsLike | None
+    passes: Passes | Sequence[int] | str | None
+    hardness: float | str | None
+    score_weight: float | str
+    scores: Scores
+    upsampling: Upsampling
+    guard: float | str | None
+    grid: Grid | str
+    negligible: float | str
+
+
+def from_version_1(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a config of version 1, with those that its missing fields had.
+
+    Raises:
+        InputError: If it has a guard, which meant something else.
+    """
+    if values.get("guard") is not None:
+        raise InputError(
+            f"guard is {values['guard']!r} in a config of version 1, where a guard took back changes of labels; "
+            'expected none: write "guard": null there, or save the sharpener again with a guard up to 0.5'
+        )
+    return {"window": "9", "score_weight": 0, "negligible": 0, "guard": None, **values}

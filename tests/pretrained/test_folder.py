@@ -73,7 +73,7 @@ def test_the_folder_holds_safetensors_and_text_alone(tmp_path: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     cue = {"name": "learned", "arguments": {"norm": 1}, "weights": "model.safetensors", "precision": "float32"}
     assert config["cue"] == cue
-    assert (config["version"], config["hardness"], config["window"]) == (1, 1.5, "5@16,5@8,5@4,5@2,5")
+    assert (config["version"], config["hardness"], config["window"]) == (2, 1.5, "5@16,5@8,5@4,5@2,5")
 
 
 @pytest.mark.parametrize("scores", ["logits", "probabilities", "multilabel"])
@@ -126,7 +126,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"cue": None}, r"config.json: config lacks 'cue'; expected a file that save_pretrained wrote"),
-        ({"version": 2}, "version is 2; expected 1: .*upgrade crispseg"),
+        ({"version": 3}, "version is 3; expected 2: .*upgrade crispseg"),
         ({"version": None}, "version is None"),
         ({"guarding": 1}, r"'guarding'; expected cue, window, .*upgrade crispseg"),
         ({"window": "4"}, "window size is 4; expected an odd number"),

@@ -7,8 +7,8 @@ from typing import Self, Unpack
 import torch
 from torch import Tensor, nn
 
-from crispseg.config import SharpenerConfig, SharpenerOptions
-from crispseg.config_values import Passes
+from crispseg.config import SharpenerConfig
+from crispseg.config_values import Passes, SharpenerOptions
 from crispseg.cues import Cue, describe_cue
 from crispseg.cues.cue import check_cue
 from crispseg.grid import Grid

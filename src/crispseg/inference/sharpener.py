@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from crispseg.checks import check_map, check_same_grid, has_values
-from crispseg.config import SharpenerConfig, SharpenerOptions
+from crispseg.config import SharpenerConfig
+from crispseg.config_values import SharpenerOptions
 from crispseg.cue_config import CueConfig
 from crispseg.cues import Cue
 from crispseg.errors import InputError
