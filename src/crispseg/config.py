@@ -1,31 +1,15 @@
 """The config of a sharpener. All code that saves, loads, shows, searches or resumes a sharpener derives from it.
 
-To add an option, add a field to `SharpenerConfig` and a line to `SharpenerOptions` in config_values.py, and use it where it acts. This
-module does not need PyTorch.
+To add an option, add a field to `SharpenerConfig` and a line to `config_values.SharpenerOptions`, and use it where it
+acts. This module does not need PyTorch.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from crispseg.config_values import (
-    LADDER_PASSES,
-    LADDERS,
-    Passes,
-    SharpenerOptions,
-    from_version_1,
-    hardness_tried,
-    passes_tried,
-    read_guard,
-    read_hardness,
-    read_negligible,
-    read_passes,
-    read_score_weight,
-    read_scores,
-    read_upsampling,
-    read_window,
-    with_start,
-)
+from crispseg import config_values
+from crispseg.config_values import LADDER_PASSES, LADDERS, Passes, SharpenerOptions, from_version_1
 from crispseg.cue_config import CueConfig, CueDefaults
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, WORDS, Grid
@@ -97,10 +81,10 @@ class SharpenerConfig:
             "it; 9@2 takes every second pixel and looks twice as far. Several windows with commas, such as "
             "5@8,5@4,5@2,5, are used one after the other, from coarse to fine",
             label="Window, or several from coarse to fine",
-            read=read_window,
+            read=config_values.read_window,
             control=Choices((), free=True),
             metavar="SIDE[@DILATION][,…]",
-            tried=lambda windows: with_start(windows, [Windows.of(each) for each in ("9", *LADDERS)]),
+            tried=lambda windows: config_values.with_start(windows, [Windows.of(each) for each in ("9", *LADDERS)]),
             write=lambda windows: None if windows is None else str(windows),
         ),
     )
@@ -110,10 +94,10 @@ class SharpenerConfig:
             help="how many times the filter is applied with each window: one number for all windows, or one for each "
             "with commas",
             label="Passes with each window",
-            read=read_passes,
+            read=config_values.read_passes,
             control=Choices((), free=True),
             metavar="N[,N…]",
-            tried=passes_tried,
+            tried=config_values.passes_tried,
             write=lambda passes: list(passes) if isinstance(passes, tuple) else passes,
         ),
     )
@@ -122,10 +106,10 @@ class SharpenerConfig:
         metadata=_said(
             help="λ of the weights exp(-λ·distance), above 0: a larger λ mixes fewer neighbours",
             label="Hardness λ",
-            read=read_hardness,
+            read=config_values.read_hardness,
             control=Slider(0.5, None, 0.5),
             metavar="NUMBER",
-            tried=hardness_tried,
+            tried=config_values.hardness_tried,
         ),
     )
     score_weight: float = field(
@@ -135,10 +119,10 @@ class SharpenerConfig:
             "the image alone. No effect on labels that may overlap",
             label="Score weight μ",
             rare=True,
-            read=read_score_weight,
+            read=config_values.read_score_weight,
             control=Slider(0, 2, 0.1),
             metavar="NUMBER",
-            tried=lambda weight: with_start(weight, [0.0, 0.5]),
+            tried=lambda weight: config_values.with_start(weight, [0.0, 0.5]),
         ),
     )
     scores: Scores = field(
@@ -148,7 +132,7 @@ class SharpenerConfig:
             "multilabel (logits) or multilabel_probabilities of labels that may overlap, such as object masks. With "
             "probabilities, a greyscale mask, soft or black and white, is the probability of label 1",
             label="Scores are",
-            read=read_scores,
+            read=config_values.read_scores,
             control=Choices(SCORES),
             metavar="KIND",
             of_predictions=True,
@@ -161,7 +145,7 @@ class SharpenerConfig:
             "compare embeddings; bilinear does not look at the image",
             label="Upsampling",
             rare=True,
-            read=read_upsampling,
+            read=config_values.read_upsampling,
             control=Choices(UPSAMPLINGS),
             metavar="WAY",
         ),
@@ -172,7 +156,7 @@ class SharpenerConfig:
             help="keep poles and other thin objects: how strongly a label that is common around a pixel counts less "
             "there; above 0 and up to 0.5, such as 0.2, or none",
             label="Guard: keep thin objects",
-            read=read_guard,
+            read=config_values.read_guard,
             control=Choices(("none",), free=True),
             metavar="NUMBER|none",
         ),
@@ -200,7 +184,7 @@ class SharpenerConfig:
             "(or tile): fast with many classes; 0 filters every class on its own",
             label="Negligible probability",
             rare=True,
-            read=read_negligible,
+            read=config_values.read_negligible,
             control=Choices(("0", "0.001", "0.01", "0.02"), free=True),
             metavar="NUMBER",
         ),
