@@ -1,4 +1,4 @@
-"""What the allocator is told, and when: to keep what is freed for what comes next, until images prove unlike."""
+"""The allocator keeps freed memory for the next image, until images turn out to differ in size."""
 
 import os
 

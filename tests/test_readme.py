@@ -1,4 +1,4 @@
-"""What the README says runs."""
+"""The commands and the code of the README run."""
 
 import importlib
 import re

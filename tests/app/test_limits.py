@@ -1,4 +1,4 @@
-"""What is too large, or no picture at all, is refused by its header."""
+"""Files that are too large, or no pictures, are refused by their headers."""
 
 import struct
 import zipfile

@@ -1,4 +1,4 @@
-"""What a visitor's session works out, without a page."""
+"""The results of a visitor's session, without a page."""
 
 import gc
 from pathlib import Path

@@ -54,16 +54,13 @@ def test_bad_files_are_passed_over(root: Path, capsys: pytest.CaptureFixture[str
     assert sharpen(root) == 1
     said, passed = capsys.readouterr()
     assert said.splitlines()[-1].startswith("1 sharpened, 0 skipped, 4 failed; ")
-    for line, message in zip(
-        passed.splitlines(),
-        (
-            f"image {image}: damaged or truncated",
-            f"prediction {root}/scores/scene1.npy: 144 of 144 scores are NaN",
-            f"{root}/scores/scene2.npy: image is 48x64 but its scores are 8x6",
-            f"label map {root}/scores/scene3.png: label 9 is beyond its palette of 6 colours",
-        ),
-        strict=True,
-    ):
+    messages = (
+        f"image {image}: damaged or truncated",
+        f"prediction {root}/scores/scene1.npy: 144 of 144 scores are NaN",
+        f"{root}/scores/scene2.npy: image is 48x64 but its scores are 8x6",
+        f"label map {root}/scores/scene3.png: label 9 is beyond its palette of 6 colours",
+    )
+    for line, message in zip(passed.splitlines(), messages, strict=True):
         assert line.startswith(f"crispseg sharpen: passed over: {message}")
     assert pictures(root / "out") == ["before_after/scene4.png", "scene4.png"]
 

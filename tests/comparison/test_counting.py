@@ -1,4 +1,4 @@
-"""What is counted of many settings at once is what is counted of each alone."""
+"""Counts of many settings at once equal those of each alone."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the pages tell a reader to do can be done."""
+"""The instructions on the pages work."""
 
 import shutil
 from pathlib import Path

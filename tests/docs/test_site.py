@@ -26,7 +26,7 @@ ROOMS = [
 ]
 
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "link": "href"}
-"""What a browser fetches by itself, and where it is told from where."""
+"""Tags with files that a browser fetches by itself, and the attribute that names them."""
 
 
 class Page(HTMLParser):

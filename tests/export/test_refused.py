@@ -1,4 +1,4 @@
-"""What cannot be exported is refused in a line, and nothing is written."""
+"""Sharpeners that cannot be exported are refused in one line, and nothing is written."""
 
 import sys
 from collections.abc import Callable

@@ -19,7 +19,8 @@ from crispseg.data.pixels import TensorPixels, read_resized
 from crispseg.inference import tiles
 from crispseg.inference.batch import resize
 from crispseg.inference.memory import parse_memory
-from crispseg.inference.tiles import bytes_per_pixel, halo, sharpen_tiled, sharpen_tiles, tile_side
+from crispseg.inference.tile_memory import bytes_per_pixel, tile_side
+from crispseg.inference.tiles import halo, sharpen_tiled, sharpen_tiles
 from crispseg.models import EmbeddingNet
 from tests.grids import grids
 

@@ -1,4 +1,4 @@
-"""What is kept of each image: enough for exact intervals, and no more than fits ADE20K."""
+"""Counts kept for each image give exact intervals, and fit into memory for ADE20K."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What the contract test needs to know of each operation: how to draw inputs, how to call it, what is true of it."""
+"""Facts about each operation for the contract test: how to draw inputs, how to call it, what holds for it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is true of the operations whatever the input."""
+"""Properties of the operations that hold for any input."""
 
 import torch
 from hypothesis import given, settings

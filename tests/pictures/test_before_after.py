@@ -1,4 +1,4 @@
-"""What the picture before/after enlarges."""
+"""The part that the picture before/after enlarges."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What each task minimises, measures and leaves behind."""
+"""The loss, the measurements and the files of each task."""
 
 from functools import partial
 from pathlib import Path

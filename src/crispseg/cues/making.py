@@ -16,7 +16,7 @@ from crispseg.value_checks import check_allowed
 
 @dataclass(frozen=True)
 class CueTraits:
-    """What a config tells of a cue before it is made.
+    """Facts about a cue that its config tells before the cue is made.
 
     Args:
         summary: A few words on what is compared.

@@ -1,6 +1,5 @@
 """Sharpen images of any size in tiles that fit into memory, with the same result."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,19 +14,14 @@ from crispseg.grid import Line
 from crispseg.inference.batch import check_fit, check_place, uncovered
 from crispseg.inference.label_groups import TOGETHER
 from crispseg.inference.label_maps import sharpened_labels
-from crispseg.inference.memory import parse_memory, size_as_text
+from crispseg.inference.memory import parse_memory
 from crispseg.inference.nodata import kept_apart, read_valid_resized, valid_pixels, valid_there
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.tile_memory import bytes_per_pixel, tile_side
 from crispseg.ops._joint_upsample import joint_upsample_part
 from crispseg.ops.interpolation import Axis, sources
-from crispseg.process_memory import give_back, is_counted, resident_bytes
-
-_SMALLEST = 64
-_FREE = 0.7
-"""The share of the remaining memory that is used, because the allocator's memory fragments."""
-_ONCE = 112 * 2**20
-"""Bytes that libraries allocate on their first use."""
+from crispseg.process_memory import give_back
 
 
 @dataclass(frozen=True)
@@ -256,49 +250,3 @@ def _margin(sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixel
     """Return how many pixels around a tile are computed with it."""
     looked_at = 0 if features is not None else (sharpener.cue.reach or 0) + sharpener.cue.step
     return halo(sharpener) + _coarse_pixel(sharpener, scores, image.size) + looked_at
-
-
-def tile_side(sharpener: Sharpener, each: int, image: tuple[int, int], memory: int, margin: int) -> int:
-    """Return the side of tiles that fit, with their margin, into the memory that the process may use.
-
-    Args:
-        sharpener: The sharpener.
-        each: The memory in bytes for each pixel.
-        image: Height and width of the image.
-        memory: The memory in bytes.
-        margin: Pixels that are computed around a tile.
-
-    Raises:
-        InputError: If tiles of 64 pixels do not fit.
-    """
-    held = _ONCE + resident_bytes() if is_counted() and sharpener.device.type == "cpu" else 0
-    side = math.isqrt(max(int(_FREE * (memory - held)), 0) // each) - 2 * margin
-    smallest = min(_SMALLEST, *image)
-    if side < smallest:
-        needed = held + each * (smallest + 2 * margin) ** 2 / _FREE
-        raise InputError(
-            f"memory is {size_as_text(memory)}, too small for a tile: the process holds {size_as_text(held)}, and a "
-            f"tile needs {margin} pixels around it; expected {size_as_text(needed)} or more: allow more memory, or use "
-            "fewer passes or a smaller window"
-        )
-    return min(side, max(image))
-
-
-def bytes_per_pixel(sharpener: Sharpener, num_classes: int, *, of_labels: bool = False) -> int:
-    """Return the peak memory in bytes for each pixel of a tile, including its margin.
-
-    Args:
-        sharpener: The sharpener.
-        num_classes: Channels of the scores that are filtered together.
-        of_labels: Whether the labels of a label map are filtered, which needs the weights of all windows at once.
-    """
-    cue, compares, counts = sharpener.cue, sharpener.score_weight > 0, [window.count for window in sharpener.window]
-    channels = cue.channels or 3
-    shares = 2 * num_classes if sharpener.scores == "multilabel" else num_classes
-    padded = -(-shares // 8) * 8  # the kernel's vectors
-    if of_labels:
-        neighbours, compared = (1 + compares) * sum(counts), max(counts) if compares else 0
-    else:
-        neighbours, compared = max(counts), channels + 3 * padded if compares else 0
-    filtering = channels + neighbours + max(4 * padded, compared)
-    return 4 * (3 + max(cue.workspace + channels, filtering))

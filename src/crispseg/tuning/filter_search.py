@@ -208,7 +208,7 @@ def _add(
 
 
 _FILTERED = {"passes": 1, "guard": None}
-"""Fields that do not affect the scores before the filter or its weights, each with a placeholder for all its values."""
+"""Fields that affect neither the scores before the filter nor its weights, each with one value that stands for all."""
 
 
 def sweep(

@@ -1,0 +1,60 @@
+"""How large tiles may be: the memory that a tile takes, and the side that fits."""
+
+import math
+
+from crispseg.errors import InputError
+from crispseg.inference.memory import size_as_text
+from crispseg.inference.sharpener import Sharpener
+from crispseg.process_memory import is_counted, resident_bytes
+
+_SMALLEST = 64
+_FREE = 0.7
+"""The share of the remaining memory that is used, because the allocator's memory fragments."""
+_ONCE = 112 * 2**20
+"""Bytes that libraries allocate on their first use."""
+
+
+def tile_side(sharpener: Sharpener, each: int, image: tuple[int, int], memory: int, margin: int) -> int:
+    """Return the side of tiles that fit, with their margin, into the memory that the process may use.
+
+    Args:
+        sharpener: The sharpener.
+        each: The memory in bytes for each pixel.
+        image: Height and width of the image.
+        memory: The memory in bytes.
+        margin: Pixels that are computed around a tile.
+
+    Raises:
+        InputError: If tiles of 64 pixels do not fit.
+    """
+    held = _ONCE + resident_bytes() if is_counted() and sharpener.device.type == "cpu" else 0
+    side = math.isqrt(max(int(_FREE * (memory - held)), 0) // each) - 2 * margin
+    smallest = min(_SMALLEST, *image)
+    if side < smallest:
+        needed = held + each * (smallest + 2 * margin) ** 2 / _FREE
+        raise InputError(
+            f"memory is {size_as_text(memory)}, too small for a tile: the process holds {size_as_text(held)}, and a "
+            f"tile needs {margin} pixels around it; expected {size_as_text(needed)} or more: allow more memory, or use "
+            "fewer passes or a smaller window"
+        )
+    return min(side, max(image))
+
+
+def bytes_per_pixel(sharpener: Sharpener, num_classes: int, *, of_labels: bool = False) -> int:
+    """Return the peak memory in bytes for each pixel of a tile, including its margin.
+
+    Args:
+        sharpener: The sharpener.
+        num_classes: Channels of the scores that are filtered together.
+        of_labels: Whether the labels of a label map are filtered, which needs the weights of all windows at once.
+    """
+    cue, compares, counts = sharpener.cue, sharpener.score_weight > 0, [window.count for window in sharpener.window]
+    channels = cue.channels or 3
+    shares = 2 * num_classes if sharpener.scores == "multilabel" else num_classes
+    padded = -(-shares // 8) * 8  # the kernel's vectors
+    if of_labels:
+        neighbours, compared = (1 + compares) * sum(counts), max(counts) if compares else 0
+    else:
+        neighbours, compared = max(counts), channels + 3 * padded if compares else 0
+    filtering = channels + neighbours + max(4 * padded, compared)
+    return 4 * (3 + max(cue.workspace + channels, filtering))
