@@ -134,3 +134,11 @@ def test_real_predictions_are_not_asked_about() -> None:
             for around in (logits, logits - logits.mean(0)):
                 for constant in range(-60, 61, 12):
                     ask_about_masks(around + constant)
+
+
+def test_the_kind_that_our_own_file_records_is_not_doubted(tmp_path: Path) -> None:
+    scores = torch.rand(2, 12, 13, generator=torch.Generator().manual_seed(0))  # logits that look like probabilities
+    write_scores(tmp_path / "a.safetensors", scores, Prediction(scores, "multilabel", (0, 1, 2)))
+    found = read_prediction(tmp_path / "a.safetensors")
+    assert found.kind == "multilabel"
+    assert torch.equal(found.scores, scores)

@@ -206,9 +206,10 @@ def _from_safetensors(path: Path, kind: ScoreKind | None) -> Prediction:
         raise InputError(f"prediction {path}: its numbers are {tensor.dtype}; expected floating-point scores")
     with parsed(path, "prediction", f"its numbers are {tensor.dtype}; expected float32, or 16 or 64 bits"):
         tensor = tensor if tensor.dtype == torch.float64 else tensor.float()
-    if metadata.get("kind") in SCORES:
+    is_ours = metadata.get("kind") in SCORES
+    if is_ours:
         kind = cast(ScoreKind, metadata["kind"])
-    scores, kind = _check_scores(tensor, kind, path)
+    scores, kind = _check_scores(tensor, kind, path, is_sure=is_ours)
     classes = _classes_said(metadata, classes_of(len(scores), kind), path)
     return Prediction(scores, kind, classes, grid=CENTRES if metadata.get("grid") == str(CENTRES) else None)
 
@@ -262,8 +263,10 @@ def classes_of(channels: int, kind: ScoreKind) -> tuple[int, ...]:
     return tuple(range(channels + (kind in MULTILABEL or channels == 1)))
 
 
-def _check_scores(scores: Tensor, said: ScoreKind | None, path: Path) -> tuple[Tensor, ScoreKind]:
-    """Return (C, h, w) float32 scores and their kind."""
+def _check_scores(
+    scores: Tensor, said: ScoreKind | None, path: Path, *, is_sure: bool = False
+) -> tuple[Tensor, ScoreKind]:
+    """Return (C, h, w) float32 scores and their kind, which is not doubted if `write_scores` recorded it."""
     kind = said or "logits"
     if scores.ndim == 4 and scores.shape[0] == 1:
         scores = scores[0]
@@ -290,7 +293,8 @@ def _check_scores(scores: Tensor, said: ScoreKind | None, path: Path) -> tuple[T
             "expected 0 to 1: pass scores='logits' (--scores logits), or apply a softmax"
         )
     with naming(path):
-        check_kind(scores, kind)
+        if not is_sure:
+            check_kind(scores, kind)
         if said is None:
             ask_about_masks(scores)
     return scores, kind
