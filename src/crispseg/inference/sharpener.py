@@ -34,11 +34,11 @@ class Sharpener(ConfiguredModule):
     A process that is forked after a sharpener was used hangs when it uses one, as in any PyTorch convolution. Start
     processes with `multiprocessing.get_context("spawn")`.
 
+    `SharpenerConfig` describes the options, such as `window` and `passes`.
+
     Args:
         cue: The cue that tells which pixels belong together, from `crispseg.cues`; `LearnedCue` wraps a network.
         learn_hardness: Whether the hardness is a parameter. Its logarithm is learned, which keeps it above 0.
-        options: Fields of `SharpenerConfig` other than the cue: `window`, `passes`, `hardness`, `score_weight`,
-            `scores`, `upsampling`, `guard`, `grid`, `negligible`.
 
     Raises:
         InputError: If the value of an option is not allowed.
