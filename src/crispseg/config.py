@@ -21,7 +21,7 @@ VERSION = 2
 """The version of the saved form; files of a higher version are refused."""
 
 SHIPPED_WEIGHTS = ("fast", "best")
-"""Embeddings that ship with crispseg: "fast" sees the image at half its size, "best" at its full size."""
+"""Embeddings that ship with crispseg: "fast" sees the image at half its size, "best" at both sizes."""
 
 
 def _said(**option: Any) -> dict[str, Option]:  # noqa: ANN401 - as Option takes it

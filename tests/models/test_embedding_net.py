@@ -10,7 +10,7 @@ from torch import Tensor
 
 from crispseg import InputError
 from crispseg.cues import LearnedCue
-from crispseg.models import EmbeddingNet
+from crispseg.models import EmbeddingNet, TwoScaleEmbedding
 from crispseg.models.embedding_net import EMBEDDING_LAYERS, load_embedding_net
 from crispseg.models.saving import load_network, save_network
 from crispseg.models.vgg import VGG_LAYERS
@@ -161,12 +161,13 @@ def test_wrong_weights_are_refused(tmp_path: Path) -> None:
             load_embedding_net(tmp_path / f"{name}.safetensors")
 
 
-@pytest.mark.parametrize(("name", "stride"), [("fast", 2), ("best", 1)])
-def test_the_shipped_weights_are_small_and_whole(name: str, stride: int) -> None:
-    assert weights_path(name).stat().st_size <= 700_000
-    network = load_embedding_net(weights_path(name))
-    assert isinstance(network, EmbeddingNet)
-    assert (network.dim, network.channels["conv1_1"], network.stride) == (35, 32, stride)
+def test_the_shipped_weights_are_small_and_whole() -> None:
+    fast, best = (load_embedding_net(weights_path(name)) for name in ("fast", "best"))
+    assert isinstance(fast, EmbeddingNet)
+    assert (fast.dim, fast.channels["conv1_1"], fast.stride) == (35, 32, 2)
+    assert isinstance(best, TwoScaleEmbedding)
+    assert (best.dim, best.fine.stride, best.coarse.stride) == (67, 1, 2)
+    assert weights_path("best").stat().st_size <= 1_300_000
 
 
 def test_a_narrow_network_takes_the_channels_that_contribute_most(tmp_path: Path) -> None:

@@ -121,12 +121,12 @@ def test_a_file_without_a_description_gives_its_own_weights(tmp_path: Path) -> N
     assert all(torch.equal(loaded[name], value) for name, value in state.items())
 
 
-@pytest.mark.parametrize(("name", "stride"), [("fast", 2), ("best", 1)])
+@pytest.mark.parametrize(("name", "stride", "part"), [("fast", 2, ""), ("best", 1, "fine.")])
 def test_a_network_starts_from_weights_that_ship_by_their_name(
-    name: str, stride: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, stride: int, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # where no clone of the repository is
     network = EmbeddingNet(dim=32, width=32, stride=stride, colours=True, init=name)
-    assert torch.equal(network.fuse.weight, load_file(weights_path(name))["fuse.weight"])
+    assert torch.equal(network.fuse.weight, load_file(weights_path(name))[f"{part}fuse.weight"])
     with pytest.raises(InputError, match=r"init fasst: no such file; expected .* random, vgg16, fast, best"):
         EmbeddingNet(init="fasst")

@@ -99,7 +99,7 @@ class Network(nn.Module):
     def _start_from_network(self, path: Path) -> None:
         own = self.state_dict()
         source = self.adapt(load_state(path, "weights"))
-        fitting = max((_fitting(own, source, part) for part in ("", "segmenter.", "embedding.")), key=len)
+        fitting = max((_fitting(own, source, part) for part in ("", "segmenter.", "embedding.", "fine.")), key=len)
         if not fitting.keys() - {"mean", "std"}:
             raise InputError(
                 f"weights {path}: nothing in it fits {type(self).__name__}; give weights of such a network"
