@@ -46,7 +46,7 @@ class SharpenerConfig:
             contribute less. 0 compares the image alone. It has no effect on labels that may overlap.
         scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
         upsampling: How coarse scores are upsampled to the size of the image: "joint" or "bilinear".
-        guard: Keeps poles and other thin objects: above 0 and up to 0.5, such as 0.2. None (or "none") for no guard.
+        guard: Keeps poles and other thin objects: above 0 and up to 0.5, such as 0.3. None (or "none") for no guard.
         grid: How scores lie on their image: a `Grid`, or its text.
         negligible: Classes whose probabilities sum to at most this in every pixel go through the filter as one channel,
             which saves most of the time with many classes. 0 filters every class on its own.
@@ -122,7 +122,7 @@ class SharpenerConfig:
             read=config_values.read_score_weight,
             control=Slider(0, 2, 0.1),
             metavar="NUMBER",
-            tried=lambda weight: config_values.with_start(weight, [0.0, 0.5]),
+            tried=lambda weight: config_values.with_start(weight, [0.0, 0.7]),
         ),
     )
     scores: Scores = field(
@@ -151,7 +151,7 @@ class SharpenerConfig:
         ),
     )
     guard: float | None = field(
-        default=0.2,
+        default=0.3,
         metadata=_said(
             help="keep poles and other thin objects: how strongly a label that is common around a pixel counts less "
             "there; above 0 and up to 0.5, such as 0.2, or none",

@@ -80,7 +80,7 @@ def check_guard(guard: float | None) -> None:
     """
     if guard is not None and (isinstance(guard, bool) or not 0 < guard <= 0.5):
         raise InputError(
-            f"guard is {guard}; expected a number above 0 and up to 0.5, such as 0.2, or None for no guard"
+            f"guard is {guard}; expected a number above 0 and up to 0.5, such as 0.3, or None for no guard"
         )
 
 

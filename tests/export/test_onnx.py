@@ -84,7 +84,7 @@ def test_it_says_what_it_is(file: Path) -> None:
         "image": "RGB in [0, 1]",
         "scores": "logits",
         "crisp": "log-probabilities",
-        "score_weight": "0.5",
+        "score_weight": "0.7",
         "negligible": "0.01",
         "cue": "learned:norm=2",
         "window": "5@2",
@@ -92,7 +92,7 @@ def test_it_says_what_it_is(file: Path) -> None:
         "passes": "2",
         "upsampling": "joint",
         "grid": "centres",
-        "guard": "0.2",
+        "guard": "0.3",
         "precision": "float32",
     }
 

@@ -12,7 +12,7 @@ from crispseg.config_values import Passes
 from crispseg.cues import RGBCue
 from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.evaluation import evaluate
-from crispseg.inference.guard import spread
+from crispseg.inference.guard import radii_of, spread
 from crispseg.inference.shares import Shares
 from crispseg.window import Level, Windows, levels_of
 from tests.real_data import DATA, needs
@@ -24,9 +24,9 @@ def batch() -> tuple[Tensor, Tensor]:
 
 
 def sharpened(
-    scores: Tensor, image: Tensor, guard: float | None, kind: str = "logits", hardness: float = 0.1
+    scores: Tensor, image: Tensor, guard: float | None, kind: str = "logits", *, hardness: float = 0.1, passes: int = 3
 ) -> Tensor:
-    options: dict[str, Any] = {"window": 9, "passes": 3, "score_weight": 0, "scores": kind}
+    options: dict[str, Any] = {"window": 9, "passes": passes, "score_weight": 0, "scores": kind}
     crisp: Tensor = Sharpener(RGBCue(), hardness=hardness, guard=guard, **options)(image, scores)
     return crisp
 
@@ -61,15 +61,18 @@ def test_it_divides_by_the_abundance_of_each_label(guard: float, kind: str) -> N
     image, scores = batch()
     scores = scores if kind == "logits" else scores.softmax(1)
     before = scores.softmax(1) if kind == "logits" else scores
-    free, kept = sharpened(scores, image, None, kind), sharpened(scores, image, guard, kind)
+    free, kept = (sharpened(scores, image, each, kind, passes=18) for each in (None, guard))
     after = free.exp() if kind == "logits" else free
-    radius = spread([Level(Window(9), 3)])
+    radii = radii_of([Level(Window(9), 18)])
+    assert radii == [11, 8]
     expected = torch.zeros_like(after)
     for y in range(24):
         for x in range(32):
-            near = before[0, :, max(y - radius, 0) : y + radius + 1, max(x - radius, 0) : x + radius + 1].sum((1, 2))
-            share = after[0, :, y, x]
-            expected[0, :, y, x] = (share / (near + share) ** guard) ** (1 / (1 - guard))
+            share, abundance = after[0, :, y, x], torch.ones(4)
+            for r in radii:
+                near = before[0, :, max(y - r, 0) : y + r + 1, max(x - r, 0) : x + r + 1].sum((1, 2))
+                abundance = abundance * ((near + share) / ((2 * r + 1) ** 2 + 1)) ** 0.5
+            expected[0, :, y, x] = (share / abundance**guard) ** (1 / (1 - guard))
     expected *= after.sum(1, keepdim=True) / expected.sum(1, keepdim=True)
     torch.testing.assert_close(kept.exp() if kind == "logits" else kept, expected)
     assert (kept.argmax(1) != free.argmax(1)).any()
@@ -126,7 +129,7 @@ def test_a_gradient_goes_through_it() -> None:
 )
 def test_it_looks_as_far_as_the_filter_carries(windows: str, passes: Passes, radius: int) -> None:
     levels = levels_of(Windows.of(windows), passes)
-    assert spread(levels) == radius
+    assert spread(levels) == max(radii_of(levels)) == radius
     assert spread(levels) <= sum(level.reach for level in levels)
 
 

@@ -106,11 +106,11 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
     for ids, part in groups:
         shares, _, reached = _filtered(filter, spread.read(ids, part), ids, part)
         if sharpener.guard is not None:
-            radius = guard.spread(sharpener.levels)
-            outer = box_around([part, reached]).grown(radius, box.size)
-            around = guard.sums_around(_padded(spread.read(ids, part), part, outer), radius)
-            rows, columns = reached.within(outer).slices
-            shares = guard.rebalanced(shares, around[..., rows, columns], sharpener.guard, radius)
+            radii = guard.radii_of(sharpener.levels)
+            outer = box_around([part, reached]).grown(max(radii), box.size)
+            before, where = _padded(spread.read(ids, part), part, outer), (..., *reached.within(outer).slices)
+            around = {radius: guard.sums_around(before, radius)[where] for radius in radii}
+            shares = guard.rebalanced(shares, around, sharpener.guard)
         after.add(shares, ids, reached)
     return after.label
 

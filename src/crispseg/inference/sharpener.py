@@ -17,7 +17,7 @@ from crispseg.errors import InputError
 from crispseg.grid import Grid
 from crispseg.inference.batch import check_filtered, check_fit, check_scores, resize, to_colours
 from crispseg.inference.configured import ConfiguredModule
-from crispseg.inference.guard import guarded, spread
+from crispseg.inference.guard import guarded, radii_of
 from crispseg.inference.shares import Shares
 from crispseg.inference.upsampling import upsample, upsamples_jointly
 from crispseg.pretrained import load_cue, load_pretrained, save_folder, upload
@@ -255,7 +255,7 @@ class Sharpener(ConfiguredModule):
         """Return filtered shares after the guard, given those before the filter."""
         if self.guard is None:
             return after
-        return guarded(before, after, self.guard, spread(self.levels), valid)
+        return guarded(before, after, self.guard, radii_of(self.levels), valid)
 
     def upsamples_jointly(self, coarse: tuple[int, int], size: tuple[int, int]) -> bool:
         """Return whether coarse scores (height, width) are upsampled to a size along the cue."""
