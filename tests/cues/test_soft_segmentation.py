@@ -1,6 +1,7 @@
 """The soft segmentation, each step against the plain slow way, and whole on textured halves."""
 
 import colorsys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -194,3 +195,24 @@ def test_resizing_keeps_a_ramp() -> None:
 def test_what_is_no_image_is_refused(image: Tensor, message: str) -> None:
     with pytest.raises(InputError, match=message):
         SoftSegmentationCue()(image)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop", "ignore:`torch.jit.script` is deprecated")
+def test_a_derivative_by_the_image_is_refused_and_never_zero() -> None:
+    cue, image = SoftSegmentationCue(2), torch.rand(1, 3, 20, 20)
+
+    def total(pixels: Tensor) -> Tensor:
+        return cue(pixels).sum() + pixels.sum()
+
+    modes: list[Callable[[], object]] = [
+        lambda: torch.func.jvp(cue, (image,), (torch.ones_like(image),)),
+        lambda: torch.func.grad(total)(image),
+        lambda: torch.vmap(torch.func.grad(total))(image[None]),
+        lambda: total(image.clone().requires_grad_()).backward(),
+    ]
+    for mode in modes:
+        with pytest.raises(NotImplementedError, match=r"soft segmentations have no derivative; .*image\.detach\(\)"):
+            mode()
+    ones = torch.ones_like(image)
+    torch.testing.assert_close(torch.func.grad(lambda x: cue(x.detach()).sum() + x.sum())(image), ones)
+    torch.testing.assert_close(torch.vmap(cue)(image[None])[0], cue(image))
