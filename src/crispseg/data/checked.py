@@ -47,6 +47,7 @@ class CheckedLabels(LabelledImages):
         self.source = source
         self.num_classes = num_classes
         self.has_classes, self.class_names, self.palette = source.has_classes, source.class_names, source.palette
+        self.has_regions, self.other_labels = source.has_regions, source.other_labels
         self.image_names = source.image_names
 
     def __len__(self) -> int:
