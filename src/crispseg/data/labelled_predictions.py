@@ -155,8 +155,8 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
         if numbering is None:
             if true is not None and true.name != ZERO_BASED:
                 raise InputError(
-                    f"prediction {path}: a label map, while true labels are numbered by {true.name}; say whether "
-                    f"predicted ones are too (--prediction-numbering {LIKE_LABELS}) or are numbers of classes "
+                    f"prediction {path}: is a label map, and true labels are numbered by {true.name}; state how it is "
+                    f"numbered: in the same way (--prediction-numbering {LIKE_LABELS}), or by classes from 0 "
                     f"(--prediction-numbering {ZERO_BASED})"
                 )
             if self.num_classes != 2 or prediction.classes not in ((0, _WHITE), (_WHITE,)):
