@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from crispseg.checks import check_count, check_image, is_finite
-from crispseg.cues.colour_words import WORDS, colour_words, resize, stretch
+from crispseg.cues.colour_words import WORDS, colour_words, resize_bicubic, stretch
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.errors import InputError
 from crispseg.ops import _registration
@@ -108,7 +108,7 @@ def soft_segmentation(image: np.ndarray, maps: int = 8) -> np.ndarray:
     """
     words = colour_words(image)
     table = _components(_foregrounds(words), np.bincount(words.ravel(), minlength=WORDS), maps)
-    soft = resize(np.moveaxis(table[words], -1, 0), image.shape[1:])
+    soft = resize_bicubic(np.moveaxis(table[words], -1, 0), image.shape[1:])
     return stretch(np.stack([median_filter(channel) for channel in soft]))
 
 

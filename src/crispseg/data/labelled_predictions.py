@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from crispseg.checks import check_natural
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
-from crispseg.data.checked import check_labels
+from crispseg.data.checked import checked_labels
 from crispseg.data.class_names import classes_named
 from crispseg.data.matching import PLAIN, Suffixes, match_files, pair_files
 from crispseg.data.numbering import LIKE_LABELS, ZERO_BASED, Numbering, read_numbering
@@ -142,7 +142,7 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
 
     def _checked(self, labels: Tensor, index: int) -> Tensor:
         name = self.dataset.image_names[index]
-        return check_labels(labels, name, self.num_classes, self.dataset.ignore_index)
+        return checked_labels(labels, name, self.num_classes, self.dataset.ignore_index)
 
     def _read_numbering(self, said: str | Path | None) -> Numbering | None:
         if said == LIKE_LABELS:
