@@ -77,12 +77,12 @@ class SharpenerConfig:
     window: Windows | None = field(
         default=None,
         metadata=_said(
-            help="the side of the window in pixels, an odd number: how far a pixel looks for others that belong with "
-            "it; 9@2 takes every second pixel and looks twice as far. Several windows with commas, such as "
+            help="how far each pixel looks for similar pixels: the side of the window in pixels, an odd "
+            "number; 9@2 takes every second pixel and looks twice as far. Several windows with commas, such as "
             "5@8,5@4,5@2,5, are used one after the other, from coarse to fine",
-            label="Window, or several from coarse to fine",
+            label="Windows, from coarse to fine",
             read=config_values.read_window,
-            control=Choices((), free=True),
+            control=Choices((), free=True, wide=True),
             metavar="SIDE[@DILATION][,…]",
             tried=lambda windows: config_values.with_start(windows, [Windows.of(each) for each in ("9", *LADDERS)]),
             write=lambda windows: None if windows is None else str(windows),
@@ -93,7 +93,7 @@ class SharpenerConfig:
         metadata=_said(
             help="how many times the filter is applied with each window: one number for all windows, or one for each "
             "with commas",
-            label="Passes with each window",
+            label="Passes",
             read=config_values.read_passes,
             control=Choices((), free=True),
             metavar="N[,N…]",
@@ -104,7 +104,8 @@ class SharpenerConfig:
     hardness: float | None = field(
         default=None,
         metadata=_said(
-            help="λ of the weights exp(-λ·distance), above 0: a larger λ mixes fewer neighbours",
+            help="how strictly pixels are compared: λ of the weights exp(-λ·distance), above 0; a larger λ mixes fewer "
+            "neighbours",
             label="Hardness λ",
             read=config_values.read_hardness,
             control=Slider(0.5, None, 0.5),
@@ -115,8 +116,8 @@ class SharpenerConfig:
     score_weight: float = field(
         default=0.5,
         metadata=_said(
-            help="μ, 0 or more: how much a difference of two pixels' probabilities adds to their distance; 0 compares "
-            "the image alone. No effect on labels that may overlap",
+            help="how much a difference of two pixels' probabilities adds to their distance: μ, 0 or more; 0 compares "
+            "the image alone. It has no effect on labels that may overlap",
             label="Score weight μ",
             rare=True,
             read=config_values.read_score_weight,
@@ -128,10 +129,10 @@ class SharpenerConfig:
     scores: Scores = field(
         default="logits",
         metadata=_said(
-            help="the kind of floating-point scores: logits or probabilities of mutually exclusive classes, or "
+            help="what floating-point scores stand for: logits or probabilities of mutually exclusive classes, or "
             "multilabel (logits) or multilabel_probabilities of labels that may overlap, such as object masks. With "
             "probabilities, a greyscale mask, soft or black and white, is the probability of label 1",
-            label="Scores are",
+            label="Kind of scores",
             read=config_values.read_scores,
             control=Choices(SCORES),
             metavar="KIND",
@@ -155,7 +156,7 @@ class SharpenerConfig:
         metadata=_said(
             help="keep poles and other thin objects: how strongly a label that is common around a pixel counts less "
             "there; above 0 and up to 0.5, such as 0.2, or none",
-            label="Guard: keep thin objects",
+            label="Guard",
             read=config_values.read_guard,
             control=Choices(("none",), free=True),
             metavar="NUMBER|none",
@@ -169,7 +170,7 @@ class SharpenerConfig:
             "cells of any aspect ratio cover the image, which was squashed for the network; letterbox: padding on two "
             "opposite sides; padded: padding to the right and below; box=LEFT,TOP,RIGHT,BOTTOM: a part of the image, "
             "in its pixels",
-            label="How scores lie on the image",
+            label="Grid",
             read=Grid.of,
             control=Choices((*WORDS, "stride=8", "box=0,0,640,640"), free=True),
             metavar="GRID",
@@ -180,8 +181,8 @@ class SharpenerConfig:
     negligible: float = field(
         default=0.01,
         metadata=_said(
-            help="filter classes together, as one, whose probabilities sum to at most this in every pixel of the image "
-            "(or tile): fast with many classes; 0 filters every class on its own",
+            help="filter classes that are unlikely everywhere as one: those whose probabilities sum to at most this in "
+            "every pixel of the image (or tile). Faster with many classes; 0 filters every class on its own",
             label="Negligible probability",
             rare=True,
             read=config_values.read_negligible,

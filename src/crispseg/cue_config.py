@@ -137,7 +137,7 @@ class CueConfig:
         """Return the config of a cue from a `CueConfig`, a text such as "learned+0.5*rgb", or a mapping of its fields.
 
         Raises:
-            InputError: If it is none of these.
+            InputError: If it is something else.
         """
         if isinstance(said, CueConfig):
             return said

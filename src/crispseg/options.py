@@ -30,10 +30,12 @@ class Choices:
         values: The values that it offers. If other text may be typed, no value may contain what one would type: a menu
             takes the first value that contains it.
         free: Whether other text may be typed.
+        wide: Whether values are long, so that the menu takes a row of its own.
     """
 
     values: tuple[str, ...]
     free: bool = False
+    wide: bool = False
 
 
 @dataclass(frozen=True)

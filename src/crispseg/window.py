@@ -65,7 +65,7 @@ class Window:
                 dilation 2, as `str(window)` returns it.
 
         Raises:
-            InputError: If it is none of these, or the size or dilation is not allowed.
+            InputError: If it is something else, or the size or dilation is not allowed.
 
         Example:
             >>> Window.of(9), Window.of("9@2")

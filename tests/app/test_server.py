@@ -71,7 +71,7 @@ def test_no_message_can_name_a_file_that_was_not_uploaded(address: str, path: st
     body = {"data": [file, *controls()], "fn_index": event["id"], "session_hash": "visitor"}
     status, answer = fetch(f"{address}gradio_api/queue/join", json.dumps(body).encode())
     if path.startswith("http"):
-        assert (status, answer) == (403, b"this server fetches nothing from elsewhere; upload the file")
+        assert (status, answer) == (403, b"this server does not fetch files from other addresses; upload the file")
         return
     assert status == 200
     _, told = fetch(f"{address}gradio_api/queue/data?session_hash=visitor")

@@ -50,7 +50,7 @@ SHARPEN = {
     ),
     "text for an image": (
         ["{}/text.png", "--predictions", "{}/scores/scene0.npy"],
-        "image {}/text.png: not an image that Pillow can read; expected PNG, JPEG or the like",
+        "image {}/text.png: not an image that Pillow can read; expected a PNG, JPEG or other image file",
     ),
     "empty folder": (
         ["{}/empty", "--predictions", "{}/scores"],

@@ -143,7 +143,7 @@ ERRORS = {
     "a word for a number": (["passes", "{}/word.json"], "{}/word.json: row 2 is not as expected ('miou' is 'high'"),
     "a table for a surface": (["passes", "{}/table.json"], "{}/table.json: row 1 has no 'window'; expected a surface"),
     "no such row": (["speed", "{}/table.json", "--rows", "x"], "{}/table.json: no row 'x'; expected one of ours, crf"),
-    "only the oracle": (["speed", "{}/oracle.json"], "{}/oracle.json: no row but the oracle's; name it with --rows"),
+    "only the oracle": (["speed", "{}/oracle.json"], "{}/oracle.json: the oracle is the only row; name it with --rows"),
     "a pixel outside": (
         ["embedding", IMAGE, "--pixels", "64,0"],
         "pixel 64,0 lies outside the image; expected x below",
@@ -163,7 +163,7 @@ ERRORS = {
     ),
     "nothing of ours": (
         ["comparison", *DATA, "--predictions", "{}/scores", "--cue", "none", "--crf", "MSc"],
-        "--cue none leaves nothing that is ours to draw; choose a cue",
+        "--cue none leaves no result of crispseg to draw; choose a cue",
     ),
     "no such image": (
         ["comparison", *DATA, "--predictions", "{}/scores", "--names", "x"],

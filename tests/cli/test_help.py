@@ -47,14 +47,14 @@ SHARPEN = ["sharpen", "photo.png", "--output", "out"]
     [
         ([*SHARPEN, "--predictions", "m.png", "--hardnes", "5"], ["--hardnes", "did you mean --hardness?"]),
         ([*SHARPEN, "--prediction", "m.png"], ["did you mean --predictions?"]),
-        ([*SHARPEN, "--predictions", "m.png", "--guardd=0.9"], ["no option --guardd;", "did you mean --guard?"]),
-        ([*SHARPEN, "--predictions", "m.png", "--zzz"], ["no option --zzz (see crispseg sharpen --help)"]),
+        ([*SHARPEN, "--predictions", "m.png", "--guardd=0.9"], ["unknown option --guardd;", "did you mean --guard?"]),
+        ([*SHARPEN, "--predictions", "m.png", "--zzz"], ["unknown option --zzz (see crispseg sharpen --help)"]),
         (["figure", "boundary", "a.png", "--prediction", "m.png", "--output", "f.png"], ["mean --predictions?"]),
         (["raster", "a.tif", "--prediction", "m.tif", "--output", "l.tif"], ["did you mean --predictions?"]),
         (["tune", "--windows", "9"], ["did you mean --window?"]),
         (SHARPEN, ["required: --predictions"]),
         (["shrapen"], ["'shrapen'", "did you mean sharpen?"]),
-        (["blur"], ["'blur'", "expected one of sharpen, raster"]),
+        (["blur"], ["unknown command 'blur'", "expected one of sharpen, raster"]),
     ],
 )
 def test_what_may_have_been_meant(arguments: list[str], facts: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -238,7 +238,7 @@ def test_what_may_not_be_written_or_listed_is_said(shared: Path, capsys: pytest.
     (shared / "images").chmod(0)
     with without_privileges():
         assert sharpen(shared) == 2
-    assert f"image folder {shared}/images: may not be listed; check its permissions" in capsys.readouterr().err
+    assert f"image folder {shared}/images: cannot be listed; check its permissions" in capsys.readouterr().err
 
 
 def test_a_folder_that_may_no_longer_be_written_stops_the_run(shared: Path) -> None:

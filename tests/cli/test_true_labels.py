@@ -184,7 +184,7 @@ class Regions(LabelledImages):
 
 @pytest.mark.parametrize(
     ("labels", "said"),
-    [((3, 3), "hold label 3 and void alone"), ((3, 255), "hold 255, which is void in many files"), ((3, 4), "")],
+    [((3, 3), "hold only label 3 and void"), ((3, 255), "hold 255, which stands for void in many files"), ((3, 4), "")],
 )
 def test_training_says_when_labels_look_misread(
     labels: tuple[int, int], said: str, caplog: pytest.LogCaptureFixture

@@ -1,6 +1,7 @@
 """The soft segmentation, each step against the plain slow way, and whole on textured halves."""
 
 import colorsys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from crispseg import InputError, Window
 from crispseg.cues import SoftSegmentationCue, soft_segmentation
-from crispseg.cues.colour_words import WORDS, colour_words, hue_saturation_value, resize, stretch
+from crispseg.cues.colour_words import WORDS, colour_words, hue_saturation_value, resize_bicubic, stretch
 
 RNG = np.random.default_rng(0)
 
@@ -179,7 +180,7 @@ def test_it_is_an_operator_that_pytorch_knows() -> None:
 
 def test_resizing_keeps_a_ramp() -> None:
     ramp = np.linspace(0, 1, 64)[None, None].repeat(32, 1)
-    small = resize(ramp, (16, 32))
+    small = resize_bicubic(ramp, (16, 32))
     np.testing.assert_allclose(small[0, 8, 4:-4], ramp[0, 0].reshape(-1, 2).mean(1)[4:-4], atol=1e-3)
 
 
@@ -194,3 +195,24 @@ def test_resizing_keeps_a_ramp() -> None:
 def test_what_is_no_image_is_refused(image: Tensor, message: str) -> None:
     with pytest.raises(InputError, match=message):
         SoftSegmentationCue()(image)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop", "ignore:`torch.jit.script` is deprecated")
+def test_a_derivative_by_the_image_is_refused_and_never_zero() -> None:
+    cue, image = SoftSegmentationCue(2), torch.rand(1, 3, 20, 20)
+
+    def total(pixels: Tensor) -> Tensor:
+        return cue(pixels).sum() + pixels.sum()
+
+    modes: list[Callable[[], object]] = [
+        lambda: torch.func.jvp(cue, (image,), (torch.ones_like(image),)),
+        lambda: torch.func.grad(total)(image),
+        lambda: torch.vmap(torch.func.grad(total))(image[None]),
+        lambda: total(image.clone().requires_grad_()).backward(),
+    ]
+    for mode in modes:
+        with pytest.raises(NotImplementedError, match=r"soft segmentations have no derivative; .*image\.detach\(\)"):
+            mode()
+    ones = torch.ones_like(image)
+    torch.testing.assert_close(torch.func.grad(lambda x: cue(x.detach()).sum() + x.sum())(image), ones)
+    torch.testing.assert_close(torch.vmap(cue)(image[None])[0], cue(image))

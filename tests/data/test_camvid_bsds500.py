@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.io import savemat
 
 from crispseg import InputError
 from crispseg.data import (
@@ -17,6 +18,8 @@ from crispseg.data import (
     BSDS500Boundaries,
     CamVid,
     Classes,
+    LabelledImages,
+    WithoutOutlines,
     read_boundaries,
     read_labels,
 )
@@ -94,6 +97,34 @@ def test_bsds500_names_what_does_not_fit(tmp_path: Path) -> None:
     for data in (BSDS500(root), BSDS500Boundaries(root)):
         with pytest.raises(InputError, match=r"100.mat has height and width \(48, 64\), its image \(10, 10\)"):
             data.read(0)
+
+
+def test_regions_and_boundaries_of_bsds500_refer_to_each_other(tmp_path: Path) -> None:
+    root = write_bsds500(tmp_path, 1)
+    regions, boundaries = BSDS500(root), BSDS500Boundaries(root)
+    for data in (regions, WithoutOutlines(regions, 1)):
+        with pytest.raises(InputError, match=r"not classes; expected .* 2 classes: use .*\(bsds500-boundaries\)"):
+            data.expecting(2)
+    for data in (boundaries, WithoutOutlines(boundaries, 1)):
+        with pytest.raises(InputError, match=r"mark boundaries; expected regions: use .*\(bsds500\)"):
+            data.expecting(None)
+    assert regions.expecting(None) is regions
+    assert boundaries.expecting(2) is boundaries
+
+
+@pytest.mark.parametrize(
+    ("field", "read", "word"),
+    [("Segmentation", BSDS500Boundaries, "bsds500"), ("Boundaries", BSDS500, "bsds500-boundaries")],
+)
+def test_a_ground_truth_file_with_the_other_field_names_the_data_set_that_reads_it(
+    field: str, read: type[LabelledImages], word: str, tmp_path: Path
+) -> None:
+    root = write_bsds500(tmp_path, 1)
+    cells = np.empty((1, 1), dtype=object)
+    cells[0, 0] = {field: np.ones((48, 64), np.uint16)}
+    savemat(root / "groundTruth" / "train" / "100.mat", {"groundTruth": cells})
+    with pytest.raises(InputError, match=rf"100\.mat: has {field} but no .*; use BSDS500.* \({word}\)"):
+        read(root)[0]  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         ("none.png", "no such file"),
         ("text.png", "not an image that Pillow can read"),
         ("cut.png", "damaged or truncated"),
-        ("float.tif", "no finite number"),
+        ("float.tif", "no finite values"),
     ):
         with pytest.raises(InputError, match=message) as caught:
             read_image(tmp_path / name)

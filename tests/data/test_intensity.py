@@ -112,7 +112,7 @@ def test_floats_are_read(tmp_path: Path) -> None:
     assert (float(estimated.min()), float(estimated.max())) == (0, 1)
     values[4, 4] = np.nan
     Image.fromarray(values).save(tmp_path / "b.tif")
-    with pytest.raises(InputError, match="1 of its numbers are NaN"):
+    with pytest.raises(InputError, match="1 of its values are NaN"):
         read_image(tmp_path / "b.tif")
 
 

@@ -37,9 +37,7 @@ def test_a_tree_matches_a_tree_and_a_flat_folder_where_nothing_is_shared(tmp_pat
     assert match_files(images, tmp_path / "t", SCORES, "prediction") == [
         tmp_path / "t" / video / "00000.npy" for video in ("bear", "camel")
     ]
-    with pytest.raises(
-        InputError, match=r"bear.00000.jpg and .*camel.00000.jpg would share the prediction .*00000.npy"
-    ):
+    with pytest.raises(InputError, match=r"bear.00000.jpg and .*camel.00000.jpg have the same prediction .*00000.npy"):
         match_files(images, tmp_path / "f", SCORES, "prediction")
     one = find_images([tmp_path / "v" / "bear"])
     assert match_files(one, tmp_path / "f", SCORES, "prediction") == [tmp_path / "f" / "00000.npy"]
@@ -86,7 +84,7 @@ def test_suffixes_are_cut_off_and_choose(tmp_path: Path) -> None:
 def test_a_name_that_goes_on_is_pointed_at(tmp_path: Path) -> None:
     touch(tmp_path, "i/a0001.jpg", "m/a0001_mask.gif", "i2/x_0001_leftImg8bit.png", "m2/x_0001_gtFine_color.png")
     for images, masks, name in (("i", "m", "a0001_mask"), ("i2", "m2", "x_0001_gtFine_color")):
-        with pytest.raises(InputError, match=f"for 1 of 1 images.*if '{name}' is of it, say the suffixes of"):
+        with pytest.raises(InputError, match=f"for 1 of 1 images.*if '{name}' belongs to it, pass the suffixes"):
             match_files(find_images([tmp_path / images]), tmp_path / masks, SCORES, "prediction")
 
 

@@ -88,7 +88,9 @@ def test_labels_that_start_at_1() -> None:
 
 def test_a_void_0_is_asked_about() -> None:
     """With `--void 0` and labels from 1 all classes were shifted by one, in silence unless the last one occurred."""
-    with pytest.raises(InputError, match=r"label 0 is void.*--numbering 1-based.*0-based to leave class 0 out"):
+    with pytest.raises(
+        InputError, match=r"label 0 is declared void.*--numbering 1-based.*0-based to leave class 0 out"
+    ):
         TrueLabels(void=0, num_classes=150)
     assert decoded([0, 1, 2], void=0, num_classes=150, numbering="0-based") == [VOID, 1, 2]
     assert decoded([0, 1, 2], void=0) == [VOID, 1, 2], "regions have no numbers to agree with"
@@ -113,12 +115,12 @@ def test_a_table_gives_classes_and_names(tmp_path: Path, name: str, text: str) -
 def test_tables_that_do_not_serve(tmp_path: Path) -> None:
     file = tmp_path / "t.txt"
     for text, message in (
-        ("7 0\n7 1\n", "line 2: label 7 a second time"),
+        ("7 0\n7 1\n", "line 2: label 7 is listed twice"),
         ("7\n", "line 1: '7'; expected a label and its class"),
         ("7 road\n", "line 1: class is 'road'; expected a whole number from 0 to 65535, or `void`"),
         ("7 0\n70000 1\n", "line 2: label is '70000'"),
         ("7 0\n-1 void\n", "line 2: label is '-1'"),
-        ("", "names no label"),
+        ("", "has no labels"),
     ):
         file.write_text(text)
         with pytest.raises(InputError) as caught:
@@ -128,7 +130,7 @@ def test_tables_that_do_not_serve(tmp_path: Path) -> None:
     for text, message in (
         ("{", "not JSON"),
         ("[1]", "expected an object"),
-        ('{"7": 0, "7": 1}', "label 7 a second time"),
+        ('{"7": 0, "7": 1}', "label 7 is listed twice"),
         ('{"7": {}}', "label 7 is"),
         ('{"7": 1.5}', "label 7 is 1.5"),
     ):
@@ -140,7 +142,7 @@ def test_tables_that_do_not_serve(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message):
             read_numbering(path)
     file.write_text("7 0\n8 9\n")
-    with pytest.raises(InputError, match=r"label 3 is not in .*t\.txt; expected one that it names: a line `3 CLASS`"):
+    with pytest.raises(InputError, match=r"label 3 is not in .*t\.txt; add a line `3 CLASS`"):
         decoded([3], numbering=file, num_classes=2)
     with pytest.raises(InputError, match=r"class 9 \(label 8 in"):
         decoded([8], numbering=file, num_classes=2)

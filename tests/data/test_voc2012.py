@@ -79,7 +79,7 @@ def test_lists_hold_one_name_a_line(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("a  1\r\n\nb\n")
     assert read_names(tmp_path / "list.txt") == ["a", "b"]
     (tmp_path / "list.txt").write_text("\n")
-    with pytest.raises(InputError, match="holds no name; expected one on each line"):
+    with pytest.raises(InputError, match="has no names; expected one on each line"):
         read_names(tmp_path / "list.txt")
     (tmp_path / "list.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="cannot be read as text"):

@@ -156,7 +156,7 @@ def test_whole_numbers_are_scaled_as_said(scale: int, tmp_path: Path) -> None:
     for wrong in ({"scale": scale}, {"scale": 0, **given}, {"scale": -1, **given}):
         with pytest.raises(InputError, match="scores probabilities"):
             sharpened(tmp_path, CUES["rgb"], image, whole, **wrong)
-    with pytest.raises(InputError, match="scale of 255; expected a scale for whole numbers"):
+    with pytest.raises(InputError, match="scale of 255; expected no scale for floating-point"):
         sharpened(tmp_path, CUES["rgb"], image, floats, scale=255, **given)
 
 

@@ -88,13 +88,13 @@ def test_scores_in_bands_and_16_bits(scene: tuple[Path, np.ndarray, np.ndarray],
     ("given", "said"),
     [
         ({"image": np.zeros((1, 64, 64), np.uint8)}, "1 bands of uint8.*expected red, green and blue.*--bands"),
-        ({"image": np.full((3, 64, 64), np.nan, np.float32)}, "no finite number"),
+        ({"image": np.full((3, 64, 64), np.nan, np.float32)}, "no finite values"),
         ({"image": np.zeros((3, 64, 64), np.complex64)}, "are complex"),
         ({"prediction": np.zeros((2, 8, 8), np.complex64)}, "are complex"),
         ({"prediction": np.zeros((3, 8, 8), np.uint8)}, "3 bands of uint8.*--scale 255"),
         ({"prediction": np.arange(64, dtype=np.float32).reshape(1, 8, 8)}, "whole numbers.*gdal_translate"),
         ({"prediction": np.full((1, 8, 8), -1, np.int16)}, "labels from -1 to -1"),
-        ({"prediction": np.full((2, 8, 8), np.nan, np.float32)}, "more than nodata"),
+        ({"prediction": np.full((2, 8, 8), np.nan, np.float32)}, "not nodata"),
         ({"memory": "1MB"}, "too small for a tile"),
         ({"memory": "lots"}, "expected a size such as 2GiB"),
     ],
@@ -113,7 +113,7 @@ def test_bad_input_is_refused_and_nothing_is_written(
 def test_files_that_are_no_rasters_are_refused(tmp_path: Path, sharpener: Sharpener) -> None:
     image = write(tmp_path / "image.tif", np.zeros((3, 64, 64), np.uint8))
     (tmp_path / "text.tif").write_text("no raster")
-    with pytest.raises(InputError, match="not a raster"):
+    with pytest.raises(InputError, match="cannot be read as a raster"):
         sharpen_raster(sharpener, image, tmp_path / "text.tif", tmp_path / "crisp.tif", memory="16GiB")
     with pytest.raises(InputError, match="no such file"):
         sharpen_raster(sharpener, tmp_path / "none.tif", image, tmp_path / "crisp.tif", memory="16GiB")

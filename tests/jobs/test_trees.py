@@ -138,7 +138,7 @@ def test_evaluate_and_figures_take_trees_and_suffixes(root: Path, capsys: pytest
     given = ["--images", root / "images", "--labels", root / "labels", "--predictions", root / "scores"]
     given += ["--void", 11, "--cue", "rgb"]
     assert main(["evaluate", *map(str, given)]) == 2
-    assert "say the suffixes of images and labels" in capsys.readouterr().err
+    assert "pass the suffixes by which the names of images and labels differ" in capsys.readouterr().err
     given += ["--image-suffix", "_leftImg8bit", "--label-suffix", "_gtFine_labelTrainIds"]
     assert main(["evaluate", *map(str, given), "--json", str(root / "new" / "a.json")]) == 0
     assert '"images": 6' in (root / "new" / "a.json").read_text()

@@ -50,7 +50,7 @@ def test_a_file_cut_anywhere_is_refused_or_lacks_whole_layers(tmp_path: Path) ->
         try:
             found = read(whole[:end], tmp_path)
         except InputError as error:
-            refused += "damaged" in str(error) or "holds no layer" in str(error)
+            refused += "damaged" in str(error) or "has no layer" in str(error)
             continue
         for name, values in found.items():
             assert all(torch.equal(a, b) for a, b in zip(values, BLOBS[name], strict=True))
@@ -78,9 +78,9 @@ def layer(*blobs: bytes, name: str = "conv") -> bytes:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "holds no layer with weights"),
+        (b"", "has no layer with weights"),
         (b"version https://git-lfs.github.com/spec/v1\n", "damaged, truncated or not a binary .caffemodel"),
-        (layer(), "holds no layer with weights"),
+        (layer(), "has no layer with weights"),
         (
             layer(blob_bytes(torch.ones(2)) + field(7, field(1, b"\x03"))),
             r".conv. has 2 numbers for the shape \(2",

@@ -64,7 +64,7 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds an HED; expected a DeepLabLargeFOV or a DeepLabMSc"):
         load_network(path, DeepLabLargeFOV, DeepLabMSc)
     old = old_file(tmp_path)
-    with pytest.raises(InputError, match="holds no network that crispseg saved; expected an HED"):
+    with pytest.raises(InputError, match="does not hold a network that crispseg saved; expected an HED"):
         load_network(old, HED)
     assert saved_network(old) is None
 

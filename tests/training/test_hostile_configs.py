@@ -151,5 +151,5 @@ def test_a_config_does_not_grow(kind: str, way: str, tmp_path: Path, capsys: pyt
 def test_aliases_may_be_used() -> None:
     check_size("a: &a {size: 9}\nb: *a\nc: [*a, *a]")
     check_size(nested(4))
-    with pytest.raises(InputError, match="values, once its aliases are written out; expected at most 100000"):
+    with pytest.raises(InputError, match="values when its aliases are expanded; expected at most 100000"):
         check_size(nested(5))

@@ -227,7 +227,7 @@ def fake_config(config: Path, root: Path) -> Path:
         (["--task.optimizer.lr", "-1"], "optimizer: Invalid learning rate: -1.0"),
         (["--task.schedule.warmup", "-5"], "warmup is -5; expected a number of 0 or more"),
         (["--seed", "-1"], "seed is -1; expected a number from 0"),
-        (["--accelerator", "gpu"], "Lightning cannot run so"),
+        (["--accelerator", "gpu"], "Lightning cannot run with these settings"),
         (["--val_data", "{}"], "no validation data"),
         (["--task.loss.near", "3"], "near is 3.0 and far is 2.0"),
         (["--crop.size", "4"], "crop size is 4"),

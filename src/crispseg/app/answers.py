@@ -88,7 +88,7 @@ def write_label_map(session: Session, config: SharpenerConfig) -> Path:
     """Write the sharpened label map.
 
     Raises:
-        InputError: If there is none, or it cannot be written.
+        InputError: If there is no result, or it cannot be written.
     """
     result, prediction = session.sharpen(config), session.desk.inputs.prediction
     path = _fresh_folder(session) / Recipe(session.desk.inputs, config).labels_name
@@ -114,7 +114,7 @@ def write_inputs(session: Session, config: SharpenerConfig) -> Path:
     """Write an archive of the input files, named as the command line names them.
 
     Raises:
-        InputError: If there are none, or it cannot be written.
+        InputError: If there are no inputs, or it cannot be written.
     """
     path = _fresh_folder(session) / f"{session.desk.inputs.image_file.stem}.zip"
     with written_whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:

@@ -19,8 +19,8 @@ _SCHEMES = {"http": 80, "https": 443}
 class Callers:
     """Tells requests of the page itself from those that another page makes a visitor's browser send.
 
-    A name that an attacker owns can be made to point at this machine (DNS rebinding); the browser then takes his page
-    and ours for one. What he cannot change is the `Host` that the browser sends, so that one is looked at.
+    A name that an attacker owns can be made to point at this machine (DNS rebinding); the browser then takes that page
+    and this one for the same. The attacker cannot change the `Host` that the browser sends, so this class checks it.
 
     Args:
         own: Names and addresses of the page, as in a URL.
@@ -45,7 +45,7 @@ class Callers:
         """Return the callers of a page that listens on a host.
 
         Raises:
-            InputError: If there is no such host, or a name is none.
+            InputError: If the host does not exist, or a name is not one of a host.
         """
         allowed = frozenset(name.lower() for name in named)
         for name in allowed:
@@ -69,19 +69,19 @@ class Callers:
         return port == self.port and (name in self.own or (self.addresses and _is_address(name)))
 
     def refusal(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-        """Return why a request is refused; None if it is not."""
+        """Return the reason to refuse a request; None to accept it."""
         told: dict[bytes, list[str]] = {}
         for key, value in headers:
             told.setdefault(key.lower(), []).append(value.decode("latin-1").strip().lower())
         hosts, origins = told.get(b"host", []), told.get(b"origin", [])
         forwarded = told.get(b"x-forwarded-host", [])  # the server believes it, and whoever asks may send it
         if len(hosts) != 1 or not all(self.answers_as(host) for host in (*hosts, *forwarded)):
-            return "this page does not answer to that name; name it by --allow-host if it is yours"
+            return "this page does not answer to that name; if the name is yours, allow it with --allow-host"
         if not all(self._trusts(origin, hosts[0]) for origin in origins):
-            return "another page may send nothing to this one"
+            return "other pages may not send anything to this page"
         foreign = any(site in _FOREIGN_SITES for site in told.get(b"sec-fetch-site", []))
         followed = method in {"GET", "HEAD"} and told.get(b"sec-fetch-mode") == ["navigate"]  # a link to the page
-        return "another page may use nothing of this one" if foreign and not origins and not followed else None
+        return "other pages may not use this page" if foreign and not origins and not followed else None
 
     def _trusts(self, origin: str, host: str) -> bool:
         scheme, _, authority = origin.partition("://")
@@ -96,7 +96,7 @@ class Callers:
 
 
 def _split(authority: str, default: int) -> tuple[str, int]:
-    """Return name and port; an empty name for a text that is no authority."""
+    """Return name and port; an empty name for a text that is not an authority."""
     found = _AUTHORITY.fullmatch(authority)
     return (found[1], int(found[2] or default)) if found else ("", default)
 

@@ -160,7 +160,7 @@ class Desk:
         """Take a sample, whose files are written first.
 
         Raises:
-            InputError: If there is none of that name, or they cannot be written.
+            InputError: If there is no sample of that name, or its files cannot be written.
         """
         files = write_sample(name, self.folder)
         self.clear()

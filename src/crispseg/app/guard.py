@@ -86,14 +86,14 @@ class Guard:
     async def _pass_upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         length = dict(scope["headers"]).get(b"content-length", b"")
         if not length.isdigit():
-            await _refuse(send, 411, "an upload says how long it is")
+            await _refuse(send, 411, "an upload needs a Content-Length")
             return
         with self._storage.upload(int(length[:18])) as has_room:
             if has_room:
                 await self._app(scope, receive, send)
             else:
                 await _skip(receive)
-                await _refuse(send, 413, "there is no room for so much; upload less at once, or try again later")
+                await _refuse(send, 413, "not enough space for this upload; upload less at once, or try again later")
 
     async def _pass_message(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, more = b"", True
@@ -103,10 +103,10 @@ class Guard:
                 return
             body, more = body + message.get("body", b""), message.get("more_body", False)
             if len(body) > _LONGEST_MESSAGE:
-                await _refuse(send, 413, "this message is longer than the page's are; files go to the upload")
+                await _refuse(send, 413, "this message is too long; use the upload for files")
                 return
         if _names_address(body):
-            await _refuse(send, 403, "this server fetches nothing from elsewhere; upload the file")
+            await _refuse(send, 403, "this server does not fetch files from other addresses; upload the file")
             return
         await self._app(scope, _replay(body, receive), send)
 

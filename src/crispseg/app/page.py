@@ -39,8 +39,8 @@ THEME = gr.themes.Base(
 
 _TITLE = """\
 <h1>crispseg</h1>
-<p>Drop an image and the prediction of your segmentation network. Each score becomes an average over the pixels around
-it that look alike.</p>"""
+<p>Drop an image and the prediction of your segmentation network. Each score becomes an average over nearby pixels of
+the same object.</p>"""
 
 VIEWS = {"changed": "changed pixels", "embedding": "embedding", "image": "image"}
 """The views that the clickable picture can show, by name."""
@@ -162,8 +162,8 @@ def _control(name: str, option: Option, config: SharpenerConfig) -> Control:
         low, step = option.control.low, option.control.step
         return gr.Slider(low, slider_end(option.control, value), value, step=step, min_width=240, **shown)
     if isinstance(option.control, Choices):
-        values, free = list(option.control.values), option.control.free
-        return gr.Dropdown(values, value=value, allow_custom_value=free, min_width=110, **shown)
+        values, width = list(option.control.values), 240 if option.control.wide else 110
+        return gr.Dropdown(values, value=value, allow_custom_value=option.control.free, min_width=width, **shown)
     raise TypeError(f"{name} has no control; expected a Slider or Choices")
 
 
@@ -192,7 +192,7 @@ def _lay_out_main() -> tuple[gr.Radio, ResultWidgets]:
     message = gr.HTML(padding=False, elem_id="message")
     with gr.Row():
         with gr.Column(min_width=300):
-            gr.HTML("Labels before │ after: move the line", padding=False, elem_classes="panel-head")
+            gr.HTML("Labels before │ after: drag the line", padding=False, elem_classes="panel-head")
             slider = gr.ImageSlider(show_label=False, interactive=False, elem_id="slider", **_PANEL)
         with gr.Column(min_width=300):
             view = gr.Radio(
@@ -210,8 +210,8 @@ def _lay_out_main() -> tuple[gr.Radio, ResultWidgets]:
             with gr.Row():
                 labels = gr.Button("Download label map", variant="primary", interactive=False, size="sm", min_width=80,
                                    elem_id="take-labels")  # fmt: skip
-                scores = gr.Button("Scores", interactive=False, size="sm", min_width=60, elem_id="take-scores")
-                sample = gr.Button("Sample's files", visible=False, size="sm", min_width=60, elem_id="take-sample")
+                scores = gr.Button("Download scores", interactive=False, size="sm", min_width=80, elem_id="take-scores")
+                sample = gr.Button("Download sample", visible=False, size="sm", min_width=80, elem_id="take-sample")
             command, python = _lay_out_code()
     return view, ResultWidgets(message, slider, picture, tiles, command, python, labels, scores, sample)
 
@@ -233,6 +233,6 @@ def _code(language: Literal["python"] | None, name: str) -> gr.Code:
         show_line_numbers=False,
         wrap_lines=True,
         lines=5,
-        max_lines=7,
+        max_lines=12,
         elem_id=name,
     )

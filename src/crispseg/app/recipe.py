@@ -16,7 +16,7 @@ from crispseg.pretrained import assigned
 OUTPUT = "crisp"
 """Folder that the command line writes to."""
 
-_WIDTH = 52
+_WIDTH = 46
 """Characters of a line that words are filled into; a longer word has a line of its own."""
 
 

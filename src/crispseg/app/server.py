@@ -40,7 +40,7 @@ def serving(cues: Cues, limits: Limits, *, host: str, port: int, allowed_hosts: 
         The address of the page.
 
     Raises:
-        InputError: If it cannot listen there, or a name is none.
+        InputError: If it cannot listen there, or a name is not one of a host.
     """
     host = host.strip("[]")
     callers = Callers.of(host, port, allowed_hosts)

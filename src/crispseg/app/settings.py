@@ -79,7 +79,7 @@ def offered_cue(name: str) -> CueChoice:
     """Return the cue that the page knows by a name.
 
     Raises:
-        InputError: If there is none.
+        InputError: If the page does not offer such a cue.
     """
     choices = offered_cues()
     check_choice("cue", name, tuple(choices))

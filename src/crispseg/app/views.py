@@ -123,18 +123,25 @@ def pixel_tiles(image: Tensor, embedding: Tensor, masks: PixelMasks) -> str:
     Args:
         image: (3, H, W) uint8.
         embedding: (3, H, W) uint8.
-        masks: Of a pixel. Its first window is outlined; the square is twice as wide or more, up to 401 pixels.
+        masks: Of a pixel. Its first window is outlined; the square is twice as wide or more, up to 401 pixels. Pixels
+            that the first pass takes far from each other are drawn larger, to be seen.
     """
     window, passes = masks.config.windows[0], sum(level.passes for level in masks.config.levels)
     side = min(max(4 * window.radius + 1, _SMALLEST_PATCH), _LARGEST_PATCH)
     tiles = (
         ("image", image),
         ("embedding", embedding),
-        ("mask, one pass", _grey(masks.one_pass)),
+        ("mask, one pass", _grey(_with_larger_dots(masks.one_pass, window.dilation))),
         (f"mask, all {passes}", _grey(masks.all_passes)),
     )
     drawn = (_tile(caption, _patch(pixels, masks.pixel, side), masks.pixel, window) for caption, pixels in tiles)
     return f'<div class="tiles">{"".join(drawn)}</div>'
+
+
+def _with_larger_dots(mask: Tensor, dilation: int) -> Tensor:
+    """Return an (H, W) mask whose dots, `dilation` pixels apart, fill half of the distance between them."""
+    reach = dilation // 4
+    return F.max_pool2d(mask[None], 2 * reach + 1, stride=1, padding=reach)[0]
 
 
 def _grey(mask: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ def take_allowed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the packages that the command line allows, which no config can do, and the other arguments.
 
     Raises:
-        InputError: If one is missing or is no name of a package.
+        InputError: If a value is missing or is not the name of a package.
     """
     allowed, rest, waiting = [], [], iter(arguments)
     for argument in waiting:
@@ -46,27 +46,26 @@ def guard(allowed: Sequence[str]) -> None:
 
 def _load_bounded(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
     if len(text) > _LONGEST:
-        raise InputError(f"a config of {len(text)} letters; expected at most {_LONGEST}")
+        raise InputError(f"config has {len(text)} characters; expected at most {_LONGEST}")
     if "&" in text or len(text) > _MOST_VALUES or text.count("[") + text.count("{") > _NESTED:
         check_size(text)
     return _load(text)
 
 
 def check_size(text: str) -> None:
-    """Count what a text holds once its aliases are written out, without writing them out.
+    """Count the values of a text with its aliases expanded, without expanding them.
 
     Raises:
-        InputError: If that is too much, or an alias holds itself.
-        yaml.YAMLError: If it is no YAML.
+        InputError: If there are too many, or an alias contains itself.
+        yaml.YAMLError: If the text is not YAML.
     """
     try:
         counted = _count(yaml.compose(text, Loader=yaml.SafeLoader), {})
     except RecursionError as error:
-        raise InputError("a config that is nested too deep; expected a few levels") from error
+        raise InputError("config is nested too deeply; expected a few levels") from error
     if counted > _MOST_VALUES:
         raise InputError(
-            f"a config of {float(counted):.3g} values, once its aliases are written out; expected at most "
-            f"{_MOST_VALUES}"
+            f"config has {float(counted):.3g} values when its aliases are expanded; expected at most {_MOST_VALUES}"
         )
 
 
@@ -74,7 +73,7 @@ def _count(node: yaml.Node | None, known: dict[int, int | None]) -> int:
     if id(node) in known:
         count = known[id(node)]
         if count is None:
-            raise InputError("a config whose alias holds itself; expected none that does")
+            raise InputError("config has an alias that contains itself; remove the alias")
         return count
     known[id(node)] = None
     parts: list[yaml.Node] = []

@@ -39,7 +39,7 @@ def read_dataset(options: Namespace) -> LabelledImages:
     needed = [name for name, needs in parameters.items() if needs and name not in arguments]
     if needed:
         missing = " and ".join(f"--{name}" for name in needed)
-        raise InputError(f"--data {options.data} needs {missing}; other data sets are {', '.join(DATASETS)}")
+        raise InputError(f"--data {options.data} needs {missing}; add it, or choose one of {', '.join(DATASETS)}")
     if "split" in parameters:
         arguments.setdefault("split", SPLIT)
     return build_dataset(options.data, arguments)

@@ -6,18 +6,20 @@ from crispseg.errors import InputError
 
 
 def choose_device(name: str | None) -> torch.device:
-    """Return the device of a name, or the best there is.
+    """Return the device of a name, or the best one if no name is given.
 
     Raises:
-        InputError: If there is no such device here.
+        InputError: If this machine does not have the device.
     """
     if name is None:
         return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     try:
         device = torch.empty(0, device=name).device
         if device.type == "meta":
-            raise InputError("device 'meta' holds no numbers; `crispseg info` lists devices")
+            raise InputError("device 'meta' cannot compute; choose one that `crispseg info` lists")
         return device
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"device {name!r} cannot be used here ({reason}); `crispseg info` lists devices") from error
+        raise InputError(
+            f"device {name!r} cannot be used here ({reason}); choose one that `crispseg info` lists"
+        ) from error

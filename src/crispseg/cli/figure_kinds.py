@@ -78,7 +78,7 @@ def comparison(options: Namespace) -> Figure:
     """Return the figure that the options describe."""
     stages = build_stages(options)
     if stages.sharpener is None:
-        raise InputError("--cue none leaves nothing that is ours to draw; choose a cue")
+        raise InputError("--cue none leaves no result of crispseg to draw; choose a cue")
     data = read_data(options, scores_of_files(options, stages.sharpener))
     with progress_bar() as progress:
         chosen = _choose(data.dataset.image_names, options)
@@ -131,7 +131,7 @@ def speed(options: Namespace) -> Figure:
     if options.rows is None:
         methods = [row for row in rows if row.group != "bound"]
         if not methods:
-            raise InputError(f"{options.table}: no row but the oracle's; name it with --rows")
+            raise InputError(f"{options.table}: the oracle is the only row; name it with --rows to draw it")
         return draw_speed(methods)
     names = [row.name for row in rows]
     for name in options.rows:

@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _without_command(given: Sequence[str]) -> int:
-    """Answer what begins with no command, and return the exit code."""
+    """Answer arguments that do not begin with a command, and return the exit code."""
     if not given or given[0] in ("-h", "--help"):
         print(_overview())
         return 0 if given else 2
@@ -86,7 +86,7 @@ def _without_command(given: Sequence[str]) -> int:
         print(f"crispseg {__version__}")
         return 0
     remedy = did_you_mean(given[0], COMMANDS) or f"; expected one of {', '.join(COMMANDS)}"
-    print(f"crispseg: error: there is no command {given[0]!r}{remedy}", file=sys.stderr)
+    print(f"crispseg: error: unknown command {given[0]!r}{remedy}", file=sys.stderr)
     return 2
 
 
@@ -96,7 +96,7 @@ def _leave_stdout() -> None:
 
 
 def _explain(error: Exception) -> str | None:
-    """One line on an error that a user can mend; None for one that is ours."""
+    """Return one line about an error that the user can mend; None for a fault of crispseg."""
     if isinstance(error, InputError):
         return one_line(error)
     if isinstance(error, ModuleNotFoundError):

@@ -67,7 +67,7 @@ class _RateColumn(ProgressColumn):
 def progress_bar(unit: str | None = None) -> Progress:
     """Return a bar with count, elapsed time and time left, on standard error, which vanishes when it is done.
 
-    Where standard error is no terminal there is none.
+    If standard error is not a terminal, it shows nothing.
 
     Args:
         unit: What is counted, to show how many are done in a second; None for what takes different times.

@@ -85,10 +85,10 @@ def require_sharpener(options: Namespace, why: str) -> Sharpener:
 
     Args:
         options: What was given.
-        why: What is wrong with none, for the message.
+        why: The reason why the command needs a cue, for the message.
 
     Raises:
-        InputError: If there is none, or as `build_sharpener` does.
+        InputError: If the options say --cue none, or as `build_sharpener` does.
     """
     sharpener = build_sharpener(options)
     if sharpener is None:

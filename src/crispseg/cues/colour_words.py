@@ -57,7 +57,7 @@ def hue_saturation_value(rgb: np.ndarray) -> np.ndarray:
     return np.stack([np.where(grey, 0, hue / 6 % 1), saturation, value])
 
 
-def resize(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize_bicubic(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize (C, h, w) maps to (C, *size) by bicubic interpolation, with antialiasing when shrinking."""
     resized = F.interpolate(torch.from_numpy(maps)[None], size=size, mode="bicubic", antialias=True)
     return resized[0].numpy()
@@ -66,4 +66,4 @@ def resize(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _shrink(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[1:]
     scale = _LONG_SIDE / max(height, width)
-    return resize(image, (max(round(height * scale), 1), max(round(width * scale), 1))).clip(0, 1)
+    return resize_bicubic(image, (max(round(height * scale), 1), max(round(width * scale), 1))).clip(0, 1)

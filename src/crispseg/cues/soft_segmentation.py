@@ -8,10 +8,11 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from crispseg.checks import check_count, check_image, has_values, is_finite
-from crispseg.cues.colour_words import WORDS, colour_words, resize, stretch
+from crispseg.checks import check_count, check_image, is_finite
+from crispseg.cues.colour_words import WORDS, colour_words, resize_bicubic, stretch
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.errors import InputError
+from crispseg.ops import _registration
 
 _PATCH_RADIUS = 8
 _PATCH_STEP = 8
@@ -26,7 +27,8 @@ class SoftSegmentationCue(EmbeddingCue, name="soft"):
     """Distances between soft segmentations, which are computed from the colours of the image alone.
 
     The maps share one scale and lie in [0, 1]. They are deterministic, and a constant image has constant maps. They are
-    computed on the CPU, image by image, in about half a second for 480×360 pixels. Gradients do not pass through them.
+    computed on the CPU, image by image, in about half a second for 480×360 pixels. They have no derivative: where the
+    image needs one for something else, give the cue `image.detach()`.
     The paper does not give a hardness; the default was found on CamVid val (docs/decisions/0016-cues.md). Trulls et al.
     (2013), who mask descriptors with these maps, use 30 to 40.
 
@@ -54,13 +56,16 @@ class SoftSegmentationCue(EmbeddingCue, name="soft"):
         self.maps = self.channels = maps
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return (N, maps, H, W) soft segmentations of (N, 3, H, W) RGB in [0, 1], on the device of the image."""
+        """Return (N, maps, H, W) soft segmentations of (N, 3, H, W) RGB in [0, 1], on the device of the image.
+
+        Raises:
+            InputError: If the image has another shape or no pixel, or holds NaN or infinity.
+            NotImplementedError: If a derivative by the image is requested.
+        """
         check_image(image)
         if 0 in image.shape[-2:]:
             raise InputError(f"image has shape {tuple(image.shape)}; expected at least one pixel")
-        if has_values() and not is_finite(image):
-            raise InputError("image holds NaN or infinity; expected RGB in [0, 1]")
-        features: Tensor = torch.ops.crispseg.soft_segmentation(image.detach(), self.maps)
+        features: Tensor = torch.ops.crispseg.soft_segmentation(image, self.maps)
         return features
 
     def extra_repr(self) -> str:
@@ -68,18 +73,24 @@ class SoftSegmentationCue(EmbeddingCue, name="soft"):
         return f"maps={self.maps}, {super().extra_repr()}"
 
 
-@torch.library.custom_op("crispseg::soft_segmentation", mutates_args=())
-def _operator(image: Tensor, maps: int) -> Tensor:
+def _run(image: Tensor, maps: int) -> Tensor:
     """Compute soft segmentations as an operator, so that compiler and exporter do not trace into NumPy."""
-    features = image.new_empty(image.shape[0], maps, *image.shape[-2:])
+    if not is_finite(image):
+        raise InputError("image holds NaN or infinity; expected RGB in [0, 1]")
+    features = _shapes(image, maps)
     for index, pixels in enumerate(image.cpu().double().numpy()):  # to the CPU first: the device may have no float64
         features[index] = torch.from_numpy(soft_segmentation(pixels, maps)).to(image.dtype)
     return features
 
 
-@_operator.register_fake
 def _shapes(image: Tensor, maps: int) -> Tensor:
     return image.new_empty(image.shape[0], maps, *image.shape[-2:])
+
+
+_registration.define("soft_segmentation(Tensor image, int maps) -> Tensor", _shapes, _run)
+_registration.refuse_derivatives(
+    "soft_segmentation", "soft segmentations have no derivative; give SoftSegmentationCue image.detach()"
+)
 
 
 def soft_segmentation(image: np.ndarray, maps: int = 8) -> np.ndarray:
@@ -97,7 +108,7 @@ def soft_segmentation(image: np.ndarray, maps: int = 8) -> np.ndarray:
     """
     words = colour_words(image)
     table = _components(_foregrounds(words), np.bincount(words.ravel(), minlength=WORDS), maps)
-    soft = resize(np.moveaxis(table[words], -1, 0), image.shape[1:])
+    soft = resize_bicubic(np.moveaxis(table[words], -1, 0), image.shape[1:])
     return stretch(np.stack([median_filter(channel) for channel in soft]))
 
 

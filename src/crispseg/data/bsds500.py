@@ -14,8 +14,14 @@ from crispseg.data.labelled_files import LabelledFiles
 from crispseg.data.matching import find_files, match_files
 from crispseg.data.matlab import opened_matlab
 from crispseg.data.sample import IGNORE_INDEX
+from crispseg.errors import InputError
 
 TRUTH_SUFFIXES = (".mat",)
+
+_FOR_BOUNDARIES = "use BSDS500Boundaries (bsds500-boundaries) for boundaries"
+_FOR_REGIONS = "use BSDS500 (bsds500) for regions"
+_OTHER_FIELD = {"Segmentation": _FOR_BOUNDARIES, "Boundaries": _FOR_REGIONS}
+"""The data set that reads the other field of a ground truth file, by field."""
 
 
 class BSDS500(LabelledFiles):
@@ -33,6 +39,7 @@ class BSDS500(LabelledFiles):
     """
 
     has_classes = False
+    other_labels = _FOR_BOUNDARIES
 
     def __init__(self, root: Path, split: str = "train") -> None:
         self.image_names, self.images, self.labels = _find(root, split)
@@ -65,6 +72,8 @@ class BSDS500Boundaries(LabelledFiles):
 
     class_names = ("elsewhere", "boundary")
     num_classes = len(class_names)
+    has_regions = False
+    other_labels = _FOR_REGIONS
 
     def __init__(
         self, root: Path, split: str = "train", *, disputed: Literal["ignored", "negative"] = "ignored"
@@ -113,7 +122,7 @@ def read_boundaries(path: Path) -> Tensor:
         (annotators, H, W) bool.
 
     Raises:
-        InputError: If the file is damaged or no such ground truth.
+        InputError: If the file is damaged, is not such ground truth, or has no boundaries.
     """
     return torch.stack([marked > 0 for marked in _read_annotators(path, "Boundaries")])
 
@@ -126,5 +135,11 @@ def _find(root: Path, split: str) -> tuple[list[str], list[Path], list[Path]]:
 
 def _read_annotators(path: Path, field: Literal["Segmentation", "Boundaries"]) -> list[Tensor]:
     with opened_matlab(path, "BSDS500 ground truth") as content:
-        maps = [np.asarray(cell[field][0, 0]) for cell in content["groundTruth"][0]]
-        return [torch.from_numpy(values.astype(np.int32)) for values in maps]
+        cells = content["groundTruth"][0]
+        for cell in cells:
+            if field not in cell.dtype.names:
+                raise InputError(
+                    f"BSDS500 ground truth {path}: has {' and '.join(cell.dtype.names)} but no {field}; "
+                    f"{_OTHER_FIELD[field]}, or unpack the archive again"
+                )
+        return [torch.from_numpy(np.asarray(cell[field][0, 0]).astype(np.int32)) for cell in cells]

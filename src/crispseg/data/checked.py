@@ -7,7 +7,7 @@ from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
 from crispseg.errors import InputError
 
 
-def check_labels(labels: Tensor, name: str, num_classes: int | None, ignore_index: int = IGNORE_INDEX) -> Tensor:
+def checked_labels(labels: Tensor, name: str, num_classes: int | None, ignore_index: int = IGNORE_INDEX) -> Tensor:
     """Return labels as int64: 0 … num_classes - 1, and `IGNORE_INDEX` for `ignore_index`.
 
     Args:
@@ -36,7 +36,7 @@ def check_labels(labels: Tensor, name: str, num_classes: int | None, ignore_inde
 
 
 class CheckedLabels(LabelledImages):
-    """Wrap a data set so that its samples pass through `check_labels`.
+    """Wrap a data set so that its samples pass through `checked_labels`.
 
     Args:
         source: The data set.
@@ -47,6 +47,7 @@ class CheckedLabels(LabelledImages):
         self.source = source
         self.num_classes = num_classes
         self.has_classes, self.class_names, self.palette = source.has_classes, source.class_names, source.palette
+        self.has_regions, self.other_labels = source.has_regions, source.other_labels
         self.image_names = source.image_names
 
     def __len__(self) -> int:
@@ -61,5 +62,5 @@ class CheckedLabels(LabelledImages):
         return self._checked(self.source.read(index, annotator))
 
     def _checked(self, sample: Sample) -> Sample:
-        labels = check_labels(sample.labels, sample.name, self.num_classes, self.source.ignore_index)
+        labels = checked_labels(sample.labels, sample.name, self.num_classes, self.source.ignore_index)
         return sample._replace(labels=labels)

@@ -57,6 +57,7 @@ class COCO(LabelledFiles):
         check_choice("labels", labels, ("categories", "instances"))
         self.annotations = Path(root) / "annotations" / f"instances_{split}.json"
         self.has_classes = labels == "categories"
+        self.other_labels = "" if self.has_classes else "pass labels='categories' for classes"
         if self.has_classes:
             self.class_names, self.palette, self.num_classes = VOC_CLASSES.names, VOC_CLASSES.palette, len(VOC_CLASSES)
         self._index = _read_annotations(self.annotations)
@@ -124,7 +125,7 @@ def _read_annotations(path: Path) -> Any:  # noqa: ANN401 - pycocotools has no t
 
 
 def _voc_classes(index: Any, path: Path) -> dict[int, int]:  # noqa: ANN401 - pycocotools has no types
-    """VOC's class of the categories that it has, by COCO's number."""
+    """Return VOC's class of each category that VOC has, by COCO's number."""
     numbers = {name: number for number, name in enumerate(VOC_CLASSES.names)}
     found = {
         number: numbers[name]

@@ -28,14 +28,14 @@ def list_files(folder: Path, endings: Sequence[str], what: str, *, besides: Cont
         besides: More folders to skip.
 
     Raises:
-        InputError: If the folder does not exist, may not be listed, or holds no such file.
+        InputError: If the folder does not exist, cannot be listed, or has no such file.
     """
     if not folder.is_dir():
         raise InputError(f"{what} folder {folder}: no such folder")
     try:
         found = sorted(path for path in _below(folder, besides) if path.suffix.lower() in endings)
     except PermissionError as error:
-        raise InputError(f"{what} folder {error.filename}: may not be listed; check its permissions") from error
+        raise InputError(f"{what} folder {error.filename}: cannot be listed; check its permissions") from error
     except OSError as error:
         raise InputError(f"{what} folder {folder}: cannot be listed ({error.strerror or error})") from error
     if not found:
@@ -113,7 +113,7 @@ def read_names(path: Path) -> list[str]:
     """Read names from a text file, one per line; the rest of a line after a blank is ignored.
 
     Raises:
-        InputError: If the file does not exist, is not text, or holds no name.
+        InputError: If the file does not exist, is not text, or has no names.
     """
     if not path.is_file():
         raise InputError(f"list {path}: no such file")
@@ -122,5 +122,5 @@ def read_names(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"list {path}: cannot be read as text ({error})") from error
     if not names:
-        raise InputError(f"list {path}: holds no name; expected one on each line")
+        raise InputError(f"list {path}: has no names; expected one on each line")
     return names

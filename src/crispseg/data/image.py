@@ -47,7 +47,7 @@ def read_image(path: Path, value_range: ValueRange = "auto") -> Tensor:
     known.tell(path, "image", once=True)
     scaled = known.scale(pixels)
     if np.isnan(scaled).any():
-        raise InputError(f"image {path}: {int(np.isnan(scaled).sum())} of its numbers are NaN; fill them first")
+        raise InputError(f"image {path}: {int(np.isnan(scaled).sum())} of its values are NaN; fill them first")
     if deep is not None and deep.alpha is not None:
         scaled = scaled * deep.alpha + (1 - deep.alpha)
     return torch.from_numpy(scaled).permute(2, 0, 1).expand(3, -1, -1).contiguous()
@@ -66,7 +66,7 @@ def opened(path: Path, what: str) -> Iterator[Image.Image]:
                     yield image
         except UnidentifiedImageError as error:
             raise InputError(
-                f"{what} {path}: not an image that Pillow can read; expected PNG, JPEG or the like"
+                f"{what} {path}: not an image that Pillow can read; expected a PNG, JPEG or other image file"
             ) from error
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise InputError(f"{what} {path}: too large to open safely ({error}); {_in_parts(path, what)}") from error

@@ -97,7 +97,7 @@ class Intensities(NamedTuple):
         some = flat[:: max(1, -(-flat.size // _ENOUGH))].astype(np.float64)
         some = some[np.isfinite(some)]
         if not some.size:
-            raise InputError("holds no finite number; expected an image")
+            raise InputError("has no finite values; expected an image")
         low, high = np.percentile(some, (_LOW, _HIGH))
         if value_range == "auto" and high > full / 2 and some.min() >= 0 and some.max() <= full:
             return cls(0.0, full)
@@ -111,14 +111,14 @@ class Intensities(NamedTuple):
         return scaled.astype(np.float32, copy=False)
 
     def tell(self, path: Path | str, what: str, *, once: bool = False) -> None:
-        """Report an estimated range; in the log; with `once`, only for the first file of the process."""
+        """Report an estimated range in the log; with `once`, only for the first file of the process."""
         if not self.estimated or (once and what in _told):
             return
         _told.add(what)
         more = ", and likewise for each further one" if once else ""
         _log.warning(
-            "%s %s: its 2nd and 98th percentile, %.6g and %.6g, are taken for black and white%s; a range says "
-            "otherwise (--range LOW,HIGH)", what, path, self.low, self.high, more,
+            "%s %s: reading its 2nd and 98th percentile, %.6g and %.6g, as black and white%s; --range LOW,HIGH sets "
+            "others", what, path, self.low, self.high, more,
         )  # fmt: skip
 
 

@@ -56,8 +56,8 @@ def ask_about_masks(scores: Tensor) -> None:
         return
     raise InputError(
         f"scores look like the masks of {len(scores)} objects: the highest of all channels is about {low.median():.3g} "
-        f"at {empty:.0%} of the pixels, and above {_UNLIKELY:g} at {full:.1%}; expected what they are to be said: "
-        "scores 'multilabel' (--scores multilabel) for masks, 'logits' (--scores logits) for classes"
+        f"at {empty:.0%} of the pixels, and above {_UNLIKELY:g} at {full:.1%}; state their kind: pass "
+        "scores='multilabel' (--scores multilabel) for masks, or scores='logits' (--scores logits) for classes"
     )
 
 
@@ -83,12 +83,12 @@ def _check_sums(scores: Tensor) -> None:
         sums = scores.sum(0)
         raise InputError(
             f"probabilities of classes sum to {sums.min():.4g} up to {sums.max():.4g}, far from 1 at {far} of "
-            f"{sums.numel()} pixels; say scores 'multilabel_probabilities' for labels that do not exclude each other, "
-            "or give the background a channel"
+            f"{sums.numel()} pixels; pass scores='multilabel_probabilities' if labels may overlap, or add a channel "
+            "for the background"
         )
 
 
 def _sums_far_from_1(scores: Tensor) -> int:
-    """At how many pixels; each of many channels may have been rounded to 8 bits."""
+    """Return the number of pixels whose sum is far from 1; each of many channels may have been rounded to 8 bits."""
     slack = max(0.5, len(scores) / 510)
     return int(((scores.sum(0) - 1).abs() > slack).sum())

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from crispseg.checks import check_natural
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
-from crispseg.data.checked import check_labels
+from crispseg.data.checked import checked_labels
 from crispseg.data.class_names import classes_named
 from crispseg.data.matching import PLAIN, Suffixes, match_files, pair_files
 from crispseg.data.numbering import LIKE_LABELS, ZERO_BASED, Numbering, read_numbering
@@ -142,7 +142,7 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
 
     def _checked(self, labels: Tensor, index: int) -> Tensor:
         name = self.dataset.image_names[index]
-        return check_labels(labels, name, self.num_classes, self.dataset.ignore_index)
+        return checked_labels(labels, name, self.num_classes, self.dataset.ignore_index)
 
     def _read_numbering(self, said: str | Path | None) -> Numbering | None:
         if said == LIKE_LABELS:
@@ -155,8 +155,8 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
         if numbering is None:
             if true is not None and true.name != ZERO_BASED:
                 raise InputError(
-                    f"prediction {path}: a label map, while true labels are numbered by {true.name}; say whether "
-                    f"predicted ones are too (--prediction-numbering {LIKE_LABELS}) or are numbers of classes "
+                    f"prediction {path}: is a label map, and true labels are numbered by {true.name}; state how it is "
+                    f"numbered: in the same way (--prediction-numbering {LIKE_LABELS}), or by classes from 0 "
                     f"(--prediction-numbering {ZERO_BASED})"
                 )
             if self.num_classes != 2 or prediction.classes not in ((0, _WHITE), (_WHITE,)):

@@ -174,8 +174,8 @@ def _match(images: Mapping[str, Path], files: list[Path], root: Path, kind: _Fil
     for name, counterpart in found.items():
         if counterpart is not None and taken.setdefault(counterpart, name) != name:
             raise InputError(
-                f"images {images[taken[counterpart]]} and {images[name]} would share the {what} "
-                f"{candidates[counterpart][0]}; expected one for each, in folders as those of the images"
+                f"images {images[taken[counterpart]]} and {images[name]} have the same {what} "
+                f"{candidates[counterpart][0]}; expected one {what} for each, in the same folders as the images"
             )
     return [_only(candidates[counterpart], what) for counterpart in found.values() if counterpart is not None]
 
@@ -190,12 +190,12 @@ def _counterpart(name: str, path: Path, candidates: Mapping[str, object], deepes
 
 
 def _hint(missing: str, candidates: Iterable[str], what: str) -> str:
-    """Return a hint about the candidate most similar to the missing name; empty if none begins alike."""
+    """Return advice if the name of a candidate begins like the missing name, and otherwise an empty text."""
     closest = max(candidates, key=lambda name: _common(missing, name))
     start = missing.rfind("/") + 1
     if 3 * (_common(missing, closest) - start) < len(missing) - start:
         return ""
-    return f"; if {closest!r} is of it, say the suffixes of images and {what}s by which the two differ"
+    return f"; if {closest!r} belongs to it, pass the suffixes by which the names of images and {what}s differ"
 
 
 def _common(one: str, other: str) -> int:

@@ -90,12 +90,12 @@ def read_numbering(said: str | Path) -> Numbering:
             continue
         known = _whole(label, f"{where}: label", "or `*`")
         if known in table:
-            raise InputError(f"{where}: label {known} a second time; keep one of the two")
+            raise InputError(f"{where}: label {known} is listed twice; keep one of the two")
         table[known] = number
         if name and number != IGNORE_INDEX:
             names.setdefault(number, name)
     if not table:
-        raise InputError(f"table {path}: names no label; expected lines such as `7 0 road`")
+        raise InputError(f"table {path}: has no labels; expected lines such as `7 0 road`")
     return Numbering(str(said), table=table, others=others, names=names)
 
 

@@ -28,6 +28,7 @@ class WithoutOutlines(LabelledImages):
         self.image_names = data.image_names
         self.num_classes, self.class_names = data.num_classes, data.class_names
         self.has_classes, self.palette, self.numbering = data.has_classes, data.palette, data.numbering
+        self.has_regions, self.other_labels = data.has_regions, data.other_labels
 
     def __getitem__(self, index: int) -> Sample:
         return self._without(self.data[index])

@@ -50,6 +50,10 @@ class LabelledImages(Dataset[Sample]):
     """Label of pixels without a class, as samples hold it. All of ours have `IGNORE_INDEX`."""
     has_classes: bool = True
     """Whether a label means the same in every image. False where labels only tell the regions of one image apart."""
+    has_regions: bool = True
+    """Whether labels cover regions. False where they mark the boundaries between them."""
+    other_labels: str = ""
+    """How to read labels of the other sort from the same files, for messages."""
     palette: tuple[int, ...] | None = None
     """Red, green, blue of class 0, of class 1, …; None where no colours are known."""
     numbering: Numbering | None = None
@@ -92,16 +96,24 @@ class LabelledImages(Dataset[Sample]):
         """Values that distinguish this data set from another one over the same files, as plain values for JSON."""
         return {"kind": type(self).__name__}
 
-    def expecting(self, num_classes: int) -> Self:
-        """Return this data set, checked to have that number of classes.
+    def expecting(self, num_classes: int | None) -> Self:
+        """Return this data set, checked to have the expected labels.
+
+        Args:
+            num_classes: Number of classes; None for regions, whether they are classes or not.
 
         Raises:
-            InputError: If it has another number of classes, or its labels are not classes.
+            InputError: If it has another number of classes, its labels are not classes, or they are not regions.
         """
+        instead = f": {self.other_labels}" if self.other_labels else ""
+        if num_classes is None:
+            if not self.has_regions:
+                raise InputError(f"the labels of {type(self).__name__} mark boundaries; expected regions{instead}")
+            return self
         if not self.has_classes:
             raise InputError(
-                f"the labels of {type(self).__name__} tell the regions of one image apart and are not classes; "
-                f"expected a data set of {num_classes} classes"
+                f"the labels of {type(self).__name__} number the regions of one image and are not classes; expected a "
+                f"data set of {num_classes} classes{instead}"
             )
         if self.num_classes not in (None, num_classes):
             raise InputError(

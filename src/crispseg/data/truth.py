@@ -22,14 +22,14 @@ class TrueLabels:
     more than two classes.
 
     Args:
-        void: Label or labels, as the files hold them, of pixels without a class; None if there is none.
+        void: Label or labels, as the files hold them, of pixels without a class; None for no such label.
         numbering: What labels stand for: "0-based", "1-based", or the path of a table, as `read_numbering` takes them.
             None if nothing was said: labels are the numbers of the classes.
         num_classes: Number of classes C, to refuse a label beyond them; None takes any.
 
     Raises:
-        InputError: If a void label is none that a file can hold, the table is damaged, or 0 is void while nothing was
-            said of the numbering: the classes may start at 1, or class 0 may be left out.
+        InputError: If a file cannot hold a void label, the table is damaged, or 0 is void and no numbering is given:
+            the classes may start at 1, or class 0 may be left out.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class TrueLabels:
                 raise InputError(f"void is {label}; expected a label from 0 to {HIGHEST_LABEL}")
         if numbering is None and num_classes is not None and 0 in self.void:
             raise InputError(
-                f"label 0 is void, and is the first of the {num_classes} classes too; say numbering {ONE_BASED} "
-                f"(--numbering {ONE_BASED}) where the classes start at 1, or {ZERO_BASED} to leave class 0 out"
+                f"label 0 is declared void, but it is also the first of the {num_classes} classes; pass numbering "
+                f"{ONE_BASED} (--numbering {ONE_BASED}) if the classes start at 1, or {ZERO_BASED} to leave class 0 out"
             )
         given = ZERO_BASED if numbering is None else numbering
         self.numbering = given if isinstance(given, Numbering) else read_numbering(given)
@@ -90,8 +90,8 @@ class TrueLabels:
         class_ = self.numbering.class_of(label)
         if class_ is None:
             raise InputError(
-                f"label map {path}: label {label} is not in {self.numbering.name}; expected one that it names: "
-                f"a line `{label} CLASS`, `{label} void` or `* void` adds to a table"
+                f"label map {path}: label {label} is not in {self.numbering.name}; add a line `{label} CLASS`, "
+                f"`{label} void` or `* void` to the table"
             )
         if self.num_classes is None:
             if label == _WHITE and label == known[-1] and self.numbering.table is None:

@@ -38,5 +38,5 @@ def describe(exported: "ONNXProgram", program: Program, precision: Precision) ->
 
 
 def metadata_of(sharpener: Sharpener) -> dict[str, str]:
-    """Return the metadata that say what the sharpener of a file is: its config, and what comes out."""
+    """Return the metadata that describe the sharpener in a file: its config and its output."""
     return {"crisp": _RESULTS[sharpener.scores], **sharpener.config.texts()}

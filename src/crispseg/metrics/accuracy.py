@@ -233,7 +233,7 @@ class Accuracy:
         """
         metrics = [name for name in state if name not in {_BORDERS, _OFF_BY_ONE}]
         if not metrics:
-            raise InputError("the state holds no counts; expected those of at least one metric")
+            raise InputError("the state has no counts; expected those of at least one metric")
         classes = state[metrics[0]].shape[1]
         accuracy = cls(classes, metrics, absent_classes=absent_classes, mean_over=mean_over)
         accuracy.extend(state)

@@ -81,7 +81,7 @@ def read_caffemodel(path: Path) -> Blobs:
         if layer.blobs:
             blobs[name] = [_tensor(blob, f"caffemodel {path}: layer {name!r}") for blob in layer.blobs]
     if not blobs:
-        raise InputError(f"caffemodel {path}: holds no layer with weights; expected a trained network")
+        raise InputError(f"caffemodel {path}: has no layer with weights; expected a trained network")
     return blobs
 
 

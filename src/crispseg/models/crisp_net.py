@@ -137,7 +137,7 @@ def load_crisp_net(path: Path) -> CrispNet:
     """
     state, metadata = load_state(path, "weights"), load_metadata(path, "weights")
     if metadata.get("network") != CrispNet.__name__:
-        raise InputError(f"weights {path}: do not hold a CrispNet; expected a file that `crispseg train` wrote of one")
+        raise InputError(f"weights {path}: do not hold a CrispNet; expected one that `crispseg train` wrote")
     with parsed(path, "weights", "damaged; expected a file that `crispseg train` wrote"):
         made = _read_arguments(metadata.get("arguments", "{}"))
     states = {part: _part(state, part) for part in ("segmenter", "embedding", "affinity")}

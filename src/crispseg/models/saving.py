@@ -146,7 +146,7 @@ def build_network(state: Mapping[str, Tensor], metadata: Mapping[str, str], path
 def _refuse(name: str | None, expected: Iterable[str], path: Path) -> NoReturn:
     kinds = " or ".join(map(_with_article, expected))
     if not name:
-        raise InputError(f"weights {path}: holds no network that crispseg saved; expected {kinds}")
+        raise InputError(f"weights {path}: does not hold a network that crispseg saved; expected {kinds}")
     remedy = ""
     if network_kind(name) is None:
         remedy = (

@@ -21,22 +21,22 @@ _NO_FORWARD_MODE = (
 )
 
 
-def define(schema: str, shapes: Callable[..., Any]) -> None:
+def define(schema: str, shapes: Callable[..., Any], run: Callable[..., Any] | None = None) -> None:
     """Define the operator `torch.ops.crispseg.<name>`.
-
-    It runs the function of the same name from the implementation that serves the device of its first tensor.
 
     Args:
         schema: Name, arguments and results.
         shapes: Returns empty results for the arguments, with which `torch.compile` and `torch.export` trace.
+        run: Computes the results on any device. None for the function of the same name from the implementation that
+            serves the device of the first tensor.
     """
     name = schema.partition("(")[0]
     _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
 
-    def run(tensor: Tensor, *arguments: Any) -> Any:
+    def find_and_run(tensor: Tensor, *arguments: Any) -> Any:
         return implementations.find(name, tensor.device.type)(tensor, *arguments)
 
-    _LIBRARY.impl(name, run, "CompositeExplicitAutograd")
+    _LIBRARY.impl(name, run or find_and_run, "CompositeExplicitAutograd")
     torch.library.register_fake(f"crispseg::{name}", shapes, lib=_LIBRARY)
 
 
@@ -52,15 +52,37 @@ def differentiate(name: str, save: Callable[..., None], backward: Callable[..., 
     def refuse(ctx: Any, *grads: Tensor) -> None:
         raise RuntimeError(f"crispseg.ops.{name} can be differentiated once; a second derivative is not implemented")
 
-    _differentiate(name, name, save, backward)
-    _differentiate(f"{name}_backward", name, lambda ctx, inputs, output: None, refuse)
+    forward_mode = _NO_FORWARD_MODE.format(name)
+    _differentiate(name, save, backward, forward_mode)
+    _differentiate(f"{name}_backward", _save_nothing, refuse, forward_mode)
 
 
-def _differentiate(operator: str, name: str, save: Callable[..., None], backward: Callable[..., Any]) -> None:
+def refuse_derivatives(name: str, message: str) -> None:
+    """Let every derivative of an operator, in reverse and in forward mode, raise `NotImplementedError`."""
+
+    def refuse(ctx: Any, *grads: Tensor) -> None:
+        raise NotImplementedError(message)
+
+    _differentiate(name, _save_nothing, refuse, message)
+
+
+def _save_nothing(ctx: Any, inputs: Any, output: Any) -> None:
+    pass
+
+
+def _differentiate(
+    operator: str, save: Callable[..., None], backward: Callable[..., Any], no_forward_mode: str
+) -> None:
     """Register what `torch.library.register_autograd` does, for `torch.func` and forward mode as well.
 
     PyTorch's own registration drops the tangents of forward mode in silence, so that a derivative is 0, and cannot be
     called inside `torch.func.grad`.
+
+    Args:
+        operator: Its name.
+        save: As `differentiate` takes it.
+        backward: As `differentiate` takes it.
+        no_forward_mode: The message of the error that forward mode raises.
     """
     overload = getattr(torch.ops.crispseg, operator).default
 
@@ -86,7 +108,7 @@ def _differentiate(operator: str, name: str, save: Callable[..., None], backward
 
         @staticmethod
         def jvp(ctx: Any, *tangents: Any) -> Any:
-            raise NotImplementedError(_NO_FORWARD_MODE.format(name))
+            raise NotImplementedError(no_forward_mode)
 
     Differentiated.__name__ = f"{operator}_autograd"
 

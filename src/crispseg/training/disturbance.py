@@ -38,7 +38,8 @@ class Disturbance:
         if not 1 <= self.cell[0] <= self.cell[1]:
             raise InputError(f"cell is {self.cell}; expected 1 <= lowest <= highest")
         if min(self.shift, self.bias, self.noise, self.blobs) < 0:
-            raise InputError("shift, bias, noise and blobs are 0 or more")
+            given = {name: getattr(self, name) for name in ("shift", "bias", "noise", "blobs")}
+            raise InputError(f"{', '.join(f'{name} is {x}' for name, x in given.items())}; expected 0 or more")
         if self.classes < 2:
             raise InputError(f"classes is {self.classes}; expected 2 or more")
 

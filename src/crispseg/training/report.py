@@ -69,7 +69,7 @@ class StepsProgressBar(RichProgressBar):
 
 
 def _last_step(log: Path) -> int:
-    """Return the step of the last line of a log; 0 where there is none."""
+    """Return the step of the last line of a log; 0 if the log has none."""
     try:
         return int(json.loads(log.read_text().splitlines()[-1])["step"])
     except Exception:  # there is none, the run was killed amid writing, or it is something else

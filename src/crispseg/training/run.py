@@ -159,8 +159,6 @@ def _check_counts(**values: int) -> None:
 
 
 def _checked(data: LabelledImages, task: Task) -> LabelledImages:
-    if task.num_classes is None:
-        return CheckedLabels(data, None)
     return CheckedLabels(data.expecting(task.num_classes), task.num_classes)
 
 
@@ -174,20 +172,20 @@ def _check_validation(sets: Sequence[WholeImages], *, processes: int) -> None:
 
 
 def _look_at_labels(images: WholeImages) -> None:
-    """Read images before the first step, so that errors show at once; warn if the labels hold nothing to learn."""
+    """Read images before the first step, so that errors show at once; warn if the labels give nothing to learn."""
     labels: set[int] = set()
     for index in range(len(images)):
         labels.update(torch.unique(images[index][1]).tolist())
     known = labels - {IGNORE_INDEX}
     if len(known) < 2:
         _log.warning(
-            "the labels of %d images hold %s and void alone: is what was declared void a class?",
+            "the labels of %d images hold only %s and void; check that no class was declared void",
             len(images),
             f"label {known.pop()}" if known else "no label",
         )
     elif max(known) == _CONVENTION:
         _log.warning(
-            "labels of %d images hold %d, which is void in many files: a data set gives void as %d, this is a region",
+            "labels of %d images hold %d, which stands for void in many files, but is a class here; void is %d",
             len(images),
             _CONVENTION,
             IGNORE_INDEX,
@@ -216,7 +214,9 @@ def _build_trainer(**options: Any) -> lightning.Trainer:  # noqa: ANN401 - they 
         return lightning.Trainer(**options)
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"Lightning cannot run so ({reason}); choose another accelerator or precision") from error
+        raise InputError(
+            f"Lightning cannot run with these settings ({reason}); choose another accelerator or precision"
+        ) from error
 
 
 def _checkpoint(output: Path, resume: bool) -> Path | None:

@@ -108,7 +108,7 @@ def build_schedule(make: ScheduleCallable, optimizer: Optimizer, steps: int) -> 
         raise InputError(f"schedule: {one_line(error)}; give it arguments that it takes") from error
     if isinstance(schedule, ReduceLROnPlateau):
         raise InputError(
-            "schedule is ReduceLROnPlateau, which wants a measure; expected one that follows the steps, such as "
+            "schedule is ReduceLROnPlateau, which needs a metric; expected one that follows the steps alone, such as "
             "torch.optim.lr_scheduler.StepLR"
         )
     if isinstance(schedule, RunSchedule):

@@ -173,7 +173,7 @@ def settings_of(start: SharpenerConfig, search: Mapping[str, Sequence[Any]]) -> 
 
 
 def _passes_tried(start: SharpenerConfig, windows: Windows, given: Sequence[Any] | None) -> list[Passes]:
-    """Return the numbers of passes to try with windows: those given that are as many as the windows, or the usual."""
+    """Return the numbers of passes to try with windows: those of the given ones that fit them, or else the usual."""
     option = dict(options())["passes"]
     if given is not None:
         passes = [option.read(value) for value in given]

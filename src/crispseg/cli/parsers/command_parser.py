@@ -43,7 +43,7 @@ class CommandParser(argparse.ArgumentParser):
                 return
             option = argument.partition("=")[0]
             if option.startswith("--") and option not in known:
-                self.error(f"there is no option {option}{did_you_mean(option, known)}")
+                self.error(f"unknown option {option}{did_you_mean(option, known)}")
 
     def error(self, message: str) -> NoReturn:
         """Raise an input error that says what is wrong in one line."""

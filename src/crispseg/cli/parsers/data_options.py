@@ -79,19 +79,20 @@ def add_data_options(parser: CommandParser, *, coarse_truth: bool = False) -> No
         "--prediction-numbering",
         metavar=f"{ZERO_BASED}|{ONE_BASED}|{LIKE_LABELS}|FILE",
         help=f"how predictions that are label maps number the classes, as for --numbering; {LIKE_LABELS}: as the true "
-        f"labels do. Required where true labels are not {ZERO_BASED}",
+        f"labels do. Required if true labels are not {ZERO_BASED}",
     )
     group.add_argument(
         "--void-band",
         type=int,
         metavar="PIXELS",
         help="the widest band of void between two labels that stands for their boundary, as on PASCAL VOC's outlines; "
-        "0 for none (default: looked for in the label maps)",
+        "0 for none (default: detected from the label maps)",
     )
     group.add_argument(
         "--num-classes",
         type=int,
-        help="number of classes (default: that of the data set or of --class-names, or else of the score channels)",
+        help="number of classes (default: that of the data set or of --class-names, or else the number of score "
+        "channels)",
     )
     add_suffix_options(parser, *SUFFIX_HELP)
 
@@ -110,7 +111,7 @@ def add_mean_over_option(parser: CommandParser) -> None:
         "--mean-over",
         nargs="+",
         metavar="CLASS",
-        help="classes that enter means over classes, by name or number, such as those of which there are enough images "
+        help="classes to include in means over classes, by name or number, such as those with enough images "
         "(default: all)",
     )
 

@@ -3,7 +3,7 @@
 from crispseg.cli.parsers.command_parser import CommandParser
 
 SUFFIX_HELP = {
-    "image": "text at the end of the names of images, before .jpg and the like: _leftImg8bit",
+    "image": "text at the end of the names of images, before their extension, such as _leftImg8bit",
     "prediction": "the same for predictions, such as _scores",
     "label": "the same for true label maps, such as _gtFine_labelTrainIds",
     "boundary": "the same for boundary maps",
@@ -17,14 +17,14 @@ def add_device_option(parser: CommandParser) -> None:
 
 
 def add_range_option(parser: CommandParser) -> None:
-    """Add the option for the numbers of an image that are black and white."""
+    """Add the option for the values of an image that stand for black and white."""
     parser.add_argument(
         "--range",
         default="auto",
         metavar="LOW,HIGH",
-        help="the numbers in the image that mean black and white, such as 0,3000; or full: the whole range of its "
-        "type; or percentiles: the 2nd and 98th of the image (default: full for 8 bits, and for more where they are "
-        "used up; percentiles otherwise, with a warning)",
+        help="the values in the image that stand for black and white, such as 0,3000; or full: the whole range of its "
+        "type; or percentiles: the 2nd and 98th of the image (default: full for 8 bits and for deeper images that use "
+        "the whole range; percentiles otherwise, with a warning)",
     )
 
 

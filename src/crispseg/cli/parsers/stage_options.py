@@ -24,9 +24,9 @@ def add_stage_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--crf",
         metavar="PRESET|NUMBERS",
-        help="infer a dense CRF after the filter, with the parameters of a network by its name "
-        f"({', '.join(PRESETS)}), or with five numbers and commas between them: weight, pixels and colours of the "
-        "bilateral Gaussian, weight and pixels of the spatial one. With --cue none it stands alone",
+        help="run a dense CRF after the filter, with the published parameters of a network "
+        f"({', '.join(PRESETS)}), or with five numbers separated by commas: weight, pixels and colours of the "
+        "bilateral Gaussian, weight and pixels of the spatial one. With --cue none it runs alone",
     )
 
 
@@ -38,7 +38,7 @@ def add_sharpener_options(parser: CommandParser, *, without: Collection[str] = (
         without: Fields that the command has no use for.
         several: Take several values of each field that can be searched.
     """
-    group = parser.add_argument_group("sharpener (default: that of --weights, where they bring one)")
+    group = parser.add_argument_group("sharpener (defaults: those below, or those of a sharpener that --weights names)")
     add_fields(group, [name for name, _ in options() if name not in without], several=several)
     add_weights_options(group, precision="precision" not in without)
 
@@ -65,20 +65,20 @@ def add_prediction_options(parser: CommandParser) -> None:
 
 
 def add_weights_options(group: _ArgumentGroup, *, precision: bool = True) -> None:
-    """Add options for the weights of the cue, and what its network computes in."""
+    """Add options for the weights of the cue and the precision of its network."""
     group.add_argument(
         "--weights",
         metavar="NAME|FILE|FOLDER",
         help=f"the weights of the cue's network: {' or '.join(SHIPPED_WEIGHTS)}, which ship, or a safetensors file "
-        "that `crispseg train` wrote; or a whole sharpener: a folder of save_pretrained, or OWNER/NAME on a hub "
-        f"(default: {SHIPPED_WEIGHTS[0]})",
+        "that `crispseg train` wrote; or a whole sharpener: a folder that save_pretrained wrote, or OWNER/NAME on a "
+        f"hub (default: {SHIPPED_WEIGHTS[0]})",
     )
     if precision:
         group.add_argument(
             "--precision",
             choices=PRECISIONS,
-            help="what the cue's network computes in; bfloat16 is twice as fast where the processor has it, and hardly "
-            f"less accurate (default: {PRECISIONS[0]})",
+            help="the number format that the cue's network computes in; bfloat16 is twice as fast on processors that "
+            f"have it, and hardly less accurate (default: {PRECISIONS[0]})",
         )
 
 
@@ -94,7 +94,7 @@ def add_boundaries_option(parser: CommandParser) -> None:
 
 
 def reader(option: Option) -> Callable[[str], Any]:
-    """Return what reads the text of an option, and explains what is wrong with it as argparse wants it."""
+    """Return a function that reads the text of an option and raises errors that argparse shows."""
 
     def read(text: str) -> Any:  # noqa: ANN401 - a value of any field
         try:

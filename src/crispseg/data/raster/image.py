@@ -67,11 +67,11 @@ def _by_tags(dataset: Any) -> list[int]:  # noqa: ANN401
     else:
         raise InputError(
             f"raster {dataset.name}: {dataset.count} bands of {dataset.dtypes[0]}, tagged {', '.join(tags[:6])}; "
-            "expected red, green and blue: say which they are (--bands R,G,B, and 1,1,1 for greyscale)"
+            "expected red, green and blue: name these bands (--bands R,G,B, and 1,1,1 for greyscale)"
         )
     if any(names[band] for band in found):  # by default GDAL tags any three uint8 bands as colours
         called = ", ".join(repr(names[band]) for band in found)
-        _log.warning("image %s: %s are taken for red, green and blue; --bands says otherwise", dataset.name, called)
+        _log.warning("image %s: reading %s as red, green and blue; --bands chooses others", dataset.name, called)
     return [band + 1 for band in found]
 
 

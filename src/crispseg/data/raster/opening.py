@@ -59,13 +59,13 @@ def opened_raster(path: Path, what: str, memory: int) -> Iterator[Any]:
             dataset = rasterio.DatasetReader(str(path.absolute()), driver=list(DRIVERS))  # open() takes one only
         except Exception as error:  # GDAL's errors share no base class of their own
             raise InputError(
-                f"{what} {path}: not a raster that is read here ({one_line(error)}); expected {', '.join(DRIVERS)}. A "
-                "VRT, which names other files and addresses, is made a file by: gdal_translate in.vrt out.tif"
+                f"{what} {path}: cannot be read as a raster ({one_line(error)}); expected {', '.join(DRIVERS)}: "
+                "convert a VRT, which refers to other files, with gdal_translate in.vrt out.tif"
             ) from error
         with dataset:
             _check_blocks(dataset, f"{what} {path}", memory)
             if any(np.issubdtype(np.dtype(kind), np.complexfloating) for kind in _known(dataset.dtypes)):
-                raise InputError(f"{what} {path}: its numbers are complex; expected real ones")
+                raise InputError(f"{what} {path}: its values are complex; expected real numbers")
             yield dataset
 
 

@@ -55,7 +55,7 @@ def check_output(path: Path, inputs: Iterable[Path]) -> None:
         InputError: If the path is refused.
     """
     if path.suffix.lower() not in _SUFFIXES:
-        raise InputError(f"output {path}: a GeoTIFF is written; expected a name that ends in {' or '.join(_SUFFIXES)}")
+        raise InputError(f"output {path}: expected a name that ends in {' or '.join(_SUFFIXES)}, for a GeoTIFF")
     check_output_file(path, inputs)
 
 
@@ -100,7 +100,7 @@ def label_raster(path: Path, like: Any, prediction: RasterPrediction, *, masked:
             raise InputError(f"{path}: cannot be written ({error})") from error
         if not labels.written:
             raise InputError(
-                f"{path}: image and prediction have no pixel in common that holds something; expected more than nodata"
+                f"{path}: image and prediction have no pixel in common that is not nodata; expected one or more"
             )
     for ending in _BESIDE:
         path.with_name(path.name + ending).unlink(missing_ok=True)

@@ -57,14 +57,14 @@ def _check_comparable(image: Any, prediction: Any) -> None:  # noqa: ANN401
             how = "by control points or RPCs" if _is_placed(dataset) else "nowhere"
             raise InputError(
                 f"{what} {dataset.name}: is placed {how} on the ground and the other on a grid, so that the two cannot "
-                "be compared; say --same-extent where the prediction covers the image, or place it (gdalwarp, "
+                "be compared; pass --same-extent if the prediction covers the image, or georeference it (gdalwarp, "
                 "gdal_edit.py)"
             )
     if (image.crs is None) != (prediction.crs is None):
         raise InputError(
             f"image {image.name} has the reference system {image.crs}, prediction {prediction.name} "
-            f"{prediction.crs}; expected both to have one: say --same-extent where the prediction covers the image, "
-            "or name it (gdal_edit.py -a_srs)"
+            f"{prediction.crs}; expected both to have one: pass --same-extent if the prediction covers the image, "
+            "or set it (gdal_edit.py -a_srs)"
         )
 
 
@@ -86,7 +86,7 @@ def _in_prediction(
     x: np.ndarray,
     y: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Convert pixel coordinates of the image to those of the prediction; infinite where there are none."""
+    """Convert pixel coordinates of the image to those of the prediction; infinite where the projection has none."""
     xs, ys = image.transform * (x, y)
     if image.crs != prediction.crs:
         warp = rasterio_().warp
@@ -119,8 +119,8 @@ def _elsewhere(image: Any, prediction: Any, reason: str = "") -> InputError:  # 
         for dataset in (prediction, image)
     ]
     return InputError(
-        f"prediction {where[0]} lies elsewhere than image {where[1]}{reason}; expected it to cover the image: give its "
-        "own prediction, or say --same-extent where the place is wrong"
+        f"prediction {where[0]} does not overlap image {where[1]}{reason}; expected it to cover the image: give the "
+        "prediction of this image, or pass --same-extent if a georeference is wrong"
     )
 
 

@@ -115,16 +115,18 @@ def _factors(
     named = f"prediction {source.name}: {len(tagged)} bands of {source.dtypes[0]}"
     if scale is None and all(factor == (1.0, 0.0) for factor in tagged):
         raise InputError(
-            f"{named}; expected floating-point scores, one band of labels, or what stands for a probability of 1: "
-            "--scores probabilities --scale 255"
+            f"{named}; expected floating-point scores, one band of labels, or the number that stands for a "
+            "probability of 1: --scores probabilities --scale 255"
         )
     if scale is None:
         return tagged
     if not np.issubdtype(np.dtype(source.dtypes[0]), np.integer):
-        raise InputError(f"{named}, and a scale of {scale:g}; expected a scale for whole numbers only: leave it out")
+        raise InputError(
+            f"{named}, and a scale of {scale:g}; expected no scale for floating-point numbers: leave it out"
+        )
     if kind != "probabilities" or not 0 < scale < np.inf:
         raise InputError(
-            f"a scale of {scale:g} for {kind}; expected what stands for a probability of 1, above 0, with "
+            f"scale is {scale:g} for {kind}; expected the number that stands for a probability of 1, above 0, with "
             "--scores probabilities"
         )
     return [(1 / scale, 0.0)] * len(tagged)
@@ -167,11 +169,11 @@ def _labels(dataset: Any, source: Any, bands: list[int]) -> RasterPrediction:  #
         values = read_part(dataset, bands, rows, columns)
         found |= set(np.unique(values[0][~missing.of(values, rows, columns)]).tolist())
     if not found:
-        raise InputError(f"prediction {source.name}: holds nothing but nodata where the image is; expected labels")
+        raise InputError(f"prediction {source.name}: holds only nodata where the image is; expected labels")
     if min(found) < 0 or max(found) > _LARGEST:
         raise InputError(
-            f"raster {source.name}: labels from {min(found)} to {max(found)}; expected 0 to {_LARGEST}: tag the number "
-            "that stands for nothing (gdal_edit.py -a_nodata NUMBER)"
+            f"raster {source.name}: labels from {min(found)} to {max(found)}; expected 0 to {_LARGEST}: tag the nodata "
+            "number (gdal_edit.py -a_nodata NUMBER)"
         )
     classes = tuple(sorted(found))
     colours = source.colormap(1) if source.colorinterp[0].name == "palette" else None
