@@ -87,14 +87,18 @@ def test_weights_compare_the_shares_of_all_labels(cue: Cue, scale: float) -> Non
         assert not torch.allclose(found, cue.weights(features, window, 2.0))
 
 
-@pytest.mark.parametrize("grid", ["centres", "corners", "stride=8", "stretched"])
-@pytest.mark.parametrize(("scale", "side"), [pytest.param(1, 23, marks=pytest.mark.slow), (8, 40), (8, 5)])
+TILED: list[Any] = [
+    *product(["centres", "corners", "stride=8", "stretched"], [8], [40, 5]),
+    *(pytest.param(grid, 1, 23, marks=pytest.mark.slow) for grid in ("centres", "corners")),
+]
+"""Grids, scales and sides of tiles."""
+
+
+@pytest.mark.parametrize(("grid", "scale", "side"), TILED)
 @pytest.mark.parametrize("options", [{"window": 5, "passes": 3}, LADDER | {"score_weight": 0.5}])
 def test_tiles_are_parts_of_the_whole(
     grid: str, scale: float, side: int, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if scale == 1 and grid == "stride=8":
-        grid = "centres"
     size = (64, 88)
     image, labels = scene(2000, size, scale, torch.Generator().manual_seed(side))
     sharpener = Sharpener(RGBCue(), hardness=2.0, guard=0.4, grid=grid, **options)
