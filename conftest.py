@@ -1,5 +1,6 @@
 """Configuration of all tests and of the examples in docstrings."""
 
+import gc
 import importlib.util
 import os
 import sys
@@ -18,6 +19,9 @@ if not torch.cuda.is_available():
 # Split the cores between parallel workers, so that their threads do not wait for each other.
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+
+# What is imported and collected stays until the end, so the garbage collector need not go through it again and again.
+gc.disable()
 
 # Skip the examples of modules that cannot be imported on this machine.
 collect_ignore_glob = []
@@ -62,6 +66,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         out = [item for item in items if any(item.get_closest_marker(mark) for mark in LEFT_OUT)]
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in set(out)]
+
+
+def pytest_collection_finish() -> None:
+    """Leave to the garbage collector only what the tests make."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,7 @@ PACKAGES = {
 """Marks, with the packages of each."""
 _PROCESSES = {"subprocess", "multiprocessing", "concurrent.futures"}
 _OURS = {"crispseg": ROOT / "src" / "crispseg", "tests": ROOT / "tests", "benchmarks": ROOT / "benchmarks"}
+_COMMANDS = frozenset(path.stem for path in (ROOT / "src" / "crispseg" / "cli").glob("[!_]*.py"))
 
 
 @cache
@@ -39,7 +40,7 @@ def needs_of_file(path: Path) -> frozenset[str]:
 
 def needs_of_test(path: Path, name: str, parameters: str = "") -> frozenset[str]:
     """Return the marks of one test function, beyond those of its file; its parameters may name commands."""
-    return _needs(path, frozenset({name}), frozenset(re.findall("[a-z]+", parameters)))
+    return _needs(path, frozenset({name}), _COMMANDS.intersection(re.findall("[a-z]+", parameters)))
 
 
 def needs_of_example(path: Path, sources: Iterable[str]) -> frozenset[str]:
@@ -49,6 +50,7 @@ def needs_of_example(path: Path, sources: Iterable[str]) -> frozenset[str]:
     return _marks(_imports(node for tree in trees for node in ast.walk(tree))) | _needs(path, names, frozenset())
 
 
+@cache
 def _needs(path: Path, names: frozenset[str], words: frozenset[str]) -> frozenset[str]:
     """Return the marks of what these names of a file use there."""
     definitions = _definitions(path)
