@@ -85,6 +85,12 @@ def _imports_nothing_large(request: pytest.FixtureRequest) -> Generator[None]:
         assert not more, f"imports {', '.join(more)}, which tests/needs.py does not see; mark the test by hand"
 
 
+@pytest.fixture
+def no_memory_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the peaks of memory of a table: the process that measures them takes seconds to start."""
+    monkeypatch.setattr("crispseg.comparison.memory.Memory.peak", lambda *_: None)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Run tests marked `not_traced` without coverage; pytest-cov's own mark has no effect in parallel runs."""

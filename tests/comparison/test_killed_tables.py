@@ -15,10 +15,12 @@ import torch
 from PIL import Image
 
 from crispseg import InputError, writing
-from crispseg.comparison import counting, measure_table, memory
+from crispseg.comparison import counting, measure_table
 from crispseg.comparison.rows import TableChoices
 from crispseg.data import LabelledFolder, LabelledPredictions
 from tests.fakes import write_coarse_scores, write_folder
+
+pytestmark = pytest.mark.usefixtures("no_memory_process")
 
 ROWS = ["rgb 9x9 x1"]
 
@@ -33,11 +35,6 @@ def root(tmp_path: Path) -> Path:
     write_folder(tmp_path, 4)
     write_coarse_scores(tmp_path, tmp_path / "scores")
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory.Memory, "peak", lambda *_: None)
 
 
 def measure(root: Path, output: str, *, resume: bool = False) -> None:
