@@ -20,6 +20,7 @@ PACKAGES = {
     "notebook": ("nbclient",),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "ray": ("ray",),
+    "torchmetrics": ("torchmetrics",),
     "transformers": ("segmentation_models_pytorch", "transformers"),
     "triton": ("triton",),
 }
@@ -120,9 +121,17 @@ def _imports(nodes: Iterable[ast.AST]) -> frozenset[str]:
 
 @cache
 def _direct(module: str) -> frozenset[str]:
-    path = _file(module)
-    parents = {module.rpartition(".")[0]} - {""}
-    return frozenset(parents) if path is None else _imports(_top_level(_tree(path))) | parents
+    parent, _, name = module.rpartition(".")
+    parents, path = {parent} - {""}, _file(module)
+    return _on_access(parent, name) | parents if path is None else _imports(_top_level(_tree(path))) | parents
+
+
+def _on_access(package: str, name: str) -> frozenset[str]:
+    """Return the module of a name that a package imports on first access: it tells type checkers of it."""
+    path = _file(package)
+    hidden = (node for node in _tree(path).body if isinstance(node, ast.If)) if path else ()
+    imports = (node for block in hidden for node in block.body if isinstance(node, ast.ImportFrom) and node.module)
+    return frozenset(node.module for node in imports if name in {alias.name for alias in node.names})
 
 
 def _reached(modules: frozenset[str]) -> set[str]:
