@@ -18,7 +18,9 @@ if not torch.cuda.is_available():
 
 # Split the cores between parallel workers, so that their threads do not wait for each other.
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    torch.set_num_threads(threads)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # of the processes that tests start
 
 # What is imported and collected stays until the end, so the garbage collector need not go through it again and again.
 gc.disable()
