@@ -35,8 +35,12 @@ def scene(count: int, size: tuple[int, int], scale: float, generator: torch.Gene
     return torch.rand(3, *size, generator=generator), labels * 7
 
 
-@pytest.mark.parametrize("guard", [None, 0.2, 0.5])
-@pytest.mark.parametrize(("scale", "count"), list(product([1, 2, 5, 8, 0.7], [3, 40, 800])))
+SCALES = (1, 2, 5, 8, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("scale", "count", "guard"), [*product(SCALES, [3, 40], [None, 0.2, 0.5]), *product(SCALES, [800], [0.2])]
+)
 def test_labels_are_those_of_a_channel_for_each(scale: float, count: int, guard: float | None) -> None:
     generator = torch.Generator().manual_seed(count)
     image, labels = scene(count, (61, 75), scale, generator)
@@ -54,9 +58,16 @@ def test_windows_and_passes(window: Window, passes: int) -> None:
 LADDER: dict[str, Any] = {"window": "5@4,3@2,5", "passes": (3, 6, 2)}
 
 
-@pytest.mark.parametrize("score_weight", [0, 0.7])
-@pytest.mark.parametrize("guard", [None, 0.4])
-@pytest.mark.parametrize(("scale", "count"), [(1, 12), (1, 700), (4, 60), (0.7, 30)])
+@pytest.mark.parametrize(
+    ("scale", "count", "guard", "score_weight"),
+    [
+        *product([1], [12], [None, 0.4], [0, 0.7]),
+        (1, 700, 0.4, 0.7),
+        (4, 60, None, 0.7),
+        (4, 60, 0.4, 0),
+        (0.7, 30, 0.4, 0.7),
+    ],
+)
 def test_several_windows_and_the_score_weight(
     scale: float, count: int, guard: float | None, score_weight: float
 ) -> None:
