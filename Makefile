@@ -6,6 +6,10 @@ BUILD = pyproject.toml CMakeLists.txt $(wildcard csrc/*)
 DEV = $(VENV)/.installed-dev
 CORE = $(VENV)/.installed-core
 
+# Python keeps compiled modules, even where the environment says otherwise (as images of containers do): each of the
+# processes that the tests start would compile PyTorch again. pip compiles nothing, since most is never imported.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: check demo docs test test-reference lint bench browser sanitize fuzz clean
 
 demo: $(CORE)

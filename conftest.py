@@ -1,5 +1,6 @@
 """Configuration of all tests and of the examples in docstrings."""
 
+import gc
 import importlib.util
 import os
 import sys
@@ -17,7 +18,12 @@ if not torch.cuda.is_available():
 
 # Split the cores between parallel workers, so that their threads do not wait for each other.
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    torch.set_num_threads(threads)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # of the processes that tests start
+
+# What is imported and collected stays until the end, so the garbage collector need not go through it again and again.
+gc.disable()
 
 # Skip the examples of modules that cannot be imported on this machine.
 collect_ignore_glob = []
@@ -64,6 +70,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in set(out)]
 
 
+def pytest_collection_finish() -> None:
+    """Leave to the garbage collector only what the tests make."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture(autouse=True)
 def _imports_nothing_large(request: pytest.FixtureRequest) -> Generator[None]:
     """Fail a quick test that imports a large package without the mark for it."""
@@ -72,6 +85,12 @@ def _imports_nothing_large(request: pytest.FixtureRequest) -> Generator[None]:
     if request.config.getoption("quick"):
         more = sorted(LARGE & sys.modules.keys() - before)
         assert not more, f"imports {', '.join(more)}, which tests/needs.py does not see; mark the test by hand"
+
+
+@pytest.fixture
+def no_memory_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the peaks of memory of a table: the process that measures them takes seconds to start."""
+    monkeypatch.setattr("crispseg.comparison.memory.Memory.peak", lambda *_: None)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -20,12 +20,14 @@ PACKAGES = {
     "notebook": ("nbclient",),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "ray": ("ray",),
+    "torchmetrics": ("torchmetrics",),
     "transformers": ("segmentation_models_pytorch", "transformers"),
     "triton": ("triton",),
 }
 """Marks, with the packages of each."""
 _PROCESSES = {"subprocess", "multiprocessing", "concurrent.futures"}
 _OURS = {"crispseg": ROOT / "src" / "crispseg", "tests": ROOT / "tests", "benchmarks": ROOT / "benchmarks"}
+_COMMANDS = frozenset(path.stem for path in (ROOT / "src" / "crispseg" / "cli").glob("[!_]*.py"))
 
 
 @cache
@@ -39,7 +41,7 @@ def needs_of_file(path: Path) -> frozenset[str]:
 
 def needs_of_test(path: Path, name: str, parameters: str = "") -> frozenset[str]:
     """Return the marks of one test function, beyond those of its file; its parameters may name commands."""
-    return _needs(path, frozenset({name}), frozenset(re.findall("[a-z]+", parameters)))
+    return _needs(path, frozenset({name}), _COMMANDS.intersection(re.findall("[a-z]+", parameters)))
 
 
 def needs_of_example(path: Path, sources: Iterable[str]) -> frozenset[str]:
@@ -49,6 +51,7 @@ def needs_of_example(path: Path, sources: Iterable[str]) -> frozenset[str]:
     return _marks(_imports(node for tree in trees for node in ast.walk(tree))) | _needs(path, names, frozenset())
 
 
+@cache
 def _needs(path: Path, names: frozenset[str], words: frozenset[str]) -> frozenset[str]:
     """Return the marks of what these names of a file use there."""
     definitions = _definitions(path)
@@ -118,9 +121,17 @@ def _imports(nodes: Iterable[ast.AST]) -> frozenset[str]:
 
 @cache
 def _direct(module: str) -> frozenset[str]:
-    path = _file(module)
-    parents = {module.rpartition(".")[0]} - {""}
-    return frozenset(parents) if path is None else _imports(_top_level(_tree(path))) | parents
+    parent, _, name = module.rpartition(".")
+    parents, path = {parent} - {""}, _file(module)
+    return _on_access(parent, name) | parents if path is None else _imports(_top_level(_tree(path))) | parents
+
+
+def _on_access(package: str, name: str) -> frozenset[str]:
+    """Return the module of a name that a package imports on first access: it tells type checkers of it."""
+    path = _file(package)
+    hidden = (node for node in _tree(path).body if isinstance(node, ast.If)) if path else ()
+    imports = (node for block in hidden for node in block.body if isinstance(node, ast.ImportFrom) and node.module)
+    return frozenset(node.module for node in imports if name in {alias.name for alias in node.names})
 
 
 def _reached(modules: frozenset[str]) -> set[str]:

@@ -187,6 +187,7 @@ def test_every_way_gives_what_the_call_gives(way: Callable[[Path, str], Tensor],
     assert same[likely[0] - likely[1] > 1e-3].all()  # tiles round otherwise
 
 
+@pytest.mark.usefixtures("no_memory_process")
 @pytest.mark.parametrize("grid", ["stretched", "corners", "stride=8"])
 def test_what_measures_takes_scores_as_upsampled_so(grid: str, root: Path) -> None:
     placed, upsampled = write_scores(root, grid), root / "upsampled"
@@ -219,6 +220,7 @@ def test_what_measures_takes_scores_as_upsampled_so(grid: str, root: Path) -> No
         assert rows[0][name] == pytest.approx(rows[1][name], abs=0.05)
 
 
+@pytest.mark.usefixtures("no_memory_process")
 @pytest.mark.parametrize("command", ["evaluate", "tune", "table"])
 def test_commands_that_measure_ask_how_scores_lie(command: str, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_scores(root, "stretched")

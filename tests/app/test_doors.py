@@ -119,9 +119,14 @@ def test_whatever_is_raised_is_a_message_and_a_line_in_the_log(
 
 
 def start(port: int, folder: Path) -> subprocess.Popen[str]:
-    """`crispseg app` in a process of its own, once it listens."""
+    """`crispseg app` in a process of its own, once it listens. It hears Ctrl-C, even where the tests do not."""
     command = [sys.executable, "-c", "import crispseg.cli.main as m; m.entry_point()", "app", "--port", str(port)]
-    page = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(folder)})
+    folders = {"TMPDIR": str(folder), "GRADIO_TEMP_DIR": str(folder.with_name(f"{folder.name}-gradio"))}
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)  # a process inherits that it is ignored
+    try:
+        page = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | folders)
+    finally:
+        signal.signal(signal.SIGINT, heard)
     assert page.stdout is not None
     assert page.stdout.readline().startswith("crispseg app: http://127.0.0.1")
     return page

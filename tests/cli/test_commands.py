@@ -167,17 +167,21 @@ def test_tune_finds_the_best_and_evaluate_agrees(root: Path, capsys: pytest.Capt
     assert f"mIoU {best[2]}, trimap {best[3]}" in capsys.readouterr().out
 
 
-def test_tables_are_whole_in_a_pipe(root: Path) -> None:
+@pytest.mark.usefixtures("no_memory_process")
+def test_tables_are_whole_in_a_pipe(
+    root: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Names of classes and six columns of passes are wider than 80 letters."""
     (root / "names.json").write_text(json.dumps({"0": "background " * 5, "1": "disc", "2": "a square of one colour"}))
     data = [*data_options(root), "--class-names", root / "names.json", "--cue", "rgb", "--window", 3]
+    monkeypatch.delenv("COLUMNS", raising=False)
     for command in (
         ["evaluate", *data],
         ["tune", *data, "--hardness", 20, "--passes", 1, 2, 3, 4, 5, 6, 7, 8],
         ["table", *data[:-4], "--output", root / "table", "--rows", "baseline", "--tune-every", 2],
     ):
-        words = [sys.executable, "-m", "crispseg", *map(str, command)]
-        printed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        assert run(*command) == 0
+        printed = capfd.readouterr().out
         assert "…" not in printed
         if command[0] == "evaluate":
             assert ("background " * 5).strip() in printed

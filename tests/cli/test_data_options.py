@@ -69,6 +69,7 @@ def test_tune_takes_a_named_data_set_and_names_the_classes_that_lose(
 
 
 @pytest.mark.slow  # makes a table
+@pytest.mark.usefixtures("no_memory_process")
 def test_the_table_names_the_classes_that_lose(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_folder(tmp_path, 4)
     write_coarse_scores(root, root / "scores")

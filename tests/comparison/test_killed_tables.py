@@ -15,10 +15,13 @@ import torch
 from PIL import Image
 
 from crispseg import InputError, writing
-from crispseg.comparison import counting, measure_table, memory
+from crispseg.cli.main import main
+from crispseg.comparison import counting, measure_table
 from crispseg.comparison.rows import TableChoices
 from crispseg.data import LabelledFolder, LabelledPredictions
 from tests.fakes import write_coarse_scores, write_folder
+
+pytestmark = pytest.mark.usefixtures("no_memory_process")
 
 ROWS = ["rgb 9x9 x1"]
 
@@ -33,11 +36,6 @@ def root(tmp_path: Path) -> Path:
     write_folder(tmp_path, 4)
     write_coarse_scores(tmp_path, tmp_path / "scores")
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory.Memory, "peak", lambda *_: None)
 
 
 def measure(root: Path, output: str, *, resume: bool = False) -> None:
@@ -119,17 +117,13 @@ def test_a_file_that_changed_in_between_is_said(root: Path, folder: str) -> None
 
 
 def test_a_real_kill(root: Path) -> None:
-    """The command in a process of its own, killed while it works, then resumed."""
+    """The command in a process of its own, killed while it works, then resumed in this one."""
     folders = {"images": "images", "labels": "labels", "predictions": "scores"}
     named = [part for name, folder in folders.items() for part in (f"--{name}", str(root / folder))]
-    command = [sys.executable, "-m", "crispseg", "table", *named, "--void", "11", "--tune-every", "2", "--rows", *ROWS]
-
-    def run(*options: str) -> "subprocess.Popen[bytes]":
-        quiet = subprocess.DEVNULL
-        return subprocess.Popen([*command, *options], stdout=quiet, stderr=quiet, start_new_session=True)
-
-    assert run("--output", str(root / "whole")).wait(300) == 0
-    process = run("--output", str(root / "out"))
+    table = ["table", *named, "--void", "11", "--tune-every", "2", "--rows", *ROWS, "--output"]
+    assert main([*table, str(root / "whole")]) == 0
+    command, quiet = [sys.executable, "-m", "crispseg", *table, str(root / "out")], subprocess.DEVNULL
+    process = subprocess.Popen(command, stdout=quiet, stderr=quiet, start_new_session=True)
     rows = root / "out" / "rows"
     while not (rows / "baseline.json").exists():
         assert process.poll() is None
@@ -137,11 +131,11 @@ def test_a_real_kill(root: Path) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (root / "out" / "table.json").exists()
-    assert run("--output", str(root / "out"), "--resume").wait(300) == 0
+    assert main([*table, str(root / "out"), "--resume"]) == 0
     assert contents(rows) == contents(root / "whole" / "rows")
     assert not list((root / "out").glob(".*"))
     first, second = (json.loads((root / name / "table.json").read_text()) for name in ("whole", "out"))
-    for table in (first, second):
-        for row in table["rows"]:
+    for content in (first, second):
+        for row in content["rows"]:
             del row["milliseconds"], row["peak_mb"]
     assert first == second

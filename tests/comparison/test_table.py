@@ -37,12 +37,6 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory is not measured: a process takes seconds to start."""
-    monkeypatch.setattr(memory.Memory, "peak", lambda *_: None)
-
-
 def options(root: Path) -> list[str]:
     folders = {"images": "images", "labels": "labels", "predictions": "scores", "output": "out"}
     named = [part for name, folder in folders.items() for part in (f"--{name}", str(root / folder))]
@@ -86,7 +80,7 @@ def test_the_table_has_its_rows_in_three_formats(root: Path, capsys: pytest.Capt
     assert {(line["window"], line["passes"]) for line in surface} >= {(5, 1), (15, 25)}
 
 
-@pytest.mark.usefixtures("no_process")
+@pytest.mark.usefixtures("no_memory_process")
 def test_reported_images_are_not_those_that_were_tuned_on(root: Path) -> None:
     """Tuned on images 0 and 3: the numbers are those of `evaluate` on the others, with the setting that was found."""
     assert main(["table", *options(root), "--rows", "rgb 9x9 x1"]) == 0
@@ -105,7 +99,7 @@ def test_reported_images_are_not_those_that_were_tuned_on(root: Path) -> None:
 
 
 @pytest.mark.slow  # makes tables
-@pytest.mark.usefixtures("no_process")
+@pytest.mark.usefixtures("no_memory_process")
 def test_the_search_may_use_few_of_the_images_to_tune_on(root: Path) -> None:
     """Of five images, 0, 2 and 4 are for tuning; one of them is used, and none of them is reported."""
     command = ["table", *options(root)[:-1], "2", "--tune-images", "1", "--rows", DEFAULTS, "ladder, scores"]
@@ -134,7 +128,7 @@ def _ious(*rows: dict[str, Any]) -> list[list[float]]:
     return [row["per_class"]["miou"][:2] for row in rows]
 
 
-@pytest.mark.usefixtures("no_process")
+@pytest.mark.usefixtures("no_memory_process")
 def test_times_are_shown_beside_that_of_the_dense_crf(root: Path) -> None:
     assert main(["table", *options(root), "--every", "2", "--rows", DENSE_CRF]) == 0
     content, text = table(root), (root / "out" / "table.md").read_text()
@@ -146,7 +140,7 @@ def test_times_are_shown_beside_that_of_the_dense_crf(root: Path) -> None:
     assert line.split("|")[-2].strip() == "100 %"
 
 
-@pytest.mark.usefixtures("no_process")
+@pytest.mark.usefixtures("no_memory_process")
 def test_a_table_that_was_stopped_goes_on(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["table", *options(root), "--rows", *SOME]) == 0
     whole = table(root)
@@ -162,7 +156,7 @@ def test_a_table_that_was_stopped_goes_on(root: Path, monkeypatch: pytest.Monkey
         assert before["search"] == after["search"]
 
 
-@pytest.mark.usefixtures("no_process")
+@pytest.mark.usefixtures("no_memory_process")
 @pytest.mark.slow  # several processes
 def test_several_processes_count_the_same(root: Path) -> None:
     rows = ["rgb 9x9 x1", "fast embedding, tuned + RankSEG"]
@@ -174,7 +168,7 @@ def test_several_processes_count_the_same(root: Path) -> None:
         assert (root / "alone" / "rows" / name).read_bytes() == (root / "together" / "rows" / name).read_bytes()
 
 
-@pytest.mark.usefixtures("no_process")
+@pytest.mark.usefixtures("no_memory_process")
 @pytest.mark.slow  # several processes
 def test_what_is_wrong_in_a_worker_is_said_here(root: Path) -> None:
     (root / "scores" / "scene3.npy").write_bytes(b"half")
@@ -193,7 +187,7 @@ def test_a_worker_that_is_ended_is_an_error_of_one_line(root: Path, monkeypatch:
         measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3, workers=1)
 
 
-@pytest.mark.usefixtures("no_process")
+@pytest.mark.usefixtures("no_memory_process")
 def test_rows_of_other_data_or_damaged_ones_are_not_taken(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3)
     with pytest.raises(InputError, match="measured with tune_every 3; expected 2: choose another --output"):
@@ -207,7 +201,7 @@ def test_rows_of_other_data_or_damaged_ones_are_not_taken(root: Path, monkeypatc
         measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3, resume=True)
 
 
-@pytest.mark.usefixtures("no_process")
+@pytest.mark.usefixtures("no_memory_process")
 def test_rows_of_other_weights_are_not_taken(root: Path) -> None:
     choices = TableChoices(CHOICES.device, str(root / "net.safetensors"))
     for index, seed in enumerate((0, 1)):

@@ -150,18 +150,25 @@ SAVED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", SAVED)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [
+        *((case, torch.float32) for case in SAVED if case != "trunk"),
+        pytest.param("trunk", torch.float32, marks=pytest.mark.slow),  # makes a network of torchvision
+        ("learned+rgb", torch.bfloat16),
+        ("two networks", torch.bfloat16),
+    ],
+)
 def test_a_folder_loads_the_same_to_the_bit(case: str, dtype: torch.dtype, tmp_path: Path) -> None:
     torch.manual_seed(0)
     sharpener = Sharpener(SAVED[case](), window=3, passes=2).eval()
-    if case != "learned weights":
-        sharpener.cue.to(dtype)
+    sharpener.cue.to(dtype)
     sharpener.save_pretrained(tmp_path / "saved")
     loaded = Sharpener.from_pretrained(tmp_path / "saved")
     with torch.inference_mode():
-        assert torch.equal(loaded(PHOTO, SCORES), sharpener(PHOTO, SCORES)) or case == "learned weights"
-        torch.testing.assert_close(loaded(PHOTO, SCORES), sharpener(PHOTO, SCORES))
+        found, expected = loaded(PHOTO, SCORES), sharpener(PHOTO, SCORES)
+    assert torch.equal(found, expected) or case == "learned weights"
+    torch.testing.assert_close(found, expected)
     assert describe_cue(loaded.cue) == describe_cue(sharpener.cue)
     card = (tmp_path / "saved" / "README.md").read_text()
     assert f"| cue | {describe_cue(sharpener.cue)} |" in card
@@ -197,6 +204,7 @@ def test_a_network_in_half_precision_stands_beside_exact_colours() -> None:
     assert sharpener.double().features(PHOTO).dtype == torch.float64
 
 
+@pytest.mark.slow  # segments
 @pytest.mark.parametrize("text", ["learned+0.5*rgb", "rgb:norm=2+soft"])
 def test_tiles_give_the_whole_exactly(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crispseg.inference.tiles.tile_side", lambda *_: 40)
@@ -248,6 +256,7 @@ def test_copies_state_dicts_and_threads_agree() -> None:
     assert len(found) == 2
 
 
+@pytest.mark.slow  # traces
 def test_torch_export_takes_it() -> None:
     sharpener = Sharpener(SAVED["learned+rgb"](), window=3, passes=2).eval()
     program = torch.export.export(sharpener, (PHOTO, SCORES)).module()

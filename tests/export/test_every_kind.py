@@ -28,24 +28,23 @@ PAIRS = list(zip(CUES.names(), SCORES, strict=True))
 
 
 @not_traced
-@pytest.mark.parametrize("guard", [None, 0.3])
 @pytest.mark.parametrize(("cue", "scores"), PAIRS)
-def test_every_cue_and_every_kind_of_scores(cue: str, scores: Scores, guard: float | None, tmp_path: Path) -> None:
+def test_every_cue_and_every_kind_of_scores(cue: str, scores: Scores, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    sharpener = Sharpener(MAKE[cue](), window=Window(3), passes=2, scores=scores, guard=guard).eval()
+    sharpener = Sharpener(MAKE[cue](), window=Window(3), passes=2, scores=scores, guard=None).eval()
     assert export_onnx(sharpener, tmp_path / "sharpener.onnx") < 1e-4
 
 
 @not_traced
 @pytest.mark.parametrize("scores", SCORES)
-def test_several_windows_and_the_score_weight(scores: Scores, tmp_path: Path) -> None:
+def test_several_windows_the_score_weight_and_the_guard(scores: Scores, tmp_path: Path) -> None:
     options: dict[str, Any] = {"window": "3@4,3@2,3", "passes": (1, 2, 1), "score_weight": 0.5, "hardness": 3.0}
-    sharpener = Sharpener(RGBCue(norm=2 if scores == "logits" else 1), scores=scores, **options).eval()
+    sharpener = Sharpener(RGBCue(norm=2 if scores == "logits" else 1), scores=scores, guard=0.3, **options).eval()
     assert export_onnx(sharpener, tmp_path / "sharpener.onnx") < 1e-4
 
 
 @not_traced
-@pytest.mark.parametrize("hardness", [1e-3, 1e3, 1e5])
+@pytest.mark.parametrize("hardness", [1e-3, 1e5])
 def test_any_hardness(hardness: float, tmp_path: Path) -> None:
     sharpener = Sharpener(RGBCue(), window=Window(3), hardness=hardness)
     assert export_onnx(sharpener, tmp_path / "sharpener.onnx") < 1e-3

@@ -46,7 +46,8 @@ def inputs(grid: str) -> list[tuple[Tensor, Tensor]]:
     return pairs
 
 
-@pytest.mark.parametrize("grid", LYING)
+# One of each pair that makes the same operators; all are traced below.
+@pytest.mark.parametrize("grid", ["corners", "letterbox", "stride=4,1.5", "box=-9,-5.5,60,50", "box=5,6,20,18.5"])
 def test_onnx(grid: str, tmp_path: Path) -> None:
     path, sharpener = tmp_path / "sharpener.onnx", made(grid)
     assert export_onnx(sharpener, path) < 1e-4

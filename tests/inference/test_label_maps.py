@@ -35,8 +35,12 @@ def scene(count: int, size: tuple[int, int], scale: float, generator: torch.Gene
     return torch.rand(3, *size, generator=generator), labels * 7
 
 
-@pytest.mark.parametrize("guard", [None, 0.2, 0.5])
-@pytest.mark.parametrize(("scale", "count"), list(product([1, 2, 5, 8, 0.7], [3, 40, 800])))
+SCALES = (1, 2, 5, 8, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("scale", "count", "guard"), [*product(SCALES, [3, 40], [None, 0.2, 0.5]), *product(SCALES, [800], [0.2])]
+)
 def test_labels_are_those_of_a_channel_for_each(scale: float, count: int, guard: float | None) -> None:
     generator = torch.Generator().manual_seed(count)
     image, labels = scene(count, (61, 75), scale, generator)
@@ -54,9 +58,16 @@ def test_windows_and_passes(window: Window, passes: int) -> None:
 LADDER: dict[str, Any] = {"window": "5@4,3@2,5", "passes": (3, 6, 2)}
 
 
-@pytest.mark.parametrize("score_weight", [0, 0.7])
-@pytest.mark.parametrize("guard", [None, 0.4])
-@pytest.mark.parametrize(("scale", "count"), [(1, 12), (1, 700), (4, 60), (0.7, 30)])
+@pytest.mark.parametrize(
+    ("scale", "count", "guard", "score_weight"),
+    [
+        *product([1], [12], [None, 0.4], [0, 0.7]),
+        (1, 700, 0.4, 0.7),
+        (4, 60, None, 0.7),
+        (4, 60, 0.4, 0),
+        (0.7, 30, 0.4, 0.7),
+    ],
+)
 def test_several_windows_and_the_score_weight(
     scale: float, count: int, guard: float | None, score_weight: float
 ) -> None:
@@ -87,15 +98,23 @@ def test_weights_compare_the_shares_of_all_labels(cue: Cue, scale: float) -> Non
         assert not torch.allclose(found, cue.weights(features, window, 2.0))
 
 
-@pytest.mark.parametrize("grid", ["centres", "corners", "stride=8", "stretched"])
-@pytest.mark.parametrize(("scale", "side"), [pytest.param(1, 23, marks=pytest.mark.slow), (8, 40), (8, 5)])
-@pytest.mark.parametrize("options", [{"window": 5, "passes": 3}, LADDER | {"score_weight": 0.5}])
+ONE: dict[str, Any] = {"window": 5, "passes": 3}
+GRIDS = ["centres", "corners", "stride=8", "stretched"]
+
+
+@pytest.mark.parametrize(
+    ("options", "grid", "scale", "side"),
+    [
+        *product([ONE], GRIDS, [8], [40, 5]),
+        *product([LADDER | {"score_weight": 0.5}], GRIDS, [8], [40]),
+        pytest.param(ONE, "corners", 1, 23, marks=pytest.mark.slow),
+        pytest.param(LADDER | {"score_weight": 0.5}, "centres", 1, 23, marks=pytest.mark.slow),
+    ],
+)
 def test_tiles_are_parts_of_the_whole(
-    grid: str, scale: float, side: int, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    options: dict[str, Any], grid: str, scale: float, side: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if scale == 1 and grid == "stride=8":
-        grid = "centres"
-    size = (64, 88)
+    size = (64, 88) if scale > 1 else (36, 50)
     image, labels = scene(2000, size, scale, torch.Generator().manual_seed(side))
     sharpener = Sharpener(RGBCue(), hardness=2.0, guard=0.4, grid=grid, **options)
     monkeypatch.setattr(tiles, "tile_side", lambda *_: side)

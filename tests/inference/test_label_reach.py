@@ -92,8 +92,7 @@ LYING = {"centres": (11, 9), "corners": (11, 9), "stride=8": (11, 9), "stride=4,
 
 
 @pytest.mark.parametrize("grid", LYING)
-@pytest.mark.parametrize("upsampling", ["joint", "bilinear"])
-@pytest.mark.parametrize("guard", [None, 0.35])
+@pytest.mark.parametrize(("upsampling", "guard"), [("joint", None), ("bilinear", None), ("joint", 0.35)])
 def test_coarse_labels_however_they_lie(grid: str, upsampling: str, guard: float | None) -> None:
     options = {"grid": grid, "upsampling": upsampling, "guard": guard, "score_weight": 0}
     sharpener = Sharpener(RGBCue(), window=Window(3), hardness=0.1, passes=6, **options)  # type: ignore[arg-type]

@@ -41,8 +41,7 @@ def joined(sharpener: Sharpener, image: Pixels, scores: Pixels) -> tuple[Tensor,
     return found, valid
 
 
-@pytest.mark.parametrize("side", [11, 100])
-@pytest.mark.parametrize("upsampling", ["joint", "bilinear"])
+@pytest.mark.parametrize(("side", "upsampling"), [(11, "joint"), (100, "bilinear")])
 @pytest.mark.parametrize("factor", [1, 2, 8])
 @pytest.mark.parametrize(("of", "colours"), list(itertools.product(("image", "scores", "both"), ("one", "many"))))
 def test_half_an_image_beside_nothing_is_that_half(

@@ -177,6 +177,7 @@ def options(root: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.slow  # runs three commands
+@pytest.mark.usefixtures("no_memory_process")
 def test_evaluate_tune_and_table_find_the_band(voc_like: Path, capsys: pytest.CaptureFixture[str]) -> None:
     filter_ = ["--cue", "rgb", "--json", str(voc_like / "a.json")]
     assert main(["evaluate", *options(voc_like), *filter_]) == 0
