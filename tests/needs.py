@@ -130,8 +130,11 @@ def _on_access(package: str, name: str) -> frozenset[str]:
     """Return the module of a name that a package imports on first access: it tells type checkers of it."""
     path = _file(package)
     hidden = (node for node in _tree(path).body if isinstance(node, ast.If)) if path else ()
-    imports = (node for block in hidden for node in block.body if isinstance(node, ast.ImportFrom) and node.module)
-    return frozenset(node.module for node in imports if name in {alias.name for alias in node.names})
+    found = set()
+    for node in (inner for block in hidden for inner in block.body):
+        if isinstance(node, ast.ImportFrom) and node.module and name in {alias.name for alias in node.names}:
+            found.add(node.module)
+    return frozenset(found)
 
 
 def _reached(modules: frozenset[str]) -> set[str]:

@@ -104,6 +104,7 @@ def test_pixels_that_one_pass_takes_far_apart_are_drawn_larger(tmp_path: Path) -
     mask = torch.zeros(60, 60)
     mask[30, 30] = 1
     masks = PixelMasks((30, 30), SharpenerConfig(window="3@8,3", passes=2), mask, mask)
-    tiles = pixel_tiles(*torch.zeros(2, 3, 60, 60, dtype=torch.uint8), masks)
+    black = torch.zeros(3, 60, 60, dtype=torch.uint8)
+    tiles = pixel_tiles(black, black, masks)
     drawn = [_decode(data, tmp_path) for data in re.findall(r'href="data:image/png;base64,([^"]+)"', tiles)]
     assert [int((tile[..., 0] > 0).sum()) for tile in drawn] == [0, 0, 25, 1]

@@ -202,7 +202,8 @@ def test_a_derivative_by_the_image_is_refused_and_never_zero() -> None:
     cue, image = SoftSegmentationCue(2), torch.rand(1, 3, 20, 20)
 
     def total(pixels: Tensor) -> Tensor:
-        return cue(pixels).sum() + pixels.sum()
+        features: Tensor = cue(pixels)
+        return features.sum() + pixels.sum()
 
     modes: list[Callable[[], object]] = [
         lambda: torch.func.jvp(cue, (image,), (torch.ones_like(image),)),

@@ -105,9 +105,9 @@ def test_regions_and_boundaries_of_bsds500_refer_to_each_other(tmp_path: Path) -
     for data in (regions, WithoutOutlines(regions, 1)):
         with pytest.raises(InputError, match=r"not classes; expected .* 2 classes: use .*\(bsds500-boundaries\)"):
             data.expecting(2)
-    for data in (boundaries, WithoutOutlines(boundaries, 1)):
+    for marks in (boundaries, WithoutOutlines(boundaries, 1)):
         with pytest.raises(InputError, match=r"mark boundaries; expected regions: use .*\(bsds500\)"):
-            data.expecting(None)
+            marks.expecting(None)
     assert regions.expecting(None) is regions
     assert boundaries.expecting(2) is boundaries
 

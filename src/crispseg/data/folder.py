@@ -72,15 +72,16 @@ class LabelledFolder(LabelledFiles):
         """Values that distinguish this data set from another one over the same files."""
         return {**super().description, "void": list(self.truth.void), "numbering": self.truth.numbering.description}
 
-    def expecting(self, num_classes: int) -> Self:
-        """Return this folder with that number of classes.
+    def expecting(self, num_classes: int | None) -> Self:
+        """Return this folder with that number of classes; None leaves it as it is.
 
         Raises:
             InputError: If it was said to have another number, label 0 is void and nothing was said of the numbering, or
                 there is not one name for each class.
         """
         other = copy(super().expecting(num_classes))
-        other._set_classes(num_classes)
+        if num_classes is not None:
+            other._set_classes(num_classes)
         return other
 
     def read_labels(self, index: int) -> Tensor:
