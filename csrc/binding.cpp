@@ -96,8 +96,8 @@ class Level {
   }
 
   void affinity_filter(Array values_, Array embedding_, std::optional<Array> scores_, double score_weight,
-                       double hardness, int64_t size, int64_t dilation, int norm, int64_t passes, bool normalize,
-                       int threads, Array result_) const {
+                       double hardness, int64_t size, int64_t dilation, int norm, int64_t passes, int threads,
+                       Array result_) const {
     const Tensor values = map("values", values_), embedding = map("embedding", embedding_),
                  result = output("result", result_);
     const std::optional<Tensor> scores = further_channels(scores_, embedding);
@@ -109,7 +109,7 @@ class Level {
     const nb::gil_scoped_release release;
     const Features features(embedding, scores ? &*scores : nullptr, score_weight);
     const Type sums = values.type == Type::kFloat64 ? values.type : features.widest();
-    kernels(sums).affinity_filter(values, features, hardness, w, norm, passes, normalize, threads, result);
+    kernels(sums).affinity_filter(values, features, hardness, w, norm, passes, threads, result);
   }
 
   void local_filter(Array scores_, Array weights_, int64_t size, int64_t dilation, int64_t passes, bool normalize,
@@ -263,7 +263,7 @@ NB_MODULE(_C, module) {
            nb::arg("norm"), nb::arg("threads"), nb::arg("result"), nb::arg("scores_result").none())
       .def("affinity_filter", &Level::affinity_filter, nb::arg("values"), nb::arg("embedding"),
            nb::arg("scores").none(), nb::arg("score_weight"), nb::arg("hardness"), nb::arg("size"), nb::arg("dilation"),
-           nb::arg("norm"), nb::arg("passes"), nb::arg("normalize"), nb::arg("threads"), nb::arg("result"))
+           nb::arg("norm"), nb::arg("passes"), nb::arg("threads"), nb::arg("result"))
       .def("local_filter", &Level::local_filter, nb::arg("scores"), nb::arg("weights"), nb::arg("size"),
            nb::arg("dilation"), nb::arg("passes"), nb::arg("normalize"), nb::arg("threads"), nb::arg("result"),
            nb::arg("sums"), nb::arg("states").none())

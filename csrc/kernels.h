@@ -28,7 +28,7 @@ struct Kernels {
                                       Threads, const Features& result);
   // Scores filtered with the weights of features, which are not stored.
   void (*affinity_filter)(const Tensor& scores, const Features&, double hardness, const Window&, int norm,
-                          int64_t passes, bool normalize, Threads, const Tensor& result);
+                          int64_t passes, Threads, const Tensor& result);
   // Sums are contiguous, float64 where scores or weights are, else float32. States, which may be none, are of the same
   // dtype, channels-last, with channels of zeros up to a multiple of 8: a batch for every pass, and one before.
   void (*local_filter)(const Tensor& scores, const Tensor& weights, const Window&, int64_t passes, bool normalize,

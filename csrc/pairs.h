@@ -61,6 +61,9 @@ struct Walk {
  private:
   void unpack_map(const Tensor& map, int64_t row, int64_t column, int64_t count, T* to) const {
     const int64_t offset = part.image * map.stride[0] + row * map.stride[2] + column * map.stride[3];
+    if (row + g.dilation < g.height && map.stride[3] == 1)
+      for (int64_t c = 0; c < map.shape[1]; ++c)
+        ask_for(map, offset + g.dilation * map.stride[2] + c * map.stride[1], g.stride * count);
     load_planes(map, offset, g.stride * map.stride[3], count, map.shape[1], to, part.pitch);
   }
 };

@@ -14,6 +14,7 @@ struct PlanarCut {
   int64_t passes, tiles, tile;   // passes of one walk; tiles of columns, how wide
   int64_t channels, pad, pitch;  // channels of one walk; columns beside those of a ring; from plane to plane
   int64_t ring_rows, weight_rows, weight_elements;
+  double time = 0;  // for an image, in channels of a pass
 
   PlanarCut(const Filter<T>& f, const typename Source::Given& given, int64_t most_passes, int64_t most_tiles)
       : passes(most_passes),
@@ -40,7 +41,6 @@ struct PlanarCut {
   static PlanarCut best(const Filter<T>& f, const typename Source::Given& given, int64_t passes) {
     constexpr int64_t kNarrowest = 64;
     PlanarCut best(f, given, 1, 1);
-    double least = -1;
     for (int64_t walks = passes; walks >= 1; --walks) {
       const int64_t together = ceil_div(passes, walks);
       if (together > kMostTogether) break;
@@ -48,17 +48,22 @@ struct PlanarCut {
       int64_t tiles = 1;
       while (PlanarCut(f, given, together, tiles).elements() > cache_elements() && f.width > tiles * kNarrowest)
         ++tiles;
-      const PlanarCut cut(f, given, together, tiles);
+      PlanarCut cut(f, given, together, tiles);
       if (together > 1 && cut.elements() > cache_elements()) break;
-      const double beside = tiles > 1 ? static_cast<double>(f.reach_x * f.dilation) / cut.tile : 0;
-      const double time = (1 + 2 * together * beside) * Source::time(f, given) * walks +
-                          (1 + (together - 1) * beside) * static_cast<double>(cut.channels * passes);
-      if (least < 0 || time < least) best = cut, least = time;
+      cut.time = cut.time_of(f, given, walks, passes);
+      if (best.time == 0 || cut.time < best.time) best = cut;
     }
     return best;
   }
 
  private:
+  double time_of(const Filter<T>& f, const typename Source::Given& given, int64_t walks, int64_t all_passes) const {
+    const double beside = tiles > 1 ? static_cast<double>(f.reach_x * f.dilation) / tile : 0;
+    const double weights = (1 + 2 * passes * beside) * Source::time(f, given) * walks;
+    const double filtering = (1 + (passes - 1) * beside) * static_cast<double>(channels * all_passes);
+    return (weights + filtering) * ceil_div(f.channels, Source::kChannels);
+  }
+
   static int64_t cache_elements() { return Source::kCacheBytes / static_cast<int64_t>(sizeof(T)); }
 };
 

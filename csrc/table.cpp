@@ -7,7 +7,7 @@ void local_distance(const Tensor&, const Window&, int, Threads, const Tensor&);
 void local_distance_backward(const Tensor&, const Tensor&, const Window&, int, Threads, const Tensor&);
 void affinity_weights(const Features&, double, const Window&, int, bool, Threads, const Tensor&);
 double affinity_weights_backward(const Tensor&, const Features&, double, const Window&, int, Threads, const Features&);
-void affinity_filter(const Tensor&, const Features&, double, const Window&, int, int64_t, bool, Threads, const Tensor&);
+void affinity_filter(const Tensor&, const Features&, double, const Window&, int, int64_t, Threads, const Tensor&);
 void local_filter(const Tensor&, const Tensor&, const Window&, int64_t, bool, Threads, const Tensor&, const Tensor&,
                   const Tensor*);
 void local_filter_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor*, const Window&, int64_t, Threads,

@@ -1,6 +1,7 @@
 """Pure functions on tensors, each in a folder with its plain-PyTorch reference and its kernels."""
 
 from crispseg.ops._affinity import affinity
+from crispseg.ops._affinity_filter import affinity_filter
 from crispseg.ops._affinity_weights import affinity_weights
 from crispseg.ops._embedding_loss import embedding_loss
 from crispseg.ops._joint_upsample import joint_upsample
@@ -11,6 +12,7 @@ from crispseg.ops._local_parity import local_parity
 
 __all__ = [
     "affinity",
+    "affinity_filter",
     "affinity_weights",
     "embedding_loss",
     "joint_upsample",
