@@ -223,6 +223,18 @@ class Level {
     kernels_.joint_upsample(value, centres, features, rows, columns, hardness, norm, threads, result);
   }
 
+  void rebalance(Array before_, Array after_, double guard, int64_t radius, int threads, Array result_) const {
+    const Tensor before = map("before", before_), after = map("after", after_), result = output("result", result_);
+    require_like("after", after, before);
+    require_like("result", result, before);
+    require(guard > 0 && guard < 1, "guard is not between 0 and 1");
+    require(radius >= 0 && radius <= kLargestSide, "radius is not a number from 0 to 2^20");
+    threads = checked_threads(threads);
+    const nb::gil_scoped_release release;
+    const Type sums = before.type == Type::kFloat64 ? before.type : after.type;
+    kernels(sums).rebalance(before, after, guard, radius, threads, result);
+  }
+
  private:
   static const Kernels& find(const std::string& name) {
     bool supported = false;
@@ -275,7 +287,8 @@ NB_MODULE(_C, module) {
       .def("local_contour", &Level::local_contour)
       .def("local_contour_backward", &Level::local_contour_backward)
       .def("local_parity", &Level::local_parity)
-      .def("joint_upsample", &Level::joint_upsample);
+      .def("joint_upsample", &Level::joint_upsample)
+      .def("rebalance", &Level::rebalance);
 }
 
 }  // namespace crispseg

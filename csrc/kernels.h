@@ -53,6 +53,9 @@ struct Kernels {
   // All maps are contiguous float32.
   void (*joint_upsample)(const Tensor& value, const Tensor& centres, const Tensor& features, const Axis& rows,
                          const Axis& columns, double hardness, int norm, Threads, const Tensor& result);
+  // Shares after the filter, less of labels that are common around a pixel in those before it.
+  void (*rebalance)(const Tensor& before, const Tensor& after, double guard, int64_t radius, Threads,
+                    const Tensor& result);
 };
 
 #ifdef CRISPSEG_NEON

@@ -148,3 +148,6 @@ class Kernels:
         result: Tensor,
         /,
     ) -> None: ...
+    def rebalance(
+        self, before: Tensor, after: Tensor, guard: float, radius: int, threads: int, result: Tensor, /
+    ) -> None: ...

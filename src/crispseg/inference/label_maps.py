@@ -18,6 +18,7 @@ from crispseg.inference.likeliest import Likeliest
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import affinity, local_distance, local_filter, local_parity
 from crispseg.ops._joint_upsample import joint_upsample_part
+from crispseg.ops._rebalance.reference import rebalanced, sums_around
 from crispseg.ops.interpolation import Axis, Sources, at_scores, blend, sources
 from crispseg.window import Level, Window
 
@@ -108,9 +109,9 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
         if sharpener.guard is not None:
             radius = guard.spread(sharpener.levels)
             outer = box_around([part, reached]).grown(radius, box.size)
-            around = guard.sums_around(_padded(spread.read(ids, part), part, outer), radius)
+            around = sums_around(_padded(spread.read(ids, part), part, outer), radius)
             rows, columns = reached.within(outer).slices
-            shares = guard.rebalanced(shares, around[..., rows, columns], sharpener.guard, radius)
+            shares = rebalanced(shares, around[..., rows, columns], sharpener.guard, radius)
         after.add(shares, ids, reached)
     return after.label
 

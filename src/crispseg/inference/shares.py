@@ -181,6 +181,8 @@ def _shares(logits: Tensor) -> Tensor:
 
 def _logs(shares: Tensor) -> Tensor:
     """Return the logarithms of the probabilities of shares, exact at both ends of the range."""
+    if not is_recorded(shares) and shares.numel() and shares.amin() >= 1:  # as most are: no share is small
+        return (shares / _WHOLE).log_()
     held = shares.clamp(min=torch.finfo(shares.dtype).tiny)
     small = held < 1
     large = torch.where(small, 1.0, held / _WHOLE).log()

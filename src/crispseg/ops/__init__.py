@@ -9,6 +9,7 @@ from crispseg.ops._local_contour import local_contour
 from crispseg.ops._local_distance import local_distance
 from crispseg.ops._local_filter import local_filter
 from crispseg.ops._local_parity import local_parity
+from crispseg.ops._rebalance import rebalance
 
 __all__ = [
     "affinity",
@@ -20,4 +21,5 @@ __all__ = [
     "local_distance",
     "local_filter",
     "local_parity",
+    "rebalance",
 ]

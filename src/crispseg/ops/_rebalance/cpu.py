@@ -1,0 +1,20 @@
+"""`rebalance` by the kernel in `csrc/rebalance.cpp`."""
+
+import torch
+from torch import Tensor
+
+from crispseg.ops import _kernels
+
+
+def rebalance(before: Tensor, after: Tensor, guard: float, radius: int) -> Tensor:
+    """See `crispseg.ops.rebalance`."""
+    result = torch.empty_like(after, requires_grad=False)
+    for maps in zip(*map(_single, (before, after, result)), strict=True):
+        _kernels.kernels().rebalance(*maps[:2], guard, radius, torch.get_num_threads(), maps[2])
+    return result
+
+
+def _single(shares: Tensor) -> tuple[Tensor, ...]:
+    """Return views (N, S, H, W) of shares: one, or for independent choices one for each image."""
+    shares = shares.detach()
+    return (shares,) if shares.ndim == 4 else shares.transpose(1, 2).unbind(0)
