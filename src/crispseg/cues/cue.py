@@ -142,6 +142,7 @@ class Cue(nn.Module, ABC):
         features: Tensor,
         level: Level,
         hardness: float | Tensor,
+        *,
         scores: Tensor | None = None,
         score_weight: float | Tensor = 0.0,
     ) -> Tensor:
@@ -202,6 +203,7 @@ class EmbeddingCue(Cue):
         features: Tensor,
         window: WindowLike,
         hardness: float | Tensor,
+        *,
         scores: Tensor | None = None,
         score_weight: float | Tensor = 0.0,
     ) -> Tensor:
@@ -217,15 +219,23 @@ class EmbeddingCue(Cue):
         features: Tensor,
         level: Level,
         hardness: float | Tensor,
+        *,
         scores: Tensor | None = None,
         score_weight: float | Tensor = 0.0,
     ) -> Tensor:
-        """Return `crispseg.ops.affinity_filter`, which does not store the weights, unless a cue has weights of its own."""
-        compared = {"scores": scores, "score_weight": score_weight}
+        """Return `crispseg.ops.affinity_filter`, which does not store the weights; a cue may have weights of its own."""
         if type(self).weights is not EmbeddingCue.weights:
-            return super().filtered(values, features, level, hardness, **compared)
-        window, passes = level
-        return affinity_filter(values, features, window, hardness, passes=passes, norm=self.norm, **compared)
+            return super().filtered(values, features, level, hardness, scores=scores, score_weight=score_weight)
+        return affinity_filter(
+            values,
+            features,
+            level.window,
+            hardness,
+            passes=level.passes,
+            norm=self.norm,
+            scores=scores,
+            score_weight=score_weight,
+        )
 
     def extra_repr(self) -> str:
         """Return the norm, for `repr`."""

@@ -250,9 +250,9 @@ class Sharpener(ConfiguredModule):
 
     def unguarded(self, shares: Shares, features: Tensor) -> Shares:
         """Return the shares, filtered by the weights of (N, D, H, W) features of their size, without the guard."""
-        values, compared = shares.values, self._compared(shares)
+        values, (compared, weight) = shares.values, self._compared(shares)
         for level in self.levels:
-            values = self.cue.filtered(values, features, level, self.hardness, *compared)
+            values = self.cue.filtered(values, features, level, self.hardness, scores=compared, score_weight=weight)
         crisp = shares.with_values(values)
         check_filtered(crisp.values, self.cue, features)
         return crisp
