@@ -203,7 +203,6 @@ class EmbeddingCue(Cue):
         features: Tensor,
         window: WindowLike,
         hardness: float | Tensor,
-        *,
         scores: Tensor | None = None,
         score_weight: float | Tensor = 0.0,
     ) -> Tensor:
@@ -223,7 +222,7 @@ class EmbeddingCue(Cue):
         scores: Tensor | None = None,
         score_weight: float | Tensor = 0.0,
     ) -> Tensor:
-        """Return `crispseg.ops.affinity_filter`, which does not store the weights; a cue may have weights of its own."""
+        """Return `crispseg.ops.affinity_filter`, which stores no weights, unless a cue has weights of its own."""
         if type(self).weights is not EmbeddingCue.weights:
             return super().filtered(values, features, level, hardness, scores=scores, score_weight=score_weight)
         return affinity_filter(

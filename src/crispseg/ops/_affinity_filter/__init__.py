@@ -32,8 +32,8 @@ def affinity_filter(
 ) -> Tensor:
     """Return the `local_filter` of values by the `affinity_weights` of an embedding, in one call.
 
-    The result is the same. On a CPU, where no gradient is recorded, weights are made where they are used: in memory they
-    would take more room than values and embedding, and more time to be written and read.
+    The result is the same. On a CPU, where no gradient is recorded, weights are made where they are used: in memory
+    they would take more room than values and embedding, and more time to be written and read.
 
     Args:
         values: (N, C, H, W), floating point, any C.
