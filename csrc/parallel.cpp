@@ -2,6 +2,7 @@
 
 #ifdef __linux__
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 #include <atomic>
@@ -41,6 +42,15 @@ void ask_for_large_pages(void* data, int64_t bytes) {
 #else
   (void)data, (void)bytes;
 #endif
+}
+
+int64_t own_cache_bytes() {
+  int64_t bytes = 0;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+  constexpr int64_t kLeast = int64_t{1} << 20, kMost = int64_t{4} << 20;
+  return bytes < kLeast ? kLeast : bytes < kMost ? bytes : kMost;
 }
 
 Scratch::Scratch(int64_t bytes) : data_(nullptr) {

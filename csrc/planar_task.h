@@ -64,7 +64,7 @@ struct PlanarCut {
     return (weights + filtering) * ceil_div(f.channels, Source::kChannels);
   }
 
-  static int64_t cache_elements() { return Source::kCacheBytes / static_cast<int64_t>(sizeof(T)); }
+  static int64_t cache_elements() { return Source::cache_bytes() / static_cast<int64_t>(sizeof(T)); }
 };
 
 // Filters the rows and columns of one task.

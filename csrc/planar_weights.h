@@ -24,8 +24,8 @@ template <typename T>
 class StoredWeights {
  public:
   using Given = Tensor;
-  static constexpr int64_t kChannels = 12;            // of one walk
-  static constexpr int64_t kCacheBytes = 1024 << 10;  // what a task may take of a core's own cache
+  static constexpr int64_t kChannels = 12;          // of one walk
+  static int64_t cache_bytes() { return 1 << 20; }  // what a task may take of a core's own cache
 
   // What a walk takes beside its passes, in channels of a pass.
   static double time(const Filter<T>&, const Given&) { return 12; }
@@ -77,7 +77,7 @@ template <typename T>
 class MadeWeights {
  public:
   static constexpr int64_t kChannels = 24;  // more of them, since every walk makes the weights
-  static constexpr int64_t kCacheBytes = 1536 << 10;
+  static int64_t cache_bytes() { return own_cache_bytes(); }
 
   struct Given {
     const Features& features;

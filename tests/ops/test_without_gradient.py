@@ -47,7 +47,7 @@ def _on_threads(call: Callable[[], Tensor]) -> Tensor:
     return one
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
+@pytest.mark.parametrize("dtype", TOLERANCES, ids="affinity_filter-{}".format)
 def test_a_filter_that_makes_its_weights_is_one_that_is_given_them(server: Server, dtype: torch.dtype) -> None:
     rng = torch.Generator().manual_seed(0)
     for shape, channels, window, passes in _cases(server):
@@ -84,7 +84,7 @@ def _guarded(before: Tensor, after: Tensor, guard: float, radius: int) -> Tensor
     return kept / kept.sum(1, keepdim=True) * after.sum(1, keepdim=True)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids="rebalance-{}".format)
 def test_shares_are_rebalanced_by_the_abundance_around_a_pixel(server: Server, dtype: torch.dtype) -> None:
     """Past kTile and kBand of rebalance.cpp, and with a square larger than the map."""
     rng = torch.Generator().manual_seed(0)

@@ -78,10 +78,11 @@ class Merged(NamedTuple):
         divisor, everywhere = torch.where(known, self.rest, 1), bool(known.all())
         for start in range(0, before.shape[1], TOGETHER):
             part = slice(start, start + TOGETHER)
-            share = before[:, part].clamp(min=0).div_(divisor)
+            share = result[:, part]
+            torch.clamp(before[:, part], min=0, out=share).div_(divisor)
             if not everywhere:
-                share = torch.where(known, share, self.typical[:, part])
-            result[:, part] = share.mul_(rest)
+                share.copy_(torch.where(known, share, self.typical[:, part]))
+            share.mul_(rest)
         for n, (classes, used) in enumerate(zip(self.kept.classes, self.kept.used, strict=True)):
             result[n, classes[used]] = few[n, :-1][used]
         return result

@@ -9,8 +9,8 @@ from crispseg.ops import _kernels
 def rebalance(before: Tensor, after: Tensor, guard: float, radius: int) -> Tensor:
     """See `crispseg.ops.rebalance`."""
     result = torch.empty_like(after, requires_grad=False)
-    for maps in zip(*map(_single, (before, after, result)), strict=True):
-        _kernels.kernels().rebalance(*maps[:2], guard, radius, torch.get_num_threads(), maps[2])
+    for one, other, to in zip(*map(_single, (before, after, result)), strict=True):
+        _kernels.kernels().rebalance(one, other, guard, radius, torch.get_num_threads(), to)
     return result
 
 
