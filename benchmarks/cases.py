@@ -12,13 +12,17 @@ from benchmarks.inputs import COARSER, BenchmarkInputs, Problem
 from crispseg import Window, ops
 from crispseg.config_values import LADDER_PASSES, LADDERS
 from crispseg.nn import LocalFilter
+from crispseg.ops._rebalance.reference import rebalance as plain_rebalance
 
 FORWARD, BOTH = "forward", "forward and backward"
 OURS, OURS_NCHW = "crispseg", "crispseg, NCHW input"
 UNFOLD_EMBEDDING, UNFOLD_SCORES = "F.unfold of the embedding alone", "F.unfold of the scores alone"
 UNFOLD, SHIFT, KORNIA, PLAIN = "written with F.unfold", "written as a shift loop", "kornia", "plain PyTorch"
 
+IN_TURN = "affinity_weights, then local_filter"
+
 HARDNESS = 3.0
+_RADII = (41, 14)
 PASSES = 7
 WEIGHTS, LOSS = "affinity_weights", "embedding_loss"
 FILTER, SHARPEN = f"local_filter, {PASSES} passes", f"affinity_weights, then {PASSES} passes of local_filter"
@@ -106,6 +110,10 @@ def _tuple(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 def _sharpen(embedding: Tensor, scores: Tensor, window: Window, passes: int = PASSES) -> Tensor:
     weights = ops.affinity_weights(embedding, window, HARDNESS)
     return ops.local_filter(scores, weights, window, passes=passes)
+
+
+def _filter_at_once(embedding: Tensor, scores: Tensor, window: Window) -> Tensor:
+    return ops.affinity_filter(scores, embedding, window, HARDNESS, passes=LADDER_PASSES)
 
 
 def _ladder(embedding: Tensor, scores: Tensor, window: Window) -> Tensor:
@@ -221,6 +229,26 @@ _ROWS = (
         ("affinity_weights", "local_filter"),
         "scores",
         (Contender(OURS, (*_OURS, "scores"), _ladder), Contender(OURS_NCHW, (*_THEIRS, "scores"), _ladder)),
+    ),
+    BenchmarkRow(
+        f"affinity_filter, {LADDER_PASSES} passes",
+        ("affinity_filter",),
+        "scores",
+        (
+            Contender(OURS, (*_THEIRS, "scores"), _filter_at_once, learns=False),
+            Contender(IN_TURN, (*_THEIRS, "scores"), partial(_sharpen, passes=LADDER_PASSES), learns=False),
+        ),
+        (FORWARD,),
+    ),
+    BenchmarkRow(
+        "rebalance, radii 41 and 14",
+        ("rebalance",),
+        "scores",
+        (
+            Contender(OURS, ("scores",), lambda scores, _: ops.rebalance(scores, scores, 0.3, _RADII), learns=False),
+            Contender(PLAIN, ("scores",), lambda scores, _: plain_rebalance(scores, scores, 0.3, _RADII), learns=False),
+        ),
+        (FORWARD,),
     ),
     BenchmarkRow(
         "affinity_weights of a 3-channel guide, then 1 pass",  # kornia's guidance is an image

@@ -95,6 +95,23 @@ class Level {
                                    Features(result, scores ? &*scores_result : nullptr));
   }
 
+  void affinity_filter(Array values_, Array embedding_, std::optional<Array> scores_, double score_weight,
+                       double hardness, int64_t size, int64_t dilation, int norm, int64_t passes, int threads,
+                       Array result_) const {
+    const Tensor values = map("values", values_), embedding = map("embedding", embedding_),
+                 result = output("result", result_);
+    const std::optional<Tensor> scores = further_channels(scores_, embedding);
+    require_shape("embedding", embedding, values.shape[0], embedding.shape[1], values.shape[2], values.shape[3]);
+    require_like("result", result, values);
+    const Window w = window(size, dilation, 1);
+    require_passes(passes);
+    checked_norm(norm), threads = checked_threads(threads);
+    const nb::gil_scoped_release release;
+    const Features features(embedding, scores ? &*scores : nullptr, score_weight);
+    const Type sums = values.type == Type::kFloat64 ? values.type : features.widest();
+    kernels(sums).affinity_filter(values, features, hardness, w, norm, passes, threads, result);
+  }
+
   void local_filter(Array scores_, Array weights_, int64_t size, int64_t dilation, int64_t passes, bool normalize,
                     int threads, Array result_, Array sums_, std::optional<Array> states_) const {
     const Tensor scores = map("scores", scores_), weights = map("weights", weights_),
@@ -206,6 +223,19 @@ class Level {
     kernels_.joint_upsample(value, centres, features, rows, columns, hardness, norm, threads, result);
   }
 
+  void rebalance(Array before_, Array after_, double guard, int64_t large, int64_t small, int threads,
+                 Array result_) const {
+    const Tensor before = map("before", before_), after = map("after", after_), result = output("result", result_);
+    require_like("after", after, before);
+    require_like("result", result, before);
+    require(guard > 0 && guard < 1, "guard is not between 0 and 1");
+    require(small >= 0 && small <= large && large <= kLargestSide, "radii are not 0 <= small <= large <= 2^20");
+    threads = checked_threads(threads);
+    const nb::gil_scoped_release release;
+    const Type sums = before.type == Type::kFloat64 ? before.type : after.type;
+    kernels(sums).rebalance(before, after, guard, {large, small}, threads, result);
+  }
+
  private:
   static const Kernels& find(const std::string& name) {
     bool supported = false;
@@ -244,6 +274,9 @@ NB_MODULE(_C, module) {
       .def("affinity_weights_backward", &Level::affinity_weights_backward, nb::arg("grad"), nb::arg("embedding"),
            nb::arg("scores").none(), nb::arg("score_weight"), nb::arg("hardness"), nb::arg("size"), nb::arg("dilation"),
            nb::arg("norm"), nb::arg("threads"), nb::arg("result"), nb::arg("scores_result").none())
+      .def("affinity_filter", &Level::affinity_filter, nb::arg("values"), nb::arg("embedding"),
+           nb::arg("scores").none(), nb::arg("score_weight"), nb::arg("hardness"), nb::arg("size"), nb::arg("dilation"),
+           nb::arg("norm"), nb::arg("passes"), nb::arg("threads"), nb::arg("result"))
       .def("local_filter", &Level::local_filter, nb::arg("scores"), nb::arg("weights"), nb::arg("size"),
            nb::arg("dilation"), nb::arg("passes"), nb::arg("normalize"), nb::arg("threads"), nb::arg("result"),
            nb::arg("sums"), nb::arg("states").none())
@@ -255,7 +288,8 @@ NB_MODULE(_C, module) {
       .def("local_contour", &Level::local_contour)
       .def("local_contour_backward", &Level::local_contour_backward)
       .def("local_parity", &Level::local_parity)
-      .def("joint_upsample", &Level::joint_upsample);
+      .def("joint_upsample", &Level::joint_upsample)
+      .def("rebalance", &Level::rebalance);
 }
 
 }  // namespace crispseg

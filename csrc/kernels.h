@@ -16,6 +16,11 @@ struct Axis {
   int64_t start, first, length, steps, pixels, shift;
 };
 
+// Of the squares in which the guard counts shares: small ≤ large, and equal for one square.
+struct Radii {
+  int64_t large, small;
+};
+
 // Outputs come last. Maps may have any floating-point dtype and strides, with what is said otherwise.
 struct Kernels {
   void (*local_distance)(const Tensor& embedding, const Window&, int norm, Threads, const Tensor& distance);
@@ -26,6 +31,9 @@ struct Kernels {
   // Returns the gradient to the hardness. That to the scores is to their product with their weight.
   double (*affinity_weights_backward)(const Tensor& grad, const Features&, double hardness, const Window&, int norm,
                                       Threads, const Features& result);
+  // Scores filtered with the weights of features, which are not stored.
+  void (*affinity_filter)(const Tensor& scores, const Features&, double hardness, const Window&, int norm,
+                          int64_t passes, Threads, const Tensor& result);
   // Sums are contiguous, float64 where scores or weights are, else float32. States, which may be none, are of the same
   // dtype, channels-last, with channels of zeros up to a multiple of 8: a batch for every pass, and one before.
   void (*local_filter)(const Tensor& scores, const Tensor& weights, const Window&, int64_t passes, bool normalize,
@@ -50,6 +58,8 @@ struct Kernels {
   // All maps are contiguous float32.
   void (*joint_upsample)(const Tensor& value, const Tensor& centres, const Tensor& features, const Axis& rows,
                          const Axis& columns, double hardness, int norm, Threads, const Tensor& result);
+  // Shares after the filter, less of labels that are common around a pixel in those before it.
+  void (*rebalance)(const Tensor& before, const Tensor& after, double guard, Radii, Threads, const Tensor& result);
 };
 
 #ifdef CRISPSEG_NEON

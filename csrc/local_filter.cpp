@@ -89,9 +89,9 @@ void forward(const Tensor& scores, const Tensor& weight_map, const Window& windo
   if (f.channels == 0) set_zero<T>(sums);
   if (f.empty()) return;
   if (states == nullptr && weight_map.stride[1] != 1) {
-    PlanarFilter<T> planar(f, passes, threads);
+    PlanarFilter<T, StoredWeights<T>> planar(f, weight_map, passes, threads);
     for (int64_t image = 0; image < f.batch; ++image)
-      planar.run(scores, weight_map, image, normalize, sums_of(f, sums, image), result);
+      planar.run(scores, image, normalize, sums_of(f, sums, image), result);
     return;
   }
   constexpr int64_t kBytes = sizeof(T);

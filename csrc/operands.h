@@ -44,11 +44,13 @@ inline std::optional<Tensor> filter_states(const std::optional<Array>& array, co
   return states;
 }
 
+inline void require_passes(int64_t passes) { require(passes >= 1, "passes is below 1"); }
+
 inline Window filter_window(const Tensor& scores, const Tensor& weights, int64_t size, int64_t dilation,
                             int64_t passes) {
   const Window w = window(size, dilation, 1);
   require_pairs("weights", weights, scores, w);
-  require(passes >= 1, "passes is below 1");
+  require_passes(passes);
   return w;
 }
 

@@ -61,14 +61,22 @@ struct Walk {
  private:
   void unpack_map(const Tensor& map, int64_t row, int64_t column, int64_t count, T* to) const {
     const int64_t offset = part.image * map.stride[0] + row * map.stride[2] + column * map.stride[3];
+    if (row + g.dilation < g.height && map.stride[3] == 1)
+      for (int64_t c = 0; c < map.shape[1]; ++c)
+        ask_for(map, offset + g.dilation * map.stride[2] + c * map.stride[1], g.stride * count);
     load_planes(map, offset, g.stride * map.stride[3], count, map.shape[1], to, part.pitch);
   }
 };
 
 constexpr int kNorm1 = 1;
 
-// Neighbours whose distances are summed at once: as many as leave registers for the centre and the difference.
+// Neighbours whose distances are summed at once: as many as leave registers for the centre and the difference. With 32
+// registers, half of a window of 5 by 5 with its centre.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kGroup = 13;
+#else
 constexpr int kGroup = 10;
+#endif
 
 // strips[g · pitch + i] = distance of centre[i] to others[g][i]. Sums stay in registers over all channels.
 template <typename T, int kNorm, int kCount>
@@ -94,9 +102,10 @@ template <typename T, int kNorm>
 void distance_strips(int count, const T* centre, const T* const* others, int64_t channels, int64_t pitch,
                      int64_t length, T* strips) {
   switch (count) {
-#define CRISPSEG_CASE(n) \
-  case n:                \
-    return distance_strips<T, kNorm, n>(centre, others, channels, pitch, length, strips);
+#define CRISPSEG_CASE(n)                                                                                      \
+  case n:                                                                                                     \
+    if constexpr (n <= kGroup) distance_strips<T, kNorm, n>(centre, others, channels, pitch, length, strips); \
+    return;
     CRISPSEG_CASE(1)
     CRISPSEG_CASE(2)
     CRISPSEG_CASE(3)
@@ -107,6 +116,9 @@ void distance_strips(int count, const T* centre, const T* const* others, int64_t
     CRISPSEG_CASE(8)
     CRISPSEG_CASE(9)
     CRISPSEG_CASE(10)
+    CRISPSEG_CASE(11)
+    CRISPSEG_CASE(12)
+    CRISPSEG_CASE(13)
 #undef CRISPSEG_CASE
     default:
       return;
@@ -121,24 +133,28 @@ void visit_pairs(const Walk<T>& walk, int64_t m, int norm, bool wanted, int64_t 
   const Geometry& g = walk.g;
   const Part& part = walk.part;
   const int64_t length = part.columns.end - part.columns.first, base = part.at(part.columns.first);
-  for (int64_t dy = larger(first_dy, -m); dy <= smaller(g.reach_y, part.class_rows - 1 - m); ++dy) {
-    const int64_t first = g.mirrored && dy == 0 ? 0 : -g.reach_x;
-    const int64_t groups = ceil_div(g.reach_x - first + 1, kGroup);
-    const int64_t group = ceil_div(g.reach_x - first + 1, groups);
-    for (int64_t dx0 = first; dx0 <= g.reach_x; dx0 += group) {
-      const int count = static_cast<int>(smaller(group, g.reach_x - dx0 + 1));
-      if (wanted) {
-        const T* others[kGroup];
-        for (int n = 0; n < count; ++n) others[n] = walk.neighbour(m + dy, dx0 + n) + base;
-        const T* centre = walk.centre(m) + base;
-        if (norm == kNorm1) {
-          distance_strips<T, 1>(count, centre, others, g.channels, part.pitch, length, walk.strips);
-        } else {
-          distance_strips<T, 2>(count, centre, others, g.channels, part.pitch, length, walk.strips);
-        }
+  first_dy = larger(first_dy, -m);
+  const int64_t last_dy = smaller(g.reach_y, part.class_rows - 1 - m);
+  if (first_dy > last_dy) return;
+  // Neighbours in row-major order, by their place among those of whole rows from first_dy on.
+  const int64_t row = 2 * g.reach_x + 1, first = g.mirrored && first_dy == 0 ? g.reach_x : 0;
+  const int64_t end = (last_dy - first_dy + 1) * row, groups = ceil_div(end - first, int64_t{kGroup});
+  for (int64_t n = first, left = groups; left > 0; --left) {
+    const int count = static_cast<int>(ceil_div(end - n, left));
+    const auto dy_of = [=](int64_t i) { return first_dy + (n + i) / row; };
+    const auto dx_of = [=](int64_t i) { return (n + i) % row - g.reach_x; };
+    if (wanted) {
+      const T* others[kGroup];
+      for (int i = 0; i < count; ++i) others[i] = walk.neighbour(m + dy_of(i), dx_of(i)) + base;
+      const T* centre = walk.centre(m) + base;
+      if (norm == kNorm1) {
+        distance_strips<T, 1>(count, centre, others, g.channels, part.pitch, length, walk.strips);
+      } else {
+        distance_strips<T, 2>(count, centre, others, g.channels, part.pitch, length, walk.strips);
       }
-      for (int n = 0; n < count; ++n) visit(dy, dx0 + n, walk.strips + n * part.pitch);
     }
+    for (int i = 0; i < count; ++i) visit(dy_of(i), dx_of(i), walk.strips + i * part.pitch);
+    n += count;
   }
 }
 

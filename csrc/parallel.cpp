@@ -2,6 +2,7 @@
 
 #ifdef __linux__
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 #include <atomic>
@@ -12,6 +13,8 @@
 #include <vector>
 
 namespace crispseg {
+
+constexpr int64_t kLargePage = int64_t{1} << 21;
 
 void run_parallel(int64_t tasks, int threads, void (*run)(void*, int64_t, int), void* context) {
   std::atomic<int64_t> next{0};
@@ -32,7 +35,7 @@ void run_parallel(int64_t tasks, int threads, void (*run)(void*, int64_t, int), 
 
 void ask_for_large_pages(void* data, int64_t bytes) {
 #ifdef MADV_HUGEPAGE
-  constexpr uintptr_t kPage = uintptr_t{1} << 21;
+  constexpr uintptr_t kPage = kLargePage;
   const uintptr_t start = reinterpret_cast<uintptr_t>(data);
   const uintptr_t first = (start + kPage - 1) / kPage * kPage, end = (start + bytes) / kPage * kPage;
   if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
@@ -41,12 +44,22 @@ void ask_for_large_pages(void* data, int64_t bytes) {
 #endif
 }
 
+int64_t own_cache_bytes() {
+  int64_t bytes = 0;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+  constexpr int64_t kLeast = int64_t{1} << 20, kMost = int64_t{4} << 20;
+  return bytes < kLeast ? kLeast : bytes < kMost ? bytes : kMost;
+}
+
 Scratch::Scratch(int64_t bytes) : data_(nullptr) {
-  constexpr int64_t kAlignment = 64;
   if (bytes <= 0) return;
-  data_ = std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+  // Kernels go through many planes at once, more than a core knows the addresses of small pages for.
+  const int64_t alignment = bytes < kLargePage / 2 ? 64 : kLargePage;
+  data_ = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
   if (data_ == nullptr) throw std::bad_alloc();
-  ask_for_large_pages(data_, bytes);
+  ask_for_large_pages(data_, (bytes + alignment - 1) / alignment * alignment);
 }
 
 Scratch::~Scratch() { std::free(data_); }

@@ -16,6 +16,9 @@ void run_parallel(int64_t tasks, int threads, void (*run)(void* context, int64_t
 // that takes longer than some kernels do. Advice only.
 void ask_for_large_pages(void* data, int64_t bytes);
 
+// The bytes of a core's own cache, as far as the system tells; at least 1 MB, at most 4.
+int64_t own_cache_bytes();
+
 // Memory aligned to a cache line, released with the object.
 //
 // Throws std::bad_alloc, so kernels make it before their threads start.

@@ -12,28 +12,28 @@
 namespace crispseg::CRISPSEG_LEVEL {
 
 // Takes all passes over an image, in as many walks as it needs.
-template <typename T>
+template <typename T, typename Source>
 class PlanarFilter {
  public:
-  PlanarFilter(const Filter<T>& f, int64_t passes, Threads threads)
+  PlanarFilter(const Filter<T>& f, const typename Source::Given& weights, int64_t passes, Threads threads)
       : f_(f),
+        weights_(weights),
         passes_(passes),
         threads_(threads),
-        cut_(PlanarCut<T>::best(f, passes)),
+        cut_(PlanarCut<T, Source>::best(f, weights, passes)),
         walks_(ceil_div(passes, cut_.passes)),
-        lines_(2 * f.reach_y + 2),
         memory_(threads * cut_.elements() * static_cast<int64_t>(sizeof(T))),
-        pointers_(threads * lines_ * static_cast<int64_t>(sizeof(T*))),
+        pointers_(threads * PlanarTask<T, Source>::pointers(f) * static_cast<int64_t>(sizeof(T*))),
         between_(smaller<int64_t>(walks_ - 1, 2), f.channels * f.pixels() * static_cast<int64_t>(sizeof(T))) {}
 
-  void run(const Tensor& scores, const Tensor& weights, int64_t image, bool normalize, T* sums, const Tensor& result) {
+  void run(const Tensor& scores, int64_t image, bool normalize, T* sums, const Tensor& result) {
     Tensor in = scores;
     int64_t in_image = image;
     for (int64_t walk = 0, pass = 0; walk < walks_; ++walk) {
       const int64_t end = passes_ * (walk + 1) / walks_;
       const bool last = walk + 1 == walks_;
       const Tensor out = last ? result : map_between(walk);
-      walk_down({weights, in, out, image, in_image, last ? image : 0, walk == 0 ? sums : nullptr, normalize},
+      walk_down({weights_, in, out, image, in_image, last ? image : 0, walk == 0 ? sums : nullptr, normalize},
                 end - pass);
       in = out, in_image = 0, pass = end;
     }
@@ -47,33 +47,38 @@ class PlanarFilter {
             {f_.channels * f_.pixels(), f_.pixels(), f_.width, 1}};
   }
 
-  void walk_down(const typename PlanarTask<T>::Maps& maps, int64_t passes) const {
-    constexpr int64_t kBandRows = 64;
+  void walk_down(const typename PlanarTask<T, Source>::Maps& maps, int64_t passes) const {
     const int64_t classes = smaller(f_.dilation, f_.height), most_rows = ceil_div(f_.height, classes);
-    const int64_t bands = ceil_div(most_rows, kBandRows), groups = ceil_div(f_.channels, kWalkPlanes);
+    const int64_t groups = ceil_div(f_.channels, Source::kChannels);
+    // As few bands as keep all threads at work: rows beside a band are computed again.
+    constexpr int64_t kTasks = 3, kLeastRows = 16;
+    const int64_t wished = ceil_div(kTasks * threads_, classes * cut_.tiles * groups);
+    const int64_t bands = smaller(wished, ceil_div(most_rows, kLeastRows));
     run_tasks(classes * bands * cut_.tiles * groups, threads_, [&](int64_t task, int thread) {
       const int64_t group = task % groups, tile = task / groups % cut_.tiles;
       const int64_t band = task / groups / cut_.tiles % bands, residue = task / groups / cut_.tiles / bands;
       const int64_t rows = ceil_div(f_.height - residue, f_.dilation);
-      const typename PlanarTask<T>::Area area{residue,
-                                              rows,
-                                              {rows * band / bands, rows * (band + 1) / bands},
-                                              {tile * cut_.tile, smaller(f_.width, (tile + 1) * cut_.tile)},
-                                              {f_.channels * group / groups, f_.channels * (group + 1) / groups}};
+      const typename PlanarTask<T, Source>::Area area{
+          residue,
+          rows,
+          {rows * band / bands, rows * (band + 1) / bands},
+          {tile * cut_.tile, smaller(f_.width, (tile + 1) * cut_.tile)},
+          {f_.channels * group / groups, f_.channels * (group + 1) / groups}};
       if (area.rows.first >= area.rows.end || area.columns.first >= area.columns.end) return;
-      typename PlanarTask<T>::Maps own = maps;
+      typename PlanarTask<T, Source>::Maps own = maps;
       if (group > 0) own.sums = nullptr;
-      PlanarTask<T>(f_, cut_, passes, own, area, static_cast<T*>(memory_.data()) + thread * cut_.elements(),
-                    static_cast<const T**>(pointers_.data()) + thread * lines_)
+      PlanarTask<T, Source>(f_, cut_, passes, own, area, static_cast<T*>(memory_.data()) + thread * cut_.elements(),
+                            static_cast<const T**>(pointers_.data()) + thread * PlanarTask<T, Source>::pointers(f_))
           .run();
     });
   }
 
   const Filter<T>& f_;
+  const typename Source::Given& weights_;
   int64_t passes_;
   Threads threads_;
-  PlanarCut<T> cut_;
-  int64_t walks_, lines_;
+  PlanarCut<T, Source> cut_;
+  int64_t walks_;
   Scratch memory_, pointers_;
   Maps between_;
 };

@@ -22,11 +22,12 @@ struct PlaneSums {
 
   // Adds a row of neighbours, `step` apart, to the upper sums, the lower ones or both.
   template <bool kUpper, bool kLower>
-  CRISPSEG_INLINE void add(const T* from, int64_t step, const T* above, const T* below, int64_t pitch, int64_t count) {
-    for (int64_t n = 0; n < count; ++n, from += step, above += pitch, below += pitch) {
+  CRISPSEG_INLINE void add(const T* from, int64_t step, const T* const* above, const T* const* below, int64_t i,
+                           int64_t pitch, int64_t count) {
+    for (int64_t n = 0; n < count; ++n, from += step) {
       Vector<T> a = {}, b = {};
-      if constexpr (kUpper) a = load(above);
-      if constexpr (kLower) b = load(below);
+      if constexpr (kUpper) a = load(above[n] + i);
+      if constexpr (kLower) b = load(below[n] + i);
 #pragma GCC unroll 12
       for (int c = 0; c < kC; ++c) {
         const Vector<T> neighbour = load(from + c * pitch);
@@ -40,32 +41,32 @@ struct PlaneSums {
 // Two rows of a pass. Pointers are to the first plane of a row; planes are `pitch` apart.
 template <typename T>
 struct PlanarPair {
-  const T* const* in;         // the rows of both windows, from reach_y above the upper row on
-  int64_t first[2], last[2];  // which of them are in the window of the upper row, of the lower one; inside the image
-  const T* weights[2];        // of the leftmost neighbour in row first[0], first[1]
+  const T* const* in;          // the rows of both windows, from reach_y above the upper row on
+  int64_t first[2], last[2];   // which of them are in the window of the upper row, of the lower one; inside the image
+  const T* const* weights[2];  // of each neighbour from row first[0], first[1] on
   const T* scales[2];
   T* out[2];
 };
 
 template <typename T, int kC>
 void filter_pair(const Filter<T>& f, const PlanarPair<T>& pair, int64_t pitch, int64_t first, int64_t end, int64_t c) {
-  const int64_t count = 2 * f.reach_x + 1, row = count * pitch, left = f.reach_x * f.dilation;
+  const int64_t count = 2 * f.reach_x + 1, left = f.reach_x * f.dilation;
   for (int64_t i = first; i < end; i += kLanes<T>) {
     PlaneSums<T, kC> sums;
-    const T *above = pair.weights[0] + i, *below = pair.weights[1] + i;
+    const T *const *above = pair.weights[0], *const *below = pair.weights[1];
     const int64_t rows = larger(pair.last[0], pair.last[1]) + 1;
     for (int64_t r = smaller(pair.first[0], pair.first[1]); r < rows; ++r) {
       const T* const from = pair.in[r] + c * pitch + i - left;
       const bool in_upper = r >= pair.first[0] && r <= pair.last[0], in_lower = r >= pair.first[1] && r <= pair.last[1];
       if (in_upper && in_lower) {
-        sums.template add<true, true>(from, f.dilation, above, below, pitch, count);
+        sums.template add<true, true>(from, f.dilation, above, below, i, pitch, count);
       } else if (in_upper) {
-        sums.template add<true, false>(from, f.dilation, above, below, pitch, count);
+        sums.template add<true, false>(from, f.dilation, above, below, i, pitch, count);
       } else {
-        sums.template add<false, true>(from, f.dilation, above, below, pitch, count);
+        sums.template add<false, true>(from, f.dilation, above, below, i, pitch, count);
       }
-      if (in_upper) above += row;
-      if (in_lower) below += row;
+      if (in_upper) above += count;
+      if (in_lower) below += count;
     }
     const Vector<T> upper = load(pair.scales[0] + i), lower = load(pair.scales[1] + i);
 #pragma GCC unroll 12

@@ -1,69 +1,79 @@
 // Several passes of the filter over the rows and columns of one task, while weights and scores are in a core's cache.
 #pragma once
 
-#include "geometry.h"
 #include "planar_rows.h"
+#include "planar_weights.h"
 
 namespace crispseg::CRISPSEG_LEVEL {
 
-constexpr int64_t kWalkPlanes = 12;    // channels of one walk
 constexpr int64_t kMostTogether = 16;  // passes of one walk
 
 // How passes and columns are cut: rows of weights and scores of a task stay in a core's own cache.
-template <typename T>
+template <typename T, typename Source>
 struct PlanarCut {
   int64_t passes, tiles, tile;   // passes of one walk; tiles of columns, how wide
   int64_t channels, pad, pitch;  // channels of one walk; columns beside those of a ring; from plane to plane
-  int64_t ring_rows, weight_rows, neighbours;
+  int64_t ring_rows, weight_rows, weight_elements;
+  double time = 0;  // for an image, in channels of a pass
 
-  PlanarCut(const Filter<T>& f, int64_t most_passes, int64_t most_tiles)
+  PlanarCut(const Filter<T>& f, const typename Source::Given& given, int64_t most_passes, int64_t most_tiles)
       : passes(most_passes),
         tiles(most_tiles),
         tile(round_up(ceil_div(f.width, most_tiles), kLanes<T>)),
-        channels(ceil_div(f.channels, ceil_div(f.channels, kWalkPlanes))),
+        channels(ceil_div(f.channels, ceil_div(f.channels, Source::kChannels))),
         pad(larger(round_up(f.reach_x * f.dilation, kLanes<T>), kLanes<T>)),
         ring_rows(2 * f.reach_y + 3),
-        weight_rows((most_passes - 1) * (f.reach_y + 1) + 2),
-        neighbours((2 * f.reach_y + 1) * (2 * f.reach_x + 1)) {
+        weight_rows((most_passes - 1) * (f.reach_y + 1) + 2) {
     constexpr int64_t kLine = 64 / sizeof(T);
     const int64_t span = smaller(f.width, tile + 2 * passes * f.reach_x * f.dilation);
     pitch = (pad + round_up(span, kLanes<T>) + pad + kLine) / kLine / 2 * 2 * kLine + kLine;
+    weight_elements = Source::elements(f, given, weight_rows, pitch);
   }
 
   int64_t ring_elements() const { return Ring<T>::elements(ring_rows, channels, pitch); }
-  int64_t weight_elements() const { return Ring<T>::elements(weight_rows, neighbours + 1, pitch); }
-  int64_t elements() const { return round_up(passes * ring_elements() + weight_elements() + 2 * channels * pitch, 64); }
+  int64_t scale_elements() const { return Ring<T>::elements(weight_rows, 1, pitch); }
+  int64_t elements() const {
+    return round_up(passes * ring_elements() + weight_elements + scale_elements() + 2 * channels * pitch, 64);
+  }
 
-  // The one that should take the least time: of more passes in a walk weights are read less often, and more is
+  // The one that should take the least time: of more passes in a walk weights are read or made less often, and more is
   // computed again beside tiles and bands.
-  static PlanarCut best(const Filter<T>& f, int64_t passes) {
-    constexpr int64_t kCacheElements = (int64_t{1} << 20) / sizeof(T), kNarrowest = 64;
-    constexpr double kReading = 12;  // reading and summing weights, in channels of a pass
-    PlanarCut best(f, 1, 1);
-    double least = -1;
+  static PlanarCut best(const Filter<T>& f, const typename Source::Given& given, int64_t passes) {
+    constexpr int64_t kNarrowest = 64;
+    PlanarCut best(f, given, 1, 1);
     for (int64_t walks = passes; walks >= 1; --walks) {
       const int64_t together = ceil_div(passes, walks);
       if (together > kMostTogether) break;
       if (together > 1 && together == ceil_div(passes, walks + 1)) continue;
       int64_t tiles = 1;
-      while (PlanarCut(f, together, tiles).elements() > kCacheElements && f.width > tiles * kNarrowest) ++tiles;
-      const PlanarCut cut(f, together, tiles);
-      if (together > 1 && cut.elements() > kCacheElements) break;
-      const double beside = static_cast<double>((together - 1) * f.reach_x * f.dilation) / cut.tile;
-      const double twice = tiles > 1 ? 1 + beside : 1;
-      const double time = twice * (kReading * walks + static_cast<double>(cut.channels * passes));
-      if (least < 0 || time < least) best = cut, least = time;
+      while (PlanarCut(f, given, together, tiles).elements() > cache_elements() && f.width > tiles * kNarrowest)
+        ++tiles;
+      PlanarCut cut(f, given, together, tiles);
+      if (together > 1 && cut.elements() > cache_elements()) break;
+      cut.time = cut.time_of(f, given, walks, passes);
+      if (best.time == 0 || cut.time < best.time) best = cut;
     }
     return best;
   }
+
+ private:
+  double time_of(const Filter<T>& f, const typename Source::Given& given, int64_t walks, int64_t all_passes) const {
+    const double beside = tiles > 1 ? static_cast<double>(f.reach_x * f.dilation) / tile : 0;
+    const double weights = (1 + 2 * passes * beside) * Source::time(f, given) * walks;
+    const double filtering = (1 + (passes - 1) * beside) * static_cast<double>(channels * all_passes);
+    return (weights + filtering) * ceil_div(f.channels, Source::kChannels);
+  }
+
+  static int64_t cache_elements() { return Source::cache_bytes() / static_cast<int64_t>(sizeof(T)); }
 };
 
 // Filters the rows and columns of one task.
-template <typename T>
+template <typename T, typename Source>
 class PlanarTask {
  public:
   struct Maps {
-    const Tensor &weights, &in, &out;
+    const typename Source::Given& weights;
+    const Tensor &in, &out;
     int64_t image, in_image, out_image;
     T* sums;  // of the image's weights; null where they are known
     bool normalize;
@@ -75,8 +85,8 @@ class PlanarTask {
     Range rows, columns, channels;
   };
 
-  PlanarTask(const Filter<T>& f, const PlanarCut<T>& cut, int64_t passes, const Maps& maps, const Area& area, T* memory,
-             const T** lines)
+  PlanarTask(const Filter<T>& f, const PlanarCut<T, Source>& cut, int64_t passes, const Maps& maps, const Area& area,
+             T* memory, const T** pointers)
       : f_(f),
         cut_(cut),
         passes_(passes),
@@ -85,9 +95,15 @@ class PlanarTask {
         channels_(area.channels.end - area.channels.first),
         read_(columns_of(-1)),
         memory_(memory),
-        lines_(lines),
-        weights_(memory + cut.passes * cut.ring_elements(), cut.weight_rows, cut.neighbours + 1, cut.pitch),
-        out_(memory + cut.passes * cut.ring_elements() + cut.weight_elements()) {}
+        lines_(pointers),
+        neighbours_(pointers + lines(f)),
+        weight_area_{maps.image, area.residue, area.class_rows, rows_of(0), columns_of(0), read_, cut.pad, cut.pitch},
+        weights_(f, maps.weights, weight_area_, cut.weight_rows, memory + cut.passes * cut.ring_elements()),
+        scales_(memory + cut.passes * cut.ring_elements() + cut.weight_elements, cut.weight_rows, 1, cut.pitch),
+        out_(memory + cut.elements() - 2 * cut.channels * cut.pitch) {}
+
+  // Room that a task needs for pointers to rows and to planes of weights.
+  static int64_t pointers(const Filter<T>& f) { return lines(f) + 2 * neighbours(f); }
 
   void run() {
     clear_margins();
@@ -163,41 +179,27 @@ class PlanarTask {
     store_planes(out, offset, out.stride[3], end - first, channels_, planes + at(first), cut_.pitch);
   }
 
-  // The plane of a neighbour among the weights of a row: those that no pixel has inside the image have none.
-  int64_t neighbour(int64_t dy, int64_t dx) const { return (dy + f_.reach_y) * (2 * f_.reach_x + 1) + dx + f_.reach_x; }
+  static int64_t lines(const Filter<T>& f) { return 2 * f.reach_y + 2; }
+  static int64_t neighbours(const Filter<T>& f) { return (2 * f.reach_y + 1) * (2 * f.reach_x + 1); }
   int64_t first_dy(int64_t m) const { return larger(-f_.reach_y, -m); }
   int64_t last_dy(int64_t m) const { return smaller(f_.reach_y, area_.class_rows - 1 - m); }
 
-  // Weights of row m, 0 where they point outside, and behind them what sums are multiplied with.
-  void load_weights(int64_t m) const {
-    const Tensor& from = maps_.weights;
-    const Weights weights{from, maps_.image, false};
-    const auto [first, end] = columns_of(0);
-    T* const planes = weights_.row(m);
-    const int64_t y = row_of(m), ahead = row_of(m + kAhead);
+  // Pointers to the planes of weights of row m, in row-major order of the neighbours whose rows are inside the image.
+  int64_t find_weights(int64_t m, const T** planes) const {
+    int64_t count = 0;
     for (int64_t dy = first_dy(m); dy <= last_dy(m); ++dy)
-      for (int64_t dx = -f_.reach_x; dx <= f_.reach_x; ++dx) {
-        const int64_t left = smaller(larger(first, -dx * f_.dilation), end);
-        const int64_t right = larger(smaller(end, f_.width - dx * f_.dilation), left);
-        T* const plane = planes + neighbour(dy, dx) * cut_.pitch;
-        if (ahead < f_.height && from.stride[3] == 1) ask_for(from, weights.at(f_, ahead, first, dy, dx), end - first);
-        for (int64_t i = at(first); i < at(left); ++i) plane[i] = 0;
-        if (left < right)
-          load_strip(from, weights.at(f_, y, left, dy, dx), from.stride[3], right - left, plane + at(left));
-        for (int64_t i = at(right); i < at(end); ++i) plane[i] = 0;
-      }
-    load_scales(m, planes, planes + cut_.neighbours * cut_.pitch);
+      for (int64_t dx = -f_.reach_x; dx <= f_.reach_x; ++dx) planes[count++] = weights_.plane(m, dy, dx);
+    return count;
   }
 
-  void load_scales(int64_t m, const T* planes, T* scales) const {
+  // What sums of row m are multiplied with.
+  void make_scales(int64_t m) const {
+    T* const scales = scales_.row(m);
     const auto [first, end] = columns_of(0);
-    const int64_t pitch = cut_.pitch, count = 2 * f_.reach_x + 1;
+    const int64_t count = maps_.normalize ? find_weights(m, neighbours_) : 0;
     for (int64_t i = at(first); i < at(end); i += kLanes<T>) {
       Vector<T> sum = {};
-      for (int64_t dy = first_dy(m); maps_.normalize && dy <= last_dy(m); ++dy) {
-        const T* plane = planes + neighbour(dy, -f_.reach_x) * pitch + i;
-        for (int64_t n = 0; n < count; ++n, plane += pitch) sum += load(plane);
-      }
+      for (int64_t n = 0; n < count; ++n) sum += load(neighbours_[n] + i);
       store<T>(scales + i, sum);
     }
     const bool own = maps_.sums != nullptr && m >= area_.rows.first && m < area_.rows.end;
@@ -212,13 +214,20 @@ class PlanarTask {
     PlanarPair<T> pair{lines_, {}, {}, {}, {}, {}};
     for (int64_t row = 0; row < 2; ++row) {
       const int64_t n = row == 0 || both ? m + row : m;
-      if (pass == 0 && n == m + row) load_weights(n);
-      pair.weights[row] = weights_.row(n) + neighbour(first_dy(n), -f_.reach_x) * cut_.pitch;
-      pair.scales[row] = weights_.row(n) + cut_.neighbours * cut_.pitch;
+      if (pass == 0 && n == m + row) {
+        weights_.make(n, first_dy(n), last_dy(n));
+        make_scales(n);
+      }
+      pair.scales[row] = scales_.row(n);
       pair.out[row] = last || n != m + row ? out_ + row * cut_.channels * cut_.pitch : ring(pass + 1).row(n);
       pair.first[row] = f_.reach_y + row + first_dy(n);
       pair.last[row] = n == m + row ? f_.reach_y + row + last_dy(n) : pair.first[row] - 1;
       for (int64_t r = pair.first[row]; r <= pair.last[row]; ++r) lines_[r] = ring(pass).row(m - f_.reach_y + r);
+    }
+    for (int64_t row = 0; row < 2; ++row) {  // once all are made
+      const T** const planes = neighbours_ + row * neighbours(f_);
+      find_weights(row == 0 || both ? m + row : m, planes);
+      pair.weights[row] = planes;
     }
     const auto [left, right] = columns_of(pass);
     filter_pair(f_, pair, cut_.pitch, at(left) / kLanes<T> * kLanes<T>, at(right), channels_);
@@ -233,15 +242,18 @@ class PlanarTask {
   }
 
   const Filter<T>& f_;
-  const PlanarCut<T>& cut_;
+  const PlanarCut<T, Source>& cut_;
   int64_t passes_;
   const Maps& maps_;
   const Area area_;
   int64_t channels_;
   Range read_;
   T* memory_;
-  const T** lines_;  // room for the rows of two windows
-  Ring<T> weights_;
+  const T** lines_;       // room for the rows of two windows
+  const T** neighbours_;  // room for the planes of weights of two rows
+  const WeightArea weight_area_;
+  Source weights_;
+  Ring<T> scales_;
   T* out_;                       // rows after the last pass
   int64_t done_[kMostTogether];  // the next row of each pass
 };

@@ -7,6 +7,7 @@ void local_distance(const Tensor&, const Window&, int, Threads, const Tensor&);
 void local_distance_backward(const Tensor&, const Tensor&, const Window&, int, Threads, const Tensor&);
 void affinity_weights(const Features&, double, const Window&, int, bool, Threads, const Tensor&);
 double affinity_weights_backward(const Tensor&, const Features&, double, const Window&, int, Threads, const Features&);
+void affinity_filter(const Tensor&, const Features&, double, const Window&, int, int64_t, Threads, const Tensor&);
 void local_filter(const Tensor&, const Tensor&, const Window&, int64_t, bool, Threads, const Tensor&, const Tensor&,
                   const Tensor*);
 void local_filter_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor*, const Window&, int64_t, Threads,
@@ -19,11 +20,23 @@ void local_contour_backward(const Tensor&, const Tensor&, const Window&, Threads
 void local_parity(const Tensor&, const Window&, int64_t, Threads, const Tensor&, const Tensor&);
 void joint_upsample(const Tensor&, const Tensor&, const Tensor&, const Axis&, const Axis&, double, int, Threads,
                     const Tensor&);
+void rebalance(const Tensor&, const Tensor&, double, Radii, Threads, const Tensor&);
 
 extern const Kernels kernels = {
-    local_distance, local_distance_backward, affinity_weights, affinity_weights_backward,
-    local_filter,   local_filter_backward,   embedding_loss,   embedding_loss_with_gradient,
-    local_contour,  local_contour_backward,  local_parity,     joint_upsample,
+    local_distance,
+    local_distance_backward,
+    affinity_weights,
+    affinity_weights_backward,
+    affinity_filter,
+    local_filter,
+    local_filter_backward,
+    embedding_loss,
+    embedding_loss_with_gradient,
+    local_contour,
+    local_contour_backward,
+    local_parity,
+    joint_upsample,
+    rebalance,
 };
 
 }  // namespace crispseg::CRISPSEG_LEVEL

@@ -48,6 +48,20 @@ class Kernels:
         result: Tensor,
         scores_result: Tensor | None,
     ) -> float: ...
+    def affinity_filter(
+        self,
+        values: Tensor,
+        embedding: Tensor,
+        scores: Tensor | None,
+        score_weight: float,
+        hardness: float,
+        size: int,
+        dilation: int,
+        norm: int,
+        passes: int,
+        threads: int,
+        result: Tensor,
+    ) -> None: ...
     def local_filter(
         self,
         scores: Tensor,
@@ -133,4 +147,7 @@ class Kernels:
         threads: int,
         result: Tensor,
         /,
+    ) -> None: ...
+    def rebalance(
+        self, before: Tensor, after: Tensor, guard: float, large: int, small: int, threads: int, result: Tensor, /
     ) -> None: ...

@@ -87,6 +87,14 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
             *(pairs, embedding, further, real, real, size, dilation, norm, threads, result),
             matching(draw, (batch, 2, height, width)) if flag else None,
         ],
+        "affinity_filter": [
+            *(matching(draw, (batch, 3, height, width)), embedding, further, real, real, size, dilation, norm, passes),
+            *(threads, matching(draw, (batch, 3, height, width))),
+        ],
+        "rebalance": [
+            *(embedding, matching(draw, (batch, channels, height, width)), real, passes + dilation, passes),
+            *(threads, result),
+        ],
         "local_filter": [embedding, pairs, size, dilation, passes, flag, threads, result, sums, states],
         "local_filter_backward": [
             *(result, pairs, sums, states, size, dilation, passes, threads),

@@ -135,7 +135,7 @@ def test_passes_in_one_walk_are_as_many_single_ones(server: Server, window: Wind
         assert laid_out is weights or torch.equal(found, kept)
 
 
-# Past kWalkPlanes, kPlanes, and the tiles and walks of planar_task.h; below a window, and narrower than a vector.
+# Past kChannels, kPlanes, and the tiles and walks of planar_task.h; below a window, and narrower than a vector.
 PLANAR = [
     ((2, 1, 1, 1), Window(5), 3),
     ((1, 3, 2, 7), Window(5, 16), 12),

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from crispseg.checks import check_choice, check_map, check_same_grid, check_score_weight, is_finite
 from crispseg.errors import InputError
-from crispseg.ops import affinity, affinity_weights, local_distance
+from crispseg.nn import LocalFilter
+from crispseg.ops import affinity, affinity_filter, affinity_weights, local_distance
 from crispseg.registry import CUES
-from crispseg.window import Window, WindowLike
+from crispseg.window import Level, Window, WindowLike
 
 
 class Cue(nn.Module, ABC):
@@ -135,6 +136,33 @@ class Cue(nn.Module, ABC):
             distance = distance + local_distance(scores * score_weight, window)
         return affinity(distance, hardness).to(features.dtype)
 
+    def filtered(
+        self,
+        values: Tensor,
+        features: Tensor,
+        level: Level,
+        hardness: float | Tensor,
+        *,
+        scores: Tensor | None = None,
+        score_weight: float | Tensor = 0.0,
+    ) -> Tensor:
+        """Return values filtered with a window, for its number of passes, by the weights of features.
+
+        Args:
+            values: (N, C, H, W), such as probabilities.
+            features: (N, D, H, W) features, as `forward` returns them.
+            level: The window and its number of passes.
+            hardness: As in `weights`, like the arguments below.
+            scores: (N, S, H, W) probabilities.
+            score_weight: μ.
+
+        Returns:
+            (N, C, H, W), dtype of `values`.
+        """
+        weights = self.weights(features, level.window, hardness, scores=scores, score_weight=score_weight)
+        filtered: Tensor = LocalFilter(level.window, passes=level.passes)(values, weights)
+        return filtered
+
     def check_features(self, features: Tensor) -> None:
         """Refuse features from elsewhere that this cue cannot have computed.
 
@@ -183,6 +211,30 @@ class EmbeddingCue(Cue):
         Scores are further channels of the embedding, so the norm of the cue measures both together.
         """
         return affinity_weights(features, window, hardness, norm=self.norm, scores=scores, score_weight=score_weight)
+
+    def filtered(
+        self,
+        values: Tensor,
+        features: Tensor,
+        level: Level,
+        hardness: float | Tensor,
+        *,
+        scores: Tensor | None = None,
+        score_weight: float | Tensor = 0.0,
+    ) -> Tensor:
+        """Return `crispseg.ops.affinity_filter`, which stores no weights, unless a cue has weights of its own."""
+        if type(self).weights is not EmbeddingCue.weights:
+            return super().filtered(values, features, level, hardness, scores=scores, score_weight=score_weight)
+        return affinity_filter(
+            values,
+            features,
+            level.window,
+            hardness,
+            passes=level.passes,
+            norm=self.norm,
+            scores=scores,
+            score_weight=score_weight,
+        )
 
     def extra_repr(self) -> str:
         """Return the norm, for `repr`."""

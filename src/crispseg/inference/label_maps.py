@@ -18,6 +18,7 @@ from crispseg.inference.likeliest import Likeliest
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import affinity, local_distance, local_filter, local_parity
 from crispseg.ops._joint_upsample import joint_upsample_part
+from crispseg.ops._rebalance.reference import rebalanced, sums_around
 from crispseg.ops.interpolation import Axis, Sources, at_scores, blend, sources
 from crispseg.window import Level, Window
 
@@ -109,8 +110,8 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
             radii = guard.radii_of(sharpener.levels)
             outer = box_around([part, reached]).grown(max(radii), box.size)
             before, where = _padded(spread.read(ids, part), part, outer), (..., *reached.within(outer).slices)
-            around = {radius: guard.sums_around(before, radius)[where] for radius in radii}
-            shares = guard.rebalanced(shares, around, sharpener.guard)
+            around = {radius: sums_around(before, radius)[where] for radius in radii}
+            shares = rebalanced(shares, around, sharpener.guard)
         after.add(shares, ids, reached)
     return after.label
 

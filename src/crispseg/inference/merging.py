@@ -9,8 +9,8 @@ from torch import Tensor
 LANES = 8
 """The number of channels that the kernels filter together; up to 8 cost as much as one."""
 
-TOGETHER = 16
-"""The number of channels that are converted at a time, so that temporary maps stay few."""
+TOGETHER = 4
+"""The number of channels that are converted at a time, so that temporary maps stay few and in a core's cache."""
 
 
 class Kept(NamedTuple):
@@ -45,7 +45,9 @@ class Merged(NamedTuple):
         totals = values.new_zeros(kept.left.shape)
         for channel in kept.left.any(0).nonzero().flatten().tolist():
             left = kept.left[:, channel, None, None]
-            share = values[:, channel].clamp(min=0).masked_fill(~left, 0)
+            share = values[:, channel].clamp(min=0)
+            if not left.all():
+                share.masked_fill_(~left, 0)
             rest[:, 0] += share
             totals[:, channel] = share.mean((1, 2)) + tiny * left[:, 0, 0]
         typical = totals / totals.sum(1, keepdim=True).clamp(min=tiny)
@@ -73,11 +75,14 @@ class Merged(NamedTuple):
         is_new = before.untyped_storage().data_ptr() != self.source.untyped_storage().data_ptr()
         result = before if is_new else torch.empty_like(before)
         known, rest = self.rest > 0, few[:, -1:]
-        divisor = torch.where(known, self.rest, 1)
+        divisor, everywhere = torch.where(known, self.rest, 1), bool(known.all())
         for start in range(0, before.shape[1], TOGETHER):
             part = slice(start, start + TOGETHER)
-            share = torch.where(known, before[:, part].clamp(min=0) / divisor, self.typical[:, part])
-            result[:, part] = share * rest
+            share = result[:, part]
+            torch.clamp(before[:, part], min=0, out=share).div_(divisor)
+            if not everywhere:
+                share.copy_(torch.where(known, share, self.typical[:, part]))
+            share.mul_(rest)
         for n, (classes, used) in enumerate(zip(self.kept.classes, self.kept.used, strict=True)):
             result[n, classes[used]] = few[n, :-1][used]
         return result
@@ -115,7 +120,12 @@ def kept_classes(values: Tensor, whole: float, negligible: float) -> Kept | None
 
 def _count_left(image: Tensor, order: list[int], candidates: int, limit: float) -> int:
     """Return how many of the (C, h, w) channels, in this order, sum to at most the limit in every pixel."""
-    total = torch.zeros_like(image[0])
+    total, share = torch.zeros_like(image[0]), torch.empty_like(image[0])
+    for channel in order[:candidates]:
+        total += torch.clamp(image[channel], min=0, out=share)
+    if candidates and total.amax() <= limit:  # as it is most of the time; no sum of fewer is larger
+        return candidates
+    total.zero_()
     peaks = []
     for channel in order[:candidates]:
         total += image[channel].clamp(min=0)

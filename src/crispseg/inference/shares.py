@@ -44,8 +44,8 @@ class Shares(NamedTuple):
         if torch.compiler.is_exporting():  # the number of classes is known only when the program runs
             rest = torch.where(_is_alone(channels, scores), 0.0, -torch.inf).to(scores.dtype)
             return cls(_shares(torch.cat([rest.expand_as(scores[:, :1]), scores], 1)), kind, channels)
-        alone = [torch.zeros_like(scores)] if channels == 1 else []
-        return cls(_shares(torch.cat([*alone, scores], 1)), kind, channels)
+        choices = torch.cat([torch.zeros_like(scores), scores], 1) if channels == 1 else scores
+        return cls(_shares(choices), kind, channels)
 
     def with_values(self, values: Tensor) -> "Shares":
         """Return the shares with other values."""
@@ -113,8 +113,8 @@ class Shares(NamedTuple):
         values = self.expanded().values
         if self.kind in PROBABILITIES:
             return values.clamp_(0, 1)
-        for start in range(0, self.channels, TOGETHER):
-            values[:, start : start + TOGETHER] = _logs(values[:, start : start + TOGETHER])
+        for few in torch.split(values, TOGETHER, 1):
+            few.copy_(_logs(few))
         return values
 
     def probabilities(self) -> Tensor:
@@ -175,12 +175,19 @@ def to_probabilities(scores: Tensor, kind: Scores) -> Tensor:
 
 def _shares(logits: Tensor) -> Tensor:
     # The square root is computed first, since exp of the whole logarithm may underflow.
-    root = (logits.log_softmax(1) / 2).exp() * math.sqrt(_WHOLE)
-    return root * root
+    logs = logits.log_softmax(1)
+    if is_recorded(logs):
+        root = (logs / 2).exp() * math.sqrt(_WHOLE)
+        return root * root
+    for few in torch.split(logs, TOGETHER, 1):  # in place, and while they are in a core's cache
+        few.div_(2).exp_().mul_(math.sqrt(_WHOLE)).square_()
+    return logs
 
 
 def _logs(shares: Tensor) -> Tensor:
     """Return the logarithms of the probabilities of shares, exact at both ends of the range."""
+    if not is_recorded(shares) and shares.numel() and shares.amin() >= 1:  # as most are: no share is small
+        return (shares / _WHOLE).log_()
     held = shares.clamp(min=torch.finfo(shares.dtype).tiny)
     small = held < 1
     large = torch.where(small, 1.0, held / _WHOLE).log()

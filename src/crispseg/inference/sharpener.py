@@ -233,10 +233,13 @@ class Sharpener(ConfiguredModule):
             shares: Shares of the same size before the filter, whose differences add to the distances.
             window: One of the sharpener's windows.
         """
+        return self.cue.weights(features, window, self.hardness, *self._compared(shares))
+
+    def _compared(self, shares: Shares) -> tuple[Tensor | None, float]:
+        """Return the scores whose differences add to distances, and their weight."""
         if not self.score_weight or self.scores in MULTILABEL:  # there, no label may depend on the others
-            return self.cue.weights(features, window, self.hardness)
-        scaled = self.score_weight / shares.whole
-        return self.cue.weights(features, window, self.hardness, scores=shares.compared(), score_weight=scaled)
+            return None, 0.0
+        return shares.compared(), self.score_weight / shares.whole
 
     def filtered(self, shares: Shares, features: Tensor, valid: Tensor | None = None) -> Shares:
         """Return the shares, filtered by the weights of (N, D, H, W) features of their size, and guarded.
@@ -247,7 +250,10 @@ class Sharpener(ConfiguredModule):
 
     def unguarded(self, shares: Shares, features: Tensor) -> Shares:
         """Return the shares, filtered by the weights of (N, D, H, W) features of their size, without the guard."""
-        crisp = shares.with_values(self.filter(shares.values, partial(self.weights, features, shares)))
+        values, (compared, weight) = shares.values, self._compared(shares)
+        for level in self.levels:
+            values = self.cue.filtered(values, features, level, self.hardness, scores=compared, score_weight=weight)
+        crisp = shares.with_values(values)
         check_filtered(crisp.values, self.cue, features)
         return crisp
 

@@ -1,6 +1,7 @@
 """Pure functions on tensors, each in a folder with its plain-PyTorch reference and its kernels."""
 
 from crispseg.ops._affinity import affinity
+from crispseg.ops._affinity_filter import affinity_filter
 from crispseg.ops._affinity_weights import affinity_weights
 from crispseg.ops._embedding_loss import embedding_loss
 from crispseg.ops._joint_upsample import joint_upsample
@@ -8,9 +9,11 @@ from crispseg.ops._local_contour import local_contour
 from crispseg.ops._local_distance import local_distance
 from crispseg.ops._local_filter import local_filter
 from crispseg.ops._local_parity import local_parity
+from crispseg.ops._rebalance import rebalance
 
 __all__ = [
     "affinity",
+    "affinity_filter",
     "affinity_weights",
     "embedding_loss",
     "joint_upsample",
@@ -18,4 +21,5 @@ __all__ = [
     "local_distance",
     "local_filter",
     "local_parity",
+    "rebalance",
 ]

@@ -47,4 +47,7 @@ def find(function: str, device_type: str) -> Callable[..., Any]:
 
 def describe(operation: str, device_type: str) -> str:
     """Describe the implementation that runs an operation on a device."""
-    return "plain PyTorch, one expression" if operation == "affinity" else serving(device_type).description
+    if operation == "affinity":
+        return "plain PyTorch, one expression"
+    served = serving(device_type)
+    return "plain PyTorch" if operation == "rebalance" and served.module == "triton" else served.description

@@ -60,11 +60,10 @@ def affinity_weights(
     if scores is not None:
         check_map("scores", scores)
         check_same_grid("scores", scores, "embedding", embedding)
-    unscored = scores is None or (not isinstance(score_weight, Tensor) and score_weight == 0)
-    weighed = (None, None) if unscored else (scores, _scalar(score_weight, embedding))
+    weighed = compared(scores, score_weight, embedding)
     weights: Tensor = torch.ops.crispseg.affinity_weights(
         embedding,
-        _scalar(hardness, embedding),
+        as_scalar(hardness, embedding),
         weighed[0],
         weighed[1],
         window.size,
@@ -76,7 +75,16 @@ def affinity_weights(
     return weights
 
 
-def _scalar(value: float | Tensor, embedding: Tensor) -> Tensor:
+def compared(
+    scores: Tensor | None, score_weight: float | Tensor, embedding: Tensor
+) -> tuple[Tensor, Tensor] | tuple[None, None]:
+    """Return scores and their weight as a tensor; None if they do not count."""
+    if scores is None or (not isinstance(score_weight, Tensor) and score_weight == 0):
+        return None, None
+    return scores, as_scalar(score_weight, embedding)
+
+
+def as_scalar(value: float | Tensor, embedding: Tensor) -> Tensor:
     """Return a 0-dimensional tensor, on the device of the embedding."""
     if isinstance(value, Tensor):
         return value.reshape(())

@@ -21,7 +21,7 @@ def affinity_weights(
 ) -> Tensor:
     """See `crispseg.ops.affinity_weights`."""
     weights = empty_pairs(embedding, size**2, *embedding.shape[-2:], planar=not learns)
-    given = _features(embedding, scores, score_weight)
+    given = features(embedding, scores, score_weight)
     threads = torch.get_num_threads()
     _kernels.kernels().affinity_weights(*given, hardness.item(), size, dilation, norm, normalize, threads, weights)
     return weights
@@ -39,7 +39,7 @@ def affinity_weights_backward(
 ) -> tuple[Tensor, ...]:
     """Return the gradients of embedding, hardness, scores and score weight, for weights that are not normalised."""
     result, to_scaled = torch.empty_like(embedding, requires_grad=False), empty_scaled(embedding, scores)
-    given = _features(embedding, scores, score_weight)
+    given = features(embedding, scores, score_weight)
     threads = torch.get_num_threads()
     to_hardness = _kernels.kernels().affinity_weights_backward(
         grad.detach(), *given, hardness.item(), size, dilation, norm, threads, result, to_scaled
@@ -48,9 +48,10 @@ def affinity_weights_backward(
     return result, hardness.new_tensor(to_hardness), *further
 
 
-def _features(
+def features(
     embedding: Tensor, scores: Tensor | None, score_weight: Tensor | None
 ) -> tuple[Tensor, Tensor | None, float]:
+    """Return the maps whose channels are compared, as the kernels take them: embedding, scores and their weight."""
     if scores is None or score_weight is None:
         return embedding.detach(), None, 0.0
     return embedding.detach(), scores.detach(), score_weight.item()
