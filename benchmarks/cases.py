@@ -235,8 +235,8 @@ _ROWS = (
         ("affinity_filter",),
         "scores",
         (
-            Contender(OURS, (*_THEIRS, "scores"), _filter_at_once, learns=False),
-            Contender(IN_TURN, (*_THEIRS, "scores"), partial(_sharpen, passes=LADDER_PASSES), learns=False),
+            Contender(OURS, (*_THEIRS, "scores"), _filter_at_once),
+            Contender(IN_TURN, (*_THEIRS, "scores"), partial(_sharpen, passes=LADDER_PASSES)),
         ),
         (FORWARD,),
     ),
@@ -245,10 +245,8 @@ _ROWS = (
         ("rebalance",),
         "scores",
         (
-            Contender(OURS, ("scores",), lambda scores, _: ops.rebalance(scores, scores, 0.2, _RADIUS), learns=False),
-            Contender(
-                PLAIN, ("scores",), lambda scores, _: plain_rebalance(scores, scores, 0.2, _RADIUS), learns=False
-            ),
+            Contender(OURS, ("scores",), lambda scores, _: ops.rebalance(scores, scores, 0.2, _RADIUS)),
+            Contender(PLAIN, ("scores",), lambda scores, _: plain_rebalance(scores, scores, 0.2, _RADIUS)),
         ),
         (FORWARD,),
     ),
