@@ -235,8 +235,8 @@ _ROWS = (
         ("affinity_filter",),
         "scores",
         (
-            Contender(OURS, (*_THEIRS, "scores"), _filter_at_once, learns=False),
-            Contender(IN_TURN, (*_THEIRS, "scores"), partial(_sharpen, passes=LADDER_PASSES), learns=False),
+            Contender(OURS, (*_THEIRS, "scores"), _filter_at_once),
+            Contender(IN_TURN, (*_THEIRS, "scores"), partial(_sharpen, passes=LADDER_PASSES)),
         ),
         (FORWARD,),
     ),
@@ -245,8 +245,8 @@ _ROWS = (
         ("rebalance",),
         "scores",
         (
-            Contender(OURS, ("scores",), lambda scores, _: ops.rebalance(scores, scores, 0.3, _RADII), learns=False),
-            Contender(PLAIN, ("scores",), lambda scores, _: plain_rebalance(scores, scores, 0.3, _RADII), learns=False),
+            Contender(OURS, ("scores",), lambda scores, _: ops.rebalance(scores, scores, 0.3, _RADII)),
+            Contender(PLAIN, ("scores",), lambda scores, _: plain_rebalance(scores, scores, 0.3, _RADII)),
         ),
         (FORWARD,),
     ),

@@ -225,6 +225,15 @@ def test_colours_are_appended_at_full_resolution_with_weights_that_learn() -> No
     torch.testing.assert_close(network.log_colours.grad, 3 * image.sum((0, 2, 3)))
 
 
+def test_an_embedding_that_is_not_recorded_is_put_beside_its_colours_to_the_bit() -> None:
+    network = EmbeddingNet(dim=4, width=8, stride=4, colours=True)
+    for size in ((2, 3, 31, 45), (1, 3, 1, 2)):
+        image = torch.rand(size)
+        with torch.no_grad():
+            found = network(image)
+        assert torch.equal(found, network(image))
+
+
 def test_with_a_stride_a_part_that_starts_at_a_step_has_the_embeddings_of_the_whole() -> None:
     torch.manual_seed(0)
     network = EmbeddingNet(dim=4, width=8, stride=2, colours=True).double()

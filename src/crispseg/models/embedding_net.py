@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
+from crispseg.checks import is_recorded
 from crispseg.errors import InputError
 from crispseg.models.narrowing import narrowed
 from crispseg.models.network import Network, resize_corners
@@ -172,14 +173,16 @@ class EmbeddingNet(Network):
 
     def _whole(self, embedding: Tensor, image: Tensor) -> Tensor:
         """Return the embedding at the size of the image, with the colours if they are wanted."""
-        height, width = image.shape[-2:]
+        size, colours = (image.shape[-2], image.shape[-1]), None
+        if self.log_colours is not None:
+            colours = image.to(embedding.dtype) * self.log_colours.exp()[:, None, None]
         if self.stride > 1:
             # Planes are brought together twice as fast as pixels with their channels side by side.
-            embedding = _upsampled(embedding.contiguous(), self.stride, (height, width))
-        if self.log_colours is None:
-            return embedding
-        colours = image.to(embedding.dtype) * self.log_colours.exp()[:, None, None]
-        return torch.cat([embedding, colours], 1)
+            embedding = embedding.contiguous()
+            if colours is not None and colours.dtype == embedding.dtype and not is_recorded(embedding, colours):
+                return _upsampled_beside(embedding, self.stride, colours)
+            embedding = _upsampled(embedding, self.stride, size)
+        return embedding if colours is None else torch.cat([embedding, colours], 1)
 
     def _pool(self, x: Tensor) -> Tensor:
         size, padding = (3, 1) if self.pool == "3x3" else (2, 0)
@@ -223,6 +226,16 @@ def _upsampled(value: Tensor, scale: int, size: tuple[int, int]) -> Tensor:
     if torch.compiler.is_exporting():  # a view would bind the program to sizes that leave as much to cut off
         return torch.narrow_copy(torch.narrow_copy(upsampled, 2, 0, size[0]), 3, 0, size[1])
     return upsampled[..., : size[0], : size[1]]
+
+
+def _upsampled_beside(value: Tensor, scale: int, other: Tensor) -> Tensor:
+    """Return a map, upsampled by a factor to the size of another, and the other; neither is copied to join them."""
+    channels, size = value.shape[1], other.shape[-2:]
+    result = other.new_empty((other.shape[0], channels + other.shape[1], *size))
+    for one, to in zip(torch.split(value, 1), torch.split(result[:, :channels], 1), strict=True):
+        torch.ops.aten.upsample_bilinear2d.out(one, size, False, float(scale), float(scale), out=to)  # noqa: FBT003
+    result[:, channels:] = other
+    return result
 
 
 def _scale(name: str) -> int:
