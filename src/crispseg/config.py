@@ -114,7 +114,7 @@ class SharpenerConfig:
         ),
     )
     score_weight: float = field(
-        default=0.5,
+        default=0.7,
         metadata=_said(
             help="how much a difference of two pixels' probabilities adds to their distance: μ, 0 or more; 0 compares "
             "the image alone. It has no effect on labels that may overlap",

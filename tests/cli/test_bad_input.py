@@ -189,7 +189,6 @@ def test_evaluate(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ({"json": root / "text.png" / "a.json"}, f"output folder {root}/text.png: cannot be written to"),
         ({"json": root}, f"{root}: not a regular file; give the name of a file to write"),
         ({"num_classes": 70_000}, "70000 classes; expected 1 to 65536"),
-        ({"window": 3001}, "out of memory"),
         ({"hardness": 1e39}, "argument --hardness: hardness is 1e+39; expected a number above 0 and up to 1e+30"),
         ({"hardness": -1}, "argument --hardness: hardness is -1; expected a number above 0"),
     ):

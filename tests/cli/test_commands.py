@@ -202,7 +202,7 @@ def test_tune_says_when_nothing_is_gained(root: Path, capsys: pytest.CaptureFixt
 def test_info_names_versions_devices_operations_and_weights(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("info") == 0
     printed = capsys.readouterr().out
-    for word in ("crispseg", "torch ", "cpu", "local_filter", "fast", "best", "MB"):
+    for word in ("crispseg", "torch ", "cpu", "local_filter", "fast", "best", "MB, TwoScaleEmbedding"):
         assert word in printed
     assert re.search(r"soft .*maps 1 to 1024, norm 1 or 2; default window 9, passes 1, hardness 100\n", printed)
     assert re.search(r"learned .*needs weights; default window 5@16,5@8,5@4,5@2,5, hardness 1\.5\n", printed)
@@ -224,9 +224,9 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
     printed = capsys.readouterr().out
     assert all(f"  {name} " in printed for name in COMMANDS)
     assert run("shrapen") == 2
-    assert "no command 'shrapen'; did you mean sharpen?" in capsys.readouterr().err
+    assert "unknown command 'shrapen'; did you mean sharpen?" in capsys.readouterr().err
     assert run("blur") == 2
-    assert "no command 'blur'; expected one of sharpen" in capsys.readouterr().err
+    assert "unknown command 'blur'; expected one of sharpen" in capsys.readouterr().err
 
 
 def test_a_reader_that_leaves_midway_stops_the_work(

@@ -71,7 +71,7 @@ def test_tune_says_what_it_tries(capsys: pytest.CaptureFixture[str]) -> None:
     printed = " ".join(capsys.readouterr().out.split())
     assert "tried by default: 9 5@8,5@4,5@2,5 5@16,5@8,5@4,5@2,5, and the one to start from" in printed
     assert "tried by default: three numbers around the one to start from" in printed
-    assert "tried by default: 0 0.5, and the one to start from" in printed
+    assert "tried by default: 0 0.7, and the one to start from" in printed
     assert printed.count("(default: the one to start from)") == 3, "of guard, upsampling and negligible"
 
 

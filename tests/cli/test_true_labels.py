@@ -90,7 +90,7 @@ def test_labels_that_start_at_1(root: Path, capsys: pytest.CaptureFixture[str]) 
     assert evaluated(root, "ade", "--numbering", "1-based") == expected
     assert evaluated(root, "ade", "--numbering", "1-based", "--void", "0") == expected
     error = refused(capsys, command(root, "ade", "--void", "0"))
-    assert "label 0 is void" in error
+    assert "label 0 is declared void" in error
     assert "--numbering 1-based" in error
     error = refused(capsys, command(root, "ade"))
     assert "label 3 is not one of the 3 classes" in error

@@ -92,8 +92,6 @@ def _weights() -> dict[str, str]:
     described = {}
     for path in paths:
         with safe_open(path, framework="pt") as file:
-            steps = file.metadata().get("steps")
-            dim = len(file.get_tensor("fuse.weight"))
-        trained = "" if steps is None else f", {steps} steps"
-        described[path.stem] = f"{path.stat().st_size / 1e6:.1f} MB, {dim} channels{trained}"
+            network = file.metadata()["network"]
+        described[path.stem] = f"{path.stat().st_size / 1e6:.1f} MB, {network}"
     return described | {"folder": str(paths[0].parent)}
