@@ -4,6 +4,7 @@ from crispseg.inference.arrays import sharpen_array, sharpened_function
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.crisp_nets import to_crisp_net, to_sharpener
 from crispseg.inference.model_outputs import semantic_probabilities
+from crispseg.inference.objects import sharpen_masks
 from crispseg.inference.sharpened_model import SharpenedModel
 from crispseg.inference.sharpener import Sharpener
 
@@ -13,6 +14,7 @@ __all__ = [
     "Sharpener",
     "semantic_probabilities",
     "sharpen_array",
+    "sharpen_masks",
     "sharpened_function",
     "to_crisp_net",
     "to_sharpener",
