@@ -1,5 +1,5 @@
-"""Masks of objects: read in any form, sharpened near their boundaries, and written back as they were."""
+"""Masks of objects: read in any form, and sharpened near their boundaries."""
 
-from crispseg.inference.objects.sharpening import Overlaps, sharpen_masks
+from crispseg.inference.objects.sharpening import MASK_OPTIONS, MaskOptions, Overlaps, sharpen_masks
 
-__all__ = ["Overlaps", "sharpen_masks"]
+__all__ = ["MASK_OPTIONS", "MaskOptions", "Overlaps", "sharpen_masks"]
