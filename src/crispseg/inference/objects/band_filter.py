@@ -40,12 +40,11 @@ def filter_bands(
     """
     results = [band.values for band in bands]
     groups = list(_grouped(bands))
-    for window, passes in (
-        levels if groups else ()
-    ):  # what a group lacks of a part, beside it, has no effect on its free pixels
+    for window, passes in levels if groups else ():
         whole = weights(window)
         for chosen, box in groups:
             here = whole[(..., *box.within(region).slices)].contiguous()
+            # What is beside the part of a mask has no effect on its free pixels.
             values = torch.stack([padded(results[n], bands[n].part, box) for n in chosen])[None]
             free = torch.stack([padded(bands[n].free, bands[n].part, box) for n in chosen])[None]
             for _ in range(passes):

@@ -112,10 +112,10 @@ def sharpen_masks(
     return given.like(crisp)
 
 
-class _Found(NamedTuple):
-    """A mask that may change."""
+class _Open(NamedTuple):
+    """A mask whose boundary is open."""
 
-    index: int
+    number: int
     chances: Tensor
     """(h, w) probabilities, as given."""
     band: Band
@@ -133,7 +133,7 @@ def _sharpened(
     size = (image.shape[-2], image.shape[-1])
     result = torch.zeros(len(where), *size, dtype=torch.float32 if soft else torch.bool, device=sharpener.device)
     margin = max(window.radius for window in sharpener.window)
-    surely, unsurely = list[_Found](), list[_Found]()
+    surely, unsurely = list[_Open](), list[_Open]()
     for n, (cells, place) in enumerate(zip(given.maps, where, strict=True)):
         check_scores(cells, given.kind)
         chances = given.probabilities(cells.to(sharpener.device))
@@ -141,14 +141,14 @@ def _sharpened(
         result[n][place.cover.slices] = values if soft else values > 0.5
         found = _band(values, place, size, margin, is_hard=given.is_hard, band=band)
         if found is not None:
-            (surely if holds_means(chances) else unsurely).append(_Found(n, chances, found))
+            (surely if holds_means(chances) else unsurely).append(_Open(n, chances, found))
     if not surely and not unsurely:
         return result
     region = box_around([one.band.part for one in (*surely, *unsurely)])
     features = features_of_box(sharpener, TensorPixels(image), region)[None]
-    for several, hardness in ((surely, SURER * sharpener.hardness), (unsurely, sharpener.hardness)):
-        weights = partial(sharpener.cue.weights, features, hardness=hardness)
-        crisp = filter_bands([one.band for one in several], sharpener.levels, weights, region)
+    for several, factor, levels in ((surely, SURER, sharpener.levels[-1:]), (unsurely, 1, sharpener.levels)):
+        weights = partial(sharpener.cue.weights, features, hardness=factor * sharpener.hardness)
+        crisp = filter_bands([one.band for one in several], levels, weights, region)
         for (n, chances, (_, _, part)), values in zip(several, crisp, strict=True):
             kept = with_means(values, chances, where[n].lines, part) if several is surely else values
             result[n][part.slices] = kept.clamp(0, 1) if soft else kept > 0.5
