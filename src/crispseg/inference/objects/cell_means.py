@@ -1,5 +1,7 @@
 """Masks that are as sharp as their resolution allows: each value is the part of a cell that the object fills."""
 
+import math
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
@@ -21,12 +23,16 @@ _SLOPE = 4.0
 """How steep the edge of the mask is whose means are compared, in probabilities of the mask that is corrected."""
 
 
-def holds_means(cells: Tensor) -> bool:
+def holds_means(cells: Tensor, cell: tuple[float, float] = (1.0, 1.0)) -> bool:
     """Return whether the values of a mask (h, w), from 0 to 1, are the parts of its cells that an object fills.
 
     They are for masks of 28×28 or 256×256 that were made from larger ones by averaging: nearly every cell that is cut
     lies between a full and an empty cell. The mask of a network changes over several cells instead, and says how sure
     the network is; a mask that is 0 and 1 has no values between.
+
+    Args:
+        cells: The mask.
+        cell: Height and width of a cell in pixels. A pixel that is cut makes several cells of less than a pixel so.
 
     Example:
         >>> cells = torch.zeros(6, 6)
@@ -37,9 +43,10 @@ def holds_means(cells: Tensor) -> bool:
     cut = (cells > _SURE) & (cells < 1 - _SURE)
     if not cut.any():
         return False
-    around = F.pad(torch.stack([cells, 1 - cells])[None], (1, 1, 1, 1), value=0.0)
-    around[:, 1, [0, -1]], around[:, 1, :, [0, -1]] = 1.0, 1.0
-    nearest = F.max_pool2d(around, 3, stride=1)[0]
+    rows, columns = (math.ceil(max(1 / side, 1)) for side in cell)
+    ends = (columns, columns, rows, rows)
+    beside = [F.pad(value[None, None], ends, value=filled) for value, filled in ((cells, 0.0), (1 - cells, 1.0))]
+    nearest = torch.cat([F.max_pool2d(value, (2 * rows + 1, 2 * columns + 1), stride=1)[0] for value in beside])
     between = (nearest >= 1 - _SURE).all(0)
     return float(between[cut].float().mean()) >= _MOST
 
@@ -54,12 +61,13 @@ def with_means(values: Tensor, cells: Tensor, lines: tuple[Line, Line], part: Bo
         values: Probabilities in a part of the image.
         cells: (h, w) values of the mask.
         lines: The mapping of the image's rows and columns to those of the mask.
-        part: The part.
+        part: The part. Cells that lie in it with some of their pixels only are not corrected.
     """
     ends = ((part.top, part.bottom), (part.left, part.right))
     sums = [_means(line, *each).to(values) for line, each in zip(lines, ends, strict=True)]
     spread = [_bilinear(line, *each).to(values) for line, each in zip(lines, ends, strict=True)]
-    cut = (cells > 0) & (cells < 1)
+    whole = [weights.sum(1) > 1 - 1e-4 for weights in sums]  # not those that end beside the part, or the image
+    cut = (cells > 0) & (cells < 1) & whole[0][:, None] & whole[1]
     for _ in range(_STEPS):
         edge = ((values - 0.5) * _SLOPE + 0.5).clamp(0, 1)
         missing = (cells - sums[0] @ edge @ sums[1].T) * cut

@@ -1,5 +1,6 @@
 """Sharpen the masks of the objects of an image."""
 
+import math
 from functools import cache, partial
 from typing import Literal, NamedTuple, TypedDict
 
@@ -141,7 +142,7 @@ def _sharpened(
         result[n][place.cover.slices] = values if soft else values > 0.5
         found = _band(values, place, size, margin, is_hard=given.is_hard, band=band)
         if found is not None:
-            (surely if holds_means(chances) else unsurely).append(_Open(n, chances, found))
+            (surely if holds_means(chances, place.cell) else unsurely).append(_Open(n, chances, found))
     if not surely and not unsurely:
         return result
     region = box_around([one.band.part for one in (*surely, *unsurely)])
@@ -166,6 +167,7 @@ def _band(values: Tensor, place: Place, size: Size, margin: int, *, is_hard: boo
         is_hard: Whether the mask was 0 and 1 before it was upsampled.
         band: How far from the boundary pixels may change; None for the default.
     """
+    margin = max(margin, math.ceil(max(place.cell)) + 1)  # so that the part holds the cells of its free pixels
     outer = place.cover.grown(reach(place.cell, band) + margin, size)
     wide = padded(values, place.cover, outer)
     free = free_pixels(wide, place.cell, is_hard=is_hard, band=band)
