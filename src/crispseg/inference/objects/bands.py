@@ -9,7 +9,7 @@ from torch import Tensor
 UNSURE = 0.4
 """How far from 0.5 the probability of a pixel may be that may change."""
 
-OUTLINE_CELLS, OUTLINE_PIXELS = 0.5, 3
+OUTLINE_CELLS, OUTLINE_PIXELS = 0.5, 1
 """How far from the boundary of a mask that is 0 and 1 a pixel may change: half a cell, and at least so many pixels."""
 
 

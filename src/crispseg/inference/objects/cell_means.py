@@ -13,7 +13,7 @@ from crispseg.ops.interpolation import sources
 _SURE = 0.1
 """How far from 0 or 1 the value of a cell may be that the object does not cut."""
 
-_MOST = 0.75
+_MOST = 0.5
 """The share of cut cells that must lie between a full and an empty one."""
 
 _STEPS = 4

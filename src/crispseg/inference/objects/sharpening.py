@@ -63,7 +63,7 @@ def sharpen_masks(
     """Return crisp masks of the objects of an image, of its size: N masks in, N masks out, in their order.
 
     A mask changes only near its own boundary: where its probability, upsampled bilinearly, lies between 0.1 and 0.9;
-    for a mask that is 0 and 1, within half a cell of its boundary and at least 3 pixels. All other pixels keep their
+    for a mask that is 0 and 1, within half a cell of its boundary and at least 1 pixel. All other pixels keep their
     values, and are not computed. A mask whose values are the parts of its cells that the object fills (it was made by
     averaging a larger one) fills them so afterwards too.
 
@@ -137,6 +137,8 @@ def _sharpened(
     surely, unsurely = list[_Open](), list[_Open]()
     for n, (cells, place) in enumerate(zip(given.maps, where, strict=True)):
         check_scores(cells, given.kind)
+        if 0 in place.cover.size:
+            continue
         chances = given.probabilities(cells.to(sharpener.device))
         values = upsampled(chances, place, place.cover)
         result[n][place.cover.slices] = values if soft else values > 0.5
