@@ -1,4 +1,4 @@
-"""Outputs of other libraries: real classes at random weights where they are installed, objects of the same shape else."""
+"""Outputs of other libraries: real classes at random weights where installed, and objects of the same shape."""
 
 import copy
 from dataclasses import dataclass

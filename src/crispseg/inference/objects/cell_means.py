@@ -75,6 +75,19 @@ def with_means(values: Tensor, cells: Tensor, lines: tuple[Line, Line], part: Bo
     return values
 
 
+def cell_means(values: Tensor, lines: tuple[Line, Line]) -> Tensor:
+    """Return the (h, w) means of (H, W) values over the cells of a mask; beside the image they are 0.
+
+    Example:
+        >>> from crispseg.grid import Grid
+        >>> cell_means(torch.eye(4), Grid("stretched").lines((4, 4), (2, 2)))
+        tensor([[0.5000, 0.0000],
+                [0.0000, 0.5000]])
+    """
+    rows, columns = (_means(line, 0, line.resized).to(values) for line in lines)
+    return rows @ values @ columns.T
+
+
 def _means(line: Line, start: int, stop: int) -> Tensor:
     """Return (cells, pixels) weights, which average the pixels of each cell along one side of the image."""
     pixel = torch.arange(start, stop, dtype=torch.float64)
