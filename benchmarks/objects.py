@@ -40,7 +40,7 @@ _WAYS = ("28×28 in the box", "160×160 letterboxed", "256 on the long side")
 _CRF = DenseCRF(bilateral_weight=4, bilateral_xy=59, bilateral_rgb=5, spatial_weight=3, spatial_xy=3)
 
 
-class Scene(NamedTuple):
+class ObjectScene(NamedTuple):
     """An image with its objects."""
 
     image: Tensor
@@ -61,7 +61,7 @@ class Coarse(NamedTuple):
     grid: Grid
 
 
-Method = Callable[[Scene, Coarse, list[Tensor]], list[Tensor]]
+Method = Callable[[ObjectScene, Coarse, list[Tensor]], list[Tensor]]
 """Returns (H, W) bool masks, given the coarse ones and the same upsampled bilinearly."""
 
 
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _scenes(options: argparse.Namespace) -> Iterator[Scene]:
+def _scenes(options: argparse.Namespace) -> Iterator[ObjectScene]:
     labels = sorted(options.labels.iterdir())[options.first :: options.every]
     count = 0
     for path in labels:
@@ -104,7 +104,7 @@ def _scenes(options: argparse.Namespace) -> Iterator[Scene]:
             return
 
 
-def _scene(image: Tensor, labels: Tensor, prediction: Path | None, options: argparse.Namespace) -> Scene:
+def _scene(image: Tensor, labels: Tensor, prediction: Path | None, options: argparse.Namespace) -> ObjectScene:
     known = labels != options.void
     nearest = ndimage.distance_transform_edt(~known.numpy(), return_distances=False, return_indices=True)
     filled = labels.numpy()[tuple(nearest)]  # the void on outlines goes to the nearest label, and is not counted
@@ -120,7 +120,7 @@ def _scene(image: Tensor, labels: Tensor, prediction: Path | None, options: argp
             if mask is not None and int(truth.sum()) >= _LEAST:
                 truths.append(truth)
                 masks.append(mask)
-    return Scene(image, truths[:12], known, masks[:12])
+    return ObjectScene(image, truths[:12], known, masks[:12])
 
 
 def _chances(path: Path, size: Size, grid: str) -> Tensor:
@@ -142,7 +142,7 @@ def _of_network(truth: Tensor, label: int, chances: Tensor) -> Tensor | None:
     return chances[label] * torch.from_numpy(regions[tuple(nearest)] == chosen)
 
 
-def _coarse(scene: Scene, way: str) -> Coarse:
+def _coarse(scene: ObjectScene, way: str) -> Coarse:
     height, width = size = scene.image.shape[-2], scene.image.shape[-1]
     if way == _WAYS[0]:
         boxes = [_box(mask > 0.5) for mask in scene.masks]
@@ -166,7 +166,7 @@ def _placed(coarse: Coarse) -> list[tuple[Tensor, Grid]]:
     return [(cells, Grid("box", box)) for cells, box in zip(coarse.cells, coarse.boxes, strict=True)]
 
 
-def _bilinear(cells: Tensor, grid: Grid, scene: Scene) -> Tensor:
+def _bilinear(cells: Tensor, grid: Grid, scene: ObjectScene) -> Tensor:
     height, width = size = scene.image.shape[-2], scene.image.shape[-1]
     soft = resample(cells[None, None], size, grid)[0, 0]
     if not grid.is_free:
@@ -177,22 +177,22 @@ def _bilinear(cells: Tensor, grid: Grid, scene: Scene) -> Tensor:
     return soft * inside
 
 
-def _alone(_scene: Scene, _coarse: Coarse, soft: list[Tensor]) -> list[Tensor]:
+def _alone(_scene: ObjectScene, _coarse: Coarse, soft: list[Tensor]) -> list[Tensor]:
     return [each > 0.5 for each in soft]
 
 
-def _guided(scene: Scene, _coarse: Coarse, soft: list[Tensor]) -> list[Tensor]:
+def _guided(scene: ObjectScene, _coarse: Coarse, soft: list[Tensor]) -> list[Tensor]:
     from cv2 import ximgproc  # noqa: PLC0415 - a peer, which only this row needs
 
     guide = np.ascontiguousarray(scene.image.permute(1, 2, 0).numpy()).astype(np.float32) / 255
     return [torch.from_numpy(ximgproc.guidedFilter(guide, each.numpy(), 8, 1e-4)) > 0.5 for each in soft]
 
 
-def _crf(scene: Scene, _coarse: Coarse, soft: list[Tensor]) -> list[Tensor]:
+def _crf(scene: ObjectScene, _coarse: Coarse, soft: list[Tensor]) -> list[Tensor]:
     return [_CRF(torch.stack([1 - each, each])[None], scene.image[None])[0, 1] > 0.5 for each in soft]
 
 
-def _ours(scene: Scene, coarse: Coarse, _soft: list[Tensor]) -> list[Tensor]:
+def _ours(scene: ObjectScene, coarse: Coarse, _soft: list[Tensor]) -> list[Tensor]:
     grid = coarse.grid if coarse.boxes is None else None
     crisp = sharpen_masks(scene.image, coarse.cells, coarse.boxes, scores="multilabel_probabilities", grid=grid)
     return list(torch.as_tensor(crisp))

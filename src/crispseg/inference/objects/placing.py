@@ -15,7 +15,7 @@ from crispseg.inference.arrays import as_array
 from crispseg.inference.batch import uncovered
 
 
-class Place(NamedTuple):
+class MaskPlace(NamedTuple):
     """How a mask lies on its image."""
 
     grid: Grid
@@ -30,7 +30,7 @@ class Place(NamedTuple):
         return height, width
 
 
-def placed(maps: Sequence[Tensor], boxes: object, grid: Grid, size: Size) -> list[Place]:
+def placed(maps: Sequence[Tensor], boxes: object, grid: Grid, size: Size) -> list[MaskPlace]:
     """Return where each of N masks (h, w) lies on an image (height, width).
 
     Args:
@@ -64,7 +64,7 @@ def _read(boxes: object, count: int) -> list[list[float]]:
     return given.tolist()  # type: ignore[no-any-return]
 
 
-def _of_image(mask: Tensor, grid: Grid, size: Size) -> Place:
+def _of_image(mask: Tensor, grid: Grid, size: Size) -> MaskPlace:
     rows, columns = mask.shape[-2:]
     if (rows, columns) == size:
         grid = Grid()
@@ -72,11 +72,11 @@ def _of_image(mask: Tensor, grid: Grid, size: Size) -> Place:
     return _place(grid, size, (rows, columns))
 
 
-def _of_box(n: int, mask: Tensor, box: Sequence[float], size: Size) -> Place:
+def _of_box(n: int, mask: Tensor, box: Sequence[float], size: Size) -> MaskPlace:
     left, top, right, bottom = box
     shape = (mask.shape[-2], mask.shape[-1])
     if min(right - left, bottom - top) < 1 / 512 or min(right, bottom) <= 0 or left >= size[1] or top >= size[0]:
-        return Place(Grid(), Grid("stretched").lines(size, shape), Box(0, 0, 0, 0))  # nothing to be seen
+        return MaskPlace(Grid(), Grid("stretched").lines(size, shape), Box(0, 0, 0, 0))  # nothing to be seen
     if shape == size and not (left <= 0 and top <= 0 and right >= size[1] and bottom >= size[0]):
         raise InputError(
             f"mask {n} has the size of its image, {shape[0]}x{shape[1]}, but the box {list(box)}; expected a mask of "
@@ -85,14 +85,14 @@ def _of_box(n: int, mask: Tensor, box: Sequence[float], size: Size) -> Place:
     return _place(Grid("box", (left, top, right, bottom)), size, shape)
 
 
-def _place(grid: Grid, size: Size, shape: Size) -> Place:
+def _place(grid: Grid, size: Size, shape: Size) -> MaskPlace:
     left, top, right, bottom = grid.box(size, shape)
     cover = Box(max(math.floor(top), 0), max(math.floor(left), 0), min(math.ceil(bottom), size[0]),
                 min(math.ceil(right), size[1]))  # fmt: skip
-    return Place(grid, grid.lines(size, shape), cover)
+    return MaskPlace(grid, grid.lines(size, shape), cover)
 
 
-def upsampled(cells: Tensor, place: Place, part: Box) -> Tensor:
+def upsampled(cells: Tensor, place: MaskPlace, part: Box) -> Tensor:
     """Return the (*part.size) values of a mask (h, w) in a part of the image, bilinearly; 0 beside its cells."""
     values = read_resized(TensorPixels(cells[None]), place.lines, part)[0]
     beside = uncovered(place.lines, place.grid, cells.device, part)

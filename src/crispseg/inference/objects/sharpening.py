@@ -22,7 +22,7 @@ from crispseg.inference.objects.bands import free_pixels, reach
 from crispseg.inference.objects.cell_means import holds_means, with_means
 from crispseg.inference.objects.mask_inputs import GivenMasks, read_image, read_masks
 from crispseg.inference.objects.overlaps import read_confidences, resolve_overlaps
-from crispseg.inference.objects.placing import Place, placed, upsampled
+from crispseg.inference.objects.placing import MaskPlace, placed, upsampled
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tiles import features_of_box
 from crispseg.scores import Scores
@@ -128,7 +128,7 @@ def _default(device: str) -> Sharpener:
 
 
 def _sharpened(
-    sharpener: Sharpener, image: Tensor, given: GivenMasks, where: list[Place], band: float | None, *, soft: bool
+    sharpener: Sharpener, image: Tensor, given: GivenMasks, where: list[MaskPlace], band: float | None, *, soft: bool
 ) -> Tensor:
     """Return the (N, H, W) masks on the sharpener's device: bool, or probabilities."""
     size = (image.shape[-2], image.shape[-1])
@@ -158,7 +158,9 @@ def _sharpened(
     return result
 
 
-def _band(values: Tensor, place: Place, size: Size, margin: int, *, is_hard: bool, band: float | None) -> Band | None:
+def _band(
+    values: Tensor, place: MaskPlace, size: Size, margin: int, *, is_hard: bool, band: float | None
+) -> Band | None:
     """Return where a mask may change, given its values on the pixels that its cells cover; None if nowhere.
 
     Args:
