@@ -74,7 +74,7 @@ def sam() -> Any:
         SamConfig(
             vision_config={"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 64,
                            "patch_size": 16, "output_channels": 16, "mlp_dim": 16, "window_size": 2,
-                           "global_attn_indexes": [0]},
+                           "global_attn_indexes": [0], "num_pos_feats": 8},
             prompt_encoder_config={"hidden_size": 16, "image_size": 64, "patch_size": 16, "mask_input_channels": 4},
             mask_decoder_config={"hidden_size": 16, "mlp_dim": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
                                  "iou_head_hidden_dim": 16},
@@ -106,7 +106,7 @@ def test_mask2former_queries_and_its_segments(sharpener: Sharpener) -> None:
     swin = SwinConfig(image_size=64, embed_dim=12, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=2,
                       out_features=["stage1", "stage2", "stage3", "stage4"])  # fmt: skip
     model = Mask2FormerForUniversalSegmentation(
-        Mask2FormerConfig(backbone_config=swin, num_queries=4, hidden_dim=16, mask_feature_size=16, feature_size=16,
+        Mask2FormerConfig(backbone_config=swin, num_queries=4, hidden_dim=32, mask_feature_size=32, feature_size=32,
                           encoder_layers=1, decoder_layers=2, num_attention_heads=2, dim_feedforward=16,
                           encoder_feedforward_dim=16)
     ).eval()  # fmt: skip
