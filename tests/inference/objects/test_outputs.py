@@ -125,12 +125,12 @@ def test_mask2former_queries_and_its_segments(sharpener: Sharpener) -> None:
 def test_segments_keep_their_ids_and_the_surer_one_wins(sharpener: Sharpener) -> None:
     both = torch.full(SIZE, -1.0)
     both[masks()[0]], both[masks()[1]] = 7, 3
-    found = {"segmentation": both, "segments_info": [{"id": 7, "score": 0.4}, {"id": 3, "score": 0.9}]}
+    found: dict[str, Any] = {"segmentation": both, "segments_info": [{"id": 7, "score": 0.4}, {"id": 3, "score": 0.9}]}
     crisp = sharpen_objects(image(), found, sharpener=sharpener, band=3)["segmentation"]
     assert set(crisp.unique().tolist()) == {-1.0, 3.0, 7.0}
     expected = sharpen_masks(image(), (both == 3)[None], sharpener=sharpener, band=3)
     assert torch.equal(crisp == 3, torch.as_tensor(expected)[0])
-    maps = {"segmentation": torch.from_numpy(masks()).float(), "segments_info": found["segments_info"]}
+    maps: dict[str, Any] = {"segmentation": torch.from_numpy(masks()).float(), "segments_info": found["segments_info"]}
     assert sharpen_objects(image(), maps, sharpener=sharpener)["segmentation"].dtype == torch.float32
     assert sharpen_objects(image(), {"segmentation": None, "segments_info": []})["segmentation"] is None
 
@@ -140,7 +140,7 @@ class Results:
 
     def __init__(self, orig_img: np.ndarray[Any, Any], data: Tensor | None) -> None:
         self.orig_img, self.orig_shape = orig_img, orig_img.shape[:2]
-        self.masks = None if data is None else SimpleNamespace(data=data, orig_shape=self.orig_shape)
+        self.masks: Any = None if data is None else SimpleNamespace(data=data, orig_shape=self.orig_shape)
         self.boxes = SimpleNamespace(conf=torch.tensor([0.9, 0.5]), xyxy=torch.zeros(2, 4))
 
     def update(self, masks: Tensor) -> None:
@@ -180,7 +180,7 @@ def test_detections_of_supervision(sharpener: Sharpener) -> None:
     assert crisp.mask is not None
     assert (crisp.mask.shape, crisp.mask.dtype) == ((2, *SIZE), np.bool_)
     assert not crisp.mask.all(0).any()
-    assert np.array_equal(found.mask, masks())
+    assert np.array_equal(np.asarray(found.mask), masks())
     assert sharpen_objects(image(), Detections(np.zeros((0, 4)), None, np.zeros(0))).mask is None
 
 

@@ -9,9 +9,10 @@ from torch import Tensor
 from crispseg import InputError, Sharpener, sharpen_masks
 from crispseg.inference.objects import MASK_OPTIONS
 from crispseg.ops import local_filter
+from crispseg.scores import Scores
 
 SIZE = (72, 96)
-SOFT = "multilabel_probabilities"
+SOFT: Scores = "multilabel_probabilities"
 
 
 @pytest.fixture(scope="module")
