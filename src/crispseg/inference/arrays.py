@@ -46,11 +46,11 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
         image = image.convert("RGB")
     pixels, said = as_array("image", image), as_array("prediction", prediction)
     _check_image(pixels)
-    rgb = _tensor(pixels).movedim(-1, 0)
+    rgb = as_tensor(pixels).movedim(-1, 0)
     if said.ndim == 2 and (said.dtype == np.bool_ or np.issubdtype(said.dtype, np.integer)):
         if said.dtype == np.uint64 and said.size and said.max() > np.iinfo(np.int64).max:
             raise InputError(f"prediction holds label {said.max()}; expected labels below 2**63")
-        labels = _tensor(said.astype(np.int64))
+        labels = as_tensor(said.astype(np.int64))
         if is_soft(labels):
             raise InputError(
                 "prediction holds gradual greys like a soft mask; expected labels: to sharpen a soft mask, pass (1, h, "
@@ -58,7 +58,7 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
             )
         return sharpen_label_map(sharpener, rgb, labels).numpy().astype(said.dtype)
     if said.ndim == 3 and np.issubdtype(said.dtype, np.floating) and not _is_turned(said, pixels):
-        scores = _tensor(said)
+        scores = as_tensor(said)
         check_kind(scores, sharpener.scores)
         return _sharp(sharpener, rgb, scores).numpy().astype(said.dtype)
     raise InputError(
@@ -110,7 +110,7 @@ def _check_image(image: Array) -> None:
         )
 
 
-def _tensor(array: Array) -> torch.Tensor:
+def as_tensor(array: Array) -> torch.Tensor:
     """Return an array of any strides as a tensor, copied if it is read-only; longdouble becomes float64."""
     known = array.astype(np.float64) if array.dtype == np.longdouble else array
     whole = np.ascontiguousarray(known)

@@ -109,7 +109,7 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
         if sharpener.guard is not None:
             radii = guard.radii_of(sharpener.levels)
             outer = box_around([part, reached]).grown(max(radii), box.size)
-            before, where = _padded(spread.read(ids, part), part, outer), (..., *reached.within(outer).slices)
+            before, where = padded(spread.read(ids, part), part, outer), (..., *reached.within(outer).slices)
             around = {radius: sums_around(before, radius)[where] for radius in radii}
             shares = rebalanced(shares, around, sharpener.guard)
         after.add(shares, ids, reached)
@@ -145,7 +145,7 @@ def _differences(spread: "_Spread", window: Window, groups: _Groups, norm: int) 
     for ids, part in groups:
         near = part.grown(window.radius, size)
         outer = near.grown(window.radius, size)  # so that infinite distances lie outside the box alone
-        shares = _padded(spread.read(ids, part) / _WHOLE, part, outer)
+        shares = padded(spread.read(ids, part) / _WHOLE, part, outer)
         distance = local_distance(shares, window, norm=norm)
         rows, columns = near.within(outer).slices
         distance = distance[..., rows, columns]
@@ -162,7 +162,7 @@ def _filtered(filter: _Filter, shares: Tensor, ids: Tensor, part: Box) -> tuple[
             # Pixels at the edge of the filtered part lack neighbours: the margin is one pass wider than the reach.
             outer = part.grown(window.radius * (now + 1), size)
             rows, columns = outer.slices
-            wide = _padded(shares, part, outer)
+            wide = padded(shares, part, outer)
             wide = local_filter(wide, weights[..., rows, columns], window, passes=now)
             check_filtered(wide, filter.cue, filter.features)
             part = part.grown(window.radius * now, size)
@@ -179,7 +179,8 @@ def _reached(shares: Tensor, part: Box) -> tuple[Tensor, Box]:
     return shares, Box(part.top + top, part.left + left, part.top + bottom + 1, part.left + right + 1)
 
 
-def _padded(shares: Tensor, part: Box, outer: Box) -> Tensor:
+def padded(shares: Tensor, part: Box, outer: Box) -> Tensor:
+    """Return shares of a part of the image as those of a box that holds it, 0 beside the part."""
     inside, (height, width) = part.within(outer), outer.size
     return F.pad(shares, (inside.left, width - inside.right, inside.top, height - inside.bottom))
 

@@ -1,0 +1,154 @@
+"""Read masks of objects as people have them: arrays, tensors and pictures, of the whole image or of boxes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL.Image import Image as Picture
+from torch import Tensor
+
+from crispseg.errors import InputError
+from crispseg.inference.arrays import as_array, as_tensor
+from crispseg.scores import MULTILABEL, Scores
+
+MaskScores = Literal["multilabel", "multilabel_probabilities"]
+"""The kinds of scores that a floating-point mask may hold: logits, or probabilities from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class GivenMasks:
+    """Masks of objects, as the filter takes them."""
+
+    maps: Sequence[Tensor]
+    """N maps (h, w), floating point on the CPU: logits or probabilities; a bool mask is 0 and 1."""
+    kind: MaskScores
+    """What the maps hold."""
+    is_hard: bool
+    """Whether they were given as bool, or as integers that stand for it."""
+    as_given: Literal["tensor", "array"]
+    """What the result should be."""
+    dtype: torch.dtype
+    """The dtype of soft results."""
+    device: torch.device
+    """Where a tensor lay."""
+    has_channel: bool
+    """Whether they were given as (N, 1, h, w)."""
+
+    def probabilities(self, cells: Tensor) -> Tensor:
+        """Return one of the maps as float32 probabilities."""
+        return (cells.sigmoid() if self.kind == "multilabel" else cells).float().clamp(0, 1)
+
+    def like(self, crisp: Tensor) -> Tensor | NDArray[np.generic]:
+        """Return (N, H, W) bool masks or probabilities in the form of the given masks."""
+        if crisp.is_floating_point():
+            crisp = (crisp.double().logit(1e-15) if self.kind == "multilabel" else crisp).to(self.dtype)
+        crisp = crisp[:, None] if self.has_channel else crisp
+        return crisp.to(self.device) if self.as_given == "tensor" else crisp.cpu().numpy()
+
+
+def read_image(image: object) -> Tensor:
+    """Return an image as a (3, H, W) tensor, uint8 or floating point.
+
+    Args:
+        image: (H, W, 3) RGB as an array or a tensor, a (3, H, W) tensor, or a Pillow image.
+
+    Raises:
+        InputError: If it is none of these.
+    """
+    if isinstance(image, Picture):
+        image = image.convert("RGB")
+    pixels = as_array("image", image)
+    if isinstance(image, Tensor) and pixels.ndim == 3 and pixels.shape[0] == 3:
+        pixels = pixels.transpose(1, 2, 0)
+    colours = pixels.dtype == np.uint8 or np.issubdtype(pixels.dtype, np.floating)
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape or not colours:
+        raise InputError(
+            f"image is {pixels.dtype} {pixels.shape}; expected (H, W, 3) RGB, uint8 or floating point in [0, 1], as an "
+            "array or a Pillow image, or a tensor (3, H, W)"
+        )
+    return as_tensor(pixels).movedim(-1, 0)
+
+
+def read_masks(masks: object, scores: Scores | None) -> GivenMasks:
+    """Return masks of any of the accepted forms.
+
+    Args:
+        masks: (N, h, w) or (N, 1, h, w) as an array or a tensor, or a list of N masks (h, w), each an array, a tensor
+            or a Pillow image: bool, integers that are all 0 and 1 or all 0 and 255, or floating point.
+        scores: What floating-point masks hold; None for others.
+
+    Raises:
+        InputError: If they are none of these, or their kind is not said.
+    """
+    given, several = (list(masks), True) if isinstance(masks, list | tuple) else ([masks], False)
+    first = given[0] if given else None
+    arrays = [as_array("masks", value) for value in given]
+    has_channel = False
+    if not several:
+        whole = arrays[0]
+        has_channel = whole.ndim == 4 and whole.shape[1] == 1
+        whole = whole[:, 0] if has_channel else whole
+        if whole.ndim == 2:
+            raise InputError(f"masks have shape {whole.shape}; expected (N, h, w): pass one mask as masks[None]")
+        if whole.ndim != 3:
+            raise InputError(f"masks have shape {whole.shape}; expected (N, h, w), or (N, 1, h, w)")
+        arrays, dtype = list(whole), whole.dtype
+    else:
+        dtype = arrays[0].dtype if arrays else np.dtype(bool)
+    for n, array in enumerate(arrays):
+        if array.ndim != 2 or (0 in array.shape):
+            raise InputError(f"mask {n} has shape {array.shape}; expected (h, w), both above 0")
+        if array.dtype != dtype:
+            raise InputError(f"mask {n} is {array.dtype}, mask 0 {dtype}; expected masks of one dtype")
+    is_hard = not np.issubdtype(dtype, np.floating)
+    tensors = [_hard(array) for array in arrays] if is_hard else [as_tensor(array) for array in arrays]
+    return GivenMasks(
+        tensors,
+        _kind(tensors, is_hard=is_hard, scores=scores),
+        is_hard,
+        "tensor" if isinstance(first if several else masks, Tensor) else "array",
+        torch.float32 if is_hard else first.dtype if isinstance(first, Tensor) else _dtype(dtype),
+        first.device if isinstance(first, Tensor) else torch.device("cpu"),
+        has_channel,
+    )
+
+
+def _dtype(dtype: np.dtype[np.generic]) -> torch.dtype:
+    return torch.from_numpy(np.zeros(0, np.float64 if dtype == np.longdouble else dtype)).dtype
+
+
+def _hard(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor:
+    """Return a bool mask, or one of integers that stand for bools, as 0 and 1."""
+    if array.dtype != np.bool_:
+        found = np.unique(array).tolist()
+        if not (set(found) <= {0, 1} or set(found) <= {0, 255}):
+            listed = ", ".join(map(str, found[:4])) + (", …" if len(found) > 4 else "")
+            raise InputError(
+                f"masks are {array.dtype} with the values {listed}; expected bool, or only 0 and 1, or only 0 and 255: "
+                "pass soft masks as masks / 255 with scores='multilabel_probabilities', and a label map as "
+                "(labels == ids[:, None, None])"
+            )
+    return as_tensor(array != 0).float()
+
+
+def _kind(maps: Sequence[Tensor], *, is_hard: bool, scores: Scores | None) -> MaskScores:
+    if scores is not None and scores not in MULTILABEL:
+        raise InputError(
+            f"scores is {scores!r}; expected 'multilabel' for logits, or 'multilabel_probabilities' for values from 0 "
+            "to 1: masks of objects may overlap"
+        )
+    if is_hard:
+        if scores == "multilabel":
+            raise InputError("scores is 'multilabel', but the masks are bool; expected logits, or scores=None")
+        return "multilabel_probabilities"
+    if scores is None:
+        low = min((float(each.min()) for each in maps), default=0.0)
+        high = max((float(each.max()) for each in maps), default=0.0)
+        raise InputError(
+            f"masks are floating point from {low:.4g} to {high:.4g}, of no given kind; expected "
+            "scores='multilabel_probabilities' for values from 0 to 1, or scores='multilabel' for logits"
+        )
+    return cast(MaskScores, scores)

@@ -1,0 +1,99 @@
+"""Where the masks of objects lie on their image, and the part of it in which each may change."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from crispseg.data.box import Box
+from crispseg.data.pixels import TensorPixels, read_resized
+from crispseg.errors import InputError
+from crispseg.grid import Grid, Line, Size
+from crispseg.inference.arrays import as_array
+from crispseg.inference.batch import uncovered
+
+
+class MaskPlace(NamedTuple):
+    """How a mask lies on its image."""
+
+    grid: Grid
+    lines: tuple[Line, Line]
+    cover: Box
+    """The pixels that its cells cover; empty if they cover none."""
+
+    @property
+    def cell(self) -> tuple[float, float]:
+        """Height and width of a cell, in pixels."""
+        height, width = (line.pixels / line.steps for line in self.lines)
+        return height, width
+
+
+def placed(maps: Sequence[Tensor], boxes: object, grid: Grid, size: Size) -> list[MaskPlace]:
+    """Return where each of N masks (h, w) lies on an image (height, width).
+
+    Args:
+        maps: The masks.
+        boxes: (N, 4) left, top, right and bottom in pixels if the masks are those of boxes; None for the whole image.
+        grid: How masks of the whole image lie on it.
+        size: Height and width of the image.
+
+    Raises:
+        InputError: If a mask does not fit its box, or the grid.
+    """
+    if boxes is None:
+        return [_of_image(one, grid, size) for one in maps]
+    return [_of_box(n, one, box, size) for n, (one, box) in enumerate(zip(maps, _read(boxes, len(maps)), strict=True))]
+
+
+def _read(boxes: object, count: int) -> list[list[float]]:
+    given = as_array("boxes", boxes).astype(np.float64)
+    given = given.reshape(0, 4) if given.size == 0 else given
+    if given.ndim != 2 or given.shape[1] != 4:
+        raise InputError(f"boxes have shape {given.shape}; expected (N, 4): left, top, right and bottom in pixels")
+    if len(given) != count:
+        raise InputError(f"{count} masks but {len(given)} boxes; expected one for each")
+    good = np.isfinite(given).all(1) & (given[:, 0] <= given[:, 2]) & (given[:, 1] <= given[:, 3])
+    if not good.all():
+        n = int(np.argmin(good))
+        raise InputError(
+            f"box {n} is {given[n].tolist()}; expected finite left <= right and top <= bottom (xyxy, not xywh), in "
+            "pixels of the image"
+        )
+    return given.tolist()  # type: ignore[no-any-return]
+
+
+def _of_image(mask: Tensor, grid: Grid, size: Size) -> MaskPlace:
+    rows, columns = mask.shape[-2:]
+    if (rows, columns) == size:
+        grid = Grid()
+    grid.check("masks", size, (rows, columns))
+    return _place(grid, size, (rows, columns))
+
+
+def _of_box(n: int, mask: Tensor, box: Sequence[float], size: Size) -> MaskPlace:
+    left, top, right, bottom = box
+    shape = (mask.shape[-2], mask.shape[-1])
+    if min(right - left, bottom - top) < 1 / 512 or min(right, bottom) <= 0 or left >= size[1] or top >= size[0]:
+        return MaskPlace(Grid(), Grid("stretched").lines(size, shape), Box(0, 0, 0, 0))  # nothing to be seen
+    if shape == size and not (left <= 0 and top <= 0 and right >= size[1] and bottom >= size[0]):
+        raise InputError(
+            f"mask {n} has the size of its image, {shape[0]}x{shape[1]}, but the box {list(box)}; expected a mask of "
+            "the box: leave boxes out for masks of the whole image"
+        )
+    return _place(Grid("box", (left, top, right, bottom)), size, shape)
+
+
+def _place(grid: Grid, size: Size, shape: Size) -> MaskPlace:
+    left, top, right, bottom = grid.box(size, shape)
+    cover = Box(max(math.floor(top), 0), max(math.floor(left), 0), min(math.ceil(bottom), size[0]),
+                min(math.ceil(right), size[1]))  # fmt: skip
+    return MaskPlace(grid, grid.lines(size, shape), cover)
+
+
+def upsampled(cells: Tensor, place: MaskPlace, part: Box) -> Tensor:
+    """Return the (*part.size) values of a mask (h, w) in a part of the image, bilinearly; 0 beside its cells."""
+    values = read_resized(TensorPixels(cells[None]), place.lines, part)[0]
+    beside = uncovered(place.lines, place.grid, cells.device, part)
+    return values if beside is None else values.masked_fill(beside, 0)

@@ -1,0 +1,182 @@
+"""Sharpen the masks of the objects of an image."""
+
+import math
+from functools import cache, partial
+from typing import Literal, NamedTuple, TypedDict
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from crispseg.checks import check_choice, check_positive
+from crispseg.data.box import Box
+from crispseg.data.pixels import TensorPixels
+from crispseg.errors import InputError
+from crispseg.grid import Grid, Size
+from crispseg.inference.batch import check_scores
+from crispseg.inference.label_groups import box_around
+from crispseg.inference.label_maps import padded
+from crispseg.inference.objects.band_filter import Band, filter_bands
+from crispseg.inference.objects.bands import free_pixels, reach
+from crispseg.inference.objects.cell_means import holds_means, with_means
+from crispseg.inference.objects.mask_inputs import GivenMasks, read_image, read_masks
+from crispseg.inference.objects.overlaps import read_confidences, resolve_overlaps
+from crispseg.inference.objects.placing import MaskPlace, placed, upsampled
+from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.tiles import features_of_box
+from crispseg.scores import Scores
+
+Overlaps = Literal["keep", "resolve"]
+"""What becomes of pixels in several masks: all keep them, or only the mask of the highest confidence does."""
+
+
+class MaskOptions(TypedDict):
+    """The options of a sharpener that differ for masks of objects."""
+
+    window: str
+    hardness: float
+
+
+MASK_OPTIONS: MaskOptions = {"window": "5@8,5@4,5@2,5", "hardness": 4.0}
+"""The options of the default sharpener for masks. They are surer than the scores of classes, so they are moved less."""
+
+SURER = 1.5
+"""The factor of the hardness for masks that are as sharp as their resolution allows; see `holds_means`."""
+
+
+@torch.inference_mode()
+def sharpen_masks(
+    image: object,
+    masks: object,
+    boxes: object = None,
+    *,
+    scores: Scores | None = None,
+    grid: Grid | str | None = None,
+    sharpener: Sharpener | None = None,
+    band: float | None = None,
+    confidences: object = None,
+    overlaps: Overlaps = "keep",
+    soft: bool = False,
+    device: torch.device | str | None = None,
+) -> Tensor | NDArray[np.generic]:
+    """Return crisp masks of the objects of an image, of its size: N masks in, N masks out, in their order.
+
+    A mask changes only near its own boundary: where its probability, upsampled bilinearly, lies between 0.1 and 0.9;
+    for a mask that is 0 and 1, within half a cell of its boundary and at least 1 pixel. All other pixels keep their
+    values, and are not computed. A mask whose values are the parts of its cells that the object fills (it was made by
+    averaging a larger one) fills them so afterwards too.
+
+    Args:
+        image: (H, W, 3) RGB, uint8 or floating point in [0, 1], as an array or a Pillow image, or a tensor (3, H, W).
+        masks: (N, h, w) or (N, 1, h, w), or a list of N masks (h, w) of any sizes: arrays, tensors or Pillow images.
+            Bool, integers that are all 0 and 1 or all 0 and 255, or floating point.
+        boxes: (N, 4) left, top, right and bottom in pixels of the image, if each mask is that of a box, such as 28×28
+            in a box; None for masks of the whole image, at any resolution.
+        scores: What floating-point masks hold: "multilabel" for logits, or "multilabel_probabilities".
+        grid: How masks of the whole image lie on it, such as "letterbox"; see `Grid`.
+        sharpener: The sharpener, whose cue, windows, passes and hardness apply, on the device of its weights; by
+            default `Sharpener.from_pretrained(**MASK_OPTIONS)`.
+        band: How far from its boundary a mask may change, in pixels, if you know better than the default above.
+        confidences: N numbers, such as the scores of a detector, for `overlaps="resolve"`.
+        overlaps: "keep", or "resolve" to leave every pixel to the mask of the highest confidence.
+        soft: Whether to return floating-point masks of the kind given (probabilities for bool masks), not bool.
+        device: The device of the default sharpener; the CPU by default.
+
+    Returns:
+        (N, H, W), or (N, 1, H, W) if given so: a tensor on the device of the masks if they are tensors, else an array.
+
+    Raises:
+        InputError: If an argument is not as above, or they do not fit together.
+
+    Example:
+        >>> image = np.zeros((48, 64, 3), np.uint8)
+        >>> sharpen_masks(image, np.ones((2, 7, 7), bool), boxes=[[8, 8, 24, 24], [50, 30, 70, 50]]).shape
+        (2, 48, 64)
+    """
+    check_choice("overlaps", overlaps, ("keep", "resolve"))
+    if band is not None:
+        check_positive("band", band)
+    if sharpener is not None and device is not None:
+        raise InputError(
+            f"device is {device}, beside a sharpener; expected one of them: move it by sharpener.to(device)"
+        )
+    used = _default(str(device or "cpu")) if sharpener is None else sharpener
+    pixels, given = read_image(image), read_masks(masks, scores)
+    where = placed(
+        given.maps, boxes, used.grid if grid is None else Grid.of(grid), (pixels.shape[-2], pixels.shape[-1])
+    )
+    order = read_confidences(confidences, len(where)) if overlaps == "resolve" else None
+    crisp = _sharpened(used, pixels, given, where, band, soft=soft)
+    if order is not None:
+        resolve_overlaps(crisp, order)
+    return given.like(crisp)
+
+
+class _Open(NamedTuple):
+    """A mask whose boundary is open."""
+
+    number: int
+    chances: Tensor
+    """(h, w) probabilities, as given."""
+    band: Band
+
+
+@cache
+def _default(device: str) -> Sharpener:
+    return Sharpener.from_pretrained(device=device, **MASK_OPTIONS)
+
+
+def _sharpened(
+    sharpener: Sharpener, image: Tensor, given: GivenMasks, where: list[MaskPlace], band: float | None, *, soft: bool
+) -> Tensor:
+    """Return the (N, H, W) masks on the sharpener's device: bool, or probabilities."""
+    size = (image.shape[-2], image.shape[-1])
+    result = torch.zeros(len(where), *size, dtype=torch.float32 if soft else torch.bool, device=sharpener.device)
+    margin = max(window.radius for window in sharpener.window)
+    surely, unsurely = list[_Open](), list[_Open]()
+    for n, (cells, place) in enumerate(zip(given.maps, where, strict=True)):
+        check_scores(cells, given.kind)
+        if 0 in place.cover.size:
+            continue
+        chances = given.probabilities(cells.to(sharpener.device))
+        values = upsampled(chances, place, place.cover)
+        result[n][place.cover.slices] = values if soft else values > 0.5
+        found = _band(values, place, size, margin, is_hard=given.is_hard, band=band)
+        if found is not None:
+            (surely if holds_means(chances, place.cell) else unsurely).append(_Open(n, chances, found))
+    if not surely and not unsurely:
+        return result
+    region = box_around([one.band.part for one in (*surely, *unsurely)])
+    features = features_of_box(sharpener, TensorPixels(image), region)[None]
+    for several, factor, levels in ((surely, SURER, sharpener.levels[-1:]), (unsurely, 1, sharpener.levels)):
+        weights = partial(sharpener.cue.weights, features, hardness=factor * sharpener.hardness)
+        crisp = filter_bands([one.band for one in several], levels, weights, region)
+        for (n, chances, (_, _, part)), values in zip(several, crisp, strict=True):
+            kept = with_means(values, chances, where[n].lines, part) if several is surely else values
+            result[n][part.slices] = kept.clamp(0, 1) if soft else kept > 0.5
+    return result
+
+
+def _band(
+    values: Tensor, place: MaskPlace, size: Size, margin: int, *, is_hard: bool, band: float | None
+) -> Band | None:
+    """Return where a mask may change, given its values on the pixels that its cells cover; None if nowhere.
+
+    Args:
+        values: (*place.cover.size) probabilities.
+        place: How the mask lies on the image.
+        size: Height and width of the image.
+        margin: The largest radius of a window.
+        is_hard: Whether the mask was 0 and 1 before it was upsampled.
+        band: How far from the boundary pixels may change; None for the default.
+    """
+    margin = max(margin, math.ceil(max(place.cell)) + 1)  # so that the part holds the cells of its free pixels
+    outer = place.cover.grown(reach(place.cell, band) + margin, size)
+    wide = padded(values, place.cover, outer)
+    free = free_pixels(wide, place.cell, is_hard=is_hard, band=band)
+    if not free.any():
+        return None
+    rows, columns = (free.any(axis).nonzero()[:, 0] for axis in (1, 0))
+    part = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1).grown(margin, outer.size)
+    return Band(wide[part.slices], free[part.slices], part.within(Box(-outer.top, -outer.left, 0, 0)))

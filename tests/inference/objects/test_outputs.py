@@ -1,0 +1,210 @@
+"""Outputs of other libraries: real classes at random weights where installed, and objects of the same shape."""
+
+import copy
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.models.detection import maskrcnn_resnet50_fpn
+from transformers import (
+    Mask2FormerConfig,
+    Mask2FormerForUniversalSegmentation,
+    Mask2FormerImageProcessor,
+    SamConfig,
+    SamModel,
+    SwinConfig,
+)
+
+from crispseg import InputError, SharpenedModel, Sharpener, sharpen_masks, sharpen_objects
+from crispseg.inference import unpasted_masks
+from crispseg.inference.objects.outputs.coco_rle import decode, encode
+
+SIZE = (48, 64)
+
+
+@pytest.fixture(scope="module")
+def sharpener() -> Sharpener:
+    return Sharpener.from_pretrained(window=5, passes=2, hardness=2.0)
+
+
+def image() -> Tensor:
+    return torch.randint(0, 255, (3, *SIZE), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+
+
+def masks() -> np.ndarray[Any, np.dtype[np.bool_]]:
+    found = np.zeros((2, *SIZE), bool)
+    found[0, 10:30, 8:40], found[1, 20:44, 30:60] = True, True
+    return found
+
+
+def test_mask_r_cnn_before_and_after_it_pastes_its_masks(sharpener: Sharpener) -> None:
+    torch.manual_seed(0)
+    model = maskrcnn_resnet50_fpn(
+        weights=None, weights_backbone=None, num_classes=3, box_score_thresh=0.0, box_detections_per_img=3,
+        min_size=64, max_size=96,
+    ).eval()  # fmt: skip
+    photo = image() / 255
+    with torch.inference_mode():
+        pasted = model([photo])[0]
+        with unpasted_masks(model):
+            small = model([photo])[0]
+        assert model([photo])[0]["masks"].shape == pasted["masks"].shape  # the hooks are gone
+    assert small["masks"].shape == (len(pasted["masks"]), 1, 28, 28)
+    for found in (pasted, small):
+        crisp = sharpen_objects(photo, found, sharpener=sharpener)
+        assert (crisp["masks"].shape, crisp["masks"].dtype) == ((len(found["boxes"]), 1, *SIZE), torch.float32)
+        assert crisp["scores"] is found["scores"]
+    boxes, (height, width) = small["boxes"], SIZE
+    expected = sharpen_masks(
+        photo, small["masks"], boxes, scores="multilabel_probabilities", soft=True, sharpener=sharpener
+    )
+    assert torch.equal(crisp["masks"], torch.as_tensor(expected))
+    assert float(boxes[:, 2].max()) <= width
+    assert float(boxes[:, 3].max()) <= height
+
+
+def sam() -> Any:
+    torch.manual_seed(0)
+    return SamModel(
+        SamConfig(
+            vision_config={"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 64,
+                           "patch_size": 16, "output_channels": 16, "mlp_dim": 16, "window_size": 2,
+                           "global_attn_indexes": [0], "num_pos_feats": 8},
+            prompt_encoder_config={"hidden_size": 16, "image_size": 64, "patch_size": 16, "mask_input_channels": 4},
+            mask_decoder_config={"hidden_size": 16, "mlp_dim": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+                                 "iou_head_hidden_dim": 16},
+        )
+    ).eval()  # fmt: skip
+
+
+def test_sam_gives_logits_of_the_image_without_its_padding(sharpener: Sharpener) -> None:
+    model = sam()
+    padded = torch.nn.functional.pad(image()[None] / 255, (0, 0, 0, 16))  # 48×64 in 64×64
+    points = torch.tensor([[[[20.0, 20.0]], [[40.0, 30.0]]]])
+    with torch.inference_mode():
+        output = model(pixel_values=padded, input_points=points)
+        crisp = sharpen_objects(image(), output, sharpener=sharpener)
+        inside = SharpenedModel(model, sharpener)(pixel_values=padded, input_points=points)
+    assert output.pred_masks.ndim == 5
+    assert crisp.pred_masks.shape == (*output.pred_masks.shape[:3], *SIZE)
+    assert type(crisp) is type(output)
+    assert crisp.iou_scores is output.iou_scores
+    assert inside.pred_masks.shape == (*output.pred_masks.shape[:3], 64, 64)
+    first = sharpen_masks(
+        image(), output.pred_masks[0, 0], scores="multilabel", grid="padded", soft=True, sharpener=sharpener
+    )
+    torch.testing.assert_close(crisp.pred_masks[0, 0], torch.as_tensor(first))
+
+
+def test_mask2former_queries_and_its_segments(sharpener: Sharpener) -> None:
+    torch.manual_seed(0)
+    swin = SwinConfig(image_size=64, embed_dim=12, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=2,
+                      out_features=["stage1", "stage2", "stage3", "stage4"])  # fmt: skip
+    model = Mask2FormerForUniversalSegmentation(
+        Mask2FormerConfig(backbone_config=swin, num_queries=4, hidden_dim=32, mask_feature_size=32, feature_size=32,
+                          encoder_layers=1, decoder_layers=2, num_attention_heads=2, dim_feedforward=16,
+                          encoder_feedforward_dim=16)
+    ).eval()  # fmt: skip
+    with torch.inference_mode():
+        output = model(pixel_values=image()[None] / 255)
+    crisp = sharpen_objects(image(), output, sharpener=sharpener)
+    assert crisp.masks_queries_logits.shape == (1, 4, *SIZE)
+    processor = Mask2FormerImageProcessor()
+    found = processor.post_process_instance_segmentation(crisp, threshold=0.0, target_sizes=[SIZE])[0]
+    again = sharpen_objects(image(), found, sharpener=sharpener)
+    assert again["segments_info"] == found["segments_info"]
+    assert again["segmentation"].dtype == found["segmentation"].dtype
+    assert set(again["segmentation"].unique().tolist()) <= set(found["segmentation"].unique().tolist())
+
+
+def test_segments_keep_their_ids_and_the_surer_one_wins(sharpener: Sharpener) -> None:
+    both = torch.full(SIZE, -1.0)
+    both[masks()[0]], both[masks()[1]] = 7, 3
+    found: dict[str, Any] = {"segmentation": both, "segments_info": [{"id": 7, "score": 0.4}, {"id": 3, "score": 0.9}]}
+    crisp = sharpen_objects(image(), found, sharpener=sharpener, band=3)["segmentation"]
+    assert set(crisp.unique().tolist()) == {-1.0, 3.0, 7.0}
+    expected = sharpen_masks(image(), (both == 3)[None], sharpener=sharpener, band=3)
+    assert torch.equal(crisp == 3, torch.as_tensor(expected)[0])
+    maps: dict[str, Any] = {"segmentation": torch.from_numpy(masks()).float(), "segments_info": found["segments_info"]}
+    assert sharpen_objects(image(), maps, sharpener=sharpener)["segmentation"].dtype == torch.float32
+    assert sharpen_objects(image(), {"segmentation": None, "segments_info": []})["segmentation"] is None
+
+
+class Results:
+    """An object of the shape of ultralytics' `Results`."""
+
+    def __init__(self, orig_img: np.ndarray[Any, Any], data: Tensor | None) -> None:
+        self.orig_img, self.orig_shape = orig_img, orig_img.shape[:2]
+        self.masks: Any = None if data is None else SimpleNamespace(data=data, orig_shape=self.orig_shape)
+        self.boxes = SimpleNamespace(conf=torch.tensor([0.9, 0.5]), xyxy=torch.zeros(2, 4))
+
+    def update(self, masks: Tensor) -> None:
+        self.masks = SimpleNamespace(data=masks, orig_shape=self.orig_shape)
+
+
+def test_results_of_ultralytics_letterboxed_and_of_the_image(sharpener: Sharpener) -> None:
+    colours = image().permute(1, 2, 0).numpy()
+    whole = torch.from_numpy(masks()).float()
+    boxed = torch.nn.functional.pad(whole, (0, 0, 8, 8))  # 48×64 in 64×64
+    crisp = []
+    for data in (whole, boxed):
+        results = Results(colours[..., ::-1], data)
+        before = copy.deepcopy(results.masks)
+        new = sharpen_objects(None, results, sharpener=sharpener, band=2)
+        assert torch.equal(results.masks.data, before.data)
+        assert (new.masks.data.shape, new.masks.data.dtype) == ((2, *SIZE), torch.float32)
+        crisp.append(new.masks.data)
+    assert torch.equal(crisp[0], crisp[1])
+    expected = sharpen_masks(colours, masks(), sharpener=sharpener, band=2)  # the colours are turned round
+    assert np.array_equal(crisp[0].numpy() > 0.5, expected)
+    assert sharpen_objects(None, Results(colours, None)).masks is None
+
+
+@dataclass
+class Detections:
+    """An object of the shape of supervision's `Detections`."""
+
+    xyxy: np.ndarray[Any, Any]
+    mask: np.ndarray[Any, Any] | None
+    confidence: np.ndarray[Any, Any]
+
+
+def test_detections_of_supervision(sharpener: Sharpener) -> None:
+    found = Detections(np.zeros((2, 4)), masks(), np.array([0.2, 0.9]))
+    crisp = sharpen_objects(image(), found, sharpener=sharpener, overlaps="resolve")
+    assert crisp.mask is not None
+    assert (crisp.mask.shape, crisp.mask.dtype) == ((2, *SIZE), np.bool_)
+    assert not crisp.mask.all(0).any()
+    assert np.array_equal(np.asarray(found.mask), masks())
+    assert sharpen_objects(image(), Detections(np.zeros((0, 4)), None, np.zeros(0))).mask is None
+
+
+def test_encodings_of_coco_come_back_in_their_kind(sharpener: Sharpener) -> None:
+    from pycocotools import mask as coco  # noqa: PLC0415
+
+    mask = masks()[1]
+    mask[0, 0] = True  # the runs of numbers then begin with none
+    compressed = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
+    kinds = [compressed, {**compressed, "counts": compressed["counts"].decode()}]
+    kinds.append(encode(mask, {"size": [48, 64], "counts": []}))
+    assert kinds[2]["counts"][0] == 0
+    assert all(np.array_equal(decode(kind), mask) for kind in kinds)
+    crisp = sharpen_objects(image(), kinds, sharpener=sharpener)
+    assert [type(rle["counts"]) for rle in crisp] == [bytes, str, list]
+    expected = sharpen_masks(image(), mask[None], sharpener=sharpener)[0]
+    assert all(np.array_equal(decode(rle), expected) for rle in crisp)
+    assert sharpen_objects(image(), kinds[0], sharpener=sharpener) == crisp[0]
+    with pytest.raises(InputError, match="sum to"):
+        sharpen_objects(image(), {"size": [48, 64], "counts": [5, 7]}, sharpener=sharpener)
+
+
+def test_other_objects_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"Image.*Results.*sharpen_masks"):
+        sharpen_objects(image(), Image.new("L", (3, 3)))
+    with pytest.raises(InputError, match="soft"):
+        sharpen_objects(image(), {"boxes": [], "masks": []}, soft=True)

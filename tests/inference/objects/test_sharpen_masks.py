@@ -1,0 +1,193 @@
+"""Masks of objects: what they may be, where they change, and that a part of the image is enough to compute them."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from crispseg import InputError, Sharpener, sharpen_masks
+from crispseg.inference.objects import MASK_OPTIONS
+from crispseg.ops import local_filter
+from crispseg.scores import Scores
+
+SIZE = (72, 96)
+SOFT: Scores = "multilabel_probabilities"
+
+
+@pytest.fixture(scope="module")
+def sharpener() -> Sharpener:
+    return Sharpener.from_pretrained(window="5@4,5@2,5", passes=2, hardness=2.0)
+
+
+def image() -> Tensor:
+    """Return a (3, H, W) uint8 image of noise with a bright rectangle: rows 20 to 50, columns 30 to 70."""
+    pixels = torch.randint(0, 60, (3, *SIZE), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    pixels[:, 20:50, 30:70] += 150
+    return pixels
+
+
+def disc(rows: int, columns: int) -> Tensor:
+    """Return a soft (rows, columns) mask that falls from 1 to 0 slowly."""
+    down, across = torch.linspace(-1, 1, rows)[:, None], torch.linspace(-1, 1, columns)
+    return (1.3 - 1.3 * (down.square() + across.square()).sqrt()).clamp(0, 1)
+
+
+def test_a_blurry_mask_takes_the_shape_of_the_object_in_the_image() -> None:
+    truth = torch.zeros(SIZE, dtype=torch.bool)
+    truth[20:50, 30:70] = True
+    blurry = torch.nn.functional.avg_pool2d(truth[None].float(), 15, 1, 7).roll((3, 3), (1, 2))
+    before = blurry > 0.5
+    crisp = torch.as_tensor(sharpen_masks(image(), blurry, scores=SOFT))
+    assert crisp.dtype == torch.bool
+    assert int((crisp ^ truth).sum()) < 0.75 * int((before ^ truth).sum())
+
+
+def test_the_part_that_is_computed_gives_what_the_whole_image_gives(sharpener: Sharpener) -> None:
+    """The definition, in the whole image: after each pass, pixels that are sure get their values back."""
+    cells, place = disc(9, 9), [20.0, 14.0, 56.0, 50.0]
+    before = torch.zeros(SIZE)
+    before[14:50, 20:56] = torch.nn.functional.interpolate(cells[None, None], size=(36, 36), mode="bilinear")[0, 0]
+    free, values = (before - 0.5).abs() < 0.4, before.clone()
+    with torch.inference_mode():
+        features = sharpener.features(image()[None])
+        for window, passes in sharpener.levels:
+            weights = sharpener.cue.weights(features, window, sharpener.hardness)
+            for _ in range(passes):
+                values = torch.where(free, local_filter(values[None, None], weights, window)[0, 0], values)
+    crisp = sharpen_masks(image(), cells[None], [place], scores=SOFT, sharpener=sharpener, soft=True)
+    torch.testing.assert_close(torch.as_tensor(crisp)[0], values, rtol=1e-4, atol=1e-5)
+    assert (values - before).abs().max() > 0.1  # it did something
+
+
+def test_masks_do_not_affect_each_other(sharpener: Sharpener) -> None:
+    cells = torch.stack([disc(9, 9), disc(9, 9).flip(0) * 0.9, torch.zeros(9, 9), disc(9, 9).T * 0.8])
+    boxes = torch.tensor([[4.0, 4, 40, 40], [20, 20, 90, 70], [0, 0, 30, 30], [50.5, 3.25, 70, 20]])
+    together = sharpen_masks(image(), cells, boxes, scores=SOFT, sharpener=sharpener, soft=True)
+    for n in (3, 0):
+        alone = sharpen_masks(image(), cells[n : n + 1], boxes[n : n + 1], scores=SOFT, sharpener=sharpener, soft=True)
+        torch.testing.assert_close(torch.as_tensor(together)[n], torch.as_tensor(alone)[0], rtol=1e-4, atol=1e-5)
+    assert not torch.as_tensor(together)[2].any()
+
+
+def test_a_mask_changes_only_near_its_boundary() -> None:
+    mask = torch.zeros(1, *SIZE, dtype=torch.bool)
+    mask[0, 16:54, 26:74] = True  # four pixels too large
+    near = torch.as_tensor(sharpen_masks(image(), mask))
+    far = torch.as_tensor(sharpen_masks(image(), mask, band=6))
+    assert near[0, 18:52, 28:72].all()
+    assert int(far.sum()) < int(near.sum())
+    assert far[0, 24:46, 34:66].all()
+    assert not far[0, :8].any()
+
+
+def test_a_mask_made_by_averaging_fills_its_cells_as_before() -> None:
+    """On a grey image, where colours tell nothing, the corner of a square comes back from the parts of its cells."""
+    truth = torch.zeros(1, 64, 64)
+    truth[:, 13:50, 11:47] = 1
+    cells = torch.nn.functional.avg_pool2d(truth, 8)
+    crisp = torch.as_tensor(sharpen_masks(torch.full((3, 64, 64), 90, dtype=torch.uint8), cells, scores=SOFT)).float()
+    bilinear = torch.nn.functional.interpolate(cells[None], size=(64, 64), mode="bilinear")[0] > 0.5
+    assert (crisp - truth).abs().sum() < (bilinear.float() - truth).abs().sum()
+    means = torch.nn.functional.avg_pool2d(crisp, 8)
+    assert (means - cells).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(np.zeros((0, 28, 28), np.float32), id="array"),
+        pytest.param(torch.zeros(0, 1, 28, 28), id="tensor with a channel"),
+        pytest.param([], id="list"),
+    ],
+)
+def test_no_masks_give_no_masks_of_the_right_shape(given: object) -> None:
+    crisp = sharpen_masks(image(), given, np.zeros((0, 4)), scores=SOFT)
+    assert tuple(crisp.shape) == ((0, 1, *SIZE) if isinstance(given, Tensor) else (0, *SIZE))
+
+
+def test_boxes_over_the_border_outside_and_of_no_area(sharpener: Sharpener) -> None:
+    boxes = [[-20.0, -10.0, 30.0, 30.0], [80.0, 60.0, 120.0, 90.0], [200.0, 10.0, 220.0, 30.0], [5.0, 5.0, 5.0, 9.0]]
+    crisp = sharpen_masks(image(), np.ones((4, 28, 28), bool), boxes, sharpener=sharpener)
+    assert isinstance(crisp, np.ndarray)
+    assert crisp.any((1, 2)).tolist() == [True, True, False, False]
+    assert crisp[0, :20, :20].all()
+    assert crisp[1, 70:, 90:].all()
+    assert not crisp[0, 40:].any()
+    one = np.zeros((1, *SIZE), bool)
+    one[0, 30, 40] = True
+    assert sharpen_masks(image(), one, sharpener=sharpener).shape == one.shape  # a single pixel
+    assert not np.asarray(sharpen_masks(image(), ~one & False, sharpener=sharpener)).any()
+
+
+def test_masks_come_back_as_they_were_given(sharpener: Sharpener) -> None:
+    soft = disc(18, 24)
+    logits = soft.logit(1e-3)
+    as_array = sharpen_masks(image().permute(1, 2, 0).numpy(), soft.numpy()[None], scores=SOFT, sharpener=sharpener)
+    assert isinstance(as_array, np.ndarray)
+    of_logits = sharpen_masks(image(), logits[None, None].half(), scores="multilabel", sharpener=sharpener, soft=True)
+    assert (of_logits.shape, of_logits.dtype) == ((1, 1, *SIZE), torch.float16)
+    assert (np.asarray(of_logits[0, 0] > 0) == as_array[0]).mean() > 0.999
+    picture = Image.fromarray(image().permute(1, 2, 0).numpy())
+    drawn = Image.fromarray((soft > 0.5).numpy())
+    bytes_ = (soft[None] > 0.5).numpy().astype(np.uint8) * 255
+    pairs = [sharpen_masks(picture, masks, sharpener=sharpener) for masks in ([drawn], bytes_, bytes_ // 255)]
+    assert all(np.array_equal(pairs[0], other) for other in pairs[1:])
+
+
+def test_a_letterboxed_mask_lies_where_its_image_was(sharpener: Sharpener) -> None:
+    mask = np.zeros((1, 32, 32), bool)  # an image of 96×72 becomes 32×24, with 4 rows above and below
+    mask[0, 4:16, :16] = True
+    crisp = np.asarray(sharpen_masks(image(), mask, grid="letterbox", sharpener=sharpener))
+    assert crisp[0, :30, :42].all()
+    assert not crisp[0, 42:].any()
+
+
+def test_overlaps_go_to_the_highest_confidence(sharpener: Sharpener) -> None:
+    masks = np.zeros((2, *SIZE), bool)
+    masks[0, 10:40, 10:60], masks[1, 20:60, 30:90] = True, True
+    kept = np.asarray(sharpen_masks(image(), masks, sharpener=sharpener))
+    resolved = np.asarray(
+        sharpen_masks(image(), masks, sharpener=sharpener, overlaps="resolve", confidences=[0.2, 0.9])
+    )
+    both = kept.all(0)
+    assert both.any()
+    assert not resolved.all(0).any()
+    assert np.array_equal(resolved[1], kept[1])
+    assert np.array_equal(resolved[0], kept[0] & ~both)
+
+
+@pytest.mark.parametrize(
+    ("masks", "boxes", "options", "facts"),
+    [
+        (np.zeros((1, 9, 12), np.float32), None, {}, ("no given kind", "multilabel_probabilities", "logits")),
+        (np.zeros((1, 9, 12), np.float32), None, {"scores": "logits"}, ("'logits'", "'multilabel'")),
+        (np.full((1, 9, 12), 7.0), None, {"scores": SOFT}, ("7", "[0, 1]")),
+        (np.arange(108, dtype=np.uint8).reshape(1, 9, 12), None, {}, ("uint8", "0 and 255", "masks / 255")),
+        (np.zeros((9, 12), bool), None, {}, ("(9, 12)", "masks[None]")),
+        (np.zeros((1, 9, 12, 3), bool), None, {}, ("(1, 9, 12, 3)", "(N, h, w)")),
+        ([np.zeros((9, 12), bool), np.zeros((9, 12), np.float32)], None, {}, ("mask 1 is float32", "one dtype")),
+        (np.zeros((1, 9, 9), bool), None, {}, ("aspect", "letterbox")),
+        (np.zeros((2, 9, 12), bool), [[0, 0, 9, 9]], {}, ("2 masks but 1 boxes",)),
+        (np.zeros((1, 9, 12), bool), [[30, 0, 9, 9]], {}, ("box 0", "xyxy")),
+        (np.zeros((1, 9, 12), bool), [[0, 0, float("nan"), 9]], {}, ("box 0", "finite")),
+        (np.zeros((1, *SIZE), bool), [[0, 0, 9, 9]], {}, ("mask 0", "leave boxes out")),
+        (np.zeros((1, 9, 12), bool), None, {"overlaps": "resolve"}, ("without confidences",)),
+        (np.zeros((1, 9, 12), bool), None, {"overlaps": "resolve", "confidences": [1, 2]}, ("(2,)", "1 masks")),
+        (np.zeros((1, 9, 12), bool), None, {"band": -1}, ("band is -1",)),
+        (np.zeros((1, 9, 12), bool), None, {"overlaps": "drop"}, ("'drop'", "'resolve'")),
+    ],
+)
+def test_wrong_masks_are_refused_with_a_remedy(
+    masks: object, boxes: object, options: dict[str, object], facts: tuple[str, ...]
+) -> None:
+    with pytest.raises(InputError) as error:
+        sharpen_masks(image(), masks, boxes, **options)  # type: ignore[arg-type]
+    assert all(fact in str(error.value) for fact in facts)
+    assert "\n" not in str(error.value)
+
+
+def test_the_default_sharpener_is_less_soft_than_that_of_classes() -> None:
+    assert Sharpener.from_pretrained(**MASK_OPTIONS).hardness > Sharpener.from_pretrained().hardness
+    with pytest.raises(InputError, match="device"):
+        sharpen_masks(image(), np.zeros((1, *SIZE), bool), sharpener=Sharpener.from_pretrained(), device="cpu")
