@@ -31,7 +31,11 @@ def write_images(root: Path) -> Path:
         pixels = np.full((HEIGHT, WIDTH, 3), (40, 90, 200))
         for index, (_, points) in enumerate(objects):
             (left, top), _, (right, bottom), _ = points
-            pixels[int(top) - 2 : int(bottom) + 2, int(left) - 2 * (index == 0) : int(right) + 2] = (200, 60 + 150 * index, 40)
+            pixels[int(top) - 2 : int(bottom) + 2, int(left) - 2 * (index == 0) : int(right) + 2] = (
+                200,
+                60 + 150 * index,
+                40,
+            )
         noisy = np.clip(pixels + rng.normal(0, 3, pixels.shape), 0, 255).astype(np.uint8)
         Image.fromarray(noisy).save(root / "images" / f"{name}.png")
     return root / "images"
@@ -53,7 +57,9 @@ def write_coco(root: Path, kind: str = "polygons") -> Path:
                  "area": 396.0, "bbox": [1.0, 2.0, 3.0, 4.0], "iscrowd": 0, "mine": {"who": "Ä"}}
             )  # fmt: skip
         del name
-    annotations.append({**annotations[0], "id": 99, "iscrowd": 1, "segmentation": {"size": [HEIGHT, WIDTH], "counts": [0, 5, 1915]}})
+    annotations.append(
+        {**annotations[0], "id": 99, "iscrowd": 1, "segmentation": {"size": [HEIGHT, WIDTH], "counts": [0, 5, 1915]}}
+    )
     said = {
         "info": {"version": 1.50},
         "images": [

@@ -27,7 +27,7 @@ def test_polygons_and_single_rings_surround_the_pixels_of_the_masks() -> None:
 
 @pytest.mark.parametrize("tolerance", [0.5, 2])
 def test_simplified_neighbours_leave_no_gap_and_do_not_overlap(tolerance: float) -> None:
-    waves = sum(np.sin(np.hypot(*np.ogrid[-a:60 - a, -b:80 - b]) / 6) for a, b in rng.integers(0, 60, (4, 2)))
+    waves = sum(np.sin(np.hypot(*np.ogrid[-a : 60 - a, -b : 80 - b]) / 6) for a, b in rng.integers(0, 60, (4, 2)))
     labels = np.digitize(waves, [-1, 0, 1])
     polygons = polygons_of([labels == label for label in range(4)], tolerance)
     whole = [shapely.union_all([shapely.Polygon(part[0], part[1:]) for part in parts]) for parts in polygons]

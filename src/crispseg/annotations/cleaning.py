@@ -1,6 +1,7 @@
 """New masks of the objects of an image, where the image shows that their outlines are elsewhere."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crispseg.annotations.filling import Mask
+from crispseg.cues import RGBCue
 from crispseg.extras import optional_packages
 from crispseg.inference.objects import sharpen_masks
 from crispseg.inference.sharpener import Sharpener
@@ -31,13 +33,20 @@ class Cleaner:
     Args:
         sharpener: The sharpener, which runs on the device of its weights.
         band: How far an outline may move, in pixels.
-        certainty: The probability from which a pixel changes sides, above 0.5. Where the image shows no boundary the
-            probabilities stay near 0.5 around the outline, so that it stays where it is.
+        certainty: The probability from which a pixel changes sides, 0.5 or more.
+        evidence: How much of that probability must be due to the image: more than an image of one colour would give,
+            whose result depends on the form of the outline alone.
     """
 
     sharpener: Sharpener
     band: float
     certainty: float
+    evidence: float = 0.1
+
+    @cached_property
+    def _blind(self) -> Sharpener:
+        """A sharpener that averages over all neighbours alike, as the other does on an image of one colour."""
+        return Sharpener(RGBCue(), window=self.sharpener.window, passes=self.sharpener.passes).eval()
 
     def __call__(self, image: Tensor, before: Masks) -> Masks:
         """Return the new mask of each object of a (3, H, W) image, in order; unchanged ones are the same arrays.
@@ -56,12 +65,16 @@ class Cleaner:
         after: Masks = []
         step = max(_AT_ONCE // (height * width), 1)
         for begin in range(0, len(before), step):
-            some = before[begin : begin + step]
-            soft = sharpen_masks(
-                image, torch.from_numpy(np.stack(some)), sharpener=self.sharpener, band=self.band, soft=True
+            some = torch.from_numpy(np.stack(before[begin : begin + step]))
+            seeing, blind = (
+                torch.as_tensor(sharpen_masks(pixels, some, sharpener=sharpener, band=self.band, soft=True))
+                for sharpener, pixels in ((self.sharpener, image), (self._blind, torch.zeros_like(image)))
             )
-            for index, (old, share) in enumerate(zip(some, torch.as_tensor(soft).numpy(), strict=True), begin):
-                after.append(np.where(old, share > 1 - self.certainty, share > self.certainty))
+            due = seeing - blind
+            leaves = (seeing <= 1 - self.certainty) & (due < -self.evidence)
+            joins = (seeing > self.certainty) & (due > self.evidence)
+            after += list(torch.where(some, ~leaves, joins).numpy())
+            for index, share in enumerate(seeing.numpy(), begin):
                 likely.add(index, share)
         return after, likely
 

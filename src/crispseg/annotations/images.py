@@ -24,16 +24,20 @@ class ImageFolder:
             self._by_stem[path.stem].append(path)
         self._unused = {path for paths in self._by_stem.values() for path in paths}
 
-    def find(self, name: str) -> Path:
+    def find(self, name: str, beside: str = "") -> Path:
         """Return the image that a name stands for.
 
         Of several images with the file name, the one whose folders agree with the name, from the end on, is meant.
         The ending and folders that do not exist here may differ: annotations often name the machine they came from.
 
+        Args:
+            name: The name.
+            beside: The folder of the annotations that name it.
+
         Raises:
             InputError: If there is none, or a choice of two.
         """
-        wanted = PurePosixPath(name.replace("\\", "/"))
+        wanted = PurePosixPath(beside, name.replace("\\", "/"))
         stem = wanted.name if wanted.name in self._by_stem else wanted.stem
         found = self._by_stem.get(stem, [])
         if not found:

@@ -96,7 +96,7 @@ def clean_annotations(
     resume: bool = False,
     strict: bool = False,
     on_outcome: Callable[[Outcome], object] = lambda outcome: None,
-    on_files: Callable[[int], object] = lambda count: None,
+    on_more: Callable[[int], object] = lambda count: None,
 ) -> Summary:
     """Sharpen the masks of annotated images, and write the annotations with their new outlines.
 
@@ -113,7 +113,7 @@ def clean_annotations(
         resume: Whether to take the changes of an earlier run with the same output.
         strict: Whether a fault ends the run.
         on_outcome: Called with the outcome of each image.
-        on_files: Called once with the number of annotation files.
+        on_more: Called with numbers of images that there are more to compare, as they become known.
 
     Raises:
         InputError: If the arguments do not fit together, or, if strict or about the only file, something is wrong with
@@ -129,8 +129,8 @@ def clean_annotations(
         check_folder(places.output)
         notes = Notes(places.output, settings, resume=resume or decisions is not None)
     rejected = read_decisions(decisions, notes.all()) if decisions is not None and notes is not None else {}
-    on_files(len(files))
-    run = _Run(places, layout, cleaner, images, notes, rejected, tolerance, strict or len(files) == 1)
+    on_more(len(files))
+    run = _Run(places, layout, cleaner, images, notes, rejected, tolerance, strict or len(files) == 1, on_more)
     for path in files:
         for outcome in run.file(path):
             if isinstance(outcome, Failed) and strict:
@@ -153,6 +153,7 @@ class _Run:
     tolerance: float
     strict: bool
     """Whether a file that cannot be read ends the run."""
+    on_more: Callable[[int], object]
     summary: Summary = field(default_factory=Summary)
 
     def file(self, path: Path) -> Iterator[Outcome]:
@@ -167,6 +168,7 @@ class _Run:
         digest = digest_of(read_bytes(path, "annotations"))
         if self.places.in_place and self.notes is not None and self.notes.is_written(name, digest):
             return
+        self.on_more(len(found) - 1)
         new: dict[str, dict[str, Redrawn]] = {}
         for image in found:
             self.summary.others += image.others
@@ -191,7 +193,7 @@ class _Run:
 
     def _image(self, path: Path, name: str, digest: str, image: AnnotatedImage) -> tuple[Compared, Checked]:
         """Return the changes of an image, and its masks as given."""
-        there = self.images.find((path.parent / image.name).as_posix())
+        there = self.images.find(image.name, path.parent.as_posix())
         known = self.notes.known(name, image.name, digest) if self.notes is not None else None
         if known is None:
             changes, masks = self._compared(there, name, digest, image)

@@ -1,5 +1,6 @@
 """What the readers of annotations share: files of a size that fits into memory, and checked numbers."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +11,15 @@ import numpy as np
 from crispseg.annotations.filling import Ring
 from crispseg.data.files import check_readable
 from crispseg.errors import InputError
-from crispseg.reading import parsed, read_json
+from crispseg.reading import parsed
 
 T = TypeVar("T")
 
 LARGEST = 1 << 29
 """The largest file that is read, in bytes. COCO's own annotations of 118,000 images have 0.45 GB."""
+
+_FAR = 1e7
+"""Coordinates from here on are a fault: no image is so large."""
 
 
 def read_bytes(path: Path, what: str) -> bytes:
@@ -53,8 +57,9 @@ def parse_json(path: Path, what: str) -> Iterator[dict[str, Any]]:
     Raises:
         InputError: If the file is not a JSON object, is too large, or does not hold what is read from it.
     """
-    read_bytes(path, what)
-    said = read_json(path, what, "write it again")
+    text = read_text(path, what)
+    with parsed(path, what, "cannot be read as JSON; write it again"):
+        said = json.loads(text)
     with parsed(path, what, "does not hold what the format has; check it against the format"):
         if not isinstance(said, dict):
             raise InputError(f"holds a {type(said).__name__}; expected an object")
@@ -83,8 +88,8 @@ def as_ring(points: object) -> Ring:
     ring = np.asarray(points, np.float64).reshape(-1, 2)
     if len(ring) < 3:
         raise InputError(f"its polygon has {len(ring)} points; expected three or more")
-    if not np.isfinite(ring).all():
-        raise InputError("its polygon has a coordinate that is not finite")
+    if not (np.abs(ring) < _FAR).all():
+        raise InputError(f"its polygon has a coordinate that is not finite, or not below {_FAR:.0e}")
     return ring
 
 

@@ -20,6 +20,7 @@ from crispseg.jobs.outcome import Failed
 from crispseg.jobs.resuming import settings_of
 from crispseg.options import as_text
 from crispseg.window import Windows
+from crispseg.writing import check_folder
 
 
 def run(options: Namespace) -> int:
@@ -31,7 +32,10 @@ def run(options: Namespace) -> int:
     places = Places(options.annotations, options.images, options.annotations_output)
     start = time.perf_counter()
     with progress_bar("images") as progress:
-        task = progress.add_task("comparing", total=None)
+        task = progress.add_task("comparing", total=0)
+
+        def add(count: int) -> None:
+            progress.update(task, total=(progress.tasks[0].total or 0) + count)
 
         def note(outcome: Outcome) -> None:
             progress.advance(task)
@@ -47,6 +51,7 @@ def run(options: Namespace) -> int:
             resume=options.resume,
             strict=options.strict,
             on_outcome=note,
+            on_more=add,
         )
     _conclude(summary, options, time.perf_counter() - start)
     if options.review is not None:
@@ -59,8 +64,8 @@ def _check(options: Namespace) -> None:
     """Refuse options that make no sense, before any work."""
     if not 0 < options.band < 1000:
         raise InputError(f"--band is {as_text(options.band)}; expected a number of pixels above 0, such as 4")
-    if not 0.5 < options.certainty < 1:
-        raise InputError(f"--certainty is {as_text(options.certainty)}; expected a number above 0.5 and below 1")
+    if not 0.5 <= options.certainty < 1:
+        raise InputError(f"--certainty is {as_text(options.certainty)}; expected 0.5 or more, and below 1")
     if not 0 <= options.tolerance < 1000:
         raise InputError(f"--tolerance is {as_text(options.tolerance)}; expected a number of pixels, 0 or more")
     if options.review_count < 1:
@@ -68,6 +73,8 @@ def _check(options: Namespace) -> None:
     for given in ("review", "decisions"):
         if getattr(options, given) is not None and options.output is None:
             raise InputError(f"--{given} goes with --output alone, whose earlier result it is about; add --output")
+    if options.review is not None:
+        check_folder(options.review)
     folder = options.annotations if options.annotations.is_dir() else options.annotations.parent
     if options.output is not None and options.output.resolve() == folder.resolve():
         raise InputError(f"output {options.output}: is the folder of the annotations; to replace them say --in-place")

@@ -23,6 +23,8 @@ the order stay; what does not change is written byte by byte as it was. Neighbou
 lines and crowds are kept. An object with a fault, and all objects of an image that is missing, stay as they are and are
 reported on standard error.
 
+The windows of the sharpener are 5@2,5 with 8 passes each unless you give --window: outlines are only a few pixels off.
+
 Nothing is replaced unless you say --in-place. The output folder also gets .crispseg, which holds the new masks for
 --resume and --decisions.
 
@@ -80,8 +82,8 @@ def _add_mask_options(parser: CommandParser) -> None:
         type=float,
         default=ANNOTATION_CERTAINTY,
         metavar="NUMBER",
-        help="the probability from which a pixel changes sides, above 0.5 and below 1: more changes less (default: "
-        "%(default)s)",
+        help="the probability from which a pixel changes sides, 0.5 or more and below 1: a larger one changes less "
+        "(default: %(default)s)",
     )
     group.add_argument(
         "--tolerance",
