@@ -65,7 +65,7 @@ ANNOTATION_CERTAINTY = 0.6
 """The probability from which a pixel of an annotated object changes sides."""
 
 ANNOTATION_WINDOW, ANNOTATION_PASSES = "5@2,5", 8
-"""The windows for outlines that people drew: they are a few pixels off, and wider windows would look past thin parts."""
+"""The windows for outlines that people drew: they are a few pixels off, and wider windows look past thin parts."""
 
 REVIEWED = 300
 """Masks on the page on which changed annotations are reviewed."""

@@ -6,6 +6,7 @@ import torch
 
 from crispseg import Sharpener
 from crispseg.annotations.cleaning import Cleaner, overlap, part_overlaps, shift, without_specks
+from crispseg.cues import RGBCue
 from crispseg.window import Windows
 
 ROWS, COLUMNS = np.mgrid[:72, :96]
@@ -40,7 +41,8 @@ def test_nothing_changes_where_the_image_shows_nothing(cleaner: Cleaner) -> None
     assert all(new is old for new, old in zip(after, masks, strict=True))
 
 
-def test_neighbours_still_touch_and_do_not_overlap(cleaner: Cleaner) -> None:
+def test_neighbours_still_touch_and_do_not_overlap() -> None:
+    cleaner = Cleaner(Sharpener(RGBCue(), window=Windows.of("5@2,5"), passes=8).eval(), 4, 0.6)
     edge = COLUMNS < 50
     drawn = [(LEFT | RIGHT) & edge, (LEFT | RIGHT) & ~edge]
     after = cleaner(photo((LEFT, (220, 160, 40)), (RIGHT, (70, 180, 70))), drawn)

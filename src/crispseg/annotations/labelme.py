@@ -34,7 +34,7 @@ class Labelme(AnnotationFormat):
             size = None if height is None or width is None else (int(height), int(width))
             objects, faults, others = [], [], 0
             for number, shape in enumerate(field_of(said, "shapes", list, "the file"), 1):
-                if shape.get("shape_type", "polygon") not in ("polygon", "mask"):
+                if (shape.get("shape_type") or "polygon") not in ("polygon", "mask"):
                     others += 1
                     continue
                 try:

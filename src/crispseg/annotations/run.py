@@ -224,11 +224,11 @@ class _Run:
         return changes, masks
 
     def _write(self, path: Path, name: str, new: Mapping[str, Mapping[str, Redrawn]]) -> None:
-        for source, content in self.layout.written(path, new).items():
+        # The file that a resumed run looks at comes last, when those that belong to it are written.
+        for source, content in sorted(self.layout.written(path, new).items(), key=lambda item: item[0] == path):
             if self.notes is not None and source == path:
                 self.notes.add_written(name, content)
             target = self.places.target(source)
             if not target.is_file() or target.read_bytes() != content:
                 with written_whole(target) as temporary:
                     temporary.write_bytes(content)
-

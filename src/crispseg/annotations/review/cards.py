@@ -123,8 +123,15 @@ def _most_changed(changed: Mask, whole: Window) -> Window:
     # The count in a part is the sum at two of its corners minus that at the other two.
     above = np.pad(changed.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     counts = above[height:, width:] - above[:-height, width:] - above[height:, :-width] + above[:-height, :-width]
-    top, left = np.unravel_index(counts.argmax(), counts.shape)
-    begin = whole[0].start + int(top), whole[1].start + int(left)
+    top, left = (int(place) for place in np.unravel_index(counts.argmax(), counts.shape))
+    # Of the places that hold about as many, the one with the changes in its middle.
+    rows, columns = np.nonzero(changed[top : top + height, left : left + width])
+    top += round(float(rows.mean()) - height / 2)
+    left += round(float(columns.mean()) - width / 2)
+    begin = (
+        whole[0].start + min(max(top, 0), changed.shape[0] - height),
+        whole[1].start + min(max(left, 0), changed.shape[1] - width),
+    )
     return slice(begin[0], begin[0] + height), slice(begin[1], begin[1] + width)
 
 
