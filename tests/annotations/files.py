@@ -89,7 +89,7 @@ def write_labelme(root: Path, kind: str = "polygon") -> Path:
                 png = base64.b64encode(buffer.getvalue()).decode()
                 shape |= {"shape_type": "mask", "points": [[left, top], [right - 1, bottom - 1]], "mask": png}
         shapes.insert(1, {"label": "box", "points": [[1, 2], [3, 4]], "shape_type": "rectangle", "flags": {}})
-        said = {
+        said: dict[str, object] = {
             "version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": f"..\\images\\{name}.png",
             "imageData": None, "imageHeight": HEIGHT, "imageWidth": WIDTH,
         }  # fmt: skip
