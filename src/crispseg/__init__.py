@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from crispseg.errors import InputError
     from crispseg.grid import Grid
     from crispseg.inference.arrays import sharpen_array
-    from crispseg.inference.objects import sharpen_masks
+    from crispseg.inference.objects import sharpen_masks, sharpen_objects
     from crispseg.inference.sharpened_model import SharpenedModel
     from crispseg.inference.sharpener import Sharpener
     from crispseg.window import Window
@@ -28,6 +28,7 @@ __all__ = [
     "__version__",
     "sharpen_array",
     "sharpen_masks",
+    "sharpen_objects",
 ]
 
 __version__ = "0.1.0"
@@ -42,6 +43,7 @@ _MODULES = {
     "Window": "window",
     "sharpen_array": "inference.arrays",
     "sharpen_masks": "inference.objects",
+    "sharpen_objects": "inference.objects",
 }
 """The module of each public name, imported on first use so that `crispseg --help` does not wait for PyTorch."""
 

@@ -4,18 +4,21 @@ from crispseg.inference.arrays import sharpen_array, sharpened_function
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.crisp_nets import to_crisp_net, to_sharpener
 from crispseg.inference.model_outputs import semantic_probabilities
-from crispseg.inference.objects import sharpen_masks
+from crispseg.inference.objects import MASK_OPTIONS, sharpen_masks, sharpen_objects, unpasted_masks
 from crispseg.inference.sharpened_model import SharpenedModel
 from crispseg.inference.sharpener import Sharpener
 
 __all__ = [
+    "MASK_OPTIONS",
     "DenseCRF",
     "SharpenedModel",
     "Sharpener",
     "semantic_probabilities",
     "sharpen_array",
     "sharpen_masks",
+    "sharpen_objects",
     "sharpened_function",
     "to_crisp_net",
     "to_sharpener",
+    "unpasted_masks",
 ]

@@ -108,7 +108,7 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
         if sharpener.guard is not None:
             radius = guard.spread(sharpener.levels)
             outer = box_around([part, reached]).grown(radius, box.size)
-            around = guard.sums_around(_padded(spread.read(ids, part), part, outer), radius)
+            around = guard.sums_around(padded(spread.read(ids, part), part, outer), radius)
             rows, columns = reached.within(outer).slices
             shares = guard.rebalanced(shares, around[..., rows, columns], sharpener.guard, radius)
         after.add(shares, ids, reached)
@@ -144,7 +144,7 @@ def _differences(spread: "_Spread", window: Window, groups: _Groups, norm: int) 
     for ids, part in groups:
         near = part.grown(window.radius, size)
         outer = near.grown(window.radius, size)  # so that infinite distances lie outside the box alone
-        shares = _padded(spread.read(ids, part) / _WHOLE, part, outer)
+        shares = padded(spread.read(ids, part) / _WHOLE, part, outer)
         distance = local_distance(shares, window, norm=norm)
         rows, columns = near.within(outer).slices
         distance = distance[..., rows, columns]
@@ -161,7 +161,7 @@ def _filtered(filter: _Filter, shares: Tensor, ids: Tensor, part: Box) -> tuple[
             # Pixels at the edge of the filtered part lack neighbours: the margin is one pass wider than the reach.
             outer = part.grown(window.radius * (now + 1), size)
             rows, columns = outer.slices
-            wide = _padded(shares, part, outer)
+            wide = padded(shares, part, outer)
             wide = local_filter(wide, weights[..., rows, columns], window, passes=now)
             check_filtered(wide, filter.cue, filter.features)
             part = part.grown(window.radius * now, size)
@@ -178,7 +178,8 @@ def _reached(shares: Tensor, part: Box) -> tuple[Tensor, Box]:
     return shares, Box(part.top + top, part.left + left, part.top + bottom + 1, part.left + right + 1)
 
 
-def _padded(shares: Tensor, part: Box, outer: Box) -> Tensor:
+def padded(shares: Tensor, part: Box, outer: Box) -> Tensor:
+    """Return shares of a part of the image as those of a box that holds it, 0 beside the part."""
     inside, (height, width) = part.within(outer), outer.size
     return F.pad(shares, (inside.left, width - inside.right, inside.top, height - inside.bottom))
 

@@ -17,16 +17,20 @@ class Replace(Protocol):
         """Return new scores for (N, C, h, w) ones; `masks` says that they are masks of queries, which may overlap."""
 
 
-_SCORES = ("masks_queries_logits", "logits", "out")
-"""The names of scores in outputs: transformers' mask queries and dense predictions, and torchvision's dictionaries."""
+_MASKS = ("masks_queries_logits", "pred_masks")
+"""The names of mask logits in outputs of transformers: of queries, and of prompts or queries."""
+
+_SCORES = (*_MASKS, "logits", "out")
+"""The names of scores in outputs: masks and dense predictions of transformers, and torchvision's dictionaries."""
 
 
 def replace_scores(output: Output, replace: Replace) -> Output:
     """Return the output of a network with its scores replaced.
 
     Args:
-        output: A tensor (N, C, h, w); a mapping or data class that holds one as `masks_queries_logits`, `logits` or
-            `out`; or a tuple or list whose first entry is one.
+        output: A tensor (N, C, h, w); a mapping or data class that holds one as `masks_queries_logits`,
+            `pred_masks` (also (N, P, M, h, w), of P prompts), `logits` or `out`; or a tuple or list whose first entry
+            is one.
         replace: The function that returns the new scores.
 
     Raises:
@@ -43,8 +47,11 @@ def replace_scores(output: Output, replace: Replace) -> Output:
         return cast(Output, _of_type(output, [replace(output[0], masks=False), *output[1:]]))
     for name in _SCORES:
         scores = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
+        if name in _MASKS and isinstance(scores, Tensor) and scores.ndim == 5:  # several masks for each prompt
+            flat = replace(scores.flatten(1, 2), masks=True)
+            return with_scores(output, name, flat.reshape(*scores.shape[:3], *flat.shape[-2:]))
         if _is_map(scores):
-            return _with(output, name, replace(scores, masks=name == "masks_queries_logits"))
+            return with_scores(output, name, replace(scores, masks=name in _MASKS))
     raise TypeError(
         f"the model returned {_describe(output)}; expected a tensor (N, C, h, w), alone, as {', '.join(_SCORES)}, or "
         "first in a tuple: wrap the model in a function that returns its scores"
@@ -94,7 +101,12 @@ def _of_type(output: tuple[object, ...] | list[object], entries: list[object]) -
     return make(entries)
 
 
-def _with(output: Output, name: str, scores: Tensor) -> Output:
+def with_scores(output: Output, name: str, scores: Tensor) -> Output:
+    """Return an output with other scores of a name.
+
+    Raises:
+        TypeError: If it is neither a data class nor a mapping.
+    """
     if dataclasses.is_dataclass(output) and not isinstance(output, type):
         return dataclasses.replace(output, **{name: scores})
     if isinstance(output, Mapping):

@@ -171,7 +171,9 @@ def _compared(
     """Return a box grown by the reach of the filter, and the features of its pixels."""
     inner = box.grown(halo(sharpener), image.size)
     around = _with_centres(sharpener, scores, image.size, inner)
-    there = _features(sharpener, image, around) if features is None else features.read(around).to(sharpener.device)
+    there = (
+        features_of_box(sharpener, image, around) if features is None else features.read(around).to(sharpener.device)
+    )
     return inner, PartOfPixels(there, around, image.size)
 
 
@@ -185,7 +187,7 @@ def _sharpen_box(sharpener: Sharpener, image: Pixels, scores: Pixels, features: 
     return crisp.cropped(rows, columns).scores()[0].cpu()
 
 
-def _features(sharpener: Sharpener, image: Pixels, box: Box) -> Tensor:
+def features_of_box(sharpener: Sharpener, image: Pixels, box: Box) -> Tensor:
     """Return the (D, *box.size) features of a part of the image, which depend on the surrounding pixels."""
     outer = box.grown(sharpener.cue.reach or 0, image.size).starting_at(sharpener.cue.step)
     rows, columns = box.within(outer).slices

@@ -1,60 +1,60 @@
 """The filter where masks may change, and only there: all other pixels keep their values, and are averaged from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
 from crispseg.data.box import Box
+from crispseg.inference.label_groups import Labelled, box_around, grouped
+from crispseg.inference.label_maps import padded
+from crispseg.ops import local_filter
 from crispseg.window import Level, Window
 
 
-class Uncertain(NamedTuple):
-    """A mask in the part of the image in which it may change."""
+class Band(NamedTuple):
+    """The part of the image in which a mask may change, and which of its pixels may."""
 
     values: Tensor
     """(*part.size) probabilities."""
     free: Tensor
     """(*part.size) bool: the pixels that may change."""
     part: Box
+    """It holds the neighbours of all free pixels, as far as they lie in the image."""
 
 
 def filter_bands(
-    masks: Sequence[Uncertain], levels: Sequence[Level], weights: Callable[[Window], Tensor], region: Box
+    bands: Sequence[Band], levels: Sequence[Level], weights: Callable[[Window], Tensor], region: Box
 ) -> list[Tensor]:
-    """Return the filtered (*part.size) probabilities of masks.
+    """Return the filtered (*part.size) probabilities of masks, as if the whole image were filtered.
+
+    A free pixel depends on pixels within the radius of a window alone, since all others keep their values from pass to
+    pass. So no margin grows with the passes.
 
     Args:
-        masks: The masks; every part contains the neighbours of its free pixels that lie in the image.
+        bands: The masks.
         levels: The windows and their passes.
-        weights: A function that returns the (1, K, *region.size) weights of a window.
+        weights: A function that returns the (1, K, *region.size) weights of a window; all masks share them.
         region: A box of the image that holds all parts.
     """
-    values = [mask.values.clone() for mask in masks]
-    for window, passes in levels:
-        here = weights(window)
-        for mask, value in zip(masks, values, strict=True):
-            _filter(mask, value, here[0][(..., *mask.part.within(region).slices)], window, passes)
-    return values
+    results = [band.values for band in bands]
+    groups = list(_grouped(bands))
+    for window, passes in levels if groups else ():
+        whole = weights(window)
+        for chosen, box in groups:
+            here = whole[(..., *box.within(region).slices)].contiguous()
+            # What is beside the part of a mask has no effect on its free pixels.
+            values = torch.stack([padded(results[n], bands[n].part, box) for n in chosen])[None]
+            free = torch.stack([padded(bands[n].free, bands[n].part, box) for n in chosen])[None]
+            for _ in range(passes):
+                values = torch.where(free, local_filter(values, here, window), values)
+            for n, value in zip(chosen, values[0], strict=True):
+                results[n] = value[bands[n].part.within(box).slices]
+    return results
 
 
-def _filter(mask: Uncertain, value: Tensor, weights: Tensor, window: Window, passes: int) -> None:
-    """Filter the free pixels of (*part.size) values in place."""
-    at = mask.free.flatten().nonzero()[:, 0]
-    if not len(at):
-        return
-    height, width = value.shape
-    each = weights.flatten(1)[:, at].T.contiguous()
-    each = each / each.sum(1, keepdim=True).clamp(min=torch.finfo(each.dtype).tiny)
-    radius = window.radius
-    wide = F.pad(value, (radius,) * 4)
-    row, column = at // width + radius, at % width + radius
-    stride = width + 2 * radius
-    offsets = torch.tensor([down * stride + across for down, across in window.offsets], device=at.device)
-    centre = row * stride + column
-    flat, near = wide.flatten(), centre[:, None] + offsets
-    for _ in range(passes):
-        flat[centre] = (flat[near] * each).sum(1)
-    value.copy_(flat.reshape(height + 2 * radius, stride)[radius : radius + height, radius : radius + width])
+def _grouped(bands: Sequence[Band]) -> Iterator[tuple[list[int], Box]]:
+    """Yield the indices of masks that are cheaper to filter together, and the box that holds their parts."""
+    for group in grouped([Labelled(n, band.part) for n, band in enumerate(bands)], margin=0):
+        yield [item.label for item in group], box_around([item.box for item in group])

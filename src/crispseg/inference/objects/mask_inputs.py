@@ -6,6 +6,7 @@ from typing import Literal, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL.Image import Image as Picture
 from torch import Tensor
 
@@ -18,7 +19,7 @@ MaskScores = Literal["multilabel", "multilabel_probabilities"]
 
 
 @dataclass(frozen=True)
-class Masks:
+class GivenMasks:
     """Masks of objects, as the filter takes them."""
 
     maps: Sequence[Tensor]
@@ -35,6 +36,17 @@ class Masks:
     """Where a tensor lay."""
     has_channel: bool
     """Whether they were given as (N, 1, h, w)."""
+
+    def probabilities(self, cells: Tensor) -> Tensor:
+        """Return one of the maps as float32 probabilities."""
+        return (cells.sigmoid() if self.kind == "multilabel" else cells).float().clamp(0, 1)
+
+    def like(self, crisp: Tensor) -> Tensor | NDArray[np.generic]:
+        """Return (N, H, W) bool masks or probabilities in the form of the given masks."""
+        if crisp.is_floating_point():
+            crisp = (crisp.double().logit(1e-15) if self.kind == "multilabel" else crisp).to(self.dtype)
+        crisp = crisp[:, None] if self.has_channel else crisp
+        return crisp.to(self.device) if self.as_given == "tensor" else crisp.cpu().numpy()
 
 
 def read_image(image: object) -> Tensor:
@@ -60,7 +72,7 @@ def read_image(image: object) -> Tensor:
     return as_tensor(pixels).movedim(-1, 0)
 
 
-def read_masks(masks: object, scores: Scores | None) -> Masks:
+def read_masks(masks: object, scores: Scores | None) -> GivenMasks:
     """Return masks of any of the accepted forms.
 
     Args:
@@ -93,7 +105,7 @@ def read_masks(masks: object, scores: Scores | None) -> Masks:
             raise InputError(f"mask {n} is {array.dtype}, mask 0 {dtype}; expected masks of one dtype")
     is_hard = not np.issubdtype(dtype, np.floating)
     tensors = [_hard(array) for array in arrays] if is_hard else [as_tensor(array) for array in arrays]
-    return Masks(
+    return GivenMasks(
         tensors,
         _kind(tensors, is_hard=is_hard, scores=scores),
         is_hard,

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
-import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
 from crispseg.data.box import Box
@@ -81,8 +79,8 @@ def _of_box(n: int, mask: Tensor, box: Sequence[float], size: Size) -> Place:
         return Place(Grid(), Grid("stretched").lines(size, shape), Box(0, 0, 0, 0))  # nothing to be seen
     if shape == size and not (left <= 0 and top <= 0 and right >= size[1] and bottom >= size[0]):
         raise InputError(
-            f"mask {n} has the size of its image, {shape[0]}x{shape[1]}, but the box {list(box)}; expected a mask of the box: "
-            "leave boxes out for masks of the whole image"
+            f"mask {n} has the size of its image, {shape[0]}x{shape[1]}, but the box {list(box)}; expected a mask of "
+            "the box: leave boxes out for masks of the whole image"
         )
     return _place(Grid("box", (left, top, right, bottom)), size, shape)
 
@@ -94,21 +92,8 @@ def _place(grid: Grid, size: Size, shape: Size) -> Place:
     return Place(grid, grid.lines(size, shape), cover)
 
 
-def upsampled(mask: Tensor, place: Place, part: Box) -> tuple[Tensor, Tensor | None]:
-    """Return the (*part.size) values of a mask (h, w) in a part of the image, bilinearly, and where it has none."""
-    values = read_resized(TensorPixels(mask[None]), place.lines, part)[0]
-    return values, uncovered(place.lines, place.grid, mask.device, part)
-
-
-def near_boundary(inside: Tensor, reach: tuple[int, int]) -> Tensor:
-    """Return as (H, W) bool which pixels lie within a reach (rows, columns) of a pixel on the other side of a mask.
-
-    Example:
-        >>> near_boundary(torch.tensor([[0, 0, 0, 1, 1, 1]]) > 0, (1, 1))[0].int().tolist()
-        [0, 0, 1, 1, 0, 0]
-    """
-    both = torch.stack([inside, ~inside])[None].float()
-    for axis, by in enumerate(reach):
-        kernel, padding = ((2 * by + 1, 1), (by, 0)) if axis == 0 else ((1, 2 * by + 1), (0, by))
-        both = F.max_pool2d(both, kernel, stride=1, padding=padding)
-    return both[0].amin(0) > 0
+def upsampled(cells: Tensor, place: Place, part: Box) -> Tensor:
+    """Return the (*part.size) values of a mask (h, w) in a part of the image, bilinearly; 0 beside its cells."""
+    values = read_resized(TensorPixels(cells[None]), place.lines, part)[0]
+    beside = uncovered(place.lines, place.grid, cells.device, part)
+    return values if beside is None else values.masked_fill(beside, 0)

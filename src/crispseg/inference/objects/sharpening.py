@@ -1,34 +1,48 @@
 """Sharpen the masks of the objects of an image."""
 
 import math
-from typing import Literal
+from functools import cache, partial
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crispseg.checks import check_choice
+from crispseg.checks import check_choice, check_positive
 from crispseg.data.box import Box
+from crispseg.data.pixels import TensorPixels
 from crispseg.errors import InputError
-from crispseg.grid import Grid
+from crispseg.grid import Grid, Size
 from crispseg.inference.batch import check_scores
 from crispseg.inference.label_groups import box_around
-from crispseg.inference.objects.band_filter import Uncertain, filter_bands
-from crispseg.inference.objects.mask_inputs import Masks, read_image, read_masks
-from crispseg.inference.objects.overlaps import resolve_overlaps
-from crispseg.inference.objects.placing import Place, near_boundary, placed, upsampled
+from crispseg.inference.label_maps import padded
+from crispseg.inference.objects.band_filter import Band, filter_bands
+from crispseg.inference.objects.bands import free_pixels, reach
+from crispseg.inference.objects.cell_means import holds_means, with_means
+from crispseg.inference.objects.mask_inputs import GivenMasks, read_image, read_masks
+from crispseg.inference.objects.overlaps import read_confidences, resolve_overlaps
+from crispseg.inference.objects.placing import Place, placed, upsampled
 from crispseg.inference.sharpener import Sharpener
-from crispseg.scores import PROBABILITIES, Scores
+from crispseg.inference.tiles import features_of_box
+from crispseg.scores import Scores
 
 Overlaps = Literal["keep", "resolve"]
 """What becomes of pixels in several masks: all keep them, or only the mask of the highest confidence does."""
 
-BAND = 1.5
-"""How far from its boundary a mask may change, in its cells."""
 
-LEAST = 4
-"""How far a mask may change at least, in pixels: so far off are outlines that people draw."""
+class MaskOptions(TypedDict):
+    """The options of a sharpener that differ for masks of objects."""
+
+    window: str
+    hardness: float
+
+
+MASK_OPTIONS: MaskOptions = {"window": "5@8,5@4,5@2,5", "hardness": 4.0}
+"""The options of the default sharpener for masks. They are surer than the scores of classes, so they are moved less."""
+
+SURER = 1.5
+"""The factor of the hardness for masks that are as sharp as their resolution allows; see `holds_means`."""
 
 
 @torch.inference_mode()
@@ -48,7 +62,10 @@ def sharpen_masks(
 ) -> Tensor | NDArray[np.generic]:
     """Return crisp masks of the objects of an image, of its size: N masks in, N masks out, in their order.
 
-    A mask changes only near its own boundary. The rest of it, however large, is not computed.
+    A mask changes only near its own boundary: where its probability, upsampled bilinearly, lies between 0.1 and 0.9;
+    for a mask that is 0 and 1, within half a cell of its boundary and at least 3 pixels. All other pixels keep their
+    values, and are not computed. A mask whose values are the parts of its cells that the object fills (it was made by
+    averaging a larger one) fills them so afterwards too.
 
     Args:
         image: (H, W, 3) RGB, uint8 or floating point in [0, 1], as an array or a Pillow image, or a tensor (3, H, W).
@@ -58,12 +75,13 @@ def sharpen_masks(
             in a box; None for masks of the whole image, at any resolution.
         scores: What floating-point masks hold: "multilabel" for logits, or "multilabel_probabilities".
         grid: How masks of the whole image lie on it, such as "letterbox"; see `Grid`.
-        sharpener: The sharpener; that of `Sharpener.from_pretrained()` by default.
-        band: How far from its boundary a mask may change, in pixels; by default 1.5 cells of the mask.
+        sharpener: The sharpener, whose cue, windows, passes and hardness apply, on the device of its weights; by
+            default `Sharpener.from_pretrained(**MASK_OPTIONS)`.
+        band: How far from its boundary a mask may change, in pixels, if you know better than the default above.
         confidences: N numbers, such as the scores of a detector, for `overlaps="resolve"`.
         overlaps: "keep", or "resolve" to leave every pixel to the mask of the highest confidence.
         soft: Whether to return floating-point masks of the kind given (probabilities for bool masks), not bool.
-        device: The device to compute on; that of the sharpener by default.
+        device: The device of the default sharpener; the CPU by default.
 
     Returns:
         (N, H, W), or (N, 1, H, W) if given so: a tensor on the device of the masks if they are tensors, else an array.
@@ -77,67 +95,84 @@ def sharpen_masks(
         (2, 48, 64)
     """
     check_choice("overlaps", overlaps, ("keep", "resolve"))
-    if band is not None and not 0 < band < math.inf:
-        raise InputError(f"band is {band}; expected a number of pixels above 0, or None")
+    if band is not None:
+        check_positive("band", band)
+    if sharpener is not None and device is not None:
+        raise InputError(
+            f"device is {device}, beside a sharpener; expected one of them: move it by sharpener.to(device)"
+        )
+    used = _default(str(device or "cpu")) if sharpener is None else sharpener
     pixels, given = read_image(image), read_masks(masks, scores)
-    size = (pixels.shape[-2], pixels.shape[-1])
-    used = Sharpener.from_pretrained() if sharpener is None else sharpener
-    used = used if device is None else used.to(device)
-    where = placed(given.maps, boxes, used.grid if grid is None else Grid.of(grid), size)
-    crisp = _sharpened(used, pixels, given, where, band)
-    if overlaps == "resolve":
-        resolve_overlaps(crisp, given.kind, confidences)
-    return _as_given(crisp, given, soft=soft)
-
-
-def _sharpened(sharpener: Sharpener, image: Tensor, given: Masks, where: list[Place], band: float | None) -> Tensor:
-    """Return the (N, H, W) float32 scores of the masks, of their kind."""
-    size = (image.shape[-2], image.shape[-1])
-    blank = 0.0 if given.kind in PROBABILITIES else -100.0
-    result = torch.full((len(where), *size), blank)
-    uncertain, changed = [], []
-    radius = max(window.radius for window in sharpener.window)
-    for n, (mask, place) in enumerate(zip(given.maps, where, strict=True)):
-        check_scores(mask, given.kind)
-        if min(place.cover.size) < 1:
-            continue
-        values, without = upsampled(mask.float(), place, place.cover)
-        result[n][place.cover.slices] = values if without is None else values.masked_fill(without, blank)
-        reach = _reach(place, band)
-        inside = result[n] > (0.5 if given.kind in PROBABILITIES else 0)
-        free = near_boundary(inside, reach)
-        if not free.any():
-            continue
-        rows, columns = free.any(1).nonzero()[:, 0], free.any(0).nonzero()[:, 0]
-        part = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1).grown(radius, size)
-        there = result[n][part.slices]
-        probabilities = there.clamp(0, 1) if given.kind in PROBABILITIES else there.sigmoid()
-        uncertain.append(Uncertain(probabilities, free[part.slices], part))
-        changed.append(n)
-    if not uncertain:
-        return result
-    region = box_around([one.part for one in uncertain])
-    features = sharpener.features(image[None].to(sharpener.device))[(..., *region.slices)].cpu()
-    crisp = filter_bands(
-        uncertain,
-        sharpener.levels,
-        lambda window: sharpener.cue.weights(features, window, sharpener.hardness.cpu()),
-        region,
+    where = placed(
+        given.maps, boxes, used.grid if grid is None else Grid.of(grid), (pixels.shape[-2], pixels.shape[-1])
     )
-    for n, one, values in zip(changed, uncertain, crisp, strict=True):
-        scores = values if given.kind in PROBABILITIES else values.logit(1e-6)
-        result[n][one.part.slices] = torch.where(one.free, scores, result[n][one.part.slices])
+    order = read_confidences(confidences, len(where)) if overlaps == "resolve" else None
+    crisp = _sharpened(used, pixels, given, where, band, soft=soft)
+    if order is not None:
+        resolve_overlaps(crisp, order)
+    return given.like(crisp)
+
+
+class _Open(NamedTuple):
+    """A mask whose boundary is open."""
+
+    number: int
+    chances: Tensor
+    """(h, w) probabilities, as given."""
+    band: Band
+
+
+@cache
+def _default(device: str) -> Sharpener:
+    return Sharpener.from_pretrained(device=device, **MASK_OPTIONS)
+
+
+def _sharpened(
+    sharpener: Sharpener, image: Tensor, given: GivenMasks, where: list[Place], band: float | None, *, soft: bool
+) -> Tensor:
+    """Return the (N, H, W) masks on the sharpener's device: bool, or probabilities."""
+    size = (image.shape[-2], image.shape[-1])
+    result = torch.zeros(len(where), *size, dtype=torch.float32 if soft else torch.bool, device=sharpener.device)
+    margin = max(window.radius for window in sharpener.window)
+    surely, unsurely = list[_Open](), list[_Open]()
+    for n, (cells, place) in enumerate(zip(given.maps, where, strict=True)):
+        check_scores(cells, given.kind)
+        chances = given.probabilities(cells.to(sharpener.device))
+        values = upsampled(chances, place, place.cover)
+        result[n][place.cover.slices] = values if soft else values > 0.5
+        found = _band(values, place, size, margin, is_hard=given.is_hard, band=band)
+        if found is not None:
+            (surely if holds_means(chances, place.cell) else unsurely).append(_Open(n, chances, found))
+    if not surely and not unsurely:
+        return result
+    region = box_around([one.band.part for one in (*surely, *unsurely)])
+    features = features_of_box(sharpener, TensorPixels(image), region)[None]
+    for several, factor, levels in ((surely, SURER, sharpener.levels[-1:]), (unsurely, 1, sharpener.levels)):
+        weights = partial(sharpener.cue.weights, features, hardness=factor * sharpener.hardness)
+        crisp = filter_bands([one.band for one in several], levels, weights, region)
+        for (n, chances, (_, _, part)), values in zip(several, crisp, strict=True):
+            kept = with_means(values, chances, where[n].lines, part) if several is surely else values
+            result[n][part.slices] = kept.clamp(0, 1) if soft else kept > 0.5
     return result
 
 
-def _reach(place: Place, band: float | None) -> tuple[int, int]:
-    if band is not None:
-        return math.ceil(band), math.ceil(band)
-    rows, columns = (max(math.ceil(BAND * side), LEAST) for side in place.cell)
-    return rows, columns
+def _band(values: Tensor, place: Place, size: Size, margin: int, *, is_hard: bool, band: float | None) -> Band | None:
+    """Return where a mask may change, given its values on the pixels that its cells cover; None if nowhere.
 
-
-def _as_given(crisp: Tensor, given: Masks, *, soft: bool) -> Tensor | NDArray[np.generic]:
-    result = crisp.to(given.dtype) if soft else crisp > (0.5 if given.kind in PROBABILITIES else 0)
-    result = result[:, None] if given.has_channel else result
-    return result.to(given.device) if given.as_given == "tensor" else result.numpy()
+    Args:
+        values: (*place.cover.size) probabilities.
+        place: How the mask lies on the image.
+        size: Height and width of the image.
+        margin: The largest radius of a window.
+        is_hard: Whether the mask was 0 and 1 before it was upsampled.
+        band: How far from the boundary pixels may change; None for the default.
+    """
+    margin = max(margin, math.ceil(max(place.cell)) + 1)  # so that the part holds the cells of its free pixels
+    outer = place.cover.grown(reach(place.cell, band) + margin, size)
+    wide = padded(values, place.cover, outer)
+    free = free_pixels(wide, place.cell, is_hard=is_hard, band=band)
+    if not free.any():
+        return None
+    rows, columns = (free.any(axis).nonzero()[:, 0] for axis in (1, 0))
+    part = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1).grown(margin, outer.size)
+    return Band(wide[part.slices], free[part.slices], part.within(Box(-outer.top, -outer.left, 0, 0)))

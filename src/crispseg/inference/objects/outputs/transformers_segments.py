@@ -1,0 +1,48 @@
+"""Segments of an image as the `post_process_…` functions of transformers return them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from crispseg.errors import InputError
+from crispseg.inference.objects.outputs.output_kind import OutputKind, Sharpen
+
+
+def _sharpened(objects: Mapping[str, Any], image: object, sharpen: Sharpen) -> Mapping[str, Any]:
+    segmentation, segments = objects["segmentation"], objects["segments_info"]
+    if segmentation is None or not segments:
+        return dict(objects)
+    if not isinstance(segmentation, Tensor):
+        raise InputError(
+            f"segmentation is {type(segmentation).__name__}; expected a tensor: leave out return_coco_annotation=True"
+        )
+    confidences = [float(segment.get("score", 1.0)) for segment in segments]
+    if segmentation.ndim == 3:  # return_binary_maps=True
+        crisp = torch.as_tensor(sharpen(image, segmentation > 0, confidences=confidences, soft=False))
+        return {**objects, "segmentation": crisp.to(segmentation.dtype)}
+    ids = torch.tensor([segment["id"] for segment in segments], device=segmentation.device)
+    masks = segmentation == ids[:, None, None].to(segmentation.dtype)
+    crisp = torch.as_tensor(sharpen(image, masks, confidences=confidences, soft=False, overlaps="resolve"))
+    return {**objects, "segmentation": _map_of(crisp, ids, segmentation)}
+
+
+def _map_of(masks: Tensor, ids: Tensor, before: Tensor) -> Tensor:
+    """Return the (H, W) ids of exclusive (N, H, W) masks; elsewhere the value of pixels in no segment.
+
+    If every pixel is in a segment, those that no mask holds any more keep their id.
+    """
+    beside = before[~torch.isin(before, ids.to(before.dtype))]
+    covered = before.shape == masks.shape[1:] and not len(beside)
+    after = before.clone() if covered else before.new_full(masks.shape[1:], float(beside[0]) if len(beside) else -1)
+    for mask, number in zip(masks, ids, strict=True):
+        after[mask] = number.to(before.dtype)
+    return after
+
+
+KIND = OutputKind(
+    "a dictionary of transformers with segmentation and segments_info",
+    lambda objects: isinstance(objects, Mapping) and {"segmentation", "segments_info"} <= set(objects),
+    _sharpened,
+)
