@@ -115,12 +115,12 @@ class Notes:
         return self._known.values()
 
     def add(self, changes: ImageChanges) -> None:
-        """Note the changes of an image."""
+        """Add the changes of an image."""
         self._known[changes.name] = changes
         self._append(asdict(changes))
 
     def add_written(self, file: str, content: bytes) -> None:
-        """Note that a file is about to be replaced by new content."""
+        """Add that a file is about to be replaced by new content."""
         self._append({"written": file, "digest": digest_of(content)})
 
     def _append(self, line: Mapping[str, Any]) -> None:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from crispseg.annotations.filling import Mask, Part
+from crispseg.annotations.polygons import load_shapely
 from crispseg.annotations.record import AnnotatedImage, AnnotatedObject
 from crispseg.annotations.shapes import Polygons
 from crispseg.errors import InputError
-from crispseg.extras import optional_packages
 
 CROSSING = "cross themselves; read by the even-odd rule, and written without crossings if they change"
 OUTSIDE = "reach out of their image; cut off at its edge if they change"
@@ -83,8 +83,7 @@ def _reaches_out(parts: Sequence[Part], height: int, width: int) -> bool:
 
 def _crosses(part: Part) -> bool:
     """Return whether an outline crosses itself; one that only touches itself, as around a hole, does not."""
-    with optional_packages():
-        import shapely  # noqa: PLC0415 - an extra
+    shapely = load_shapely()
     polygon = shapely.Polygon(part[0])
     if polygon.is_valid:
         return False

@@ -26,8 +26,7 @@ def polygons_of(masks: Sequence[Mask], tolerance: float) -> list[list[Part]]:
     Raises:
         InputError: If Shapely is not installed.
     """
-    with optional_packages():
-        import shapely  # noqa: PLC0415 - an extra
+    shapely = load_shapely()
     faces, members = _faces(masks)
     found = [(label, polygon) for label, rings in trace(faces).items() for polygon in _assembled(rings)]
     if tolerance and found:
@@ -57,6 +56,17 @@ def one_ring(parts: Sequence[Part]) -> Ring:
     return joined
 
 
+def load_shapely() -> Any:  # noqa: ANN401 - a module without types
+    """Return the package Shapely, which is an extra.
+
+    Raises:
+        InputError: If it is not installed.
+    """
+    with optional_packages():
+        import shapely  # noqa: PLC0415
+    return shapely
+
+
 def _closest(one: Ring, other: Ring) -> tuple[float, int, int]:
     """Return the distance of the closest vertices of two rings, squared, and which they are."""
     apart = ((one[:, None] - other) ** 2).sum(-1)
@@ -80,8 +90,7 @@ def _faces(masks: Sequence[Mask]) -> tuple[NDArray[np.int64], list[list[int]]]:
 
 def _assembled(rings: Sequence[Ring]) -> list[Any]:
     """Return Shapely polygons of the lines around a region: each hole in the smallest outline around it."""
-    import shapely  # noqa: PLC0415
-
+    shapely = load_shapely()
     outlines = sorted((ring for ring in rings if _area(ring) > 0), key=_area)
     holes: list[list[Ring]] = [[] for _ in outlines]
     around = [shapely.Polygon(ring) for ring in outlines] if len(outlines) < len(rings) else []
@@ -93,8 +102,7 @@ def _assembled(rings: Sequence[Ring]) -> list[Any]:
 
 def _union(polygons: Sequence[Any]) -> list[Any]:
     """Return the polygons of a mask, made of faces that share edges."""
-    import shapely  # noqa: PLC0415
-
+    shapely = load_shapely()
     if len(polygons) < 2:
         return list(polygons)
     joined = shapely.coverage_union_all(polygons)
@@ -102,8 +110,7 @@ def _union(polygons: Sequence[Any]) -> list[Any]:
 
 
 def _parts(polygons: Sequence[Any]) -> list[Part]:
-    import shapely  # noqa: PLC0415
-
+    shapely = load_shapely()
     oriented = [shapely.orient_polygons(polygon) for polygon in polygons]
     # Shapely's outlines run against the clock where y points up, which is clockwise on the screen.
     return [[np.array(ring.coords)[:-1] for ring in (part.exterior, *part.interiors)] for part in oriented]

@@ -24,7 +24,7 @@ from crispseg.writing import check_folder, refuse_inputs, written_whole
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedImage:
     """An image whose masks were compared with their image, now or in an earlier run."""
 
     path: Path
@@ -35,7 +35,7 @@ class Compared:
 Clean = Callable[[Tensor, Masks], Masks]
 """A `Cleaner`: what returns the new masks of the objects of a (3, H, W) image; those that stay are the same arrays."""
 
-Outcome = Compared | Failed
+Outcome = ComparedImage | Failed
 """What became of an image, or of an annotation file that cannot be read."""
 
 
@@ -43,7 +43,7 @@ Outcome = Compared | Failed
 class Summary:
     """What a run has found."""
 
-    compared: list[Compared] = field(default_factory=list)
+    compared: list[ComparedImage] = field(default_factory=list)
     failures: list[Failed] = field(default_factory=list)
     remarks: Counter[str] = field(default_factory=Counter)
     """How many objects each remark is on."""
@@ -191,7 +191,7 @@ class _Run:
         self.summary.failures.append(failed)
         return failed
 
-    def _image(self, path: Path, name: str, digest: str, image: AnnotatedImage) -> tuple[Compared, Checked]:
+    def _image(self, path: Path, name: str, digest: str, image: AnnotatedImage) -> tuple[ComparedImage, Checked]:
         """Return the changes of an image, and its masks as given."""
         there = self.images.find(image.name, path.parent.as_posix())
         known = self.notes.known(name, image.name, digest) if self.notes is not None else None
@@ -202,7 +202,7 @@ class _Run:
         for remark, key in masks.remarks:
             self.summary.remarks[remark] += 1
             self.summary.first.setdefault(remark, f"{key} of {image.name!r} in {path}")
-        return Compared(there, changes, earlier=known is not None), masks
+        return ComparedImage(there, changes, earlier=known is not None), masks
 
     def _compared(self, there: Path, name: str, digest: str, image: AnnotatedImage) -> tuple[ImageChanges, Checked]:
         pixels = read_image(there)

@@ -12,7 +12,7 @@ from crispseg.annotations.changes import ImageChanges
 from crispseg.annotations.filling import Mask
 from crispseg.annotations.polygons import polygons_of
 from crispseg.annotations.record import AnnotationFormat
-from crispseg.annotations.run import Compared
+from crispseg.annotations.run import ComparedImage
 from crispseg.annotations.shapes import decode, encode
 from crispseg.data.image import read_image
 from crispseg.data.intensity import to_bytes
@@ -59,7 +59,7 @@ Window = tuple[slice, slice]
 
 
 def cards_of(
-    compared: Sequence[Compared], layout: AnnotationFormat, root: Path, count: int
+    compared: Sequence[ComparedImage], layout: AnnotationFormat, root: Path, count: int
 ) -> Iterator[tuple[Card, dict[str, Image.Image]]]:
     """Yield the masks that changed most, the largest change first, each with pictures of the whole and the detail."""
     ranked = [(one, key) for one in compared for key in one.changes.objects]
@@ -75,7 +75,7 @@ def cards_of(
 
 
 def _masks_before(
-    chosen: Sequence[tuple[Compared, str]], layout: AnnotationFormat, root: Path
+    chosen: Sequence[tuple[ComparedImage, str]], layout: AnnotationFormat, root: Path
 ) -> dict[tuple[tuple[str, str], str], str]:
     """Return the run lengths of the masks as the annotations give them; each file is read once."""
     wanted: defaultdict[str, defaultdict[str, dict[str, ImageChanges]]] = defaultdict(lambda: defaultdict(dict))

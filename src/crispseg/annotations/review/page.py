@@ -13,14 +13,14 @@ from PIL import Image
 from crispseg.annotations.decisions import KIND
 from crispseg.annotations.record import AnnotationFormat
 from crispseg.annotations.review.cards import cards_of
-from crispseg.annotations.run import Compared, Places
+from crispseg.annotations.run import ComparedImage, Places
 from crispseg.writing import make_folder, write_text, written_whole
 
 _PAGE = ("index.html", "review.css", "review.js")
 
 
 def write_review(
-    folder: Path, compared: Sequence[Compared], layout: AnnotationFormat, places: Places, count: int
+    folder: Path, compared: Sequence[ComparedImage], layout: AnnotationFormat, places: Places, count: int
 ) -> int:
     """Write the page about the masks that changed most, and return how many it shows.
 

@@ -63,7 +63,7 @@ def build_parser() -> CommandParser:
     _add_review_options(parser)
     parser.add_argument("--resume", action="store_true", help="take what an earlier run with the same output has found")
     parser.add_argument("--strict", action="store_true", help="stop at the first fault")
-    add_sharpener_options(parser, without=("scores", "grid"))
+    add_sharpener_options(parser, without=("scores", "grid", "guard", "upsampling", "score_weight", "negligible"))
     add_device_option(parser)
     return parser
 
