@@ -71,7 +71,7 @@ def _drawn(mask: Mask, tolerance: float, sigma: float, rng: np.random.Generator)
     return fill(moved, *mask.shape)
 
 
-def _scores(true: Mask, mask: Mask, wide: int) -> tuple[float, float, float]:
+def _scores(true: Mask, mask: Mask, wide: int) -> tuple[float, ...]:
     return overlap(true, mask), *(overlap(_ring(true, width), _ring(mask, width)) for width in (wide, 3))
 
 

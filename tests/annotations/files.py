@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -154,5 +155,11 @@ def write_voc(root: Path) -> Path:
     return root / "voc"
 
 
-WRITERS = {"coco": write_coco, "cvat": write_cvat, "labelme": write_labelme, "voc": write_voc, "yolo": write_yolo}
+WRITERS: dict[str, Callable[..., Path]] = {
+    "coco": write_coco,
+    "cvat": write_cvat,
+    "labelme": write_labelme,
+    "voc": write_voc,
+    "yolo": write_yolo,
+}
 """What writes the annotations of each format."""

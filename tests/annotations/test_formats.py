@@ -33,7 +33,7 @@ def grow(image: Tensor, masks: list[Mask]) -> list[Mask]:
 
 def write(root: Path, name: str, kind: str | None = None) -> tuple[Path, AnnotationFormat]:
     write_images(root)
-    path = WRITERS[name](root) if kind is None else WRITERS[name](root, kind)  # type: ignore[operator]
+    path = WRITERS[name](root) if kind is None else WRITERS[name](root, kind)
     assert detect_format(path) == name
     return path, format_class(name)()
 
