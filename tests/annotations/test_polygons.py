@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import shapely
+from pycocotools import mask as coco
 
+from crispseg.annotations.cleaning import overlap
 from crispseg.annotations.filling import Part, fill
 from crispseg.annotations.polygons import one_ring, polygons_of
+from crispseg.annotations.shapes import decode, encode
 
 rng = np.random.default_rng(0)
 CASES = [rng.random((rng.integers(1, 5), rng.integers(1, 9), rng.integers(1, 9))) < 0.5 for _ in range(60)]
@@ -46,3 +49,13 @@ def test_a_straight_edge_at_an_angle_has_no_stairs() -> None:
     rows, columns = np.mgrid[:40, :40]
     (part,) = polygons_of([columns < 10 + rows / 2], 1)[0]
     assert len(part[0]) <= 8
+
+
+def test_pycocotools_reads_rings_around_holes_and_run_lengths_as_we_do() -> None:
+    rows, columns = np.mgrid[:60, :80]
+    mask = (np.hypot(rows - 30, columns - 40) < 25) & (np.hypot(rows - 26, columns - 44) > 9)
+    assert np.array_equal(coco.decode({"size": [60, 80], "counts": encode(mask).encode()}), mask)
+    np.testing.assert_array_equal(decode(encode(mask), 60, 80), mask)
+    ring = one_ring(polygons_of([mask], 1)[0])
+    (theirs,) = coco.decode(coco.frPyObjects([ring.ravel().tolist()], 60, 80)).transpose(2, 0, 1)
+    assert overlap(theirs > 0, mask) > 0.97
