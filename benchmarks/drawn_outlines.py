@@ -1,6 +1,6 @@
 """Measure what `crispseg annotations` gains on outlines of true labels that were simplified and moved.
 
-python -m benchmarks.drawn_outlines --images val --labels valannot --void 11 --every 20
+python -m benchmarks.drawn_outlines --images val --labels valannot --void 11 --every 5
 """
 
 import argparse
