@@ -57,3 +57,15 @@ neither true nor predicted."""
 
 ABSENT_CLASSES: tuple[AbsentClasses, ...] = ("count", "ignore")
 """The values of `AbsentClasses`; the first is the default."""
+
+ANNOTATION_BAND = 4.0
+"""How far the outline of an annotated object may move, in pixels."""
+
+ANNOTATION_CERTAINTY = 0.6
+"""The probability from which a pixel of an annotated object changes sides."""
+
+ANNOTATION_WINDOW, ANNOTATION_PASSES = "5@2,5", 8
+"""The windows for outlines that people drew: they are a few pixels off, and wider windows look past thin parts."""
+
+REVIEWED = 300
+"""Masks on the page on which changed annotations are reviewed."""

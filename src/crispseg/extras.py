@@ -7,6 +7,7 @@ from crispseg.errors import InputError
 
 EXTRAS = {
     "cv2": "peers",
+    "defusedxml": "annotations",
     "google": "caffe",
     "huggingface_hub": "hub",
     "gradio": "app",
@@ -24,6 +25,7 @@ EXTRAS = {
     "rasterio": "raster",
     "ray": "ray",
     "scipy": "data",
+    "shapely": "annotations",
     "starlette": "app",
     "tensorboard": "train",
     "torchvision": "train",

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from crispseg.cli.main import COMMANDS, main
+from tests.annotations.files import write_coco, write_images, write_labelme
 from tests.commands import ROOT, arguments_of, assert_understood
 from tests.docs.pages import DOCS, PAGES, Block, blocks_of, links_of
 from tests.fakes import write_camvid, write_coarse_scores, write_folder, write_raster
@@ -50,6 +51,10 @@ def readers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_raster(tmp_path / "field_scores.tif", np.load(tmp_path / "scores" / "scene0.npy"), 8)
     likely = np.exp(np.load(tmp_path / "scores" / "scene0.npy"))
     write_raster(tmp_path / "field_bytes.tif", (255 * likely / likely.sum(0)).astype(np.uint8), 8)
+    write_images(tmp_path).rename(tmp_path / "photos")
+    write_labelme(tmp_path)
+    write_coco(tmp_path)
+    (tmp_path / "decisions.json").write_text('{"kind": "crispseg decisions", "rejected": []}')
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -82,7 +87,7 @@ def test_a_guide_does_what_it_says(page: str) -> None:
 
 def test_the_guides_have_something_to_run() -> None:
     counts = {page: len(list(blocks_of(DOCS / page))) for page in GUIDES}
-    assert len(counts) == 9
+    assert len(counts) == 10
     few = {"how-to/notebooks.md", "how-to/page.md"}
     assert all(count >= 3 for page, count in counts.items() if page not in few), counts
 

@@ -16,6 +16,7 @@ from crispseg.interrupts import INTERRUPTED, leaving_at_once
 COMMANDS = {
     "sharpen": "make the segmentation of images crisp",
     "raster": "make the segmentation of a raster crisp, such as GeoTIFF of any size, within a given memory",
+    "annotations": "move the outlines of annotated objects to the boundaries of their images",
     "evaluate": "measure what sharpening gains on labelled images",
     "tune": "find the options of a sharpener on labelled images",
     "train": "train a network",

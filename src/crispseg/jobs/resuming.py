@@ -97,7 +97,7 @@ def finished(outputs: Outputs, settings: Mapping[str, Any], jobs: Sequence[Job])
     path = outputs.folder / SETTINGS_FILE
     if not path.exists():
         return None
-    _check_same(_read(path), json.loads(json.dumps(settings)), path)
+    check_same_settings(path, settings)
     began = path.stat().st_mtime_ns
     targets = {job.name: list(outputs.files(job.name).values()) for job in jobs}
     folders = {target.parent for paths in targets.values() for target in paths}
@@ -116,6 +116,15 @@ def _written_since(began: int, folder: Path) -> set[Path]:
         return set()
     with os.scandir(folder) as entries:
         return {folder / entry.name for entry in entries if entry.is_file() and entry.stat().st_mtime_ns >= began}
+
+
+def check_same_settings(path: Path, settings: Mapping[str, Any]) -> None:
+    """Refuse to resume a run whose settings file holds other settings.
+
+    Raises:
+        InputError: If they differ, or the file cannot be read.
+    """
+    _check_same(_read(path), json.loads(json.dumps(settings)), path)
 
 
 def _read(path: Path) -> dict[str, Any]:

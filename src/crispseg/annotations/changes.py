@@ -1,0 +1,145 @@
+"""What a run has found, noted image by image beside its output, to resume it and to decide on it."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from crispseg.errors import InputError
+from crispseg.jobs.resuming import check_same_settings
+from crispseg.writing import make_folder, write_text
+
+FOLDER = ".crispseg"
+"""The folder in the output that holds the notes. It is hidden, so that no reader of annotations looks into it."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """The new mask of an object."""
+
+    category: str
+    iou: float
+    """With the mask before."""
+    shift: float
+    """How far the outline moved, in pixels on average."""
+    rle: str
+
+
+@dataclass(frozen=True)
+class ImageChanges:
+    """The objects of an image that change."""
+
+    file: str
+    """The annotation file, below the folder of all."""
+    image: str
+    """The image, as the annotations name it."""
+    digest: str
+    """Of the annotation file."""
+    size: tuple[int, int]
+    objects: Mapping[str, Change]
+    count: int
+    """How many objects it has that could change."""
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """The file and the image, which together are unique."""
+        return self.file, self.image
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Self:
+        """Return what was noted."""
+        objects = {key: Change(**change) for key, change in said["objects"].items()}
+        return cls(**{**said, "size": tuple(said["size"]), "objects": objects})
+
+
+class Notes:
+    """The changes of a run in a file, one image on each line, so that little is lost when the run is killed.
+
+    Args:
+        output: The folder that the annotations are written to.
+        settings: What the changes depend on.
+        resume: Whether to go on with those that are there.
+
+    Raises:
+        InputError: If those that are there were made with other settings, or cannot be read.
+    """
+
+    def __init__(self, output: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
+        self._folder = output / FOLDER
+        self._settings = settings
+        self._begun = resume and self._settings_file.is_file()
+        self._known: dict[tuple[str, str], ImageChanges] = {}
+        self._written: dict[str, str] = {}
+        if self._begun:
+            check_same_settings(self._settings_file, settings)
+            self._read()
+
+    @property
+    def _settings_file(self) -> Path:
+        return self._folder / "settings.json"
+
+    @property
+    def _file(self) -> Path:
+        return self._folder / "changes.jsonl"
+
+    def _read(self) -> None:
+        lines = self._file.read_text(encoding="utf-8").splitlines(keepends=True) if self._file.is_file() else []
+        for line in lines:
+            if not line.endswith("\n"):  # the run was killed while it wrote the last one
+                continue
+            try:
+                said = json.loads(line)
+                if "written" in said:
+                    self._written[said["written"]] = said["digest"]
+                else:
+                    found = ImageChanges.of(said)
+                    self._known[found.name] = found
+            except (ValueError, TypeError, KeyError) as error:
+                raise InputError(f"{self._file}: cannot be read; start anew without --resume") from error
+        if lines and not lines[-1].endswith("\n"):
+            write_text(self._file, "".join(lines[:-1]))
+
+    def known(self, file: str, image: str, digest: str) -> ImageChanges | None:
+        """Return the changes of an image, if they are noted and its annotation file is still the same."""
+        found = self._known.get((file, image))
+        return found if found is not None and found.digest == digest else None
+
+    def is_written(self, file: str, digest: str) -> bool:
+        """Return whether an annotation file is one that the run has written."""
+        return self._written.get(file) == digest
+
+    def all(self) -> Iterable[ImageChanges]:
+        """Return the changes of all images."""
+        return self._known.values()
+
+    def add(self, changes: ImageChanges) -> None:
+        """Add the changes of an image."""
+        self._known[changes.name] = changes
+        self._append(asdict(changes))
+
+    def add_written(self, file: str, content: bytes) -> None:
+        """Add that a file is about to be replaced by new content."""
+        self._append({"written": file, "digest": digest_of(content)})
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        if not self._begun:
+            make_folder(self._folder)
+            self._file.unlink(missing_ok=True)
+            write_text(self._settings_file, json.dumps(self._settings, indent=2, sort_keys=True) + "\n")
+            self._begun = True
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def remove(self) -> None:
+        """Remove the notes, at the end of a run whose annotations are no longer those that they are about."""
+        for path in (self._file, self._settings_file):
+            path.unlink(missing_ok=True)
+        if self._folder.is_dir():
+            self._folder.rmdir()
+
+
+def digest_of(content: bytes) -> str:
+    """Return the SHA-256 of the content of a file."""
+    return hashlib.sha256(content).hexdigest()

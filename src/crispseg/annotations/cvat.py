@@ -1,0 +1,183 @@
+"""CVAT's XML for images."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from crispseg.annotations.record import (
+    AnnotatedImage,
+    AnnotatedObject,
+    AnnotationFormat,
+    Changes,
+    Redrawn,
+    require_unique,
+)
+from crispseg.annotations.shapes import Pasted, Polygons, Shape, expanded_rows, runs
+from crispseg.annotations.texts import as_ring, read_bytes, rounded
+from crispseg.errors import InputError
+from crispseg.extras import optional_packages
+from crispseg.reading import parsed
+
+_WHAT = "CVAT annotations"
+_SHAPES = ("box", "cuboid", "ellipse", "mask", "points", "polygon", "polyline", "skeleton")
+_MASKS = ("mask", "polygon")
+_ATTRIBUTE = re.compile(rb"""\s+([\w:.-]+)\s*=\s*("[^"]*"|'[^']*')""")
+
+
+@dataclass(frozen=True)
+class Cvat(AnnotationFormat):
+    """One file for many images: polygons and masks. Boxes, points and the like stay as they are."""
+
+    endings: ClassVar[tuple[str, ...]] = (".xml",)
+
+    def read(self, path: Path) -> list[AnnotatedImage]:
+        """Return the images of the file, in its order."""
+        content = read_bytes(path, _WHAT)
+        with parsed(path, _WHAT, "not CVAT's XML for images; export it again as 'CVAT for images'"):
+            found = _parsed(content)
+            require_unique([image.attributes["name"] for image in found.images], "image")
+            return [_image(image, found.labels) for image in found.images]
+
+    def written(self, path: Path, changes: Changes) -> dict[Path, bytes]:
+        """Return the file with new points, or masks, of the shapes that change."""
+        content = read_bytes(path, _WHAT)
+        edits: list[tuple[int, int, bytes]] = []
+        for image in _parsed(content).images:
+            for key, new in changes.get(image.attributes["name"], {}).items():
+                shape = image.shapes[int(key.removeprefix("shape ")) - 1]
+                fresh = {"points": _points(new)} if shape.kind == "polygon" else _run_lengths(new)
+                edits += _edits(content, shape, fresh)
+        pieces, at = [], 0
+        for begin, end, text in sorted(edits):
+            pieces += [content[at:begin], text]
+            at = end
+        return {path: b"".join([*pieces, content[at:]])}
+
+
+@dataclass
+class _Shape:
+    kind: str
+    attributes: Mapping[str, str]
+    begin: int
+    """Where its tag begins in the file, in bytes."""
+
+
+@dataclass
+class _Image:
+    attributes: Mapping[str, str]
+    shapes: list[_Shape] = field(default_factory=list)
+
+
+@dataclass
+class _Parsed:
+    images: list[_Image] = field(default_factory=list)
+    labels: set[str] = field(default_factory=set)
+    """Those that the file declares."""
+
+
+class _Target:
+    """Gathers images and shapes while a parser reads; tells the parser's place by `where`."""
+
+    def __init__(self) -> None:
+        self.found, self.path, self.text = _Parsed(), list[str](), ""
+        self.where: Any = None
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        if not self.path and tag != "annotations":
+            raise InputError(f"begins with <{tag}>; expected <annotations>")
+        if tag == "track":
+            raise InputError("holds tracks of a video; export it as 'CVAT for images', with a file for each frame")
+        if self.path == ["annotations"] and tag == "image":
+            self.found.images.append(_Image(attributes))
+        elif self.path == ["annotations", "image"] and tag in _SHAPES:
+            self.found.images[-1].shapes.append(_Shape(tag, attributes, self.where.CurrentByteIndex))
+        self.path.append(tag)
+        self.text = ""
+
+    def data(self, text: str) -> None:
+        self.text += text
+
+    def end(self, tag: str) -> None:
+        if self.path[-3:] == ["labels", "label", "name"]:
+            self.found.labels.add(self.text.strip())
+        self.path.pop()
+        self.text = ""
+
+    def close(self) -> _Parsed:
+        return self.found
+
+
+def _parsed(content: bytes) -> _Parsed:
+    """Return what a file holds.
+
+    Raises:
+        InputError: If defusedxml is not installed, or the file is not what it should be.
+    """
+    with optional_packages():
+        from defusedxml.ElementTree import DefusedXMLParser  # noqa: PLC0415 - an extra
+    target = _Target()
+    # A document type can hold entities that grow without bounds or read files; CVAT writes none.
+    parser = DefusedXMLParser(target=target, forbid_dtd=True)
+    target.where = parser.parser
+    parser.feed(content)
+    found: _Parsed = parser.close()
+    return found
+
+
+def _image(image: _Image, labels: set[str]) -> AnnotatedImage:
+    name = image.attributes["name"]
+    objects, faults, others = [], [], 0
+    for number, shape in enumerate(image.shapes, 1):
+        label = shape.attributes["label"]
+        if labels and label not in labels:
+            raise InputError(
+                f"shape {number} of {name} has label {label!r}, which <labels> does not list; add it there"
+            )
+        if shape.kind not in _MASKS:
+            others += 1
+            continue
+        try:
+            objects.append(AnnotatedObject(f"shape {number}", label, _shape(shape)))
+        except InputError as error:
+            faults.append(f"shape {number}: {error}")
+    size = int(image.attributes["height"]), int(image.attributes["width"])
+    return AnnotatedImage(name, size, objects, others, faults)
+
+
+def _shape(shape: _Shape) -> Shape:
+    given = shape.attributes
+    if shape.kind == "polygon":
+        return Polygons([[as_ring([tuple(map(float, point.split(","))) for point in given["points"].split(";")])]])
+    left, top, width, height = (int(given[name]) for name in ("left", "top", "width", "height"))
+    return Pasted(expanded_rows([int(run) for run in given["rle"].split(",")], height, width), top, left)
+
+
+def _points(new: Redrawn) -> str:
+    return ";".join(f"{x:.2f},{y:.2f}" for x, y in rounded(new.ring))
+
+
+def _run_lengths(new: Redrawn) -> dict[str, str]:
+    """Return the attributes of a mask: its box, and the runs of the pixels in it, in rows."""
+    mask = new.mask
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    height, width = box.shape
+    place = {"left": columns[0], "top": rows[0], "width": width, "height": height}
+    return {"rle": ", ".join(map(str, runs(box.ravel()))), **{name: str(value) for name, value in place.items()}}
+
+
+def _edits(content: bytes, shape: _Shape, fresh: Mapping[str, str]) -> list[tuple[int, int, bytes]]:
+    """Return the begin, the end and the new bytes of the values of attributes, without their quotes."""
+    tag = f"<{shape.kind}".encode()
+    if not content.startswith(tag, shape.begin):
+        raise InputError(f"{_WHAT}: cannot be changed in this encoding; save the file as UTF-8")
+    edits, at = [], shape.begin + len(tag)
+    while match := _ATTRIBUTE.match(content, at):
+        at = match.end()
+        if (value := fresh.get(match[1].decode())) is not None:
+            edits.append((match.start(2) + 1, match.end(2) - 1, value.encode()))
+    return edits

@@ -1,0 +1,85 @@
+"""labelme's JSON files."""
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from PIL import Image
+
+from crispseg.annotations.filling import Mask
+from crispseg.annotations.json_text import Value, elements, members, replaced
+from crispseg.annotations.record import AnnotatedImage, AnnotatedObject, AnnotationFormat, Changes, Redrawn
+from crispseg.annotations.shapes import Pasted, Polygons, Shape
+from crispseg.annotations.texts import as_ring, field_of, parse_json, read_text, rounded
+from crispseg.errors import InputError, one_line
+
+_WHAT = "labelme annotations"
+
+
+@dataclass(frozen=True)
+class Labelme(AnnotationFormat):
+    """A file for each image, which names it: polygons and masks. Rectangles, lines and the like stay as they are."""
+
+    endings: ClassVar[tuple[str, ...]] = (".json",)
+
+    def read(self, path: Path) -> list[AnnotatedImage]:
+        """Return the one image of the file."""
+        with parse_json(path, _WHAT) as said:
+            name = field_of(said, "imagePath", str, "the file")
+            height, width = said.get("imageHeight"), said.get("imageWidth")
+            size = None if height is None or width is None else (int(height), int(width))
+            objects, faults, others = [], [], 0
+            for number, shape in enumerate(field_of(said, "shapes", list, "the file"), 1):
+                if (shape.get("shape_type") or "polygon") not in ("polygon", "mask"):
+                    others += 1
+                    continue
+                try:
+                    given = _shape(shape)
+                except InputError as error:
+                    faults.append(f"shape {number}: {error}")
+                    continue
+                objects.append(AnnotatedObject(f"shape {number}", str(shape["label"]), given))
+            return [AnnotatedImage(name, size, objects, others, faults)]
+
+    def written(self, path: Path, changes: Changes) -> dict[Path, bytes]:
+        """Return the file with new points, or masks, of the shapes that change."""
+        text = read_text(path, _WHAT)
+        top = members(text)
+        edits: list[tuple[Value, Any]] = []
+        shapes = elements(text, top["shapes"].begin)
+        for key, new in changes.get(top["imagePath"].value, {}).items():
+            shape = members(text, shapes[int(key.removeprefix("shape ")) - 1].begin)
+            is_mask = shape.get("shape_type") is not None and shape["shape_type"].value == "mask"
+            fresh = _pasted(new) if is_mask else {"points": rounded(new.ring).tolist()}
+            edits += [(shape[name], value) for name, value in fresh.items()]
+        return {path: replaced(text, edits).encode()}
+
+
+def _shape(shape: Mapping[str, Any]) -> Shape:
+    if shape.get("shape_type") != "mask":
+        return Polygons([[as_ring(shape["points"])]])
+    (left, top), *_ = shape["points"]
+    return Pasted(_decoded(shape["mask"]), round(top), round(left))
+
+
+def _decoded(text: str) -> Mask:
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(text, validate=True)), formats=["PNG"]) as image:
+            return np.asarray(image.convert("L")) > 0
+    except Exception as error:  # Pillow has no list of its errors
+        raise InputError(f"its mask is not a PNG in base64 ({one_line(error)})") from error
+
+
+def _pasted(new: Redrawn) -> dict[str, Any]:
+    """Return the corners of the box of a mask, and the pixels in it; the last corner is its last pixel."""
+    mask = new.mask
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    buffer = io.BytesIO()
+    Image.fromarray(box.astype(np.uint8)).save(buffer, format="PNG")
+    points = [[float(columns[0]), float(rows[0])], [float(columns[-1]), float(rows[-1])]]
+    return {"points": points, "mask": base64.b64encode(buffer.getvalue()).decode()}

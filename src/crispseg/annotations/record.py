@@ -1,0 +1,125 @@
+"""Annotated images, as every format is read."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Self
+
+from crispseg.annotations.filling import Mask, Part, Ring
+from crispseg.annotations.polygons import one_ring
+from crispseg.annotations.shapes import Form, Shape, decode, encode
+from crispseg.data.files import list_files
+from crispseg.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedObject:
+    """An object that has a mask."""
+
+    key: str
+    """Its name in its image, such as "annotation 17"."""
+    category: str
+    shape: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedImage:
+    """What a file says about one image."""
+
+    name: str
+    """The image file, as the annotations name it."""
+    size: tuple[int, int] | None
+    """Height and width; None if they are not said."""
+    objects: Sequence[AnnotatedObject]
+    others: int = 0
+    """How many of its shapes have no mask, such as boxes and points. They are kept."""
+    faults: Sequence[str] = ()
+    """What is wrong with objects that were left out: one line for each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Redrawn:
+    """The new mask of an object, and its outline; small, as a file may hold a million of them."""
+
+    rle: str
+    size: tuple[int, int]
+    parts: Sequence[Part]
+
+    @classmethod
+    def of(cls, mask: Mask, parts: Sequence[Part]) -> Self:
+        """Return what stands for a mask and its outline."""
+        return cls(encode(mask), (mask.shape[0], mask.shape[1]), parts)
+
+    @property
+    def mask(self) -> Mask:
+        """The decoded mask."""
+        return decode(self.rle, *self.size)
+
+    @cached_property
+    def ring(self) -> Ring:
+        """The outline as a single ring."""
+        return one_ring(self.parts)
+
+
+Changes = Mapping[str, Mapping[str, Redrawn]]
+"""The objects that change, by the names of their images and by their own."""
+
+
+@dataclass(frozen=True)
+class FormatOptions:
+    """Choices that only some formats know."""
+
+    class_names: Sequence[str] | None = None
+    """The names of classes that the annotations number."""
+    form: Form | None = None
+    """The form in which all objects are written; None for the form in which each was given."""
+
+
+@dataclass(frozen=True)
+class AnnotationFormat(ABC):
+    """Reads and writes the files of one format.
+
+    A subclass is listed in `crispseg.annotations.registry`. Its files keep every byte that has nothing to do with an
+    object that changes.
+    """
+
+    options: FormatOptions = field(default_factory=FormatOptions)
+
+    endings: ClassVar[tuple[str, ...]]
+    """The endings of its files, in lower case."""
+    forms: ClassVar[tuple[Form, ...]] = ()
+    """The forms that it can convert objects into."""
+
+    def files(self, folder: Path) -> list[Path]:
+        """Return the annotation files in a folder and its subfolders.
+
+        Raises:
+            InputError: If there is none.
+        """
+        return list_files(folder, self.endings, "annotations")
+
+    @abstractmethod
+    def read(self, path: Path) -> list[AnnotatedImage]:
+        """Return what a file says, image by image.
+
+        Raises:
+            InputError: If the file cannot be read, or contradicts itself.
+        """
+
+    @abstractmethod
+    def written(self, path: Path, changes: Changes) -> dict[Path, bytes]:
+        """Return the content of a file after changes, and of files that belong to it, by their paths."""
+
+
+def require_unique(values: Sequence[object], what: str) -> None:
+    """Refuse ids or names that occur twice.
+
+    Raises:
+        InputError: If one does.
+    """
+    seen: set[object] = set()
+    twice = next((value for value in values if value in seen or seen.add(value)), None)  # type: ignore[func-returns-value]
+    if twice is not None:
+        raise InputError(f"{what} {twice!r} occurs twice; give each its own")

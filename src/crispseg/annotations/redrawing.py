@@ -1,0 +1,57 @@
+"""The objects of an image as they are written: with their new masks, unless those were rejected."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from crispseg.annotations.changes import ImageChanges
+from crispseg.annotations.checking import MaskOf
+from crispseg.annotations.cleaning import part_overlaps
+from crispseg.annotations.filling import Mask
+from crispseg.annotations.polygons import polygons_of
+from crispseg.annotations.record import Redrawn
+from crispseg.annotations.shapes import Form, Polygons, decode
+
+
+def redrawn(
+    masks: Sequence[MaskOf], changes: ImageChanges, rejected: Collection[str], tolerance: float, form: Form | None
+) -> dict[str, Redrawn]:
+    """Return the objects of an image that are written anew, by their keys.
+
+    Args:
+        masks: All objects, with their masks as given.
+        changes: Those that change.
+        rejected: Keys of objects that stay as given. What neighbours had lost to them goes back.
+        tolerance: How coarse polygons may be; see `polygons_of`.
+        form: The form of all objects; None for the form in which each was given.
+    """
+    accepted = [one.object.key in changes.objects and one.object.key not in rejected for one in masks]
+    before = [one.mask for one in masks]
+    proposed = [_proposed(one, changes) for one in masks]
+    after = [new.copy() if yes else old for old, new, yes in zip(before, proposed, accepted, strict=True)]
+    if rejected:
+        _give_back(before, proposed, after, accepted)
+        part_overlaps(before, after)
+    new = [
+        (index, one.object)
+        for index, one in enumerate(masks)
+        if accepted[index] or (form is not None and isinstance(one.object.shape, Polygons) != (form == "polygons"))
+    ]
+    drawn = any(form == "polygons" or (form is None and isinstance(one.shape, Polygons)) for _, one in new)
+    # The outlines of objects that stay are traced too, so that the others meet them.
+    outlines = polygons_of(after, tolerance) if drawn else [[] for _ in after]
+    return {one.key: Redrawn.of(after[index], outlines[index]) for index, one in new if after[index].any()}
+
+
+def _proposed(one: MaskOf, changes: ImageChanges) -> Mask:
+    change = changes.objects.get(one.object.key)
+    return one.mask if change is None else decode(change.rle, *changes.size)
+
+
+def _give_back(
+    before: Sequence[Mask], proposed: Sequence[Mask], after: Sequence[Mask], accepted: Sequence[bool]
+) -> None:
+    """Return to objects the pixels that only objects whose changes were rejected would have taken."""
+    left = np.any(before, axis=0) & np.any(proposed, axis=0) & ~np.any(after, axis=0)
+    for index in np.flatnonzero(accepted).tolist():
+        after[index][left & before[index]] = True

@@ -1,0 +1,70 @@
+"""Write the page: its files, the pictures, and the changes as data."""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+
+from PIL import Image
+
+from crispseg.annotations.decisions import KIND
+from crispseg.annotations.record import AnnotationFormat
+from crispseg.annotations.review.cards import cards_of
+from crispseg.annotations.run import ComparedImage, Places
+from crispseg.writing import make_folder, write_text, written_whole
+
+_PAGE = ("index.html", "review.css", "review.js")
+
+
+def write_review(
+    folder: Path, compared: Sequence[ComparedImage], layout: AnnotationFormat, places: Places, count: int
+) -> int:
+    """Write the page about the masks that changed most, and return how many it shows.
+
+    Args:
+        folder: The folder of the page; `index.html` in it opens without a server.
+        compared: The images that were compared.
+        layout: The format of the annotations.
+        places: The files of the run.
+        count: The largest number of masks to show.
+
+    Raises:
+        OutputError: If the folder cannot be written to.
+    """
+    make_folder(folder)
+    make_folder(folder / "pictures")
+    shown = []
+    for number, (card, pictures) in enumerate(cards_of(compared, layout, places.root, count)):
+        names = {kind: f"pictures/{number:05}-{kind}.jpg" for kind in pictures}
+        for kind, picture in pictures.items():
+            _write_picture(folder / names[kind], picture)
+        shown.append({**asdict(card), "pictures": names})
+    text = json.dumps(shown, ensure_ascii=False)
+    changed = sum(len(one.changes.objects) for one in compared)
+    data = {
+        "kind": KIND,
+        "run": hashlib.sha256(text.encode()).hexdigest()[:16],
+        "command": _command(places),
+        "changed": changed,
+        "masks": sum(one.changes.count for one in compared),
+    }
+    write_text(folder / "data.js", f"window.REVIEW = {json.dumps(data, ensure_ascii=False)};\nREVIEW.cards = {text};\n")
+    for name in _PAGE:
+        write_text(folder / name, (files(__package__) / name).read_text(encoding="utf-8"))
+    return len(shown)
+
+
+def _command(places: Places) -> str:
+    """Return the command that applies the decisions."""
+    said = f"crispseg annotations {places.annotations} --images {places.images} --output {places.output}"
+    return f"{said} --decisions decisions.json"
+
+
+def _write_picture(path: Path, picture: Image.Image) -> None:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="JPEG", quality=88)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())

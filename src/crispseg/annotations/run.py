@@ -1,0 +1,234 @@
+"""Move the outlines of annotated objects to the boundaries of their images, file by file."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from crispseg.annotations.changes import Change, ImageChanges, Notes, digest_of
+from crispseg.annotations.checking import Checked, check_size, checked
+from crispseg.annotations.cleaning import Masks, overlap, shift
+from crispseg.annotations.decisions import Rejected, read_decisions
+from crispseg.annotations.images import ImageFolder
+from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Redrawn
+from crispseg.annotations.redrawing import redrawn
+from crispseg.annotations.shapes import encode
+from crispseg.annotations.texts import read_bytes
+from crispseg.data.image import read_image
+from crispseg.errors import InputError, one_line
+from crispseg.jobs.outcome import Failed, attempt
+from crispseg.writing import check_folder, refuse_inputs, written_whole
+
+
+@dataclass(frozen=True)
+class ComparedImage:
+    """An image whose masks were compared with their image, now or in an earlier run."""
+
+    path: Path
+    changes: ImageChanges
+    earlier: bool
+
+
+Clean = Callable[[Tensor, Masks], Masks]
+"""A `Cleaner`: what returns the new masks of the objects of a (3, H, W) image; those that stay are the same arrays."""
+
+Outcome = ComparedImage | Failed
+"""What became of an image, or of an annotation file that cannot be read."""
+
+
+@dataclass
+class Summary:
+    """What a run has found."""
+
+    compared: list[ComparedImage] = field(default_factory=list)
+    failures: list[Failed] = field(default_factory=list)
+    remarks: Counter[str] = field(default_factory=Counter)
+    """How many objects each remark is on."""
+    first: dict[str, str] = field(default_factory=dict)
+    """The first object of each remark."""
+    others: int = 0
+    """Shapes without a mask, which are kept."""
+    without: list[Path] = field(default_factory=list)
+    """Images that no annotation names."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """The files of a run.
+
+    Args:
+        annotations: A file, or a folder with subfolders.
+        images: The folder of the images.
+        output: The folder to write to; None for a dry run. Where it is that of the annotations, they are replaced.
+    """
+
+    annotations: Path
+    images: Path
+    output: Path | None
+
+    @property
+    def root(self) -> Path:
+        """The folder of the annotations."""
+        return self.annotations if self.annotations.is_dir() else self.annotations.parent
+
+    @property
+    def in_place(self) -> bool:
+        """Whether annotations are replaced."""
+        return self.output is not None and self.output.resolve() == self.root.resolve()
+
+    def target(self, path: Path) -> Path:
+        """Return the file to write for an annotation file."""
+        assert self.output is not None
+        return self.output / path.relative_to(self.root)
+
+
+def clean_annotations(
+    places: Places,
+    layout: AnnotationFormat,
+    cleaner: Clean,
+    *,
+    tolerance: float = 1.0,
+    settings: Mapping[str, Any],
+    decisions: Path | None = None,
+    resume: bool = False,
+    strict: bool = False,
+    on_outcome: Callable[[Outcome], object] = lambda outcome: None,
+    on_more: Callable[[int], object] = lambda count: None,
+) -> Summary:
+    """Sharpen the masks of annotated images, and write the annotations with their new outlines.
+
+    What a file says apart from the objects that change is written byte by byte as it was. An annotation file is
+    replaced when its last image is done; an image or object with a fault keeps its masks.
+
+    Args:
+        places: The files.
+        layout: The format of the annotations.
+        cleaner: What finds the new masks.
+        tolerance: How coarse polygons may be, in pixels; see `polygons_of`.
+        settings: What the new masks depend on, to compare when resuming.
+        decisions: A file of the review page, about the changes of an earlier run with the same output.
+        resume: Whether to take the changes of an earlier run with the same output.
+        strict: Whether a fault ends the run.
+        on_outcome: Called with the outcome of each image.
+        on_more: Called with numbers of images that there are more to compare, as they become known.
+
+    Raises:
+        InputError: If the arguments do not fit together, or, if strict or about the only file, something is wrong with
+            an annotation or image.
+        OutputError: If the output cannot be written.
+    """
+    files = layout.files(places.root) if places.annotations.is_dir() else [places.annotations]
+    images = ImageFolder(places.images)
+    notes = None
+    if places.output is not None:
+        if not places.in_place:
+            refuse_inputs(map(places.target, files), files)
+        check_folder(places.output)
+        notes = Notes(places.output, settings, resume=resume or decisions is not None)
+    rejected = read_decisions(decisions, notes.all()) if decisions is not None and notes is not None else {}
+    on_more(len(files))
+    run = _Run(places, layout, cleaner, images, notes, rejected, tolerance, strict or len(files) == 1, on_more)
+    for path in files:
+        for outcome in run.file(path):
+            if isinstance(outcome, Failed) and strict:
+                raise InputError(outcome.reason)
+            on_outcome(outcome)
+    if notes is not None and places.in_place:
+        notes.remove()
+    run.summary.without = images.unused
+    return run.summary
+
+
+@dataclass
+class _Run:
+    places: Places
+    layout: AnnotationFormat
+    cleaner: Clean
+    images: ImageFolder
+    notes: Notes | None
+    rejected: Rejected
+    tolerance: float
+    strict: bool
+    """Whether a file that cannot be read ends the run."""
+    on_more: Callable[[int], object]
+    summary: Summary = field(default_factory=Summary)
+
+    def file(self, path: Path) -> Iterator[Outcome]:
+        """Compare the images of an annotation file, and write it."""
+        name = path.relative_to(self.places.root).as_posix()
+        found = attempt(self.layout.read, path)
+        if isinstance(found, InputError):
+            if self.strict:
+                raise found
+            yield self._failed(path, one_line(found))
+            return
+        digest = digest_of(read_bytes(path, "annotations"))
+        if self.places.in_place and self.notes is not None and self.notes.is_written(name, digest):
+            return
+        self.on_more(len(found) - 1)
+        new: dict[str, dict[str, Redrawn]] = {}
+        for image in found:
+            self.summary.others += image.others
+            result = attempt(self._image, path, name, digest, image)
+            if isinstance(result, InputError):
+                yield self._failed(path, f"{path}: {one_line(result)}")
+                continue
+            compared, masks = result
+            for fault in masks.faults:
+                yield self._failed(path, f"{path}: image {image.name!r}: {fault}")
+            rejected = self.rejected.get(compared.changes.name, ())
+            new[image.name] = redrawn(masks.masks, compared.changes, rejected, self.tolerance, self.layout.options.form)
+            self.summary.compared.append(compared)
+            yield compared
+        if self.places.output is not None:
+            self._write(path, name, new)
+
+    def _failed(self, path: Path, reason: str) -> Failed:
+        failed = Failed(path, reason)
+        self.summary.failures.append(failed)
+        return failed
+
+    def _image(self, path: Path, name: str, digest: str, image: AnnotatedImage) -> tuple[ComparedImage, Checked]:
+        """Return the changes of an image, and its masks as given."""
+        there = self.images.find(image.name, path.parent.as_posix())
+        known = self.notes.known(name, image.name, digest) if self.notes is not None else None
+        if known is None:
+            changes, masks = self._compared(there, name, digest, image)
+        else:
+            changes, masks = known, checked(image, *known.size)
+        for remark, key in masks.remarks:
+            self.summary.remarks[remark] += 1
+            self.summary.first.setdefault(remark, f"{key} of {image.name!r} in {path}")
+        return ComparedImage(there, changes, earlier=known is not None), masks
+
+    def _compared(self, there: Path, name: str, digest: str, image: AnnotatedImage) -> tuple[ImageChanges, Checked]:
+        pixels = read_image(there)
+        height, width = pixels.shape[-2:]
+        check_size(image, height, width)
+        masks = checked(image, height, width)
+        before = [one.mask for one in masks.masks]
+        after = self.cleaner(pixels, before) if before else []
+        changed = {
+            one.object.key: Change(
+                one.object.category, round(overlap(one.mask, new), 4), round(shift(one.mask, new), 2), encode(new)
+            )
+            for one, new in zip(masks.masks, after, strict=True)
+            if new is not one.mask
+        }
+        changes = ImageChanges(name, image.name, digest, (height, width), changed, len(before))
+        if self.notes is not None:
+            self.notes.add(changes)
+        return changes, masks
+
+    def _write(self, path: Path, name: str, new: Mapping[str, Mapping[str, Redrawn]]) -> None:
+        # The file that a resumed run looks at comes last, when those that belong to it are written.
+        for source, content in sorted(self.layout.written(path, new).items(), key=lambda item: item[0] == path):
+            if self.notes is not None and source == path:
+                self.notes.add_written(name, content)
+            target = self.places.target(source)
+            if not target.is_file() or target.read_bytes() != content:
+                with written_whole(target) as temporary:
+                    temporary.write_bytes(content)

@@ -1,0 +1,162 @@
+"""The forms in which files give the mask of an object."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crispseg.annotations.filling import Mask, Part, fill
+from crispseg.errors import InputError
+from crispseg.extras import optional_packages
+
+Form = Literal["polygons", "rle"]
+"""How a file may give the mask of an object: its outline, or its pixels."""
+
+
+class Shape(ABC):
+    """The mask of an object as a file gives it."""
+
+    @abstractmethod
+    def mask(self, height: int, width: int) -> Mask:
+        """Return the mask on an image of that size.
+
+        Raises:
+            InputError: If it is not of an image of that size.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Polygons(Shape):
+    """Polygons, in pixels or, if they are `relative`, in shares of the width and height."""
+
+    parts: Sequence[Part]
+    relative: bool = False
+
+    def mask(self, height: int, width: int) -> Mask:
+        """Return the mask of the pixels whose centres lie inside."""
+        return fill(self.on(height, width), height, width)
+
+    def on(self, height: int, width: int) -> list[Part]:
+        """Return the parts in pixels of an image of that size."""
+        scale = np.array([width, height] if self.relative else [1, 1])
+        return [[ring * scale for ring in part] for part in self.parts]
+
+
+@dataclass(frozen=True, eq=False)
+class RunLengths(Shape):
+    """Run lengths in columns, as COCO has them, compressed or not."""
+
+    encoded: Mapping[str, Any]
+    """`size` and `counts`."""
+
+    def mask(self, height: int, width: int) -> Mask:
+        """Return the decoded mask."""
+        size, counts = list(self.encoded["size"]), self.encoded["counts"]
+        if size != [height, width]:
+            raise InputError(f"its RLE is of {size[0]}×{size[1]} pixels, the image of {height}×{width}")
+        if isinstance(counts, list):
+            return _expanded(counts, height * width).reshape(width, height).T
+        return decode(str(counts), height, width)
+
+
+@dataclass(frozen=True, eq=False)
+class Pasted(Shape):
+    """A small mask at a place of the image."""
+
+    pixels: Mask
+    top: int
+    left: int
+
+    def mask(self, height: int, width: int) -> Mask:
+        """Return the mask of the whole image."""
+        bottom, right = self.top + self.pixels.shape[0], self.left + self.pixels.shape[1]
+        if min(self.top, self.left) < 0 or bottom > height or right > width:
+            raise InputError(f"its mask reaches to {bottom}×{right} pixels, the image to {height}×{width}")
+        whole = np.zeros((height, width), bool)
+        whole[self.top : bottom, self.left : right] = self.pixels
+        return whole
+
+
+@dataclass(frozen=True, eq=False)
+class Region(Shape):
+    """The pixels of a label map with one number."""
+
+    labels: NDArray[np.uint8]
+    number: int
+
+    def mask(self, height: int, width: int) -> Mask:
+        """Return the mask of the number."""
+        if self.labels.shape != (height, width):
+            rows, columns = self.labels.shape
+            raise InputError(f"its label map is of {rows}×{columns} pixels, the image of {height}×{width}")
+        found: Mask = self.labels == self.number
+        return found
+
+
+def _expanded(counts: Sequence[int], pixels: int) -> Mask:
+    """Return the pixels of runs, which are in turn outside and inside.
+
+    Raises:
+        InputError: If they are not as many.
+    """
+    if any(type(count) is not int or count < 0 for count in counts) or sum(counts) != pixels:
+        raise InputError(f"its RLE does not hold {pixels} pixels; expected whole numbers with that sum")
+    return np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+
+
+def expanded_rows(counts: Sequence[int], height: int, width: int) -> Mask:
+    """Return the (height, width) mask of run lengths in rows."""
+    return _expanded(counts, height * width).reshape(height, width)
+
+
+def runs(pixels: Mask) -> list[int]:
+    """Return the lengths of the runs of a flat mask, which are in turn outside and inside.
+
+    Example:
+        >>> runs(np.array([True, True, False]))
+        [0, 2, 1]
+    """
+    changes = np.flatnonzero(np.diff(pixels)) + 1
+    lengths = np.diff(np.concatenate([[0], changes, [pixels.size]])).tolist()
+    return [0, *lengths] if pixels.size and pixels[0] else lengths
+
+
+def decode(counts: str, height: int, width: int) -> Mask:
+    """Return the mask of COCO's compressed run lengths.
+
+    pycocotools would return what its memory held before where the runs are too short.
+
+    Raises:
+        InputError: If they cannot be decoded, or are of another size.
+    """
+    try:
+        lengths = _lengths(counts.encode("ascii"))
+    except (UnicodeError, IndexError) as error:
+        raise InputError("its RLE cannot be decoded; write it again") from error
+    return _expanded(lengths, height * width).reshape(width, height).T
+
+
+def encode(mask: Mask) -> str:
+    """Return a mask as COCO's compressed run lengths."""
+    with optional_packages():
+        from pycocotools import mask as coco  # noqa: PLC0415
+    return str(coco.encode(np.asfortranarray(mask, np.uint8))["counts"], "ascii")
+
+
+def _lengths(text: bytes) -> list[int]:
+    """Return the run lengths of COCO's compressed text: differences from the run before the last, 5 bits a letter."""
+    lengths: list[int] = []
+    at = 0
+    while at < len(text):
+        value, shift, more = 0, 0, True
+        while more:
+            letter = text[at] - 48
+            value |= (letter & 31) << shift
+            more, at, shift = bool(letter & 32), at + 1, shift + 5
+            if not more and letter & 16:
+                value -= 1 << shift
+        lengths.append(value + lengths[-2] if len(lengths) > 2 else value)
+    return lengths

@@ -1,0 +1,98 @@
+"""Folders in the layout of Pascal VOC."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from crispseg.annotations.record import AnnotatedImage, AnnotatedObject, AnnotationFormat, Changes, Redrawn
+from crispseg.annotations.shapes import Region
+from crispseg.annotations.texts import read_bytes
+from crispseg.data.classes import VOC_CLASSES
+from crispseg.data.image import opened
+from crispseg.errors import InputError
+
+OBJECTS, CLASSES = "SegmentationObject", "SegmentationClass"
+_WHAT = "VOC annotations"
+_VOID = 255
+
+
+@dataclass(frozen=True)
+class Voc(AnnotationFormat):
+    """A folder with two indexed PNG files for each image: the number of the object and the class of every pixel.
+
+    Void pixels stay void. A pixel that an object leaves becomes background.
+    """
+
+    endings: ClassVar[tuple[str, ...]] = (".png",)
+
+    def files(self, folder: Path) -> list[Path]:
+        """Return the label maps of objects; of classes where there are none of objects."""
+        found = next((folder / name for name in (OBJECTS, CLASSES) if (folder / name).is_dir()), folder / OBJECTS)
+        return super().files(found)
+
+    def read(self, path: Path) -> list[AnnotatedImage]:
+        """Return the one image of a label map."""
+        labels = _labels(path)
+        classes = labels if path.parent.name == CLASSES else _labels(_classes_of(path))
+        if classes.shape != labels.shape:
+            raise InputError(
+                f"{_WHAT} {path}: of {labels.shape[0]}×{labels.shape[1]} pixels, {_classes_of(path)} of "
+                f"{classes.shape[0]}×{classes.shape[1]}; expected the same"
+            )
+        names, objects, faults = self.options.class_names or VOC_CLASSES.names, [], []
+        for number in np.unique(labels).tolist():
+            if number in (0, _VOID):
+                continue
+            found = np.bincount(classes[labels == number], minlength=256)
+            category = int(found.argmax())
+            if category >= len(names):
+                faults.append(f"object {number}: is of class {category}; expected one below {len(names)}")
+                continue
+            objects.append(AnnotatedObject(f"object {number}", names[category], Region(labels, number)))
+        return [AnnotatedImage(path.stem, (labels.shape[0], labels.shape[1]), objects, 0, faults)]
+
+    def written(self, path: Path, changes: Changes) -> dict[Path, bytes]:
+        """Return both label maps."""
+        paths = [path] if path.parent.name == CLASSES else [path, _classes_of(path)]
+        new = changes.get(path.stem, {})
+        if not new:
+            return {each: read_bytes(each, _WHAT) for each in paths}
+        objects = _labels(path)
+        owners = {key: objects == int(key.removeprefix("object ")) for key in new}
+        return {each: _repainted(each, new, owners) for each in paths}
+
+
+def _classes_of(path: Path) -> Path:
+    return path.parent.parent / CLASSES / path.name
+
+
+def _labels(path: Path) -> NDArray[np.uint8]:
+    with opened(path, _WHAT) as image:
+        if image.mode not in ("P", "L"):
+            raise InputError(f"{_WHAT} {path}: its mode is {image.mode}; expected an indexed or greyscale PNG")
+        return np.asarray(image)
+
+
+def _repainted(path: Path, new: Mapping[str, Redrawn], owners: dict[str, NDArray[np.bool_]]) -> bytes:
+    """Return a label map in which objects have their new pixels, with the mode and palette as before."""
+    with opened(path, _WHAT) as image:
+        mode, palette = image.mode, image.getpalette()
+    before = _labels(path)
+    after = before.copy()
+    for key in new:
+        after[owners[key] & (before != _VOID)] = 0
+    for key, redrawn in new.items():
+        value = np.bincount(before[owners[key]], minlength=256).argmax()
+        after[redrawn.mask & (before != _VOID)] = value
+    written = Image.fromarray(after)
+    if mode == "P" and palette is not None:
+        written.putpalette(palette)
+    buffer = io.BytesIO()
+    written.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()

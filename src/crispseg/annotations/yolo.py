@@ -1,0 +1,71 @@
+"""YOLO's text files of polygons."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from crispseg.annotations.record import AnnotatedImage, AnnotatedObject, AnnotationFormat, Changes
+from crispseg.annotations.shapes import Polygons
+from crispseg.annotations.texts import as_ring, read_text
+from crispseg.errors import InputError
+from crispseg.reading import parsed
+
+_WHAT = "YOLO annotations"
+_BOX = 5
+"""The numbers on the line of a box, which has no mask."""
+
+
+@dataclass(frozen=True)
+class Yolo(AnnotationFormat):
+    """A file for each image, of the same name; on each line a class and a polygon in shares of the width and height."""
+
+    endings: ClassVar[tuple[str, ...]] = (".txt",)
+
+    def files(self, folder: Path) -> list[Path]:
+        """Return the annotation files in a folder; a list of class names beside them is none."""
+        return [path for path in super().files(folder) if path.name not in ("classes.txt", "labels.txt")]
+
+    def read(self, path: Path) -> list[AnnotatedImage]:
+        """Return the one image of the file."""
+        objects, faults, others = [], [], 0
+        with parsed(path, _WHAT, "not lines of a class and the numbers of a polygon; check the format"):
+            for number, line in enumerate(read_text(path, _WHAT).splitlines(), 1):
+                if len(words := line.split()) <= _BOX:
+                    others += bool(words)
+                    continue
+                category = self._category(words[0], number)
+                try:
+                    ring = _ring(words[1:])
+                except InputError as error:
+                    faults.append(f"line {number}: {error}")
+                    continue
+                objects.append(AnnotatedObject(f"line {number}", category, Polygons([[ring]], relative=True)))
+        return [AnnotatedImage(path.stem, None, objects, others, faults)]
+
+    def written(self, path: Path, changes: Changes) -> dict[Path, bytes]:
+        """Return the file with new lines for the objects that change."""
+        lines = read_text(path, _WHAT).splitlines(keepends=True)
+        for key, new in changes.get(path.stem, {}).items():
+            at = int(key.removeprefix("line ")) - 1
+            height, width = new.size
+            shares = np.clip(new.ring / [width, height], 0, 1).ravel()
+            body = lines[at].rstrip("\r\n")
+            numbers = " ".join(f"{share:.6f}".rstrip("0").rstrip(".") for share in shares)
+            lines[at] = f"{body.split()[0]} {numbers}{lines[at][len(body) :]}"
+        return {path: "".join(lines).encode()}
+
+    def _category(self, word: str, line: int) -> str:
+        number, names = int(word), self.options.class_names
+        if names is None:
+            return word
+        if not 0 <= number < len(names):
+            raise InputError(f"line {line} has class {number}; expected one below {len(names)}, as of --class-names")
+        return names[number]
+
+
+def _ring(words: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    if len(words) % 2:
+        raise InputError(f"its polygon has {len(words)} numbers; expected x and y in turn")
+    return as_ring([float(word) for word in words])

@@ -1,0 +1,138 @@
+"""`crispseg annotations`."""
+
+import sys
+import time
+from argparse import Namespace
+from typing import Any
+
+from crispseg.annotations.cleaning import Cleaner
+from crispseg.annotations.record import AnnotationFormat, FormatOptions
+from crispseg.annotations.registry import detect_format, format_class
+from crispseg.annotations.review import write_review
+from crispseg.annotations.run import Outcome, Places, Summary, clean_annotations
+from crispseg.cli.printing import progress_bar
+from crispseg.cli.stages import require_sharpener
+from crispseg.data.class_names import read_class_names
+from crispseg.defaults import ANNOTATION_PASSES, ANNOTATION_WINDOW
+from crispseg.errors import InputError
+from crispseg.inference.sharpener import Sharpener
+from crispseg.jobs.outcome import Failed
+from crispseg.jobs.resuming import settings_of
+from crispseg.options import as_text
+from crispseg.window import Windows
+from crispseg.writing import check_folder
+
+
+def run(options: Namespace) -> int:
+    """Run the command."""
+    _check(options)
+    name = options.format or detect_format(options.annotations)
+    layout = _layout(options, name)
+    sharpener = _sharpener(options)
+    places = Places(options.annotations, options.images, options.annotations_output)
+    start = time.perf_counter()
+    with progress_bar("images") as progress:
+        task = progress.add_task("comparing", total=0)
+
+        def add(count: int) -> None:
+            progress.update(task, total=(progress.tasks[0].total or 0) + count)
+
+        def note(outcome: Outcome) -> None:
+            progress.advance(task)
+            _report(outcome, dry=options.dry_run)
+
+        summary = clean_annotations(
+            places,
+            layout,
+            Cleaner(sharpener, options.band, options.certainty),
+            tolerance=options.tolerance,
+            settings=_settings(options, sharpener, name),
+            decisions=options.decisions,
+            resume=options.resume,
+            strict=options.strict,
+            on_outcome=note,
+            on_more=add,
+        )
+    _conclude(summary, options, time.perf_counter() - start)
+    if options.review is not None:
+        count = write_review(options.review, summary.compared, layout, places, options.review_count)
+        print(f"{options.review / 'index.html'}  {count} masks to review; open it in a browser")
+    return 1 if summary.failures else 0
+
+
+def _check(options: Namespace) -> None:
+    """Refuse options that make no sense, before any work."""
+    if not 0 < options.band < 1000:
+        raise InputError(f"--band is {as_text(options.band)}; expected a number of pixels above 0, such as 4")
+    if not 0.5 <= options.certainty < 1:
+        raise InputError(f"--certainty is {as_text(options.certainty)}; expected 0.5 or more, and below 1")
+    if not 0 <= options.tolerance < 1000:
+        raise InputError(f"--tolerance is {as_text(options.tolerance)}; expected a number of pixels, 0 or more")
+    if options.review_count < 1:
+        raise InputError(f"--review-count is {options.review_count}; expected a whole number above 0")
+    for given in ("review", "decisions"):
+        if getattr(options, given) is not None and options.output is None:
+            raise InputError(f"--{given} goes with --output alone, whose earlier result it is about; add --output")
+    if options.review is not None:
+        check_folder(options.review)
+    folder = options.annotations if options.annotations.is_dir() else options.annotations.parent
+    if options.output is not None and options.output.resolve() == folder.resolve():
+        raise InputError(f"output {options.output}: is the folder of the annotations; to replace them say --in-place")
+    options.annotations_output = folder if options.in_place else options.output
+
+
+def _layout(options: Namespace, name: str) -> AnnotationFormat:
+    found = format_class(name)
+    if options.form is not None and options.form not in found.forms:
+        raise InputError(f"--as {options.form} does not go with the format {name}; leave it out")
+    names = None if options.class_names is None else read_class_names(options.class_names)
+    return found(FormatOptions(names, options.form))
+
+
+def _sharpener(options: Namespace) -> Sharpener:
+    """Return the sharpener that the options describe, with narrow windows unless they name others."""
+    if not hasattr(options, "window"):
+        options.window = Windows.of(ANNOTATION_WINDOW)
+        options.passes = getattr(options, "passes", ANNOTATION_PASSES)
+    sharpener = require_sharpener(options, "leaves nothing to do")
+    if sharpener.cue.takes_boundaries:
+        raise InputError(f"--cue {sharpener.cue.name} needs boundary maps; choose one that looks at the image alone")
+    return sharpener
+
+
+def _settings(options: Namespace, sharpener: Sharpener, name: str) -> dict[str, Any]:
+    """Return what the new masks depend on."""
+    places = {"annotations": str(options.annotations.resolve()), "images": str(options.images.resolve())}
+    return {**settings_of(sharpener, None), **places, "format": name} | {
+        key: getattr(options, key) for key in ("band", "certainty")
+    }
+
+
+def _report(outcome: Outcome, *, dry: bool) -> None:
+    if isinstance(outcome, Failed):
+        print(f"crispseg annotations: passed over: {outcome.reason}", file=sys.stderr)
+        return
+    changes = outcome.changes
+    said = f"{len(changes.objects)} of {changes.count} masks {'would change' if dry else 'changed'}"
+    if changes.objects:
+        key, least = min(changes.objects.items(), key=lambda item: item[1].iou)
+        mean = sum(change.iou for change in changes.objects.values()) / len(changes.objects)
+        said += f", IoU with before {100 * mean:.1f} on average, {100 * least.iou:.1f} at least ({key})"
+    print(f"{outcome.path}  {said}")
+
+
+def _conclude(summary: Summary, options: Namespace, seconds: float) -> None:
+    """Print what the run found: remarks on standard error, and one line of counts."""
+    for remark, count in summary.remarks.items():
+        print(f"note: {count} polygons {remark} (first {summary.first[remark]})", file=sys.stderr)
+    if summary.without:
+        print(f"note: {len(summary.without)} images have no annotations (first {summary.without[0]})", file=sys.stderr)
+    changed = sum(len(one.changes.objects) for one in summary.compared)
+    masks = sum(one.changes.count for one in summary.compared)
+    earlier = sum(one.earlier for one in summary.compared)
+    verb = "would change" if options.dry_run else "changed"
+    parts = [f"{changed} of {masks} masks of {len(summary.compared)} images {verb}"]
+    parts += [f"{earlier} images were compared before"] if earlier else []
+    parts += [f"{summary.others} boxes, points and the like kept"] if summary.others else []
+    parts += [f"{len(summary.failures)} faults"] if summary.failures else []
+    print(f"{'; '.join(parts)}; {seconds:.0f} s")

@@ -1,0 +1,72 @@
+"""Outlines move to the boundaries of the image, and stay where there are none."""
+
+import numpy as np
+import pytest
+import torch
+
+from crispseg import Sharpener
+from crispseg.annotations.cleaning import Cleaner, overlap, part_overlaps, shift, without_specks
+from crispseg.cues import RGBCue
+from crispseg.window import Windows
+
+ROWS, COLUMNS = np.mgrid[:72, :96]
+LEFT = (COLUMNS < 48) & (abs(ROWS - 36) < 24) & (COLUMNS > 12)
+RIGHT = (COLUMNS >= 48) & (abs(ROWS - 36) < 24) & (COLUMNS < 84)
+
+
+@pytest.fixture(scope="module")
+def cleaner() -> Cleaner:
+    return Cleaner(Sharpener.from_pretrained(window=Windows.of("5@2,5"), passes=8), 4, 0.6)
+
+
+def photo(*coloured: tuple[np.ndarray, tuple[int, int, int]]) -> torch.Tensor:
+    pixels = np.full((72, 96, 3), (60, 90, 160))
+    for mask, colour in coloured:
+        pixels[mask] = colour
+    noisy = pixels + np.random.default_rng(0).normal(0, 4, pixels.shape)
+    return torch.from_numpy(np.clip(noisy, 0, 255).astype(np.uint8)).permute(2, 0, 1)
+
+
+def test_an_outline_that_is_off_moves_to_the_boundary(cleaner: Cleaner) -> None:
+    drawn = np.roll(LEFT, (2, 3), (0, 1))
+    (after,) = cleaner(photo((LEFT, (220, 160, 40))), [drawn])
+    assert overlap(drawn, LEFT) < 0.79
+    assert overlap(after, LEFT) > 0.87
+
+
+def test_nothing_changes_where_the_image_shows_nothing(cleaner: Cleaner) -> None:
+    masks = [LEFT, (ROWS - 36) ** 2 + (COLUMNS - 70) ** 2 < 12**2]
+    flat = torch.full((3, 72, 96), 128, dtype=torch.uint8)
+    after = cleaner(flat, masks)
+    assert all(new is old for new, old in zip(after, masks, strict=True))
+
+
+def test_neighbours_still_touch_and_do_not_overlap() -> None:
+    cleaner = Cleaner(Sharpener(RGBCue(), window=Windows.of("5@2,5"), passes=8).eval(), 4, 0.6)
+    edge = COLUMNS < 50
+    drawn = [(LEFT | RIGHT) & edge, (LEFT | RIGHT) & ~edge]
+    after = cleaner(photo((LEFT, (220, 160, 40)), (RIGHT, (70, 180, 70))), drawn)
+    assert not (after[0] & after[1]).any()
+    assert overlap(after[0], LEFT) > overlap(drawn[0], LEFT) + 0.01
+    inside = (LEFT | RIGHT) & (abs(ROWS - 36) < 20) & (abs(COLUMNS - 48) < 32)
+    assert (after[0] | after[1])[inside].all()
+
+
+def test_a_pixel_that_two_want_stays_with_its_owner() -> None:
+    before = [np.array([[True, True, False, False]]), np.array([[False, False, False, True]])]
+    after = [np.array([[True, False, True, False]]), np.array([[False, True, True, True]])]
+    part_overlaps(before, after, np.array([[0, 0, 1, 1]]))
+    assert [mask.astype(int).tolist() for mask in after] == [[[1, 0, 0, 0]], [[0, 1, 1, 1]]]
+
+
+def test_specks_that_were_not_there_are_removed() -> None:
+    before, after = LEFT.copy(), LEFT.copy()
+    before[2, 2] = after[2, 2] = True
+    after[5, 90] = True
+    after[36, 30] = False
+    np.testing.assert_array_equal(without_specks(before, after, 16), before)
+
+
+def test_the_shift_is_in_pixels() -> None:
+    assert shift(LEFT, LEFT) == 0
+    assert shift(COLUMNS < 50, COLUMNS < 53) == pytest.approx(3 * 72 / (2 * 72 + 100))

@@ -1,0 +1,132 @@
+"""Every format is read, and written with what has changed and nothing else."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from torch import Tensor
+
+from crispseg.annotations.cleaning import overlap
+from crispseg.annotations.filling import Mask
+from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, FormatOptions
+from crispseg.annotations.registry import FORMATS, detect_format, format_class
+from crispseg.annotations.run import Places, Summary, clean_annotations
+from tests.annotations.files import LEFT, OBJECTS, RIGHT, WRITERS, box, write_coco, write_images
+
+KINDS = [(name, None) for name in FORMATS] + [("coco", "counts"), ("labelme", "mask"), ("cvat", "mask")]
+
+
+def keep(image: Tensor, masks: list[Mask]) -> list[Mask]:
+    return masks
+
+
+def grow(image: Tensor, masks: list[Mask]) -> list[Mask]:
+    """Return masks of which the first is larger by a row."""
+    larger = masks[0].copy()
+    larger[7, 6:24] = True
+    return [larger, *masks[1:]]
+
+
+def write(root: Path, name: str, kind: str | None = None) -> tuple[Path, AnnotationFormat]:
+    write_images(root)
+    path = WRITERS[name](root) if kind is None else WRITERS[name](root, kind)
+    assert detect_format(path) == name
+    return path, format_class(name)()
+
+
+def clean(
+    path: Path, layout: AnnotationFormat, cleaner: Callable[[Tensor, list[Mask]], list[Mask]], **options: Any
+) -> Summary:
+    root = path.parent
+    return clean_annotations(Places(path, root / "images", root / "out"), layout, cleaner, settings={}, **options)
+
+
+def written(path: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield every annotation file, and what was written for it."""
+    for file in [path] if path.is_file() else sorted(path.rglob("*")):
+        if file.is_file() and file.name != "classes.txt":
+            yield file, path.parent / "out" / file.relative_to(path if path.is_dir() else path.parent)
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS)
+def test_what_does_not_change_is_written_byte_by_byte(tmp_path: Path, name: str, kind: str | None) -> None:
+    path, layout = write(tmp_path, name, kind)
+    summary = clean(path, layout, keep)
+    assert [one.changes.count for one in summary.compared] == [2, 1]
+    assert not summary.failures
+    for before, after in written(path):
+        assert before.read_bytes() == after.read_bytes()
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS)
+def test_what_changes_is_written_and_nothing_else(tmp_path: Path, name: str, kind: str | None) -> None:
+    path, layout = write(tmp_path, name, kind)
+    clean(path, layout, grow)
+    before, after = (
+        [image for file in pair for image in layout.read(file)]
+        for pair in zip(*((one, other) for one, other in written(path) if "Class" not in str(one)), strict=True)
+    )
+    for old, new, (_, objects) in zip(before, after, OBJECTS.items(), strict=True):
+        assert facts(old) == facts(new)
+        masks = [one.shape.mask(40, 48) for one in new.objects]
+        wanted = grow(Tensor(), [box(points) for _, points in objects])
+        assert overlap(masks[0], wanted[0]) > (0.97 if kind is None and name != "voc" else 0.9999)
+        for mask, expected in zip(masks[1:], wanted[1:], strict=True):
+            np.testing.assert_array_equal(mask, expected)
+    if name != "voc":
+        for one, other in written(path):
+            assert others(one.read_text(), name) == others(other.read_text(), name)
+
+
+def facts(image: AnnotatedImage) -> tuple[Any, ...]:
+    return image.name, image.size, image.others, image.faults, [(one.key, one.category) for one in image.objects]
+
+
+def others(text: str, name: str) -> str:
+    """Return the text of annotations without the numbers of the objects that change, the first of each image."""
+    patterns = {
+        "coco": r'(?s)("id": (?:11|13), "image_id).*?(?="iscrowd")',
+        "cvat": r'(?s)(<image.*?)(?:rle=.*?height=| points=)"[^"]*"',
+        "labelme": r'(?s)^(.*?)"points": .*?"(?=group_id)|"mask": "[^"]*"',
+        "yolo": r"^(\d )[\d. ]+",
+    }
+    return re.sub(patterns[name], r"\1", text)
+
+
+@pytest.mark.parametrize("form", ["polygons", "rle"])
+@pytest.mark.parametrize("kind", ["polygons", "counts"])
+def test_coco_keeps_or_converts_the_form(tmp_path: Path, kind: str, form: str) -> None:
+    path, _ = write(tmp_path, "coco", kind)
+    clean(path, format_class("coco")(FormatOptions(form=form)), grow)  # type: ignore[arg-type]
+    said = json.loads((tmp_path / "out" / "coco.json").read_text())["annotations"]
+    for one in said[:3]:
+        assert isinstance(one["segmentation"], list if form == "polygons" else dict)
+    assert said[3]["segmentation"]["counts"] == [0, 5, 1915], "a crowd stays"
+    assert (said[0]["area"], said[0]["bbox"]) == (18 * 23.0, [6.0, 7.0, 18.0, 23.0])
+    assert said[0]["mine"] == {"who": "Ä"}
+    unchanged = format_class("coco")().read(tmp_path / "out" / "coco.json")[0].objects[1].shape.mask(40, 48)
+    np.testing.assert_array_equal(unchanged, box(RIGHT))
+
+
+def test_neighbours_share_their_new_edge(tmp_path: Path) -> None:
+    path = write_coco(tmp_path)
+    write_images(tmp_path)
+
+    def move(image: Tensor, masks: list[Mask]) -> list[Mask]:
+        if len(masks) == 1:
+            return masks
+        edge = np.arange(48)[None] < 24 + np.round(3 * np.sin(np.arange(40)[:, None] / 4))
+        both = masks[0] | masks[1]
+        return [both & edge, both & ~edge]
+
+    clean(path, format_class("coco")(), move)
+    left, right = json.loads((tmp_path / "out" / "coco.json").read_text())["annotations"][:2]
+    points = [{tuple(point) for point in np.reshape(one["segmentation"][0], (-1, 2)).tolist()} for one in (left, right)]
+    assert len(points[0] & points[1]) > 5
+    masks = [one.shape.mask(40, 48) for one in format_class("coco")().read(tmp_path / "out" / "coco.json")[0].objects]
+    assert not (masks[0] & masks[1]).any()
+    np.testing.assert_array_equal(masks[0] | masks[1], box(LEFT) | box(RIGHT))

@@ -1,0 +1,61 @@
+"""The review page works from its files alone, on a desk and on a phone: reject a mask, save, apply."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from crispseg.annotations.labelme import Labelme
+from crispseg.annotations.review import write_review
+from crispseg.annotations.run import Places, clean_annotations
+from tests.annotations.files import write_images, write_labelme
+from tests.annotations.test_formats import grow
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium; `make browser` installs it."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert found, "no Chromium here; `make browser` installs it on Debian and Ubuntu"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["desk", "phone"])
+def test_what_is_rejected_on_the_page_is_written_as_it_was(
+    tmp_path: Path, browser: Browser, size: tuple[int, int]
+) -> None:
+    write_images(tmp_path)
+    places = Places(write_labelme(tmp_path), tmp_path / "images", tmp_path / "out")
+    summary = clean_annotations(places, Labelme(), grow, settings={})
+    assert write_review(tmp_path / "review", summary.compared, Labelme(), places, 10) == 2
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, accept_downloads=True)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("requestfailed", lambda request: faults.append(request.url))
+    page.goto((tmp_path / "review" / "index.html").as_uri())
+    cards = page.locator(".card")
+    assert cards.count() == 2
+    cards.filter(has_text="b.json").get_by_role("button", name="Reject").click()
+    page.keyboard.press("k")
+    page.keyboard.press("a")
+    assert page.locator("#counts").inner_text() == "1 accepted · 1 rejected · 0 undecided"
+    page.reload()
+    page.get_by_label("Show").select_option("rejected")
+    assert cards.filter(visible=True).count() == 1, "decisions stay, and the others are hidden"
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save decisions").click()
+    download.value.save_as(tmp_path / "decisions.json")
+    assert "--decisions decisions.json" in page.locator("#command").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") == size[0], "nothing is cut off"
+    page.close()
+    assert not faults
+    assert len(json.loads((tmp_path / "decisions.json").read_text())["rejected"]) == 1
+    clean_annotations(places, Labelme(), grow, settings={}, decisions=tmp_path / "decisions.json")
+    for name, same in (("a.json", False), ("b.json", True)):
+        assert ((tmp_path / "out" / name).read_bytes() == (places.root / name).read_bytes()) is same
