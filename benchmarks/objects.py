@@ -108,7 +108,7 @@ def _scene(image: Tensor, labels: Tensor, prediction: Path | None, options: argp
     known = labels != options.void
     nearest = ndimage.distance_transform_edt(~known.numpy(), return_distances=False, return_indices=True)
     filled = labels.numpy()[tuple(nearest)]  # the void on outlines goes to the nearest label, and is not counted
-    chances = None if prediction is None else _chances(prediction, labels.shape[-2:], options.grid)
+    chances = None if prediction is None else _chances(prediction, (labels.shape[-2], labels.shape[-1]), options.grid)
     truths, masks = [], []
     for label in np.unique(filled):
         if label in options.beside:
@@ -251,7 +251,7 @@ def _time_hundred() -> None:
     cells = F.interpolate(torch.rand(100, 1, 7, 7, generator=generator), size=28, mode="bicubic").clamp(0, 1)
     classes = F.interpolate(torch.randn(1, 21, 12, 20, generator=generator) * 6, size=(90, 160), mode="bicubic")
     sharpener = Sharpener.from_pretrained()
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "21 classes at 1/8": lambda: sharpener(image, classes),
         "100 masks in boxes": lambda: sharpen_masks(image[0], cells, boxes, scores="multilabel_probabilities"),
     }
