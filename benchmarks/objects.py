@@ -73,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     found: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
+    sharpen_masks(torch.zeros(3, 64, 64), torch.ones(1, 32, 32, dtype=torch.bool))  # reads the weights
     for scene in _scenes(options):
         for way in _WAYS:
             coarse = _coarse(scene, way)
@@ -181,11 +182,17 @@ def _alone(_scene: ObjectScene, _coarse: Coarse, soft: list[Tensor]) -> list[Ten
     return [each > 0.5 for each in soft]
 
 
-def _guided(scene: ObjectScene, _coarse: Coarse, soft: list[Tensor]) -> list[Tensor]:
+def _guided(scene: ObjectScene, coarse: Coarse, soft: list[Tensor]) -> list[Tensor]:
     from cv2 import ximgproc  # noqa: PLC0415 - a peer, which only this row needs
 
     guide = np.ascontiguousarray(scene.image.permute(1, 2, 0).numpy()).astype(np.float32) / 255
-    return [torch.from_numpy(ximgproc.guidedFilter(guide, each.numpy(), 8, 1e-4)) > 0.5 for each in soft]
+    size = scene.image.shape[-2], scene.image.shape[-1]
+    masks = []
+    for each, (cells, grid) in zip(soft, _placed(coarse), strict=True):
+        rows, columns = grid.lines(size, (cells.shape[-2], cells.shape[-1]))
+        radius = max(2, round(max(rows.pixels / rows.steps, columns.pixels / columns.steps)))  # about a cell
+        masks.append(torch.from_numpy(ximgproc.guidedFilter(guide, each.numpy(), radius, 1e-4)) > 0.5)
+    return masks
 
 
 def _crf(scene: ObjectScene, _coarse: Coarse, soft: list[Tensor]) -> list[Tensor]:
