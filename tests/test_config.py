@@ -30,7 +30,7 @@ OTHER: dict[str, Any] = {
     "score_weight": 0.3,
     "scores": "probabilities",
     "upsampling": "bilinear",
-    "guard": 0.3,
+    "guard": 0.4,
     "grid": Grid.of("stride=8,4"),
     "negligible": 0.2,
 }

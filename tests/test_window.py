@@ -22,6 +22,7 @@ MAP, LABELS = torch.rand(1, 3, 5, 6), torch.randint(0, 2, (1, 5, 6))
 BOUNDARY, WEIGHTS = torch.rand(1, 1, 5, 6), torch.rand(1, 9, 5, 6)
 
 CALLS: dict[str, Callable[[Any], Any]] = {
+    "affinity_filter": lambda window: ops.affinity_filter(MAP, MAP, window, 2.0),
     "affinity_weights": lambda window: ops.affinity_weights(MAP, window, 2.0),
     "embedding_loss": lambda window: ops.embedding_loss(MAP, LABELS, window),
     "local_contour": lambda window: ops.local_contour(BOUNDARY, window),
