@@ -168,7 +168,8 @@ def by_a_raster(root: Path, grid: str) -> Tensor:
         with rasterio.open(root / f"{name}.tif", "w", driver="GTiff", **shape) as file:
             file.write(bands)
     paths = [str(root / name) for name in ("image.tif", "prediction.tif", "labels.tif")]
-    assert main(["raster", paths[0], "--predictions", paths[1], "--output", paths[2], "--grid", grid, *FILTER]) == 0
+    options = ["--grid", grid, "--memory", "16GiB", *FILTER]  # what other tests loaded counts too
+    assert main(["raster", paths[0], "--predictions", paths[1], "--output", paths[2], *options]) == 0
     with rasterio.open(paths[2]) as file:
         return torch.from_numpy(file.read(1)).long()
 

@@ -260,7 +260,7 @@ def test_json_that_no_parser_likes_is_refused(tmp_path: Path, text: str) -> None
 @pytest.mark.parametrize("network", ["", " ", "é", "A"])
 def test_a_network_of_any_name_is_refused(tmp_path: Path, network: str) -> None:
     path = safetensors_file(tmp_path / "a.safetensors", metadata={"network": network})
-    with pytest.raises(InputError, match=r"a\.safetensors: holds (an?|no network) "):
+    with pytest.raises(InputError, match=r"a\.safetensors: (holds an? |does not hold a network )"):
         load_network(path, EmbeddingNet)
     for arguments in ("[" * 200_000, "[]", '{"dim": 1000000000000000000}', '{"dim": true}', '{"width": 0}', "5"):
         safetensors_file(path, metadata={"network": "EmbeddingNet", "arguments": arguments})

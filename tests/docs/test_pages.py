@@ -51,7 +51,7 @@ def readers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_raster(tmp_path / "field_scores.tif", np.load(tmp_path / "scores" / "scene0.npy"), 8)
     likely = np.exp(np.load(tmp_path / "scores" / "scene0.npy"))
     write_raster(tmp_path / "field_bytes.tif", (255 * likely / likely.sum(0)).astype(np.uint8), 8)
-    write_images(tmp_path).rename(tmp_path / "photos")
+    write_images(tmp_path / "annotated").rename(tmp_path / "photos")
     write_labelme(tmp_path)
     write_coco(tmp_path)
     (tmp_path / "decisions.json").write_text('{"kind": "crispseg decisions", "rejected": []}')
@@ -87,7 +87,7 @@ def test_a_guide_does_what_it_says(page: str) -> None:
 
 def test_the_guides_have_something_to_run() -> None:
     counts = {page: len(list(blocks_of(DOCS / page))) for page in GUIDES}
-    assert len(counts) == 10
+    assert len(counts) == 11
     few = {"how-to/notebooks.md", "how-to/page.md"}
     assert all(count >= 3 for page, count in counts.items() if page not in few), counts
 

@@ -95,8 +95,11 @@ def test_every_variant_changes_what_it_is_of(
     assert main(["train", *files, *SMALL, *options, "--steps", "1", "--output", "run"]) == 0, capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", sorted((CONFIGS / "data").glob("*.yaml")), ids=lambda path: path.stem)
-def test_an_embedding_trains_on_every_data_set(
+REGIONS = sorted(path for path in (CONFIGS / "data").glob("*.yaml") if path.stem != "bsds500_boundaries")
+
+
+@pytest.mark.parametrize("path", REGIONS, ids=lambda path: path.stem)
+def test_an_embedding_trains_on_every_data_set_of_regions(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(write_fakes(tmp_path))

@@ -29,6 +29,7 @@ def guarded(before: Shares, after: Shares, guard: float, radii: Sequence[int], v
         valid: (H, W) bool mask of the pixels with data; None if all have.
 
     Example:
+        >>> import torch
         >>> before = Shares.of(torch.tensor([[0.1, 0.6, 0.1], [0.9, 0.4, 0.9]]).reshape(1, 2, 1, 3), "probabilities")
         >>> after = before.with_values(torch.tensor([[0.3, 0.4, 0.3], [0.7, 0.6, 0.7]]).reshape(1, 2, 1, 3))
         >>> guarded(before, after, 0.5, radii=[1]).values[0, 0, 0]
