@@ -94,7 +94,7 @@ COMMANDS: dict[str, Callable[[Path], list[object]]] = {
     "convert": lambda root: ["convert", root / "net.caffemodel", "--to", "hed", "--output", root / "link.safetensors"],
     "export": lambda root: ["export", "--weights", root / "streets", "--output", root / "link.onnx"],
     "raster": lambda root: ["raster", root / "image.tif", "--predictions", root / "said.tif", "--output",
-                            root / "link.tif", "--cue", "rgb"],
+                            root / "link.tif", "--cue", "rgb", "--memory", "16GiB"],
 }  # fmt: skip
 
 LINKS = {

@@ -24,6 +24,7 @@ SHORTER = {
         *("--crop.size", "33", "--batch_size", "1", "--accelerator", "cpu", "--precision", "32-true"),
     ],
     "tune": ["--every", "2"],
+    "raster": ["--memory", "16GiB"],  # what other tests loaded counts too
     "export": ["--window", "3", "--passes", "1"],
 }
 LEFT_OUT = {"table", "--ray", "app"}
