@@ -58,6 +58,7 @@ SCENES = {"own": own_labels, "islands": islands, "halves": halves}
     ("window", "passes", "score_weight"),
     [("3", 1, 0), ("3@2", 5, 0.5), ("3", 12, 0), ("5", 9, 0), ("7", 1, 0), ("3@4,5@2,3", (5, 2, 6), 0.5)],
 )
+@pytest.mark.slow  # wide windows
 def test_labels_where_all_neighbours_count(
     image: str, scene: str, window: WindowsLike, passes: Passes, score_weight: float
 ) -> None:

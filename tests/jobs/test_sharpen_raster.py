@@ -48,6 +48,7 @@ def read(path: Path) -> np.ndarray:
     return values
 
 
+@pytest.mark.slow  # many small tiles
 @pytest.mark.parametrize("side", [70, 256, 300])
 def test_a_label_map_of_a_raster(
     side: int, scene: tuple[Path, np.ndarray, np.ndarray], sharpener: Sharpener, monkeypatch: pytest.MonkeyPatch
