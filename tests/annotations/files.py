@@ -162,4 +162,4 @@ WRITERS: dict[str, Callable[..., Path]] = {
     "voc": write_voc,
     "yolo": write_yolo,
 }
-"""What writes the annotations of each format."""
+"""The writers of annotations, by format."""

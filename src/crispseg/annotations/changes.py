@@ -1,4 +1,4 @@
-"""What a run has found, noted image by image beside its output, to resume it and to decide on it."""
+"""The findings of a run, noted image by image beside its output, to resume it and to decide on it."""
 
 import hashlib
 import json

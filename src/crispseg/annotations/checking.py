@@ -32,7 +32,7 @@ class Checked:
 
     masks: list[MaskOf] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-    """What is wrong with objects that cannot: one line for each."""
+    """The faults of objects that cannot: one line for each."""
     remarks: list[tuple[str, str]] = field(default_factory=list)
     """A remark, and the object that it is on."""
 

@@ -1,4 +1,4 @@
-"""What a reviewer decided: the changes that are not wanted."""
+"""The decisions of a reviewer: the changes that are not wanted."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from crispseg.annotations.texts import field_of, parse_json
 from crispseg.errors import InputError
 
 KIND = "crispseg decisions"
-"""What a file of decisions says that it is."""
+"""The value of "kind" in a file of decisions."""
 
 Rejected = dict[tuple[str, str], set[str]]
 """The keys of the objects whose changes are not wanted, by annotation file and image."""

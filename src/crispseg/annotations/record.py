@@ -26,7 +26,7 @@ class AnnotatedObject:
 
 @dataclass(frozen=True, eq=False)
 class AnnotatedImage:
-    """What a file says about one image."""
+    """The content of a file about one image."""
 
     name: str
     """The image file, as the annotations name it."""
@@ -36,7 +36,7 @@ class AnnotatedImage:
     others: int = 0
     """How many of its shapes have no mask, such as boxes and points. They are kept."""
     faults: Sequence[str] = ()
-    """What is wrong with objects that were left out: one line for each."""
+    """The faults of objects that were left out: one line for each."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,12 +36,12 @@ Clean = Callable[[Tensor, Masks], Masks]
 """A `Cleaner`: what returns the new masks of the objects of a (3, H, W) image; those that stay are the same arrays."""
 
 Outcome = ComparedImage | Failed
-"""What became of an image, or of an annotation file that cannot be read."""
+"""The outcome for an image, or of an annotation file that cannot be read."""
 
 
 @dataclass
 class Summary:
-    """What a run has found."""
+    """The findings of a run."""
 
     compared: list[ComparedImage] = field(default_factory=list)
     failures: list[Failed] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What the readers of annotations share: files of a size that fits into memory, and checked numbers."""
+"""Parts that the readers of annotations share: files of a size that fits into memory, and checked numbers."""
 
 import json
 from collections.abc import Iterator

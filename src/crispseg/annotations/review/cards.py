@@ -1,4 +1,4 @@
-"""What the page shows of each changed mask: pictures and outlines."""
+"""The parts of the page for each changed mask: pictures and outlines."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

@@ -25,11 +25,11 @@ class GivenMasks:
     maps: Sequence[Tensor]
     """N maps (h, w), floating point on the CPU: logits or probabilities; a bool mask is 0 and 1."""
     kind: MaskScores
-    """What the maps hold."""
+    """The kind of scores in the maps."""
     is_hard: bool
     """Whether they were given as bool, or as integers that stand for it."""
     as_given: Literal["tensor", "array"]
-    """What the result should be."""
+    """The form of the result."""
     dtype: torch.dtype
     """The dtype of soft results."""
     device: torch.device

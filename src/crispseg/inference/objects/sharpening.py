@@ -28,7 +28,7 @@ from crispseg.inference.tiles import features_of_box
 from crispseg.scores import Scores
 
 Overlaps = Literal["keep", "resolve"]
-"""What becomes of pixels in several masks: all keep them, or only the mask of the highest confidence does."""
+"""The treatment of pixels in several masks: all keep them, or only the mask of the highest confidence does."""
 
 
 class MaskOptions(TypedDict):

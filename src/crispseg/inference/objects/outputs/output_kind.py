@@ -1,4 +1,4 @@
-"""What is common to all outputs that hold masks of objects."""
+"""The parts common to all outputs that hold masks of objects."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
