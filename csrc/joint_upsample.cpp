@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "kernels.h"
 #include "pairs.h"
 
@@ -117,6 +119,21 @@ void weigh(float hardness, float down, const float* shares, int64_t length, floa
   }
 }
 
+// Sums of the values at the four corners, each times its weight.
+void mix(const float* weights, const float* values, int64_t step, int64_t length, float* to) {
+  const auto sum = [&](int64_t x) {
+    Vector<float> total = load(weights + x) * load(values + x);
+    for (int64_t corner = 1; corner < kCorners; ++corner)
+      total += load(weights + corner * kPitch + x) * load(values + corner * step + x);
+    return total;
+  };
+  int64_t x = 0;
+  for (; x + kLanes<float> <= length; x += kLanes<float>) store(to + x, sum(x));
+  if (x == length) return;
+  const Vector<float> last = sum(x);
+  std::memcpy(to + x, &last, static_cast<size_t>(length - x) * sizeof(float));
+}
+
 }  // namespace
 
 void joint_upsample(const Tensor& value, const Tensor& centres, const Tensor& features, const Axis& rows,
@@ -148,14 +165,9 @@ void joint_upsample(const Tensor& value, const Tensor& centres, const Tensor& fe
                   features.stride[3], length, dimensions, work.features, kPitch);
       measure(work, dimensions, norm, length);
       weigh(static_cast<float>(hardness), below.share, spans.shares, length, work.distances);
-      for (int64_t c = 0; c < channels; ++c) {
-        float* const to = out + (image * channels + c) * plane + y * width + left;
-        const float *const values = work.values + c * kPitch, *const weights = work.distances;
-        const int64_t step = channels * kPitch;
-        for (int64_t x = 0; x < length; ++x)
-          to[x] = weights[x] * values[x] + weights[kPitch + x] * values[step + x] +
-                  weights[2 * kPitch + x] * values[2 * step + x] + weights[3 * kPitch + x] * values[3 * step + x];
-      }
+      float* const to = out + image * channels * plane + y * width + left;
+      for (int64_t c = 0; c < channels; ++c)
+        mix(work.distances, work.values + c * kPitch, channels * kPitch, length, to + c * plane);
     }
   });
 }

@@ -12,6 +12,9 @@ LANES = 8
 TOGETHER = 4
 """The number of channels that are converted at a time, so that temporary maps stay few and in a core's cache."""
 
+Resize = Callable[[Tensor, slice], Tensor]
+"""A linear function that brings (N, S, h, w) maps to another size, and returns the given rows of the result."""
+
 
 class Kept(NamedTuple):
     """Which classes of each image are filtered on their own."""
@@ -34,7 +37,7 @@ class Merged(NamedTuple):
     """(N, C, 1, 1): what part of the rest each class is over the whole image; for pixels whose own rest is 0."""
     rest: Tensor
     """(N, 1, H, W) rest before the filter."""
-    resized: Callable[[Tensor], Tensor]
+    resized: Resize
     """Brings maps like `source` to the size of `rest`."""
 
     @classmethod
@@ -52,37 +55,34 @@ class Merged(NamedTuple):
             totals[:, channel] = share.mean((1, 2)) + tiny * left[:, 0, 0]
         typical = totals / totals.sum(1, keepdim=True).clamp(min=tiny)
         few = torch.cat([few.masked_fill(~_as_maps(kept.used), 0), rest], 1)
-        return few, cls(kept, values, _as_maps(typical), rest, lambda value: value)
+        return few, cls(kept, values, _as_maps(typical), rest, _as_is)
 
-    def upsampled(self, upsample: Callable[[Tensor], Tensor], few: Tensor) -> Self:
+    def upsampled(self, upsample: Resize, few: Tensor) -> Self:
         """Return the same for (N, K + 1, H, W) shares before the filter that a linear function has upsampled."""
-        return self._replace(rest=few[:, -1:].clone(), resized=_then(self.resized, upsample))
+        return self._replace(rest=few[:, -1:].clone(), resized=upsample)
 
     def cropped(self, rows: slice, columns: slice) -> Self:
         """Return the same for a part of the image."""
 
-        def crop(value: Tensor) -> Tensor:
-            return value[..., rows, columns]
+        def crop(value: Tensor, part: slice) -> Tensor:
+            first, end, _ = part.indices(rows.stop - rows.start)
+            return self.resized(value, slice(rows.start + first, rows.start + end))[..., columns]
 
-        return self._replace(rest=crop(self.rest), resized=_then(self.resized, crop))
+        return self._replace(rest=self.rest[..., rows, columns], resized=crop)
 
-    def expanded(self, few: Tensor) -> Tensor:
-        """Return (N, C, H, W) shares of all classes for the filtered (N, K + 1, H, W) ones.
+    def expanded(self, few: Tensor, rows: slice = slice(None)) -> Tensor:
+        """Return shares of all classes, (N, C, H, W) or some rows of them, for the filtered (N, K + 1, H, W) ones.
 
         Each class that was left out gets the filtered rest in proportion to its own part of the rest in that pixel.
         """
-        before = self.resized(self.source)
-        is_new = before.untyped_storage().data_ptr() != self.source.untyped_storage().data_ptr()
-        result = before if is_new else torch.empty_like(before)
-        known, rest = self.rest > 0, few[:, -1:]
-        divisor, everywhere = torch.where(known, self.rest, 1), bool(known.all())
-        for start in range(0, before.shape[1], TOGETHER):
-            part = slice(start, start + TOGETHER)
-            share = result[:, part]
-            torch.clamp(before[:, part], min=0, out=share).div_(divisor)
-            if not everywhere:
-                share.copy_(torch.where(known, share, self.typical[:, part]))
-            share.mul_(rest)
+        few, rest = few[..., rows, :], self.rest[..., rows, :]
+        result = self.resized(self.source, rows).clamp(min=0)
+        known = rest > 0
+        if known.all():
+            result.div_(rest)
+        else:
+            result = torch.where(known, result.div_(torch.where(known, rest, 1)), self.typical)
+        result.mul_(few[:, -1:])
         for n, (classes, used) in enumerate(zip(self.kept.classes, self.kept.used, strict=True)):
             result[n, classes[used]] = few[n, :-1][used]
         return result
@@ -141,5 +141,5 @@ def _as_maps(values: Tensor) -> Tensor:
     return values[..., None, None]
 
 
-def _then(first: Callable[[Tensor], Tensor], second: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    return lambda value: second(first(value))
+def _as_is(value: Tensor, rows: slice) -> Tensor:
+    return value[..., rows, :]

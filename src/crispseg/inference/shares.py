@@ -1,18 +1,25 @@
 """Shares, which the filter averages instead of scores, and the conversion between shares and scores."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from crispseg.checks import is_recorded
-from crispseg.inference.merging import TOGETHER, Merged, kept_classes
+from crispseg.inference.merging import TOGETHER, Merged, Resize, kept_classes
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
 _WHOLE = 2.0**96
 """The share of a probability of 1, for logits: float32 can then hold probabilities down to exp(-153)."""
+
+
+_NORMAL = 2.0**-30
+"""Shares from here on keep all their digits when they are divided by the whole."""
+
+_NUMBERS_AT_ONCE = 2**19
+"""The size of a band of rows, 2 MB: it stays in the processor's cache."""
 
 
 class Shares(NamedTuple):
@@ -69,9 +76,9 @@ class Shares(NamedTuple):
         values, merged = Merged.of(self.values, kept)
         return self._replace(values=values, merged=merged)
 
-    def upsampled(self, upsample: Callable[[Tensor], Tensor]) -> "Shares":
-        """Return the shares before the filter, brought to another size by a linear function of (N, S, h, w) maps."""
-        values = upsample(self.values)
+    def upsampled(self, upsample: Resize) -> "Shares":
+        """Return the shares before the filter, brought to another size."""
+        values = upsample(self.values, slice(None))
         return self._replace(values=values, merged=self.merged and self.merged.upsampled(upsample, values))
 
     def cropped(self, rows: slice, columns: slice) -> "Shares":
@@ -100,7 +107,7 @@ class Shares(NamedTuple):
     def scores(self) -> Tensor:
         """Return the (N, C, H, W) scores of the same kind; logits of exclusive classes are log-probabilities."""
         if self.merged is not None:
-            return self._expanded_scores()
+            return self._expanded_scores(self.merged)
         if self.kind in PROBABILITIES:
             return self.values.clamp(0, 1)
         logs = _logs(self._labels)
@@ -108,14 +115,19 @@ class Shares(NamedTuple):
             return torch.where(_is_alone(self.channels, logs), logs - _logs(self._rest), logs)
         return logs - _logs(self._rest) if self._has_rest else logs
 
-    def _expanded_scores(self) -> Tensor:
-        """Return the scores of all classes without a second map of this size."""
-        values = self.expanded().values
-        if self.kind in PROBABILITIES:
-            return values.clamp_(0, 1)
-        for few in torch.split(values, TOGETHER, 1):
-            few.copy_(_logs(few))
-        return values
+    def _expanded_scores(self, merged: Merged) -> Tensor:
+        """Return the scores of all classes, made a few rows at a time: one map of this size is written, once."""
+        count, _, height, width = self.values.shape
+        scores = self.values.new_empty(count, self.channels, height, width)
+        for rows in _bands(height, count * self.channels * width):
+            shares, band = merged.expanded(self.values, rows), scores[..., rows, :]
+            if self.kind in PROBABILITIES:
+                torch.clamp(shares, 0, 1, out=band)
+            elif shares.amin() >= _NORMAL:
+                torch.log(shares.div_(_WHOLE), out=band)
+            else:
+                band.copy_(_logs(shares))
+        return scores
 
     def probabilities(self) -> Tensor:
         """Return the (N, C, H, W) probabilities of the labels."""
@@ -184,9 +196,15 @@ def _shares(logits: Tensor) -> Tensor:
     return logs
 
 
+def _bands(rows: int, numbers: int) -> Iterator[slice]:
+    """Return parts of some rows of that many numbers each, which stay in a core's cache."""
+    step = max(1, _NUMBERS_AT_ONCE // numbers)
+    return (slice(first, min(first + step, rows)) for first in range(0, rows, step))
+
+
 def _logs(shares: Tensor) -> Tensor:
     """Return the logarithms of the probabilities of shares, exact at both ends of the range."""
-    if not is_recorded(shares) and shares.numel() and shares.amin() >= 1:  # as most are: no share is small
+    if not is_recorded(shares) and shares.numel() and shares.amin() >= _NORMAL:  # as most are
         return (shares / _WHOLE).log_()
     held = shares.clamp(min=torch.finfo(shares.dtype).tiny)
     small = held < 1

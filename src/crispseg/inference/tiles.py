@@ -19,7 +19,7 @@ from crispseg.inference.nodata import kept_apart, read_valid_resized, valid_pixe
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tile_memory import bytes_per_pixel, tile_side
-from crispseg.ops._joint_upsample import joint_upsample_part
+from crispseg.inference.upsampling import joint_resize
 from crispseg.ops.interpolation import Axis, sources
 from crispseg.process_memory import give_back
 
@@ -202,9 +202,8 @@ def _upsampled(sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfP
         shares = _shares(sharpener, scores.read(coarse), near)
         centres = kept_apart(read_resized(features, _back(lines), coarse)[None], valid_there(scores, coarse))
         axes = Axis.of(lines[0], box.top, coarse.top), Axis.of(lines[1], box.left, coarse.left)
-        shares = shares.merging(sharpener.negligible).upsampled(
-            lambda values: joint_upsample_part(values, centres, near, *axes, sharpener.hardness, norm=cue.norm)
-        )
+        resize = joint_resize(centres, near, axes, sharpener.hardness, norm=cue.norm)
+        shares = shares.merging(sharpener.negligible).upsampled(resize)
     else:
         shares = _shares(sharpener, read_valid_resized(scores, lines, box), near).merging(sharpener.negligible)
     return shares.without(uncovered(lines, sharpener.grid, near.device, box))

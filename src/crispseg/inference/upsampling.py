@@ -8,8 +8,10 @@ from crispseg.cues import Cue
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.grid import Grid, Line
 from crispseg.inference.batch import resize, uncovered
+from crispseg.inference.merging import Resize
 from crispseg.inference.shares import Shares
-from crispseg.ops import joint_upsample
+from crispseg.ops._joint_upsample import joint_upsample_part
+from crispseg.ops.interpolation import Axis, at_scores, blend, sources
 from crispseg.scores import PROBABILITIES, Scores, Upsampling
 
 
@@ -53,7 +55,23 @@ def upsamples_jointly(cue: Cue, upsampling: Upsampling, lines: tuple[Line, Line]
 
 
 def _joint(shares: Shares, features: Tensor, cue: EmbeddingCue, hardness: float | Tensor, grid: Grid) -> Shares:
-    return shares.upsampled(lambda values: joint_upsample(values, features, hardness, norm=cue.norm, grid=grid))
+    size, coarse = (features.shape[-2], features.shape[-1]), (shares.values.shape[-2], shares.values.shape[-1])
+    centres, (rows, columns) = at_scores(features, coarse, grid), grid.lines(size, coarse)
+    axes = Axis.of(rows), Axis.of(columns)
+    return shares.upsampled(joint_resize(centres, features, axes, hardness, norm=cue.norm))
+
+
+def joint_resize(
+    centres: Tensor, features: Tensor, axes: tuple[Axis, Axis], hardness: float | Tensor, *, norm: int
+) -> Resize:
+    """Return the function that upsamples maps along features; see `crispseg.ops.joint_upsample_part`."""
+    rows, columns = axes
+
+    def resize(values: Tensor, part: slice) -> Tensor:
+        here = rows._replace(start=rows.start + (part.start or 0))
+        return joint_upsample_part(values, centres, features[..., part, :], here, columns, hardness, norm=norm)
+
+    return resize
 
 
 def _bilinear(scores: Tensor, lines: tuple[Line, Line], kind: Scores, grid: Grid) -> Shares:
@@ -61,7 +79,13 @@ def _bilinear(scores: Tensor, lines: tuple[Line, Line], kind: Scores, grid: Grid
 
 
 def _bilinear_shares(shares: Shares, lines: tuple[Line, Line], grid: Grid) -> Shares:
-    return shares.upsampled(lambda values: resize(values, (lines[0].resized, lines[1].resized), grid))
+    def resize_part(values: Tensor, part: slice) -> Tensor:
+        if part == slice(None):
+            return resize(values, (lines[0].resized, lines[1].resized), grid)
+        rows = sources(*part.indices(lines[0].resized)[:2], lines[0], values.device)
+        return blend(blend(values, -2, rows), -1, sources(0, lines[1].resized, lines[1], values.device))
+
+    return shares.upsampled(resize_part)
 
 
 def _are_coarse(lines: tuple[Line, Line]) -> Tensor:
