@@ -20,13 +20,14 @@ from crispseg.grid import Grid
 from crispseg.jobs import Outputs, sharpen_files
 from crispseg.options import as_text, flag
 from crispseg.tuning.filter_search import settings_of
-from crispseg.window import Window, Windows
+from crispseg.window import Level, Window, Windows
 
 OTHER: dict[str, Any] = {
     "cue": CueConfig.of("rgb:norm=2"),
     "window": Windows.of("5@2,3"),
     "passes": 3,
     "hardness": 7.3,
+    "cue_weight": 0.8,
     "score_weight": 0.3,
     "scores": "probabilities",
     "upsampling": "bilinear",
@@ -121,7 +122,7 @@ def test_it_is_searched(name: str) -> None:
 def test_a_config_of_version_1_means_what_it_meant() -> None:
     old = {"version": 1, "cue": {"name": "rgb"}, "window": "7", "passes": 3, "hardness": 20.0}
     found = SharpenerConfig.from_dict(old)
-    assert (found.score_weight, found.negligible, found.guard, found.levels) == (0, 0, None, ((Window(7), 3),))
+    assert (found.score_weight, found.negligible, found.guard, found.levels) == (0, 0, None, (Level(Window(7), 3),))
     with pytest.raises(InputError, match=r"guard is 0\.7 in a config of version 1.*write \"guard\": null"):
         SharpenerConfig.from_dict(old | {"guard": 0.7})
 
@@ -130,16 +131,39 @@ def test_a_search_starts_from_the_sharpener() -> None:
     start = START.replaced(**{name: value for name, value in OTHER.items() if name != "cue"})
     settings = settings_of(start, {})
     assert start in settings
-    windows, passes, hardness, score_weight = 4, 3, 6, 3
+    windows, passes, hardness, score_weight = 5, 3, 6, 3
     assert len(settings) == windows * passes * hardness * score_weight
     assert {(setting.upsampling, setting.guard, setting.grid) for setting in settings} == {
         ("bilinear", OTHER["guard"], OTHER["grid"])
     }
-    searched = "'window', 'passes', 'hardness', 'score_weight', 'upsampling', 'guard'"
+    searched = "'window', 'passes', 'hardness', 'cue_weight', 'score_weight', 'upsampling', 'guard'"
     with pytest.raises(InputError, match=f"'depth'; expected one of {searched}"):
         settings_of(start, {"depth": [1]})
     with pytest.raises(InputError, match="passes is empty; expected at least one value"):
         settings_of(start, {"passes": []})
+
+
+def test_weights_of_each_window_are_read_kept_and_suit_their_dilation() -> None:
+    options: dict[str, Any] = {"window": "5@32,5@16,5", "passes": 2, "hardness": 3}
+    ladder = SharpenerConfig(**options, cue_weight="0.6,1,1", score_weight=[1.5, 0.7, 0])
+    assert SharpenerConfig.from_dict(ladder.to_dict()) == ladder
+    assert SharpenerConfig(**ladder.texts()) == ladder  # type: ignore[arg-type]
+    assert [level[2:] for level in ladder.levels] == [(0.6, 1.5), (1, 0.7), (1, 0)]
+    usual = ladder.replaced(cue_weight="auto", score_weight="auto")
+    assert [level[2:] for level in usual.levels] == [(0.5, 2), (1, 0.7), (1, 0.7)]
+    assert [level[2:] for level in usual.replaced(score_weight=0.4).levels] == [(1, 0.4)] * 3
+    independent = usual.replaced(scores="multilabel")
+    assert [level.window.dilation for level in independent.levels] == [16, 1]
+    found = {setting.score_weight for setting in settings_of(ladder, {"window": ["5@32,5@16,5", "9"], "passes": [2]})}
+    assert {(1.5, 0.7, 0), "auto", 0} == found
+
+
+@pytest.mark.parametrize("weights", [{"cue_weight": "1,2"}, {"score_weight": (1, 2)}])
+def test_weights_must_fit_the_windows(weights: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"weight has 2 numbers .*; expected one number, or 3 for window 5@4,5@2,5"):
+        SharpenerConfig(window="5@4,5@2,5", **weights)
+    with pytest.raises(InputError, match="window 3 is used twice with different weights"):
+        SharpenerConfig(window="3,3", **weights)
 
 
 def test_a_search_pairs_windows_with_the_passes_that_fit() -> None:
@@ -169,6 +193,7 @@ def test_a_search_pairs_windows_with_the_passes_that_fit() -> None:
         ({"window": ["3"] * 17}, "17 windows; expected at most 16"),
         ({"score_weight": -1}, "score_weight is -1; expected"),
         ({"score_weight": "much"}, "score_weight is 'much'; expected"),
+        ({"cue_weight": 0}, "cue_weight is 0; expected"),
         ({"hardness": "hard"}, "hardness is 'hard'; expected a number above 0"),
         ({"guard": 2}, "guard is 2; expected a number above 0 and up to 0.5"),
         ({"guard": "sure"}, "guard is 'sure'; expected"),

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from crispseg import config_values
-from crispseg.config_values import LADDER_PASSES, LADDERS, Passes, SharpenerOptions, from_version_1
+from crispseg.config_values import AUTO, LADDER_PASSES, LADDERS, Passes, PerWindow, SharpenerOptions, from_version_1
 from crispseg.cue_config import CueConfig, CueDefaults
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, WORDS, Grid
 from crispseg.options import Choices, Option, Slider, as_text, check_names
-from crispseg.scores import SCORES, UPSAMPLINGS, Scores, Upsampling
+from crispseg.scores import MULTILABEL, SCORES, UPSAMPLINGS, Scores, Upsampling
 from crispseg.window import Level, Windows, levels_of
 
 VERSION = 2
@@ -42,8 +42,11 @@ class SharpenerConfig:
         passes: How many times the filter is applied with each window: one number, or one for each window such as
             "6,6,4,4". None for the cue's default with one window, and for 4 with several.
         hardness: λ of the weights exp(-λ·d): a larger λ lets fewer neighbours contribute. None for the cue's default.
-        score_weight: μ, which adds μ·|p_i - p_j| to the distance of two pixels: neighbours with other probabilities
-            contribute less. 0 compares the image alone. It has no effect on labels that may overlap.
+        cue_weight: φ of distances φ·d + μ·|p_i - p_j|, above 0: one number, or one for each window. "auto" is 0.5 for
+            windows of dilation 32 or more, and 1 for others.
+        score_weight: μ, which adds differences of two pixels' probabilities to their distance: one number, or one for
+            each window. 0 compares the image alone. "auto" is 2 for windows of dilation 32 or more, and 0.7 for others.
+            It has no effect on labels that may overlap, for which "auto" leaves out the windows of dilation 32 or more.
         scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
         upsampling: How coarse scores are upsampled to the size of the image: "joint" or "bilinear".
         guard: Keeps poles and other thin objects: above 0 and up to 0.5, such as 0.3. None (or "none") for no guard.
@@ -98,7 +101,7 @@ class SharpenerConfig:
             control=Choices((), free=True),
             metavar="N[,N…]",
             tried=config_values.passes_tried,
-            write=lambda passes: list(passes) if isinstance(passes, tuple) else passes,
+            write=config_values.as_json,
         ),
     )
     hardness: float | None = field(
@@ -113,17 +116,32 @@ class SharpenerConfig:
             tried=config_values.hardness_tried,
         ),
     )
-    score_weight: float = field(
-        default=0.7,
+    cue_weight: PerWindow = field(
+        default=AUTO,
+        metadata=_said(
+            help="how much the cue's distance counts beside the scores: φ, above 0; one number for all windows, one "
+            "for each with commas, or auto: 0.5 with windows of dilation 32 or more, 1 with others",
+            label="Cue weight φ",
+            rare=True,
+            read=config_values.read_cue_weight,
+            control=Choices((AUTO, "1"), free=True),
+            metavar="NUMBER[,…]|auto",
+            write=config_values.as_json,
+        ),
+    )
+    score_weight: PerWindow = field(
+        default=AUTO,
         metadata=_said(
             help="how much a difference of two pixels' probabilities adds to their distance: μ, 0 or more; 0 compares "
-            "the image alone. It has no effect on labels that may overlap",
+            "the image alone; one number for all windows, one for each with commas, or auto: 2 with windows of "
+            "dilation 32 or more, 0.7 with others. It has no effect on labels that may overlap",
             label="Score weight μ",
             rare=True,
             read=config_values.read_score_weight,
-            control=Slider(0, 2, 0.1),
-            metavar="NUMBER",
-            tried=lambda weight: config_values.with_start(weight, [0.0, 0.7]),
+            control=Choices((AUTO, "0", "0.5", "1"), free=True),
+            metavar="NUMBER[,…]|auto",
+            tried=lambda weight: config_values.with_start(weight, [0.0, AUTO]),
+            write=config_values.as_json,
         ),
     )
     scores: Scores = field(
@@ -200,8 +218,8 @@ class SharpenerConfig:
     def __post_init__(self) -> None:
         for name, option in options():
             object.__setattr__(self, name, option.read(getattr(self, name)))
-        if self.window is not None and self.passes is not None:
-            levels_of(self.window, self.passes)
+        if self.window is not None:
+            self._levels(self.window, 1 if self.passes is None else self.passes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON holds them, with the version of the format."""
@@ -260,9 +278,16 @@ class SharpenerConfig:
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """The windows with their numbers of passes, which must be set."""
+        """The windows with their numbers of passes, which must be set, and weights."""
         assert self.passes is not None, "the cue's default is not known here"
-        return levels_of(self.windows, self.passes)
+        levels = self._levels(self.windows, self.passes)
+        if self.cue_weight != AUTO or self.scores not in MULTILABEL:
+            return levels
+        return tuple(level for level in levels if not level.is_regional) or levels
+
+    def _levels(self, windows: Windows, passes: Passes) -> tuple[Level, ...]:
+        cue_weights = config_values.cue_weights(self.cue_weight, windows, self.score_weight)
+        return levels_of(windows, passes, cue_weights, config_values.score_weights(self.score_weight, windows))
 
     @property
     def windows(self) -> Windows:

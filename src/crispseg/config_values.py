@@ -3,8 +3,8 @@
 This module does not need PyTorch.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypedDict
 
 from crispseg.errors import InputError
 from crispseg.grid import Grid
@@ -18,7 +18,7 @@ from crispseg.value_checks import (
     check_not_negative,
     check_positive,
 )
-from crispseg.window import Windows, WindowsLike
+from crispseg.window import Window, Windows, WindowsLike
 
 HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
 """Factors by which `tune` multiplies a hardness to get the values that it tries by default."""
@@ -26,7 +26,7 @@ HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
 PASSES_STEPS = (0.5, 1, 2)
 """Factors by which `tune` multiplies a number of passes to get the values that it tries by default."""
 
-LADDERS = ("5@8,5@4,5@2,5", "5@16,5@8,5@4,5@2,5")
+LADDERS = ("5@8,5@4,5@2,5", "5@16,5@8,5@4,5@2,5", "5@32,5@16,5@8,5@4,5@2,5")
 """Windows from coarse to fine that `tune` tries."""
 
 LADDER_PASSES = 4
@@ -34,6 +34,16 @@ LADDER_PASSES = 4
 
 Passes = int | tuple[int, ...]
 """The number of passes with each window: one number for all windows, or one for each."""
+
+
+AUTO: Literal["auto"] = "auto"
+
+PerWindow = float | tuple[float, ...] | Literal["auto"]
+"""A weight with each window: one number for all windows, one for each, or what suits their dilation."""
+
+REGIONAL = 32
+"""The dilation from which windows, unless told otherwise, compare scores more than the image: so far away, pixels of
+one object need not look alike."""
 
 
 def read_window(said: Any) -> Windows | None:  # noqa: ANN401
@@ -67,13 +77,44 @@ def _read_count(said: Any) -> int:  # noqa: ANN401
     return number  # type: ignore[no-any-return]
 
 
-def read_score_weight(said: Any) -> float:  # noqa: ANN401
-    """Return a score weight, given as a number or text."""
-    number = read_number(said)
-    if not isinstance(number, int | float):
-        raise InputError(f"score_weight is {said!r}; expected a number of at least 0")
-    check_not_negative("score_weight", number)
-    return float(number)
+def read_cue_weight(said: Any) -> PerWindow:  # noqa: ANN401
+    """Return the weights of the cue, given as numbers or text."""
+    return _read_weights("cue_weight", said, check_positive)
+
+
+def read_score_weight(said: Any) -> PerWindow:  # noqa: ANN401
+    """Return score weights, given as numbers or text."""
+    return _read_weights("score_weight", said, check_not_negative)
+
+
+def _read_weights(name: str, said: Any, check: Callable[[str, float], None]) -> PerWindow:  # noqa: ANN401
+    if said == AUTO:
+        return AUTO
+    if isinstance(said, str) and "," in said:
+        said = said.split(",")
+    several = isinstance(said, Sequence) and not isinstance(said, str)
+    numbers = [read_number(each.strip() if isinstance(each, str) else each) for each in (said if several else [said])]
+    for number in numbers:
+        if not isinstance(number, int | float):
+            raise InputError(f"{name} is {said!r}; expected auto, a number, or one for each window such as 2,0.7")
+        check(name, number)
+    return tuple(map(float, numbers)) if several else float(numbers[0])
+
+
+def cue_weights(given: PerWindow, windows: Windows, score_weight: PerWindow) -> float | tuple[float, ...]:
+    """Return the weight of the cue with each window."""
+    if given != AUTO:
+        return given
+    return tuple(0.5 if score_weight == AUTO and _is_regional(window) else 1.0 for window in windows)
+
+
+def score_weights(given: PerWindow, windows: Windows) -> float | tuple[float, ...]:
+    """Return the weight of the scores with each window."""
+    return tuple(2.0 if _is_regional(window) else 0.7 for window in windows) if given == AUTO else given
+
+
+def _is_regional(window: Window) -> bool:
+    return window.dilation >= REGIONAL
 
 
 def read_scores(said: Any) -> Scores:  # noqa: ANN401
@@ -105,6 +146,11 @@ def read_negligible(said: Any) -> float:  # noqa: ANN401
     return float(number)
 
 
+def as_json(value: Any) -> Any:  # noqa: ANN401
+    """Return a value, or one for each window, as JSON holds it."""
+    return list(value) if isinstance(value, tuple) else value
+
+
 def with_start(value: Any, others: Sequence[Any]) -> Sequence[Any]:  # noqa: ANN401
     """Return the other values, preceded by the one to start from if it is not among them."""
     return [*others] if value in others else [value, *others]
@@ -128,7 +174,8 @@ class SharpenerOptions(TypedDict, total=False):
     window: WindowsLike | None
     passes: Passes | Sequence[int] | str | None
     hardness: float | str | None
-    score_weight: float | str
+    cue_weight: float | Sequence[float] | str
+    score_weight: float | Sequence[float] | str
     scores: Scores
     upsampling: Upsampling
     guard: float | str | None
@@ -147,4 +194,4 @@ def from_version_1(values: Mapping[str, Any]) -> dict[str, Any]:
             f"guard is {values['guard']!r} in a config of version 1, where a guard took back changes of labels; "
             'expected none: write "guard": null there, or save the sharpener again with a guard up to 0.5'
         )
-    return {"window": "9", "score_weight": 0, "negligible": 0, "guard": None, **values}
+    return {"window": "9", "cue_weight": 1, "score_weight": 0, "negligible": 0, "guard": None, **values}

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 from crispseg.errors import InputError
 
@@ -12,6 +12,8 @@ LARGEST_SIDE = 2**20
 
 _MOST = 16
 """The largest number of windows of a filter."""
+
+T = TypeVar("T")
 
 _TEXT = re.compile(r"([0-9]{1,7})(?:@([0-9]{1,7}))?")
 
@@ -162,10 +164,19 @@ WindowsLike = Iterable[WindowLike] | WindowLike
 
 
 class Level(NamedTuple):
-    """A window of a filter, and the number of passes that the filter makes with it."""
+    """A window of a filter, the number of passes that the filter makes with it, and what it compares."""
 
     window: Window
     passes: int
+    cue_weight: float = 1.0
+    """φ: how much the distances of the cue count; above 0."""
+    score_weight: float = 0.0
+    """μ: how much differences of scores count."""
+
+    @property
+    def is_regional(self) -> bool:
+        """Whether it compares scores more than the image: so pixels that look unlike may decide together."""
+        return self.cue_weight < 1
 
     @property
     def reach(self) -> int:
@@ -173,23 +184,41 @@ class Level(NamedTuple):
         return self.window.radius * self.passes
 
 
-def levels_of(windows: Windows, passes: int | tuple[int, ...]) -> tuple[Level, ...]:
+def levels_of(
+    windows: Windows,
+    passes: int | tuple[int, ...],
+    cue_weight: float | tuple[float, ...] = 1.0,
+    score_weight: float | tuple[float, ...] = 0.0,
+) -> tuple[Level, ...]:
     """Return the levels of a filter.
 
     Args:
         windows: The windows, in the order of their use.
         passes: The number of passes with each window, or one number for all.
+        cue_weight: φ of each window, or one for all.
+        score_weight: μ of each window, or one for all.
 
     Raises:
-        InputError: If there are several numbers of passes, but not one for each window.
+        InputError: If there are several numbers of a kind, but not one for each window.
 
     Example:
         >>> levels = levels_of(Windows.of("5@4,5"), (6, 3))
         >>> [level.passes for level in levels], sum(level.reach for level in levels)
         ([6, 3], 54)
     """
-    each = (passes,) * len(windows) if isinstance(passes, int) else passes
+    given = {"passes": passes, "cue_weight": cue_weight, "score_weight": score_weight}
+    levels = tuple(map(Level, windows, *(_for_each(windows, name, value) for name, value in given.items())))
+    weights = {level.window: level[2:] for level in levels}
+    for level in levels:
+        if level[2:] != weights[level.window]:
+            raise InputError(f"window {level.window} is used twice with different weights; expected the same weights")
+    return levels
+
+
+def _for_each(windows: Windows, name: str, value: T | tuple[T, ...]) -> tuple[T, ...]:
+    """Return a value for each window."""
+    each = value if isinstance(value, tuple) else (value,) * len(windows)
     if len(each) != len(windows):
         given, counts = f"{len(each)} numbers ({','.join(map(str, each))})", f"{len(windows)} for window {windows}"
-        raise InputError(f"passes has {given}; expected one number, or {counts}")
-    return tuple(map(Level, windows, each))
+        raise InputError(f"{name} has {given}; expected one number, or {counts}")
+    return each

@@ -48,7 +48,9 @@ def test_a_sharpener_of_a_crisp_net_gives_what_it_gives(align_corners: bool) -> 
 @torch.inference_mode()
 def test_a_crisp_net_of_a_sharpener_gives_what_it_gives() -> None:
     torch.manual_seed(0)
-    sharpener = Sharpener.from_pretrained(window=5, passes=2, hardness=7.3, upsampling="bilinear", guard=None)
+    sharpener = Sharpener.from_pretrained(
+        window=5, passes=2, hardness=7.3, cue_weight=1, score_weight=0.5, upsampling="bilinear", guard=None
+    )
     segmenter = Coarse()
     crisp = to_crisp_net(sharpener, segmenter).eval()
     torch.testing.assert_close(crisp(IMAGE), sharpener(IMAGE, segmenter(IMAGE)), rtol=1e-4, atol=1e-4)
@@ -59,12 +61,12 @@ def test_a_crisp_net_of_a_sharpener_gives_what_it_gives() -> None:
 @torch.inference_mode()
 def test_windows_and_score_weight_go_both_ways() -> None:
     torch.manual_seed(0)
-    options: dict[str, Any] = {"window": "5@2,3", "passes": (2, 3), "score_weight": 0.4}
+    options: dict[str, Any] = {"window": "5@2,3", "passes": (2, 3), "cue_weight": 1, "score_weight": 0.4}
     sharpener, segmenter = Sharpener.from_pretrained(upsampling="bilinear", guard=None, **options), Coarse()
     crisp = to_crisp_net(sharpener, segmenter).eval()
     torch.testing.assert_close(crisp(IMAGE), sharpener(IMAGE, segmenter(IMAGE)), rtol=1e-4, atol=1e-4)
     back = to_sharpener(crisp)
-    assert back.score_weight == pytest.approx(0.4)
+    assert back.config.score_weight == pytest.approx(0.4)
     texts = back.with_options(score_weight=0.4).config.texts()
     assert texts | {"weights": "fast"} == sharpener.config.texts()
 
@@ -80,6 +82,8 @@ def test_what_a_crisp_net_lacks_is_refused() -> None:
         to_crisp_net(Sharpener.from_pretrained(upsampling="bilinear", guard=None), DeepLabLargeFOV(num_classes=2))
     with pytest.raises(InputError, match="cue is RGBCue; expected a LearnedCue"):
         to_crisp_net(Sharpener(RGBCue(), upsampling="bilinear"), Coarse())
+    with pytest.raises(InputError, match=r"cue_weight is auto.*window.*5@32.*sharpener\.nearby\(\)"):
+        to_crisp_net(Sharpener.from_pretrained(upsampling="bilinear", guard=None), Coarse())
     with pytest.raises(InputError, match=r'filters logits.*filtered="probabilities"'):
         to_sharpener(network("logits"))
     with pytest.raises(InputError, match="normalize=True"):

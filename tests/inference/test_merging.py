@@ -97,8 +97,8 @@ def test_nothing_changes_where_nothing_is_negligible() -> None:
         shares = made.upsample(wide, features)
         weights = {window: made.weights(features, shares, window) for window in made.window}
         values = shares.values
-        for window, passes in made.levels:
-            values = local_filter(values, weights[window], window, passes=passes)
+        for level in made.levels:
+            values = local_filter(values, weights[level.window], level.window, passes=level.passes)
         assert torch.equal(result, shares.with_values(values).scores().exp())
     assert channels(sharpener(0), image, logits) == CLASSES
     assert channels(sharpener(0.01), image, 0 * logits) == CLASSES  # no class is negligible

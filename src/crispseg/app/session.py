@@ -53,6 +53,7 @@ _NEUTRAL: dict[str, Any] = {
     "window": 3,
     "passes": None,
     "hardness": 1,
+    "cue_weight": 1,
     "score_weight": 0,
     "scores": "logits",
     "upsampling": "joint",

@@ -126,7 +126,7 @@ def _ladder_row(name: str, cue: str, kind: str, score_weight: float) -> Row:
     """Return a row with windows from coarse to fine, which searches the hardness of a kind of cue in `_HARDNESS`."""
     values = {"hardness": _HARDNESS[kind]}
     start = {"hardness": _HARDNESS[kind][2], "score_weight": score_weight, "passes": LADDER_PASSES}
-    windows = Windows.of(LADDERS[-1])
+    windows = Windows.of(LADDERS[1])  # without regional windows
     return Row(
         name,
         "ladders",

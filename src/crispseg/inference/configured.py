@@ -64,13 +64,13 @@ class ConfiguredModule(nn.Module):
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """The windows with their numbers of passes."""
+        """The windows with their numbers of passes and weights."""
         return self._config.levels
 
     @property
-    def score_weight(self) -> float:
-        """μ, which adds differences of probabilities to distances."""
-        return self._config.score_weight
+    def compares_scores(self) -> bool:
+        """Whether differences of scores add to distances with any window."""
+        return any(level.score_weight for level in self.levels)
 
     @property
     def scores(self) -> Scores:
@@ -100,7 +100,8 @@ class ConfiguredModule(nn.Module):
     @property
     def filter(self) -> LocalFilter:
         """The filter, which applies the weights."""
-        return LocalFilter(self.window, passes=self.passes)
+        windows = Windows(level.window for level in self.levels)
+        return LocalFilter(windows, passes=tuple(level.passes for level in self.levels))
 
     def extra_repr(self) -> str:
         """Return the options, for `repr`."""
@@ -130,6 +131,19 @@ class ConfiguredModule(nn.Module):
     def expecting(self, scores: Scores, grid: Grid | str | None = None) -> Self:
         """Return a sharpener that shares this one's weights, for another kind of scores and, if given, another grid."""
         return self.with_options(scores=scores, grid=self.grid if grid is None else grid)
+
+    def nearby(self) -> Self:
+        """Return the sharpener without regional levels, which help only where scores are uncertain over large regions.
+
+        Label maps and masks of objects are certain away from their boundaries, and tiles must not be larger than the
+        memory allows.
+        """
+        levels = [level for level in self.levels if not level.is_regional]
+        if len(levels) in (0, len(self.levels)):
+            return self
+        windows, *values = zip(*levels, strict=True)
+        passes, cue_weight, score_weight = (each if len(set(each)) > 1 else each[0] for each in values)
+        return self.with_options(window=windows, passes=passes, cue_weight=cue_weight, score_weight=score_weight)
 
     @property
     def _dtype(self) -> torch.dtype:

@@ -26,7 +26,7 @@ def to_crisp_net(sharpener: Sharpener, segmenter: nn.Module, *, learn_hardness: 
 
     Example:
         >>> import torch
-        >>> sharpener = Sharpener.from_pretrained(upsampling="bilinear", guard=None)
+        >>> sharpener = Sharpener.from_pretrained(upsampling="bilinear", guard=None).nearby()
         >>> network = to_crisp_net(sharpener, nn.Conv2d(3, 21, 8, stride=8))
         >>> network(torch.rand(1, 3, 32, 40)).shape
         torch.Size([1, 21, 32, 40])
@@ -51,11 +51,24 @@ def to_crisp_net(sharpener: Sharpener, segmenter: nn.Module, *, learn_hardness: 
         shortest(sharpener.hardness),
         learned=learn_hardness,
         norm=cue.norm,
-        score_weight=sharpener.score_weight,
+        score_weight=_score_weight(sharpener),
     )
     affinity.to(sharpener.device)
     return CrispNet(segmenter, cue.network, affinity, LocalFilter(sharpener.window, passes=sharpener.passes),
                     filtered="probabilities")  # fmt: skip
+
+
+def _score_weight(sharpener: Sharpener) -> float:
+    """Return the score weight of all windows."""
+    first = sharpener.levels[0].score_weight
+    if any((level.cue_weight, level.score_weight) != (1, first) for level in sharpener.levels):
+        config = sharpener.config.texts()
+        raise InputError(
+            f"cue_weight is {config['cue_weight']} and score_weight is {config['score_weight']} for windows "
+            f"{sharpener.window}; expected cue weights of 1 and one score weight for a CrispNet: use "
+            "sharpener.nearby(), or sharpener.with_options(cue_weight=1, score_weight=0.7)"
+        )
+    return first
 
 
 def to_sharpener(network: CrispNet, *, learn_hardness: bool = False) -> Sharpener:
@@ -83,6 +96,7 @@ def to_sharpener(network: CrispNet, *, learn_hardness: bool = False) -> Sharpene
         window=network.filter.window,
         passes=network.filter.passes,
         hardness=shortest(network.affinity.hardness),
+        cue_weight=1,
         score_weight=shortest(torch.as_tensor(network.affinity.score_weight)),
         upsampling="bilinear",
         guard=None,

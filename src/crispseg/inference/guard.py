@@ -40,18 +40,19 @@ def guarded(before: Shares, after: Shares, guard: float, radii: Sequence[int], v
     return after.with_choices(rebalance(surroundings, after.choices(), guard, radii))
 
 
-def radii_of(levels: Iterable[Level]) -> list[int]:
+def radii_of(levels: Sequence[Level]) -> list[int]:
     """Return the radii, in pixels, of the squares in which abundance is measured.
 
     The large one is `spread`: a thin object is rare there. The small one is a third of it, at least 8 pixels: an object
-    that is merely smaller than the large square is not rare there, and gains less.
+    that is merely smaller than the large square is not rare there, and gains less. Regional levels do not count.
 
     Example:
         >>> from crispseg.window import Window
         >>> radii_of([Level(Window(9), passes=25)])
         [13, 8]
     """
-    large = spread(levels)
+    local = [level for level in levels if not level.is_regional]
+    large = spread(local or levels)
     return sorted({large, min(large, max(round(large / 3), _SMALLEST))}, reverse=True)
 
 
@@ -63,5 +64,5 @@ def spread(levels: Iterable[Level]) -> int:
         >>> spread([Level(Window(9), passes=25)])
         13
     """
-    variances = (passes * window.dilation**2 * (window.size**2 - 1) / 12 for window, passes in levels)
+    variances = (level.passes * level.window.dilation**2 * (level.window.size**2 - 1) / 12 for level in levels)
     return round(math.sqrt(sum(variances)))

@@ -66,8 +66,8 @@ def sharpen_label_map(sharpener: Sharpener, image: Tensor, labels: Tensor, featu
         >>> sharpen_label_map(Sharpener.from_pretrained(), image, labels).shape
         torch.Size([12, 16])
     """
+    sharpener, size = sharpener.nearby(), (image.shape[-2], image.shape[-1])
     device = sharpener.device
-    size = (image.shape[-2], image.shape[-1])
     given, _ = sharpener.expecting("probabilities").prepare(
         # Two channels stand for all: labels are mutually exclusive, so the checks expect a score at every pixel.
         image[None].to(device),
@@ -119,20 +119,20 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
 def _weights(spread: "_Spread", features: Tensor, groups: _Groups) -> list[Tensor]:
     """Return the (1, K, *box.size) weights of every window, as if each label had a channel."""
     sharpener = spread.sharpener
-    cue, windows, hardness, score_weight = sharpener.cue, sharpener.window, sharpener.hardness, sharpener.score_weight
-    if not score_weight:
-        return [cue.weights(features, window, hardness) for window in windows]
+    return [_weights_of(spread, features, groups, level) for level in sharpener.levels]
+
+
+def _weights_of(spread: "_Spread", features: Tensor, groups: _Groups, level: Level) -> Tensor:
+    cue, window, hardness = spread.sharpener.cue, level.window, spread.sharpener.hardness
+    cue_hardness, score_hardness = hardness * level.cue_weight, hardness * level.score_weight
+    if not level.score_weight:
+        return cue.weights(features, window, cue_hardness)
     norm = cue.norm if isinstance(cue, EmbeddingCue) else 1
-    apart = [_differences(spread, window, groups, norm) for window in windows]
+    apart = _differences(spread, window, groups, norm)
     if norm == 1:
-        return [
-            cue.weights(features, window, hardness) * torch.exp(-hardness * score_weight * each)
-            for window, each in zip(windows, apart, strict=True)
-        ]
-    return [
-        affinity((cue.distance(features, window).square() + score_weight**2 * each).sqrt(), hardness)
-        for window, each in zip(windows, apart, strict=True)
-    ]
+        return cue.weights(features, window, cue_hardness) * torch.exp(-score_hardness * apart)
+    squares = (level.cue_weight * cue.distance(features, window)).square() + level.score_weight**2 * apart
+    return affinity(squares.sqrt(), hardness)
 
 
 def _differences(spread: "_Spread", window: Window, groups: _Groups, norm: int) -> Tensor:
@@ -156,7 +156,8 @@ def _differences(spread: "_Spread", window: Window, groups: _Groups, norm: int) 
 def _filtered(filter: _Filter, shares: Tensor, ids: Tensor, part: Box) -> tuple[Tensor, Tensor, Box]:
     """Return the shares after all passes, their labels, and the part of the box that they have reached."""
     size = (filter.features.shape[-2], filter.features.shape[-1])
-    for (window, passes), weights in filter.levels:
+    for level, weights in filter.levels:
+        window, passes = level.window, level.passes
         for done in range(0, passes, _PASSES):
             now = min(_PASSES, passes - done)
             # Pixels at the edge of the filtered part lack neighbours: the margin is one pass wider than the reach.

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Any, Self, Unpack
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ from crispseg.inference.shares import Shares
 from crispseg.inference.upsampling import upsample, upsamples_jointly
 from crispseg.pretrained import load_cue, load_pretrained, save_folder, upload
 from crispseg.scores import MULTILABEL
-from crispseg.window import Window
+from crispseg.window import Level, Window
 
 
 class Sharpener(ConfiguredModule):
@@ -52,7 +52,7 @@ class Sharpener(ConfiguredModule):
         ...     sharpener(image, logits).shape
         torch.Size([1, 21, 48, 64])
         >>> sharpener.config.texts()["window"]
-        '5@16,5@8,5@4,5@2,5'
+        '5@32,5@16,5@8,5@4,5@2,5'
     """
 
     @classmethod
@@ -226,20 +226,28 @@ class Sharpener(ConfiguredModule):
         )
 
     def weights(self, features: Tensor, shares: Shares, window: Window) -> Tensor:
-        """Return the (N, K, H, W) weights of a window.
+        """Return the (N, K, H, W) weights exp(-λ·(φ·d + μ·Σ|p_i - p_j|)) of a window.
 
         Args:
             features: (N, D, H, W) features of the cue.
             shares: Shares of the same size before the filter, whose differences add to the distances.
             window: One of the sharpener's windows.
         """
-        return self.cue.weights(features, window, self.hardness, *self._compared(shares))
+        level = next(level for level in self.levels if level.window == window)
+        return self.cue.weights(features, window, **self._comparing(level, shares.whole, self._compared(shares)))
 
-    def _compared(self, shares: Shares) -> tuple[Tensor | None, float]:
-        """Return the scores whose differences add to distances, and their weight."""
-        if not self.score_weight or self.scores in MULTILABEL:  # there, no label may depend on the others
-            return None, 0.0
-        return shares.compared(), self.score_weight / shares.whole
+    def _compared(self, shares: Shares) -> Tensor | None:
+        """Return the scores whose differences add to distances."""
+        if not self.compares_scores or self.scores in MULTILABEL:  # there, no label may depend on the others
+            return None
+        return shares.compared()
+
+    def _comparing(self, level: Level, whole: float, scores: Tensor | None) -> dict[str, Any]:
+        """Return the arguments by which a cue compares pixels at a level."""
+        hardness = self.hardness * level.cue_weight
+        if scores is None or not level.score_weight:
+            return {"hardness": hardness}
+        return {"hardness": hardness, "scores": scores, "score_weight": level.score_weight / level.cue_weight / whole}
 
     def filtered(self, shares: Shares, features: Tensor, valid: Tensor | None = None) -> Shares:
         """Return the shares, filtered by the weights of (N, D, H, W) features of their size, and guarded.
@@ -250,9 +258,9 @@ class Sharpener(ConfiguredModule):
 
     def unguarded(self, shares: Shares, features: Tensor) -> Shares:
         """Return the shares, filtered by the weights of (N, D, H, W) features of their size, without the guard."""
-        values, (compared, weight) = shares.values, self._compared(shares)
+        values, compared = shares.values, self._compared(shares)
         for level in self.levels:
-            values = self.cue.filtered(values, features, level, self.hardness, scores=compared, score_weight=weight)
+            values = self.cue.filtered(values, features, level, **self._comparing(level, shares.whole, compared))
         crisp = shares.with_values(values)
         check_filtered(crisp.values, self.cue, features)
         return crisp

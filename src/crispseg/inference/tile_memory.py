@@ -48,7 +48,7 @@ def bytes_per_pixel(sharpener: Sharpener, num_classes: int, *, of_labels: bool =
         num_classes: Channels of the scores that are filtered together.
         of_labels: Whether the labels of a label map are filtered, which needs the weights of all windows at once.
     """
-    cue, compares, counts = sharpener.cue, sharpener.score_weight > 0, [window.count for window in sharpener.window]
+    cue, compares, counts = sharpener.cue, sharpener.compares_scores, [level.window.count for level in sharpener.levels]
     channels = cue.channels or 3
     shares = 2 * num_classes if sharpener.scores == "multilabel" else num_classes
     padded = -(-shares // 8) * 8  # the kernel's vectors

@@ -143,7 +143,7 @@ def sharpen_label_map_tiled(
     Raises:
         InputError: If image and labels do not fit together, or the memory is too small for a tile.
     """
-    pixels, said = TensorPixels(image), TensorPixels(labels[None])
+    sharpener, pixels, said = sharpener.nearby(), TensorPixels(image), TensorPixels(labels[None])
     check_place(pixels.size, said.size, 2, sharpener.grid, "probabilities")
     given = _known_at_once(sharpener, pixels, None if features is None else TensorPixels(features[0]))
     margin = _margin(sharpener, pixels, said, given)

@@ -69,7 +69,8 @@ class LocalFilter(nn.Module):
                 "from a window to its weights"
             )
         given = scores
-        for window, passes in self.levels:
+        for level in self.levels:
+            window, passes = level.window, level.passes
             here = weights if isinstance(weights, Tensor) else weights(window)
             filtering = partial(local_filter, weights=here, window=window, passes=passes, normalize=self.normalize)
             if is_recorded(scores, here) or scores.shape[1] <= _TOGETHER:

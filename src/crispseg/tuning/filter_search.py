@@ -13,7 +13,7 @@ from torch import Tensor
 
 from crispseg.checks import check_choice, check_count
 from crispseg.config import OF_PREDICTIONS, SharpenerConfig, options
-from crispseg.config_values import LADDER_PASSES, Passes
+from crispseg.config_values import AUTO, LADDER_PASSES, Passes
 from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.defaults import OBJECTIVES
 from crispseg.errors import InputError, naming
@@ -165,7 +165,12 @@ def settings_of(start: SharpenerConfig, search: Mapping[str, Sequence[Any]]) -> 
     }
     configs = []
     for values in itertools.product(*tried.values()):
-        setting = start.replaced(passes=None, **dict(zip(tried, values, strict=True)))
+        chosen = dict(zip(tried, values, strict=True))
+        windows = chosen["window"] or start.windows
+        for name in ("cue_weight", "score_weight"):
+            if isinstance(chosen[name], tuple) and len(chosen[name]) != len(windows):  # they are of other windows
+                chosen[name] = AUTO
+        setting = start.replaced(passes=None, **chosen)
         configs += [
             setting.replaced(passes=each) for each in _passes_tried(start, setting.windows, search.get("passes"))
         ]
@@ -242,7 +247,8 @@ def _by_passes(sharpener: Sharpener, before: Shares, features: Tensor, group: li
     weights, after, done = first.weights(features, before, first.window[0]), before, 0
     variants = [(_variant(sharpener, setting), setting) for setting in group]
     for variant, setting in sorted(variants, key=lambda pair: pair[0].levels[0].passes):
-        ((window, passes),) = variant.levels
+        (level,) = variant.levels
+        window, passes = level.window, level.passes
         if passes > done:
             after, done = after.with_values(local_filter(after.values, weights, window, passes=passes - done)), passes
         yield variant, setting, after

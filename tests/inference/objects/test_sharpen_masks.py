@@ -51,10 +51,10 @@ def test_the_part_that_is_computed_gives_what_the_whole_image_gives(sharpener: S
     free, values = (before - 0.5).abs() < 0.4, before.clone()
     with torch.inference_mode():
         features = sharpener.features(image()[None])
-        for window, passes in sharpener.levels:
-            weights = sharpener.cue.weights(features, window, sharpener.hardness)
-            for _ in range(passes):
-                values = torch.where(free, local_filter(values[None, None], weights, window)[0, 0], values)
+        for level in sharpener.levels:
+            weights = sharpener.cue.weights(features, level.window, sharpener.hardness)
+            for _ in range(level.passes):
+                values = torch.where(free, local_filter(values[None, None], weights, level.window)[0, 0], values)
     crisp = sharpen_masks(image(), cells[None], [place], scores=SOFT, sharpener=sharpener, soft=True)
     torch.testing.assert_close(torch.as_tensor(crisp)[0], values, rtol=1e-4, atol=1e-5)
     assert (values - before).abs().max() > 0.1  # it did something

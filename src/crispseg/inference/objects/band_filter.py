@@ -10,7 +10,7 @@ from crispseg.data.box import Box
 from crispseg.inference.label_groups import Labelled, box_around, grouped
 from crispseg.inference.label_maps import padded
 from crispseg.ops import local_filter
-from crispseg.window import Level, Window
+from crispseg.window import Level
 
 
 class Band(NamedTuple):
@@ -25,7 +25,7 @@ class Band(NamedTuple):
 
 
 def filter_bands(
-    bands: Sequence[Band], levels: Sequence[Level], weights: Callable[[Window], Tensor], region: Box
+    bands: Sequence[Band], levels: Sequence[Level], weights: Callable[[Level], Tensor], region: Box
 ) -> list[Tensor]:
     """Return the filtered (*part.size) probabilities of masks, as if the whole image were filtered.
 
@@ -35,13 +35,13 @@ def filter_bands(
     Args:
         bands: The masks.
         levels: The windows and their passes.
-        weights: A function that returns the (1, K, *region.size) weights of a window; all masks share them.
+        weights: A function that returns the (1, K, *region.size) weights of a level; all masks share them.
         region: A box of the image that holds all parts.
     """
     results = [band.values for band in bands]
     groups = list(_grouped(bands))
-    for window, passes in levels if groups else ():
-        whole = weights(window)
+    for level in levels if groups else ():
+        window, passes, whole = level.window, level.passes, weights(level)
         for chosen, box in groups:
             here = whole[(..., *box.within(region).slices)].contiguous()
             # What is beside the part of a mask has no effect on its free pixels.

@@ -26,6 +26,7 @@ from crispseg.inference.objects.placing import MaskPlace, placed, upsampled
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tiles import features_of_box
 from crispseg.scores import Scores
+from crispseg.window import Level
 
 Overlaps = Literal["keep", "resolve"]
 """The treatment of pixels in several masks: all keep them, or only the mask of the highest confidence does."""
@@ -101,7 +102,7 @@ def sharpen_masks(
         raise InputError(
             f"device is {device}, beside a sharpener; expected one of them: move it by sharpener.to(device)"
         )
-    used = _default(str(device or "cpu")) if sharpener is None else sharpener
+    used = _default(str(device or "cpu")) if sharpener is None else sharpener.nearby()
     pixels, given = read_image(image), read_masks(masks, scores)
     where = placed(
         given.maps, boxes, used.grid if grid is None else Grid.of(grid), (pixels.shape[-2], pixels.shape[-1])
@@ -150,12 +151,16 @@ def _sharpened(
     region = box_around([one.band.part for one in (*surely, *unsurely)])
     features = features_of_box(sharpener, TensorPixels(image), region)[None]
     for several, factor, levels in ((surely, SURER, sharpener.levels[-1:]), (unsurely, 1, sharpener.levels)):
-        weights = partial(sharpener.cue.weights, features, hardness=factor * sharpener.hardness)
+        weights = partial(_weights, sharpener, features, factor)
         crisp = filter_bands([one.band for one in several], levels, weights, region)
         for (n, chances, (_, _, part)), values in zip(several, crisp, strict=True):
             kept = with_means(values, chances, where[n].lines, part) if several is surely else values
             result[n][part.slices] = kept.clamp(0, 1) if soft else kept > 0.5
     return result
+
+
+def _weights(sharpener: Sharpener, features: Tensor, factor: float, level: Level) -> Tensor:
+    return sharpener.cue.weights(features, level.window, factor * level.cue_weight * sharpener.hardness)
 
 
 def _band(
