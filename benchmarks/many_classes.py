@@ -17,7 +17,7 @@ from crispseg import Sharpener
 from crispseg.process_memory import keep_freed
 
 _SIZE, _COARSER = (360, 480), 4
-_WINDOWS, _PASSES = "5@16,5@8,5@4,5@2,5", 4
+_WINDOWS, _PASSES = "5@32,5@16,5@8,5@4,5@2,5", 4
 _PRESENT = 20
 _ABSENT = -13.0
 """The mean logit of classes that are not in the image; those of the others vary around 0."""

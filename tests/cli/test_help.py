@@ -8,6 +8,7 @@ import pytest
 
 import crispseg
 from crispseg.cli.main import COMMANDS, main
+from crispseg.config_values import LADDERS
 
 HEAVY = ("torch", "numpy", "rich", "gradio", "matplotlib", "PIL", "jsonargparse")
 
@@ -69,10 +70,10 @@ def test_tune_says_what_it_tries(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["tune", "--help"])
     printed = " ".join(capsys.readouterr().out.split())
-    assert "tried by default: 9 5@8,5@4,5@2,5 5@16,5@8,5@4,5@2,5, and the one to start from" in printed
+    assert f"tried by default: 9 {' '.join(LADDERS)}, and the one to start from" in printed
     assert "tried by default: three numbers around the one to start from" in printed
-    assert "tried by default: 0 0.7, and the one to start from" in printed
-    assert printed.count("(default: the one to start from)") == 3, "of guard, upsampling and negligible"
+    assert "tried by default: 0 auto, and the one to start from" in printed
+    assert printed.count("(default: the one to start from)") == 4, "of cue weight, guard, upsampling and negligible"
 
 
 def test_mistyped_weights_list_those_that_ship(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from crispseg.checks import check_choice
 from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig, options
+from crispseg.config_values import AUTO
 from crispseg.cue_config import CueConfig
 from crispseg.cues import Cue, traits_of
 from crispseg.errors import InputError
@@ -131,13 +132,13 @@ def read_controls(values: Mapping[str, Any], last: SharpenerConfig) -> Reading:
 
     Args:
         values: By the names of the fields.
-        last: Gives the value of a field that cannot be read. Numbers of passes that do not fit the windows count as
-            unreadable; for other windows than the last, they are the usual number.
+        last: Gives the value of a field that cannot be read. Numbers of passes and weights that do not fit the
+            windows count as unreadable; for other windows than the last, they are the usual ones.
 
     Example:
         >>> reading = read_controls({"window": "8", "passes": 3}, SharpenerConfig())
         >>> reading.config.texts()["window"], reading.config.passes, str(reading.errors[0])
-        ('5@16,5@8,5@4,5@2,5', 3, 'window size is 8; expected an odd number such as 9')
+        ('5@32,5@16,5@8,5@4,5@2,5', 3, 'window size is 8; expected an odd number such as 9')
     """
     fields, changes, errors = dict(options()), dict[str, Any](), []
     for name, value in values.items():
@@ -147,10 +148,11 @@ def read_controls(values: Mapping[str, Any], last: SharpenerConfig) -> Reading:
             errors.append(error)
     try:
         config = last.replaced(**changes)
-    except InputError as error:  # not as many numbers of passes as windows
+    except InputError as error:  # not as many numbers of passes, or weights, as windows
         errors.append(error)
         same = changes.get("window", last.window) == last.window
-        config = last.replaced(**changes | {"passes": last.passes if same else None})
+        usual = {"passes": None, "cue_weight": AUTO, "score_weight": AUTO}
+        config = last.replaced(**changes | {name: getattr(last, name) if same else usual[name] for name in usual})
     return Reading(with_defaults(config), tuple(errors))
 
 

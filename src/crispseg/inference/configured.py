@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import replace
-from typing import Self, Unpack
+from typing import Self, TypeVar, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from crispseg.grid import Grid
 from crispseg.nn import LocalFilter
 from crispseg.scores import Scores, Upsampling
 from crispseg.window import Level, Windows
+
+T = TypeVar("T")
 
 
 class ConfiguredModule(nn.Module):
@@ -101,7 +103,7 @@ class ConfiguredModule(nn.Module):
     def filter(self) -> LocalFilter:
         """The filter, which applies the weights."""
         windows = Windows(level.window for level in self.levels)
-        return LocalFilter(windows, passes=tuple(level.passes for level in self.levels))
+        return LocalFilter(windows, passes=alike(tuple(level.passes for level in self.levels)))
 
     def extra_repr(self) -> str:
         """Return the options, for `repr`."""
@@ -142,7 +144,7 @@ class ConfiguredModule(nn.Module):
         if len(levels) in (0, len(self.levels)):
             return self
         windows, *values = zip(*levels, strict=True)
-        passes, cue_weight, score_weight = (each if len(set(each)) > 1 else each[0] for each in values)
+        passes, cue_weight, score_weight = map(alike, values)
         return self.with_options(window=windows, passes=passes, cue_weight=cue_weight, score_weight=score_weight)
 
     @property
@@ -154,6 +156,11 @@ class ConfiguredModule(nn.Module):
     def device(self) -> torch.device:
         """The device of the sharpener."""
         return next(iter((*self.buffers(recurse=False), *self.parameters(recurse=False)))).device
+
+
+def alike(values: tuple[T, ...]) -> T | tuple[T, ...]:
+    """Return the value that all are, or all of them."""
+    return values if len(set(values)) > 1 else values[0]
 
 
 def shortest(value: Tensor) -> float:
