@@ -28,8 +28,19 @@ from tests.app.requests import fetch, tell
 from tests.app.test_recipe import lay_out
 
 START = offered_cue("rgb").start.replaced(passes=2, hardness=5)
-OTHER = {"cue": "soft", "window": "5@2", "passes": "3", "hardness": 2.5, "cue_weight": "0.8", "score_weight": "0.4",
-         "scores": "multilabel", "upsampling": "bilinear", "guard": "0.35", "grid": "corners", "negligible": "0.02"}  # fmt: skip
+OTHER = {
+    "cue": "soft",
+    "window": "5@2",
+    "passes": "3",
+    "hardness": 2.5,
+    "cue_weight": "0.8",
+    "score_weight": "0.4",
+    "scores": "multilabel",
+    "upsampling": "bilinear",
+    "guard": "0.35",
+    "grid": "corners",
+    "negligible": "0.02",
+}
 """Another value for each field, as its control sends it."""
 
 FIELDS = [name for name, _ in options()]
