@@ -150,7 +150,7 @@ def test_resume_refuses_other_settings(root: Path, capsys: pytest.CaptureFixture
     (root / "scores" / "scene5.npy").write_bytes((root / "scores" / "scene0.npy").read_bytes())
     for options, differing in (
         (["--hardness", 8], r"hardness 5 there, 8 now"),
-        (["--window", 7], r".*window 5@32,5@16,5@8,5@4,5@2,5 there, 7 now"),
+        (["--window", 7], r".*window 5@16,5@8,5@4,5@2,5 there, 7 now"),
         (["--scores", "probabilities"], r"scores logits there, probabilities now"),
         (["--guard", 0.4], r"guard 0\.3 there, 0\.4 now"),
         (["--upsampling", "bilinear"], r"upsampling joint there, bilinear now"),

@@ -51,4 +51,4 @@ def _sharpener(options: Namespace) -> Sharpener:
             f"--cue {sharpener.cue.name} needs boundary maps, which a raster does not have; choose a cue that looks at "
             "the image alone, such as learned"
         )
-    return sharpener if options.window else sharpener.nearby()
+    return sharpener if hasattr(options, "window") else sharpener.nearby()

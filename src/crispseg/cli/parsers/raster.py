@@ -10,7 +10,8 @@ DESCRIPTION = """\
 Make the segmentation of a raster of any size crisp, such as GeoTIFF, within a given memory.
 
 Image, prediction and result are read and written in parts. The result is the same as for the whole image at once: each
-part is computed with all pixels around it that it depends on.
+part is computed with all pixels around it that it depends on. Windows that compare scores more than the image, such as
+the default's 5@32, are left out unless --window is given: they would make every part much larger.
 
 Red, green and blue are the bands that are tagged as such, or else the first three. The prediction is a raster of any
 resolution: a band of scores for each class, or one band of labels. Where its georeference differs from the image's, it
