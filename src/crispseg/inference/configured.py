@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from crispseg.config import SharpenerConfig
-from crispseg.config_values import Passes, SharpenerOptions
+from crispseg.config_values import AUTO, Passes, SharpenerOptions
 from crispseg.cues import Cue, describe_cue
 from crispseg.cues.cue import check_cue
 from crispseg.grid import Grid
 from crispseg.nn import LocalFilter
-from crispseg.scores import Scores, Upsampling
+from crispseg.scores import MULTILABEL, Scores, Upsampling
 from crispseg.window import Level, Windows
 
 T = TypeVar("T")
@@ -73,6 +73,11 @@ class ConfiguredModule(nn.Module):
     def compares_scores(self) -> bool:
         """Whether differences of scores add to distances with any window."""
         return any(level.score_weight for level in self.levels)
+
+    @property
+    def suits_doubt(self) -> bool:
+        """Whether differences of scores count more for scores that are in doubt along boundaries alone."""
+        return self._config.score_weight == AUTO and self.scores not in MULTILABEL
 
     @property
     def scores(self) -> Scores:

@@ -38,6 +38,8 @@ class Shares(NamedTuple):
     """The number of channels of the scores."""
     merged: Merged | None = None
     """How to get all classes back if `values` are those of the classes that matter, followed by their rest."""
+    contrast: Tensor | None = None
+    """(N, 1, 1, 1): the factor by which differences count more where pixels are compared; None for 1."""
 
     @classmethod
     def of(cls, scores: Tensor, kind: Scores) -> "Shares":
@@ -156,7 +158,8 @@ class Shares(NamedTuple):
         A channel that is a label against everything else counts twice, as its two classes would, whether it holds
         logits or probabilities.
         """
-        return self.choices().flatten(1, -3) if self.kind in PROBABILITIES else self.values
+        shares = self.choices().flatten(1, -3) if self.kind in PROBABILITIES else self.values
+        return shares if self.contrast is None else shares * self.contrast
 
     @property
     def whole(self) -> float:

@@ -17,6 +17,7 @@ from crispseg.errors import InputError
 from crispseg.grid import Grid
 from crispseg.inference.batch import check_filtered, check_fit, check_scores, resize, to_colours
 from crispseg.inference.configured import ConfiguredModule
+from crispseg.inference.doubt import contrast_of
 from crispseg.inference.guard import guarded, radii_of
 from crispseg.inference.shares import Shares
 from crispseg.inference.upsampling import upsample, upsamples_jointly
@@ -214,7 +215,7 @@ class Sharpener(ConfiguredModule):
 
     def upsample(self, scores: Tensor, features: Tensor) -> Shares:
         """Return the shares of (N, C, h, w) scores, float32 or wider, at the size of their (N, D, H, W) features."""
-        return upsample(
+        shares = upsample(
             scores,
             features,
             self.cue,
@@ -224,6 +225,10 @@ class Sharpener(ConfiguredModule):
             grid=self.grid,
             negligible=self.negligible,
         )
+        if not self.suits_doubt:
+            return shares
+        lines = self.grid.lines((features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1]))
+        return shares._replace(contrast=contrast_of(scores, self.scores, lines))
 
     def weights(self, features: Tensor, shares: Shares, window: Window) -> Tensor:
         """Return the (N, K, H, W) weights exp(-λ·(φ·d + μ·Σ|p_i - p_j|)) of a window.

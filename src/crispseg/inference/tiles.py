@@ -12,6 +12,7 @@ from crispseg.data.pixels import MaskedPixels, PartOfPixels, Pixels, TensorPixel
 from crispseg.errors import InputError
 from crispseg.grid import Line
 from crispseg.inference.batch import check_fit, check_place, uncovered
+from crispseg.inference.doubt import contrast_of_pixels
 from crispseg.inference.label_groups import TOGETHER
 from crispseg.inference.label_maps import sharpened_labels
 from crispseg.inference.memory import parse_memory
@@ -82,12 +83,14 @@ def sharpen_tiles(
     margin = _margin(sharpener, image, scores, features)
     each = bytes_per_pixel(sharpener, scores.channels)
     side = tile_side(sharpener, each, image.size, parse_memory(memory), margin)
+    lines = sharpener.grid.lines(image.size, scores.size)
+    contrast = contrast_of_pixels(scores, sharpener.scores, lines) if sharpener.suits_doubt else None
     for box in cut(image.size, max(side // multiple * multiple, min(side, multiple))):
-        valid = valid_pixels(image, scores, sharpener.grid.lines(image.size, scores.size), box)
+        valid = valid_pixels(image, scores, lines, box)
         if valid is not None and not valid.any():
             yield Tile(box, torch.zeros(scores.channels, *box.size), valid)
             continue
-        yield Tile(box, _sharpen_box(sharpener, image, scores, features, box), valid)
+        yield Tile(box, _sharpen_box(sharpener, image, scores, features, box, contrast=contrast), valid)
         give_back()
 
 
@@ -177,12 +180,22 @@ def _compared(
     return inner, PartOfPixels(there, around, image.size)
 
 
-def _sharpen_box(sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None, box: Box) -> Tensor:
+def _sharpen_box(
+    sharpener: Sharpener,
+    image: Pixels,
+    scores: Pixels,
+    features: Pixels | None,
+    box: Box,
+    *,
+    contrast: Tensor | None,
+) -> Tensor:
     inner, compared = _compared(sharpener, image, scores, features, box)
     lines = sharpener.grid.lines(image.size, scores.size)
     valid = valid_pixels(image, scores, lines, inner)
     apart = kept_apart(compared.read(inner)[None], valid)
-    crisp = sharpener.filtered(_upsampled(sharpener, scores, inner, compared), apart, valid)
+    shares = _upsampled(sharpener, scores, inner, compared)
+    shares = shares._replace(contrast=None if contrast is None else contrast.to(apart.device))
+    crisp = sharpener.filtered(shares, apart, valid)
     rows, columns = box.within(inner).slices
     return crisp.cropped(rows, columns).scores()[0].cpu()
 

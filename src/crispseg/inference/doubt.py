@@ -1,0 +1,81 @@
+"""Whether scores are in doubt over regions, as a network's are, or along boundaries alone, as true labels made coarse.
+
+Scores that are sure of everything but the place of boundaries need a gentler filter: pixels with other scores then
+belong apart. So their differences count more, by a factor for each image.
+"""
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
+from torch import Tensor
+
+from crispseg.data.box import Box
+from crispseg.data.pixels import Pixels
+from crispseg.grid import Line
+from crispseg.inference.nodata import valid_there
+from crispseg.inference.shares import Shares
+from crispseg.ops.interpolation import sources
+from crispseg.scores import Scores
+
+_STEP = 8
+"""Pixels of the image between two samples, in rows and columns."""
+
+_SIDE = 4
+"""Samples along a side of a block. A block is in doubt as far as all its samples are: a boundary leaves it sure."""
+
+_ENOUGH = 0.004
+"""The mean doubt from which scores count as a network's: ESPNetv2's have 0.3 % and more, true labels at 1/8 0.1 % and less."""
+
+_MOST = 3.0
+"""The factor for scores without doubt."""
+
+_ROWS = 64
+"""Rows of scores that are read at a time."""
+
+
+def contrast_of(scores: Tensor, kind: Scores, lines: tuple[Line, Line]) -> Tensor:
+    """Return the factor, from 1 to 3, by which differences of scores count more: (N, 1, 1, 1).
+
+    Args:
+        scores: (N, C, h, w) scores of mutually exclusive classes, float32 or wider.
+        kind: Their kind.
+        lines: How the rows and columns of the image map to them.
+    """
+    rows, columns = (_sampled(line, scores.device) for line in lines)
+    return _contrast(_doubt(scores.detach().index_select(-2, rows).index_select(-1, columns), kind))
+
+
+def contrast_of_pixels(scores: Pixels, kind: Scores, lines: tuple[Line, Line]) -> Tensor:
+    """Return what `contrast_of` returns for (C, h, w) scores that are read in parts, without pixels that lack data."""
+    rows, columns = (_sampled(line) for line in lines)
+    doubt = torch.zeros(1, 1, len(rows), len(columns))
+    for top in range(0, scores.size[0], _ROWS):
+        box = Box(top, 0, min(top + _ROWS, scores.size[0]), scores.size[1])
+        here = (rows >= box.top) & (rows < box.bottom)
+        if not here.any():
+            continue
+        found = _doubt(scores.read(box)[None].float()[..., rows[here] - top, :][..., columns], kind)
+        valid = valid_there(scores, box)
+        if valid is not None:
+            found = found.where(valid[rows[here] - top][:, columns], -1)
+        doubt[..., here, :] = found.cpu()
+    return _contrast(doubt)
+
+
+def _sampled(line: Line, device: torch.device | None = None) -> Tensor:
+    """Return the score nearest to every eighth pixel of the image."""
+    found = sources(0, line.resized, line, device)
+    return torch.where(found.share > 0.5, found.behind, found.before)[::_STEP]
+
+
+def _doubt(sampled: Tensor, kind: Scores) -> Tensor:
+    """Return (N, 1, h, w): what is missing from the largest probability to 1."""
+    shares = Shares.of(sampled, kind)
+    return 1 - (shares.choices() / shares.whole).amax(1, keepdim=True)
+
+
+def _contrast(doubt: Tensor) -> Tensor:
+    """Return (N, 1, 1, 1) factors for (N, 1, h, w) doubt, which is below 0 where there is no data."""
+    least = -F.max_pool2d(-doubt, _SIDE, ceil_mode=True)
+    there = least >= 0
+    mean = (least * there).sum((1, 2, 3), keepdim=True) / there.sum((1, 2, 3), keepdim=True).clamp(min=1)
+    return 1 + (_MOST - 1) * (1 - mean / _ENOUGH).clamp(min=0, max=1)
