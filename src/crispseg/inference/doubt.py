@@ -23,7 +23,7 @@ _SIDE = 4
 """Samples along a side of a block. A block is in doubt as far as all its samples are: a boundary leaves it sure."""
 
 _ENOUGH = 0.004
-"""The mean doubt from which scores count as a network's: ESPNetv2's have 0.3 % and more, true labels at 1/8 0.1 % and less."""
+"""The mean doubt from which scores count as a network's: ESPNetv2 has 0.3 % and more, true labels at 1/8 0.1 %."""
 
 _MOST = 3.0
 """The factor for scores without doubt."""

@@ -1,0 +1,94 @@
+"""Scores that are in doubt along boundaries alone are filtered more gently than those of a network."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from crispseg import Sharpener
+from crispseg.cues import RGBCue
+from crispseg.data.box import Box
+from crispseg.data.pixels import TensorPixels
+from crispseg.grid import Grid
+from crispseg.inference.doubt import contrast_of, contrast_of_pixels
+from crispseg.inference.tiles import sharpen_tiled
+
+SIZE = (96, 160)
+LINES = Grid.of("stretched").lines(SIZE, (12, 20))
+
+
+def truth(cell: int = 8) -> Tensor:
+    """Return the probabilities of the true labels of a scene, averaged over square cells."""
+    rows, columns = torch.arange(SIZE[0])[:, None], torch.arange(SIZE[1])
+    labels = ((rows - 40) ** 2 + (columns - 70) ** 2 < 900).long() + 2 * (columns > 130)
+    return F.avg_pool2d(F.one_hot(labels, 3).permute(2, 0, 1)[None].float(), cell)
+
+
+def made(**options: Any) -> Sharpener:
+    options = {"window": "3@4,3", "passes": 2, "hardness": 2.0, "scores": "probabilities"} | options
+    return Sharpener(RGBCue(), **options).eval()
+
+
+def test_true_labels_count_three_times_and_a_networks_scores_once() -> None:
+    assert contrast_of(truth(), "probabilities", LINES) == 3
+    unsure = torch.randn(2, 3, 12, 20, generator=torch.Generator().manual_seed(0))
+    assert contrast_of(unsure, "logits", LINES).tolist() == [[[[1.0]]], [[[1.0]]]]
+    both = torch.cat([truth(), unsure[:1].softmax(1)])
+    assert contrast_of(both, "probabilities", LINES).flatten().tolist() == [3, 1]
+    # One of fifteen blocks holds 3 % of doubt: half of what is enough.
+    some = truth()
+    some[..., :4, :4] = 0
+    some[:, 0, :4, :4], some[:, 1, :4, :4] = 0.97, 0.03
+    assert contrast_of(some, "probabilities", LINES).item() == pytest.approx(1 + 2 * (1 - 0.03 / 15 / 0.004), abs=1e-4)
+
+
+def test_it_is_the_factor_of_differences_of_scores_if_the_weight_is_auto() -> None:
+    torch.manual_seed(0)
+    image, sure, unsure = torch.rand(1, 3, *SIZE), truth(), torch.randn(1, 3, 12, 20).softmax(1)
+    torch.testing.assert_close(made()(image, sure), made(score_weight=2.1)(image, sure))
+    torch.testing.assert_close(made()(image, unsure), made(score_weight=0.7)(image, unsure))
+    assert not torch.allclose(made()(image, sure), made(score_weight=0.7)(image, sure), atol=1e-3)
+
+
+@pytest.mark.parametrize("grid", ["stretched", "box=-10,-6,170,100"])
+def test_tiles_are_parts_of_the_whole(grid: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crispseg.inference.tiles.tile_side", lambda *_: 40)
+    monkeypatch.setattr("crispseg.inference.doubt._ROWS", 5)
+    torch.manual_seed(0)
+    image, scores, sharpener = torch.rand(1, 3, *SIZE), truth(), made(grid=grid)
+    with torch.inference_mode():
+        whole = sharpener(image, scores)
+    torch.testing.assert_close(sharpen_tiled(sharpener, image, scores, memory="16GiB"), whole, rtol=1e-4, atol=1e-4)
+
+
+def test_pixels_without_data_do_not_count() -> None:
+    class Masked(TensorPixels):
+        masked = True
+
+        def valid(self, box: Box) -> Tensor:
+            rows, columns = box.slices
+            return self.tensor[0, rows, columns].isfinite()
+
+    sure, unsure = truth()[0], truth()[0] * 0 + 1 / 3
+    sure[:, 4:] = unsure[:, 4:] = torch.nan
+    assert contrast_of_pixels(Masked(sure), "probabilities", LINES) == 3
+    assert contrast_of_pixels(Masked(unsure), "probabilities", LINES) == 1
+    assert contrast_of_pixels(Masked(sure * torch.nan), "probabilities", LINES) == 3
+
+
+def test_an_exported_file_does_the_same(tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from crispseg.export import export_onnx  # noqa: PLC0415 - it imports ONNX
+
+    torch.manual_seed(0)
+    image, sharpener = torch.rand(1, 3, *SIZE), made()
+    export_onnx(sharpener, tmp_path / "sharpener.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "sharpener.onnx", providers=["CPUExecutionProvider"])
+    for scores in (truth(), truth(16), torch.randn(1, 3, 12, 20).softmax(1)):
+        (found,) = session.run(None, {"image": image.numpy(), "scores": scores.numpy()})
+        with torch.inference_mode():
+            np.testing.assert_allclose(found, sharpener(image, scores).numpy(), rtol=1e-4, atol=1e-4)
