@@ -39,11 +39,11 @@ def test_true_labels_count_three_times_and_a_networks_scores_once() -> None:
     assert contrast_of(unsure, "logits", LINES).tolist() == [[[[1.0]]], [[[1.0]]]]
     both = torch.cat([truth(), unsure[:1].softmax(1)])
     assert contrast_of(both, "probabilities", LINES).flatten().tolist() == [3, 1]
-    # One of fifteen blocks holds 3 % of doubt: half of what is enough.
+    # One of eight blocks holds 1 % of doubt: less than half of what is enough.
     some = truth()
-    some[..., :4, :4] = 0
-    some[:, 0, :4, :4], some[:, 1, :4, :4] = 0.97, 0.03
-    assert contrast_of(some, "probabilities", LINES).item() == pytest.approx(1 + 2 * (1 - 0.03 / 15 / 0.004), abs=1e-4)
+    some[..., :6, :6] = 0
+    some[:, 0, :6, :6], some[:, 1, :6, :6] = 0.99, 0.01
+    assert contrast_of(some, "probabilities", LINES).item() == pytest.approx(1 + 2 * (1 - 0.01 / 8 / 0.003), abs=1e-4)
 
 
 def test_it_is_the_factor_of_differences_of_scores_if_the_weight_is_auto() -> None:
