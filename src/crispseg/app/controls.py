@@ -58,7 +58,7 @@ class Controls:
 
 
 def lay_out_content() -> gr.Radio:
-    """Lay out the control that says what the prediction holds."""
+    """Build the control that says what the prediction holds."""
     return gr.Radio(
         [(title, name) for name, title in CONTENTS.items()],
         value="classes",
@@ -69,7 +69,7 @@ def lay_out_content() -> gr.Radio:
 
 
 def lay_out_names() -> tuple[gr.Dropdown, gr.UploadButton]:
-    """Lay out the controls of the names of classes: typed, of a data set, or from a file."""
+    """Build the controls of the names of classes: typed, of a data set, or from a file."""
     with gr.Row(elem_id="naming"):
         names = gr.Dropdown(
             [NUMBERS, *NAMED],
@@ -87,7 +87,7 @@ def lay_out_names() -> tuple[gr.Dropdown, gr.UploadButton]:
 
 
 def lay_out_fields(names: Collection[str], config: SharpenerConfig) -> dict[str, Control]:
-    """Lay out the controls of some fields: sliders below each other, then the others side by side."""
+    """Build the controls of some fields: sliders below each other, then the others side by side."""
     asked = [(name, option) for name, option in options() if name in names]
     with gr.Row(elem_classes="fields"):
         return {
@@ -97,7 +97,7 @@ def lay_out_fields(names: Collection[str], config: SharpenerConfig) -> dict[str,
 
 
 def lay_out_filter() -> tuple[dict[str, Control], gr.File]:
-    """Lay out the controls of the filter, and the place of a boundary map."""
+    """Build the controls of the filter, and the place of a boundary map."""
     config = first_config()
     made: dict[str, Control] = {"cue": _cue_control(config)}
     boundary = gr.File(label="Boundary map", file_types=[".png", ".npy"], height=54, elem_id="boundary",
