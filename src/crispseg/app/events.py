@@ -259,9 +259,7 @@ class Events:
         """
         page, own, given = self._page, self._own(session), Given.of(self._page, controls)
         reading, content = read_controls(given.fields, own.config), own.desk.said.content
-        update: Update = {self._state: own}
-        if own.was_put_away:
-            update |= dict.fromkeys(page.inputs.dropped)
+        update: Update = {self._state: own, **dict.fromkeys(page.inputs.dropped if own.was_put_away else ())}
         failure = None
         try:
             if change is not None:
