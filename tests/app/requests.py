@@ -39,7 +39,13 @@ def upload(address: str, name: str, content: bytes, headers: Mapping[str, str] |
 def controls(cue: str = "rgb", **values: Any) -> list[Any]:
     """Return what a browser sends of the session and the controls."""
     config = offered_cue(cue).start.replaced(hardness=5)
-    return [None, *({name: control_value(name, config) for name, _ in options()} | values).values(), "changed"]
+    return [
+        None,
+        *({name: control_value(name, config) for name, _ in options()} | values).values(),
+        "classes",
+        "numbers",
+        "changed",
+    ]
 
 
 def tell(address: str, element: str, event: str, given: list[Any], visitor: str, **values: Any) -> bytes:

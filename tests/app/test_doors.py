@@ -78,13 +78,13 @@ def test_uploads_have_a_total_and_the_oldest_go_first(narrow: str) -> None:
 
 
 def test_many_visitors_keep_no_more_than_a_total_and_are_told(narrow: str) -> None:
-    assert b"360 pixels" in tell(narrow, "sample-fruit", "click", [], "visitor0")
+    assert b"427 pixels" in tell(narrow, "sample-pagoda", "click", [], "visitor0")
     for number in range(1, 4):
-        tell(narrow, "sample-fruit", "click", [], f"visitor{number}")
+        tell(narrow, "sample-pagoda", "click", [], f"visitor{number}")
     assert PUT_AWAY.encode() in tell(narrow, "window", "input", [], "visitor0")
-    assert b"360 pixels" in tell(narrow, "sample-fruit", "click", [], "visitor3")
-    assert b"360 pixels" in tell(narrow, "sample-fruit", "click", [], "visitor0")
-    assert b"360 pixels" in tell(narrow, "window", "input", [], "visitor0")
+    assert b"427 pixels" in tell(narrow, "sample-pagoda", "click", [], "visitor3")
+    assert b"427 pixels" in tell(narrow, "sample-pagoda", "click", [], "visitor0")
+    assert b"427 pixels" in tell(narrow, "window", "input", [], "visitor0")
 
 
 def test_what_a_reader_did_not_expect_is_a_message(address: str) -> None:
@@ -108,7 +108,7 @@ def test_whatever_is_raised_is_a_message_and_a_line_in_the_log(
         ("prediction", "upload", [image]),
         ("boundary", "upload", [image]),
         ("scores", "input", []),
-        ("sample-fruit", "click", []),
+        ("sample-pagoda", "click", []),
     ):
         caplog.clear()
         with caplog.at_level(logging.ERROR):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ import torch
 from PIL import Image
 from playwright.sync_api import Browser, Download, Locator, Page, TimeoutError, expect
 
-from crispseg.data import read_labels, read_prediction
+from crispseg.data import read_prediction
+from tests.app.accessibility import CONTRASTS, UNNAMED
 from tests.app.conftest import Given
 from tests.app.test_limits import write_bomb
 
@@ -31,7 +33,7 @@ def page(browser: Browser, address: str, tmp_path: Path) -> Iterator[Page]:
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(address)
-    expect(page.locator("#message")).to_contain_text("480 × 360 pixels, 11 classes")
+    expect(page.locator("#message")).to_contain_text("640 × 427 pixels, 4 classes")
     yield page
     page.screenshot(path=tmp_path / "last.png")
     assert errors == []
@@ -138,7 +140,7 @@ def test_a_click_shows_the_pixel_and_its_masks(page: Page, given: Given) -> None
     expect(tiles.first).to_have_attribute("aria-label", "image around pixel 40, 10")
     masks = page.locator("#tiles svg >> nth=3").inner_html()
     type_text(page, "passes", "5")
-    expect(page.locator("#tiles")).to_contain_text("mask, all 25")
+    expect(page.locator("#tiles")).to_contain_text("all 25 passes")
     assert page.locator("#tiles svg >> nth=3").inner_html() != masks
     before = picture.get_attribute("src")
     page.locator("#view").get_by_text("embedding").click()
@@ -190,20 +192,31 @@ def test_wrong_files_get_a_word_and_the_page_goes_on(page: Page, given: Given, t
     expect(page.locator("#command")).to_contain_text("--passes 3")
 
 
-def test_a_value_that_cannot_be_read_is_explained_and_the_result_stays(page: Page) -> None:
+def test_a_value_that_cannot_be_used_is_explained_where_it_was_typed_and_the_result_stays(page: Page) -> None:
     for control, wrong, message, before in (
         ("window", "8", "window size is 8; expected an odd number such as 9", "5@32,5@16,5@8,5@4,5@2,5"),
+        ("window", "999", "a window of 999 is too large for 640×427 pixels", "5@32,5@16,5@8,5@4,5@2,5"),
         ("guard", "2", "guard is 2; expected a number above 0 and up to 0.5", "0.3"),
         ("grid", "nowhere", "grid is 'nowhere'", "centres"),
     ):
         type_text(page, control, wrong)
         expect(page.locator("#message .wrong")).to_contain_text(message)
+        expect(page.locator("#message .wrong")).to_contain_text("The last result stays.")
+        expect(page.locator(f"#{control}.refused .info-text")).to_contain_text(message)
         expect(page.locator(f"#{control} input")).to_have_value(before)
-        expect(page.locator("#command")).to_contain_text(f"--{control} {before}")
         expect(page.locator("#take-labels")).to_be_enabled()
+        expect(page.locator("#legend")).to_contain_text("sky")
     type_text(page, "guard", "0.4")
     expect(page.locator("#command")).to_contain_text("--guard 0.4")
     expect(page.locator("#message")).to_contain_text("of the pixels changed")
+    expect(page.locator(".refused")).to_have_count(0)
+    set_number(page, "hardness", 100)
+    expect(page.locator("#command")).to_contain_text("--hardness 9")
+    page.locator("#hardness input[type=number]").blur()
+    expect(page.locator("#hardness input[type=number]")).to_have_value("9")
+    page.locator("#reset").click()
+    expect(page.locator("#command")).not_to_contain_text("--guard")
+    expect(page.locator("#hardness input[type=number]")).to_have_value("1.5")
 
 
 def test_probabilities_that_were_refused_as_logits_are_taken_once_that_is_said(
@@ -225,7 +238,7 @@ def test_boundaries_come_from_a_file(page: Page, given: Given, boundary: Path) -
     load(page, given, given.scores)
     choose(page, "cue", "boundaries that lie between two pixels")
     expect(page.locator("#message .wrong")).to_contain_text("needs a boundary map of the image; drop one below the cue")
-    expect(page.locator("#take-labels")).to_be_disabled()
+    expect(page.locator("#command")).not_to_contain_text("contour")  # still that of what is shown
     drop(page, "boundary", boundary)
     expect(page.locator("#command")).to_contain_text("--boundaries edges.png --cue contour")
     expect(page.locator("#take-labels")).to_be_enabled()
@@ -235,31 +248,51 @@ def test_every_visitor_has_a_page_of_his_own(page: Page, browser: Browser, addre
     load(page, given, given.labels)
     other = browser.new_page()
     other.goto(address)
-    expect(other.locator("#message")).to_contain_text("480 × 360 pixels, 11 classes")
+    expect(other.locator("#message")).to_contain_text("640 × 427 pixels, 4 classes")
     type_text(page, "window", "5@2")
     expect(page.locator("#command")).to_contain_text("--window 5@2")
     expect(page.locator("#message")).to_contain_text("64 × 48 pixels")
-    expect(other.locator("#command")).to_contain_text("street.png")
+    expect(other.locator("#command")).to_contain_text("pagoda.jpg")
     other.close()
 
 
-def test_the_sample_comes_with_its_files(page: Page, tmp_path: Path) -> None:
-    page.locator("#sample-fruit").click()
-    expect(page.locator("#command")).to_contain_text("fruit.png")
-    assert page.locator("#take-scores").is_disabled()
-    assert take(page, "sample").suggested_filename == "fruit.zip"
-    download = take(page, "labels")
-    download.save_as(tmp_path / "fruit.png")
-    assert read_labels(tmp_path / "fruit.png").labels.shape == (360, 480)
+def test_objects_come_in_and_go_out_as_they_are_said_to_be(page: Page, given: Given, tmp_path: Path) -> None:
+    page.locator("#sample-flowers").click()
+    expect(page.locator("#message")).to_contain_text("3 objects")
+    expect(page.locator("#legend")).to_contain_text("second dahlia")
+    expect(page.locator("#guard")).to_have_count(0)  # it has no effect
+    expect(page.locator("#take-scores")).to_be_disabled()
+    assert take(page, "sample").suggested_filename == "flowers.zip"
+    take(page, "labels").save_as(tmp_path / "flowers.npy")
+    crisp = np.load(tmp_path / "flowers.npy")
+    assert (crisp.dtype, crisp.shape) == (np.bool_, (3, 427, 640))
+    drop(page, "image", given.image)
+    expect(page.locator("#message")).to_contain_text("Now drop its prediction.")
+    drop(page, "prediction", given.labels)
+    expect(page.locator("#message")).to_contain_text("4 classes")  # nothing of the sample is said any more
+    expect(page.locator("#guard")).to_have_count(1)
+    page.locator("#content").get_by_text("objects").click()
+    expect(page.locator("#message")).to_contain_text("64 × 48 pixels, 3 objects")
+    type_text(page, "names", "none, box, ball")
+    expect(page.locator("#legend")).to_contain_text("ball")
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
-def test_it_fits_the_screen(page: Page, width: int, height: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("width", "height", "scheme"), [(1280, 800, "light"), (390, 844, "dark")])
+def test_the_first_screen_shows_a_result_that_everyone_can_read(
+    page: Page, width: int, height: int, scheme: Literal["light", "dark"], tmp_path: Path
+) -> None:
+    page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": height})
     page.wait_for_function("document.fonts.status === 'loaded'")
+    page.wait_for_function("dark => document.body.classList.contains('dark') === dark", arg=scheme == "dark")
     page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
     page.screenshot(path=tmp_path / f"{width}.png", full_page=True)
-    wide, high = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
-    assert wide <= width
-    if width == 1280:
-        assert high <= height, "all of it on one screen"
+    for part in ("#slider", "#crops figure >> nth=1", "#legend", "#take-labels"):
+        box = page.locator(part).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= height, part
+        assert box["x"] + box["width"] <= width, part
+    assert page.evaluate(CONTRASTS) == []
+    assert page.evaluate(UNNAMED) == []
+    page.keyboard.press("Tab")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"

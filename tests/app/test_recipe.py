@@ -110,10 +110,10 @@ def test_scores_come_back_in_the_format_that_they_came_in(given: Given, tmp_path
 
 def test_the_archive_of_a_sample_holds_what_its_command_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(Cues(), Limits(), tmp_path)
-    session.desk.load_sample("fruit")
+    session.desk.load_sample("pagoda")
     (tmp_path / "desk").mkdir()
     with zipfile.ZipFile(write_inputs(session, RGB)) as archive:
         archive.extractall(tmp_path / "desk")
     monkeypatch.chdir(tmp_path / "desk")
     run_command(Recipe(session.desk.inputs, RGB))
-    assert Path("crisp/fruit.png").read_bytes() == write_label_map(session, RGB).read_bytes()
+    assert Path("crisp/pagoda.png").read_bytes() == write_label_map(session, RGB).read_bytes()

@@ -11,6 +11,7 @@ from PIL import Image
 
 from crispseg import Sharpener, Window
 from crispseg.app.limits import Limits
+from crispseg.app.samples import SAMPLES
 from crispseg.app.session import Session
 from crispseg.app.settings import Cues, offered_cue, offered_cues
 from crispseg.app.visitors import Visitors
@@ -135,9 +136,9 @@ def test_a_new_image_begins_anew_and_the_first_does_not(session: Session, given:
 
 
 def test_what_is_dropped_after_a_sample_is_not_of_the_sample(session: Session, given: Given) -> None:
-    session.desk.load_sample("fruit")
+    session.desk.load_sample("pagoda")
     assert session.desk.complete
-    assert session.desk.sample == "fruit"
+    assert session.desk.sample == "pagoda"
     session.desk.load_prediction(given.scores, "logits")
     assert session.desk.sample is None
     assert session.desk.image is None
@@ -148,7 +149,7 @@ def test_what_is_dropped_after_a_sample_is_not_of_the_sample(session: Session, g
     assert not session.desk.complete
 
 
-@pytest.mark.parametrize("name", ["street", "fruit"])
+@pytest.mark.parametrize("name", SAMPLES)
 def test_samples_are_the_same_every_time_and_gain_from_sharpening(session: Session, name: str, tmp_path: Path) -> None:
     session.desk.load_sample(name)
     files = session.desk.inputs.image_file, session.desk.inputs.prediction_file
@@ -177,7 +178,7 @@ def test_what_cannot_be_read_changes_nothing(loaded: Session, given: Given, tmp_
         loaded.desk.load_boundary(wrong)
     with pytest.raises(InputError, match="probabilities, but ranges from"):
         loaded.desk.say("probabilities")
-    assert loaded.desk.scores == "logits"
+    assert loaded.desk.said.scores == "logits"
     assert loaded.sharpen(RGB) is before
 
 
@@ -207,7 +208,7 @@ def test_probabilities_are_taken_as_such(loaded: Session, given: Given, tmp_path
     with pytest.raises(InputError, match="pass scores='probabilities'"):
         loaded.desk.load_prediction(tmp_path / "p.npy", "logits")
     loaded.desk.load_prediction(tmp_path / "p.npy", "probabilities")
-    assert loaded.desk.scores == "probabilities"
+    assert loaded.desk.said.scores == "probabilities"
     scores = loaded.sharpen(RGB).scores
     assert scores is not None
     assert as_logits is not None
@@ -228,7 +229,7 @@ def test_many_loads_keep_no_more_than_a_total(tmp_path: Path) -> None:
     for number in range(16):
         (tmp_path / str(number)).mkdir()
         session = Session(cues, Limits(), tmp_path / str(number))
-        session.desk.load_sample("fruit")
+        session.desk.load_sample("pagoda")
         session.sharpen(config)
         session.embedding(config)
         visitors.use(session)
@@ -263,7 +264,7 @@ def test_no_more_visitors_than_so_many(tmp_path: Path) -> None:
     visitors = Visitors(10**12, count=3)
     sessions = [Session(Cues(), Limits(), tmp_path) for _ in range(5)]
     for session in sessions:
-        session.desk.load_sample("fruit")
+        session.desk.load_sample("pagoda")
         visitors.use(session)
     visitors.use(sessions[0])
     visitors.make_room()

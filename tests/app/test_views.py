@@ -11,7 +11,19 @@ from PIL import Image
 
 from crispseg import SharpenerConfig, Window
 from crispseg.app.session import PixelMasks
-from crispseg.app.views import Scale, changed_pixels, marked, picture, pixel_tiles, summary, write_picture
+from crispseg.app.views import (
+    Scale,
+    changed_pixels,
+    crops,
+    labels_picture,
+    legend,
+    marked,
+    picture,
+    pixel_tiles,
+    summary,
+    tinted,
+    write_picture,
+)
 from crispseg.inference.one_image import Sharpened
 
 
@@ -50,7 +62,7 @@ def test_changed_pixels_and_no_others_are_marked() -> None:
     shown = np.asarray(changed_pixels(image, result)).astype(int)
     coloured = shown.max(-1) != shown.min(-1)
     assert set(zip(*map(list, np.nonzero(coloured)), strict=True)) == {(100, 7), (101, 7)}
-    told = summary(result, (480, 480), 4)
+    told = summary(result, (480, 480), "4 classes")
     assert "<b>0.00 %</b> of the pixels changed (2 of 230,400) · 250 ms · 480 × 480 pixels, 4 classes" in told
 
 
@@ -69,11 +81,12 @@ def test_tiles_show_the_surroundings_of_the_pixel(tmp_path: Path) -> None:
     mask = torch.rand(30, 40)
     masks = PixelMasks((2, 29), SharpenerConfig(window=Window(3, 2), passes=4), mask, mask.flip(0))
     tiles = pixel_tiles(image, image.flip(1), masks)
+    white = [100 / float(each.sum()) for each in (mask, mask)]
     assert re.findall("<figcaption>(.*?)</figcaption>", tiles) == [
         "image",
-        "embedding",
-        "mask, one pass",
-        "mask, all 4",
+        "embedding: pixels of like colours mix",
+        f"one pass: black adds nothing, white {white[0]:.2g} % of the average",
+        f"all 4 passes: black adds nothing, white {white[1]:.2g} % of the average",
     ]
     assert tiles.count('<rect x="18" y="18" width="5" height="5"') == 8
     drawn = [_decode(data, tmp_path) for data in re.findall(r'href="data:image/png;base64,([^"]+)"', tiles)]
@@ -108,3 +121,39 @@ def test_pixels_that_one_pass_takes_far_apart_are_drawn_larger(tmp_path: Path) -
     tiles = pixel_tiles(black, black, masks)
     drawn = [_decode(data, tmp_path) for data in re.findall(r'href="data:image/png;base64,([^"]+)"', tiles)]
     assert [int((tile[..., 0] > 0).sum()) for tile in drawn] == [0, 0, 25, 1]
+
+
+COLOURS = torch.tensor([[0, 0, 0], [255, 0, 0], [0, 0, 255]]).float()
+
+
+def test_black_tints_nothing_and_the_part_that_changed_is_framed_and_enlarged(tmp_path: Path) -> None:
+    image = torch.full((3, 480, 640), 100, dtype=torch.uint8)
+    labels = torch.zeros(480, 640, dtype=torch.long)
+    labels[:, 320:] = 1
+    coloured = tinted(image, labels, COLOURS)
+    assert (coloured[:, :, :320] == 100).all()
+    assert coloured[:, 0, 400].tolist() == [185, 45, 45]
+    part = (100, 200, 120, 160)
+    framed = np.asarray(labels_picture(coloured, part))
+    assert (framed[100, 200:360] == 255).all()
+    assert (framed[219, 200:360] == 255).all()
+    assert (framed[110:210, 210:310] == 100).all()
+    html = crops(image, coloured, part)
+    before, after = (_decode(data, tmp_path) for data in re.findall(r'base64,([^"]+)"', html))
+    assert (before == 100).all()
+    assert after.shape == (120, 160, 3)
+    assert np.array_equal(after, coloured[:, 100:220, 200:360].permute(1, 2, 0).numpy())
+
+
+def test_a_legend_names_the_labels_that_are_there() -> None:
+    after = torch.tensor([[0, 0, 1, 1]])
+    told = legend(result_of(torch.tensor([[0, 2, 1, 1]]), after), COLOURS, ("none", "<b>"))
+    entries = re.findall("<li>(.*?)</li>", told)
+    assert len(entries) == 3
+    assert 'class="plain"' in entries[0]
+    assert "none <small>50.0 %" in entries[0]
+    assert "background:rgb(255,0,0)" in entries[1]
+    assert "&lt;b&gt;" in entries[1]
+    assert "</i>2 <small>0.0 %" in entries[2], "a label without a name, which sharpening removed"
+    many = torch.arange(30)[None]
+    assert "and 6 more" in legend(result_of(many, many), torch.ones(30, 3), ())

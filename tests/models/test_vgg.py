@@ -10,7 +10,7 @@ from torch import Tensor
 
 from crispseg import InputError
 from crispseg.models import HED, DeepLabLargeFOV, EmbeddingNet
-from crispseg.models.vgg import VGG_LAYERS, vgg_state
+from crispseg.models.vgg import VGG_LAYERS, vgg_convolution, vgg_state
 
 
 def filled(*layers: str) -> dict[str, Tensor]:
@@ -105,3 +105,14 @@ def test_files_that_cannot_start_a_network_are_refused(tmp_path: Path) -> None:
         save_file(state, tmp_path / "vgg.safetensors")
         with pytest.raises(InputError, match=message):
             EmbeddingNet(init=tmp_path / "vgg.safetensors")
+
+
+def test_a_network_that_is_read_from_a_file_draws_no_random_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the meta device PyTorch would import its compiler for them: 3 to 18 seconds before the first result."""
+    drawn: list[object] = []
+    monkeypatch.setattr(torch.nn.init, "kaiming_normal_", lambda weight, **_: drawn.append(weight))
+    with torch.device("meta"):
+        vgg_convolution("conv1_1")
+    assert not drawn
+    vgg_convolution("conv1_1")
+    assert len(drawn) == 1

@@ -9,18 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from crispseg.app import views
 from crispseg.app.page import PICK, Page
 from crispseg.app.recipe import Recipe
-from crispseg.app.session import Session
+from crispseg.app.samples import SAMPLES
+from crispseg.app.session import Session, Shown
 from crispseg.app.visitors import PUT_AWAY
 from crispseg.config import SharpenerConfig
 from crispseg.data import write_labels, write_scores
 from crispseg.errors import InputError, one_line, ran_out_of_memory
 from crispseg.inference.one_image import Sharpened
+from crispseg.pictures.before_after import most_changed
+from crispseg.pictures.colours import label_colours, object_palette
+from crispseg.scores import PROBABILITIES
 from crispseg.writing import written_whole
 
 _log = logging.getLogger(__name__)
@@ -37,39 +42,51 @@ def shown(page: Page, session: Session, config: SharpenerConfig, view: str, devi
     """
     if not session.desk.complete:
         return _waiting(page, session)
-    results, result, inputs = page.results, session.sharpen(config), session.desk.inputs
+    results, result, desk = page.results, session.sharpen(config), session.desk
+    inputs, colours = desk.inputs, _colours(session, result)
     recipe = Recipe(inputs, config, device)
-    picture = views.marked(_picture(session, config, view), views.Scale(*inputs.size), session.desk.pixel)
-    return {
-        results.message: views.summary(result, inputs.size, len(inputs.prediction.classes)),
-        results.slider: (str(_before(session, result)), str(_labels_picture(session, result.after))),
-        results.picture: str(views.write_picture(picture, session.desk.folder)),
+    picture = views.marked(_picture(session, config, view), views.Scale(*inputs.size), desk.pixel)
+    part = most_changed(result.before, result.after)
+    before, after = (views.tinted(inputs.image, labels, colours) for labels in (result.before, result.after))
+    pair = [views.write_picture(views.labels_picture(tinted, part), desk.folder) for tinted in (before, after)]
+    update = {
+        results.message: views.summary(result, inputs.size, _held(session)),
+        results.slider: (str(pair[0]), str(pair[1])),
+        results.crops: views.crops(before, after, part),
+        results.legend: views.legend(result, colours, desk.names.names),
+        results.credit: SAMPLES[desk.sample].told if desk.sample else "",
+        results.picture: str(views.write_picture(picture, desk.folder)),
         results.tiles: _tiles(session, config),
         results.command: recipe.command_line(),
         results.python: recipe.python_lines(),
-        results.labels: gr.Button(interactive=True),
+        results.labels: gr.Button(recipe.download_title, interactive=True),
         results.scores: gr.Button(interactive=recipe.scores_name is not None),
-        results.sample: gr.Button(visible=session.desk.sample is not None),
+        results.sample: gr.Button(visible=desk.sample is not None),
     }
+    session.shown = Shown(inputs.image, inputs.prediction, config)
+    return update
 
 
 def nothing(page: Page, message: str) -> Update:
-    """Return empty results, and a message that says why."""
+    """Return empty results, and a message in HTML that says why."""
     results = page.results
     emptied: Update = dict.fromkeys((results.slider, results.picture, results.command, results.python))
+    emptied |= dict.fromkeys((results.crops, results.legend, results.credit), "")
     disabled = {button: gr.Button(interactive=False) for button in (results.labels, results.scores)}
     told = {results.message: message, results.tiles: PICK, results.sample: gr.Button(visible=False)}
     return emptied | disabled | told
 
 
-def complaint(error: Exception, folder: Path) -> str:
+def complaint(error: Exception, folder: Path, *, kept: bool = False) -> str:
     """Return the message of an error as HTML, with files by their names alone.
 
     Args:
         error: What was raised. An error that the visitor cannot mend is written to the log.
         folder: Where uploads lie, which the message does not show.
+        kept: Whether the last result is still shown.
     """
-    return f'<div class="wrong" role="alert">{html.escape(explained(error, folder))}</div>'
+    rest = ". The last result stays." if kept else ""
+    return f'<div class="wrong" role="alert">{html.escape(explained(error, folder))}{rest}</div>'
 
 
 def explained(error: Exception, folder: Path) -> str:
@@ -85,14 +102,20 @@ def explained(error: Exception, folder: Path) -> str:
 
 
 def write_label_map(session: Session, config: SharpenerConfig) -> Path:
-    """Write the sharpened label map.
+    """Write the sharpened label map, or the masks of objects in the form that they came in.
 
     Raises:
         InputError: If there is no result, or it cannot be written.
     """
-    result, prediction = session.sharpen(config), session.desk.inputs.prediction
-    path = _fresh_folder(session) / Recipe(session.desk.inputs, config).labels_name
-    write_labels(path, result.after, prediction.written_palette)
+    result, inputs = session.sharpen(config), session.desk.inputs
+    path = _fresh_folder(session) / Recipe(inputs, config).labels_name
+    if path.suffix == ".png":
+        write_labels(path, result.after, inputs.prediction.written_palette if inputs.masks is None else None)
+        return path
+    assert result.scores is not None
+    masks = (result.scores > (0.5 if inputs.prediction.kind in PROBABILITIES else 0)).numpy()
+    with written_whole(path) as temporary:
+        (np.savez_compressed if path.suffix == ".npz" else np.save)(temporary, masks)
     return path
 
 
@@ -125,24 +148,31 @@ def write_inputs(session: Session, config: SharpenerConfig) -> Path:
 
 def _waiting(page: Page, session: Session) -> Update:
     if session.was_put_away and session.desk.is_empty:
-        return nothing(page, PUT_AWAY)
+        return nothing(page, _asked(PUT_AWAY))
     if session.desk.image is None:
-        return nothing(page, "Now drop the image.")
+        return nothing(page, _asked("Now drop the image."))
     picture = views.write_picture(views.picture(session.desk.image), session.desk.folder)
-    return nothing(page, "Now drop its prediction.") | {page.results.picture: str(picture)}
+    return nothing(page, _asked("Now drop its prediction.")) | {page.results.picture: str(picture)}
 
 
-def _before(session: Session, result: Sharpened) -> Path:
-    """Return the picture of the labels before, which no control changes."""
-    kept = session.before_picture
-    if kept is None or kept[0] is not result.before or not kept[1].exists():
-        kept = session.before_picture = result.before, _labels_picture(session, result.before)
-    return kept[1]
+def _asked(text: str) -> str:
+    return f'<p role="status">{text}</p>'
 
 
-def _labels_picture(session: Session, labels: Tensor) -> Path:
-    image, prediction = session.desk.inputs.image, session.desk.inputs.prediction
-    return views.write_picture(views.labels_over(image, labels, prediction.palette), session.desk.folder)
+def _colours(session: Session, result: Sharpened) -> Tensor:
+    """Return (labels, 3) colours: of the prediction, of the data set that names the classes, or distinct ones."""
+    prediction, highest = session.desk.inputs.prediction, int(max(result.before.max(), result.after.max()))
+    if session.desk.said.content != "classes":
+        return label_colours(object_palette(highest + 1), highest)
+    return label_colours(prediction.palette or session.desk.names.palette or None, highest)
+
+
+def _held(session: Session) -> str:
+    """Return what the prediction holds, in words."""
+    content, count = session.desk.said.content, len(session.desk.inputs.prediction.classes)
+    if content == "mask":
+        return "one soft mask"
+    return f"{count} classes" if content == "classes" else f"{count - 1} object" + "s" * (count > 2)
 
 
 def _picture(session: Session, config: SharpenerConfig, view: str) -> Image.Image:

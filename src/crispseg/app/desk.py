@@ -3,18 +3,32 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
+from crispseg.app.contents import Said, names_said
 from crispseg.app.limits import Limits
-from crispseg.app.samples import write_sample
+from crispseg.app.samples import SAMPLES, write_sample
 from crispseg.checks import check_pixel
 from crispseg.data import Prediction
+from crispseg.data.classes import Classes
+from crispseg.data.kinds import check_kind
+from crispseg.data.object_masks import ObjectMasks
 from crispseg.errors import InputError, naming
-from crispseg.grid import CENTRES, Grid
-from crispseg.inference.batch import check_fit
+from crispseg.grid import Grid
+from crispseg.inference.batch import check_fit, check_scores
 from crispseg.inference.one_image import check_boundary, grid_of
 from crispseg.scores import Scores
+
+
+class _Given(NamedTuple):
+    """A prediction as it was read."""
+
+    path: Path
+    prediction: Prediction
+    masks: ObjectMasks | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +40,10 @@ class DeskInputs:
     image_file: Path
     prediction: Prediction
     prediction_file: Path
-    scores: Scores
-    """The kind of its scores, as the visitor gave it."""
-    grid: Grid
-    """How they were said to lie on the image."""
+    said: Said
+    """What the visitor said of it."""
+    masks: ObjectMasks | None
+    """The masks that it was read from, where it holds objects."""
     boundary: Tensor | None
     """(1, h, w) boundary map, for cues that need one."""
     boundary_file: Path | None
@@ -49,30 +63,32 @@ class Desk:
 
     Example:
         >>> desk = Desk(Limits(), getfixture("tmp_path"))
-        >>> desk.load_sample("fruit")
+        >>> desk.load_sample("pagoda")
         >>> desk.inputs.size
-        (360, 480)
+        (427, 640)
     """
 
     def __init__(self, limits: Limits, folder: Path) -> None:
         self._limits = limits
         self.folder = folder
-        self.scores: Scores = "logits"
-        """The kind of scores in predictions, as the visitor gave it."""
-        self.grid = CENTRES
-        """How they are said to lie on their images."""
+        self.sample: str | None = None
+        """Name of the sample that is loaded."""
+        self.said = Said()
+        """What the visitor said of predictions."""
+        self.names = Classes((), ())
+        """The names of their classes, likewise."""
         self.clear()
 
     def clear(self) -> None:
-        """Remove everything but what was said of predictions."""
+        """Remove everything but what the visitor said of predictions; what a sample said goes with it."""
+        if self.sample is not None:
+            self.said, self.names, self.sample = Said(), Classes((), ()), None
         self.image: Tensor | None = None
         self._image_file = Path()
-        self._prediction: tuple[Prediction, Path] | None = None
+        self._prediction: _Given | None = None
         self._refused: Path | None = None
         """The last prediction, where it could not be read as it was said to be."""
         self._boundary: tuple[Tensor, Path] | None = None
-        self.sample: str | None = None
-        """Name of the sample that is loaded."""
         self.pixel: tuple[int, int] | None = None
         """x, y of the pixel that is looked at."""
 
@@ -87,57 +103,81 @@ class Desk:
             self.clear()
         self.image, self._image_file = image, path
 
-    def load_prediction(self, path: Path, scores: Scores | None = None, grid: Grid | str | None = None) -> None:
+    def load_prediction(
+        self, path: Path, scores: Scores | None = None, grid: Grid | str | None = None, content: str | None = None
+    ) -> None:
         """Take a prediction of the image; after a sample, of an image that is still to come.
 
         Args:
             path: The file.
             scores: The kind of scores; None for the one that was said last.
             grid: How they lie on the image, likewise.
+            content: One of `CONTENTS`, likewise.
 
         Raises:
             InputError: If it cannot be read, is too large or does not fit the image. Nothing has changed then, and
                 `say` tries the file again.
         """
         try:
-            self._take(path, *self._said(scores, grid))
+            self._take(path, self._saying(scores, grid, content))
         except InputError:
             self._refused = path
             raise
 
-    def _said(self, scores: Scores | None, grid: Grid | str | None) -> tuple[Scores, Grid]:
-        return self.scores if scores is None else scores, self.grid if grid is None else Grid.of(grid)
+    def _saying(self, scores: Scores | None, grid: Grid | str | None, content: str | None) -> Said:
+        last = self.said
+        return Said.of(content or last.content, scores or last.scores, last.grid if grid is None else Grid.of(grid))
 
-    def _take(self, path: Path, scores: Scores, grid: Grid) -> None:
-        prediction = self._limits.read_prediction(path, scores, grid)
+    def _take(self, path: Path, said: Said) -> None:
+        given = self._read(path, said)
         if self.sample is not None:
             self.clear()
-        self._check_fit(prediction, path)
-        self._prediction, self._refused, self.scores, self.grid = (prediction, path), None, scores, grid
+        self._check_fit(given.prediction, path)
+        self._prediction, self._refused, self.said = given, None, said
 
-    def say(self, scores: Scores | None = None, grid: Grid | str | None = None) -> None:
-        """Say what the scores of predictions are: of the last file, also where it was refused, and of those to come.
+    def say(self, scores: Scores | None = None, grid: Grid | str | None = None, content: str | None = None) -> None:
+        """Say what predictions are: the last file, also where it was refused, and those to come.
 
         Args:
             scores: The kind of scores; None for the one that was said last.
             grid: How they lie on the image, likewise.
+            content: One of `CONTENTS`, likewise.
 
         Raises:
             InputError: If they cannot be that; nothing has changed then.
         """
-        said = self._said(scores, grid)
-        if said == (self.scores, self.grid):
+        said = self._saying(scores, grid, content)
+        if said == self.said:
             return
         if self._refused is not None:
             with suppress(InputError):
-                self._take(self._refused, *said)
+                self._take(self._refused, said)
                 return
         if self._prediction is not None:
-            path = self._prediction[1]
-            prediction = self._limits.read_prediction(path, *said)
-            self._check_fit(prediction, path)
-            self._prediction = prediction, path
-        self.scores, self.grid = said
+            given = self._read(self._prediction.path, said)
+            self._check_fit(given.prediction, given.path)
+            self._prediction = given
+        self.said = said
+
+    def _read(self, path: Path, said: Said) -> _Given:
+        """Return a prediction, read as it is said to be."""
+        if said.content != "objects":
+            prediction = self._limits.read_prediction(path, said.scores, said.grid)
+            if said.content == "mask" and prediction.given.shape[:-2] != (1,):
+                held = f"{len(prediction.scores)} channels" if prediction.from_scores else "labels"
+                raise InputError(
+                    f"prediction {path}: holds {held}; expected one soft mask, a grey picture or (1, h, w): say that "
+                    "the prediction holds classes, or masks of objects"
+                )
+            return _Given(path, prediction, None)
+        masks = self._limits.read_object_masks(path)
+        kind = "multilabel_probabilities" if masks.is_hard else said.kind
+        scores = torch.from_numpy(masks.masks).float()
+        with naming(path):
+            check_scores(scores, kind)
+            check_kind(scores, kind)
+        numbers = masks.numbers or range(1, len(scores) + 1)
+        return _Given(path, Prediction(scores, kind, (0, *numbers), grid=said.grid), masks)
 
     def _check_fit(self, prediction: Prediction, path: Path) -> None:
         if self.image is not None:
@@ -162,11 +202,11 @@ class Desk:
         Raises:
             InputError: If there is no sample of that name, or its files cannot be written.
         """
-        files = write_sample(name, self.folder)
+        files, said = write_sample(name, self.folder), SAMPLES[name].said
         self.clear()
         self.load_image(files.image)
-        self.load_prediction(files.prediction, "logits", CENTRES)
-        self.sample = name
+        self.load_prediction(files.prediction, said.scores, said.grid, said.content)
+        self.names, self.sample = names_said(SAMPLES[name].names), name
 
     def look_at(self, pixel: tuple[int, int]) -> None:
         """Choose the pixel, given as x, y, whose masks are shown.
@@ -185,7 +225,11 @@ class Desk:
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """Return all tensors that are kept."""
-        parts = (self.image, self._prediction and self._prediction[0].scores, self._boundary and self._boundary[0])
+        parts = (
+            self.image,
+            self._prediction and self._prediction.prediction.scores,
+            self._boundary and self._boundary[0],
+        )
         return tuple(part for part in parts if part is not None)
 
     @property
@@ -193,7 +237,9 @@ class Desk:
         """Return the files that were read, and the prediction that was refused."""
         image = () if self.image is None else (self._image_file,)
         refused = () if self._refused is None else (self._refused,)
-        return (*image, *refused, *(given[1] for given in (self._prediction, self._boundary) if given is not None))
+        prediction = () if self._prediction is None else (self._prediction.path,)
+        boundary = () if self._boundary is None else (self._boundary[1],)
+        return (*image, *refused, *prediction, *boundary)
 
     @property
     def complete(self) -> bool:
@@ -211,6 +257,5 @@ class Desk:
             missing = "image" if self.image is None else "prediction"
             raise InputError(f"no {missing} yet; drop one, or choose a sample")
         boundary, boundary_file = self._boundary or (None, None)
-        prediction, file = self._prediction
-        said = self.scores, self.grid
-        return DeskInputs(self.image, self._image_file, prediction, file, *said, boundary, boundary_file)
+        file, prediction, masks = self._prediction
+        return DeskInputs(self.image, self._image_file, prediction, file, self.said, masks, boundary, boundary_file)

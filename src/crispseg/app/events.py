@@ -1,16 +1,20 @@
 """The handlers of the page: for drops, moves and clicks."""
 
 import html
+import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from crispseg.app import answers, views
+from crispseg.app import answers, corrections, views
 from crispseg.app.answers import Update
+from crispseg.app.contents import names_said, usual
+from crispseg.app.controls import SLIDERS
+from crispseg.app.corrections import Given
 from crispseg.app.limits import Limits
 from crispseg.app.page import Page
 from crispseg.app.samples import SAMPLES
@@ -18,17 +22,15 @@ from crispseg.app.session import Session
 from crispseg.app.settings import (
     Cues,
     control_value,
-    cue_defaults,
     first_config,
     offered_cue,
     read_controls,
-    slider_end,
-    takes_boundaries,
 )
 from crispseg.app.storage import Storage
 from crispseg.app.visitors import PUT_AWAY, Visitors
 from crispseg.config import OF_PREDICTIONS, SharpenerConfig, options
-from crispseg.options import Slider, as_text
+from crispseg.data.class_names import read_class_names
+from crispseg.data.classes import Classes
 
 _FETCH = """(file) => {
   const link = document.createElement("a");
@@ -38,6 +40,15 @@ _FETCH = """(file) => {
 }"""
 """Makes the browser download what a button has written."""
 
+_SNAP = """(...sent) => {
+  for (const [place, name] of %s) {
+    const slider = document.querySelector(`#${name} input[type=range]`);
+    if (slider) sent[place] = Math.min(Math.max(sent[place], Number(slider.min)), Number(slider.max));
+  }
+  return sent;
+}"""
+"""Keeps numbers that are typed within the ends of their sliders, as the sliders will show them."""
+
 _ONE_AT_A_TIME: dict[str, Any] = {
     "concurrency_id": "work",  # the operations take every core that there is
     "concurrency_limit": 1,
@@ -45,6 +56,14 @@ _ONE_AT_A_TIME: dict[str, Any] = {
     "show_progress": "hidden",
     "api_visibility": "private",
 }
+
+
+_OF_CUE = ("window", "passes", "hardness")
+"""The fields whose defaults depend on the cue, and on what the prediction holds."""
+
+
+def _of_cue(config: SharpenerConfig) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in _OF_CUE}
 
 
 class Events:
@@ -77,6 +96,10 @@ class Events:
             self._on(inputs.image.upload, self._load_image, [inputs.image])
             self._on(inputs.prediction.upload, self._load_prediction, [inputs.prediction])
             self._on(inputs.boundary.upload, self._load_boundary, [inputs.boundary])
+            self._on(inputs.names.upload, self._load_names, [inputs.names])
+            self._on(inputs.reset.click, self._reset)
+            self._on(controls.content.input, self._say)
+            self._on(controls.names.input, self._name)
             for name, control in controls.fields.items():
                 self._on(control.input, self._answers_to(name))
             self._on(controls.view.input, self._answer)
@@ -88,15 +111,17 @@ class Events:
     def _on(self, event: Any, answer: Callable[..., Update], given: Sequence[Any] = ()) -> None:  # noqa: ANN401
         """Answer an event, given some values, the session and the controls."""
         page, inputs, controls = self._page, self._page.inputs, self._page.controls
-        dropped = (inputs.image, inputs.prediction, inputs.boundary)
-        outputs = [self._state, *page.results.all(), *controls.fields.values(), *dropped]
-        event(self._always_answering(answer), [*given, self._state, *controls.all()], outputs, **_ONE_AT_A_TIME)
+        changed = [*controls.fields.values(), controls.content, controls.names]
+        outputs = [self._state, *page.results.all(), *changed, *inputs.dropped]
+        sliders = [(len(given) + 1 + at, name) for at, name in enumerate(controls.fields) if name in SLIDERS]
+        sent = [*given, self._state, *controls.all()]
+        event(self._always_answering(answer), sent, outputs, js=_SNAP % json.dumps(sliders), **_ONE_AT_A_TIME)
 
     def _on_download(self, button: gr.Button, write: Callable[[Session, SharpenerConfig], Path]) -> None:
         def make(session: Session | None) -> str:
             try:
                 own = self._own(session)
-                return str(write(own, own.config))
+                return str(write(own, own.shown.config if own.shown else own.config))
             except Exception as error:
                 raise gr.Error(html.escape(answers.explained(error, self._folder)), print_exception=False) from error
 
@@ -121,9 +146,9 @@ class Events:
 
     def _load_sample(self, name: str) -> Callable[..., Update]:
         def load(session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
-            inputs = self._page.inputs
             update = self._answer(session, *controls, change=lambda own, _: own.desk.load_sample(name))
-            return update | dict.fromkeys((inputs.image, inputs.prediction, inputs.boundary))
+            named = {self._page.controls.names: SAMPLES[name].names}
+            return update | named | dict.fromkeys(self._page.inputs.dropped)
 
         return load
 
@@ -135,10 +160,36 @@ class Events:
         return update if own.desk.complete else update | dict.fromkeys((inputs.prediction, inputs.boundary))
 
     def _load_prediction(self, path: str, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
+        content = Given.of(self._page, controls).content
+
         def load(own: Session, config: SharpenerConfig) -> None:
-            own.desk.load_prediction(Path(path), config.scores, config.grid)
+            own.desk.load_prediction(Path(path), config.scores, config.grid, content)
 
         return self._answer(session, *controls, change=load, dropped=self._page.inputs.prediction)
+
+    def _load_names(self, path: str, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
+        """Take the names of classes from a file."""
+
+        def load(own: Session, _: SharpenerConfig) -> None:
+            own.desk.names = Classes(read_class_names(Path(path)), ())
+
+        update = self._answer(session, *controls, change=load)
+        return {self._page.controls.names: Path(path).name} | update
+
+    def _name(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
+        said = Given.of(self._page, controls).names
+
+        def name(own: Session, _: SharpenerConfig) -> None:
+            own.desk.names = names_said(said)
+
+        return self._answer(session, *controls, change=name)
+
+    def _reset(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
+        """Use the defaults of the filter. What was said of the files stays: it is true of them."""
+        own, given = self._own(session), Given.of(self._page, controls)
+        config = usual(own.desk.said.content, first_config().cue)
+        names = [name for name, _ in options() if name not in OF_PREDICTIONS]
+        return self._set(own, given, config, names)
 
     def _load_boundary(self, path: str, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
         return self._answer(
@@ -158,30 +209,34 @@ class Events:
 
     def _change_window(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
         """Use other windows; where one becomes several or several one, with the usual number of passes."""
-        own, values = self._own(session), dict(zip(self._page.controls.fields, controls, strict=False))
+        own, given = self._own(session), Given.of(self._page, controls)
+        values = given.fields
         before, after = own.config.windows, read_controls(values, own.config).config.windows
         if (len(before) > 1) != (len(after) > 1):
             values["passes"] = None
-        return self._answer(own, *values.values(), controls[-1])
+        return self._answer(own, *values.values(), *given[1:])
 
     def _say(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
-        return self._answer(session, *controls, change=lambda own, config: own.desk.say(config.scores, config.grid))
+        content = Given.of(self._page, controls).content
+
+        def say(own: Session, config: SharpenerConfig) -> None:
+            becomes_mask = content == "mask" and own.desk.said.content != "mask"
+            kind = "probabilities" if becomes_mask and config.scores == "logits" else config.scores
+            own.desk.say(kind, config.grid, content)
+
+        return self._answer(session, *controls, change=say)
 
     def _change_cue(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
         """Use another cue, with its own defaults."""
-        fields = self._page.controls.fields
-        values = dict(zip(fields, controls, strict=False))
-        cue = offered_cue(values["cue"]).cue
-        config = read_controls({**values, "window": None, "passes": None, "hardness": None}, first_config()).config
-        defaults = cue_defaults(config)
-        update = self._answer(session, *(values | defaults).values(), controls[-1])
-        for name, option in options():
-            if name in defaults and isinstance(option.control, Slider):
-                end = slider_end(option.control, defaults[name])
-                update[fields[name]] = gr.Slider(value=defaults[name], maximum=end)
-            elif name in defaults:
-                update[fields[name]] = as_text(defaults[name])
-        return update | {self._page.inputs.boundary: gr.File(visible=takes_boundaries(cue))}
+        own, given = self._own(session), Given.of(self._page, controls)
+        config = usual(own.desk.said.content, offered_cue(given.fields["cue"]).cue)
+        return self._set(own, given, config, _OF_CUE)
+
+    def _set(self, own: Session, given: Given, config: SharpenerConfig, names: Sequence[str]) -> Update:
+        """Answer as if the controls of some fields had the values of a config, and give them these."""
+        values = {name: control_value(name, config) for name in names}
+        update = self._answer(own, *(given.fields | values).values(), *given[1:])
+        return update | corrections.with_defaults(self._page, config, names)
 
     def _look(self, event: gr.SelectData, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
         def look(own: Session, _: SharpenerConfig) -> None:
@@ -197,13 +252,14 @@ class Events:
         change: Callable[[Session, SharpenerConfig], None] | None = None,
         dropped: gr.File | None = None,
     ) -> Update:
-        """Change a session and show it; where that fails, say why and clear the file that was dropped."""
-        page, own = self._page, self._own(session)
-        values = dict(zip(page.controls.fields, controls, strict=False))
-        reading = read_controls(values, own.config)
-        update: Update = {self._state: own}
-        if own.was_put_away:
-            update |= dict.fromkeys((page.inputs.image, page.inputs.prediction, page.inputs.boundary))
+        """Change a session and show it.
+
+        Where that fails, say why, near the result and at the control. What was shown stays, as long as its files lie
+        on the desk; a file that was refused is cleared.
+        """
+        page, own, given = self._page, self._own(session), Given.of(self._page, controls)
+        reading, content = read_controls(given.fields, own.config), own.desk.said.content
+        update: Update = {self._state: own, **dict.fromkeys(page.inputs.dropped if own.was_put_away else ())}
         failure = None
         try:
             if change is not None:
@@ -212,24 +268,25 @@ class Events:
             if own.was_put_away and own.desk.is_empty:
                 return update | answers.nothing(page, PUT_AWAY)
             failure = error
-        own.config = reading.config.replaced(scores=own.desk.scores, grid=own.desk.grid)
-        update |= self._corrected(own.config, values)
-        if failure is not None:
-            update |= {page.results.message: answers.complaint(failure, self._folder)}
-            return update if dropped is None else update | {dropped: None}
+            update |= {} if dropped is None else {dropped: None}
+        own.config = reading.config.replaced(scores=own.desk.said.scores, grid=own.desk.said.grid)
+        if own.desk.said.content != content:
+            own.config = own.config.replaced(**_of_cue(usual(own.desk.said.content, own.config.cue)))
+        update |= corrections.corrected(page, own, given, reading.errors)
+        if own.desk.said.content != content:
+            update |= corrections.with_defaults(page, own.config, _OF_CUE) | corrections.with_effect(page, own)
         try:
-            update |= answers.shown(page, own, own.config, controls[-1], self._cues.device.type)
+            update |= answers.shown(page, own, own.config, given.view, self._cues.device.type)
         except Exception as error:
-            return update | answers.nothing(page, answers.complaint(error, self._folder))
-        if reading.errors:
-            update[page.results.message] = answers.complaint(reading.errors[0], self._folder)
-        return update
+            failure = failure or error
+            if not own.shows_its_files:
+                return update | answers.nothing(page, answers.complaint(failure, self._folder))
+            update |= corrections.taken_back(page, own, given, failure)
+        failure = failure or next(iter(reading.errors.values()), None)
+        return update if failure is None else update | {page.results.message: self._complaint(failure, own)}
 
-    def _corrected(self, config: SharpenerConfig, values: Mapping[str, Any]) -> Update:
-        """Return updates of the controls whose values are not those of the config."""
-        right = {name: control_value(name, config) for name in values}
-        fields = self._page.controls.fields
-        return {fields[name]: value for name, value in right.items() if value != values[name]}
+    def _complaint(self, failure: Exception, own: Session) -> str:
+        return answers.complaint(failure, self._folder, kept=own.shows_its_files)
 
     def _own(self, session: Session | None) -> Session:
         """Return the session of the visitor, or a new one, and note that it is used now."""

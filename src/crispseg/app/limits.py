@@ -13,6 +13,7 @@ from crispseg.data import Prediction, read_boundary, read_image, read_labels, re
 from crispseg.data.arrays import held_numbers
 from crispseg.data.image import opened
 from crispseg.data.labels import LABEL_SUFFIXES
+from crispseg.data.object_masks import ObjectMasks, read_object_masks
 from crispseg.data.prediction import PREDICTION_SUFFIXES
 from crispseg.defaults import MEGAPIXELS, TOTAL_MB, UPLOAD_MB
 from crispseg.errors import InputError
@@ -94,6 +95,21 @@ class Limits:
             if suffix != ".safetensors":  # which is as large as it says
                 self._check_numbers(path, held_numbers(path, "prediction"))
         return read_prediction(path, kind, grid)
+
+    def read_object_masks(self, path: Path) -> ObjectMasks:
+        """Return `crispseg.data.object_masks.read_object_masks` of a file within the limits.
+
+        Raises:
+            InputError: If the file is too large, holds too many numbers, or cannot be read.
+        """
+        if path.suffix.lower() in LABEL_SUFFIXES:
+            self._check_picture(path, "masks")
+            labels = read_labels(path).labels
+            self._check_numbers(path, len(torch.unique(labels)) * labels.numel())
+        elif path.suffix.lower() in (".npy", ".npz"):
+            self._check_size(path, "masks")
+            self._check_numbers(path, held_numbers(path, "masks"))
+        return read_object_masks(path)
 
     def read_boundary(self, path: Path) -> Tensor:
         """Return `crispseg.data.read_boundary` of a file within the limits.

@@ -1,51 +1,95 @@
-"""The page: its parts, their places and their labels. The controls follow from the fields of `SharpenerConfig`."""
+"""The page: its parts, their places and their labels. The result comes first; the controls lie beside or below it."""
 
-import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any
 
 import gradio as gr
 
-from crispseg.app.samples import SAMPLES
-from crispseg.app.settings import (
-    control_value,
-    first_config,
-    offered_cues,
-    slider_end,
-    takes_boundaries,
+from crispseg.app.controls import (
+    VIEWS,
+    Control,
+    Controls,
+    lay_out_content,
+    lay_out_fields,
+    lay_out_filter,
+    lay_out_names,
 )
-from crispseg.config import OF_PREDICTIONS, SharpenerConfig, options
+from crispseg.app.samples import SAMPLES
+from crispseg.app.settings import first_config
+from crispseg.config import OF_PREDICTIONS, options
 from crispseg.data.files import IMAGE_SUFFIXES
 from crispseg.data.prediction import PREDICTION_SUFFIXES
-from crispseg.options import Choices, Option, Slider
-
-Control = gr.Dropdown | gr.Slider
-"""A control of a field."""
 
 STYLE = files("crispseg.app").joinpath("page.css").read_text(encoding="utf-8")
 
+NAMES = """() => {
+  const name = () => {
+    document.querySelectorAll("#picture .image-frame").forEach((frame) =>
+      frame.parentElement.setAttribute("aria-label", "Click a pixel to see what the filter mixes into it"));
+    document.querySelectorAll("#slider img").forEach((image, at) => { image.alt = at ? "After" : "Before"; });
+  };
+  new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
+  name();
+}"""
+"""Names what Gradio leaves without a name, for those who do not see it."""
+
+_PINK = gr.themes.colors.pink
+_SLATE = gr.themes.colors.slate
+
 THEME = gr.themes.Base(
-    primary_hue=gr.themes.colors.pink,
-    neutral_hue=gr.themes.colors.slate,
-    radius_size=gr.themes.sizes.radius_sm,
-    spacing_size=gr.themes.sizes.spacing_sm,
+    primary_hue=_PINK,
+    neutral_hue=_SLATE,
+    radius_size=gr.themes.sizes.radius_md,
+    spacing_size=gr.themes.sizes.spacing_md,
     text_size=gr.themes.sizes.text_sm,
     # The fonts of the visitor's system: none is fetched.
     font=["system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif"],
     font_mono=["ui-monospace", "Consolas", "Menlo", "DejaVu Sans Mono", "monospace"],
+).set(
+    # Every pair of colours has the contrast that WCAG AA asks for.
+    body_text_color_subdued=_SLATE.c600,
+    body_text_color_subdued_dark=_SLATE.c300,
+    block_info_text_color=_SLATE.c600,
+    block_info_text_color_dark=_SLATE.c300,
+    block_label_text_color=_SLATE.c700,
+    block_label_text_color_dark=_SLATE.c200,
+    block_title_text_color=_SLATE.c800,
+    block_title_text_color_dark=_SLATE.c100,
+    input_placeholder_color=_SLATE.c600,
+    input_placeholder_color_dark=_SLATE.c300,
+    input_border_color=_SLATE.c500,
+    input_border_color_dark=_SLATE.c400,
+    input_border_width="1px",
+    input_background_fill="white",
+    input_background_fill_dark=_SLATE.c900,
+    color_accent=_PINK.c700,
+    slider_color=_PINK.c700,
+    slider_color_dark=_PINK.c400,
+    button_primary_background_fill=_PINK.c700,
+    button_primary_background_fill_dark=_PINK.c700,
+    button_primary_background_fill_hover=_PINK.c800,
+    button_primary_background_fill_hover_dark=_PINK.c600,
+    button_primary_text_color="white",
+    button_primary_text_color_dark="white",
+    button_secondary_background_fill=_SLATE.c100,
+    button_secondary_background_fill_hover=_SLATE.c200,
+    button_secondary_text_color=_SLATE.c800,
+    block_border_width="0px",
+    block_background_fill="transparent",
+    block_background_fill_dark="transparent",
+    block_padding="0px",
+    checkbox_background_color_selected=_PINK.c700,
+    checkbox_border_color_selected=_PINK.c700,
 )
 
 _TITLE = """\
 <h1>crispseg</h1>
-<p>Drop an image and the prediction of your segmentation network. Each score becomes an average over nearby pixels of
-the same object.</p>"""
+<p>Masks that follow the edges of the image: drop a photograph and what your segmentation network predicted.</p>"""
 
-VIEWS = {"changed": "changed pixels", "embedding": "embedding", "image": "image"}
-"""The views that the clickable picture can show, by name."""
+BUSY = '<p role="status">Sharpening the first sample …</p>'
 
-PICK = '<p class="hint">Click a pixel in the picture on the right to see what the filter mixes into it.</p>'
+PICK = '<p class="hint">Click a pixel in the picture to see which pixels the filter mixes into it.</p>'
 
 
 @dataclass(frozen=True)
@@ -56,23 +100,13 @@ class InputWidgets:
     prediction: gr.File
     samples: dict[str, gr.Button]
     boundary: gr.File
+    names: gr.UploadButton
+    reset: gr.Button
 
-
-@dataclass(frozen=True)
-class Controls:
-    """The controls of the page.
-
-    Args:
-        fields: The control of each field of `SharpenerConfig`, by its name.
-        view: What the picture shows that is clicked.
-    """
-
-    fields: dict[str, Control]
-    view: gr.Radio
-
-    def all(self) -> list[gr.components.Component]:
-        """Return all, in the order of the arguments of a handler."""
-        return [*self.fields.values(), self.view]
+    @property
+    def dropped(self) -> tuple[gr.File, ...]:
+        """The places where files lie."""
+        return self.image, self.prediction, self.boundary
 
 
 @dataclass(frozen=True)
@@ -81,6 +115,9 @@ class ResultWidgets:
 
     message: gr.HTML
     slider: gr.ImageSlider
+    crops: gr.HTML
+    legend: gr.HTML
+    credit: gr.HTML
     picture: gr.Image
     tiles: gr.HTML
     command: gr.Code
@@ -91,8 +128,7 @@ class ResultWidgets:
 
     def all(self) -> list[gr.components.Component]:
         """Return all of them."""
-        shown = [self.message, self.slider, self.picture, self.tiles, self.command, self.python]
-        return [*shown, self.labels, self.scores, self.sample]
+        return list(vars(self).values())
 
 
 @dataclass(frozen=True)
@@ -113,126 +149,110 @@ def lay_out() -> Page:
     with blocks:
         gr.HTML(_TITLE, padding=False, elem_id="title")
         with gr.Row(elem_id="desk"):
-            with gr.Column(scale=0, min_width=292, elem_id="side"):
-                inputs, fields = _lay_out_side()
             with gr.Column(scale=1, min_width=320, elem_id="main"):
-                view, results = _lay_out_main()
+                samples, result = _lay_out_main()
+            with gr.Column(scale=0, min_width=312, elem_id="side"):
+                inputs, fields, content, names = _lay_out_side(samples)
+            with gr.Column(scale=1, min_width=320, elem_id="below"):
+                view, picture, tiles = _lay_out_pixel()
+                command, python = _lay_out_code()
+        controls = Controls(fields, content, names, view)
+        results = ResultWidgets(**result, picture=picture, tiles=tiles, command=command, python=python)
         download = gr.DownloadButton("download", elem_id="download", elem_classes="unseen")
-    return Page(blocks, inputs, Controls(fields, view), results, download)
+    return Page(blocks, inputs, controls, results, download)
 
 
-def _lay_out_side() -> tuple[InputWidgets, dict[str, Control]]:
-    with gr.Row(elem_id="samples"):
-        samples = {
-            name: gr.Button(f"Sample: {sample.title.lower()}", size="sm", min_width=80, elem_id=f"sample-{name}")
-            for name, sample in SAMPLES.items()
-        }
-    image = gr.File(label="Image", file_types=list(IMAGE_SUFFIXES), height=54, elem_id="image")
-    prediction = gr.File(
-        label="Prediction: label map or scores", file_types=list(PREDICTION_SUFFIXES), height=54, elem_id="prediction"
-    )
-    config = first_config()
-    made = _lay_out_fields(OF_PREDICTIONS, config)
-    made["cue"] = _cue_control(config)
-    boundary = gr.File(label="Boundary map", file_types=[".png", ".npy"], height=54, elem_id="boundary",
-                       visible=takes_boundaries(config.cue))  # fmt: skip
-    left = [(name, option.rare) for name, option in options() if name not in made]
-    made |= _lay_out_fields([name for name, rare in left if not rare], config)
-    with gr.Accordion("More", open=False, elem_id="more"):
-        made |= _lay_out_fields([name for name, rare in left if rare], config)
+def _lay_out_side(
+    samples: dict[str, gr.Button],
+) -> tuple[InputWidgets, dict[str, Control], gr.Radio, gr.Dropdown]:
+    gr.HTML("<h2>Your files</h2>", padding=False)
+    with gr.Row(elem_id="drops"):
+        image = gr.File(label="Image", file_types=list(IMAGE_SUFFIXES), height=64, min_width=130, elem_id="image")
+        prediction = gr.File(
+            label="Prediction", file_types=list(PREDICTION_SUFFIXES), height=64, min_width=130, elem_id="prediction"
+        )
+    content = lay_out_content()
+    made = lay_out_fields(OF_PREDICTIONS, first_config())
+    names, names_file = lay_out_names()
+    with gr.Row(elem_id="filter-head"):
+        gr.HTML("<h2>Filter</h2>", padding=False)
+        reset = gr.Button("Reset", size="sm", min_width=64, scale=0, elem_id="reset")
+    filters, boundary = lay_out_filter()
+    made |= filters
     fields = {name: made[name] for name, _ in options()}
-    return InputWidgets(image, prediction, samples, boundary), fields
+    return InputWidgets(image, prediction, samples, boundary, names_file, reset), fields, content, names
 
 
-def _lay_out_fields(names: Collection[str], config: SharpenerConfig) -> dict[str, Control]:
-    """Lay out the controls of some fields: sliders below each other, then the others side by side."""
-    asked = [(name, option) for name, option in options() if name in names]
-    with gr.Row(elem_classes="fields"):
-        return {
-            name: _control(name, option, config)
-            for name, option in sorted(asked, key=lambda field: not isinstance(field[1].control, Slider))
-        }
-
-
-def _control(name: str, option: Option, config: SharpenerConfig) -> Control:
-    """Return the control that a field asks for."""
-    value = control_value(name, config)
-    shown: dict[str, Any] = {"label": option.label, "info": hint(option.help), "elem_id": name}
-    if isinstance(option.control, Slider):
-        low, step = option.control.low, option.control.step
-        return gr.Slider(low, slider_end(option.control, value), value, step=step, min_width=240, **shown)
-    if isinstance(option.control, Choices):
-        values, width = list(option.control.values), 240 if option.control.wide else 110
-        return gr.Dropdown(values, value=value, allow_custom_value=option.control.free, min_width=width, **shown)
-    raise TypeError(f"{name} has no control; expected a Slider or Choices")
-
-
-def _cue_control(config: SharpenerConfig) -> gr.Dropdown:
-    option = dict(options())["cue"]
-    titles = [(choice.title, key) for key, choice in offered_cues().items()]
-    return gr.Dropdown(titles, value=control_value("cue", config), label=option.label, elem_id="cue")
-
-
-def hint(text: str) -> str:
-    """Return the first clause of a help text, as a sentence without its full stop.
-
-    Example:
-        >>> hint("the side of the window in pixels, an odd number: how far a pixel looks; 9@2 skips pixels")
-        'The side of the window in pixels, an odd number'
-    """
-    first = re.split(r"[.:;] ", text, maxsplit=1)[0]
-    return first[0].upper() + first[1:] if first[0].isascii() else first
-
-
-_PANEL: dict[str, Any] = {"height": 344, "buttons": ["fullscreen"], "format": "png"}
+_PICTURE: dict[str, Any] = {"buttons": ["fullscreen"], "format": "png", "interactive": False}
 """A picture. PNG keeps the colours of labels, which a lossy format would change."""
 
 
-def _lay_out_main() -> tuple[gr.Radio, ResultWidgets]:
-    message = gr.HTML(padding=False, elem_id="message")
-    with gr.Row():
-        with gr.Column(min_width=300):
-            gr.HTML("Labels before │ after: drag the line", padding=False, elem_classes="panel-head")
-            slider = gr.ImageSlider(show_label=False, interactive=False, elem_id="slider", **_PANEL)
-        with gr.Column(min_width=300):
+def _lay_out_main() -> tuple[dict[str, gr.Button], dict[str, Any]]:
+    """Lay out samples and result; return the parts of the result by their names."""
+    with gr.Row(elem_id="samples"):
+        samples = {
+            name: gr.Button(sample.title, size="sm", min_width=60, scale=0, elem_id=f"sample-{name}")
+            for name, sample in SAMPLES.items()
+        }
+    message = gr.HTML(BUSY, padding=False, elem_id="message")
+    with gr.Row(elem_id="result"):
+        with gr.Column(scale=7, min_width=300):
+            slider = gr.ImageSlider(label="Labels before and after", show_label=False, elem_id="slider", height=384,
+                                    max_height=1200, **_PICTURE)  # fmt: skip
+            gr.HTML("<p>Before │ after: drag the line. The framed part is enlarged.</p>", padding=False,
+                    elem_classes="caption")  # fmt: skip
+        with gr.Column(scale=3, min_width=150, elem_id="most"):
+            crops = gr.HTML(padding=False, elem_id="crops")
+    legend = gr.HTML(padding=False, elem_id="legend")
+    with gr.Row(elem_id="take"):
+        labels = gr.Button("Download label map", variant="primary", interactive=False, size="sm", min_width=80,
+                           scale=0, elem_id="take-labels")  # fmt: skip
+        scores = gr.Button(
+            "Download scores", interactive=False, size="sm", min_width=80, scale=0, elem_id="take-scores"
+        )
+        sample = gr.Button("Download sample", visible=False, size="sm", min_width=80, scale=0, elem_id="take-sample")
+        credit = gr.HTML(padding=False, elem_id="credit")
+    shown = {"message": message, "slider": slider, "crops": crops, "legend": legend, "credit": credit}
+    return samples, shown | {"labels": labels, "scores": scores, "sample": sample}
+
+
+def _lay_out_pixel() -> tuple[gr.Radio, gr.Image, gr.HTML]:
+    """Lay out the picture that is clicked, and what the filter mixes into the pixel."""
+    gr.HTML("<h2>Why a pixel changed</h2>", padding=False)
+    with gr.Row(elem_id="why"):
+        with gr.Column(scale=3, min_width=300):
             view = gr.Radio(
                 [(title, name) for name, title in VIEWS.items()],
                 value="changed",
+                label="What the picture shows",
                 show_label=False,
                 container=False,
                 elem_id="view",
             )
-            picture = gr.Image(show_label=False, interactive=False, elem_id="picture", **_PANEL)
-    with gr.Row():
-        with gr.Column(scale=1, min_width=300):
+            picture = gr.Image(label="Click a pixel", show_label=False, elem_id="picture", height=330, **_PICTURE)
+        with gr.Column(scale=2, min_width=300):
             tiles = gr.HTML(PICK, padding=False, elem_id="tiles")
-        with gr.Column(scale=1, min_width=300, elem_id="take"):
-            with gr.Row():
-                labels = gr.Button("Download label map", variant="primary", interactive=False, size="sm", min_width=80,
-                                   elem_id="take-labels")  # fmt: skip
-                scores = gr.Button("Download scores", interactive=False, size="sm", min_width=80, elem_id="take-scores")
-                sample = gr.Button("Download sample", visible=False, size="sm", min_width=80, elem_id="take-sample")
-            command, python = _lay_out_code()
-    return view, ResultWidgets(message, slider, picture, tiles, command, python, labels, scores, sample)
+    return view, picture, tiles
 
 
 def _lay_out_code() -> tuple[gr.Code, gr.Code]:
+    gr.HTML("<h2>Do it again elsewhere</h2>", padding=False)
     with gr.Tabs(elem_id="recipe"):
         with gr.Tab("Command line"):
-            command = _code(None, "command")
+            command = _code("command")
         with gr.Tab("Python"):
-            python = _code("python", "python")
+            python = _code("python")
     return command, python
 
 
-def _code(language: Literal["python"] | None, name: str) -> gr.Code:
+def _code(name: str) -> gr.Code:
+    """Lay out lines to copy, in one colour: those of the editor for Python are too pale."""
     return gr.Code(
-        language=language,
         interactive=False,
         show_label=False,
         show_line_numbers=False,
         wrap_lines=True,
-        lines=5,
-        max_lines=12,
+        lines=3,
+        max_lines=16,
         elem_id=name,
     )

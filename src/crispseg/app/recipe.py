@@ -6,15 +6,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from crispseg.app.contents import usual as defaults_of
 from crispseg.app.desk import DeskInputs
-from crispseg.app.settings import takes_boundaries
-from crispseg.config import SharpenerConfig, options
+from crispseg.app.settings import takes_boundaries, with_defaults
+from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig, options
 from crispseg.cue_config import CueConfig
+from crispseg.data.prediction import SCORE_SUFFIXES
+from crispseg.grid import CENTRES
 from crispseg.options import flag
 from crispseg.pretrained import assigned
 
 OUTPUT = "crisp"
 """Folder that the command line writes to."""
+
+_USUAL = {"weights": SHIPPED_WEIGHTS[0], "precision": "float32"}
+"""What the command line takes of a cue where nothing is said."""
+
+_FIRST_CUE = assigned(CueConfig(), SHIPPED_WEIGHTS[0])
+
+_OF_MASKS = ("window", "passes", "hardness")
+"""The fields that matter to masks of objects, beside the cue."""
+
+_LINE = 88
+"""Characters of a line of Python."""
 
 _WIDTH = 46
 """Characters of a line that words are filled into; a longer word has a line of its own."""
@@ -36,15 +50,23 @@ class Recipe:
 
     @property
     def labels_name(self) -> str:
-        """Return the file name of the sharpened label map."""
-        return f"{self.inputs.image_file.stem}_{OUTPUT}.png"
+        """Return the file name of the sharpened label map, or of masks of objects in the format that came in."""
+        masks = self.inputs.masks
+        suffix = ".png" if masks is None or masks.numbers else self.inputs.prediction_file.suffix.lower()
+        return f"{self.inputs.image_file.stem}_{OUTPUT}{suffix}"
+
+    @property
+    def download_title(self) -> str:
+        """Return what the button says that downloads the file of that name."""
+        return "Download label map" if self.inputs.masks is None else "Download masks"
 
     @property
     def scores_name(self) -> str | None:
-        """Return the file name of the sharpened scores, in the format that came in; None where that was a label map."""
-        if not self.inputs.prediction.from_scores:
+        """Return the file name of the sharpened scores, in the format that came in or NumPy's; None for a label map."""
+        if self.inputs.masks is not None or not self.inputs.prediction.from_scores:
             return None
-        return f"{self.inputs.image_file.stem}_{OUTPUT}{self.inputs.prediction_file.suffix.lower()}"
+        suffix = self.inputs.prediction_file.suffix.lower()
+        return f"{self.inputs.image_file.stem}_{OUTPUT}{suffix if suffix in SCORE_SUFFIXES else '.npy'}"
 
     def files(self) -> dict[str, Path]:
         """Return the files to read by the path that the lines use: their name, in a folder where two share one."""
@@ -55,20 +77,35 @@ class Recipe:
         return files
 
     def command_line(self) -> str:
-        """Return the command that writes the result to the folder `crisp`."""
+        """Return the command that writes the result to the folder `crisp`, with the options that are not its defaults.
+
+        No command takes masks of objects: a comment says so.
+        """
+        if self.inputs.masks is not None:
+            return (
+                "# For masks of objects, use the Python lines.\n# For files of annotations: crispseg annotations --help"
+            )
         image, prediction, *boundary = map(_argument, self.files())
         pairs = [("predictions", prediction), *(("boundaries", path) for path in boundary)]
-        pairs += [*self._said.texts().items(), ("device", self.device), ("output", OUTPUT)]
+        texts = self._said.texts()
+        said = [name for name, _ in options() if name in self._unusual or (name == "scores" and self._is_float)]
+        pairs += [(name, texts[name]) for name in said]
+        pairs += [(name, text) for name, text in self._said.cue.texts().items() if text != _USUAL.get(name)]
+        pairs += [*([("device", self.device)] if self.device != "cpu" else []), ("output", OUTPUT)]
         words = ["crispseg sharpen", shlex.quote(image), *(shlex.join([flag(name), text]) for name, text in pairs)]
         words += ["--save-scores"] if self.inputs.prediction.from_scores else []
         return " \\\n  ".join(" ".join(line) for line in _filled(words))
 
     def python_lines(self) -> str:
         """Return lines that write the result beside the inputs, under the names that the page gives it."""
+        if self.inputs.masks is not None:
+            return "\n".join(self._lines_of_masks())
         image, prediction, *boundary = self.files()
-        names, made = self._sharpener()
+        names, made = self._sharpener(self._unusual)
         data = ["read_image", "read_prediction", "write_labels", *(["write_scores"] if self.scores_name else [])]
         one_image = [*(["fitted_boundary"] if boundary else []), "sharpen_one"]
+        kind = ', "logits"' if self._is_float else ""  # said, never guessed
+        kind = ", sharpener.scores" if "scores" in self._unusual else kind
         lines = [
             "from pathlib import Path",
             "",
@@ -78,7 +115,7 @@ class Recipe:
             "",
             *made,
             f"image = read_image(Path({image!r}))",
-            f"prediction = read_prediction(Path({prediction!r}), sharpener.scores, sharpener.grid)",
+            f"prediction = read_prediction(Path({prediction!r}){kind})",
             *(f"boundary = fitted_boundary(Path({name!r}), image)" for name in boundary),
             f"result = sharpen_one(sharpener, image, prediction{', boundary' if boundary else ''})",
             f"write_labels(Path({self.labels_name!r}), result.after, prediction.written_palette)",
@@ -87,16 +124,54 @@ class Recipe:
             lines.append(f"write_scores(Path({self.scores_name!r}), result.scores, prediction)")
         return "\n".join(lines)
 
-    def _sharpener(self) -> tuple[list[str], list[str]]:
-        """Return the names to import, and the lines that make the sharpener."""
-        config, cue = self._said, self._said.cue
-        fields = [
-            f"{name}={_quoted(option.write(getattr(config, name)))}" for name, option in options() if name != "cue"
+    def _lines_of_masks(self) -> list[str]:
+        """Return the lines for masks of objects."""
+        masks, (image, prediction) = self.inputs.masks, list(self.files())[:2]
+        assert masks is not None
+        names, made = self._sharpener([name for name in self._unusual if name in _OF_MASKS])
+        usual = defaults_of("objects", _FIRST_CUE)
+        same = all(getattr(self.config, name) == getattr(usual, name) for name in ("cue", *_OF_MASKS))
+        is_usual = same and self.device == "cpu"
+        if is_usual:
+            names, made = [], []
+        kind, grid = self.inputs.prediction.kind, str(self.inputs.said.grid)
+        options = [] if masks.is_hard else [f"scores={_quoted(kind)}"]
+        options += [] if grid == str(CENTRES) else [f"grid={_quoted(grid)}"]
+        options += [] if is_usual else ["sharpener=sharpener"]
+        read = [f"masks = np.load({prediction!r})"]
+        if prediction.lower().endswith(".npz"):
+            read = [f"(masks,) = np.load({prediction!r}).values()"]
+        written, given = f"np.save({self.labels_name!r}, crisp)", "masks"
+        if masks.numbers:
+            array = prediction.lower().endswith((".npy", ".npz"))
+            read = [
+                read[0].replace("masks", "numbers") if array else f"numbers = np.asarray(Image.open({prediction!r}))",
+                "objects = np.unique(numbers[numbers > 0])",
+            ]
+            given, options = "numbers == objects[:, None, None]", [*options, "soft=True"]
+        elif self.labels_name.endswith(".npz"):
+            written = f"np.savez_compressed({self.labels_name!r}, crisp)"
+        lines = [
+            *["import numpy as np", "", f"from crispseg import {', '.join([*names, 'sharpen_masks'])}"],
+            *["from crispseg.data import read_image", "", *made, f"image = read_image(Path({image!r}))", *read],
+            f"crisp = sharpen_masks({', '.join(['image', given, *options])})",
         ]
+        if masks.numbers:
+            lines.append("labels = np.where(crisp.max(0) > 0.5, objects[crisp.argmax(0)], 0)")
+            width = 8 if max(masks.numbers) < 256 else 16
+            written = f"Image.fromarray(labels.astype(np.uint{width})).save({self.labels_name!r})"
+            lines.insert(1, "from PIL import Image")
+        return ["from pathlib import Path", "", *lines, written]
+
+    def _sharpener(self, unusual: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return the names to import, and the lines that make the sharpener, with these fields."""
+        config, cue, known = self._said, self._said.cue, dict(options())
+        fields = [f"{name}={_quoted(known[name].write(getattr(config, name)))}" for name in unusual if name != "cue"]
         weights, plain = cue.texts().get("weights"), CueConfig.of(str(cue))
         if weights is not None and cue == assigned(plain, weights):
             said = [] if plain == CueConfig() else [f"cue={_quoted(str(cue))}"]
-            names, opened, closed, fields = ["Sharpener"], "from_pretrained(", ")", [_quoted(weights), *said, *fields]
+            which = [] if weights == _USUAL["weights"] else [_quoted(weights)]
+            names, opened, closed, fields = ["Sharpener"], "from_pretrained(", ")", [*which, *said, *fields]
         elif cue == plain:
             names, opened, closed = ["Sharpener", "SharpenerConfig"], "from_config(SharpenerConfig(", "))"
             fields = [f"cue={_quoted(str(cue))}", *fields]
@@ -104,13 +179,34 @@ class Recipe:
             names, opened, closed = ["CueConfig", "Sharpener", "SharpenerConfig"], "from_config(SharpenerConfig(", "))"
             fields = [f"cue={cue!r}", *fields]
         moved = "" if self.device == "cpu" else f".to({_quoted(self.device)})"
+        line = f"sharpener = Sharpener.{opened}{', '.join(fields)}{closed}{moved}"
+        if len(line) <= _LINE:
+            return names, [line]
         filled = [f"    {' '.join(line)}" for line in _filled([f"{field}," for field in fields])]
         return names, [f"sharpener = Sharpener.{opened}", *filled, f"{closed}{moved}"]
 
     @property
     def _said(self) -> SharpenerConfig:
         """The config with what was said of the prediction."""
-        return self.config.replaced(scores=self.inputs.scores, grid=self.inputs.grid)
+        return self.config.replaced(scores=self.inputs.said.scores, grid=self.inputs.said.grid)
+
+    @property
+    def _is_float(self) -> bool:
+        """Whether the prediction holds floating-point numbers, whose kind cannot be seen."""
+        return self.inputs.prediction.from_scores
+
+    @property
+    def _unusual(self) -> tuple[str, ...]:
+        """The fields of the config that a sharpener does not have by itself."""
+        said, usual = self._said, with_defaults(SharpenerConfig(cue=self._said.cue))
+        if said.window != usual.window:
+            usual = with_defaults(SharpenerConfig(cue=said.cue, window=said.window))  # whose usual passes may differ
+            changed = {"window"}
+        else:
+            changed = set[str]()
+        changed |= {name for name, _ in options() if getattr(said, name) != getattr(usual, name)}
+        changed |= {"cue"} if str(said.cue) != str(_FIRST_CUE) else set()
+        return tuple(name for name, _ in options() if name in changed)
 
     @property
     def _boundary_file(self) -> Path | None:

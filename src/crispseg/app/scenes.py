@@ -1,4 +1,4 @@
-"""Scenes drawn by code: an image, and the label of every pixel."""
+"""A street drawn by code: an image, and the label of every pixel."""
 
 from typing import Any
 
@@ -11,10 +11,6 @@ Colour = tuple[int, int, int]
 
 _SKY, _BUILDING, _POLE, _ROAD, _PAVEMENT, _TREE, _SIGN, _FENCE, _CAR, _PEDESTRIAN = range(10)
 """Labels of CamVid."""
-
-_PLATE, _LEAF = 1, 6
-
-_SUN = (255, 240, 214)
 
 
 class Scene:
@@ -100,36 +96,3 @@ def _draw_pedestrian(scene: Scene, x: int, foot: int, coat: Colour) -> None:
     scene.draw("polygon", outline, coat, _PEDESTRIAN)
     for leg in (x - 9, x + 3):
         scene.draw("rectangle", (leg, foot - 28, leg + 6, foot), (40, 42, 62), _PEDESTRIAN)
-
-
-def draw_fruit(rng: np.random.Generator) -> Scene:
-    """Return four fruits with a leaf each on a plate, on a striped cloth: labels 2 to 5, 6, 1 and 0."""
-    scene = Scene((214, 202, 184))
-    for y in range(0, HEIGHT, 24):
-        scene.draw("rectangle", (0, y, WIDTH, y + 9), (196, 180, 158))
-    scene.draw("ellipse", (60, 96, 424, 336), (238, 236, 230), _PLATE)
-    scene.draw("ellipse", (92, 116, 392, 312), (224, 222, 216))
-    fruits: tuple[tuple[tuple[int, int, int, int], Colour], ...] = (
-        ((128, 124, 236, 232), (196, 44, 36)),
-        ((216, 92, 338, 214), (232, 150, 36)),
-        ((180, 190, 284, 292), (122, 164, 52)),
-        ((286, 180, 372, 264), (106, 44, 92)),
-    )
-    for label, (box, colour) in enumerate(fruits, start=_PLATE + 1):
-        _draw_ball(scene, box, colour, label)
-        top, middle = box[1], (box[0] + box[2]) / 2 + rng.uniform(-4, 4)
-        scene.draw(
-            "polygon", [(middle, top + 6), (middle + 26, top - 22), (middle + 40, top - 4)], (74, 122, 52), _LEAF
-        )
-    return scene
-
-
-def _draw_ball(scene: Scene, box: tuple[int, int, int, int], colour: Colour, label: int) -> None:
-    """Draw a ball that is lit from the upper left."""
-    left, top, right, bottom = box
-    scene.draw("ellipse", box, colour, label)
-    for step in range(1, 9):
-        inset = step * (right - left) / 26
-        red, green, blue = (round(own + (sun - own) * step / 24) for own, sun in zip(colour, _SUN, strict=True))
-        at = (left + 0.7 * inset, top + 0.7 * inset, right - 2 * inset, bottom - 2 * inset)
-        scene.draw("ellipse", at, (red, green, blue))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
@@ -20,6 +20,7 @@ from crispseg.errors import InputError, naming
 from crispseg.grid import CENTRES
 from crispseg.inference.batch import resize
 from crispseg.inference.masks import contributions, principal_components
+from crispseg.inference.objects import sharpen_masks
 from crispseg.inference.one_image import Sharpened, labels_before
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
@@ -37,6 +38,14 @@ class PixelMasks(NamedTuple):
     """(H, W): the weights of the window (eq. 3); the most is 1."""
     all_passes: Tensor
     """(H, W): how much every pixel contributes to the filtered score of that one; the most is 1."""
+
+
+class Shown(NamedTuple):
+    """What a result on the page was made of."""
+
+    image: Tensor
+    prediction: Prediction
+    config: SharpenerConfig
 
 
 class _Features(NamedTuple):
@@ -78,7 +87,7 @@ class Session:
 
     Example:
         >>> session = Session(Cues(), Limits(), getfixture("tmp_path"))
-        >>> session.desk.load_sample("fruit")
+        >>> session.desk.load_sample("street")
         >>> session.sharpen(SharpenerConfig(cue="rgb")).after.shape
         torch.Size([360, 480])
     """
@@ -88,14 +97,17 @@ class Session:
         self._limits = limits
         self.desk = Desk(limits, folder)
         self.config = first_config()
-        """The config that was shown last."""
+        """The config of the controls."""
+        self.shown: Shown | None = None
+        """What the page shows."""
+        self.refused: set[str] = set()
+        """The fields whose controls say why their last value was refused."""
         self.was_put_away = False
         """Whether the desk was cleared to make room, and nothing was loaded since."""
         self._forget()
 
     def _forget(self) -> None:
-        self.before_picture: tuple[Tensor, Path] | None = None
-        """Labels before, and the picture of them, once it is written."""
+        self.shown = None
         self._features: _Features | None = None
         self._components: Tensor | None = None
         """Principal components of the features."""
@@ -108,6 +120,13 @@ class Session:
         self.was_put_away = self.was_put_away or not self.desk.is_empty
         self.desk.clear()
         self._forget()
+
+    @property
+    def shows_its_files(self) -> bool:
+        """Return whether what the page shows was made of what lies on the desk."""
+        if self.shown is None or not self.desk.complete:
+            return False
+        return self.shown.image is self.desk.image and self.shown.prediction is self.desk.inputs.prediction
 
     @property
     def kept_bytes(self) -> int:
@@ -123,6 +142,8 @@ class Session:
     def sharpen(self, config: SharpenerConfig) -> Sharpened:
         """Sharpen the prediction, bit for bit as `crispseg.inference.one_image.sharpen_one` does.
 
+        Masks of objects are sharpened as `crispseg.sharpen_masks` does.
+
         Args:
             config: The sharpener. What was said of the prediction replaces its kind of scores and its grid.
 
@@ -135,8 +156,11 @@ class Session:
         if kept and kept[0] is features and kept[1] is inputs.prediction and kept[2] == sharpener.config:
             return kept[3]
         with torch.no_grad(), naming(inputs.prediction_file):
-            shares = sharpener.upsample(self._scores_of(inputs, sharpener, features), features.values)
-            crisp = sharpener.filtered(shares, features.values).scores()[0].cpu()
+            if inputs.masks is not None:
+                crisp = _sharpened_masks(inputs, sharpener)
+            else:
+                shares = sharpener.upsample(self._scores_of(inputs, sharpener, features), features.values)
+                crisp = sharpener.filtered(shares, features.values).scores()[0].cpu()
         seconds = time.perf_counter() - start
         result = Sharpened(self._labels_before(inputs), inputs.prediction.labels(crisp), crisp, seconds)
         self._result = features, inputs.prediction, sharpener.config, result
@@ -217,6 +241,15 @@ class Session:
         if kept is None or kept[0] is not inputs.image or kept[1] is not inputs.prediction:
             kept = self._before = inputs.image, inputs.prediction, labels_before(inputs.image, inputs.prediction, None)
         return kept[2]
+
+
+def _sharpened_masks(inputs: DeskInputs, sharpener: Sharpener) -> Tensor:
+    """Return (N, H, W) scores of the masks of objects, of the kind of the prediction."""
+    assert inputs.masks is not None
+    kind = None if inputs.masks.is_hard else inputs.prediction.kind
+    masks, grid = torch.from_numpy(inputs.masks.masks), inputs.said.grid
+    crisp = sharpen_masks(inputs.image, masks, scores=kind, grid=grid, sharpener=sharpener, soft=True)
+    return cast(Tensor, crisp).cpu()
 
 
 @torch.no_grad()

@@ -120,11 +120,11 @@ class Reading:
 
     Args:
         config: The config, with the last readable value of every field.
-        errors: What is wrong with the values that cannot be read.
+        errors: What is wrong with the values that cannot be read, by the names of their fields.
     """
 
     config: SharpenerConfig
-    errors: tuple[InputError, ...]
+    errors: Mapping[str, InputError]
 
 
 def read_controls(values: Mapping[str, Any], last: SharpenerConfig) -> Reading:
@@ -137,23 +137,23 @@ def read_controls(values: Mapping[str, Any], last: SharpenerConfig) -> Reading:
 
     Example:
         >>> reading = read_controls({"window": "8", "passes": 3}, SharpenerConfig())
-        >>> reading.config.texts()["window"], reading.config.passes, str(reading.errors[0])
+        >>> reading.config.texts()["window"], reading.config.passes, str(reading.errors["window"])
         ('5@32,5@16,5@8,5@4,5@2,5', 3, 'window size is 8; expected an odd number such as 9')
     """
-    fields, changes, errors = dict(options()), dict[str, Any](), []
+    fields, changes, errors = dict(options()), dict[str, Any](), dict[str, InputError]()
     for name, value in values.items():
         try:
             changes[name] = offered_cue(value).cue if name == "cue" else fields[name].read(value)
         except InputError as error:
-            errors.append(error)
+            errors[name] = error
     try:
         config = last.replaced(**changes)
     except InputError as error:  # not as many numbers of passes, or weights, as windows
-        errors.append(error)
-        same = changes.get("window", last.window) == last.window
         usual = {"passes": None, "cue_weight": AUTO, "score_weight": AUTO}
+        errors[next((name for name in usual if str(error).startswith(name)), "passes")] = error
+        same = changes.get("window", last.window) == last.window
         config = last.replaced(**changes | {name: getattr(last, name) if same else usual[name] for name in usual})
-    return Reading(with_defaults(config), tuple(errors))
+    return Reading(with_defaults(config), errors)
 
 
 def takes_boundaries(cue: CueConfig) -> bool:
@@ -170,18 +170,6 @@ def with_defaults(config: SharpenerConfig) -> SharpenerConfig:
         (5.0, 3)
     """
     return config.with_defaults(traits_of(config.cue))
-
-
-def cue_defaults(config: SharpenerConfig) -> dict[str, Any]:
-    """Return the defaults of a config's cue for fields of the config; they may depend on the other fields.
-
-    Example:
-        >>> cue_defaults(SharpenerConfig(cue="contour"))
-        {'window': Windows('9'), 'passes': 1, 'hardness': 5.0}
-    """
-    names = ("window", "passes", "hardness")
-    usual = with_defaults(config.replaced(**dict.fromkeys(names)))
-    return {name: getattr(usual, name) for name in names}
 
 
 def control_value(name: str, config: SharpenerConfig) -> Any:  # noqa: ANN401 - a number or a text

@@ -6,6 +6,7 @@ import io
 import math
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +17,17 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from crispseg.app.session import PixelMasks
+from crispseg.data.class_names import name_of
 from crispseg.data.intensity import to_bytes
 from crispseg.inference.one_image import Sharpened
-from crispseg.pictures.colours import label_colours, overlay
+from crispseg.pictures.colours import overlay
 from crispseg.window import Window
 
 _LONGEST = 1280
 """Pixels of the longest side of a picture: what a page shows; a click on it still finds its pixel."""
+
+Part = tuple[int, int, int, int]
+"""Top, left, height and width of a part of an image."""
 
 _SHORTEST = 480
 """Pixels that the longest side of a picture has at least: smaller ones the page would not enlarge."""
@@ -30,6 +35,9 @@ _SHORTEST = 480
 _SMALLEST_PATCH = 41
 _LARGEST_PATCH = 401
 """Pixels to the side of the square around a pixel, however wide the window is."""
+
+_ENTRIES = 24
+"""Labels that a legend shows at most, those with the most pixels."""
 
 _RING = 7
 """Radius of the ring around a pixel, in pixels of the picture."""
@@ -85,9 +93,52 @@ def picture(pixels: Tensor) -> Image.Image:
     return image if image.size == shown else image.resize(shown, Image.Resampling.BOX)  # enlarged, pixels stay squares
 
 
-def labels_over(image: Tensor, labels: Tensor, palette: tuple[int, ...] | None) -> Image.Image:
-    """Return the (3, H, W) image, tinted by the colours of its labels."""
-    return picture(overlay(image, labels, label_colours(palette, int(labels.max()))))
+def tinted(image: Tensor, labels: Tensor, colours: Tensor) -> Tensor:
+    """Return the (3, H, W) image tinted by the colours of its labels, uint8; black tints nothing."""
+    plain = (colours == 0).all(1)[labels]
+    return torch.where(plain, to_bytes(image), overlay(image, labels, colours))
+
+
+def labels_picture(tinted: Tensor, part: Part) -> Image.Image:
+    """Return a picture of a tinted (3, H, W) image, with a frame around a part of it."""
+    shown = picture(tinted)
+    across, down = (own / whole for own, whole in zip(shown.size, (tinted.shape[2], tinted.shape[1]), strict=True))
+    top, left, height, width = part
+    box = (left * across, top * down, (left + width) * across - 1, (top + height) * down - 1)
+    pen = ImageDraw.Draw(shown)
+    for colour, thick, out in (("black", 4, 1), ("white", 2, 0)):
+        pen.rectangle((box[0] - out, box[1] - out, box[2] + out, box[3] + out), outline=colour, width=thick)
+    return shown
+
+
+def crops(before: Tensor, after: Tensor, part: Part) -> str:
+    """Return HTML of a part of two tinted (3, H, W) images, enlarged, one beside the other."""
+    top, left, height, width = part
+    figures = "".join(
+        f'<figure><img src="{_data_url(tinted[:, top : top + height, left : left + width])}" '
+        f'alt="{caption}: the part that changed most"><figcaption>{caption}</figcaption></figure>'
+        for caption, tinted in (("Before", before), ("After", after))
+    )
+    return f'<div class="crops">{figures}</div>'
+
+
+def legend(result: Sharpened, colours: Tensor, names: Sequence[str]) -> str:
+    """Return HTML of the labels of a result: colour, name or number, and the share of the pixels after sharpening."""
+    labels, counts = torch.unique(torch.cat([result.before.flatten(), result.after.flatten()]), return_counts=True)
+    largest = sorted(zip(counts.tolist(), labels.tolist(), strict=True), reverse=True)
+    shown = sorted(label for _, label in largest[:_ENTRIES])
+    after = torch.bincount(result.after.flatten(), minlength=int(labels.max()) + 1)
+    entries = [_entry(label, colours[label], names, 100 * int(after[label]) / result.after.numel()) for label in shown]
+    if len(largest) > _ENTRIES:
+        entries.append(f"<li>and {len(largest) - _ENTRIES} more</li>")
+    return f'<ul class="legend" aria-label="Labels">{"".join(entries)}</ul>'
+
+
+def _entry(label: int, colour: Tensor, names: Sequence[str], share: float) -> str:
+    red, green, blue = (int(value) for value in colour.tolist())
+    chip = f'style="background:rgb({red},{green},{blue})"' if any((red, green, blue)) else 'class="plain"'
+    told = "&lt;0.1" if 0 < share < 0.1 else f"{share:.1f}"
+    return f"<li><i {chip}></i>{html.escape(name_of(names, label))} <small>{told} %</small></li>"
 
 
 def changed_pixels(image: Tensor, result: Sharpened) -> Image.Image:
@@ -130,12 +181,17 @@ def pixel_tiles(image: Tensor, embedding: Tensor, masks: PixelMasks) -> str:
     side = min(max(4 * window.radius + 1, _SMALLEST_PATCH), _LARGEST_PATCH)
     tiles = (
         ("image", image),
-        ("embedding", embedding),
-        ("mask, one pass", _grey(_with_larger_dots(masks.one_pass, window.dilation))),
-        (f"mask, all {passes}", _grey(masks.all_passes)),
+        ("embedding: pixels of like colours mix", embedding),
+        (_weights("one pass", masks.one_pass), _grey(_with_larger_dots(masks.one_pass, window.dilation))),
+        (_weights(f"all {passes} passes", masks.all_passes), _grey(masks.all_passes)),
     )
     drawn = (_tile(caption, _patch(pixels, masks.pixel, side), masks.pixel, window) for caption, pixels in tiles)
     return f'<div class="tiles">{"".join(drawn)}</div>'
+
+
+def _weights(what: str, mask: Tensor) -> str:
+    """Return the caption of an (H, W) mask whose most is 1: how much of the average its brightest pixel is."""
+    return f"{what}: black adds nothing, white {100 / float(mask.sum()):.2g} % of the average"
 
 
 def _with_larger_dots(mask: Tensor, dilation: int) -> Tensor:
@@ -179,13 +235,17 @@ def _data_url(pixels: Tensor) -> str:
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
 
 
-def summary(result: Sharpened, size: tuple[int, int], num_classes: int) -> str:
-    """Return one line of HTML on a result: the share of changed pixels, time, size and classes."""
+def summary(result: Sharpened, size: tuple[int, int], held: str) -> str:
+    """Return one line of HTML on a result: the share of changed pixels, time, size, and what the prediction holds."""
     changed = result.before != result.after
     count = int(changed.sum())
     share = 100 * count / changed.numel()
     height, width = size
     return (
-        f"<b>{share:.2f} %</b> of the pixels changed ({count:,} of {math.prod(size):,}) · "
-        f"{1000 * result.seconds:.0f} ms · {width} × {height} pixels, {num_classes} classes"
+        f'<p role="status"><b>{share:.2f} %</b> of the pixels changed ({count:,} of {math.prod(size):,}) · '
+        f"{_time(result.seconds)} · {width} × {height} pixels, {held}</p>"
     )
+
+
+def _time(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -54,6 +54,8 @@ def vgg_convolution(name: str, *, padding: int = 1, dilation: int = 1, width: in
 
 def start_at_random(convolution: nn.Conv2d) -> None:
     """Initialize a convolution followed by a ReLU: random weights, zero bias (He et al. 2015)."""
+    if convolution.weight.is_meta:
+        return  # it has no numbers yet; to draw none, PyTorch would import its compiler, which takes seconds
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
     if convolution.bias is not None:
         nn.init.zeros_(convolution.bias)

@@ -7,9 +7,10 @@ from crispseg.defaults import MEGAPIXELS, TOTAL_MB, UPLOAD_MB
 DESCRIPTION = """\
 Serve a page to try crispseg on.
 
-Drop an image and its prediction on it, or take one of the drawn samples. The page shows the labels before and after,
-where they changed, and, for a pixel that you click, how much each neighbour contributes to it. It follows every option
-at once. Take the result away as a file, or as the command or the Python lines that make it.
+Drop an image and its prediction on it, or take one of the samples. The prediction may hold classes, one soft mask, or
+masks of objects. The page shows the labels before and after, where they changed, and, for a pixel that you click, how
+much each neighbour contributes to it. It follows every option at once. Take the result away as a file, or as the
+command or the Python lines that make it.
 
 Only this machine can open the page, unless --host says otherwise. It loads nothing from other servers and reports
 nothing to anyone. Uploads lie in a temporary folder until the page ends; beyond --max-total the oldest are deleted.
