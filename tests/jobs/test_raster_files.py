@@ -117,6 +117,17 @@ def test_other_bands_than_colours_are_asked_about(
             sharpened(tmp_path, CUES["rgb"], image, tmp_path / "p.tif", bands=bands)
 
 
+def test_one_band_serves_for_all_three_colours(expected: np.ndarray, tmp_path: Path) -> None:
+    del expected
+    grey = write(tmp_path / "grey.tif", IMAGE[1:2])
+    threefold = sharpened(tmp_path, CUES["rgb"], write(tmp_path / "i.tif", IMAGE[[1, 1, 1]]), tmp_path / "p.tif")
+    assert (sharpened(tmp_path, CUES["rgb"], grey, tmp_path / "p.tif") == threefold).all()
+    assert (sharpened(tmp_path, CUES["rgb"], tmp_path / "image.tif", tmp_path / "p.tif", bands=(2,)) == threefold).all()
+    two = write(tmp_path / "two.tif", IMAGE[:2])
+    with pytest.raises(InputError, match=r"2 bands.*--bands R,G,B, or one number"):
+        sharpened(tmp_path, CUES["rgb"], two, tmp_path / "p.tif")
+
+
 def test_reflectances_are_as_good_as_bytes(
     expected: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

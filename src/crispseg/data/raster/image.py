@@ -1,4 +1,4 @@
-"""Three bands of a raster as an image."""
+"""Bands of a raster as an image."""
 
 import logging
 from collections.abc import Sequence
@@ -23,11 +23,12 @@ def image_pixels(
     bands: Sequence[int] | None = None,
     value_range: ValueRange = "auto",
 ) -> RasterPixels:
-    """Return three bands of a raster as an image: the given ones, those named or tagged as colours, or the first three.
+    """Return bands of a raster as an image: the given ones, those named or tagged as colours, or the first three.
 
     Args:
         dataset: An open `rasterio` dataset.
-        bands: Numbers of the red, green and blue band, counted from 1; None to use the names and tags of the bands.
+        bands: Numbers of the bands for red, green and blue, counted from 1, or of one band for all three; None to use
+            the names and tags of the bands, or the only band.
         value_range: The values of black and white; see `crispseg.data.read_image`. Percentiles are those of evenly
             spaced pixels of the whole raster, the same for all its parts.
 
@@ -47,12 +48,12 @@ def image_pixels(
 
 
 def _checked(dataset: Any, bands: Sequence[int]) -> list[int]:  # noqa: ANN401
-    if len(bands) != 3 or not all(1 <= band <= dataset.count for band in bands):
+    if len(bands) not in (1, 3) or not all(1 <= band <= dataset.count for band in bands):
         raise InputError(
-            f"raster {dataset.name}: bands {tuple(bands)} for red, green and blue; expected three numbers from 1 to "
-            f"{dataset.count}"
+            f"raster {dataset.name}: bands {', '.join(map(str, bands))} for red, green and blue; expected three "
+            f"numbers from 1 to {dataset.count}, or one for greyscale"
         )
-    return list(bands)
+    return list(bands) * (3 // len(bands))
 
 
 def _by_tags(dataset: Any) -> list[int]:  # noqa: ANN401
@@ -64,10 +65,12 @@ def _by_tags(dataset: Any) -> list[int]:  # noqa: ANN401
         found = [tags.index(colour) for colour in _COLOURS]
     elif dataset.count >= 3 and set(tags[:3]) <= set(_UNNAMED):
         found = [0, 1, 2]
+    elif tags[0] in _UNNAMED and set(tags[1:]) <= {"alpha"}:
+        return [1, 1, 1]
     else:
         raise InputError(
             f"raster {dataset.name}: {dataset.count} bands of {dataset.dtypes[0]}, tagged {', '.join(tags[:6])}; "
-            "expected red, green and blue: name these bands (--bands R,G,B, and 1,1,1 for greyscale)"
+            "expected red, green and blue: name these bands (--bands R,G,B, or one number for greyscale)"
         )
     if any(names[band] for band in found):  # by default GDAL tags any three uint8 bands as colours
         called = ", ".join(repr(names[band]) for band in found)
