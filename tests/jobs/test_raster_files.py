@@ -128,6 +128,23 @@ def test_one_band_serves_for_all_three_colours(expected: np.ndarray, tmp_path: P
         sharpened(tmp_path, CUES["rgb"], two, tmp_path / "p.tif")
 
 
+def test_near_infrared_that_is_tagged_alpha_is_told_and_can_be_read(
+    expected: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """GDAL tags the fourth band of uint8 so, if nobody says otherwise."""
+    del expected
+    infrared = np.where(IMAGE[2] > 200, 0, IMAGE[2] // 2)
+    four = write(tmp_path / "four.tif", np.concatenate([IMAGE, infrared[None]]))
+    found = sharpened(tmp_path, CUES["rgb"], four, tmp_path / "p.tif")
+    assert ((found == -1) == (infrared == 0)).all()
+    assert "band 4 is tagged alpha" in caplog.text
+    three = write(tmp_path / "three.tif", np.stack([infrared, IMAGE[0], IMAGE[1]]))
+    caplog.clear()
+    found = sharpened(tmp_path, CUES["rgb"], four, tmp_path / "p.tif", bands=(4, 1, 2))
+    assert (found == sharpened(tmp_path, CUES["rgb"], three, tmp_path / "p.tif")).all()
+    assert not caplog.text
+
+
 def test_reflectances_are_as_good_as_bytes(
     expected: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -98,6 +98,22 @@ def test_a_geopackage_lies_where_the_raster_does(
     assert {*zip(classes.tolist(), names, strict=True)} == {(0, "Straße"), (1, None), (2, "roof")}
 
 
+def test_nothing_is_left_of_a_failed_or_killed_run(
+    label_raster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for ending in ("", "-journal"):
+        (tmp_path / f".fields.4711.part.gpkg{ending}").write_text("of a killed run")
+
+    def fail(path: Path, *_: object, **__: object) -> None:
+        path.write_text("half")
+        raise pyogrio.errors.DataSourceError("disk is full")
+
+    monkeypatch.setattr(pyogrio.raw, "write", fail)
+    with pytest.raises(InputError, match=r"fields\.gpkg: cannot be written \(disk is full\)"):
+        write_polygons(label_raster, tmp_path / "fields.gpkg", memory="8GiB")
+    assert list(tmp_path.iterdir()) == [label_raster]
+
+
 def test_geojson_is_in_longitude_and_latitude(label_raster: Path, tmp_path: Path) -> None:
     write_polygons(label_raster, tmp_path / "fields.geojson", memory="8GiB")
     found = json.loads((tmp_path / "fields.geojson").read_text(encoding="utf-8"))

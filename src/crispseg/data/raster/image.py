@@ -14,6 +14,8 @@ from crispseg.errors import InputError, naming
 
 _COLOURS = ("red", "green", "blue")
 _UNNAMED = ("gray", "undefined")
+_MOSTLY = 0.5
+"""An alpha band of which more than this is neither transparent nor opaque is taken for a band of the image."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ def image_pixels(
     if bands is None and dataset.count <= 2 and dataset.colorinterp[0].name == "palette":
         return _of_palette(dataset)
     chosen = _checked(dataset, bands) if bands is not None else _by_tags(dataset)
+    _tell_of_alpha(dataset, chosen)
     missing, kind = Missing(dataset, chosen, every=True), np.dtype(dataset.dtypes[chosen[0] - 1])
     if kind == np.uint8 and value_range in ("auto", "full"):
         return RasterPixels(dataset, chosen, missing, decode=lambda values: values, channels=3, fill=128)
@@ -54,6 +57,17 @@ def _checked(dataset: Any, bands: Sequence[int]) -> list[int]:  # noqa: ANN401
             f"numbers from 1 to {dataset.count}, or one for greyscale"
         )
     return list(bands) * (3 // len(bands))
+
+
+def _tell_of_alpha(dataset: Any, chosen: Sequence[int]) -> None:  # noqa: ANN401
+    """Warn of an alpha band that looks like near infrared: by default GDAL tags the fourth band of uint8 as alpha."""
+    for band in {index for index in dataset.indexes if dataset.colorinterp[index - 1].name == "alpha"} - {*chosen}:
+        values = sampled(dataset, [band]).data
+        if np.mean((values > 0) & (values < np.max(values))) > _MOSTLY:
+            _log.warning(
+                "image %s: band %d is tagged alpha but looks like an image; pixels where it is 0 count as missing "
+                "(gdal_edit.py -colorinterp_%d undefined makes it a band like the others)", dataset.name, band, band,
+            )  # fmt: skip
 
 
 def _by_tags(dataset: Any) -> list[int]:  # noqa: ANN401
