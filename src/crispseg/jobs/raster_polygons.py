@@ -28,6 +28,8 @@ _BYTES_PER_PIXEL = 4096
 _SMALLEST, _LARGEST = 64, 1024
 _FREE = 0.7
 """The share of the remaining memory that is used: half of it for a tile, half for regions across tiles."""
+_JOINING = 3
+"""Joining the pieces of a region takes twice the memory of the pieces again."""
 
 
 def write_polygons(
@@ -46,8 +48,8 @@ def write_polygons(
         labels: A raster whose first band holds labels, such as one that `sharpen_raster` wrote. Its tags CLASS_0,
             CLASS_1 and so on are the names.
         output: A .gpkg file, in the reference system of the raster, or a .geojson file, in longitude and latitude.
-        memory: The memory that the process may use, such as "2GiB". A region whose outline takes more than a third of
-            it becomes several polygons.
+        memory: The memory that the process may use, such as "2GiB". A region whose outlines take more than about a
+            tenth of it becomes several polygons.
         tolerance: How coarse the polygons may be, in pixels; 0 keeps every pixel.
         done: Called now and then with the share of the raster that is done.
 
@@ -108,7 +110,7 @@ def _regions(
 
     room = int(_FREE * (allowed - (resident_bytes() if is_counted() else 0))) // 2
     side = min(max(math.isqrt(max(room, 0) // _BYTES_PER_PIXEL), _SMALLEST), _LARGEST)
-    for box, regions in regions_in_tiles(read, size, side=side, tolerance=tolerance, held=room):
+    for box, regions in regions_in_tiles(read, size, side=side, tolerance=tolerance, held=room // _JOINING):
         yield regions._replace(labels=regions.labels - 1)
         done(((box.bottom - 1) * dataset.width + box.right) / (dataset.width * dataset.height))
 
