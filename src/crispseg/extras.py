@@ -21,6 +21,7 @@ EXTRAS = {
     "onnxscript": "onnx",
     "pycocotools": "data",
     "pydensecrf": "crf",
+    "pyogrio": "raster",
     "rankseg": "peers",
     "rasterio": "raster",
     "ray": "ray",

@@ -22,8 +22,8 @@ _NAMES = {
 }  # fmt: skip
 """The names of dtypes in safetensors files."""
 
-_LEFT_OVER = re.compile(r"\.(.+)\.\d+\.part\.\w+")
-"""The pattern of temporary file names; the group is the stem of the target file."""
+_LEFT_OVER = re.compile(r"\.(.+)\.\d+\.part\.\w+(-journal)?")
+"""The pattern of temporary file names, with that of a GeoPackage's journal; the group is the stem of the target."""
 
 
 Identity = tuple[int, int]

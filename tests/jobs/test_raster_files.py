@@ -117,6 +117,34 @@ def test_other_bands_than_colours_are_asked_about(
             sharpened(tmp_path, CUES["rgb"], image, tmp_path / "p.tif", bands=bands)
 
 
+def test_one_band_serves_for_all_three_colours(expected: np.ndarray, tmp_path: Path) -> None:
+    del expected
+    grey = write(tmp_path / "grey.tif", IMAGE[1:2])
+    threefold = sharpened(tmp_path, CUES["rgb"], write(tmp_path / "i.tif", IMAGE[[1, 1, 1]]), tmp_path / "p.tif")
+    assert (sharpened(tmp_path, CUES["rgb"], grey, tmp_path / "p.tif") == threefold).all()
+    assert (sharpened(tmp_path, CUES["rgb"], tmp_path / "image.tif", tmp_path / "p.tif", bands=(2,)) == threefold).all()
+    two = write(tmp_path / "two.tif", IMAGE[:2])
+    with pytest.raises(InputError, match=r"2 bands.*--bands R,G,B, or one number"):
+        sharpened(tmp_path, CUES["rgb"], two, tmp_path / "p.tif")
+
+
+def test_near_infrared_that_is_tagged_alpha_is_told_and_can_be_read(
+    expected: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """GDAL tags the fourth band of uint8 so, if nobody says otherwise."""
+    del expected
+    infrared = np.where(IMAGE[2] > 200, 0, IMAGE[2] // 2)
+    four = write(tmp_path / "four.tif", np.concatenate([IMAGE, infrared[None]]))
+    found = sharpened(tmp_path, CUES["rgb"], four, tmp_path / "p.tif")
+    assert ((found == -1) == (infrared == 0)).all()
+    assert "band 4 is tagged alpha" in caplog.text
+    three = write(tmp_path / "three.tif", np.stack([infrared, IMAGE[0], IMAGE[1]]))
+    caplog.clear()
+    found = sharpened(tmp_path, CUES["rgb"], four, tmp_path / "p.tif", bands=(4, 1, 2))
+    assert (found == sharpened(tmp_path, CUES["rgb"], three, tmp_path / "p.tif")).all()
+    assert not caplog.text
+
+
 def test_reflectances_are_as_good_as_bytes(
     expected: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,6 +1,7 @@
 """Image and prediction are compared on the ground, and the result lies where the image does."""
 
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rasterio.rpc import RPC
 from rasterio.warp import Resampling, calculate_default_transform, reproject
 
 from crispseg import InputError
+from crispseg.data.raster.opening import rasterio_
 from tests.jobs.test_raster_nodata import CUES, IMAGE, LABELS, sharpened
 from tests.jobs.test_sharpen_raster import CRS_, PLACE, write
 
@@ -83,6 +85,14 @@ def test_another_reference_system_is_warped(code: int, expected: np.ndarray, tmp
     far = write(tmp_path / "p.tif", there, crs=crs, transform=away)
     with pytest.raises(InputError, match="does not overlap"):
         sharpened(tmp_path, CUES["rgb"], tmp_path / "image.tif", far)
+
+
+def test_warping_does_not_rely_on_what_others_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process of its own, a prediction in another reference system was an AttributeError."""
+    monkeypatch.delitem(sys.modules, "rasterio.warp")
+    monkeypatch.delattr(rasterio, "warp")
+    (longitude,), _ = rasterio_().warp.transform("EPSG:32633", "EPSG:4326", [500000], [0])
+    assert longitude == pytest.approx(15)
 
 
 def test_a_grid_that_is_turned_or_upside_down(expected: np.ndarray, tmp_path: Path) -> None:

@@ -65,6 +65,12 @@ def test_the_same_tree_is_written_and_holds_what_each_frame_alone_gives(root: Pa
     assert (root / "out/bear/scene1.png").read_bytes() != (root / "out/camel/scene1.png").read_bytes()
 
 
+def test_a_pattern_keeps_the_tree_too(root: Path) -> None:
+    given = [root / "images" / "**" / "*.png", "--predictions", root / "scores", "--output", root / "out"]
+    assert main(["sharpen", *map(str, given), "--cue", "rgb", "--save-scores"]) == 0
+    assert files(root / "out") == EXPECTED
+
+
 def test_resume_makes_what_is_missing_of_a_tree(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(command(root, "--save-scores")) == 0
     whole = pictures(root / "out")

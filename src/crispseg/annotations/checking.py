@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from crispseg.annotations.filling import Mask, Part
-from crispseg.annotations.polygons import load_shapely
 from crispseg.annotations.record import AnnotatedImage, AnnotatedObject
 from crispseg.annotations.shapes import Polygons
 from crispseg.errors import InputError
+from crispseg.polygons.coverage import load_shapely
 
 CROSSING = "cross themselves; read by the even-odd rule, and written without crossings if they change"
 OUTSIDE = "reach out of their image; cut off at its edge if they change"

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crispseg.annotations.filling import Mask, Part, Ring
-from crispseg.annotations.tracing import trace
-from crispseg.extras import optional_packages
+from crispseg.polygons.coverage import load_shapely, regions_of
 
 
 def polygons_of(masks: Sequence[Mask], tolerance: float) -> list[list[Part]]:
@@ -26,14 +25,10 @@ def polygons_of(masks: Sequence[Mask], tolerance: float) -> list[list[Part]]:
     Raises:
         InputError: If Shapely is not installed.
     """
-    shapely = load_shapely()
     faces, members = _faces(masks)
-    found = [(label, polygon) for label, rings in trace(faces).items() for polygon in _assembled(rings)]
-    if tolerance and found:
-        simple = shapely.coverage_simplify([polygon for _, polygon in found], tolerance)
-        found = [(label, polygon) for (label, _), polygon in zip(found, simple, strict=True)]
+    found = regions_of(faces, tolerance)
     of_mask: defaultdict[int, list[Any]] = defaultdict(list)
-    for label, polygon in found:
+    for label, polygon in zip(found.labels.tolist(), found.polygons, strict=True):
         for mask in members[label]:
             of_mask[mask].append(polygon)
     return [_parts(_union(of_mask[index])) for index in range(len(masks))]
@@ -54,17 +49,6 @@ def one_ring(parts: Sequence[Part]) -> Ring:
         other = np.roll(others.pop(nearest), -there, axis=0)
         joined = np.concatenate([joined[: here + 1], other, other[:1], joined[here:]])
     return joined
-
-
-def load_shapely() -> Any:  # noqa: ANN401 - a module without types
-    """Return the package Shapely, which is an extra.
-
-    Raises:
-        InputError: If it is not installed.
-    """
-    with optional_packages():
-        import shapely  # noqa: PLC0415
-    return shapely
 
 
 def _closest(one: Ring, other: Ring) -> tuple[float, int, int]:
@@ -88,18 +72,6 @@ def _faces(masks: Sequence[Mask]) -> tuple[NDArray[np.int64], list[list[int]]]:
     return labels, [[], *(np.flatnonzero(column).tolist() for column in held.T)]
 
 
-def _assembled(rings: Sequence[Ring]) -> list[Any]:
-    """Return Shapely polygons of the lines around a region: each hole in the smallest outline around it."""
-    shapely = load_shapely()
-    outlines = sorted((ring for ring in rings if _area(ring) > 0), key=_area)
-    holes: list[list[Ring]] = [[] for _ in outlines]
-    around = [shapely.Polygon(ring) for ring in outlines] if len(outlines) < len(rings) else []
-    for hole in (ring for ring in rings if _area(ring) <= 0):
-        inside = next(index for index, outline in enumerate(around) if shapely.contains_xy(outline, *hole[0]))
-        holes[inside].append(hole)
-    return [shapely.Polygon(ring, inner) for ring, inner in zip(outlines, holes, strict=True)]
-
-
 def _union(polygons: Sequence[Any]) -> list[Any]:
     """Return the polygons of a mask, made of faces that share edges."""
     shapely = load_shapely()
@@ -114,9 +86,3 @@ def _parts(polygons: Sequence[Any]) -> list[Part]:
     oriented = [shapely.orient_polygons(polygon) for polygon in polygons]
     # Shapely's outlines run against the clock where y points up, which is clockwise on the screen.
     return [[np.array(ring.coords)[:-1] for ring in (part.exterior, *part.interiors)] for part in oriented]
-
-
-def _area(ring: Ring) -> float:
-    """Return the area within a ring, below 0 if it runs against the clock on the screen."""
-    x, y = ring.T
-    return float(x @ np.roll(y, -1) - np.roll(x, -1) @ y) / 2

@@ -5,6 +5,7 @@ from argparse import Namespace
 
 from crispseg.cli.printing import progress_bar
 from crispseg.cli.stages import files_of_weights, require_sharpener, scores_of_files
+from crispseg.data.class_names import read_class_names
 from crispseg.data.intensity import parse_range
 from crispseg.errors import InputError
 from crispseg.inference.sharpener import Sharpener
@@ -29,10 +30,15 @@ def run(options: Namespace) -> None:
             bands=_bands(options.bands),
             value_range=parse_range(options.range),
             same_extent=options.same_extent,
+            class_names=read_class_names(options.class_names) if options.class_names else (),
+            polygons=options.polygons,
+            tolerance=options.tolerance,
             read=files_of_weights(options),
             done=lambda share: progress.update(task, completed=round(100 * share)),
         )
-    print(f"{options.output}  {time.perf_counter() - start:.0f} s")
+    for output in (options.output, options.polygons):
+        if output is not None:
+            print(f"{output}  {time.perf_counter() - start:.0f} s")
 
 
 def _bands(text: str | None) -> tuple[int, ...] | None:
@@ -41,7 +47,7 @@ def _bands(text: str | None) -> tuple[int, ...] | None:
     try:
         return tuple(map(int, text.split(",")))
     except ValueError as error:
-        raise InputError(f"--bands {text!r}: expected the numbers of three bands, such as 3,2,1") from error
+        raise InputError(f"--bands {text!r}: expected the numbers of three bands, such as 3,2,1, or of one") from error
 
 
 def _sharpener(options: Namespace) -> Sharpener:

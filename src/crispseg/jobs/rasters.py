@@ -1,6 +1,7 @@
 """Sharpen a raster of any size, such as GeoTIFF, within a given memory."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,6 +21,9 @@ from crispseg.grid import Grid
 from crispseg.inference.memory import parse_memory
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tiles import sharpen_tiles
+from crispseg.jobs.raster_polygons import TOLERANCE, check_place, check_tolerance, write_polygons
+from crispseg.polygons.files import check_polygon_file
+from crispseg.writing import check_output_file
 
 
 def sharpen_raster(
@@ -35,6 +39,9 @@ def sharpen_raster(
     bands: Sequence[int] | None = None,
     value_range: ValueRange = "auto",
     same_extent: bool = False,
+    class_names: Sequence[str] = (),
+    polygons: Path | None = None,
+    tolerance: float = TOLERANCE,
     read: Iterable[Path] = (),
     done: Callable[[float], object] = lambda share: None,
 ) -> None:
@@ -56,26 +63,41 @@ def sharpen_raster(
             or takes the first three if it has none.
         value_range: The numbers of the image that stand for black and white; see `crispseg.data.read_image`.
         same_extent: Whether the prediction covers the image exactly, whatever the georeferences say.
+        class_names: Names of class 0, of class 1, …; without them those of the prediction's bands or tags.
+        polygons: A .gpkg or .geojson file to write the regions of the label map to; see
+            `crispseg.jobs.raster_polygons.write_polygons`.
+        tolerance: How coarse polygons may be, in pixels.
         read: Other files that must not be overwritten, such as the weights.
-        done: Called after each part with the share of the image that is done.
+        done: Called after each part with the share of the image that is done, and then with that of the polygons.
 
     Raises:
         InputError: If a file cannot be read or written, image and prediction do not fit together, or the memory is too
             small for a tile. In these cases nothing is written.
     """
-    check_output(output, [image, prediction, *read])
+    inputs = [image, prediction, *read]
+    check_output(output, inputs)
+    if polygons is not None:
+        check_polygon_file(polygons)
+        check_output_file(polygons, inputs)
+        check_tolerance(tolerance)
     allowed = parse_memory(memory)
     with (
         opened_raster(image, "image", allowed) as rgb,
         opened_raster(prediction, "prediction", allowed) as source,
         on_the_ground_of(rgb, source, same_extent=same_extent) as there,
     ):
+        if polygons is not None:
+            check_place(polygons, rgb, "image")
         said = prediction_pixels(there, source, scores, scale)
-        names = Prediction(torch.empty(0), said.kind, said.classes)
+        if class_names:
+            said = replace(said, names={label: name for label, name in enumerate(class_names) if name})
+        labels = Prediction(torch.empty(0), said.kind, said.classes)
         pixels = image_pixels(rgb, bands, value_range)
         masked = pixels.masked or said.pixels.masked
         expecting = sharpener.expecting(said.kind, grid)
         with label_raster(output, rgb, said, masked=masked) as target:
             for tile in sharpen_tiles(expecting, pixels, said.pixels, memory=memory, multiple=BLOCK):
-                target.write(names.labels(tile.scores), tile.valid, tile.box)
+                target.write(labels.labels(tile.scores), tile.valid, tile.box)
                 done(((tile.box.bottom - 1) * rgb.width + tile.box.right) / (rgb.width * rgb.height))
+    if polygons is not None:
+        write_polygons(output, polygons, memory=memory, tolerance=tolerance, done=done)

@@ -13,9 +13,12 @@ Image, prediction and result are read and written in parts. The result is the sa
 part is computed with all pixels around it that it depends on. Windows that compare scores more than the image, such as
 the default's 5@32, are left out unless --window is given: they would make every part much larger.
 
-Red, green and blue are the bands that are tagged as such, or else the first three. The prediction is a raster of any
-resolution: a band of scores for each class, or one band of labels. Where its georeference differs from the image's, it
-is warped. The label map gets the image's georeference.
+Red, green and blue are the bands that are tagged as such, or else the first three; a single band is greyscale. The
+prediction is a raster of any resolution: a band of scores for each class, or one band of labels. Where its georeference
+differs from the image's, it is warped. The label map gets the image's georeference.
+
+With --polygons each connected region becomes a polygon with the attributes class and name. Neighbours share their
+edges, without gaps or overlaps. GeoPackage keeps the reference system; GeoJSON is always in longitude and latitude.
 
 Pixels without a value in the image or in the prediction (nodata, masks, NaN) get no label and do not affect others.
 Formats that refer to other files or addresses, such as VRT, are refused, and nothing is downloaded.
@@ -25,13 +28,14 @@ Needs: pip install 'crispseg[raster]'"""
 EXAMPLES = """\
   crispseg raster field.tif --predictions field_scores.tif --output field_labels.tif
   crispseg raster field.tif --predictions field_scores.tif --output field_labels.tif --memory 8GiB --passes 7
+  crispseg raster field.tif --predictions field_scores.tif --output field_labels.tif --polygons field.gpkg
   crispseg raster s2.tif --bands 4,3,2 --range 0,3000 --predictions labels.tif --output crisp.tif"""
 
 
 def build_parser() -> CommandParser:
     """Return the parser of the command."""
     parser = CommandParser("raster", DESCRIPTION, EXAMPLES)
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="raster with red, green and blue")
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="raster of an image with any bands")
     parser.add_argument("--predictions", type=Path, required=True, metavar="FILE", help="raster of scores or labels")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="GeoTIFF of labels to write")
     parser.add_argument(
@@ -46,7 +50,8 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--bands",
         metavar="R,G,B",
-        help="numbers of the image's red, green and blue bands, from 1 on (default: as tagged, or the first three)",
+        help="numbers of the image's bands that serve as red, green and blue, from 1 on, or of one for greyscale "
+        "(default: as tagged, or the first three)",
     )
     add_range_option(parser)
     parser.add_argument(
@@ -54,6 +59,28 @@ def build_parser() -> CommandParser:
         action="store_true",
         help="the prediction covers exactly the image; ignore the georeferences of both",
     )
+    _add_polygon_options(parser)
     add_sharpener_options(parser)
     add_device_option(parser)
     return parser
+
+
+def _add_polygon_options(parser: CommandParser) -> None:
+    group = parser.add_argument_group("polygons")
+    group.add_argument(
+        "--polygons", type=Path, metavar="FILE", help="GeoPackage (.gpkg) or GeoJSON (.geojson) of the regions to write"
+    )
+    group.add_argument(
+        "--tolerance",
+        type=float,
+        default=1.0,
+        metavar="PIXELS",
+        help="how coarse polygons may be; 0 follows every pixel (default: %(default)s)",
+    )
+    group.add_argument(
+        "--class-names",
+        type=Path,
+        metavar="FILE",
+        help="names of the classes, for label map and polygons: one a line, that of class 0 first; or JSON, a list or "
+        '{"0": "road", …} (default: those in the prediction)',
+    )

@@ -1,4 +1,4 @@
-"""Three bands of a raster as an image."""
+"""Bands of a raster as an image."""
 
 import logging
 from collections.abc import Sequence
@@ -14,6 +14,8 @@ from crispseg.errors import InputError, naming
 
 _COLOURS = ("red", "green", "blue")
 _UNNAMED = ("gray", "undefined")
+_MOSTLY = 0.5
+"""An alpha band of which more than this is neither transparent nor opaque is taken for a band of the image."""
 
 _log = logging.getLogger(__name__)
 
@@ -23,11 +25,12 @@ def image_pixels(
     bands: Sequence[int] | None = None,
     value_range: ValueRange = "auto",
 ) -> RasterPixels:
-    """Return three bands of a raster as an image: the given ones, those named or tagged as colours, or the first three.
+    """Return bands of a raster as an image: the given ones, those named or tagged as colours, or the first three.
 
     Args:
         dataset: An open `rasterio` dataset.
-        bands: Numbers of the red, green and blue band, counted from 1; None to use the names and tags of the bands.
+        bands: Numbers of the bands for red, green and blue, counted from 1, or of one band for all three; None to use
+            the names and tags of the bands, or the only band.
         value_range: The values of black and white; see `crispseg.data.read_image`. Percentiles are those of evenly
             spaced pixels of the whole raster, the same for all its parts.
 
@@ -37,6 +40,7 @@ def image_pixels(
     if bands is None and dataset.count <= 2 and dataset.colorinterp[0].name == "palette":
         return _of_palette(dataset)
     chosen = _checked(dataset, bands) if bands is not None else _by_tags(dataset)
+    _tell_of_alpha(dataset, chosen)
     missing, kind = Missing(dataset, chosen, every=True), np.dtype(dataset.dtypes[chosen[0] - 1])
     if kind == np.uint8 and value_range in ("auto", "full"):
         return RasterPixels(dataset, chosen, missing, decode=lambda values: values, channels=3, fill=128)
@@ -47,12 +51,23 @@ def image_pixels(
 
 
 def _checked(dataset: Any, bands: Sequence[int]) -> list[int]:  # noqa: ANN401
-    if len(bands) != 3 or not all(1 <= band <= dataset.count for band in bands):
+    if len(bands) not in (1, 3) or not all(1 <= band <= dataset.count for band in bands):
         raise InputError(
-            f"raster {dataset.name}: bands {tuple(bands)} for red, green and blue; expected three numbers from 1 to "
-            f"{dataset.count}"
+            f"raster {dataset.name}: bands {', '.join(map(str, bands))} for red, green and blue; expected three "
+            f"numbers from 1 to {dataset.count}, or one for greyscale"
         )
-    return list(bands)
+    return list(bands) * (3 // len(bands))
+
+
+def _tell_of_alpha(dataset: Any, chosen: Sequence[int]) -> None:  # noqa: ANN401
+    """Warn of an alpha band that looks like near infrared: by default GDAL tags the fourth band of uint8 as alpha."""
+    for band in {index for index in dataset.indexes if dataset.colorinterp[index - 1].name == "alpha"} - {*chosen}:
+        values = sampled(dataset, [band]).data
+        if np.mean((values > 0) & (values < np.max(values))) > _MOSTLY:
+            _log.warning(
+                "image %s: band %d is tagged alpha but looks like an image; pixels where it is 0 count as missing "
+                "(gdal_edit.py -colorinterp_%d undefined makes it a band like the others)", dataset.name, band, band,
+            )  # fmt: skip
 
 
 def _by_tags(dataset: Any) -> list[int]:  # noqa: ANN401
@@ -64,10 +79,12 @@ def _by_tags(dataset: Any) -> list[int]:  # noqa: ANN401
         found = [tags.index(colour) for colour in _COLOURS]
     elif dataset.count >= 3 and set(tags[:3]) <= set(_UNNAMED):
         found = [0, 1, 2]
+    elif tags[0] in _UNNAMED and set(tags[1:]) <= {"alpha"}:
+        return [1, 1, 1]
     else:
         raise InputError(
             f"raster {dataset.name}: {dataset.count} bands of {dataset.dtypes[0]}, tagged {', '.join(tags[:6])}; "
-            "expected red, green and blue: name these bands (--bands R,G,B, and 1,1,1 for greyscale)"
+            "expected red, green and blue: name these bands (--bands R,G,B, or one number for greyscale)"
         )
     if any(names[band] for band in found):  # by default GDAL tags any three uint8 bands as colours
         called = ", ".join(repr(names[band]) for band in found)

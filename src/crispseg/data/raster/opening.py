@@ -28,12 +28,14 @@ _INDEX_BYTES = 16
 
 
 def rasterio_() -> Any:  # noqa: ANN401 - rasterio has no types
-    """Return the rasterio module, imported on first use.
+    """Return the rasterio module with its parts `vrt` and `warp`, imported on first use.
 
     Raises:
         InputError: If it is not installed.
     """
     with optional_packages():
+        for name in ("rasterio.vrt", "rasterio.warp"):  # which the package itself does not import
+            importlib.import_module(name)
         return importlib.import_module("rasterio")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from crispseg.data.box import Box
+from crispseg.data.raster.names import tags_of
 from crispseg.data.raster.opening import rasterio_
 from crispseg.data.raster.pixels import representable
 from crispseg.data.raster.prediction import RasterPrediction
@@ -117,7 +118,5 @@ def _free(prediction: RasterPrediction, largest: int) -> int:
 def _describe(dataset: Any, prediction: RasterPrediction) -> None:  # noqa: ANN401
     if prediction.colours is not None and dataset.dtypes[0] == "uint8":
         dataset.write_colormap(1, {label: colour for label, colour in prediction.colours.items() if label < 256})
-    names = zip(prediction.classes, prediction.names, strict=False)
-    tags = {f"CLASS_{label}": name for label, name in names if name}
-    if tags:
-        dataset.update_tags(1, **tags)
+    if prediction.names:
+        dataset.update_tags(1, **tags_of(prediction.names))

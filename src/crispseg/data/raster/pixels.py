@@ -16,7 +16,7 @@ class Missing:
 
     Args:
         dataset: An open `rasterio` dataset.
-        bands: The bands to read.
+        bands: The bands to read. If the alpha band is one of them, it holds values like any other and is no mask.
         every: Whether a pixel is missing only if all bands have the nodata value, as where a single band may hold it,
             such as 0; otherwise one band is enough.
     """
@@ -25,7 +25,9 @@ class Missing:
         self._dataset, self._every = dataset, every
         flags = set().union(*(dataset.mask_flag_enums[band - 1] for band in bands))
         enums = rasterio_().enums.MaskFlags
-        self._masked = bool(flags & {enums.alpha, enums.per_dataset}) and enums.nodata not in flags
+        read_as_values = any(dataset.colorinterp[band - 1].name == "alpha" for band in bands)
+        masked = bool(flags & {enums.alpha, enums.per_dataset}) and enums.nodata not in flags
+        self._masked = masked and not (enums.alpha in flags and read_as_values)
         kind = np.dtype(dataset.dtypes[bands[0] - 1])
         self.value = representable(dataset.nodatavals[bands[0] - 1], kind)
         self.possible = self._masked or self.value is not None or np.issubdtype(kind, np.floating)

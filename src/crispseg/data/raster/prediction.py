@@ -1,7 +1,7 @@
 """Read predictions from rasters: scores or a label map."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from crispseg.data.box import Box
 from crispseg.data.kinds import ask_about_masks
 from crispseg.data.pixels import MaskedPixels
 from crispseg.data.prediction import ScoreKind
+from crispseg.data.raster.names import class_names_of
 from crispseg.data.raster.opening import read_part, sampled
 from crispseg.data.raster.pixels import Missing, RasterPixels
 from crispseg.errors import InputError, naming
@@ -33,7 +34,7 @@ class RasterPrediction:
     """Value of nodata in the file."""
     colours: dict[int, tuple[int, ...]] | None = None
     """Red, green, blue and opacity of each label, for a label map with a palette."""
-    names: tuple[str | None, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
     """Class names, where the file gives them."""
 
 
@@ -101,8 +102,12 @@ def prediction_pixels(dataset: Any, source: Any, said: ScoreKind | None, scale: 
         channels=len(bands),
         fill=0.0,
     )
-    names = tuple(source.descriptions[band - 1] for band in bands)
-    return RasterPrediction(pixels, tuple(range(max(len(bands), 2))), kind, source.nodata, names=names)
+    classes = tuple(range(max(len(bands), 2)))
+    described = (
+        (label, source.descriptions[band - 1]) for label, band in zip(classes[-len(bands) :], bands, strict=True)
+    )
+    names = {label: name for label, name in described if name}
+    return RasterPrediction(pixels, classes, kind, source.nodata, names=names)
 
 
 def _factors(
@@ -177,7 +182,8 @@ def _labels(dataset: Any, source: Any, bands: list[int]) -> RasterPrediction:  #
         )
     classes = tuple(sorted(found))
     colours = source.colormap(1) if source.colorinterp[0].name == "palette" else None
-    return RasterPrediction(LabelPixels(pixels, classes), classes, "probabilities", source.nodata, colours)
+    names = class_names_of(source)
+    return RasterPrediction(LabelPixels(pixels, classes), classes, "probabilities", source.nodata, colours, names)
 
 
 def _walk(dataset: Any) -> Iterator[tuple[slice, slice]]:  # noqa: ANN401

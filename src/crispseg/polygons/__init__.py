@@ -1,0 +1,1 @@
+"""Label maps as polygons in which neighbours share their edges."""
