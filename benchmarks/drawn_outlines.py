@@ -17,7 +17,13 @@ from crispseg.annotations.cleaning import Cleaner, overlap
 from crispseg.annotations.filling import Mask, fill
 from crispseg.annotations.polygons import polygons_of
 from crispseg.data import LabelledFolder
-from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, ANNOTATION_PASSES, ANNOTATION_WINDOW
+from crispseg.defaults import (
+    ANNOTATION_BAND,
+    ANNOTATION_CERTAINTY,
+    ANNOTATION_EVIDENCE,
+    ANNOTATION_PASSES,
+    ANNOTATION_WINDOW,
+)
 
 _LEAST, _LARGEST = 400, 0.6
 """Objects of fewer pixels, and those that cover more of the image, are left out."""
@@ -31,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     rng = np.random.default_rng(0)
     sharpener = Sharpener.from_pretrained(options.weights, window=options.window, passes=options.passes)
-    cleaner = Cleaner(sharpener, options.band, options.certainty)
+    cleaner = Cleaner(sharpener, options.band, options.certainty, options.evidence)
     data = LabelledFolder(options.images, options.labels, void=options.void)
     rows = []
     for index in range(0, len(data), options.every):
@@ -94,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--passes", type=int, default=ANNOTATION_PASSES)
     parser.add_argument("--band", type=float, default=ANNOTATION_BAND)
     parser.add_argument("--certainty", type=float, default=ANNOTATION_CERTAINTY)
+    parser.add_argument("--evidence", type=float, default=ANNOTATION_EVIDENCE)
     return parser
 
 

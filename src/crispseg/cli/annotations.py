@@ -44,7 +44,7 @@ def run(options: Namespace) -> int:
         summary = clean_annotations(
             places,
             layout,
-            Cleaner(sharpener, options.band, options.certainty),
+            Cleaner(sharpener, options.band, options.certainty, options.evidence),
             tolerance=options.tolerance,
             settings=_settings(options, sharpener, name),
             decisions=options.decisions,
@@ -66,6 +66,8 @@ def _check(options: Namespace) -> None:
         raise InputError(f"--band is {as_text(options.band)}; expected a number of pixels above 0, such as 4")
     if not 0.5 <= options.certainty < 1:
         raise InputError(f"--certainty is {as_text(options.certainty)}; expected 0.5 or more, and below 1")
+    if not 0 <= options.evidence < 1:
+        raise InputError(f"--evidence is {as_text(options.evidence)}; expected 0 or more, and below 1")
     if not 0 <= options.tolerance < 1000:
         raise InputError(f"--tolerance is {as_text(options.tolerance)}; expected a number of pixels, 0 or more")
     if options.review_count < 1:
@@ -104,7 +106,7 @@ def _settings(options: Namespace, sharpener: Sharpener, name: str) -> dict[str, 
     """Return what the new masks depend on."""
     places = {"annotations": str(options.annotations.resolve()), "images": str(options.images.resolve())}
     return {**settings_of(sharpener, None), **places, "format": name} | {
-        key: getattr(options, key) for key in ("band", "certainty")
+        key: getattr(options, key) for key in ("band", "certainty", "evidence")
     }
 
 

@@ -6,7 +6,7 @@ from crispseg.annotations.registry import FORMATS
 from crispseg.cli.parsers.command_parser import CommandParser
 from crispseg.cli.parsers.shared_options import add_device_option
 from crispseg.cli.parsers.stage_options import add_sharpener_options
-from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, REVIEWED
+from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, ANNOTATION_EVIDENCE, REVIEWED
 
 DESCRIPTION = """\
 Move the outlines of annotated objects to the boundaries that their images show.
@@ -84,6 +84,14 @@ def _add_mask_options(parser: CommandParser) -> None:
         metavar="NUMBER",
         help="the probability from which a pixel changes sides, 0.5 or more and below 1: a larger one changes less "
         "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--evidence",
+        type=float,
+        default=ANNOTATION_EVIDENCE,
+        metavar="NUMBER",
+        help="how much of that probability must be due to the image, 0 or more and below 1: a larger one changes less, "
+        "and fewer masks for the worse (default: %(default)s)",
     )
     group.add_argument(
         "--tolerance",
