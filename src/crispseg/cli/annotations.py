@@ -86,7 +86,10 @@ def _check(options: Namespace) -> None:
 def _layout(options: Namespace, name: str) -> AnnotationFormat:
     found = format_class(name)
     if options.form is not None and options.form not in found.forms:
-        raise InputError(f"--as {options.form} does not go with the format {name}; leave it out")
+        raise InputError(
+            f"--as {options.form} is given, but {name} has a single form of masks; leave it out: --as chooses between "
+            "polygons and pixels within coco, labelme and cvat, and converts no format into another"
+        )
     names = None if options.class_names is None else read_class_names(options.class_names)
     return found(FormatOptions(names, options.form))
 
@@ -130,6 +133,12 @@ def _conclude(summary: Summary, options: Namespace, seconds: float) -> None:
     if summary.without:
         print(f"note: {len(summary.without)} images have no annotations (first {summary.without[0]})", file=sys.stderr)
     changed = sum(len(one.changes.objects) for one in summary.compared)
+    if options.in_place and changed:
+        print(
+            f"note: the annotations in {options.annotations_output} were replaced, and no copy was kept; to see the "
+            "changes first, and reject some, give --output and --review",
+            file=sys.stderr,
+        )
     masks = sum(one.changes.count for one in summary.compared)
     earlier = sum(one.earlier for one in summary.compared)
     verb = "would change" if options.dry_run else "changed"

@@ -50,7 +50,9 @@ def build_parser() -> CommandParser:
     )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--output", type=Path, metavar="FOLDER", help="folder to write to")
-    where.add_argument("--in-place", action="store_true", help="replace the annotation files")
+    where.add_argument(
+        "--in-place", action="store_true", help="replace the annotation files, without a copy or a review"
+    )
     where.add_argument("--dry-run", action="store_true", help="only say what would change")
     parser.add_argument("--format", choices=FORMATS, help="the format of the annotations (default: as the files look)")
     parser.add_argument(
@@ -104,7 +106,8 @@ def _add_mask_options(parser: CommandParser) -> None:
         "--as",
         dest="form",
         choices=("polygons", "rle"),
-        help="write all masks of coco in this form (default: each as it was)",
+        help="write all masks of coco, labelme or cvat as polygons or as pixels (default: each as it was); no format "
+        "is converted into another",
     )
 
 
