@@ -27,6 +27,7 @@ from torch import Tensor
 from benchmarks.object_scenes import WAYS, Coarse, ObjectScene, bilinear, coarse_masks, placed, scenes
 from crispseg import Sharpener, sharpen_masks
 from crispseg.inference import DenseCRF
+from crispseg.scores import Scores
 
 _CRFS = [(weight, distance, 5.0, 0.3, 1.0) for weight in (0.1, 0.3, 1.0, 4.0) for distance in (15.0, 59.0)] + [
     (0.3, 30.0, 10.0, 0.3, 1.0),
@@ -64,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for scene in scenes(options):
         for way in WAYS:
             coarse = coarse_masks(scene, way)
-            soft = [bilinear(cells, grid, scene) for cells, grid in placed(coarse)]
+            if options.hard:
+                coarse = coarse._replace(cells=[cells > 0.5 for cells in coarse.cells])
+            soft = [bilinear(cells.float(), grid, scene) for cells, grid in placed(coarse)]
             for name, method in methods.items():
                 start = time.perf_counter()
                 masks = method(scene, coarse, soft)
@@ -109,7 +112,8 @@ def _crf(crf: DenseCRF, scene: ObjectScene, _coarse: Coarse, soft: list[Tensor])
 
 def _ours(scene: ObjectScene, coarse: Coarse, _soft: list[Tensor]) -> list[Tensor]:
     grid = coarse.grid if coarse.boxes is None else None
-    crisp = sharpen_masks(scene.image, coarse.cells, coarse.boxes, scores="multilabel_probabilities", grid=grid)
+    kind: Scores | None = None if coarse.cells[0].dtype == torch.bool else "multilabel_probabilities"
+    crisp = sharpen_masks(scene.image, coarse.cells, coarse.boxes, scores=kind, grid=grid)
     return list(torch.as_tensor(crisp))
 
 
