@@ -1,6 +1,6 @@
 """Measure what `crispseg annotations` gains on outlines of true labels that were simplified and moved.
 
-python -m benchmarks.drawn_outlines --images val --labels valannot --void 11 --every 5
+python -m benchmarks.drawn_outlines --images val --labels valannot --void 11 --half reporting --every 3
 """
 
 import argparse
@@ -12,12 +12,19 @@ import numpy as np
 import shapely
 from scipy import ndimage
 
+from benchmarks.object_scenes import half_of, read_label_map
 from crispseg import Sharpener
 from crispseg.annotations.cleaning import Cleaner, overlap
 from crispseg.annotations.filling import Mask, fill
 from crispseg.annotations.polygons import polygons_of
-from crispseg.data import LabelledFolder
-from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, ANNOTATION_PASSES, ANNOTATION_WINDOW
+from crispseg.data import read_image
+from crispseg.defaults import (
+    ANNOTATION_BAND,
+    ANNOTATION_CERTAINTY,
+    ANNOTATION_EVIDENCE,
+    ANNOTATION_PASSES,
+    ANNOTATION_WINDOW,
+)
 
 _LEAST, _LARGEST = 400, 0.6
 """Objects of fewer pixels, and those that cover more of the image, are left out."""
@@ -31,15 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     rng = np.random.default_rng(0)
     sharpener = Sharpener.from_pretrained(options.weights, window=options.window, passes=options.passes)
-    cleaner = Cleaner(sharpener, options.band, options.certainty)
-    data = LabelledFolder(options.images, options.labels, void=options.void)
+    cleaner = Cleaner(sharpener, options.band, options.certainty, options.evidence)
     rows = []
-    for index in range(0, len(data), options.every):
-        sample = data[index]
-        truth = list(_objects(sample.labels.numpy()))[:_MOST]
+    for path in half_of(sorted(options.labels.iterdir()), options.half)[:: options.every]:
+        image = read_image(next(options.images.glob(f"{path.stem}.*")))
+        labels = read_label_map(path).numpy()
+        truth = list(_objects(np.where(np.isin(labels, options.void), -1, labels)))[:_MOST]
         drawn = [_drawn(mask, options.simplified, options.moved, rng) for mask in truth]
         pairs = [(true, mask) for true, mask in zip(truth, drawn, strict=True) if mask.any()]
-        after = cleaner(sample.image, [mask for _, mask in pairs]) if pairs else []
+        after = cleaner(image, [mask for _, mask in pairs]) if pairs else []
         for (true, before), new in zip(pairs, after, strict=True):
             wide = max(round(0.02 * float(np.hypot(*true.shape))), 1)
             rows.append([_scores(true, mask, wide) for mask in (before, new)])
@@ -85,7 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--labels", type=Path, required=True)
-    parser.add_argument("--void", type=int, nargs="+", default=())
+    parser.add_argument("--void", type=int, nargs="*", default=[255])
+    parser.add_argument(
+        "--half", choices=("tuning", "reporting"), help="the first or the second half of the label maps"
+    )
     parser.add_argument("--every", type=int, default=1, help="take one of so many images")
     parser.add_argument("--simplified", type=float, default=3, help="tolerance of the simplification in pixels")
     parser.add_argument("--moved", type=float, default=1, help="standard deviation of the vertices in pixels")
@@ -94,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--passes", type=int, default=ANNOTATION_PASSES)
     parser.add_argument("--band", type=float, default=ANNOTATION_BAND)
     parser.add_argument("--certainty", type=float, default=ANNOTATION_CERTAINTY)
+    parser.add_argument("--evidence", type=float, default=ANNOTATION_EVIDENCE)
     return parser
 
 

@@ -61,8 +61,11 @@ ABSENT_CLASSES: tuple[AbsentClasses, ...] = ("count", "ignore")
 ANNOTATION_BAND = 4.0
 """How far the outline of an annotated object may move, in pixels."""
 
-ANNOTATION_CERTAINTY = 0.6
+ANNOTATION_CERTAINTY = 0.65
 """The probability from which a pixel of an annotated object changes sides."""
+
+ANNOTATION_EVIDENCE = 0.2
+"""How much of that probability must be due to the image."""
 
 ANNOTATION_WINDOW, ANNOTATION_PASSES = "5@2,5", 8
 """The windows for outlines that people drew: they are a few pixels off, and wider windows look past thin parts."""

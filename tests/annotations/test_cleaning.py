@@ -16,7 +16,7 @@ RIGHT = (COLUMNS >= 48) & (abs(ROWS - 36) < 24) & (COLUMNS < 84)
 
 @pytest.fixture(scope="module")
 def cleaner() -> Cleaner:
-    return Cleaner(Sharpener.from_pretrained(window=Windows.of("5@2,5"), passes=8), 4, 0.6)
+    return Cleaner(Sharpener.from_pretrained(window=Windows.of("5@2,5"), passes=8))
 
 
 def photo(*coloured: tuple[np.ndarray, tuple[int, int, int]]) -> torch.Tensor:
@@ -31,7 +31,7 @@ def test_an_outline_that_is_off_moves_to_the_boundary(cleaner: Cleaner) -> None:
     drawn = np.roll(LEFT, (2, 3), (0, 1))
     (after,) = cleaner(photo((LEFT, (220, 160, 40))), [drawn])
     assert overlap(drawn, LEFT) < 0.79
-    assert overlap(after, LEFT) > 0.87
+    assert overlap(after, LEFT) > 0.84
 
 
 def test_nothing_changes_where_the_image_shows_nothing(cleaner: Cleaner) -> None:
@@ -42,7 +42,7 @@ def test_nothing_changes_where_the_image_shows_nothing(cleaner: Cleaner) -> None
 
 
 def test_neighbours_still_touch_and_do_not_overlap() -> None:
-    cleaner = Cleaner(Sharpener(RGBCue(), window=Windows.of("5@2,5"), passes=8).eval(), 4, 0.6)
+    cleaner = Cleaner(Sharpener(RGBCue(), window=Windows.of("5@2,5"), passes=8).eval())
     edge = COLUMNS < 50
     drawn = [(LEFT | RIGHT) & edge, (LEFT | RIGHT) & ~edge]
     after = cleaner(photo((LEFT, (220, 160, 40)), (RIGHT, (70, 180, 70))), drawn)
@@ -52,11 +52,27 @@ def test_neighbours_still_touch_and_do_not_overlap() -> None:
     assert (after[0] | after[1])[inside].all()
 
 
+def test_neighbours_without_gaps_keep_every_pixel_of_the_image_once() -> None:
+    """Cells around random points on noise: some want the same pixels, and some changes are too small to be kept."""
+    rng = np.random.default_rng(0)
+    points = rng.uniform((0, 0), (72, 96), (24, 2))
+    nearest = ((ROWS[..., None] - points[:, 0]) ** 2 + (COLUMNS[..., None] - points[:, 1]) ** 2).argmin(-1)
+    masks = [nearest == index for index in range(len(points))]
+    noise = torch.nn.functional.interpolate(
+        torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(0)), (72, 96)
+    )
+    cleaner = Cleaner(Sharpener(RGBCue(), window=Windows.of("5@2,5"), passes=8).eval(), certainty=0.5, evidence=0.05)
+    after = cleaner((noise[0] * 255).byte(), masks)
+    changed = [new is not old for new, old in zip(after, masks, strict=True)]
+    assert 5 < sum(changed) < len(masks)
+    np.testing.assert_array_equal(np.sum(after, axis=0), np.ones((72, 96)))
+
+
 def test_a_pixel_that_two_want_stays_with_its_owner() -> None:
     before = [np.array([[True, True, False, False]]), np.array([[False, False, False, True]])]
     after = [np.array([[True, False, True, False]]), np.array([[False, True, True, True]])]
-    part_overlaps(before, after, np.array([[0, 0, 1, 1]]))
-    assert [mask.astype(int).tolist() for mask in after] == [[[1, 0, 0, 0]], [[0, 1, 1, 1]]]
+    part_overlaps(before, after)
+    assert [mask.astype(int).tolist() for mask in after] == [[[1, 0, 1, 0]], [[0, 1, 0, 1]]]
 
 
 def test_specks_that_were_not_there_are_removed() -> None:

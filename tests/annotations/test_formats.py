@@ -15,6 +15,7 @@ from crispseg.annotations.filling import Mask
 from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, FormatOptions
 from crispseg.annotations.registry import FORMATS, detect_format, format_class
 from crispseg.annotations.run import Places, Summary, clean_annotations
+from crispseg.annotations.shapes import Polygons
 from tests.annotations.files import LEFT, OBJECTS, RIGHT, WRITERS, box, write_coco, write_images
 
 KINDS = [(name, None) for name in FORMATS] + [("coco", "counts"), ("labelme", "mask"), ("cvat", "mask")]
@@ -110,6 +111,23 @@ def test_coco_keeps_or_converts_the_form(tmp_path: Path, kind: str, form: str) -
     assert said[0]["mine"] == {"who": "Ä"}
     unchanged = format_class("coco")().read(tmp_path / "out" / "coco.json")[0].objects[1].shape.mask(40, 48)
     np.testing.assert_array_equal(unchanged, box(RIGHT))
+
+
+@pytest.mark.parametrize("name", ["labelme", "cvat"])
+@pytest.mark.parametrize(("kind", "form"), [("polygon", "rle"), ("mask", "polygons")])
+def test_shapes_become_those_of_the_other_form(tmp_path: Path, name: str, kind: str, form: str) -> None:
+    path, _ = write(tmp_path, name, kind)
+    layout = format_class(name)(FormatOptions(form=form))  # type: ignore[arg-type]
+    clean(path, layout, keep)
+    for before, after in written(path):
+        for old, new in zip(layout.read(before), layout.read(after), strict=True):
+            assert facts(old) == facts(new)
+            for one, other in zip(old.objects, new.objects, strict=True):
+                assert isinstance(one.shape, Polygons) != isinstance(other.shape, Polygons)
+                np.testing.assert_array_equal(one.shape.mask(40, 48), other.shape.mask(40, 48))
+        text = after.read_text()
+        kept = '"flags": {' if name == "labelme" else "occluded='0'"
+        assert text.count(kept) == before.read_text().count(kept)
 
 
 def test_neighbours_share_their_new_edge(tmp_path: Path) -> None:

@@ -150,3 +150,8 @@ def test_the_command_says_what_changed_and_writes_a_review(root: Path, capsys: p
         assert card["detail"]["before"] != card["detail"]["after"]
     assert main([*command, "--resume"]) == 0
     assert "2 images were compared before" in capsys.readouterr().out
+    assert main(["annotations", str(root / "labelme"), *options, "--in-place"]) == 0
+    warned = capsys.readouterr().err
+    assert "no copy" in warned
+    assert "--output and --review" in warned
+    assert shapes(root / "labelme" / "a.json") == shapes(root / "out" / "a.json")

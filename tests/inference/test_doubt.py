@@ -29,8 +29,8 @@ def truth(cell: int = 8) -> Tensor:
 
 
 def made(**options: Any) -> Sharpener:
-    options = {"window": "3@4,3", "passes": 2, "hardness": 2.0, "scores": "probabilities"} | options
-    return Sharpener(RGBCue(), **options).eval()
+    usual: dict[str, Any] = {"window": "3@4,3", "passes": 2, "hardness": 2.0, "scores": "probabilities"}
+    return Sharpener(RGBCue(), **usual | options).eval()
 
 
 def test_true_labels_count_three_times_and_a_networks_scores_once() -> None:
@@ -74,7 +74,7 @@ def test_pixels_without_data_do_not_count() -> None:
             return self.tensor[0, rows, columns].isfinite()
 
     sure, unsure = truth()[0], truth()[0] * 0 + 1 / 3
-    sure[:, 4:] = unsure[:, 4:] = torch.nan
+    sure[:, 8:] = unsure[:, 8:] = torch.nan
     assert contrast_of_pixels(Masked(sure), "probabilities", LINES) == 3
     assert contrast_of_pixels(Masked(unsure), "probabilities", LINES) == 1
     assert contrast_of_pixels(Masked(sure * torch.nan), "probabilities", LINES) == 3

@@ -1,7 +1,7 @@
 """New masks of the objects of an image, where the image shows that their outlines are elsewhere."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crispseg.annotations.filling import Mask
-from crispseg.cues import RGBCue
+from crispseg.data.box import Box
+from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, ANNOTATION_EVIDENCE
 from crispseg.extras import optional_packages
-from crispseg.inference.objects import sharpen_masks
+from crispseg.inference.label_groups import box_around
+from crispseg.inference.objects.evidence import Evidence
+from crispseg.inference.objects.open_masks import CrispPart, crisp_parts, opened
 from crispseg.inference.sharpener import Sharpener
 
 _LEAST_SHIFT = 0.1
@@ -19,9 +22,6 @@ _LEAST_SHIFT = 0.1
 
 _LEAST_IOU = 0.5
 """A mask that would lose more than this is left as it is: such an object is thinner than the band."""
-
-_AT_ONCE = 1 << 27
-"""Numbers that the soft masks of one call may hold."""
 
 Masks = list[Mask]
 
@@ -34,49 +34,46 @@ class Cleaner:
         sharpener: The sharpener, which runs on the device of its weights.
         band: How far an outline may move, in pixels.
         certainty: The probability from which a pixel changes sides, 0.5 or more.
-        evidence: How much of that probability must be due to the image: more than an image of one colour would give,
-            whose result depends on the form of the outline alone.
+        evidence: How much of that probability must be due to the image; see `Evidence`.
     """
 
     sharpener: Sharpener
-    band: float
-    certainty: float
-    evidence: float = 0.1
+    band: float = ANNOTATION_BAND
+    certainty: float = ANNOTATION_CERTAINTY
+    evidence: float = ANNOTATION_EVIDENCE
 
-    @cached_property
-    def _blind(self) -> Sharpener:
-        """A sharpener that averages over all neighbours alike, as the other does on an image of one colour."""
-        return Sharpener(RGBCue(), window=self.sharpener.window, passes=self.sharpener.passes).eval()
-
+    @torch.inference_mode()
     def __call__(self, image: Tensor, before: Masks) -> Masks:
         """Return the new mask of each object of a (3, H, W) image, in order; unchanged ones are the same arrays.
 
         Objects that did not overlap do not overlap afterwards, and no gap opens between neighbours.
         """
-        after, likely = self._sharpened(image, before)
+        after = [mask.copy() for mask in before]
+        likely = Likely.none(*before[0].shape)
+        for index, (mask, part) in enumerate(zip(before, self._parts(image, before), strict=True)):
+            box = _around(mask)
+            share = mask[box.slices].astype(np.float32)
+            if part is not None:
+                after[index][part.part.slices] = part.values.cpu().numpy() > 0.5
+                box, inner = box_around([box, part.part]), box
+                share = np.pad(share, _ends(inner, box))
+                share[part.part.within(box).slices] = part.filtered.cpu().numpy()
+            likely.add(index, share, box)
         close_gaps(before, after, likely)
-        part_overlaps(before, after, likely.object)
         speck = max(round(self.band**2), 1)
-        return [_checked(old, without_specks(old, new, speck)) for old, new in zip(before, after, strict=True)]
+        covered = np.any(after, axis=0)
+        after = [without_specks(old, new, speck) for old, new in zip(before, after, strict=True)]
+        accepted = [is_believed(old, new) for old, new in zip(before, after, strict=True)]
+        return settled(before, after, accepted, covered)
 
-    def _sharpened(self, image: Tensor, before: Masks) -> tuple[Masks, "Likely"]:
-        height, width = before[0].shape
-        likely = Likely.none(height, width)
-        after: Masks = []
-        step = max(_AT_ONCE // (height * width), 1)
-        for begin in range(0, len(before), step):
-            some = torch.from_numpy(np.stack(before[begin : begin + step]))
-            seeing, blind = (
-                torch.as_tensor(sharpen_masks(pixels, some, sharpener=sharpener, band=self.band, soft=True))
-                for sharpener, pixels in ((self.sharpener, image), (self._blind, torch.zeros_like(image)))
-            )
-            due = seeing - blind
-            leaves = (seeing <= 1 - self.certainty) & (due < -self.evidence)
-            joins = (seeing > self.certainty) & (due > self.evidence)
-            after += list(torch.where(some, ~leaves, joins).numpy())
-            for index, share in enumerate(seeing.numpy(), begin):
-                likely.add(index, share)
-        return after, likely
+    def _parts(self, image: Tensor, before: Masks) -> list[CrispPart | None]:
+        """Return where the image moves each mask; None for one that cannot change."""
+        evidence = Evidence(self.certainty, self.evidence)
+        masks = (opened(self.sharpener, n, mask, self.band, evidence) for n, mask in enumerate(before))
+        found: list[CrispPart | None] = [None] * len(before)
+        for part in crisp_parts(self.sharpener, image, [one for one in masks if one is not None]):
+            found[part.number] = part
+        return found
 
 
 @dataclass(frozen=True)
@@ -94,12 +91,13 @@ class Likely:
         zeros = np.zeros((2, height, width), np.float32)
         return cls(np.zeros((height, width), np.intp), zeros[0], zeros[1])
 
-    def add(self, index: int, share: NDArray[np.float32]) -> None:
-        """Add the (H, W) probabilities of an object."""
-        higher = share > self.highest
-        self.object[higher] = index
-        self.highest[higher] = share[higher]
-        self.total[...] += share
+    def add(self, index: int, share: NDArray[np.float32], box: Box) -> None:
+        """Add the probabilities of an object in a box; beside it they are 0."""
+        highest = self.highest[box.slices]
+        higher = share > highest
+        self.object[box.slices][higher] = index
+        highest[higher] = share[higher]
+        self.total[box.slices] += share
 
 
 def close_gaps(before: Masks, after: Masks, likely: Likely) -> None:
@@ -109,33 +107,50 @@ def close_gaps(before: Masks, after: Masks, likely: Likely) -> None:
         after[index] |= left & (likely.object == index)
 
 
-def part_overlaps(before: Masks, after: Masks, rather: NDArray[np.intp] | None = None) -> None:
-    """Leave a pixel that objects newly share to the one that had it, or else to the one in `rather`, or the first."""
-    shared = (np.sum(after, axis=0, dtype=np.int32) > 1) & (np.sum(before, axis=0, dtype=np.int32) <= 1)
+def part_overlaps(before: Masks, after: Masks) -> None:
+    """Leave a pixel that objects newly share to the one that had it, or else to the first."""
+    counts = [np.sum(masks, axis=0, dtype=np.int32) for masks in (after, before)]
+    shared = np.logical_and(counts[0] > 1, counts[1] <= 1)
     if not shared.any():
         return
-    taken = np.zeros_like(shared)
-    claims = [np.logical_and(new, old) for new, old in zip(after, before, strict=True)]
-    if rather is not None:
-        claims += [new & (rather == index) for index, new in enumerate(after)]
+    at = _around(shared).slices
+    shared, taken = shared[at], np.zeros_like(shared[at])
+    claims = [new[at] & old[at] for new, old in zip(after, before, strict=True)]
     owner = np.full(shared.shape, -1)
-    for index, claim in enumerate([*claims, *after]):
+    for index, claim in enumerate([*claims, *(new[at] for new in after)]):
         mine = shared & claim & ~taken
         owner[mine], taken = index % len(after), taken | mine
     for index, new in enumerate(after):
-        new[shared & (owner != index)] = False
+        new[at][shared & (owner != index)] = False
+
+
+def settled(before: Masks, after: Masks, accepted: Sequence[bool], covered: Mask) -> Masks:
+    """Return the masks of which some changes were not accepted: those are the same arrays as before.
+
+    Their neighbours get back what they had lost to them, and give back what they had taken.
+
+    Args:
+        before: The masks before.
+        after: The masks with all changes.
+        accepted: Whether the changes of each are accepted.
+        covered: The pixels that are of an object: one that none holds any more goes back to those that had it.
+    """
+    result = [new.copy() if yes else old for old, new, yes in zip(before, after, accepted, strict=True)]
+    left = covered & np.any(before, axis=0) & ~np.any(result, axis=0)
+    for index in np.flatnonzero(accepted).tolist():
+        result[index][left & before[index]] = True
+    part_overlaps(before, result)
+    return result
 
 
 def without_specks(before: Mask, after: Mask, least: int) -> Mask:
     """Return the new mask without the islands and holes of fewer pixels than `least` that it did not have before."""
-    rows, columns = (np.flatnonzero((before | after).any(axis)) for axis in (1, 0))
-    if not len(rows):
-        return after
-    part = slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(columns[0] - 1, 0), columns[-1] + 2)
-    result, old = after.copy(), before[part]
-    new = result[part]
+    box = _around(before | after)
+    old, new = (np.pad(mask[box.slices], 1) for mask in (before, after))
     new ^= _small(new, least) & ~_small(old, least)
     new ^= _small(~new, least) & ~_small(~old, least)
+    result = after.copy()
+    result[box.slices] = new[1:-1, 1:-1]
     return result
 
 
@@ -148,10 +163,24 @@ def _small(region: Mask, least: int) -> Mask:
     return found
 
 
-def _checked(before: Mask, after: Mask) -> Mask:
-    """Return the new mask, or the old one where the new one is hardly different, or too different to be believed."""
-    worth = shift(before, after) >= _LEAST_SHIFT
-    return after if worth and overlap(before, after) >= _LEAST_IOU else before
+def is_believed(before: Mask, after: Mask) -> bool:
+    """Return whether a new mask is neither hardly different, nor too different."""
+    at = _around(before | after).slices
+    old, new = before[at], after[at]
+    return shift(old, new) >= _LEAST_SHIFT and overlap(old, new) >= _LEAST_IOU
+
+
+def _around(mask: Mask) -> Box:
+    """Return the smallest box that holds the pixels of a mask, which has some."""
+    rows, columns = (np.flatnonzero(mask.any(axis)).tolist() for axis in (1, 0))
+    return Box(rows[0], columns[0], rows[-1] + 1, columns[-1] + 1)
+
+
+def _ends(inner: Box, outer: Box) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return how much larger a box is than one in it: before and after it, along rows and columns."""
+    top, left, bottom, right = inner.within(outer)
+    height, width = outer.size
+    return (top, height - bottom), (left, width - right)
 
 
 def overlap(one: Mask, other: Mask) -> float:

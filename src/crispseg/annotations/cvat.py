@@ -1,7 +1,7 @@
 """CVAT's XML for images."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from crispseg.annotations.record import (
     Redrawn,
     require_unique,
 )
-from crispseg.annotations.shapes import Pasted, Polygons, Shape, expanded_rows, runs
+from crispseg.annotations.shapes import Form, Pasted, Polygons, Shape, expanded_rows, runs
 from crispseg.annotations.texts import as_ring, read_bytes, rounded
 from crispseg.errors import InputError
 from crispseg.extras import optional_packages
@@ -25,6 +25,10 @@ from crispseg.reading import parsed
 _WHAT = "CVAT annotations"
 _SHAPES = ("box", "cuboid", "ellipse", "mask", "points", "polygon", "polyline", "skeleton")
 _MASKS = ("mask", "polygon")
+_KINDS: Mapping[Form, str] = {"polygons": "polygon", "rle": "mask"}
+_OF_MASKS = ("points", "rle", "left", "top", "width", "height")
+"""The attributes of a polygon or a mask that describe it."""
+
 _ATTRIBUTE = re.compile(rb"""\s+([\w:.-]+)\s*=\s*("[^"]*"|'[^']*')""")
 
 
@@ -33,6 +37,7 @@ class Cvat(AnnotationFormat):
     """One file for many images: polygons and masks. Boxes, points and the like stay as they are."""
 
     endings: ClassVar[tuple[str, ...]] = (".xml",)
+    forms: ClassVar[tuple[Form, ...]] = ("polygons", "rle")
 
     def read(self, path: Path) -> list[AnnotatedImage]:
         """Return the images of the file, in its order."""
@@ -49,8 +54,11 @@ class Cvat(AnnotationFormat):
         for image in _parsed(content).images:
             for key, new in changes.get(image.attributes["name"], {}).items():
                 shape = image.shapes[int(key.removeprefix("shape ")) - 1]
-                fresh = {"points": _points(new)} if shape.kind == "polygon" else _run_lengths(new)
-                edits += _edits(content, shape, fresh)
+                kind = shape.kind if self.options.form is None else _KINDS[self.options.form]
+                fresh = {"points": _points(new)} if kind == "polygon" else _run_lengths(new)
+                edits += (
+                    _edits(content, shape, fresh) if kind == shape.kind else _converted(content, shape, kind, fresh)
+                )
         pieces, at = [], 0
         for begin, end, text in sorted(edits):
             pieces += [content[at:begin], text]
@@ -64,6 +72,8 @@ class _Shape:
     attributes: Mapping[str, str]
     begin: int
     """Where its tag begins in the file, in bytes."""
+    end: int = 0
+    """Where the tag begins that closes it."""
 
 
 @dataclass
@@ -105,6 +115,8 @@ class _Target:
         if self.path[-3:] == ["labels", "label", "name"]:
             self.found.labels.add(self.text.strip())
         self.path.pop()
+        if self.path == ["annotations", "image"] and tag in _SHAPES:
+            self.found.images[-1].shapes[-1].end = self.where.CurrentByteIndex
         self.text = ""
 
     def close(self) -> _Parsed:
@@ -172,12 +184,26 @@ def _run_lengths(new: Redrawn) -> dict[str, str]:
 
 def _edits(content: bytes, shape: _Shape, fresh: Mapping[str, str]) -> list[tuple[int, int, bytes]]:
     """Return the begin, the end and the new bytes of the values of attributes, without their quotes."""
+    found = {match[1].decode(): match for match in _attributes(content, shape)}
+    return [
+        (match.start(2) + 1, match.end(2) - 1, fresh[name].encode()) for name, match in found.items() if name in fresh
+    ]
+
+
+def _converted(content: bytes, shape: _Shape, kind: str, fresh: Mapping[str, str]) -> list[tuple[int, int, bytes]]:
+    """Return the edits that make a shape one of another kind: its tags, and the attributes that describe it."""
+    old = [match for match in _attributes(content, shape) if match[1].decode() in _OF_MASKS]
+    new = "".join(f' {name}="{value}"' for name, value in fresh.items())
+    edits = [(match.start(), match.end(), b"" if index else new.encode()) for index, match in enumerate(old)]
+    places = [shape.begin + 1] + ([shape.end + 2] if content.startswith(b"</", shape.end) else [])
+    return edits + [(at, at + len(shape.kind), kind.encode()) for at in places]
+
+
+def _attributes(content: bytes, shape: _Shape) -> Iterator[re.Match[bytes]]:
     tag = f"<{shape.kind}".encode()
     if not content.startswith(tag, shape.begin):
         raise InputError(f"{_WHAT}: cannot be changed in this encoding; save the file as UTF-8")
-    edits, at = [], shape.begin + len(tag)
+    at = shape.begin + len(tag)
     while match := _ATTRIBUTE.match(content, at):
+        yield match
         at = match.end()
-        if (value := fresh.get(match[1].decode())) is not None:
-            edits.append((match.start(2) + 1, match.end(2) - 1, value.encode()))
-    return edits

@@ -13,7 +13,7 @@ from PIL import Image
 from crispseg.annotations.filling import Mask
 from crispseg.annotations.json_text import Value, elements, members, replaced
 from crispseg.annotations.record import AnnotatedImage, AnnotatedObject, AnnotationFormat, Changes, Redrawn
-from crispseg.annotations.shapes import Pasted, Polygons, Shape
+from crispseg.annotations.shapes import Form, Pasted, Polygons, Shape
 from crispseg.annotations.texts import as_ring, field_of, parse_json, read_text, rounded
 from crispseg.errors import InputError, one_line
 
@@ -25,6 +25,7 @@ class Labelme(AnnotationFormat):
     """A file for each image, which names it: polygons and masks. Rectangles, lines and the like stay as they are."""
 
     endings: ClassVar[tuple[str, ...]] = (".json",)
+    forms: ClassVar[tuple[Form, ...]] = ("polygons", "rle")
 
     def read(self, path: Path) -> list[AnnotatedImage]:
         """Return the one image of the file."""
@@ -52,10 +53,16 @@ class Labelme(AnnotationFormat):
         edits: list[tuple[Value, Any]] = []
         shapes = elements(text, top["shapes"].begin)
         for key, new in changes.get(top["imagePath"].value, {}).items():
-            shape = members(text, shapes[int(key.removeprefix("shape ")) - 1].begin)
-            is_mask = shape.get("shape_type") is not None and shape["shape_type"].value == "mask"
+            shape = shapes[int(key.removeprefix("shape ")) - 1]
+            was_mask = shape.value.get("shape_type") == "mask"
+            is_mask = was_mask if self.options.form is None else self.options.form == "rle"
             fresh = _pasted(new) if is_mask else {"points": rounded(new.ring).tolist()}
-            edits += [(shape[name], value) for name, value in fresh.items()]
+            if is_mask == was_mask:
+                places = members(text, shape.begin)
+                edits += [(places[name], value) for name, value in fresh.items()]
+            else:
+                kind = {"shape_type": "mask" if is_mask else "polygon", "mask": None}
+                edits.append((shape, {**shape.value, **kind, **fresh}))
         return {path: replaced(text, edits).encode()}
 
 

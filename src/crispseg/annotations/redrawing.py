@@ -6,7 +6,7 @@ import numpy as np
 
 from crispseg.annotations.changes import ImageChanges
 from crispseg.annotations.checking import MaskOf
-from crispseg.annotations.cleaning import part_overlaps
+from crispseg.annotations.cleaning import settled
 from crispseg.annotations.filling import Mask
 from crispseg.annotations.polygons import polygons_of
 from crispseg.annotations.record import Redrawn
@@ -28,10 +28,7 @@ def redrawn(
     accepted = [one.object.key in changes.objects and one.object.key not in rejected for one in masks]
     before = [one.mask for one in masks]
     proposed = [_proposed(one, changes) for one in masks]
-    after = [new.copy() if yes else old for old, new, yes in zip(before, proposed, accepted, strict=True)]
-    if rejected:
-        _give_back(before, proposed, after, accepted)
-        part_overlaps(before, after)
+    after = settled(before, proposed, accepted, np.any(proposed, axis=0)) if rejected else proposed
     new = [
         (index, one.object)
         for index, one in enumerate(masks)
@@ -46,12 +43,3 @@ def redrawn(
 def _proposed(one: MaskOf, changes: ImageChanges) -> Mask:
     change = changes.objects.get(one.object.key)
     return one.mask if change is None else decode(change.rle, *changes.size)
-
-
-def _give_back(
-    before: Sequence[Mask], proposed: Sequence[Mask], after: Sequence[Mask], accepted: Sequence[bool]
-) -> None:
-    """Return to objects the pixels that only objects whose changes were rejected would have taken."""
-    left = np.any(before, axis=0) & np.any(proposed, axis=0) & ~np.any(after, axis=0)
-    for index in np.flatnonzero(accepted).tolist():
-        after[index][left & before[index]] = True

@@ -44,7 +44,7 @@ def run(options: Namespace) -> int:
         summary = clean_annotations(
             places,
             layout,
-            Cleaner(sharpener, options.band, options.certainty),
+            Cleaner(sharpener, options.band, options.certainty, options.evidence),
             tolerance=options.tolerance,
             settings=_settings(options, sharpener, name),
             decisions=options.decisions,
@@ -66,6 +66,8 @@ def _check(options: Namespace) -> None:
         raise InputError(f"--band is {as_text(options.band)}; expected a number of pixels above 0, such as 4")
     if not 0.5 <= options.certainty < 1:
         raise InputError(f"--certainty is {as_text(options.certainty)}; expected 0.5 or more, and below 1")
+    if not 0 <= options.evidence < 1:
+        raise InputError(f"--evidence is {as_text(options.evidence)}; expected 0 or more, and below 1")
     if not 0 <= options.tolerance < 1000:
         raise InputError(f"--tolerance is {as_text(options.tolerance)}; expected a number of pixels, 0 or more")
     if options.review_count < 1:
@@ -84,7 +86,10 @@ def _check(options: Namespace) -> None:
 def _layout(options: Namespace, name: str) -> AnnotationFormat:
     found = format_class(name)
     if options.form is not None and options.form not in found.forms:
-        raise InputError(f"--as {options.form} does not go with the format {name}; leave it out")
+        raise InputError(
+            f"--as {options.form} is given, but {name} has a single form of masks; leave it out: --as chooses between "
+            "polygons and pixels within coco, labelme and cvat, and converts no format into another"
+        )
     names = None if options.class_names is None else read_class_names(options.class_names)
     return found(FormatOptions(names, options.form))
 
@@ -97,14 +102,14 @@ def _sharpener(options: Namespace) -> Sharpener:
     sharpener = require_sharpener(options, "leaves nothing to do")
     if sharpener.cue.takes_boundaries:
         raise InputError(f"--cue {sharpener.cue.name} needs boundary maps; choose one that looks at the image alone")
-    return sharpener
+    return sharpener.nearby()
 
 
 def _settings(options: Namespace, sharpener: Sharpener, name: str) -> dict[str, Any]:
     """Return what the new masks depend on."""
     places = {"annotations": str(options.annotations.resolve()), "images": str(options.images.resolve())}
     return {**settings_of(sharpener, None), **places, "format": name} | {
-        key: getattr(options, key) for key in ("band", "certainty")
+        key: getattr(options, key) for key in ("band", "certainty", "evidence")
     }
 
 
@@ -128,6 +133,12 @@ def _conclude(summary: Summary, options: Namespace, seconds: float) -> None:
     if summary.without:
         print(f"note: {len(summary.without)} images have no annotations (first {summary.without[0]})", file=sys.stderr)
     changed = sum(len(one.changes.objects) for one in summary.compared)
+    if options.in_place and changed:
+        print(
+            f"note: the annotations in {options.annotations_output} were replaced, and no copy was kept; to see the "
+            "changes first, and reject some, give --output and --review",
+            file=sys.stderr,
+        )
     masks = sum(one.changes.count for one in summary.compared)
     earlier = sum(one.earlier for one in summary.compared)
     verb = "would change" if options.dry_run else "changed"

@@ -23,8 +23,8 @@ _SIDE = 6
 """Samples along a side of a block. A block is in doubt as far as all its samples are: a boundary leaves it sure."""
 
 _ENOUGH = 0.003
-"""The mean doubt from which scores count as a network's. ESPNetv2's have 0.2 % and more, usually above 0.4 %; true labels
-at 1/8 have none, at 1/16 usually less than 0.1 %."""
+"""The mean doubt from which scores count as a network's. Those of ESPNetv2 have 0.2 % and more, usually above 0.4 %;
+true labels at 1/8 have none, at 1/16 usually less than 0.1 %."""
 
 _MOST = 3.0
 """The factor for scores without doubt."""

@@ -6,7 +6,7 @@ from crispseg.annotations.registry import FORMATS
 from crispseg.cli.parsers.command_parser import CommandParser
 from crispseg.cli.parsers.shared_options import add_device_option
 from crispseg.cli.parsers.stage_options import add_sharpener_options
-from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, REVIEWED
+from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, ANNOTATION_EVIDENCE, REVIEWED
 
 DESCRIPTION = """\
 Move the outlines of annotated objects to the boundaries that their images show.
@@ -50,7 +50,9 @@ def build_parser() -> CommandParser:
     )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--output", type=Path, metavar="FOLDER", help="folder to write to")
-    where.add_argument("--in-place", action="store_true", help="replace the annotation files")
+    where.add_argument(
+        "--in-place", action="store_true", help="replace the annotation files, without a copy or a review"
+    )
     where.add_argument("--dry-run", action="store_true", help="only say what would change")
     parser.add_argument("--format", choices=FORMATS, help="the format of the annotations (default: as the files look)")
     parser.add_argument(
@@ -86,6 +88,14 @@ def _add_mask_options(parser: CommandParser) -> None:
         "(default: %(default)s)",
     )
     group.add_argument(
+        "--evidence",
+        type=float,
+        default=ANNOTATION_EVIDENCE,
+        metavar="NUMBER",
+        help="how much of that probability must be due to the image, 0 or more and below 1: a larger one changes less, "
+        "and fewer masks for the worse (default: %(default)s)",
+    )
+    group.add_argument(
         "--tolerance",
         type=float,
         default=1.0,
@@ -96,7 +106,8 @@ def _add_mask_options(parser: CommandParser) -> None:
         "--as",
         dest="form",
         choices=("polygons", "rle"),
-        help="write all masks of coco in this form (default: each as it was)",
+        help="write all masks of coco, labelme or cvat as polygons or as pixels (default: each as it was); no format "
+        "is converted into another",
     )
 
 

@@ -63,16 +63,36 @@ def with_means(values: Tensor, cells: Tensor, lines: tuple[Line, Line], part: Bo
         lines: The mapping of the image's rows and columns to those of the mask.
         part: The part. Cells that lie in it with some of their pixels only are not corrected.
     """
+    sums, whole = _sums(lines, part, values)
     ends = ((part.top, part.bottom), (part.left, part.right))
-    sums = [_means(line, *each).to(values) for line, each in zip(lines, ends, strict=True)]
     spread = [_bilinear(line, *each).to(values) for line, each in zip(lines, ends, strict=True)]
-    whole = [weights.sum(1) > 1 - 1e-4 for weights in sums]  # not those that end beside the part, or the image
-    cut = (cells > 0) & (cells < 1) & whole[0][:, None] & whole[1]
+    cut = (cells > 0) & (cells < 1) & whole
     for _ in range(_STEPS):
         edge = ((values - 0.5) * _SLOPE + 0.5).clamp(0, 1)
         missing = (cells - sums[0] @ edge @ sums[1].T) * cut
         values = values + spread[0] @ missing @ spread[1].T
     return values
+
+
+def means_missed(values: Tensor, cells: Tensor, lines: tuple[Line, Line], part: Box) -> Tensor:
+    """Return how far the cells of a mask are from given ones, as a sum over the cells in a part of the image.
+
+    Args:
+        values: (*part.size) probabilities; the mask is where they are above 0.5.
+        cells: (h, w) values that the mask should have in its cells.
+        lines: The mapping of the image's rows and columns to those of the cells.
+        part: The part. Cells that lie in it with some of their pixels only do not count.
+    """
+    sums, whole = _sums(lines, part, values)
+    return ((sums[0] @ (values > 0.5).to(values) @ sums[1].T - cells).abs() * whole).sum()
+
+
+def _sums(lines: tuple[Line, Line], part: Box, like: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Return the weights that average the pixels of a part, and as (h, w) bool which cells lie in it as a whole."""
+    ends = ((part.top, part.bottom), (part.left, part.right))
+    sums = [_means(line, *each).to(like) for line, each in zip(lines, ends, strict=True)]
+    rows, columns = (weights.sum(1) > 1 - 1e-4 for weights in sums)  # not those that end beside the part, or the image
+    return sums, rows[:, None] & columns
 
 
 def cell_means(values: Tensor, lines: tuple[Line, Line]) -> Tensor:

@@ -1,8 +1,7 @@
 """Sharpen the masks of the objects of an image."""
 
-import math
-from functools import cache, partial
-from typing import Literal, NamedTuple, TypedDict
+from functools import cache
+from typing import Literal, TypedDict
 
 import numpy as np
 import torch
@@ -10,23 +9,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_positive
-from crispseg.data.box import Box
-from crispseg.data.pixels import TensorPixels
 from crispseg.errors import InputError
-from crispseg.grid import Grid, Size
+from crispseg.grid import Grid
 from crispseg.inference.batch import check_scores
-from crispseg.inference.label_groups import box_around
-from crispseg.inference.label_maps import padded
-from crispseg.inference.objects.band_filter import Band, filter_bands
-from crispseg.inference.objects.bands import free_pixels, reach
-from crispseg.inference.objects.cell_means import holds_means, with_means
+from crispseg.inference.objects.cell_means import holds_means
+from crispseg.inference.objects.evidence import HARD, SOFT
 from crispseg.inference.objects.mask_inputs import GivenMasks, read_image, read_masks
+from crispseg.inference.objects.open_masks import OpenMask, band_of, crisp_parts, largest_radius
 from crispseg.inference.objects.overlaps import read_confidences, resolve_overlaps
 from crispseg.inference.objects.placing import MaskPlace, placed, upsampled
 from crispseg.inference.sharpener import Sharpener
-from crispseg.inference.tiles import features_of_box
 from crispseg.scores import Scores
-from crispseg.window import Level
 
 Overlaps = Literal["keep", "resolve"]
 """The treatment of pixels in several masks: all keep them, or only the mask of the highest confidence does."""
@@ -41,9 +34,6 @@ class MaskOptions(TypedDict):
 
 MASK_OPTIONS: MaskOptions = {"window": "5@8,5@4,5@2,5", "hardness": 4.0}
 """The options of the default sharpener for masks. They are surer than the scores of classes, so they are moved less."""
-
-SURER = 1.5
-"""The factor of the hardness for masks that are as sharp as their resolution allows; see `holds_means`."""
 
 
 @torch.inference_mode()
@@ -65,8 +55,13 @@ def sharpen_masks(
 
     A mask changes only near its own boundary: where its probability, upsampled bilinearly, lies between 0.1 and 0.9;
     for a mask that is 0 and 1, within half a cell of its boundary and at least 1 pixel. All other pixels keep their
-    values, and are not computed. A mask whose values are the parts of its cells that the object fills (it was made by
-    averaging a larger one) fills them so afterwards too.
+    values, and are not computed.
+
+    It changes only where there is evidence. A pixel changes sides if the image is the reason: if its probability of the
+    new side is higher than an image of one colour would make it. For a mask that is 0 and 1 it must be 0.65 or more,
+    and higher by 0.1, unless `band` is given. A mask whose values are the parts of its cells that the object fills (it
+    was made by averaging a larger one) fills them so afterwards too; if it would fill them worse than the upsampled
+    mask, it stays.
 
     Args:
         image: (H, W, 3) RGB, uint8 or floating point in [0, 1], as an array or a Pillow image, or a tensor (3, H, W).
@@ -114,15 +109,6 @@ def sharpen_masks(
     return given.like(crisp)
 
 
-class _Open(NamedTuple):
-    """A mask whose boundary is open."""
-
-    number: int
-    chances: Tensor
-    """(h, w) probabilities, as given."""
-    band: Band
-
-
 @cache
 def _default(device: str) -> Sharpener:
     return Sharpener.from_pretrained(device=device, **MASK_OPTIONS)
@@ -134,8 +120,8 @@ def _sharpened(
     """Return the (N, H, W) masks on the sharpener's device: bool, or probabilities."""
     size = (image.shape[-2], image.shape[-1])
     result = torch.zeros(len(where), *size, dtype=torch.float32 if soft else torch.bool, device=sharpener.device)
-    margin = max(window.radius for window in sharpener.window)
-    surely, unsurely = list[_Open](), list[_Open]()
+    margin = largest_radius(sharpener)
+    masks = list[OpenMask]()
     for n, (cells, place) in enumerate(zip(given.maps, where, strict=True)):
         check_scores(cells, given.kind)
         if 0 in place.cover.size:
@@ -143,45 +129,10 @@ def _sharpened(
         chances = given.probabilities(cells.to(sharpener.device))
         values = upsampled(chances, place, place.cover)
         result[n][place.cover.slices] = values if soft else values > 0.5
-        found = _band(values, place, size, margin, is_hard=given.is_hard, band=band)
+        found = band_of(values, place, size, margin, is_hard=given.is_hard, band=band)
         if found is not None:
-            (surely if holds_means(chances, place.cell) else unsurely).append(_Open(n, chances, found))
-    if not surely and not unsurely:
-        return result
-    region = box_around([one.band.part for one in (*surely, *unsurely)])
-    features = features_of_box(sharpener, TensorPixels(image), region)[None]
-    for several, factor, levels in ((surely, SURER, sharpener.levels[-1:]), (unsurely, 1, sharpener.levels)):
-        weights = partial(_weights, sharpener, features, factor)
-        crisp = filter_bands([one.band for one in several], levels, weights, region)
-        for (n, chances, (_, _, part)), values in zip(several, crisp, strict=True):
-            kept = with_means(values, chances, where[n].lines, part) if several is surely else values
-            result[n][part.slices] = kept.clamp(0, 1) if soft else kept > 0.5
+            means = (chances, place.lines) if not given.is_hard and holds_means(chances, place.cell) else None
+            masks.append(OpenMask(n, found, HARD if given.is_hard and band is None else SOFT, means))
+    for n, part, _, values in crisp_parts(sharpener, image, masks):
+        result[n][part.slices] = values.clamp(0, 1) if soft else values > 0.5
     return result
-
-
-def _weights(sharpener: Sharpener, features: Tensor, factor: float, level: Level) -> Tensor:
-    return sharpener.cue.weights(features, level.window, factor * level.cue_weight * sharpener.hardness)
-
-
-def _band(
-    values: Tensor, place: MaskPlace, size: Size, margin: int, *, is_hard: bool, band: float | None
-) -> Band | None:
-    """Return where a mask may change, given its values on the pixels that its cells cover; None if nowhere.
-
-    Args:
-        values: (*place.cover.size) probabilities.
-        place: How the mask lies on the image.
-        size: Height and width of the image.
-        margin: The largest radius of a window.
-        is_hard: Whether the mask was 0 and 1 before it was upsampled.
-        band: How far from the boundary pixels may change; None for the default.
-    """
-    margin = max(margin, math.ceil(max(place.cell)) + 1)  # so that the part holds the cells of its free pixels
-    outer = place.cover.grown(reach(place.cell, band) + margin, size)
-    wide = padded(values, place.cover, outer)
-    free = free_pixels(wide, place.cell, is_hard=is_hard, band=band)
-    if not free.any():
-        return None
-    rows, columns = (free.any(axis).nonzero()[:, 0] for axis in (1, 0))
-    part = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1).grown(margin, outer.size)
-    return Band(wide[part.slices], free[part.slices], part.within(Box(-outer.top, -outer.left, 0, 0)))

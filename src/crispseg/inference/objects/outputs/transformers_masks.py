@@ -16,7 +16,11 @@ _GRIDS = {
     "SamImageSegmentationOutput": "padded",
     "SamHQImageSegmentationOutput": "padded",
     "Sam2ImageSegmentationOutput": "stretched",
+    "EdgeTamImageSegmentationOutput": "stretched",
     "Sam3ImageSegmentationOutput": "stretched",
+    "Sam3LiteTextImageSegmentationOutput": "stretched",
+    "Sam3TrackerImageSegmentationOutput": "stretched",
+    "RfDetrInstanceSegmentationOutput": "stretched",
 }
 """How the masks of a network lie on the image, if it was prepared by the network's own processor."""
 

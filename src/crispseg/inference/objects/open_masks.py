@@ -1,0 +1,144 @@
+"""Masks whose boundary is open: where each may change, and what the image makes of it."""
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from crispseg.data.box import Box
+from crispseg.data.pixels import TensorPixels
+from crispseg.grid import Grid, Line, Size
+from crispseg.inference.label_groups import box_around
+from crispseg.inference.label_maps import padded
+from crispseg.inference.objects.band_filter import Band, filter_bands
+from crispseg.inference.objects.bands import UNSURE, free_pixels, reach
+from crispseg.inference.objects.cell_means import means_missed, with_means
+from crispseg.inference.objects.evidence import Evidence, equal_weights, supported
+from crispseg.inference.objects.placing import MaskPlace
+from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.tiles import features_of_box
+from crispseg.window import Level
+
+SURER = 1.5
+"""The factor of the hardness for masks that are as sharp as their resolution allows; see `holds_means`."""
+
+
+class OpenMask(NamedTuple):
+    """A mask whose boundary is open."""
+
+    number: int
+    band: Band
+    evidence: Evidence
+    means: tuple[Tensor, tuple[Line, Line]] | None
+    """The cells (h, w) that it must fill as their values say, and how they lie on the image; None if it need not."""
+
+
+class CrispPart(NamedTuple):
+    """The part of the image in which a mask may have changed."""
+
+    number: int
+    part: Box
+    filtered: Tensor
+    """(*part.size) probabilities after the filter."""
+    values: Tensor
+    """(*part.size) probabilities with the changes that there is evidence for."""
+
+
+def band_of(
+    values: Tensor,
+    place: MaskPlace,
+    size: Size,
+    margin: int,
+    *,
+    is_hard: bool,
+    band: float | None,
+) -> Band | None:
+    """Return where a mask may change, given its values on the pixels that its cells cover; None if nowhere.
+
+    Args:
+        values: (*place.cover.size) probabilities.
+        place: How the mask lies on the image.
+        size: Height and width of the image.
+        margin: The largest radius of a window.
+        is_hard: Whether the mask was 0 and 1 before it was upsampled.
+        band: How far from the boundary pixels may change; None for the default.
+    """
+    near = _around(values > 0.5 - UNSURE)
+    if near is None:
+        return None
+    margin = max(margin, math.ceil(max(place.cell)) + 1)  # so that the part holds the cells of its free pixels
+    around = reach(place.cell, band) + margin
+    near = near.grown(around, place.cover.size)
+    values, cover = values[near.slices], near.within(Box(-place.cover.top, -place.cover.left, 0, 0))
+    outer = cover.grown(around, size)
+    wide = padded(values, cover, outer)
+    free = free_pixels(wide, place.cell, is_hard=is_hard, band=band)
+    inner = _around(free)
+    if inner is None:
+        return None
+    part = inner.grown(margin, outer.size)
+    return Band(wide[part.slices], free[part.slices], part.within(Box(-outer.top, -outer.left, 0, 0)))
+
+
+def opened(
+    sharpener: Sharpener, number: int, mask: NDArray[np.bool_], band: float, evidence: Evidence
+) -> OpenMask | None:
+    """Return a mask of the image's size as one whose boundary is open; None if it has none."""
+    tensor = torch.from_numpy(mask)
+    cover, size = _around(tensor), (mask.shape[0], mask.shape[1])
+    if cover is None:
+        return None
+    place = MaskPlace(Grid(), Grid().lines(size, size), cover)
+    values = tensor[cover.slices].to(sharpener.device).float()
+    found = band_of(values, place, size, largest_radius(sharpener), is_hard=True, band=band)
+    return None if found is None else OpenMask(number, found, evidence, None)
+
+
+def largest_radius(sharpener: Sharpener) -> int:
+    """Return the largest radius of the windows of a sharpener."""
+    return max(window.radius for window in sharpener.window)
+
+
+def _around(mask: Tensor) -> Box | None:
+    """Return the smallest box that holds the pixels of a mask; None if there are none."""
+    rows, columns = (mask.any(axis).nonzero()[:, 0] for axis in (1, 0))
+    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1) if len(rows) else None
+
+
+def crisp_parts(sharpener: Sharpener, image: Tensor, masks: Sequence[OpenMask]) -> Iterator[CrispPart]:
+    """Yield the changes of masks. The features of the (3, H, W) image are computed once, around the masks alone."""
+    if not masks:
+        return
+    region = box_around([one.band.part for one in masks])
+    features = features_of_box(sharpener, TensorPixels(image), region)[None]
+    exact = [one for one in masks if one.means is not None]
+    weights = partial(_weights, sharpener, features, SURER)
+    crisp = filter_bands([one.band for one in exact], sharpener.levels[-1:], weights, region)
+    for one, values in zip(exact, crisp, strict=True):
+        yield CrispPart(one.number, one.band.part, values, _with_means(one, values))
+    others = [one for one in masks if one.means is None]
+    bands = [one.band for one in others]
+    weights = partial(_weights, sharpener, features, 1.0)
+    crisp = filter_bands(bands, sharpener.levels, weights, region)
+    alike = filter_bands(bands, sharpener.levels, partial(equal_weights, like=features), region)
+    for one, values, blind in zip(others, crisp, alike, strict=True):
+        kept = supported(one.band.values, values, blind, one.evidence)
+        yield CrispPart(one.number, one.band.part, values, kept)
+
+
+def _weights(sharpener: Sharpener, features: Tensor, factor: float, level: Level) -> Tensor:
+    return sharpener.cue.weights(features, level.window, factor * level.cue_weight * sharpener.hardness)
+
+
+def _with_means(mask: OpenMask, values: Tensor) -> Tensor:
+    """Return the mask that fills its cells, or the one before if that fills them better."""
+    assert mask.means is not None
+    before, part = mask.band.values, mask.band.part
+    after = with_means(values, *mask.means, part)
+    worse = means_missed(after, *mask.means, part) > means_missed(before, *mask.means, part)
+    return torch.where(worse, before, after)
