@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from crispseg.checks import has_values, is_recorded
+from crispseg.checks import is_recorded
 from crispseg.inference.merging import TOGETHER, Merged, Resize, kept_classes
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
@@ -160,7 +160,7 @@ class Shares(NamedTuple):
         """
         shares = self.choices().flatten(1, -3) if self.kind in PROBABILITIES else self.values
         contrast = self.contrast
-        if contrast is None or (has_values() and contrast.device.type == "cpu" and (contrast == 1).all()):
+        if contrast is None or (not is_recorded(contrast) and contrast.device.type == "cpu" and (contrast == 1).all()):
             return shares
         return shares * contrast
 
