@@ -19,7 +19,7 @@ from crispseg.export.metadata import metadata_of
 from crispseg.grid import Grid
 from crispseg.jobs import Outputs, sharpen_files
 from crispseg.options import as_text, flag
-from crispseg.tuning.filter_search import settings_of
+from crispseg.tuning.filter_search import configs_to_try
 from crispseg.window import Level, Window, Windows
 
 OTHER: dict[str, Any] = {
@@ -115,7 +115,7 @@ def test_every_command_that_sharpens_shows_it(command: str, name: str, capsys: p
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("cue", "scores", "grid")])
 def test_it_is_searched(name: str) -> None:
-    settings = settings_of(START, {name: [getattr(START, name), as_text(OTHER[name])]})
+    settings = configs_to_try(START, {name: [getattr(START, name), as_text(OTHER[name])]})
     assert {getattr(setting, name) for setting in settings} == {getattr(START, name), OTHER[name]}
 
 
@@ -129,7 +129,7 @@ def test_a_config_of_version_1_means_what_it_meant() -> None:
 
 def test_a_search_starts_from_the_sharpener() -> None:
     start = START.replaced(**{name: value for name, value in OTHER.items() if name != "cue"})
-    settings = settings_of(start, {})
+    settings = configs_to_try(start, {})
     assert start in settings
     windows, passes, hardness, score_weight = 5, 3, 6, 3
     assert len(settings) == windows * passes * hardness * score_weight
@@ -138,9 +138,9 @@ def test_a_search_starts_from_the_sharpener() -> None:
     }
     searched = "'window', 'passes', 'hardness', 'cue_weight', 'score_weight', 'upsampling', 'guard'"
     with pytest.raises(InputError, match=f"'depth'; expected one of {searched}"):
-        settings_of(start, {"depth": [1]})
+        configs_to_try(start, {"depth": [1]})
     with pytest.raises(InputError, match="passes is empty; expected at least one value"):
-        settings_of(start, {"passes": []})
+        configs_to_try(start, {"passes": []})
 
 
 def test_weights_of_each_window_are_read_kept_and_suit_their_dilation() -> None:
@@ -154,7 +154,9 @@ def test_weights_of_each_window_are_read_kept_and_suit_their_dilation() -> None:
     assert [level[2:] for level in usual.replaced(score_weight=0.4).levels] == [(1, 0.4)] * 3
     independent = usual.replaced(scores="multilabel")
     assert [level.window.dilation for level in independent.levels] == [16, 1]
-    found = {setting.score_weight for setting in settings_of(ladder, {"window": ["5@32,5@16,5", "9"], "passes": [2]})}
+    found = {
+        setting.score_weight for setting in configs_to_try(ladder, {"window": ["5@32,5@16,5", "9"], "passes": [2]})
+    }
     assert {(1.5, 0.7, 0), "auto", 0} == found
 
 
@@ -168,15 +170,17 @@ def test_weights_must_fit_the_windows(weights: dict[str, Any]) -> None:
 
 def test_a_search_pairs_windows_with_the_passes_that_fit() -> None:
     pairs: dict[str, list[Any]] = {"window": ["9", "5@2,5"], "passes": [7, "6,4"]}
-    found = {(str(each.window), each.passes) for each in settings_of(START, pairs | {"hardness": [1]})}
+    found = {(str(each.window), each.passes) for each in configs_to_try(START, pairs | {"hardness": [1]})}
     assert found == {("9", 7), ("5@2,5", 7), ("5@2,5", (6, 4))}
     ladder = START.replaced(window="5@2,5", passes=(8, 2))
-    found = {(str(each.window), each.passes) for each in settings_of(ladder, {"window": ["9", "5@2,5", "5@4,5@2,5"]})}
+    found = {
+        (str(each.window), each.passes) for each in configs_to_try(ladder, {"window": ["9", "5@2,5", "5@4,5@2,5"]})
+    }
     assert {passes for window, passes in found if window == "5@2,5"} == {(8, 2)}
     assert {passes for window, passes in found if window == "9"} == {5, 10, 20}
     assert {passes for window, passes in found if window == "5@4,5@2,5"} == {2, 4, 8}
     with pytest.raises(InputError, match=r"passes 6,4 do not fit window 9; expected one number"):
-        settings_of(START, {"window": ["9"], "passes": ["6,4"]})
+        configs_to_try(START, {"window": ["9"], "passes": ["6,4"]})
 
 
 @pytest.mark.parametrize(

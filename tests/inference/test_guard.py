@@ -12,7 +12,7 @@ from crispseg.config_values import Passes
 from crispseg.cues import RGBCue
 from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.evaluation import evaluate
-from crispseg.inference.guard import radii_of, spread
+from crispseg.inference.guard import filter_spread, radii_of
 from crispseg.inference.shares import Shares
 from crispseg.window import Level, Windows, levels_of
 from tests.real_data import DATA, needs
@@ -129,8 +129,8 @@ def test_a_gradient_goes_through_it() -> None:
 )
 def test_it_looks_as_far_as_the_filter_carries(windows: str, passes: Passes, radius: int) -> None:
     levels = levels_of(Windows.of(windows), passes)
-    assert spread(levels) == max(radii_of(levels)) == radius
-    assert spread(levels) <= sum(level.reach for level in levels)
+    assert filter_spread(levels) == max(radii_of(levels)) == radius
+    assert filter_spread(levels) <= sum(level.reach for level in levels)
 
 
 @pytest.mark.parametrize("guard", [0, -0.5, 0.6, float("nan"), True])

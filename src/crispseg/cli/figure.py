@@ -6,7 +6,7 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 
 from crispseg.cli import figure_kinds as kinds
-from crispseg.figures import check_output, write_figure
+from crispseg.figures import check_figure_file, write_figure
 
 _DRAW: dict[str, Callable[[Namespace], Figure]] = {
     "boundary": kinds.boundary,
@@ -20,6 +20,6 @@ _DRAW: dict[str, Callable[[Namespace], Figure]] = {
 
 def run(options: Namespace) -> None:
     """Run the command."""
-    check_output(options.output, kinds.files_read(options))
+    check_figure_file(options.output, kinds.files_read(options))
     write_figure(_DRAW[options.figure](options), options.output)
     print(options.output)

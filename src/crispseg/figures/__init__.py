@@ -6,7 +6,7 @@ with optional_packages():
     from crispseg.figures.boundary import draw_boundary
     from crispseg.figures.comparison import Compared, compare_images, draw_comparison
     from crispseg.figures.embedding import Masks, compute_masks, draw_embedding
-    from crispseg.figures.page import check_output, write_figure
+    from crispseg.figures.page import check_figure_file, write_figure
     from crispseg.figures.passes import draw_passes
     from crispseg.figures.reliability import DistanceCounts, count_distances, draw_reliability
     from crispseg.figures.speed import draw_speed
@@ -18,7 +18,7 @@ __all__ = [
     "Masks",
     "SurfaceRow",
     "TableRow",
-    "check_output",
+    "check_figure_file",
     "compare_images",
     "compute_masks",
     "count_distances",

@@ -102,7 +102,7 @@ def add_caption(figure: Figure, place: Place, text: str) -> None:
     figure.text(middle / width, 1 - (place.top - 0.045) / height, text, ha="center", va="baseline")
 
 
-def check_output(path: Path, inputs: Iterable[Path | None] = ()) -> None:
+def check_figure_file(path: Path, inputs: Iterable[Path | None] = ()) -> None:
     """Refuse a file that `write_figure` could not write, before any work.
 
     Raises:
@@ -121,7 +121,7 @@ def write_figure(figure: Figure, path: Path) -> None:
     Raises:
         InputError: If the suffix is neither .png nor .pdf, or the file cannot be written.
     """
-    check_output(path)
+    check_figure_file(path)
     suffix = path.suffix.lower()
     with house_style(), written_whole(path) as temporary:
         figure.savefig(temporary, format=suffix[1:], metadata=_METADATA[suffix])

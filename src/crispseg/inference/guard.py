@@ -43,8 +43,8 @@ def guarded(before: Shares, after: Shares, guard: float, radii: Sequence[int], v
 def radii_of(levels: Sequence[Level]) -> list[int]:
     """Return the radii, in pixels, of the squares in which abundance is measured.
 
-    The large one is `spread`: a thin object is rare there. The small one is a third of it, at least 8 pixels: an object
-    that is merely smaller than the large square is not rare there, and gains less. Regional levels do not count.
+    The large one is `filter_spread`: a thin object is rare there. The small one is a third of it, at least 8 pixels: an
+    object that is merely smaller than the large square is not rare there, and gains less. Regional levels do not count.
 
     Example:
         >>> from crispseg.window import Window
@@ -52,16 +52,16 @@ def radii_of(levels: Sequence[Level]) -> list[int]:
         [13, 8]
     """
     local = [level for level in levels if not level.is_regional]
-    large = spread(local or levels)
+    large = filter_spread(local or levels)
     return sorted({large, min(large, max(round(large / 3), _SMALLEST))}, reverse=True)
 
 
-def spread(levels: Iterable[Level]) -> int:
+def filter_spread(levels: Iterable[Level]) -> int:
     """Return the standard deviation, in pixels, of the filter if all neighbours have the same weight.
 
     Example:
         >>> from crispseg.window import Window
-        >>> spread([Level(Window(9), passes=25)])
+        >>> filter_spread([Level(Window(9), passes=25)])
         13
     """
     variances = (level.passes * level.window.dilation**2 * (level.window.size**2 - 1) / 12 for level in levels)

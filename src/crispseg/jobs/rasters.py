@@ -16,7 +16,7 @@ from crispseg.data.raster import (
     opened_raster,
     prediction_pixels,
 )
-from crispseg.data.raster.output import check_output
+from crispseg.data.raster.output import check_raster_output
 from crispseg.grid import Grid
 from crispseg.inference.memory import parse_memory
 from crispseg.inference.sharpener import Sharpener
@@ -75,7 +75,7 @@ def sharpen_raster(
             small for a tile. In these cases nothing is written.
     """
     inputs = [image, prediction, *read]
-    check_output(output, inputs)
+    check_raster_output(output, inputs)
     if polygons is not None:
         check_polygon_file(polygons)
         check_output_file(polygons, inputs)

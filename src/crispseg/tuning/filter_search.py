@@ -125,7 +125,7 @@ def tune(
         InputError: If a list is empty, a field cannot be searched, a value is out of range, a file cannot be read, a
             size does not fit, or the objective is undefined because the labels have no boundary.
     """
-    grid = settings_of(sharpener.config, search or {})
+    grid = configs_to_try(sharpener.config, search or {})
     check_choice("objective", objective, OBJECTIVES)
     check_count("every", every)
     after = {setting: totals_of(data.num_classes, data.mean_over) for setting in grid}
@@ -142,7 +142,7 @@ def tune(
     return result
 
 
-def settings_of(start: SharpenerConfig, search: Mapping[str, Sequence[Any]]) -> list[SharpenerConfig]:
+def configs_to_try(start: SharpenerConfig, search: Mapping[str, Sequence[Any]]) -> list[SharpenerConfig]:
     """Return a config for every combination of the values to try.
 
     Args:

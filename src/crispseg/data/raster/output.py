@@ -49,7 +49,7 @@ class LabelRaster:
         self._dataset.write(labels.numpy().astype(self._dataset.dtypes[0]), 1, window=window)
 
 
-def check_output(path: Path, inputs: Iterable[Path]) -> None:
+def check_raster_output(path: Path, inputs: Iterable[Path]) -> None:
     """Refuse a name that does not end in .tif or .tiff, and files that `crispseg.writing.check_output_file` refuses.
 
     Raises:
