@@ -37,13 +37,16 @@ def test_true_labels_count_three_times_and_a_networks_scores_once() -> None:
     assert contrast_of(truth(), "probabilities", LINES) == 3
     unsure = torch.randn(2, 3, 12, 20, generator=torch.Generator().manual_seed(0))
     assert contrast_of(unsure, "logits", LINES).tolist() == [[[[1.0]]], [[[1.0]]]]
+    labels = F.one_hot(truth().argmax(1), 3).permute(0, 3, 1, 2).float()
+    assert contrast_of(labels, "probabilities", LINES) == 1, "labels do not say what is in doubt"
     both = torch.cat([truth(), unsure[:1].softmax(1)])
     assert contrast_of(both, "probabilities", LINES).flatten().tolist() == [3, 1]
-    # One of eight blocks holds 1 % of doubt: less than half of what is enough.
+    # Of 15 × 23 blocks, 16 hold 1 % of doubt and nothing else, at the corner some of which lie beyond the image.
     some = truth()
     some[..., :6, :6] = 0
-    some[:, 0, :6, :6], some[:, 1, :6, :6] = 0.99, 0.01
-    assert contrast_of(some, "probabilities", LINES).item() == pytest.approx(1 + 2 * (1 - 0.01 / 8 / 0.003), abs=1e-4)
+    some[:, 0, :6, :6], some[:, 1, :6, :6] = 0.98, 0.02
+    expected = 1 + 2 * (1 - 0.02 * 16 / (15 * 23) / 0.003)
+    assert contrast_of(some, "probabilities", LINES).item() == pytest.approx(expected, abs=1e-4)
 
 
 def test_it_is_the_factor_of_differences_of_scores_if_the_weight_is_auto() -> None:
@@ -77,7 +80,7 @@ def test_pixels_without_data_do_not_count() -> None:
     sure[:, 8:] = unsure[:, 8:] = torch.nan
     assert contrast_of_pixels(Masked(sure), "probabilities", LINES) == 3
     assert contrast_of_pixels(Masked(unsure), "probabilities", LINES) == 1
-    assert contrast_of_pixels(Masked(sure * torch.nan), "probabilities", LINES) == 3
+    assert contrast_of_pixels(Masked(sure * torch.nan), "probabilities", LINES) == 1
 
 
 def test_an_exported_file_does_the_same(tmp_path: Path) -> None:

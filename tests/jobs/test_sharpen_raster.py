@@ -88,7 +88,7 @@ def test_scores_in_bands_and_16_bits(scene: tuple[Path, np.ndarray, np.ndarray],
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"image": np.zeros((1, 64, 64), np.uint8)}, "1 bands of uint8.*expected red, green and blue.*--bands"),
+        ({"image": np.zeros((2, 64, 64), np.uint8)}, "2 bands of uint8.*expected red, green and blue.*--bands"),
         ({"image": np.full((3, 64, 64), np.nan, np.float32)}, "no finite values"),
         ({"image": np.zeros((3, 64, 64), np.complex64)}, "are complex"),
         ({"prediction": np.zeros((2, 8, 8), np.complex64)}, "are complex"),

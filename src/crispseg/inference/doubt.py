@@ -1,7 +1,8 @@
 """Whether scores are in doubt over regions, as a network's are, or along boundaries alone, as true labels made coarse.
 
 Scores that are sure of everything but the place of boundaries need a gentler filter: pixels with other scores then
-belong apart. So their differences count more, by a factor for each image.
+belong apart. So their differences count more, by a factor for each image. Labels are never in doubt, which says nothing
+of them: they are filtered like the scores of a network.
 """
 
 import torch
@@ -20,7 +21,8 @@ _STEP = 8
 """Pixels of the image between two samples, in rows and columns."""
 
 _SIDE = 6
-"""Samples along a side of a block. A block is in doubt as far as all its samples are: a boundary leaves it sure."""
+"""Samples along a side of a block, one at every sample. A block is in doubt as far as all its samples are: a boundary
+leaves it sure."""
 
 _ENOUGH = 0.003
 """The mean doubt from which scores count as a network's. Those of ESPNetv2 have 0.2 % and more, usually above 0.4 %;
@@ -28,6 +30,12 @@ true labels at 1/8 have none, at 1/16 usually less than 0.1 %."""
 
 _MOST = 3.0
 """The factor for scores without doubt."""
+
+_SOME = 0.01
+"""The doubt from which a sample is unsure. Scores without such a sample are labels: nothing tells what is in doubt."""
+
+_NO_DATA = 2.0
+"""Stands for the doubt of pixels without data."""
 
 _ROWS = 64
 """Rows of scores that are read at a time."""
@@ -57,15 +65,17 @@ def contrast_of_pixels(scores: Pixels, kind: Scores, lines: tuple[Line, Line]) -
         found = _doubt(scores.read(box)[None].float()[..., rows[here] - top, :][..., columns], kind)
         valid = valid_there(scores, box)
         if valid is not None:
-            found = found.where(valid[rows[here] - top][:, columns], -1)
+            found = found.where(valid[rows[here] - top][:, columns], _NO_DATA)
         doubt[..., here, :] = found.cpu()
     return _contrast(doubt)
 
 
 def _sampled(line: Line, device: torch.device | None = None) -> Tensor:
-    """Return the score nearest to every eighth pixel of the image."""
+    """Return the scores nearest to every eighth pixel of the image, and to the last one once or twice."""
     found = sources(0, line.resized, line, device)
-    return torch.where(found.share > 0.5, found.behind, found.before)[::_STEP]
+    # Two samples or more: a program that is exported could not have one, then more.
+    pixels = (_STEP * torch.arange(line.resized // _STEP + 2, device=device)).clamp(max=line.resized - 1)
+    return torch.where(found.share > 0.5, found.behind, found.before).index_select(0, pixels)
 
 
 def _doubt(sampled: Tensor, kind: Scores) -> Tensor:
@@ -75,8 +85,10 @@ def _doubt(sampled: Tensor, kind: Scores) -> Tensor:
 
 
 def _contrast(doubt: Tensor) -> Tensor:
-    """Return (N, 1, 1, 1) factors for (N, 1, h, w) doubt, which is below 0 where there is no data."""
-    least = -F.max_pool2d(-doubt, _SIDE, ceil_mode=True)
-    there = least >= 0
-    mean = (least * there).sum((1, 2, 3), keepdim=True) / there.sum((1, 2, 3), keepdim=True).clamp(min=1)
-    return 1 + (_MOST - 1) * (1 - mean / _ENOUGH).clamp(min=0, max=1)
+    """Return (N, 1, 1, 1) factors for (N, 1, h, w) doubt, which is above 1 where there is no data."""
+    blocks = -F.max_pool2d(-doubt, _SIDE, stride=1, padding=_SIDE // 2)
+    known, axes = (blocks <= 1).to(doubt.dtype), (1, 2, 3)
+    mean = (blocks * known).sum(axes, keepdim=True) / known.sum(axes, keepdim=True).clamp(min=1)
+    factor = 1 + (_MOST - 1) * (1 - mean / _ENOUGH).clamp(min=0, max=1)
+    unsure = ((doubt > _SOME) & (doubt <= 1)).to(doubt.dtype).amax(axes, keepdim=True)
+    return torch.where(unsure > 0, factor, torch.ones_like(factor))
