@@ -60,7 +60,7 @@ def test_it_is_the_factor_of_differences_of_scores_if_the_weight_is_auto() -> No
 @pytest.mark.parametrize("grid", ["stretched", "box=-10,-6,170,100"])
 def test_tiles_are_parts_of_the_whole(grid: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crispseg.inference.tiles.tile_side", lambda *_: 40)
-    monkeypatch.setattr("crispseg.inference.doubt._ROWS", 5)
+    monkeypatch.setattr("crispseg.inference.doubt._AT_ONCE", 7)
     torch.manual_seed(0)
     image, scores, sharpener = torch.rand(1, 3, *SIZE), truth(), made(grid=grid)
     with torch.inference_mode():

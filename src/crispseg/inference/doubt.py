@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
-from crispseg.data.box import Box
+from crispseg.data.box import cut
 from crispseg.data.pixels import Pixels
 from crispseg.grid import Line
 from crispseg.inference.nodata import valid_there
@@ -37,8 +37,8 @@ _SOME = 0.01
 _NO_DATA = 2.0
 """Stands for the doubt of pixels without data."""
 
-_ROWS = 64
-"""Rows of scores that are read at a time."""
+_AT_ONCE = 512
+"""Rows and columns of scores that are read at a time."""
 
 
 def contrast_of(scores: Tensor, kind: Scores, lines: tuple[Line, Line]) -> Tensor:
@@ -57,17 +57,20 @@ def contrast_of_pixels(scores: Pixels, kind: Scores, lines: tuple[Line, Line]) -
     """Return what `contrast_of` returns for (C, h, w) scores that are read in parts, without pixels that lack data."""
     rows, columns = (_sampled(line) for line in lines)
     doubt = torch.zeros(1, 1, len(rows), len(columns))
-    for top in range(0, scores.size[0], _ROWS):
-        box = Box(top, 0, min(top + _ROWS, scores.size[0]), scores.size[1])
-        here = (rows >= box.top) & (rows < box.bottom)
-        if not here.any():
+    for box in cut(scores.size, _AT_ONCE):
+        down, across = _within(rows, box.top, box.bottom), _within(columns, box.left, box.right)
+        if not len(down) or not len(across):
             continue
-        found = _doubt(scores.read(box)[None].float()[..., rows[here] - top, :][..., columns], kind)
+        y, x = rows[down, None] - box.top, columns[across] - box.left
+        found = _doubt(scores.read(box)[None, :, y, x].float(), kind)
         valid = valid_there(scores, box)
-        if valid is not None:
-            found = found.where(valid[rows[here] - top][:, columns], _NO_DATA)
-        doubt[..., here, :] = found.cpu()
+        doubt[..., down[:, None], across] = (found if valid is None else found.where(valid[y, x], _NO_DATA)).cpu()
     return _contrast(doubt)
+
+
+def _within(places: Tensor, first: int, end: int) -> Tensor:
+    """Return the indices of places from first to end."""
+    return ((places >= first) & (places < end)).nonzero()[:, 0]
 
 
 def _sampled(line: Line, device: torch.device | None = None) -> Tensor:
