@@ -1,9 +1,7 @@
 """Scores that are in doubt along boundaries alone are filtered more gently than those of a network."""
 
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -81,17 +79,3 @@ def test_pixels_without_data_do_not_count() -> None:
     assert contrast_of_pixels(Masked(sure), "probabilities", LINES) == 3
     assert contrast_of_pixels(Masked(unsure), "probabilities", LINES) == 1
     assert contrast_of_pixels(Masked(sure * torch.nan), "probabilities", LINES) == 1
-
-
-def test_an_exported_file_does_the_same(tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    from crispseg.export import export_onnx  # noqa: PLC0415 - it imports ONNX
-
-    torch.manual_seed(0)
-    image, sharpener = torch.rand(1, 3, *SIZE), made()
-    export_onnx(sharpener, tmp_path / "sharpener.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "sharpener.onnx", providers=["CPUExecutionProvider"])
-    for scores in (truth(), truth(16), torch.randn(1, 3, 12, 20).softmax(1)):
-        (found,) = session.run(None, {"image": image.numpy(), "scores": scores.numpy()})
-        with torch.inference_mode():
-            np.testing.assert_allclose(found, sharpener(image, scores).numpy(), rtol=1e-4, atol=1e-4)
