@@ -1,4 +1,4 @@
-"""What a browser finds on a page that not everyone can read or name."""
+"""Text of too little contrast and controls without a name, as a browser finds them."""
 
 CONTRASTS = """() => {
   const context = document.createElement("canvas").getContext("2d", {willReadFrequently: true});

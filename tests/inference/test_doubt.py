@@ -53,6 +53,8 @@ def test_it_is_the_factor_of_differences_of_scores_if_the_weight_is_auto() -> No
     torch.testing.assert_close(made()(image, sure), made(score_weight=2.1)(image, sure))
     torch.testing.assert_close(made()(image, unsure), made(score_weight=0.7)(image, unsure))
     assert not torch.allclose(made()(image, sure), made(score_weight=0.7)(image, sure), atol=1e-3)
+    far = made(window="3@32,3@4,3")
+    assert torch.equal(far.nearby()(image, sure), made()(image, sure)), "nor does it depend on regional levels"
 
 
 @pytest.mark.parametrize("grid", ["stretched", "box=-10,-6,170,100"])

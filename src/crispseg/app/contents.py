@@ -1,4 +1,4 @@
-"""What a prediction holds, as the visitor says it, and the defaults that follow from it."""
+"""The contents of predictions that a visitor can choose from, and the defaults that follow from them."""
 
 from typing import Any, Literal, NamedTuple, Self
 
@@ -16,7 +16,7 @@ Content = Literal["classes", "mask", "objects"]
 """A label map or scores of classes; one soft mask; or masks of N objects."""
 
 CONTENTS: dict[Content, str] = {"classes": "classes", "mask": "soft mask", "objects": "objects"}
-"""What the page calls each."""
+"""The name of each on the page."""
 
 NAMED = {"CamVid": CAMVID_CLASSES, "Cityscapes": CITYSCAPES_CLASSES, "PASCAL VOC": VOC_CLASSES}
 """Data sets whose class names the page knows."""
@@ -29,7 +29,7 @@ _OF_OBJECTS: dict[Scores, Scores] = {"logits": "multilabel", "probabilities": "m
 
 
 class Said(NamedTuple):
-    """What a visitor says of a prediction."""
+    """A visitor's description of a prediction."""
 
     content: Content = "classes"
     scores: Scores = "logits"

@@ -33,7 +33,7 @@ HINTS = {
     "grid": "How it lies on the image",
     "negligible": "Classes less likely than this everywhere share one channel; faster",
 }
-"""What each control does, in plain words. A field without a hint shows the first clause of its help."""
+"""The effect of each control, in plain words. A field without a hint shows the first clause of its help."""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class DeskInputs:
     prediction: Prediction
     prediction_file: Path
     said: Said
-    """What the visitor said of it."""
+    """The visitor's description of it."""
     masks: ObjectMasks | None
     """The masks that it was read from, where it holds objects."""
     boundary: Tensor | None
@@ -74,7 +74,7 @@ class Desk:
         self.sample: str | None = None
         """Name of the sample that is loaded."""
         self.said = Said()
-        """What the visitor said of predictions."""
+        """The visitor's description of predictions."""
         self.names = Classes((), ())
         """The names of their classes, likewise."""
         self.clear()

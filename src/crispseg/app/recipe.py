@@ -20,7 +20,7 @@ OUTPUT = "crisp"
 """Folder that the command line writes to."""
 
 _USUAL = {"weights": SHIPPED_WEIGHTS[0], "precision": "float32"}
-"""What the command line takes of a cue where nothing is said."""
+"""The config of a cue that the command line takes by default."""
 
 _FIRST_CUE = assigned(CueConfig(), SHIPPED_WEIGHTS[0])
 

@@ -34,7 +34,7 @@ class ShippedSample(NamedTuple):
 
     title: str
     said: Said
-    """What is said of its prediction."""
+    """The description of its prediction."""
     names: str
     """The names of its classes, as a visitor would give them."""
     told: str

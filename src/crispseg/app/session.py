@@ -41,7 +41,7 @@ class PixelMasks(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What a result on the page was made of."""
+    """The inputs and the config of a result on the page."""
 
     image: Tensor
     prediction: Prediction
@@ -99,7 +99,7 @@ class Session:
         self.config = first_config()
         """The config of the controls."""
         self.shown: Shown | None = None
-        """What the page shows."""
+        """The result that the page shows."""
         self.refused: set[str] = set()
         """The fields whose controls say why their last value was refused."""
         self.was_put_away = False

@@ -150,6 +150,8 @@ class ConfiguredModule(nn.Module):
             return self
         windows, *values = zip(*levels, strict=True)
         passes, cue_weight, score_weight = map(alike, values)
+        if self._config.score_weight == AUTO:  # which also suits the doubt of each image
+            cue_weight = score_weight = AUTO
         return self.with_options(window=windows, passes=passes, cue_weight=cue_weight, score_weight=score_weight)
 
     @property

@@ -27,6 +27,7 @@ def to_crisp_net(sharpener: Sharpener, segmenter: nn.Module, *, learn_hardness: 
     Example:
         >>> import torch
         >>> sharpener = Sharpener.from_pretrained(upsampling="bilinear", guard=None).nearby()
+        >>> sharpener = sharpener.with_options(cue_weight=1, score_weight=0.7)
         >>> network = to_crisp_net(sharpener, nn.Conv2d(3, 21, 8, stride=8))
         >>> network(torch.rand(1, 3, 32, 40)).shape
         torch.Size([1, 21, 32, 40])
@@ -61,12 +62,12 @@ def to_crisp_net(sharpener: Sharpener, segmenter: nn.Module, *, learn_hardness: 
 def _score_weight(sharpener: Sharpener) -> float:
     """Return the score weight of all windows."""
     first = sharpener.levels[0].score_weight
-    if any((level.cue_weight, level.score_weight) != (1, first) for level in sharpener.levels):
+    if sharpener.suits_doubt or any(level[2:] != (1, first) for level in sharpener.levels):
         config = sharpener.config.texts()
         raise InputError(
             f"cue_weight is {config['cue_weight']} and score_weight is {config['score_weight']} for windows "
-            f"{sharpener.window}; expected cue weights of 1 and one score weight for a CrispNet: use "
-            "sharpener.nearby(), or sharpener.with_options(cue_weight=1, score_weight=0.7)"
+            f"{sharpener.window}; expected cue weights of 1 and one number as score weight for a CrispNet: use "
+            "sharpener.nearby().with_options(cue_weight=1, score_weight=0.7)"
         )
     return first
 
