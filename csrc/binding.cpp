@@ -223,17 +223,18 @@ class Level {
     kernels_.joint_upsample(value, centres, features, rows, columns, hardness, norm, threads, result);
   }
 
-  void rebalance(Array before_, Array after_, double guard, int64_t large, int64_t small, int threads,
+  void rebalance(Array before_, Array after_, double guard, double keep_thin, int64_t large, int64_t small, int threads,
                  Array result_) const {
     const Tensor before = map("before", before_), after = map("after", after_), result = output("result", result_);
     require_like("after", after, before);
     require_like("result", result, before);
     require(guard > 0 && guard < 1, "guard is not between 0 and 1");
+    require(keep_thin >= 0 && keep_thin <= 1, "keep_thin is not from 0 to 1");
     require(small >= 0 && small <= large && large <= kLargestSide, "radii are not 0 <= small <= large <= 2^20");
     threads = checked_threads(threads);
     const nb::gil_scoped_release release;
     const Type sums = before.type == Type::kFloat64 ? before.type : after.type;
-    kernels(sums).rebalance(before, after, guard, {large, small}, threads, result);
+    kernels(sums).rebalance(before, after, {guard, keep_thin, large, small}, threads, result);
   }
 
  private:

@@ -16,8 +16,10 @@ struct Axis {
   int64_t start, first, length, steps, pixels, shift;
 };
 
-// Of the squares in which the guard counts shares: small ≤ large, and equal for one square.
-struct Radii {
+// How strongly common labels count less, how much of their shares thin parts keep, and the radii of the squares in
+// which shares are counted: small ≤ large, and equal for one square.
+struct Guard {
+  double strength, keep_thin;
   int64_t large, small;
 };
 
@@ -59,7 +61,7 @@ struct Kernels {
   void (*joint_upsample)(const Tensor& value, const Tensor& centres, const Tensor& features, const Axis& rows,
                          const Axis& columns, double hardness, int norm, Threads, const Tensor& result);
   // Shares after the filter, less of labels that are common around a pixel in those before it.
-  void (*rebalance)(const Tensor& before, const Tensor& after, double guard, Radii, Threads, const Tensor& result);
+  void (*rebalance)(const Tensor& before, const Tensor& after, Guard, Threads, const Tensor& result);
 };
 
 #ifdef CRISPSEG_NEON

@@ -27,6 +27,68 @@ void sum_windows(T* wide, int64_t length, int64_t count, int64_t step, T* total)
   }
 }
 
+// Loops over rows, apart so that the compiler knows that what they write is not what they read.
+void only_equal(const int32_t* __restrict one, const int32_t* __restrict other, int64_t count, int32_t* __restrict to) {
+  for (int64_t i = 0; i < count; ++i) to[i] &= one[i] == other[i] ? 1 : 0;
+}
+
+void only_zero(const int32_t* __restrict from, int64_t count, int32_t* __restrict to) {
+  for (int64_t i = 0; i < count; ++i) to[i] &= from[i] ^ 1;
+}
+
+template <typename T>
+void keep_larger(const T* __restrict row, int32_t label, int64_t count, T* __restrict best,
+                 int32_t* __restrict labels) {
+  for (int64_t i = 0; i < count; ++i) {
+    labels[i] = row[i] > best[i] ? label : labels[i];
+    best[i] = row[i] > best[i] ? row[i] : best[i];
+  }
+}
+
+// The likeliest label of every pixel, and which pixels are thin parts: in no diamond of 13 pixels of one label.
+class ThinParts {
+ public:
+  ThinParts(int64_t height, int64_t width, int64_t pitch)
+      : height_(height), width_(width), pitch_(pitch), maps_(3 * height * pitch * 4) {}
+
+  int32_t* labels(int64_t y) const { return static_cast<int32_t*>(maps_.data()) + y * pitch_; }
+  // Whether the diamond around a pixel of a row has one label; then, whether the pixel is thin.
+  int32_t* whole(int64_t y) const { return labels(height_ + y); }
+  int32_t* thin(int64_t y) const { return labels(2 * height_ + y); }
+
+  // Both are for a row of an image whose rows have what they read.
+  void find_whole(int64_t y) const {
+    int32_t* const to = whole(y);
+    for (int64_t x = 0; x < width_; ++x) to[x] = 1;
+    over_diamond(y, [=](int64_t other, int64_t step, int64_t from, int64_t count) {
+      only_equal(labels(y) + from, labels(other) + from + step, count, to + from);
+    });
+  }
+  void find_thin(int64_t y) const {
+    int32_t* const to = thin(y);
+    for (int64_t x = 0; x < width_; ++x) to[x] = 1;
+    over_diamond(y, [=](int64_t other, int64_t step, int64_t from, int64_t count) {
+      only_zero(whole(other) + from + step, count, to + from);
+    });
+  }
+
+ private:
+  // Calls with each row and step along it of a diamond, and from which column on how many of them lie in the image.
+  template <typename Call>
+  void over_diamond(int64_t y, const Call& call) const {
+    for (int64_t down = -kReach; down <= kReach; ++down) {
+      if (y + down < 0 || y + down >= height_) continue;
+      const int64_t wide = kReach - (down < 0 ? -down : down);
+      for (int64_t step = -wide; step <= wide; ++step)
+        call(y + down, step, step < 0 ? -step : 0, width_ - (step < 0 ? -step : step));
+    }
+  }
+
+  static constexpr int64_t kReach = 2;
+  int64_t height_, width_, pitch_;
+  Scratch maps_;
+};
+
 // A square around each pixel, and the sums of shares in it.
 template <typename T>
 struct Square {
@@ -47,7 +109,7 @@ Vector<T> held(Vector<T> v) {
 template <typename T>
 class Rebalance {
  public:
-  Rebalance(const Tensor& before, const Tensor& after, double guard, Radii radii, const Tensor& result)
+  Rebalance(const Tensor& before, const Tensor& after, Guard guard, const Tensor& result)
       : before_(before),
         after_(after),
         result_(result),
@@ -55,23 +117,31 @@ class Rebalance {
         height_(before.shape[2]),
         width_(before.shape[3]),
         pitch_(round_up(width_, kTile)),
-        radius_(radii.large),
-        count_(radii.small == radii.large ? 1 : 2),
-        squares_{{radii.large, channels_ * height_ * pitch_},
-                 {radii.small, (count_ - 1) * channels_ * height_ * pitch_}},
-        exponent_(static_cast<T>(guard / (1 - guard) / count_)) {}
+        radius_(guard.large),
+        count_(guard.small == guard.large ? 1 : 2),
+        squares_{{guard.large, channels_ * height_ * pitch_},
+                 {guard.small, (count_ - 1) * channels_ * height_ * pitch_}},
+        exponent_(static_cast<T>(guard.strength / (1 - guard.strength) / count_)),
+        kept_(static_cast<T>(guard.keep_thin)),
+        thin_(kept_ > 0 ? height_ : 0, width_, pitch_) {}
 
   void run(int64_t image, Threads threads) const {
     const int64_t row_elements = round_up(pitch_ + 2 * radius_ + kLanes<T>, 64);
     const Scratch rows(2 * row_elements * threads * kBytes);
     run_tasks(ceil_div(height_, kBand), threads, [&](int64_t task, int thread) {
       T* const wide = static_cast<T*>(rows.data()) + 2 * thread * row_elements;
-      for (int64_t y = task * kBand; y < smaller(height_, (task + 1) * kBand); ++y)
+      for (int64_t y = task * kBand; y < smaller(height_, (task + 1) * kBand); ++y) {
         for (int64_t c = 0; c < channels_; ++c)
           for (int n = 0; n < count_; ++n) sum_along(squares_[n], image, c, y, wide, wide + row_elements);
+        if (kept_ > 0) choose(image, y, wide, wide + row_elements);
+      }
     });
+    if (kept_ > 0) {
+      over_rows(threads, [&](int64_t y) { thin_.find_whole(y); });
+      over_rows(threads, [&](int64_t y) { thin_.find_thin(y); });
+    }
     const int64_t tall = (height_ + 2 * radius_) * kTile + 64, high = height_ * kTile;
-    const int64_t elements = tall + 4 * high + 2 * kTile;
+    const int64_t elements = tall + 4 * high + 3 * kTile;
     const Scratch columns(elements * threads * kBytes);
     run_tasks(pitch_ / kTile, threads, [&](int64_t task, int thread) {
       T* const memory = static_cast<T*>(columns.data()) + thread * elements;
@@ -96,6 +166,36 @@ class Rebalance {
     return image * map.stride[0] + c * map.stride[1] + y * map.stride[2] + x * map.stride[3];
   }
 
+  template <typename Run>
+  void over_rows(Threads threads, const Run& run) const {
+    run_tasks(ceil_div(height_, kBand), threads, [&](int64_t task, int) {
+      for (int64_t y = task * kBand; y < smaller(height_, (task + 1) * kBand); ++y) run(y);
+    });
+  }
+
+  // The likeliest labels of a row of the shares before the filter; of equally likely ones, the first.
+  void choose(int64_t image, int64_t y, T* row, T* best) const {
+    int32_t* const labels = thin_.labels(y);
+    for (int64_t x = 0; x < width_; ++x) best[x] = -1, labels[x] = 0;
+    for (int64_t c = 0; c < channels_; ++c) {
+      load_strip(before_, offset(before_, image, c, y, 0), before_.stride[3], width_, row);
+      keep_larger(row, static_cast<int32_t>(c), width_, best, labels);
+    }
+  }
+
+  // Shares of a row of a tile after the filter, with what their thin parts keep of those before it.
+  void load_kept(int64_t image, int64_t c, int64_t y, int64_t left, int64_t wanted, T* row) const {
+    load_strip(after_, offset(after_, image, c, y, left), after_.stride[3], wanted, row);
+    if (kept_ == 0) return;
+    const int32_t* const thin = thin_.thin(y) + left;
+    int32_t any = 0;
+    for (int64_t i = 0; i < wanted; ++i) any |= thin[i];
+    if (any == 0) return;
+    T* const before = row + kTile;
+    load_strip(before_, offset(before_, image, c, y, left), before_.stride[3], wanted, before);
+    for (int64_t i = 0; i < wanted; ++i) row[i] = thin[i] != 0 ? row[i] + kept_ * (before[i] - row[i]) : row[i];
+  }
+
   // Sums of a row of the shares before the filter.
   void sum_along(const Square<T>& square, int64_t image, int64_t c, int64_t y, T* wide, T* total) const {
     const int64_t radius = square.radius;
@@ -115,7 +215,7 @@ class Rebalance {
       for (int n = 0; n < count_; ++n) sum_down(squares_[n], c, left, work.wide, work.around[n]);
       for (int64_t y = 0; y < height_; ++y) {
         if (y + kAhead < height_) ask_for(after_, offset(after_, image, c, y + kAhead, left), wanted);
-        load_strip(after_, offset(after_, image, c, y, left), after_.stride[3], wanted, work.row);
+        load_kept(image, c, y, left, wanted, work.row);
         for (int64_t i = 0; i < kTile; i += kLanes<T>) {
           const int64_t at = y * kTile + i;
           const Vector<T> shares = load(work.row + i), kept = kept_of(shares, work, at);
@@ -157,16 +257,16 @@ class Rebalance {
   int64_t channels_, height_, width_, pitch_, radius_;
   int count_;  // of squares
   Square<T> squares_[2];
-  T exponent_;
+  T exponent_, kept_;
+  ThinParts thin_;
 };
 
 }  // namespace
 
-void rebalance(const Tensor& before, const Tensor& after, double guard, Radii radii, Threads threads,
-               const Tensor& result) {
+void rebalance(const Tensor& before, const Tensor& after, Guard guard, Threads threads, const Tensor& result) {
   if (before.shape[1] == 0 || before.shape[2] == 0 || before.shape[3] == 0) return;
   with_sums(before.type == Type::kFloat64 ? before.type : after.type, [&](auto zero) {
-    const Rebalance<decltype(zero)> rebalance(before, after, guard, radii, result);
+    const Rebalance<decltype(zero)> rebalance(before, after, guard, result);
     for (int64_t image = 0; image < before.shape[0]; ++image) rebalance.run(image, threads);
   });
 }

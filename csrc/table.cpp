@@ -20,7 +20,7 @@ void local_contour_backward(const Tensor&, const Tensor&, const Window&, Threads
 void local_parity(const Tensor&, const Window&, int64_t, Threads, const Tensor&, const Tensor&);
 void joint_upsample(const Tensor&, const Tensor&, const Tensor&, const Axis&, const Axis&, double, int, Threads,
                     const Tensor&);
-void rebalance(const Tensor&, const Tensor&, double, Radii, Threads, const Tensor&);
+void rebalance(const Tensor&, const Tensor&, Guard, Threads, const Tensor&);
 
 extern const Kernels kernels = {
     local_distance,

@@ -149,5 +149,14 @@ class Kernels:
         /,
     ) -> None: ...
     def rebalance(
-        self, before: Tensor, after: Tensor, guard: float, large: int, small: int, threads: int, result: Tensor, /
+        self,
+        before: Tensor,
+        after: Tensor,
+        guard: float,
+        keep_thin: float,
+        large: int,
+        small: int,
+        threads: int,
+        result: Tensor,
+        /,
     ) -> None: ...

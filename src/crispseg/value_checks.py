@@ -84,6 +84,16 @@ def check_guard(guard: float | None) -> None:
         )
 
 
+def check_keep_thin(share: float) -> None:
+    """Refuse anything but a number from 0 to 1.
+
+    Raises:
+        InputError: If it is anything else.
+    """
+    if isinstance(share, bool) or not 0 <= share <= 1:
+        raise InputError(f"keep_thin is {share}; expected a number from 0 to 1, such as 0.4")
+
+
 def check_not_negative(name: str, value: float) -> None:
     """Refuse anything but a finite number of at least 0.
 

@@ -80,7 +80,7 @@ def test_shares_as_far_as_they_reach(image: str, window: Window, passes: int) ->
     for label, box in spread.labelled():
         ids = torch.tensor([label])
         filter = label_maps._Filter(sharpener.cue, features[None], [(sharpener.levels[0], weights)])
-        shares, _, part = label_maps._filtered(filter, spread.read(ids, box), ids, box)
+        shares, part = label_maps._filtered(filter, spread.read(ids, box), box)
         found = torch.zeros(1, 1, *SIZE)
         found[..., *part.slices] = shares
         one = (labels == label).float()[None, None] * label_maps._WHOLE

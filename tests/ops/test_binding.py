@@ -92,7 +92,7 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
             *(threads, matching(draw, (batch, 3, height, width))),
         ],
         "rebalance": [
-            *(embedding, matching(draw, (batch, channels, height, width)), real, passes + dilation, passes),
+            *(embedding, matching(draw, (batch, channels, height, width)), real, real, passes + dilation, passes),
             *(threads, result),
         ],
         "local_filter": [embedding, pairs, size, dilation, passes, flag, threads, result, sums, states],

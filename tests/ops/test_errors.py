@@ -59,6 +59,11 @@ CASES: list[tuple[Callable[[], object], type[Exception], str]] = [
     ),
     (lambda: ops.rebalance(MAP, MAP, 0.7, [1]), InputError, "guard is 0.7; expected a number above 0 and up to 0.5"),
     (lambda: ops.rebalance(MAP, MAP, 0.2, [1, -1]), InputError, "radius is -1; expected a whole number of 0 or more"),
+    (
+        lambda: ops.rebalance(MAP, MAP, 0.2, [1], keep_thin=2),
+        InputError,
+        "keep_thin is 2; expected a number from 0 to 1",
+    ),
     (lambda: ops.rebalance(MAP.long(), MAP, 0.2, [1]), TypeError, "before is torch.int64; expected a floating-point"),
     (lambda: ops.affinity_weights(MAP, W, 1.0, norm=0), InputError, "norm is 0"),
     (lambda: _scored(MAP[0]), InputError, r"scores has shape \(2, 4, 5\); expected 4 dimensions"),

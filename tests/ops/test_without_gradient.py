@@ -76,8 +76,9 @@ def test_a_feature_that_is_not_finite_shows_in_the_values(server: Server) -> Non
     assert found[0, 0, 0, 0] == 1
 
 
-def _guarded(before: Tensor, after: Tensor, guard: float, radii: list[int]) -> Tensor:
-    """As the definition has it, each sum by itself."""
+def _guarded(before: Tensor, after: Tensor, guard: float, radii: list[int], keep_thin: float) -> Tensor:
+    """As the definition has it, each sum by itself, and each diamond."""
+    after = torch.where(_thin(before.argmax(1)).unsqueeze(1), after + keep_thin * (before - after), after)
     abundance = torch.ones_like(after)
     for radius in radii:
         around = F.avg_pool2d(F.pad(before.flatten(1, -3), [radius] * 4), 2 * radius + 1, 1, divisor_override=1)
@@ -87,23 +88,37 @@ def _guarded(before: Tensor, after: Tensor, guard: float, radii: list[int]) -> T
     return kept / kept.sum(1, keepdim=True) * after.sum(1, keepdim=True)
 
 
+def _thin(labels: Tensor) -> Tensor:
+    """Whether pixels of (..., H, W) labels lie in no diamond of one label."""
+    height, width = labels.shape[-2:]
+    steps = [(i, j) for i in range(-2, 3) for j in range(-2, 3) if abs(i) + abs(j) <= 2]
+    thin = torch.ones_like(labels, dtype=torch.bool)
+    for y in range(height):
+        for x in range(width):
+            near = [(y + i, x + j) for i, j in steps if 0 <= y + i < height and 0 <= x + j < width]
+            whole = torch.stack([labels[..., i, j] == labels[..., y, x] for i, j in near]).all(0)
+            for i, j in near:
+                thin[..., i, j] &= ~whole
+    return thin
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids="rebalance-{}".format)
 def test_shares_are_rebalanced_by_the_abundance_around_a_pixel(server: Server, dtype: torch.dtype) -> None:
     """Past kTile and kBand of rebalance.cpp, and with a square larger than the map."""
     rng = torch.Generator().manual_seed(0)
-    for shape, radii in (
-        ((2, 3, 18, 70), [4, 1]),
-        ((1, 2, 1, 1), [0]),
-        ((1, 5, 3, 130), [2, 9]),
-        ((2, 2, 3, 6, 7), [2]),
+    for shape, radii, keep_thin in (
+        ((2, 3, 18, 70), [4, 1], 0.4),
+        ((1, 2, 1, 1), [0], 1),
+        ((1, 5, 3, 130), [2, 9], 0),
+        ((2, 2, 3, 6, 7), [2], 0.7),
     ):
-        logits = torch.randn(2, *shape, generator=rng, dtype=torch.float64) * 5
-        before, after = logits.softmax(2) * 2.0**96
+        logits = F.avg_pool2d(torch.randn(2, *shape, generator=rng, dtype=torch.float64).flatten(0, -3), 5, 1, 2)
+        before, after = (40 * logits).reshape(2, *shape).softmax(2) * 2.0**96
         one, other = (x.to(server.device, dtype) for x in (before, after))
         for given in (one, one.transpose(-1, -2).contiguous().transpose(-1, -2)):
-            found = _on_threads(partial(ops.rebalance, given, other, 0.2, radii))
+            found = _on_threads(partial(ops.rebalance, given, other, 0.2, radii, keep_thin=keep_thin))
             assert found.dtype == dtype
-            expected = _guarded(before, after, 0.2, radii)
+            expected = _guarded(before, after, 0.2, radii, keep_thin)
             torch.testing.assert_close(found.cpu().double(), expected, rtol=TOLERANCES[dtype], atol=0)
 
 
@@ -112,4 +127,4 @@ def test_what_is_recorded_has_its_gradients() -> None:
     values, embedding = (torch.rand(1, 2, 2, 3, generator=rng, dtype=torch.float64) for _ in range(2))
     leaves = values.requires_grad_(), embedding.requires_grad_()
     assert torch.autograd.gradcheck(lambda v, e: ops.affinity_filter(v, e, 3, 1.5, passes=2, norm=2), leaves)
-    assert torch.autograd.gradcheck(lambda b, a: ops.rebalance(b, a, 0.2, [2, 1]), leaves)
+    assert torch.autograd.gradcheck(lambda b, a: ops.rebalance(b, a, 0.2, [2, 1], keep_thin=0.4), leaves)

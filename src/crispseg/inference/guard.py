@@ -1,4 +1,4 @@
-"""The guard: a rare label must not lose a pixel to a label that is merely common around it."""
+"""The guard: a rare label must not lose a pixel to one that is merely common around it, nor a thin part its pixels."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,6 +9,12 @@ from crispseg.inference.shares import Shares
 from crispseg.ops import rebalance
 from crispseg.window import Level
 
+KEEP_THIN = 0.4
+"""How much of the shares of thin parts is that before the filter, which loses poles that look like what is behind."""
+
+_THIN_REACH = 4
+"""How far away a pixel may decide, in pixels, whether another one is a thin part."""
+
 _SMALLEST = 8
 """Smallest radius of the small square, in pixels: in a smaller one, thin objects are common too."""
 
@@ -16,8 +22,9 @@ _SMALLEST = 8
 def guarded(before: Shares, after: Shares, guard: float, radii: Sequence[int], valid: Tensor | None = None) -> Shares:
     """Return filtered shares in which labels that are common around a pixel count less there.
 
-    An average favours common labels: a pole of few pixels is lost in its surroundings. See `crispseg.ops.rebalance`
-    for what the guard does to each label. Equal scores all over an image stay as they are.
+    An average favours common labels: a pole of few pixels is lost in its surroundings. So thin parts of a label keep
+    some of their shares, and then common labels count less; see `crispseg.ops.rebalance`. Equal scores all over an
+    image stay as they are.
 
     For labels that may overlap, the two labels of each channel are "no" and "yes".
 
@@ -33,11 +40,12 @@ def guarded(before: Shares, after: Shares, guard: float, radii: Sequence[int], v
         >>> before = Shares.of(torch.tensor([[0.1, 0.6, 0.1], [0.9, 0.4, 0.9]]).reshape(1, 2, 1, 3), "probabilities")
         >>> after = before.with_values(torch.tensor([[0.3, 0.4, 0.3], [0.7, 0.6, 0.7]]).reshape(1, 2, 1, 3))
         >>> guarded(before, after, 0.5, radii=[1]).values[0, 0, 0]
-        tensor([0.2687, 0.5091, 0.2687])
+        tensor([0.1524, 0.6442, 0.1524])
     """
     chances = before.choices()
     surroundings = chances if valid is None else chances * valid.to(chances.device)
-    return after.with_choices(rebalance(surroundings, after.choices(), guard, radii))
+    crisp = rebalance(surroundings, after.choices(), guard, radii, keep_thin=KEEP_THIN)
+    return after.with_choices(crisp)
 
 
 def radii_of(levels: Sequence[Level]) -> list[int]:
@@ -54,6 +62,11 @@ def radii_of(levels: Sequence[Level]) -> list[int]:
     local = [level for level in levels if not level.is_regional]
     large = filter_spread(local or levels)
     return sorted({large, min(large, max(round(large / 3), _SMALLEST))}, reverse=True)
+
+
+def guard_reach(guard: float | None) -> int:
+    """Return how far away, in pixels, a pixel may affect others in addition to the squares of `radii_of`."""
+    return 0 if guard is None else _THIN_REACH
 
 
 def filter_spread(levels: Iterable[Level]) -> int:

@@ -18,7 +18,7 @@ from crispseg.inference.likeliest import Likeliest
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import affinity, local_distance, local_filter, local_parity
 from crispseg.ops._joint_upsample import joint_upsample_part
-from crispseg.ops._rebalance.reference import rebalanced, sums_around
+from crispseg.ops._rebalance.reference import rebalanced, sums_around, thin_parts
 from crispseg.ops.interpolation import Axis, Sources, at_scores, blend, sources
 from crispseg.window import Level, Window
 
@@ -103,17 +103,44 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
         for group in grouped(spread.labelled(), 2 * sharpener.filter.reach)
     ]
     filter = _Filter(sharpener.cue, near, list(zip(sharpener.levels, _weights(spread, near, groups), strict=True)))
+    thin = None if sharpener.guard is None else thin_parts(_likeliest(spread, groups))
     after = Likeliest(box.size, near.device)
     for ids, part in groups:
-        shares, _, reached = _filtered(filter, spread.read(ids, part), ids, part)
-        if sharpener.guard is not None:
-            radii = guard.radii_of(sharpener.levels)
-            outer = box_around([part, reached]).grown(max(radii), box.size)
-            before, where = padded(spread.read(ids, part), part, outer), (..., *reached.within(outer).slices)
-            around = {radius: sums_around(before, radius)[where] for radius in radii}
-            shares = rebalanced(shares, around, sharpener.guard)
+        shares, reached = _filtered(filter, spread.read(ids, part), part)
+        if thin is not None:
+            shares, reached = _guarded(spread, (ids, part), thin, shares, reached)
         after.add(shares, ids, reached)
     return after.label
+
+
+def _likeliest(spread: "_Spread", groups: _Groups) -> Tensor:
+    """Return the labels before the filter."""
+    before = Likeliest(spread.box.size, spread.labels.device)
+    for ids, part in groups:
+        before.add(spread.read(ids, part), ids, part)
+    return before.label
+
+
+def _guarded(
+    spread: "_Spread", group: tuple[Tensor, Box], thin: Tensor, shares: Tensor, reached: Box
+) -> tuple[Tensor, Box]:
+    """Return filtered shares after the guard, and the part of the box that they cover.
+
+    Args:
+        spread: The label map.
+        group: The labels of the shares, and where they had shares before the filter.
+        thin: Mask of the thin parts in the box.
+        shares: The filtered shares.
+        reached: Where they are.
+    """
+    ids, part = group
+    radii, whole = guard.radii_of(spread.sharpener.levels), box_around([part, reached])
+    outer = whole.grown(max(radii), spread.box.size)
+    before, where = padded(spread.read(ids, part), part, outer), (..., *whole.within(outer).slices)
+    kept = padded(shares, reached, whole).lerp(before[where], guard.KEEP_THIN * thin[whole.slices])
+    around = {radius: sums_around(before, radius)[where] for radius in radii}
+    assert spread.sharpener.guard is not None, "the caller has checked it"
+    return rebalanced(kept, around, spread.sharpener.guard), whole
 
 
 def _weights(spread: "_Spread", features: Tensor, groups: _Groups) -> list[Tensor]:
@@ -153,8 +180,8 @@ def _differences(spread: "_Spread", window: Window, groups: _Groups, norm: int) 
     return total
 
 
-def _filtered(filter: _Filter, shares: Tensor, ids: Tensor, part: Box) -> tuple[Tensor, Tensor, Box]:
-    """Return the shares after all passes, their labels, and the part of the box that they have reached."""
+def _filtered(filter: _Filter, shares: Tensor, part: Box) -> tuple[Tensor, Box]:
+    """Return the shares after all passes, and the part of the box that they have reached."""
     size = (filter.features.shape[-2], filter.features.shape[-1])
     for level, weights in filter.levels:
         window, passes = level.window, level.passes
@@ -169,7 +196,7 @@ def _filtered(filter: _Filter, shares: Tensor, ids: Tensor, part: Box) -> tuple[
             part = part.grown(window.radius * now, size)
             rows, columns = part.within(outer).slices
             shares, part = _reached(F.threshold(wide[..., rows, columns], _NOTHING, 0), part)
-    return shares, ids, part
+    return shares, part
 
 
 def _reached(shares: Tensor, part: Box) -> tuple[Tensor, Box]:

@@ -13,6 +13,7 @@ from crispseg.errors import InputError
 from crispseg.grid import Line
 from crispseg.inference.batch import check_fit, check_place, uncovered
 from crispseg.inference.doubt import contrast_of_pixels
+from crispseg.inference.guard import guard_reach
 from crispseg.inference.label_groups import TOGETHER
 from crispseg.inference.label_maps import sharpened_labels
 from crispseg.inference.memory import parse_memory
@@ -39,7 +40,7 @@ class Tile:
 
 def halo(sharpener: Sharpener) -> int:
     """Return how many pixels around a part its sharpened scores depend on, beyond those that the cue looks at."""
-    return sharpener.filter.reach
+    return max(sharpener.filter.reach, guard_reach(sharpener.guard))
 
 
 @torch.inference_mode()

@@ -5,19 +5,22 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_guard, check_natural, is_recorded
+from crispseg.checks import check_guard, check_keep_thin, check_natural, is_recorded
 from crispseg.errors import InputError
 from crispseg.ops._rebalance import reference
 from crispseg.ops._rebalance import registration as registration
 
 
-def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int]) -> Tensor:
+def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int], *, keep_thin: float = 0) -> Tensor:
     """Return filtered shares in which labels that are common around a pixel count less.
 
-    Each share is divided by the abundance of its label to the power of `guard`, and the result is raised to the power
-    1 / (1 - guard), so that a share that equals its abundance stays as it is. The abundance is the geometric mean of
-    the means over one or two squares around the pixel: a label that is rare in one of them counts as rare. Such a mean
-    is of the shares before the filter and of the pixel's own share after it. In the end the shares of a pixel are
+    First, thin parts keep some of the shares that they had before the filter: pixels that lie in no diamond of 13
+    pixels (two steps up, down, left and right) with one likeliest label. Pixels outside the image have any label.
+
+    Then each share is divided by the abundance of its label to the power of `guard`, and the result is raised to the
+    power 1 / (1 - guard), so that a share that equals its abundance stays as it is. The abundance is the geometric mean
+    of the means over one or two squares around the pixel: a label that is rare in one of them counts as rare. Such a
+    mean is of the shares before the filter and of the pixel's own share after it. In the end the shares of a pixel are
     scaled to their former sum. The tensors get gradients.
 
     Args:
@@ -26,6 +29,7 @@ def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int])
         after: The shares after the filter, of the same shape.
         guard: Above 0 and up to 0.5.
         radii: How far the squares, one or two, reach from the pixel. Outside the image they count 0.
+        keep_thin: How much of the shares of thin parts is that before the filter, from 0 to 1.
 
     Returns:
         Shares, of the shape and dtype of `after`.
@@ -50,11 +54,12 @@ def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int])
     if before.device != after.device:
         raise InputError(f"before is on {before.device}, after on {after.device}; move both to the same device")
     check_guard(guard)
+    check_keep_thin(keep_thin)
     if len(radii) not in {1, 2}:
         raise InputError(f"radii are {list(radii)}; expected one or two")
     for radius in radii:
         check_natural("radius", radius)
     if is_recorded(before, after):
-        return reference.rebalance(before, after, guard, radii)
-    result: Tensor = torch.ops.crispseg.rebalance(before, after, guard, list(radii))
+        return reference.rebalance(before, after, guard, radii, keep_thin)
+    result: Tensor = torch.ops.crispseg.rebalance(before, after, guard, list(radii), keep_thin)
     return result

@@ -8,11 +8,12 @@ from torch import Tensor
 from crispseg.ops import _kernels
 
 
-def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int]) -> Tensor:
+def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int], keep_thin: float) -> Tensor:
     """See `crispseg.ops.rebalance`."""
     result = torch.empty_like(after, requires_grad=False)
     for one, other, to in zip(*map(_single, (before, after, result)), strict=True):
-        _kernels.kernels().rebalance(one, other, guard, max(radii), min(radii), torch.get_num_threads(), to)
+        large, small = max(radii), min(radii)
+        _kernels.kernels().rebalance(one, other, guard, keep_thin, large, small, torch.get_num_threads(), to)
     return result
 
 

@@ -8,8 +8,8 @@ from torch import Tensor
 from crispseg.ops._registration import define
 
 
-def _shapes(before: Tensor, after: Tensor, guard: float, radii: Sequence[int]) -> Tensor:
+def _shapes(before: Tensor, after: Tensor, guard: float, radii: Sequence[int], keep_thin: float) -> Tensor:
     return torch.empty_like(after)
 
 
-define("rebalance(Tensor before, Tensor after, float guard, int[] radii) -> Tensor", _shapes)
+define("rebalance(Tensor before, Tensor after, float guard, int[] radii, float keep_thin) -> Tensor", _shapes)
