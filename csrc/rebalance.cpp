@@ -27,9 +27,11 @@ void sum_windows(T* wide, int64_t length, int64_t count, int64_t step, T* total)
   }
 }
 
+constexpr int32_t kAny = -1;  // the label of pixels without shares
+
 // Loops over rows, apart so that the compiler knows that what they write is not what they read.
 void only_equal(const int32_t* __restrict one, const int32_t* __restrict other, int64_t count, int32_t* __restrict to) {
-  for (int64_t i = 0; i < count; ++i) to[i] &= one[i] == other[i] ? 1 : 0;
+  for (int64_t i = 0; i < count; ++i) to[i] &= (one[i] == other[i] ? 1 : 0) | (other[i] == kAny ? 1 : 0);
 }
 
 void only_zero(const int32_t* __restrict from, int64_t count, int32_t* __restrict to) {
@@ -45,7 +47,8 @@ void keep_larger(const T* __restrict row, int32_t label, int64_t count, T* __res
   }
 }
 
-// The likeliest label of every pixel, and which pixels are thin parts: in no diamond of 13 pixels of one label.
+// The likeliest label of every pixel with shares, and which pixels are thin parts: in no diamond of 13 pixels of one
+// label.
 class ThinParts {
  public:
   ThinParts(int64_t height, int64_t width, int64_t pitch)
@@ -59,7 +62,7 @@ class ThinParts {
   // Both are for a row of an image whose rows have what they read.
   void find_whole(int64_t y) const {
     int32_t* const to = whole(y);
-    for (int64_t x = 0; x < width_; ++x) to[x] = 1;
+    for (int64_t x = 0; x < width_; ++x) to[x] = labels(y)[x] == kAny ? 0 : 1;
     over_diamond(y, [=](int64_t other, int64_t step, int64_t from, int64_t count) {
       only_equal(labels(y) + from, labels(other) + from + step, count, to + from);
     });
@@ -176,7 +179,7 @@ class Rebalance {
   // The likeliest labels of a row of the shares before the filter; of equally likely ones, the first.
   void choose(int64_t image, int64_t y, T* row, T* best) const {
     int32_t* const labels = thin_.labels(y);
-    for (int64_t x = 0; x < width_; ++x) best[x] = -1, labels[x] = 0;
+    for (int64_t x = 0; x < width_; ++x) best[x] = 0, labels[x] = kAny;
     for (int64_t c = 0; c < channels_; ++c) {
       load_strip(before_, offset(before_, image, c, y, 0), before_.stride[3], width_, row);
       keep_larger(row, static_cast<int32_t>(c), width_, best, labels);

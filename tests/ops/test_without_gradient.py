@@ -78,7 +78,8 @@ def test_a_feature_that_is_not_finite_shows_in_the_values(server: Server) -> Non
 
 def _guarded(before: Tensor, after: Tensor, guard: float, radii: list[int], keep_thin: float) -> Tensor:
     """As the definition has it, each sum by itself, and each diamond."""
-    after = torch.where(_thin(before.argmax(1)).unsqueeze(1), after + keep_thin * (before - after), after)
+    labels = before.argmax(1).where(before.amax(1) > 0, -1)
+    after = torch.where(_thin(labels).unsqueeze(1), after + keep_thin * (before - after), after)
     abundance = torch.ones_like(after)
     for radius in radii:
         around = F.avg_pool2d(F.pad(before.flatten(1, -3), [radius] * 4), 2 * radius + 1, 1, divisor_override=1)
@@ -89,14 +90,15 @@ def _guarded(before: Tensor, after: Tensor, guard: float, radii: list[int], keep
 
 
 def _thin(labels: Tensor) -> Tensor:
-    """Whether pixels of (..., H, W) labels lie in no diamond of one label."""
+    """Whether pixels of (..., H, W) labels lie in no diamond of one label; pixels of -1 have any."""
     height, width = labels.shape[-2:]
     steps = [(i, j) for i in range(-2, 3) for j in range(-2, 3) if abs(i) + abs(j) <= 2]
     thin = torch.ones_like(labels, dtype=torch.bool)
     for y in range(height):
         for x in range(width):
             near = [(y + i, x + j) for i, j in steps if 0 <= y + i < height and 0 <= x + j < width]
-            whole = torch.stack([labels[..., i, j] == labels[..., y, x] for i, j in near]).all(0)
+            there = torch.stack([labels[..., i, j] for i, j in near])
+            whole = ((there == labels[..., y, x]) | (there < 0)).all(0) & (labels[..., y, x] >= 0)
             for i, j in near:
                 thin[..., i, j] &= ~whole
     return thin
@@ -114,6 +116,7 @@ def test_shares_are_rebalanced_by_the_abundance_around_a_pixel(server: Server, d
     ):
         logits = F.avg_pool2d(torch.randn(2, *shape, generator=rng, dtype=torch.float64).flatten(0, -3), 5, 1, 2)
         before, after = (40 * logits).reshape(2, *shape).softmax(2) * 2.0**96
+        before[..., 1:3, 20:50] = 0  # as of pixels without data
         one, other = (x.to(server.device, dtype) for x in (before, after))
         for given in (one, one.transpose(-1, -2).contiguous().transpose(-1, -2)):
             found = _on_threads(partial(ops.rebalance, given, other, 0.2, radii, keep_thin=keep_thin))

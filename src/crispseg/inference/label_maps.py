@@ -103,7 +103,7 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
         for group in grouped(spread.labelled(), 2 * sharpener.filter.reach)
     ]
     filter = _Filter(sharpener.cue, near, list(zip(sharpener.levels, _weights(spread, near, groups), strict=True)))
-    thin = None if sharpener.guard is None else thin_parts(_likeliest(spread, groups))
+    thin = None if sharpener.guard is None else _thin_parts(spread, groups)
     after = Likeliest(box.size, near.device)
     for ids, part in groups:
         shares, reached = _filtered(filter, spread.read(ids, part), part)
@@ -113,12 +113,12 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
     return after.label
 
 
-def _likeliest(spread: "_Spread", groups: _Groups) -> Tensor:
-    """Return the labels before the filter."""
+def _thin_parts(spread: "_Spread", groups: _Groups) -> Tensor:
+    """Return the mask of thin parts before the filter."""
     before = Likeliest(spread.box.size, spread.labels.device)
     for ids, part in groups:
         before.add(spread.read(ids, part), ids, part)
-    return before.label
+    return thin_parts(before.label, before.share > 0)
 
 
 def _guarded(

@@ -15,7 +15,8 @@ def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int],
     """Return filtered shares in which labels that are common around a pixel count less.
 
     First, thin parts keep some of the shares that they had before the filter: pixels that lie in no diamond of 13
-    pixels (two steps up, down, left and right) with one likeliest label. Pixels outside the image have any label.
+    pixels (two steps up, down, left and right) with one likeliest label. Pixels outside the image, or without shares
+    before the filter, have any label.
 
     Then each share is divided by the abundance of its label to the power of `guard`, and the result is raised to the
     power 1 / (1 - guard), so that a share that equals its abundance stays as it is. The abundance is the geometric mean

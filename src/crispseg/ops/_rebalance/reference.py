@@ -1,7 +1,7 @@
 """`rebalance` in plain PyTorch, and its parts."""
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 
 import torch
@@ -9,6 +9,9 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from torch import Tensor
 
 _TINY = 2.0**-120
+
+_STEPS = 2
+"""How far a diamond reaches from its centre, up, down, left and right."""
 
 
 def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int], keep_thin: float) -> Tensor:
@@ -25,34 +28,36 @@ def keeping_thin(before: Tensor, after: Tensor, share: float) -> Tensor:
     """Return filtered shares in which thin parts have some of their shares before the filter."""
     if not share or not after.numel():
         return after
-    return after.lerp(before, share * thin_parts(before.argmax(1)).unsqueeze(1).to(after))
+    most, labels = before.max(1)
+    return after.lerp(before, share * thin_parts(labels, most > 0).unsqueeze(1).to(after))
 
 
-def thin_parts(labels: Tensor) -> Tensor:
-    """Return a mask of the pixels of (..., H, W) labels that lie in no diamond of 13 pixels of one label.
+def thin_parts(labels: Tensor, there: Tensor) -> Tensor:
+    """Return a mask of the pixels that lie in no diamond of 13 pixels of one label.
+
+    Args:
+        labels: (..., H, W) labels.
+        there: Mask of the pixels that have a label; others, and those outside the image, are of any label.
 
     Example:
         >>> import torch
-        >>> thin_parts(torch.tensor([[0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]]).expand(5, 12))[0].int()
+        >>> labels = torch.tensor([0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]).expand(5, 12)
+        >>> thin_parts(labels, labels >= 0)[0].int()
         tensor([0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0], dtype=torch.int32)
     """
-    whole = reduce(operator.and_, (labels == other for other in _beside(labels)))
-    whole = reduce(operator.and_, _beside(whole), whole)
-    for _ in range(2):
-        whole = reduce(operator.or_, _beside(whole), whole)
-    return ~whole
+    pairs = zip(_diamond(labels), _diamond(there.long()), strict=True)
+    whole = reduce(operator.and_, ((other == labels) | (known == 0) for other, known in pairs), there)
+    return reduce(torch.maximum, _diamond(whole.long())) == 0
 
 
-def _beside(values: Tensor) -> list[Tensor]:
-    """Return the values above, below, left and right of each; beyond the border, the value itself."""
-    around = []
-    for axis in (-2, -1):
-        others = values.shape[axis] - 1
-        around += [
-            torch.cat([values.narrow(axis, 0, 1), values.narrow(axis, 0, others)], axis),
-            torch.cat([values.narrow(axis, 1, others), values.narrow(axis, others, 1)], axis),
-        ]
-    return around
+def _diamond(values: Tensor) -> Iterator[Tensor]:
+    """Yield the values of all pixels within two steps of each pixel; 0 outside the image."""
+    height, width = values.shape[-2:]
+    wide = F.pad(values, [_STEPS] * 4)
+    for down in range(-_STEPS, _STEPS + 1):
+        across = _STEPS - abs(down)
+        for right in range(-across, across + 1):
+            yield wide.narrow(-2, _STEPS + down, height).narrow(-1, _STEPS + right, width)
 
 
 def rebalanced(shares: Tensor, around: Mapping[int, Tensor], guard: float) -> Tensor:
