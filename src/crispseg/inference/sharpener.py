@@ -19,6 +19,7 @@ from crispseg.inference.batch import check_filtered, check_fit, check_scores, re
 from crispseg.inference.configured import ConfiguredModule
 from crispseg.inference.doubt import contrast_of
 from crispseg.inference.guard import guarded, radii_of
+from crispseg.inference.padding import without_padding
 from crispseg.inference.shares import Shares
 from crispseg.inference.upsampling import upsample, upsamples_jointly
 from crispseg.pretrained import load_cue, load_pretrained, save_folder, upload
@@ -211,7 +212,8 @@ class Sharpener(ConfiguredModule):
             check_same_grid("features", features, "image", image)
             if has_values():
                 self.cue.check_features(features)
-        return features, scores.to(torch.promote_types(self._dtype, torch.float32))
+        known = without_padding(scores, self.grid, (image.shape[-2], image.shape[-1]))
+        return features, known.to(torch.promote_types(self._dtype, torch.float32))
 
     def upsample(self, scores: Tensor, features: Tensor) -> Shares:
         """Return the shares of (N, C, h, w) scores, float32 or wider, at the size of their (N, D, H, W) features."""

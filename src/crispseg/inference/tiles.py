@@ -17,6 +17,7 @@ from crispseg.inference.label_groups import TOGETHER
 from crispseg.inference.label_maps import sharpened_labels
 from crispseg.inference.memory import parse_memory
 from crispseg.inference.nodata import kept_apart, read_valid_resized, valid_pixels, valid_there
+from crispseg.inference.padding import UnpaddedPixels
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tile_memory import bytes_per_pixel, tile_side
@@ -79,6 +80,7 @@ def sharpen_tiles(
             f"image or scores may have pixels without data, and the cue is {type(sharpener.cue).__name__}; expected a "
             "cue that compares embeddings or colours, which can leave such pixels out"
         )
+    scores = UnpaddedPixels(scores, sharpener.grid, image.size)
     features = _known_at_once(sharpener, image, features)
     margin = _margin(sharpener, image, scores, features)
     each = bytes_per_pixel(sharpener, scores.channels)
@@ -146,7 +148,8 @@ def sharpen_label_map_tiled(
     Raises:
         InputError: If image and labels do not fit together, or the memory is too small for a tile.
     """
-    sharpener, pixels, said = sharpener.nearby(), TensorPixels(image), TensorPixels(labels[None])
+    sharpener, pixels = sharpener.nearby(), TensorPixels(image)
+    said = UnpaddedPixels(TensorPixels(labels[None]), sharpener.grid, pixels.size)
     check_place(pixels.size, said.size, 2, sharpener.grid, "probabilities")
     given = _known_at_once(sharpener, pixels, None if features is None else TensorPixels(features[0]))
     margin = _margin(sharpener, pixels, said, given)

@@ -18,6 +18,7 @@ from crispseg.inference.objects.mask_inputs import GivenMasks, read_image, read_
 from crispseg.inference.objects.open_masks import OpenMask, band_of, crisp_parts, largest_radius
 from crispseg.inference.objects.overlaps import read_confidences, resolve_overlaps
 from crispseg.inference.objects.placing import MaskPlace, placed, upsampled
+from crispseg.inference.padding import without_padding
 from crispseg.inference.sharpener import Sharpener
 from crispseg.scores import Scores
 
@@ -126,7 +127,8 @@ def _sharpened(
         check_scores(cells, given.kind)
         if 0 in place.cover.size:
             continue
-        chances = given.probabilities(cells.to(sharpener.device))
+        known = without_padding(cells.to(sharpener.device), place.grid, size)
+        chances = given.probabilities(known)
         values = upsampled(chances, place, place.cover)
         result[n][place.cover.slices] = values if soft else values > 0.5
         found = band_of(values, place, size, margin, is_hard=given.is_hard, band=band)
