@@ -69,11 +69,12 @@ class UnpaddedPixels:
 
     def valid(self, box: Box) -> Tensor:
         """Return (*box.size) bool, True where a score has a value."""
-        there, rows, columns = (box, None, None) if self._lines is None else self._sources(box, self._lines)
+        if self._lines is None:
+            valid = valid_there(self._scores, box)
+            return torch.ones(box.size, dtype=torch.bool) if valid is None else valid
+        there, rows, columns = self._sources(box, self._lines)
         valid = valid_there(self._scores, there)
-        if valid is None:
-            return torch.ones(box.size, dtype=torch.bool)
-        return valid if rows is None else valid[rows.unsqueeze(1), columns]
+        return torch.ones(box.size, dtype=torch.bool) if valid is None else valid[rows.unsqueeze(1), columns]
 
     def _sources(self, box: Box, lines: tuple[Line, Line]) -> tuple[Box, Tensor, Tensor]:
         """Return the part that is read in place of a box, and which of its rows and columns stand for those of it."""
@@ -100,4 +101,4 @@ def _on_image(line: Line) -> tuple[int, int]:
     first = (torch.sym_max(-line.shift, 0) + twice - 1) // twice
     middle = torch.sym_max(full - line.shift + line.pixels, 0) // twice
     last = torch.sym_max(2 * full - line.shift, 0) // twice
-    return torch.sym_min(first, middle), torch.sym_max(last, middle)
+    return torch.sym_min(first, middle), torch.sym_max(last, middle)  # type: ignore[return-value]  # as in `Grid`

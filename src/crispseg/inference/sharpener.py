@@ -241,9 +241,9 @@ class Sharpener(ConfiguredModule):
             window: One of the sharpener's windows.
         """
         level = next(level for level in self.levels if level.window == window)
-        return self.cue.weights(features, window, **self._comparing(level, shares.whole, self._compared(shares)))
+        return self.cue.weights(features, window, **self._comparing(level, shares.whole, self.compared(shares)))
 
-    def _compared(self, shares: Shares) -> Tensor | None:
+    def compared(self, shares: Shares) -> Tensor | None:
         """Return the scores whose differences add to distances."""
         if not self.compares_scores or self.scores in MULTILABEL:  # there, no label may depend on the others
             return None
@@ -265,12 +265,18 @@ class Sharpener(ConfiguredModule):
 
     def unguarded(self, shares: Shares, features: Tensor) -> Shares:
         """Return the shares, filtered by the weights of (N, D, H, W) features of their size, without the guard."""
-        values, compared = shares.values, self._compared(shares)
+        values, compared = shares.values, self.compared(shares)
         for level in self.levels:
-            values = self.cue.filtered(values, features, level, **self._comparing(level, shares.whole, compared))
-        crisp = shares.with_values(values)
-        check_filtered(crisp.values, self.cue, features)
-        return crisp
+            values = self.filtered_by(level, values, features, shares.whole, compared)
+        return shares.with_values(values)
+
+    def filtered_by(
+        self, level: Level, values: Tensor, features: Tensor, whole: float, compared: Tensor | None
+    ) -> Tensor:
+        """Return (N, S, H, W) values of shares after a level, given features and what `compared` returns."""
+        filtered = self.cue.filtered(values, features, level, **self._comparing(level, whole, compared))
+        check_filtered(filtered, self.cue, features)
+        return filtered
 
     def guarded(self, before: Shares, after: Shares, valid: Tensor | None = None) -> Shares:
         """Return filtered shares after the guard, given those before the filter."""
