@@ -15,6 +15,7 @@ from crispseg import Grid
 from crispseg.data import read_image, read_labels, read_prediction
 from crispseg.grid import Size
 from crispseg.inference.objects.cell_means import cell_means
+from crispseg.inference.padding import without_padding
 from crispseg.inference.shares import to_probabilities
 from crispseg.ops.interpolation import resample
 
@@ -144,7 +145,7 @@ def placed(coarse: Coarse) -> list[tuple[Tensor, Grid]]:
 def bilinear(cells: Tensor, grid: Grid, scene: ObjectScene) -> Tensor:
     """Return a mask upsampled to the image; 0 beside its box."""
     height, width = size = scene.image.shape[-2], scene.image.shape[-1]
-    soft = resample(cells[None, None], size, grid)[0, 0]
+    soft = resample(without_padding(cells, grid, size)[None, None], size, grid)[0, 0]
     if not grid.is_free:
         return soft
     left, top, right, bottom = grid.numbers

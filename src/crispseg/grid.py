@@ -137,6 +137,11 @@ class Grid:
         return self.kind == "box"
 
     @property
+    def may_be_padded(self) -> bool:
+        """Whether cells may lie beside the image, which say nothing about it."""
+        return self.kind in ("letterbox", "padded", "box")
+
+    @property
     def _first(self) -> float:
         return self.numbers[1] if len(self.numbers) > 1 else 0.0
 

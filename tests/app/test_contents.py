@@ -1,10 +1,12 @@
 """Soft masks and masks of objects: what the page reads, computes and gives away."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 from PIL import Image
 
 from crispseg import Sharpener, sharpen_masks
@@ -79,6 +81,25 @@ def test_objects_are_sharpened_as_the_library_does_and_its_lines_say(
     assert np.array_equal(given_away, written)
     lines = recipe.python_lines()
     assert ("Sharpener" in lines) == (cue == "rgb"), "only what is not the default is said"
+
+
+@pytest.mark.parametrize("form", ["parts of cells", "bools"])
+def test_the_masks_of_a_pixel_are_those_of_the_filter_that_its_object_goes_through(
+    session: Session, tmp_path: Path, form: str
+) -> None:
+    rows, columns = torch.meshgrid(torch.arange(48.0), torch.arange(64.0), indexing="ij")
+    cells = F.avg_pool2d(((rows - 24).hypot(columns - 30) < 17).float()[None], 4).numpy()
+    np.save(tmp_path / "masks.npy", cells > 0.5 if form == "bools" else cells)
+    session.desk.load_prediction(tmp_path / "masks.npy", "probabilities", content="objects")
+    config = usual("objects", offered_cue("rgb").cue)
+    assert config.hardness == 5
+    found = session.masks((30, 8), config)
+    hardness, window = (5.0, "5@8,5@4,5@2,5") if form == "bools" else (7.5, "5")
+    assert (found.config.hardness, found.config.texts()["window"]) == (hardness, window)
+    step = found.config.windows[0].dilation
+    colours = session.desk.inputs.image[:, 8, :].float() / 255
+    apart = float((colours[:, 30] - colours[:, 30 + step]).abs().sum())
+    assert float(found.one_pass[8, 30 + step]) == pytest.approx(math.exp(-hardness * apart), rel=1e-4)
 
 
 def test_a_soft_mask_is_said_to_be_one(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

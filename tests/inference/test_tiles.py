@@ -39,6 +39,7 @@ def inputs(size: tuple[int, int], scores_size: tuple[int, int]) -> tuple[Tensor,
 
 def tiled(sharpener: Sharpener, image: Tensor, scores: Tensor, side: int, monkeypatch: pytest.MonkeyPatch) -> Tensor:
     monkeypatch.setattr(tiles, "tile_side", lambda *_: side)
+    monkeypatch.setattr(tiles, "STRIP", 23)
     return sharpen_tiled(sharpener, image, scores, memory="16GiB")
 
 

@@ -27,6 +27,8 @@ _FIRST_CUE = assigned(CueConfig(), SHIPPED_WEIGHTS[0])
 _OF_MASKS = ("window", "passes", "hardness")
 """The fields that matter to masks of objects, beside the cue."""
 
+_MADE = "sharpener = "
+
 _LINE = 88
 """Characters of a line of Python."""
 
@@ -106,22 +108,23 @@ class Recipe:
         one_image = [*(["fitted_boundary"] if boundary else []), "sharpen_one"]
         kind = ', "logits"' if self._is_float else ""  # said, never guessed
         kind = ", sharpener.scores" if "scores" in self._unusual else kind
+        usual = made == [f"{_MADE}Sharpener.from_pretrained()"]
+        sharpener, made = (made[0].removeprefix(_MADE), []) if usual else ("sharpener", made)
+        palette = "" if self.inputs.prediction.written_palette is None else ", prediction.written_palette"
         lines = [
-            "from pathlib import Path",
-            "",
             f"from crispseg import {', '.join(names)}",
             f"from crispseg.data import {', '.join(data)}",
-            f"from crispseg.inference.one_image import {', '.join(one_image)}",
+            f"from crispseg.inference import {', '.join(one_image)}",
             "",
             *made,
-            f"image = read_image(Path({image!r}))",
-            f"prediction = read_prediction(Path({prediction!r}){kind})",
-            *(f"boundary = fitted_boundary(Path({name!r}), image)" for name in boundary),
-            f"result = sharpen_one(sharpener, image, prediction{', boundary' if boundary else ''})",
-            f"write_labels(Path({self.labels_name!r}), result.after, prediction.written_palette)",
+            f"image = read_image({_quoted(image)})",
+            f"prediction = read_prediction({_quoted(prediction)}{kind})",
+            *(f"boundary = fitted_boundary({_quoted(name)}, image)" for name in boundary),
+            f"result = sharpen_one({sharpener}, image, prediction{', boundary' if boundary else ''})",
+            f"write_labels({_quoted(self.labels_name)}, result.after{palette})",
         ]
         if self.scores_name is not None:
-            lines.append(f"write_scores(Path({self.scores_name!r}), result.scores, prediction)")
+            lines.append(f"write_scores({_quoted(self.scores_name)}, result.scores, prediction)")
         return "\n".join(lines)
 
     def _lines_of_masks(self) -> list[str]:
@@ -138,30 +141,32 @@ class Recipe:
         options = [] if masks.is_hard else [f"scores={_quoted(kind)}"]
         options += [] if grid == str(CENTRES) else [f"grid={_quoted(grid)}"]
         options += [] if is_usual else ["sharpener=sharpener"]
-        read = [f"masks = np.load({prediction!r})"]
+        read, name = [f"masks = np.load({_quoted(prediction)})"], _quoted(self.labels_name)
         if prediction.lower().endswith(".npz"):
-            read = [f"(masks,) = np.load({prediction!r}).values()"]
-        written, given = f"np.save({self.labels_name!r}, crisp)", "masks"
+            read = [f"(masks,) = np.load({_quoted(prediction)}).values()"]
+        written, given = f"np.save({name}, crisp)", "masks"
         if masks.numbers:
             array = prediction.lower().endswith((".npy", ".npz"))
             read = [
-                read[0].replace("masks", "numbers") if array else f"numbers = np.asarray(Image.open({prediction!r}))",
+                read[0].replace("masks", "numbers")
+                if array
+                else f"numbers = np.asarray(Image.open({_quoted(prediction)}))",
                 "objects = np.unique(numbers[numbers > 0])",
             ]
             given, options = "numbers == objects[:, None, None]", [*options, "soft=True"]
         elif self.labels_name.endswith(".npz"):
-            written = f"np.savez_compressed({self.labels_name!r}, crisp)"
+            written = f"np.savez_compressed({name}, crisp)"
         lines = [
             *["import numpy as np", "", f"from crispseg import {', '.join([*names, 'sharpen_masks'])}"],
-            *["from crispseg.data import read_image", "", *made, f"image = read_image(Path({image!r}))", *read],
+            *["from crispseg.data import read_image", "", *made, f"image = read_image({_quoted(image)})", *read],
             f"crisp = sharpen_masks({', '.join(['image', given, *options])})",
         ]
         if masks.numbers:
             lines.append("labels = np.where(crisp.max(0) > 0.5, objects[crisp.argmax(0)], 0)")
             width = 8 if max(masks.numbers) < 256 else 16
-            written = f"Image.fromarray(labels.astype(np.uint{width})).save({self.labels_name!r})"
+            written = f"Image.fromarray(labels.astype(np.uint{width})).save({name})"
             lines.insert(1, "from PIL import Image")
-        return ["from pathlib import Path", "", *lines, written]
+        return [*lines, written]
 
     def _sharpener(self, unusual: Sequence[str]) -> tuple[list[str], list[str]]:
         """Return the names to import, and the lines that make the sharpener, with these fields."""
@@ -179,11 +184,11 @@ class Recipe:
             names, opened, closed = ["CueConfig", "Sharpener", "SharpenerConfig"], "from_config(SharpenerConfig(", "))"
             fields = [f"cue={cue!r}", *fields]
         moved = "" if self.device == "cpu" else f".to({_quoted(self.device)})"
-        line = f"sharpener = Sharpener.{opened}{', '.join(fields)}{closed}{moved}"
+        line = f"{_MADE}Sharpener.{opened}{', '.join(fields)}{closed}{moved}"
         if len(line) <= _LINE:
             return names, [line]
         filled = [f"    {' '.join(line)}" for line in _filled([f"{field}," for field in fields])]
-        return names, [f"sharpener = Sharpener.{opened}", *filled, f"{closed}{moved}"]
+        return names, [f"{_MADE}Sharpener.{opened}", *filled, f"{closed}{moved}"]
 
     @property
     def _said(self) -> SharpenerConfig:

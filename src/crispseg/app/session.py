@@ -21,6 +21,7 @@ from crispseg.grid import CENTRES
 from crispseg.inference.batch import resize
 from crispseg.inference.masks import contributions, principal_components
 from crispseg.inference.objects import sharpen_masks
+from crispseg.inference.objects.sharpening import sharpener_of_mask
 from crispseg.inference.one_image import Sharpened, labels_before
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
@@ -194,6 +195,8 @@ class Session:
         features = self._features_of(inputs, sharpener)
         with torch.no_grad():
             shares = sharpener.upsample(self._scores_of(inputs, sharpener, features), features.values)
+        if inputs.masks is not None:
+            sharpener = _sharpener_at(pixel, inputs, sharpener, shares)
         one_pass = LocalFilter(sharpener.window[0])
         masks = (_mask(features.values, shares, pixel, sharpener, filter) for filter in (one_pass, sharpener.filter))
         return PixelMasks(pixel, sharpener.config, *masks)
@@ -250,6 +253,15 @@ def _sharpened_masks(inputs: DeskInputs, sharpener: Sharpener) -> Tensor:
     masks, grid = torch.from_numpy(inputs.masks.masks), inputs.said.grid
     crisp = sharpen_masks(inputs.image, masks, scores=kind, grid=grid, sharpener=sharpener, soft=True)
     return cast(Tensor, crisp).cpu()
+
+
+def _sharpener_at(pixel: tuple[int, int], inputs: DeskInputs, sharpener: Sharpener, shares: Shares) -> Sharpener:
+    """Return the sharpener that filters the likeliest of the objects at a pixel."""
+    assert inputs.masks is not None
+    (x, y), masks = pixel, inputs.masks
+    kind = None if masks.is_hard else inputs.prediction.kind
+    number = int(shares.probabilities()[0, :, y, x].argmax())
+    return sharpener_of_mask(sharpener, masks.masks, number, inputs.size, scores=kind, grid=inputs.said.grid)
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from crispseg.errors import InputError, naming
 from crispseg.reading import parsed
 
 
-def read_image(path: Path, value_range: ValueRange = "auto") -> Tensor:
+def read_image(path: Path | str, value_range: ValueRange = "auto") -> Tensor:
     """Read an image file as RGB, turned upright.
 
     The rotation in EXIF is applied; transparency is laid on white; greyscale, palette and CMYK are converted. Images of
@@ -37,6 +37,7 @@ def read_image(path: Path, value_range: ValueRange = "auto") -> Tensor:
         InputError: If the file is missing, truncated, of unknown kind or larger than Pillow's safety limit, or
             `value_range` is not as above.
     """
+    path = Path(path)
     with opened(path, "image") as image:
         deep = deep_pixels(image, path)
         pixels = np.asarray(_to_rgb(ImageOps.exif_transpose(image))) if deep is None else deep.values

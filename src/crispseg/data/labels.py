@@ -51,7 +51,7 @@ def read_labels(path: Path) -> LabelMap:
     return LabelMap(labels, tuple(colours) if colours is not None else None)
 
 
-def write_labels(path: Path, labels: Tensor, palette: tuple[int, ...] | None = None) -> None:
+def write_labels(path: Path | str, labels: Tensor, palette: tuple[int, ...] | None = None) -> None:
     """Write a label map as PNG, whole or not at all.
 
     Args:
@@ -62,6 +62,7 @@ def write_labels(path: Path, labels: Tensor, palette: tuple[int, ...] | None = N
     Raises:
         InputError: If the file cannot be written, or a label lies outside the range or the palette.
     """
+    path = Path(path)
     highest = int(labels.max()) if labels.numel() else 0
     limit = len(palette) // 3 if palette is not None else 65536
     if highest >= limit or (labels.numel() and int(labels.min()) < 0):

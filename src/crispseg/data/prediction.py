@@ -113,7 +113,7 @@ class Prediction:
         return replace(self, kind="multilabel_probabilities" if self.kind in MULTILABEL else "probabilities")
 
 
-def read_prediction(path: Path, kind: ScoreKind | None = None, grid: Grid | str | None = None) -> Prediction:
+def read_prediction(path: Path | str, kind: ScoreKind | None = None, grid: Grid | str | None = None) -> Prediction:
     """Read a prediction.
 
     Args:
@@ -134,7 +134,7 @@ def read_prediction(path: Path, kind: ScoreKind | None = None, grid: Grid | str 
         InputError: If the file is missing, damaged or of another kind; if scores are not finite or have another shape;
             if "probabilities" lie outside [0, 1]; or if no kind is given and scores look like object masks.
     """
-    said = None if grid is None else Grid.of(grid)
+    path, said = Path(path), None if grid is None else Grid.of(grid)
     check_readable(path, "prediction")
     prediction = _reader(path)(path, kind)
     return prediction if prediction.grid is not None else replace(prediction, grid=said)
@@ -151,7 +151,7 @@ def _reader(path: Path) -> Callable[[Path, ScoreKind | None], Prediction]:
     raise InputError(f"prediction {path}: unknown ending; expected one of {', '.join(PREDICTION_SUFFIXES)}")
 
 
-def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
+def write_scores(path: Path | str, scores: Tensor, prediction: Prediction) -> None:
     """Write (C, H, W) scores of the size of their image, whole or not at all.
 
     Args:
@@ -163,7 +163,7 @@ def write_scores(path: Path, scores: Tensor, prediction: Prediction) -> None:
     Raises:
         InputError: If the ending is unknown, or the file cannot be written.
     """
-    suffix = path.suffix.lower()
+    suffix = (path := Path(path)).suffix.lower()
     if suffix not in SCORE_SUFFIXES:
         raise InputError(f"scores {path}: unknown ending; expected one of {', '.join(SCORE_SUFFIXES)}")
     if suffix == ".safetensors":

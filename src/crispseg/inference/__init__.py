@@ -5,18 +5,22 @@ from crispseg.inference.crf import DenseCRF
 from crispseg.inference.crisp_nets import to_crisp_net, to_sharpener
 from crispseg.inference.model_outputs import semantic_probabilities
 from crispseg.inference.objects import MASK_OPTIONS, sharpen_masks, sharpen_objects, unpasted_masks
+from crispseg.inference.one_image import Sharpened, fitted_boundary, sharpen_one
 from crispseg.inference.sharpened_model import SharpenedModel
 from crispseg.inference.sharpener import Sharpener
 
 __all__ = [
     "MASK_OPTIONS",
     "DenseCRF",
+    "Sharpened",
     "SharpenedModel",
     "Sharpener",
+    "fitted_boundary",
     "semantic_probabilities",
     "sharpen_array",
     "sharpen_masks",
     "sharpen_objects",
+    "sharpen_one",
     "sharpened_function",
     "to_crisp_net",
     "to_sharpener",

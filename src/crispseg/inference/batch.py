@@ -11,6 +11,7 @@ from crispseg.data.box import Box
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid, Line
+from crispseg.inference.padding import without_padding
 from crispseg.inference.shares import Shares
 from crispseg.ops.interpolation import inside, resample
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
@@ -28,7 +29,7 @@ def resize(value: Tensor, size: tuple[int, int], grid: Grid = CENTRES) -> Tensor
 
 def resize_scores(scores: Tensor, size: tuple[int, int], grid: Grid, kind: Scores) -> Tensor:
     """Resize (N, C, h, w) scores to (N, C, *size) of the same kind; pixels without scores get unlikely labels."""
-    resized = resize(scores, size, grid)
+    resized = resize(without_padding(scores, grid, size), size, grid)
     blank = uncovered(grid.lines(size, (scores.shape[-2], scores.shape[-1])), grid, scores.device)
     if blank is None:
         return resized

@@ -15,6 +15,7 @@ from crispseg.inference import guard
 from crispseg.inference.batch import check_filtered
 from crispseg.inference.label_groups import Labelled, box_around, grouped
 from crispseg.inference.likeliest import Likeliest
+from crispseg.inference.padding import without_padding
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import affinity, local_distance, local_filter, local_parity
 from crispseg.ops._joint_upsample import joint_upsample_part
@@ -75,7 +76,8 @@ def sharpen_label_map(sharpener: Sharpener, image: Tensor, labels: Tensor, featu
         features,
     )
     whole = Box(0, 0, *size)
-    return sharpened_labels(sharpener, TensorPixels(labels[None]), PartOfPixels(given[0], whole, size), whole).cpu()
+    known = TensorPixels(without_padding(labels, sharpener.grid, size)[None])
+    return sharpened_labels(sharpener, known, PartOfPixels(given[0], whole, size), whole).cpu()
 
 
 def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixels, box: Box) -> Tensor:
@@ -299,7 +301,7 @@ def upsampled_labels(labels: Tensor, size: tuple[int, int], grid: Grid = CENTRES
         >>> upsampled_labels(torch.tensor([[7, 3]]), (1, 4), Grid("stretched"))
         tensor([[7, 7, 3, 3]])
     """
-    lines = grid.lines(size, (labels.shape[0], labels.shape[1]))
+    labels, lines = without_padding(labels, grid, size), grid.lines(size, (labels.shape[0], labels.shape[1]))
     if all(line.is_identity for line in lines):
         return labels
     rows, columns = (sources(0, line.resized, line, labels.device) for line in lines)

@@ -123,7 +123,7 @@ def sharpened_scores(
     return sharp.cpu()
 
 
-def fitted_boundary(path: Path | None, image: Tensor) -> Tensor | None:
+def fitted_boundary(path: Path | str | None, image: Tensor) -> Tensor | None:
     """Return the (1, H, W) boundary map of a file, resized to its (3, H, W) image; None if there is no file.
 
     Raises:
@@ -131,6 +131,7 @@ def fitted_boundary(path: Path | None, image: Tensor) -> Tensor | None:
     """
     if path is None:
         return None
+    path = Path(path)
     boundary, size = read_boundary(path), (image.shape[-2], image.shape[-1])
     with naming(path):
         check_boundary(size, boundary)

@@ -19,6 +19,7 @@ from crispseg.inference.batch import check_filtered, check_fit, check_scores, re
 from crispseg.inference.configured import ConfiguredModule
 from crispseg.inference.doubt import contrast_of
 from crispseg.inference.guard import guarded, radii_of
+from crispseg.inference.padding import without_padding
 from crispseg.inference.shares import Shares
 from crispseg.inference.upsampling import upsample, upsamples_jointly
 from crispseg.pretrained import load_cue, load_pretrained, save_folder, upload
@@ -211,7 +212,8 @@ class Sharpener(ConfiguredModule):
             check_same_grid("features", features, "image", image)
             if has_values():
                 self.cue.check_features(features)
-        return features, scores.to(torch.promote_types(self._dtype, torch.float32))
+        known = without_padding(scores, self.grid, (image.shape[-2], image.shape[-1]))
+        return features, known.to(torch.promote_types(self._dtype, torch.float32))
 
     def upsample(self, scores: Tensor, features: Tensor) -> Shares:
         """Return the shares of (N, C, h, w) scores, float32 or wider, at the size of their (N, D, H, W) features."""
@@ -239,9 +241,9 @@ class Sharpener(ConfiguredModule):
             window: One of the sharpener's windows.
         """
         level = next(level for level in self.levels if level.window == window)
-        return self.cue.weights(features, window, **self._comparing(level, shares.whole, self._compared(shares)))
+        return self.cue.weights(features, window, **self._comparing(level, shares.whole, self.compared(shares)))
 
-    def _compared(self, shares: Shares) -> Tensor | None:
+    def compared(self, shares: Shares) -> Tensor | None:
         """Return the scores whose differences add to distances."""
         if not self.compares_scores or self.scores in MULTILABEL:  # there, no label may depend on the others
             return None
@@ -263,12 +265,18 @@ class Sharpener(ConfiguredModule):
 
     def unguarded(self, shares: Shares, features: Tensor) -> Shares:
         """Return the shares, filtered by the weights of (N, D, H, W) features of their size, without the guard."""
-        values, compared = shares.values, self._compared(shares)
+        values, compared = shares.values, self.compared(shares)
         for level in self.levels:
-            values = self.cue.filtered(values, features, level, **self._comparing(level, shares.whole, compared))
-        crisp = shares.with_values(values)
-        check_filtered(crisp.values, self.cue, features)
-        return crisp
+            values = self.filtered_by(level, values, features, shares.whole, compared)
+        return shares.with_values(values)
+
+    def filtered_by(
+        self, level: Level, values: Tensor, features: Tensor, whole: float, compared: Tensor | None
+    ) -> Tensor:
+        """Return (N, S, H, W) values of shares after a level, given features and what `compared` returns."""
+        filtered = self.cue.filtered(values, features, level, **self._comparing(level, whole, compared))
+        check_filtered(filtered, self.cue, features)
+        return filtered
 
     def guarded(self, before: Shares, after: Shares, valid: Tensor | None = None) -> Shares:
         """Return filtered shares after the guard, given those before the filter."""

@@ -1,13 +1,20 @@
 """How large tiles may be: the memory that a tile takes, and the side that fits."""
 
-import math
+from bisect import bisect_right
 
+from crispseg.cues import Cue
+from crispseg.cues.cue import EmbeddingCue
 from crispseg.errors import InputError
 from crispseg.inference.memory import size_as_text
 from crispseg.inference.sharpener import Sharpener
 from crispseg.process_memory import is_counted, resident_bytes
 
+STRIP = 256
+"""Rows of a tile whose features are computed at a time, so that the network takes less memory than the filter."""
+
 _SMALLEST = 64
+_MOST = 2**17
+"""Pixels along a side of a tile."""
 _FREE = 0.7
 """The share of the remaining memory that is used, because the allocator's memory fragments."""
 _ONCE = 112 * 2**20
@@ -28,10 +35,11 @@ def tile_side(sharpener: Sharpener, each: int, image: tuple[int, int], memory: i
         InputError: If tiles of 64 pixels do not fit.
     """
     held = _ONCE + resident_bytes() if is_counted() and sharpener.device.type == "cpu" else 0
-    side = math.isqrt(max(int(_FREE * (memory - held)), 0) // each) - 2 * margin
+    free = max(int(_FREE * (memory - held)), 0)
+    side = bisect_right(range(_MOST), free, key=lambda wide: _needed(sharpener.cue, each, wide)) - 1 - 2 * margin
     smallest = min(_SMALLEST, *image)
     if side < smallest:
-        needed = held + each * (smallest + 2 * margin) ** 2 / _FREE
+        needed = held + _needed(sharpener.cue, each, smallest + 2 * margin) / _FREE
         raise InputError(
             f"memory is {size_as_text(memory)}, too small for a tile: the process holds {size_as_text(held)}, and a "
             f"tile needs {margin} pixels around it; expected {size_as_text(needed)} or more: allow more memory, or use "
@@ -40,13 +48,23 @@ def tile_side(sharpener: Sharpener, each: int, image: tuple[int, int], memory: i
     return min(side, max(image))
 
 
-def bytes_per_pixel(sharpener: Sharpener, num_classes: int, *, of_labels: bool = False) -> int:
-    """Return the peak memory in bytes for each pixel of a tile, including its margin.
+def _needed(cue: Cue, each: int, wide: int) -> int:
+    """Return the bytes that a tile takes which is so many pixels wide and high with its margin.
+
+    The peak is that of the filter, or that of the network in the last strip of the features.
+    """
+    rows, channels = min(wide, STRIP + 2 * ((cue.reach or 0) + cue.step)), cue.channels or 3
+    return max(each * wide, 4 * ((3 + channels) * wide + (cue.workspace + channels) * rows)) * wide
+
+
+def bytes_per_pixel(sharpener: Sharpener, num_classes: int, *, of_labels: bool = False, contrasted: bool = True) -> int:
+    """Return the peak memory in bytes that the filter takes for each pixel of a tile, including its margin.
 
     Args:
         sharpener: The sharpener.
         num_classes: Channels of the scores that are filtered together.
         of_labels: Whether the labels of a label map are filtered, which needs the weights of all windows at once.
+        contrasted: Whether differences of scores may count more than usual, which takes a copy of the scores.
     """
     cue, compares, counts = sharpener.cue, sharpener.compares_scores, [level.window.count for level in sharpener.levels]
     channels = cue.channels or 3
@@ -54,7 +72,8 @@ def bytes_per_pixel(sharpener: Sharpener, num_classes: int, *, of_labels: bool =
     padded = -(-shares // 8) * 8  # the kernel's vectors
     if of_labels:
         neighbours, compared = (1 + compares) * sum(counts), max(counts) if compares else 0
+    elif isinstance(cue, EmbeddingCue) and type(cue).weights is EmbeddingCue.weights and sharpener.device.type == "cpu":
+        neighbours, compared = 0, (4 + contrasted) * padded if compares else 0  # weights are made where they are used
     else:
-        neighbours, compared = max(counts), channels + 3 * padded if compares else 0
-    filtering = channels + neighbours + max(4 * padded, compared)
-    return 4 * (3 + max(cue.workspace + channels, filtering))
+        neighbours, compared = max(counts), channels + (3 + contrasted) * padded if compares else 0
+    return 4 * (3 + channels + neighbours + max(4 * padded, compared))

@@ -18,9 +18,11 @@ from crispseg.inference.label_groups import TOGETHER
 from crispseg.inference.label_maps import sharpened_labels
 from crispseg.inference.memory import parse_memory
 from crispseg.inference.nodata import kept_apart, read_valid_resized, valid_pixels, valid_there
+from crispseg.inference.padding import UnpaddedPixels
+from crispseg.inference.parts import filtered_part
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
-from crispseg.inference.tile_memory import bytes_per_pixel, tile_side
+from crispseg.inference.tile_memory import STRIP, bytes_per_pixel, tile_side
 from crispseg.inference.upsampling import joint_resize
 from crispseg.ops.interpolation import Axis, sources
 from crispseg.process_memory import give_back
@@ -80,12 +82,14 @@ def sharpen_tiles(
             f"image or scores may have pixels without data, and the cue is {type(sharpener.cue).__name__}; expected a "
             "cue that compares embeddings or colours, which can leave such pixels out"
         )
+    scores = UnpaddedPixels(scores, sharpener.grid, image.size)
     features = _known_at_once(sharpener, image, features)
     margin = _margin(sharpener, image, scores, features)
-    each = bytes_per_pixel(sharpener, scores.channels)
-    side = tile_side(sharpener, each, image.size, parse_memory(memory), margin)
     lines = sharpener.grid.lines(image.size, scores.size)
     contrast = contrast_of_pixels(scores, sharpener.scores, lines) if sharpener.suits_doubt else None
+    contrasted = contrast is not None and bool((contrast != 1).any())
+    each = bytes_per_pixel(sharpener, scores.channels, contrasted=contrasted)
+    side = tile_side(sharpener, each, image.size, parse_memory(memory), margin)
     for box in cut(image.size, max(side // multiple * multiple, min(side, multiple))):
         valid = valid_pixels(image, scores, lines, box)
         if valid is not None and not valid.any():
@@ -147,7 +151,8 @@ def sharpen_label_map_tiled(
     Raises:
         InputError: If image and labels do not fit together, or the memory is too small for a tile.
     """
-    sharpener, pixels, said = sharpener.nearby(), TensorPixels(image), TensorPixels(labels[None])
+    sharpener, pixels = sharpener.nearby(), TensorPixels(image)
+    said = UnpaddedPixels(TensorPixels(labels[None]), sharpener.grid, pixels.size)
     check_place(pixels.size, said.size, 2, sharpener.grid, "probabilities")
     given = _known_at_once(sharpener, pixels, None if features is None else TensorPixels(features[0]))
     margin = _margin(sharpener, pixels, said, given)
@@ -176,7 +181,9 @@ def _compared(
     inner = box.grown(halo(sharpener), image.size)
     around = _with_centres(sharpener, scores, image.size, inner)
     there = (
-        features_of_box(sharpener, image, around) if features is None else features.read(around).to(sharpener.device)
+        features_of_box(sharpener, image, around, STRIP)
+        if features is None
+        else features.read(around).to(sharpener.device)
     )
     return inner, PartOfPixels(there, around, image.size)
 
@@ -196,13 +203,27 @@ def _sharpen_box(
     apart = kept_apart(compared.read(inner)[None], valid)
     shares = _upsampled(sharpener, scores, inner, compared)
     shares = shares._replace(contrast=None if contrast is None else contrast.to(apart.device))
-    crisp = sharpener.filtered(shares, apart, valid)
-    rows, columns = box.within(inner).slices
-    return crisp.cropped(rows, columns).scores()[0].cpu()
+    return filtered_part(sharpener, shares, apart, box.within(inner), valid).scores()[0].cpu()
 
 
-def features_of_box(sharpener: Sharpener, image: Pixels, box: Box) -> Tensor:
-    """Return the (D, *box.size) features of a part of the image, which depend on the surrounding pixels."""
+def features_of_box(sharpener: Sharpener, image: Pixels, box: Box, strip: int | None = None) -> Tensor:
+    """Return the (D, *box.size) features of a part of the image, which depend on the surrounding pixels.
+
+    Args:
+        sharpener: The sharpener.
+        image: The image.
+        box: The part.
+        strip: The rows to compute at a time, so that the network takes little memory; None for all.
+    """
+    if strip is not None and strip < box.size[0]:
+        whole: Tensor | None = None
+        for top in range(box.top, box.bottom, strip):
+            part = box._replace(top=top, bottom=min(top + strip, box.bottom))
+            found = features_of_box(sharpener, image, part)
+            whole = found.new_empty(len(found), *box.size) if whole is None else whole
+            whole[(..., *part.within(box).slices)] = found
+        assert whole is not None
+        return whole
     outer = box.grown(sharpener.cue.reach or 0, image.size).starting_at(sharpener.cue.step)
     rows, columns = box.within(outer).slices
     return sharpener.features(image.read(outer)[None].to(sharpener.device))[0, :, rows, columns]

@@ -13,6 +13,7 @@ from torch import Tensor
 from crispseg.data.box import Box
 from crispseg.data.pixels import TensorPixels
 from crispseg.grid import Grid, Line, Size
+from crispseg.inference.configured import shortest
 from crispseg.inference.label_groups import box_around
 from crispseg.inference.label_maps import padded
 from crispseg.inference.objects.band_filter import Band, filter_bands
@@ -116,23 +117,37 @@ def crisp_parts(sharpener: Sharpener, image: Tensor, masks: Sequence[OpenMask]) 
         return
     region = box_around([one.band.part for one in masks])
     features = features_of_box(sharpener, TensorPixels(image), region)[None]
-    exact = [one for one in masks if one.means is not None]
-    weights = partial(_weights, sharpener, features, SURER)
-    crisp = filter_bands([one.band for one in exact], sharpener.levels[-1:], weights, region)
+    exact, gentle = [one for one in masks if one.means is not None], surer(sharpener)
+    crisp = filter_bands([one.band for one in exact], gentle.levels, partial(_weights, gentle, features), region)
     for one, values in zip(exact, crisp, strict=True):
         yield CrispPart(one.number, one.band.part, values, _with_means(one, values))
     others = [one for one in masks if one.means is None]
     bands = [one.band for one in others]
-    weights = partial(_weights, sharpener, features, 1.0)
-    crisp = filter_bands(bands, sharpener.levels, weights, region)
+    crisp = filter_bands(bands, sharpener.levels, partial(_weights, sharpener, features), region)
     alike = filter_bands(bands, sharpener.levels, partial(equal_weights, like=features), region)
     for one, values, blind in zip(others, crisp, alike, strict=True):
         kept = supported(one.band.values, values, blind, one.evidence)
         yield CrispPart(one.number, one.band.part, values, kept)
 
 
-def _weights(sharpener: Sharpener, features: Tensor, factor: float, level: Level) -> Tensor:
-    return sharpener.cue.weights(features, level.window, factor * level.cue_weight * sharpener.hardness)
+def surer(sharpener: Sharpener) -> Sharpener:
+    """Return the sharpener for masks that are as sharp as their resolution allows: its last window alone, and harder.
+
+    Example:
+        >>> from crispseg.cues import RGBCue
+        >>> gentle = surer(Sharpener(RGBCue(), window="5@4,5", hardness=4.0))
+        >>> str(gentle.window), float(gentle.hardness)
+        ('5', 6.0)
+    """
+    window, passes, cue_weight, score_weight = sharpener.levels[-1]
+    return sharpener.with_options(
+        window=window, passes=passes, cue_weight=cue_weight, score_weight=score_weight,
+        hardness=SURER * shortest(sharpener.hardness),
+    )  # fmt: skip
+
+
+def _weights(sharpener: Sharpener, features: Tensor, level: Level) -> Tensor:
+    return sharpener.cue.weights(features, level.window, level.cue_weight * sharpener.hardness)
 
 
 def _with_means(mask: OpenMask, values: Tensor) -> Tensor:

@@ -10,14 +10,15 @@ from torch import Tensor
 
 from crispseg.checks import check_choice, check_positive
 from crispseg.errors import InputError
-from crispseg.grid import Grid
+from crispseg.grid import Grid, Size
 from crispseg.inference.batch import check_scores
 from crispseg.inference.objects.cell_means import holds_means
 from crispseg.inference.objects.evidence import HARD, SOFT
 from crispseg.inference.objects.mask_inputs import GivenMasks, read_image, read_masks
-from crispseg.inference.objects.open_masks import OpenMask, band_of, crisp_parts, largest_radius
+from crispseg.inference.objects.open_masks import OpenMask, band_of, crisp_parts, largest_radius, surer
 from crispseg.inference.objects.overlaps import read_confidences, resolve_overlaps
 from crispseg.inference.objects.placing import MaskPlace, placed, upsampled
+from crispseg.inference.padding import without_padding
 from crispseg.inference.sharpener import Sharpener
 from crispseg.scores import Scores
 
@@ -109,6 +110,21 @@ def sharpen_masks(
     return given.like(crisp)
 
 
+def sharpener_of_mask(
+    sharpener: Sharpener, masks: object, number: int, size: Size, *, scores: Scores | None, grid: Grid
+) -> Sharpener:
+    """Return the sharpener by which `sharpen_masks` filters one of the masks of an image (height, width)."""
+    given = read_masks(masks, scores)
+    place = placed(given.maps, None, grid, size)[number]
+    chances = given.probabilities(without_padding(given.maps[number], place.grid, size))
+    return surer(sharpener.nearby()) if _fills_cells(given, chances, place) else sharpener.nearby()
+
+
+def _fills_cells(given: GivenMasks, chances: Tensor, place: MaskPlace) -> bool:
+    """Return whether a mask is as sharp as its resolution allows, so that it is filtered more gently."""
+    return not given.is_hard and holds_means(chances, place.cell)
+
+
 @cache
 def _default(device: str) -> Sharpener:
     return Sharpener.from_pretrained(device=device, **MASK_OPTIONS)
@@ -126,12 +142,13 @@ def _sharpened(
         check_scores(cells, given.kind)
         if 0 in place.cover.size:
             continue
-        chances = given.probabilities(cells.to(sharpener.device))
+        known = without_padding(cells.to(sharpener.device), place.grid, size)
+        chances = given.probabilities(known)
         values = upsampled(chances, place, place.cover)
         result[n][place.cover.slices] = values if soft else values > 0.5
         found = band_of(values, place, size, margin, is_hard=given.is_hard, band=band)
         if found is not None:
-            means = (chances, place.lines) if not given.is_hard and holds_means(chances, place.cell) else None
+            means = (chances, place.lines) if _fills_cells(given, chances, place) else None
             masks.append(OpenMask(n, found, HARD if given.is_hard and band is None else SOFT, means))
     for n, part, _, values in crisp_parts(sharpener, image, masks):
         result[n][part.slices] = values.clamp(0, 1) if soft else values > 0.5

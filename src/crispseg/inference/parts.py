@@ -1,0 +1,47 @@
+"""The filter on a part of an image: every window on the pixels alone that the part depends on."""
+
+from torch import Tensor
+
+from crispseg.data.box import Box
+from crispseg.inference.guard import radii_of
+from crispseg.inference.label_maps import padded
+from crispseg.inference.shares import Shares
+from crispseg.inference.sharpener import Sharpener
+
+
+def filtered_part(
+    sharpener: Sharpener, shares: Shares, features: Tensor, part: Box, valid: Tensor | None = None
+) -> Shares:
+    """Return `sharpener.filtered(…)` of a part.
+
+    A window needs a margin for itself and those after it. So most margins are left behind by the first windows, which
+    reach far, and the others filter little more than the part.
+
+    Args:
+        sharpener: The sharpener.
+        shares: Shares before the filter, of the part and the pixels around it that it depends on.
+        features: (1, D, H, W) features of the same pixels.
+        part: The part, in these pixels.
+        valid: (H, W) bool mask of the pixels with data; None if all have.
+    """
+    size = features.shape[-2], features.shape[-1]
+    after = shares.cropped(*part.slices).with_values(_filtered(sharpener, shares, features, part))
+    if sharpener.guard is None:
+        return after
+    around = part.grown(max(radii_of(sharpener.levels)), size)  # in which the guard counts
+    before, valid = shares.cropped(*around.slices), None if valid is None else valid[around.slices]
+    guarded = sharpener.guarded(before, before.with_values(padded(after.values, part, around)), valid)
+    return guarded.cropped(*part.within(around).slices)
+
+
+def _filtered(sharpener: Sharpener, shares: Shares, features: Tensor, part: Box) -> Tensor:
+    """Return the values of a part after all windows."""
+    size, levels = (features.shape[-2], features.shape[-1]), sharpener.levels
+    values, compared, here = shares.values, sharpener.compared(shares), Box(0, 0, *size)
+    for done, level in enumerate(levels, start=1):
+        values = sharpener.filtered_by(level, values, features, shares.whole, compared)
+        needed = part.grown(sum(later.window.radius * later.passes for later in levels[done:]), size)
+        rows, columns = needed.within(here).slices
+        values, features = values[..., rows, columns], features[..., rows, columns]
+        compared, here = None if compared is None else compared[..., rows, columns], needed
+    return values
