@@ -9,6 +9,7 @@ from crispseg.checks import check_guard, check_natural, is_recorded
 from crispseg.errors import InputError
 from crispseg.ops._rebalance import reference
 from crispseg.ops._rebalance import registration as registration
+from crispseg.ops._whole import keeps_operators
 
 
 def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int]) -> Tensor:
@@ -54,7 +55,7 @@ def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int])
         raise InputError(f"radii are {list(radii)}; expected one or two")
     for radius in radii:
         check_natural("radius", radius)
-    if is_recorded(before, after):
+    if is_recorded(before, after) and not keeps_operators():
         return reference.rebalance(before, after, guard, radii)
     result: Tensor = torch.ops.crispseg.rebalance(before, after, guard, list(radii))
     return result
