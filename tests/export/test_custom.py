@@ -76,7 +76,7 @@ class Operators(nn.Module):
             weights,
             ops.local_contour(image[:, :1], window),
             ops.local_filter(scores, weights, window, passes=2, normalize=False),
-            ops.affinity_filter(scores, image, window, 1.5, passes=2, scores=scores, score_weight=0.5),
+            ops.affinity_filter(scores, image, window, 1.5, passes=2),
             ops.joint_upsample(coarse, image, 1.5, norm=2),
             ops.rebalance(scores, scores**2, 0.3, [4, 2]),
             ops.rebalance(scores.unflatten(1, (2, 2)), scores.unflatten(1, (2, 2)) ** 2, 0.3, [2]),

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import torch
+
 _KEPT = ContextVar("kept", default=False)
 
 
@@ -18,5 +20,5 @@ def keeping_operators() -> Iterator[None]:
 
 
 def keeps_operators() -> bool:
-    """Return whether they do."""
-    return _KEPT.get()
+    """Return whether the program that is being exported does."""
+    return torch.compiler.is_exporting() and _KEPT.get()
