@@ -1,9 +1,7 @@
-// Checks of what Python hands over. Each says what was given and what was expected, as a ValueError.
+// Checks of arguments. Each says what was given and what was expected, as a std::invalid_argument.
 #pragma once
 
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-
+#include <stdexcept>
 #include <string>
 
 #include "parallel.h"
@@ -11,66 +9,30 @@
 
 namespace crispseg {
 
-namespace nb = nanobind;
-
-using Array = nb::ndarray<nb::device::cpu>;
-
 constexpr int64_t kLargestSide = int64_t{1} << 20;
 constexpr int kMostThreads = 1024;
 constexpr int64_t kMostPasses = int64_t{1} << 20;
 constexpr int64_t kStateLanes = 8;  // channels of a state are a multiple: whole vectors at every level
 
-[[noreturn]] inline void refuse(const std::string& message) { throw nb::value_error(message.c_str()); }
+[[noreturn]] inline void refuse(const std::string& message) { throw std::invalid_argument(message); }
 
 inline void require(bool condition, const char* message) {
   if (!condition) refuse(message);
-}
-
-inline std::string shape_of(const Array& array) {
-  std::string text = "(";
-  for (size_t i = 0; i < array.ndim(); ++i) text += (i > 0 ? ", " : "") + std::to_string(array.shape(i));
-  return text + ")";
-}
-
-inline bool is(const Array& array, nb::dlpack::dtype_code code, int bits) {
-  return array.dtype().code == static_cast<uint8_t>(code) && array.dtype().bits == bits && array.dtype().lanes == 1;
-}
-
-inline Type type_of(const char* name, const Array& array) {
-  using Code = nb::dlpack::dtype_code;
-  if (is(array, Code::Float, 64)) return Type::kFloat64;
-  if (is(array, Code::Float, 32)) return Type::kFloat32;
-  if (is(array, Code::Float, 16)) return Type::kFloat16;
-  if (is(array, Code::Bfloat, 16)) return Type::kBFloat16;
-  if (is(array, Code::Int, 64)) return Type::kInt64;
-  if (is(array, Code::Int, 32)) return Type::kInt32;
-  if (is(array, Code::Bool, 8)) return Type::kBool;
-  refuse(std::string(name) + " has a dtype that no kernel reads");
 }
 
 inline bool is_float(Type type) {
   return type == Type::kFloat64 || type == Type::kFloat32 || type == Type::kFloat16 || type == Type::kBFloat16;
 }
 
-inline Tensor tensor(const char* name, const Array& array, size_t dimensions) {
-  if (array.ndim() != dimensions)
-    refuse(std::string(name) + " has shape " + shape_of(array) + "; expected " + std::to_string(dimensions) +
-           " dimensions");
-  Tensor result{array.data(), type_of(name, array), {1, 1, 1, 1}, {0, 0, 0, 0}};
-  // (N, H, W) is read as (N, 1, H, W).
-  for (size_t i = 0; i < dimensions; ++i) {
-    const size_t to = dimensions == 3 && i > 0 ? i + 1 : i;
-    result.shape[to] = static_cast<int64_t>(array.shape(i));
-    result.stride[to] = array.stride(i);
-  }
-  return result;
+inline int64_t element_bytes(Type type) {
+  if (type == Type::kFloat64 || type == Type::kInt64) return 8;
+  if (type == Type::kFloat32 || type == Type::kInt32) return 4;
+  return type == Type::kBool ? 1 : 2;
 }
 
 // A floating-point (N, channels, H, W) tensor.
-inline Tensor map(const char* name, const Array& array) {
-  const Tensor result = tensor(name, array, 4);
-  require(is_float(result.type), "a map is not of a floating-point dtype");
-  return result;
+inline void require_map(const Tensor& tensor) {
+  require(is_float(tensor.type), "a map is not of a floating-point dtype");
 }
 
 inline void require_shape(const char* name, const Tensor& tensor, int64_t n, int64_t c, int64_t h, int64_t w) {
@@ -121,17 +83,14 @@ inline void require_own_elements(const char* name, const Tensor& tensor) {
   }
 }
 
-inline Window window(int64_t size, int64_t dilation, int64_t stride) {
+inline Window checked_window(int64_t size, int64_t dilation, int64_t stride = 1) {
   require(size >= 1 && size % 2 == 1 && size <= kLargestSide, "window size is not an odd number up to 2^20");
   require(dilation >= 1 && dilation <= kLargestSide, "window dilation is not a number from 1 to 2^20");
   require(stride >= 1 && stride <= kLargestSide, "stride is not a number from 1 to 2^20");
   return {size, dilation, stride};
 }
 
-inline int checked_norm(int norm) {
-  require(norm == 1 || norm == 2, "norm is not 1 or 2");
-  return norm;
-}
+inline void require_norm(int norm) { require(norm == 1 || norm == 2, "norm is not 1 or 2"); }
 
 inline int checked_threads(int threads) {
   require(threads >= 1, "threads is below 1");
@@ -149,11 +108,14 @@ inline void require_like(const char* name, const Tensor& tensor, const Tensor& o
   require_shape(name, tensor, other.shape[0], other.shape[1], other.shape[2], other.shape[3]);
 }
 
-inline Tensor output(const char* name, const Array& array) {
-  const Tensor result = map(name, array);
-  require_own_elements(name, result);
-  ask_for_large_pages(array.data(), static_cast<int64_t>(array.nbytes()));
-  return result;
+// A map that a kernel writes.
+inline void require_output(const char* name, const Tensor& tensor) {
+  require_map(tensor);
+  require_own_elements(name, tensor);
+  if (is_empty(tensor)) return;
+  int64_t elements = 1;
+  for (int i = 0; i < 4; ++i) elements += (tensor.shape[i] - 1) * (tensor.shape[i] > 1 ? tensor.stride[i] : 0);
+  ask_for_large_pages(tensor.data, elements * element_bytes(tensor.type));
 }
 
 }  // namespace crispseg

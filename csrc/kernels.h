@@ -1,4 +1,4 @@
-// The kernels, one table of them for each level. Arguments were checked by the binding.
+// The kernels, one table of them for each level. Arguments were checked by `Level`.
 #pragma once
 
 #include "tensor.h"

@@ -16,13 +16,32 @@ namespace crispseg {
 
 constexpr int64_t kLargePage = int64_t{1} << 21;
 
+namespace {
+
+thread_local UsePool::Share share_of_pool = nullptr;
+thread_local void* used_pool = nullptr;
+
+}  // namespace
+
+UsePool::UsePool(Share share, void* pool) {
+  share_of_pool = share;
+  used_pool = pool;
+}
+
+UsePool::~UsePool() { share_of_pool = nullptr; }
+
 void run_parallel(int64_t tasks, int threads, void (*run)(void*, int64_t, int), void* context) {
   std::atomic<int64_t> next{0};
   const auto work = [&](int thread) {
     for (int64_t task = next++; task < tasks; task = next++) run(context, task, thread);
   };
-  std::vector<std::thread> others;
   const int64_t wanted = tasks < threads ? tasks : threads;
+  if (share_of_pool != nullptr && wanted > 1)
+    return share_of_pool(
+        used_pool, static_cast<int>(wanted),
+        [](void* given, int thread) { (*static_cast<decltype(work)*>(given))(thread); },
+        const_cast<void*>(static_cast<const void*>(&work)));
+  std::vector<std::thread> others;
   others.reserve(wanted > 0 ? wanted : 0);
   try {
     for (int thread = 1; thread < wanted; ++thread) others.emplace_back(work, thread);

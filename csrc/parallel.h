@@ -12,6 +12,18 @@ namespace crispseg {
 // takes some 20 microseconds.
 void run_parallel(int64_t tasks, int threads, void (*run)(void* context, int64_t task, int thread), void* context);
 
+// While it lives, run_parallel takes the threads of a pool for this thread's calls, in place of new ones.
+class UsePool {
+ public:
+  // Runs work(context, thread) for every thread below `threads`, in any order, and waits.
+  using Share = void (*)(void* pool, int threads, void (*work)(void* context, int thread), void* context);
+
+  UsePool(Share share, void* pool);
+  ~UsePool();
+  UsePool(const UsePool&) = delete;
+  UsePool& operator=(const UsePool&) = delete;
+};
+
 // Asks for large pages in memory that is about to be written: new memory comes a page at a time, and for small pages
 // that takes longer than some kernels do. Advice only.
 void ask_for_large_pages(void* data, int64_t bytes);

@@ -33,6 +33,7 @@ class Kernels:
         normalize: bool,
         threads: int,
         weights: Tensor,
+        /,
     ) -> None: ...
     def affinity_weights_backward(
         self,
@@ -47,6 +48,7 @@ class Kernels:
         threads: int,
         result: Tensor,
         scores_result: Tensor | None,
+        /,
     ) -> float: ...
     def affinity_filter(
         self,
@@ -61,6 +63,7 @@ class Kernels:
         passes: int,
         threads: int,
         result: Tensor,
+        /,
     ) -> None: ...
     def local_filter(
         self,
@@ -74,6 +77,7 @@ class Kernels:
         result: Tensor,
         sums: Tensor,
         states: Tensor | None,
+        /,
     ) -> None: ...
     def local_filter_backward(
         self,
@@ -87,6 +91,7 @@ class Kernels:
         threads: int,
         grad_scores: Tensor,
         grad_weights: Tensor | None,
+        /,
     ) -> None: ...
     def embedding_loss(
         self,

@@ -20,6 +20,12 @@ TOTAL_MB = 500
 EXPORT_TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
 """How far an exported file may be from PyTorch, by the precisions that it may have."""
 
+Operators = Literal["standard", "custom"]
+"""The operators of an exported file: "standard" ones, which every runtime has, or crispseg's own."""
+
+EXPORT_OPERATORS: tuple[Operators, ...] = ("standard", "custom")
+"""The values of `Operators`; the first is the default."""
+
 CAFFE_NETWORKS = ("deeplab", "embedding", "hed")
 """Networks whose Caffe weights can be converted."""
 

@@ -12,6 +12,7 @@ import crispseg
 from crispseg import ops
 from crispseg.cues import Cue
 from crispseg.errors import InputError, one_line
+from crispseg.export import native_include, native_library
 from crispseg.ops.implementations import describe
 from crispseg.options import as_text
 from crispseg.pretrained import SHIPPED_WEIGHTS, weights_path
@@ -27,6 +28,7 @@ def run(_: Namespace) -> None:
         "versions": _versions(),
         "devices": _devices(),
         **_operations(),
+        "library for C and onnxruntime": _library(),
         "cues": _cues(),
         "weights": _weights(),
     }
@@ -57,6 +59,13 @@ def _devices() -> dict[str, str]:
 def _operations() -> dict[str, dict[str, str]]:
     devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
     return {f"operations on {device}": {name: describe(name, device) for name in ops.__all__} for device in devices}
+
+
+def _library() -> dict[str, str]:
+    try:
+        return {"library": str(native_library()), "header": str(native_include() / "crispseg.h")}
+    except InputError as error:
+        return {"none": one_line(error)}
 
 
 def _cues() -> dict[str, str]:

@@ -19,16 +19,21 @@ _SIZES = (
 """Batch, height and width of the image, classes, rows and columns of the scores."""
 
 
-def largest_difference(file: Path, program: Program) -> float:
+def largest_difference(file: Path, program: Program, library: Path | None = None) -> float:
     """Return the largest difference between the probabilities of onnxruntime and those of PyTorch, at several sizes.
 
     Logits are converted to probabilities first: for a probability of 1e-38, a difference of 1e-4 in its logarithm is
     only float32 rounding.
 
+    Args:
+        file: The ONNX file.
+        program: What it was exported from.
+        library: The library with the operators of the file, if they are not standard ones.
+
     Raises:
         InputError: If onnxruntime cannot run the file.
     """
-    session = _session(file)
+    session = _session(file, library)
     found = 0.0
     for size in _SIZES:
         given, scores = program.example(*_fitting(program.sharpener, *size))
@@ -60,10 +65,12 @@ def _fitting(
     return (batch, height, width), num_classes, grid
 
 
-def _session(file: Path) -> onnxruntime.InferenceSession:
+def _session(file: Path, library: Path | None) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:
+        if library is not None:
+            options.register_custom_ops_library(str(library))
         return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the errors of onnxruntime have no common class
         raise InputError(f"onnxruntime cannot load the program ({str(error).strip().splitlines()[0]})") from error

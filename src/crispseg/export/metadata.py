@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from crispseg.defaults import Operators
 from crispseg.export.program import Precision, Program
 from crispseg.inference.sharpener import Sharpener
 from crispseg.scores import Scores
@@ -20,7 +21,7 @@ _RESULTS: dict[Scores, str] = {
 """The kind of the output for each kind of scores."""
 
 
-def describe(exported: "ONNXProgram", program: Program, precision: Precision) -> None:
+def describe(exported: "ONNXProgram", program: Program, precision: Precision, operators: Operators) -> None:
     """Write the metadata, and remove the origin of the operators, which takes half of the file."""
     sharpener, model = program.sharpener, exported.model
     model.producer_name, model.producer_version = "crispseg", installed_versions(["crispseg"])["crispseg"]
@@ -33,6 +34,7 @@ def describe(exported: "ONNXProgram", program: Program, precision: Precision) ->
             program.name: "features of the image, computed by the cue" if program.takes_features else "RGB in [0, 1]",
             **metadata_of(sharpener),
             "precision": precision,
+            "operators": operators,
         }
     )
 

@@ -5,7 +5,7 @@ import importlib
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,14 @@ import torch
 
 from crispseg.checks import check_choice
 from crispseg.cues import Cue, SoftSegmentationCue, single_cues
-from crispseg.defaults import EXPORT_TOLERANCE
+from crispseg.defaults import EXPORT_OPERATORS, EXPORT_TOLERANCE, Operators
 from crispseg.errors import InputError
 from crispseg.export.metadata import describe
+from crispseg.export.native import native_library
 from crispseg.export.program import Precision, Program
 from crispseg.extras import optional_packages
 from crispseg.inference.sharpener import Sharpener
+from crispseg.ops._whole import keeping_operators
 from crispseg.writing import check_output_file, written_whole
 
 if TYPE_CHECKING:
@@ -37,11 +39,17 @@ _EXAMPLE = (41, 59)
 
 
 def export_onnx(
-    sharpener: Sharpener, path: str | Path, *, precision: Precision = "float32", features: bool | None = None
+    sharpener: Sharpener,
+    path: str | Path,
+    *,
+    precision: Precision = "float32",
+    features: bool | None = None,
+    operators: Operators = "standard",
 ) -> float:
     """Write a sharpener as an ONNX file, and compare its results in onnxruntime with PyTorch (extra `onnx`).
 
-    The file uses standard operators (opset 18). Its inputs, all of one floating-point type, are
+    The file uses standard operators (opset 18), unless others are asked for. Its inputs, all of one floating-point
+    type, are
 
     - `image` (batch, 3, height, width), RGB in [0, 1]; or, if features are an input, `features`
       (batch, channels, height, width) instead;
@@ -57,6 +65,8 @@ def export_onnx(
         features: Whether the features of the cue are an input, such as the boundary map of a detector that runs
             elsewhere. None makes them an input only if ONNX cannot compute them, that is for a `ContourCue` without a
             detector and a `SoftSegmentationCue`.
+        operators: "standard", with which the file runs anywhere; or "custom" for crispseg's own operators, which are as
+            fast as PyTorch, but need `native_library` where the file runs.
 
     Returns:
         The largest difference between the probabilities of the file and those of the sharpener.
@@ -71,16 +81,18 @@ def export_onnx(
         >>> export_onnx(Sharpener(RGBCue()), path) < 1e-4
         True
     """
-    check_choice("precision", precision, ("float32", "float16"))
+    check_choice("precision", precision, tuple(EXPORT_TOLERANCE))
+    check_choice("operators", operators, EXPORT_OPERATORS)
     target = Path(path)
     check_output_file(target, [])
     _require_packages()
     program = Program(_prepared(sharpener, precision), takes_features=_takes_features(sharpener, features))
-    exported = _exported(program)
-    describe(exported, program, precision)
+    library = native_library() if operators == "custom" else None
+    exported = _exported(program, operators)
+    describe(exported, program, precision, operators)
     with written_whole(target) as temporary:
         exported.save(temporary)
-        return _checked(temporary, program, target)
+        return _checked(temporary, program, target, library)
 
 
 def _require_packages() -> None:
@@ -89,10 +101,10 @@ def _require_packages() -> None:
             importlib.import_module(name)
 
 
-def _checked(file: Path, program: Program, path: Path) -> float:
+def _checked(file: Path, program: Program, path: Path, library: Path | None) -> float:
     from crispseg.export.check import largest_difference  # noqa: PLC0415 - optional
 
-    found = largest_difference(file, program)
+    found = largest_difference(file, program, library)
     allowed = TOLERANCE[program.dtype] + _ROUNDING * float(program.sharpener.hardness)
     if not found <= allowed:
         raise InputError(
@@ -119,11 +131,13 @@ def _takes_features(sharpener: Sharpener, asked: bool | None) -> bool:
     return cannot if asked is None else asked
 
 
-def _exported(program: Program) -> "ONNXProgram":
-    from crispseg.export.operators import translations  # noqa: PLC0415 - optional
+def _exported(program: Program, operators: Operators) -> "ONNXProgram":
+    from crispseg.export import custom  # noqa: PLC0415 - optional
+    from crispseg.export import operators as standard  # noqa: PLC0415 - optional
 
+    own = operators == "custom"
     sizes = {0: "batch", 2: "height", 3: "width"}, {0: "batch", 1: "classes", 2: "rows", 3: "columns"}
-    with warnings.catch_warnings(), _explained(program.sharpener.cue):
+    with warnings.catch_warnings(), _explained(program.sharpener.cue), keeping_operators() if own else nullcontext():
         warnings.simplefilter("ignore")  # PyTorch warns about itself, and that image and scores share the axis "batch"
         exported = torch.onnx.export(
             program,
@@ -134,16 +148,18 @@ def _exported(program: Program) -> "ONNXProgram":
             dynamic_shapes=sizes,
             input_names=[program.name, "scores"],
             output_names=["crisp"],
-            custom_translation_table=translations(),
+            custom_translation_table=(custom if own else standard).translations(),
             optimize=False,  # would take minutes for this many nodes
         )
     assert exported is not None, "the new exporter always returns a program"
     _tidy(exported)
+    if own:
+        exported.model.opset_imports[custom.DOMAIN] = custom.VERSION
     return exported
 
 
 def _tidy(exported: "ONNXProgram") -> None:
-    """Inline functions, merge equal nodes, fold constants and remove unused nodes, leaving standard operators only."""
+    """Inline functions, merge equal nodes, fold constants and remove unused nodes, leaving operators only."""
     with optional_packages():
         from onnx_ir.passes.common import (  # noqa: PLC0415 - optional
             CommonSubexpressionEliminationPass,
@@ -152,11 +168,14 @@ def _tidy(exported: "ONNXProgram") -> None:
         )
         from onnxscript.optimizer import fold_constants  # noqa: PLC0415 - optional
 
+        from crispseg.export.branches import choose_branches  # noqa: PLC0415 - optional
+
     InlinePass()(exported.model)
     CommonSubexpressionEliminationPass()(exported.model)
     with _silent(logging.getLogger("onnxscript")):  # it logs every node that it does not fold
         fold_constants(exported.model)
     RemoveUnusedNodesPass()(exported.model)
+    choose_branches(exported.model.graph)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from crispseg.data.box import Box
-from crispseg.inference.guard import radii_of
+from crispseg.inference.guard import guard_reach, radii_of
 from crispseg.inference.label_maps import padded
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
@@ -28,7 +28,8 @@ def filtered_part(
     after = shares.cropped(*part.slices).with_values(_filtered(sharpener, shares, features, part))
     if sharpener.guard is None:
         return after
-    around = part.grown(max(radii_of(sharpener.levels)), size)  # in which the guard counts
+    reach = max(*radii_of(sharpener.levels), guard_reach(sharpener.guard))
+    around = part.grown(reach, size)  # in which the guard counts
     before, valid = shares.cropped(*around.slices), None if valid is None else valid[around.slices]
     guarded = sharpener.guarded(before, before.with_values(padded(after.values, part, around)), valid)
     return guarded.cropped(*part.within(around).slices)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from crispseg.cli.parsers.command_parser import CommandParser
 from crispseg.cli.parsers.stage_options import add_sharpener_options
-from crispseg.defaults import EXPORT_TOLERANCE
+from crispseg.defaults import EXPORT_OPERATORS, EXPORT_TOLERANCE
 
 DESCRIPTION = """\
 Write a sharpener as an ONNX file, for other runtimes and other languages.
@@ -19,6 +19,7 @@ and how it was made. Needs: pip install 'crispseg[onnx]'"""
 EXAMPLES = """\
   crispseg export --output sharpener.onnx
   crispseg export --weights net.safetensors --passes 7 --precision float16 --output sharpener.onnx
+  crispseg export --operators custom --output sharpener.onnx
   crispseg export --cue contour --scores probabilities --output contour.onnx"""
 
 
@@ -32,6 +33,13 @@ def build_parser() -> CommandParser:
         choices=tuple(EXPORT_TOLERANCE),
         default="float32",
         help="precision of inputs, output and network; the filter computes in float32 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--operators",
+        choices=EXPORT_OPERATORS,
+        default=EXPORT_OPERATORS[0],
+        help="standard ones, with which the file runs anywhere, or custom ones, which are as fast as PyTorch and need "
+        "the library that `crispseg info` names (default: %(default)s)",
     )
     add_sharpener_options(parser, without=("precision",))
     return parser

@@ -16,6 +16,7 @@ from crispseg.checks import (
 from crispseg.ops._affinity_filter import registration as registration
 from crispseg.ops._affinity_weights import affinity_weights, as_scalar, compared
 from crispseg.ops._local_filter import local_filter
+from crispseg.ops._whole import keeps_operators
 from crispseg.window import Window, WindowLike
 
 
@@ -63,7 +64,7 @@ def affinity_filter(
     check_same_grid("values", values, "embedding", embedding)
     window = Window.of(window)
     check_count("passes", passes, MOST_PASSES)
-    if is_recorded(values, embedding, hardness, scores, score_weight):
+    if is_recorded(values, embedding, hardness, scores, score_weight) and not keeps_operators():
         weights = affinity_weights(embedding, window, hardness, norm=norm, scores=scores, score_weight=score_weight)
         return local_filter(values, weights, window, passes=passes)
     check_choice("norm", norm, (1, 2))

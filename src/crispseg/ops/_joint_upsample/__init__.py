@@ -8,6 +8,7 @@ from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid
 from crispseg.ops._joint_upsample import reference
 from crispseg.ops._joint_upsample import registration as registration
+from crispseg.ops._whole import keeps_operators
 from crispseg.ops.interpolation import Axis, at_scores
 
 
@@ -79,7 +80,7 @@ def joint_upsample_part(
     Returns:
         (N, C, H, W), dtype of `value`.
     """
-    if torch.compiler.is_exporting():
+    if torch.compiler.is_exporting() and not keeps_operators():
         return reference.joint_upsample(value, centres, features, hardness, rows, columns, norm)
     if not isinstance(hardness, Tensor):
         hardness = features.new_full((), hardness, dtype=torch.promote_types(features.dtype, torch.float32))

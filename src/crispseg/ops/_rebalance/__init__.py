@@ -9,6 +9,7 @@ from crispseg.checks import check_guard, check_keep_thin, check_natural, is_reco
 from crispseg.errors import InputError
 from crispseg.ops._rebalance import reference
 from crispseg.ops._rebalance import registration as registration
+from crispseg.ops._whole import keeps_operators
 
 
 def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int], *, keep_thin: float = 0) -> Tensor:
@@ -60,7 +61,7 @@ def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int],
         raise InputError(f"radii are {list(radii)}; expected one or two")
     for radius in radii:
         check_natural("radius", radius)
-    if is_recorded(before, after):
+    if is_recorded(before, after) and not keeps_operators():
         return reference.rebalance(before, after, guard, radii, keep_thin)
-    result: Tensor = torch.ops.crispseg.rebalance(before, after, guard, list(radii), keep_thin)
+    result: Tensor = torch.ops.crispseg.rebalance(before, after, guard, list(radii), float(keep_thin))
     return result
