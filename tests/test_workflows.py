@@ -41,4 +41,5 @@ def test_its_steps_name_targets_and_scripts_that_exist(path: Path) -> None:
 def test_the_oldest_pytorch_is_read_from_the_project() -> None:
     workflow = (ROOT / ".github" / "workflows" / "test.yml").read_text()
     (pattern,) = re.findall(r"sed -nE 's/([^/]*)/", workflow)
-    assert re.findall(pattern, (ROOT / "pyproject.toml").read_text(), re.MULTILINE) == [("torch", "2.11")]
+    first, *_ = re.findall(pattern, (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert first == ("torch", "2.4"), "what crispseg needs by itself; extras may need a newer one"

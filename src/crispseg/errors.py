@@ -15,6 +15,10 @@ class OutputError(InputError):
     """An output cannot be written. No single input caused it, so a run over many inputs stops."""
 
 
+class SlowerWarning(UserWarning):
+    """A warning that the kernels for a device are missing, so that plain PyTorch computes the same, more slowly."""
+
+
 def ran_out_of_memory(error: Exception) -> bool:
     """Return whether an error means that memory ran out, whichever library raised it."""
     return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_MEMORY)

@@ -25,6 +25,7 @@ from crispseg.cues import (
 from crispseg.inference.tiles import sharpen_tiled
 from crispseg.models import EmbeddingNet, TrunkEmbedding
 from crispseg.pretrained import load_cue
+from tests.marks import needs_tracing
 from tests.ops import brute_force
 
 RNG = torch.Generator().manual_seed(0)
@@ -256,6 +257,7 @@ def test_copies_state_dicts_and_threads_agree() -> None:
     assert len(found) == 2
 
 
+@needs_tracing
 @pytest.mark.slow  # traces
 def test_torch_export_takes_it() -> None:
     sharpener = Sharpener(SAVED["learned+rgb"](), window=3, passes=2).eval()

@@ -11,6 +11,7 @@ from torch import Tensor
 from crispseg import InputError, Window
 from crispseg.cues import SoftSegmentationCue, soft_segmentation
 from crispseg.cues.colour_words import WORDS, colour_words, hue_saturation_value, resize_bicubic, stretch
+from tests.marks import needs_tracing
 
 RNG = np.random.default_rng(0)
 
@@ -169,6 +170,7 @@ def test_an_image_is_segmented_alone_and_every_time_the_same() -> None:
     assert "maps=4, norm=2" in repr(cue)
 
 
+@needs_tracing
 @pytest.mark.slow  # traces
 def test_it_is_an_operator_that_pytorch_knows() -> None:
     operator = torch.ops.crispseg.soft_segmentation.default

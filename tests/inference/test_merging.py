@@ -19,6 +19,7 @@ from crispseg.nn import LocalFilter
 from crispseg.ops import local_filter
 from crispseg.scores import Scores
 from crispseg.window import Window
+from tests.marks import needs_tracing
 
 SIZE = (48, 64)
 CLASSES, PRESENT = 40, 5
@@ -179,6 +180,7 @@ def test_every_class_gets_a_gradient() -> None:
     assert learning.log_hardness.grad != 0
 
 
+@needs_tracing
 def test_traces_and_transforms_filter_every_class() -> None:
     image, logits = scene()
     made = sharpener(0.1)

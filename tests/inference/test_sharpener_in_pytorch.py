@@ -15,7 +15,7 @@ from crispseg import Sharpener, Window
 from crispseg.cues import ContourCue, LearnedCue, RGBCue
 from crispseg.models import EmbeddingNet
 from crispseg.scores import Scores
-from tests.marks import not_traced
+from tests.marks import needs_tracing, not_traced
 
 pytestmark = [not_traced, pytest.mark.slow]  # compiles
 
@@ -49,6 +49,7 @@ def sharpener(request: pytest.FixtureRequest) -> Iterator[Sharpener]:
     torch.compiler.reset()
 
 
+@needs_tracing
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")  # PyTorch 2.11's own use of it
 def test_compiles_to_machine_code_for_any_size() -> None:
     sharpener = Sharpener(RGBCue(), window=Window(3), passes=2).eval()  # a network would only add convolutions
@@ -80,6 +81,7 @@ for path in sys.argv[2:]:
 """
 
 
+@needs_tracing
 @pytest.mark.filterwarnings("ignore:The given buffer is not writable")  # PyTorch 2.11's own reading of the file
 def test_exported_programs_serve_any_size_in_a_fresh_process(tmp_path: Path) -> None:
     image, scores = inputs((2, 3, 41, 59), (2, 5, 11, 15))
@@ -100,6 +102,7 @@ def named(values: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
     return dict(zip(("image", "scores"), values, strict=True))
 
 
+@needs_tracing
 @pytest.mark.parametrize("pool", ["2x2", "3x3"])
 def test_an_exported_embedding_takes_any_size(pool: Any) -> None:
     network = EmbeddingNet(dim=2, width=4, pool=pool).eval()
@@ -111,6 +114,7 @@ def test_an_exported_embedding_takes_any_size(pool: Any) -> None:
                 torch.testing.assert_close(program(image=image), network(image))
 
 
+@needs_tracing
 @pytest.mark.parametrize("kind", ["logits", "probabilities"])
 @pytest.mark.parametrize("options", OPTIONS)
 def test_an_exported_program_takes_one_class_too(options: dict[str, Any], kind: Scores) -> None:
@@ -122,6 +126,7 @@ def test_an_exported_program_takes_one_class_too(options: dict[str, Any], kind: 
     torch.testing.assert_close(program(image=image, scores=scores), sharpener(image, scores), rtol=1e-4, atol=1e-4)
 
 
+@needs_tracing
 def test_an_exported_program_takes_features() -> None:
     sharpener = Sharpener(ContourCue(), window=Window(3), scores="probabilities")
     image, scores, features = torch.rand(2, 3, 41, 59), torch.rand(2, 5, 11, 15), torch.rand(2, 1, 41, 59)

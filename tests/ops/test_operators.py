@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from crispseg import Window, ops
 from crispseg.nn import Affinity, EmbeddingLoss, LocalFilter
 from crispseg.ops import implementations
-from tests.marks import not_traced
+from tests.marks import needs_tracing, not_traced
 from tests.ops.served import SERVERS, Server, served_by
 
 pytestmark = not_traced
@@ -60,6 +60,7 @@ def network() -> Iterator[Sharpening]:
     torch.compiler.reset()
 
 
+@needs_tracing
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_compiles_as_one_graph_with_gradients(network: Sharpening, dynamic: bool) -> None:
     compiled = torch.compile(network, backend="aot_eager", fullgraph=True, dynamic=dynamic)
@@ -69,6 +70,7 @@ def test_compiles_as_one_graph_with_gradients(network: Sharpening, dynamic: bool
         torch.testing.assert_close(outputs_and_gradients(network, compiled, example(*size)), expected)
 
 
+@needs_tracing
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")  # PyTorch 2.11's own use of it
 def test_compiles_to_machine_code(network: Sharpening) -> None:
     compiled = torch.compile(network, fullgraph=True)
@@ -76,6 +78,7 @@ def test_compiles_to_machine_code(network: Sharpening) -> None:
     torch.testing.assert_close(outputs_and_gradients(network, compiled, example()), expected)
 
 
+@needs_tracing
 @pytest.mark.filterwarnings("ignore:The given buffer is not writable")  # PyTorch 2.11's own reading of the file
 def test_exports_saves_and_loads(network: Sharpening) -> None:
     sizes = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}

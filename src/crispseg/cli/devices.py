@@ -2,6 +2,7 @@
 
 import torch
 
+from crispseg.compatibility import best_device
 from crispseg.errors import InputError
 
 
@@ -12,7 +13,7 @@ def choose_device(name: str | None) -> torch.device:
         InputError: If this machine does not have the device.
     """
     if name is None:
-        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+        return best_device()
     try:
         device = torch.empty(0, device=name).device
         if device.type == "meta":

@@ -10,6 +10,7 @@ from safetensors import safe_open
 
 import crispseg
 from crispseg import ops
+from crispseg.compatibility import best_device
 from crispseg.cues import Cue
 from crispseg.errors import InputError, one_line
 from crispseg.export import native_include, native_library
@@ -46,13 +47,13 @@ def _versions() -> dict[str, str]:
 
 def _devices() -> dict[str, str]:
     devices = {"cpu": f"{platform.machine()}, {torch.get_num_threads()} threads"}
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    if accelerator is None:
+    best = best_device()
+    if best.type == "cpu":
         devices["gpu"] = "none found"
-    elif accelerator.type == "cuda":
+    elif best.type == "cuda":
         devices |= {f"cuda:{i}": torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())}
     else:
-        devices[accelerator.type] = "available"
+        devices[best.type] = "available"
     return devices
 
 

@@ -5,11 +5,13 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from crispseg import __version__
 from crispseg.cli.parsers.command_parser import did_you_mean
-from crispseg.errors import InputError, one_line, ran_out_of_memory
+from crispseg.errors import InputError, SlowerWarning, one_line, ran_out_of_memory
 from crispseg.extras import how_to_install
 from crispseg.interrupts import INTERRUPTED, leaving_at_once
 
@@ -41,6 +43,12 @@ _SYSTEM = {
     errno.EDQUOT: "make room on the disk",
 }
 """Remedies for errors of the operating system."""
+
+_GPU = {
+    "Failed to find C compiler": "install GCC, or set CC to a C compiler, which Triton needs",
+    "CUDA error": "install the PyTorch that fits this GPU and its driver",
+}
+"""Remedies for errors of the GPU, by words of their messages."""
 
 _BROKEN_PIPE = 141
 """The exit code that a shell gives a program whose reader closed the pipe."""
@@ -107,11 +115,15 @@ def _explain(error: Exception) -> str | None:
         return f"out of memory ({reason}); use a smaller image or window"
     if isinstance(error, OSError) and error.errno in _SYSTEM:
         return f"{error.filename or 'output'}: {error.strerror}; {_SYSTEM[error.errno]}"
+    for words, remedy in _GPU.items():
+        if isinstance(error, RuntimeError) and words in str(error):
+            return f"the GPU cannot compute ({str(error).splitlines()[0]}); {remedy}, or choose --device cpu"
     return None
 
 
 def entry_point() -> None:
     """Run the installed command."""
+    warnings.showwarning = _shown_by(warnings.showwarning)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal without λ still gets its help, and a file or pipe each line when it is known.
@@ -119,6 +131,18 @@ def entry_point() -> None:
     # PyTorch reads it when it first allocates: one large page is cleared sooner than 512 small ones.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     sys.exit(main())
+
+
+def _shown_by(usual: Callable[..., None]) -> Callable[..., None]:
+    """Return a `warnings.showwarning` that shows the warnings of crispseg as one line each, and others as usual."""
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:  # noqa: ANN401 - file and line
+        if issubclass(category, SlowerWarning):
+            print(f"crispseg: warning: {message}", file=sys.stderr)
+        else:
+            usual(message, category, *place)
+
+    return show
 
 
 def _overview() -> str:

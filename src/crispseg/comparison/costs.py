@@ -14,6 +14,7 @@ from crispseg.comparison.images import Images
 from crispseg.comparison.memory import Memory
 from crispseg.comparison.method import Setting
 from crispseg.comparison.rows import RowPlan
+from crispseg.compatibility import synchronize
 
 _TIMED = 7
 """Number of images on which methods are timed, at most."""
@@ -55,13 +56,8 @@ def measure_costs(
 
 def milliseconds(call: Callable[[], object], device: torch.device) -> float:
     """Time a call in milliseconds, including all pending work on the device."""
-    _wait(device)
+    synchronize(device)
     start = time.perf_counter()
     call()
-    _wait(device)
+    synchronize(device)
     return 1000 * (time.perf_counter() - start)
-
-
-def _wait(device: torch.device) -> None:
-    if device.type != "cpu":
-        torch.accelerator.synchronize(device)

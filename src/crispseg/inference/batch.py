@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from crispseg.checks import check_map, has_values, is_finite, value_range
+from crispseg.compatibility import is_exporting
 from crispseg.cues import Cue
 from crispseg.data.box import Box
 from crispseg.data.prediction import TOLERANCE
@@ -20,7 +21,7 @@ from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 def resize(value: Tensor, size: tuple[int, int], grid: Grid = CENTRES) -> Tensor:
     """Resize an (N, C, h, w) map that lies on an image by a grid to (N, C, *size), the image's size, bilinearly."""
     # While exporting, this branch would limit the program to scores of the image's size, or to all other sizes.
-    if not torch.compiler.is_exporting():
+    if not is_exporting():
         lines = grid.lines(size, (value.shape[-2], value.shape[-1]))
         if all(line.is_identity for line in lines):
             return value
@@ -78,7 +79,7 @@ def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
             f"image has shape {tuple(image.shape)}, scores {tuple(scores.shape)}; expected at least one pixel and one "
             "channel"
         )
-    if not torch.compiler.is_exporting():  # sizes are symbolic while exporting
+    if not is_exporting():  # sizes are symbolic while exporting
         size = image.shape[-2], image.shape[-1]
         check_place(size, (scores.shape[-2], scores.shape[-1]), scores.shape[1], grid, kind)
 

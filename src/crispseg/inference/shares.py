@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from crispseg.checks import is_recorded
+from crispseg.compatibility import is_exporting
 from crispseg.inference.merging import TOGETHER, Merged, Resize, kept_classes
 from crispseg.process_memory import ask_for_large_pages
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
@@ -51,7 +52,7 @@ class Shares(NamedTuple):
         if kind == "multilabel":
             against = torch.stack([torch.zeros_like(scores), scores], 1)
             return cls(_shares(against).flatten(1, 2), kind, channels)
-        if torch.compiler.is_exporting():  # the number of classes is known only when the program runs
+        if is_exporting():  # the number of classes is known only when the program runs
             rest = torch.where(_is_alone(channels, scores), 0.0, -torch.inf).to(scores.dtype)
             return cls(_shares(torch.cat([rest.expand_as(scores[:, :1]), scores], 1)), kind, channels)
         choices = torch.cat([torch.zeros_like(scores), scores], 1) if channels == 1 else scores
@@ -114,7 +115,7 @@ class Shares(NamedTuple):
         if self.kind in PROBABILITIES:
             return self.values.clamp(0, 1)
         logs = _logs(self._labels)
-        if self.kind == "logits" and torch.compiler.is_exporting():
+        if self.kind == "logits" and is_exporting():
             return torch.where(_is_alone(self.channels, logs), logs - _logs(self._rest), logs)
         return logs - _logs(self._rest) if self._has_rest else logs
 
@@ -144,7 +145,7 @@ class Shares(NamedTuple):
         if self.kind in MULTILABEL:
             no = shares[:, : self.channels] if self._has_rest else 1 - shares
             return torch.stack([no, shares[:, -self.channels :]], 1)
-        if self.kind == "probabilities" and torch.compiler.is_exporting():
+        if self.kind == "probabilities" and is_exporting():
             rest = torch.where(_is_alone(self.channels, shares), 1 - shares[:, :1], 0)
             return torch.cat([rest, shares], 1)
         return torch.cat([1 - shares, shares], 1) if self.kind == "probabilities" and self.channels == 1 else shares
@@ -174,7 +175,7 @@ class Shares(NamedTuple):
 
     @property
     def _has_rest(self) -> bool:
-        if self.kind == "logits" and torch.compiler.is_exporting():
+        if self.kind == "logits" and is_exporting():
             return True
         return self.kind == "multilabel" or (self.kind == "logits" and self.channels == 1)
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from crispseg.checks import is_recorded
+from crispseg.compatibility import is_exporting
 from crispseg.cues import Cue
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.grid import Grid, Line
@@ -33,7 +34,7 @@ def upsample(
     if is_recorded(scores, features, hardness):
         negligible = 0.0  # every class gets its gradient, and a trace holds for all values
     lines = grid.lines((features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1]))
-    if isinstance(cue, EmbeddingCue) and torch.compiler.is_exporting() and upsampling == "joint":
+    if isinstance(cue, EmbeddingCue) and is_exporting() and upsampling == "joint":
         # The program computes both, since it can choose only when it runs, not when it is exported.
         joint = _joint(Shares.of(scores, kind), features, cue, hardness, grid)
         bilinear = _bilinear(scores, lines, kind, grid)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from crispseg.checks import check_count
+from crispseg.compatibility import best_device
 from crispseg.errors import InputError, OutputError, one_line
 from crispseg.extras import optional_packages
 from crispseg.jobs.job import Job, read_inputs
@@ -141,8 +141,7 @@ class _Worker:
         self._work: JobSharpener = ray.get(work)
         keep_freed()
         if self._work.sharpener:
-            best = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-            self._work = replace(self._work, sharpener=self._work.sharpener.to(device or best))
+            self._work = replace(self._work, sharpener=self._work.sharpener.to(device or best_device()))
 
     def __call__(self, batch: Batch) -> Batch:
         """Do one job, and return its outcome as a row."""

@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from torch import Tensor, nn
 
 from crispseg.checks import is_recorded
+from crispseg.compatibility import is_exporting
 from crispseg.errors import InputError
 from crispseg.models.narrowing import narrowed
 from crispseg.models.network import Network, resize_corners
@@ -167,7 +168,7 @@ class EmbeddingNet(Network):
         if self.stride == 1:
             return image
         bottom, right = (-length % self.stride for length in image.shape[-2:])
-        if torch.compiler.is_exporting() or bottom or right:
+        if is_exporting() or bottom or right:
             image = F.pad(image, (0, right, 0, bottom), mode="replicate")
         return F.avg_pool2d(image, self.stride)
 
@@ -186,7 +187,7 @@ class EmbeddingNet(Network):
 
     def _pool(self, x: Tensor) -> Tensor:
         size, padding = (3, 1) if self.pool == "3x3" else (2, 0)
-        if not torch.compiler.is_exporting():
+        if not is_exporting():
             return F.max_pool2d(x, size, stride=2, padding=padding, ceil_mode=True)
         # The shape rule of ceil_mode in PyTorch 2.11 binds the program to sizes of one remainder. Padding does the
         # same: behind a ReLU, the maximum leaves zeros out.
@@ -223,7 +224,7 @@ class EmbeddingNet(Network):
 def _upsampled(value: Tensor, scale: int, size: tuple[int, int]) -> Tensor:
     """Return a map upsampled by a factor, and cut off at a size."""
     upsampled = F.interpolate(value, scale_factor=scale, mode="bilinear", align_corners=False)
-    if torch.compiler.is_exporting():  # a view would bind the program to sizes that leave as much to cut off
+    if is_exporting():  # a view would bind the program to sizes that leave as much to cut off
         return torch.narrow_copy(torch.narrow_copy(upsampled, 2, 0, size[0]), 3, 0, size[1])
     return upsampled[..., : size[0], : size[1]]
 

@@ -228,7 +228,7 @@ def segmentation_aware(
     made: dict[nn.Conv2d, SegmentationAwareConv2d] = {}  # a convolution that is used in two places stays one
     for name, plain in chosen.items():
         if plain in made:
-            network.set_submodule(name, made[plain])
+            _replace(network, name, made[plain])
             continue
         aware = made[plain] = SegmentationAwareConv2d(
             plain.in_channels,
@@ -246,8 +246,13 @@ def segmentation_aware(
         aware.affinity.to(plain.weight.device)
         aware.weight, aware.bias = plain.weight, plain.bias
         aware.train(plain.training)
-        network.set_submodule(name, aware)
+        _replace(network, name, aware)
     return SegmentationAware(network, embedding)
+
+
+def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, last = name.rpartition(".")
+    setattr(network.get_submodule(parent), last, module)
 
 
 def _can_be_aware(convolution: nn.Conv2d) -> bool:

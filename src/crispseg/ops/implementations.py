@@ -5,9 +5,12 @@ Every operation has a folder with one file for each implementation, and each fil
 
 import functools
 import importlib
-import importlib.util
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from crispseg.errors import SlowerWarning
+from crispseg.ops._missing import why_no_kernels, why_no_triton
 
 
 class Implementation(NamedTuple):
@@ -15,6 +18,8 @@ class Implementation(NamedTuple):
 
     module: str
     description: str
+    warning: str = ""
+    """What to say at the first use: why this is slower than it could be, and the remedy."""
 
 
 @functools.cache
@@ -22,27 +27,50 @@ def serving(device_type: str) -> Implementation:
     """Return the implementation for tensors on a device."""
     if device_type == "cpu":
         return _on_cpu()
-    if device_type == "cuda" and importlib.util.find_spec("triton") is not None:
-        return Implementation("triton", "Triton kernels")
-    missing = "Triton is not installed" if device_type == "cuda" else "there are no kernels for this device"
-    return Implementation("reference", f"reference in plain PyTorch: {missing}")
+    if device_type == "cuda":
+        return _on_cuda()
+    return Implementation("reference", "reference in plain PyTorch: there are no kernels for this device")
 
 
 def _on_cpu() -> Implementation:
     try:
         kernels = importlib.import_module("crispseg.ops._kernels")
     except ImportError as error:
-        return Implementation("reference", f"reference in plain PyTorch: the C++ kernels were not built ({error})")
+        return _reference("the CPU", *why_no_kernels(error))
     return Implementation("cpu", f"C++ kernels, {kernels.LEVEL} vectors")
+
+
+def _on_cuda() -> Implementation:
+    try:
+        importlib.import_module("triton")
+    except Exception as error:
+        return _reference("the GPU", *why_no_triton(error))
+    return Implementation("triton", "Triton kernels")
+
+
+def _reference(device: str, reason: str, remedy: str) -> Implementation:
+    warning = f"crispseg runs in plain PyTorch on {device}, many times slower: {reason}; {remedy}"
+    return Implementation("reference", f"reference in plain PyTorch: {reason}", warning)
 
 
 @functools.cache
 def find(function: str, device_type: str) -> Callable[..., Any]:
-    """Return the function that runs an operator, forward or backward, on a device."""
+    """Return the function that runs an operator, forward or backward, on a device.
+
+    The first call warns with `SlowerWarning` if kernels should serve the device but cannot.
+    """
+    served = serving(device_type)
+    _warn_once(served.warning)
     operation = function.removesuffix("_backward")
-    module = importlib.import_module(f"crispseg.ops._{operation}.{serving(device_type).module}")
+    module = importlib.import_module(f"crispseg.ops._{operation}.{served.module}")
     found: Callable[..., Any] = getattr(module, function)
     return found
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    if message:
+        warnings.warn(message, SlowerWarning, stacklevel=2)
 
 
 def describe(operation: str, device_type: str) -> str:

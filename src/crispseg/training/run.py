@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from crispseg.bfloat16 import warn_without_bfloat16
 from crispseg.checks import check_count, check_not_negative
+from crispseg.compatibility import best_device
 from crispseg.data.checked import CheckedLabels
 from crispseg.data.crops import ConsecutiveBatches, CropDataset, CropOptions
 from crispseg.data.sample import IGNORE_INDEX, LabelledImages
@@ -97,7 +98,7 @@ def train(
     written = (output / name for name in (CHECKPOINT, LOG, task.weights_file))
     refuse_inputs(written, [path for data in (*train_data, *val_data.values()) for path in data.files])
     checkpoint = _checkpoint(output, resume)
-    if precision == "bf16-mixed" and (accelerator == "cpu" or not torch.accelerator.is_available()):
+    if precision == "bf16-mixed" and (accelerator == "cpu" or best_device().type == "cpu"):
         warn_without_bfloat16()
     _quieten()
     seed_everything(seed)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_hardness, check_map
+from crispseg.compatibility import is_exporting
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid
 from crispseg.ops._joint_upsample import reference
@@ -80,7 +81,7 @@ def joint_upsample_part(
     Returns:
         (N, C, H, W), dtype of `value`.
     """
-    if torch.compiler.is_exporting() and not keeps_operators():
+    if is_exporting() and not keeps_operators():
         return reference.joint_upsample(value, centres, features, hardness, rows, columns, norm)
     if not isinstance(hardness, Tensor):
         hardness = features.new_full((), hardness, dtype=torch.promote_types(features.dtype, torch.float32))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from crispseg.compatibility import is_exporting
 from crispseg.ops._sums import total
 from crispseg.ops.interpolation import Axis, sources
 
@@ -121,7 +122,7 @@ def _corners(rows: Axis, columns: Axis, features: Tensor) -> list[_Corner]:
 
 def _lines(axis: Axis, count: int, device: torch.device) -> tuple[_Line, _Line]:
     found = sources(axis.start, axis.start + count, axis, device).counted_from(axis.first)
-    most = 0 if torch.compiler.is_exporting() else _most(axis, count)  # only for gradients, which are not exported
+    most = 0 if is_exporting() else _most(axis, count)  # only for gradients, which are not exported
     return _Line(found.before, 1 - found.share, most), _Line(found.behind, found.share, most)
 
 

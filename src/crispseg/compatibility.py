@@ -1,0 +1,28 @@
+"""Functions of newer PyTorch, for every version that crispseg supports."""
+
+import torch
+
+if hasattr(torch.compiler, "is_exporting"):  # from PyTorch 2.7
+    is_exporting = torch.compiler.is_exporting
+else:
+
+    def is_exporting() -> bool:
+        """Return False: crispseg is exported with PyTorch 2.11 or newer."""
+        return False
+
+
+def best_device() -> torch.device:
+    """Return the accelerator of this machine, or the CPU if it has none."""
+    if hasattr(torch, "accelerator"):  # from PyTorch 2.6
+        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        return found or torch.device("cpu")
+    available = {"cuda": torch.cuda, "xpu": torch.xpu, "mps": torch.backends.mps}
+    return torch.device(next((name for name, backend in available.items() if backend.is_available()), "cpu"))
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for all pending work on a device."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type != "cpu":
+        torch.get_device_module(device).synchronize()
