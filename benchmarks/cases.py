@@ -245,8 +245,8 @@ _ROWS = (
         ("rebalance",),
         "scores",
         (
-            Contender(OURS, ("scores",), lambda scores, _: ops.rebalance(scores, scores, 0.3, _RADII)),
-            Contender(PLAIN, ("scores",), lambda scores, _: plain_rebalance(scores, scores, 0.3, _RADII)),
+            Contender(OURS, ("scores",), lambda scores, _: ops.rebalance(scores, scores, 0.3, _RADII, keep_thin=0.4)),
+            Contender(PLAIN, ("scores",), lambda scores, _: plain_rebalance(scores, scores, 0.3, _RADII, 0.4)),
         ),
         (FORWARD,),
     ),

@@ -216,7 +216,7 @@ def _logs(shares: Tensor) -> Tensor:
     """Return the logarithms of the probabilities of shares, exact at both ends of the range."""
     if not is_recorded(shares) and shares.numel() and shares.amin() >= _NORMAL:  # as most are
         return (shares / _WHOLE).log_()
-    if torch.compiler.is_exporting():  # the program chooses when it runs
+    if is_exporting():  # the program chooses when it runs
         return torch.where(shares.amin((0, 1, 2, 3)) >= _NORMAL, (shares / _WHOLE).log(), _exact_logs(shares))
     return _exact_logs(shares)
 

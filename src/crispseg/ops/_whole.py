@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-import torch
+from crispseg.compatibility import is_exporting
 
 _KEPT = ContextVar("kept", default=False)
 
@@ -21,4 +21,4 @@ def keeping_operators() -> Iterator[None]:
 
 def keeps_operators() -> bool:
     """Return whether the program that is being exported does."""
-    return torch.compiler.is_exporting() and _KEPT.get()
+    return is_exporting() and _KEPT.get()
