@@ -24,7 +24,7 @@ from crispseg.process_memory import forget_peak, is_counted, peak_bytes, residen
 Call = Callable[[], np.ndarray]
 
 
-class Measured(NamedTuple):
+class Timed(NamedTuple):
     """What a way to run a sharpener took."""
 
     result: np.ndarray
@@ -73,7 +73,7 @@ def _compare(
         )
 
 
-def _measured(calls: dict[str, Call], runs: int) -> dict[str, Measured]:
+def _measured(calls: dict[str, Call], runs: int) -> dict[str, Timed]:
     """Run all in turns, once to warm up; the times are medians."""
     results, peaks = {}, {}
     for name, call in calls.items():
@@ -88,7 +88,7 @@ def _measured(calls: dict[str, Call], runs: int) -> dict[str, Measured]:
             start = time.perf_counter()
             call()
             seconds[name].append(time.perf_counter() - start)
-    return {name: Measured(results[name], 1000 * statistics.median(seconds[name]), peaks[name]) for name in calls}
+    return {name: Timed(results[name], 1000 * statistics.median(seconds[name]), peaks[name]) for name in calls}
 
 
 def _inputs(options: argparse.Namespace, num_classes: int) -> tuple[torch.Tensor, torch.Tensor]:

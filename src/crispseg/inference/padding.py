@@ -21,7 +21,7 @@ def without_padding(scores: Tensor, grid: Grid, size: Size) -> Tensor:
         size: Height and width of the image.
 
     Example:
-        >>> without_padding(torch.tensor([[7, 1, 2, 7]]), Grid("letterbox"), (4, 2))
+        >>> without_padding(torch.tensor([[7, 1, 2, 7]]), Grid("letterbox"), (2, 4))
         tensor([[1, 1, 2, 2]])
     """
     if not grid.may_be_padded:
