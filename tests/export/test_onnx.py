@@ -95,6 +95,7 @@ def test_it_says_what_it_is(file: Path) -> None:
         "grid": "centres",
         "guard": "0.3",
         "precision": "float32",
+        "operators": "standard",
     }
 
 
@@ -140,7 +141,7 @@ def test_a_file_that_does_something_else_is_not_written(
     if wrong == "no program":
         file = tmp_path / "empty"
         file.touch()
-    monkeypatch.setattr(exporter, "_exported", lambda _: Replaced(file))
+    monkeypatch.setattr(exporter, "_exported", lambda *_: Replaced(file))
     monkeypatch.setattr(exporter, "describe", lambda *_: None)
     harder = learned()
     harder.fixed_hardness *= 2

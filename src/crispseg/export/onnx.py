@@ -134,6 +134,7 @@ def _takes_features(sharpener: Sharpener, asked: bool | None) -> bool:
 def _exported(program: Program, operators: Operators) -> "ONNXProgram":
     from crispseg.export import custom  # noqa: PLC0415 - optional
     from crispseg.export import operators as standard  # noqa: PLC0415 - optional
+    from crispseg.export.branches import choose_branches  # noqa: PLC0415 - optional
 
     own = operators == "custom"
     sizes = {0: "batch", 2: "height", 3: "width"}, {0: "batch", 1: "classes", 2: "rows", 3: "columns"}
@@ -154,6 +155,7 @@ def _exported(program: Program, operators: Operators) -> "ONNXProgram":
     assert exported is not None, "the new exporter always returns a program"
     _tidy(exported)
     if own:
+        choose_branches(exported.model.graph)
         exported.model.opset_imports[custom.DOMAIN] = custom.VERSION
     return exported
 
@@ -168,14 +170,11 @@ def _tidy(exported: "ONNXProgram") -> None:
         )
         from onnxscript.optimizer import fold_constants  # noqa: PLC0415 - optional
 
-        from crispseg.export.branches import choose_branches  # noqa: PLC0415 - optional
-
     InlinePass()(exported.model)
     CommonSubexpressionEliminationPass()(exported.model)
     with _silent(logging.getLogger("onnxscript")):  # it logs every node that it does not fold
         fold_constants(exported.model)
     RemoveUnusedNodesPass()(exported.model)
-    choose_branches(exported.model.graph)
 
 
 @contextmanager

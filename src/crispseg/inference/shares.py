@@ -10,6 +10,7 @@ from torch import Tensor
 from crispseg.checks import is_recorded
 from crispseg.compatibility import is_exporting
 from crispseg.inference.merging import TOGETHER, Merged, Resize, kept_classes
+from crispseg.ops._whole import keeps_operators
 from crispseg.process_memory import ask_for_large_pages
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
@@ -216,7 +217,7 @@ def _logs(shares: Tensor) -> Tensor:
     """Return the logarithms of the probabilities of shares, exact at both ends of the range."""
     if not is_recorded(shares) and shares.numel() and shares.amin() >= _NORMAL:  # as most are
         return (shares / _WHOLE).log_()
-    if is_exporting():  # the program chooses when it runs
+    if keeps_operators():  # such a program runs one of the two
         return torch.where(shares.amin((0, 1, 2, 3)) >= _NORMAL, (shares / _WHOLE).log(), _exact_logs(shares))
     return _exact_logs(shares)
 
