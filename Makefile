@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 BUILD = pyproject.toml CMakeLists.txt $(wildcard csrc/*)
+ONNX = $(VENV)/.installed-onnx
+WEB = build/web
 DEV = $(VENV)/.installed-dev
 CORE = $(VENV)/.installed-core
 
@@ -10,16 +12,16 @@ CORE = $(VENV)/.installed-core
 # processes that the tests start would compile PyTorch again. pip compiles nothing, since most is never imported.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: check coverage demo docs test test-reference lint bench browser sanitize fuzz wheel clean
+.PHONY: check coverage demo docs test test-reference lint bench browser web sanitize fuzz wheel clean
 
 demo: $(CORE)
 	$(BIN)/python demo/demo.py
 
-test: lint browser wheel
+test: lint browser web wheel
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 # The tests with the coverage of lines and branches, which takes a quarter longer; it fails below the floor of 95 %.
-coverage: lint browser wheel
+coverage: lint browser web wheel
 	$(BIN)/python -m pytest --cov -n auto --maxprocesses 8 --dist worksteal
 
 # What a change needs most often, in two minutes on two cores: no browser, training, export, cluster or other process.
@@ -42,6 +44,29 @@ browser:
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || { \
 	  command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get update && apt-get install -y chromium; } || { \
 	  echo "the tests of the page need Chromium: install it (Debian, Ubuntu: sudo apt-get install chromium)" >&2; exit 1; }
+
+# The page that sharpens in the browser, without Python: build/web, for any static server.
+web: $(WEB)/ort/ort.js $(WEB)/soft.onnx $(WEB)/labels.onnx
+	mkdir -p $(WEB)/examples
+	cp web/*.html web/*.css web/*.js docs/site/favicon.svg $(WEB)
+	cp src/crispseg/app/photographs/p*.jpg src/crispseg/app/photographs/p*.png $(WEB)/examples
+
+$(WEB)/soft.onnx: $(ONNX) $(shell find src -name '*.py')
+	$(BIN)/python -m crispseg export --scores probabilities --output $@
+
+# As for `crispseg sharpen`, label maps do without the window that compares regions.
+$(WEB)/labels.onnx: $(ONNX) $(shell find src -name '*.py')
+	$(BIN)/python -m crispseg export --scores probabilities --window 5@16,5@8,5@4,5@2,5 --output $@
+
+$(WEB)/ort/ort.js: web/package.json
+	@command -v npm || { command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get update && apt-get install -y npm; } || { \
+	  echo "make web needs npm: install it (Debian, Ubuntu: sudo apt-get install npm)" >&2; exit 1; }
+	mkdir -p build/npm $(@D)
+	cp web/package.json build/npm
+	npm install --prefix build/npm --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel error
+	cp build/npm/node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.mjs $(@D)/ort-wasm.js
+	cp build/npm/node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm $(@D)/ort-wasm.wasm
+	cp build/npm/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs $@
 
 bench: $(DEV)
 	$(BIN)/python -m benchmarks
@@ -95,4 +120,8 @@ $(CORE): $(BUILD) | $(BIN)/python
 
 $(DEV): $(BUILD) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]'
-	touch $@ $(CORE)
+	touch $@ $(CORE) $(ONNX)
+
+$(ONNX): $(BUILD) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[onnx]'
+	touch $@

@@ -3,14 +3,19 @@
 import gc
 import importlib.util
 import os
+import shutil
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 from tests.needs import PACKAGES, needs_of_example, needs_of_file, needs_of_test
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 WITHOUT_KERNELS = "crispseg runs in plain PyTorch on the CPU"
 """The warning at first use where the kernels are not built, which the tests then pass without."""
@@ -95,6 +100,19 @@ def _imports_nothing_large(request: pytest.FixtureRequest) -> Generator[None]:
     if request.config.getoption("quick"):
         more = sorted(LARGE & sys.modules.keys() - before)
         assert not more, f"imports {', '.join(more)}, which tests/needs.py does not see; mark the test by hand"
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """Start the system's Chromium, which `make browser` installs: one for all tests, as playwright allows."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - large
+
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert found, "no Chromium here; `make browser` installs it on Debian and Ubuntu"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
-"""A server with small limits, a browser, and files to drop."""
+"""A server with small limits, and files to drop."""
 
-import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
 
 from crispseg.app.limits import Limits
 from crispseg.app.server import serving
@@ -51,14 +49,3 @@ def address() -> Iterator[str]:
         port = free.getsockname()[1]
     with serving(Cues(), Limits(upload_mb=1, megapixels=0.5), host="127.0.0.1", port=port) as where:
         yield where
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium; `make browser` installs it."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert found, "no Chromium here; `make browser` installs it on Debian and Ubuntu"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()

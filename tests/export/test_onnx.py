@@ -71,7 +71,7 @@ def test_it_says_what_it_is(file: Path) -> None:
     assert not model.functions
     assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
     weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
-    assert file.stat().st_size - weights < 120_000
+    assert file.stat().st_size - weights < 130_000
     assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["image", "scores", "crisp"]
     assert sizes_of(file) == [
         ["batch", 3, "height", "width"],

@@ -9,11 +9,22 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from onnxscript import opset18 as op
 
 from crispseg.export.blocks import Blocks
-from crispseg.export.values import FLOAT, Value, number, shifted, surrounded, whole_numbers
+from crispseg.export.values import (
+    FLOAT,
+    Value,
+    counted,
+    number,
+    reshaped,
+    shifted,
+    surrounded,
+    whole_array,
+    whole_numbers,
+)
 from crispseg.ops._local_contour.reference import line_points
 from crispseg.window import Window
 
@@ -97,17 +108,28 @@ def local_filter(
     scores: Value, weights: Value, size: int, dilation: int, passes: int, normalize: bool, learns: bool
 ) -> tuple[Value, Value, Value]:
     """Translate `crispseg.ops.local_filter`; only the first of its three results is used outside of training."""
-    blocks = Blocks(scores, Window(size, dilation))
-    matrices = blocks.matrices(op.Cast(weights, to=FLOAT))
-    # Filtering ones gives the sum of the weights that point inside the image.
-    sums = blocks.multiply(matrices, blocks.cut(op.Expand(number(1.0), op.Shape(_zeros(scores)))))
-    divisor = op.Where(op.Equal(sums, number(0.0)), number(1.0), sums)
-    state = blocks.cut(op.Cast(scores, to=FLOAT))
-    for _ in range(passes):
-        state = blocks.multiply(matrices, state)
-        if normalize:
-            state = op.Div(state, divisor)
-    return op.CastLike(blocks.join(state), scores), blocks.join(sums), number(0.0)
+    window = Window(size, dilation)
+    inside = _inside(op.Cast(weights, to=FLOAT), window)
+    sums = op.ReduceSum(inside, whole_numbers(1), keepdims=1)
+    if normalize:
+        inside = op.Div(inside, op.Where(op.Equal(sums, number(0.0)), number(1.0), sums))
+    blocks = Blocks(scores, window)
+    filtered = blocks.filtered(op.Cast(scores, to=FLOAT), blocks.matrices(inside), passes)
+    return op.CastLike(filtered, scores), sums, number(0.0)
+
+
+def _inside(weights: Value, window: Window) -> Value:
+    """Return (N, K, H, W) weights, with 0 for neighbours outside the image."""
+    steps = window.dilation * (np.arange(window.size) - window.size // 2)[:, None]
+    kept = []
+    for axis, shape in ((2, (window.size, 1, -1, 1)), (3, (1, window.size, 1, -1))):
+        length = op.Shape(weights, start=axis, end=axis + 1)
+        place = op.Add(counted(length), whole_array(steps))
+        there = op.And(op.GreaterOrEqual(place, whole_numbers(0)), op.Less(place, length))
+        kept.append(reshaped(op.Cast(there, to=FLOAT), *shape))
+    lengths = op.Shape(weights, start=2, end=4)
+    mask = op.Reshape(op.Mul(*kept), op.Concat(whole_numbers(window.count), lengths, axis=0))
+    return op.Mul(weights, mask)
 
 
 def translations() -> dict[Callable[..., Any], Callable[..., Any]]:

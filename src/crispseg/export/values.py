@@ -4,6 +4,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnxscript import opset18 as op
 
 Value: TypeAlias = Any
@@ -24,6 +25,21 @@ def whole_numbers(*values: int) -> Value:
     return op.Constant(value=onnx.numpy_helper.from_array(np.array(values, dtype=np.int64)))
 
 
+def whole_array(values: NDArray[np.int64]) -> Value:
+    """Return an int64 array."""
+    return op.Constant(value=onnx.numpy_helper.from_array(values))
+
+
+def counted(count: Value) -> Value:
+    """Return the int64 numbers from 0 up to a count, which is a vector of one number."""
+    end: Value = op.Squeeze(count)
+    return op.Range(_scalar(0), end, _scalar(1))
+
+
+def _scalar(value: int) -> Value:
+    return op.Constant(value=onnx.numpy_helper.from_array(np.array(value, dtype=np.int64)))
+
+
 def reshaped(value: Value, *lengths: "int | Value") -> Value:
     """Reshape to lengths that may be known only when the program runs; 0 keeps a length and -1 infers one."""
     parts = [whole_numbers(length) if isinstance(length, int) else length for length in lengths]
@@ -40,11 +56,6 @@ def shifted(surrounded_image: Value, rows: int, columns: int, radius: int) -> Va
     starts = (radius + rows, radius + columns)
     ends = [start - 2 * radius or _END for start in starts]  # counted from the end, where 0 would mean the start
     return op.Slice(surrounded_image, whole_numbers(*starts), whole_numbers(*ends), whole_numbers(2, 3))
-
-
-def part(value: Value, axis: int, first: int, stop: int = _END) -> Value:
-    """Slice a value along one axis."""
-    return op.Slice(value, whole_numbers(first), whole_numbers(stop), whole_numbers(axis))
 
 
 def lengthened(value: Value, axis: int, before: "int | Value", after: "int | Value") -> Value:
