@@ -15,8 +15,9 @@ from crispseg.data.box import Box
 from crispseg.data.pixels import PartOfPixels, TensorPixels
 from crispseg.inference import label_groups, label_maps, tiles
 from crispseg.inference.batch import resize
-from crispseg.inference.label_maps import sharpen_label_map, upsampled_labels
+from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.one_image import sharpen_one
+from crispseg.inference.upsampling import upsampled_labels
 
 
 def dense(sharpener: Sharpener, image: Tensor, labels: Tensor, features: Tensor | None = None) -> Tensor:

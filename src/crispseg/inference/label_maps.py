@@ -10,7 +10,7 @@ from torch import Tensor
 from crispseg.cues.cue import Cue, EmbeddingCue
 from crispseg.data.box import Box
 from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, read_resized
-from crispseg.grid import CENTRES, Grid, Line
+from crispseg.grid import Grid, Line
 from crispseg.inference import guard
 from crispseg.inference.batch import check_filtered
 from crispseg.inference.label_groups import Labelled, box_around, grouped
@@ -292,26 +292,3 @@ def _centres(features: PartOfPixels, grid: Grid, coarse: tuple[int, int], part: 
         return at_scores(features.tensor[None], coarse, grid)  # bit for bit as when the whole image is upsampled
     rows, columns = grid.lines(features.size, coarse)
     return read_resized(features, (rows.back(), columns.back()), part)[None]
-
-
-def upsampled_labels(labels: Tensor, size: tuple[int, int], grid: Grid = CENTRES) -> Tensor:
-    """Return (h, w) labels at another size: the likeliest ones if each label had a channel that is resized bilinearly.
-
-    Example:
-        >>> upsampled_labels(torch.tensor([[7, 3]]), (1, 4), Grid("stretched"))
-        tensor([[7, 7, 3, 3]])
-    """
-    labels, lines = without_padding(labels, grid, size), grid.lines(size, (labels.shape[0], labels.shape[1]))
-    if all(line.is_identity for line in lines):
-        return labels
-    rows, columns = (sources(0, line.resized, line, labels.device) for line in lines)
-    corners = [labels[down[:, None], across] for down in rows[:2] for across in columns[:2]]
-    best, chosen = torch.zeros(size, device=labels.device), corners[0]
-    for label in corners:
-        above, below = (
-            (corners[i] == label) * (1 - columns.share) + (corners[i + 1] == label) * columns.share for i in (0, 2)
-        )
-        share = above * (1 - rows.share[:, None]) + below * rows.share[:, None]
-        better = (share > best) | ((share == best) & (label < chosen))
-        best, chosen = torch.where(better, share, best), torch.where(better, label, chosen)
-    return chosen

@@ -1,4 +1,4 @@
-"""Upsample scores to the size of an image."""
+"""Upsample scores and labels to the size of an image."""
 
 import torch
 from torch import Tensor
@@ -7,9 +7,10 @@ from crispseg.checks import is_recorded
 from crispseg.compatibility import is_exporting
 from crispseg.cues import Cue
 from crispseg.cues.cue import EmbeddingCue
-from crispseg.grid import Grid, Line
+from crispseg.grid import CENTRES, Grid, Line
 from crispseg.inference.batch import resize, uncovered
 from crispseg.inference.merging import Resize
+from crispseg.inference.padding import without_padding
 from crispseg.inference.shares import Shares
 from crispseg.ops._joint_upsample import joint_upsample_part
 from crispseg.ops.interpolation import Axis, at_scores, blend, sources
@@ -93,3 +94,26 @@ def _are_coarse(lines: tuple[Line, Line]) -> Tensor:
     """Return as a tensor whether a score is at least two pixels high and wide."""
     rows, columns = (2 * torch.scalar_tensor(line.steps) <= torch.scalar_tensor(line.pixels) for line in lines)
     return rows & columns
+
+
+def upsampled_labels(labels: Tensor, size: tuple[int, int], grid: Grid = CENTRES) -> Tensor:
+    """Return (h, w) labels at another size: the likeliest ones if each label had a channel that is resized bilinearly.
+
+    Example:
+        >>> upsampled_labels(torch.tensor([[7, 3]]), (1, 4), Grid("stretched"))
+        tensor([[7, 7, 3, 3]])
+    """
+    labels, lines = without_padding(labels, grid, size), grid.lines(size, (labels.shape[0], labels.shape[1]))
+    if all(line.is_identity for line in lines):
+        return labels
+    rows, columns = (sources(0, line.resized, line, labels.device) for line in lines)
+    corners = [labels[down[:, None], across] for down in rows[:2] for across in columns[:2]]
+    best, chosen = torch.zeros(size, device=labels.device), corners[0]
+    for label in corners:
+        above, below = (
+            (corners[i] == label) * (1 - columns.share) + (corners[i + 1] == label) * columns.share for i in (0, 2)
+        )
+        share = above * (1 - rows.share[:, None]) + below * rows.share[:, None]
+        better = (share > best) | ((share == best) & (label < chosen))
+        best, chosen = torch.where(better, share, best), torch.where(better, label, chosen)
+    return chosen
