@@ -53,9 +53,8 @@ class Environment:
         self.bin = folder / "bin"
         (site,) = folder.glob("lib/python*/site-packages")
         self.package = site / "crispseg"
-        others = {
-            Path(str((find_spec(name)).origin)).parents[1] for name in ("numpy", "PIL", "rich", "safetensors", "torch")
-        }
+        specs = [find_spec(name) for name in ("numpy", "PIL", "rich", "safetensors", "torch")]
+        others = {Path(str(spec.origin)).parents[1] for spec in specs if spec is not None}
         (site / "others.pth").write_text("\n".join(sorted(map(str, others))))
         install = ["install", "--quiet", "--no-deps", "--no-index", "--no-compile", str(wheel)]
         subprocess.run([sys.executable, "-m", "pip", "--python", str(self.bin / "python"), *install], check=True)
