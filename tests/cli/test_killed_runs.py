@@ -14,7 +14,7 @@ from crispseg.cli.main import main
 from crispseg.data import read_labels
 from tests.fakes import write_coarse_scores, write_folder
 
-COUNT = 150
+COUNT = 300
 
 
 @pytest.fixture

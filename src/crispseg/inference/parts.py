@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from crispseg.data.box import Box
+from crispseg.inference.batch import check_filtered
 from crispseg.inference.guard import guard_reach, radii_of
 from crispseg.inference.label_maps import padded
 from crispseg.inference.shares import Shares
@@ -45,4 +46,5 @@ def _filtered(sharpener: Sharpener, shares: Shares, features: Tensor, part: Box)
         rows, columns = needed.within(here).slices
         values, features = values[..., rows, columns], features[..., rows, columns]
         compared, here = None if compared is None else compared[..., rows, columns], needed
+    check_filtered(values, sharpener.cue, features)
     return values

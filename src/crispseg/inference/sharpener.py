@@ -268,15 +268,14 @@ class Sharpener(ConfiguredModule):
         values, compared = shares.values, self.compared(shares)
         for level in self.levels:
             values = self.filtered_by(level, values, features, shares.whole, compared)
+        check_filtered(values, self.cue, features)
         return shares.with_values(values)
 
     def filtered_by(
         self, level: Level, values: Tensor, features: Tensor, whole: float, compared: Tensor | None
     ) -> Tensor:
         """Return (N, S, H, W) values of shares after a level, given features and what `compared` returns."""
-        filtered = self.cue.filtered(values, features, level, **self._comparing(level, whole, compared))
-        check_filtered(filtered, self.cue, features)
-        return filtered
+        return self.cue.filtered(values, features, level, **self._comparing(level, whole, compared))
 
     def guarded(self, before: Shares, after: Shares, valid: Tensor | None = None) -> Shares:
         """Return filtered shares after the guard, given those before the filter."""
