@@ -1,13 +1,11 @@
 """The allocator keeps freed memory for the next image, until images turn out to differ in size."""
 
-import ctypes
 import os
-import sys
 
 import pytest
 
 from crispseg import process_memory
-from crispseg.process_memory import ask_for_large_pages, keep_freed, mapped_blocks, settle
+from crispseg.process_memory import keep_freed, mapped_blocks, settle
 
 MIB = 2**20
 ARENAS, MMAP_THRESHOLD, TRIM_THRESHOLD = -8, -3, -1  # of mallopt, in malloc.h
@@ -101,13 +99,3 @@ def test_processes_that_are_started_map_every_larger_block(monkeypatch: pytest.M
         assert os.environ["MALLOC_TRIM_THRESHOLD_"] == os.environ["MALLOC_TOP_PAD_"] == "0"
     assert os.environ["MALLOC_TRIM_THRESHOLD_"] == "7"
     assert "MALLOC_TOP_PAD_" not in os.environ
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes this advice")
-def test_large_pages_are_asked_for_inside_the_bytes_alone(allocator: Allocator) -> None:
-    ask_for_large_pages(3 * MIB, 6 * MIB)
-    ask_for_large_pages(3 * MIB, 2 * MIB)  # no whole page
-    [(name, start, count, advice)] = allocator.calls
-    assert isinstance(start, ctypes.c_void_p)
-    assert isinstance(count, ctypes.c_size_t)
-    assert (name, start.value, count.value, advice) == ("madvise", 4 * MIB, 4 * MIB, 14)

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +16,6 @@ _LARGEST_KEPT = 32 * 2**20
 """The largest block, in bytes, that the allocator can keep; it always returns larger ones to the system."""
 _LARGEST_KEPT_OF_MANY = 2**20
 """The same limit when images differ so much that memory freed by one does not fit the next."""
-_LARGE_PAGE, _LARGE_PAGES = 2**21, 14
-"""The bytes of a large page, and the advice of `madvise` to use such pages."""
 _GROWTH = 1.1
 """Growth of the memory held, relative to the second image, above which images count as different."""
 
@@ -101,17 +98,6 @@ def give_back() -> None:
     trim = _of_the_allocator("malloc_trim")
     if trim is not None:
         trim(0)
-
-
-def ask_for_large_pages(address: int, count: int) -> None:
-    """Ask for large pages in bytes that are about to be written for the first time; Linux then gives them faster.
-
-    It is advice only. Other systems do as they like.
-    """
-    advise = _of_the_allocator("madvise")
-    start, end = -(-address // _LARGE_PAGE) * _LARGE_PAGE, (address + count) // _LARGE_PAGE * _LARGE_PAGE
-    if advise is not None and sys.platform == "linux" and start < end:
-        advise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _LARGE_PAGES)
 
 
 @contextmanager

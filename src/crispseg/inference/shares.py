@@ -11,7 +11,6 @@ from crispseg.checks import is_recorded
 from crispseg.compatibility import is_exporting
 from crispseg.inference.merging import TOGETHER, Merged, Resize, kept_classes
 from crispseg.ops._whole import keeps_operators
-from crispseg.process_memory import ask_for_large_pages
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
 _WHOLE = 2.0**96
@@ -124,8 +123,6 @@ class Shares(NamedTuple):
         """Return the scores of all classes, made a few rows at a time: one map of this size is written, once."""
         count, _, height, width = self.values.shape
         scores = self.values.new_empty(count, self.channels, height, width)
-        if scores.device.type == "cpu":
-            ask_for_large_pages(scores.data_ptr(), scores.nbytes)
         for rows in _bands(height, count * self.channels * width):
             shares, band = merged.expanded(self.values, rows), scores[..., rows, :]
             if self.kind in PROBABILITIES:
