@@ -12,16 +12,20 @@ CORE = $(VENV)/.installed-core
 # processes that the tests start would compile PyTorch again. pip compiles nothing, since most is never imported.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: check coverage demo docs test test-reference lint bench browser web sanitize fuzz wheel clean
+.PHONY: check coverage demo docs ready test test-reference lint bench browser web sanitize fuzz wheel clean
 
 demo: $(CORE)
 	$(BIN)/python demo/demo.py
 
-test: lint browser web wheel
+test: ready
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
+# The checks of the code, and what the tests use: a browser, the static page and the wheel. Two at a time.
+ready: $(DEV)
+	$(MAKE) --jobs=2 --output-sync=target lint browser web wheel
+
 # The tests with the coverage of lines and branches, which takes a quarter longer; it fails below the floor of 95 %.
-coverage: lint browser web wheel
+coverage: ready
 	$(BIN)/python -m pytest --cov -n auto --maxprocesses 8 --dist worksteal
 
 # What a change needs most often, in two minutes on two cores: no browser, training, export, cluster or other process.
