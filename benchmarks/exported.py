@@ -25,7 +25,7 @@ Call = Callable[[], np.ndarray]
 
 
 class Timed(NamedTuple):
-    """What a way to run a sharpener took."""
+    """The result, time and peak memory of one way to run a sharpener."""
 
     result: np.ndarray
     milliseconds: float

@@ -1,4 +1,4 @@
-"""What `make wheel` builds serves an environment that has no compiler and no sources, and is fit for an index."""
+"""The wheel of `make wheel` serves an environment without compiler and sources; its metadata fits an index."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""What a network says about the padding of its input never counts."""
+"""Scores of the padding of an input never count."""
 
 from collections.abc import Callable
 

@@ -19,7 +19,7 @@ class Implementation(NamedTuple):
     module: str
     description: str
     warning: str = ""
-    """What to say at the first use: why this is slower than it could be, and the remedy."""
+    """The message at the first use: the reason why this is slow, and the remedy."""
 
 
 @functools.cache
