@@ -1,29 +1,16 @@
 """The review page works from its files alone, on a desk and on a phone: reject a mask, save, apply."""
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from crispseg.annotations.labelme import Labelme
 from crispseg.annotations.review import write_review
 from crispseg.annotations.run import Places, clean_annotations
 from tests.annotations.files import write_images, write_labelme
 from tests.annotations.test_formats import grow
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium; `make browser` installs it."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert found, "no Chromium here; `make browser` installs it on Debian and Ubuntu"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["desk", "phone"])
