@@ -102,9 +102,10 @@ def _imports_nothing_large(request: pytest.FixtureRequest) -> Generator[None]:
         assert not more, f"imports {', '.join(more)}, which tests/needs.py does not see; mark the test by hand"
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while playwright is open, its event loop runs in this thread, where no other can.
+@pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
-    """Start the system's Chromium, which `make browser` installs: one for all tests, as playwright allows."""
+    """Start the system's Chromium, which `make browser` installs, for the tests of one file."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - large
 
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -114,12 +114,19 @@ def batch(name: str) -> dict[str, Any]:
     return {"name": [name], "image": [f"{name}.jpg"], "prediction": [f"{name}.npy"], "boundary": [""]}
 
 
-def test_an_image_that_kills_every_worker_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_that_kills_every_worker_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = tmp_path / ".poison.1.part.png"
+    beside_it = tmp_path / ".beside.2.part.png"
+    beside_it.touch()
+
     class Deadly:
         sharpener = None
+        outputs = Outputs(tmp_path)
 
         def __call__(self, job: Job) -> Written:
             if job.name == "poison":
+                assert not begun.exists()
+                begun.touch()
                 raise SystemExit  # as little as a killed process does it end what it began
             return Written(job.image, Path("a.png"), 0.25, 1.5)
 
@@ -134,6 +141,7 @@ def test_an_image_that_kills_every_worker_is_given_up(monkeypatch: pytest.Monkey
     assert reason.startswith("image poison.jpg: 3 workers died")
     assert "damaged" in reason
     assert "memory" in reason
+    assert list(tmp_path.iterdir()) == [beside_it]
 
 
 def test_a_worker_that_cannot_write_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

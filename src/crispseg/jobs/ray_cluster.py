@@ -19,6 +19,7 @@ from crispseg.extras import optional_packages
 from crispseg.jobs.job import Job, read_inputs
 from crispseg.jobs.job_sharpener import JobSharpener
 from crispseg.jobs.outcome import Failed, Outcome, Written, attempt
+from crispseg.jobs.resuming import remove_left_overs
 from crispseg.process_memory import keep_freed
 
 _ADDRESS = re.compile(r"auto|local|[\w.\-\[\]:]+:\d+")
@@ -147,7 +148,10 @@ class _Worker:
         """Do one job, and return its outcome as a row."""
         name, image, prediction, boundary = (str(batch[field][0]) for field in Job._fields)
         row = {"image": image, "reason": "", "stops": False, "changed": 0.0, "seconds": 0.0}
-        if self._get(self._attempts.begin.remote(image)) > _ATTEMPTS:
+        attempts = self._get(self._attempts.begin.remote(image))
+        if attempts > 1:  # another worker died, perhaps while it wrote
+            remove_left_overs(self._work.outputs, [name])
+        if attempts > _ATTEMPTS:
             row["reason"] = (
                 f"image {image}: {_ATTEMPTS} workers died while processing it; check whether the file is damaged, or "
                 "give the workers more memory"

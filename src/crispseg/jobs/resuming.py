@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -103,12 +103,17 @@ def finished(outputs: Outputs, settings: Mapping[str, Any], jobs: Sequence[Job])
     folders = {target.parent for paths in targets.values() for target in paths}
     made = {target for folder in folders for target in _written_since(began, folder)}
     done = {name for name, paths in targets.items() if made.issuperset(paths)}
+    remove_left_overs(outputs, targets.keys() - done)
+    return done
+
+
+def remove_left_overs(outputs: Outputs, names: Iterable[str]) -> None:
+    """Remove the temporary files that killed processes left for jobs of these names."""
     left: defaultdict[Path, set[str]] = defaultdict(set)
-    for target in (target for name in targets.keys() - done for target in targets[name]):
+    for target in (target for name in names for target in outputs.files(name).values()):
         left[target.parent].add(target.stem)
     for folder, stems in left.items():
         remove_left_over(folder, stems)
-    return done
 
 
 def _written_since(began: int, folder: Path) -> set[Path]:
