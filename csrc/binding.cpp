@@ -102,6 +102,8 @@ NB_MODULE(_C, module) {
       .def("local_contour_backward", taking({"grad", "boundary", "result"}, &Level::local_contour_backward))
       .def("local_parity", taking({{"labels", 3}, "parity", "valid"}, &Level::local_parity))
       .def("joint_upsample", taking({"value", "centres", "features", "result"}, &Level::joint_upsample))
+      .def("joint_upsample_scores",
+           taking({"value", "centres", "features", "before", "after", "result"}, &Level::joint_upsample_scores))
       .def("rebalance", taking({"before", "after", "result"}, &Level::rebalance));
 }
 

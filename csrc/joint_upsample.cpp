@@ -1,3 +1,5 @@
+#include <cfloat>
+#include <cmath>
 #include <cstring>
 
 #include "kernels.h"
@@ -11,6 +13,7 @@ constexpr int64_t kRows = 16;      // of a task: coarse pixels are laid out once
 constexpr int64_t kColumns = 128;  // of a task: what is laid out for them stays in the core's cache
 constexpr int64_t kPitch = kColumns + 16;  // from plane to plane: a power of two would share few places in the cache
 constexpr int64_t kCorners = 4;
+constexpr float kMostGrowth = 0x1p100f;  // of sums, as in plain PyTorch
 static_assert(kLanes<float> <= kPitch - kColumns, "a vector that begins in a strip ends within the pitch");
 
 // The coarse pixels before and behind a pixel, of those that are there.
@@ -34,21 +37,22 @@ Source source(const Axis& axis, int64_t i, int64_t there) {
   return {within(before), within(behind), position - static_cast<float>(before)};
 }
 
-// What a thread works in, for `kColumns` pixels side by side: their features, of each corner the coarse pixels that
-// stand there, and a distance, later a weight.
+// What a thread works in, for `kColumns` pixels side by side: their features; for each corner the coarse features, and
+// the values of one channel, that stand there; and of each row of a task the distances of the corners, later weights.
 struct Work {
-  float *features, *centres, *values, *distances;
-  int64_t before;  // coarse row that is laid out
+  float *features, *centres, *values, *weights, *factors;
 
-  static int64_t floats(int64_t dimensions, int64_t channels) {
-    return kPitch * (dimensions + kCorners * (dimensions + channels + 1));
+  static int64_t floats(int64_t dimensions) {
+    return kPitch * (dimensions + kCorners * (dimensions + 1 + kRows) + kRows);
   }
-  Work(float* memory, int64_t dimensions, int64_t channels)
+  Work(float* memory, int64_t dimensions)
       : features(memory),
         centres(features + dimensions * kPitch),
         values(centres + kCorners * dimensions * kPitch),
-        distances(values + kCorners * channels * kPitch),
-        before(-1) {}
+        weights(values + kCorners * kPitch),
+        factors(weights + kRows * kCorners * kPitch) {}
+
+  float* weights_of(int64_t row) const { return weights + row * kCorners * kPitch; }
 };
 
 // Columns of a strip, first to end, that lie between the same two coarse ones.
@@ -74,8 +78,8 @@ struct Spans {
 };
 
 // Copies planes of coarse pixels to where they stand in for the pixels of a strip, corner after corner.
-void lay_out(const float* planes, int64_t count, int64_t height, int64_t width, const int64_t (&rows)[2],
-             const Spans& columns, float* to) {
+void lay_out_rows(const float* planes, int64_t count, int64_t height, int64_t width, const int64_t (&rows)[2],
+                  const Spans& columns, float* to) {
   for (int64_t corner = 0; corner < kCorners; ++corner) {
     for (int64_t plane = 0; plane < count; ++plane, to += kPitch) {
       const float* const row = planes + (plane * height + rows[corner / 2]) * width;
@@ -90,11 +94,11 @@ void lay_out(const float* planes, int64_t count, int64_t height, int64_t width, 
 }
 
 // Distances of the pixels to the centres of each corner.
-void measure(const Work& work, int64_t dimensions, int norm, int64_t length) {
+void measure(const Work& work, int64_t dimensions, int norm, int64_t length, float* distances) {
   const float* corners[kCorners];
   for (int64_t corner = 0; corner < kCorners; ++corner) corners[corner] = work.centres + corner * dimensions * kPitch;
   const auto strips = norm == kNorm1 ? distance_strips<float, 1, kCorners> : distance_strips<float, 2, kCorners>;
-  strips(work.features, corners, dimensions, kPitch, length, work.distances);
+  strips(work.features, corners, dimensions, kPitch, length, distances);
 }
 
 // Distances of the corners to weights: tent times exp(-hardness · distance), divided by their sum. The least distance
@@ -119,13 +123,14 @@ void weigh(float hardness, float down, const float* shares, int64_t length, floa
   }
 }
 
-// Sums of the values at the four corners, each times its weight.
-void mix(const float* weights, const float* values, int64_t step, int64_t length, float* to) {
-  const auto sum = [&](int64_t x) {
+// Sums of the values at the four corners, each times its weight, finished by a function of a sum and its column.
+template <typename Finish>
+CRISPSEG_INLINE void mix(const float* weights, const float* values, int64_t length, const Finish& finish, float* to) {
+  const auto sum = [&](int64_t x) __attribute__((always_inline)) {
     Vector<float> total = load(weights + x) * load(values + x);
     for (int64_t corner = 1; corner < kCorners; ++corner)
-      total += load(weights + corner * kPitch + x) * load(values + corner * step + x);
-    return total;
+      total += load(weights + corner * kPitch + x) * load(values + corner * kPitch + x);
+    return finish(total, x);
   };
   int64_t x = 0;
   for (; x + kLanes<float> <= length; x += kLanes<float>) store(to + x, sum(x));
@@ -134,42 +139,122 @@ void mix(const float* weights, const float* values, int64_t step, int64_t length
   std::memcpy(to + x, &last, static_cast<size_t>(length - x) * sizeof(float));
 }
 
-}  // namespace
+// A patch of an image: what a task upsamples, and how its rows and columns fall on the coarse ones.
+struct Patch {
+  int64_t image, top, left, height, length;
+  Source rows[kRows];
+  Spans spans;
 
-void joint_upsample(const Tensor& value, const Tensor& centres, const Tensor& features, const Axis& rows,
-                    const Axis& columns, double hardness, int norm, Threads threads, const Tensor& result) {
-  const int64_t channels = value.shape[1], coarse_height = value.shape[2], coarse_width = value.shape[3];
-  const int64_t dimensions = features.shape[1], height = features.shape[2], width = features.shape[3];
-  const int64_t down = ceil_div(height, kRows), across = ceil_div(width, kColumns);
-  const int64_t floats = Work::floats(dimensions, channels);
+  Patch(int64_t task, const Tensor& features, const Tensor& value, const Axis& rows_axis, const Axis& columns)
+      : image(task / (down(features) * across(features))),
+        top(task / across(features) % down(features) * kRows),
+        left(task % across(features) * kColumns),
+        height(smaller(kRows, features.shape[2] - top)),
+        length(smaller(kColumns, features.shape[3] - left)),
+        spans(columns, left, length, value.shape[3]) {
+    for (int64_t y = 0; y < height; ++y) rows[y] = source(rows_axis, top + y, value.shape[2]);
+  }
+  static int64_t down(const Tensor& features) { return ceil_div(features.shape[2], kRows); }
+  static int64_t across(const Tensor& features) { return ceil_div(features.shape[3], kColumns); }
+
+  // Lays out planes of coarse pixels anew for a row of the patch, unless they are those of the row above.
+  void lay_out(const float* planes, int64_t count, const Tensor& coarse, int64_t y, float* to) const {
+    if (y > 0 && rows[y].before == rows[y - 1].before && rows[y].behind == rows[y - 1].behind) return;
+    const int64_t pair[2] = {rows[y].before, rows[y].behind};
+    lay_out_rows(planes, count, coarse.shape[2], coarse.shape[3], pair, spans, to);
+  }
+};
+
+// Upsamples, and finishes each sum over corners. `begin(patch, work)` is called once for a patch, before its values;
+// `finish(work, y)` returns the function that `mix` takes for a row.
+template <typename Begin, typename Finish>
+void upsample(const Tensor& value, const Tensor& centres, const Tensor& features, const Axis& rows, const Axis& columns,
+              double hardness, int norm, Threads threads, const Tensor& result, const Begin& begin,
+              const Finish& finish) {
+  const int64_t channels = value.shape[1], dimensions = features.shape[1];
+  const int64_t coarse = value.shape[2] * value.shape[3], width = features.shape[3], plane = features.shape[2] * width;
+  const int64_t floats = Work::floats(dimensions);
   const Scratch memory(threads * floats * static_cast<int64_t>(sizeof(float)));
   const auto* const scores = static_cast<const float*>(value.data);
   const auto* const guides = static_cast<const float*>(centres.data);
   auto* const out = static_cast<float*>(result.data);
-  const int64_t coarse = coarse_height * coarse_width, plane = height * width;
-  run_tasks(value.shape[0] * down * across, threads, [&](int64_t task, int thread) {
-    const int64_t image = task / (down * across), top = task / across % down * kRows, left = task % across * kColumns;
-    const int64_t length = smaller(kColumns, width - left);
-    Work work(static_cast<float*>(memory.data()) + thread * floats, dimensions, channels);
-    const Spans spans(columns, left, length, coarse_width);
-    for (int64_t y = top; y < smaller(top + kRows, height); ++y) {
-      const Source below = source(rows, y, coarse_height);
-      if (below.before != work.before) {
-        const int64_t pair[2] = {below.before, below.behind};
-        lay_out(guides + image * dimensions * coarse, dimensions, coarse_height, coarse_width, pair, spans,
-                work.centres);
-        lay_out(scores + image * channels * coarse, channels, coarse_height, coarse_width, pair, spans, work.values);
-        work.before = below.before;
+  run_tasks(value.shape[0] * Patch::down(features) * Patch::across(features), threads, [&](int64_t task, int thread) {
+    const Patch patch(task, features, value, rows, columns);
+    const Work work(static_cast<float*>(memory.data()) + thread * floats, dimensions);
+    for (int64_t y = 0; y < patch.height; ++y) {
+      patch.lay_out(guides + patch.image * dimensions * coarse, dimensions, value, y, work.centres);
+      load_planes(
+          features,
+          patch.image * features.stride[0] + (patch.top + y) * features.stride[2] + patch.left * features.stride[3],
+          features.stride[3], patch.length, dimensions, work.features, kPitch);
+      measure(work, dimensions, norm, patch.length, work.weights_of(y));
+      weigh(static_cast<float>(hardness), patch.rows[y].share, patch.spans.shares, patch.length, work.weights_of(y));
+    }
+    begin(patch, work);
+    for (int64_t c = patch.image * channels; c < (patch.image + 1) * channels; ++c) {
+      for (int64_t y = 0; y < patch.height; ++y) {
+        patch.lay_out(scores + c * coarse, 1, value, y, work.values);
+        mix(work.weights_of(y), work.values, patch.length, finish(work, y),
+            out + c * plane + (patch.top + y) * width + patch.left);
       }
-      load_planes(features, image * features.stride[0] + y * features.stride[2] + left * features.stride[3],
-                  features.stride[3], length, dimensions, work.features, kPitch);
-      measure(work, dimensions, norm, length);
-      weigh(static_cast<float>(hardness), below.share, spans.shares, length, work.distances);
-      float* const to = out + image * channels * plane + y * width + left;
-      for (int64_t c = 0; c < channels; ++c)
-        mix(work.distances, work.values + c * kPitch, channels * kPitch, length, to + c * plane);
     }
   });
+}
+
+// The score of a share: a probability from 0 to 1, or the logarithm of a part of the whole. Shares below 1 are not
+// divided by the whole before the logarithm, since a float might not hold them.
+template <bool kLogs>
+CRISPSEG_INLINE Vector<float> score(Vector<float> share, float part_of_whole, float log_whole) {
+  if constexpr (kLogs) {
+    const Vector<float> held = share > FLT_MIN ? share : fill(FLT_MIN);
+    const auto small = held < 1;
+    return logarithm(small ? held : held * part_of_whole) - (small ? fill(log_whole) : fill(0.0f));
+  } else {
+    const Vector<float> positive = share > 0 ? share : fill(0.0f);
+    return positive < 1 ? positive : fill(1.0f);
+  }
+}
+
+template <bool kLogs>
+void scores(const Tensor& value, const Tensor& centres, const Tensor& features, const Tensor& before,
+            const Tensor& after, const Axis& rows, const Axis& columns, double hardness, int norm, double whole,
+            Threads threads, const Tensor& result) {
+  const auto* const sums_before = static_cast<const float*>(before.data);
+  const auto* const sums_after = static_cast<const float*>(after.data);
+  const int64_t width = features.shape[3], plane = features.shape[2] * width;
+  // The whole is a power of two, by which division is exact.
+  const auto part_of_whole = static_cast<float>(1 / whole), log_whole = static_cast<float>(std::log(whole));
+  const auto divide = [&](const Patch& patch, const Work& work) {
+    for (int64_t y = 0; y < patch.height; ++y) {
+      const int64_t first = patch.image * plane + (patch.top + y) * width + patch.left;
+      const float *const from = sums_before + first, *const to = sums_after + first;
+      float* const factors = work.factors + y * kPitch;
+      for (int64_t x = 0; x < patch.length; ++x) factors[x] = from[x] > to[x] / kMostGrowth ? to[x] / from[x] : 0;
+    }
+  };
+  upsample(value, centres, features, rows, columns, hardness, norm, threads, result, divide,
+           [=](const Work& work, int64_t y) {
+             const float* const factors = work.factors + y * kPitch;
+             return [=](Vector<float> sum, int64_t x) __attribute__((always_inline)) {
+               return score<kLogs>(sum * load(factors + x), part_of_whole, log_whole);
+             };
+           });
+}
+
+}  // namespace
+
+void joint_upsample(const Tensor& value, const Tensor& centres, const Tensor& features, const Axis& rows,
+                    const Axis& columns, double hardness, int norm, Threads threads, const Tensor& result) {
+  upsample(
+      value, centres, features, rows, columns, hardness, norm, threads, result, [](const Patch&, const Work&) {},
+      [](const Work&, int64_t) { return [](Vector<float> sum, int64_t) { return sum; }; });
+}
+
+void joint_upsample_scores(const Tensor& value, const Tensor& centres, const Tensor& features, const Tensor& before,
+                           const Tensor& after, const Axis& rows, const Axis& columns, double hardness, int norm,
+                           bool logs, double whole, Threads threads, const Tensor& result) {
+  const auto run = logs ? scores<true> : scores<false>;
+  run(value, centres, features, before, after, rows, columns, hardness, norm, whole, threads, result);
 }
 
 }  // namespace crispseg::CRISPSEG_LEVEL

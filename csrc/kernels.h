@@ -60,6 +60,10 @@ struct Kernels {
   // All maps are contiguous float32.
   void (*joint_upsample)(const Tensor& value, const Tensor& centres, const Tensor& features, const Axis& rows,
                          const Axis& columns, double hardness, int norm, Threads, const Tensor& result);
+  // The scores of upsampled shares, each times after / before, two sums of its pixel.
+  void (*joint_upsample_scores)(const Tensor& value, const Tensor& centres, const Tensor& features,
+                                const Tensor& before, const Tensor& after, const Axis& rows, const Axis& columns,
+                                double hardness, int norm, bool logs, double whole, Threads, const Tensor& result);
   // Shares after the filter, less of labels that are common around a pixel in those before it.
   void (*rebalance)(const Tensor& before, const Tensor& after, Guard, Threads, const Tensor& result);
 };

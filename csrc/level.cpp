@@ -210,13 +210,15 @@ void Level::local_parity(const Tensor& labels, int64_t size, int64_t dilation, i
   kernels_.local_parity(labels, w, ignore_index, checked_threads(threads), parity, valid);
 }
 
-void Level::joint_upsample(const Tensor& value, const Tensor& centres, const Tensor& features, const Axis& rows,
-                           const Axis& columns, double hardness, int norm, int threads, const Tensor& result) const {
+namespace {
+
+void require_upsampling(const Tensor& value, const Tensor& centres, const Tensor& features, const Axis& rows,
+                        const Axis& columns, double hardness, int norm, const Tensor& result) {
   require_plain("value", value);
   require_plain("centres", centres);
   require_map(features);
   require_plain("result", result);
-  require_own_elements("result", result);
+  require_output("result", result);
   require(features.type != Type::kFloat64, "features are float64");
   const int64_t n = value.shape[0], h = value.shape[2], w = value.shape[3];
   require_shape("centres", centres, n, features.shape[1], h, w);
@@ -227,7 +229,28 @@ void Level::joint_upsample(const Tensor& value, const Tensor& centres, const Ten
   require_axis(columns);
   require_hardness(hardness);
   require_norm(norm);
+}
+
+}  // namespace
+
+void Level::joint_upsample(const Tensor& value, const Tensor& centres, const Tensor& features, const Axis& rows,
+                           const Axis& columns, double hardness, int norm, int threads, const Tensor& result) const {
+  require_upsampling(value, centres, features, rows, columns, hardness, norm, result);
   kernels_.joint_upsample(value, centres, features, rows, columns, hardness, norm, checked_threads(threads), result);
+}
+
+void Level::joint_upsample_scores(const Tensor& value, const Tensor& centres, const Tensor& features,
+                                  const Tensor& before, const Tensor& after, const Axis& rows, const Axis& columns,
+                                  double hardness, int norm, bool logs, double whole, int threads,
+                                  const Tensor& result) const {
+  require_upsampling(value, centres, features, rows, columns, hardness, norm, result);
+  for (const auto& [name, sums] : {std::pair("before", &before), std::pair("after", &after)}) {
+    require_plain(name, *sums);
+    require_shape(name, *sums, value.shape[0], 1, features.shape[2], features.shape[3]);
+  }
+  require(whole >= 1 && whole <= 0x1p100, "whole is not from 1 to 2^100");
+  kernels_.joint_upsample_scores(value, centres, features, before, after, rows, columns, hardness, norm, logs, whole,
+                                 checked_threads(threads), result);
 }
 
 void Level::rebalance(const Tensor& before, const Tensor& after, double guard, double keep_thin, int64_t large,

@@ -51,6 +51,9 @@ class Level {
                     int threads, const Tensor& parity, const Tensor& valid) const;
   void joint_upsample(const Tensor& value, const Tensor& centres, const Tensor& features, const Axis& rows,
                       const Axis& columns, double hardness, int norm, int threads, const Tensor& result) const;
+  void joint_upsample_scores(const Tensor& value, const Tensor& centres, const Tensor& features, const Tensor& before,
+                             const Tensor& after, const Axis& rows, const Axis& columns, double hardness, int norm,
+                             bool logs, double whole, int threads, const Tensor& result) const;
   void rebalance(const Tensor& before, const Tensor& after, double guard, double keep_thin, int64_t large,
                  int64_t small, int threads, const Tensor& result) const;
 

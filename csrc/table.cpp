@@ -20,6 +20,8 @@ void local_contour_backward(const Tensor&, const Tensor&, const Window&, Threads
 void local_parity(const Tensor&, const Window&, int64_t, Threads, const Tensor&, const Tensor&);
 void joint_upsample(const Tensor&, const Tensor&, const Tensor&, const Axis&, const Axis&, double, int, Threads,
                     const Tensor&);
+void joint_upsample_scores(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Axis&,
+                           const Axis&, double, int, bool, double, Threads, const Tensor&);
 void rebalance(const Tensor&, const Tensor&, Guard, Threads, const Tensor&);
 
 extern const Kernels kernels = {
@@ -36,6 +38,7 @@ extern const Kernels kernels = {
     local_contour_backward,
     local_parity,
     joint_upsample,
+    joint_upsample_scores,
     rebalance,
 };
 

@@ -153,6 +153,23 @@ class Kernels:
         result: Tensor,
         /,
     ) -> None: ...
+    def joint_upsample_scores(
+        self,
+        value: Tensor,
+        centres: Tensor,
+        features: Tensor,
+        before: Tensor,
+        after: Tensor,
+        rows: Sequence[int],
+        columns: Sequence[int],
+        hardness: float,
+        norm: int,
+        logs: bool,
+        whole: float,
+        threads: int,
+        result: Tensor,
+        /,
+    ) -> None: ...
     def rebalance(
         self,
         before: Tensor,

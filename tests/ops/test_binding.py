@@ -106,6 +106,20 @@ def calls(draw: st.DrawFn) -> tuple[str, list[Any]]:
         "local_contour": [boundary, size, dilation, threads, pairs],
         "local_contour_backward": [pairs, boundary, size, dilation, threads, contour],
         "joint_upsample": [*coarse, embedding, *axes, real, norm, threads, result],
+        "joint_upsample_scores": [
+            *(
+                *coarse,
+                embedding,
+                boundary,
+                contour,
+                *axes,
+                real,
+                norm,
+                flag,
+                draw(st.sampled_from([1.0, 2.0**96, real])),
+            ),
+            *(threads, result),
+        ],
         "local_parity": [ids, size, dilation, stride, draw(st.integers(-1, 1)), threads, *flags],
     }
     name = draw(st.sampled_from(sorted(every)))

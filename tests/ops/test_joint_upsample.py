@@ -1,6 +1,7 @@
 """Joint upsampling beyond the contract of all operations: its sizes, its limits, parts of it."""
 
 import importlib
+import math
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ from crispseg import Grid, InputError
 from crispseg.grid import Line
 from crispseg.ops import joint_upsample
 from crispseg.ops._joint_upsample import joint_upsample_part
-from crispseg.ops.interpolation import Axis
+from crispseg.ops._joint_upsample_scores import joint_upsample_scores
+from crispseg.ops.interpolation import Axis, at_scores
 from tests.grids import grids
 from tests.marks import not_traced
 from tests.ops import brute_force
@@ -93,6 +95,49 @@ def test_every_implementation_is_the_reference(
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 
 
+@given(
+    sizes=st.tuples(
+        st.tuples(st.integers(1, 4), st.integers(1, 40)), st.tuples(st.integers(1, 40), st.integers(1, 300))
+    ),
+    dtype=st.sampled_from([torch.float64, torch.float32, torch.bfloat16]),
+    options=st.tuples(
+        st.sampled_from([1, 2]), st.sampled_from(["contiguous", "channels last", "every second column"]), grids()
+    ),
+    whole=st.sampled_from([None, 2.0**96]),
+)
+@settings(max_examples=60, deadline=None)
+def test_scores_are_those_of_upsampled_shares_that_are_divided_anew(
+    server: Server,
+    sizes: tuple[tuple[int, int], tuple[int, int]],
+    dtype: torch.dtype,
+    options: tuple[int, str, Grid],
+    whole: float | None,
+) -> None:
+    coarse, size = sizes
+    if server.interpreted and (size[0] > 10 or size[1] % 4):
+        return
+    norm, layout, grid = options
+    generator = torch.Generator().manual_seed(0)
+    # Among them shares that are too small to be divided by the whole, and some below 0 and above 1.
+    value = torch.rand(2, 9, *coarse, generator=generator) - 0.01
+    value *= torch.tensor([1.0, 1e-3, 1e-33 if whole else 1e-8])[torch.arange(9) % 3, None, None]
+    value *= whole or 1.2
+    features = torch.randn(2, 5, *size, generator=generator).to(dtype)
+    upsampled = joint_upsample(value, features, 2.0, norm=norm, grid=grid).double()
+    before, after = upsampled.sum(1, keepdim=True).float(), torch.rand(2, 1, *size, generator=generator) * (whole or 1)
+    before[..., size[1] // 2] = 0
+    expected = torch.where(before > 0, upsampled * after / before, 0)
+    expected = expected.clamp(0, 1) if whole is None else (expected.clamp(min=2.0**-126) / whole).log()
+    maps = value, at_scores(features, coarse, grid), _laid(features, layout), before, after
+    value, centres, features, before, after = (each.to(server.device) for each in maps)
+    rows, columns = map(Axis.of, grid.lines(size, coarse))
+    found = joint_upsample_scores(
+        value, centres, features, before, after, rows, columns, 2.0, norm=norm, whole=whole
+    )  # fmt: skip
+    tolerance = 0.05 if dtype == torch.bfloat16 else 2e-5
+    torch.testing.assert_close(found.cpu().double(), expected, rtol=tolerance, atol=tolerance)
+
+
 def test_a_part_is_a_part_of_the_whole(server: Server) -> None:
     generator = torch.Generator().manual_seed(0)
     value = torch.rand(1, 3, 9, 11, generator=generator).to(server.device)
@@ -137,6 +182,12 @@ def test_arguments_of_the_kernel_are_checked() -> None:
     ):
         with pytest.raises(ValueError, match=r"is not|expected|below|no pixels|are float64"):
             kernels.joint_upsample(*wrong)
+    sums = torch.zeros(1, 1, 9, 9)
+    wrong_sums = ((sums[..., :8], sums, 1.0), (sums, sums.double(), 1.0), (sums, sums, 0.5), (sums, sums, math.nan))
+    for *given_sums, whole in wrong_sums:
+        arguments = (*maps, *given_sums, *axes, 1.0, 1, True, whole, 1, result)
+        with pytest.raises(ValueError, match=r"is not|expected"):
+            kernels.joint_upsample_scores(*arguments)
     # A part that lies beside what it says is never read from: indices stay within what is there.
     for axis in ((0, 50, 99, 99, 99, 99), (50, 0, 99, 99, 99, 99), (0, 0, 3, 2**62, 1, -(2**62))):
         kernels.joint_upsample(*maps, axis, axis, 1.0, 1, 1, result)

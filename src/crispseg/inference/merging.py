@@ -1,19 +1,56 @@
 """The classes that matter: classes that are negligible in the whole image go through the filter as one channel."""
 
-from collections.abc import Callable
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
 
+from crispseg.ops._joint_upsample_scores.reference import is_divided, to_scores
+from crispseg.ops._logs import logs_of_shares
+
+_NUMBERS_AT_ONCE = 2**19
+"""The size of temporary maps, 2 MB: they stay in the processor's cache."""
+
 LANES = 8
 """The number of channels that the kernels filter together; up to 8 cost as much as one."""
 
-TOGETHER = 4
-"""The number of channels that are converted at a time, so that temporary maps stay few and in a core's cache."""
 
-Resize = Callable[[Tensor, slice], Tensor]
-"""A linear function that brings (N, S, h, w) maps to another size, and returns the given rows of the result."""
+class Resize(Protocol):
+    """A linear function that brings (N, S, h, w) maps to another size."""
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return the (N, S, H, W) maps, which may be the given ones."""
+
+    def cropped(self, rows: slice, columns: slice) -> "Resize":
+        """Return the function that gives a part of these maps."""
+
+    def scores(self, shares: Tensor, before: Tensor, after: Tensor, whole: float | None) -> Tensor:
+        """Return scores of the shares that it gives; see `crispseg.ops._joint_upsample_scores`."""
+
+
+class AsIs(NamedTuple):
+    """Returns a part of maps that have the right size."""
+
+    rows: slice = slice(None)
+    columns: slice = slice(None)
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return the part."""
+        return values[..., self.rows, self.columns]
+
+    def cropped(self, rows: slice, columns: slice) -> "AsIs":
+        """Return the function that gives a part of the part."""
+        return AsIs(within(rows, self.rows), within(columns, self.columns))
+
+    def scores(self, shares: Tensor, before: Tensor, after: Tensor, whole: float | None) -> Tensor:
+        """Return the scores of the part."""
+        return to_scores(self(shares).clone(), before, after, whole)
+
+
+def within(inner: slice, outer: slice) -> slice:
+    """Return the slice that takes a slice of what another one takes."""
+    first = outer.start or 0
+    return slice(first + inner.start, first + inner.stop)
 
 
 class Kept(NamedTuple):
@@ -46,16 +83,14 @@ class Merged(NamedTuple):
         few = torch.stack([image[classes] for image, classes in zip(values, kept.classes, strict=True)])
         rest, tiny = torch.zeros_like(values[:, :1]), torch.finfo(values.dtype).tiny
         totals = values.new_zeros(kept.left.shape)
-        for channel in kept.left.any(0).nonzero().flatten().tolist():
-            left = kept.left[:, channel, None, None]
-            share = values[:, channel].clamp(min=0)
-            if not left.all():
-                share.masked_fill_(~left, 0)
-            rest[:, 0] += share
-            totals[:, channel] = share.mean((1, 2)) + tiny * left[:, 0, 0]
+        for some in torch.split(kept.left.any(0).nonzero().flatten(), _together(values)):
+            left = kept.left[:, some]
+            shares = values[:, some].clamp_(min=0).masked_fill_(~_as_maps(left), 0)
+            rest += shares.sum(1, keepdim=True)
+            totals[:, some] = shares.mean((2, 3)) + tiny * left
         typical = totals / totals.sum(1, keepdim=True).clamp(min=tiny)
         few = torch.cat([few.masked_fill(~_as_maps(kept.used), 0), rest], 1)
-        return few, cls(kept, values, _as_maps(typical), rest, _as_is)
+        return few, cls(kept, values, _as_maps(typical), rest, AsIs())
 
     def upsampled(self, upsample: Resize, few: Tensor) -> Self:
         """Return the same for (N, K + 1, H, W) shares before the filter that a linear function has upsampled."""
@@ -63,29 +98,44 @@ class Merged(NamedTuple):
 
     def cropped(self, rows: slice, columns: slice) -> Self:
         """Return the same for a part of the image."""
+        return self._replace(rest=self.rest[..., rows, columns], resized=self.resized.cropped(rows, columns))
 
-        def crop(value: Tensor, part: slice) -> Tensor:
-            first, end, _ = part.indices(rows.stop - rows.start)
-            return self.resized(value, slice(rows.start + first, rows.start + end))[..., columns]
+    def expanded(self, few: Tensor) -> Tensor:
+        """Return the (N, C, H, W) shares of all classes for the filtered (N, K + 1, H, W) ones.
 
-        return self._replace(rest=self.rest[..., rows, columns], resized=crop)
-
-    def expanded(self, few: Tensor, rows: slice = slice(None)) -> Tensor:
-        """Return shares of all classes, (N, C, H, W) or some rows of them, for the filtered (N, K + 1, H, W) ones.
-
-        Each class that was left out gets the filtered rest in proportion to its own part of the rest in that pixel.
+        Each class that was left out gets the filtered rest in proportion to its own part of the rest in that pixel; or,
+        where the rest was nothing beside what the filter brought, to its part of the rest over the whole image.
         """
-        few, rest = few[..., rows, :], self.rest[..., rows, :]
-        result = self.resized(self.source, rows).clamp(min=0)
-        known = rest > 0
-        if known.all():
-            result.div_(rest)
-        else:
-            result = torch.where(known, result.div_(torch.where(known, rest, 1)), self.typical)
-        result.mul_(few[:, -1:])
+        after = few[:, -1:]
+        known = is_divided(self.rest, after)
+        parts = self.resized(self.source).clamp(min=0).mul_(torch.where(known, after / self.rest, 0))
+        if not known.all():
+            parts = torch.where(known, parts, self.typical * after)
+        return self._with_kept(parts, few[:, :-1])
+
+    def scores(self, few: Tensor, whole: float | None) -> Tensor:
+        """Return the (N, C, H, W) scores of all classes for the filtered (N, K + 1, H, W) shares.
+
+        Args:
+            few: The filtered shares.
+            whole: The share of a probability of 1, for scores that are logarithms; None for probabilities.
+        """
+        after = few[:, -1:]
+        known = is_divided(self.rest, after)
+        scores = self.resized.scores(self.source, self.rest, after, whole)
+        if not known.all():
+            scores = torch.where(known, scores, _scores(self.typical * after, whole))
+        return self._with_kept(scores, _scores(few[:, :-1], whole))
+
+    def _with_kept(self, every: Tensor, few: Tensor) -> Tensor:
+        """Put (N, K, H, W) maps of the kept classes into those of all classes, and return these."""
         for n, (classes, used) in enumerate(zip(self.kept.classes, self.kept.used, strict=True)):
-            result[n, classes[used]] = few[n, :-1][used]
-        return result
+            every[n, classes[used]] = few[n][used]
+        return every
+
+
+def _scores(shares: Tensor, whole: float | None) -> Tensor:
+    return shares.clamp(0, 1) if whole is None else logs_of_shares(shares, whole)
 
 
 def kept_classes(values: Tensor, whole: float, negligible: float) -> Kept | None:
@@ -104,7 +154,7 @@ def kept_classes(values: Tensor, whole: float, negligible: float) -> Kept | None
     counts = [
         _count_left(image, channels, candidates, whole * negligible)
         for image, channels, candidates in zip(
-            values, order.tolist(), (largest <= whole * negligible).sum(1).tolist(), strict=True
+            values, order, (largest <= whole * negligible).sum(1).tolist(), strict=True
         )
     ]
     left = torch.zeros(values.shape[:2], dtype=torch.bool, device=values.device)
@@ -118,19 +168,24 @@ def kept_classes(values: Tensor, whole: float, negligible: float) -> Kept | None
     return Kept(index, ~left.gather(1, index), left)
 
 
-def _count_left(image: Tensor, order: list[int], candidates: int, limit: float) -> int:
+def _count_left(image: Tensor, order: Tensor, candidates: int, limit: float) -> int:
     """Return how many of the (C, h, w) channels, in this order, sum to at most the limit in every pixel."""
-    total, share = torch.zeros_like(image[0]), torch.empty_like(image[0])
-    for channel in order[:candidates]:
-        total += torch.clamp(image[channel], min=0, out=share)
+    total, order = torch.zeros_like(image[0]), order[:candidates]
+    for some in torch.split(order, _together(image)):
+        total += image[some].clamp_(min=0).sum(0)
     if candidates and total.amax() <= limit:  # as it is most of the time; no sum of fewer is larger
         return candidates
     total.zero_()
     peaks = []
-    for channel in order[:candidates]:
+    for channel in order:
         total += image[channel].clamp(min=0)
         peaks.append(total.amax())
     return int((torch.stack(peaks) <= limit).sum()) if peaks else 0
+
+
+def _together(maps: Tensor) -> int:
+    """Return how many of the channels of maps to sum at a time, so that temporary maps stay small."""
+    return max(1, _NUMBERS_AT_ONCE // (maps.shape[-2] * maps.shape[-1]))
 
 
 def _blocks(channels: int) -> int:
@@ -139,7 +194,3 @@ def _blocks(channels: int) -> int:
 
 def _as_maps(values: Tensor) -> Tensor:
     return values[..., None, None]
-
-
-def _as_is(value: Tensor, rows: slice) -> Tensor:
-    return value[..., rows, :]

@@ -1,7 +1,7 @@
 """Shares, which the filter averages instead of scores, and the conversion between shares and scores."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -9,19 +9,16 @@ from torch import Tensor
 
 from crispseg.checks import is_recorded
 from crispseg.compatibility import is_exporting
-from crispseg.inference.merging import TOGETHER, Merged, Resize, kept_classes
-from crispseg.ops._whole import keeps_operators
+from crispseg.inference.merging import Merged, Resize, kept_classes
+from crispseg.ops._logs import logs_of_shares
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
 _WHOLE = 2.0**96
 """The share of a probability of 1, for logits: float32 can then hold probabilities down to exp(-153)."""
 
 
-_NORMAL = 2.0**-30
-"""Shares from here on keep all their digits when they are divided by the whole."""
-
-_NUMBERS_AT_ONCE = 2**19
-"""The size of a band of rows, 2 MB: it stays in the processor's cache."""
+_TOGETHER = 4
+"""The number of channels that are converted at a time, so that temporary maps stay few and in a core's cache."""
 
 
 class Shares(NamedTuple):
@@ -82,7 +79,7 @@ class Shares(NamedTuple):
 
     def upsampled(self, upsample: Resize) -> "Shares":
         """Return the shares before the filter, brought to another size."""
-        values = upsample(self.values, slice(None))
+        values = upsample(self.values)
         return self._replace(values=values, merged=self.merged and self.merged.upsampled(upsample, values))
 
     def cropped(self, rows: slice, columns: slice) -> "Shares":
@@ -111,27 +108,13 @@ class Shares(NamedTuple):
     def scores(self) -> Tensor:
         """Return the (N, C, H, W) scores of the same kind; logits of exclusive classes are log-probabilities."""
         if self.merged is not None:
-            return self._expanded_scores(self.merged)
+            return self.merged.scores(self.values, None if self.kind in PROBABILITIES else _WHOLE)
         if self.kind in PROBABILITIES:
             return self.values.clamp(0, 1)
         logs = _logs(self._labels)
         if self.kind == "logits" and is_exporting():
             return torch.where(_is_alone(self.channels, logs), logs - _logs(self._rest), logs)
         return logs - _logs(self._rest) if self._has_rest else logs
-
-    def _expanded_scores(self, merged: Merged) -> Tensor:
-        """Return the scores of all classes, made a few rows at a time: one map of this size is written, once."""
-        count, _, height, width = self.values.shape
-        scores = self.values.new_empty(count, self.channels, height, width)
-        for rows in _bands(height, count * self.channels * width):
-            shares, band = merged.expanded(self.values, rows), scores[..., rows, :]
-            if self.kind in PROBABILITIES:
-                torch.clamp(shares, 0, 1, out=band)
-            elif shares.amin() >= _NORMAL:
-                torch.log(shares.div_(_WHOLE), out=band)
-            else:
-                band.copy_(_logs(shares))
-        return scores
 
     def probabilities(self) -> Tensor:
         """Return the (N, C, H, W) probabilities of the labels."""
@@ -199,31 +182,13 @@ def _shares(logits: Tensor) -> Tensor:
     if is_recorded(logs):
         root = (logs / 2).exp() * math.sqrt(_WHOLE)
         return root * root
-    for few in torch.split(logs, TOGETHER, 1):  # in place, and while they are in a core's cache
+    for few in torch.split(logs, _TOGETHER, 1):  # in place, and while they are in a core's cache
         few.div_(2).exp_().mul_(math.sqrt(_WHOLE)).square_()
     return logs
 
 
-def _bands(rows: int, numbers: int) -> Iterator[slice]:
-    """Return parts of some rows of that many numbers each, which stay in a core's cache."""
-    step = max(1, _NUMBERS_AT_ONCE // numbers)
-    return (slice(first, min(first + step, rows)) for first in range(0, rows, step))
-
-
 def _logs(shares: Tensor) -> Tensor:
-    """Return the logarithms of the probabilities of shares, exact at both ends of the range."""
-    if not is_recorded(shares) and shares.numel() and shares.amin() >= _NORMAL:  # as most are
-        return (shares / _WHOLE).log_()
-    if keeps_operators():  # such a program runs one of the two
-        return torch.where(shares.amin((0, 1, 2, 3)) >= _NORMAL, (shares / _WHOLE).log(), _exact_logs(shares))
-    return _exact_logs(shares)
-
-
-def _exact_logs(shares: Tensor) -> Tensor:
-    held = shares.clamp(min=torch.finfo(shares.dtype).tiny)
-    small = held < 1
-    large = torch.where(small, 1.0, held / _WHOLE).log()
-    return torch.where(small, held.clamp(max=1).log() - math.log(_WHOLE), large)
+    return logs_of_shares(shares, _WHOLE)
 
 
 def _is_alone(channels: int, scores: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from crispseg.inference.parts import filtered_part
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tile_memory import STRIP, bytes_per_pixel, tile_side
-from crispseg.inference.upsampling import joint_resize
+from crispseg.inference.upsampling import JointResize
 from crispseg.ops.interpolation import Axis, sources
 from crispseg.process_memory import give_back
 
@@ -237,7 +237,7 @@ def _upsampled(sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfP
         shares = _shares(sharpener, scores.read(coarse), near)
         centres = kept_apart(read_resized(features, _back(lines), coarse)[None], valid_there(scores, coarse))
         axes = Axis.of(lines[0], box.top, coarse.top), Axis.of(lines[1], box.left, coarse.left)
-        resize = joint_resize(centres, near, axes, sharpener.hardness, norm=cue.norm)
+        resize = JointResize(centres, near, axes, sharpener.hardness, cue.norm)
         shares = shares.merging(sharpener.negligible).upsampled(resize)
     else:
         shares = _shares(sharpener, read_valid_resized(scores, lines, box), near).merging(sharpener.negligible)

@@ -1,5 +1,7 @@
 """Upsample scores and labels to the size of an image."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -9,10 +11,12 @@ from crispseg.cues import Cue
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.grid import CENTRES, Grid, Line
 from crispseg.inference.batch import resize, uncovered
-from crispseg.inference.merging import Resize
+from crispseg.inference.merging import within
 from crispseg.inference.padding import without_padding
 from crispseg.inference.shares import Shares
 from crispseg.ops._joint_upsample import joint_upsample_part
+from crispseg.ops._joint_upsample_scores import joint_upsample_scores
+from crispseg.ops._joint_upsample_scores.reference import to_scores
 from crispseg.ops.interpolation import Axis, at_scores, blend, sources
 from crispseg.scores import PROBABILITIES, Scores, Upsampling
 
@@ -44,7 +48,7 @@ def upsample(
         # An average of coarse shares is at most the largest, so the classes can be chosen before they are upsampled.
         shares = _joint(Shares.of(scores, kind).merging(negligible), features, cue, hardness, grid)
     elif kind in PROBABILITIES:
-        shares = _bilinear_shares(Shares.of(scores, kind).merging(negligible), lines, grid)
+        shares = Shares.of(scores, kind).merging(negligible).upsampled(BilinearResize(lines, grid))
     else:  # logits are interpolated as they are, after which a class may have a larger probability than before
         shares = _bilinear(scores, lines, kind, grid).merging(negligible)
     return shares.without(uncovered(lines, grid, features.device))
@@ -56,38 +60,67 @@ def upsamples_jointly(cue: Cue, upsampling: Upsampling, lines: tuple[Line, Line]
     return much and upsampling == "joint" and isinstance(cue, EmbeddingCue)
 
 
+class JointResize(NamedTuple):
+    """Upsamples maps along the features of an image; see `crispseg.ops.joint_upsample`."""
+
+    centres: Tensor
+    features: Tensor
+    axes: tuple[Axis, Axis]
+    hardness: float | Tensor
+    norm: int
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return the (N, S, H, W) maps."""
+        return joint_upsample_part(values, self.centres, self.features, *self.axes, self.hardness, norm=self.norm)
+
+    def cropped(self, rows: slice, columns: slice) -> "JointResize":
+        """Return the function that gives a part of these maps."""
+        down, across = (
+            axis._replace(start=axis.start + part.start) for axis, part in zip(self.axes, (rows, columns), strict=True)
+        )
+        return self._replace(features=self.features[..., rows, columns], axes=(down, across))
+
+    def scores(self, shares: Tensor, before: Tensor, after: Tensor, whole: float | None) -> Tensor:
+        """Return scores of the shares that it gives; see `crispseg.ops._joint_upsample_scores`."""
+        maps = shares, self.centres, self.features, before, after
+        return joint_upsample_scores(*maps, *self.axes, self.hardness, norm=self.norm, whole=whole)
+
+
+class BilinearResize(NamedTuple):
+    """Resizes maps bilinearly."""
+
+    lines: tuple[Line, Line]
+    grid: Grid
+    part: tuple[slice, slice] | None = None
+    """Rows and columns of the result; None for all."""
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return the (N, S, H, W) maps."""
+        if self.part is None:
+            return resize(values, (self.lines[0].resized, self.lines[1].resized), self.grid)
+        for axis, line, part in zip((-2, -1), self.lines, self.part, strict=True):
+            values = blend(values, axis, sources(part.start, part.stop, line, values.device))
+        return values
+
+    def cropped(self, rows: slice, columns: slice) -> "BilinearResize":
+        """Return the function that gives a part of these maps."""
+        down, across = self.part or (slice(0, self.lines[0].resized), slice(0, self.lines[1].resized))
+        return self._replace(part=(within(rows, down), within(columns, across)))
+
+    def scores(self, shares: Tensor, before: Tensor, after: Tensor, whole: float | None) -> Tensor:
+        """Return scores of the shares that it gives; see `crispseg.ops._joint_upsample_scores`."""
+        resized = self(shares)
+        return to_scores(resized.clone() if resized is shares else resized, before, after, whole)
+
+
 def _joint(shares: Shares, features: Tensor, cue: EmbeddingCue, hardness: float | Tensor, grid: Grid) -> Shares:
     size, coarse = (features.shape[-2], features.shape[-1]), (shares.values.shape[-2], shares.values.shape[-1])
     centres, (rows, columns) = at_scores(features, coarse, grid), grid.lines(size, coarse)
-    axes = Axis.of(rows), Axis.of(columns)
-    return shares.upsampled(joint_resize(centres, features, axes, hardness, norm=cue.norm))
-
-
-def joint_resize(
-    centres: Tensor, features: Tensor, axes: tuple[Axis, Axis], hardness: float | Tensor, *, norm: int
-) -> Resize:
-    """Return the function that upsamples maps along features; see `crispseg.ops.joint_upsample_part`."""
-    rows, columns = axes
-
-    def resize(values: Tensor, part: slice) -> Tensor:
-        here = rows._replace(start=rows.start + (part.start or 0))
-        return joint_upsample_part(values, centres, features[..., part, :], here, columns, hardness, norm=norm)
-
-    return resize
+    return shares.upsampled(JointResize(centres, features, (Axis.of(rows), Axis.of(columns)), hardness, cue.norm))
 
 
 def _bilinear(scores: Tensor, lines: tuple[Line, Line], kind: Scores, grid: Grid) -> Shares:
     return Shares.of(resize(scores, (lines[0].resized, lines[1].resized), grid), kind)
-
-
-def _bilinear_shares(shares: Shares, lines: tuple[Line, Line], grid: Grid) -> Shares:
-    def resize_part(values: Tensor, part: slice) -> Tensor:
-        if part == slice(None):
-            return resize(values, (lines[0].resized, lines[1].resized), grid)
-        rows = sources(*part.indices(lines[0].resized)[:2], lines[0], values.device)
-        return blend(blend(values, -2, rows), -1, sources(0, lines[1].resized, lines[1], values.device))
-
-    return shares.upsampled(resize_part)
 
 
 def _are_coarse(lines: tuple[Line, Line]) -> Tensor:
