@@ -82,5 +82,5 @@ REVIEWED = 300
 STEADY_REACH = 3
 """How far something may move from one frame of a video to the next, in pixels."""
 
-STEADY_PAST = 0.8
+STEADY_PAST = 0.85
 """How much the frames before count at most."""

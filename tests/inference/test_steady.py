@@ -1,6 +1,6 @@
 """The frames of a clip: what the first, a still, a cut and a bad frame give, for each kind of scores."""
 
-from collections.abc import Callable
+import math
 
 import pytest
 import torch
@@ -59,12 +59,33 @@ def test_a_clip_is_an_average_of_its_frames(kind: Scores, frames: tuple[Tensor, 
 
 
 def test_what_a_frame_becomes_by_hand() -> None:
-    """Two pixels: the left one is as dark as both were, so that it takes 0.8 of their mean; the right one is new."""
-    steady = SteadySharpener(Sharpener(RGBCue(), window=1, guard=None, hardness=40, scores="probabilities"), reach=1)
-    steady(torch.zeros(1, 3, 1, 2), torch.tensor([[[[0.2, 0.6]], [[0.8, 0.4]]]]))
-    image = torch.tensor([0.0, 1.0]).expand(1, 3, 1, 2)
-    crisp = steady(image, torch.tensor([[[[0.9, 0.9]], [[0.1, 0.1]]]]))
-    torch.testing.assert_close(crisp[0, 0, 0], torch.tensor([0.2 * 0.9 + 0.8 * 0.4, 0.9]))
+    """The distances from the left pixel to the two of the frame before are 0.3 and 0.6."""
+    plain = Sharpener(RGBCue(), window=1, guard=None, hardness=1.0, scores="probabilities")
+    steady = SteadySharpener(plain, reach=1)
+    steady(torch.tensor([0.1, 0.2]).expand(1, 3, 1, 2), torch.tensor([[[[0.2, 0.6]], [[0.8, 0.4]]]]))
+    crisp = steady(torch.zeros(1, 3, 1, 2), torch.tensor([[[[0.9, 0.9]], [[0.1, 0.1]]]]))
+    past, share = (0.2 + 0.6 * math.exp(-1)) / (1 + math.exp(-1)), 0.85 * math.exp(-((0.3 / 2.5) ** 2))
+    torch.testing.assert_close(crisp[0, 0, 0, 0].item(), (1 - share) * 0.9 + share * past, rtol=0, atol=1e-3)
+
+
+@KINDS
+def test_a_still_without_noise_stays_as_it_is(kind: Scores) -> None:
+    """Also where colours are the same all around a pixel, and the scores are not."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 3, 12, 16, generator=generator)
+    image[..., 8:] = 0.5
+    plain, scores = sharpener(kind), scores_of(kind, 3 * torch.randn(1, 3, 12, 16, generator=generator))
+    steady = SteadySharpener(plain)
+    for _ in range(4):
+        crisp = steady(image, scores)
+    torch.testing.assert_close(crisp, plain(image, scores), rtol=1e-4, atol=1e-5)
+
+
+def test_after_a_cut_a_frame_is_what_the_sharpener_alone_gives(frames: tuple[Tensor, Tensor]) -> None:
+    plain, (images, logits) = sharpener(), frames
+    steady = SteadySharpener(plain)
+    steady(images[:1] / 10, logits[:1])
+    torch.testing.assert_close(steady(1 - images[1:2] / 10, logits[1:2]), plain(1 - images[1:2] / 10, logits[1:2]))
 
 
 def test_bands_of_rows_change_nothing(frames: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,3 +95,49 @@ def test_bands_of_rows_change_nothing(frames: tuple[Tensor, Tensor], monkeypatch
         steady.reset()
         found.append([steady(*(each[i : i + 1] for each in frames)) for i in range(2)][-1])
     torch.testing.assert_close(*found)
+
+
+def test_labels_of_a_clip_are_kept_as_long_as_they_count() -> None:
+    """A clip may have other labels in each frame; the share of one that is gone halves with each frame."""
+    steady = SteadySharpener(Sharpener(RGBCue(), window=1, guard=None, scores="probabilities"), past=0.5)
+    image = torch.full((1, 3, 4, 4), 0.5)
+    kept = []
+    for label in (3, 5, *[9] * 12):
+        prediction = steady.joined(Prediction.of_labels(torch.full((4, 4), label)))
+        crisp = steady(image, prediction.scores[None])
+        kept.append(prediction.classes)
+    assert kept[:3] == [(3,), (3, 5), (3, 5, 9)]
+    assert kept[-1] == (9,)
+    torch.testing.assert_close(crisp, torch.ones(1, 1, 4, 4), rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("image", "scores", "facts"),
+    [
+        ((1, 24, 40), (3, 24, 40), ["24x40 pixels", "before was 1 of 24x32 pixels"]),
+        ((1, 24, 32), (4, 24, 32), ["4 channels", "with 3 channels"]),
+        ((2, 24, 32), (3, 24, 32), ["2 of 24x32 pixels"]),
+    ],
+)
+def test_another_clip_is_seen(
+    frames: tuple[Tensor, Tensor], image: tuple[int, ...], scores: tuple[int, ...], facts: list[str]
+) -> None:
+    steady = SteadySharpener(sharpener())
+    steady(frames[0][:1], frames[1][:1])
+    count, *size = image
+    given = torch.zeros(count, 3, *size), torch.zeros(count, *scores)
+    with pytest.raises(InputError, match=r"call reset\(\)") as refused:
+        steady(*given)
+    assert all(fact in str(refused.value) for fact in facts)
+    steady.reset()
+    steady(*given)
+
+
+def test_what_cannot_be_compared_is_refused() -> None:
+    with pytest.raises(InputError, match=r"ContourCue.*such as learned or rgb"):
+        SteadySharpener(Sharpener(ContourCue()))
+    with pytest.raises(TypeError, match=r"crispseg\.Sharpener"):
+        SteadySharpener(RGBCue())  # type: ignore[arg-type]
+    for options, fact in (({"past": 1.0}, "past is 1.0"), ({"past": -0.1}, "from 0"), ({"reach": 16}, "0 to 15")):
+        with pytest.raises(InputError, match=fact):
+            SteadySharpener(sharpener(), **options)

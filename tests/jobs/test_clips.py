@@ -76,7 +76,7 @@ def test_a_clip_that_was_stopped_is_made_again_from_its_first_frame(
     assert masks(root / "out") == whole
     assert (root / "out/camel/frame10.png").stat().st_mtime_ns == kept
     assert sharpen(root, "--resume", "--steady-past", 0.5) == 2
-    assert "other settings (steady {'past': 0.8, 'reach': 3} there, {'past': 0.5" in capsys.readouterr().err
+    assert "other settings (steady {'past': 0.85, 'reach': 3} there, {'past': 0.5" in capsys.readouterr().err
 
 
 def test_a_frame_that_fails_is_left_out_of_its_clip(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
 from crispseg.checks import check_allowed, check_past
@@ -27,6 +28,13 @@ REACHES = range(16)
 
 _NUMBERS_AT_ONCE = 2**21
 """The weights of a band of rows, 8 MB: those of a whole frame would take more memory than the filter."""
+
+_SAME, _ELSEWHERE = 1e-5, 1e-3
+"""The smallest distance that others are compared with, and what is added to that of all pixels but the one at the same
+place: of pixels that look exactly alike, it alone counts."""
+
+_ALIKE = 2.5
+"""The distance λ·d up to which a pixel looks much like another one: noise keeps a pixel 0.2 to 0.9 from itself."""
 
 _GONE = 1e-3
 """A label of the frames before is left out once no pixel gives it this share, so that a long clip keeps few labels."""
@@ -121,8 +129,7 @@ class SteadySharpener:
         shares = sharpener.filtered(sharpener.upsample(wide, features), features).expanded()
         if last is not None:
             past, likeness = recalled(features, last.features, last.shares.values, sharpener, self.reach)
-            # The fourth root: noise in the image makes even the same pixel look a little different.
-            shares = shares.with_values(shares.values.lerp(past, self.past * likeness.sqrt().sqrt()))
+            shares = shares.with_values(shares.values.lerp(past, self.past * likeness))
         self._clip.last = _Frame(features, shares)
         return shares.scores().to(scores.dtype)
 
@@ -171,7 +178,11 @@ class SteadySharpener:
 
 
 def recalled(now: Tensor, before: Tensor, values: Tensor, sharpener: Sharpener, reach: int) -> tuple[Tensor, Tensor]:
-    """Return what pixels of the frame before that look alike were.
+    """Return what the pixels of the frame before that look alike were.
+
+    A pixel counts by how it compares with the closest one: exp(-(d - m) / m), where d is its distance and m that of the
+    closest. So noise in the images, which keeps all pixels apart, is averaged away, and a still image without noise
+    takes each pixel from where it is.
 
     Args:
         now: (N, D, H, W) features of a frame.
@@ -181,34 +192,37 @@ def recalled(now: Tensor, before: Tensor, values: Tensor, sharpener: Sharpener, 
         reach: How far away those pixels may be.
 
     Returns:
-        (N, S, H, W) averages of `values`, weighed by exp(-λ·d), and the (N, 1, H, W) largest of these weights.
+        (N, S, H, W) averages of `values`, and (N, 1, H, W) how alike the closest pixel looks, from 0 to 1.
     """
     window = Window(2 * reach + 1)
     count, _, height, width = now.shape
     averages, likeness = torch.empty_like(values), values.new_empty(count, 1, height, width)
     step = max(1, _NUMBERS_AT_ONCE // (count * window.count * width))
     for top in range(0, height, step):
-        first, stop = max(top - reach, 0), min(top + step + reach, height)
-        around, inner = slice(first, stop), slice(top - first, min(top + step, height) - first)
-        weights = _weights(now[..., around, :], before[..., around, :], window, sharpener, inner)
-        rows = (..., slice(top, top + step), slice(None))
-        averages[rows] = local_filter(values[..., around, :], weights, window)[..., inner, :]
-        likeness[rows] = weights[..., inner, :].amax(1, keepdim=True)
+        bottom = min(top + step, height)
+        first, stop = max(top - reach, 0), min(bottom + reach, height)
+        around, inner = slice(first, stop), slice(top - first, bottom - first)
+        distances = _distances(now[..., around, :], before[..., around, :], window, sharpener, inner)
+        closest = distances.amin(1, keepdim=True)
+        weights = F.pad(torch.exp((closest - distances) / closest.clamp_min(_SAME)), (0, 0, top - first, stop - bottom))
+        averages[..., top:bottom, :] = local_filter(values[..., around, :], weights, window)[..., inner, :]
+        likeness[..., top:bottom, :] = torch.exp(-((closest / _ALIKE) ** 2))
     return averages, likeness
 
 
-def _weights(now: Tensor, before: Tensor, window: Window, sharpener: Sharpener, rows: slice) -> Tensor:
-    """Return (N, K, H, W) weights between pixels of two frames, 0 outside the image and outside some rows."""
+def _distances(now: Tensor, before: Tensor, window: Window, sharpener: Sharpener, rows: slice) -> Tensor:
+    """Return (N, K, rows, W) distances λ·d from some rows of a frame to another frame, infinite outside the image."""
     (count, _, height, width), wide = now.shape, torch.promote_types(now.dtype, torch.float32)
-    weights = now.new_zeros(count, window.count, height, width, dtype=wide)
+    distances = now.new_full((count, window.count, rows.stop - rows.start, width), torch.inf, dtype=wide)
     for shift in shifts(window, height, width):
         part = shift.rows(rows.start, rows.stop)
         if part is not None:
             apart = now[(..., *part.centre)] - before[(..., *part.neighbour)]
             # PyTorch's own norm 1 takes five times as long.
             distance = apart.abs_().sum(1, dtype=wide) if sharpener.cue.norm == 1 else apart.norm(dim=1, dtype=wide)
-            weights[:, part.k][(..., *part.centre)] = torch.exp(-sharpener.hardness * distance)
-    return weights
+            there = slice(part.out[0].start - rows.start, part.out[0].stop - rows.start), part.out[1]
+            distances[:, part.k][(..., *there)] = sharpener.hardness * distance + _ELSEWHERE * (part.k != window.centre)
+    return distances
 
 
 def _check_cue(sharpener: Sharpener) -> None:
