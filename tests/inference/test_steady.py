@@ -90,7 +90,7 @@ def test_after_a_cut_a_frame_is_what_the_sharpener_alone_gives(frames: tuple[Ten
 
 def test_bands_of_rows_change_nothing(frames: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
     steady, found = SteadySharpener(sharpener()), []
-    for numbers in (2**21, 25 * 49 * 32):  # all rows at once, and 5 of the 24 with those that reach into them
+    for numbers in (2**21, 5 * 49 * 32):  # all rows at once, and 5 of the 24 with those that reach into them
         monkeypatch.setattr(module, "_NUMBERS_AT_ONCE", numbers)
         steady.reset()
         found.append([steady(*(each[i : i + 1] for each in frames)) for i in range(2)][-1])
@@ -108,15 +108,17 @@ def test_labels_of_a_clip_are_kept_as_long_as_they_count() -> None:
         kept.append(prediction.classes)
     assert kept[:3] == [(3,), (3, 5), (3, 5, 9)]
     assert kept[-1] == (9,)
+    with pytest.raises(InputError, match="frame has scores, but the one before had a label map"):
+        steady.joined(Prediction(torch.ones(1, 4, 4), "probabilities", (0, 1)))
     torch.testing.assert_close(crisp, torch.ones(1, 1, 4, 4), rtol=0, atol=0.01)
 
 
 @pytest.mark.parametrize(
     ("image", "scores", "facts"),
     [
-        ((1, 24, 40), (3, 24, 40), ["24x40 pixels", "before was 1 of 24x32 pixels"]),
-        ((1, 24, 32), (4, 24, 32), ["4 channels", "with 3 channels"]),
-        ((2, 24, 32), (3, 24, 32), ["2 of 24x32 pixels"]),
+        ((1, 24, 40), (3, 24, 40), ["(1, 3, 24, 40) logits", "before (1, 3, 24, 32) logits"]),
+        ((1, 24, 32), (4, 24, 32), ["(1, 4, 24, 32)"]),
+        ((2, 24, 32), (3, 24, 32), ["(2, 3, 24, 32)"]),
     ],
 )
 def test_another_clip_is_seen(

@@ -63,8 +63,10 @@ def sharpen_one(
         keep_scores: Whether to return scores for a label map too, with a channel for each of its labels.
 
     Raises:
-        InputError: If image, prediction and boundary map do not fit together.
+        InputError: If image, prediction and boundary map do not fit together, or memory is given for frames of a clip.
     """
+    if steady is not None:
+        steady.check(sharpener, memory)
     start = time.perf_counter()
     if not (prediction.from_scores or keep_scores or crf or steady or sharpener is None):
         expecting, features = sharpener.expecting("probabilities", prediction.grid), features_of(boundary, sharpener)

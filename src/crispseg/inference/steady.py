@@ -56,7 +56,7 @@ class _Clip:
     name: object = None
     last: _Frame | None = None
     classes: tuple[int, ...] = ()
-    """The label of each channel, where predictions were joined."""
+    """The label of each channel, if the frames are label maps."""
 
 
 class SteadySharpener:
@@ -141,7 +141,7 @@ class SteadySharpener:
 
     @contextmanager
     def frame_of(self, clip: object) -> Iterator[None]:
-        """Treat what is sharpened in this context as the next frame of a clip, of any name.
+        """Take what is sharpened in this context as the next frame of a clip, of any name.
 
         Another clip than that of the frame before starts anew. A frame that raises an error is forgotten: the next one
         follows the one before it.
@@ -160,14 +160,19 @@ class SteadySharpener:
 
         Label maps get a channel for each of their labels, and those of a clip need not have the same labels.
         """
-        last = self._clip.last
+        last, there = self._clip.last, self._clip.classes
+        if last is not None and prediction.from_scores == bool(there):
+            kinds = ("scores", "a label map") if prediction.from_scores else ("a label map", "scores")
+            raise InputError(
+                f"frame has {kinds[0]}, but the one before had {kinds[1]}; expected the same all through a clip"
+            )
+        self._clip.classes = () if prediction.from_scores else prediction.classes
         if last is None or prediction.from_scores:
-            self._clip.classes = prediction.classes
             return prediction
-        there = last.shares.values.amax((0, 2, 3)).div(last.shares.whole).gt(_GONE).tolist()
-        channels = {label: index for index, label in enumerate(self._clip.classes) if there[index]}
-        classes = tuple(sorted({*channels, *prediction.classes}))
         values = last.shares.values
+        counts = values.amax((0, 2, 3)).gt(_GONE).tolist()
+        channels = {label: index for index, label in enumerate(there) if counts[index]}
+        classes = tuple(sorted({*channels, *prediction.classes}))
         widened = values.new_zeros(len(values), len(classes), *values.shape[2:])
         for index, label in enumerate(classes):
             if label in channels:
@@ -175,6 +180,26 @@ class SteadySharpener:
         shares = last.shares._replace(values=widened, channels=len(classes))
         self._clip.last, self._clip.classes = last._replace(shares=shares), classes
         return replace(prediction, classes=classes)
+
+    def check(self, sharpener: Sharpener | None, memory: str | None) -> None:
+        """Refuse what does not go with the frames of a clip.
+
+        Args:
+            sharpener: The sharpener of images by themselves, which must be this one's.
+            memory: The memory for tiles; None for whole images.
+
+        Raises:
+            InputError: If it does not.
+        """
+        if self.sharpener is not sharpener:
+            raise InputError(
+                "steady uses another sharpener than images by themselves; expected the same: SteadySharpener(sharpener)"
+            )
+        if memory is not None:
+            raise InputError(
+                f"memory is {memory}, for tiles, but whole frames are compared with each other; leave memory or steady "
+                "out (--memory, --steady), or make the frames smaller"
+            )
 
 
 def recalled(now: Tensor, before: Tensor, values: Tensor, sharpener: Sharpener, reach: int) -> tuple[Tensor, Tensor]:
@@ -235,13 +260,13 @@ def _check_cue(sharpener: Sharpener) -> None:
 
 
 def _check_same(last: _Frame, features: Tensor, channels: int, kind: Scores) -> None:
-    def described(count: int, size: torch.Size, channels: int, kind: Scores) -> str:
-        return f"{count} of {size[0]}x{size[1]} pixels with {channels} channels of {kind}"
+    def described(features: Tensor, channels: int, kind: Scores) -> str:
+        return f"{(len(features), channels, *features.shape[-2:])} {kind} on {features.device}"
 
-    there = described(len(last.features), last.features.shape[-2:], last.shares.channels, last.shares.kind)
-    here = described(len(features), features.shape[-2:], channels, kind)
-    if here != there or features.device != last.features.device:
+    there = described(last.features, last.shares.channels, last.shares.kind)
+    here = described(features, channels, kind)
+    if here != there:
         raise InputError(
-            f"frame is {here} on {features.device}, but the one before was {there} on {last.features.device}; expected "
-            "the same all through a clip: call reset() before another clip, or keep its frames in a folder of its own"
+            f"frame has (N, C, H, W) = {here}, but the one before {there}; expected the same all through a clip: call "
+            "reset() before another clip, or keep its frames in a folder of its own"
         )

@@ -18,12 +18,11 @@ from crispseg.inference.memory import parse_memory
 from crispseg.inference.one_image import default_kind
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.steady import SteadySharpener
-from crispseg.jobs.clips import check_steady, in_order, unfinished
+from crispseg.jobs.clips import in_order, unfinished
 from crispseg.jobs.job import Job, find_jobs
 from crispseg.jobs.job_sharpener import JobSharpener, Runner
 from crispseg.jobs.outcome import Failed, Outcome, Skipped
 from crispseg.jobs.outputs import Outputs
-from crispseg.jobs.ray_cluster import RayCluster
 from crispseg.jobs.resuming import SETTINGS_FILE, Beginning, finished, settings_of
 from crispseg.jobs.this_machine import ThisMachine
 
@@ -90,7 +89,7 @@ def sharpen_files(
     outputs = Outputs(outputs) if isinstance(outputs, Path) else outputs
     jobs = find_jobs(images, prediction, boundaries, suffixes, output=outputs.folder)
     if steady is not None:
-        check_steady(steady, sharpener, memory=memory, in_turn=not isinstance(runner, RayCluster))
+        steady.check(sharpener, memory)
         steady.reset()
         jobs = in_order(jobs)
     outputs.check(jobs, written=[outputs.folder / SETTINGS_FILE], read=read)

@@ -57,7 +57,9 @@ class JobSharpener:
         """Sharpen and write the next frame of the clip of its folder; one that fails does not count."""
         assert self.steady is not None, "the caller has checked it"
         with self.steady.frame_of(clip_of(job)):
-            return self._sharpen(job, inputs._replace(prediction=self.steady.joined(inputs.prediction)))
+            with naming(job.prediction):
+                joined = self.steady.joined(inputs.prediction)
+            return self._sharpen(job, inputs._replace(prediction=joined))
 
     def _sharpen(self, job: Job, inputs: JobInputs) -> Written:
         image, prediction, boundary = inputs
