@@ -63,7 +63,8 @@ def test_what_a_frame_becomes_by_hand() -> None:
     plain = Sharpener(RGBCue(), window=1, guard=None, hardness=1.0, scores="probabilities")
     steady = SteadySharpener(plain, reach=1)
     steady(torch.tensor([0.1, 0.2]).expand(1, 3, 1, 2), torch.tensor([[[[0.2, 0.6]], [[0.8, 0.4]]]]))
-    crisp = steady(torch.zeros(1, 3, 1, 2), torch.tensor([[[[0.9, 0.9]], [[0.1, 0.1]]]]))
+    crisp = steady(torch.zeros(1, 3, 1, 2), torch.tensor([[[[0.9, 0.9]], [[0.1, 0.1]]]], requires_grad=True))
+    assert not crisp.requires_grad, "the record would grow with every frame"
     past, share = (0.2 + 0.6 * math.exp(-1)) / (1 + math.exp(-1)), 0.85 * math.exp(-((0.3 / 2.5) ** 2))
     torch.testing.assert_close(crisp[0, 0, 0, 0].item(), (1 - share) * 0.9 + share * past, rtol=0, atol=1e-3)
 
