@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from benchmarks import baselines, big_image, cases, exported, many_classes, upsampling
+from benchmarks import baselines, big_image, cases, exported, flicker, many_classes, upsampling
 from benchmarks.__main__ import main
 from benchmarks.gate import red_operations
 from benchmarks.inputs import BenchmarkInputs, Problem
@@ -18,6 +19,7 @@ from benchmarks.measure import Timing
 from benchmarks.memory import peak_above
 from benchmarks.targets import TARGETS
 from crispseg import ops
+from tests.fakes import write_coarse_scores, write_folder
 
 TINY = Problem(size=9, window_size=5, channels=3, num_classes=2, batch=2)
 
@@ -166,6 +168,21 @@ def test_many_classes_are_timed_beside_a_few(capsys: pytest.CaptureFixture[str])
         "40 classes",
         "40 classes, all filtered",
     ]
+
+
+def test_flicker_is_measured_on_clips_that_move(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_coarse_scores(write_folder(tmp_path, 1), tmp_path / "logits")
+    scores = np.load(tmp_path / "logits" / "scene0.npy")
+    np.savez(tmp_path / "logits" / "scene0.npz", scores=scores)
+    given = [
+        f"--{kind}={tmp_path / folder}"
+        for kind, folder in {"images": "images", "labels": "labels", "predictions": "logits"}.items()
+    ]
+    assert flicker.main([*given, "--void", "11", "--score-noise", "3"]) == 0
+    said = re.findall(r"([\d.]+) % right +([\d.]+) % change", capsys.readouterr().out)
+    alone, steady = said[::4], said[3::4]
+    assert len(steady) == 3
+    assert all(float(ours[1]) < 0.8 * float(theirs[1]) for ours, theirs in zip(steady, alone, strict=True))
 
 
 def test_joint_upsampling_is_timed_beside_bilinear(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crispseg.inference.objects import sharpen_masks, sharpen_objects
     from crispseg.inference.sharpened_model import SharpenedModel
     from crispseg.inference.sharpener import Sharpener
+    from crispseg.inference.steady import SteadySharpener
     from crispseg.window import Window
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "SharpenedModel",
     "Sharpener",
     "SharpenerConfig",
+    "SteadySharpener",
     "Window",
     "__version__",
     "sharpen_array",
@@ -40,6 +42,7 @@ _MODULES = {
     "SharpenedModel": "inference.sharpened_model",
     "Sharpener": "inference.sharpener",
     "SharpenerConfig": "config",
+    "SteadySharpener": "inference.steady",
     "Window": "window",
     "sharpen_array": "inference.arrays",
     "sharpen_masks": "inference.objects",

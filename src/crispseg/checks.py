@@ -15,6 +15,7 @@ from crispseg.value_checks import check_guard as check_guard  # noqa: PLC0414 - 
 from crispseg.value_checks import check_keep_thin as check_keep_thin  # noqa: PLC0414
 from crispseg.value_checks import check_natural as check_natural  # noqa: PLC0414 - one door for both
 from crispseg.value_checks import check_not_negative as check_not_negative  # noqa: PLC0414 - one door for both
+from crispseg.value_checks import check_past as check_past  # noqa: PLC0414 - one door for both
 from crispseg.value_checks import check_positive as check_positive  # noqa: PLC0414 - one door for both
 from crispseg.window import Window
 

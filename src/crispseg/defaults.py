@@ -78,3 +78,9 @@ ANNOTATION_WINDOW, ANNOTATION_PASSES = "5@2,5", 8
 
 REVIEWED = 300
 """Masks on the page on which changed annotations are reviewed."""
+
+STEADY_REACH = 3
+"""How far something may move from one frame of a video to the next, in pixels."""
+
+STEADY_PAST = 0.85
+"""How much the frames before count at most."""

@@ -94,6 +94,16 @@ def check_keep_thin(share: float) -> None:
         raise InputError(f"keep_thin is {share}; expected a number from 0 to 1, such as 0.4")
 
 
+def check_past(past: float) -> None:
+    """Refuse anything but a number from 0 to below 1.
+
+    Raises:
+        InputError: If it is anything else.
+    """
+    if isinstance(past, bool) or not 0 <= past < 1:
+        raise InputError(f"past is {past}; expected a number from 0 to below 1, such as 0.8")
+
+
 def check_not_negative(name: str, value: float) -> None:
     """Refuse anything but a finite number of at least 0.
 

@@ -176,7 +176,8 @@ def test_any_number_of_labels() -> None:
 
 def test_scores_of_a_label_map_are_given_where_asked_for() -> None:
     image, labels = scene(5, (30, 40), 2, torch.Generator().manual_seed(5))
-    sharpener = Sharpener(RGBCue(), window=Window(3), passes=2)
+    regional: dict[str, Any] = {"window": "9@2,3", "cue_weight": (0.5, 1), "score_weight": 0}
+    sharpener = Sharpener(RGBCue(), passes=2, **regional)  # label maps go without the first window
     kept = sharpen_one(sharpener, image, Prediction.of_labels(labels), keep_scores=True)
     assert kept.scores is not None
     assert torch.equal(kept.after, sharpen_one(sharpener, image, Prediction.of_labels(labels)).after)

@@ -12,6 +12,8 @@ from crispseg.cli.printing import progress_bar
 from crispseg.cli.stages import build_stages, describe_stages, files_of_weights, scores_of_files
 from crispseg.data.intensity import parse_range
 from crispseg.errors import InputError
+from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.steady import SteadySharpener
 from crispseg.jobs import Failed, Outcome, Outputs, RayCluster, Skipped, ThisMachine, Written, sharpen_files
 from crispseg.process_memory import keep_freed
 
@@ -22,6 +24,7 @@ def run(options: Namespace) -> int:
     stages = build_stages(options)
     if stages.sharpener is None and options.memory is not None:
         raise InputError("--memory does not go with --cue none, which filters nothing; leave one of them out")
+    steady = _steady(options, stages.sharpener)
     if options.memory is None:
         keep_freed()
     with progress_bar("images") as progress, _counted() as counts:
@@ -36,6 +39,7 @@ def run(options: Namespace) -> int:
             Outputs(options.output, pictures=not options.no_pictures, scores=options.save_scores),
             stages.sharpener,
             boundaries=options.boundaries,
+            steady=steady,
             crf=stages.crf,
             memory=options.memory,
             scores=scores_of_files(options, stages.sharpener),
@@ -57,6 +61,18 @@ def _runner(options: Namespace) -> ThisMachine | RayCluster:
     if options.ray is None:
         return ThisMachine(options.workers)
     return RayCluster(options.ray, actors=options.workers, device=options.device)
+
+
+def _steady(options: Namespace, sharpener: Sharpener | None) -> SteadySharpener | None:
+    given = {"reach": options.steady_reach, "past": options.steady_past}
+    given = {name: value for name, value in given.items() if value is not None}
+    if not options.steady:
+        if given:
+            raise InputError(f"--steady-{next(iter(given))} is given without --steady; add --steady, or leave it out")
+        return None
+    if sharpener is None:
+        raise InputError("--steady does not go with --cue none, which compares no pixels; leave one of them out")
+    return SteadySharpener(sharpener, **given)
 
 
 def _report(outcome: Outcome) -> None:

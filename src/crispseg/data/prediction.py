@@ -81,7 +81,7 @@ class Prediction:
             return self.given
         if len(self.classes) > _MOST_LABELS:
             raise InputError(
-                f"holds {len(self.classes)} labels, and scores, a CRF and the page need a channel for each; "
+                f"holds {len(self.classes)} labels, and scores, a CRF, clips and the page need a channel for each; "
                 f"expected at most {_MOST_LABELS}: `crispseg sharpen` without them takes any number"
             )
         channel = torch.searchsorted(torch.tensor(self.classes, device=self.given.device), self.given.contiguous())

@@ -8,6 +8,7 @@ from crispseg.inference.objects import MASK_OPTIONS, sharpen_masks, sharpen_obje
 from crispseg.inference.one_image import Sharpened, fitted_boundary, sharpen_one
 from crispseg.inference.sharpened_model import SharpenedModel
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.steady import SteadySharpener
 
 __all__ = [
     "MASK_OPTIONS",
@@ -15,6 +16,7 @@ __all__ = [
     "Sharpened",
     "SharpenedModel",
     "Sharpener",
+    "SteadySharpener",
     "fitted_boundary",
     "semantic_probabilities",
     "sharpen_array",

@@ -16,6 +16,7 @@ from crispseg.inference.crf import DenseCRF, check_exclusive
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.steady import SteadySharpener
 from crispseg.inference.tiles import sharpen_label_map_tiled, sharpen_tiled
 from crispseg.inference.upsampling import upsampled_labels
 from crispseg.scores import Scores
@@ -42,6 +43,7 @@ def sharpen_one(
     prediction: Prediction,
     boundary: Tensor | None = None,
     *,
+    steady: SteadySharpener | None = None,
     crf: DenseCRF | None = None,
     memory: str | None = None,
     keep_scores: bool = False,
@@ -53,16 +55,20 @@ def sharpen_one(
         image: (3, H, W) uint8, or floating point in [0, 1]; the CRF uses 8 bits of it.
         prediction: The prediction. If it does not say how its scores lie on the image, the sharpener's grid applies.
         boundary: (1, H, W) boundary map of the image, for a contour cue; None for other cues.
+        steady: A `SteadySharpener` of the sharpener, for which the image is the next frame of a clip; None for an
+            image by itself. A label map then gets a channel for each of its labels.
         crf: The CRF that takes the sharpened scores; None for no CRF.
         memory: The memory that the sharpener may use besides the result, such as "2GiB": it works in tiles. None for
             the whole image at once.
         keep_scores: Whether to return scores for a label map too, with a channel for each of its labels.
 
     Raises:
-        InputError: If image, prediction and boundary map do not fit together.
+        InputError: If image, prediction and boundary map do not fit together, or memory is given for frames of a clip.
     """
+    if steady is not None:
+        steady.check(sharpener, memory)
     start = time.perf_counter()
-    if not (prediction.from_scores or keep_scores or crf or sharpener is None):
+    if not (prediction.from_scores or keep_scores or crf or steady or sharpener is None):
         expecting, features = sharpener.expecting("probabilities", prediction.grid), features_of(boundary, sharpener)
         if memory is None:
             after = sharpen_label_map(expecting, image, prediction.given, features)
@@ -70,7 +76,7 @@ def sharpen_one(
             after = sharpen_label_map_tiled(expecting, image, prediction.given, memory=memory, features=features)
         seconds = time.perf_counter() - start
         return Sharpened(labels_before(image, prediction, sharpener), after, None, seconds)
-    scores = sharpened_scores(sharpener, image, prediction, boundary, memory)
+    scores = sharpened_scores(sharpener, image, prediction, boundary, memory, steady=steady)
     if crf is not None:
         scores = refined(crf, scores, image[None], prediction.kind)
     seconds = time.perf_counter() - start
@@ -108,6 +114,8 @@ def sharpened_scores(
     prediction: Prediction,
     boundary: Tensor | None,
     memory: str | None = None,
+    *,
+    steady: SteadySharpener | None = None,
 ) -> Tensor:
     """Return (1, C, H, W) sharpened scores on the CPU, of the kind of the prediction; see `sharpen_one`."""
     batch, scores = image[None], prediction.scores[None]
@@ -117,10 +125,13 @@ def sharpened_scores(
         check_fit(batch, scores, grid, prediction.kind)
         return resize_scores(scores, (image.shape[-2], image.shape[-1]), grid, prediction.kind)
     expecting = sharpener.expecting(prediction.kind, prediction.grid)
+    if not prediction.from_scores:
+        expecting = expecting.nearby()  # as `sharpen_label_map` does
     features = features_of(boundary, sharpener)
     if memory is not None:
         return sharpen_tiled(expecting, batch, scores, memory=memory, features=features)
-    sharp: Tensor = expecting(batch.to(sharpener.device), scores.to(sharpener.device), features=features)
+    work = expecting if steady is None else steady.using(expecting)
+    sharp: Tensor = work(batch.to(sharpener.device), scores.to(sharpener.device), features=features)
     return sharp.cpu()
 
 

@@ -17,6 +17,8 @@ from crispseg.inference.crf import DenseCRF
 from crispseg.inference.memory import parse_memory
 from crispseg.inference.one_image import default_kind
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.steady import SteadySharpener
+from crispseg.jobs.clips import in_order, unfinished
 from crispseg.jobs.job import Job, find_jobs
 from crispseg.jobs.job_sharpener import JobSharpener, Runner
 from crispseg.jobs.outcome import Failed, Outcome, Skipped
@@ -32,6 +34,7 @@ def sharpen_files(
     sharpener: Sharpener | None,
     *,
     boundaries: Path | None = None,
+    steady: SteadySharpener | None = None,
     crf: DenseCRF | None = None,
     memory: str | None = None,
     scores: ScoreKind | None = None,
@@ -55,6 +58,8 @@ def sharpen_files(
             repeated below the output folder; folders are created when the first file is written.
         sharpener: The sharpener, which runs on the device of its weights; None only upsamples the scores.
         boundaries: Boundary maps for a contour cue, named like the predictions.
+        steady: A `SteadySharpener` of the sharpener, which takes the images of each folder as the frames of a clip, in
+            the natural order of their names. A frame that fails is left out of its clip. None for images by themselves.
         crf: The CRF that takes the sharpened scores; None for no CRF.
         memory: The memory that the sharpener may use besides the scores, such as "2GiB": it works in tiles. None for
             whole images.
@@ -62,7 +67,8 @@ def sharpen_files(
         grid: How predictions lie on their images; None for the sharpener's grid, or "centres" without a sharpener.
         value_range: The numbers of an image that stand for black and white; see `read_image`.
         suffixes: The suffixes by which the names of images, predictions and boundary maps differ.
-        resume: Whether to skip images whose outputs exist and were made with the same settings.
+        resume: Whether to skip images whose outputs exist and were made with the same settings; of clips, those of
+            which all frames are done. Others are made again from their first frame.
         strict: Whether a bad file raises its error. Otherwise its image is skipped, unless it is the only one.
         settings: Other settings that the outputs depend on, noted in the output folder to compare when resuming.
         read: Other files that must not be overwritten, such as the weights.
@@ -82,10 +88,14 @@ def sharpen_files(
         parse_memory(memory)
     outputs = Outputs(outputs) if isinstance(outputs, Path) else outputs
     jobs = find_jobs(images, prediction, boundaries, suffixes, output=outputs.folder)
+    if steady is not None:
+        steady.check(sharpener, memory)
+        steady.reset()
+        jobs = in_order(jobs)
     outputs.check(jobs, written=[outputs.folder / SETTINGS_FILE], read=read)
     said = Grid.of(grid or (sharpener.grid if sharpener else CENTRES))
     kind = scores or default_kind(sharpener)
-    noted = settings_of(sharpener, crf) | dict(settings or {})
+    noted = settings_of(sharpener, crf, steady) | dict(settings or {})
     noted |= {"scores": kind or "logits", "grid": str(said)}
     noted |= {"prediction": _place(prediction), "boundaries": _place(boundaries)}
     if value_range != "auto":
@@ -93,8 +103,8 @@ def sharpen_files(
     noted["suffixes"] = None if suffixes == PLAIN else asdict(suffixes)
     there = finished(outputs, noted, jobs) if resume else None
     done, begin = there or set(), Beginning(outputs, noted, anew=there is None)
-    left = [job for job in jobs if job.name not in done]
-    work = JobSharpener(sharpener, crf, kind, outputs, memory, said, value_range, begin)
+    left = [job for job in jobs if job.name not in done] if steady is None else unfinished(jobs, done)
+    work = JobSharpener(sharpener, crf, kind, outputs, memory, said, value_range, begin, steady)
     known: list[Outcome] = []
     with closing(_outcomes(jobs, left, work, runner or ThisMachine(), strict=strict, progress=progress)) as outcomes:
         for outcome in outcomes:

@@ -10,6 +10,8 @@ from crispseg.grid import Grid
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import sharpen_one
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.steady import SteadySharpener
+from crispseg.jobs.clips import clip_of
 from crispseg.jobs.job import Job, JobInputs, read_inputs
 from crispseg.jobs.outcome import Failed, Outcome, Written, attempt
 from crispseg.jobs.outputs import Outputs
@@ -29,6 +31,8 @@ class JobSharpener:
     value_range: ValueRange = "auto"
     begin: Callable[[], None] | None = None
     """Called before the first output is written."""
+    steady: SteadySharpener | None = None
+    """Sharpens the images of a folder as the frames of a clip, in the order of the calls."""
 
     def __call__(self, job: Job) -> Written | Failed:
         """Read, sharpen and write one image.
@@ -44,9 +48,18 @@ class JobSharpener:
         Raises:
             OutputError: If the output cannot be written.
         """
-        written = inputs if isinstance(inputs, InputError) else attempt(self._sharpen, job, inputs)
+        sharpen = self._sharpen if self.steady is None else self._sharpen_frame
+        written = inputs if isinstance(inputs, InputError) else attempt(sharpen, job, inputs)
         settle()
         return Failed(job.image, one_line(written)) if isinstance(written, InputError) else written
+
+    def _sharpen_frame(self, job: Job, inputs: JobInputs) -> Written:
+        """Sharpen and write the next frame of the clip of its folder; one that fails does not count."""
+        assert self.steady is not None, "the caller has checked it"
+        with self.steady.frame_of(clip_of(job)):
+            with naming(job.prediction):
+                joined = self.steady.joined(inputs.prediction)
+            return self._sharpen(job, inputs._replace(prediction=joined))
 
     def _sharpen(self, job: Job, inputs: JobInputs) -> Written:
         image, prediction, boundary = inputs
@@ -56,6 +69,7 @@ class JobSharpener:
                 image,
                 prediction,
                 boundary,
+                steady=self.steady,
                 crf=self.crf,
                 memory=self.memory,
                 keep_scores=self.outputs.scores,

@@ -66,9 +66,14 @@ class RayCluster:
         """Yield the outcome of each job as soon as it is known.
 
         Raises:
-            InputError: If the cluster cannot be reached.
+            InputError: If the cluster cannot be reached, or images are frames of clips, which have an order.
             OutputError: If an actor cannot write.
         """
+        if work.steady is not None:
+            raise InputError(
+                "frames of a clip are sharpened one after another, but the workers of Ray take images in any order; "
+                "leave --ray or --steady out"
+            )
         if not jobs:
             return
         # The actors' machines may lack the device of this one.

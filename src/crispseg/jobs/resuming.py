@@ -14,6 +14,7 @@ import torch
 from crispseg.errors import InputError
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.steady import SteadySharpener
 from crispseg.jobs.job import Job
 from crispseg.jobs.outputs import Outputs
 from crispseg.reading import parsed, read_json
@@ -24,9 +25,13 @@ SETTINGS_FILE = "crispseg-settings.json"
 older than it were made with other settings."""
 
 
-def settings_of(sharpener: Sharpener | None, crf: DenseCRF | None) -> dict[str, Any]:
-    """Return the settings that the outputs depend on: the config and weights of the sharpener, and the CRF."""
+def settings_of(
+    sharpener: Sharpener | None, crf: DenseCRF | None, steady: SteadySharpener | None = None
+) -> dict[str, Any]:
+    """Return the settings that the outputs depend on: those of sharpener, clips and CRF, and a digest of weights."""
     settings: dict[str, Any] = {"crf": None if crf is None else asdict(crf)}
+    if steady is not None:
+        settings["steady"] = {"past": steady.past, "reach": steady.reach}
     if sharpener is not None:
         config = sharpener.config.to_dict()
         # The same weights may have another path; the digest identifies them. The grid is noted with the predictions.

@@ -5,6 +5,7 @@ from pathlib import Path
 from crispseg.cli.parsers.command_parser import CommandParser
 from crispseg.cli.parsers.shared_options import add_range_option, add_suffix_options
 from crispseg.cli.parsers.stage_options import add_stage_options
+from crispseg.defaults import STEADY_PAST, STEADY_REACH
 
 DESCRIPTION = """\
 Make the segmentation of images crisp.
@@ -24,6 +25,10 @@ For an image NAME the output folder gets
   scores/NAME.safetensors  the sharpened scores (with --save-scores)
 and crispseg-settings.json, which holds the options that made them.
 
+With --steady the images of a folder are the frames of a clip, in the natural order of their names: frame2 comes before
+frame10. A frame that fails is left out of its clip. --resume makes a clip with a missing frame again from its first
+one. A CRF is applied after that. It does not go with --memory, --ray, or cues that compare boundaries.
+
 Of several images, those that cannot be read or do not fit their predictions are reported on standard error and skipped.
 Exit codes: 0, all images were sharpened or had been; 1, some failed; 2, an error ended the run, such as a wrong option,
 a full disk, or, with --strict or a single image, a bad file; 130, it was interrupted."""
@@ -34,6 +39,7 @@ EXAMPLES = """\
   crispseg sharpen images/ --predictions probabilities/ --scores probabilities --output out
   crispseg sharpen images/ --predictions logits/ --cue contour --boundaries edges/ --output out
   crispseg sharpen 'images/**/*.jpg' --predictions logits/ --output out --no-pictures --resume
+  crispseg sharpen 'clips/**/*.png' --predictions logits/ --output out --no-pictures --steady
   crispseg sharpen /shared/images --predictions /shared/logits --output /shared/out --ray"""
 
 
@@ -67,6 +73,7 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument("--no-pictures", action="store_true", help="leave out the pictures before/after")
     _add_run_options(parser)
+    _add_video_options(parser)
     add_suffix_options(parser, "image", "prediction", "boundary")
     add_stage_options(parser)
     return parser
@@ -94,4 +101,28 @@ def _add_run_options(parser: CommandParser) -> None:
         metavar="ADDRESS",
         help="run on a Ray cluster whose machines see the files under the same paths: auto (the default), the cluster "
         "of this machine; local, a new one on this machine for this run; or HOST:PORT",
+    )
+
+
+def _add_video_options(parser: CommandParser) -> None:
+    group = parser.add_argument_group("videos")
+    group.add_argument(
+        "--steady",
+        action="store_true",
+        help="less flicker: take the images of a folder as the frames of a clip, one after another, and average each "
+        "with the pixels of the frame before that look alike",
+    )
+    group.add_argument(
+        "--steady-reach",
+        type=int,
+        metavar="PIXELS",
+        help="how far something may move from one frame to the next, 0 to 15; the time grows with its square (default: "
+        f"{STEADY_REACH})",
+    )
+    group.add_argument(
+        "--steady-past",
+        type=float,
+        metavar="NUMBER",
+        help="how much the frames before count at most, from 0 to below 1; more is calmer, and follows changes more "
+        f"slowly (default: {STEADY_PAST})",
     )
