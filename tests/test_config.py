@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 from crispseg import CueConfig, InputError, Sharpener, SharpenerConfig
+from crispseg.app.settings import with_defaults
 from crispseg.cli.main import main
-from crispseg.config import options
+from crispseg.config import SHIPPED_PASSES, options
 from crispseg.config_values import SharpenerOptions
 from crispseg.cues import RGBCue
 from crispseg.export.metadata import metadata_of
@@ -166,6 +167,25 @@ def test_weights_must_fit_the_windows(weights: dict[str, Any]) -> None:
         SharpenerConfig(window="5@4,5@2,5", **weights)
     with pytest.raises(InputError, match="window 3 is used twice with different weights"):
         SharpenerConfig(window="3,3", **weights)
+
+
+def test_weights_that_ship_have_passes_and_a_hardness_of_their_own(tmp_path: Path) -> None:
+    own, hardness = SHIPPED_PASSES["best"]
+    best = Sharpener.from_pretrained("best")
+    assert (best.config.passes, best.config.hardness) == (own, hardness) != (4, 1.5)
+    assert with_defaults(SharpenerConfig(cue=best.config.cue)) == best.config  # as the page and its recipe see it
+    best.save_pretrained(tmp_path / "best")
+    assert Sharpener.from_pretrained(tmp_path / "best").config.passes == own
+    # With other windows, or where told otherwise, nothing of them is left.
+    for changes, expected in (
+        ({"window": 9}, (25, 1.5)),
+        ({"window": "5@8,5"}, (4, 1.5)),
+        ({"passes": 3}, (3, hardness)),
+        ({"hardness": 2}, (own, 2)),
+    ):
+        changed = Sharpener.from_pretrained("best", **changes).config
+        assert (changed.passes, changed.hardness) == expected
+    assert Sharpener.from_pretrained("fast").config.passes == 4
 
 
 def test_a_search_pairs_windows_with_the_passes_that_fit() -> None:

@@ -23,6 +23,9 @@ VERSION = 2
 SHIPPED_WEIGHTS = ("fast", "best")
 """Embeddings that ship with crispseg: "fast" sees the image at half its size, "best" at both sizes."""
 
+SHIPPED_PASSES: Mapping[str, tuple[Passes, float]] = {"best": ((8, 6, 6, 8, 8, 12), 1.7)}
+"""The passes and the hardness of weights that ship with the default windows, if they are not those of their cue."""
+
 
 def _said(**option: Any) -> dict[str, Option]:  # noqa: ANN401 - as Option takes it
     return {"option": Option(**option)}
@@ -40,8 +43,10 @@ class SharpenerConfig:
             from coarse to fine. A `Window`, its side, or a text such as "9", "9@2" or "5@8,5@4,5@2,5". None for the
             cue's default.
         passes: How many times the filter is applied with each window: one number, or one for each window such as
-            "6,6,4,4". None for the cue's default with one window, and for 4 with several.
-        hardness: λ of the weights exp(-λ·d): a larger λ lets fewer neighbours contribute. None for the cue's default.
+            "6,6,4,4". None for the cue's default with one window, and for 4 with several; the weights "best" filter
+            more often with the default windows.
+        hardness: λ of the weights exp(-λ·d): a larger λ lets fewer neighbours contribute. None for the default of the
+            weights that ship, or of the cue.
         cue_weight: φ of distances φ·d + μ·|p_i - p_j|, above 0: one number, or one for each window. "auto" is 0.5 for
             windows of dilation 32 or more, and 1 for others.
         score_weight: μ, which adds differences of two pixels' probabilities to their distance: one number, or one for
@@ -268,14 +273,18 @@ class SharpenerConfig:
         return replace(self, **changes)
 
     def with_defaults(self, cue: CueDefaults) -> Self:
-        """Return the config with the defaults of its cue for fields that are None."""
-        window = Windows.of(cue.default_window) if self.window is None else self.window
-        usual = cue.default_passes if len(window) == 1 else LADDER_PASSES
+        """Return the config with the defaults of its weights, if they ship, and its cue for fields that are None."""
+        usual = Windows.of(cue.default_window)
+        window = usual if self.window is None else self.window
+        passes: Passes = cue.default_passes if len(window) == 1 else LADDER_PASSES
+        hardness = cue.default_hardness
+        if window == usual:
+            passes, hardness = SHIPPED_PASSES.get(self.cue.weights or "", (passes, hardness))
         return replace(
             self,
             window=window,
-            passes=usual if self.passes is None else self.passes,
-            hardness=cue.default_hardness if self.hardness is None else self.hardness,
+            passes=passes if self.passes is None else self.passes,
+            hardness=hardness if self.hardness is None else self.hardness,
         )
 
     @property

@@ -73,7 +73,7 @@ class Sharpener(ConfiguredModule):
     @classmethod
     def of(cls, cue: Cue, config: SharpenerConfig) -> Self:
         """Return the sharpener of a cue and the other fields of a config, in evaluation mode."""
-        made = cls(cue, **config.options).eval()
+        made = cls(cue, **config.with_defaults(cue).options).eval()
         made._config = replace(made._config, cue=config.cue)
         return made
 
