@@ -8,6 +8,7 @@ python -m benchmarks --device cuda
 import argparse
 import sys
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,7 +16,8 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import machine, report
-from benchmarks.cases import OURS, BenchmarkRow, rows
+from benchmarks.cases import rows
+from benchmarks.contenders import OURS, BenchmarkRow
 from benchmarks.floors import measured_rates
 from benchmarks.gate import red_operations
 from benchmarks.inputs import BenchmarkInputs, Problem
@@ -25,7 +27,7 @@ from benchmarks.scaling import scalings
 from benchmarks.targets import Measured
 
 _RESULTS = Path(__file__).parent / "results"
-_QUICK = {"size": 24, "window_size": 3, "channels": 4, "num_classes": 2}
+_QUICK = Problem(size=24, window_size=3, channels=4, num_classes=2, image_size=(16, 24))
 
 Say = Callable[[str], None]
 
@@ -113,7 +115,7 @@ def _on(problem: Problem, chosen: list[BenchmarkRow], red: set[str], *, quick: b
 
 def _problems(options: argparse.Namespace) -> list[Problem]:
     if options.quick:
-        return [Problem(**_QUICK, device=options.device)]
+        return [replace(_QUICK, device=options.device)]
     if options.device == "cpu":
         return [Problem()]
     return [Problem(size=size, batch=batch, device=options.device) for size in (513, 2049) for batch in (1, 8)]

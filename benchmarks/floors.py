@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmarks.cases import BOTH, FILTER, FORWARD, LOSS, PASSES, SHARPEN, WEIGHTS
+from benchmarks.cases import FILTER, LOSS, PASSES, SHARPEN, WEIGHTS
+from benchmarks.contenders import BOTH, FORWARD
 from benchmarks.inputs import Problem
 
 CAPTION = """\

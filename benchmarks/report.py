@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table as RichTable
 
-from benchmarks.cases import OURS
+from benchmarks.contenders import OURS
 from benchmarks.floors import CAPTION as FLOORS_CAPTION
 from benchmarks.floors import Rates, work_of
 from benchmarks.measure import Outcome, Timing
