@@ -14,6 +14,7 @@ from benchmarks import baselines, big_image, cases, exported, many_classes, upsa
 from benchmarks.__main__ import main
 from benchmarks.contenders import BOTH, FORWARD, OURS, BenchmarkRow, Contender, prepared
 from benchmarks.gate import red_operations
+from benchmarks.history import recalled, run_named
 from benchmarks.inputs import BenchmarkInputs, Problem
 from benchmarks.measure import Timing
 from benchmarks.memory import peak_above
@@ -96,6 +97,9 @@ def test_a_quick_run_writes_every_row(tmp_path: Path, capsys: pytest.CaptureFixt
         else:
             assert target["measured"] > least or "memory" in target["what"]
     assert {entry["with"] for entry in report["scaling"]} >= {"image size", "window", "embedding channels"}
+    (stored,) = recalled(written.with_suffix(".history.jsonl"))
+    assert stored == run_named(str(written), tmp_path)
+    assert {(key.row, key.direction) for key in stored.rows} == {(row, direction) for row, direction, _ in found}
     markdown = written.with_suffix(".md").read_text()
     assert all(row.name in markdown for row in cases.rows())
     assert "Floors at" in capsys.readouterr().out
