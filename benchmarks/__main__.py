@@ -3,19 +3,24 @@
 python -m benchmarks                # everything, on the processor
 python -m benchmarks --only loss    # a few rows
 python -m benchmarks --device cuda
+python -m benchmarks --only loss --against HEAD~3    # what became slower since
+python -m benchmarks --stored --against 7859253      # the same for what was measured last
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import machine, report
-from benchmarks.cases import OURS, BenchmarkRow, rows
+from benchmarks import history, machine, report
+from benchmarks.cases import rows
+from benchmarks.comparison import compare, compare_stored, last_before
+from benchmarks.contenders import OURS, BenchmarkRow
 from benchmarks.floors import measured_rates
 from benchmarks.gate import red_operations
 from benchmarks.inputs import BenchmarkInputs, Problem
@@ -23,9 +28,10 @@ from benchmarks.measure import Timing, times_of
 from benchmarks.memory import peak_above
 from benchmarks.scaling import scalings
 from benchmarks.targets import Measured
+from crispseg.errors import InputError
 
 _RESULTS = Path(__file__).parent / "results"
-_QUICK = {"size": 24, "window_size": 3, "channels": 4, "num_classes": 2}
+_QUICK = Problem(size=24, window_size=3, channels=4, num_classes=2, image_size=(16, 24))
 
 Say = Callable[[str], None]
 
@@ -33,7 +39,7 @@ Say = Callable[[str], None]
 def main(
     arguments: Sequence[str] | None = None, *, gate: Callable[[Collection[str]], set[str]] = red_operations
 ) -> int:
-    """Run the command line and return its exit code: 1 when an operation breaks its contract."""
+    """Run the command line and return its exit code: 1 when an operation breaks its contract, 3 when one is slower."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.device != "cpu" and not torch.cuda.is_available():
@@ -44,23 +50,43 @@ def main(
         names = ", ".join(row.name for row in rows())
         console.print(f"no row has {options.only!r} in its name; expected --only with a part of: {names}")
         return 2
+    past = history.history_of(options.output or _RESULTS, machine.slug(options.device))
+    wide = console if console.is_terminal else Console(width=160)
     try:
+        before = history.run_named(options.against, past) if options.against else None
+        if options.stored:
+            return compare_stored(past, before, options.threshold, wide)
         results = _measure(chosen, options, gate, console)
+        return _report(results, options, past, before, wide)
+    except InputError as error:
+        console.print(str(error), soft_wrap=True)
+        return 2
     except KeyboardInterrupt:
         console.print("interrupted: nothing was written")
         return 130
-    wide = console if console.is_terminal else Console(width=160)
+
+
+def _report(
+    results: report.BenchmarkResults,
+    options: argparse.Namespace,
+    past: Path,
+    before: history.StoredRun | None,
+    console: Console,
+) -> int:
+    """Print the results, write them and add them to the history, and say what became slower."""
     for table in report.tables(results):
-        wide.print(table.rich(), "")
-    partial = options.quick or options.only
-    folder = options.output or (None if partial else _RESULTS)
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = report.write(results, folder, machine.slug(options.device))
-        console.print("written:", ", ".join(path.name for path in paths))
+        console.print(table.rich(), "")
+    now = report.stored(results)
+    if options.output or not (options.quick or options.only):
+        before = before or last_before(now, past)
+        past.parent.mkdir(parents=True, exist_ok=True)
+        history.remember(past, now)
+        paths = report.write(results, past.parent, machine.slug(options.device))
+        console.print("written:", ", ".join(path.name for path in (*paths, past)))
     if results.red:
         console.print(f"{report.RED}, not timed: {', '.join(sorted(results.red))}")
-    return 1 if results.red else 0
+    slower = compare(now, before, options.threshold, console) if before else 0
+    return 1 if results.red else slower
 
 
 def _measure(
@@ -113,7 +139,7 @@ def _on(problem: Problem, chosen: list[BenchmarkRow], red: set[str], *, quick: b
 
 def _problems(options: argparse.Namespace) -> list[Problem]:
     if options.quick:
-        return [Problem(**_QUICK, device=options.device)]
+        return [replace(_QUICK, device=options.device)]
     if options.device == "cpu":
         return [Problem()]
     return [Problem(size=size, batch=batch, device=options.device) for size in (513, 2049) for batch in (1, 8)]
@@ -131,6 +157,20 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FOLDER",
         help="where to write; by default, benchmarks/results, or nowhere with --quick or --only",
+    )
+    parser.add_argument(
+        "--against",
+        metavar="COMMIT or FILE",
+        help="name what became slower than in this commit's run, or than in a .json or .jsonl file, and exit with 3; "
+        "by default, where results are written, than in the last run of another commit",
+    )
+    parser.add_argument("--stored", action="store_true", help="compare the newest stored run instead of measuring")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=history.THRESHOLD,
+        metavar="PERCENT",
+        help="by how much a row may become slower (default: %(default)g)",
     )
     return parser
 

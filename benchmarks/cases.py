@@ -1,68 +1,30 @@
 """The rows to measure, one for each operation; in each row ours comes first, then the alternatives."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
-import torch
 from torch import Tensor
 
-from benchmarks import baselines
-from benchmarks.inputs import COARSER, BenchmarkInputs, Problem
+from benchmarks import baselines, sharpeners
+from benchmarks.contenders import FORWARD, OURS, BenchmarkRow, Contender
+from benchmarks.inputs import COARSER
 from crispseg import Window, ops
 from crispseg.config_values import LADDER_PASSES, LADDERS
 from crispseg.nn import LocalFilter
 from crispseg.ops._rebalance.reference import rebalance as plain_rebalance
 
-FORWARD, BOTH = "forward", "forward and backward"
-OURS, OURS_NCHW = "crispseg", "crispseg, NCHW input"
+OURS_NCHW = "crispseg, NCHW input"
 UNFOLD_EMBEDDING, UNFOLD_SCORES = "F.unfold of the embedding alone", "F.unfold of the scores alone"
 UNFOLD, SHIFT, KORNIA, PLAIN = "written with F.unfold", "written as a shift loop", "kornia", "plain PyTorch"
 
-IN_TURN = "affinity_weights, then local_filter"
+IN_TURN, OURS_LAST = "affinity_weights, then local_filter", "crispseg, channels-last input"
 
 HARDNESS = 3.0
 _RADII = (41, 14)
 PASSES = 7
+LADDER = f"score-aware affinity_weights, then {LADDER_PASSES} passes, with each of {LADDERS[-1]}"
+AT_ONCE = f"affinity_filter, {LADDER_PASSES} passes"
 WEIGHTS, LOSS = "affinity_weights", "embedding_loss"
 FILTER, SHARPEN = f"local_filter, {PASSES} passes", f"affinity_weights, then {PASSES} passes of local_filter"
-
-Call = Callable[[], tuple[Tensor, ...]]
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One way to compute a row."""
-
-    name: str
-    inputs: tuple[str, ...]
-    function: Callable[..., Tensor | tuple[Tensor, ...]]
-    """Maps the inputs and the window to the output."""
-    copies: tuple[int, int] = (0, 0)
-    """Copies of all neighbours of its first input in memory at once, forward and with backward; rough upper bounds."""
-    learns: bool = True
-    """Whether it has a backward pass to compare; otherwise its forward is compared with both of ours."""
-
-    def bytes_needed(self, problem: Problem, direction: str) -> int:
-        """Return a rough number of bytes needed, by which contenders that cannot fit are left out."""
-        copies = self.copies[direction == BOTH]
-        return copies * problem.window.count * problem.nbytes(self.inputs[0]) if copies else 0
-
-
-@dataclass(frozen=True)
-class BenchmarkRow:
-    """An operation, or two in sequence, with all its contenders."""
-
-    name: str
-    operations: tuple[str, ...]
-    output: str
-    """Name of an input with the shape of the output; empty if the output is not a map."""
-    contenders: tuple[Contender, ...]
-    directions: tuple[str, ...] = (FORWARD, BOTH)
-
-    def contender(self, name: str) -> Contender:
-        """Return the contender with this name."""
-        return next(contender for contender in self.contenders if contender.name == name)
 
 
 def rows(only: str = "") -> list[BenchmarkRow]:
@@ -73,38 +35,6 @@ def rows(only: str = "") -> list[BenchmarkRow]:
 def row_named(name: str) -> BenchmarkRow:
     """Return the row with this name."""
     return next(row for row in _ROWS if row.name == name)
-
-
-def prepared(row: BenchmarkRow, contender: Contender, direction: str, inputs: BenchmarkInputs) -> Call:
-    """Return a call without arguments that returns the output and, with backward, the gradients."""
-    window = inputs.problem.window
-    tensors = [inputs[name] for name in contender.inputs]
-    if direction == FORWARD or not contender.learns:
-
-        def forward() -> tuple[Tensor, ...]:
-            with torch.no_grad():
-                return _tuple(contender.function(*tensors, window))
-
-        return forward
-
-    arguments = [tensor.detach().requires_grad_(tensor.is_floating_point()) for tensor in tensors]
-    leaves = [tensor for tensor in arguments if tensor.requires_grad]
-    upstream = inputs[_laid_for(contender, row.output)] if row.output else None
-
-    def forward_and_backward() -> tuple[Tensor, ...]:
-        outputs = _tuple(contender.function(*arguments, window))
-        return *outputs, *torch.autograd.grad(outputs, leaves, upstream)
-
-    return forward_and_backward
-
-
-def _laid_for(contender: Contender, name: str) -> str:
-    """Return the name of an input in the layout that suits a contender."""
-    return "weights, NCHW" if name == "weights" and contender.name != OURS else name
-
-
-def _tuple(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return output if isinstance(output, tuple) else (output,)
 
 
 def _sharpen(embedding: Tensor, scores: Tensor, window: Window, passes: int = PASSES) -> Tensor:
@@ -143,7 +73,7 @@ def _filter_row(name: str, passes: int) -> BenchmarkRow:
         (
             Contender(OURS, ours, partial(ops.local_filter, passes=passes)),
             _SCORES_ALONE,
-            Contender(OURS_NCHW, theirs, partial(ops.local_filter, passes=passes)),
+            Contender(OURS_NCHW, theirs, partial(ops.local_filter, passes=passes), ours=True),
             Contender(UNFOLD, theirs, partial(baselines.unfold_filter, passes=passes), (2, 3 + passes)),
             Contender(SHIFT, theirs, partial(baselines.shift_filter, passes=passes)),
         ),
@@ -205,7 +135,7 @@ _ROWS = (
         "weights",
         (
             Contender(OURS, _OURS, partial(ops.affinity_weights, hardness=HARDNESS)),
-            Contender(OURS_NCHW, _THEIRS, partial(ops.affinity_weights, hardness=HARDNESS)),
+            Contender(OURS_NCHW, _THEIRS, partial(ops.affinity_weights, hardness=HARDNESS), ours=True),
             _EMBEDDING_ALONE,
             Contender(UNFOLD, _THEIRS, partial(baselines.unfold_weights, hardness=HARDNESS), (2, 5)),
             Contender(SHIFT, _THEIRS, partial(baselines.shift_weights, hardness=HARDNESS), (0, 2)),
@@ -225,18 +155,22 @@ _ROWS = (
         ),
     ),
     BenchmarkRow(
-        f"score-aware affinity_weights, then {LADDER_PASSES} passes, with each of {LADDERS[-1]}",
+        LADDER,
         ("affinity_weights", "local_filter"),
         "scores",
-        (Contender(OURS, (*_OURS, "scores"), _ladder), Contender(OURS_NCHW, (*_THEIRS, "scores"), _ladder)),
+        (
+            Contender(OURS, (*_OURS, "scores"), _ladder),
+            Contender(OURS_NCHW, (*_THEIRS, "scores"), _ladder, ours=True),
+        ),
     ),
     BenchmarkRow(
-        f"affinity_filter, {LADDER_PASSES} passes",
+        AT_ONCE,
         ("affinity_filter",),
         "scores",
         (
             Contender(OURS, (*_THEIRS, "scores"), _filter_at_once),
-            Contender(IN_TURN, (*_THEIRS, "scores"), partial(_sharpen, passes=LADDER_PASSES)),
+            Contender(OURS_LAST, (*_OURS, "scores"), _filter_at_once, ours=True),
+            Contender(IN_TURN, (*_THEIRS, "scores"), partial(_sharpen, passes=LADDER_PASSES), ours=True),
         ),
         (FORWARD,),
     ),
@@ -256,7 +190,14 @@ _ROWS = (
         "scores",
         (
             Contender(OURS, ("guide", "scores"), partial(_sharpen, passes=1)),
-            Contender(KORNIA, ("guide", "scores"), baselines.kornia_bilateral, (20, 40)),
+            Contender(
+                KORNIA,
+                ("guide", "scores"),
+                baselines.kornia_bilateral,
+                (20, 40),
+                same=False,  # its weights fall with squared distances, and in space
+                packages=("kornia",),
+            ),
         ),
     ),
     BenchmarkRow(
@@ -265,7 +206,7 @@ _ROWS = (
         "",
         (
             Contender(OURS, (*_OURS, "labels"), ops.embedding_loss),
-            Contender(OURS_NCHW, (*_THEIRS, "labels"), ops.embedding_loss),
+            Contender(OURS_NCHW, (*_THEIRS, "labels"), ops.embedding_loss, ours=True),
             _EMBEDDING_ALONE,
             Contender(UNFOLD, (*_THEIRS, "labels"), baselines.unfold_loss, (2, 5)),
             Contender(SHIFT, (*_THEIRS, "labels"), baselines.shift_loss, (0, 2)),
@@ -288,4 +229,5 @@ _ROWS = (
             ),
         ),
     ),
+    *sharpeners.ROWS,
 )

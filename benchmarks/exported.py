@@ -17,7 +17,7 @@ import onnxruntime
 import torch
 
 from crispseg import Sharpener
-from crispseg.defaults import EXPORT_OPERATORS
+from crispseg.defaults import EXPORT_OPERATORS, Operators
 from crispseg.export import export_onnx, native_library
 from crispseg.process_memory import forget_peak, is_counted, peak_bytes, resident_bytes
 
@@ -43,8 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sessions = {}
         for operators in options.operators:
             path = Path(folder) / f"{operators}.onnx"
-            export_onnx(sharpener, path, operators=operators)
-            sessions[f"onnxruntime, {operators} operators"] = _session(path, options.threads)
+            sessions[f"onnxruntime, {operators} operators"] = session_of(sharpener, path, operators, options.threads)
             print(f"file with {operators} operators: {path.stat().st_size / 1e6:.2f} MB")
         for num_classes in options.num_classes:
             print(f"{options.width}×{options.height}, {num_classes} classes")
@@ -100,10 +99,12 @@ def _inputs(options: argparse.Namespace, num_classes: int) -> tuple[torch.Tensor
     return image, scores
 
 
-def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def session_of(sharpener: Sharpener, path: Path, operators: Operators, threads: int) -> onnxruntime.InferenceSession:
+    """Export a sharpener, and return a session that runs it; on 0 threads, on those that onnxruntime takes."""
+    export_onnx(sharpener, path, operators=operators)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    if path.stem == "custom":
+    if operators == "custom":
         options.register_custom_ops_library(str(native_library()))
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 

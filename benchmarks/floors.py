@@ -1,13 +1,15 @@
 """Lower bounds (floors) of the time of the operations on this processor."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
 
-from benchmarks.cases import BOTH, FILTER, FORWARD, LOSS, PASSES, SHARPEN, WEIGHTS
+from benchmarks.cases import FILTER, LOSS, PASSES, SHARPEN, WEIGHTS
+from benchmarks.contenders import BOTH, FORWARD
 from benchmarks.inputs import Problem
+from crispseg.window import Level
 
 CAPTION = """\
 Floor = max(operations ÷ rate, bytes ÷ bandwidth). Rates are the best of several runs in this process with the same
@@ -52,6 +54,26 @@ def measured_rates(device: str, *, quick: bool) -> Rates:
     target = torch.zeros_like(source)
     copying = _fastest(lambda: target.copy_(source), device, quick=quick)
     return Rates(side**3 / seconds, 2 * source.nbytes / copying)
+
+
+def work_of_levels(levels: Iterable[Level], size: tuple[int, int], channels: int, compared: int, values: int) -> Work:
+    """Return the least work of the filter of a sharpener: distances once for each level, then its passes.
+
+    Args:
+        levels: The levels of the sharpener.
+        size: Height and width of the image.
+        channels: Those of the embedding.
+        compared: Channels of the scores whose differences add to the distances.
+        values: Channels that are filtered.
+    """
+    height, width = size
+    operations = nbytes = 0
+    for level in levels:
+        reached = sum(max(0, height - abs(down)) * max(0, width - abs(right)) for down, right in level.window.offsets)
+        depth = channels + (compared if level.score_weight else 0)
+        operations += depth * (reached - height * width) + level.passes * reached * values
+        nbytes += 4 * height * width * (depth + 2 * values)
+    return Work(operations, nbytes)
 
 
 def work_of(row: str, direction: str, problem: Problem) -> Work | None:

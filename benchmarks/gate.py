@@ -15,15 +15,27 @@ _FILES = ("test_contract.py", "test_joint_upsample.py", "test_without_gradient.p
 CONTRACTS = tuple(ROOT / "tests" / "ops" / name for name in _FILES)
 
 
-def red_operations(names: Collection[str], tests: Sequence[Path] = CONTRACTS) -> set[str]:
-    """Run the contract tests of some operations; return the operations that fail or have no tests."""
+def red_operations(
+    names: Collection[str], tests: Sequence[Path] = CONTRACTS, *, only: str = "", seconds: float | None = None
+) -> set[str]:
+    """Run the contract tests of some operations; return the operations that fail or have no tests.
+
+    Args:
+        names: The operations.
+        tests: The files of the tests.
+        only: A further condition on their names, as pytest's `-k` takes it.
+        seconds: How long the tests may take.
+
+    Raises:
+        TimeoutExpired: If they take longer.
+    """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         # Interpreted GPU kernels are not timed here, and take minutes.
         interpreted = "" if torch.cuda.is_available() else " and not triton"
-        chosen = f"({' or '.join(sorted(names))}){interpreted}"
+        chosen = f"({' or '.join(sorted(names))}){interpreted}" + (f" and ({only})" if only else "")
         command = [sys.executable, "-m", "pytest", *map(str, tests), "-k", chosen, "-q", "-p", "no:cacheprovider"]
-        subprocess.run([*command, f"--junitxml={report}"], cwd=ROOT, capture_output=True, check=False)
+        subprocess.run([*command, f"--junitxml={report}"], cwd=ROOT, capture_output=True, check=False, timeout=seconds)
         if not report.exists():
             return set(names)
         cases = list(ElementTree.parse(report).getroot().iter("testcase"))

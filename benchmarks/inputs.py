@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import prod
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
 from crispseg import Window
@@ -15,6 +16,18 @@ COARSER = 8
 _BLOCK = 32
 _NCHW = ", NCHW"
 _LABELS = 3
+FEW, MANY, PRESENT = 11, 150, 20
+"""Classes of the scores of a whole image: few, or many of which so many are present."""
+_ABSENT = -13.0
+"""The mean logit of classes that are not in the image; those of the others vary around 0."""
+
+
+def scores_of(num_classes: int) -> str:
+    """Return the name of the coarse scores of an image's classes."""
+    return f"coarse scores of {num_classes} classes"
+
+
+_CLASSES = {scores_of(FEW): (FEW, FEW), scores_of(MANY): (MANY, PRESENT)}
 
 
 @dataclass(frozen=True)
@@ -27,6 +40,8 @@ class Problem:
     num_classes: int = 21
     batch: int = 1
     device: str = "cpu"
+    image_size: tuple[int, int] = (360, 480)
+    """Height and width of the image of a whole sharpener."""
 
     @property
     def window(self) -> Window:
@@ -36,7 +51,8 @@ class Problem:
     def __str__(self) -> str:
         return (
             f"float32, batch {self.batch}, {self.size}×{self.size}, {self.window_size}×{self.window_size} window, "
-            f"{self.channels}-d embedding, {self.num_classes} score channels"
+            f"{self.channels}-d embedding, {self.num_classes} score channels; images of "
+            f"{self.image_size[1]}×{self.image_size[0]}"
         )
 
     def shape(self, name: str) -> tuple[int, int, int, int]:
@@ -83,6 +99,10 @@ class BenchmarkInputs:
     def _draw(self, name: str) -> Tensor:
         if name == "labels":
             return _blocks(self.problem)
+        if name == "image":
+            return smooth_image(self.problem.image_size).to(self.problem.device)
+        if name in _CLASSES:
+            return class_scores(*_CLASSES[name], self.problem.image_size).to(self.problem.device)
         if name.endswith(_NCHW):
             return self[name.removesuffix(_NCHW)].contiguous()
         batch, *shape = self.problem.shape(name)
@@ -120,3 +140,19 @@ def _blocks(problem: Problem) -> Tensor:
     labels = label_of_block[(rows * across + columns).long()]
     labels[::37, ::41] = IGNORED
     return labels.repeat(problem.batch, 1, 1).to(problem.device)
+
+
+def smooth_image(size: tuple[int, int]) -> Tensor:
+    """Return a (1, 3, *size) image of smooth noise in [0, 1]."""
+    noise = torch.rand(1, 3, *(-(-side // 8) for side in size), generator=torch.Generator().manual_seed(0))
+    return F.interpolate(noise, size=size, mode="bilinear")
+
+
+def class_scores(num_classes: int, present: int, size: tuple[int, int], coarser: int = COARSER) -> Tensor:
+    """Return logits for an image: smooth regions of the classes that are present, the others unlikely everywhere."""
+    generator = torch.Generator().manual_seed(num_classes)
+    rows, columns = (-(-side // coarser) for side in size)
+    scores = _ABSENT + torch.randn(1, num_classes, rows, columns, generator=generator)
+    regions = 4 * torch.randn(1, present, 8, 10, generator=generator)
+    scores[:, :present] = F.interpolate(regions, size=(rows, columns), mode="bilinear")
+    return scores

@@ -17,6 +17,7 @@ _FLAGS = ("avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vnni", "amx_tile"
 _WIDEST = ("avx512f", "avx2", "sve", "asimd")
 _PACKAGES = ("torch", "triton", "kornia", "numpy")
 _ROOT = Path(__file__).parents[1]
+_WRITTEN = ":(exclude)benchmarks/results"
 
 
 def description(device: str) -> dict[str, str]:
@@ -31,7 +32,9 @@ def description(device: str) -> dict[str, str]:
         "crispseg": crispseg.__version__,
     }
     facts |= installed_versions(_PACKAGES)
-    return facts | {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "commit": _commit()}
+    facts["date"] = datetime.datetime.now(datetime.UTC).date().isoformat()
+    changed = {"": "no", "unknown": "unknown"}.get(_git("status", "--porcelain", "-uno", "--", ".", _WRITTEN), "yes")
+    return facts | {"commit": _git("rev-parse", "--short=10", "HEAD"), "uncommitted changes": changed}
 
 
 def served_by(device: str) -> dict[str, str]:
@@ -76,11 +79,10 @@ def _cpu_info(*keys: str) -> str:
     return ""
 
 
-def _commit() -> str:
-    """Return the commit, marked as dirty if files differ from it."""
+def _git(*arguments: str) -> str:
+    """Return what git says of these sources; unknown if there is no git, or they are no checkout."""
     try:
-        command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
-        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", *arguments], cwd=_ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return "unknown"
-    return done.stdout.strip() or "unknown"
+    return "unknown" if done.returncode else done.stdout.strip()

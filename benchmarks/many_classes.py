@@ -10,28 +10,26 @@ import time
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
-from torch import Tensor
 
+from benchmarks.inputs import MANY, PRESENT, class_scores, smooth_image
 from crispseg import Sharpener
 from crispseg.process_memory import keep_freed
 
 _SIZE, _COARSER = (360, 480), 4
 _WINDOWS, _PASSES = "5@32,5@16,5@8,5@4,5@2,5", 4
-_PRESENT = 20
-_ABSENT = -13.0
-"""The mean logit of classes that are not in the image; those of the others vary around 0."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     options = _parser().parse_args(arguments)
     keep_freed()
-    generator = torch.Generator().manual_seed(0)
-    image = F.interpolate(torch.rand(1, 3, 45, 60, generator=generator), size=_SIZE, mode="bilinear")
+    image = smooth_image(_SIZE)
     made = Sharpener.from_pretrained(window=_WINDOWS, passes=_PASSES, hardness=3.0, score_weight=0.5)
     everything = made.with_options(negligible=0)
-    cases = {f"{count} classes": (made, _scores(count, generator)) for count in (11, 21, options.num_classes)}
+    cases = {
+        f"{count} classes": (made, class_scores(count, count if count <= 21 else PRESENT, _SIZE, _COARSER))
+        for count in (11, 21, options.num_classes)
+    }
     cases[f"{options.num_classes} classes, all filtered"] = everything, cases[f"{options.num_classes} classes"][1]
     times: dict[str, list[float]] = {name: [] for name in cases}
     with torch.inference_mode():
@@ -46,19 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _scores(num_classes: int, generator: torch.Generator) -> Tensor:
-    """Return logits of smooth regions of all of a few classes, or of 20 of many beside unlikely ones."""
-    rows, columns = (side // _COARSER for side in _SIZE)
-    scores = _ABSENT + torch.randn(1, num_classes, rows, columns, generator=generator)
-    present = num_classes if num_classes <= 21 else _PRESENT
-    regions = 4 * torch.randn(1, present, 8, 10, generator=generator)
-    scores[:, :present] = F.interpolate(regions, size=(rows, columns), mode="bilinear")
-    return scores
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.many_classes", description=__doc__)
-    parser.add_argument("--num-classes", type=int, default=150, help="(default: %(default)s)")
+    parser.add_argument("--num-classes", type=int, default=MANY, help="(default: %(default)s)")
     parser.add_argument("--turns", type=int, default=15, help="(default: %(default)s)")
     return parser
 

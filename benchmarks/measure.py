@@ -4,12 +4,11 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
-from benchmarks.cases import KORNIA, BenchmarkRow, Call, Contender, prepared
+from benchmarks.contenders import BenchmarkRow, Call, Contender, prepared
 from benchmarks.inputs import BenchmarkInputs, Problem
 
 _SECONDS = 1.5
@@ -38,16 +37,18 @@ Outcome = Timing | str
 
 def times_of(row: BenchmarkRow, direction: str, inputs: BenchmarkInputs, *, quick: bool) -> dict[str, Outcome]:
     """Time all contenders of a row, by name, ours first."""
-    reasons = {c.name: why_left_out(c, inputs.problem, direction) for c in row.contenders}
+    reasons = {c.name: why_left_out(c, inputs.problem, direction, quick=quick) for c in row.contenders}
     calls = {c.name: prepared(row, c, direction, inputs) for c in row.contenders if not reasons[c.name]}
     timings = in_turns(calls, inputs.problem.device, quick=quick)
     return {name: timings.get(name, reason) for name, reason in reasons.items()}
 
 
-def why_left_out(contender: Contender, problem: Problem, direction: str) -> str:
+def why_left_out(contender: Contender, problem: Problem, direction: str, *, quick: bool) -> str:
     """Return why a contender cannot run here; empty if it can."""
-    if contender.name == KORNIA and find_spec("kornia") is None:
-        return "not installed"
+    if missing := contender.missing(problem):
+        return missing
+    if quick and contender.slow_to_make:
+        return "left out: takes long to make"
     needed = contender.bytes_needed(problem, direction)
     if needed > _SHARE * _free_memory(problem.device):
         return f"left out: needs about {needed / 2**30:.0f} GiB"

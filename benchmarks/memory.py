@@ -26,7 +26,8 @@ from multiprocessing.connection import Connection
 import torch
 from torch import Tensor
 
-from benchmarks.cases import Call, prepared, row_named
+from benchmarks.cases import row_named
+from benchmarks.contenders import Call, prepared
 from benchmarks.inputs import BenchmarkInputs, Problem
 from crispseg.process_memory import forget_peak, is_counted, mapped_blocks, peak_bytes, resident_bytes
 
@@ -68,7 +69,7 @@ def _report(sender: Connection, row: str, contender: str, direction: str, proble
 def _peak(row_name: str, contender_name: str, direction: str, problem: Problem) -> int | None:
     row = row_named(row_name)
     contender = row.contender(contender_name)
-    tiny = replace(problem, size=2 * problem.window_size)
+    tiny = replace(problem, size=2 * problem.window_size, image_size=(16, 24))
     try:
         prepared(row, contender, direction, BenchmarkInputs(tiny))()
         call = prepared(row, contender, direction, BenchmarkInputs(problem))

@@ -9,9 +9,10 @@ from typing import Any
 
 from rich.table import Table as RichTable
 
-from benchmarks.cases import OURS
+from benchmarks.contenders import OURS
 from benchmarks.floors import CAPTION as FLOORS_CAPTION
 from benchmarks.floors import Rates, work_of
+from benchmarks.history import Slowdown, StoredRun
 from benchmarks.measure import Outcome, Timing
 from benchmarks.scaling import Scaling
 from benchmarks.targets import TARGETS, Measured, milliseconds
@@ -26,6 +27,11 @@ PyTorch's default layout, which is faster for them. Scores are NCHW. "alone" is 
 comparison with both passes. In the row with kornia, both take a guide of 3 channels; the weights differ, since kornia's
 decrease with the squared distance of colours and with the distance in space. MiB: peak memory above inputs and outputs;
 on a CPU, of one call in a separate process."""
+
+
+_SLOWER_CAPTION = """\
+Both times were divided by what the same run measured beside them: contenders that are not crispseg, and the floor, or
+the processor's peak rates where no floor is counted. Shown is the one that makes the least of the change."""
 
 
 @dataclass
@@ -80,6 +86,22 @@ def tables(results: BenchmarkResults) -> Iterator[ReportTable]:
         yield _scaling(scaling, first)
 
 
+def slower(found: Sequence[Slowdown], now: StoredRun, before: StoredRun, threshold: float) -> ReportTable:
+    """Return the table of the rows that became slower than a run before, by more than some percent."""
+    rows = [
+        (each.key.row, each.key.direction, each.by, *map(number, (each.before, each.now, each.ratio)), each.beside)
+        for each in sorted(found, key=lambda each: -each.ratio)
+    ]
+    changed = {
+        name: f"{name} {before.versions.get(name, 'none')} → {version}"
+        for name, version in now.versions.items()
+        if before.versions.get(name) != version
+    }
+    columns = ("operation", "pass", "by", "ms then", "ms now", "times as slow", "measured by")
+    caption = _SLOWER_CAPTION + (f" Versions differ: {', '.join(changed.values())}." if changed else "")
+    return ReportTable(f"Slower by more than {threshold:g} %: {now} than {before}", columns, rows, caption, words=3)
+
+
 def write(results: BenchmarkResults, folder: Path, name: str) -> list[Path]:
     """Write `name`.json and `name`.md, each completely or not at all, and return their paths."""
     title = f"# crispseg on {results.machine['device']}"
@@ -99,7 +121,7 @@ def _targets(measured: Measured, scalings: list[Scaling]) -> ReportTable:
     rows = []
     for target in TARGETS:
         value = target.value(measured, scalings)
-        rows.append((target.what, f"{target.bound} {target.limit:g}", _number(value), target.verdict(value)))
+        rows.append((target.what, f"{target.bound} {target.limit:g}", number(value), target.verdict(value)))
     return ReportTable(f"Targets: {measured.problem}", ("what", "target", "measured", ""), rows)
 
 
@@ -110,7 +132,7 @@ def _times(measured: Measured) -> ReportTable:
         peak = measured.peaks.get((row, direction, contender))
         memory = "–" if peak is None else f"{peak / 2**20:.1f}"
         names = (row, direction) if contender == OURS else ("", "")
-        rows.append((*names, contender, *_spread(outcome), _number(ratio), memory))
+        rows.append((*names, contender, *_spread(outcome), number(ratio), memory))
     columns = ("operation", "pass", "by", "ms", "least–most", "runs", "÷ crispseg", "MiB")
     return ReportTable(f"Times: {measured.problem}", columns, rows, _TIMES_CAPTION, words=3)
 
@@ -118,7 +140,7 @@ def _times(measured: Measured) -> ReportTable:
 def _spread(outcome: Outcome) -> tuple[str, str, str]:
     if isinstance(outcome, str):
         return outcome, "–", "–"
-    return _number(outcome.median), f"{_number(outcome.low)}–{_number(outcome.high)}", str(outcome.runs or "–")
+    return number(outcome.median), f"{number(outcome.low)}–{number(outcome.high)}", str(outcome.runs or "–")
 
 
 def _floors(measured: Measured, rates: Rates) -> ReportTable:
@@ -127,7 +149,7 @@ def _floors(measured: Measured, rates: Rates) -> ReportTable:
         work = work_of(row, direction, measured.problem)
         if contender == OURS and work is not None and isinstance(outcome, Timing):
             floor = work.milliseconds(rates)
-            rows.append((row, direction, _number(floor), _number(outcome.median), _number(outcome.median / floor)))
+            rows.append((row, direction, number(floor), number(outcome.median), number(outcome.median / floor)))
     title = (
         f"Floors at {rates.multiply_adds / 1e9:.3g} billion multiply-adds and {rates.bandwidth / 1e9:.3g} GB "
         f"per second: {measured.problem}"
@@ -146,11 +168,16 @@ def _scaling(scaling: Scaling, measured: Measured) -> ReportTable:
     return ReportTable(f"Scaling with {scaling.name}, ms", columns, rows, f"Otherwise {measured.problem}.", words=2)
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Format a number with three significant digits."""
     if math.isnan(value):
         return "–"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def stored(results: BenchmarkResults) -> StoredRun:
+    """Return what the history keeps of the results."""
+    return StoredRun.of_report(_plain(results))
 
 
 def _plain(results: BenchmarkResults) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from benchmarks.cases import BOTH, FILTER, FORWARD, LOSS, OURS, SHARPEN, WEIGHTS, Call, prepared, row_named
+from benchmarks.cases import FILTER, LOSS, SHARPEN, WEIGHTS, row_named
+from benchmarks.contenders import BOTH, FORWARD, OURS, Call, prepared
 from benchmarks.inputs import BenchmarkInputs, Problem
 from benchmarks.measure import Outcome, in_turns
 

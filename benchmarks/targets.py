@@ -5,11 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from benchmarks.cases import (
-    BOTH,
+    AT_ONCE,
     FILTER,
-    FORWARD,
     LOSS,
-    OURS,
+    OURS_LAST,
     OURS_NCHW,
     SHARPEN,
     SHIFT,
@@ -17,11 +16,15 @@ from benchmarks.cases import (
     UNFOLD_SCORES,
     WEIGHTS,
 )
+from benchmarks.contenders import BOTH, FORWARD, OURS
 from benchmarks.inputs import Problem
 from benchmarks.measure import Outcome, Timing
 from benchmarks.scaling import Scaling
+from benchmarks.sharpeners import BEST, CRF, CUSTOM, MANY_CLASSES, STANDARD, WHOLE
 
 AT_LEAST, AT_MOST = "at least", "at most"
+_NO_SLOWER = 1.05
+"""A ratio of 1 of two times in turns, with their noise."""
 
 
 @dataclass
@@ -80,6 +83,13 @@ def _growth(measured: Measured, scalings: list[Scaling]) -> float:
     return math.nan
 
 
+def _of_the_sharpener(contender: str, limit: float) -> Target:
+    def value(measured: Measured, scalings: list[Scaling]) -> float:
+        return measured.ms(WHOLE, FORWARD, contender) / measured.ms(WHOLE, FORWARD)
+
+    return Target(f"{contender} ÷ default sharpener", limit, AT_MOST, value)
+
+
 TARGETS = (
     Target(
         "F.unfold of the embedding ÷ affinity_weights",
@@ -126,8 +136,20 @@ TARGETS = (
     Target("time at 1284×1284 ÷ at 321×321, affinity_weights + 7 passes", 18, AT_MOST, _growth),
     Target(
         "NCHW ÷ channels-last input, affinity_weights",
-        1.35,
+        _NO_SLOWER,
         AT_MOST,
         lambda m, _: m.ms(WEIGHTS, FORWARD, OURS_NCHW) / m.ms(WEIGHTS, FORWARD),
     ),
+    Target(
+        "NCHW ÷ channels-last input, affinity_filter",
+        _NO_SLOWER,
+        AT_MOST,
+        lambda m, _: m.ms(AT_ONCE, FORWARD) / m.ms(AT_ONCE, FORWARD, OURS_LAST),
+    ),
+    Target("milliseconds of the default sharpener, two AVX-512 cores", 100, AT_MOST, lambda m, _: m.ms(WHOLE, FORWARD)),
+    Target("dense CRF ÷ default sharpener", 6, AT_LEAST, lambda m, _: m.ms(WHOLE, FORWARD, CRF) / m.ms(WHOLE, FORWARD)),
+    Target("dense CRF ÷ best", 2, AT_LEAST, lambda m, _: m.ms(WHOLE, FORWARD, CRF) / m.ms(WHOLE, FORWARD, BEST)),
+    _of_the_sharpener(MANY_CLASSES, 2),
+    _of_the_sharpener(CUSTOM, 1.2),
+    _of_the_sharpener(STANDARD, 3),
 )
