@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from PIL.Image import Image as Picture
 
+from crispseg.data.image import rgb_picture
 from crispseg.data.kinds import check_kind
 from crispseg.data.soft_masks import is_soft
 from crispseg.errors import InputError
@@ -25,7 +26,8 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
     Args:
         sharpener: The sharpener, which runs on the device of its weights.
         image: (H, W, 3) RGB, uint8 or floating point in [0, 1]: an array of any layout; anything that NumPy can
-            convert to an array, such as a tensor; or a Pillow image in any 8-bit mode, which is converted to RGB.
+            convert to an array, such as a tensor; or a Pillow image in any 8-bit mode, which is converted to RGB, its
+            transparency laid on white.
         prediction: Likewise (C, h, w) floating-point scores of the kind that the sharpener expects, or an (h, w) label
             map of integers or bools, with any number of labels, at any resolution. The numbers of a Pillow image
             (modes P, L, 1 and I) are labels, whatever its palette.
@@ -42,8 +44,8 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
         >>> sharpen_array(Sharpener.from_pretrained(), image, np.eye(3, 4, dtype=np.uint8)).shape
         (12, 16)
     """
-    if isinstance(image, Picture) and image.mode in ("1", "L", "LA", "P", "PA", "RGBA", "RGBX", "CMYK", "YCbCr"):
-        image = image.convert("RGB")
+    if isinstance(image, Picture):
+        image = rgb_picture(image)
     pixels, said = as_array("image", image), as_array("prediction", prediction)
     _check_image(pixels)
     rgb = as_tensor(pixels).movedim(-1, 0)

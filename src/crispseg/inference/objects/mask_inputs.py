@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image as Picture
 from torch import Tensor
 
+from crispseg.data.image import rgb_picture
 from crispseg.errors import InputError
 from crispseg.inference.arrays import as_array, as_tensor
 from crispseg.scores import MULTILABEL, Scores
@@ -59,7 +60,7 @@ def read_image(image: object) -> Tensor:
         InputError: If it is none of these.
     """
     if isinstance(image, Picture):
-        image = image.convert("RGB")
+        image = rgb_picture(image)
     pixels = as_array("image", image)
     if isinstance(image, Tensor) and pixels.ndim == 3 and pixels.shape[0] == 3:
         pixels = pixels.transpose(1, 2, 0)
