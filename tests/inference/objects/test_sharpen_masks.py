@@ -168,6 +168,15 @@ def test_masks_come_back_as_they_were_given(sharpener: Sharpener) -> None:
     assert all(np.array_equal(pairs[0], other) for other in pairs[1:])
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_logits_in_half_precision_keep_their_values_where_masks_are_sure(dtype: torch.dtype) -> None:
+    logits = torch.where(disc(18, 24) > 0.5, 11.0, -11.0)[None].to(dtype)
+    crisp = torch.as_tensor(sharpen_masks(image(), logits, scores="multilabel", soft=True))
+    assert crisp.dtype == dtype
+    assert float(crisp.max()) == pytest.approx(11, abs=0.1)
+    assert float(crisp.min()) == pytest.approx(-11, abs=0.1)
+
+
 def test_a_letterboxed_mask_lies_where_its_image_was(sharpener: Sharpener) -> None:
     mask = np.zeros((1, 32, 32), bool)  # an image of 96×72 becomes 32×24, with 4 rows above and below
     mask[0, 4:16, :16] = True

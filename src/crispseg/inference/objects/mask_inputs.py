@@ -40,7 +40,8 @@ class GivenMasks:
 
     def probabilities(self, cells: Tensor) -> Tensor:
         """Return one of the maps as float32 probabilities."""
-        return (cells.sigmoid() if self.kind == "multilabel" else cells).float().clamp(0, 1)
+        wide = cells.float()  # before the sigmoid, which rounds to 1 in half precision
+        return (wide.sigmoid() if self.kind == "multilabel" else wide).clamp(0, 1)
 
     def like(self, crisp: Tensor) -> Tensor | NDArray[np.generic]:
         """Return (N, H, W) bool masks or probabilities in the form of the given masks."""
