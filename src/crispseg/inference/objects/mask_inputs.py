@@ -11,6 +11,7 @@ from PIL.Image import Image as Picture
 from torch import Tensor
 
 from crispseg.data.image import rgb_picture
+from crispseg.data.kinds import check_kind
 from crispseg.errors import InputError
 from crispseg.inference.arrays import as_array, as_tensor
 from crispseg.scores import MULTILABEL, Scores
@@ -153,4 +154,11 @@ def _kind(maps: Sequence[Tensor], *, is_hard: bool, scores: Scores | None) -> Ma
             f"masks are floating point from {low:.4g} to {high:.4g}, of no given kind; expected "
             "scores='multilabel_probabilities' for values from 0 to 1, or scores='multilabel' for logits"
         )
+    _check_kind(maps, cast(MaskScores, scores))
     return cast(MaskScores, scores)
+
+
+def _check_kind(maps: Sequence[Tensor], kind: MaskScores) -> None:
+    """Refuse masks that all look like those of another kind; a single one may be 0 everywhere, or 1."""
+    if all(0 <= float(end) <= 1 for each in maps for end in torch.aminmax(each)):
+        check_kind(torch.cat([each.flatten().double() for each in maps] or [torch.zeros(0)])[None, None], kind)
