@@ -67,6 +67,8 @@ def test_a_function_of_arrays(sharpener: Sharpener) -> None:
         (IMAGE, np.zeros((5, 6, 8), np.uint8), "prediction is uint8.*divide .*probabilities by 255"),
         (IMAGE, np.array([["a"]]), "prediction is ndarray of <U1; expected an array of real numbers"),
         (IMAGE, SCORES.astype(complex), "complex128; expected an array of real numbers"),
+        (IMAGE, np.zeros((0, 8), np.uint8), "expected at least one pixel"),
+        (IMAGE[:0], SCORES, "expected at least one pixel"),
         (IMAGE, (SCORES > 0).astype(np.float32), "all 0 or 1.*'multilabel_probabilities'"),
     ],
 )
