@@ -77,6 +77,12 @@ def test_bad_arrays_are_refused(image: np.ndarray, prediction: np.ndarray, said:
         sharpen_array(sharpener, image, prediction)
 
 
+def test_logits_are_not_taken_for_probabilities_of_a_wrong_sum(sharpener: Sharpener) -> None:
+    of_probabilities = sharpener.with_options(scores="probabilities")
+    with pytest.raises(InputError, match=r"run from -.* to .*; expected probabilities in \[0, 1\].*\"logits\""):
+        sharpen_array(of_probabilities, IMAGE, SCORES)
+
+
 def negative(array: np.ndarray) -> np.ndarray:
     return array[::-1, ::-1].copy()[::-1, ::-1]
 

@@ -12,7 +12,7 @@ from crispseg.data.image import rgb_picture
 from crispseg.data.kinds import check_kind
 from crispseg.data.soft_masks import is_soft
 from crispseg.errors import InputError
-from crispseg.inference.batch import is_turned
+from crispseg.inference.batch import check_scores, is_turned
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.sharpener import Sharpener
 
@@ -61,6 +61,7 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
         return sharpen_label_map(sharpener, rgb, labels).numpy().astype(said.dtype)
     if said.ndim == 3 and np.issubdtype(said.dtype, np.floating) and not _is_turned(said, pixels):
         scores = as_tensor(said)
+        check_scores(scores, sharpener.scores)
         check_kind(scores, sharpener.scores)
         return _sharp(sharpener, rgb, scores).numpy().astype(said.dtype)
     raise InputError(
