@@ -46,6 +46,7 @@ ENDING: list[tuple[str, Edit, list[str]]] = [
     ("coco", replace('"id": 2, "file', '"id": 1, "file'), ["image id 1 occurs twice"]),
     ("coco", replace('"categories"', '"kinds"'), ["'categories'", "is missing", "expected a list"]),
     ("coco", lambda path: path.write_text("[" * 100_000), ["--format", "neither"]),
+    ("labelme", lambda path: [file.write_text("{}") for file in path.iterdir()], ["a.json", "--format", "neither"]),
     ("cvat", lambda path: path.write_text(BOMB), ["CVAT", "DTDForbidden", "export it again"]),
     ("cvat", replace("<image ", "<track></track><image "), ["tracks of a video", "CVAT for images"]),
     ("cvat", replace('<polygon label="cat"', '<polygon label="cow"'), ["'cow'", "<labels>"]),
@@ -64,6 +65,7 @@ STAYING: list[tuple[str, Edit, list[str]]] = [
     ("yolo", replace("0 0.125000", "0 nan", "a.txt"), ["line 1", "not finite"]),
     ("yolo", replace("0 0.125000", "0", "a.txt"), ["line 1", "7 numbers"]),
     ("labelme", lambda path: (path / "b.json").write_text("{"), ["b.json", "cannot be read as JSON"]),
+    ("labelme", lambda path: (path / "_.json").write_text("{"), ["_.json", "cannot be read as JSON"]),
     ("yolo", lambda path: (path / "a.txt").write_text("cat 1 2 3 4 5 6"), ["a.txt", "check the format"]),
     ("voc", lambda path: Image.new("L", (9, 9), 1).save(path / "SegmentationClass/a.png"), ["40×48", "9×9"]),
 ]

@@ -75,6 +75,29 @@ def test_a_pixel_that_two_want_stays_with_its_owner() -> None:
     assert [mask.astype(int).tolist() for mask in after] == [[[1, 0, 1, 0]], [[0, 1, 0, 1]]]
 
 
+def test_a_part_moves_with_its_whole_in_any_order() -> None:
+    """A mask that was drawn twice, and a half of it: each comes out as if it were alone."""
+    cleaner = Cleaner(Sharpener(RGBCue(), window=Windows.of("5@2,5"), passes=8).eval())
+    image = photo((LEFT, (220, 160, 40)))
+    whole = (COLUMNS < 45) & (abs(ROWS - 36) < 21) & (COLUMNS > 15)
+    part = whole & (ROWS < 36)
+    alone = [cleaner(image, [mask])[0] for mask in (whole, part)]
+    assert overlap(alone[0], LEFT) > overlap(whole, LEFT) + 0.1
+    for masks, expected in (
+        ([whole, whole.copy()], [alone[0], alone[0]]),
+        ([whole, part], alone),
+        ([part, whole], alone[::-1]),
+    ):
+        np.testing.assert_array_equal(cleaner(image, masks), expected)
+
+
+def test_neighbours_that_overlap_a_little_do_not_overlap_more() -> None:
+    before = [np.array([[True, True, True, False, False]]), np.array([[False, False, True, True, False]])]
+    after = [np.array([[True, True, True, True, True]]), np.array([[False, True, True, True, True]])]
+    part_overlaps(before, after)
+    assert (after[0] & after[1]).astype(int).tolist() == [[0, 0, 1, 0, 0]]
+
+
 def test_specks_that_were_not_there_are_removed() -> None:
     before, after = LEFT.copy(), LEFT.copy()
     before[2, 2] = after[2, 2] = True

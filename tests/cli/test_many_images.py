@@ -168,13 +168,30 @@ def test_resume_makes_anew_what_is_older_than_its_settings(root: Path, capsys: p
     """A run with other settings that was killed early leaves outputs of the run before."""
     assert sharpen(root, "--no-pictures") == 0
     before = {name: (root / "out" / name).read_bytes() for name in pictures(root / "out")}
+    kept = (root / "scores" / "scene1.npy").read_bytes()
     (root / "scores" / "scene1.npy").write_bytes(b"")
     assert sharpen(root, "--no-pictures", "--hardness", 0.3, "--strict") == 2
     capsys.readouterr()
-    write_coarse_scores(root, root / "scores")
+    (root / "scores" / "scene1.npy").write_bytes(kept)
     assert sharpen(root, "--no-pictures", "--hardness", 0.3, "--resume") == 0
     assert "4 sharpened, 1 skipped" in capsys.readouterr().out
     assert all((root / "out" / name).read_bytes() != content for name, content in before.items())
+
+
+@pytest.mark.parametrize("name", ["scores/scene1.npy", "images/scene1.png"])
+def test_resume_makes_anew_what_is_older_than_its_files(
+    root: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Another network has written new predictions to the same place."""
+    assert sharpen(root, "--no-pictures") == 0
+    before = (root / "out" / "scene1.png").read_bytes()
+    (root / name).write_bytes((root / name.replace("scene1", "scene2")).read_bytes())
+    later = (root / "out" / "scene1.png").stat().st_mtime_ns + 10**9
+    os.utime(root / name, ns=(later, later))
+    capsys.readouterr()
+    assert sharpen(root, "--no-pictures", "--resume") == 0
+    assert "1 sharpened, 4 skipped" in capsys.readouterr().out
+    assert (root / "out" / "scene1.png").read_bytes() != before
 
 
 def test_resume_begins_where_nothing_was_noted(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

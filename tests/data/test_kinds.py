@@ -39,6 +39,14 @@ def test_another_kind_is_refused_and_named(scores: Tensor, kind: Scores, said: s
     assert "\n" not in str(caught.value)
 
 
+def test_a_constant_is_no_remedy_for_labels_that_may_overlap() -> None:
+    with pytest.raises(InputError, match="below 0 beside") as caught:
+        check_kind(LOGITS.sigmoid(), "multilabel")
+    assert "subtract" not in str(caught.value)
+    with pytest.raises(InputError, match="subtract 1"):
+        check_kind(LOGITS.sigmoid(), "logits")
+
+
 @pytest.mark.parametrize(
     ("scores", "kind"),
     [

@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from crispseg import InputError, Sharpener, sharpen_array
+from crispseg import InputError, Sharpener, sharpen_array, sharpen_masks
 from crispseg.inference import sharpened_function
+from crispseg.inference.objects.mask_inputs import read_image as read_image_of_masks
 from tests.fakes import draw_scene
 
 
@@ -66,12 +67,20 @@ def test_a_function_of_arrays(sharpener: Sharpener) -> None:
         (IMAGE, np.zeros((5, 6, 8), np.uint8), "prediction is uint8.*divide .*probabilities by 255"),
         (IMAGE, np.array([["a"]]), "prediction is ndarray of <U1; expected an array of real numbers"),
         (IMAGE, SCORES.astype(complex), "complex128; expected an array of real numbers"),
+        (IMAGE, np.zeros((0, 8), np.uint8), "expected at least one pixel"),
+        (IMAGE[:0], SCORES, "expected at least one pixel"),
         (IMAGE, (SCORES > 0).astype(np.float32), "all 0 or 1.*'multilabel_probabilities'"),
     ],
 )
 def test_bad_arrays_are_refused(image: np.ndarray, prediction: np.ndarray, said: str, sharpener: Sharpener) -> None:
     with pytest.raises(InputError, match=said):
         sharpen_array(sharpener, image, prediction)
+
+
+def test_logits_are_not_taken_for_probabilities_of_a_wrong_sum(sharpener: Sharpener) -> None:
+    of_probabilities = sharpener.with_options(scores="probabilities")
+    with pytest.raises(InputError, match=r"run from -.* to .*; expected probabilities in \[0, 1\].*\"logits\""):
+        sharpen_array(of_probabilities, IMAGE, SCORES)
 
 
 def negative(array: np.ndarray) -> np.ndarray:
@@ -122,6 +131,39 @@ def test_pictures_of_pillow_are_images(mode: str, sharpener: Sharpener) -> None:
     picture = Image.fromarray(IMAGE).convert(mode)
     expected = sharpen_array(sharpener, np.asarray(picture.convert("RGB")), SCORES)
     np.testing.assert_array_equal(sharpen_array(sharpener, picture, SCORES), expected)
+
+
+@pytest.mark.parametrize("mode", ["HSV", "LAB"])
+def test_a_picture_of_other_colours_becomes_rgb(mode: str, sharpener: Sharpener) -> None:
+    picture = Image.fromarray(IMAGE).convert(mode)
+    assert picture.mode == mode
+    expected = sharpen_array(sharpener, np.asarray(picture.convert("RGB")), SCORES)
+    np.testing.assert_array_equal(sharpen_array(sharpener, picture, SCORES), expected)
+    np.testing.assert_array_equal(read_image_of_masks(picture), np.asarray(picture.convert("RGB")).transpose(2, 0, 1))
+
+
+def test_transparency_of_a_picture_is_laid_on_white_as_in_a_file(sharpener: Sharpener) -> None:
+    black = np.zeros_like(IMAGE)
+    picture = Image.fromarray(np.dstack([black, np.where(LABELS > 0, 255, 0).astype(np.uint8)]))
+    seen: np.ndarray = np.where(LABELS[..., None] > 0, black, 255).astype(np.uint8)
+    crisp = sharpen_array(sharpener, picture, SCORES)
+    np.testing.assert_array_equal(crisp, sharpen_array(sharpener, seen, SCORES))
+    np.testing.assert_array_equal(read_image_of_masks(picture), seen.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_a_picture_of_more_than_8_bits_is_refused_and_not_cut_off(dtype: type, sharpener: Sharpener) -> None:
+    picture = Image.fromarray((IMAGE[..., 0].astype(np.float64) * 200).astype(dtype))
+    said = rf"mode {picture.mode}; expected 8 bits .*\[0, 1\].*read_image"
+    with pytest.raises(InputError, match=said):
+        sharpen_array(sharpener, picture, SCORES)
+    with pytest.raises(InputError, match=said):
+        sharpen_masks(picture, LABELS[None] > 0)
+
+
+def test_a_picture_that_pillow_cannot_convert_is_refused(sharpener: Sharpener) -> None:
+    with pytest.raises(InputError, match=r"mode La,.*expected RGB"):
+        sharpen_array(sharpener, Image.new("La", (64, 48)), SCORES)
 
 
 @pytest.mark.parametrize("mode", ["P", "L", "1"])

@@ -181,6 +181,11 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         Sharpener.from_pretrained(folder)
 
 
+def test_who_asks_for_a_cue_without_a_network_learns_how_to_make_it() -> None:
+    with pytest.raises(InputError, match=r"cue 'rgb' has no network; .*Sharpener\(cue\).*RGBCue\(\)"):
+        Sharpener.from_pretrained(cue="rgb")
+
+
 def test_a_norm_is_for_embeddings_and_a_revision_for_a_hub(tmp_path: Path) -> None:
     Sharpener(ContourCue()).save_pretrained(tmp_path / "saved")
     with pytest.raises(InputError, match="cue 'contour' has no argument 'norm'; expected none"):

@@ -46,7 +46,8 @@ class Cleaner:
     def __call__(self, image: Tensor, before: Masks) -> Masks:
         """Return the new mask of each object of a (3, H, W) image, in order; unchanged ones are the same arrays.
 
-        Objects that did not overlap do not overlap afterwards, and no gap opens between neighbours.
+        Objects that did not overlap do not overlap afterwards, and no gap opens between neighbours. An object that lay
+        mostly in another one, such as a part of it, may move with it.
         """
         after = [mask.copy() for mask in before]
         likely = Likely.none(*before[0].shape)
@@ -108,7 +109,10 @@ def close_gaps(before: Masks, after: Masks, likely: Likely) -> None:
 
 
 def part_overlaps(before: Masks, after: Masks) -> None:
-    """Leave a pixel that objects newly share to the one that had it, or else to the first."""
+    """Leave a pixel that objects newly share to the one that had it, or else to the first.
+
+    Objects that belong together, such as a house and its window, may share it.
+    """
     counts = [np.sum(masks, axis=0, dtype=np.int32) for masks in (after, before)]
     shared = np.logical_and(counts[0] > 1, counts[1] <= 1)
     if not shared.any():
@@ -121,7 +125,15 @@ def part_overlaps(before: Masks, after: Masks) -> None:
         mine = shared & claim & ~taken
         owner[mine], taken = index % len(after), taken | mine
     for index, new in enumerate(after):
-        new[at][shared & (owner != index)] = False
+        lost = shared & new[at] & (owner != index)
+        for other in np.unique(owner[lost]).tolist():
+            if not belong_together(before[index], before[other]):
+                new[at][lost & (owner == other)] = False
+
+
+def belong_together(one: Mask, other: Mask) -> bool:
+    """Return whether more than half of the smaller of two masks lies in the other."""
+    return bool(2 * np.count_nonzero(one & other) > min(np.count_nonzero(one), np.count_nonzero(other)))
 
 
 def settled(before: Masks, after: Masks, accepted: Sequence[bool], covered: Mask) -> Masks:

@@ -1,6 +1,7 @@
 """The formats of annotations: the one list of them. Importing it imports none of them."""
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def format_class(name: str) -> "type[AnnotationFormat]":
 
 
 def detect_format(path: Path) -> str:
-    """Return the format of a file or a folder, by the names of files and the content of the first.
+    """Return the format of a file or a folder, by the names of files and the content of the first that tells.
 
     Raises:
         InputError: If there is nothing, or it is not clear.
@@ -52,19 +53,20 @@ def detect_format(path: Path) -> str:
         found = f"holds files ending in {', '.join(there)}" if there else "holds no .json, .xml or .txt file"
         raise InputError(f"annotations {path}: {found}; say the format with --format: {', '.join(FORMATS)}")
     if there == [".json"]:
-        return _json_format(kinds[".json"][0])
+        return _json_format(path, kinds[".json"])
     return "cvat" if there == [".xml"] else "yolo"
 
 
-def _json_format(path: Path) -> str:
-    with path.open("rb") as file:
-        beginning = file.read(_BEGINNING).decode(errors="replace")
-    for name, members in (("labelme", ("shapes", "imagePath")), ("coco", ("annotations", "images", "categories"))):
-        if any(f'"{member}"' in beginning for member in members):
-            return name
+def _json_format(path: Path, files: Sequence[Path]) -> str:
+    for file in files:
+        with file.open("rb") as opened:
+            beginning = opened.read(_BEGINNING).decode(errors="replace")
+        for name, members in (("labelme", ("shapes", "imagePath")), ("coco", ("annotations", "images", "categories"))):
+            if any(f'"{member}"' in beginning for member in members):
+                return name
     raise InputError(
-        f"annotations {path}: has neither 'shapes', as labelme, nor 'images' and 'annotations', as COCO; check the "
-        "file, or say the format with --format"
+        f"annotations {path}: has neither 'shapes', as labelme, nor 'images' and 'annotations', as COCO; check "
+        f"{files[0].name}, or say the format with --format"
     )
 
 

@@ -40,7 +40,8 @@ def read_image(path: Path | str, value_range: ValueRange = "auto") -> Tensor:
     path = Path(path)
     with opened(path, "image") as image:
         deep = deep_pixels(image, path)
-        pixels = np.asarray(_to_rgb(ImageOps.exif_transpose(image))) if deep is None else deep.values
+        with naming(path):
+            pixels = np.asarray(rgb_picture(ImageOps.exif_transpose(image))) if deep is None else deep.values
     with naming(path):
         known = Intensities.of(pixels, value_range, bits=None if deep is None else deep.bits)
     if pixels.dtype == np.uint8 and not known.estimated and value_range in ("auto", "full"):
@@ -81,9 +82,29 @@ def _in_parts(path: Path, what: str) -> str:
     return f"sharpen it in parts: crispseg raster {image} --predictions {said} --output labels.tif"
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.has_transparency_data:
-        foreground = image.convert("RGBA")
-        background = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(background, foreground)
-    return image.convert("RGB")
+def rgb_picture(picture: Image.Image) -> Image.Image:
+    """Return a Pillow image of 8 bits per channel as RGB, with transparency laid on white.
+
+    Raises:
+        InputError: If it has more bits, of which Pillow would cut off those above the eighth, or Pillow cannot convert
+            it.
+
+    Example:
+        >>> rgb_picture(Image.new("LA", (1, 1), (0, 0))).getpixel((0, 0))
+        (255, 255, 255)
+    """
+    mode = picture.mode
+    if mode in ("I", "F") or mode.startswith("I;"):
+        raise InputError(
+            f"image is a Pillow image of mode {mode}; expected 8 bits per channel: pass its values as an array, "
+            "(H, W, 3) floating point in [0, 1], or the tensor that crispseg.data.read_image returns for its file"
+        )
+    try:
+        if picture.has_transparency_data:
+            foreground = picture.convert("RGBA")
+            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), foreground)
+        return picture.convert("RGB")
+    except ValueError as error:
+        raise InputError(
+            f"image is a Pillow image of mode {mode}, which Pillow cannot convert to RGB ({error}); expected RGB"
+        ) from error

@@ -71,10 +71,12 @@ def _check_logits(scores: Tensor, kind: Scores) -> None:
     exclusive = kind not in MULTILABEL and (len(scores) == 1 or _sums_far_from_1(scores) == 0)
     meant = "probabilities" if exclusive else "multilabel_probabilities"
     found = "are all 0 or 1, like masks" if masks else f"range from {low:.4g} to {high:.4g}, like probabilities"
-    raise InputError(
-        f"scores are declared as {kind}, but {found}; pass scores={meant!r}, or, if they are logits of classes, "
-        "subtract 1, which changes no result"
+    remedy = (
+        ": logits of masks would lie below 0 beside the objects"
+        if kind in MULTILABEL
+        else ", or, if they are logits of classes, subtract 1, which changes no result"
     )
+    raise InputError(f"scores are declared as {kind}, but {found}; pass scores={meant!r}{remedy}")
 
 
 def _check_sums(scores: Tensor) -> None:

@@ -22,7 +22,7 @@ def is_soft(values: Tensor) -> bool:
         >>> is_soft(torch.arange(100).reshape(10, 10).repeat_interleave(6, 0).repeat_interleave(6, 1))
         False
     """
-    if int(values.max()) < _white(values) / 2:
+    if not values.numel() or int(values.max()) < _white(values) / 2:
         return False
     _, found = _ramps(values)
     return len(found) >= _MANY and bool(found.double().mean() >= 0.5)

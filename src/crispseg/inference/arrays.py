@@ -8,10 +8,11 @@ import torch
 from numpy.typing import NDArray
 from PIL.Image import Image as Picture
 
+from crispseg.data.image import rgb_picture
 from crispseg.data.kinds import check_kind
 from crispseg.data.soft_masks import is_soft
 from crispseg.errors import InputError
-from crispseg.inference.batch import is_turned
+from crispseg.inference.batch import check_scores, is_turned
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.sharpener import Sharpener
 
@@ -25,7 +26,8 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
     Args:
         sharpener: The sharpener, which runs on the device of its weights.
         image: (H, W, 3) RGB, uint8 or floating point in [0, 1]: an array of any layout; anything that NumPy can
-            convert to an array, such as a tensor; or a Pillow image in any 8-bit mode, which is converted to RGB.
+            convert to an array, such as a tensor; or a Pillow image in any 8-bit mode, which is converted to RGB, its
+            transparency laid on white.
         prediction: Likewise (C, h, w) floating-point scores of the kind that the sharpener expects, or an (h, w) label
             map of integers or bools, with any number of labels, at any resolution. The numbers of a Pillow image
             (modes P, L, 1 and I) are labels, whatever its palette.
@@ -42,8 +44,8 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
         >>> sharpen_array(Sharpener.from_pretrained(), image, np.eye(3, 4, dtype=np.uint8)).shape
         (12, 16)
     """
-    if isinstance(image, Picture) and image.mode in ("1", "L", "LA", "P", "PA", "RGBA", "RGBX", "CMYK", "YCbCr"):
-        image = image.convert("RGB")
+    if isinstance(image, Picture):
+        image = rgb_picture(image)
     pixels, said = as_array("image", image), as_array("prediction", prediction)
     _check_image(pixels)
     rgb = as_tensor(pixels).movedim(-1, 0)
@@ -59,6 +61,7 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
         return sharpen_label_map(sharpener, rgb, labels).numpy().astype(said.dtype)
     if said.ndim == 3 and np.issubdtype(said.dtype, np.floating) and not _is_turned(said, pixels):
         scores = as_tensor(said)
+        check_scores(scores, sharpener.scores)
         check_kind(scores, sharpener.scores)
         return _sharp(sharpener, rgb, scores).numpy().astype(said.dtype)
     raise InputError(

@@ -109,7 +109,7 @@ def check_place(size: tuple[int, int], scores: tuple[int, int], channels: int, g
 
 def is_turned(scores: tuple[int, ...], image: tuple[int, int]) -> bool:
     """Return whether scores match the aspect ratio of an image (height, width) as (h, w, C) and not as (C, h, w)."""
-    if len(scores) != 3 or 0 in scores:
+    if len(scores) != 3 or 0 in (*scores, *image):
         return False
     (a, b, c), aspect = scores, image[0] / image[1]
     return abs(math.log(a / b / aspect)) < 0.1 < abs(math.log(b / c / aspect))

@@ -67,8 +67,9 @@ def sharpen_files(
         grid: How predictions lie on their images; None for the sharpener's grid, or "centres" without a sharpener.
         value_range: The numbers of an image that stand for black and white; see `read_image`.
         suffixes: The suffixes by which the names of images, predictions and boundary maps differ.
-        resume: Whether to skip images whose outputs exist and were made with the same settings; of clips, those of
-            which all frames are done. Others are made again from their first frame.
+        resume: Whether to skip images whose outputs exist, were made with the same settings, and are not older than
+            the image and its prediction; of clips, those of which all frames are such. Others are made again from their
+            first frame.
         strict: Whether a bad file raises its error. Otherwise its image is skipped, unless it is the only one.
         settings: Other settings that the outputs depend on, noted in the output folder to compare when resuming.
         read: Other files that must not be overwritten, such as the weights.

@@ -89,7 +89,7 @@ def _nothing() -> None:
 
 
 def finished(outputs: Outputs, settings: Mapping[str, Any], jobs: Sequence[Job]) -> set[str] | None:
-    """Return the names of the jobs whose outputs all exist and are not older than the settings file.
+    """Return the names of the jobs whose outputs all exist, older neither than the settings file nor than their inputs.
 
     Temporary files that a killed process left for other jobs are removed.
 
@@ -106,8 +106,8 @@ def finished(outputs: Outputs, settings: Mapping[str, Any], jobs: Sequence[Job])
     began = path.stat().st_mtime_ns
     targets = {job.name: list(outputs.files(job.name).values()) for job in jobs}
     folders = {target.parent for paths in targets.values() for target in paths}
-    made = {target for folder in folders for target in _written_since(began, folder)}
-    done = {name for name, paths in targets.items() if made.issuperset(paths)}
+    made = {target: when for folder in folders for target, when in _written_since(began, folder)}
+    done = {job.name for job in jobs if _is_up_to_date(job, [made.get(target) for target in targets[job.name]])}
     remove_left_overs(outputs, targets.keys() - done)
     return done
 
@@ -121,11 +121,22 @@ def remove_left_overs(outputs: Outputs, names: Iterable[str]) -> None:
         remove_left_over(folder, stems)
 
 
-def _written_since(began: int, folder: Path) -> set[Path]:
+def _written_since(began: int, folder: Path) -> list[tuple[Path, int]]:
+    """Return the files in a folder that are not older than a time, each with its own time, in nanoseconds."""
     if not folder.is_dir():
-        return set()
+        return []
     with os.scandir(folder) as entries:
-        return {folder / entry.name for entry in entries if entry.is_file() and entry.stat().st_mtime_ns >= began}
+        files = [(folder / entry.name, entry.stat().st_mtime_ns) for entry in entries if entry.is_file()]
+    return [(path, when) for path, when in files if when >= began]
+
+
+def _is_up_to_date(job: Job, made: Sequence[int | None]) -> bool:
+    """Return whether all outputs of a job were made (in nanoseconds; None for no), and no input is newer than one."""
+    times = [when for when in made if when is not None]
+    try:
+        return len(times) == len(made) and max(path.stat().st_mtime_ns for path in job.files) <= min(times)
+    except OSError:  # the run says what is wrong with it
+        return False
 
 
 def check_same_settings(path: Path, settings: Mapping[str, Any]) -> None:

@@ -82,7 +82,10 @@ def assigned(cue: CueConfig, weights: str) -> CueConfig:
     takes = traits_of(cue).networks
     count = sum(takes)
     if not count:
-        raise InputError(f"cue {cue.name!r} has no network; leave out the weights")
+        raise InputError(
+            f"cue {cue.name!r} has no network; leave out the weights. In Python, call Sharpener(cue), with a cue such "
+            "as crispseg.cues.RGBCue(), instead of from_pretrained"
+        )
     texts = weights.split(",") if count > 1 else [weights]
     texts = texts * count if len(texts) == 1 else texts
     if len(texts) != count:

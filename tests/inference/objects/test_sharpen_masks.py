@@ -168,6 +168,20 @@ def test_masks_come_back_as_they_were_given(sharpener: Sharpener) -> None:
     assert all(np.array_equal(pairs[0], other) for other in pairs[1:])
 
 
+def test_masks_of_logits_may_each_be_within_0_and_1_if_others_are_not() -> None:
+    logits = np.stack([disc(18, 24).numpy(), disc(18, 24).numpy() - 0.5])
+    assert np.asarray(sharpen_masks(image(), logits, scores="multilabel")).shape == (2, *SIZE)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_logits_in_half_precision_keep_their_values_where_masks_are_sure(dtype: torch.dtype) -> None:
+    logits = torch.where(disc(18, 24) > 0.5, 11.0, -11.0)[None].to(dtype)
+    crisp = torch.as_tensor(sharpen_masks(image(), logits, scores="multilabel", soft=True))
+    assert crisp.dtype == dtype
+    assert float(crisp.max()) == pytest.approx(11, abs=0.1)
+    assert float(crisp.min()) == pytest.approx(-11, abs=0.1)
+
+
 def test_a_letterboxed_mask_lies_where_its_image_was(sharpener: Sharpener) -> None:
     mask = np.zeros((1, 32, 32), bool)  # an image of 96×72 becomes 32×24, with 4 rows above and below
     mask[0, 4:16, :16] = True
@@ -196,6 +210,8 @@ def test_overlaps_go_to_the_highest_confidence(sharpener: Sharpener) -> None:
         (np.zeros((1, 9, 12), np.float32), None, {}, ("no given kind", "multilabel_probabilities", "logits")),
         (np.zeros((1, 9, 12), np.float32), None, {"scores": "logits"}, ("'logits'", "'multilabel'")),
         (np.full((1, 9, 12), 7.0), None, {"scores": SOFT}, ("7", "[0, 1]")),
+        (disc(9, 12).numpy()[None], None, {"scores": "multilabel"}, ("range from 0 to", f"{SOFT!r}", "below 0")),
+        ([np.eye(9, 12), np.zeros((3, 4))], None, {"scores": "multilabel"}, ("all 0 or 1", f"{SOFT!r}")),
         (np.arange(108, dtype=np.uint8).reshape(1, 9, 12), None, {}, ("uint8", "0 and 255", "masks / 255")),
         (np.zeros((9, 12), bool), None, {}, ("(9, 12)", "masks[None]")),
         (np.zeros((1, 9, 12, 3), bool), None, {}, ("(1, 9, 12, 3)", "(N, h, w)")),

@@ -84,7 +84,7 @@ def _add_run_options(parser: CommandParser) -> None:
     group.add_argument(
         "--resume",
         action="store_true",
-        help="skip images whose output exists and was made with the same options from the same files",
+        help="skip images whose output exists, was made with the same options and is not older than their files",
     )
     group.add_argument("--strict", action="store_true", help="stop at the first bad file")
     group.add_argument(

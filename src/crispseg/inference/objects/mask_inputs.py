@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from PIL.Image import Image as Picture
 from torch import Tensor
 
+from crispseg.data.image import rgb_picture
+from crispseg.data.kinds import check_kind
 from crispseg.errors import InputError
 from crispseg.inference.arrays import as_array, as_tensor
 from crispseg.scores import MULTILABEL, Scores
@@ -39,7 +41,8 @@ class GivenMasks:
 
     def probabilities(self, cells: Tensor) -> Tensor:
         """Return one of the maps as float32 probabilities."""
-        return (cells.sigmoid() if self.kind == "multilabel" else cells).float().clamp(0, 1)
+        wide = cells.float()  # before the sigmoid, which rounds to 1 in half precision
+        return (wide.sigmoid() if self.kind == "multilabel" else wide).clamp(0, 1)
 
     def like(self, crisp: Tensor) -> Tensor | NDArray[np.generic]:
         """Return (N, H, W) bool masks or probabilities in the form of the given masks."""
@@ -59,7 +62,7 @@ def read_image(image: object) -> Tensor:
         InputError: If it is none of these.
     """
     if isinstance(image, Picture):
-        image = image.convert("RGB")
+        image = rgb_picture(image)
     pixels = as_array("image", image)
     if isinstance(image, Tensor) and pixels.ndim == 3 and pixels.shape[0] == 3:
         pixels = pixels.transpose(1, 2, 0)
@@ -151,4 +154,11 @@ def _kind(maps: Sequence[Tensor], *, is_hard: bool, scores: Scores | None) -> Ma
             f"masks are floating point from {low:.4g} to {high:.4g}, of no given kind; expected "
             "scores='multilabel_probabilities' for values from 0 to 1, or scores='multilabel' for logits"
         )
+    _check_kind(maps, cast(MaskScores, scores))
     return cast(MaskScores, scores)
+
+
+def _check_kind(maps: Sequence[Tensor], kind: MaskScores) -> None:
+    """Refuse masks that all look like those of another kind; a single one may be 0 everywhere, or 1."""
+    if all(0 <= float(end) <= 1 for each in maps for end in torch.aminmax(each)):
+        check_kind(torch.cat([each.flatten().double() for each in maps] or [torch.zeros(0)])[None, None], kind)
