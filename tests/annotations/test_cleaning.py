@@ -52,6 +52,19 @@ def test_neighbours_still_touch_and_do_not_overlap() -> None:
     assert (after[0] | after[1])[inside].all()
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_pixels_that_neighbours_newly_want_go_to_the_likelier_one(order: tuple[int, int]) -> None:
+    columns = np.arange(10)[None]
+    masks = {0: (columns < 3, columns < 6), 1: (columns > 6, columns > 3)}  # both want columns 4 and 5
+    before, after = map(list, zip(*(masks[index] for index in order), strict=True))
+    likelier = np.where(columns < 5, order.index(0), order.index(1))
+    part_overlaps(before, after, likelier)
+    assert [np.flatnonzero(after[order.index(index)]).tolist() for index in (0, 1)] == [
+        [0, 1, 2, 3, 4],
+        [5, 6, 7, 8, 9],
+    ]
+
+
 def test_neighbours_without_gaps_keep_every_pixel_of_the_image_once() -> None:
     """Cells around random points on noise: some want the same pixels, and some changes are too small to be kept."""
     rng = np.random.default_rng(0)

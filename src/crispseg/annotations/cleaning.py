@@ -65,7 +65,7 @@ class Cleaner:
         covered = np.any(after, axis=0)
         after = [without_specks(old, new, speck) for old, new in zip(before, after, strict=True)]
         accepted = [is_believed(old, new) for old, new in zip(before, after, strict=True)]
-        return settled(before, after, accepted, covered)
+        return settled(before, after, accepted, covered, likely.object)
 
     def _parts(self, image: Tensor, before: Masks) -> list[CrispPart | None]:
         """Return where the image moves each mask; None for one that cannot change."""
@@ -108,8 +108,8 @@ def close_gaps(before: Masks, after: Masks, likely: Likely) -> None:
         after[index] |= left & (likely.object == index)
 
 
-def part_overlaps(before: Masks, after: Masks) -> None:
-    """Leave a pixel that objects newly share to the one that had it, or else to the first.
+def part_overlaps(before: Masks, after: Masks, likeliest: NDArray[np.intp] | None = None) -> None:
+    """Leave a pixel that objects newly share to the one that had it, or else to the likeliest, or else to the first.
 
     Objects that belong together, such as a house and its window, may share it.
     """
@@ -119,9 +119,12 @@ def part_overlaps(before: Masks, after: Masks) -> None:
         return
     at = _around(shared).slices
     shared, taken = shared[at], np.zeros_like(shared[at])
-    claims = [new[at] & old[at] for new, old in zip(after, before, strict=True)]
+    wanted = [new[at] for new in after]
+    claims = [new & old[at] for new, old in zip(wanted, before, strict=True)]
+    if likeliest is not None:
+        claims += [new & (likeliest[at] == index) for index, new in enumerate(wanted)]
     owner = np.full(shared.shape, -1)
-    for index, claim in enumerate([*claims, *(new[at] for new in after)]):
+    for index, claim in enumerate([*claims, *wanted]):
         mine = shared & claim & ~taken
         owner[mine], taken = index % len(after), taken | mine
     for index, new in enumerate(after):
@@ -136,7 +139,13 @@ def belong_together(one: Mask, other: Mask) -> bool:
     return bool(2 * np.count_nonzero(one & other) > min(np.count_nonzero(one), np.count_nonzero(other)))
 
 
-def settled(before: Masks, after: Masks, accepted: Sequence[bool], covered: Mask) -> Masks:
+def settled(
+    before: Masks,
+    after: Masks,
+    accepted: Sequence[bool],
+    covered: Mask,
+    likeliest: NDArray[np.intp] | None = None,
+) -> Masks:
     """Return the masks of which some changes were not accepted: those are the same arrays as before.
 
     Their neighbours get back what they had lost to them, and give back what they had taken.
@@ -146,12 +155,13 @@ def settled(before: Masks, after: Masks, accepted: Sequence[bool], covered: Mask
         after: The masks with all changes.
         accepted: Whether the changes of each are accepted.
         covered: The pixels that are of an object: one that none holds any more goes back to those that had it.
+        likeliest: The object of the highest probability in every pixel, if that is known.
     """
     result = [new.copy() if yes else old for old, new, yes in zip(before, after, accepted, strict=True)]
     left = covered & np.any(before, axis=0) & ~np.any(result, axis=0)
     for index in np.flatnonzero(accepted).tolist():
         result[index][left & before[index]] = True
-    part_overlaps(before, result)
+    part_overlaps(before, result, likeliest)
     return result
 
 
