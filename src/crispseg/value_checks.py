@@ -1,6 +1,7 @@
 """Checks of plain values, without PyTorch. Each error names the argument, the value given and the value expected."""
 
 from collections.abc import Sequence
+from numbers import Real
 
 from crispseg.errors import InputError
 
@@ -62,14 +63,18 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def check_positive(name: str, value: float) -> None:
     """Refuse anything but a number above 0 that float32 can hold.
 
     Raises:
         InputError: If it is anything else.
     """
-    if isinstance(value, bool) or not 0 < value <= _LARGEST:
-        raise InputError(f"{name} is {value}; expected a number above 0 and up to {_LARGEST:g}")
+    if not _is_number(value) or not 0 < value <= _LARGEST:
+        raise InputError(f"{name} is {value!r}; expected a number above 0 and up to {_LARGEST:g}")
 
 
 def check_guard(guard: float | None) -> None:
@@ -78,9 +83,9 @@ def check_guard(guard: float | None) -> None:
     Raises:
         InputError: If it is neither.
     """
-    if guard is not None and (isinstance(guard, bool) or not 0 < guard <= 0.5):
+    if guard is not None and not (_is_number(guard) and 0 < guard <= 0.5):
         raise InputError(
-            f"guard is {guard}; expected a number above 0 and up to 0.5, such as 0.3, or None for no guard"
+            f"guard is {guard!r}; expected a number above 0 and up to 0.5, such as 0.3, or None for no guard"
         )
 
 
@@ -90,8 +95,8 @@ def check_keep_thin(share: float) -> None:
     Raises:
         InputError: If it is anything else.
     """
-    if isinstance(share, bool) or not 0 <= share <= 1:
-        raise InputError(f"keep_thin is {share}; expected a number from 0 to 1, such as 0.4")
+    if not _is_number(share) or not 0 <= share <= 1:
+        raise InputError(f"keep_thin is {share!r}; expected a number from 0 to 1, such as 0.4")
 
 
 def check_past(past: float) -> None:
@@ -100,8 +105,8 @@ def check_past(past: float) -> None:
     Raises:
         InputError: If it is anything else.
     """
-    if isinstance(past, bool) or not 0 <= past < 1:
-        raise InputError(f"past is {past}; expected a number from 0 to below 1, such as 0.8")
+    if not _is_number(past) or not 0 <= past < 1:
+        raise InputError(f"past is {past!r}; expected a number from 0 to below 1, such as 0.8")
 
 
 def check_not_negative(name: str, value: float) -> None:
@@ -110,5 +115,5 @@ def check_not_negative(name: str, value: float) -> None:
     Raises:
         InputError: If it is anything else.
     """
-    if not 0 <= value <= _LARGEST:
-        raise InputError(f"{name} is {value}; expected a number of 0 or more")
+    if not _is_number(value) or not 0 <= value <= _LARGEST:
+        raise InputError(f"{name} is {value!r}; expected a number of 0 or more")

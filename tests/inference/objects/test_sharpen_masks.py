@@ -224,6 +224,7 @@ def test_overlaps_go_to_the_highest_confidence(sharpener: Sharpener) -> None:
         (np.zeros((1, 9, 12), bool), None, {"overlaps": "resolve"}, ("without confidences",)),
         (np.zeros((1, 9, 12), bool), None, {"overlaps": "resolve", "confidences": [1, 2]}, ("(2,)", "1 masks")),
         (np.zeros((1, 9, 12), bool), None, {"band": -1}, ("band is -1",)),
+        (np.zeros((1, 9, 12), bool), None, {"band": "4"}, ("band is '4'",)),
         (np.zeros((1, 9, 12), bool), None, {"overlaps": "drop"}, ("'drop'", "'resolve'")),
     ],
 )
