@@ -25,8 +25,9 @@ Milliseconds: median, minimum and maximum of all runs, which took turns. Outputs
 crispseg, the embedding is channels-last and weights have the layout of its own operation; the others get both in
 PyTorch's default layout, which is faster for them. Scores are NCHW. "alone" is only the forward of F.unfold, for
 comparison with both passes. In the row with kornia, both take a guide of 3 channels; the weights differ, since kornia's
-decrease with the squared distance of colours and with the distance in space. MiB: peak memory above inputs and outputs;
-on a CPU, of one call in a separate process."""
+decrease with the squared distance of colours and with the distance in space. The dense CRF takes several times longer
+on these random colours than on photographs. MiB: peak memory above inputs and outputs; on a CPU, of one call in a
+separate process."""
 
 
 _SLOWER_CAPTION = """\

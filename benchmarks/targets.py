@@ -20,7 +20,7 @@ from benchmarks.contenders import BOTH, FORWARD, OURS
 from benchmarks.inputs import Problem
 from benchmarks.measure import Outcome, Timing
 from benchmarks.scaling import Scaling
-from benchmarks.sharpeners import BEST, CRF, CUSTOM, MANY_CLASSES, STANDARD, WHOLE
+from benchmarks.sharpeners import CUSTOM, MANY_CLASSES, STANDARD, WHOLE
 
 AT_LEAST, AT_MOST = "at least", "at most"
 _NO_SLOWER = 1.05
@@ -147,8 +147,6 @@ TARGETS = (
         lambda m, _: m.ms(AT_ONCE, FORWARD) / m.ms(AT_ONCE, FORWARD, OURS_LAST),
     ),
     Target("milliseconds of the default sharpener, two AVX-512 cores", 100, AT_MOST, lambda m, _: m.ms(WHOLE, FORWARD)),
-    Target("dense CRF ÷ default sharpener", 6, AT_LEAST, lambda m, _: m.ms(WHOLE, FORWARD, CRF) / m.ms(WHOLE, FORWARD)),
-    Target("dense CRF ÷ best", 2, AT_LEAST, lambda m, _: m.ms(WHOLE, FORWARD, CRF) / m.ms(WHOLE, FORWARD, BEST)),
     _of_the_sharpener(MANY_CLASSES, 2),
     _of_the_sharpener(CUSTOM, 1.2),
     _of_the_sharpener(STANDARD, 3),

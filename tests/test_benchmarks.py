@@ -94,8 +94,8 @@ def test_a_quick_run_writes_every_row(tmp_path: Path, capsys: pytest.CaptureFixt
     for target in report["targets"]:
         # What the backward adds to the forward is a difference, and may be below nothing in a run this short.
         least = -1 if target["what"].startswith("backward ÷ forward") else 0
-        if target["measured"] is None:  # what the programs and the CRF of others need may be missing
-            assert re.search("onnxruntime|dense CRF", target["what"])
+        if target["measured"] is None:  # what the programs of others need may be missing
+            assert "onnxruntime" in target["what"]
         else:
             assert target["measured"] > least or "memory" in target["what"]
     assert {entry["with"] for entry in report["scaling"]} >= {"image size", "window", "embedding channels"}
