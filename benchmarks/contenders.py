@@ -1,4 +1,4 @@
-"""What a row of the benchmark is: an operation, and the ways to compute it."""
+"""The rows of the benchmark: each is an operation, and the ways to compute it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

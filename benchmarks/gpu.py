@@ -51,7 +51,7 @@ class TimeIsUpError(BaseException):
 
 @dataclass
 class GpuResults:
-    """What the table holds so far."""
+    """The rows of the table so far."""
 
     machine: dict[str, str]
     minutes: float

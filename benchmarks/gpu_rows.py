@@ -1,4 +1,4 @@
-"""What the table of a GPU holds, the most important first: whole sharpeners, gradients, and attention beside them."""
+"""The rows of a GPU's table, the most important first: whole sharpeners, gradients, and attention beside them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What each commit measured on a machine, one line of JSON for each, and which rows became slower.
+"""The history of a machine, with one line of JSON for each commit, and the rows that became slower.
 
 Machines are noisy and differ from hour to hour, so times of two runs are never compared as they are. Each is divided by
 what the same run measured beside it: by every contender that is not crispseg, since all took turns, and by the floor,
@@ -49,7 +49,7 @@ class RowTimes:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """What a run of the benchmark measured, as the history keeps it."""
+    """The measurements of a run, as the history keeps them."""
 
     commit: str
     dirty: bool
@@ -103,7 +103,7 @@ class Slowdown(NamedTuple):
     now: float
     """Milliseconds; NaN if there is no time any more."""
     beside: str
-    """What both times were divided by: of all that both runs measured, what makes the least of the change."""
+    """The name of the measurement that both times were divided by: the one that makes the least of the change."""
     ratio: float
     """The quotient now over the quotient before; infinity if there is no time any more."""
 

@@ -41,7 +41,7 @@ _GONE = 1e-3
 
 
 class _Frame(NamedTuple):
-    """What is kept of the last frame."""
+    """The last frame, which the next one is compared with."""
 
     features: Tensor
     """(N, D, H, W)."""
