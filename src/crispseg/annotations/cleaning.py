@@ -52,7 +52,7 @@ class Cleaner:
         after = [mask.copy() for mask in before]
         likely = Likely.none(*before[0].shape)
         for index, (mask, part) in enumerate(zip(before, self._parts(image, before), strict=True)):
-            box = _around(mask)
+            box = Box.around(mask)
             share = mask[box.slices].astype(np.float32)
             if part is not None:
                 after[index][part.part.slices] = part.values.cpu().numpy() > 0.5
@@ -117,7 +117,7 @@ def part_overlaps(before: Masks, after: Masks, likeliest: NDArray[np.intp] | Non
     shared = np.logical_and(counts[0] > 1, counts[1] <= 1)
     if not shared.any():
         return
-    at = _around(shared).slices
+    at = Box.around(shared).slices
     shared, taken = shared[at], np.zeros_like(shared[at])
     wanted = [new[at] for new in after]
     claims = [new & old[at] for new, old in zip(wanted, before, strict=True)]
@@ -167,7 +167,7 @@ def settled(
 
 def without_specks(before: Mask, after: Mask, least: int) -> Mask:
     """Return the new mask without the islands and holes of fewer pixels than `least` that it did not have before."""
-    box = _around(before | after)
+    box = Box.around(before | after)
     old, new = (np.pad(mask[box.slices], 1) for mask in (before, after))
     new ^= _small(new, least) & ~_small(old, least)
     new ^= _small(~new, least) & ~_small(~old, least)
@@ -187,15 +187,9 @@ def _small(region: Mask, least: int) -> Mask:
 
 def is_believed(before: Mask, after: Mask) -> bool:
     """Return whether a new mask is neither hardly different, nor too different."""
-    at = _around(before | after).slices
+    at = Box.around(before | after).slices
     old, new = before[at], after[at]
     return shift(old, new) >= _LEAST_SHIFT and overlap(old, new) >= _LEAST_IOU
-
-
-def _around(mask: Mask) -> Box:
-    """Return the smallest box that holds the pixels of a mask, which has some."""
-    rows, columns = (np.flatnonzero(mask.any(axis)).tolist() for axis in (1, 0))
-    return Box(rows[0], columns[0], rows[-1] + 1, columns[-1] + 1)
 
 
 def _ends(inner: Box, outer: Box) -> tuple[tuple[int, int], tuple[int, int]]:

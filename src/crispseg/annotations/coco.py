@@ -20,6 +20,7 @@ from crispseg.annotations.record import (
 )
 from crispseg.annotations.shapes import Form, Polygons, RunLengths, Shape, runs
 from crispseg.annotations.texts import as_ring, field_of, parse_json, read_text, rounded
+from crispseg.data.box import Box
 from crispseg.errors import InputError
 
 _WHAT = "COCO annotations"
@@ -120,8 +121,9 @@ def _fresh(annotation: Mapping[str, Any], new: Redrawn, form: Form | None) -> di
         segmentation = {**old, "size": list(new.size), "counts": runs(mask.T.ravel())}
     else:
         segmentation = {"size": list(new.size), "counts": new.rle}
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    box = [columns[0], rows[0], columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0]]
+    around = Box.around(mask)
+    height, width = around.size
+    box = [around.left, around.top, width, height]
     return {
         "segmentation": segmentation,
         "area": type(annotation.get("area", 0))(mask.sum()),

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from crispseg.annotations.record import (
     AnnotatedImage,
     AnnotatedObject,
@@ -18,6 +16,7 @@ from crispseg.annotations.record import (
 )
 from crispseg.annotations.shapes import Form, Pasted, Polygons, Shape, expanded_rows, runs
 from crispseg.annotations.texts import as_ring, read_bytes, rounded
+from crispseg.data.box import Box
 from crispseg.errors import InputError
 from crispseg.extras import optional_packages
 from crispseg.reading import parsed
@@ -175,11 +174,11 @@ def _points(new: Redrawn) -> str:
 def _run_lengths(new: Redrawn) -> dict[str, str]:
     """Return the attributes of a mask: its box, and the runs of the pixels in it, in rows."""
     mask = new.mask
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    height, width = box.shape
-    place = {"left": columns[0], "top": rows[0], "width": width, "height": height}
-    return {"rle": ", ".join(map(str, runs(box.ravel()))), **{name: str(value) for name, value in place.items()}}
+    box = Box.around(mask)
+    height, width = box.size
+    place = {"left": box.left, "top": box.top, "width": width, "height": height}
+    pixels = mask[box.slices].ravel()
+    return {"rle": ", ".join(map(str, runs(pixels))), **{name: str(value) for name, value in place.items()}}
 
 
 def _edits(content: bytes, shape: _Shape, fresh: Mapping[str, str]) -> list[tuple[int, int, bytes]]:

@@ -15,6 +15,7 @@ from crispseg.annotations.json_text import Value, elements, members, replaced
 from crispseg.annotations.record import AnnotatedImage, AnnotatedObject, AnnotationFormat, Changes, Redrawn
 from crispseg.annotations.shapes import Form, Pasted, Polygons, Shape
 from crispseg.annotations.texts import as_ring, field_of, parse_json, read_text, rounded
+from crispseg.data.box import Box
 from crispseg.errors import InputError, one_line
 
 _WHAT = "labelme annotations"
@@ -84,9 +85,8 @@ def _decoded(text: str) -> Mask:
 def _pasted(new: Redrawn) -> dict[str, Any]:
     """Return the corners of the box of a mask, and the pixels in it; the last corner is its last pixel."""
     mask = new.mask
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    box = Box.around(mask)
     buffer = io.BytesIO()
-    Image.fromarray(box.astype(np.uint8)).save(buffer, format="PNG")
-    points = [[float(columns[0]), float(rows[0])], [float(columns[-1]), float(rows[-1])]]
+    Image.fromarray(mask[box.slices].astype(np.uint8)).save(buffer, format="PNG")
+    points = [[float(box.left), float(box.top)], [float(box.right - 1), float(box.bottom - 1)]]
     return {"points": points, "mask": base64.b64encode(buffer.getvalue()).decode()}

@@ -2,6 +2,9 @@
 
 from typing import NamedTuple, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Box(NamedTuple):
     """A rectangle of an image; `bottom` and `right` are exclusive.
@@ -15,6 +18,12 @@ class Box(NamedTuple):
     left: int
     bottom: int
     right: int
+
+    @classmethod
+    def around(cls, mask: NDArray[np.bool_]) -> Self:
+        """Return the smallest box that holds all pixels of an (H, W) mask, which has at least one."""
+        rows, columns = (np.flatnonzero(mask.any(axis)).tolist() for axis in (1, 0))
+        return cls(rows[0], columns[0], rows[-1] + 1, columns[-1] + 1)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from crispseg.annotations.polygons import polygons_of
 from crispseg.annotations.record import AnnotationFormat
 from crispseg.annotations.run import ComparedImage
 from crispseg.annotations.shapes import decode, encode
+from crispseg.data.box import Box
 from crispseg.data.image import read_image
 from crispseg.data.intensity import to_bytes
 
@@ -55,9 +56,6 @@ class Card:
     """Left, top, width and height of the detail within the whole."""
 
 
-Window = tuple[slice, slice]
-
-
 def cards_of(
     compared: Sequence[ComparedImage], layout: AnnotationFormat, root: Path, count: int
 ) -> Iterator[tuple[Card, dict[str, Image.Image]]]:
@@ -93,31 +91,28 @@ def _masks_before(
 def _card(changes: ImageChanges, key: str, before: Mask, photo: Image.Image) -> tuple[Card, dict[str, Image.Image]]:
     change = changes.objects[key]
     after = decode(change.rle, *changes.size)
-    whole = _around(before | after, changes.size)
-    detail = _most_changed(before[whole] != after[whole], whole)
-    views = {name: _view(window, before, after, photo) for name, window in (("whole", whole), ("detail", detail))}
-    (rows, columns), (top, left) = detail, (whole[0].start, whole[1].start)
-    scale = views["whole"][0].width / (whole[1].stop - left)
-    box = (columns.start - left, rows.start - top, columns.stop - columns.start, rows.stop - rows.start)
-    place = tuple(round(side * scale) for side in box)
+    whole = _with_margin(Box.around(before | after), changes.size)
+    detail = _most_changed(before[whole.slices] != after[whole.slices], whole)
+    (whole_view, whole_picture), (detail_view, detail_picture) = (
+        _view(part, before, after, photo) for part in (whole, detail)
+    )
+    scale = whole_view.width / whole.size[1]
+    inner, (height, width) = detail.within(whole), detail.size
+    left, top, width, height = (round(side * scale) for side in (inner.left, inner.top, width, height))
     card = Card(
         changes.file, changes.image, key, change.category, change.iou, change.shift,
-        views["whole"][0], views["detail"][0], (place[0], place[1], place[2], place[3]),
+        whole_view, detail_view, (left, top, width, height),
     )  # fmt: skip
-    return card, {name: picture for name, (_, picture) in views.items()}
+    return card, {"whole": whole_picture, "detail": detail_picture}
 
 
-def _around(mask: Mask, size: tuple[int, int]) -> Window:
-    """Return the part of the image around a mask."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    margin = 8 + round(_MARGIN * max(rows[-1] - rows[0], columns[-1] - columns[0]))
-    begin = max(int(rows[0]) - margin, 0), max(int(columns[0]) - margin, 0)
-    end = min(int(rows[-1]) + margin + 1, size[0]), min(int(columns[-1]) + margin + 1, size[1])
-    return slice(begin[0], end[0]), slice(begin[1], end[1])
+def _with_margin(box: Box, image: tuple[int, int]) -> Box:
+    """Return the box with some of the image, of that height and width, around it."""
+    return box.grown(8 + round(_MARGIN * (max(box.size) - 1)), image)
 
 
-def _most_changed(changed: Mask, whole: Window) -> Window:
-    """Return the square, or what fits of it, that holds the most of the changed pixels."""
+def _most_changed(changed: Mask, whole: Box) -> Box:
+    """Return the square, or what fits of it, that holds the most of the pixels that changed in a part of the image."""
     side = max(round(_DETAIL * max(changed.shape)), _SMALLEST_DETAIL)
     height, width = (min(side, length) for length in changed.shape)
     # The count in a part is the sum at two of its corners minus that at the other two.
@@ -128,29 +123,29 @@ def _most_changed(changed: Mask, whole: Window) -> Window:
     rows, columns = np.nonzero(changed[top : top + height, left : left + width])
     top += round(float(rows.mean()) - height / 2)
     left += round(float(columns.mean()) - width / 2)
-    begin = (
-        whole[0].start + min(max(top, 0), changed.shape[0] - height),
-        whole[1].start + min(max(left, 0), changed.shape[1] - width),
-    )
-    return slice(begin[0], begin[0] + height), slice(begin[1], begin[1] + width)
+    top = whole.top + min(max(top, 0), changed.shape[0] - height)
+    left = whole.left + min(max(left, 0), changed.shape[1] - width)
+    return Box(top, left, top + height, left + width)
 
 
-def _view(window: Window, before: Mask, after: Mask, photo: Image.Image) -> tuple[View, Image.Image]:
-    """Return a part with its outlines, and its picture."""
-    rows, columns = window
-    width, height = columns.stop - columns.start, rows.stop - rows.start
+def _view(part: Box, before: Mask, after: Mask, photo: Image.Image) -> tuple[View, Image.Image]:
+    """Return a part of the image with its outlines, and its picture."""
+    height, width = part.size
     scale = _LARGEST / max(width, height)
     scale = min(scale, 1.0) if max(width, height) > _LARGEST else min(scale, 8.0)
     size = max(round(width * scale), 1), max(round(height * scale), 1)
-    part = photo.crop((columns.start, rows.start, columns.stop, rows.stop))
-    picture = part.resize(size, Image.Resampling.LANCZOS if scale <= 1 else Image.Resampling.BICUBIC)
-    return View(*size, *(_path(mask, window, size[0] / width) for mask in (before, after))), picture
+    cut = photo.crop((part.left, part.top, part.right, part.bottom))
+    picture = cut.resize(size, Image.Resampling.LANCZOS if scale <= 1 else Image.Resampling.BICUBIC)
+    return View(*size, *(_path(mask, part, size[0] / width) for mask in (before, after))), picture
 
 
-def _path(mask: Mask, window: Window, scale: float) -> str:
-    """Return the outline of a mask as a path of SVG. It goes on a little beyond the window, which does not end it."""
-    top, left = (max(side.start - 2, 0) for side in window)
-    part = mask[top : window[0].stop + 2, left : window[1].stop + 2]
-    shift = np.array([left - window[1].start, top - window[0].start])
-    rings = ((ring + shift) * scale for part in polygons_of([part], 0.5)[0] for ring in part)
+def _path(mask: Mask, part: Box, scale: float) -> str:
+    """Return the outline of a mask in a part of the image as a path of SVG.
+
+    It goes on a little beyond the part, whose border is no outline.
+    """
+    wider = part.grown(2, mask.shape)
+    shift = np.array([wider.left - part.left, wider.top - part.top])
+    polygons = polygons_of([mask[wider.slices]], 0.5)[0]
+    rings = ((ring + shift) * scale for polygon in polygons for ring in polygon)
     return "".join(f"M{'L'.join(f'{x:.1f} {y:.1f}' for x, y in ring)}Z" for ring in rings)

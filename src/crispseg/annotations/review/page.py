@@ -1,14 +1,11 @@
 """Write the page: its files, the pictures, and the changes as data."""
 
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
-
-from PIL import Image
 
 from crispseg.annotations.decisions import KIND
 from crispseg.annotations.record import AnnotationFormat
@@ -40,7 +37,8 @@ def write_review(
     for number, (card, pictures) in enumerate(cards_of(compared, layout, places.root, count)):
         names = {kind: f"pictures/{number:05}-{kind}.jpg" for kind in pictures}
         for kind, picture in pictures.items():
-            _write_picture(folder / names[kind], picture)
+            with written_whole(folder / names[kind]) as temporary:
+                picture.save(temporary, format="JPEG", quality=88)
         shown.append({**asdict(card), "pictures": names})
     text = json.dumps(shown, ensure_ascii=False)
     changed = sum(len(one.changes.objects) for one in compared)
@@ -61,10 +59,3 @@ def _command(places: Places) -> str:
     """Return the command that applies the decisions."""
     said = f"crispseg annotations {places.annotations} --images {places.images} --output {places.output}"
     return f"{said} --decisions decisions.json"
-
-
-def _write_picture(path: Path, picture: Image.Image) -> None:
-    buffer = io.BytesIO()
-    picture.save(buffer, format="JPEG", quality=88)
-    with written_whole(path) as temporary:
-        temporary.write_bytes(buffer.getvalue())
