@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import safetensors.torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from crispseg.errors import InputError, naming, one_line, ran_out_of_memory
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LONGEST = 200
 """The longest message of a parser that is quoted, in characters; some parsers quote the file."""
@@ -43,10 +43,28 @@ def parsed(path: Path, what: str, remedy: str) -> Iterator[None]:
     except Exception as error:
         if ran_out_of_memory(error):  # a header may claim any number of bytes
             remedy = "damaged, or larger than this machine's memory; write it again, or write a smaller file"
-        said = one_line(error)
-        said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
-        kind = "" if said.startswith(type(error).__name__) else f"{type(error).__name__}: "
-        raise InputError(f"{what} {path}: {remedy} ({kind}{said})") from error
+        raise InputError(f"{what} {path}: {remedy} ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return why a file cannot be read, without its path or its content."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8 text"
+    said = one_line(error)
+    said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
+    return said if said.startswith(type(error).__name__) else f"{type(error).__name__}: {said}"
+
+
+def read_text(path: Path, what: str, remedy: str) -> str:
+    """Return the content of a UTF-8 text file, without a byte order mark.
+
+    Raises:
+        InputError: If it cannot be read as text.
+    """
+    with parsed(path, what, remedy):
+        return path.read_text(encoding="utf-8-sig")
 
 
 def read_json(path: Path, what: str, remedy: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -59,7 +77,7 @@ def read_json(path: Path, what: str, remedy: str) -> Any:  # noqa: ANN401 - any 
         return json.loads(path.read_text(encoding="utf-8"))
 
 
-def read_safetensors(path: Path, what: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_safetensors(path: Path, what: str, remedy: str) -> "tuple[dict[str, Tensor], dict[str, str]]":
     """Read a safetensors file: its tensors and its metadata, both by name.
 
     The tensors are copies. If the library opened the path itself, they would be views of the file: rewriting the file
@@ -68,6 +86,8 @@ def read_safetensors(path: Path, what: str, remedy: str) -> tuple[dict[str, Tens
     Raises:
         InputError: If it is not a safetensors file, or has a dtype that PyTorch does not know.
     """
+    import safetensors.torch  # noqa: PLC0415 - `--help` reads texts without waiting for PyTorch
+
     with parsed(path, what, f"not a safetensors file that can be read; {remedy}"):
         content = path.read_bytes()
         tensors = safetensors.torch.load(content)

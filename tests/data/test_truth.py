@@ -138,7 +138,7 @@ def test_tables_that_do_not_serve(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message):
             read_numbering(json_file)
     file.write_bytes(b"\xff\xfe\x00")
-    for path, message in ((file, "no text"), (tmp_path / "none", "expected 0-based, 1-based, or a table")):
+    for path, message in ((file, "not UTF-8 text"), (tmp_path / "none", "expected 0-based, 1-based, or a table")):
         with pytest.raises(InputError, match=message):
             read_numbering(path)
     file.write_text("7 0\n8 9\n")

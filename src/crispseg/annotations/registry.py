@@ -1,8 +1,8 @@
 """The formats of annotations: the one list of them. Importing it imports none of them."""
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from crispseg.errors import InputError
@@ -31,8 +31,7 @@ def format_class(name: str) -> "type[AnnotationFormat]":
     """
     if name not in FORMATS:
         raise InputError(f"no annotation format {name!r}; expected one of {', '.join(FORMATS)}")
-    module, _, class_name = FORMATS[name].partition(":")
-    found: type[AnnotationFormat] = getattr(importlib.import_module(module), class_name)
+    found: type[AnnotationFormat] = resolve_name(FORMATS[name])
     return found
 
 

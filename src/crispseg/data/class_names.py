@@ -4,8 +4,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from crispseg.data.numbering import HIGHEST_LABEL, names_by_class
+from crispseg.data.numbering import HIGHEST_LABEL, label_number, names_by_class
 from crispseg.errors import InputError
+from crispseg.reading import read_text
 
 _ID2LABEL = "id2label"
 """Where the `config.json` of a transformers model holds its names."""
@@ -63,7 +64,11 @@ def read_class_names(given: Sequence[str] | str | Path) -> tuple[str, ...]:
     """
     if isinstance(given, str | Path):
         path, where = Path(given), f"class names {given}"
-        names = _from_json(path, where) if path.suffix.lower() == ".json" else _lines(path, where)
+        text = read_text(path, "class names", "cannot be read; expected a file with one name a line, or JSON")
+        if path.suffix.lower() == ".json":
+            names = _from_json(text, where)
+        else:
+            names = [line.strip() for line in text.splitlines() if line.strip()]
     else:
         names, where = [str(name) for name in given], "class names"
     if not any(names):
@@ -76,23 +81,9 @@ def read_class_names(given: Sequence[str] | str | Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _read(path: Path, where: str) -> str:
+def _from_json(text: str, where: str) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise InputError(
-            f"{where}: cannot be read ({reason}); expected a file with one name a line, or JSON"
-        ) from error
-
-
-def _lines(path: Path, where: str) -> list[str]:
-    return [line.strip() for line in _read(path, where).splitlines() if line.strip()]
-
-
-def _from_json(path: Path, where: str) -> list[str]:
-    try:
-        content = json.loads(_read(path, where))
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON ({error}); expected a list of names") from error
     if isinstance(content, dict):
@@ -105,7 +96,7 @@ def _from_json(path: Path, where: str) -> list[str]:
 
 
 def _label(key: str | int, where: str) -> int:
-    text = str(key)
-    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= HIGHEST_LABEL):
-        raise InputError(f"{where}: {text!r} is not a class; expected a whole number from 0 to {HIGHEST_LABEL}")
-    return int(text)
+    label = label_number(str(key))
+    if label is None:
+        raise InputError(f"{where}: {key!r} is not a class; expected a whole number from 0 to {HIGHEST_LABEL}")
+    return label

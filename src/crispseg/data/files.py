@@ -7,10 +7,10 @@ from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 from crispseg.errors import InputError
+from crispseg.reading import read_text
 from crispseg.writing import Identity, identity
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-
 
 _PASSED_OVER = ("__MACOSX", "@eaDir", "Thumbs.db")
 """Files and folders that operating systems leave behind; hidden ones begin with a dot."""
@@ -115,12 +115,9 @@ def read_names(path: Path) -> list[str]:
     Raises:
         InputError: If the file does not exist, is not text, or has no names.
     """
-    if not path.is_file():
-        raise InputError(f"list {path}: no such file")
-    try:
-        names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"list {path}: cannot be read as text ({error})") from error
+    check_readable(path, "list")
+    text = read_text(path, "list", "cannot be read as text; expected a name on each line")
+    names = [line.split()[0] for line in text.splitlines() if line.strip()]
     if not names:
         raise InputError(f"list {path}: has no names; expected one on each line")
     return names

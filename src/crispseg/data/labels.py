@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from crispseg.data.image import opened
+from crispseg.data.numbering import HIGHEST_LABEL
 from crispseg.errors import InputError
 from crispseg.writing import written_whole
 
@@ -41,8 +42,9 @@ def read_labels(path: Path) -> LabelMap:
             )
         labels = torch.from_numpy(np.asarray(image).astype(np.int64))
         colours = image.getpalette() if image.mode == "P" else None
-    if labels.min() < 0 or labels.max() > 65535:
-        raise InputError(f"label map {path}: labels from {labels.min()} to {labels.max()}; expected 0 to 65535")
+    if labels.min() < 0 or labels.max() > HIGHEST_LABEL:
+        low, high = labels.min(), labels.max()
+        raise InputError(f"label map {path}: labels from {low} to {high}; expected 0 to {HIGHEST_LABEL}")
     if colours is not None and int(labels.max()) >= len(colours) // 3:
         raise InputError(
             f"label map {path}: label {int(labels.max())} is beyond its palette of {len(colours) // 3} colours; "
@@ -64,7 +66,7 @@ def write_labels(path: Path | str, labels: Tensor, palette: tuple[int, ...] | No
     """
     path = Path(path)
     highest = int(labels.max()) if labels.numel() else 0
-    limit = len(palette) // 3 if palette is not None else 65536
+    limit = len(palette) // 3 if palette is not None else HIGHEST_LABEL + 1
     if highest >= limit or (labels.numel() and int(labels.min()) < 0):
         raise InputError(f"{path}: labels from {int(labels.min())} to {highest}; expected 0 to {limit - 1}")
     pixels = labels.cpu().numpy().astype(np.uint16 if highest > 255 else np.uint8)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crispseg.errors import InputError
+from crispseg.reading import read_text
 
 IGNORE_INDEX = -1
 """Label of pixels that belong to no class; data sets map their own void labels to it. No file can hold it."""
@@ -55,6 +56,17 @@ class Numbering:
         return {"labels": {str(label): class_ for label, class_ in self.table.items()}, "others": self.others}
 
 
+def label_number(text: str) -> int | None:
+    """Return the number in a text; None if it is not a whole number that a label map can hold.
+
+    Example:
+        >>> label_number("7"), label_number("-1"), label_number("65536")
+        (7, None, None)
+    """
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(HIGHEST_LABEL))
+    return int(text) if is_number and int(text) <= HIGHEST_LABEL else None
+
+
 def names_by_class(names: Mapping[int, str]) -> tuple[str, ...]:
     """Return names in the order of their classes; a class without a name gets an empty one.
 
@@ -101,14 +113,8 @@ def read_numbering(said: str | Path) -> Numbering:
 
 def _entries(path: Path) -> Iterator[tuple[str, str, str, str]]:
     """Yield the place of each entry, its label, its class, and its name or an empty text."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no text"
-        raise InputError(
-            f"numbering {path}: cannot be read ({reason}); expected {ZERO_BASED}, {ONE_BASED}, or a table of labels "
-            "and classes"
-        ) from error
+    expected = f"{ZERO_BASED}, {ONE_BASED}, or a table of labels and classes"
+    text = read_text(path, "numbering", f"cannot be read; expected {expected}")
     yield from _json_entries(path, text) if path.suffix.lower() == ".json" else _text_entries(path, text)
 
 
@@ -145,6 +151,7 @@ def _json_entries(path: Path, text: str) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _whole(text: str, what: str, otherwise: str) -> int:
-    if not (text.isdecimal() and text.isascii() and len(text) <= 5 and int(text) <= HIGHEST_LABEL):
+    label = label_number(text)
+    if label is None:
         raise InputError(f"{what} is {text!r}; expected a whole number from 0 to {HIGHEST_LABEL}, {otherwise}")
-    return int(text)
+    return label

@@ -15,6 +15,7 @@ from crispseg.data.arrays import array_names, read_array
 from crispseg.data.files import check_readable
 from crispseg.data.kinds import ask_about_masks, check_kind
 from crispseg.data.labels import LABEL_SUFFIXES, default_palette, read_labels
+from crispseg.data.numbering import HIGHEST_LABEL, label_number
 from crispseg.data.soft_masks import as_probability, is_soft
 from crispseg.data.whole_numbers import dequantised, label_array
 from crispseg.errors import InputError, naming
@@ -219,11 +220,11 @@ def _classes_said(metadata: Mapping[str, str], counted: tuple[int, ...], path: P
     said = metadata.get("classes", "").split()
     if not said or (len(said) != len(counted) and "kind" not in metadata):
         return counted
-    labels = [int(label) for label in said if label.isdecimal() and len(label) <= 5]
-    if len(said) != len(counted) or len(set(labels)) < len(said) or max(labels) > 65535:
+    labels = [label for label in map(label_number, said) if label is not None]
+    if len(said) != len(counted) or len(set(labels)) < len(said):
         raise InputError(
             f"prediction {path}: its metadata names the classes {' '.join(said)[:80]!r}; expected {len(counted)} "
-            "different numbers from 0 to 65535: write the file again, without `classes` if they count from 0"
+            f"different numbers from 0 to {HIGHEST_LABEL}: write the file again, without `classes` if they count from 0"
         )
     return tuple(labels)
 

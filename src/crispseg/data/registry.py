@@ -1,8 +1,8 @@
 """The data sets that have a name: the one list of them. Importing it imports none of them."""
 
-import importlib
 import inspect
 from collections.abc import Mapping
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from crispseg.errors import InputError
@@ -33,8 +33,7 @@ def dataset_class(name: str) -> "type[LabelledImages]":
     """
     if name not in DATASETS:
         raise InputError(f"no data set {name!r}; expected one of {', '.join(DATASETS)}")
-    module, _, class_name = DATASETS[name].partition(":")
-    found: type[LabelledImages] = getattr(importlib.import_module(module), class_name)
+    found: type[LabelledImages] = resolve_name(DATASETS[name])
     return found
 
 

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from crispseg.data.arrays import array_names, read_array
+from crispseg.data.numbering import HIGHEST_LABEL
 from crispseg.errors import InputError
 from crispseg.scores import Scores
-
-_LARGEST_LABEL = 65535
 
 
 def label_array(array: np.ndarray, path: Path) -> Tensor:
@@ -19,9 +18,9 @@ def label_array(array: np.ndarray, path: Path) -> Tensor:
     Raises:
         InputError: If it is empty, or a label is not from 0 to 65535.
     """
-    if array.size and (array.min() < 0 or array.max() > _LARGEST_LABEL):
+    if array.size and (array.min() < 0 or array.max() > HIGHEST_LABEL):
         raise InputError(
-            f"prediction {path}: labels from {array.min()} to {array.max()}; expected 0 to {_LARGEST_LABEL}"
+            f"prediction {path}: labels from {array.min()} to {array.max()}; expected 0 to {HIGHEST_LABEL}"
         )
     if 0 in array.shape:
         raise InputError(f"prediction {path}: a label map of shape {array.shape}; expected one pixel or more")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from crispseg.data.box import Box
 from crispseg.data.kinds import ask_about_masks
+from crispseg.data.numbering import HIGHEST_LABEL
 from crispseg.data.pixels import MaskedPixels
 from crispseg.data.prediction import ScoreKind
 from crispseg.data.raster.names import class_names_of
@@ -19,7 +20,6 @@ from crispseg.errors import InputError, naming
 
 _AT_ONCE = 2**22
 """Pixels that are searched for labels at a time."""
-_LARGEST = 65535
 
 
 @dataclass(frozen=True)
@@ -175,10 +175,10 @@ def _labels(dataset: Any, source: Any, bands: list[int]) -> RasterPrediction:  #
         found |= set(np.unique(values[0][~missing.of(values, rows, columns)]).tolist())
     if not found:
         raise InputError(f"prediction {source.name}: holds only nodata where the image is; expected labels")
-    if min(found) < 0 or max(found) > _LARGEST:
+    if min(found) < 0 or max(found) > HIGHEST_LABEL:
         raise InputError(
-            f"raster {source.name}: labels from {min(found)} to {max(found)}; expected 0 to {_LARGEST}: tag the nodata "
-            "number (gdal_edit.py -a_nodata NUMBER)"
+            f"raster {source.name}: labels from {min(found)} to {max(found)}; expected 0 to {HIGHEST_LABEL}: tag "
+            "the nodata number (gdal_edit.py -a_nodata NUMBER)"
         )
     classes = tuple(sorted(found))
     colours = source.colormap(1) if source.colorinterp[0].name == "palette" else None
