@@ -1,11 +1,16 @@
 """The options of `crispseg figure`."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from crispseg.cli.parsers import figure_kinds as kinds
 from crispseg.cli.parsers.command_parser import CommandParser
+from crispseg.cli.parsers.data_options import add_data_options, add_dataset_options
+from crispseg.cli.parsers.shared_options import add_device_option, add_suffix_options
+from crispseg.cli.parsers.stage_options import add_boundaries_option, add_fields, add_stage_options, add_weights_options
+from crispseg.defaults import FIGURE_PATCH, MASKED_PIXELS
+from crispseg.window import Windows
 
 DESCRIPTION = """\
 Draw a figure of the paper, or one of three more, as PNG or PDF by the ending of the file.
@@ -26,6 +31,98 @@ EXAMPLES = """\
   crispseg figure comparison --images val --labels val_labels --predictions scores --names a b --output rows.pdf
   crispseg figure reliability --images val --labels val_labels --every 10 --output distances.pdf
   crispseg figure speed results/table.json --output speed.pdf"""
+
+
+_MASK = 21
+"""Side of the windows whose masks are drawn: large enough to look at."""
+
+
+def _add_boundary_options(parser: CommandParser) -> None:
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="image file")
+    parser.add_argument("--predictions", type=Path, required=True, metavar="FILE", help="its label map or scores")
+    parser.add_argument(
+        "--middle",
+        type=_pixel,
+        metavar="x,y",
+        help="middle of the magnified part, from the upper left corner (default: where most changed)",
+    )
+    add_stage_options(parser)
+
+
+def _add_embedding_options(parser: CommandParser) -> None:
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="image file")
+    parser.add_argument(
+        "--pixels",
+        nargs="+",
+        type=_pixel,
+        default=[],
+        metavar="x,y",
+        help="pixels to show, from the upper left corner (default: chosen where windows are divided most clearly)",
+    )
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=MASKED_PIXELS,
+        help="number of pixels to choose where none are named (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--patch",
+        type=int,
+        help=f"side of the patches in pixels, odd (default: the window's, or {FIGURE_PATCH} with several passes)",
+    )
+    group = parser.add_argument_group("mask")
+    add_fields(group, ("cue", "window", "passes", "hardness"))
+    add_weights_options(group)
+    add_device_option(parser)
+    parser.set_defaults(window=Windows.of(_MASK), passes=1, hardness=None)
+
+
+def _add_comparison_options(parser: CommandParser) -> None:
+    add_data_options(parser)
+    parser.add_argument(
+        "--names", nargs="+", metavar="NAME", help="images by their paths below the folder, without ending"
+    )
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=3,
+        help="images where none are named, evenly over the folder (default: %(default)s)",
+    )
+    add_stage_options(parser)
+
+
+def _add_reliability_options(parser: CommandParser) -> None:
+    add_dataset_options(parser)
+    add_suffix_options(parser, "image", "label", "boundary")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th image (default: all)")
+    parser.add_argument(
+        "--farthest",
+        type=float,
+        metavar="DISTANCE",
+        help="end of the axis; larger distances are counted there (default: the cue's own)",
+    )
+    group = parser.add_argument_group("distances")
+    add_fields(group, ("cue", "window"))
+    add_weights_options(group)
+    add_boundaries_option(parser)
+    add_device_option(parser)
+
+
+def _add_passes_options(parser: CommandParser) -> None:
+    parser.add_argument("surface", type=Path, metavar="SURFACE", help="surface.json that `crispseg table` wrote")
+
+
+def _add_speed_options(parser: CommandParser) -> None:
+    parser.add_argument("table", type=Path, metavar="TABLE", help="table.json that `crispseg table` wrote")
+    parser.add_argument("--rows", nargs="+", metavar="NAME", help="rows to draw (default: all but the oracle's)")
+
+
+def _pixel(text: str) -> tuple[int, int]:
+    try:
+        x, y = map(int, text.split(","))
+    except ValueError as error:
+        raise ArgumentTypeError(f"pixel {text!r}: expected two whole numbers with a comma, x,y") from error
+    return x, y
 
 
 class _KindParser(CommandParser):
@@ -52,7 +149,7 @@ The magnified part has a quarter of the image's width and height. Lines run betw
         """\
   crispseg figure boundary photo.png --predictions logits.npy --output boundary.pdf
   crispseg figure boundary photo.png --predictions mask.png --cue rgb --output boundary.png""",
-        kinds.add_boundary_options,
+        _add_boundary_options,
     ),
     "embedding": _Kind(
         """\
@@ -65,7 +162,7 @@ of the window.""",
         """\
   crispseg figure embedding photo.png --output embedding.pdf
   crispseg figure embedding photo.png --pixels 120,80 310,95 --window 9 --passes 25 --output masks.png""",
-        kinds.add_embedding_options,
+        _add_embedding_options,
     ),
     "comparison": _Kind(
         """\
@@ -75,7 +172,7 @@ Below every image is the part where ours and the baseline differ most, magnified
         """\
   crispseg figure comparison --images val --labels val_labels --predictions scores --output rows.pdf
   crispseg figure comparison --images val --labels val_labels --predictions scores --crf MSc --output rows.png""",
-        kinds.add_comparison_options,
+        _add_comparison_options,
     ),
     "reliability": _Kind(
         """\
@@ -85,7 +182,7 @@ Counts the pairs of neighbours of all images. For the learned cue the margins of
         """\
   crispseg figure reliability --images val --labels val_labels --every 10 --output distances.pdf
   crispseg figure reliability --images val --labels val_labels --void 11 --cue rgb --output colours.png""",
-        kinds.add_reliability_options,
+        _add_reliability_options,
     ),
     "passes": _Kind(
         """\
@@ -93,7 +190,7 @@ Draw the points gained against the passes of the filter, with a line for each wi
 
 Each line is for the hardness with which the window gained most.""",
         "  crispseg figure passes results/surface.json --output passes.pdf",
-        kinds.add_passes_options,
+        _add_passes_options,
     ),
     "speed": _Kind(
         """\
@@ -103,7 +200,7 @@ Each colour is a group of methods. Filled points lie on the Pareto front: no met
         """\
   crispseg figure speed results/table.json --output speed.pdf
   crispseg figure speed results/table.json --rows baseline "dense CRF" "ours, tuned" --output speed.png""",
-        kinds.add_speed_options,
+        _add_speed_options,
     ),
 }
 
