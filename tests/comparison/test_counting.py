@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from rich.progress import Progress
 
 from crispseg.comparison.counting import Counting
 from crispseg.comparison.images import Images
@@ -18,7 +19,7 @@ def test_every_setting_has_its_own_counts(tmp_path: Path) -> None:
     write_coarse_scores(tmp_path, tmp_path / "scores")
     folder = LabelledFolder(tmp_path / "images", tmp_path / "labels", void=11)
     images = Images(LabelledPredictions(folder, tmp_path / "scores", num_classes=None, scores="logits"), 2)
-    recipe = RowPlan("rgb 9x9 x1", TableChoices(torch.device("cpu")), {})
+    plan = RowPlan("rgb 9x9 x1", TableChoices(torch.device("cpu")), {})
     # A sweep takes them in an order of its own: weights by weights, and passes in ascending order.
     settings = [
         {"window": 9, "dilation": 1, "hardness": hardness, "passes": passes}
@@ -26,9 +27,9 @@ def test_every_setting_has_its_own_counts(tmp_path: Path) -> None:
         for hardness in (0.1, 0.5)
     ]
     empty = partial(Accuracy, images.data.num_classes, ["miou"])
-    with Counting(images, 0, None) as counting:
-        together = counting.count(recipe, settings, [2, 0], empty, "together")
-        alone = [counting.count(recipe, [setting], [2, 0], empty, "alone")[0] for setting in settings]
+    with Counting(images, 0, Progress(disable=True)) as counting:
+        together = counting.count(plan, settings, [2, 0], empty, "together")
+        alone = [counting.count(plan, [setting], [2, 0], empty, "alone")[0] for setting in settings]
     counts = [accuracy.counts("miou") for accuracy in together]
     assert all(torch.equal(one, other.counts("miou")) for one, other in zip(counts, alone, strict=True))
     assert len({tuple(one.flatten().tolist()) for one in counts}) == len(settings)

@@ -279,11 +279,11 @@ def test_memory_is_that_of_the_method_whatever_was_freed_before() -> None:
     planes = 4 * 384 * 512 / 2**20
     blocks = [torch.ones(2**20) for _ in range(64)]  # 4 MiB each, which the allocator keeps for later
     del blocks
-    recipes = [RowPlan(name, CHOICES, {}) for name in ("rgb 9x9 x1", "baseline")]
-    rgb, nothing = [recipe.build() for recipe in recipes]
+    plans = [RowPlan(name, CHOICES, {}) for name in ("rgb 9x9 x1", "baseline")]
+    rgb, nothing = [plan.build() for plan in plans]
     with memory.Memory() as measured:
-        alone = measured.peak(recipes[0], rgb, rgb.start, scene)
-        baseline = measured.peak(recipes[1], nothing, nothing.start, scene)
+        alone = measured.peak(plans[0], rgb, rgb.start, scene)
+        baseline = measured.peak(plans[1], nothing, nothing.start, scene)
     assert alone is not None
     assert baseline is not None
     assert alone == pytest.approx(

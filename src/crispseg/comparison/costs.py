@@ -30,27 +30,23 @@ class Cost:
     """Peak memory above the memory in use before the method; None if it cannot be measured."""
 
 
-def measure_costs(
-    images: Images, tuned: Sequence[tuple[RowPlan, Setting]], progress: Progress | None
-) -> dict[str, Cost]:
+def measure_costs(images: Images, tuned: Sequence[tuple[RowPlan, Setting]], progress: Progress) -> dict[str, Cost]:
     """Measure the cost of each method at its setting on some reported images; return costs by row name."""
-    methods = [(recipe, recipe.build(), setting) for recipe, setting in tuned]
+    methods = [(plan, plan.build(), setting) for plan, setting in tuned]
     chosen = images.reported[:: math.ceil(len(images.reported) / _TIMED)]
-    times: dict[str, list[float]] = {recipe.row: [] for recipe, _ in tuned}
-    task = None if progress is None else progress.add_task("time and memory", total=(len(chosen) + 1) * len(methods))
+    times: dict[str, list[float]] = {plan.row: [] for plan, _ in tuned}
+    task = progress.add_task("time and memory", total=(len(chosen) + 1) * len(methods))
     peaks = {}
     with Memory() as memory:
         example, _ = images.read(chosen[0], ())
-        for recipe, method, setting in methods:
-            peaks[recipe.row] = memory.peak(recipe, method, setting, example.afresh())
-            if progress and task is not None:
-                progress.advance(task)
+        for plan, method, setting in methods:
+            peaks[plan.row] = memory.peak(plan, method, setting, example.afresh())
+            progress.advance(task)
     for index in chosen:
         example, _ = images.read(index, ())
-        for recipe, method, setting in methods:
-            times[recipe.row].append(milliseconds(partial(method.run, example.afresh(), setting), method.device))
-            if progress and task is not None:
-                progress.advance(task)
+        for plan, method, setting in methods:
+            times[plan.row].append(milliseconds(partial(method.run, example.afresh(), setting), method.device))
+            progress.advance(task)
     return {name: Cost(median(values), peaks[name]) for name, values in times.items()}
 
 

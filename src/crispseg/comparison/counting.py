@@ -39,7 +39,7 @@ class Counting:
         InputError: If `workers` is negative.
     """
 
-    def __init__(self, images: Images, workers: int, progress: Progress | None) -> None:
+    def __init__(self, images: Images, workers: int, progress: Progress) -> None:
         check_natural("workers", workers)
         self._images = images
         self._progress = progress
@@ -59,7 +59,7 @@ class Counting:
 
     def count(
         self,
-        recipe: RowPlan,
+        plan: RowPlan,
         settings: Sequence[Setting],
         indices: Sequence[int],
         empty: Callable[[], Accuracy],
@@ -68,7 +68,7 @@ class Counting:
         """Return the accuracies of a method at some settings.
 
         Args:
-            recipe: Plan of the method.
+            plan: Plan of the method.
             settings: Settings to run the method with, at least one.
             indices: Indices of the images to count.
             empty: Returns an empty accuracy; called for each setting.
@@ -78,7 +78,7 @@ class Counting:
             InputError: If a file cannot be read, a size does not fit, or the system ended a worker process.
         """
         accuracies = [empty() for _ in settings]
-        one = partial(_count if self._pool else self._here.count, recipe, settings, accuracies[0].metrics)
+        one = partial(_count if self._pool else self._here.count, plan, settings, accuracies[0].metrics)
         results = self._pool.map(one, indices) if self._pool else map(one, indices)
         try:
             for counted in self._tracked(results, len(indices), name):
@@ -91,9 +91,6 @@ class Counting:
         return accuracies
 
     def _tracked(self, results: Iterable[list[Counts]], total: int, name: str) -> Iterator[list[Counts]]:
-        if self._progress is None:
-            yield from results
-            return
         task = self._progress.add_task(name, total=total)
         for result in results:
             yield result
@@ -109,10 +106,10 @@ class _Counter:
         self._built: tuple[RowPlan, Method] | None = None
 
     @torch.inference_mode()
-    def count(self, recipe: RowPlan, settings: Sequence[Setting], metrics: Sequence[str], index: int) -> list[Counts]:
+    def count(self, plan: RowPlan, settings: Sequence[Setting], metrics: Sequence[str], index: int) -> list[Counts]:
         """Count one image at each setting."""
-        if self._built is None or self._built[0] != recipe:
-            self._built = recipe, recipe.build()
+        if self._built is None or self._built[0] != plan:
+            self._built = plan, plan.build()
         example, truth = self._images.read(index, metrics)
         counted: list[Counts] = [{}] * len(settings)
         for setting, result in self._built[1].sweep(example, settings):
@@ -135,8 +132,8 @@ def _start(images: Images, threads: int) -> None:
     _counter = _Counter(images)
 
 
-def _count(recipe: RowPlan, settings: Sequence[Setting], metrics: Sequence[str], index: int) -> list[Counts]:
-    return _counter.count(recipe, settings, metrics, index)
+def _count(plan: RowPlan, settings: Sequence[Setting], metrics: Sequence[str], index: int) -> list[Counts]:
+    return _counter.count(plan, settings, metrics, index)
 
 
 def _labels_of(result: Tensor, example: Example) -> Tensor:

@@ -1,5 +1,8 @@
 """The dense CRF as a method."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Tensor
 
 from crispseg.comparison.method import Example, Method, Setting
@@ -43,13 +46,6 @@ class WeakerCRF(Method):
         return _infer(example, {**self.found, **weights})
 
 
-def _infer(example: Example, setting: Setting) -> Tensor:
-    crf = DenseCRF(
-        bilateral_weight=setting["bilateral_weight"],
-        bilateral_xy=setting["bilateral_xy"],
-        bilateral_rgb=setting["bilateral_rgb"],
-        spatial_weight=setting["spatial_weight"],
-        spatial_xy=setting["spatial_xy"],
-    )
+def _infer(example: Example, parameters: Mapping[str, Any]) -> Tensor:
     check_exclusive(example.prediction.kind)
-    return crf(example.probabilities, to_bytes(example.image)[None])
+    return DenseCRF(**parameters)(example.probabilities, to_bytes(example.image)[None])

@@ -83,13 +83,13 @@ class Shipped(Method):
     """A sharpener as it ships, with all its options; nothing is searched.
 
     Args:
-        weights: Weights for `Sharpener.from_pretrained`; None for the default ones.
+        weights: Weights for `Sharpener.from_pretrained`.
         device: Device to run on.
     """
 
-    def __init__(self, weights: str | None = None, device: torch.device = CPU) -> None:
+    def __init__(self, weights: str, device: torch.device) -> None:
         super().__init__({}, {}, device)
-        self.sharpener = Sharpener.from_pretrained(*([] if weights is None else [weights]), device=device)
+        self.sharpener = Sharpener.from_pretrained(weights, device=device)
 
     def run(self, example: Example, setting: Setting) -> Tensor:
         """Return the sharpened probabilities."""

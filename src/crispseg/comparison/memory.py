@@ -33,12 +33,12 @@ class Memory:
     def __exit__(self, *_: object) -> None:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
-    def peak(self, recipe: RowPlan, method: Method, setting: Setting, example: Example) -> float | None:
+    def peak(self, plan: RowPlan, method: Method, setting: Setting, example: Example) -> float | None:
         """Measure the megabytes that a method takes for an example; return None if they cannot be measured.
 
         Args:
-            recipe: Plan of the method, from which the separate process builds it.
-            method: The method built from `recipe`.
+            plan: Plan of the method, from which the separate process builds it.
+            method: The method built from `plan`.
             setting: Setting of the method.
             example: Example with nothing computed yet.
         """
@@ -48,7 +48,7 @@ class Memory:
             return None
         try:
             with mapped_blocks():
-                return self._worker.submit(_peak, recipe, setting, example).result()
+                return self._worker.submit(_peak, plan, setting, example).result()
         except BrokenProcessPool:  # the system ended it for lack of memory
             return None
 
@@ -76,8 +76,8 @@ def peak_on_cuda(call: Callable[[], object], device: torch.device) -> float:
     return (torch.cuda.max_memory_allocated(device) - before) / 2**20
 
 
-def _peak(recipe: RowPlan, setting: Setting, example: Example) -> float | None:
-    method = recipe.build()
+def _peak(plan: RowPlan, setting: Setting, example: Example) -> float | None:
+    method = plan.build()
     with torch.inference_mode():
         return peak_on_cpu(lambda: method.run(example.afresh(), setting))
 

@@ -118,7 +118,7 @@ def _tuned_row(
     )
 
 
-def _shipped_row(name: str, weights: str | None = None) -> Row:
+def _shipped_row(name: str, weights: str) -> Row:
     return Row(name, "defaults", lambda choices, _: Shipped(weights, choices.device))
 
 
@@ -154,19 +154,16 @@ def _oracle(name: str, values: Mapping[str, tuple[float, ...]]) -> Row:
     return Row(name, "bound", lambda choices, _: Oracle(values, start, choices.device))
 
 
-_SUMS = "parts" in CueConfig.__dataclass_fields__
-"""Whether cues can be made of cues."""
-
 _TABLE_1 = [_paper_row(*row) for row in _PAPER]
 
 ROWS = (
     Row("baseline", "baseline", lambda *_: Baseline()),
     *_TABLE_1,
-    _shipped_row(DEFAULTS),
+    _shipped_row(DEFAULTS, SHIPPED_WEIGHTS[0]),
     *(_shipped_row(f"{DEFAULTS}, {weights} weights", weights) for weights in SHIPPED_WEIGHTS[1:]),
     _ladder_row("ladder", "learned", "embedding", 0),
     _ladder_row("ladder, scores", "learned", "embedding", 0.5),
-    *([_ladder_row("ladder, scores and colours", "learned+rgb", "embedding", 0.5)] if _SUMS else []),
+    _ladder_row("ladder, scores and colours", "learned+rgb", "embedding", 0.5),
     _ladder_row("ladder of colours, scores", "rgb", "ladder of colours", 0.5),
     _tuned_row("embedding, tuned", "embedding", _CUES["embedding"]),
     _tuned_row("fast embedding, tuned", "embedding", _fast),

@@ -98,7 +98,8 @@ def measure_table(
             row.build(choices, {})
     used = {"tune_every": tune_every, "tuned_images": len(images.tuning), "every": every}
     context = {**_describe(data, choices, images.void_band), **used}
-    task = None if progress is None else progress.add_task("rows", total=len(chosen))
+    progress = progress or Progress(disable=True)
+    task = progress.add_task("rows", total=len(chosen))
     measured: dict[str, tuple[RowPlan, Result]] = {}
     with Counting(images, workers, progress) as counting:
         make_folder(folder)
@@ -106,17 +107,16 @@ def measure_table(
         remove_left_over(output, _FILES)
         measuring = _Measuring(images, counting, RowPlan(BASELINE, choices, {}), absent_classes)
         for row in chosen:
-            recipe = RowPlan(row.name, choices, {name: measured[name][1].setting for name in row.needs})
-            method = recipe.build()
-            made_on = {**context, "searched": method.values, "start": method.start, "after": recipe.earlier}
+            plan = RowPlan(row.name, choices, {name: measured[name][1].setting for name in row.needs})
+            method = plan.build()
+            made_on = {**context, "searched": method.values, "start": method.start, "after": plan.earlier}
             result = read_result(row.name, folder, made_on, absent_classes, data.mean_over)
             if result is None:
-                result = measuring.measure(recipe, method)
+                result = measuring.measure(plan, method)
                 write_result(result, folder, made_on)
-            measured[row.name] = recipe, result
-            if progress and task is not None:
-                progress.advance(task)
-    costs = measure_costs(images, [(recipe, result.setting) for recipe, result in measured.values()], progress)
+            measured[row.name] = plan, result
+            progress.advance(task)
+    costs = measure_costs(images, [(plan, result.setting) for plan, result in measured.values()], progress)
     results = [result for _, result in measured.values()]
     return Table(results, costs, left_out, {**context, "device": str(choices.device)}, data.class_names)
 
@@ -223,18 +223,18 @@ class _Measuring:
                     f"{self.before.undefined(name) or 'no boundary'}; choose another --tune-every"
                 )
 
-    def measure(self, recipe: RowPlan, method: Method) -> Result:
+    def measure(self, plan: RowPlan, method: Method) -> Result:
         """Tune a method on the tuning images, then measure it on the others."""
-        row = row_named(recipe.row)
-        found = search(method, lambda settings: self._gains(recipe, settings))
+        row = row_named(plan.row)
+        found = search(method, lambda settings: self._gains(plan, settings))
         name = f"{row.name}: reporting"
-        [accuracy] = self.counting.count(recipe, [found.setting], self.images.reported, self.reported, name)
+        [accuracy] = self.counting.count(plan, [found.setting], self.images.reported, self.reported, name)
         return Result(row.name, row.group, found.setting, found.edges, _as_lines(found), accuracy)
 
-    def _gains(self, recipe: RowPlan, settings: Sequence[Setting]) -> list[tuple[float, ...]]:
+    def _gains(self, plan: RowPlan, settings: Sequence[Setting]) -> list[tuple[float, ...]]:
         """Return the gains of mIoU and trimap mIoU in points for each setting on the tuning images."""
-        name = f"{recipe.row}: {len(settings)} settings"
-        counted = self.counting.count(recipe, settings, self.images.tuning, self.searched, name)
+        name = f"{plan.row}: {len(settings)} settings"
+        counted = self.counting.count(plan, settings, self.images.tuning, self.searched, name)
         return [tuple(after.value(metric) - self.before.value(metric) for metric in MEASURED) for after in counted]
 
 
