@@ -43,7 +43,7 @@ def test_it_is_what_python_gives(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--cue", "contour"], "needs boundary maps, which a raster does not have"),
+        (["--cue", "contour"], "needs boundary maps, which this command does not read"),
         (["--cue", "none"], "choose a cue: learned"),
         (["--memory", "1MB"], "too small for a tile"),
         (["--memory", "much"], "expected a size such as 2GiB"),

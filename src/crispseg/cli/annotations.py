@@ -11,7 +11,7 @@ from crispseg.annotations.registry import detect_format, format_class
 from crispseg.annotations.review import write_review
 from crispseg.annotations.run import Outcome, Places, Summary, clean_annotations
 from crispseg.cli.printing import progress_bar
-from crispseg.cli.stages import require_sharpener
+from crispseg.cli.stages import require_image_sharpener
 from crispseg.data.class_names import read_class_names
 from crispseg.defaults import ANNOTATION_PASSES, ANNOTATION_WINDOW
 from crispseg.errors import InputError
@@ -99,10 +99,7 @@ def _sharpener(options: Namespace) -> Sharpener:
     if not hasattr(options, "window"):
         options.window = Windows.of(ANNOTATION_WINDOW)
         options.passes = getattr(options, "passes", ANNOTATION_PASSES)
-    sharpener = require_sharpener(options, "leaves nothing to do")
-    if sharpener.cue.takes_boundaries:
-        raise InputError(f"--cue {sharpener.cue.name} needs boundary maps; choose one that looks at the image alone")
-    return sharpener.nearby()
+    return require_image_sharpener(options).nearby()
 
 
 def _settings(options: Namespace, sharpener: Sharpener, name: str) -> dict[str, Any]:

@@ -4,17 +4,18 @@ import time
 from argparse import Namespace
 
 from crispseg.cli.printing import progress_bar
-from crispseg.cli.stages import files_of_weights, require_sharpener, scores_of_files
+from crispseg.cli.stages import files_of_weights, require_image_sharpener, scores_of_files
 from crispseg.data.class_names import read_class_names
 from crispseg.data.intensity import parse_range
 from crispseg.errors import InputError
-from crispseg.inference.sharpener import Sharpener
 from crispseg.jobs.rasters import sharpen_raster
 
 
 def run(options: Namespace) -> None:
     """Run the command."""
-    sharpener = _sharpener(options)
+    sharpener = require_image_sharpener(options)
+    if not hasattr(options, "window"):
+        sharpener = sharpener.nearby()
     start = time.perf_counter()
     with progress_bar() as progress:
         task = progress.add_task("sharpening", total=100)
@@ -48,13 +49,3 @@ def _bands(text: str | None) -> tuple[int, ...] | None:
         return tuple(map(int, text.split(",")))
     except ValueError as error:
         raise InputError(f"--bands {text!r}: expected the numbers of three bands, such as 3,2,1, or of one") from error
-
-
-def _sharpener(options: Namespace) -> Sharpener:
-    sharpener = require_sharpener(options, "leaves nothing to do")
-    if sharpener.cue.takes_boundaries:
-        raise InputError(
-            f"--cue {sharpener.cue.name} needs boundary maps, which a raster does not have; choose a cue that looks at "
-            "the image alone, such as learned"
-        )
-    return sharpener if hasattr(options, "window") else sharpener.nearby()

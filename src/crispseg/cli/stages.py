@@ -96,6 +96,21 @@ def require_sharpener(options: Namespace, why: str) -> Sharpener:
     return sharpener
 
 
+def require_image_sharpener(options: Namespace) -> Sharpener:
+    """Return the sharpener that the options describe, for a command that reads no boundary maps.
+
+    Raises:
+        InputError: If its cue needs boundary maps, or as `require_sharpener` does.
+    """
+    sharpener = require_sharpener(options, "leaves nothing to do")
+    if sharpener.cue.takes_boundaries:
+        raise InputError(
+            f"--cue {sharpener.cue.name} needs boundary maps, which this command does not read; choose a cue that "
+            "looks at the image alone, such as learned"
+        )
+    return sharpener
+
+
 def scores_of_files(options: Namespace, sharpener: Sharpener | None) -> Any:  # noqa: ANN401 - a kind, or None
     """Return the kind of scores in files: the one that was given, or the one that the sharpener was saved for.
 
@@ -111,30 +126,32 @@ def _said(options: Namespace, name: str) -> Any:  # noqa: ANN401 - of any option
 
 
 def _load(options: Namespace) -> tuple[Cue, SharpenerConfig]:
+    """Return the cue, and the config that the other options change: of a saved sharpener, or the defaults."""
     cue, weights, precision = (_said(options, name) for name in ("cue", "weights", "precision"))
-    saved = weights is not None and holds_sharpener(weights)
-    if saved:
+    if weights is not None and holds_sharpener(weights):
         loaded, config = load_pretrained(weights, cue=cue)
-        found, networks = config.cue, tuple(network is not None for network in networks_of(loaded))
-        if precision is not None and any(networks):
+        if precision is not None:
+            has_network = any(network is not None for network in networks_of(loaded))
+            _check_network(config.cue, has_network, precision=precision)
             loaded.to(getattr(torch, precision))
-    else:
-        found = cue or CueConfig()
-        traits = traits_of(found)
-        needed = "weights" in traits.needs or weights is not None
-        networks = tuple(takes and needed for takes in traits.networks)
-    for name, value in (("weights", weights), ("precision", precision)):
-        if value is not None and not any(networks) and not (name == "weights" and saved):
-            raise InputError(
-                f"--{name} does not go with --cue {found.name}, which has no network; leave one of them out"
-            )
-    if saved:
         return loaded, config
+    found = cue or CueConfig()
+    traits = traits_of(found)
+    needed = "weights" in traits.needs or weights is not None
+    networks = [takes and needed for takes in traits.networks]
+    _check_network(found, any(networks), weights=weights, precision=precision)
     if any(networks):
         found = assigned(found, weights or SHIPPED_WEIGHTS[0])
         pairs = zip(found.single, networks, strict=True)
         found = found.with_single(replace(one, precision=precision or "float32") if own else one for one, own in pairs)
     return load_cue(found), SharpenerConfig(cue=found)
+
+
+def _check_network(cue: CueConfig, has_network: bool, **given: str | None) -> None:
+    """Refuse options of a network if the cue has none."""
+    for name, value in given.items():
+        if value is not None and not has_network:
+            raise InputError(f"--{name} does not go with --cue {cue.name}, which has no network; leave one of them out")
 
 
 def _check_boundaries(options: Namespace, cue: Cue) -> None:

@@ -125,8 +125,6 @@ def _default(name: str, option: Option, *, several: bool) -> str:
         if tried == [default]:
             return "(default: the one to start from)"
         return f"(tried by default: {' '.join(map(as_text, tried))}, and the one to start from)"
-    return (
-        "(default: the cue's own, see crispseg info)"
-        if default is None and name != "guard"
-        else (f"(default: {as_text(default)})")
-    )
+    if default is None and name != "guard":
+        return "(default: the cue's own, see crispseg info)"
+    return f"(default: {as_text(default)})"
