@@ -11,7 +11,7 @@ from PIL import Image
 
 from crispseg import Sharpener, sharpen_masks
 from crispseg.app.answers import write_label_map, write_sharp_scores
-from crispseg.app.contents import names_said, usual
+from crispseg.app.contents import defaults_of, names_said
 from crispseg.app.limits import Limits
 from crispseg.app.recipe import Recipe
 from crispseg.app.session import Session
@@ -50,7 +50,7 @@ def test_objects_are_sharpened_as_the_library_does_and_its_lines_say(
     session: Session, tmp_path: Path, form: str, cue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session.desk.load_prediction(write_masks(tmp_path, form), content="objects")
-    config = usual("objects", offered_cue(cue).cue)
+    config = defaults_of("objects", offered_cue(cue).cue)
     path = write_label_map(session, config)
     masks = STACK > 0 if form == "bools" else 6 * STACK - 3
     if form == "numbers":
@@ -91,7 +91,7 @@ def test_the_masks_of_a_pixel_are_those_of_the_filter_that_its_object_goes_throu
     cells = F.avg_pool2d(((rows - 24).hypot(columns - 30) < 17).float()[None], 4).numpy()
     np.save(tmp_path / "masks.npy", cells > 0.5 if form == "bools" else cells)
     session.desk.load_prediction(tmp_path / "masks.npy", "probabilities", content="objects")
-    config = usual("objects", offered_cue("rgb").cue)
+    config = defaults_of("objects", offered_cue("rgb").cue)
     assert config.hardness == 5
     found = session.masks((30, 8), config)
     hardness, window = (5.0, "5@8,5@4,5@2,5") if form == "bools" else (7.5, "5")
@@ -148,8 +148,8 @@ def test_what_a_sample_says_goes_with_it(session: Session, given: Given) -> None
 
 def test_the_defaults_depend_on_what_the_prediction_holds() -> None:
     learned = offered_cue("learned fast").cue
-    assert [usual(content, learned).hardness for content in ("classes", "mask", "objects")] == [1.5, 1.5, 4]
-    assert str(usual("objects", CueConfig("rgb")).window) == "5@8,5@4,5@2,5"
+    assert [defaults_of(content, learned).hardness for content in ("classes", "mask", "objects")] == [1.5, 1.5, 4]
+    assert str(defaults_of("objects", CueConfig("rgb")).window) == "5@8,5@4,5@2,5"
 
 
 def test_names_are_those_of_a_data_set_or_typed() -> None:

@@ -54,7 +54,7 @@ def shown(page: Page, session: Session, config: SharpenerConfig, view: str, devi
         results.slider: (str(pair[0]), str(pair[1])),
         results.crops: views.crops(before, after, part),
         results.legend: views.legend(result, colours, desk.names.names),
-        results.credit: SAMPLES[desk.sample].told if desk.sample else "",
+        results.credit: SAMPLES[desk.sample].credit if desk.sample else "",
         results.picture: str(views.write_picture(picture, desk.folder)),
         results.tiles: _tiles(session, config),
         results.command: recipe.command_line(),

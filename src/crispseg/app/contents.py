@@ -53,11 +53,11 @@ class Said(NamedTuple):
         return _OF_OBJECTS.get(self.scores, self.scores) if self.content == "objects" else self.scores
 
 
-def usual(content: Content, cue: CueConfig) -> SharpenerConfig:
+def defaults_of(content: Content, cue: CueConfig) -> SharpenerConfig:
     """Return the defaults of the sharpener for a content and a cue.
 
     Example:
-        >>> usual("objects", CueConfig()).hardness, usual("classes", CueConfig("rgb")).hardness
+        >>> defaults_of("objects", CueConfig()).hardness, defaults_of("classes", CueConfig("rgb")).hardness
         (4.0, 5.0)
     """
     given: dict[str, Any] = dict(MASK_OPTIONS) if content == "objects" else {}

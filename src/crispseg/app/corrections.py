@@ -80,8 +80,8 @@ def with_effect(page: Page, session: Session) -> Update:
     }
 
 
-def with_defaults(page: Page, config: SharpenerConfig, names: Sequence[str]) -> Update:
-    """Return updates of the controls of some fields to the values of a config; a slider's end follows its value."""
+def showing(page: Page, config: SharpenerConfig, names: Sequence[str]) -> Update:
+    """Return updates with which the controls of some fields show a config; a slider's end follows its value."""
     update: Update = {page.inputs.boundary: gr.File(visible=takes_boundaries(config.cue))}
     for name, option in options():
         if name in names:

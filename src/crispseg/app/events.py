@@ -12,20 +12,14 @@ import gradio as gr
 
 from crispseg.app import answers, corrections, views
 from crispseg.app.answers import Update
-from crispseg.app.contents import names_said, usual
+from crispseg.app.contents import defaults_of, names_said
 from crispseg.app.controls import SLIDERS
 from crispseg.app.corrections import Given
 from crispseg.app.limits import Limits
 from crispseg.app.page import Page
 from crispseg.app.samples import SAMPLES
 from crispseg.app.session import Session
-from crispseg.app.settings import (
-    Cues,
-    control_value,
-    first_config,
-    offered_cue,
-    read_controls,
-)
+from crispseg.app.settings import Cues, control_value, first_config, offered_cue, read_controls
 from crispseg.app.storage import Storage
 from crispseg.app.visitors import PUT_AWAY, Visitors
 from crispseg.config import OF_PREDICTIONS, SharpenerConfig, options
@@ -57,13 +51,8 @@ _ONE_AT_A_TIME: dict[str, Any] = {
     "api_visibility": "private",
 }
 
-
 _OF_CUE = ("window", "passes", "hardness")
 """The fields whose defaults depend on the cue, and on what the prediction holds."""
-
-
-def _of_cue(config: SharpenerConfig) -> dict[str, Any]:
-    return {name: getattr(config, name) for name in _OF_CUE}
 
 
 class Events:
@@ -187,7 +176,7 @@ class Events:
     def _reset(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
         """Use the defaults of the filter. What was said of the files stays: it is true of them."""
         own, given = self._own(session), Given.of(self._page, controls)
-        config = usual(own.desk.said.content, first_config().cue)
+        config = defaults_of(own.desk.said.content, first_config().cue)
         names = [name for name, _ in options() if name not in OF_PREDICTIONS]
         return self._set(own, given, config, names)
 
@@ -229,14 +218,14 @@ class Events:
     def _change_cue(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
         """Use another cue, with its own defaults."""
         own, given = self._own(session), Given.of(self._page, controls)
-        config = usual(own.desk.said.content, offered_cue(given.fields["cue"]).cue)
+        config = defaults_of(own.desk.said.content, offered_cue(given.fields["cue"]).cue)
         return self._set(own, given, config, _OF_CUE)
 
     def _set(self, own: Session, given: Given, config: SharpenerConfig, names: Sequence[str]) -> Update:
         """Answer as if the controls of some fields had the values of a config, and give them these."""
         values = {name: control_value(name, config) for name in names}
         update = self._answer(own, *(given.fields | values).values(), *given[1:])
-        return update | corrections.with_defaults(self._page, config, names)
+        return update | corrections.showing(self._page, config, names)
 
     def _look(self, event: gr.SelectData, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
         def look(own: Session, _: SharpenerConfig) -> None:
@@ -271,10 +260,11 @@ class Events:
             update |= {} if dropped is None else {dropped: None}
         own.config = reading.config.replaced(scores=own.desk.said.scores, grid=own.desk.said.grid)
         if own.desk.said.content != content:
-            own.config = own.config.replaced(**_of_cue(usual(own.desk.said.content, own.config.cue)))
+            defaults = defaults_of(own.desk.said.content, own.config.cue)
+            own.config = own.config.replaced(**{name: getattr(defaults, name) for name in _OF_CUE})
         update |= corrections.corrected(page, own, given, reading.errors)
         if own.desk.said.content != content:
-            update |= corrections.with_defaults(page, own.config, _OF_CUE) | corrections.with_effect(page, own)
+            update |= corrections.showing(page, own.config, _OF_CUE) | corrections.with_effect(page, own)
         try:
             update |= answers.shown(page, own, own.config, given.view, self._cues.device.type)
         except Exception as error:
@@ -283,10 +273,9 @@ class Events:
                 return update | answers.nothing(page, answers.complaint(failure, self._folder))
             update |= corrections.taken_back(page, own, given, failure)
         failure = failure or next(iter(reading.errors.values()), None)
-        return update if failure is None else update | {page.results.message: self._complaint(failure, own)}
-
-    def _complaint(self, failure: Exception, own: Session) -> str:
-        return answers.complaint(failure, self._folder, kept=own.shows_its_files)
+        if failure is None:
+            return update
+        return update | {page.results.message: answers.complaint(failure, self._folder, kept=own.shows_its_files)}
 
     def _own(self, session: Session | None) -> Session:
         """Return the session of the visitor, or a new one, and note that it is used now."""

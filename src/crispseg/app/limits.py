@@ -87,9 +87,7 @@ class Limits:
         if suffix not in PREDICTION_SUFFIXES:
             raise InputError(f"prediction {path}: unknown ending; expected one of {', '.join(PREDICTION_SUFFIXES)}")
         if suffix in LABEL_SUFFIXES:
-            self._check_picture(path, "prediction")
-            labels = read_labels(path).labels
-            self._check_numbers(path, len(torch.unique(labels)) * labels.numel())
+            self._check_labels(path, "prediction")
         else:
             self._check_size(path, "prediction")
             if suffix != ".safetensors":  # which is as large as it says
@@ -103,9 +101,7 @@ class Limits:
             InputError: If the file is too large, holds too many numbers, or cannot be read.
         """
         if path.suffix.lower() in LABEL_SUFFIXES:
-            self._check_picture(path, "masks")
-            labels = read_labels(path).labels
-            self._check_numbers(path, len(torch.unique(labels)) * labels.numel())
+            self._check_labels(path, "masks")
         elif path.suffix.lower() in (".npy", ".npz"):
             self._check_size(path, "masks")
             self._check_numbers(path, held_numbers(path, "masks"))
@@ -134,11 +130,8 @@ class Limits:
         Raises:
             InputError: If there are too many classes or neighbours for an image of that size.
         """
-        pixels, most, window = (
-            math.prod(size),
-            self.megapixels * 1e6,
-            max(config.windows, key=lambda window: window.count),
-        )
+        pixels, most = math.prod(size), self.megapixels * 1e6
+        window = max(config.windows, key=lambda window: window.count)
         if num_classes * pixels > _CHANNELS * most:
             raise InputError(
                 f"{num_classes} classes for {size[1]}×{size[0]} pixels are too many for this page; expected at most "
@@ -168,6 +161,12 @@ class Limits:
                 f"{what} {path}: {width}×{height} pixels; expected at most {self.megapixels:g} megapixels: cut it into "
                 "tiles, or start the page with a larger --max-pixels"
             )
+
+    def _check_labels(self, path: Path, what: str) -> None:
+        """Refuse a map that would hold too many numbers with a channel for each of its labels."""
+        self._check_picture(path, what)
+        labels = read_labels(path).labels
+        self._check_numbers(path, len(torch.unique(labels)) * labels.numel())
 
     def _check_numbers(self, path: Path, numbers: int) -> None:
         most = _CHANNELS * self.megapixels * 1e6

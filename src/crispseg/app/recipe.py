@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crispseg.app.contents import usual as defaults_of
+from crispseg.app.contents import defaults_of
 from crispseg.app.desk import DeskInputs
 from crispseg.app.settings import takes_boundaries, with_defaults
 from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig, options

@@ -37,7 +37,7 @@ class ShippedSample(NamedTuple):
     """The description of its prediction."""
     names: str
     """The names of its classes, as a visitor would give them."""
-    told: str
+    credit: str
     """Where image and prediction are from, in one line."""
     write: Callable[[Path], SampleFiles]
     """Writes its files into a folder."""

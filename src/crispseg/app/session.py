@@ -213,9 +213,8 @@ class Session:
         key, kept = sharpener.config.replaced(**_NEUTRAL), self._features
         if kept and kept.image is inputs.image and kept.boundary is boundary and kept.key == key:
             return kept
-        self._features = self._components = self._scores = self._result = kept = (
-            None  # two would not stand beside each other
-        )
+        kept = None
+        self._features = self._components = self._scores = self._result = None  # memory may not hold old and new
         if sharpener.cue.takes_boundaries:
             values = self._boundaries(inputs, key)
         else:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from PIL import Image, ImageDraw
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from crispseg.app.session import PixelMasks
 from crispseg.data.class_names import name_of
+from crispseg.data.image import as_picture
 from crispseg.data.intensity import to_bytes
 from crispseg.inference.one_image import Sharpened
 from crispseg.pictures.colours import overlay
@@ -88,7 +88,7 @@ class Scale:
 
 def picture(pixels: Tensor) -> Image.Image:
     """Return (3, H, W) uint8 as a picture that is no larger than a screen, and large enough to look at."""
-    image = Image.fromarray(np.ascontiguousarray(to_bytes(pixels).permute(1, 2, 0).numpy()))
+    image = as_picture(pixels)
     shown = Scale(pixels.shape[-2], pixels.shape[-1]).shown
     return image if image.size == shown else image.resize(shown, Image.Resampling.BOX)  # enlarged, pixels stay squares
 
@@ -231,7 +231,7 @@ def _tile(caption: str, patch: Tensor, pixel: tuple[int, int], window: Window) -
 
 def _data_url(pixels: Tensor) -> str:
     content = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(to_bytes(pixels).permute(1, 2, 0).numpy())).save(content, format="PNG")
+    as_picture(pixels).save(content, format="PNG")
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from crispseg.data.deep_image import deep_pixels
 from crispseg.data.files import check_readable
-from crispseg.data.intensity import Intensities, ValueRange
+from crispseg.data.intensity import Intensities, ValueRange, to_bytes
 from crispseg.errors import InputError, naming
 from crispseg.reading import parsed
 
@@ -80,6 +80,11 @@ def _in_parts(path: Path, what: str) -> str:
         return "make it smaller: it may be of any size of the aspect of its image"
     image, said = (path, "PREDICTION") if what == "image" else ("IMAGE", path)
     return f"sharpen it in parts: crispseg raster {image} --predictions {said} --output labels.tif"
+
+
+def as_picture(image: Tensor) -> Image.Image:
+    """Return a (3, H, W) image, uint8 or in [0, 1], as a Pillow image."""
+    return Image.fromarray(np.ascontiguousarray(to_bytes(image).permute(1, 2, 0).numpy()))
 
 
 def rgb_picture(picture: Image.Image) -> Image.Image:

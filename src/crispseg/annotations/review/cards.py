@@ -15,8 +15,7 @@ from crispseg.annotations.record import AnnotationFormat
 from crispseg.annotations.run import ComparedImage
 from crispseg.annotations.shapes import decode, encode
 from crispseg.data.box import Box
-from crispseg.data.image import read_image
-from crispseg.data.intensity import to_bytes
+from crispseg.data.image import as_picture, read_image
 
 _LARGEST = 640
 """The long side of a picture, in its pixels."""
@@ -67,8 +66,7 @@ def cards_of(
     latest: tuple[Path, Image.Image] | None = None
     for one, key in chosen:
         if latest is None or latest[0] != one.path:
-            pixels = to_bytes(read_image(one.path)).permute(1, 2, 0).numpy()
-            latest = one.path, Image.fromarray(np.ascontiguousarray(pixels))
+            latest = one.path, as_picture(read_image(one.path))
         yield _card(one.changes, key, decode(before[one.changes.name, key], *one.changes.size), latest[1])
 
 
