@@ -21,7 +21,7 @@ from crispseg.cues import RGBCue
 from crispseg.data import read_boundaries, read_boundary, read_image, read_labels, read_prediction
 from crispseg.data.raster import image_pixels, opened_raster, prediction_pixels
 from crispseg.figures import read_table
-from crispseg.jobs.resuming import _read as read_settings
+from crispseg.jobs.resuming import read_settings
 from crispseg.models import EmbeddingNet
 from crispseg.models.caffemodel import read_caffemodel
 from crispseg.models.crisp_net import load_crisp_net

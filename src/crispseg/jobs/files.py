@@ -99,9 +99,9 @@ def sharpen_files(
     noted = settings_of(sharpener, crf, steady) | dict(settings or {})
     noted |= {"scores": kind or "logits", "grid": str(said)}
     noted |= {"prediction": _place(prediction), "boundaries": _place(boundaries)}
+    noted |= {"suffixes": None if suffixes == PLAIN else asdict(suffixes)}
     if value_range != "auto":
-        noted["range"] = value_range if isinstance(value_range, str) else list(value_range)
-    noted["suffixes"] = None if suffixes == PLAIN else asdict(suffixes)
+        noted["range"] = value_range
     there = finished(outputs, noted, jobs) if resume else None
     done, begin = there or set(), Beginning(outputs, noted, anew=there is None)
     left = [job for job in jobs if job.name not in done] if steady is None else unfinished(jobs, done)

@@ -76,22 +76,20 @@ def predict(
     """
     found = find_images(images, image_suffix, besides=[output])
     suffix = ".png" if isinstance(network, HED) else ".safetensors"
-    refuse_inputs([output / f"{name}{suffix}" for name in found], [*found.values(), *read])
+    targets = [output / f"{name}{suffix}" for name in found]
+    refuse_inputs(targets, [*found.values(), *read])
     check_folder(output)
     device = next(network.parameters()).device
-    names, written = list(found), []
-    for name in progress.track(names, description="predicting") if progress else names:
-        path = found[name]
+    pairs = list(zip(found.values(), targets, strict=True))
+    for path, target in progress.track(pairs, description="predicting") if progress else pairs:
         image = to_floats(read_image(path, value_range)[None]).to(device)
-        target = output / f"{name}{suffix}"
         with naming(path):
             if isinstance(network, HED):
                 _write_boundary(target, network(image)[0, 0])
             else:
                 _write_scores(target, network, image)
         settle()
-        written.append(target)
-    return written
+    return targets
 
 
 def _write_scores(path: Path, network: nn.Module, image: Tensor) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -76,16 +76,8 @@ class Beginning:
             write_text(self._outputs.folder / SETTINGS_FILE, self._text)
         self._done = True
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _begun, ()
-
-
-def _begun() -> Callable[[], None]:
-    return _nothing
-
-
-def _nothing() -> None:
-    pass
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_done": True}
 
 
 def finished(outputs: Outputs, settings: Mapping[str, Any], jobs: Sequence[Job]) -> set[str] | None:
@@ -145,16 +137,7 @@ def check_same_settings(path: Path, settings: Mapping[str, Any]) -> None:
     Raises:
         InputError: If they differ, or the file cannot be read.
     """
-    _check_same(_read(path), json.loads(json.dumps(settings)), path)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    remedy = "choose another output folder, or start anew without resume"
-    with parsed(path, "settings", f"cannot be read; {remedy}"):
-        return dict(read_json(path, "settings", remedy))
-
-
-def _check_same(there: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
+    there, now = read_settings(path), json.loads(json.dumps(settings))
     names = sorted(name for name in {*there, *now} if there.get(name) != now.get(name))
     if names:
         differing = ", ".join(f"{name} {_short(there.get(name))} there, {_short(now.get(name))} now" for name in names)
@@ -162,6 +145,17 @@ def _check_same(there: Mapping[str, Any], now: Mapping[str, Any], path: Path) ->
             f"output folder {path.parent}: was made with other settings ({differing}); use the settings in "
             f"{path.name}, choose another folder, or start anew without resume"
         )
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return the settings in a file.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    remedy = "choose another output folder, or start anew without resume"
+    with parsed(path, "settings", f"cannot be read; {remedy}"):
+        return dict(read_json(path, "settings", remedy))
 
 
 def _short(value: object) -> str:
