@@ -25,8 +25,8 @@ from crispseg.training.task import Batch, Task
 
 _VALIDATION_STRIDE = 4
 
-_CONVENTION = 255
-"""Label that losses ignore by default."""
+_IGNORED_BY_DEFAULT = 255
+"""The label that losses ignore if none is given."""
 
 
 def ignoring_void(loss: EmbeddingLoss) -> EmbeddingLoss:
@@ -35,7 +35,7 @@ def ignoring_void(loss: EmbeddingLoss) -> EmbeddingLoss:
     Raises:
         InputError: If it was set to ignore another label, which data sets use for a region.
     """
-    if loss.ignore_index not in (_CONVENTION, IGNORE_INDEX):
+    if loss.ignore_index not in (_IGNORED_BY_DEFAULT, IGNORE_INDEX):
         raise InputError(
             f"the loss ignores label {loss.ignore_index}; leave its ignore_index out, and declare `void` in the "
             "data sets"

@@ -2,7 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +31,7 @@ CHECKPOINT = "last.ckpt"
 _LOOKED_AT = 16
 """Images of each training set to check before the first step, evenly spaced."""
 
-_CONVENTION = 255
+_USUAL_VOID = 255
 """Label of void in many files."""
 
 _log = logging.getLogger(__name__)
@@ -127,17 +128,12 @@ def train(
         process=lambda: (trainer.global_rank, trainer.world_size),
     )
     train_loader = DataLoader(crops, batch_sampler=batches, num_workers=workers)
-    val_sets = [WholeImages(_checked(data, task), val_images) for data in val_data.values()]
-    _check_validation(val_sets, processes=devices * nodes)
+    val_sets = _validation_sets(val_data, task, val_images, processes=devices * nodes)
     for images in (*(WholeImages(source, _LOOKED_AT) for source in crops.sources), *val_sets):
         _look_at_labels(images)
     val_loaders = [DataLoader(images, sampler=_EveryNth(images, trainer)) for images in val_sets]
-    try:
+    with _interruptible(output / CHECKPOINT):
         trainer.fit(task, train_loader, val_loaders, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit:  # what Lightning makes of Ctrl-C
-        saved = (output / CHECKPOINT).is_file()
-        advice = f"; go on with --resume from {output / CHECKPOINT}" if saved else " before the first checkpoint"
-        raise KeyboardInterrupt(advice) from None
     if report.last[1] < trainer.global_step:  # the last steps were too few for a validation of their own
         trainer.validate(task, val_loaders, verbose=False)
     return task
@@ -163,13 +159,17 @@ def _checked(data: LabelledImages, task: Task) -> LabelledImages:
     return CheckedLabels(data.expecting(task.num_classes), task.num_classes)
 
 
-def _check_validation(sets: Sequence[WholeImages], *, processes: int) -> None:
-    """Refuse, before the first step, a validation set with fewer images than processes."""
+def _validation_sets(
+    data: Mapping[str, LabelledImages], task: Task, count: int, *, processes: int
+) -> list[WholeImages]:
+    """Return at most `count` images of each data set; refuse, before the first step, fewer images than processes."""
+    sets = [WholeImages(_checked(each, task), count) for each in data.values()]
     for images in sets:
         if len(images) < processes:
             raise InputError(
                 f"{len(images)} validation images for {processes} processes; expected one for each or more"
             )
+    return sets
 
 
 def _look_at_labels(images: WholeImages) -> None:
@@ -184,11 +184,11 @@ def _look_at_labels(images: WholeImages) -> None:
             len(images),
             f"label {known.pop()}" if known else "no label",
         )
-    elif max(known) == _CONVENTION:
+    elif max(known) == _USUAL_VOID:
         _log.warning(
             "labels of %d images hold %d, which stands for void in many files, but is a class here; void is %d",
             len(images),
-            _CONVENTION,
+            _USUAL_VOID,
             IGNORE_INDEX,
         )
 
@@ -220,13 +220,25 @@ def _build_trainer(**options: Any) -> lightning.Trainer:  # noqa: ANN401 - they 
         ) from error
 
 
+@contextmanager
+def _interruptible(checkpoint: Path) -> Iterator[None]:
+    """Turn what Lightning makes of Ctrl-C back into it, with advice on how to go on."""
+    try:
+        yield
+    except SystemExit:
+        saved = checkpoint.is_file()
+        advice = f"; go on with --resume from {checkpoint}" if saved else " before the first checkpoint"
+        raise KeyboardInterrupt(advice) from None
+
+
 def _checkpoint(output: Path, resume: bool) -> Path | None:
+    """Return the checkpoint to resume from; None for a new run, whose output may hold no other."""
     checkpoint = output / CHECKPOINT
-    if resume and not checkpoint.is_file():
-        raise InputError(f"nothing to resume: {checkpoint} does not exist; run without --resume")
     if resume:
+        if not checkpoint.is_file():
+            raise InputError(f"nothing to resume: {checkpoint} does not exist; run without --resume")
         _check_checkpoint(checkpoint)
-    if not resume and checkpoint.exists():
+    elif checkpoint.exists():
         raise InputError(f"{output} holds an earlier run; go on with --resume, or choose another --output")
     make_folder(output)
     return checkpoint if resume else None
