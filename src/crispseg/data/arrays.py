@@ -3,7 +3,7 @@
 import math
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -103,10 +103,8 @@ def read_array(path: Path, what: str, name: str = "") -> np.ndarray:
     return values.reshape(header.shape[::-1]).T if header.is_fortran else values.reshape(header.shape)
 
 
-@contextmanager
-def _explained(path: Path, what: str) -> Iterator[None]:
-    with parsed(path, what, "damaged, or not a plain array; write it with numpy.save"):
-        yield
+def _explained(path: Path, what: str) -> AbstractContextManager[None]:
+    return parsed(path, what, "damaged, or not a plain array; write it with numpy.save")
 
 
 @contextmanager

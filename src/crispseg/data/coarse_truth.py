@@ -16,8 +16,6 @@ from crispseg.errors import InputError
 from crispseg.grid import Grid
 from crispseg.metrics.void_band import VOID_BAND, filled
 
-_VOID = -1
-
 
 class CoarseTruth(LabelledPredictions):
     """A data set whose predictions are its true labels, shrunk: what a perfect network of coarse output would predict.
@@ -90,8 +88,8 @@ def shrunk(labels: Tensor, factor: int, num_classes: int) -> Tensor:
         >>> shrunk(torch.tensor([[0, 0, 0, 1], [0, 0, 1, 1]]), 2, 2)[1]
         tensor([[0.0000, 0.7500]])
     """
-    labels = filled(labels.masked_fill(labels == IGNORE_INDEX, _VOID), VOID_BAND)
-    known = labels != _VOID
+    labels = filled(labels, VOID_BAND)
+    known = labels != IGNORE_INDEX
     planes = (one_hot(labels.clamp(min=0), num_classes) * known[..., None]).permute(2, 0, 1).float()
     cells = (-(-labels.shape[0] // factor), -(-labels.shape[1] // factor))
     counted = adaptive_avg_pool2d(planes[None], cells)[0]

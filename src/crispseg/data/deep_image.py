@@ -42,20 +42,19 @@ def deep_pixels(image: Image.Image, path: Path) -> DeepPixels | None:
     if ";16" not in raw or raw.startswith("CMYK"):  # CMYK is for print: 8 bits are enough
         return None
     if raw.startswith("LA;16"):
-        words = _joined(*np.split(_decoded(path, "RGBA"), 2, axis=-1))
+        pairs = _decoded(path, "RGBA")
+        words = _words(pairs[..., 0::2], pairs[..., 1::2])
         return DeepPixels(words[..., :1], words[..., 1:] / np.float32(_LARGEST), 16)
     if not raw.startswith(("RGB;", "RGBA;", "RGBX;")):
         raise _unknown(path, f"colours as {raw}")
     other = raw[:-4] + _OTHER_BYTE[raw[-4:]]
-    words = np.stack([_decoded(path, raw), _decoded(path, other)], -1)
-    words = (words[..., 0].astype(np.uint16) << 8) | words[..., 1]
+    words = _words(_decoded(path, raw), _decoded(path, other))
     return DeepPixels(words[..., :3], words[..., 3:] / np.float32(_LARGEST) if words.shape[-1] == 4 else None, 16)
 
 
-def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return (H, W, 2) 16-bit greyscale and alpha, given each as (H, W, 2) bytes, upper byte first."""
-    pairs = np.stack([first, second], -2).astype(np.uint16)
-    words: np.ndarray = (pairs[..., 0] << 8) | pairs[..., 1]
+def _words(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
+    """Return 16-bit numbers, given their upper and lower bytes."""
+    words: np.ndarray = (upper.astype(np.uint16) << 8) | lower
     return words
 
 

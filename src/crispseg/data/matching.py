@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from crispseg.data.files import IMAGE_SUFFIXES, expand_pattern, fixed_part, is_pattern, list_files
 from crispseg.errors import InputError
@@ -103,7 +102,8 @@ def match_files(
     Raises:
         InputError: If the folder is missing or empty, an image has no counterpart, or there is a choice of two.
     """
-    return _match(images, list_files(folder, endings, what), folder, _FileKind(endings, what, suffix))
+    files = list_files(folder, endings, what)
+    return _match(images, files, folder, endings=endings, what=what, suffix=suffix)
 
 
 def pair_files(
@@ -118,7 +118,8 @@ def pair_files(
     if path.is_dir():
         return match_files(images, path, endings, what, suffix)
     if is_pattern(path):
-        return _match(images, expand_pattern(path, endings, what), fixed_part(path), _FileKind(endings, what, suffix))
+        files = expand_pattern(path, endings, what)
+        return _match(images, files, fixed_part(path), endings=endings, what=what, suffix=suffix)
     if not path.is_file():
         raise InputError(f"{what} {path}: no such file or folder; check the path")
     if len(images) != 1:
@@ -149,16 +150,9 @@ def _only(files: Sequence[Path], what: str) -> Path:
     return files[0]
 
 
-class _FileKind(NamedTuple):
-    """A kind of file to match with images."""
-
-    endings: Sequence[str]
-    what: str
-    suffix: str
-
-
-def _match(images: Mapping[str, Path], files: list[Path], root: Path, kind: _FileKind) -> list[Path]:
-    endings, what, suffix = kind
+def _match(
+    images: Mapping[str, Path], files: list[Path], root: Path, *, endings: Sequence[str], what: str, suffix: str
+) -> list[Path]:
     candidates = _by_name(files, root, suffix)
     _require_any(candidates, f"folder {root}", suffix, what)
     deepest = 1 + max(name.count("/") for name in candidates)
