@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from crispseg import InputError
-from crispseg.data import IGNORE_INDEX, LabelledFolder, WithoutOutlines
+from crispseg.data import IGNORE_INDEX, LabelledFolder, LabelledImages, Sample, WithoutOutlines
+from crispseg.data.checked import CheckedLabels
 from tests.fakes import write_folder
 
 
@@ -30,3 +32,16 @@ def test_no_pixels_are_refused(tmp_path: Path) -> None:
     write_folder(tmp_path, void=255)
     with pytest.raises(InputError, match="pixels"):
         WithoutOutlines(LabelledFolder(tmp_path / "images", tmp_path / "labels", void=255), 0)
+
+
+def test_a_data_set_keeps_its_own_label_of_void() -> None:
+    class Halves(LabelledImages):
+        image_names, num_classes, ignore_index = ("a",), 2, 9
+
+        def __getitem__(self, index: int) -> Sample:
+            labels = torch.tensor([[9, 9, 9, 0, 0, 0, 1, 1, 1]]).repeat(4, 1)
+            return Sample(torch.zeros(3, *labels.shape), labels, "a")
+
+    left = WithoutOutlines(Halves(), 1)
+    assert left[0].labels[0].tolist() == [9, 9, 9, 9, 0, 9, 9, 1, 1]
+    assert CheckedLabels(left, 2)[0].labels[0].tolist() == [-1, -1, -1, -1, 0, -1, -1, 1, 1]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
+from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Relabelled
 from crispseg.errors import InputError
 
 
@@ -35,8 +35,8 @@ def checked_labels(labels: Tensor, name: str, num_classes: int | None, ignore_in
     return labels
 
 
-class CheckedLabels(LabelledImages):
-    """Wrap a data set so that its samples pass through `checked_labels`.
+class CheckedLabels(Relabelled):
+    """A data set whose labels pass through `checked_labels`.
 
     Args:
         source: The data set.
@@ -44,23 +44,9 @@ class CheckedLabels(LabelledImages):
     """
 
     def __init__(self, source: LabelledImages, num_classes: int | None) -> None:
-        self.source = source
-        self.num_classes = num_classes
-        self.has_classes, self.class_names, self.palette = source.has_classes, source.class_names, source.palette
-        self.has_regions, self.other_labels = source.has_regions, source.other_labels
-        self.image_names = source.image_names
+        super().__init__(source)
+        self.num_classes, self.ignore_index = num_classes, IGNORE_INDEX
 
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, index: int) -> Sample:
-        """Return one checked sample."""
-        return self._checked(self.source[index])
-
-    def read(self, index: int, annotator: int = 0) -> Sample:
-        """Return one checked sample with the label map of one annotator."""
-        return self._checked(self.source.read(index, annotator))
-
-    def _checked(self, sample: Sample) -> Sample:
-        labels = checked_labels(sample.labels, sample.name, self.num_classes, self.source.ignore_index)
-        return sample._replace(labels=labels)
+    def relabel(self, labels: Tensor, name: str) -> Tensor:
+        """Return the labels, checked."""
+        return checked_labels(labels, name, self.num_classes, self.source.ignore_index)

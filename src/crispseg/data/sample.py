@@ -121,3 +121,43 @@ class LabelledImages(Dataset[Sample]):
                 f"num_classes to the data set and to the network or the predictions"
             )
         return self
+
+
+class Relabelled(LabelledImages):
+    """The images of another data set with changed labels. A subclass defines `relabel`.
+
+    Args:
+        source: The other data set.
+    """
+
+    def __init__(self, source: LabelledImages) -> None:
+        self.source = source
+        for name in LabelledImages.__annotations__:  # all that data sets declare
+            setattr(self, name, getattr(source, name))
+
+    def relabel(self, labels: Tensor, name: str) -> Tensor:
+        """Return changed (H, W) labels, given those of the image with a name."""
+        raise NotImplementedError(f"{type(self).__name__} does not define relabel")
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._relabelled(self.source[index])
+
+    def read(self, index: int, annotator: int = 0) -> Sample:
+        """See `LabelledImages.read`."""
+        return self._relabelled(self.source.read(index, annotator))
+
+    def _relabelled(self, sample: Sample) -> Sample:
+        return sample._replace(labels=self.relabel(sample.labels, sample.name))
+
+    @property
+    def named_paths(self) -> dict[str, Path]:
+        """See `LabelledImages.named_paths`."""
+        return self.source.named_paths
+
+    @property
+    def files(self) -> list[Path]:
+        """See `LabelledImages.files`."""
+        return self.source.files
