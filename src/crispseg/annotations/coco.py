@@ -12,7 +12,6 @@ from crispseg.annotations.json_text import Value, elements, members, replaced
 from crispseg.annotations.polygons import one_ring
 from crispseg.annotations.record import (
     AnnotatedImage,
-    AnnotatedObject,
     AnnotationFormat,
     Changes,
     Redrawn,
@@ -82,20 +81,15 @@ def _key(annotation: Mapping[str, Any]) -> str:
 def _image(
     image: Mapping[str, Any], annotations: Sequence[Mapping[str, Any]], names: Mapping[Any, str]
 ) -> AnnotatedImage:
-    objects, faults = [], []
+    size = (int(image["height"]), int(image["width"])) if "height" in image and "width" in image else None
+    found = AnnotatedImage(str(image["file_name"]), size)
     for annotation in annotations:
         segmentation = annotation.get("segmentation")
-        if not segmentation or annotation.get("iscrowd"):
-            continue
-        try:
-            shape = _shape(segmentation)
-        except InputError as error:
-            faults.append(f"{_key(annotation)}: {error}")
-            continue
-        objects.append(AnnotatedObject(_key(annotation), names[annotation["category_id"]], shape))
-    size = (int(image["height"]), int(image["width"])) if "height" in image and "width" in image else None
-    others = len(annotations) - len(objects) - len(faults)
-    return AnnotatedImage(str(image["file_name"]), size, objects, others, faults)
+        if segmentation and not annotation.get("iscrowd"):
+            found.add(_key(annotation), names[annotation["category_id"]], _shape, segmentation)
+        else:
+            found.others += 1
+    return found
 
 
 def _shape(segmentation: Any) -> Shape:  # noqa: ANN401 - as the file says

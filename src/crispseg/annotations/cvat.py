@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from crispseg.annotations.record import (
     AnnotatedImage,
-    AnnotatedObject,
     AnnotationFormat,
     Changes,
     Redrawn,
@@ -141,22 +140,18 @@ def _parsed(content: bytes) -> _Parsed:
 
 def _image(image: _Image, labels: set[str]) -> AnnotatedImage:
     name = image.attributes["name"]
-    objects, faults, others = [], [], 0
+    found = AnnotatedImage(name, (int(image.attributes["height"]), int(image.attributes["width"])))
     for number, shape in enumerate(image.shapes, 1):
         label = shape.attributes["label"]
         if labels and label not in labels:
             raise InputError(
                 f"shape {number} of {name} has label {label!r}, which <labels> does not list; add it there"
             )
-        if shape.kind not in _MASKS:
-            others += 1
-            continue
-        try:
-            objects.append(AnnotatedObject(f"shape {number}", label, _shape(shape)))
-        except InputError as error:
-            faults.append(f"shape {number}: {error}")
-    size = int(image.attributes["height"]), int(image.attributes["width"])
-    return AnnotatedImage(name, size, objects, others, faults)
+        if shape.kind in _MASKS:
+            found.add(f"shape {number}", label, _shape, shape)
+        else:
+            found.others += 1
+    return found
 
 
 def _shape(shape: _Shape) -> Shape:

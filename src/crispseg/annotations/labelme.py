@@ -12,7 +12,7 @@ from PIL import Image
 
 from crispseg.annotations.filling import Mask
 from crispseg.annotations.json_text import Value, elements, members, replaced
-from crispseg.annotations.record import AnnotatedImage, AnnotatedObject, AnnotationFormat, Changes, Redrawn
+from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Changes, Redrawn
 from crispseg.annotations.shapes import Form, Pasted, Polygons, Shape
 from crispseg.annotations.texts import as_ring, field_of, parse_json, read_text, rounded
 from crispseg.data.box import Box
@@ -34,18 +34,13 @@ class Labelme(AnnotationFormat):
             name = field_of(said, "imagePath", str, "the file")
             height, width = said.get("imageHeight"), said.get("imageWidth")
             size = None if height is None or width is None else (int(height), int(width))
-            objects, faults, others = [], [], 0
+            image = AnnotatedImage(name, size)
             for number, shape in enumerate(field_of(said, "shapes", list, "the file"), 1):
-                if (shape.get("shape_type") or "polygon") not in ("polygon", "mask"):
-                    others += 1
-                    continue
-                try:
-                    given = _shape(shape)
-                except InputError as error:
-                    faults.append(f"shape {number}: {error}")
-                    continue
-                objects.append(AnnotatedObject(f"shape {number}", str(shape["label"]), given))
-            return [AnnotatedImage(name, size, objects, others, faults)]
+                if (shape.get("shape_type") or "polygon") in ("polygon", "mask"):
+                    image.add(f"shape {number}", str(shape["label"]), _shape, shape)
+                else:
+                    image.others += 1
+            return [image]
 
     def written(self, path: Path, changes: Changes) -> dict[Path, bytes]:
         """Return the file with new points, or masks, of the shapes that change."""

@@ -1,17 +1,19 @@
 """Annotated images, as every format is read."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 from crispseg.annotations.filling import Mask, Part, Ring
 from crispseg.annotations.polygons import one_ring
 from crispseg.annotations.shapes import Form, Shape, decode, encode
 from crispseg.data.files import list_files
 from crispseg.errors import InputError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +26,7 @@ class AnnotatedObject:
     shape: Shape
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class AnnotatedImage:
     """The content of a file about one image."""
 
@@ -32,11 +34,18 @@ class AnnotatedImage:
     """The image file, as the annotations name it."""
     size: tuple[int, int] | None
     """Height and width; None if they are not said."""
-    objects: Sequence[AnnotatedObject]
+    objects: list[AnnotatedObject] = field(default_factory=list)
     others: int = 0
     """How many of its shapes have no mask, such as boxes and points. They are kept."""
-    faults: Sequence[str] = ()
+    faults: list[str] = field(default_factory=list)
     """The faults of objects that were left out: one line for each."""
+
+    def add(self, key: str, category: str, read: Callable[[T], Shape], given: T) -> None:
+        """Add an object with the shape that is read from what is given; if it has a fault, add the fault instead."""
+        try:
+            self.objects.append(AnnotatedObject(key, category, read(given)))
+        except InputError as error:
+            self.faults.append(f"{key}: {error}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,17 +45,18 @@ class Voc(AnnotationFormat):
                 f"{_WHAT} {path}: of {labels.shape[0]}×{labels.shape[1]} pixels, {_classes_of(path)} of "
                 f"{classes.shape[0]}×{classes.shape[1]}; expected the same"
             )
-        names, objects, faults = self.options.class_names or VOC_CLASSES.names, [], []
+        names = self.options.class_names or VOC_CLASSES.names
+        image = AnnotatedImage(path.stem, (labels.shape[0], labels.shape[1]))
         for number in np.unique(labels).tolist():
             if number in (0, _VOID):
                 continue
             found = np.bincount(classes[labels == number], minlength=256)
             category = int(found.argmax())
-            if category >= len(names):
-                faults.append(f"object {number}: is of class {category}; expected one below {len(names)}")
-                continue
-            objects.append(AnnotatedObject(f"object {number}", names[category], Region(labels, number)))
-        return [AnnotatedImage(path.stem, (labels.shape[0], labels.shape[1]), objects, 0, faults)]
+            if category < len(names):
+                image.objects.append(AnnotatedObject(f"object {number}", names[category], Region(labels, number)))
+            else:
+                image.faults.append(f"object {number}: is of class {category}; expected one below {len(names)}")
+        return [image]
 
     def written(self, path: Path, changes: Changes) -> dict[Path, bytes]:
         """Return both label maps."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from crispseg.annotations.record import AnnotatedImage, AnnotatedObject, AnnotationFormat, Changes
+from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Changes
 from crispseg.annotations.shapes import Polygons
 from crispseg.annotations.texts import as_ring, read_text
 from crispseg.errors import InputError
@@ -29,20 +29,14 @@ class Yolo(AnnotationFormat):
 
     def read(self, path: Path) -> list[AnnotatedImage]:
         """Return the one image of the file."""
-        objects, faults, others = [], [], 0
+        image = AnnotatedImage(path.stem, None)
         with parsed(path, _WHAT, "not lines of a class and the numbers of a polygon; check the format"):
             for number, line in enumerate(read_text(path, _WHAT).splitlines(), 1):
-                if len(words := line.split()) <= _BOX:
-                    others += bool(words)
-                    continue
-                category = self._category(words[0], number)
-                try:
-                    ring = _ring(words[1:])
-                except InputError as error:
-                    faults.append(f"line {number}: {error}")
-                    continue
-                objects.append(AnnotatedObject(f"line {number}", category, Polygons([[ring]], relative=True)))
-        return [AnnotatedImage(path.stem, None, objects, others, faults)]
+                if len(words := line.split()) > _BOX:
+                    image.add(f"line {number}", self._category(words[0], number), _polygon, words[1:])
+                elif words:
+                    image.others += 1
+        return [image]
 
     def written(self, path: Path, changes: Changes) -> dict[Path, bytes]:
         """Return the file with new lines for the objects that change."""
@@ -65,7 +59,7 @@ class Yolo(AnnotationFormat):
         return names[number]
 
 
-def _ring(words: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _polygon(words: list[str]) -> Polygons:
     if len(words) % 2:
         raise InputError(f"its polygon has {len(words)} numbers; expected x and y in turn")
-    return as_ring([float(word) for word in words])
+    return Polygons([[as_ring([float(word) for word in words])]], relative=True)
