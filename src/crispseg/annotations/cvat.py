@@ -14,7 +14,7 @@ from crispseg.annotations.record import (
     require_unique,
 )
 from crispseg.annotations.shapes import Form, Pasted, Polygons, Shape, expanded_rows, runs
-from crispseg.annotations.texts import as_ring, read_bytes, rounded
+from crispseg.annotations.texts import as_ring, read_bytes, rounded, spliced
 from crispseg.data.box import Box
 from crispseg.errors import InputError
 from crispseg.extras import optional_packages
@@ -57,11 +57,7 @@ class Cvat(AnnotationFormat):
                 edits += (
                     _edits(content, shape, fresh) if kind == shape.kind else _converted(content, shape, kind, fresh)
                 )
-        pieces, at = [], 0
-        for begin, end, text in sorted(edits):
-            pieces += [content[at:begin], text]
-            at = end
-        return {path: b"".join([*pieces, content[at:]])}
+        return {path: spliced(content, edits)}
 
 
 @dataclass

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from crispseg.annotations.texts import spliced
+
 _SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
 
@@ -49,11 +51,7 @@ def elements(text: str, begin: int) -> list[Value]:
 
 def replaced(text: str, edits: Iterable[tuple[Value, Any]]) -> str:
     """Return the text with values replaced by others, in the same style: on one line, or indented."""
-    pieces, at = [], 0
-    for old, new in sorted(edits, key=lambda edit: edit[0].begin):
-        pieces += [text[at : old.begin], _styled(new, text[old.begin : old.end])]
-        at = old.end
-    return "".join([*pieces, text[at:]])
+    return spliced(text, ((old.begin, old.end, _styled(new, text[old.begin : old.end])) for old, new in edits))
 
 
 def _after(text: str, at: int) -> int:

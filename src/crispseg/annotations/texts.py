@@ -1,10 +1,10 @@
 """Parts that the readers of annotations share: files of a size that fits into memory, and checked numbers."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, AnyStr, TypeVar
 
 import numpy as np
 
@@ -48,6 +48,22 @@ def read_text(path: Path, what: str) -> str:
     content = read_bytes(path, what)
     with parsed(path, what, "is not UTF-8 text; save it as UTF-8"):
         return content.decode()
+
+
+def spliced(text: AnyStr, edits: Iterable[tuple[int, int, AnyStr]]) -> AnyStr:
+    """Return a text with parts of it replaced, each given by its begin, its end and the new text.
+
+    Example:
+        >>> spliced("a big cat", [(6, 9, "dog"), (2, 5, "small")])
+        'a small dog'
+    """
+    pieces: list[AnyStr] = []
+    at = 0
+    for begin, end, new in sorted(edits):
+        pieces += [text[at:begin], new]
+        at = end
+    pieces.append(text[at:])
+    return text[:0].join(pieces)
 
 
 @contextmanager

@@ -136,7 +136,7 @@ class Desk:
         self._prediction, self._refused, self.said = given, None, said
 
     def say(self, scores: Scores | None = None, grid: Grid | str | None = None, content: str | None = None) -> None:
-        """Say what predictions are: the last file, also where it was refused, and those to come.
+        """Describe the prediction that was given last, even if it was refused, and those to come.
 
         Args:
             scores: The kind of scores; None for the one that was said last.
@@ -235,11 +235,9 @@ class Desk:
     @property
     def files(self) -> tuple[Path, ...]:
         """Return the files that were read, and the prediction that was refused."""
-        image = () if self.image is None else (self._image_file,)
-        refused = () if self._refused is None else (self._refused,)
-        prediction = () if self._prediction is None else (self._prediction.path,)
-        boundary = () if self._boundary is None else (self._boundary[1],)
-        return (*image, *refused, *prediction, *boundary)
+        image = None if self.image is None else self._image_file
+        prediction, boundary = self._prediction and self._prediction.path, self._boundary and self._boundary[1]
+        return tuple(path for path in (image, self._refused, prediction, boundary) if path is not None)
 
     @property
     def complete(self) -> bool:
