@@ -40,7 +40,7 @@ class ImageChanges:
     size: tuple[int, int]
     objects: Mapping[str, Change]
     count: int
-    """How many objects it has that could change."""
+    """The number of its objects that could change."""
 
     @property
     def name(self) -> tuple[str, str]:
@@ -49,7 +49,7 @@ class ImageChanges:
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Self:
-        """Return what was noted."""
+        """Return the changes that a line of the notes holds."""
         objects = {key: Change(**change) for key, change in said["objects"].items()}
         return cls(**{**said, "size": tuple(said["size"]), "objects": objects})
 

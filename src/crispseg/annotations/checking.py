@@ -16,7 +16,7 @@ CROSSING = "cross themselves; read by the even-odd rule, and written without cro
 OUTSIDE = "reach out of their image; cut off at its edge if they change"
 
 _MARGIN = 1.0
-"""How far, in pixels, a polygon may reach out of its image without a word."""
+"""How far, in pixels, a polygon may reach out of its image without a remark."""
 
 
 class MaskOf(NamedTuple):

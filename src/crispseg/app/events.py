@@ -222,7 +222,7 @@ class Events:
         return self._set(own, given, config, _OF_CUE)
 
     def _set(self, own: Session, given: Given, config: SharpenerConfig, names: Sequence[str]) -> Update:
-        """Answer as if the controls of some fields had the values of a config, and give them these."""
+        """Answer as if the controls of some fields showed a config, and make them show it."""
         values = {name: control_value(name, config) for name in names}
         update = self._answer(own, *(given.fields | values).values(), *given[1:])
         return update | corrections.showing(self._page, config, names)

@@ -33,7 +33,6 @@ _MOST_SKIPPED = 256_000_000
 _LONGEST_MESSAGE = 1_000_000
 """Bytes of a message that is no upload: the state of the controls, which is a few hundred."""
 
-
 _UPLOAD = "/upload"
 _MESSAGES = ("/queue/join", "/reset", "/cancel")
 """Where a page sends its messages to; Gradio has a dozen other places that take some."""
@@ -112,7 +111,7 @@ class Guard:
 
 
 async def _skip(receive: Receive) -> None:
-    """Read a body and keep nothing of it: who is still sending would not hear the answer, but that the line broke."""
+    """Read a body and drop it. A browser that is still sending would report a broken connection, not our answer."""
     left = _MOST_SKIPPED
     while left > 0:
         message = await receive()

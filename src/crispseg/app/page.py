@@ -32,7 +32,7 @@ NAMES = """() => {
   new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
   name();
 }"""
-"""Names what Gradio leaves without a name, for those who do not see it."""
+"""Names the parts that Gradio leaves without a name, for screen readers."""
 
 _PINK = gr.themes.colors.pink
 _SLATE = gr.themes.colors.slate

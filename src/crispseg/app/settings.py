@@ -49,7 +49,7 @@ class CueChoice:
 
 
 def offered_cues() -> dict[str, CueChoice]:
-    """Return every cue that the page offers by the name that it knows it by, once for each of its shipped weights.
+    """Return the cues that the page offers, by their names there: one for each of the shipped weights of a cue.
 
     These are the registered cues, and learned embeddings together with colours. A cue whose package cannot be imported
     is left out, and the log says why.

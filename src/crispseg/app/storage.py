@@ -12,7 +12,7 @@ from typing import IO
 _PREFIX = "crispseg-app-"
 _LOCK = "lock"
 _LEAST = 2**16
-"""Bytes that a file counts at least, so that their number is bounded too."""
+"""The size, in bytes, that a smaller file counts as, so that the number of files is bounded too."""
 
 
 class Storage:

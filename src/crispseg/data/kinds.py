@@ -12,7 +12,7 @@ _FEW = 64
 """So few logits may all lie in [0, 1] by chance."""
 
 _UNLIKELY = 3.0
-"""How far below -log(C) the likeliest of C masks lies where there is none, and above 0 where there is one."""
+"""Where there is no mask, the highest of C logits is at least this far below -log(C); where there is one, above 0."""
 _LEAST_BESIDE, _LEAST_WITHIN, _MOST_BETWEEN = 0.2, 0.001, 0.5
 """Shares: of the pixels that lie beside all masks, and in one; and, of the latter, those where neither is clear."""
 

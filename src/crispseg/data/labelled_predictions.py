@@ -35,8 +35,8 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
         scores: What floating-point scores in the files are, as `read_prediction` takes it.
         grid: How predictions lie on their images, as `read_prediction` takes it.
         prediction_numbering: What predictions that are label maps stand for: "0-based" (the numbers of the classes),
-            "1-based", a table, as `LabelledFolder` takes it, or "like-labels" for the numbering of the true labels. To
-            be said where the label files of the data set hold other numbers than those of the classes.
+            "1-based", a table, as `LabelledFolder` takes it, or "like-labels" for the numbering of the true labels.
+            Required if the label files of the data set hold other numbers than those of the classes.
         void_band: How wide, in pixels, a band of void between two labels may be to stand for a boundary: 5 for PASCAL
             VOC, 0 for none. None has it looked for in some of the label maps.
         mean_over: Classes that enter means over classes, by name or number; None for all. Leave out those of which

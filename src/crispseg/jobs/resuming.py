@@ -123,7 +123,12 @@ def _written_since(began: int, folder: Path) -> list[tuple[Path, int]]:
 
 
 def _is_up_to_date(job: Job, made: Sequence[int | None]) -> bool:
-    """Return whether all outputs of a job were made (in nanoseconds; None for no), and no input is newer than one."""
+    """Return whether all outputs of a job exist and no input is newer.
+
+    Args:
+        job: The job.
+        made: When each output was made, in nanoseconds; None for one that is missing.
+    """
     times = [when for when in made if when is not None]
     try:
         return len(times) == len(made) and max(path.stat().st_mtime_ns for path in job.files) <= min(times)

@@ -1,4 +1,4 @@
-"""An embedding trained through the filter: what it is for is what is minimised."""
+"""An embedding trained through the filter: the loss is that of the filtered scores."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -24,7 +24,7 @@ _MARGIN = 0.15
 """How much of the image around an object a picture shows, as a share of the object's long side."""
 
 _DETAIL = 0.25
-"""The side of the part that changed most, as a share of the same."""
+"""The side of the part that changed most, as a share of the long side of what the picture shows."""
 
 _SMALLEST_DETAIL = 40
 
