@@ -46,7 +46,7 @@ def read_image(path: Path | str, value_range: ValueRange = "auto") -> Tensor:
         known = Intensities.of(pixels, value_range, bits=None if deep is None else deep.bits)
     if pixels.dtype == np.uint8 and not known.estimated and value_range in ("auto", "full"):
         return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
-    known.tell(path, "image", once=True)
+    known.tell(path, once=True)
     scaled = known.scale(pixels)
     if np.isnan(scaled).any():
         raise InputError(f"image {path}: {int(np.isnan(scaled).sum())} of its values are NaN; fill them first")

@@ -24,6 +24,7 @@ _ENOUGH = 2**20
 
 _log = logging.getLogger(__name__)
 _told: set[str] = set()
+"""The files whose estimated range was reported."""
 
 
 def parse_range(text: str) -> ValueRange:
@@ -110,15 +111,15 @@ class Intensities(NamedTuple):
         scaled: np.ndarray = np.clip((wide - self.low) / (self.high - self.low), 0, 1)
         return scaled.astype(np.float32, copy=False)
 
-    def tell(self, path: Path | str, what: str, *, once: bool = False) -> None:
+    def tell(self, path: Path | str, *, once: bool = False) -> None:
         """Report an estimated range in the log; with `once`, only for the first file of the process."""
-        if not self.estimated or (once and what in _told):
+        if not self.estimated or (once and _told):
             return
-        _told.add(what)
+        _told.add(str(path))
         more = ", and likewise for each further one" if once else ""
         _log.warning(
-            "%s %s: reading its 2nd and 98th percentile, %.6g and %.6g, as black and white%s; --range LOW,HIGH sets "
-            "others", what, path, self.low, self.high, more,
+            "image %s: reading its 2nd and 98th percentile, %.6g and %.6g, as black and white%s; --range LOW,HIGH sets "
+            "others", path, self.low, self.high, more,
         )  # fmt: skip
 
 

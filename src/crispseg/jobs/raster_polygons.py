@@ -3,14 +3,13 @@
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from crispseg.data.box import Box
 from crispseg.data.raster import opened_raster
 from crispseg.data.raster.names import class_names_of
-from crispseg.data.raster.opening import rasterio_, read_part
+from crispseg.data.raster.opening import RasterDataset, rasterio_, read_part
 from crispseg.data.raster.pixels import Missing
 from crispseg.errors import InputError
 from crispseg.inference.memory import parse_memory
@@ -77,7 +76,7 @@ def check_tolerance(tolerance: float) -> None:
         raise InputError(f"tolerance is {tolerance}; expected a number of pixels, 0 or more")
 
 
-def check_place(output: Path, dataset: Any, what: str) -> None:  # noqa: ANN401 - rasterio has no types
+def check_place(output: Path, dataset: RasterDataset, what: str) -> None:
     """Refuse a raster that does not say where its polygons would lie.
 
     Raises:
@@ -96,16 +95,13 @@ def check_place(output: Path, dataset: Any, what: str) -> None:  # noqa: ANN401 
 
 
 def _regions(
-    dataset: Any,  # noqa: ANN401
-    allowed: int,
-    tolerance: float,
-    done: Callable[[float], object],
+    dataset: RasterDataset, allowed: int, tolerance: float, done: Callable[[float], object]
 ) -> Iterator[Regions]:
     missing, size = Missing(dataset, [1], every=True), (dataset.height, dataset.width)
 
     def read(box: Box) -> Numbers:
-        values = read_part(dataset, [1], *box.slices)
-        found: Numbers = np.where(missing.of(values, *box.slices), 0, values[0].astype(np.int64) + 1)
+        values = read_part(dataset, [1], box)
+        found: Numbers = np.where(missing.of(values, box), 0, values[0].astype(np.int64) + 1)
         return found
 
     room = int(_FREE * (allowed - (resident_bytes() if is_counted() else 0))) // 2
@@ -115,13 +111,13 @@ def _regions(
         done(((box.bottom - 1) * dataset.width + box.right) / (dataset.width * dataset.height))
 
 
-def _to_ground(dataset: Any) -> Callable[[Points], Points]:  # noqa: ANN401
+def _to_ground(dataset: RasterDataset) -> Callable[[Points], Points]:
     place = dataset.transform
     turn, start = np.array([[place.a, place.d], [place.b, place.e]]), np.array([place.c, place.f])
     return lambda points: points @ turn + start
 
 
-def _to_degrees(dataset: Any) -> Callable[[Points], Points]:  # noqa: ANN401
+def _to_degrees(dataset: RasterDataset) -> Callable[[Points], Points]:
     warp, on_ground, crs = rasterio_().warp, _to_ground(dataset), dataset.crs
 
     def convert(points: Points) -> Points:

@@ -3,12 +3,11 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from crispseg.data.intensity import Intensities, ValueRange
-from crispseg.data.raster.opening import sampled
+from crispseg.data.raster.opening import RasterDataset, sampled
 from crispseg.data.raster.pixels import Missing, RasterPixels
 from crispseg.errors import InputError, naming
 
@@ -21,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 def image_pixels(
-    dataset: Any,  # noqa: ANN401 - rasterio has no types
+    dataset: RasterDataset,
     bands: Sequence[int] | None = None,
     value_range: ValueRange = "auto",
 ) -> RasterPixels:
@@ -46,11 +45,11 @@ def image_pixels(
         return RasterPixels(dataset, chosen, missing, decode=lambda values: values, channels=3, fill=128)
     with naming(Path(dataset.name)):
         known = Intensities.of(sampled(dataset, chosen).compressed(), value_range, bits=_bits(dataset, chosen[0]))
-    known.tell(dataset.name, "image")
+    known.tell(dataset.name)
     return RasterPixels(dataset, chosen, missing, decode=known.scale, channels=3, fill=0.5)
 
 
-def _checked(dataset: Any, bands: Sequence[int]) -> list[int]:  # noqa: ANN401
+def _checked(dataset: RasterDataset, bands: Sequence[int]) -> list[int]:
     if len(bands) not in (1, 3) or not all(1 <= band <= dataset.count for band in bands):
         raise InputError(
             f"raster {dataset.name}: bands {', '.join(map(str, bands))} for red, green and blue; expected three "
@@ -59,7 +58,7 @@ def _checked(dataset: Any, bands: Sequence[int]) -> list[int]:  # noqa: ANN401
     return list(bands) * (3 // len(bands))
 
 
-def _tell_of_alpha(dataset: Any, chosen: Sequence[int]) -> None:  # noqa: ANN401
+def _tell_of_alpha(dataset: RasterDataset, chosen: Sequence[int]) -> None:
     """Warn of an alpha band that looks like near infrared: by default GDAL tags the fourth band of uint8 as alpha."""
     for band in {index for index in dataset.indexes if dataset.colorinterp[index - 1].name == "alpha"} - {*chosen}:
         values = sampled(dataset, [band]).data
@@ -70,7 +69,7 @@ def _tell_of_alpha(dataset: Any, chosen: Sequence[int]) -> None:  # noqa: ANN401
             )  # fmt: skip
 
 
-def _by_tags(dataset: Any) -> list[int]:  # noqa: ANN401
+def _by_tags(dataset: RasterDataset) -> list[int]:
     tags, names = [band.name for band in dataset.colorinterp], [name or "" for name in dataset.descriptions]
     lower = [name.lower() for name in names]
     if all(lower.count(colour) == 1 for colour in _COLOURS):
@@ -92,7 +91,7 @@ def _by_tags(dataset: Any) -> list[int]:  # noqa: ANN401
     return [band + 1 for band in found]
 
 
-def _of_palette(dataset: Any) -> RasterPixels:  # noqa: ANN401
+def _of_palette(dataset: RasterDataset) -> RasterPixels:
     colours = np.zeros((3, max(256, 2 ** (8 * np.dtype(dataset.dtypes[0]).itemsize))), np.uint8)
     for value, colour in dataset.colormap(1).items():
         colours[:, value] = colour[:3]
@@ -106,7 +105,7 @@ def _of_palette(dataset: Any) -> RasterPixels:  # noqa: ANN401
     )
 
 
-def _bits(dataset: Any, band: int) -> int | None:  # noqa: ANN401
+def _bits(dataset: RasterDataset, band: int) -> int | None:
     """Return the number of bits in use, if the header declares fewer than the dtype has; otherwise None."""
     said = dataset.tags(band, ns="IMAGE_STRUCTURE").get("NBITS", "")
     return int(said) if said.isdecimal() and np.issubdtype(np.dtype(dataset.dtypes[band - 1]), np.integer) else None

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+
+from crispseg.data.raster.opening import RasterDataset
 
 _TAG = re.compile(r"CLASS_(\d{1,5})")
 
 
-def class_names_of(dataset: Any) -> dict[int, str]:  # noqa: ANN401 - rasterio has no types
+def class_names_of(dataset: RasterDataset) -> dict[int, str]:
     """Return the names of labels, as far as the tags CLASS_0, CLASS_1 and so on of the first band give them."""
     found = ((_TAG.fullmatch(tag), name) for tag, name in dataset.tags(1).items())
     return {int(match[1]): name for match, name in found if match}

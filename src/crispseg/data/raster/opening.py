@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from crispseg.data.box import Box
 from crispseg.errors import InputError, one_line
 from crispseg.extras import optional_packages
 
@@ -25,6 +26,11 @@ _SETTINGS = {
 _BLOCK_SHARE, _INDEX_SHARE = 4, 8
 """A block of a file may take 1/4 of the memory, and the index of its blocks 1/8."""
 _INDEX_BYTES = 16
+_SAMPLED = 512
+"""Pixels to a side of a sample."""
+
+RasterDataset = Any
+"""An open dataset of rasterio, which has no types."""
 
 
 def rasterio_() -> Any:  # noqa: ANN401 - rasterio has no types
@@ -40,7 +46,7 @@ def rasterio_() -> Any:  # noqa: ANN401 - rasterio has no types
 
 
 @contextmanager
-def opened_raster(path: Path, what: str, memory: int) -> Iterator[Any]:
+def opened_raster(path: Path, what: str, memory: int) -> Iterator[RasterDataset]:
     """Open a raster with a small cache and without network access.
 
     Args:
@@ -71,32 +77,37 @@ def opened_raster(path: Path, what: str, memory: int) -> Iterator[Any]:
             yield dataset
 
 
-def read_part(dataset: Any, bands: list[int], rows: slice, columns: slice) -> np.ndarray:  # noqa: ANN401
-    """Read (bands, rows, columns) values of a raster.
+def window_of(box: Box) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return a box in the form that rasterio takes."""
+    return (box.top, box.bottom), (box.left, box.right)
+
+
+def read_part(dataset: RasterDataset, bands: list[int], box: Box) -> np.ndarray:
+    """Read (bands, *box.size) values of a raster.
 
     Raises:
         InputError: If they cannot be read.
     """
     try:
-        values: np.ndarray = dataset.read(bands, window=((rows.start, rows.stop), (columns.start, columns.stop)))
+        values: np.ndarray = dataset.read(bands, window=window_of(box))
     except Exception as error:  # GDAL's errors share no base class of their own
         raise damaged(dataset, error) from error
     return values
 
 
-def damaged(dataset: Any, error: Exception) -> InputError:  # noqa: ANN401
+def damaged(dataset: RasterDataset, error: Exception) -> InputError:
     """Return the error of a raster whose pixels cannot be read."""
     reason = error.__cause__ or error
     return InputError(f"raster {dataset.name}: damaged or truncated ({reason}); write it again")
 
 
-def sampled(dataset: Any, bands: list[int], side: int = 512) -> np.ma.MaskedArray:  # noqa: ANN401
-    """Return (bands, ≤ side, ≤ side) evenly spaced pixels, from an overview if there is one; nodata is masked.
+def sampled(dataset: RasterDataset, bands: list[int]) -> np.ma.MaskedArray:
+    """Return (bands, ≤ 512, ≤ 512) evenly spaced pixels, from an overview if there is one; nodata is masked.
 
     Raises:
         InputError: If they cannot be read.
     """
-    size = min(dataset.height, side), min(dataset.width, side)
+    size = min(dataset.height, _SAMPLED), min(dataset.width, _SAMPLED)
     try:
         pixels: np.ma.MaskedArray = dataset.read(bands, out_shape=(len(bands), *size), masked=True)
     except Exception as error:
@@ -108,7 +119,7 @@ def _known(kinds: tuple[str, ...]) -> list[str]:
     return ["complex64" if kind.startswith("complex") else kind for kind in kinds]
 
 
-def _check_blocks(dataset: Any, named: str, memory: int) -> None:  # noqa: ANN401
+def _check_blocks(dataset: RasterDataset, named: str, memory: int) -> None:
     """Refuse a file whose blocks, or their index, take much of the memory: GDAL reads whole blocks."""
     planes = dataset.count if dataset.profile.get("interleave") == "pixel" else 1
     number = max(np.dtype(kind).itemsize for kind in _known(dataset.dtypes))

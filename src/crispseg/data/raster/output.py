@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from crispseg.data.box import Box
 from crispseg.data.raster.names import tags_of
-from crispseg.data.raster.opening import rasterio_
+from crispseg.data.raster.opening import RasterDataset, rasterio_, window_of
 from crispseg.data.raster.pixels import representable
 from crispseg.data.raster.prediction import RasterPrediction
 from crispseg.errors import InputError
@@ -34,7 +33,7 @@ class LabelRaster:
         nodata: Value of pixels without a label; None if every pixel has one.
     """
 
-    def __init__(self, dataset: Any, nodata: int | None) -> None:  # noqa: ANN401 - rasterio has no types
+    def __init__(self, dataset: RasterDataset, nodata: int | None) -> None:
         self._dataset, self._nodata = dataset, nodata
         self.written = 0
         """Pixels that have a label."""
@@ -44,9 +43,7 @@ class LabelRaster:
         if valid is not None:
             labels = labels.masked_fill(~valid, 0 if self._nodata is None else self._nodata)
         self.written += labels.numel() if valid is None else int(valid.sum())
-        rows, columns = box.slices
-        window = ((rows.start, rows.stop), (columns.start, columns.stop))
-        self._dataset.write(labels.numpy().astype(self._dataset.dtypes[0]), 1, window=window)
+        self._dataset.write(labels.numpy().astype(self._dataset.dtypes[0]), 1, window=window_of(box))
 
 
 def check_raster_output(path: Path, inputs: Iterable[Path]) -> None:
@@ -61,7 +58,9 @@ def check_raster_output(path: Path, inputs: Iterable[Path]) -> None:
 
 
 @contextmanager
-def label_raster(path: Path, like: Any, prediction: RasterPrediction, *, masked: bool) -> Iterator[LabelRaster]:  # noqa: ANN401
+def label_raster(
+    path: Path, like: RasterDataset, prediction: RasterPrediction, *, masked: bool
+) -> Iterator[LabelRaster]:
     """Open a raster to write labels to, georeferenced like another; it is written whole or not at all.
 
     Args:
@@ -86,9 +85,8 @@ def label_raster(path: Path, like: Any, prediction: RasterPrediction, *, masked:
     if like.rpcs is not None:
         profile["rpcs"] = like.rpcs
     across, down = (min(BLOCK, side // _MULTIPLE * _MULTIPLE) for side in (like.width, like.height))
-    if (
-        across and down
-    ):  # a strip would be compressed again for each part of it, and the old copy would stay in the file
+    if across and down:
+        # Each part of a strip would compress the strip again, and the old copy would stay in the file.
         profile |= {"tiled": True, "blockxsize": across, "blockysize": down}
     remove_left_over(path.absolute().parent, {path.stem})
     with written_whole(path) as temporary:
@@ -115,7 +113,7 @@ def _free(prediction: RasterPrediction, largest: int) -> int:
     return 255 if largest < 255 else 65535
 
 
-def _describe(dataset: Any, prediction: RasterPrediction) -> None:  # noqa: ANN401
+def _describe(dataset: RasterDataset, prediction: RasterPrediction) -> None:
     if prediction.colours is not None and dataset.dtypes[0] == "uint8":
         dataset.write_colormap(1, {label: colour for label, colour in prediction.colours.items() if label < 256})
     if prediction.names:

@@ -1,14 +1,13 @@
 """The bands of an open raster as pixels, some of which may be missing."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from crispseg.data.box import Box
-from crispseg.data.raster.opening import damaged, rasterio_, read_part
+from crispseg.data.raster.opening import RasterDataset, damaged, rasterio_, read_part, window_of
 
 
 class Missing:
@@ -21,7 +20,7 @@ class Missing:
             such as 0; otherwise one band is enough.
     """
 
-    def __init__(self, dataset: Any, bands: list[int], *, every: bool) -> None:  # noqa: ANN401 - rasterio has no types
+    def __init__(self, dataset: RasterDataset, bands: list[int], *, every: bool) -> None:
         self._dataset, self._every = dataset, every
         flags = set().union(*(dataset.mask_flag_enums[band - 1] for band in bands))
         enums = rasterio_().enums.MaskFlags
@@ -32,8 +31,8 @@ class Missing:
         self.value = representable(dataset.nodatavals[bands[0] - 1], kind)
         self.possible = self._masked or self.value is not None or np.issubdtype(kind, np.floating)
 
-    def of(self, values: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
-        """Return (rows, columns) bool, True for missing pixels, given the (bands, rows, columns) values there."""
+    def of(self, values: np.ndarray, box: Box) -> np.ndarray:
+        """Return (*box.size) bool, True for missing pixels, given the (bands, *box.size) values there."""
         missing = np.zeros(values.shape[1:], bool)
         if np.issubdtype(values.dtype, np.floating):
             missing |= np.isnan(values).any(0)
@@ -41,9 +40,8 @@ class Missing:
             same = values == values.dtype.type(self.value)
             missing |= same.all(0) if self._every else same.any(0)
         if self._masked:
-            window = ((rows.start, rows.stop), (columns.start, columns.stop))
             try:
-                missing |= self._dataset.dataset_mask(window=window) == 0
+                missing |= self._dataset.dataset_mask(window=window_of(box)) == 0
             except Exception as error:  # GDAL's errors share no base class of their own
                 raise damaged(self._dataset, error) from error
         return missing
@@ -73,7 +71,7 @@ class RasterPixels:
 
     def __init__(
         self,
-        dataset: Any,  # noqa: ANN401
+        dataset: RasterDataset,
         bands: list[int],
         missing: Missing,
         *,
@@ -96,14 +94,14 @@ class RasterPixels:
 
     def read(self, box: Box) -> Tensor:
         """Return (channels, *box.size) values as `decode` gives them, with `fill` in missing pixels."""
-        values = read_part(self._dataset, self._bands, *box.slices)
+        values = read_part(self._dataset, self._bands, box)
         decoded = torch.from_numpy(self._decode(values))
         if self.masked:
-            missing = torch.from_numpy(self._missing.of(values, *box.slices))
+            missing = torch.from_numpy(self._missing.of(values, box))
             decoded = decoded.masked_fill(missing, self._fill)
         return decoded
 
     def valid(self, box: Box) -> Tensor:
         """Return (*box.size) bool, True where a pixel has a value."""
-        values = read_part(self._dataset, self._bands, *box.slices)
-        return torch.from_numpy(~self._missing.of(values, *box.slices))
+        values = read_part(self._dataset, self._bands, box)
+        return torch.from_numpy(~self._missing.of(values, box))

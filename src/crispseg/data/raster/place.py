@@ -3,11 +3,10 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
-from crispseg.data.raster.opening import rasterio_
+from crispseg.data.raster.opening import RasterDataset, rasterio_
 from crispseg.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -17,7 +16,9 @@ _WHOLE = 0.999
 
 
 @contextmanager
-def on_the_ground_of(image: Any, prediction: Any, *, same_extent: bool = False) -> Iterator[Any]:  # noqa: ANN401
+def on_the_ground_of(
+    image: RasterDataset, prediction: RasterDataset, *, same_extent: bool = False
+) -> Iterator[RasterDataset]:
     """Warp a prediction to the extent of an image, at about its own resolution.
 
     If both have the same extent and CRS, or neither is georeferenced, the prediction is given unchanged. Otherwise it
@@ -47,11 +48,11 @@ def on_the_ground_of(image: Any, prediction: Any, *, same_extent: bool = False) 
         yield there
 
 
-def _is_placed(dataset: Any) -> bool:  # noqa: ANN401
+def _is_placed(dataset: RasterDataset) -> bool:
     return not dataset.transform.is_identity or bool(dataset.gcps[0]) or dataset.rpcs is not None
 
 
-def _check_comparable(image: Any, prediction: Any) -> None:  # noqa: ANN401
+def _check_comparable(image: RasterDataset, prediction: RasterDataset) -> None:
     for dataset, what in ((image, "image"), (prediction, "prediction")):
         if dataset.transform.is_identity:
             how = "by control points or RPCs" if _is_placed(dataset) else "nowhere"
@@ -68,7 +69,7 @@ def _check_comparable(image: Any, prediction: Any) -> None:  # noqa: ANN401
         )
 
 
-def _is_same_extent(image: Any, prediction: Any) -> bool:  # noqa: ANN401
+def _is_same_extent(image: RasterDataset, prediction: RasterDataset) -> bool:
     """Return whether the corners agree to half a pixel of the image or a tenth of a pixel of the prediction."""
     to_image = ~image.transform * prediction.transform
     sides = (image.width, prediction.width), (image.height, prediction.height)
@@ -81,10 +82,7 @@ def _is_same_extent(image: Any, prediction: Any) -> bool:  # noqa: ANN401
 
 
 def _in_prediction(
-    image: Any,  # noqa: ANN401
-    prediction: Any,  # noqa: ANN401
-    x: np.ndarray,
-    y: np.ndarray,
+    image: RasterDataset, prediction: RasterDataset, x: np.ndarray, y: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Convert pixel coordinates of the image to those of the prediction; infinite where the projection has none."""
     xs, ys = image.transform * (x, y)
@@ -98,7 +96,7 @@ def _in_prediction(
     return found
 
 
-def _covered(image: Any, prediction: Any) -> float:  # noqa: ANN401
+def _covered(image: RasterDataset, prediction: RasterDataset) -> float:
     """Return the share of the image that the prediction covers.
 
     Raises:
@@ -113,7 +111,7 @@ def _covered(image: Any, prediction: Any) -> float:  # noqa: ANN401
     return float(inside.mean())
 
 
-def _elsewhere(image: Any, prediction: Any, reason: str = "") -> InputError:  # noqa: ANN401
+def _elsewhere(image: RasterDataset, prediction: RasterDataset, reason: str = "") -> InputError:
     where = [
         f"{dataset.name} at {', '.join(f'{edge:.10g}' for edge in dataset.bounds)} ({dataset.crs})"
         for dataset in (prediction, image)
@@ -125,7 +123,7 @@ def _elsewhere(image: Any, prediction: Any, reason: str = "") -> InputError:  # 
 
 
 @contextmanager
-def _warped(image: Any, prediction: Any) -> Iterator[Any]:  # noqa: ANN401
+def _warped(image: RasterDataset, prediction: RasterDataset) -> Iterator[RasterDataset]:
     rasterio = rasterio_()
     vrt, resampling = rasterio.vrt, rasterio.enums.Resampling
     x, y = np.array([0.25, 0.75, 0.5, 0.5]) * image.width, np.array([0.5, 0.5, 0.25, 0.75]) * image.height

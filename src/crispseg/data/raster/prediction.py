@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from crispseg.data.numbering import HIGHEST_LABEL
 from crispseg.data.pixels import MaskedPixels
 from crispseg.data.prediction import ScoreKind
 from crispseg.data.raster.names import class_names_of
-from crispseg.data.raster.opening import read_part, sampled
+from crispseg.data.raster.opening import RasterDataset, read_part, sampled
 from crispseg.data.raster.pixels import Missing, RasterPixels
 from crispseg.errors import InputError, naming
 
@@ -69,7 +68,9 @@ class LabelPixels:
         return self._labels.valid(box)
 
 
-def prediction_pixels(dataset: Any, source: Any, said: ScoreKind | None, scale: float | None) -> RasterPrediction:  # noqa: ANN401
+def prediction_pixels(
+    dataset: RasterDataset, source: RasterDataset, said: ScoreKind | None, scale: float | None
+) -> RasterPrediction:
     """Return the prediction in a raster: a label map in one band of whole numbers, or scores in its bands.
 
     Args:
@@ -111,10 +112,7 @@ def prediction_pixels(dataset: Any, source: Any, said: ScoreKind | None, scale: 
 
 
 def _factors(
-    source: Any,  # noqa: ANN401
-    tagged: list[tuple[float, float]],
-    kind: ScoreKind,
-    scale: float | None,
+    source: RasterDataset, tagged: list[tuple[float, float]], kind: ScoreKind, scale: float | None
 ) -> list[tuple[float, float]]:
     """Return the factor and the offset that convert the stored numbers of each band to scores."""
     named = f"prediction {source.name}: {len(tagged)} bands of {source.dtypes[0]}"
@@ -137,7 +135,7 @@ def _factors(
     return [(1 / scale, 0.0)] * len(tagged)
 
 
-def _is_a_score(source: Any, band: int, kind: ScoreKind, factor: tuple[float, float]) -> bool:  # noqa: ANN401
+def _is_a_score(source: RasterDataset, band: int, kind: ScoreKind, factor: tuple[float, float]) -> bool:
     """Return whether the nodata value may also be a score, such as 0 for a probability of 0."""
     nodata = source.nodatavals[band - 1]
     if nodata is None or np.isnan(nodata):
@@ -145,7 +143,7 @@ def _is_a_score(source: Any, band: int, kind: ScoreKind, factor: tuple[float, fl
     return nodata == 0 or (kind == "probabilities" and 0 <= nodata * factor[0] + factor[1] <= 1)
 
 
-def _refuse_labels(source: Any, bands: list[int]) -> None:  # noqa: ANN401
+def _refuse_labels(source: RasterDataset, bands: list[int]) -> None:
     found = np.unique(sampled(source, bands).compressed())
     found = found[np.isfinite(found)]
     if len(found) > 1 and (found == found.round()).all() and not set(found) <= {0, 1}:
@@ -155,7 +153,7 @@ def _refuse_labels(source: Any, bands: list[int]) -> None:  # noqa: ANN401
         )
 
 
-def _ask_about_masks(source: Any, bands: list[int], factors: list[tuple[float, float]]) -> None:  # noqa: ANN401
+def _ask_about_masks(source: RasterDataset, bands: list[int], factors: list[tuple[float, float]]) -> None:
     values = sampled(source, bands)
     step, start = (np.array(column, np.float32)[:, None] for column in zip(*factors, strict=True))
     there = ~np.ma.getmaskarray(values).any(0) & np.isfinite(values.data).all(0)
@@ -163,16 +161,16 @@ def _ask_about_masks(source: Any, bands: list[int], factors: list[tuple[float, f
         ask_about_masks(torch.from_numpy(values.data[:, there].astype(np.float32) * step + start)[:, None])
 
 
-def _labels(dataset: Any, source: Any, bands: list[int]) -> RasterPrediction:  # noqa: ANN401
+def _labels(dataset: RasterDataset, source: RasterDataset, bands: list[int]) -> RasterPrediction:
     missing = Missing(dataset, bands, every=True)
     largest = np.iinfo(np.dtype(source.dtypes[0])).max
     pixels = RasterPixels(
         dataset, bands, missing, decode=lambda values: values.astype(np.int64), channels=1, fill=largest + 1
     )
     found: set[int] = set()
-    for rows, columns in _walk(dataset):
-        values = read_part(dataset, bands, rows, columns)
-        found |= set(np.unique(values[0][~missing.of(values, rows, columns)]).tolist())
+    for box in _walk(dataset):
+        values = read_part(dataset, bands, box)
+        found |= set(np.unique(values[0][~missing.of(values, box)]).tolist())
     if not found:
         raise InputError(f"prediction {source.name}: holds only nodata where the image is; expected labels")
     if min(found) < 0 or max(found) > HIGHEST_LABEL:
@@ -186,7 +184,7 @@ def _labels(dataset: Any, source: Any, bands: list[int]) -> RasterPrediction:  #
     return RasterPrediction(LabelPixels(pixels, classes), classes, "probabilities", source.nodata, colours, names)
 
 
-def _walk(dataset: Any) -> Iterator[tuple[slice, slice]]:  # noqa: ANN401
+def _walk(dataset: RasterDataset) -> Iterator[Box]:
     """Yield parts of bounded size that cover a raster, made of whole blocks unless a block is larger."""
     height, width = dataset.block_shapes[0]
     columns = max(1, min(dataset.width, _AT_ONCE // height) // width) * width
@@ -194,4 +192,4 @@ def _walk(dataset: Any) -> Iterator[tuple[slice, slice]]:  # noqa: ANN401
     rows = max(1, min(_AT_ONCE // columns, dataset.height) // height * height)
     for top in range(0, dataset.height, rows):
         for left in range(0, dataset.width, columns):
-            yield slice(top, min(top + rows, dataset.height)), slice(left, min(left + columns, dataset.width))
+            yield Box(top, left, min(top + rows, dataset.height), min(left + columns, dataset.width))
