@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from crispseg.errors import InputError
 from crispseg.jobs.resuming import check_same_settings
+from crispseg.reading import parsed
 from crispseg.writing import make_folder, write_text
 
 FOLDER = ".crispseg"
@@ -89,15 +89,13 @@ class Notes:
         for line in lines:
             if not line.endswith("\n"):  # the run was killed while it wrote the last one
                 continue
-            try:
+            with parsed(self._file, "notes", "cannot be read; start anew without --resume"):
                 said = json.loads(line)
                 if "written" in said:
                     self._written[said["written"]] = said["digest"]
                 else:
                     found = ImageChanges.of(said)
                     self._known[found.name] = found
-            except (ValueError, TypeError, KeyError) as error:
-                raise InputError(f"{self._file}: cannot be read; start anew without --resume") from error
         if lines and not lines[-1].endswith("\n"):
             write_text(self._file, "".join(lines[:-1]))
 

@@ -1,8 +1,7 @@
 """The result of a row, in memory and in two files."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 from safetensors.torch import load_file
 
 from crispseg.comparison.method import Setting
-from crispseg.errors import InputError, one_line
+from crispseg.errors import InputError
 from crispseg.metrics import AbsentClasses, Accuracy
+from crispseg.reading import parsed
 from crispseg.writing import write_tensors, write_text
 
 
@@ -69,21 +69,14 @@ def read_result(
     counts, rest = paths(folder, name)
     if not rest.is_file():
         return None
-    with _damage_named(rest):
+    remedy = "damaged; remove it and measure the row again"
+    with parsed(rest, "row", remedy):
         content = json.loads(rest.read_text())
         earlier = dict(content.pop("context"))
     _check_context(earlier, context, rest)
-    with _damage_named(rest):
+    with parsed(rest, "row", remedy):
         accuracy = Accuracy.from_state(load_file(counts), absent_classes=absent_classes, mean_over=mean_over)
         return Result(**content, accuracy=accuracy)
-
-
-@contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # the parsers of the two files raise many kinds
-        raise InputError(f"{path}: damaged ({one_line(error)}); remove it and measure the row again") from error
 
 
 def _check_context(earlier: Mapping[str, Any], context: Mapping[str, Any], path: Path) -> None:

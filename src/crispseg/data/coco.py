@@ -17,6 +17,7 @@ from crispseg.data.matching import match_files
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
 from crispseg.extras import optional_packages
+from crispseg.reading import parsed
 
 _OTHER_NAMES = {
     "airplane": "aeroplane",
@@ -97,12 +98,9 @@ class COCO(LabelledFiles):
         return [a for a in annotations if a["category_id"] in self._class_of and bool(a.get("iscrowd")) == crowd]
 
     def _mask(self, annotation: dict[str, Any]) -> Tensor:
-        try:
+        what = f"the outline of object {annotation.get('id')} is damaged; unpack the archive again"
+        with parsed(self.annotations, "annotations", what):
             return torch.from_numpy(np.asarray(self._index.annToMask(annotation)) > 0)
-        except Exception as error:  # pycocotools raises whatever its parsers raise
-            raise InputError(
-                f"annotations {self.annotations}: the outline of object {annotation.get('id')} is damaged ({error})"
-            ) from error
 
 
 def _read_annotations(path: Path) -> Any:  # noqa: ANN401 - pycocotools has no types
@@ -115,13 +113,9 @@ def _read_annotations(path: Path) -> Any:  # noqa: ANN401 - pycocotools has no t
             f"annotations {path}: no such file; expected instances_SPLIT.json of COCO's archive, for a split "
             "such as val2017"
         )
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it tells how long reading took
-            return Index(path)
-    except Exception as error:  # whatever can be wrong with JSON and what it should hold
-        raise InputError(
-            f"annotations {path}: not annotations of COCO ({type(error).__name__}: {error}); unpack the archive again"
-        ) from error
+    quiet = contextlib.redirect_stdout(io.StringIO())  # pycocotools tells how long reading took
+    with parsed(path, "annotations", "not annotations of COCO; unpack the archive again"), quiet:
+        return Index(path)
 
 
 def _voc_classes(index: Any, path: Path) -> dict[int, int]:  # noqa: ANN401 - pycocotools has no types

@@ -46,12 +46,14 @@ class VOC2012(LabelledFiles):
         check_choice("split", split, (*_SPLITS, *_AUGMENTED))
         root, ours = Path(root), _AUGMENTED.get(split, split)
         self.image_names = read_names(_list_of(root, ours))
-        self.images, self.labels = _voc_files(root, self.image_names)
+        self.images, self.labels = _matched(self.image_names, root / "JPEGImages", root / "SegmentationClass", ".png")
         if split in _AUGMENTED:
             if sbd is None:
                 raise InputError(f"split {split!r} needs the Semantic Boundaries Dataset; give its folder as sbd")
-            added = _sbd_names(Path(sbd), known=set(read_names(_list_of(root, "trainval"))))
-            images, labels = _sbd_files(Path(sbd), added)
+            sbd = Path(sbd)
+            known = set(read_names(_list_of(root, "trainval")))
+            added = sorted({name for part in ("train", "val") for name in read_names(sbd / f"{part}.txt")} - known)
+            images, labels = _matched(added, sbd / "img", sbd / "cls", ".mat")
             self.image_names, self.images = self.image_names + added, self.images + images
             self.labels = self.labels + labels
 
@@ -66,20 +68,10 @@ def _list_of(root: Path, split: str) -> Path:
     return root / "ImageSets" / "Segmentation" / f"{split}.txt"
 
 
-def _voc_files(root: Path, names: list[str]) -> tuple[list[Path], list[Path]]:
+def _matched(names: list[str], images: Path, labels: Path, ending: str) -> tuple[list[Path], list[Path]]:
+    """Return the files of the images with these names, and of their label maps, which have an ending of their own."""
     wanted = {name: Path(f"{name}.jpg") for name in names}
-    images = match_files(wanted, root / "JPEGImages", (".jpg",), "image")
-    return images, match_files(wanted, root / "SegmentationClass", (".png",), "label")
-
-
-def _sbd_names(root: Path, known: set[str]) -> list[str]:
-    return sorted({name for part in ("train", "val") for name in read_names(root / f"{part}.txt")} - known)
-
-
-def _sbd_files(root: Path, names: list[str]) -> tuple[list[Path], list[Path]]:
-    wanted = {name: Path(f"{name}.jpg") for name in names}
-    images = match_files(wanted, root / "img", (".jpg",), "image")
-    return images, match_files(wanted, root / "cls", (".mat",), "label")
+    return match_files(wanted, images, (".jpg",), "image"), match_files(wanted, labels, (ending,), "label")
 
 
 def _read_sbd(path: Path) -> Tensor:

@@ -22,6 +22,7 @@ from crispseg.data.crops import ConsecutiveBatches, CropDataset, CropOptions
 from crispseg.data.sample import IGNORE_INDEX, LabelledImages
 from crispseg.data.whole_images import WholeImages
 from crispseg.errors import InputError
+from crispseg.reading import parsed
 from crispseg.training.report import LOG, StepsProgressBar, ValidationReport
 from crispseg.training.task import Task
 from crispseg.writing import make_folder, refuse_inputs
@@ -237,18 +238,12 @@ def _checkpoint(output: Path, resume: bool) -> Path | None:
     if resume:
         if not checkpoint.is_file():
             raise InputError(f"nothing to resume: {checkpoint} does not exist; run without --resume")
-        _check_checkpoint(checkpoint)
+        with parsed(checkpoint, "checkpoint", "damaged; remove it and start again"):
+            torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
     elif checkpoint.exists():
         raise InputError(f"{output} holds an earlier run; go on with --resume, or choose another --output")
     make_folder(output)
     return checkpoint if resume else None
-
-
-def _check_checkpoint(checkpoint: Path) -> None:
-    try:
-        torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # a damaged file fails in as many ways as it can be damaged
-        raise InputError(f"{checkpoint}: damaged ({type(error).__name__}); remove it and start again") from error
 
 
 def _quieten() -> None:
