@@ -5,12 +5,14 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from crispseg.app.contents import defaults_of
 from crispseg.app.desk import DeskInputs
 from crispseg.app.settings import takes_boundaries, with_defaults
 from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig, options
 from crispseg.cue_config import CueConfig
+from crispseg.data.object_masks import ObjectMasks
 from crispseg.data.prediction import SCORE_SUFFIXES
 from crispseg.grid import CENTRES
 from crispseg.options import flag
@@ -101,7 +103,7 @@ class Recipe:
     def python_lines(self) -> str:
         """Return lines that write the result beside the inputs, under the names that the page gives it."""
         if self.inputs.masks is not None:
-            return "\n".join(self._lines_of_masks())
+            return "\n".join(self._lines_of_masks(self.inputs.masks))
         image, prediction, *boundary = self.files()
         names, made = self._sharpener(self._unusual)
         data = ["read_image", "read_prediction", "write_labels", *(["write_scores"] if self.scores_name else [])]
@@ -127,46 +129,27 @@ class Recipe:
             lines.append(f"write_scores({_quoted(self.scores_name)}, result.scores, prediction)")
         return "\n".join(lines)
 
-    def _lines_of_masks(self) -> list[str]:
+    def _lines_of_masks(self, masks: ObjectMasks) -> list[str]:
         """Return the lines for masks of objects."""
-        masks, (image, prediction) = self.inputs.masks, list(self.files())[:2]
-        assert masks is not None
+        image, prediction = list(self.files())[:2]
         names, made = self._sharpener([name for name in self._unusual if name in _OF_MASKS])
-        usual = defaults_of("objects", _FIRST_CUE)
+        usual, kind, grid = defaults_of("objects", _FIRST_CUE), self.inputs.prediction.kind, str(self.inputs.said.grid)
         same = all(getattr(self.config, name) == getattr(usual, name) for name in ("cue", *_OF_MASKS))
         is_usual = same and self.device == "cpu"
         if is_usual:
             names, made = [], []
-        kind, grid = self.inputs.prediction.kind, str(self.inputs.said.grid)
-        options = [] if masks.is_hard else [f"scores={_quoted(kind)}"]
-        options += [] if grid == str(CENTRES) else [f"grid={_quoted(grid)}"]
-        options += [] if is_usual else ["sharpener=sharpener"]
-        read, name = [f"masks = np.load({_quoted(prediction)})"], _quoted(self.labels_name)
-        if prediction.lower().endswith(".npz"):
-            read = [f"(masks,) = np.load({_quoted(prediction)}).values()"]
-        written, given = f"np.save({name}, crisp)", "masks"
-        if masks.numbers:
-            array = prediction.lower().endswith((".npy", ".npz"))
-            read = [
-                read[0].replace("masks", "numbers")
-                if array
-                else f"numbers = np.asarray(Image.open({_quoted(prediction)}))",
-                "objects = np.unique(numbers[numbers > 0])",
-            ]
-            given, options = "numbers == objects[:, None, None]", [*options, "soft=True"]
-        elif self.labels_name.endswith(".npz"):
-            written = f"np.savez_compressed({name}, crisp)"
-        lines = [
-            *["import numpy as np", "", f"from crispseg import {', '.join([*names, 'sharpen_masks'])}"],
-            *["from crispseg.data import read_image", "", *made, f"image = read_image({_quoted(image)})", *read],
-            f"crisp = sharpen_masks({', '.join(['image', given, *options])})",
+        form = _form_of(masks, prediction, self.labels_name)
+        arguments = ["image", form.given]
+        arguments += [] if masks.is_hard else [f"scores={_quoted(kind)}"]
+        arguments += [] if grid == str(CENTRES) else [f"grid={_quoted(grid)}"]
+        arguments += [] if is_usual else ["sharpener=sharpener"]
+        arguments += ["soft=True"] if masks.numbers else []
+        return [
+            *["import numpy as np", *form.imports, "", f"from crispseg import {', '.join([*names, 'sharpen_masks'])}"],
+            *["from crispseg.data import read_image", "", *made, f"image = read_image({_quoted(image)})", *form.read],
+            f"crisp = sharpen_masks({', '.join(arguments)})",
+            *form.write,
         ]
-        if masks.numbers:
-            lines.append("labels = np.where(crisp.max(0) > 0.5, objects[crisp.argmax(0)], 0)")
-            width = 8 if max(masks.numbers) < 256 else 16
-            written = f"Image.fromarray(labels.astype(np.uint{width})).save({name})"
-            lines.insert(1, "from PIL import Image")
-        return [*lines, written]
 
     def _sharpener(self, unusual: Sequence[str]) -> tuple[list[str], list[str]]:
         """Return the names to import, and the lines that make the sharpener, with these fields."""
@@ -217,6 +200,38 @@ class Recipe:
     def _boundary_file(self) -> Path | None:
         """The boundary map, where the cue looks at it."""
         return self.inputs.boundary_file if takes_boundaries(self.config.cue) else None
+
+
+class _Form(NamedTuple):
+    """How lines of Python read and write masks of objects in one of their forms."""
+
+    imports: list[str]
+    read: list[str]
+    given: str
+    """The masks, as `sharpen_masks` takes them."""
+    write: list[str]
+
+
+def _form_of(masks: ObjectMasks, prediction: str, output: str) -> _Form:
+    """Return the form for a stack of masks or a map of object numbers, from one file to another."""
+    name = "numbers" if masks.numbers else "masks"
+    loaded, suffix = f"np.load({_quoted(prediction)})", Path(prediction).suffix.lower()
+    read = f"({name},) = {loaded}.values()" if suffix == ".npz" else f"{name} = {loaded}"
+    if not masks.numbers:
+        save = "np.savez_compressed" if suffix == ".npz" else "np.save"
+        return _Form([], [read], name, [f"{save}({_quoted(output)}, crisp)"])
+    if suffix not in (".npy", ".npz"):
+        read = f"numbers = np.asarray(Image.open({_quoted(prediction)}))"
+    width = 8 if max(masks.numbers) < 256 else 16
+    return _Form(
+        ["from PIL import Image"],
+        [read, "objects = np.unique(numbers[numbers > 0])"],
+        "numbers == objects[:, None, None]",
+        [
+            "labels = np.where(crisp.max(0) > 0.5, objects[crisp.argmax(0)], 0)",
+            f"Image.fromarray(labels.astype(np.uint{width})).save({_quoted(output)})",
+        ],
+    )
 
 
 def _filled(words: Sequence[str]) -> Iterator[list[str]]:
