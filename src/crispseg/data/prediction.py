@@ -255,8 +255,7 @@ def _load_numpy(path: Path) -> tuple[np.ndarray, bool]:
     quantised = "q" in names
     if not quantised and len(names) != 1:
         raise InputError(f"prediction {path}: holds arrays {names[:10]}; expected exactly one")
-    array = read_array(path, "prediction", "q" if quantised else names[0])
-    return array, quantised
+    return read_array(path, "prediction", "q" if quantised else names[0]), quantised
 
 
 def classes_of(channels: int, kind: ScoreKind) -> tuple[int, ...]:
@@ -285,8 +284,8 @@ def _check_scores(
         )
     if bad:
         raise InputError(
-            f"prediction {path}: {bad} of {scores.numel()} scores are NaN or infinite; expected "
-            "finite numbers: check the network that gave them"
+            f"prediction {path}: {bad} of {scores.numel()} scores are NaN or infinite; expected finite numbers: check "
+            "the network that gave them"
         )
     if kind in PROBABILITIES and not (scores.min() >= -TOLERANCE and scores.max() <= 1 + TOLERANCE):
         raise InputError(
