@@ -1,6 +1,7 @@
-"""The widest floating-point dtype of a device."""
+"""The floating-point dtypes to compute in."""
 
 import torch
+from torch import Tensor
 
 _WITHOUT_FLOAT64 = {"mps"}
 """Device types that have no float64."""
@@ -14,3 +15,16 @@ def widest(device: torch.device) -> torch.dtype:
         (torch.float64, torch.float32)
     """
     return torch.float32 if device.type in _WITHOUT_FLOAT64 else torch.float64
+
+
+def at_least_float32(*tensors: Tensor | None) -> torch.dtype:
+    """Return the widest dtype of some tensors, or float32 if that is wider; None has no dtype.
+
+    Example:
+        >>> at_least_float32(torch.zeros(2).half(), None), at_least_float32(torch.zeros(2), torch.zeros(2).double())
+        (torch.float32, torch.float64)
+    """
+    widest = torch.float32
+    for tensor in tensors:
+        widest = widest if tensor is None else torch.promote_types(widest, tensor.dtype)
+    return widest

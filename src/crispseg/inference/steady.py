@@ -20,6 +20,7 @@ from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import local_filter
 from crispseg.ops._shift import shifts
+from crispseg.precision import at_least_float32
 from crispseg.scores import Scores
 from crispseg.window import Window
 
@@ -237,7 +238,7 @@ def recalled(now: Tensor, before: Tensor, values: Tensor, sharpener: Sharpener, 
 
 def _distances(now: Tensor, before: Tensor, window: Window, sharpener: Sharpener, rows: slice) -> Tensor:
     """Return (N, K, rows, W) distances λ·d from some rows of a frame to another frame, infinite outside the image."""
-    (count, _, height, width), wide = now.shape, torch.promote_types(now.dtype, torch.float32)
+    (count, _, height, width), wide = now.shape, at_least_float32(now)
     distances = now.new_full((count, window.count, rows.stop - rows.start, width), torch.inf, dtype=wide)
     for shift in shifts(window, height, width):
         part = shift.rows(rows.start, rows.stop)

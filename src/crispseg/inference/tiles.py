@@ -25,6 +25,7 @@ from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tile_memory import STRIP, bytes_per_pixel, tile_side
 from crispseg.inference.upsampling import JointResize
 from crispseg.ops.interpolation import Axis, sources
+from crispseg.precision import at_least_float32
 from crispseg.process_memory import give_back
 
 
@@ -271,7 +272,7 @@ def _may_lack(*maps: Pixels) -> bool:
 def _shares(sharpener: Sharpener, scores: Tensor, features: Tensor) -> Shares:
     """Check (C, h, w) scores and return their shares on the device of the features."""
     sharpener.check_scores(scores)
-    wide = scores[None].to(features.device, torch.promote_types(features.dtype, torch.float32))
+    wide = scores[None].to(features.device, at_least_float32(features))
     return Shares.of(wide, sharpener.scores)
 
 

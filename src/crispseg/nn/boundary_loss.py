@@ -1,10 +1,10 @@
 """The loss of a boundary detector."""
 
-import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
 from crispseg.checks import check_labels, check_map, check_same_grid
+from crispseg.precision import at_least_float32
 
 
 class BoundaryLoss(nn.Module):
@@ -38,7 +38,7 @@ class BoundaryLoss(nn.Module):
         check_map("logits", logits)
         check_labels(labels)
         check_same_grid("logits", logits, "labels", labels)
-        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        wide = logits.to(at_least_float32(logits))
         positive, negative = ((labels == value).to(wide.dtype) for value in (1, 0))
         positives, negatives = (mask.sum((1, 2), keepdim=True) for mask in (positive, negative))
         total = (positives + negatives).clamp(min=1)

@@ -12,6 +12,7 @@ from torch.autograd.function import _SingleLevelFunction
 from torch.library import Library
 
 from crispseg.ops import implementations
+from crispseg.precision import at_least_float32
 
 _LIBRARY = Library("crispseg", "DEF")
 
@@ -138,3 +139,8 @@ def learns(value: Tensor) -> bool:
     # Inside `torch.vmap` a tensor does not say whether one is asked for outside of it.
     followed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
     return followed or (value.requires_grad and torch.is_grad_enabled())
+
+
+def as_scalar(value: float | Tensor, like: Tensor) -> Tensor:
+    """Return a number, or a tensor of one element, as a 0-dimensional tensor; a number goes to the device of a map."""
+    return value.reshape(()) if isinstance(value, Tensor) else like.new_full((), value, dtype=at_least_float32(like))

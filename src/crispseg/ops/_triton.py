@@ -18,12 +18,6 @@ _CHANNELS_AT_ONCE = tl.constexpr(16)
 """Channels of a distance that are loaded at the same time."""
 
 
-def accumulator(*tensors: Tensor) -> torch.dtype:
-    """Return the accumulation dtype of kernels: float64 if an input is float64, else float32."""
-    wide = any(x.dtype == torch.float64 for x in tensors)
-    return torch.float64 if wide else torch.float32
-
-
 def triton_dtype(dtype: torch.dtype) -> Any:
     """Return Triton's dtype for an accumulation dtype."""
     return tl.float64 if dtype == torch.float64 else tl.float32

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from crispseg.checks import check_hardness, check_map
 from crispseg.ops._registration import learns
+from crispseg.precision import at_least_float32
 
 
 def affinity(distance: Tensor, hardness: float | Tensor) -> Tensor:
@@ -31,7 +32,7 @@ def affinity(distance: Tensor, hardness: float | Tensor) -> Tensor:
     """
     check_map("distance", distance)
     check_hardness(hardness, "distance", distance)
-    wide = distance.to(torch.promote_types(distance.dtype, torch.float32))
+    wide = distance.to(at_least_float32(distance))
     if not isinstance(hardness, Tensor) or not learns(hardness):
         slope = -hardness.reshape(()) if isinstance(hardness, Tensor) else -hardness
         return torch.exp(wide * slope).to(distance.dtype)

@@ -14,8 +14,9 @@ from crispseg.checks import (
     is_recorded,
 )
 from crispseg.ops._affinity_filter import registration as registration
-from crispseg.ops._affinity_weights import affinity_weights, as_scalar, compared
+from crispseg.ops._affinity_weights import affinity_weights, compared
 from crispseg.ops._local_filter import local_filter
+from crispseg.ops._registration import as_scalar
 from crispseg.ops._whole import keeps_operators
 from crispseg.window import Window, WindowLike
 

@@ -3,8 +3,8 @@
 from torch import Tensor
 
 from crispseg.ops._affinity_weights.reference import affinity_weights
-from crispseg.ops._affinity_weights.scores import accumulator
 from crispseg.ops._local_filter.reference import local_filter
+from crispseg.precision import at_least_float32
 
 
 def affinity_filter(
@@ -19,7 +19,7 @@ def affinity_filter(
     passes: int,
 ) -> Tensor:
     """See `crispseg.ops.affinity_filter`; weights are not rounded to half precision."""
-    wide = embedding.to(accumulator(embedding, scores))
+    wide = embedding.to(at_least_float32(embedding, scores))
     weights = affinity_weights(
         wide, hardness, scores, score_weight, size, dilation, norm, normalize=False, learns=False
     )

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from crispseg.checks import check_choice, check_hardness, check_map, check_same_grid, check_score_weight
 from crispseg.ops._affinity_weights import registration as registration
-from crispseg.ops._registration import learns
+from crispseg.ops._registration import as_scalar, learns
 from crispseg.window import Window, WindowLike
 
 
@@ -82,10 +82,3 @@ def compared(
     if scores is None or (not isinstance(score_weight, Tensor) and score_weight == 0):
         return None, None
     return scores, as_scalar(score_weight, embedding)
-
-
-def as_scalar(value: float | Tensor, embedding: Tensor) -> Tensor:
-    """Return a 0-dimensional tensor, on the device of the embedding."""
-    if isinstance(value, Tensor):
-        return value.reshape(())
-    return embedding.new_full((), value, dtype=torch.promote_types(embedding.dtype, torch.float32))

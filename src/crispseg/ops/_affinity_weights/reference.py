@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
-from crispseg.ops._affinity_weights.scores import accumulator, gradients_from_scaled
+from crispseg.ops._affinity_weights.scores import gradients_from_scaled
 from crispseg.ops._layout import laid_out
 from crispseg.ops._local_distance.reference import local_distance, local_distance_backward
 from crispseg.ops._sums import total
+from crispseg.precision import at_least_float32
 
 
 def affinity_weights(
@@ -57,7 +58,7 @@ def _weights(distance: Tensor, hardness: Tensor) -> Tensor:
 
 def _features(embedding: Tensor, scores: Tensor | None, score_weight: Tensor | None) -> Tensor:
     """Return embedding and scaled scores as channels of one tensor, in the accumulation dtype."""
-    wide = embedding.detach().to(accumulator(embedding, scores))
+    wide = embedding.detach().to(at_least_float32(embedding, scores))
     if scores is None or score_weight is None:
         return wide
     return torch.cat([wide, scores.detach().to(wide.dtype) * score_weight.detach().to(wide.dtype)], 1)

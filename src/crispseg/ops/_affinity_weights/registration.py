@@ -7,6 +7,7 @@ from torch import Tensor
 
 from crispseg.ops._layout import empty_pairs
 from crispseg.ops._registration import define, differentiate
+from crispseg.precision import at_least_float32
 
 
 def _shapes(embedding: Tensor, hardness: Tensor, scores: Tensor | None, weight: Tensor | None, *options: int) -> Tensor:
@@ -40,7 +41,7 @@ def _before_division(grad: Tensor, weights: Tensor) -> Tensor:
 
     The weight of the centre was 1 before, so its weight is now one over the sum.
     """
-    wide = weights.to(torch.promote_types(weights.dtype, torch.float32))
+    wide = weights.to(at_least_float32(weights))
     centre = wide[:, weights.shape[1] // 2].unsqueeze(1)
     return (grad - (grad * wide).sum(1, keepdim=True)) * centre
 

@@ -4,19 +4,14 @@ import torch
 from torch import Tensor
 
 from crispseg.ops._sums import total
-
-
-def accumulator(embedding: Tensor, scores: Tensor | None) -> torch.dtype:
-    """Return the dtype in which distances are computed: float64 if a map is float64, else float32."""
-    wide = torch.promote_types(embedding.dtype, torch.float32)
-    return wide if scores is None else torch.promote_types(wide, scores.dtype)
+from crispseg.precision import at_least_float32
 
 
 def empty_scaled(embedding: Tensor, scores: Tensor | None) -> Tensor | None:
     """Return room for the gradient of the scores times their weight, None without scores."""
     if scores is None:
         return None
-    return torch.empty_like(scores, dtype=accumulator(embedding, scores), requires_grad=False)
+    return torch.empty_like(scores, dtype=at_least_float32(embedding, scores), requires_grad=False)
 
 
 def gradients_from_scaled(

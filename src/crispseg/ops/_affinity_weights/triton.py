@@ -8,7 +8,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from crispseg.ops._affinity_weights.scores import accumulator
 from crispseg.ops._affinity_weights.triton_backward import affinity_weights_backward, further, weight
 from crispseg.ops._layout import laid_out
 from crispseg.ops._triton import (
@@ -27,6 +26,7 @@ from crispseg.ops._triton import (
     store_pairs,
     triton_dtype,
 )
+from crispseg.precision import at_least_float32
 
 __all__ = ["affinity_weights", "affinity_weights_backward"]
 
@@ -67,7 +67,7 @@ def affinity_weights(
         NORM=norm,
         NORMALIZE=normalize,
         SCORED=scores is not None,
-        ACC=triton_dtype(accumulator(embedding, scores)),
+        ACC=triton_dtype(at_least_float32(embedding, scores)),
         PARTS=parts,
         BK=block,
         BX=pixels,

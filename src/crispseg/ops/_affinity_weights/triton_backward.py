@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from crispseg.ops._affinity_weights.scores import accumulator, empty_scaled, gradients_from_scaled
+from crispseg.ops._affinity_weights.scores import empty_scaled, gradients_from_scaled
 from crispseg.ops._triton import (
     address,
     channel_tile,
@@ -25,6 +25,7 @@ from crispseg.ops._triton import (
     rows_in_memory,
     triton_dtype,
 )
+from crispseg.precision import at_least_float32
 
 
 def affinity_weights_backward(
@@ -66,7 +67,7 @@ def affinity_weights_backward(
         SIZE=size,
         NORM=norm,
         SCORED=scores is not None,
-        ACC=triton_dtype(accumulator(embedding, scores)),
+        ACC=triton_dtype(at_least_float32(embedding, scores)),
         BD=triton.next_power_of_2(max(channels, 1)),
         BC=triton.next_power_of_2(max(more, 1)),
         BX=block,

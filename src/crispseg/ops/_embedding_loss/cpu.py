@@ -5,6 +5,7 @@ from torch import Tensor
 
 from crispseg.ops import _kernels
 from crispseg.ops._embedding_loss.reference import embedding_loss_backward
+from crispseg.precision import at_least_float32
 
 __all__ = ["embedding_loss", "embedding_loss_backward"]
 
@@ -26,7 +27,7 @@ def embedding_loss(
     learns: bool,
 ) -> tuple[Tensor, Tensor]:
     """See the reference."""
-    wide = torch.promote_types(embedding.dtype, torch.float32)
+    wide = at_least_float32(embedding)
     arguments = (embedding.detach(), _narrow(labels, ignore_index), size, dilation, near, far, norm, stride)
     options = (balance == "parity", reduction == "sum", torch.get_num_threads())
     if learns:

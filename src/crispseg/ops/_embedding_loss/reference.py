@@ -6,6 +6,7 @@ from torch import Tensor
 from crispseg.ops._local_distance.reference import local_distance, local_distance_backward
 from crispseg.ops._local_parity.reference import local_parity
 from crispseg.ops._sums import total
+from crispseg.precision import at_least_float32
 
 
 def embedding_loss(
@@ -23,7 +24,7 @@ def embedding_loss(
     learns: bool,
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of `crispseg.ops.embedding_loss`, and the embedding's gradient if it is learned."""
-    wide = embedding.detach().to(torch.promote_types(embedding.dtype, torch.float32))
+    wide = embedding.detach().to(at_least_float32(embedding))
     distance = local_distance(wide, size, dilation, norm, stride)
     parity, valid = local_parity(labels, size, dilation, stride, ignore_index)
     weights = _weights(parity, valid, balance, reduction, distance.dtype)

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from crispseg.ops._registration import define, differentiate
+from crispseg.precision import at_least_float32
 
 
 def _shapes(embedding: Tensor, labels: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
-    wide = torch.promote_types(embedding.dtype, torch.float32)
+    wide = at_least_float32(embedding)
     *_, learns = options
     gradient = torch.empty_like(embedding, dtype=wide) if learns else embedding.new_empty(0, dtype=wide)
     return embedding.new_empty((), dtype=wide), gradient

@@ -16,7 +16,6 @@ from torch import Tensor
 from crispseg.ops._embedding_loss.reference import embedding_loss_backward
 from crispseg.ops._triton import (
     WIDE,
-    accumulator,
     address,
     channel_tile,
     direction,
@@ -34,6 +33,7 @@ from crispseg.ops._triton import (
     shift,
     triton_dtype,
 )
+from crispseg.precision import at_least_float32
 
 __all__ = ["embedding_loss", "embedding_loss_backward"]
 
@@ -56,7 +56,7 @@ def embedding_loss(
     given, embedding, labels = embedding, rows_in_memory(embedding), rows_in_memory(labels)
     options = {"NEAR": float(near), "FAR": float(far), "NORM": norm, "STRIDE": stride, "IGNORE": ignore_index}
     weighing = {"BALANCE": balance == "parity", "MEAN": reduction == "mean"}
-    wide = accumulator(embedding)
+    wide = at_least_float32(embedding)
     sums = _sums(embedding, labels, size, dilation, options)
     loss = torch.empty((), dtype=wide, device=embedding.device)
     launch(_finish, 1, sums, loss, **weighing, num_warps=1)
@@ -118,7 +118,7 @@ def _sums(embedding: Tensor, labels: Tensor, size: int, dilation: int, options: 
         **options,
         SIZE=size,
         COUNT=count,
-        ACC=triton_dtype(accumulator(embedding)),
+        ACC=triton_dtype(at_least_float32(embedding)),
         PARTS=parts,
         BK=block,
         BX=WIDE,

@@ -9,6 +9,7 @@ from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid
 from crispseg.ops._joint_upsample import reference
 from crispseg.ops._joint_upsample import registration as registration
+from crispseg.ops._registration import as_scalar
 from crispseg.ops._whole import keeps_operators
 from crispseg.ops.interpolation import Axis, at_scores
 
@@ -83,9 +84,7 @@ def joint_upsample_part(
     """
     if is_exporting() and not keeps_operators():
         return reference.joint_upsample(value, centres, features, hardness, rows, columns, norm)
-    if not isinstance(hardness, Tensor):
-        hardness = features.new_full((), hardness, dtype=torch.promote_types(features.dtype, torch.float32))
     upsampled: Tensor = torch.ops.crispseg.joint_upsample(
-        value, centres, features, hardness.reshape(()), rows, columns, norm
+        value, centres, features, as_scalar(hardness, features), rows, columns, norm
     )
     return upsampled

@@ -26,8 +26,8 @@ def joint_upsample(
         return reference.joint_upsample(value, centres, features, hardness, rows, columns, norm)
     result = value.new_empty(*value.shape[:2], *features.shape[-2:], dtype=torch.float32)
     _kernels.kernels().joint_upsample(
-        _plain(value),
-        _plain(centres),
+        plain(value),
+        plain(centres),
         features.detach(),
         rows,
         columns,
@@ -39,5 +39,6 @@ def joint_upsample(
     return result.to(value.dtype)
 
 
-def _plain(tensor: Tensor) -> Tensor:
+def plain(tensor: Tensor) -> Tensor:
+    """Return a map as the kernel takes it: float32, contiguous, without a gradient."""
     return tensor.detach().to(torch.float32).contiguous()

@@ -9,6 +9,7 @@ from torch import Tensor
 from crispseg.compatibility import is_exporting
 from crispseg.ops._sums import total
 from crispseg.ops.interpolation import Axis, sources
+from crispseg.precision import at_least_float32
 
 _NUMBERS_AT_ONCE = 2**21
 """The size of a band of rows, 8 MB: large enough to outweigh the cost of calls, smaller than a whole image."""
@@ -46,7 +47,7 @@ def joint_upsample_backward(
     norm: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the gradients of value, centres, features and hardness."""
-    wide = torch.promote_types(torch.promote_types(value.dtype, features.dtype), torch.float32)
+    wide = at_least_float32(value, features)
     upstream, values, middles, pixels = (x.detach().to(wide) for x in (grad, value, centres, features))
     to_value, to_centres, to_features = (torch.zeros_like(x) for x in (values, middles, pixels))
     corners = _corners(Axis(*rows), Axis(*columns), features)
@@ -162,7 +163,7 @@ def _distances_and_weights(
 def _distance(features: Tensor, others: Tensor, norm: int) -> Tensor:
     """Return the (N, H, W) distances, float32 or wider."""
     difference = features - others
-    wide = torch.promote_types(features.dtype, torch.float32)
+    wide = at_least_float32(features)
     if norm == 1:
         return difference.abs().sum(1, dtype=wide)
     length: Tensor = torch.linalg.vector_norm(difference, dim=1, dtype=wide)

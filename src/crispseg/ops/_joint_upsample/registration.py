@@ -8,7 +8,8 @@ from torch import Tensor
 from crispseg.ops._registration import define, differentiate
 
 
-def _shapes(value: Tensor, centres: Tensor, features: Tensor, *_: Any) -> Tensor:
+def empty_result(value: Tensor, centres: Tensor, features: Tensor, *_: Any) -> Tensor:
+    """Return an empty map with the channels of the value and the size of the features."""
     return value.new_empty((*value.shape[:2], *features.shape[-2:]))
 
 
@@ -28,6 +29,6 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 _ARGUMENTS = "Tensor value, Tensor centres, Tensor features, Tensor hardness, SymInt[] rows, SymInt[] columns, int norm"
-define(f"joint_upsample({_ARGUMENTS}) -> Tensor", _shapes)
+define(f"joint_upsample({_ARGUMENTS}) -> Tensor", empty_result)
 define(f"joint_upsample_backward(Tensor grad, {_ARGUMENTS}) -> (Tensor, Tensor, Tensor, Tensor)", _backward_shapes)
 differentiate("joint_upsample", _save, _backward)

@@ -11,7 +11,8 @@ import triton.language as tl
 from torch import Tensor
 
 from crispseg.ops._joint_upsample.reference import joint_upsample_backward
-from crispseg.ops._triton import WIDE, accumulator, address, launch, pixel_block, rows_in_memory, triton_dtype
+from crispseg.ops._triton import WIDE, address, launch, pixel_block, rows_in_memory, triton_dtype
+from crispseg.precision import at_least_float32
 
 __all__ = ["joint_upsample", "joint_upsample_backward"]
 
@@ -50,7 +51,7 @@ def joint_upsample(
         *_axis(columns),
         blocks,
         NORM=norm,
-        ACC=triton_dtype(accumulator(value, features)),
+        ACC=triton_dtype(at_least_float32(value, features)),
         BX=WIDE,
         # A fused multiply-add would round the position of a pixel differently from plain PyTorch.
         enable_fp_fusion=False,

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from crispseg.ops._joint_upsample_scores import registration as registration
+from crispseg.ops._registration import as_scalar
 from crispseg.ops.interpolation import Axis
 
 
@@ -41,9 +42,7 @@ def joint_upsample_scores(
     Returns:
         (N, C, H, W), dtype of `value`.
     """
-    if not isinstance(hardness, Tensor):
-        hardness = features.new_full((), hardness, dtype=torch.promote_types(features.dtype, torch.float32))
     scores: Tensor = torch.ops.crispseg.joint_upsample_scores(
-        value, centres, features, before, after, hardness.reshape(()), rows, columns, norm, whole
+        value, centres, features, before, after, as_scalar(hardness, features), rows, columns, norm, whole
     )
     return scores

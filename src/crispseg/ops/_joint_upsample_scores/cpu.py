@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from crispseg.ops import _kernels
+from crispseg.ops._joint_upsample.cpu import plain
 from crispseg.ops._joint_upsample_scores import reference
 
 
@@ -28,11 +29,11 @@ def joint_upsample_scores(
         )
     result = value.new_empty(*value.shape[:2], *features.shape[-2:], dtype=torch.float32)
     _kernels.kernels().joint_upsample_scores(
-        _plain(value),
-        _plain(centres),
+        plain(value),
+        plain(centres),
         features.detach(),
-        _plain(before),
-        _plain(after),
+        plain(before),
+        plain(after),
         rows,
         columns,
         float(hardness),
@@ -43,7 +44,3 @@ def joint_upsample_scores(
         result,
     )
     return result.to(value.dtype)
-
-
-def _plain(tensor: Tensor) -> Tensor:
-    return tensor.detach().to(torch.float32).contiguous()

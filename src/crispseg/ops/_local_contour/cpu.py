@@ -5,6 +5,7 @@ from torch import Tensor
 
 from crispseg.ops import _kernels
 from crispseg.ops._layout import empty_pairs
+from crispseg.precision import at_least_float32
 
 
 def local_contour(boundary: Tensor, size: int, dilation: int) -> Tensor:
@@ -24,4 +25,4 @@ def local_contour_backward(grad: Tensor, boundary: Tensor, size: int, dilation: 
 
 def _wide(boundary: Tensor) -> Tensor:
     """Return the boundary map in the accumulation dtype, contiguous: a single channel is small."""
-    return boundary.detach().to(torch.promote_types(boundary.dtype, torch.float32)).contiguous()
+    return boundary.detach().to(at_least_float32(boundary)).contiguous()

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from crispseg.ops._layout import laid_out
 from crispseg.ops._shift import Shift, shifts
+from crispseg.precision import at_least_float32
 from crispseg.window import Window
 
 
@@ -24,7 +25,7 @@ def local_contour(boundary: Tensor, size: int, dilation: int) -> Tensor:
 def local_contour_backward(grad: Tensor, boundary: Tensor, size: int, dilation: int) -> Tensor:
     """Return the gradient of the boundary map."""
     window = Window(size, dilation)
-    result = torch.zeros_like(boundary, dtype=torch.promote_types(boundary.dtype, torch.float32))
+    result = torch.zeros_like(boundary, dtype=at_least_float32(boundary))
     for shift, line in _lines(boundary, window):
         largest = _largest(boundary, line)
         left = grad[:, shift.k, *shift.out].to(result.dtype)

@@ -15,7 +15,6 @@ from torch import Tensor
 from crispseg.ops._layout import laid_out
 from crispseg.ops._triton import (
     WIDE,
-    accumulator,
     address,
     inside,
     laid_out_like,
@@ -29,6 +28,7 @@ from crispseg.ops._triton import (
     store_pairs,
     triton_dtype,
 )
+from crispseg.precision import at_least_float32
 
 
 def local_contour(boundary: Tensor, size: int, dilation: int) -> Tensor:
@@ -61,7 +61,7 @@ def local_contour_backward(grad: Tensor, boundary: Tensor, size: int, dilation: 
         blocks,
         dilation,
         SIZE=size,
-        ACC=triton_dtype(accumulator(boundary)),
+        ACC=triton_dtype(at_least_float32(boundary)),
         PARTS=triton.cdiv(size * size, block),
         BK=block,
         BX=WIDE,
@@ -90,7 +90,7 @@ def _walk_lines(boundary: Tensor, result: Tensor, size: int, dilation: int, *, c
         SIZE=size,
         COUNT=count,
         STEPS=not result.is_floating_point(),
-        ACC=triton_dtype(accumulator(boundary)),
+        ACC=triton_dtype(at_least_float32(boundary)),
         PARTS=parts,
         BK=block,
         BX=WIDE,

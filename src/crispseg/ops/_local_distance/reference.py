@@ -10,6 +10,7 @@ from torch import Tensor
 
 from crispseg.ops._layout import laid_out
 from crispseg.ops._shift import Shift, shifts, strided_size
+from crispseg.precision import at_least_float32
 from crispseg.window import Window
 
 
@@ -53,8 +54,7 @@ _BAND_BYTES = 2**21
 
 def _channels_last(embedding: Tensor) -> Tensor:
     """Return (N, H, W, D) in the accumulation dtype, with the channels of a pixel adjacent in memory."""
-    dtype = torch.promote_types(embedding.dtype, torch.float32)
-    return embedding.detach().permute(0, 2, 3, 1).to(dtype).contiguous()
+    return embedding.detach().permute(0, 2, 3, 1).to(at_least_float32(embedding)).contiguous()
 
 
 def _distinct_pairs(pixels: Tensor, window: Window, stride: int) -> Iterator[Shift]:

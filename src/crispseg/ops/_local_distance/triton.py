@@ -13,7 +13,6 @@ from torch import Tensor
 from crispseg.ops._layout import laid_out
 from crispseg.ops._triton import (
     WIDE,
-    accumulator,
     address,
     channel_tile,
     direction,
@@ -32,6 +31,7 @@ from crispseg.ops._triton import (
     store_pairs,
     triton_dtype,
 )
+from crispseg.precision import at_least_float32
 
 
 def local_distance(embedding: Tensor, size: int, dilation: int, norm: int, stride: int) -> Tensor:
@@ -60,7 +60,7 @@ def local_distance(embedding: Tensor, size: int, dilation: int, norm: int, strid
         STRIDE=stride,
         COUNT=count,
         NORM=norm,
-        ACC=triton_dtype(accumulator(embedding)),
+        ACC=triton_dtype(at_least_float32(embedding)),
         PARTS=parts,
         BK=block,
         BX=WIDE,
@@ -94,7 +94,7 @@ def local_distance_backward(
         SIZE=size,
         STRIDE=stride,
         NORM=norm,
-        ACC=triton_dtype(accumulator(embedding)),
+        ACC=triton_dtype(at_least_float32(embedding)),
         BD=tile,
         BX=block,
         num_warps=warps,

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from crispseg.ops._layout import laid_out_states
-from crispseg.ops._local_filter.registration import sums_dtype
 from crispseg.ops._shift import shifts
+from crispseg.precision import at_least_float32
 from crispseg.window import Window
 
 
@@ -13,7 +13,7 @@ def local_filter(
     scores: Tensor, weights: Tensor, size: int, dilation: int, passes: int, normalize: bool, learns: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return `crispseg.ops.local_filter`, the sums of the weights and, if these learn, the scores of every pass."""
-    window, dtype = Window(size, dilation), sums_dtype(scores, weights)
+    window, dtype = Window(size, dilation), at_least_float32(scores, weights)
     wide = _inside(weights.detach().contiguous(), window).to(dtype)
     # A sum of 0 does not divide, and neither does one that is not requested.
     sums = wide.sum(1, keepdim=True) if normalize else wide.new_zeros((wide.shape[0], 1, *wide.shape[2:]))

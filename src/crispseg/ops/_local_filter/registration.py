@@ -7,18 +7,14 @@ from torch import Tensor
 
 from crispseg.ops._layout import empty_states
 from crispseg.ops._registration import define, differentiate
-
-
-def sums_dtype(scores: Tensor, weights: Tensor) -> torch.dtype:
-    """Return the dtype of sums and states: the wider of scores and weights, at least float32."""
-    return torch.promote_types(torch.promote_types(scores.dtype, weights.dtype), torch.float32)
+from crispseg.precision import at_least_float32
 
 
 def empty_results(
     scores: Tensor, weights: Tensor, size: int, dilation: int, passes: int, normalize: bool, learns: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return empty results of the operator: scores, sums, and states, which have no elements unless it learns."""
-    wide = sums_dtype(scores, weights)
+    wide = at_least_float32(scores, weights)
     sums = scores.new_empty((scores.shape[0], 1, *scores.shape[2:]), dtype=wide)
     states = empty_states(scores, passes, wide) if learns else scores.new_empty(0, dtype=wide)
     return torch.empty_like(scores, requires_grad=False), sums, states

@@ -13,11 +13,9 @@ import triton.language as tl
 from torch import Tensor
 
 from crispseg.ops._layout import laid_out_states
-from crispseg.ops._local_filter.registration import sums_dtype
 from crispseg.ops._local_filter.triton_packed import PACK, empty_packed, run_packed_pass
 from crispseg.ops._triton import (
     WIDE,
-    accumulator,
     address,
     inside,
     laid_out_like,
@@ -30,13 +28,14 @@ from crispseg.ops._triton import (
     shift,
     triton_dtype,
 )
+from crispseg.precision import at_least_float32
 
 
 def local_filter(
     scores: Tensor, weights: Tensor, size: int, dilation: int, passes: int, normalize: bool, learns: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return `crispseg.ops.local_filter`, the sums of the weights and, if these learn, the scores of every pass."""
-    weights, wide = rows_in_memory(weights), sums_dtype(scores, weights)
+    weights, wide = rows_in_memory(weights), at_least_float32(scores, weights)
     batch, _, height, width = scores.shape
     sums = scores.new_zeros((batch, 1, height, width), dtype=wide)
     if learns:
@@ -117,7 +116,7 @@ def _run_pass(
         TRANSPOSED=transposed,
         NORMALIZE=normalize,
         PACKED=packed,
-        ACC=triton_dtype(accumulator(scores, weights)),
+        ACC=triton_dtype(at_least_float32(scores, weights)),
         PARTS=parts,
         BC=block,
         BX=WIDE,

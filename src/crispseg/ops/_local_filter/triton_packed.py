@@ -9,7 +9,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from crispseg.ops._triton import WIDE, accumulator, address, launch, pixel_block, program, triton_dtype
+from crispseg.ops._triton import WIDE, address, launch, pixel_block, program, triton_dtype
+from crispseg.precision import at_least_float32
 
 PACK = tl.constexpr(4)
 """The number of adjacent channels: 16 bytes of float32, the most that a load takes."""
@@ -42,7 +43,7 @@ def run_packed_pass(
         DILATION=dilation,
         NORMALIZE=normalize,
         PACKED=result.ndim == scores.ndim,
-        ACC=triton_dtype(accumulator(scores, weights)),
+        ACC=triton_dtype(at_least_float32(scores, weights)),
         PACKS=packs,
         BX=WIDE,
     )

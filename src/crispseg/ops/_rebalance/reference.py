@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
+from crispseg.precision import at_least_float32
+
 _TINY = 2.0**-120
 
 _STEPS = 2
@@ -16,7 +18,7 @@ _STEPS = 2
 
 def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int], keep_thin: float) -> Tensor:
     """See `crispseg.ops.rebalance`."""
-    wide = torch.promote_types(torch.promote_types(before.dtype, after.dtype), torch.float32)
+    wide = at_least_float32(before, after)
     chances = before.to(wide)
     shares = keeping_thin(chances, after.to(wide), keep_thin)
     kept = rebalanced(shares, {radius: sums_around(chances, radius) for radius in radii}, guard)
