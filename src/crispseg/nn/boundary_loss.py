@@ -15,6 +15,7 @@ class BoundaryLoss(nn.Module):
     and maps and divided by the number of images.
 
     Example:
+        >>> import torch
         >>> loss = BoundaryLoss()
         >>> labels = torch.tensor([[[1, 0, 0, 0]]])
         >>> round(loss(torch.zeros(1, 6, 1, 4), labels).item(), 4)  # 6 maps · (3/4 + 3 · 1/4) · log 2
