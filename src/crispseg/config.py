@@ -50,9 +50,9 @@ class SharpenerConfig:
         cue_weight: φ of distances φ·d + μ·|p_i - p_j|, above 0: one number, or one for each window. "auto" is 0.5 for
             windows of dilation 32 or more, and 1 for others.
         score_weight: μ, which adds differences of two pixels' probabilities to their distance: one number, or one for
-            each window. 0 compares the image alone. "auto" is 2 for windows of dilation 32 or more, 0.7 for others, and
-            up to three times as much for scores that are in doubt along boundaries alone. It has no effect on labels
-            that may overlap, for which "auto" leaves out the windows of dilation 32 or more.
+            each window. 0 compares the image alone. "auto" is 2 for windows of dilation 32 or more, and 0.7 for others.
+            It also filters scores that are in doubt along boundaries alone more gently, with up to twice λ. μ has
+            no effect on labels that may overlap, for which "auto" leaves out the windows of dilation 32 or more.
         scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
         upsampling: How coarse scores are upsampled to the size of the image: "joint" or "bilinear".
         guard: Keeps poles and other thin objects: above 0 and up to 0.5, such as 0.3. None (or "none") for no guard.
@@ -140,8 +140,8 @@ class SharpenerConfig:
         metadata=_said(
             help="how much a difference of two pixels' probabilities adds to their distance: μ, 0 or more; 0 compares "
             "the image alone; one number for all windows, one for each with commas, or auto: 2 with windows of "
-            "dilation 32 or more, 0.7 with others, and up to three times as much for scores that are in doubt along "
-            "boundaries alone. It has no effect on labels that may overlap",
+            "dilation 32 or more, 0.7 with others. auto also filters scores that are in doubt along boundaries alone "
+            "more gently, with up to twice λ. μ has no effect on labels that may overlap",
             label="Score weight μ",
             rare=True,
             read=config_values.read_score_weight,

@@ -31,38 +31,57 @@ def made(**options: Any) -> Sharpener:
     return Sharpener(RGBCue(), **usual | options).eval()
 
 
-def test_true_labels_count_three_times_and_a_networks_scores_once() -> None:
-    assert contrast_of(truth(), "probabilities", LINES) == 3
+def test_true_labels_count_twice_and_a_networks_scores_once() -> None:
+    assert contrast_of(truth(), "probabilities", LINES) == 2
     unsure = torch.randn(2, 3, 12, 20, generator=torch.Generator().manual_seed(0))
     assert contrast_of(unsure, "logits", LINES).tolist() == [[[[1.0]]], [[[1.0]]]]
     labels = F.one_hot(truth().argmax(1), 3).permute(0, 3, 1, 2).float()
     assert contrast_of(labels, "probabilities", LINES) == 1, "labels do not say what is in doubt"
     both = torch.cat([truth(), unsure[:1].softmax(1)])
-    assert contrast_of(both, "probabilities", LINES).flatten().tolist() == [3, 1]
+    assert contrast_of(both, "probabilities", LINES).flatten().tolist() == [2, 1]
     # Of 15 × 23 blocks, 16 hold 1 % of doubt and nothing else, at the corner some of which lie beyond the image.
-    some = truth()
-    some[..., :6, :6] = 0
-    some[:, 0, :6, :6], some[:, 1, :6, :6] = 0.98, 0.02
-    expected = 1 + 2 * (1 - 0.02 * 16 / (15 * 23) / 0.003)
+    some = in_between()
+    expected = 1 + (1 - 0.02 * 16 / (15 * 23) / 0.003)
     assert contrast_of(some, "probabilities", LINES).item() == pytest.approx(expected, abs=1e-4)
 
 
-def test_it_is_the_factor_of_differences_of_scores_if_the_weight_is_auto() -> None:
+def in_between() -> Tensor:
+    """Return scores whose contrast is between 1 and 2."""
+    scores = truth()
+    scores[..., :6, :6] = 0
+    scores[:, 0, :6, :6], scores[:, 1, :6, :6] = 0.98, 0.02
+    assert 1.2 < contrast_of(scores, "probabilities", LINES) < 1.8
+    return scores
+
+
+def test_it_is_the_factor_of_the_hardness_if_the_weight_is_auto() -> None:
     torch.manual_seed(0)
     image, sure, unsure = torch.rand(1, 3, *SIZE), truth(), torch.randn(1, 3, 12, 20).softmax(1)
-    torch.testing.assert_close(made()(image, sure), made(score_weight=2.1)(image, sure))
+    gentler = made(hardness=4.0, score_weight=0.7, upsampling="bilinear")
+    torch.testing.assert_close(made()(image, sure), gentler(image, sure))
     torch.testing.assert_close(made()(image, unsure), made(score_weight=0.7)(image, unsure))
     assert not torch.allclose(made()(image, sure), made(score_weight=0.7)(image, sure), atol=1e-3)
     far = made(window="3@32,3@4,3")
     assert torch.equal(far.nearby()(image, sure), made()(image, sure)), "nor does it depend on regional levels"
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_each_image_of_a_batch_has_its_own(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    images, sharpener = torch.rand(3, 3, *SIZE), made()
+    sharpener.cue.to(dtype)
+    scores = torch.cat([truth(), torch.randn(1, 3, 12, 20).softmax(1), in_between()])
+    for one, image, crisp in zip(scores, images, sharpener(images, scores), strict=True):
+        torch.testing.assert_close(sharpener(image[None], one[None])[0], crisp)
+
+
+@pytest.mark.parametrize("scores", [truth(), in_between()], ids=["sure", "in between"])
 @pytest.mark.parametrize("grid", ["stretched", "box=-10,-6,170,100"])
-def test_tiles_are_parts_of_the_whole(grid: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_are_parts_of_the_whole(grid: str, scores: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crispseg.inference.tiles.tile_side", lambda *_: 40)
     monkeypatch.setattr("crispseg.inference.doubt._AT_ONCE", 7)
     torch.manual_seed(0)
-    image, scores, sharpener = torch.rand(1, 3, *SIZE), truth(), made(grid=grid)
+    image, sharpener = torch.rand(1, 3, *SIZE), made(grid=grid)
     with torch.inference_mode():
         whole = sharpener(image, scores)
     torch.testing.assert_close(sharpen_tiled(sharpener, image, scores, memory="16GiB"), whole, rtol=1e-4, atol=1e-4)
@@ -78,6 +97,6 @@ def test_pixels_without_data_do_not_count() -> None:
 
     sure, unsure = truth()[0], truth()[0] * 0 + 1 / 3
     sure[:, 8:] = unsure[:, 8:] = torch.nan
-    assert contrast_of_pixels(Masked(sure), "probabilities", LINES) == 3
+    assert contrast_of_pixels(Masked(sure), "probabilities", LINES) == 2
     assert contrast_of_pixels(Masked(unsure), "probabilities", LINES) == 1
     assert contrast_of_pixels(Masked(sure * torch.nan), "probabilities", LINES) == 1

@@ -61,8 +61,14 @@ def test_a_single_logit_goes_through_the_sigmoid() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_coarse_scores_come_out_better_than_bilinear_ones(seed: int) -> None:
     image, labels, coarse = scene(seed)
+    given: dict[str, Any] = {
+        "window": 5,
+        "passes": 1,
+        "hardness": 4.0,
+        "score_weight": 0.7,
+    }  # "auto": bilinear, since sure
     joint, bilinear = (
-        Sharpener.from_pretrained(scores="probabilities", window=5, passes=1, hardness=4.0, upsampling=upsampling)
+        Sharpener.from_pretrained(scores="probabilities", upsampling=upsampling, **given)
         for upsampling in ("joint", "bilinear")
     )
     assert accuracy(joint(image, coarse), labels) > accuracy(bilinear(image, coarse), labels)
@@ -167,7 +173,7 @@ def test_any_cue_sharpens_and_brings_its_own_defaults(name: str) -> None:
     assert sharpener.passes == (cue.default_passes if len(sharpener.window) == 1 else LADDER_PASSES)
     single = Sharpener(cue, window=9)
     assert (single.window, single.passes) == (Windows.of(9), cue.default_passes)
-    sharpened = Sharpener(cue, window=Window(7), passes=5, scores="probabilities")(image, coarse)
+    sharpened = Sharpener(cue, window=Window(7), passes=5, score_weight=0.7, scores="probabilities")(image, coarse)
     before = accuracy(resize(coarse, (48, 64)), labels)
     assert accuracy(sharpened, labels) > before + 0.1 * (1 - before)
 

@@ -76,7 +76,7 @@ class ConfiguredModule(nn.Module):
 
     @property
     def suits_doubt(self) -> bool:
-        """Whether differences of scores count more for scores that are in doubt along boundaries alone."""
+        """Whether scores that are in doubt along boundaries alone are filtered more gently."""
         return self._config.score_weight == AUTO and self.scores not in MULTILABEL
 
     @property

@@ -1,14 +1,16 @@
 """Whether scores are in doubt over regions, as a network's are, or along boundaries alone, as true labels made coarse.
 
-Scores that are sure of everything but the place of boundaries need a gentler filter: pixels with other scores then
-belong apart. So their differences count more, by a factor for each image. Labels are never in doubt, which says nothing
-of them: they are filtered like the scores of a network.
+Scores that are sure of everything but the place of boundaries need a gentler filter, which mixes only pixels that are
+much alike. So all differences of pixels count more, by a factor for each image: the contrast. Such scores also say
+between which pixels a boundary lies, so they are upsampled with less regard to the image, or none. Labels are never in
+doubt, which says nothing of them: they are filtered like the scores of a network.
 """
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
+from crispseg.checks import is_recorded
 from crispseg.data.box import cut
 from crispseg.data.pixels import Pixels
 from crispseg.grid import Line
@@ -28,7 +30,7 @@ _ENOUGH = 0.003
 """The mean doubt from which scores count as a network's. Those of ESPNetv2 have 0.2 % and more, usually above 0.4 %;
 true labels at 1/8 have none, at 1/16 usually less than 0.1 %."""
 
-_MOST = 3.0
+_MOST = 2.0
 """The factor for scores without doubt."""
 
 _SOME = 0.01
@@ -42,7 +44,7 @@ _AT_ONCE = 512
 
 
 def contrast_of(scores: Tensor, kind: Scores, lines: tuple[Line, Line]) -> Tensor:
-    """Return the factor, from 1 to 3, by which differences of scores count more: (N, 1, 1, 1).
+    """Return the factor, from 1 to 2, by which differences of pixels count more in the filter: (N, 1, 1, 1).
 
     Args:
         scores: (N, C, h, w) scores of mutually exclusive classes, float32 or wider.
@@ -66,6 +68,26 @@ def contrast_of_pixels(scores: Pixels, kind: Scores, lines: tuple[Line, Line]) -
         valid = valid_there(scores, box)
         doubt[..., down[:, None], across] = (found if valid is None else found.where(valid[y, x], _NO_DATA)).cpu()
     return _contrast(doubt)
+
+
+def for_filter(maps: Tensor, contrast: Tensor | None) -> Tensor:
+    """Return maps as the filter compares their pixels: times the (N, 1, 1, 1) contrast, of which None stands for 1."""
+    return maps if contrast is None or _is_one(contrast) else maps * contrast
+
+
+def for_upsampling(features: Tensor, contrast: Tensor | None) -> Tensor:
+    """Return features as joint upsampling compares them: as they are for a contrast of 1, and all 0 for one of 2.
+
+    Where all features are 0, joint upsampling is bilinear.
+    """
+    if contrast is None or _is_one(contrast):
+        return features
+    return features * ((_MOST - contrast) / (_MOST - 1)).to(features.dtype)
+
+
+def _is_one(contrast: Tensor) -> bool:
+    """Return whether no contrast differs from 1, as far as that can be told without waiting for a GPU."""
+    return not is_recorded(contrast) and contrast.device.type == "cpu" and bool((contrast == 1).all())
 
 
 def _within(places: Tensor, first: int, end: int) -> Tensor:

@@ -39,12 +39,12 @@ def filtered_part(
 def _filtered(sharpener: Sharpener, shares: Shares, features: Tensor, part: Box) -> Tensor:
     """Return the values of a part after all windows."""
     size, levels = (features.shape[-2], features.shape[-1]), sharpener.levels
-    values, compared, here = shares.values, sharpener.compared(shares), Box(0, 0, *size)
+    values, (features, scores), here = shares.values, sharpener.compared(features, shares), Box(0, 0, *size)
     for done, level in enumerate(levels, start=1):
-        values = sharpener.filtered_by(level, values, features, shares.whole, compared)
+        values = sharpener.filtered_by(level, values, features, shares.whole, scores)
         needed = part.grown(sum(later.window.radius * later.passes for later in levels[done:]), size)
         rows, columns = needed.within(here).slices
         values, features = values[..., rows, columns], features[..., rows, columns]
-        compared, here = None if compared is None else compared[..., rows, columns], needed
+        scores, here = None if scores is None else scores[..., rows, columns], needed
     check_filtered(values, sharpener.cue, features)
     return values

@@ -38,7 +38,7 @@ class Shares(NamedTuple):
     merged: Merged | None = None
     """How to get all classes back if `values` are those of the classes that matter, followed by their rest."""
     contrast: Tensor | None = None
-    """(N, 1, 1, 1): the factor by which differences count more where pixels are compared; None for 1."""
+    """(N, 1, 1, 1): the factor by which differences of pixels count more in the filter; None for 1."""
 
     @classmethod
     def of(cls, scores: Tensor, kind: Scores) -> "Shares":
@@ -143,11 +143,7 @@ class Shares(NamedTuple):
         A channel that is a label against everything else counts twice, as its two classes would, whether it holds
         logits or probabilities.
         """
-        shares = self.choices().flatten(1, -3) if self.kind in PROBABILITIES else self.values
-        contrast = self.contrast
-        if contrast is None or (not is_recorded(contrast) and contrast.device.type == "cpu" and (contrast == 1).all()):
-            return shares
-        return shares * contrast
+        return self.choices().flatten(1, -3) if self.kind in PROBABILITIES else self.values
 
     @property
     def whole(self) -> float:

@@ -17,7 +17,7 @@ from crispseg.errors import InputError
 from crispseg.grid import Grid
 from crispseg.inference.batch import check_filtered, check_fit, check_scores, resize, to_colours
 from crispseg.inference.configured import ConfiguredModule
-from crispseg.inference.doubt import contrast_of
+from crispseg.inference.doubt import contrast_of, for_filter, for_upsampling
 from crispseg.inference.guard import guarded, radii_of
 from crispseg.inference.padding import without_padding
 from crispseg.inference.shares import Shares
@@ -217,9 +217,13 @@ class Sharpener(ConfiguredModule):
 
     def upsample(self, scores: Tensor, features: Tensor) -> Shares:
         """Return the shares of (N, C, h, w) scores, float32 or wider, at the size of their (N, D, H, W) features."""
+        contrast = None
+        if self.suits_doubt:
+            lines = self.grid.lines((features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1]))
+            contrast = contrast_of(scores, self.scores, lines)
         shares = upsample(
             scores,
-            features,
+            for_upsampling(features, contrast),
             self.cue,
             self.hardness,
             kind=self.scores,
@@ -227,10 +231,7 @@ class Sharpener(ConfiguredModule):
             grid=self.grid,
             negligible=self.negligible,
         )
-        if not self.suits_doubt:
-            return shares
-        lines = self.grid.lines((features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1]))
-        return shares._replace(contrast=contrast_of(scores, self.scores, lines))
+        return shares._replace(contrast=contrast)
 
     def weights(self, features: Tensor, shares: Shares, window: Window) -> Tensor:
         """Return the (N, K, H, W) weights exp(-λ·(φ·d + μ·Σ|p_i - p_j|)) of a window.
@@ -241,13 +242,15 @@ class Sharpener(ConfiguredModule):
             window: One of the sharpener's windows.
         """
         level = next(level for level in self.levels if level.window == window)
-        return self.cue.weights(features, window, **self._comparing(level, shares.whole, self.compared(shares)))
+        features, scores = self.compared(features, shares)
+        return self.cue.weights(features, window, **self._comparing(level, shares.whole, scores))
 
-    def compared(self, shares: Shares) -> Tensor | None:
-        """Return the scores whose differences add to distances."""
+    def compared(self, features: Tensor, shares: Shares) -> tuple[Tensor, Tensor | None]:
+        """Return the features and the scores whose differences are the distances between pixels."""
+        features = for_filter(features, shares.contrast)
         if not self.compares_scores or self.scores in MULTILABEL:  # there, no label may depend on the others
-            return None
-        return shares.compared()
+            return features, None
+        return features, for_filter(shares.compared(), shares.contrast)
 
     def _comparing(self, level: Level, whole: float, scores: Tensor | None) -> dict[str, Any]:
         """Return the arguments by which a cue compares pixels at a level."""
@@ -265,17 +268,17 @@ class Sharpener(ConfiguredModule):
 
     def unguarded(self, shares: Shares, features: Tensor) -> Shares:
         """Return the shares, filtered by the weights of (N, D, H, W) features of their size, without the guard."""
-        values, compared = shares.values, self.compared(shares)
+        values, (features, scores) = shares.values, self.compared(features, shares)
         for level in self.levels:
-            values = self.filtered_by(level, values, features, shares.whole, compared)
+            values = self.filtered_by(level, values, features, shares.whole, scores)
         check_filtered(values, self.cue, features)
         return shares.with_values(values)
 
     def filtered_by(
-        self, level: Level, values: Tensor, features: Tensor, whole: float, compared: Tensor | None
+        self, level: Level, values: Tensor, features: Tensor, whole: float, scores: Tensor | None
     ) -> Tensor:
-        """Return (N, S, H, W) values of shares after a level, given features and what `compared` returns."""
-        return self.cue.filtered(values, features, level, **self._comparing(level, whole, compared))
+        """Return (N, S, H, W) values of shares after a level, given the features and scores that `compared` returns."""
+        return self.cue.filtered(values, features, level, **self._comparing(level, whole, scores))
 
     def guarded(self, before: Shares, after: Shares, valid: Tensor | None = None) -> Shares:
         """Return filtered shares after the guard, given those before the filter."""

@@ -64,16 +64,17 @@ def bytes_per_pixel(sharpener: Sharpener, num_classes: int, *, of_labels: bool =
         sharpener: The sharpener.
         num_classes: Channels of the scores that are filtered together.
         of_labels: Whether the labels of a label map are filtered, which needs the weights of all windows at once.
-        contrasted: Whether differences of scores may count more than usual, which takes a copy of the scores.
+        contrasted: Whether pixels may be compared with more contrast, which takes a copy of features and scores.
     """
     cue, compares, counts = sharpener.cue, sharpener.compares_scores, [level.window.count for level in sharpener.levels]
     channels = cue.channels or 3
     shares = 2 * num_classes if sharpener.scores == "multilabel" else num_classes
     padded = -(-shares // 8) * 8  # the kernel's vectors
+    copied = 0 if of_labels else contrasted * channels
     if of_labels:
         neighbours, compared = (1 + compares) * sum(counts), max(counts) if compares else 0
     elif isinstance(cue, EmbeddingCue) and type(cue).weights is EmbeddingCue.weights and sharpener.device.type == "cpu":
         neighbours, compared = 0, (4 + contrasted) * padded if compares else 0  # weights are made where they are used
     else:
         neighbours, compared = max(counts), channels + (3 + contrasted) * padded if compares else 0
-    return 4 * (3 + channels + neighbours + max(4 * padded, compared))
+    return 4 * (3 + channels + copied + neighbours + max(4 * padded, compared))

@@ -12,7 +12,7 @@ from crispseg.data.pixels import MaskedPixels, PartOfPixels, Pixels, TensorPixel
 from crispseg.errors import InputError
 from crispseg.grid import Line
 from crispseg.inference.batch import check_fit, check_place, uncovered
-from crispseg.inference.doubt import contrast_of_pixels
+from crispseg.inference.doubt import contrast_of_pixels, for_upsampling
 from crispseg.inference.guard import guard_reach
 from crispseg.inference.label_groups import TOGETHER
 from crispseg.inference.label_maps import sharpened_labels
@@ -202,8 +202,8 @@ def _sharpen_box(
     lines = sharpener.grid.lines(image.size, scores.size)
     valid = valid_pixels(image, scores, lines, inner)
     apart = kept_apart(compared.read(inner)[None], valid)
-    shares = _upsampled(sharpener, scores, inner, compared)
-    shares = shares._replace(contrast=None if contrast is None else contrast.to(apart.device))
+    contrast = None if contrast is None else contrast.to(apart.device)
+    shares = _upsampled(sharpener, scores, inner, compared, contrast)._replace(contrast=contrast)
     return filtered_part(sharpener, shares, apart, box.within(inner), valid).scores()[0].cpu()
 
 
@@ -230,13 +230,16 @@ def features_of_box(sharpener: Sharpener, image: Pixels, box: Box, strip: int | 
     return sharpener.features(image.read(outer)[None].to(sharpener.device))[0, :, rows, columns]
 
 
-def _upsampled(sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfPixels) -> Shares:
+def _upsampled(
+    sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfPixels, contrast: Tensor | None
+) -> Shares:
     """Return the shares of a part of the image; the features must cover its surroundings too."""
     cue, near, lines = sharpener.cue, features.read(box)[None], sharpener.grid.lines(features.size, scores.size)
     if isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(scores.size, features.size):
         coarse = _sources_of(box, lines)
         shares = _shares(sharpener, scores.read(coarse), near)
-        centres = kept_apart(read_resized(features, _back(lines), coarse)[None], valid_there(scores, coarse))
+        centres = for_upsampling(read_resized(features, _back(lines), coarse)[None], contrast)
+        centres, near = kept_apart(centres, valid_there(scores, coarse)), for_upsampling(near, contrast)
         axes = Axis.of(lines[0], box.top, coarse.top), Axis.of(lines[1], box.left, coarse.left)
         resize = JointResize(centres, near, axes, sharpener.hardness, cue.norm)
         shares = shares.merging(sharpener.negligible).upsampled(resize)
