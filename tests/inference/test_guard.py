@@ -185,3 +185,18 @@ def test_poles_of_a_street_lose_less_and_boundaries_gain(tmp_path: Path) -> None
     losses = [each.losing_classes.get(pole, 0) for each in (free, kept)]
     assert losses[1] > losses[0]
     assert kept.gains["trimap_4"].value > free.gains["trimap_4"].value
+
+
+@pytest.mark.parametrize("kind", ["probabilities", "multilabel_probabilities"])
+@pytest.mark.parametrize("beyond", [0.0, 1e-4])
+def test_a_mask_without_doubt_keeps_its_inside(kind: str, beyond: float) -> None:
+    # Bilinear interpolation rounds some 1 to more, and the shares of the rest of them must not sum to less than 0.
+    mask = torch.zeros(1, 1, 19, 17)
+    mask[..., 4:, 2:15] = 1 + beyond
+    mask[..., :2, :] = -beyond
+    image = torch.rand(1, 3, 150, 131, generator=torch.Generator().manual_seed(0))
+    crisp = Sharpener(RGBCue(), window=Window(5, 4), passes=4, scores=kind, upsampling="bilinear")(image, mask)
+    assert crisp[..., 75:, 40:90].min() > 0.9
+    assert crisp[..., :8, :].max() < 0.1
+    assert crisp.max() <= 1 + 1e-6
+    assert crisp.min() >= 0

@@ -45,7 +45,7 @@ class Shares(NamedTuple):
         """Return the shares of (N, C, H, W) scores, float32 or wider."""
         channels = scores.shape[1]
         if kind in PROBABILITIES:
-            return cls(scores, kind, channels)
+            return cls(scores.clamp(0, 1), kind, channels)  # those given may be a little outside
         if kind == "multilabel":
             against = torch.stack([torch.zeros_like(scores), scores], 1)
             return cls(_shares(against).flatten(1, 2), kind, channels)
@@ -124,12 +124,13 @@ class Shares(NamedTuple):
         """Return the (N, S, H, W) shares that a pixel chooses from; multilabel: (N, 2, C, H, W), no and yes."""
         shares = self.values
         if self.kind in MULTILABEL:
-            no = shares[:, : self.channels] if self._has_rest else 1 - shares
+            no = shares[:, : self.channels] if self._has_rest else _rest_of(shares)
             return torch.stack([no, shares[:, -self.channels :]], 1)
         if self.kind == "probabilities" and is_exporting():
-            rest = torch.where(_is_alone(self.channels, shares), 1 - shares[:, :1], 0)
+            rest = torch.where(_is_alone(self.channels, shares), _rest_of(shares[:, :1]), 0)
             return torch.cat([rest, shares], 1)
-        return torch.cat([1 - shares, shares], 1) if self.kind == "probabilities" and self.channels == 1 else shares
+        alone = self.kind == "probabilities" and self.channels == 1
+        return torch.cat([_rest_of(shares), shares], 1) if alone else shares
 
     def with_choices(self, choices: Tensor) -> "Shares":
         """Return the shares with other values, in the form of `choices`."""
@@ -185,6 +186,11 @@ def _shares(logits: Tensor) -> Tensor:
 
 def _logs(shares: Tensor) -> Tensor:
     return logs_of_shares(shares, _WHOLE)
+
+
+def _rest_of(probabilities: Tensor) -> Tensor:
+    """Return 1 - p, at least 0: averages and bilinear interpolation round some probabilities to a little above 1."""
+    return (1 - probabilities).clamp(min=0)
 
 
 def _is_alone(channels: int, scores: Tensor) -> Tensor:
