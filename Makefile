@@ -20,9 +20,11 @@ demo: $(CORE)
 test: ready
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
-# The checks of the code, and what the tests use: a browser, the static page and the wheel. Two at a time.
-ready: $(DEV)
-	$(MAKE) --jobs=2 --output-sync=target lint browser web wheel
+# The environment, the checks of the code, and what the tests use: a browser, the static page and the wheel. Two at a
+# time: the environment beside what does without it, then what is done in it.
+ready:
+	$(MAKE) --jobs=2 --output-sync=target $(DEV) wheel browser
+	$(MAKE) --jobs=2 --output-sync=target lint web
 
 # The tests with the coverage of lines and branches, which takes a quarter longer; it fails below the floor of 95 %.
 coverage: ready

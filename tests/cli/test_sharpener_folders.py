@@ -134,7 +134,7 @@ def test_a_guard_can_be_removed(root: Path) -> None:
 def test_export_keeps_the_saved_kind(root: Path) -> None:
     import onnx  # noqa: PLC0415
 
-    Sharpener(RGBCue(), scores="probabilities", window=3).save_pretrained(root / "saved")
+    Sharpener(RGBCue(), scores="probabilities", window=3, passes=1, guard=None).save_pretrained(root / "saved")
     assert run("export", "--weights", root / "saved", "--output", root / "s.onnx") == 0
     metadata = {entry.key: entry.value for entry in onnx.load(root / "s.onnx").metadata_props}
     assert metadata["scores"] == "probabilities"

@@ -28,7 +28,7 @@ SIZES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
 
 
 OPTIONS: tuple[dict[str, Any], ...] = (
-    {"window": 5, "passes": 3},
+    {"window": 5, "passes": 2},
     {"window": "5@2,3", "passes": (2, 1), "score_weight": 0.5},
 )
 
@@ -115,9 +115,8 @@ def test_an_exported_embedding_takes_any_size(pool: Any) -> None:
 
 
 @needs_tracing
-@pytest.mark.parametrize("kind", ["logits", "probabilities"])
-@pytest.mark.parametrize("options", OPTIONS)
-def test_an_exported_program_takes_one_class_too(options: dict[str, Any], kind: Scores) -> None:
+@pytest.mark.parametrize(("kind", "options"), list(zip(("logits", "probabilities"), OPTIONS, strict=True)))
+def test_an_exported_program_takes_one_class_too(kind: Scores, options: dict[str, Any]) -> None:
     sharpener = Sharpener(RGBCue(), scores=kind, **options)
     image, scores = inputs((2, 3, 41, 59), (2, 5, 11, 15))
     program = exported(sharpener, image=image, scores=scores.sigmoid()).module()
