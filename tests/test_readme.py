@@ -9,7 +9,7 @@ from crispseg.cli.main import COMMANDS
 from tests.commands import ROOT, assert_understood, commands_in
 
 README = (ROOT / "README.md").read_text()
-RESULTS = (ROOT / "docs" / "results.md").read_text()
+RESULTS = sorted((ROOT / "docs" / "results").glob("*.md"))
 
 
 def test_the_code_sample_runs() -> None:
@@ -26,7 +26,7 @@ def test_every_command_is_shown(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_commands_that_are_shown_are_understood(name: str) -> None:
     parser = importlib.import_module(f"crispseg.cli.parsers.{name}").build_parser()
-    texts = (README, RESULTS, parser.format_help())
+    texts = (README, *(page.read_text() for page in RESULTS), parser.format_help())
     shown = [command for text in texts for command in commands_in(text) if command.split()[1] == name]
     assert shown, "in the README, the results or the help"
     for command in shown:

@@ -1,5 +1,6 @@
 """The instructions on the pages work."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -112,3 +113,9 @@ def test_commands_are_understood(page: str) -> None:
 def test_links_lead_to_files(page: str) -> None:
     for target in links_of(DOCS / page):
         assert (DOCS / page).parent.joinpath(target.partition("#")[0]).exists(), target
+
+
+def test_the_results_begin_with_a_short_page_that_leads_to_the_others() -> None:
+    front = DOCS / "results.md"
+    assert len(re.findall(r"\S*\w\S*", front.read_text())) <= 900
+    assert {page for page in PAGES if page.startswith("results/")} <= set(links_of(front))
