@@ -31,25 +31,33 @@ def made(**options: Any) -> Sharpener:
     return Sharpener(RGBCue(), **usual | options).eval()
 
 
-def test_true_labels_count_twice_and_a_networks_scores_once() -> None:
-    assert contrast_of(truth(), "probabilities", LINES) == 2
+@pytest.mark.parametrize(("cell", "factor"), [(1, 3), (4, 3), (8, 3), (16, 2)])
+def test_true_labels_count_the_more_the_closer_they_are(cell: int, factor: float) -> None:
+    scores = truth(cell)
+    lines = Grid.of("stretched").lines(SIZE, (scores.shape[-2], scores.shape[-1]))
+    blurred = F.avg_pool2d(scores, 3, 1, 1, count_include_pad=False)  # at one pixel, averages are labels
+    assert contrast_of(blurred if cell == 1 else scores, "probabilities", lines) == factor
+
+
+def test_true_labels_count_more_than_a_networks_scores() -> None:
+    assert contrast_of(truth(), "probabilities", LINES) == 3
     unsure = torch.randn(2, 3, 12, 20, generator=torch.Generator().manual_seed(0))
     assert contrast_of(unsure, "logits", LINES).tolist() == [[[[1.0]]], [[[1.0]]]]
     labels = F.one_hot(truth().argmax(1), 3).permute(0, 3, 1, 2).float()
     assert contrast_of(labels, "probabilities", LINES) == 1, "labels do not say what is in doubt"
     both = torch.cat([truth(), unsure[:1].softmax(1)])
-    assert contrast_of(both, "probabilities", LINES).flatten().tolist() == [2, 1]
-    # Of 15 × 23 blocks, 16 hold 1 % of doubt and nothing else, at the corner some of which lie beyond the image.
+    assert contrast_of(both, "probabilities", LINES).flatten().tolist() == [3, 1]
+    # Of 15 × 23 blocks, 16 hold 4 % of doubt and nothing else, at the corner some of which lie beyond the image.
     some = in_between()
-    expected = 1 + (1 - 0.02 * 16 / (15 * 23) / 0.003)
+    expected = 1 + 2 * (1 - 0.04 * 16 / (15 * 23) / 0.003)
     assert contrast_of(some, "probabilities", LINES).item() == pytest.approx(expected, abs=1e-4)
 
 
 def in_between() -> Tensor:
-    """Return scores whose contrast is between 1 and 2."""
+    """Return scores that are upsampled with less regard to the image, but not without: of a contrast from 1 to 2."""
     scores = truth()
     scores[..., :6, :6] = 0
-    scores[:, 0, :6, :6], scores[:, 1, :6, :6] = 0.98, 0.02
+    scores[:, 0, :6, :6], scores[:, 1, :6, :6] = 0.96, 0.04
     assert 1.2 < contrast_of(scores, "probabilities", LINES) < 1.8
     return scores
 
@@ -57,7 +65,7 @@ def in_between() -> Tensor:
 def test_it_is_the_factor_of_the_hardness_if_the_weight_is_auto() -> None:
     torch.manual_seed(0)
     image, sure, unsure = torch.rand(1, 3, *SIZE), truth(), torch.randn(1, 3, 12, 20).softmax(1)
-    gentler = made(hardness=4.0, score_weight=0.7, upsampling="bilinear")
+    gentler = made(hardness=6.0, score_weight=0.7, upsampling="bilinear")
     torch.testing.assert_close(made()(image, sure), gentler(image, sure))
     torch.testing.assert_close(made()(image, unsure), made(score_weight=0.7)(image, unsure))
     assert not torch.allclose(made()(image, sure), made(score_weight=0.7)(image, sure), atol=1e-3)
@@ -97,6 +105,6 @@ def test_pixels_without_data_do_not_count() -> None:
 
     sure, unsure = truth()[0], truth()[0] * 0 + 1 / 3
     sure[:, 8:] = unsure[:, 8:] = torch.nan
-    assert contrast_of_pixels(Masked(sure), "probabilities", LINES) == 2
+    assert contrast_of_pixels(Masked(sure), "probabilities", LINES) == 3
     assert contrast_of_pixels(Masked(unsure), "probabilities", LINES) == 1
     assert contrast_of_pixels(Masked(sure * torch.nan), "probabilities", LINES) == 1

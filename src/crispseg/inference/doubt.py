@@ -30,8 +30,12 @@ _ENOUGH = 0.003
 """The mean doubt from which scores count as a network's. Those of ESPNetv2 have 0.2 % and more, usually above 0.4 %;
 true labels at 1/8 have none, at 1/16 usually less than 0.1 %."""
 
-_MOST = 2.0
-"""The factor for scores without doubt."""
+_LEAST_SURE, _MOST_SURE = 2.0, 3.0
+"""The factors for scores without doubt that are 16 pixels apart, or more, and 8 pixels, or fewer. The closer they are,
+the better they know where a boundary is."""
+
+_BILINEAR = 2.0
+"""The contrast from which joint upsampling does not look at the image."""
 
 _SOME = 0.01
 """The doubt from which a sample is unsure. Scores without such a sample are labels: nothing tells what is in doubt."""
@@ -44,7 +48,7 @@ _AT_ONCE = 512
 
 
 def contrast_of(scores: Tensor, kind: Scores, lines: tuple[Line, Line]) -> Tensor:
-    """Return the factor, from 1 to 2, by which differences of pixels count more in the filter: (N, 1, 1, 1).
+    """Return the factor, from 1 to 3, by which differences of pixels count more in the filter: (N, 1, 1, 1).
 
     Args:
         scores: (N, C, h, w) scores of mutually exclusive classes, float32 or wider.
@@ -52,7 +56,7 @@ def contrast_of(scores: Tensor, kind: Scores, lines: tuple[Line, Line]) -> Tenso
         lines: How the rows and columns of the image map to them.
     """
     rows, columns = (_sampled(line, scores.device) for line in lines)
-    return _contrast(_doubt(scores.detach().index_select(-2, rows).index_select(-1, columns), kind))
+    return _contrast(_doubt(scores.detach().index_select(-2, rows).index_select(-1, columns), kind), lines)
 
 
 def contrast_of_pixels(scores: Pixels, kind: Scores, lines: tuple[Line, Line]) -> Tensor:
@@ -67,7 +71,7 @@ def contrast_of_pixels(scores: Pixels, kind: Scores, lines: tuple[Line, Line]) -
         found = _doubt(scores.read(box)[None, :, y, x].float(), kind)
         valid = valid_there(scores, box)
         doubt[..., down[:, None], across] = (found if valid is None else found.where(valid[y, x], _NO_DATA)).cpu()
-    return _contrast(doubt)
+    return _contrast(doubt, lines)
 
 
 def for_filter(maps: Tensor, contrast: Tensor | None) -> Tensor:
@@ -76,13 +80,13 @@ def for_filter(maps: Tensor, contrast: Tensor | None) -> Tensor:
 
 
 def for_upsampling(features: Tensor, contrast: Tensor | None) -> Tensor:
-    """Return features as joint upsampling compares them: as they are for a contrast of 1, and all 0 for one of 2.
+    """Return features as joint upsampling compares them: as they are for a contrast of 1, and all 0 from 2 on.
 
     Where all features are 0, joint upsampling is bilinear.
     """
     if contrast is None or _is_one(contrast):
         return features
-    return features * ((_MOST - contrast) / (_MOST - 1)).to(features.dtype)
+    return features * ((_BILINEAR - contrast) / (_BILINEAR - 1)).clamp(min=0).to(features.dtype)
 
 
 def _is_one(contrast: Tensor) -> bool:
@@ -109,11 +113,17 @@ def _doubt(sampled: Tensor, kind: Scores) -> Tensor:
     return 1 - (shares.choices() / shares.whole).amax(1, keepdim=True)
 
 
-def _contrast(doubt: Tensor) -> Tensor:
+def _contrast(doubt: Tensor, lines: tuple[Line, Line]) -> Tensor:
     """Return (N, 1, 1, 1) factors for (N, 1, h, w) doubt, which is above 1 where there is no data."""
     blocks = -F.max_pool2d(-doubt, _SIDE, stride=1, padding=_SIDE // 2)
     known, axes = (blocks <= 1).to(doubt.dtype), (1, 2, 3)
     mean = (blocks * known).sum(axes, keepdim=True) / known.sum(axes, keepdim=True).clamp(min=1)
-    factor = 1 + (_MOST - 1) * (1 - mean / _ENOUGH).clamp(min=0, max=1)
+    factor = 1 + (_for_sure(lines).to(mean) - 1) * (1 - mean / _ENOUGH).clamp(min=0, max=1)
     unsure = ((doubt > _SOME) & (doubt <= 1)).to(doubt.dtype).amax(axes, keepdim=True)
     return torch.where(unsure > 0, factor, torch.ones_like(factor))
+
+
+def _for_sure(lines: tuple[Line, Line]) -> Tensor:
+    """Return the factor for scores without doubt, as a tensor, since an exported program learns their size in a run."""
+    pixels = torch.stack([torch.scalar_tensor(line.pixels) / torch.scalar_tensor(line.steps) for line in lines]).amax()
+    return (_MOST_SURE + 1 - pixels / 8).clamp(_LEAST_SURE, _MOST_SURE)
