@@ -126,5 +126,5 @@ def _default(name: str, option: Option, *, several: bool) -> str:
             return "(default: the one to start from)"
         return f"(tried by default: {' '.join(map(as_text, tried))}, and the one to start from)"
     if default is None and name != "guard":
-        return "(default: the cue's own, see crispseg info)"
+        return "(default: that of the cue or its weights, see crispseg info)"
     return f"(default: {as_text(default)})"
