@@ -126,6 +126,6 @@ def _add_review_options(parser: CommandParser) -> None:
         "--decisions",
         type=Path,
         metavar="FILE",
-        help="what the page has saved: masks that it rejects are written as they were. Takes the changes of the "
-        "earlier run with the same output",
+        help="the file that the page saved: rejected masks are written as they were; the other changes are those of "
+        "the earlier run with the same output",
     )
