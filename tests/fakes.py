@@ -35,6 +35,18 @@ def write_folder(root: Path, count: int = 3, *, void: int = 11, seed: int = 0) -
     return root
 
 
+def write_clips(root: Path) -> None:
+    """Write three frames `clips/NAME/NUMBER.png` of each of two clips, and scores `clip-scores/NAME/NUMBER.npy`."""
+    rng = np.random.default_rng(0)
+    for clip in ("street", "harbour"):
+        for folder in ("clips", "clip-scores"):
+            (root / folder / clip).mkdir(parents=True)
+        for frame in range(1, 4):
+            Image.fromarray(draw_scene(rng)[0]).save(root / "clips" / clip / f"{frame:05}.png")
+            scores = rng.normal(size=(5, 6, 8)).astype(np.float32)
+            np.save(root / "clip-scores" / clip / f"{frame:05}.npy", scores)
+
+
 def write_camvid(root: Path, count: int = 2, *, split: str = "train", seed: int = 2) -> Path:
     """Write `SPLIT/NAME.png` and `SPLITannot/NAME.png` with a void border of 2 pixels."""
     folder = write_folder(root / "drawn", count, seed=seed)

@@ -74,7 +74,7 @@ class SharpenerConfig:
     cue: CueConfig = field(
         default=CueConfig(),
         metadata=_said(
-            help="the cue that tells which pixels belong together, with its arguments, such as rgb:norm=2; "
+            help="the cue that decides which pixels belong together, with its arguments, such as rgb:norm=2; "
             "several cues add up, each times its weight, such as learned+0.5*rgb",
             label="Cue: how pixels are compared",
             read=CueConfig.of,
@@ -87,7 +87,7 @@ class SharpenerConfig:
         default=None,
         metadata=_said(
             help="how far each pixel looks for similar pixels: the side of the window in pixels, an odd "
-            "number; 9@2 takes every second pixel and looks twice as far. Several windows with commas, such as "
+            "number; 9@2 takes every second pixel and looks twice as far. Several windows, separated by commas as in "
             "5@8,5@4,5@2,5, are used one after the other, from coarse to fine",
             label="Windows, from coarse to fine",
             read=config_values.read_window,
@@ -100,8 +100,8 @@ class SharpenerConfig:
     passes: Passes | None = field(
         default=None,
         metadata=_said(
-            help="how many times the filter is applied with each window: one number for all windows, or one for each "
-            "with commas",
+            help="how many times the filter is applied with each window: one number for all windows, or one for each, "
+            "separated by commas",
             label="Passes",
             read=config_values.read_passes,
             control=Choices((), free=True),
@@ -113,7 +113,7 @@ class SharpenerConfig:
     hardness: float | None = field(
         default=None,
         metadata=_said(
-            help="how strictly pixels are compared: λ of the weights exp(-λ·distance), above 0; a larger λ mixes fewer "
+            help="how strictly pixels are compared: λ in the weights exp(-λ·distance), above 0; a larger λ mixes fewer "
             "neighbours",
             label="Hardness λ",
             read=config_values.read_hardness,
@@ -125,8 +125,8 @@ class SharpenerConfig:
     cue_weight: PerWindow = field(
         default=AUTO,
         metadata=_said(
-            help="how much the cue's distance counts beside the scores: φ, above 0; one number for all windows, one "
-            "for each with commas, or auto: 0.5 with windows of dilation 32 or more, 1 with others",
+            help="how much the cue's distance counts compared with the scores: φ, above 0; one number for all windows, "
+            "one for each, separated by commas, or auto: 0.5 with windows of dilation 32 or more, 1 with others",
             label="Cue weight φ",
             rare=True,
             read=config_values.read_cue_weight,
@@ -138,10 +138,10 @@ class SharpenerConfig:
     score_weight: PerWindow = field(
         default=AUTO,
         metadata=_said(
-            help="how much a difference of two pixels' probabilities adds to their distance: μ, 0 or more; 0 compares "
-            "the image alone; one number for all windows, one for each with commas, or auto: 2 with windows of "
-            "dilation 32 or more, 0.7 with others. auto also filters scores that are in doubt along boundaries alone "
-            "more gently, with up to twice λ. μ has no effect on labels that may overlap",
+            help="how much a difference between two pixels' probabilities adds to their distance: μ, 0 or more; 0 "
+            "compares the image alone; one number for all windows, one for each, separated by commas, or auto: 2 with "
+            "windows of dilation 32 or more, 0.7 with others. If scores are in doubt along boundaries alone, auto also "
+            "filters more gently, with up to twice λ. μ has no effect on labels that may overlap",
             label="Score weight μ",
             rare=True,
             read=config_values.read_score_weight,
@@ -154,7 +154,7 @@ class SharpenerConfig:
     scores: Scores = field(
         default="logits",
         metadata=_said(
-            help="what floating-point scores stand for: logits or probabilities of mutually exclusive classes, or "
+            help="what floating-point scores are: logits or probabilities of classes, of which each pixel has one; or "
             "multilabel (logits) or multilabel_probabilities of labels that may overlap, such as object masks. With "
             "probabilities, a greyscale mask, soft or black and white, is the probability of label 1",
             label="Kind of scores",
@@ -179,8 +179,8 @@ class SharpenerConfig:
     guard: float | None = field(
         default=0.3,
         metadata=_said(
-            help="keep poles and other thin objects: how strongly a label that is common around a pixel counts less "
-            "there; above 0 and up to 0.5, such as 0.2, or none",
+            help="protect poles and other thin objects: the larger the guard, the less a label counts where it is "
+            "common; above 0 and up to 0.5, such as 0.2, or none",
             label="Guard",
             read=config_values.read_guard,
             control=Choices(("none",), free=True),
@@ -190,11 +190,11 @@ class SharpenerConfig:
     grid: Grid = field(
         default=CENTRES,
         metadata=_said(
-            help="how scores lie on their images. centres: square cells cover the image; corners: the outer scores lie "
-            "on the outer pixels (align_corners); stride=PIXELS[,FIRST]: one score every PIXELS pixels; stretched: "
-            "cells of any aspect ratio cover the image, which was squashed for the network; letterbox: padding on two "
-            "opposite sides; padded: padding to the right and below; box=LEFT,TOP,RIGHT,BOTTOM: a part of the image, "
-            "in its pixels",
+            help="how scores align with the image. centres: square cells cover the image; corners: the outer scores "
+            "lie on the outer pixels (align_corners=True); stride=PIXELS[,FIRST]: one score every PIXELS pixels; "
+            "stretched: the image was squashed for the network, so cells of any aspect ratio cover it; letterbox: it "
+            "was padded on two opposite sides; padded: it was padded on the right and below; "
+            "box=LEFT,TOP,RIGHT,BOTTOM: the scores cover this box, in pixels of the image",
             label="Grid",
             read=Grid.of,
             control=Choices((*WORDS, "stride=8", "box=0,0,640,640"), free=True),
@@ -206,8 +206,8 @@ class SharpenerConfig:
     negligible: float = field(
         default=0.01,
         metadata=_said(
-            help="filter classes that are unlikely everywhere as one: those whose probabilities sum to at most this in "
-            "every pixel of the image (or tile). Faster with many classes; 0 filters every class on its own",
+            help="filter unlikely classes together as one, which is faster with many classes: those whose "
+            "probabilities sum to at most this in every pixel of the image (or tile); 0 filters every class on its own",
             label="Negligible probability",
             rare=True,
             read=config_values.read_negligible,

@@ -11,6 +11,8 @@ from safetensors import safe_open
 import crispseg
 from crispseg import ops
 from crispseg.compatibility import best_device
+from crispseg.config import SHIPPED_PASSES
+from crispseg.config_values import LADDER_PASSES
 from crispseg.cues import Cue
 from crispseg.errors import InputError, one_line
 from crispseg.export import native_include, native_library
@@ -81,8 +83,8 @@ def _cues() -> dict[str, str]:
 
 
 def _describe_cue(kind: type[Cue]) -> str:
-    passes = f", passes {kind.default_passes}" if "," not in kind.default_window else ""
-    defaults = f"default window {kind.default_window}{passes}, hardness {as_text(kind.default_hardness)}"
+    passes = LADDER_PASSES if "," in kind.default_window else kind.default_passes
+    defaults = f"default window {kind.default_window}, passes {passes}, hardness {as_text(kind.default_hardness)}"
     arguments = ", ".join(f"{name} {_allowed(values)}" for name, values in kind.arguments.items())
     needs = f"needs {' and '.join(kind.needs)}" if kind.needs else ""
     return "; ".join(part for part in (kind.summary, arguments, needs, defaults) if part)
@@ -103,5 +105,13 @@ def _weights() -> dict[str, str]:
     for path in paths:
         with safe_open(path, framework="pt") as file:
             network = file.metadata()["network"]
-        described[path.stem] = f"{path.stat().st_size / 1e6:.1f} MB, {network}"
+        described[path.stem] = f"{path.stat().st_size / 1e6:.1f} MB, {network}{_own_defaults(path.stem)}"
     return described | {"folder": str(paths[0].parent)}
+
+
+def _own_defaults(weights: str) -> str:
+    """Return the passes and the hardness of weights where they differ from those of the cue, or nothing."""
+    if weights not in SHIPPED_PASSES:
+        return ""
+    passes, hardness = SHIPPED_PASSES[weights]
+    return f", default passes {as_text(passes)}, hardness {as_text(hardness)}"

@@ -17,18 +17,18 @@ from crispseg.interrupts import INTERRUPTED, leaving_at_once
 
 COMMANDS = {
     "sharpen": "make the segmentation of images crisp",
-    "raster": "make the segmentation of a raster crisp, such as GeoTIFF of any size, within a given memory",
+    "raster": "make the segmentation of a GeoTIFF or another raster of any size crisp, within a given memory",
     "annotations": "move the outlines of annotated objects to the boundaries of their images",
     "evaluate": "measure what sharpening gains on labelled images",
     "tune": "find the options of a sharpener on labelled images",
     "train": "train a network",
-    "table": "compare methods: the paper's tables, and what people use today",
+    "table": "compare methods: those of the paper's tables, and those that people use today",
     "predict": "run a trained network over images",
     "convert": "convert weights that were released for Caffe",
     "boundaries": "measure boundary maps with the benchmark of BSDS500",
-    "figure": "draw the figures of the paper, and three more",
+    "figure": "draw figures of the paper, and three others",
     "export": "write a sharpener as an ONNX file, for other runtimes",
-    "app": "serve a page to try it on: before and after, masks of pixels, every option",
+    "app": "serve a page on which you can try every option in your browser",
     "info": "show versions, devices, implementations, cues and weights",
 }
 """Every command has two modules of its name: `build_parser()` of the one in `crispseg.cli.parsers` returns what parses

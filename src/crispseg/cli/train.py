@@ -18,15 +18,16 @@ _LONGEST = 2000
 _DESCRIPTION = """\
 Train a network: the embedding, a segmentation network, a boundary detector, or all of it end to end.
 
-CONFIG is a YAML file with the arguments below; each can be changed on the command line, and of several files the later
-change the earlier. The folder `configs` of the repository has the paper's and ours, and in `configs/data` what they can
-be trained on. OUTPUT gets a checkpoint (last.ckpt), and after every validation the weights (safetensors) and a line in
-validation.jsonl; TensorBoard reads OUTPUT too. A run that was stopped goes on from its last checkpoint with --resume.
+CONFIG is a YAML file with the arguments below. You can change each argument on the command line. If you name several
+files, a later one overrides an earlier one. The folder `configs` of the repository has the configs of the paper and
+ours, and `configs/data` has their data sets. OUTPUT gets a checkpoint (last.ckpt), and after every validation the
+weights (safetensors) and a line in validation.jsonl. TensorBoard reads OUTPUT too. --resume continues a stopped run
+from its last checkpoint. The command prints a line for each validation, and at the end the path of the weights.
 
-A config chooses what is run: which networks and data sets, which files they read, what they download, where the output
-goes. Read one that others made before you run it. It may name classes of crispseg, torch.nn, torch.optim and
-torchvision.models; for classes of your own say --allow-import PACKAGE, which imports that package when a config names
-it. On the way the command prints a line for each validation, and at the end where the weights lie.
+A config decides which code runs: which networks and data sets, which files they read, what they download, where the
+output goes. Read a config of somebody else before you run it. It may name classes of crispseg, torch.nn, torch.optim
+and torchvision.models. For your own classes add --allow-import PACKAGE, which imports that package when a config names
+it.
 
 examples:
   crispseg train configs/embedding.yaml
@@ -67,7 +68,7 @@ def build_parser() -> ArgumentParser:
         formatter_class=_Formatter,
     )
     parser.add_argument("--config", action="config", help="a YAML file, with or without the word --config")
-    parser.add_argument("--resume", action="store_true", help="go on from OUTPUT/last.ckpt")
+    parser.add_argument("--resume", action="store_true", help="continue from OUTPUT/last.ckpt")
     parser.add_function_arguments(train, skip={"resume"}, fail_untyped=True)
     return parser
 

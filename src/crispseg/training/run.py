@@ -67,13 +67,13 @@ def train(
         val_data: Data sets to validate on, by name.
         output: Folder for the TensorBoard log, `last.ckpt`, the weights and `validation.jsonl`.
         steps: Steps of the optimiser.
-        batch_size: Crops that a process takes at once.
-        accumulate: Batches whose gradients make one step.
+        batch_size: Crops in a batch, for each process.
+        accumulate: Batches for one step of the optimiser.
         crop: The distribution of random crops.
         checkpoint_every: Steps between two checkpoints.
         val_every: Steps between two validations, a multiple of `checkpoint_every`; the weights are saved after each.
         val_images: Images of each data set to validate on, evenly spaced.
-        workers: Processes that read and cut images, for each that trains.
+        workers: Processes that read and crop images, for each training process.
         seed: Determines crops, augmentation and dropout. Random initial weights are drawn earlier, by the caller;
             `crispseg train` seeds before it builds the network.
         accelerator: What Lightning runs on: "auto", "cpu", "gpu".
@@ -81,7 +81,7 @@ def train(
         nodes: Machines. Start the same command on each, under SLURM or by torchrun.
         precision: Of the convolutions: "32-true", or "bf16-mixed" for twice the speed where the processor has it
             ("16-mixed" on older GPUs). Losses are always computed in float32.
-        resume: Go on from `output`/last.ckpt.
+        resume: Continue from `output`/last.ckpt.
 
     Returns:
         The task with the trained network.

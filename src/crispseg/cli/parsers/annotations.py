@@ -19,14 +19,14 @@ Reads and writes
   yolo      YOLO segmentation, a .txt file for each image
 
 An outline moves by --band pixels at most, and only where the image shows a boundary. Ids, categories, attributes and
-the order stay; what does not change is written byte by byte as it was. Neighbours share their new edges. Boxes, points,
-lines and crowds are kept. An object with a fault, and all objects of an image that is missing, stay as they are and are
-reported on standard error.
+the order stay. Everything else that does not change is written byte by byte as it was. Neighbours share their new
+edges. Boxes, points, lines and crowds are kept. A faulty object stays as it is and is reported on standard error, and
+so are all objects of a missing image.
 
 The windows of the sharpener are 5@2,5 with 8 passes each unless you give --window: outlines are only a few pixels off.
 
-Nothing is replaced unless you say --in-place. The output folder also gets .crispseg, which holds the new masks for
---resume and --decisions.
+Your files are not replaced unless you give --in-place. The output folder also gets .crispseg, which holds the new masks
+for --resume and --decisions.
 
 Exit codes: 0, all annotations were compared; 1, some had faults; 2, an error ended the run; 130, it was interrupted.
 
@@ -54,16 +54,16 @@ def build_parser() -> CommandParser:
         "--in-place", action="store_true", help="replace the annotation files, without a copy or a review"
     )
     where.add_argument("--dry-run", action="store_true", help="only say what would change")
-    parser.add_argument("--format", choices=FORMATS, help="the format of the annotations (default: as the files look)")
+    parser.add_argument("--format", choices=FORMATS, help="the format of the annotations (default: recognised)")
     parser.add_argument(
         "--class-names",
         type=Path,
         metavar="FILE",
-        help="names of the classes that yolo and voc number; a number without a name is a fault",
+        help="names of the classes, which yolo and voc only number; a number without a name is a fault",
     )
     _add_mask_options(parser)
     _add_review_options(parser)
-    parser.add_argument("--resume", action="store_true", help="take what an earlier run with the same output has found")
+    parser.add_argument("--resume", action="store_true", help="use the results of an earlier run with the same output")
     parser.add_argument("--strict", action="store_true", help="stop at the first fault")
     add_sharpener_options(parser, without=("scores", "grid", "guard", "upsampling", "score_weight", "negligible"))
     add_device_option(parser)
@@ -84,7 +84,7 @@ def _add_mask_options(parser: CommandParser) -> None:
         type=float,
         default=ANNOTATION_CERTAINTY,
         metavar="NUMBER",
-        help="the probability from which a pixel changes sides, 0.5 or more and below 1: a larger one changes less "
+        help="a pixel changes sides from this probability on, 0.5 or more and below 1; a larger one changes less "
         "(default: %(default)s)",
     )
     group.add_argument(
@@ -92,8 +92,8 @@ def _add_mask_options(parser: CommandParser) -> None:
         type=float,
         default=ANNOTATION_EVIDENCE,
         metavar="NUMBER",
-        help="how much of that probability must be due to the image, 0 or more and below 1: a larger one changes less, "
-        "and fewer masks for the worse (default: %(default)s)",
+        help="how much of that probability must be due to the image, 0 or more and below 1; a larger value changes "
+        "less, and makes fewer masks worse (default: %(default)s)",
     )
     group.add_argument(
         "--tolerance",
@@ -126,6 +126,6 @@ def _add_review_options(parser: CommandParser) -> None:
         "--decisions",
         type=Path,
         metavar="FILE",
-        help="what the page has saved: masks that it rejects are written as they were. Takes the changes of the "
-        "earlier run with the same output",
+        help="the file that the page saved: rejected masks are written as they were; the other changes are those of "
+        "the earlier run with the same output",
     )

@@ -5,20 +5,20 @@ from crispseg.cli.parsers.shared_options import add_device_option
 from crispseg.defaults import MEGAPIXELS, TOTAL_MB, UPLOAD_MB
 
 DESCRIPTION = """\
-Serve a page to try crispseg on.
+Serve a page to try crispseg in your browser.
 
-Drop an image and its prediction on it, or take one of the samples. The prediction may hold classes, one soft mask, or
+Drop an image and its prediction on the page, or choose a sample. The prediction may hold classes, one soft mask, or
 masks of objects. The page shows the labels before and after, where they changed, and, for a pixel that you click, how
-much each neighbour contributes to it. It follows every option at once. Take the result away as a file, or as the
-command or the Python lines that make it.
+much each neighbour contributes to it. Every option takes effect at once. Save the result as a file, or as the command
+or the Python code that makes it.
 
 Only this machine can open the page, unless --host says otherwise. It loads nothing from other servers and reports
 nothing to anyone. Uploads lie in a temporary folder until the page ends; beyond --max-total the oldest are deleted.
 
-With --host 0.0.0.0 everyone on the network can open it and use this machine's processor, and its memory and disk up to
---max-total and what one image takes. The page has no password and no encryption: put a proxy that has both in front of
-it, and give the proxy's host name to --allow-host. Requests for other names are refused, and so are requests that other
-sites make a visitor's browser send."""
+With --host 0.0.0.0 everyone on the network can open the page. They can use this machine's processor, and its memory and
+disk up to --max-total and the size of one image. The page has no password and no encryption: put a proxy that has both
+in front of it, and give the proxy's host name to --allow-host. Requests for other names are refused, and so are
+requests that other sites make a visitor's browser send."""
 
 EXAMPLES = """\
   crispseg app
@@ -39,7 +39,7 @@ def build_parser() -> CommandParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="host name that the page answers to besides its own address, such as that of a proxy; may be repeated",
+        help="another host name that the page answers to, such as that of a proxy; may be repeated",
     )
     parser.add_argument(
         "--max-upload",
@@ -61,8 +61,8 @@ def build_parser() -> CommandParser:
         type=float,
         default=TOTAL_MB,
         metavar="MB",
-        help="most that is kept for all visitors together, on disk and again in memory, in megabytes; the oldest goes "
-        "first (default: %(default)s)",
+        help="limit of the data of all visitors together, on disk and also in memory, in megabytes; the oldest data "
+        "are deleted first (default: %(default)s)",
     )
     add_device_option(parser)
     return parser

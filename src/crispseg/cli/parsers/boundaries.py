@@ -11,9 +11,9 @@ DESCRIPTION = f"""\
 Measure boundary maps with the benchmark of BSDS500.
 
 Prints ODS (the best F at one threshold for all images), OIS (the best F with a threshold for each image) and AP. At
-every threshold the boundaries are thinned, and their pixels matched one to one with those of each annotator, up to
-{100 * MAX_DISTANCE:g} % of the image's diagonal apart. A boundary map is a greyscale PNG, where white is a
-probability of 1, or a .npy array in [0, 1]; each ground truth file needs one, of the size of its image."""
+every threshold the boundaries are thinned. Then their pixels are matched one to one with those of each annotator, up to
+{100 * MAX_DISTANCE:g} % of the image's diagonal apart. A boundary map is a greyscale PNG, in which white is a
+probability of 1, or a .npy array in [0, 1]. Each ground truth file needs one, of the size of its image."""
 
 EXAMPLES = """\
   crispseg boundaries --predictions maps --truth BSDS500/data/groundTruth/test --json result.json
@@ -38,16 +38,16 @@ def build_parser() -> CommandParser:
         type=float,
         default=MAX_DISTANCE,
         metavar="SHARE",
-        help="largest distance between matched pixels, in diagonals of the image (default: %(default)s)",
+        help="largest distance between matched pixels, as a share of the image's diagonal (default: %(default)s)",
     )
     parser.add_argument(
-        "--thinned", action="store_true", help="the maps hold thin lines already: neither smooth nor thin them first"
+        "--thinned", action="store_true", help="the maps already hold thin lines: do not smooth or thin them"
     )
     parser.add_argument(
         "--processes",
         type=int,
         default=os.cpu_count() or 1,
-        help="number of images measured at a time (default: one for each processor)",
+        help="number of images to measure at the same time (default: one for each processor)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers and the curve to this file")
     add_suffix_options(parser, "label", "boundary")

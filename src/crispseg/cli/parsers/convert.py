@@ -9,7 +9,7 @@ DESCRIPTION = """\
 Convert weights that were released for Caffe.
 
 Reads a .caffemodel and writes a safetensors file for one of these networks, which take RGB in [0, 1]:
-  deeplab    DeepLab-LargeFOV, or the multi-scale DeepLab-MSc-LargeFOV where the file holds its branches
+  deeplab    DeepLab-LargeFOV, or the multi-scale DeepLab-MSc-LargeFOV if the file holds its branches
   embedding  the embedding of the authors' later code; use it with `crispseg sharpen --weights`
   hed        the boundary detector HED
 

@@ -43,15 +43,15 @@ def add_dataset_options(parser: CommandParser) -> None:
     folders.add_argument(
         "--numbering",
         metavar=f"{ZERO_BASED}|{ONE_BASED}|FILE",
-        help=f"how true labels number the classes: {ZERO_BASED} (the default); {ONE_BASED}, where classes start at 1 "
-        "and 0 is void; or a table with a line `LABEL CLASS [NAME]` for each label, where CLASS may be `void`, and "
-        "LABEL `*` stands for all others",
+        help=f"how true labels number the classes: {ZERO_BASED} (the default); {ONE_BASED}, if classes start at 1 "
+        "and 0 is void; or a table with a line `LABEL CLASS [NAME]` for each label; CLASS may be `void`, and "
+        "LABEL `*` means all other labels",
     )
     folders.add_argument(
         "--class-names",
         type=Path,
         metavar="FILE",
-        help="names of the classes, for reports: one a line, that of class 0 first; or JSON, a list or "
+        help="names of the classes, for reports: one per line, class 0 first; or JSON, a list or "
         '{"0": "road", …} (default: the names in a table of --numbering, or else numbers)',
     )
 
@@ -72,21 +72,21 @@ def add_data_options(parser: CommandParser, *, coarse_truth: bool = False) -> No
             "--coarse-truth",
             type=int,
             metavar="N",
-            help="in place of predictions, take the true labels at 1/N of the resolution: sharpening should not harm "
-            "a network that is right",
+            help="in place of predictions, take the true labels at 1/N of the resolution, to check that sharpening "
+            "does not harm a network that is right",
         )
     group.add_argument(
         "--prediction-numbering",
         metavar=f"{ZERO_BASED}|{ONE_BASED}|{LIKE_LABELS}|FILE",
-        help=f"how predictions that are label maps number the classes, as for --numbering; {LIKE_LABELS}: as the true "
-        f"labels do. Required if true labels are not {ZERO_BASED}",
+        help=f"how predicted label maps number the classes, as for --numbering; {LIKE_LABELS}: as the true labels do. "
+        f"Required if true labels are not {ZERO_BASED}",
     )
     group.add_argument(
         "--void-band",
         type=int,
         metavar="PIXELS",
-        help="the widest band of void between two labels that stands for their boundary, as on PASCAL VOC's outlines; "
-        "0 for none (default: detected from the label maps)",
+        help="a band of void between two labels counts as their boundary if it is at most so wide, as on PASCAL VOC's "
+        "outlines; 0 for none (default: detected from the label maps)",
     )
     group.add_argument(
         "--num-classes",
@@ -122,6 +122,6 @@ def add_absent_classes_option(parser: CommandParser) -> None:
         "--absent-classes",
         choices=ABSENT_CLASSES,
         default=ABSENT_CLASSES[0],
-        help="how a class that is predicted but has no true pixels enters means over classes: count takes it as 0, as "
-        "most tools do; ignore leaves it out (default: %(default)s)",
+        help="a class that is predicted but has no true pixels, in means over classes: count takes it as 0, as most "
+        "tools do; ignore leaves it out (default: %(default)s)",
     )

@@ -10,10 +10,10 @@ DESCRIPTION = """\
 Measure what sharpening gains on labelled images.
 
 Prints the IoU of every class before and after, over all pixels and in the trimap: the pixels within 4 pixels of a true
-boundary. Then come mean IoU, pixel accuracy, trimaps of 1 to 16 pixels, Boundary IoU and boundary F, each with the
-points gained and their 95 % interval, from a bootstrap over images, and with --thin the clDice of thin classes.
-Everything is counted over the whole data set, without void pixels. Where bands of void mark the outlines, as in PASCAL
-VOC, distances are counted from the bands, and the heading says so."""
+boundary. Then come mean IoU, pixel accuracy, trimaps of 1 to 16 pixels, Boundary IoU and boundary F, and with --thin
+the clDice of thin classes. Each has its gain in points and a 95 % interval, from a bootstrap over images. Everything is
+counted over the whole data set, without void pixels. If bands of void mark the outlines, as in PASCAL VOC, distances
+are measured from the bands, and the heading says so."""
 
 EXAMPLES = """\
   crispseg evaluate --images val --labels val_labels --predictions scores --json result.json
@@ -37,7 +37,7 @@ def build_parser() -> CommandParser:
         help="leave out every N-th image, from the first on: those that `tune --every N` took (default: none)",
     )
     parser.add_argument(
-        "--thin", nargs="+", metavar="CLASS", help="thin classes, by name or number, of which to measure the clDice too"
+        "--thin", nargs="+", metavar="CLASS", help="thin classes, by name or number: also measure their clDice"
     )
     add_mean_over_option(parser)
     add_absent_classes_option(parser)

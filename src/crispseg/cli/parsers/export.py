@@ -10,11 +10,11 @@ DESCRIPTION = """\
 Write a sharpener as an ONNX file, for other runtimes and other languages.
 
 The file takes an image (batch, 3, height, width), RGB in [0, 1], and scores (batch, classes, rows, columns), all of any
-size, and gives crisp scores (batch, classes, height, width). With --cue contour or soft it takes features
+size. It returns crisp scores (batch, classes, height, width). With --cue contour or soft it takes features
 (batch, channels, height, width) in place of the image: boundaries, or soft segmentations made elsewhere.
 
-onnxruntime runs the file and compares its results with PyTorch's before it is saved. Its metadata say what it expects
-and how it was made. Needs: pip install 'crispseg[onnx]'"""
+Before the file is saved, onnxruntime runs it, and its results are compared with those of PyTorch. Its metadata say what
+it expects and how it was made. Needs: pip install 'crispseg[onnx]'"""
 
 EXAMPLES = """\
   crispseg export --output sharpener.onnx
@@ -38,8 +38,8 @@ def build_parser() -> CommandParser:
         "--operators",
         choices=EXPORT_OPERATORS,
         default=EXPORT_OPERATORS[0],
-        help="standard ones, with which the file runs anywhere, or custom ones, which are as fast as PyTorch and need "
-        "the library that `crispseg info` names (default: %(default)s)",
+        help="standard: the file runs anywhere; custom: it is as fast as PyTorch, and needs the library that "
+        "`crispseg info` names (default: %(default)s)",
     )
     add_sharpener_options(parser, without=("precision",))
     return parser

@@ -13,17 +13,17 @@ from crispseg.defaults import FIGURE_PATCH, MASKED_PIXELS
 from crispseg.window import Windows
 
 DESCRIPTION = """\
-Draw a figure of the paper, or one of three more, as PNG or PDF by the ending of the file.
+Draw a figure of the paper, or one of three others, as PNG or PDF, depending on the extension of the file.
 
   boundary     one image before and after, and the part that changed most, magnified (the paper's figure 1)
   embedding    pixels with their patch, embedding, learned mask and colour mask (figure 2)
   comparison   images, truth, baseline, ours, and with --crf a dense CRF on both (figure 4)
-  reliability  distances of pixels of one label and of two, and how often labels differ at a distance
+  reliability  distances between pixels of equal and of different labels, and how often labels differ at a distance
   passes       gains of more passes and larger windows, from the surface.json of `crispseg table`
   speed        gains of methods against their time, from the table.json of `crispseg table`
 
 All are as wide as a column or the text of a paper, with fonts of 7 to 8 points. The same input gives the same file.
-`crispseg figure FIGURE --help` explains each."""
+`crispseg figure FIGURE --help` explains each figure."""
 
 EXAMPLES = """\
   crispseg figure boundary photo.png --predictions logits.npy --output boundary.pdf
@@ -57,13 +57,13 @@ def _add_embedding_options(parser: CommandParser) -> None:
         type=_pixel,
         default=[],
         metavar="x,y",
-        help="pixels to show, from the upper left corner (default: chosen where windows are divided most clearly)",
+        help="pixels to show, from the upper left corner (default: those whose windows are divided most clearly)",
     )
     parser.add_argument(
         "--count",
         type=int,
         default=MASKED_PIXELS,
-        help="number of pixels to choose where none are named (default: %(default)s)",
+        help="number of pixels to choose if none are named (default: %(default)s)",
     )
     parser.add_argument(
         "--patch",
@@ -80,13 +80,13 @@ def _add_embedding_options(parser: CommandParser) -> None:
 def _add_comparison_options(parser: CommandParser) -> None:
     add_data_options(parser)
     parser.add_argument(
-        "--names", nargs="+", metavar="NAME", help="images by their paths below the folder, without ending"
+        "--names", nargs="+", metavar="NAME", help="images by their paths below the folder, without extension"
     )
     parser.add_argument(
         "--count",
         type=int,
         default=3,
-        help="images where none are named, evenly over the folder (default: %(default)s)",
+        help="number of images if none are named, evenly over the folder (default: %(default)s)",
     )
     add_stage_options(parser)
 
@@ -99,7 +99,7 @@ def _add_reliability_options(parser: CommandParser) -> None:
         "--farthest",
         type=float,
         metavar="DISTANCE",
-        help="end of the axis; larger distances are counted there (default: the cue's own)",
+        help="end of the axis, where larger distances are counted (default: the cue's own)",
     )
     group = parser.add_argument_group("distances")
     add_fields(group, ("cue", "window"))
@@ -176,7 +176,7 @@ Below every image is the part where ours and the baseline differ most, magnified
     ),
     "reliability": _Kind(
         """\
-Draw how far pixels of one label and of two lie apart by a cue, and how often labels differ at a distance.
+Draw the distances of a cue between pixels of equal and of different labels, and how often labels differ at a distance.
 
 Counts the pairs of neighbours of all images. For the learned cue the margins of its loss are marked.""",
         """\
@@ -188,7 +188,7 @@ Counts the pairs of neighbours of all images. For the learned cue the margins of
         """\
 Draw the points gained against the passes of the filter, with a line for each window.
 
-Each line is for the hardness with which the window gained most.""",
+Each line is for the hardness at which the window gained most.""",
         "  crispseg figure passes results/surface.json --output passes.pdf",
         _add_passes_options,
     ),

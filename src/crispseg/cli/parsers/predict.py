@@ -9,9 +9,9 @@ DESCRIPTION = """\
 Run a trained network over images.
 
 The weights are a file that `crispseg train` or `crispseg convert` wrote. NAME is the path of an image below the folder
-that holds all images, without its ending. The output folder gets
-  NAME.safetensors  logits of the image's size, of a segmentation network: a prediction for sharpen, evaluate and tune
-  NAME.png          the probability of a boundary, of HED: for `--boundaries` and for `crispseg boundaries`"""
+that holds all images, without extension. The output folder gets
+  NAME.safetensors  from a segmentation network: logits of the image's size, for sharpen, evaluate and tune
+  NAME.png          from HED: the probability of a boundary, for `--boundaries` and for `crispseg boundaries`"""
 
 EXAMPLES = """\
   crispseg predict images/ --weights runs/deeplab_trunk/segmentation.safetensors --output scores

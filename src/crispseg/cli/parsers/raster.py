@@ -7,15 +7,15 @@ from crispseg.cli.parsers.shared_options import add_device_option, add_range_opt
 from crispseg.cli.parsers.stage_options import add_sharpener_options
 
 DESCRIPTION = """\
-Make the segmentation of a raster of any size crisp, such as GeoTIFF, within a given memory.
+Make the segmentation of a GeoTIFF or another raster of any size crisp, within a given memory.
 
 Image, prediction and result are read and written in parts. The result is the same as for the whole image at once: each
-part is computed with all pixels around it that it depends on. Windows that compare scores more than the image, such as
-the default's 5@32, are left out unless --window is given: they would make every part much larger.
+part is computed with all surrounding pixels that it depends on. Windows that compare scores more than the image, such
+as 5@32 of the default, are left out unless you give --window: they would make every part much larger.
 
-Red, green and blue are the bands that are tagged as such, or else the first three; a single band is greyscale. The
-prediction is a raster of any resolution: a band of scores for each class, or one band of labels. Where its georeference
-differs from the image's, it is warped. The label map gets the image's georeference.
+Red, green and blue are the bands with these tags, or else the first three; a single band is greyscale. The prediction
+is a raster of any resolution: one band of scores for each class, or one band of labels. If its georeference differs
+from that of the image, it is warped. The label map gets the georeference of the image.
 
 With --polygons each connected region becomes a polygon with the attributes class and name. Neighbours share their
 edges, without gaps or overlaps. GeoPackage keeps the reference system; GeoJSON is always in longitude and latitude.
@@ -35,7 +35,7 @@ EXAMPLES = """\
 def build_parser() -> CommandParser:
     """Return the parser of the command."""
     parser = CommandParser("raster", DESCRIPTION, EXAMPLES)
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="raster of an image with any bands")
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="the image, a raster with any bands")
     parser.add_argument("--predictions", type=Path, required=True, metavar="FILE", help="raster of scores or labels")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="GeoTIFF of labels to write")
     parser.add_argument(
@@ -45,19 +45,19 @@ def build_parser() -> CommandParser:
         "--scale",
         type=float,
         metavar="NUMBER",
-        help="with --scores probabilities in whole numbers: the number that stands for 1, such as 255 or 10000",
+        help="for --scores probabilities stored as whole numbers: the number that means 1, such as 255 or 10000",
     )
     parser.add_argument(
         "--bands",
         metavar="R,G,B",
-        help="numbers of the image's bands that serve as red, green and blue, from 1 on, or of one for greyscale "
+        help="the bands of the image to use as red, green and blue, counted from 1, or one band for greyscale "
         "(default: as tagged, or the first three)",
     )
     add_range_option(parser)
     parser.add_argument(
         "--same-extent",
         action="store_true",
-        help="the prediction covers exactly the image; ignore the georeferences of both",
+        help="the prediction covers the image exactly; ignore the georeferences of both",
     )
     _add_polygon_options(parser)
     add_sharpener_options(parser)
@@ -68,7 +68,7 @@ def build_parser() -> CommandParser:
 def _add_polygon_options(parser: CommandParser) -> None:
     group = parser.add_argument_group("polygons")
     group.add_argument(
-        "--polygons", type=Path, metavar="FILE", help="GeoPackage (.gpkg) or GeoJSON (.geojson) of the regions to write"
+        "--polygons", type=Path, metavar="FILE", help="GeoPackage (.gpkg) or GeoJSON (.geojson) to write regions to"
     )
     group.add_argument(
         "--tolerance",
@@ -81,6 +81,6 @@ def _add_polygon_options(parser: CommandParser) -> None:
         "--class-names",
         type=Path,
         metavar="FILE",
-        help="names of the classes, for label map and polygons: one a line, that of class 0 first; or JSON, a list or "
+        help="names of the classes, for label map and polygons: one per line, class 0 first; or JSON, a list or "
         '{"0": "road", …} (default: those in the prediction)',
     )

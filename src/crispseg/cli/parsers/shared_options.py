@@ -3,7 +3,7 @@
 from crispseg.cli.parsers.command_parser import CommandParser
 
 SUFFIX_HELP = {
-    "image": "text at the end of the names of images, before their extension, such as _leftImg8bit",
+    "image": "text at the end of image names, before the extension, such as _leftImg8bit",
     "prediction": "the same for predictions, such as _scores",
     "label": "the same for true label maps, such as _gtFine_labelTrainIds",
     "boundary": "the same for boundary maps",
@@ -13,7 +13,7 @@ SUFFIX_HELP = {
 
 def add_device_option(parser: CommandParser) -> None:
     """Add the option for the device."""
-    parser.add_argument("--device", help='"cpu", "cuda", "mps" … (default: a GPU where there is one)')
+    parser.add_argument("--device", help='"cpu", "cuda", "mps" … (default: a GPU if there is one)')
 
 
 def add_range_option(parser: CommandParser) -> None:
@@ -22,9 +22,9 @@ def add_range_option(parser: CommandParser) -> None:
         "--range",
         default="auto",
         metavar="LOW,HIGH",
-        help="the values in the image that stand for black and white, such as 0,3000; or full: the whole range of its "
-        "type; or percentiles: the 2nd and 98th of the image (default: full for 8 bits and for deeper images that use "
-        "the whole range; percentiles otherwise, with a warning)",
+        help="the values of black and white in the image, such as 0,3000; or full: the whole range of its type; or "
+        "percentiles: the 2nd and 98th of the image (default: full for images of 8 bits, and of more bits if they use "
+        "the whole range; else percentiles, with a warning)",
     )
 
 

@@ -11,27 +11,27 @@ DESCRIPTION = """\
 Make the segmentation of images crisp.
 
 A prediction is the output of a segmentation network for an image, at any resolution:
-  - a label map: an indexed or greyscale PNG, one label number a pixel;
+  - a label map: an indexed or greyscale PNG, one label number per pixel;
   - scores of shape (classes, height, width): .npy, .npz with one array, or .safetensors with one tensor.
-An image is turned upright according to its EXIF data; its prediction must be of the upright image.
+An image is turned upright by its EXIF data, and its prediction must be of the upright image.
 
 Folders are searched with their subfolders; hidden files are ignored. NAME is the path of an image below the folder that
-holds all images, without its ending: bear/00000 for images/bear/00000.jpg. Its prediction has the same NAME below the
-other folder, or only the last part of it. Where the ends of names differ, give them: --image-suffix _leftImg8bit.
+holds all images, without extension: bear/00000 for images/bear/00000.jpg. Its prediction has the same NAME below the
+other folder, or only the last part of it. If the ends of names differ, state them: --image-suffix _leftImg8bit.
 
-For an image NAME the output folder gets
+For each image, the output folder gets
   NAME.png                 the sharpened label map, with the palette of the prediction
   before_after/NAME.png    a picture: image, before, after, and the part that changed most (not with --no-pictures)
   scores/NAME.safetensors  the sharpened scores (with --save-scores)
 and crispseg-settings.json, which holds the options that made them.
 
-With --steady the images of a folder are the frames of a clip, in the natural order of their names: frame2 comes before
-frame10. A frame that fails is left out of its clip. --resume makes a clip with a missing frame again from its first
-one. A CRF is applied after that. It does not go with --memory, --ray, or cues that compare boundaries.
+With --steady the images of a folder are the frames of a clip, in the order of the numbers in their names: frame2 comes
+before frame10. A frame that fails is left out of its clip. --resume sharpens a clip with a missing frame again from its
+first frame. A CRF runs after --steady. --steady cannot be used with --memory, --ray, or cues that compare boundaries.
 
-Of several images, those that cannot be read or do not fit their predictions are reported on standard error and skipped.
-Exit codes: 0, all images were sharpened or had been; 1, some failed; 2, an error ended the run, such as a wrong option,
-a full disk, or, with --strict or a single image, a bad file; 130, it was interrupted."""
+If one of several images cannot be read or does not fit its prediction, it is reported on standard error and skipped.
+Exit codes: 0, all images are sharpened, now or before; 1, some failed; 2, an error ended the run, such as a wrong
+option, a full disk, or a bad file (with --strict or a single image); 130, it was interrupted."""
 
 EXAMPLES = """\
   crispseg sharpen photo.jpg --predictions mask.png --output out
@@ -51,8 +51,7 @@ def build_parser() -> CommandParser:
         nargs="+",
         type=Path,
         metavar="IMAGE",
-        help="image files, folders of them, or patterns such as 'images/*.jpg', in quotes where there are too many for "
-        "the shell",
+        help="image files, folders, or patterns in quotes, such as 'images/*.jpg'",
     )
     parser.add_argument(
         "--predictions",
@@ -68,10 +67,11 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--memory",
         metavar="SIZE",
-        help="memory for an image besides its scores, such as 2GiB: it is sharpened in tiles, with the same result "
-        "(default: the whole image at once). For rasters larger than memory see crispseg raster",
+        help="memory that the process may use besides the sharpened scores, such as 2GiB: an image is sharpened in "
+        "tiles, with the same result (default: the whole image at once). For rasters larger than memory, see crispseg "
+        "raster",
     )
-    parser.add_argument("--no-pictures", action="store_true", help="leave out the pictures before/after")
+    parser.add_argument("--no-pictures", action="store_true", help="leave out the pictures before and after")
     _add_run_options(parser)
     _add_video_options(parser)
     add_suffix_options(parser, "image", "prediction", "boundary")
@@ -84,14 +84,14 @@ def _add_run_options(parser: CommandParser) -> None:
     group.add_argument(
         "--resume",
         action="store_true",
-        help="skip images whose output exists, was made with the same options and is not older than their files",
+        help="skip images whose output exists, was made with the same options, and is not older than its inputs",
     )
     group.add_argument("--strict", action="store_true", help="stop at the first bad file")
     group.add_argument(
         "--workers",
         type=int,
         metavar="N",
-        help="number of processes that read files ahead, 0 for none (default: 2, and none for a few images); with "
+        help="number of processes that read files ahead, 0 for none (default: 2, or none for a few images); with "
         "--ray, number of workers (default: one for each GPU of the cluster, or for each CPU)",
     )
     group.add_argument(
@@ -100,7 +100,7 @@ def _add_run_options(parser: CommandParser) -> None:
         const="auto",
         metavar="ADDRESS",
         help="run on a Ray cluster whose machines see the files under the same paths: auto (the default), the cluster "
-        "of this machine; local, a new one on this machine for this run; or HOST:PORT",
+        "of this machine; local, a new cluster on this machine for this run; or HOST:PORT",
     )
 
 
@@ -109,8 +109,8 @@ def _add_video_options(parser: CommandParser) -> None:
     group.add_argument(
         "--steady",
         action="store_true",
-        help="less flicker: take the images of a folder as the frames of a clip, one after another, and average each "
-        "with the pixels of the frame before that look alike",
+        help="reduce flicker: take the images of a folder as the frames of a clip, and average each frame with those "
+        "pixels of the previous frame that look alike",
     )
     group.add_argument(
         "--steady-reach",
@@ -123,6 +123,6 @@ def _add_video_options(parser: CommandParser) -> None:
         "--steady-past",
         type=float,
         metavar="NUMBER",
-        help="how much the frames before count at most, from 0 to below 1; more is calmer, and follows changes more "
-        f"slowly (default: {STEADY_PAST})",
+        help="how much the previous frames count at most, from 0 to below 1; more reduces flicker more, and follows "
+        f"changes more slowly (default: {STEADY_PAST})",
     )

@@ -26,7 +26,7 @@ def add_stage_options(parser: CommandParser) -> None:
         metavar="PRESET|NUMBERS",
         help="run a dense CRF after the filter, with the published parameters of a network "
         f"({', '.join(PRESETS)}), or with five numbers separated by commas: weight, pixels and colours of the "
-        "bilateral Gaussian, weight and pixels of the spatial one. With --cue none it runs alone",
+        "bilateral Gaussian, weight and pixels of the spatial Gaussian. With --cue none, the CRF runs alone",
     )
 
 
@@ -38,7 +38,7 @@ def add_sharpener_options(parser: CommandParser, *, without: Collection[str] = (
         without: Fields that the command has no use for.
         several: Take several values of each field that can be searched.
     """
-    group = parser.add_argument_group("sharpener (defaults: those below, or those of a sharpener that --weights names)")
+    group = parser.add_argument_group("sharpener (if --weights names a whole sharpener, its options are the defaults)")
     add_fields(group, [name for name, _ in options() if name not in without], several=several)
     add_weights_options(group, precision="precision" not in without)
 
@@ -69,16 +69,16 @@ def add_weights_options(group: _ArgumentGroup, *, precision: bool = True) -> Non
     group.add_argument(
         "--weights",
         metavar="NAME|FILE|FOLDER",
-        help=f"the weights of the cue's network: {' or '.join(SHIPPED_WEIGHTS)}, which ship, or a safetensors file "
-        "that `crispseg train` wrote; or a whole sharpener: a folder that save_pretrained wrote, or OWNER/NAME on a "
-        f"hub (default: {SHIPPED_WEIGHTS[0]})",
+        help=f"the weights of the cue's network: {' or '.join(SHIPPED_WEIGHTS)}, which come with crispseg, or a "
+        "safetensors file that `crispseg train` wrote; or a whole sharpener: a folder that save_pretrained wrote, or "
+        f"OWNER/NAME on a hub (default: {SHIPPED_WEIGHTS[0]})",
     )
     if precision:
         group.add_argument(
             "--precision",
             choices=PRECISIONS,
-            help="the number format that the cue's network computes in; bfloat16 is twice as fast on processors that "
-            f"have it, and hardly less accurate (default: {PRECISIONS[0]})",
+            help="the number format of the cue's network; bfloat16 is twice as fast on processors that have it, and "
+            f"almost as accurate (default: {PRECISIONS[0]})",
         )
 
 
@@ -88,8 +88,8 @@ def add_boundaries_option(parser: CommandParser) -> None:
         "--boundaries",
         type=Path,
         metavar="FILE|FOLDER",
-        help="boundary map of the one image, or a folder with a file of the same name for each image, for cues that "
-        "need them, such as contour; greyscale .png, or .npy in [0, 1], at any resolution",
+        help="for cues that need them, such as contour: the boundary map of a single image, or a folder with a file of "
+        "the same name for each image; greyscale .png, or .npy in [0, 1], at any resolution",
     )
 
 
@@ -126,5 +126,5 @@ def _default(name: str, option: Option, *, several: bool) -> str:
             return "(default: the one to start from)"
         return f"(tried by default: {' '.join(map(as_text, tried))}, and the one to start from)"
     if default is None and name != "guard":
-        return "(default: the cue's own, see crispseg info)"
+        return "(default: that of the cue or its weights, see crispseg info)"
     return f"(default: {as_text(default)})"

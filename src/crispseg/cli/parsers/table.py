@@ -11,15 +11,15 @@ from crispseg.defaults import TUNE_EVERY
 DESCRIPTION = """\
 Compare methods: the paper's two tables on your own images and scores, with the methods that people use today.
 
-The parameters of every method are searched in the same way on some of the images. What was found is measured on the
-others: accuracy with the points gained and their 95 % interval, milliseconds and memory. Each row is written as soon as
-it is measured, and --resume continues a run that was stopped. OUTPUT gets
+The parameters of every method are searched in the same way on some of the images. The best are measured on the others:
+accuracy with the gain in points and its 95 % interval, milliseconds and memory. Each row is written as soon as it is
+measured, and --resume continues a run that was stopped. OUTPUT gets
   table.md, table.tex, table.json   the table; the JSON has every metric, every setting that was tried and its gains
   surface.json                      gains of the learned cue by window and passes (with --surface)
   rows/                             the counts of each image, for each row
 
-Rows whose package is not installed are left out, and so are rows that need boundary maps where none are given; the
-table says so. To install the packages: pip install 'crispseg[peers,crf]'"""
+Rows whose package is not installed are left out, and so are rows that need boundary maps if you give none; the table
+says so. To install the packages: pip install 'crispseg[peers,crf]'"""
 
 EXAMPLES = """\
   crispseg table --images val --labels val_labels --predictions scores --output table
@@ -40,14 +40,14 @@ def build_parser() -> CommandParser:
         "--rows",
         nargs="+",
         metavar="ROW",
-        help="rows to measure, by their names in table.md (default: all); a wrong name lists them",
+        help="rows to measure, by their names in table.md (default: all); an unknown name lists all names",
     )
     parser.add_argument(
         "--tune-every",
         type=int,
         metavar="N",
         default=TUNE_EVERY,
-        help="search parameters on one image in N, and report on the others (default: %(default)s)",
+        help="search parameters on every N-th image, and report on the others (default: %(default)s)",
     )
     parser.add_argument(
         "--tune-images",

@@ -9,10 +9,10 @@ from crispseg.defaults import CRF_GRID, CRF_ROUNDS, OBJECTIVES
 DESCRIPTION = """\
 Find the options of a sharpener on labelled images, or with --crf the parameters of the dense CRF.
 
-Measures every combination of the given values, and prints the points of mIoU and of trimap mIoU that each gains, then
-the best and its gain. Where no value of window, passes or hardness is given, several are tried, around the options of
-the sharpener that --weights names. Classes without true pixels on these images are left out of the means. Tune on
-images that you do not report on.
+Measures every combination of the given values and prints its gain in points of mIoU and of trimap mIoU, and at the end
+the best combination. If you give no values of window, passes or hardness, several are tried, around the options of the
+sharpener that --weights names. Classes without true pixels on these images are left out of the means. Tune on images
+that you do not report on.
 
 With --crf every option of the sharpener before the CRF has one value. The search goes from coarse to fine and is slow:
 by default 27 CRFs for each image and up to 52 more, each about a second for 480x360 pixels and 11 classes. Use --every
@@ -50,13 +50,13 @@ def _add_crf_options(parser: CommandParser) -> None:
     group.add_argument(
         "--crf",
         action="store_true",
-        help="tune the dense CRF that follows the sharpener, or with --cue none stands alone",
+        help="tune the dense CRF that follows the sharpener, or with --cue none runs alone",
     )
     for option, help_ in (
-        ("bilateral-weight", "weights of the Gaussian of place and colour"),
+        ("bilateral-weight", "weights of the Gaussian of position and colour"),
         ("bilateral-xy", "its deviations in pixels"),
-        ("bilateral-rgb", "its deviations in steps of 255 of a colour"),
-        ("spatial-weight", "weights of the Gaussian of place"),
+        ("bilateral-rgb", "its deviations in colour values from 0 to 255"),
+        ("spatial-weight", "weights of the Gaussian of position"),
         ("spatial-xy", "its deviations in pixels"),
     ):
         default = " ".join(f"{value:g}" for value in CRF_GRID[option.replace("-", "_")])
