@@ -12,7 +12,7 @@ from crispseg.cues import RGBCue
 from crispseg.data.box import Box
 from crispseg.data.pixels import TensorPixels
 from crispseg.grid import Grid
-from crispseg.inference.doubt import contrast_of, contrast_of_pixels
+from crispseg.inference.doubt import gentleness_of, gentleness_of_pixels
 from crispseg.inference.tiles import sharpen_tiled
 
 SIZE = (96, 160)
@@ -36,21 +36,23 @@ def test_true_labels_count_the_more_the_closer_they_are(cell: int, factor: float
     scores = truth(cell)
     lines = Grid.of("stretched").lines(SIZE, (scores.shape[-2], scores.shape[-1]))
     blurred = F.avg_pool2d(scores, 3, 1, 1, count_include_pad=False)  # at one pixel, averages are labels
-    assert contrast_of(blurred if cell == 1 else scores, "probabilities", lines) == factor
+    found = gentleness_of(blurred if cell == 1 else scores, "probabilities", lines)
+    assert found.contrast == factor
+    assert found.guarding == min(1, cell / 8)
 
 
 def test_true_labels_count_more_than_a_networks_scores() -> None:
-    assert contrast_of(truth(), "probabilities", LINES) == 3
+    assert gentleness_of(truth(), "probabilities", LINES).contrast == 3
     unsure = torch.randn(2, 3, 12, 20, generator=torch.Generator().manual_seed(0))
-    assert contrast_of(unsure, "logits", LINES).tolist() == [[[[1.0]]], [[[1.0]]]]
+    assert gentleness_of(unsure, "logits", LINES).contrast.tolist() == [[[[1.0]]], [[[1.0]]]]
     labels = F.one_hot(truth().argmax(1), 3).permute(0, 3, 1, 2).float()
-    assert contrast_of(labels, "probabilities", LINES) == 1, "labels do not say what is in doubt"
+    assert gentleness_of(labels, "probabilities", LINES).contrast == 1, "labels do not say what is in doubt"
     both = torch.cat([truth(), unsure[:1].softmax(1)])
-    assert contrast_of(both, "probabilities", LINES).flatten().tolist() == [3, 1]
+    assert gentleness_of(both, "probabilities", LINES).contrast.flatten().tolist() == [3, 1]
     # Of 15 × 23 blocks, 16 hold 4 % of doubt and nothing else, at the corner some of which lie beyond the image.
     some = in_between()
     expected = 1 + 2 * (1 - 0.04 * 16 / (15 * 23) / 0.003)
-    assert contrast_of(some, "probabilities", LINES).item() == pytest.approx(expected, abs=1e-4)
+    assert gentleness_of(some, "probabilities", LINES).contrast.item() == pytest.approx(expected, abs=1e-4)
 
 
 def in_between() -> Tensor:
@@ -58,7 +60,7 @@ def in_between() -> Tensor:
     scores = truth()
     scores[..., :6, :6] = 0
     scores[:, 0, :6, :6], scores[:, 1, :6, :6] = 0.96, 0.04
-    assert 1.2 < contrast_of(scores, "probabilities", LINES) < 1.8
+    assert 1.2 < gentleness_of(scores, "probabilities", LINES).contrast < 1.8
     return scores
 
 
@@ -68,6 +70,8 @@ def test_it_is_the_factor_of_the_hardness_if_the_weight_is_auto() -> None:
     gentler = made(hardness=6.0, score_weight=0.7, upsampling="bilinear")
     torch.testing.assert_close(made()(image, sure), gentler(image, sure))
     torch.testing.assert_close(made()(image, unsure), made(score_weight=0.7)(image, unsure))
+    free, guarded = (gentler.with_options(guard=guard)(image, truth(4)) for guard in (None, 0.3))
+    torch.testing.assert_close(made()(image, truth(4)), torch.lerp(free, guarded, 0.5))
     assert not torch.allclose(made()(image, sure), made(score_weight=0.7)(image, sure), atol=1e-3)
     far = made(window="3@32,3@4,3")
     assert torch.equal(far.nearby()(image, sure), made()(image, sure)), "nor does it depend on regional levels"
@@ -83,7 +87,7 @@ def test_each_image_of_a_batch_has_its_own(dtype: torch.dtype) -> None:
         torch.testing.assert_close(sharpener(image[None], one[None])[0], crisp)
 
 
-@pytest.mark.parametrize("scores", [truth(), in_between()], ids=["sure", "in between"])
+@pytest.mark.parametrize("scores", [truth(), truth(4), in_between()], ids=["sure", "close", "in between"])
 @pytest.mark.parametrize("grid", ["stretched", "box=-10,-6,170,100"])
 def test_tiles_are_parts_of_the_whole(grid: str, scores: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crispseg.inference.tiles.tile_side", lambda *_: 40)
@@ -105,6 +109,6 @@ def test_pixels_without_data_do_not_count() -> None:
 
     sure, unsure = truth()[0], truth()[0] * 0 + 1 / 3
     sure[:, 8:] = unsure[:, 8:] = torch.nan
-    assert contrast_of_pixels(Masked(sure), "probabilities", LINES) == 3
-    assert contrast_of_pixels(Masked(unsure), "probabilities", LINES) == 1
-    assert contrast_of_pixels(Masked(sure * torch.nan), "probabilities", LINES) == 1
+    assert gentleness_of_pixels(Masked(sure), "probabilities", LINES).contrast == 3
+    assert gentleness_of_pixels(Masked(unsure), "probabilities", LINES).contrast == 1
+    assert gentleness_of_pixels(Masked(sure * torch.nan), "probabilities", LINES).contrast == 1

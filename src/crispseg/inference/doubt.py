@@ -2,18 +2,19 @@
 
 Scores that are sure of everything but the place of boundaries need a gentler filter, which mixes only pixels that are
 much alike. So all differences of pixels count more, by a factor for each image: the contrast. Such scores also say
-between which pixels a boundary lies, so they are upsampled with less regard to the image, or none. Labels are never in
-doubt, which says nothing of them: they are filtered like the scores of a network.
+between which pixels a boundary lies, so they are upsampled with less regard to the image, or none. If they are close
+together, they do not lose thin things either, so less of the guard acts. Labels are never in doubt, which says nothing
+of them: they are filtered like the scores of a network.
 """
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
-from crispseg.checks import is_recorded
 from crispseg.data.box import cut
 from crispseg.data.pixels import Pixels
 from crispseg.grid import Line
+from crispseg.inference.gentleness import Gentleness
 from crispseg.inference.nodata import valid_there
 from crispseg.inference.shares import Shares
 from crispseg.ops.interpolation import sources
@@ -30,12 +31,11 @@ _ENOUGH = 0.003
 """The mean doubt from which scores count as a network's. Those of ESPNetv2 have 0.2 % and more, usually above 0.4 %;
 true labels at 1/8 have none, at 1/16 usually less than 0.1 %."""
 
-_LEAST_SURE, _MOST_SURE = 2.0, 3.0
-"""The factors for scores without doubt that are 16 pixels apart, or more, and 8 pixels, or fewer. The closer they are,
-the better they know where a boundary is."""
+_CLOSE = 8.0
+"""Pixels of the image between two scores that know well where a boundary is."""
 
-_BILINEAR = 2.0
-"""The contrast from which joint upsampling does not look at the image."""
+_LEAST, _MOST = 2.0, 3.0
+"""The contrast of scores without doubt that are twice as far from each other, and of those that are close."""
 
 _SOME = 0.01
 """The doubt from which a sample is unsure. Scores without such a sample are labels: nothing tells what is in doubt."""
@@ -47,8 +47,8 @@ _AT_ONCE = 512
 """Rows and columns of scores that are read at a time."""
 
 
-def contrast_of(scores: Tensor, kind: Scores, lines: tuple[Line, Line]) -> Tensor:
-    """Return the factor, from 1 to 3, by which differences of pixels count more in the filter: (N, 1, 1, 1).
+def gentleness_of(scores: Tensor, kind: Scores, lines: tuple[Line, Line]) -> Gentleness:
+    """Return how gently the scores of each image are treated.
 
     Args:
         scores: (N, C, h, w) scores of mutually exclusive classes, float32 or wider.
@@ -56,11 +56,11 @@ def contrast_of(scores: Tensor, kind: Scores, lines: tuple[Line, Line]) -> Tenso
         lines: How the rows and columns of the image map to them.
     """
     rows, columns = (_sampled(line, scores.device) for line in lines)
-    return _contrast(_doubt(scores.detach().index_select(-2, rows).index_select(-1, columns), kind), lines)
+    return _gentleness(_doubt(scores.detach().index_select(-2, rows).index_select(-1, columns), kind), lines)
 
 
-def contrast_of_pixels(scores: Pixels, kind: Scores, lines: tuple[Line, Line]) -> Tensor:
-    """Return what `contrast_of` returns for (C, h, w) scores that are read in parts, without pixels that lack data."""
+def gentleness_of_pixels(scores: Pixels, kind: Scores, lines: tuple[Line, Line]) -> Gentleness:
+    """Return what `gentleness_of` returns for (C, h, w) scores read in parts, without pixels that lack data."""
     rows, columns = (_sampled(line) for line in lines)
     doubt = torch.zeros(1, 1, len(rows), len(columns))
     for box in cut(scores.size, _AT_ONCE):
@@ -71,27 +71,7 @@ def contrast_of_pixels(scores: Pixels, kind: Scores, lines: tuple[Line, Line]) -
         found = _doubt(scores.read(box)[None, :, y, x].float(), kind)
         valid = valid_there(scores, box)
         doubt[..., down[:, None], across] = (found if valid is None else found.where(valid[y, x], _NO_DATA)).cpu()
-    return _contrast(doubt, lines)
-
-
-def for_filter(maps: Tensor, contrast: Tensor | None) -> Tensor:
-    """Return maps as the filter compares their pixels: times the (N, 1, 1, 1) contrast, of which None stands for 1."""
-    return maps if contrast is None or _is_one(contrast) else maps * contrast
-
-
-def for_upsampling(features: Tensor, contrast: Tensor | None) -> Tensor:
-    """Return features as joint upsampling compares them: as they are for a contrast of 1, and all 0 from 2 on.
-
-    Where all features are 0, joint upsampling is bilinear.
-    """
-    if contrast is None or _is_one(contrast):
-        return features
-    return features * ((_BILINEAR - contrast) / (_BILINEAR - 1)).clamp(min=0).to(features.dtype)
-
-
-def _is_one(contrast: Tensor) -> bool:
-    """Return whether no contrast differs from 1, as far as that can be told without waiting for a GPU."""
-    return not is_recorded(contrast) and contrast.device.type == "cpu" and bool((contrast == 1).all())
+    return _gentleness(doubt, lines)
 
 
 def _within(places: Tensor, first: int, end: int) -> Tensor:
@@ -113,17 +93,21 @@ def _doubt(sampled: Tensor, kind: Scores) -> Tensor:
     return 1 - (shares.choices() / shares.whole).amax(1, keepdim=True)
 
 
-def _contrast(doubt: Tensor, lines: tuple[Line, Line]) -> Tensor:
-    """Return (N, 1, 1, 1) factors for (N, 1, h, w) doubt, which is above 1 where there is no data."""
+def _gentleness(doubt: Tensor, lines: tuple[Line, Line]) -> Gentleness:
+    """Return how gently to treat scores of (N, 1, h, w) doubt, which is above 1 where there is no data."""
+    sure = _sureness(doubt)
+    # Tensors, since a program that is exported learns these sizes only when it runs.
+    sides = [torch.scalar_tensor(line.pixels) / torch.scalar_tensor(line.steps) for line in lines]
+    cells = torch.stack(sides).amax().to(sure) / _CLOSE
+    factor = (_MOST + 1 - cells).clamp(_LEAST, _MOST)
+    return Gentleness(contrast=1 + (factor - 1) * sure, guarding=1 - (1 - cells).clamp(min=0) * sure)
+
+
+def _sureness(doubt: Tensor) -> Tensor:
+    """Return (N, 1, 1, 1): 1 for scores without doubt but along boundaries, down to 0 for those of a network."""
     blocks = -F.max_pool2d(-doubt, _SIDE, stride=1, padding=_SIDE // 2)
     known, axes = (blocks <= 1).to(doubt.dtype), (1, 2, 3)
     mean = (blocks * known).sum(axes, keepdim=True) / known.sum(axes, keepdim=True).clamp(min=1)
-    factor = 1 + (_for_sure(lines).to(mean) - 1) * (1 - mean / _ENOUGH).clamp(min=0, max=1)
+    sure = (1 - mean / _ENOUGH).clamp(min=0, max=1)
     unsure = ((doubt > _SOME) & (doubt <= 1)).to(doubt.dtype).amax(axes, keepdim=True)
-    return torch.where(unsure > 0, factor, torch.ones_like(factor))
-
-
-def _for_sure(lines: tuple[Line, Line]) -> Tensor:
-    """Return the factor for scores without doubt, as a tensor, since an exported program learns their size in a run."""
-    pixels = torch.stack([torch.scalar_tensor(line.pixels) / torch.scalar_tensor(line.steps) for line in lines]).amax()
-    return (_MOST_SURE + 1 - pixels / 8).clamp(_LEAST_SURE, _MOST_SURE)
+    return torch.where(unsure > 0, sure, torch.zeros_like(sure))

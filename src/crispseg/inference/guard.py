@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
+from crispseg.inference.gentleness import partly_guarded
 from crispseg.inference.shares import Shares
 from crispseg.ops import rebalance
 from crispseg.window import Level
@@ -29,7 +30,7 @@ def guarded(before: Shares, after: Shares, guard: float, radii: Sequence[int], v
     For labels that may overlap, the two labels of each channel are "no" and "yes".
 
     Args:
-        before: Shares of the upsampled scores.
+        before: Shares of the upsampled scores, whose gentleness says how much of the guard acts.
         after: The same shares after the filter.
         guard: Above 0 and up to 0.5.
         radii: How far around a pixel its surroundings reach; see `radii_of`.
@@ -44,8 +45,8 @@ def guarded(before: Shares, after: Shares, guard: float, radii: Sequence[int], v
     """
     chances = before.choices()
     surroundings = chances if valid is None else chances * valid.to(chances.device)
-    crisp = rebalance(surroundings, after.choices(), guard, radii, keep_thin=KEEP_THIN)
-    return after.with_choices(crisp)
+    crisp = after.with_choices(rebalance(surroundings, after.choices(), guard, radii, keep_thin=KEEP_THIN))
+    return after.with_values(partly_guarded(after.values, crisp.values, before.gentleness))
 
 
 def radii_of(levels: Sequence[Level]) -> list[int]:

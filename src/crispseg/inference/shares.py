@@ -9,6 +9,7 @@ from torch import Tensor
 
 from crispseg.checks import is_recorded
 from crispseg.compatibility import is_exporting
+from crispseg.inference.gentleness import Gentleness
 from crispseg.inference.merging import Merged, Resize, kept_classes
 from crispseg.ops._logs import logs_of_shares
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
@@ -37,8 +38,8 @@ class Shares(NamedTuple):
     """The number of channels of the scores."""
     merged: Merged | None = None
     """How to get all classes back if `values` are those of the classes that matter, followed by their rest."""
-    contrast: Tensor | None = None
-    """(N, 1, 1, 1): the factor by which differences of pixels count more in the filter; None for 1."""
+    gentleness: Gentleness | None = None
+    """How gently they are filtered and guarded; None as the scores of a network."""
 
     @classmethod
     def of(cls, scores: Tensor, kind: Scores) -> "Shares":

@@ -17,7 +17,8 @@ from crispseg.errors import InputError
 from crispseg.grid import Grid
 from crispseg.inference.batch import check_filtered, check_fit, check_scores, resize, to_colours
 from crispseg.inference.configured import ConfiguredModule
-from crispseg.inference.doubt import contrast_of, for_filter, for_upsampling
+from crispseg.inference.doubt import gentleness_of
+from crispseg.inference.gentleness import for_filter, for_upsampling
 from crispseg.inference.guard import guarded, radii_of
 from crispseg.inference.padding import without_padding
 from crispseg.inference.shares import Shares
@@ -217,13 +218,13 @@ class Sharpener(ConfiguredModule):
 
     def upsample(self, scores: Tensor, features: Tensor) -> Shares:
         """Return the shares of (N, C, h, w) scores, float32 or wider, at the size of their (N, D, H, W) features."""
-        contrast = None
+        gentleness = None
         if self.suits_doubt:
             lines = self.grid.lines((features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1]))
-            contrast = contrast_of(scores, self.scores, lines)
+            gentleness = gentleness_of(scores, self.scores, lines)
         shares = upsample(
             scores,
-            for_upsampling(features, contrast),
+            for_upsampling(features, gentleness),
             self.cue,
             self.hardness,
             kind=self.scores,
@@ -231,7 +232,7 @@ class Sharpener(ConfiguredModule):
             grid=self.grid,
             negligible=self.negligible,
         )
-        return shares._replace(contrast=contrast)
+        return shares._replace(gentleness=gentleness)
 
     def weights(self, features: Tensor, shares: Shares, window: Window) -> Tensor:
         """Return the (N, K, H, W) weights exp(-λ·(φ·d + μ·Σ|p_i - p_j|)) of a window.
@@ -247,10 +248,10 @@ class Sharpener(ConfiguredModule):
 
     def compared(self, features: Tensor, shares: Shares) -> tuple[Tensor, Tensor | None]:
         """Return the features and the scores whose differences are the distances between pixels."""
-        features = for_filter(features, shares.contrast)
+        features = for_filter(features, shares.gentleness)
         if not self.compares_scores or self.scores in MULTILABEL:  # there, no label may depend on the others
             return features, None
-        return features, for_filter(shares.compared(), shares.contrast)
+        return features, for_filter(shares.compared(), shares.gentleness)
 
     def _comparing(self, level: Level, whole: float, scores: Tensor | None) -> dict[str, Any]:
         """Return the arguments by which a cue compares pixels at a level."""

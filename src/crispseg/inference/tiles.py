@@ -12,7 +12,8 @@ from crispseg.data.pixels import MaskedPixels, PartOfPixels, Pixels, TensorPixel
 from crispseg.errors import InputError
 from crispseg.grid import Line
 from crispseg.inference.batch import check_fit, check_place, uncovered
-from crispseg.inference.doubt import contrast_of_pixels, for_upsampling
+from crispseg.inference.doubt import gentleness_of_pixels
+from crispseg.inference.gentleness import Gentleness, for_upsampling
 from crispseg.inference.guard import guard_reach
 from crispseg.inference.label_groups import TOGETHER
 from crispseg.inference.label_maps import sharpened_labels
@@ -87,8 +88,8 @@ def sharpen_tiles(
     features = _known_at_once(sharpener, image, features)
     margin = _margin(sharpener, image, scores, features)
     lines = sharpener.grid.lines(image.size, scores.size)
-    contrast = contrast_of_pixels(scores, sharpener.scores, lines) if sharpener.suits_doubt else None
-    contrasted = contrast is not None and bool((contrast != 1).any())
+    gentleness = gentleness_of_pixels(scores, sharpener.scores, lines) if sharpener.suits_doubt else None
+    contrasted = gentleness is not None and not gentleness.is_usual
     each = bytes_per_pixel(sharpener, scores.channels, contrasted=contrasted)
     side = tile_side(sharpener, each, image.size, parse_memory(memory), margin)
     for box in cut(image.size, max(side // multiple * multiple, min(side, multiple))):
@@ -96,7 +97,7 @@ def sharpen_tiles(
         if valid is not None and not valid.any():
             yield Tile(box, torch.zeros(scores.channels, *box.size), valid)
             continue
-        yield Tile(box, _sharpen_box(sharpener, image, scores, features, box, contrast=contrast), valid)
+        yield Tile(box, _sharpen_box(sharpener, image, scores, features, box, gentleness=gentleness), valid)
         give_back()
 
 
@@ -196,14 +197,14 @@ def _sharpen_box(
     features: Pixels | None,
     box: Box,
     *,
-    contrast: Tensor | None,
+    gentleness: Gentleness | None,
 ) -> Tensor:
     inner, compared = _compared(sharpener, image, scores, features, box)
     lines = sharpener.grid.lines(image.size, scores.size)
     valid = valid_pixels(image, scores, lines, inner)
     apart = kept_apart(compared.read(inner)[None], valid)
-    contrast = None if contrast is None else contrast.to(apart.device)
-    shares = _upsampled(sharpener, scores, inner, compared, contrast)._replace(contrast=contrast)
+    gentleness = None if gentleness is None else gentleness.to(apart.device)
+    shares = _upsampled(sharpener, scores, inner, compared, gentleness)._replace(gentleness=gentleness)
     return filtered_part(sharpener, shares, apart, box.within(inner), valid).scores()[0].cpu()
 
 
@@ -231,15 +232,15 @@ def features_of_box(sharpener: Sharpener, image: Pixels, box: Box, strip: int | 
 
 
 def _upsampled(
-    sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfPixels, contrast: Tensor | None
+    sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfPixels, gentleness: Gentleness | None
 ) -> Shares:
     """Return the shares of a part of the image; the features must cover its surroundings too."""
     cue, near, lines = sharpener.cue, features.read(box)[None], sharpener.grid.lines(features.size, scores.size)
     if isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(scores.size, features.size):
         coarse = _sources_of(box, lines)
         shares = _shares(sharpener, scores.read(coarse), near)
-        centres = for_upsampling(read_resized(features, _back(lines), coarse)[None], contrast)
-        centres, near = kept_apart(centres, valid_there(scores, coarse)), for_upsampling(near, contrast)
+        centres = for_upsampling(read_resized(features, _back(lines), coarse)[None], gentleness)
+        centres, near = kept_apart(centres, valid_there(scores, coarse)), for_upsampling(near, gentleness)
         axes = Axis.of(lines[0], box.top, coarse.top), Axis.of(lines[1], box.left, coarse.left)
         resize = JointResize(centres, near, axes, sharpener.hardness, cue.norm)
         shares = shares.merging(sharpener.negligible).upsampled(resize)

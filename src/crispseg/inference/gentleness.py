@@ -1,0 +1,53 @@
+"""How gently the filter and the guard treat the scores of each image; `doubt` finds it out."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from crispseg.checks import is_recorded
+
+_BILINEAR = 2.0
+"""The contrast from which joint upsampling does not look at the image."""
+
+
+class Gentleness(NamedTuple):
+    """How gently the scores of each image of a batch are treated, as (N, 1, 1, 1) tensors."""
+
+    contrast: Tensor
+    """By how much the differences of pixels count more in the filter, from 1 to 3."""
+    guarding: Tensor
+    """How much of the guard acts, from 0 to 1."""
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether all scores are treated as a network's, as far as that can be told without waiting for a GPU."""
+        if is_recorded(self.contrast) or self.contrast.device.type != "cpu":
+            return False
+        return bool((self.contrast == 1).all())
+
+    def to(self, device: torch.device) -> "Gentleness":
+        """Return the same on a device."""
+        return Gentleness(self.contrast.to(device), self.guarding.to(device))
+
+
+def for_filter(maps: Tensor, gentleness: Gentleness | None) -> Tensor:
+    """Return maps as the filter compares their pixels: times the contrast. Without gentleness they stay as they are."""
+    return maps if gentleness is None or gentleness.is_usual else maps * gentleness.contrast
+
+
+def for_upsampling(features: Tensor, gentleness: Gentleness | None) -> Tensor:
+    """Return features as joint upsampling compares them: as they are for a contrast of 1, and all 0 from 2 on.
+
+    Where all features are 0, joint upsampling is bilinear.
+    """
+    if gentleness is None or gentleness.is_usual:
+        return features
+    return features * ((_BILINEAR - gentleness.contrast) / (_BILINEAR - 1)).clamp(min=0).to(features.dtype)
+
+
+def partly_guarded(after: Tensor, guarded: Tensor, gentleness: Gentleness | None) -> Tensor:
+    """Return filtered values before the guard, as far as it does not act, and after it as far as it does."""
+    if gentleness is None or gentleness.is_usual:
+        return guarded
+    return torch.lerp(after, guarded, gentleness.guarding.to(after.dtype))
