@@ -97,8 +97,8 @@ def _gentleness(doubt: Tensor, lines: tuple[Line, Line]) -> Gentleness:
     """Return how gently to treat scores of (N, 1, h, w) doubt, which is above 1 where there is no data."""
     sure = _sureness(doubt)
     # Tensors, since a program that is exported learns these sizes only when it runs.
-    sides = [torch.scalar_tensor(line.pixels) / torch.scalar_tensor(line.steps) for line in lines]
-    cells = torch.stack(sides).amax().to(sure) / _CLOSE
+    rows, columns = (torch.scalar_tensor(line.pixels) / torch.scalar_tensor(line.steps) for line in lines)
+    cells = torch.maximum(rows, columns).to(sure) / _CLOSE
     factor = (_MOST + 1 - cells).clamp(_LEAST, _MOST)
     return Gentleness(contrast=1 + (factor - 1) * sure, guarding=1 - (1 - cells).clamp(min=0) * sure)
 
