@@ -14,6 +14,7 @@ from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.evaluation import evaluate
 from crispseg.inference.guard import filter_spread, radii_of
 from crispseg.inference.shares import Shares
+from crispseg.scores import Scores
 from crispseg.window import Level, Windows, levels_of
 from tests.real_data import DATA, needs
 
@@ -189,7 +190,7 @@ def test_poles_of_a_street_lose_less_and_boundaries_gain(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("kind", ["probabilities", "multilabel_probabilities"])
 @pytest.mark.parametrize("beyond", [0.0, 1e-4])
-def test_a_mask_without_doubt_keeps_its_inside(kind: str, beyond: float) -> None:
+def test_a_mask_without_doubt_keeps_its_inside(kind: Scores, beyond: float) -> None:
     # Bilinear interpolation rounds some 1 to more, and the shares of the rest of them must not sum to less than 0.
     mask = torch.zeros(1, 1, 19, 17)
     mask[..., 4:, 2:15] = 1 + beyond

@@ -273,6 +273,10 @@ def test_grids_that_networks_round_are_taken(rows: int, columns: int) -> None:
         ({"hardness": 0.0}, "hardness is 0.0; expected a number above 0"),
         ({"passes": 0}, "passes is 0"),
         ({"cue": "learned:norm=3"}, "norm is 3"),
+        ({"device": "abacus"}, "device 'abacus' cannot be used here"),
+        ({"device": torch.device("cuda", 99)}, "device 'cuda:99' cannot be used here"),
+        ({"dtype": "float16"}, "dtype is 'float16'; expected torch.float32"),
+        ({"dtype": torch.int8}, "dtype is torch.int8; expected torch.float32"),
         ({"scores": "softmax"}, "scores is 'softmax'; expected one of 'logits', 'probabilities'"),
     ],
 )

@@ -4,7 +4,6 @@ import json
 from argparse import Namespace
 
 from crispseg.cli.data import read_data
-from crispseg.cli.devices import choose_device
 from crispseg.cli.printing import print_markdown, print_remarks, progress_bar
 from crispseg.cli.stages import files_of_weights
 from crispseg.comparison import ROWS, measure_table
@@ -12,6 +11,7 @@ from crispseg.comparison.report import as_json, as_latex, as_markdown, lines_of
 from crispseg.comparison.result import paths
 from crispseg.comparison.rows import TableChoices
 from crispseg.comparison.surface import surface
+from crispseg.devices import choose_device
 from crispseg.evaluation import remarks_on
 from crispseg.process_memory import keep_freed
 from crispseg.writing import refuse_inputs, write_text

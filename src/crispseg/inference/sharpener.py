@@ -13,6 +13,7 @@ from crispseg.config import SharpenerConfig
 from crispseg.config_values import SharpenerOptions
 from crispseg.cue_config import CueConfig
 from crispseg.cues import Cue
+from crispseg.devices import checked_dtype, usable_device
 from crispseg.errors import InputError
 from crispseg.grid import Grid
 from crispseg.inference.batch import check_filtered, check_fit, check_scores, resize, to_colours
@@ -102,7 +103,7 @@ class Sharpener(ConfiguredModule):
                 are those of a network alone.
 
         Raises:
-            InputError: If the weights do not exist, or the value of an option is not allowed.
+            InputError: If the weights or the device do not exist, or the value of an option is not allowed.
 
         Example:
             >>> Sharpener.from_pretrained("best", window=11, guard=0.4, device="cpu").config.guard
@@ -111,8 +112,8 @@ class Sharpener(ConfiguredModule):
         found, config = load_pretrained(weights, cue=None if cue is None else CueConfig.of(cue), revision=revision)
         made = cls.of(found, config.replaced(**options))
         if dtype is not None:
-            made.cue.to(dtype)
-        return made if device is None else made.to(device)
+            made.cue.to(checked_dtype(dtype))
+        return made.to(usable_device(device or "cpu"))
 
     def save_pretrained(self, folder: str | Path, *, name: str | None = None, license: str | None = None) -> None:
         """Write `config.json`, `model.safetensors` and a model card, from which `from_pretrained` loads the sharpener.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_positive
+from crispseg.devices import usable_device
 from crispseg.errors import InputError
 from crispseg.grid import Grid, Size
 from crispseg.inference.batch import check_scores
@@ -98,7 +99,11 @@ def sharpen_masks(
         raise InputError(
             f"device is {device}, beside a sharpener; expected one of them: move it by sharpener.to(device)"
         )
-    used = _default(str(device or "cpu")) if sharpener is None else sharpener.nearby()
+    if confidences is not None and overlaps == "keep":
+        raise InputError("confidences are given, but overlaps is 'keep'; expected 'resolve', or no confidences")
+    if grid is not None and boxes is not None:
+        raise InputError(f"grid is {grid} beside boxes, which say where the masks lie; expected one of them")
+    used = _default(usable_device(device or "cpu")) if sharpener is None else sharpener.nearby()
     pixels, given = read_image(image), read_masks(masks, scores)
     where = placed(
         given.maps, boxes, used.grid if grid is None else Grid.of(grid), (pixels.shape[-2], pixels.shape[-1])
@@ -126,7 +131,7 @@ def _fills_cells(given: GivenMasks, chances: Tensor, place: MaskPlace) -> bool:
 
 
 @cache
-def _default(device: str) -> Sharpener:
+def _default(device: torch.device) -> Sharpener:
     return Sharpener.from_pretrained(device=device, **MASK_OPTIONS)
 
 
