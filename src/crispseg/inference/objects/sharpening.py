@@ -140,7 +140,8 @@ def _sharpened(
 ) -> Tensor:
     """Return the (N, H, W) masks on the sharpener's device: bool, or probabilities."""
     size = (image.shape[-2], image.shape[-1])
-    result = torch.zeros(len(where), *size, dtype=torch.float32 if soft else torch.bool, device=sharpener.device)
+    dtype = given.result_dtype(sharpener.device, soft=soft)
+    result = torch.zeros(len(where), *size, dtype=dtype, device=sharpener.device)
     margin = largest_radius(sharpener)
     masks = list[OpenMask]()
     for n, (cells, place) in enumerate(zip(given.maps, where, strict=True)):
@@ -150,11 +151,15 @@ def _sharpened(
         known = without_padding(cells.to(sharpener.device), place.grid, size)
         chances = given.probabilities(known)
         values = upsampled(chances, place, place.cover)
-        result[n][place.cover.slices] = values if soft else values > 0.5
+        exact = values if dtype != torch.float64 else upsampled(given.probabilities(known, dtype), place, place.cover)
+        result[n][place.cover.slices] = exact if soft else values > 0.5
         found = band_of(values, place, size, margin, is_hard=given.is_hard, band=band)
         if found is not None:
             means = (chances, place.lines) if _fills_cells(given, chances, place) else None
             masks.append(OpenMask(n, found, HARD if given.is_hard and band is None else SOFT, means))
+    before = {one.number: one.band.values for one in masks}
     for n, part, _, values in crisp_parts(sharpener, image, masks):
-        result[n][part.slices] = values.clamp(0, 1) if soft else values > 0.5
+        there = result[n][part.slices]
+        new = values.clamp(0, 1).to(dtype) if soft else values > 0.5
+        there.copy_(torch.where(values == before[n], there, new))
     return result
