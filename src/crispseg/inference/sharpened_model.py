@@ -76,7 +76,6 @@ class SharpenedModel(nn.Module):
         )
         self.model = model
         self.sharpener = sharpener
-        self._normalises = mean is not None
         self.register_buffer("_mean", given[0], persistent=False)
         self.register_buffer("_std", given[1], persistent=False)
 
@@ -124,13 +123,7 @@ class SharpenedModel(nn.Module):
     def _denormalised(self, image: Tensor) -> Tensor:
         if image.dtype == torch.uint8:
             return image
-        rgb = image * self._std.to(image) + self._mean.to(image)
-        # Undoing the normalisation rounds: black may end up slightly below 0. Larger deviations are refused later.
-        near = (rgb > -self._slack(rgb.dtype)) & (rgb < 1 + self._slack(rgb.dtype))
-        return torch.where(near, rgb.clamp(0, 1), rgb)
-
-    def _slack(self, dtype: torch.dtype) -> float:
-        return 4 * torch.finfo(dtype).eps if self._normalises else 0.0
+        return image * self._std.to(image) + self._mean.to(image)
 
 
 def _first_image(values: Sequence[object]) -> Tensor:

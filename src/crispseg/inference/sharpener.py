@@ -8,7 +8,7 @@ from typing import Any, Self, Unpack
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_map, check_same_grid, has_values
+from crispseg.checks import check_map, check_same_grid, has_values, is_recorded
 from crispseg.config import SharpenerConfig
 from crispseg.config_values import SharpenerOptions
 from crispseg.cue_config import CueConfig
@@ -16,7 +16,7 @@ from crispseg.cues import Cue
 from crispseg.devices import checked_dtype, usable_device
 from crispseg.errors import InputError
 from crispseg.grid import Grid
-from crispseg.inference.batch import check_filtered, check_fit, check_scores, resize, to_colours
+from crispseg.inference.batch import check_filtered, check_fit, check_scores, resize, to_colours, warn_of_kind
 from crispseg.inference.configured import ConfiguredModule
 from crispseg.inference.doubt import contrast_of, for_filter, for_upsampling
 from crispseg.inference.guard import guarded, radii_of
@@ -206,6 +206,8 @@ class Sharpener(ConfiguredModule):
         """
         check_fit(image, scores, self.grid, self.scores)
         self.check_scores(scores)
+        if not is_recorded(scores):
+            warn_of_kind(scores, self.scores)
         if features is None:
             features = self.features(image)
         else:
