@@ -286,6 +286,8 @@ def test_bad_arguments_are_refused(sharpener: Sharpener) -> None:
         SharpenedModel(nn.Identity(), sharpener, mean=MEAN)
     with pytest.raises(InputError, match="std is"):
         SharpenedModel(nn.Identity(), sharpener, mean=MEAN, std=(1, 1, 0))
+    with pytest.raises(InputError, match=r"mean is .*from 0 to 1: divide those of colours up to 255 by 255"):
+        SharpenedModel(nn.Identity(), sharpener, mean=(123.7, 116.3, 103.5), std=(58.4, 57.1, 57.4))
     for wrong in (0.5, (0.1, 0.2), torch.zeros(4), "red", [None, 1, 2]):
         with pytest.raises(InputError, match=r"mean is .*expected three numbers"):
             SharpenedModel(nn.Identity(), sharpener, mean=wrong, std=STD)  # type: ignore[arg-type]

@@ -35,6 +35,8 @@ def test_an_image_may_be_rounded_to_a_little_outside() -> None:
     [
         ("logits", lambda shares: shares, "sum to 1 in every pixel, like probabilities; pass scores='probabilities'"),
         ("logits", lambda shares: shares.half(), "sum to 1 in every pixel"),
+        ("logits", lambda shares: shares.repeat(2, 1, 1, 1)[:, :1], "like probabilities; pass scores='probabilities'"),
+        ("multilabel", lambda shares: shares, "like probabilities; pass scores='multilabel_probabilities'"),
         ("probabilities", lambda shares: shares.log().sigmoid() * 0.5, "sum to .*pass scores='multilabel_prob"),
     ],
 )
@@ -42,5 +44,6 @@ def test_tensors_of_another_kind_are_warned_about(kind: Scores, given: Callable[
     image, coarse = scene()
     wrong = given(coarse)
     with pytest.warns(KindWarning, match=said):
-        Sharpener.from_pretrained(scores=kind)(image, wrong)
+        Sharpener.from_pretrained(scores=kind)(image.expand(len(wrong), -1, -1, -1), wrong)
+    image = image.expand(len(wrong), -1, -1, -1)
     Sharpener.from_pretrained(scores=kind)(image, wrong.requires_grad_())  # a network in training gives anything

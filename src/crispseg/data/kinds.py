@@ -37,18 +37,21 @@ def check_kind(scores: Tensor, kind: Scores) -> None:
         _check_sums(scores)
 
 
-def check_sums(scores: Tensor, kind: Scores) -> None:
-    """Refuse finite (C, ...) scores of exclusive classes whose sums show that they are of another kind.
+def check_tensor_kind(scores: Tensor, kind: Scores) -> None:
+    """Refuse finite (C, ...) scores that are almost certainly of another kind.
 
-    It asks for less than `check_kind`: logits may lie in [0, 1], as those of a network in training do, but sum to 1 in
-    every pixel only if they are probabilities.
+    It asks for more than `check_kind`: logits of several classes must lie in [0, 1] and sum to 1 in every pixel. Those
+    of single labels that all lie in [0, 1] would put every pixel inside of every mask.
 
     Raises:
         InputError: If they are of another kind; it names which.
     """
-    if kind in MULTILABEL or len(scores) < 2 or not scores.numel():
+    if scores.numel() < _FEW or kind == "multilabel_probabilities":
         return
-    if kind == "probabilities":
+    if kind == "multilabel" or len(scores) == 1:
+        if kind != "probabilities":
+            _check_logits(scores, kind)
+    elif kind == "probabilities":
         _check_sums(scores)
     elif scores.min() >= 0 and (scores.sum(0) - 1).abs().max() < _ROUNDED and scores.amax() > 0.5:
         raise InputError(

@@ -10,7 +10,7 @@ from crispseg.checks import check_map, has_values, is_finite, value_range
 from crispseg.compatibility import is_exporting
 from crispseg.cues import Cue
 from crispseg.data.box import Box
-from crispseg.data.kinds import check_sums
+from crispseg.data.kinds import check_tensor_kind
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError, KindWarning
 from crispseg.grid import CENTRES, Grid, Line
@@ -160,12 +160,12 @@ def check_scores(scores: Tensor, kind: Scores) -> None:
 
 
 def warn_of_kind(scores: Tensor, kind: Scores) -> None:
-    """Warn of (N, C, h, w) scores whose sums are those of another kind; see `check_sums`.
+    """Warn of (N, C, h, w) scores that are almost certainly of another kind; see `check_tensor_kind`.
 
     They are not refused, since a network that is being developed may give any values.
     """
     try:
-        check_sums(scores.transpose(0, 1), kind)
+        check_tensor_kind(scores.transpose(0, 1), kind)
     except InputError as error:
         warnings.warn(str(error), KindWarning, stacklevel=2)
 

@@ -139,8 +139,8 @@ def _colours(name: str, values: Colours) -> Tensor:
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} is {values!r}; expected three numbers, for red, green and blue") from error
     colours = given.detach().to("cpu", torch.float32).flatten()
-    fit = colours > 0 if name == "std" else colours.isfinite()
+    fit = colours > 0 if name == "std" else (colours >= 0) & (colours <= 1)
     if colours.shape != (3,) or not fit.all():
-        above = ", each above 0" if name == "std" else ""
-        raise InputError(f"{name} is {values}; expected three numbers, for red, green and blue{above}")
+        range_ = "above 0" if name == "std" else "from 0 to 1: divide those of colours up to 255 by 255, and std too"
+        raise InputError(f"{name} is {values}; expected three numbers, for red, green and blue, each {range_}")
     return colours.reshape(3, 1, 1)
