@@ -52,7 +52,8 @@ class SharpenerConfig:
         score_weight: μ, which adds differences of two pixels' probabilities to their distance: one number, or one for
             each window. 0 compares the image alone. "auto" is 2 for windows of dilation 32 or more, and 0.7 for others.
             It also filters scores that are in doubt along boundaries alone more gently, with up to twice λ. μ has
-            no effect on labels that may overlap, for which "auto" leaves out the windows of dilation 32 or more.
+            no effect on labels that may overlap, for which "auto" leaves out the windows of dilation 32 or more, and
+            doubles λ.
         scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
         upsampling: How coarse scores are upsampled to the size of the image: "joint" or "bilinear".
         guard: Keeps poles and other thin objects: above 0 and up to 0.5, such as 0.3. None (or "none") for no guard.
@@ -141,7 +142,7 @@ class SharpenerConfig:
             help="how much a difference of two pixels' probabilities adds to their distance: μ, 0 or more; 0 compares "
             "the image alone; one number for all windows, one for each with commas, or auto: 2 with windows of "
             "dilation 32 or more, 0.7 with others. auto also filters scores that are in doubt along boundaries alone "
-            "more gently, with up to twice λ. μ has no effect on labels that may overlap",
+            "more gently, with up to twice λ, and labels that may overlap, on which μ has no effect, with twice λ",
             label="Score weight μ",
             rare=True,
             read=config_values.read_score_weight,

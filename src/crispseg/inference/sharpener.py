@@ -257,7 +257,7 @@ class Sharpener(ConfiguredModule):
 
     def _comparing(self, level: Level, whole: float, scores: Tensor | None) -> dict[str, Any]:
         """Return the arguments by which a cue compares pixels at a level."""
-        hardness = self.hardness * level.cue_weight
+        hardness = self.hardness * level.cue_weight * self.image_counts
         if scores is None or not level.score_weight:
             return {"hardness": hardness}
         return {"hardness": hardness, "scores": scores, "score_weight": level.score_weight / level.cue_weight / whole}
