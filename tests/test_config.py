@@ -234,3 +234,13 @@ def test_a_value_that_makes_no_sense_is_refused(changes: dict[str, Any], message
 def test_an_unknown_option_is_named() -> None:
     with pytest.raises(TypeError, match="'iterations'; expected one of cue, window, passes"):
         Sharpener(RGBCue(), iterations=3)  # type: ignore[call-arg]
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    given: dict[str, Any] = {"window": np.int64(9), "passes": np.int32(3), "hardness": np.float32(2)}
+    config = SharpenerConfig(**given, guard=np.float64(0.25))
+    assert config == SharpenerConfig(window=9, passes=3, hardness=2.0, guard=0.25)
+    assert json.loads(json.dumps(config.to_dict())) == config.to_dict()
+    wrong: dict[str, Any] = {"passes": np.float32(2.5)}
+    with pytest.raises(InputError, match="passes is"):
+        SharpenerConfig(**wrong)

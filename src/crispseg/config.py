@@ -48,11 +48,12 @@ class SharpenerConfig:
         hardness: λ of the weights exp(-λ·d): a larger λ lets fewer neighbours contribute. None for the default of the
             weights that ship, or of the cue.
         cue_weight: φ of distances φ·d + μ·|p_i - p_j|, above 0: one number, or one for each window. "auto" is 0.5 for
-            windows of dilation 32 or more, and 1 for others.
+            windows of dilation 32 or more, and 1 for others. For labels that may overlap, which μ does not part, "auto"
+            leaves out the windows of dilation 32 or more, and is 2.
         score_weight: μ, which adds differences of two pixels' probabilities to their distance: one number, or one for
             each window. 0 compares the image alone. "auto" is 2 for windows of dilation 32 or more, and 0.7 for others.
-            It also filters scores that are in doubt along boundaries alone more gently, with up to twice λ. μ has
-            no effect on labels that may overlap, for which "auto" leaves out the windows of dilation 32 or more.
+            It also filters scores that are in doubt along boundaries alone more gently, with up to three times λ. μ has
+            no effect on labels that may overlap.
         scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
         upsampling: How coarse scores are upsampled to the size of the image: "joint" or "bilinear".
         guard: Keeps poles and other thin objects: above 0 and up to 0.5, such as 0.3. None (or "none") for no guard.
@@ -126,7 +127,8 @@ class SharpenerConfig:
         default=AUTO,
         metadata=_said(
             help="how much the cue's distance counts compared with the scores: φ, above 0; one number for all windows, "
-            "one for each, separated by commas, or auto: 0.5 with windows of dilation 32 or more, 1 with others",
+            "one for each, separated by commas, or auto: 0.5 with windows of dilation 32 or more, 1 with others, and 2 "
+            "for labels that may overlap",
             label="Cue weight φ",
             rare=True,
             read=config_values.read_cue_weight,
@@ -141,7 +143,7 @@ class SharpenerConfig:
             help="how much a difference between two pixels' probabilities adds to their distance: μ, 0 or more; 0 "
             "compares the image alone; one number for all windows, one for each, separated by commas, or auto: 2 with "
             "windows of dilation 32 or more, 0.7 with others. If scores are in doubt along boundaries alone, auto also "
-            "filters more gently, with up to twice λ. μ has no effect on labels that may overlap",
+            "filters more gently, with up to three times λ. μ has no effect on labels that may overlap",
             label="Score weight μ",
             rare=True,
             read=config_values.read_score_weight,
@@ -294,7 +296,8 @@ class SharpenerConfig:
         levels = self._levels(self.windows, self.passes)
         if self.cue_weight != AUTO or self.scores not in MULTILABEL:
             return levels
-        return tuple(level for level in levels if not level.is_regional) or levels
+        near = [level for level in levels if not level.is_regional] or levels
+        return tuple(level._replace(cue_weight=config_values.CUE_WEIGHT_ALONE) for level in near)
 
     def _levels(self, windows: Windows, passes: Passes) -> tuple[Level, ...]:
         cue_weights = config_values.cue_weights(self.cue_weight, windows, self.score_weight)

@@ -19,6 +19,10 @@ class SlowerWarning(UserWarning):
     """A warning that the kernels for a device are missing, so that plain PyTorch computes the same, more slowly."""
 
 
+class KindWarning(UserWarning):
+    """A warning that scores look like those of another kind than the given one."""
+
+
 def ran_out_of_memory(error: Exception) -> bool:
     """Return whether an error means that memory ran out, whichever library raised it."""
     return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_MEMORY)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 from crispseg.errors import InputError
@@ -66,7 +67,7 @@ class Option:
 
 
 def read_number(text: Any) -> Any:  # noqa: ANN401 - the check that follows refuses anything but a number
-    """Return the number of a text; anything else as it is."""
+    """Return the number of a text, or NumPy's number as one of Python; anything else as it is."""
     if isinstance(text, str):
         try:
             return int(text)
@@ -75,7 +76,9 @@ def read_number(text: Any) -> Any:  # noqa: ANN401 - the check that follows refu
                 return float(text)
             except ValueError:
                 return text
-    return text
+    if isinstance(text, Integral) and not isinstance(text, bool):
+        return int(text)
+    return float(text) if isinstance(text, Real) and not isinstance(text, bool) else text
 
 
 def flag(name: str) -> str:

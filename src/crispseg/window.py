@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import NamedTuple, Self, TypeVar
 
 from crispseg.errors import InputError
@@ -75,8 +76,8 @@ class Window:
         """
         if isinstance(value, cls):
             return value
-        if isinstance(value, int) and not isinstance(value, bool):
-            return cls(value)
+        if isinstance(value, Integral) and not isinstance(value, bool):
+            return cls(int(value))
         numbers = _TEXT.fullmatch(value) if isinstance(value, str) else None
         if numbers is None:
             raise InputError(

@@ -112,6 +112,7 @@ def test_a_faulty_part_is_passed_over(
         (["--as", "rle"], ["--as rle", "yolo"]),
         (["--decisions", "none.json"], ["none.json", "no such file"]),
         (["--format", "coco"], ["no file ends in .json"]),
+        (["--review-count", "7"], ["--review-count is given without --review"]),
         (["--class-names", "names.txt"], ["class 1", "expected one below 1", "--class-names"]),
     ],
 )
@@ -130,6 +131,16 @@ def test_options_that_make_no_sense(
     error = capsys.readouterr().err
     assert not [fact for fact in facts if fact not in error], error
     assert not (tmp_path / "out").exists()
+
+
+def test_options_that_would_have_no_effect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_images(tmp_path)
+    (tmp_path / "names.txt").write_text("cat\n")
+    assert run(tmp_path, WRITERS["coco"](tmp_path), "--class-names", str(tmp_path / "names.txt")) == 2
+    assert "coco files name their classes themselves" in capsys.readouterr().err
+    options = ["--images", str(tmp_path / "images"), "--dry-run", "--resume"]
+    assert main(["annotations", str(tmp_path / "coco.json"), *options]) == 2
+    assert "--resume takes what an earlier run with the same output has found" in capsys.readouterr().err
 
 
 def test_the_folder_of_the_annotations_is_no_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,13 +1,16 @@
 """Runs over many files: dry, in place, resumed, and with decisions of a reviewer."""
 
 import json
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from torch import Tensor
 
 from crispseg.annotations.filling import Mask
+from crispseg.annotations.images import ImageFolder
 from crispseg.annotations.labelme import Labelme
 from crispseg.annotations.run import Places, clean_annotations
 from crispseg.cli.main import main
@@ -155,3 +158,15 @@ def test_the_command_says_what_changed_and_writes_a_review(root: Path, capsys: p
     assert "no copy" in warned
     assert "--output and --review" in warned
     assert shapes(root / "labelme" / "a.json") == shapes(root / "out" / "a.json")
+
+
+Form = Literal["NFC", "NFD"]
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_letters_of_macos_match_those_of_other_systems(forms: tuple[Form, Form], tmp_path: Path) -> None:
+    ours, theirs = (unicodedata.normalize(form, "café 서울.jpg") for form in forms)
+    (tmp_path / ours).touch()
+    folder = ImageFolder(tmp_path)
+    assert folder.find(f"photos/{theirs}") == tmp_path / ours
+    assert not folder.unused

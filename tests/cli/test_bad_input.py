@@ -124,6 +124,10 @@ SHARPEN = {
         ["--predictions", "{}/scores", "{}/images/scene1.png", "--ray", "{}/images/scene0.png"],
         "Ray address is '{}/images/scene0.png'; expected auto, local or HOST:PORT",
     ),
+    "a suffix of files that are not given": (
+        ["{}/images", "--predictions", "{}/scores", "--boundary-suffix", "_edges"],
+        "--boundary-suffix is given without --boundaries; add --boundaries, or leave it out",
+    ),
     "no number": (
         ["{}/images/scene0.png", "--predictions", "{}/scores/scene0.npy", "--window", "wide"],
         "argument --window: window is 'wide'; expected",

@@ -67,3 +67,11 @@ def test_a_raster_may_be_a_png(tmp_path: Path) -> None:
     command = ["raster", image, "--predictions", said, "--output", output.with_suffix(".tif"), "--cue", "rgb"]
     assert main([*map(str, command), "--memory", "16GiB"]) == 0  # of which this process holds some already
     assert read_labels(output.with_suffix(".tif")).labels.shape == (48, 64)
+
+
+def test_a_tolerance_without_polygons_is_refused(
+    field: tuple[Path, np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert raster(field[0], "--tolerance", "2") == 2
+    assert "--tolerance is given without --polygons" in capsys.readouterr().err
+    assert not (field[0] / "labels.tif").exists()

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from crispseg import InputError, process_memory
 from crispseg.cli.main import main
 from crispseg.comparison import counting, measure_table, memory
+from crispseg.comparison.images import Images, tuning_step
 from crispseg.comparison.rows import DEFAULTS, DENSE_CRF, ROWS, RowPlan, TableChoices
 from crispseg.comparison.table import _installed, choose_rows
 from crispseg.data import LabelledFolder, LabelledPredictions
@@ -51,6 +52,14 @@ def data(root: Path) -> LabelledPredictions:
 def table(root: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((root / "out" / "table.json").read_text())
     return content
+
+
+def test_the_surface_takes_the_images_of_the_search(root: Path) -> None:
+    for tune_every, tune_images, every in ((2, None, 1), (2, 1, 1), (2, None, 2), (3, 1, 2)):
+        step = tuning_step(5, tune_every, tune_images, every)
+        assert Images(data(root), tune_every, tune_images, every).tuning == list(range(0, 5, step))
+    assert tuning_step(100, 6, None, 2) == 12
+    assert tuning_step(100, 6, 5) == 24
 
 
 @pytest.mark.slow  # makes a table of every row

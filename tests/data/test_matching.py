@@ -1,7 +1,9 @@
 """Files that belong together are found by their paths below their folders, whatever else lies there."""
 
 import os
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -116,3 +118,15 @@ def test_links_to_folders_are_followed_and_end(tmp_path: Path) -> None:
 def test_a_name_that_is_no_text_is_a_name(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"a\xff.png")).touch()
     assert list(find_images([tmp_path])) == [os.fsdecode(b"a\xff")]
+
+
+Form = Literal["NFC", "NFD"]
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_letters_of_macos_match_those_of_other_systems(forms: tuple[Form, Form], tmp_path: Path) -> None:
+    ours, theirs = (unicodedata.normalize(form, "café 서울") for form in forms)
+    touch(tmp_path, f"i/{ours}/é0.jpg", f"i/{ours}/1.jpg", f"p/{theirs}/é0.npy", f"p/{theirs}/1.npy")
+    images = find_images([tmp_path / "i"])
+    found = match_files(images, tmp_path / "p", SCORES, "prediction")
+    assert sorted(found) == sorted((tmp_path / "p" / theirs / name) for name in ("é0.npy", "1.npy"))

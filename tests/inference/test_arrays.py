@@ -65,6 +65,8 @@ def test_a_function_of_arrays(sharpener: Sharpener) -> None:
         (IMAGE, SCORES.transpose(1, 2, 0), r"with .transpose\(2, 0, 1\)"),
         (IMAGE.transpose(2, 0, 1), SCORES, r"image is uint8 \(3, 48, 64\).*use .transpose\(1, 2, 0\)"),
         (IMAGE, np.zeros((5, 6, 8), np.uint8), "prediction is uint8.*divide .*probabilities by 255"),
+        (IMAGE, np.ma.masked_equal(LABELS, 1), "prediction: a NumPy array of which .* values are masked"),
+        (np.ma.masked_equal(IMAGE, IMAGE[0, 0, 0]), SCORES, "image: .* masked"),
         (IMAGE, np.array([["a"]]), "prediction is ndarray of <U1; expected an array of real numbers"),
         (IMAGE, SCORES.astype(complex), "complex128; expected an array of real numbers"),
         (IMAGE, np.zeros((0, 8), np.uint8), "expected at least one pixel"),

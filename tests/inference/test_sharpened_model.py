@@ -122,7 +122,8 @@ def test_masks_of_queries_are_sharpened_one_by_one(build: Callable[[], nn.Module
     torch.manual_seed(0)
     model, rgb = build().eval(), image()
     before = model(pixel_values=normalised(rgb))
-    sharpener = sharpener.with_options(score_weight=0)  # which a single class has, but masks that may overlap have not
+    # A single class compares scores, but masks that may overlap do not, so the image counts more.
+    sharpener = sharpener.with_options(score_weight=0, cue_weight=1)
     after = SharpenedModel(model, sharpener, mean=MEAN, std=STD)(pixel_values=normalised(rgb))
     assert type(after) is type(before)
     torch.testing.assert_close(after.class_queries_logits, before.class_queries_logits)
@@ -286,6 +287,8 @@ def test_bad_arguments_are_refused(sharpener: Sharpener) -> None:
         SharpenedModel(nn.Identity(), sharpener, mean=MEAN)
     with pytest.raises(InputError, match="std is"):
         SharpenedModel(nn.Identity(), sharpener, mean=MEAN, std=(1, 1, 0))
+    with pytest.raises(InputError, match=r"mean is .*from 0 to 1: divide those of colours up to 255 by 255"):
+        SharpenedModel(nn.Identity(), sharpener, mean=(123.7, 116.3, 103.5), std=(58.4, 57.1, 57.4))
     for wrong in (0.5, (0.1, 0.2), torch.zeros(4), "red", [None, 1, 2]):
         with pytest.raises(InputError, match=r"mean is .*expected three numbers"):
             SharpenedModel(nn.Identity(), sharpener, mean=wrong, std=STD)  # type: ignore[arg-type]

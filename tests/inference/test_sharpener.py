@@ -78,14 +78,14 @@ def test_coarse_scores_come_out_better_than_bilinear_ones(seed: int) -> None:
 
 def test_uint8_and_float_images_are_the_same() -> None:
     image, _, coarse = scene()
-    sharpener = Sharpener.from_pretrained()
+    sharpener = Sharpener.from_pretrained(scores="probabilities")
     torch.testing.assert_close(sharpener(image, coarse), sharpener(image / 255, coarse))
 
 
 def test_a_batch_is_its_images_one_by_one() -> None:
     scenes = [scene(seed) for seed in range(3)]
     images, coarse = torch.cat([s[0] for s in scenes]), torch.cat([s[2] for s in scenes])
-    sharpener = Sharpener.from_pretrained()
+    sharpener = Sharpener.from_pretrained(scores="probabilities")
     together = sharpener(images, coarse)
     for index in range(3):
         alone = sharpener(images[index : index + 1], coarse[index : index + 1])
@@ -120,7 +120,7 @@ def test_one_class_stays_as_it_is() -> None:
 def test_the_options_reach_the_filter() -> None:
     image, _, coarse = scene()
     results = [
-        Sharpener.from_pretrained(**options)(image, coarse)
+        Sharpener.from_pretrained(**options, scores="probabilities")(image, coarse)
         for options in (
             {},
             {"window": Window(5)},
@@ -237,8 +237,8 @@ IMAGE = torch.zeros(1, 3, 48, 64, dtype=torch.uint8)
         (IMAGE, torch.rand(1, 3, 8, 6), r"image is 48x64 but its scores are 8x6, another aspect"),
         (IMAGE, torch.rand(1, 3, 48, 48), "another aspect"),
         (IMAGE, torch.rand(1, 0, 6, 8), "at least one pixel and one channel"),
-        (IMAGE.float() - 1, torch.rand(1, 3, 6, 8), r"image runs from -1 to -1; expected uint8, or floating"),
-        (IMAGE.float() + 128, torch.rand(1, 3, 6, 8), "image runs from 128 to 128"),
+        (IMAGE.float() - 1, torch.full((1, 3, 6, 8), 1 / 3), r"image runs from -1 to -1; expected uint8, or floating"),
+        (IMAGE.float() + 128, torch.full((1, 3, 6, 8), 1 / 3), "image runs from 128 to 128"),
         (IMAGE, torch.full((1, 3, 6, 8), torch.nan), "scores hold NaN or infinity"),
         (IMAGE, 3 * torch.ones(1, 3, 6, 8), r"scores run from 3 to 3; expected probabilities"),
     ],
@@ -273,6 +273,10 @@ def test_grids_that_networks_round_are_taken(rows: int, columns: int) -> None:
         ({"hardness": 0.0}, "hardness is 0.0; expected a number above 0"),
         ({"passes": 0}, "passes is 0"),
         ({"cue": "learned:norm=3"}, "norm is 3"),
+        ({"device": "abacus"}, "device 'abacus' cannot be used here"),
+        ({"device": torch.device("cuda", 99)}, "device 'cuda:99' cannot be used here"),
+        ({"dtype": "float16"}, "dtype is 'float16'; expected torch.float32"),
+        ({"dtype": torch.int8}, "dtype is torch.int8; expected torch.float32"),
         ({"scores": "softmax"}, "scores is 'softmax'; expected one of 'logits', 'probabilities'"),
     ],
 )

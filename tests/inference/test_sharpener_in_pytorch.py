@@ -128,9 +128,9 @@ def test_an_exported_program_takes_one_class_too(kind: Scores, options: dict[str
 @needs_tracing
 def test_an_exported_program_takes_features() -> None:
     sharpener = Sharpener(ContourCue(), window=Window(3), scores="probabilities")
-    image, scores, features = torch.rand(2, 3, 41, 59), torch.rand(2, 5, 11, 15), torch.rand(2, 1, 41, 59)
+    image, scores, features = torch.rand(2, 3, 41, 59), torch.rand(2, 5, 11, 15).softmax(1), torch.rand(2, 1, 41, 59)
     program = exported(sharpener, image=image, scores=scores, features=features).module()
-    image, scores, features = torch.rand(3, 3, 20, 24), torch.rand(3, 2, 20, 24), torch.rand(3, 1, 20, 24)
+    image, scores, features = torch.rand(3, 3, 20, 24), torch.rand(3, 2, 20, 24).softmax(1), torch.rand(3, 1, 20, 24)
     expected = sharpener(image, scores, features=features)
     torch.testing.assert_close(program(image=image, scores=scores, features=features), expected)
 

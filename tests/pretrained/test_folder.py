@@ -45,7 +45,7 @@ def test_it_comes_back_to_the_bit(name: str, tmp_path: Path) -> None:
     state, loaded = sharpener.state_dict(), again.state_dict()
     assert state.keys() == loaded.keys()
     assert all(torch.equal(loaded[key], value) and loaded[key].dtype == value.dtype for key, value in state.items())
-    image, scores = torch.rand(1, 3, 20, 24), torch.rand(1, 3, 5, 6)
+    image, scores = torch.rand(1, 3, 20, 24), torch.rand(1, 3, 5, 6).softmax(1)
     features = torch.rand(1, 1, 20, 24) if "given" in name else None
     with torch.inference_mode():
         assert torch.equal(again(image, scores, features=features), sharpener(image, scores, features=features))

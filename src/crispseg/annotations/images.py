@@ -3,7 +3,7 @@
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
-from crispseg.data.files import IMAGE_SUFFIXES, list_files
+from crispseg.data.files import IMAGE_SUFFIXES, composed, list_files
 from crispseg.errors import InputError
 
 
@@ -21,7 +21,7 @@ class ImageFolder:
         self.folder = folder
         self._by_stem: defaultdict[str, list[Path]] = defaultdict(list)
         for path in list_files(folder, IMAGE_SUFFIXES, "image"):
-            self._by_stem[path.stem].append(path)
+            self._by_stem[composed(path.stem)].append(path)
         self._unused = {path for paths in self._by_stem.values() for path in paths}
 
     def find(self, name: str, beside: str = "") -> Path:
@@ -37,7 +37,7 @@ class ImageFolder:
         Raises:
             InputError: If there is none, or a choice of two.
         """
-        wanted = PurePosixPath(beside, name.replace("\\", "/"))
+        wanted = PurePosixPath(composed(beside), composed(name).replace("\\", "/"))
         stem = wanted.name if wanted.name in self._by_stem else wanted.stem
         found = self._by_stem.get(stem, [])
         if not found:
@@ -59,6 +59,7 @@ class ImageFolder:
 
 def _agreement(path: Path, wanted: PurePosixPath) -> tuple[int, bool]:
     """Return how many folders agree, from the end on, and whether the endings do."""
-    folders = zip(reversed(path.absolute().parent.parts), reversed(wanted.parent.parts), strict=False)
+    path = Path(composed(str(path.absolute())))
+    folders = zip(reversed(path.parent.parts), reversed(wanted.parent.parts), strict=False)
     count = next((index for index, (one, other) in enumerate(folders) if one != other), len(wanted.parent.parts))
     return count, path.name == wanted.name

@@ -100,6 +100,8 @@ class AnnotationFormat(ABC):
     """The endings of its files, in lower case."""
     forms: ClassVar[tuple[Form, ...]] = ()
     """The forms that it can convert objects into."""
+    numbers_classes: ClassVar[bool] = False
+    """Whether its files number classes, so that names may be given."""
 
     def files(self, folder: Path) -> list[Path]:
         """Return the annotation files in a folder and its subfolders.

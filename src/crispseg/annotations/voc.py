@@ -30,6 +30,7 @@ class Voc(AnnotationFormat):
     """
 
     endings: ClassVar[tuple[str, ...]] = (".png",)
+    numbers_classes: ClassVar[bool] = True
 
     def files(self, folder: Path) -> list[Path]:
         """Return the label maps of objects; of classes where there are none of objects."""

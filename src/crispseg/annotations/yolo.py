@@ -22,6 +22,7 @@ class Yolo(AnnotationFormat):
     """A file for each image, of the same name; on each line a class and a polygon in shares of the width and height."""
 
     endings: ClassVar[tuple[str, ...]] = (".txt",)
+    numbers_classes: ClassVar[bool] = True
 
     def files(self, folder: Path) -> list[Path]:
         """Return the annotation files in a folder; a list of class names beside them is none."""

@@ -13,7 +13,7 @@ from crispseg.annotations.run import Outcome, Places, Summary, clean_annotations
 from crispseg.cli.printing import progress_bar
 from crispseg.cli.stages import require_image_sharpener
 from crispseg.data.class_names import read_class_names
-from crispseg.defaults import ANNOTATION_PASSES, ANNOTATION_WINDOW
+from crispseg.defaults import ANNOTATION_PASSES, ANNOTATION_WINDOW, REVIEWED
 from crispseg.errors import InputError
 from crispseg.inference.sharpener import Sharpener
 from crispseg.jobs.outcome import Failed
@@ -55,7 +55,7 @@ def run(options: Namespace) -> int:
         )
     _conclude(summary, options, time.perf_counter() - start)
     if options.review is not None:
-        count = write_review(options.review, summary.compared, layout, places, options.review_count)
+        count = write_review(options.review, summary.compared, layout, places, options.review_count or REVIEWED)
         print(f"{options.review / 'index.html'}  {count} masks to review; open it in a browser")
     return 1 if summary.failures else 0
 
@@ -70,17 +70,26 @@ def _check(options: Namespace) -> None:
         raise InputError(f"--evidence is {as_text(options.evidence)}; expected 0 or more, and below 1")
     if not 0 <= options.tolerance < 1000:
         raise InputError(f"--tolerance is {as_text(options.tolerance)}; expected a number of pixels, 0 or more")
-    if options.review_count < 1:
+    if options.review_count is not None and options.review_count < 1:
         raise InputError(f"--review-count is {options.review_count}; expected a whole number above 0")
-    for given in ("review", "decisions"):
-        if getattr(options, given) is not None and options.output is None:
-            raise InputError(f"--{given} goes with --output alone, whose earlier result it is about; add --output")
+    _check_companions(options)
     if options.review is not None:
         check_folder(options.review)
     folder = options.annotations if options.annotations.is_dir() else options.annotations.parent
     if options.output is not None and options.output.resolve() == folder.resolve():
         raise InputError(f"output {options.output}: is the folder of the annotations; to replace them say --in-place")
     options.annotations_output = folder if options.in_place else options.output
+
+
+def _check_companions(options: Namespace) -> None:
+    """Refuse options that would have no effect without others."""
+    for given in ("review", "decisions"):
+        if getattr(options, given) is not None and options.output is None:
+            raise InputError(f"--{given} goes with --output alone, whose earlier result it is about; add --output")
+    if options.dry_run and options.resume:
+        raise InputError("--resume takes what an earlier run with the same output has found; leave out --dry-run")
+    if options.review_count is not None and options.review is None:
+        raise InputError("--review-count is given without --review; add --review, or leave it out")
 
 
 def _layout(options: Namespace, name: str) -> AnnotationFormat:
@@ -90,6 +99,8 @@ def _layout(options: Namespace, name: str) -> AnnotationFormat:
             f"--as {options.form} is given, but {name} has a single form of masks; leave it out: --as chooses between "
             "polygons and pixels within coco, labelme and cvat, and converts no format into another"
         )
+    if options.class_names is not None and not found.numbers_classes:
+        raise InputError(f"--class-names is given, but {name} files name their classes themselves; leave it out")
     names = None if options.class_names is None else read_class_names(options.class_names)
     return found(FormatOptions(names, options.form))
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from crispseg.app.limits import Limits
 from crispseg.app.settings import Cues
-from crispseg.cli.devices import choose_device
+from crispseg.devices import choose_device
 from crispseg.errors import InputError
 
 

@@ -13,7 +13,14 @@ from crispseg.scores import Scores
 
 
 def read_suffixes(options: Namespace) -> Suffixes:
-    """Return the suffixes of names that the options give."""
+    """Return the suffixes of names that the options give.
+
+    Raises:
+        InputError: If one is of files that are not given.
+    """
+    for kind, files in (("boundary", "boundaries"), ("prediction", "predictions")):
+        if getattr(options, f"{kind}_suffix", "") and getattr(options, files, ...) is None:
+            raise InputError(f"--{kind}-suffix is given without --{files}; add --{files}, or leave it out")
     return Suffixes(*(getattr(options, f"{kind}_suffix", "") for kind in SUFFIX_HELP))
 
 

@@ -2,9 +2,9 @@
 
 from argparse import Namespace
 
-from crispseg.cli.devices import choose_device
 from crispseg.cli.printing import progress_bar
 from crispseg.data.intensity import parse_range
+from crispseg.devices import choose_device
 from crispseg.jobs.networks import load_predictor, predict
 from crispseg.process_memory import keep_freed
 

@@ -8,11 +8,14 @@ from crispseg.cli.stages import files_of_weights, require_image_sharpener, score
 from crispseg.data.class_names import read_class_names
 from crispseg.data.intensity import parse_range
 from crispseg.errors import InputError
+from crispseg.jobs.raster_polygons import TOLERANCE
 from crispseg.jobs.rasters import sharpen_raster
 
 
 def run(options: Namespace) -> None:
     """Run the command."""
+    if options.tolerance is not None and options.polygons is None:
+        raise InputError("--tolerance is given without --polygons; add --polygons, or leave it out")
     sharpener = require_image_sharpener(options)
     if not hasattr(options, "window"):
         sharpener = sharpener.nearby()
@@ -33,7 +36,7 @@ def run(options: Namespace) -> None:
             same_extent=options.same_extent,
             class_names=read_class_names(options.class_names) if options.class_names else (),
             polygons=options.polygons,
-            tolerance=options.tolerance,
+            tolerance=TOLERANCE if options.tolerance is None else options.tolerance,
             read=files_of_weights(options),
             done=lambda share: progress.update(task, completed=round(100 * share)),
         )

@@ -4,14 +4,15 @@ import json
 from argparse import Namespace
 
 from crispseg.cli.data import read_data
-from crispseg.cli.devices import choose_device
 from crispseg.cli.printing import print_markdown, print_remarks, progress_bar
 from crispseg.cli.stages import files_of_weights
 from crispseg.comparison import ROWS, measure_table
+from crispseg.comparison.images import tuning_step
 from crispseg.comparison.report import as_json, as_latex, as_markdown, lines_of
 from crispseg.comparison.result import paths
 from crispseg.comparison.rows import TableChoices
 from crispseg.comparison.surface import surface
+from crispseg.devices import choose_device
 from crispseg.evaluation import remarks_on
 from crispseg.process_memory import keep_freed
 from crispseg.writing import refuse_inputs, write_text
@@ -48,5 +49,6 @@ def run(options: Namespace) -> None:
     print_remarks(remarks_on(lines[0].result.accuracy, table.class_names))
     if options.surface:
         with progress_bar() as progress:
-            points = surface(data, choices, tune_every=options.tune_every, progress=progress)
+            step = tuning_step(len(data), options.tune_every, options.tune_images, options.every)
+            points = surface(data, choices, every=step, progress=progress)
         write_text(options.output / "surface.json", json.dumps({"rows": points}, indent=2) + "\n")

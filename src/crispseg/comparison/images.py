@@ -36,11 +36,8 @@ class Images:
             )
         self.data = data
         self.void_band = void_band_of(data)
-        self.tuning = images_used(len(data), tune_every)[::every]
         self.reported = images_used(len(data), every, skip_every=tune_every)
-        if tune_images is not None:
-            check_count("tune_images", tune_images)
-            self.tuning = self.tuning[:: math.ceil(len(self.tuning) / tune_images)]
+        self.tuning = images_used(len(data), tuning_step(len(data), tune_every, tune_images, every))
 
     def read(self, index: int, metrics: Sequence[str]) -> tuple[Example, Truth]:
         """Return an example, and its truth prepared for the metrics."""
@@ -51,3 +48,17 @@ class Images:
                 Example(sample.image, prediction, boundary, sample.labels),
                 Truth(sample.labels, self.data.num_classes, metrics, void_band=self.void_band),
             )
+
+
+def tuning_step(count: int, tune_every: int, tune_images: int | None = None, every: int = 1) -> int:
+    """Return n, if every n-th of `count` images is used for tuning; see `Images`.
+
+    Example:
+        >>> tuning_step(100, tune_every=6, tune_images=5), tuning_step(100, tune_every=6, every=2)
+        (24, 12)
+    """
+    step = tune_every * every
+    if tune_images is None:
+        return step
+    check_count("tune_images", tune_images)
+    return step * math.ceil(len(images_used(count, step)) / tune_images)

@@ -15,14 +15,14 @@ _PASSES = (1, 2, 4, 7, 12, 18, 25)
 
 
 def surface(
-    data: LabelledPredictions, choices: TableChoices, *, tune_every: int, progress: Progress | None = None
+    data: LabelledPredictions, choices: TableChoices, *, every: int, progress: Progress | None = None
 ) -> list[dict[str, Any]]:
-    """Measure the gains on the tuning images for each window, hardness and number of passes."""
+    """Measure the gains on every n-th image for each window, hardness and number of passes."""
     result = tune(
         data,
         Sharpener(learned_cue(choices.weights), guard=None).eval().to(choices.device),
         {"window": _WINDOWS, "hardness": _HARDNESS, "passes": _PASSES, "score_weight": (0,)},
-        every=tune_every,
+        every=every,
         progress=progress,
     )
     lines = []

@@ -17,7 +17,7 @@ _WHITE = {"L": 255, "I;16": 65535, "I": 65535}
 """The pixel value of a probability of 1, by the mode of the image."""
 
 
-def read_boundary(path: Path) -> Tensor:
+def read_boundary(path: Path | str) -> Tensor:
     """Read a boundary map.
 
     Args:
@@ -30,6 +30,7 @@ def read_boundary(path: Path) -> Tensor:
     Raises:
         InputError: If the file is missing, damaged or of another kind, or its values are not probabilities.
     """
+    path = Path(path)
     check_readable(path, "boundary map")
     suffix = path.suffix.lower()
     if suffix not in BOUNDARY_SUFFIXES:

@@ -115,7 +115,7 @@ def consensus(boundaries: Tensor) -> Tensor:
     return labels
 
 
-def read_boundaries(path: Path) -> Tensor:
+def read_boundaries(path: Path | str) -> Tensor:
     """Read the boundaries of every annotator from a ground truth file.
 
     Returns:
@@ -124,7 +124,7 @@ def read_boundaries(path: Path) -> Tensor:
     Raises:
         InputError: If the file is damaged, is not such ground truth, or has no boundaries.
     """
-    return torch.stack([marked > 0 for marked in _read_annotators(path, "Boundaries")])
+    return torch.stack([marked > 0 for marked in _read_annotators(Path(path), "Boundaries")])
 
 
 def _find(root: Path, split: str) -> tuple[list[str], list[Path], list[Path]]:

@@ -3,6 +3,7 @@
 import glob
 import itertools
 import os
+import unicodedata
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +15,16 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 _PASSED_OVER = ("__MACOSX", "@eaDir", "Thumbs.db")
 """Files and folders that operating systems leave behind; hidden ones begin with a dot."""
+
+
+def composed(name: str) -> str:
+    """Return a name with composed letters, as most systems write them; macOS writes é as e and an accent.
+
+    Example:
+        >>> composed("cafe\u0301") == "caf\u00e9"
+        True
+    """
+    return unicodedata.normalize("NFC", name)
 
 
 def list_files(folder: Path, endings: Sequence[str], what: str, *, besides: Container[Identity] = ()) -> list[Path]:

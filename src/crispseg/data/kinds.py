@@ -11,6 +11,9 @@ from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 _FEW = 64
 """So few logits may all lie in [0, 1] by chance."""
 
+_ROUNDED = 0.02
+"""How far sums of probabilities are from 1 at most, in half precision."""
+
 _UNLIKELY = 3.0
 """Where there is no mask, the highest of C logits is at least this far below -log(C); where there is one, above 0."""
 _LEAST_BESIDE, _LEAST_WITHIN, _MOST_BETWEEN = 0.2, 0.001, 0.5
@@ -32,6 +35,29 @@ def check_kind(scores: Tensor, kind: Scores) -> None:
         _check_logits(scores, kind)
     elif kind == "probabilities" and len(scores) > 1:
         _check_sums(scores)
+
+
+def check_tensor_kind(scores: Tensor, kind: Scores) -> None:
+    """Refuse finite (C, ...) scores that are almost certainly of another kind.
+
+    It asks for more than `check_kind`: logits of several classes must lie in [0, 1] and sum to 1 in every pixel. Those
+    of single labels that all lie in [0, 1] would put every pixel inside of every mask.
+
+    Raises:
+        InputError: If they are of another kind; it names which.
+    """
+    if scores.numel() < _FEW or kind == "multilabel_probabilities":
+        return
+    if kind == "multilabel" or len(scores) == 1:
+        if kind != "probabilities":
+            _check_logits(scores, kind)
+    elif kind == "probabilities":
+        _check_sums(scores)
+    elif scores.min() >= 0 and (scores.sum(0) - 1).abs().max() < _ROUNDED and scores.amax() > 0.5:
+        raise InputError(
+            "scores are declared as logits, but lie in [0, 1] and sum to 1 in every pixel, like probabilities; pass "
+            "scores='probabilities'"
+        )
 
 
 def ask_about_masks(scores: Tensor) -> None:

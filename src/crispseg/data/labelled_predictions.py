@@ -54,7 +54,7 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
     def __init__(
         self,
         dataset: LabelledImages,
-        predictions: Path,
+        predictions: Path | str,
         *,
         num_classes: int | None = None,
         scores: ScoreKind | None = None,
@@ -62,7 +62,7 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
         prediction_numbering: str | Path | None = None,
         void_band: int | None = None,
         mean_over: Sequence[int | str] | None = None,
-        boundaries: Path | None = None,
+        boundaries: Path | str | None = None,
         suffixes: Suffixes = PLAIN,
     ) -> None:
         if not isinstance(dataset, LabelledImages):
@@ -71,10 +71,10 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
                 " or your own subclass of LabelledImages"
             )
         found = dataset.named_paths
-        self.files = self._find_files(found, predictions, suffixes)
+        self.files = self._find_files(found, Path(predictions), suffixes)
         self.boundaries: Sequence[Path | None] = [None] * len(dataset)
         if boundaries is not None:
-            self.boundaries = pair_files(found, boundaries, BOUNDARY_SUFFIXES, "boundary map", suffixes.boundary)
+            self.boundaries = pair_files(found, Path(boundaries), BOUNDARY_SUFFIXES, "boundary map", suffixes.boundary)
         self.scores = scores
         self.grid = None if grid is None else Grid.of(grid)
         if void_band is not None:

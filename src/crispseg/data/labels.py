@@ -28,12 +28,13 @@ class LabelMap:
     """Red, green, blue of label 0, of label 1, …; None for a greyscale file."""
 
 
-def read_labels(path: Path) -> LabelMap:
+def read_labels(path: Path | str) -> LabelMap:
     """Read a label map: one whole number per pixel.
 
     Raises:
         InputError: If the file is missing, damaged, in colour, or holds a label that its palette does not.
     """
+    path = Path(path)
     with opened(path, "label map") as image:
         if image.mode not in _MODES:
             raise InputError(

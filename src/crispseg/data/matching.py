@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crispseg.data.files import IMAGE_SUFFIXES, expand_pattern, fixed_part, is_pattern, list_files
+from crispseg.data.files import IMAGE_SUFFIXES, composed, expand_pattern, fixed_part, is_pattern, list_files
 from crispseg.errors import InputError
 from crispseg.writing import identity
 
@@ -155,6 +155,8 @@ def _match(
 ) -> list[Path]:
     candidates = _by_name(files, root, suffix)
     _require_any(candidates, f"folder {root}", suffix, what)
+    for name in list(candidates):
+        candidates.setdefault(composed(name), candidates[name])
     deepest = 1 + max(name.count("/") for name in candidates)
     found = {name: _counterpart(name, path, candidates, deepest) for name, path in images.items()}
     missing = [name for name, counterpart in found.items() if counterpart is None]
@@ -175,10 +177,16 @@ def _match(
 
 
 def _counterpart(name: str, path: Path, candidates: Mapping[str, object], deepest: int) -> str | None:
-    """Return the candidate with the image's name, or else the longest one that ends the image's path."""
+    """Return the candidate with the image's name, or else the longest one that ends the image's path.
+
+    Letters may be composed otherwise than in the candidate.
+    """
     if name in candidates:
         return name
-    parts = (*path.absolute().parts[:-1], name.rpartition("/")[2])
+    name, path = composed(name), Path(composed(str(path.absolute())))
+    if name in candidates:
+        return name
+    parts = (*path.parts[:-1], name.rpartition("/")[2])
     ends = ("/".join(parts[start:]) for start in range(max(len(parts) - deepest, 0), len(parts)))
     return next((end for end in ends if end in candidates), None)
 

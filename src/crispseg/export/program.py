@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from crispseg.inference.sharpener import Sharpener
-from crispseg.scores import PROBABILITIES
+from crispseg.scores import MULTILABEL, PROBABILITIES
 
 Precision = Literal["float32", "float16"]
 
@@ -46,4 +46,6 @@ class Program(nn.Module):
         scores = torch.rand(batch, num_classes, *grid, generator=generator)
         if self.sharpener.scores not in PROBABILITIES:
             scores = 6 * scores - 3
+        elif self.sharpener.scores not in MULTILABEL and num_classes > 1:
+            scores = scores / scores.sum(1, keepdim=True)
         return given.to(self.dtype), scores.to(self.dtype)

@@ -81,8 +81,13 @@ def as_array(name: str, value: object) -> Array:
     """Return a value as a NumPy array in native byte order.
 
     Raises:
-        InputError: If it cannot be converted, or its dtype is not bool, integer or floating point.
+        InputError: If it cannot be converted, its dtype is not bool, integer or floating point, or NumPy masks a value.
     """
+    if np.ma.is_masked(value):
+        raise InputError(
+            f"{name}: a NumPy array of which {np.ma.count_masked(value)} values are masked; expected values "  # type: ignore[no-untyped-call]
+            "everywhere: give those a value with .filled(…)"
+        )
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu()
         value = value.float() if value.dtype == torch.bfloat16 else value

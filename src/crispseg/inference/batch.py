@@ -1,16 +1,18 @@
 """Check batches of images and scores, and bring them to one size."""
 
 import math
+import warnings
 
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_map, has_values, is_finite, value_range
+from crispseg.checks import check_map, has_values, is_finite, is_recorded, value_range
 from crispseg.compatibility import is_exporting
 from crispseg.cues import Cue
 from crispseg.data.box import Box
+from crispseg.data.kinds import check_tensor_kind
 from crispseg.data.prediction import TOLERANCE
-from crispseg.errors import InputError
+from crispseg.errors import InputError, KindWarning
 from crispseg.grid import CENTRES, Grid, Line
 from crispseg.inference.padding import without_padding
 from crispseg.inference.shares import Shares
@@ -118,19 +120,22 @@ def is_turned(scores: tuple[int, ...], image: tuple[int, int]) -> bool:
 def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
     """Convert an (N, 3, H, W) image, uint8 or floating point in [0, 1], to floating point; check its range.
 
+    Resizing an image, or undoing its normalisation, rounds some values to a little outside: they are cut off.
+
     Raises:
-        InputError: If a value lies outside [0, 1], unless values cannot be read.
+        InputError: If a value lies farther outside [0, 1], unless values cannot be read.
     """
     if image.dtype == torch.uint8:
         return image.to(dtype) / 255
     rgb = image.to(dtype)
     low, high = value_range(rgb) if has_values() else (0, 1)
-    if not (low >= 0 and high <= 1):
+    slack = max(TOLERANCE, 4 * torch.finfo(image.dtype).eps)
+    if not (low >= -slack and high <= 1 + slack):
         raise InputError(
             f"image runs from {low:.4g} to {high:.4g}; expected uint8, or floating point in [0, 1]: pass the image "
             "before normalisation"
         )
-    return rgb
+    return rgb if low >= 0 and high <= 1 else rgb.clamp(0, 1)
 
 
 def check_scores(scores: Tensor, kind: Scores) -> None:
@@ -152,6 +157,19 @@ def check_scores(scores: Tensor, kind: Scores) -> None:
             f"scores run from {low:.4g} to {high:.4g}; expected probabilities in [0, 1], or "
             f'Sharpener(..., scores="{"logits" if kind == "probabilities" else "multilabel"}")'
         )
+
+
+def warn_of_kind(scores: Tensor, kind: Scores) -> None:
+    """Warn of (N, C, h, w) scores that are almost certainly of another kind; see `check_tensor_kind`.
+
+    They are not refused, since a network that is being developed may give any values. In training, nothing is said.
+    """
+    if is_recorded(scores):
+        return
+    try:
+        check_tensor_kind(scores.transpose(0, 1), kind)
+    except InputError as error:
+        warnings.warn(str(error), KindWarning, stacklevel=2)
 
 
 def check_filtered(values: Tensor, cue: Cue, features: Tensor) -> None:

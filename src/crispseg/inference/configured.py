@@ -139,11 +139,17 @@ class ConfiguredModule(nn.Module):
         """Return a sharpener that shares this one's weights, for another kind of scores and, if given, another grid."""
         return self.with_options(scores=scores, grid=self.grid if grid is None else grid)
 
+    def of_labels(self) -> Self:
+        """Return the sharpener as it filters label maps and masks of objects, whatever the kind of its scores.
+
+        They are certain away from their boundaries, so regional levels do not help.
+        """
+        return self.expecting("logits").nearby()
+
     def nearby(self) -> Self:
         """Return the sharpener without regional levels, which help only where scores are uncertain over large regions.
 
-        Label maps and masks of objects are certain away from their boundaries, and tiles must not be larger than the
-        memory allows.
+        Tiles would have to be larger than the memory allows.
         """
         levels = [level for level in self.levels if not level.is_regional]
         if len(levels) in (0, len(self.levels)):

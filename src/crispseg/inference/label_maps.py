@@ -67,7 +67,7 @@ def sharpen_label_map(sharpener: Sharpener, image: Tensor, labels: Tensor, featu
         >>> sharpen_label_map(Sharpener.from_pretrained(), image, labels).shape
         torch.Size([12, 16])
     """
-    sharpener, size = sharpener.nearby(), (image.shape[-2], image.shape[-1])
+    sharpener, size = sharpener.of_labels(), (image.shape[-2], image.shape[-1])
     device = sharpener.device
     given, _ = sharpener.expecting("probabilities").prepare(
         # Two channels stand for all: labels are mutually exclusive, so the checks expect a score at every pixel.

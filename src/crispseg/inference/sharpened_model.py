@@ -76,7 +76,6 @@ class SharpenedModel(nn.Module):
         )
         self.model = model
         self.sharpener = sharpener
-        self._normalises = mean is not None
         self.register_buffer("_mean", given[0], persistent=False)
         self.register_buffer("_std", given[1], persistent=False)
 
@@ -124,13 +123,7 @@ class SharpenedModel(nn.Module):
     def _denormalised(self, image: Tensor) -> Tensor:
         if image.dtype == torch.uint8:
             return image
-        rgb = image * self._std.to(image) + self._mean.to(image)
-        # Undoing the normalisation rounds: black may end up slightly below 0. Larger deviations are refused later.
-        near = (rgb > -self._slack(rgb.dtype)) & (rgb < 1 + self._slack(rgb.dtype))
-        return torch.where(near, rgb.clamp(0, 1), rgb)
-
-    def _slack(self, dtype: torch.dtype) -> float:
-        return 4 * torch.finfo(dtype).eps if self._normalises else 0.0
+        return image * self._std.to(image) + self._mean.to(image)
 
 
 def _first_image(values: Sequence[object]) -> Tensor:
@@ -146,8 +139,8 @@ def _colours(name: str, values: Colours) -> Tensor:
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} is {values!r}; expected three numbers, for red, green and blue") from error
     colours = given.detach().to("cpu", torch.float32).flatten()
-    fit = colours > 0 if name == "std" else colours.isfinite()
+    fit = colours > 0 if name == "std" else (colours >= 0) & (colours <= 1)
     if colours.shape != (3,) or not fit.all():
-        above = ", each above 0" if name == "std" else ""
-        raise InputError(f"{name} is {values}; expected three numbers, for red, green and blue{above}")
+        range_ = "above 0" if name == "std" else "from 0 to 1: divide those of colours up to 255 by 255, and std too"
+        raise InputError(f"{name} is {values}; expected three numbers, for red, green and blue, each {range_}")
     return colours.reshape(3, 1, 1)

@@ -13,9 +13,10 @@ from crispseg.config import SharpenerConfig
 from crispseg.config_values import SharpenerOptions
 from crispseg.cue_config import CueConfig
 from crispseg.cues import Cue
+from crispseg.devices import checked_dtype, usable_device
 from crispseg.errors import InputError
 from crispseg.grid import Grid
-from crispseg.inference.batch import check_filtered, check_fit, check_scores, resize, to_colours
+from crispseg.inference.batch import check_filtered, check_fit, check_scores, resize, to_colours, warn_of_kind
 from crispseg.inference.configured import ConfiguredModule
 from crispseg.inference.doubt import gentleness_of
 from crispseg.inference.gentleness import for_filter, for_upsampling
@@ -103,7 +104,7 @@ class Sharpener(ConfiguredModule):
                 are those of a network alone.
 
         Raises:
-            InputError: If the weights do not exist, or the value of an option is not allowed.
+            InputError: If the weights or the device do not exist, or the value of an option is not allowed.
 
         Example:
             >>> Sharpener.from_pretrained("best", window=11, guard=0.4, device="cpu").config.guard
@@ -112,8 +113,8 @@ class Sharpener(ConfiguredModule):
         found, config = load_pretrained(weights, cue=None if cue is None else CueConfig.of(cue), revision=revision)
         made = cls.of(found, config.replaced(**options))
         if dtype is not None:
-            made.cue.to(dtype)
-        return made if device is None else made.to(device)
+            made.cue.to(checked_dtype(dtype))
+        return made.to(usable_device(device or "cpu"))
 
     def save_pretrained(self, folder: str | Path, *, name: str | None = None, license: str | None = None) -> None:
         """Write `config.json`, `model.safetensors` and a model card, from which `from_pretrained` loads the sharpener.
@@ -206,6 +207,7 @@ class Sharpener(ConfiguredModule):
         """
         check_fit(image, scores, self.grid, self.scores)
         self.check_scores(scores)
+        warn_of_kind(scores, self.scores)
         if features is None:
             features = self.features(image)
         else:
@@ -218,10 +220,8 @@ class Sharpener(ConfiguredModule):
 
     def upsample(self, scores: Tensor, features: Tensor) -> Shares:
         """Return the shares of (N, C, h, w) scores, float32 or wider, at the size of their (N, D, H, W) features."""
-        gentleness = None
-        if self.suits_doubt:
-            lines = self.grid.lines((features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1]))
-            gentleness = gentleness_of(scores, self.scores, lines)
+        lines = self.grid.lines((features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1]))
+        gentleness = gentleness_of(scores, self.scores, lines) if self.suits_doubt else None
         shares = upsample(
             scores,
             for_upsampling(features, gentleness),

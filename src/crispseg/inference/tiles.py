@@ -153,7 +153,7 @@ def sharpen_label_map_tiled(
     Raises:
         InputError: If image and labels do not fit together, or the memory is too small for a tile.
     """
-    sharpener, pixels = sharpener.nearby(), TensorPixels(image)
+    sharpener, pixels = sharpener.of_labels(), TensorPixels(image)
     said = UnpaddedPixels(TensorPixels(labels[None]), sharpener.grid, pixels.size)
     check_place(pixels.size, said.size, 2, sharpener.grid, "probabilities")
     given = _known_at_once(sharpener, pixels, None if features is None else TensorPixels(features[0]))

@@ -28,12 +28,12 @@ from crispseg.jobs.this_machine import ThisMachine
 
 
 def sharpen_files(
-    images: Sequence[Path],
-    prediction: Path,
-    outputs: Outputs | Path,
+    images: Sequence[Path | str] | Path | str,
+    prediction: Path | str,
+    outputs: Outputs | Path | str,
     sharpener: Sharpener | None,
     *,
-    boundaries: Path | None = None,
+    boundaries: Path | str | None = None,
     steady: SteadySharpener | None = None,
     crf: DenseCRF | None = None,
     memory: str | None = None,
@@ -87,8 +87,11 @@ def sharpen_files(
     """
     if memory is not None:
         parse_memory(memory)
-    outputs = Outputs(outputs) if isinstance(outputs, Path) else outputs
-    jobs = find_jobs(images, prediction, boundaries, suffixes, output=outputs.folder)
+    given = [Path(path) for path in ([images] if isinstance(images, Path | str) else images)]
+    prediction = Path(prediction)
+    boundaries = None if boundaries is None else Path(boundaries)
+    outputs = outputs if isinstance(outputs, Outputs) else Outputs(Path(outputs))
+    jobs = find_jobs(given, prediction, boundaries, suffixes, output=outputs.folder)
     if steady is not None:
         steady.check(sharpener, memory)
         steady.reset()

@@ -25,6 +25,9 @@ class Outputs:
     pictures: bool = True
     scores: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
+
     def files(self, name: str) -> dict[str, Path]:
         """Return the output files of an image, by kind."""
         found = {"labels": self.folder / f"{name}.png"}

@@ -32,8 +32,8 @@ _JOINING = 3
 
 
 def write_polygons(
-    labels: Path,
-    output: Path,
+    labels: Path | str,
+    output: Path | str,
     *,
     memory: str | int,
     tolerance: float = TOLERANCE,
@@ -56,6 +56,7 @@ def write_polygons(
         InputError: If a file cannot be read or written, or the raster does not say where it lies on the ground. In
             these cases nothing is written.
     """
+    labels, output = Path(labels), Path(output)
     check_tolerance(tolerance)
     allowed = parse_memory(memory)
     with opened_raster(labels, "labels", allowed) as dataset:

@@ -28,9 +28,9 @@ from crispseg.writing import check_output_file
 
 def sharpen_raster(
     sharpener: Sharpener,
-    image: Path,
-    prediction: Path,
-    output: Path,
+    image: Path | str,
+    prediction: Path | str,
+    output: Path | str,
     *,
     memory: str | int,
     scores: ScoreKind | None = None,
@@ -40,7 +40,7 @@ def sharpen_raster(
     value_range: ValueRange = "auto",
     same_extent: bool = False,
     class_names: Sequence[str] = (),
-    polygons: Path | None = None,
+    polygons: Path | str | None = None,
     tolerance: float = TOLERANCE,
     read: Iterable[Path] = (),
     done: Callable[[float], object] = lambda share: None,
@@ -74,6 +74,8 @@ def sharpen_raster(
         InputError: If a file cannot be read or written, image and prediction do not fit together, or the memory is too
             small for a tile. In these cases nothing is written.
     """
+    image, prediction, output = Path(image), Path(prediction), Path(output)
+    polygons = None if polygons is None else Path(polygons)
     inputs = [image, prediction, *read]
     check_raster_output(output, inputs)
     if polygons is not None:

@@ -182,6 +182,15 @@ def test_logits_in_half_precision_keep_their_values_where_masks_are_sure(dtype: 
     assert float(crisp.min()) == pytest.approx(-11, abs=0.1)
 
 
+@pytest.mark.parametrize("sure", [12.0, 17.2, 25.0])
+def test_sure_logits_keep_their_values_on_both_sides(sure: float) -> None:
+    logits = torch.where(disc(18, 24) > 0.5, sure, -sure)[None]
+    crisp = torch.as_tensor(sharpen_masks(image(), logits, scores="multilabel", soft=True))
+    assert crisp.dtype == torch.float32
+    assert float(crisp.max()) == pytest.approx(sure, abs=1e-3)
+    assert float(crisp.min()) == pytest.approx(-sure, abs=1e-3)
+
+
 def test_a_letterboxed_mask_lies_where_its_image_was(sharpener: Sharpener) -> None:
     mask = np.zeros((1, 32, 32), bool)  # an image of 96×72 becomes 32×24, with 4 rows above and below
     mask[0, 4:16, :16] = True
@@ -223,6 +232,10 @@ def test_overlaps_go_to_the_highest_confidence(sharpener: Sharpener) -> None:
         (np.zeros((1, *SIZE), bool), [[0, 0, 9, 9]], {}, ("mask 0", "leave boxes out")),
         (np.zeros((1, 9, 12), bool), None, {"overlaps": "resolve"}, ("without confidences",)),
         (np.zeros((1, 9, 12), bool), None, {"overlaps": "resolve", "confidences": [1, 2]}, ("(2,)", "1 masks")),
+        (np.zeros((1, 9, 12), bool), None, {"confidences": [1]}, ("confidences are given", "'resolve'")),
+        (np.zeros((1, 9, 12), bool), [[0, 0, 9, 9]], {"grid": "letterbox"}, ("grid is letterbox beside boxes",)),
+        (np.ma.masked_equal(np.eye(9, 12)[None] > 0, 1), None, {}, ("masks: ", "9 values are masked", ".filled(")),
+        (np.zeros((1, 9, 12), bool), None, {"device": "abacus"}, ("'abacus' cannot be used here",)),
         (np.zeros((1, 9, 12), bool), None, {"band": -1}, ("band is -1",)),
         (np.zeros((1, 9, 12), bool), None, {"band": "4"}, ("band is '4'",)),
         (np.zeros((1, 9, 12), bool), None, {"overlaps": "drop"}, ("'drop'", "'resolve'")),

@@ -119,9 +119,7 @@ def _add_review_options(parser: CommandParser) -> None:
         metavar="FOLDER",
         help="write a page that shows the changes, the largest first; open FOLDER/index.html in a browser",
     )
-    group.add_argument(
-        "--review-count", type=int, default=REVIEWED, metavar="N", help="masks on that page (default: %(default)s)"
-    )
+    group.add_argument("--review-count", type=int, metavar="N", help=f"masks on that page (default: {REVIEWED})")
     group.add_argument(
         "--decisions",
         type=Path,

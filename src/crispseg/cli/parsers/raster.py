@@ -73,9 +73,8 @@ def _add_polygon_options(parser: CommandParser) -> None:
     group.add_argument(
         "--tolerance",
         type=float,
-        default=1.0,
         metavar="PIXELS",
-        help="how coarse polygons may be; 0 follows every pixel (default: %(default)s)",
+        help="how coarse polygons may be; 0 follows every pixel (default: 1)",
     )
     group.add_argument(
         "--class-names",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from crispseg.data.box import Box
-from crispseg.data.kinds import ask_about_masks
+from crispseg.data.kinds import ask_about_masks, check_kind
 from crispseg.data.numbering import HIGHEST_LABEL
 from crispseg.data.pixels import MaskedPixels
 from crispseg.data.prediction import ScoreKind
@@ -16,6 +16,7 @@ from crispseg.data.raster.names import class_names_of
 from crispseg.data.raster.opening import RasterDataset, read_part, sampled
 from crispseg.data.raster.pixels import Missing, RasterPixels
 from crispseg.errors import InputError, naming
+from crispseg.scores import PROBABILITIES
 
 _AT_ONCE = 2**22
 """Pixels that are searched for labels at a time."""
@@ -91,8 +92,7 @@ def prediction_pixels(
     factors = _factors(source, tagged, kind, scale) if scale is not None or whole else tagged
     if len(bands) == 1 and not whole:
         _refuse_labels(source, bands)
-    if said is None:
-        _ask_about_masks(source, bands, factors)
+    _check_kind(source, bands, factors, said)
     step, start = (np.array(column, np.float32)[:, None, None] for column in zip(*factors, strict=True))
     missing = Missing(dataset, bands, every=_is_a_score(source, bands[0], kind, factors[0]))
     pixels = RasterPixels(
@@ -153,12 +153,21 @@ def _refuse_labels(source: RasterDataset, bands: list[int]) -> None:
         )
 
 
-def _ask_about_masks(source: RasterDataset, bands: list[int], factors: list[tuple[float, float]]) -> None:
+def _check_kind(
+    source: RasterDataset, bands: list[int], factors: list[tuple[float, float]], said: ScoreKind | None
+) -> None:
+    """Refuse logits that are recognisably something else, by a sample of them; beside an image, sums may be 0."""
+    kind = said or "logits"
+    if kind in PROBABILITIES:
+        return
     values = sampled(source, bands)
     step, start = (np.array(column, np.float32)[:, None] for column in zip(*factors, strict=True))
     there = ~np.ma.getmaskarray(values).any(0) & np.isfinite(values.data).all(0)
+    scores = torch.from_numpy(values.data[:, there].astype(np.float32) * step + start)[:, None]
     with naming(source.name):
-        ask_about_masks(torch.from_numpy(values.data[:, there].astype(np.float32) * step + start)[:, None])
+        check_kind(scores, kind)
+        if said is None:
+            ask_about_masks(scores)
 
 
 def _labels(dataset: RasterDataset, source: RasterDataset, bands: list[int]) -> RasterPrediction:

@@ -14,6 +14,7 @@ from crispseg.data.image import rgb_picture
 from crispseg.data.kinds import check_kind
 from crispseg.errors import InputError
 from crispseg.inference.arrays import as_array, as_tensor
+from crispseg.precision import widest
 from crispseg.scores import MULTILABEL, Scores
 
 MaskScores = Literal["multilabel", "multilabel_probabilities"]
@@ -39,10 +40,16 @@ class GivenMasks:
     has_channel: bool
     """Whether they were given as (N, 1, h, w)."""
 
-    def probabilities(self, cells: Tensor) -> Tensor:
-        """Return one of the maps as float32 probabilities."""
-        wide = cells.float()  # before the sigmoid, which rounds to 1 in half precision
+    def probabilities(self, cells: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Return one of the maps as probabilities, float32 or wider."""
+        wide = cells.to(dtype)  # before the sigmoid, which rounds to 1 in half precision
         return (wide.sigmoid() if self.kind == "multilabel" else wide).clamp(0, 1)
+
+    def result_dtype(self, device: torch.device, *, soft: bool) -> torch.dtype:
+        """Return the dtype of results: float32 would round the probabilities of logits above 17 to 1."""
+        if not soft:
+            return torch.bool
+        return widest(device) if self.kind == "multilabel" else torch.float32
 
     def like(self, crisp: Tensor) -> Tensor | NDArray[np.generic]:
         """Return (N, H, W) bool masks or probabilities in the form of the given masks."""

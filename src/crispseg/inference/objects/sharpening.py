@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_positive
+from crispseg.devices import usable_device
 from crispseg.errors import InputError
 from crispseg.grid import Grid, Size
 from crispseg.inference.batch import check_scores
@@ -98,7 +99,11 @@ def sharpen_masks(
         raise InputError(
             f"device is {device}, beside a sharpener; expected one of them: move it by sharpener.to(device)"
         )
-    used = _default(str(device or "cpu")) if sharpener is None else sharpener.nearby()
+    if confidences is not None and overlaps == "keep":
+        raise InputError("confidences are given, but overlaps is 'keep'; expected 'resolve', or no confidences")
+    if grid is not None and boxes is not None:
+        raise InputError(f"grid is {grid} beside boxes, which say where the masks lie; expected one of them")
+    used = _default(usable_device(device or "cpu")) if sharpener is None else sharpener.of_labels()
     pixels, given = read_image(image), read_masks(masks, scores)
     where = placed(
         given.maps, boxes, used.grid if grid is None else Grid.of(grid), (pixels.shape[-2], pixels.shape[-1])
@@ -117,7 +122,7 @@ def sharpener_of_mask(
     given = read_masks(masks, scores)
     place = placed(given.maps, None, grid, size)[number]
     chances = given.probabilities(without_padding(given.maps[number], place.grid, size))
-    return surer(sharpener.nearby()) if _fills_cells(given, chances, place) else sharpener.nearby()
+    return surer(sharpener.of_labels()) if _fills_cells(given, chances, place) else sharpener.of_labels()
 
 
 def _fills_cells(given: GivenMasks, chances: Tensor, place: MaskPlace) -> bool:
@@ -126,7 +131,7 @@ def _fills_cells(given: GivenMasks, chances: Tensor, place: MaskPlace) -> bool:
 
 
 @cache
-def _default(device: str) -> Sharpener:
+def _default(device: torch.device) -> Sharpener:
     return Sharpener.from_pretrained(device=device, **MASK_OPTIONS)
 
 
@@ -135,7 +140,8 @@ def _sharpened(
 ) -> Tensor:
     """Return the (N, H, W) masks on the sharpener's device: bool, or probabilities."""
     size = (image.shape[-2], image.shape[-1])
-    result = torch.zeros(len(where), *size, dtype=torch.float32 if soft else torch.bool, device=sharpener.device)
+    dtype = given.result_dtype(sharpener.device, soft=soft)
+    result = torch.zeros(len(where), *size, dtype=dtype, device=sharpener.device)
     margin = largest_radius(sharpener)
     masks = list[OpenMask]()
     for n, (cells, place) in enumerate(zip(given.maps, where, strict=True)):
@@ -145,11 +151,15 @@ def _sharpened(
         known = without_padding(cells.to(sharpener.device), place.grid, size)
         chances = given.probabilities(known)
         values = upsampled(chances, place, place.cover)
-        result[n][place.cover.slices] = values if soft else values > 0.5
+        exact = values if dtype != torch.float64 else upsampled(given.probabilities(known, dtype), place, place.cover)
+        result[n][place.cover.slices] = exact if soft else values > 0.5
         found = band_of(values, place, size, margin, is_hard=given.is_hard, band=band)
         if found is not None:
             means = (chances, place.lines) if _fills_cells(given, chances, place) else None
             masks.append(OpenMask(n, found, HARD if given.is_hard and band is None else SOFT, means))
+    before = {one.number: one.band.values for one in masks}
     for n, part, _, values in crisp_parts(sharpener, image, masks):
-        result[n][part.slices] = values.clamp(0, 1) if soft else values > 0.5
+        there = result[n][part.slices]
+        new = values.clamp(0, 1).to(dtype) if soft else values > 0.5
+        there.copy_(torch.where(values == before[n], there, new))
     return result

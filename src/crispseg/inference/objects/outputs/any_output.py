@@ -78,4 +78,6 @@ def _sharpen(
     boxes: object = None,
     **known: Any,  # noqa: ANN401
 ) -> Tensor | NDArray[Any]:
+    if given.get("overlaps", known.get("overlaps", "keep")) == "keep":
+        known.pop("confidences", None)
     return sharpen_masks(image, masks, boxes, **{**known, **given})
