@@ -146,7 +146,9 @@ def test_beside_a_box_the_probability_is_0(kind: str, upsampling: str) -> None:
 
 @pytest.mark.parametrize("kind", ["logits", "probabilities"])
 def test_classes_that_exclude_each_other_need_scores_everywhere(kind: str) -> None:
+    scores = torch.randn(1, 2, 7, 7)
+    scores = scores if kind == "logits" else scores.softmax(1)
     with pytest.raises(InputError, match="without scores") as refused:
-        sharpener(scores=kind)(scene(), torch.rand(1, 2, 7, 7), grid="box=10,20,40,50")
+        sharpener(scores=kind)(scene(), scores, grid="box=10,20,40,50")
     assert "crop" in str(refused.value)
-    sharpener(scores=kind)(scene(), torch.rand(1, 2, 7, 7), grid="box=0.25,-9,64,61")
+    sharpener(scores=kind)(scene(), scores, grid="box=0.25,-9,64,61")

@@ -1,4 +1,4 @@
-"""The architecture page names every room, and the index of decisions lists every record."""
+"""The architecture page names every package, and the index of decisions lists every record."""
 
 import importlib
 import re
@@ -18,24 +18,24 @@ RECORDS = sorted((DOCS / "decisions").glob("0*.md"))
 
 def test_every_room_is_described() -> None:
     described = set(re.findall(r"^\| `(\w+)` \|", ARCHITECTURE, re.MULTILINE))
-    rooms = {folder.parent.name for folder in PACKAGE.glob("*/__init__.py")}
-    assert len(rooms) > 10
-    assert rooms <= described
+    packages = {folder.parent.name for folder in PACKAGE.glob("*/__init__.py")}
+    assert len(packages) > 10
+    assert packages <= described
 
 
 def test_every_room_is_in_the_picture() -> None:
-    drawn = re.findall(r'class="name"[^>]*>([^<]+)<', (DOCS / "rooms.svg").read_text())
-    rooms = {folder.parent.name for folder in PACKAGE.glob("*/__init__.py")}
-    assert rooms <= set(drawn)
+    drawn = re.findall(r'class="name"[^>]*>([^<]+)<', (DOCS / "packages.svg").read_text())
+    packages = {folder.parent.name for folder in PACKAGE.glob("*/__init__.py")}
+    assert packages <= set(drawn)
 
 
 def test_the_walk_names_what_is_there() -> None:
-    rooms = "|".join(folder.parent.name for folder in PACKAGE.glob("*/__init__.py"))
-    names = re.findall(rf"`((?:{rooms})\.\w+)`", ARCHITECTURE)
+    packages = "|".join(folder.parent.name for folder in PACKAGE.glob("*/__init__.py"))
+    names = re.findall(rf"`((?:{packages})\.\w+)`", ARCHITECTURE)
     assert len(names) > 5
-    for room, _, name in (name.partition(".") for name in names):
-        assert hasattr(importlib.import_module(f"crispseg.{room}"), name), (room, name)
-    files = re.findall(rf"`((?:{rooms})/\w+\.py)`", ARCHITECTURE)
+    for package, _, name in (name.partition(".") for name in names):
+        assert hasattr(importlib.import_module(f"crispseg.{package}"), name), (package, name)
+    files = re.findall(rf"`((?:{packages})/\w+\.py)`", ARCHITECTURE)
     assert files
     assert not [file for file in files if not (PACKAGE / file).is_file()]
 

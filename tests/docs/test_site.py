@@ -14,11 +14,11 @@ import pytest
 
 from tests.commands import ROOT
 
-ROOMS = [
+PACKAGES = [
     "crispseg",
     *(
-        f"crispseg.{room}"
-        for room in (
+        f"crispseg.{package}"
+        for package in (
             *("ops", "nn", "cues", "metrics", "models", "pretrained", "inference", "jobs", "data", "evaluation"),
             *("comparison", "figures", "export", "training", "tuning", "app"),
         )
@@ -93,12 +93,12 @@ def test_every_link_leads_somewhere(site: Path) -> None:
     assert followed > 1000
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_every_public_name_is_described(room: str, site: Path) -> None:
-    anchors = Page((site / "api" / f"{room.rpartition('.')[2]}.html").read_text()).anchors
-    for name in importlib.import_module(room).__all__:
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_is_described(package: str, site: Path) -> None:
+    anchors = Page((site / "api" / f"{package.rpartition('.')[2]}.html").read_text()).anchors
+    for name in importlib.import_module(package).__all__:
         if name != "__version__":
-            assert f"{room}.{name}" in anchors
+            assert f"{package}.{name}" in anchors
 
 
 def test_examples_are_shown_as_code(site: Path) -> None:

@@ -106,7 +106,7 @@ def test_contours_take_boundaries_from_the_command_line(tmp_path: Path, capsys: 
     said = capsys.readouterr()
     assert "contour.onnx  0." in said.out
     assert not said.err
-    features, scores = torch.rand(2, 1, 19, 26), torch.rand(2, 3, 5, 7)
+    features, scores = torch.rand(2, 1, 19, 26), torch.rand(2, 3, 5, 7).softmax(1)
     sharpener = Sharpener(ContourCue(), window=Window(5), passes=2, scores="probabilities")
     expected = sharpener(torch.zeros(2, 3, 19, 26), scores, features=features)
     torch.testing.assert_close(run(path, features=features, scores=scores), expected, rtol=0, atol=1e-4)
@@ -117,7 +117,7 @@ def test_half_precision(tmp_path: Path) -> None:
     path = tmp_path / "half.onnx"
     sharpener = Sharpener(RGBCue(), window=Window(3), passes=2, hardness=4.0, scores="probabilities")
     assert export_onnx(sharpener, path, precision="float16") < 2e-3
-    image, scores = torch.rand(1, 3, 17, 20), torch.rand(1, 4, 5, 6)
+    image, scores = torch.rand(1, 3, 17, 20), torch.rand(1, 4, 5, 6).softmax(1)
     result = run(path, image=image.half(), scores=scores.half())
     assert result.dtype == torch.float16
     torch.testing.assert_close(result.float(), sharpener(image, scores), rtol=0, atol=2e-3)

@@ -1,6 +1,7 @@
 """A cue with the options of a sharpener: the module is made from a config, and gives it back."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Self, TypeVar, Unpack
 
@@ -140,11 +141,13 @@ class ConfiguredModule(nn.Module):
         return self.with_options(scores=scores, grid=self.grid if grid is None else grid)
 
     def of_labels(self) -> Self:
-        """Return the sharpener as it filters label maps and masks of objects, whatever the kind of its scores.
+        """Return the sharpener as it filters label maps and masks of objects.
 
-        They are certain away from their boundaries, so regional levels do not help.
+        They are certain away from their boundaries, so regional levels do not help. Nor does the image count more if labels
+        may overlap.
         """
-        return self.expecting("logits").nearby()
+        near = self.expecting("logits").nearby()
+        return near.with_options(scores=self.scores, cue_weight=alike([level.cue_weight for level in near.levels]))
 
     def nearby(self) -> Self:
         """Return the sharpener without regional levels, which help only where scores are uncertain over large regions.
@@ -171,9 +174,9 @@ class ConfiguredModule(nn.Module):
         return next(iter((*self.buffers(recurse=False), *self.parameters(recurse=False)))).device
 
 
-def alike(values: tuple[T, ...]) -> T | tuple[T, ...]:
+def alike(values: Sequence[T]) -> T | tuple[T, ...]:
     """Return the value that all are, or all of them."""
-    return values if len(set(values)) > 1 else values[0]
+    return tuple(values) if len(set(values)) > 1 else values[0]
 
 
 def shortest(value: Tensor) -> float:
