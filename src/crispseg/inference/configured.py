@@ -143,8 +143,8 @@ class ConfiguredModule(nn.Module):
     def of_labels(self) -> Self:
         """Return the sharpener as it filters label maps and masks of objects.
 
-        They are certain away from their boundaries, so regional levels do not help. Nor does the image count more if labels
-        may overlap.
+        They are certain away from their boundaries, so regional levels do not help. Nor does the image count more for
+        labels that may overlap.
         """
         near = self.expecting("logits").nearby()
         return near.with_options(scores=self.scores, cue_weight=alike([level.cue_weight for level in near.levels]))
