@@ -76,6 +76,9 @@ ANNOTATION_EVIDENCE = 0.2
 ANNOTATION_WINDOW, ANNOTATION_PASSES = "5@2,5", 8
 """The windows for outlines that people drew: they are a few pixels off, and wider windows look past thin parts."""
 
+POLYGON_TOLERANCE = 1.0
+"""How coarse polygons of rasters may be, in pixels."""
+
 REVIEWED = 300
 """Masks on the page on which changed annotations are reviewed."""
 

@@ -58,8 +58,7 @@ def test_the_surface_takes_the_images_of_the_search(root: Path) -> None:
     for tune_every, tune_images, every in ((2, None, 1), (2, 1, 1), (2, None, 2), (3, 1, 2)):
         step = tuning_step(5, tune_every, tune_images, every)
         assert Images(data(root), tune_every, tune_images, every).tuning == list(range(0, 5, step))
-    assert tuning_step(100, 6, None, 2) == 12
-    assert tuning_step(100, 6, 5) == 24
+    assert (tuning_step(100, 6, None, 2), tuning_step(100, 6, 5)) == (12, 24)
 
 
 @pytest.mark.slow  # makes a table of every row

@@ -1,4 +1,4 @@
-"""A cue of one's own that gives NaN is named, and no NaN comes out."""
+"""A cue of one's own that gives NaN is named, no NaN comes out, and features of another cue are refused."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from crispseg import InputError, Sharpener, Window, sharpen_array
-from crispseg.cues import Cue, LearnedCue
+from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.inference.tiles import sharpen_tiled
 from crispseg.ops import local_distance
 
@@ -62,3 +62,10 @@ def test_so_is_a_network_whose_weights_broke() -> None:
 
 def test_a_whole_cue_goes_through() -> None:
     assert torch.isfinite(Sharpener(Broken("nowhere"), window=Window(3))(IMAGE, SCORES)).all()
+
+
+def test_features_of_another_cue_are_refused() -> None:
+    features = torch.zeros(1, 5, 16, 20)
+    for cue, channels in ((RGBCue(), 3), (SoftSegmentationCue(maps=4), 4), (ContourCue(), 1)):
+        with pytest.raises(InputError, match=f"features have 5 channels; expected {channels} for {type(cue).__name__}"):
+            Sharpener(cue)(IMAGE, SCORES, features=features)

@@ -61,12 +61,7 @@ def test_a_single_logit_goes_through_the_sigmoid() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_coarse_scores_come_out_better_than_bilinear_ones(seed: int) -> None:
     image, labels, coarse = scene(seed)
-    given: dict[str, Any] = {
-        "window": 5,
-        "passes": 1,
-        "hardness": 4.0,
-        "score_weight": 0.7,
-    }  # "auto": bilinear, since sure
+    given: dict[str, Any] = {"window": 5, "passes": 1, "hardness": 4.0, "score_weight": 0.7}  # auto: always bilinear
     joint, bilinear = (
         Sharpener.from_pretrained(scores="probabilities", upsampling=upsampling, **given)
         for upsampling in ("joint", "bilinear")
@@ -297,10 +292,3 @@ def test_boundary_maps_are_for_contour_cues_alone(cue: Cue | None) -> None:
     image = torch.zeros(3, 48, 64, dtype=torch.uint8)
     with pytest.raises(InputError, match="boundary maps were given, but the cue is"):
         sharpen_one(sharpener, image, prediction, torch.rand(1, 48, 64))
-
-
-def test_features_of_another_cue_are_refused() -> None:
-    features = torch.zeros(1, 5, 48, 64)
-    for cue, channels in ((RGBCue(), 3), (SoftSegmentationCue(maps=4), 4), (ContourCue(), 1)):
-        with pytest.raises(InputError, match=f"features have 5 channels; expected {channels} for {type(cue).__name__}"):
-            Sharpener(cue)(IMAGE, torch.rand(1, 3, 6, 8), features=features)

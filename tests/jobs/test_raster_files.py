@@ -291,13 +291,3 @@ def test_one_channel_of_whole_probabilities(tmp_path: Path) -> None:
     soft = write(tmp_path / "p.tif", (PROBABILITIES[2:] * 255).astype(np.uint8), 8)
     found = sharpened(tmp_path, CUES["rgb"], image, soft, scale=255, scores="probabilities")
     assert set(np.unique(found)) == {0, 1}
-
-
-@pytest.mark.parametrize("channels", [slice(0, 3), slice(2, 3)], ids=["classes", "one mask"])
-def test_probabilities_are_not_taken_for_logits(channels: slice, tmp_path: Path) -> None:
-    image = write(tmp_path / "image.tif", IMAGE)
-    finer = PROBABILITIES[channels].repeat(2, 1).repeat(2, 2)
-    soft = write(tmp_path / "p.tif", (0.05 + 0.9 * finer).astype(np.float32), 4)
-    with pytest.raises(InputError, match=r"p\.tif: scores are declared as logits, .*pass scores='probabilities'"):
-        sharpened(tmp_path, CUES["rgb"], image, soft)
-    assert sharpened(tmp_path, CUES["rgb"], image, soft, scores="probabilities").shape == IMAGE.shape[1:]

@@ -7,8 +7,8 @@ from crispseg.cli.printing import progress_bar
 from crispseg.cli.stages import files_of_weights, require_image_sharpener, scores_of_files
 from crispseg.data.class_names import read_class_names
 from crispseg.data.intensity import parse_range
+from crispseg.defaults import POLYGON_TOLERANCE
 from crispseg.errors import InputError
-from crispseg.jobs.raster_polygons import TOLERANCE
 from crispseg.jobs.rasters import sharpen_raster
 
 
@@ -36,7 +36,7 @@ def run(options: Namespace) -> None:
             same_extent=options.same_extent,
             class_names=read_class_names(options.class_names) if options.class_names else (),
             polygons=options.polygons,
-            tolerance=TOLERANCE if options.tolerance is None else options.tolerance,
+            tolerance=POLYGON_TOLERANCE if options.tolerance is None else options.tolerance,
             read=files_of_weights(options),
             done=lambda share: progress.update(task, completed=round(100 * share)),
         )

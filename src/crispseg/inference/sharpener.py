@@ -283,9 +283,7 @@ class Sharpener(ConfiguredModule):
 
     def guarded(self, before: Shares, after: Shares, valid: Tensor | None = None) -> Shares:
         """Return filtered shares after the guard, given those before the filter."""
-        if self.guard is None:
-            return after
-        return guarded(before, after, self.guard, radii_of(self.levels), valid)
+        return after if self.guard is None else guarded(before, after, self.guard, radii_of(self.levels), valid)
 
     def upsamples_jointly(self, coarse: tuple[int, int], size: tuple[int, int]) -> bool:
         """Return whether coarse scores (height, width) are upsampled to a size along the cue."""

@@ -11,6 +11,7 @@ from crispseg.data.raster import opened_raster
 from crispseg.data.raster.names import class_names_of
 from crispseg.data.raster.opening import RasterDataset, rasterio_, read_part
 from crispseg.data.raster.pixels import Missing
+from crispseg.defaults import POLYGON_TOLERANCE
 from crispseg.errors import InputError
 from crispseg.inference.memory import parse_memory
 from crispseg.polygons.coverage import Regions
@@ -18,9 +19,6 @@ from crispseg.polygons.files import GEOJSON, write_polygon_file
 from crispseg.polygons.joining import regions_in_tiles
 from crispseg.polygons.tracing import Numbers, Points
 from crispseg.process_memory import is_counted, resident_bytes
-
-TOLERANCE = 1.0
-"""How coarse polygons may be, in pixels."""
 
 _BYTES_PER_PIXEL = 4096
 """Memory that a tile takes where every pixel is a region of its own."""
@@ -36,7 +34,7 @@ def write_polygons(
     output: Path | str,
     *,
     memory: str | int,
-    tolerance: float = TOLERANCE,
+    tolerance: float = POLYGON_TOLERANCE,
     done: Callable[[float], object] = lambda share: None,
 ) -> None:
     """Write a polygon for each connected region of a label, with its holes and the attributes `class` and `name`.

@@ -17,11 +17,12 @@ from crispseg.data.raster import (
     prediction_pixels,
 )
 from crispseg.data.raster.output import check_raster_output
+from crispseg.defaults import POLYGON_TOLERANCE
 from crispseg.grid import Grid
 from crispseg.inference.memory import parse_memory
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tiles import sharpen_tiles
-from crispseg.jobs.raster_polygons import TOLERANCE, check_place, check_tolerance, write_polygons
+from crispseg.jobs.raster_polygons import check_place, check_tolerance, write_polygons
 from crispseg.polygons.files import check_polygon_file
 from crispseg.writing import check_output_file
 
@@ -41,7 +42,7 @@ def sharpen_raster(
     same_extent: bool = False,
     class_names: Sequence[str] = (),
     polygons: Path | str | None = None,
-    tolerance: float = TOLERANCE,
+    tolerance: float = POLYGON_TOLERANCE,
     read: Iterable[Path] = (),
     done: Callable[[float], object] = lambda share: None,
 ) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from crispseg.cli.parsers.command_parser import CommandParser
 from crispseg.cli.parsers.shared_options import add_device_option, add_range_option
 from crispseg.cli.parsers.stage_options import add_sharpener_options
+from crispseg.defaults import POLYGON_TOLERANCE
 
 DESCRIPTION = """\
 Make the segmentation of a GeoTIFF or another raster of any size crisp, within a given memory.
@@ -74,7 +75,7 @@ def _add_polygon_options(parser: CommandParser) -> None:
         "--tolerance",
         type=float,
         metavar="PIXELS",
-        help="how coarse polygons may be; 0 follows every pixel (default: 1)",
+        help=f"how coarse polygons may be; 0 follows every pixel (default: {POLYGON_TOLERANCE:g})",
     )
     group.add_argument(
         "--class-names",
