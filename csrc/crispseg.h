@@ -140,8 +140,8 @@ CRISPSEG_API crispseg_status crispseg_joint_upsample(const crispseg_map* value, 
                                                      const crispseg_map* result);
 
 /* Shares after the filter, less of labels that are common in those before it around a pixel: within `large` and within
- * `small` pixels, 0 <= small <= large. `guard` is between 0 and 1. Before that, thin parts get some of their shares
- * before the filter back: `keep_thin`, from 0 to 1. */
+ * `small` pixels, 0 <= small <= large. The abundance of a label counts as at least an eighth of its share. `guard` is
+ * between 0 and 1. Before that, thin parts get some of their shares before the filter back: `keep_thin`, 0 to 1. */
 CRISPSEG_API crispseg_status crispseg_rebalance(const crispseg_map* before, const crispseg_map* after, double guard,
                                                 double keep_thin, int64_t large, int64_t small, int threads,
                                                 const crispseg_map* result);

@@ -103,6 +103,8 @@ struct Square {
   Scratch map;  // sums along rows; in the first square, then what is kept of the shares
 };
 
+constexpr double kRarest = 8;  // how many times as large as the abundance of its label a share counts at most
+
 template <typename T>
 Vector<T> held(Vector<T> v) {
   constexpr T kTiny = static_cast<T>(0x1p-120);
@@ -125,6 +127,7 @@ class Rebalance {
         squares_{{guard.large, channels_ * height_ * pitch_},
                  {guard.small, (count_ - 1) * channels_ * height_ * pitch_}},
         exponent_(static_cast<T>(guard.strength / (1 - guard.strength) / count_)),
+        most_(static_cast<T>(count_ == 1 ? kRarest : kRarest * kRarest)),
         kept_(static_cast<T>(guard.keep_thin)),
         thin_(kept_ > 0 ? height_ : 0, width_, pitch_) {}
 
@@ -243,6 +246,7 @@ class Rebalance {
     Vector<T> ratio = fill(static_cast<T>(1));
     for (int n = 0; n < count_; ++n)
       ratio *= shares / held<T>((load(work.around[n] + at) + shares) / squares_[n].pixels);
+    ratio = ratio > most_ ? fill(most_) : ratio;
     return shares * exponential(logarithm(held<T>(ratio)) * exponent_);
   }
 
@@ -260,7 +264,7 @@ class Rebalance {
   int64_t channels_, height_, width_, pitch_, radius_;
   int count_;  // of squares
   Square<T> squares_[2];
-  T exponent_, kept_;
+  T exponent_, most_, kept_;
   ThinParts thin_;
 };
 

@@ -56,7 +56,7 @@ class SharpenerConfig:
             no effect on labels that may overlap.
         scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
         upsampling: How coarse scores are upsampled to the size of the image: "joint" or "bilinear".
-        guard: Keeps poles and other thin objects: above 0 and up to 0.5, such as 0.3. None (or "none") for no guard.
+        guard: Keeps poles and other thin objects: above 0 and up to 0.5, such as 0.4. None (or "none") for no guard.
         grid: How scores lie on their image: a `Grid`, or its text.
         negligible: Classes whose probabilities sum to at most this in every pixel go through the filter as one channel,
             which saves most of the time with many classes. 0 filters every class on its own.
@@ -179,7 +179,7 @@ class SharpenerConfig:
         ),
     )
     guard: float | None = field(
-        default=0.3,
+        default=0.4,
         metadata=_said(
             help="protect poles and other thin objects: the larger the guard, the less a label counts where it is "
             "common; above 0 and up to 0.5, such as 0.2, or none",

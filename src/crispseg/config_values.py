@@ -138,7 +138,7 @@ def read_guard(said: Any) -> float | None:  # noqa: ANN401
     """Return a guard, given as a number or text; None for "none"."""
     number = None if said == "none" else read_number(said)
     if number is not None and not isinstance(number, int | float):
-        raise InputError(f"guard is {said!r}; expected a number above 0 and up to 0.5, such as 0.3, or none")
+        raise InputError(f"guard is {said!r}; expected a number above 0 and up to 0.5, such as 0.4, or none")
     check_guard(number)
     return None if number is None else float(number)
 

@@ -85,7 +85,7 @@ def check_guard(guard: float | None) -> None:
     """
     if guard is not None and not (_is_number(guard) and 0 < guard <= 0.5):
         raise InputError(
-            f"guard is {guard!r}; expected a number above 0 and up to 0.5, such as 0.3, or None for no guard"
+            f"guard is {guard!r}; expected a number above 0 and up to 0.5, such as 0.4, or None for no guard"
         )
 
 

@@ -93,7 +93,7 @@ def test_it_says_what_it_is(file: Path) -> None:
         "passes": "2",
         "upsampling": "joint",
         "grid": "centres",
-        "guard": "0.3",
+        "guard": "0.4",
         "precision": "float32",
         "operators": "standard",
     }

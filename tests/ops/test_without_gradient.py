@@ -85,6 +85,7 @@ def _guarded(before: Tensor, after: Tensor, guard: float, radii: list[int], keep
         around = F.avg_pool2d(F.pad(before.flatten(1, -3), [radius] * 4), 2 * radius + 1, 1, divisor_override=1)
         mean = (around.reshape(before.shape) + after) / ((2 * radius + 1) ** 2 + 1)
         abundance = abundance * mean ** (1 / len(radii))
+    abundance = torch.maximum(abundance, after / 8)
     kept = (after / abundance**guard) ** (1 / (1 - guard))
     return kept / kept.sum(1, keepdim=True) * after.sum(1, keepdim=True)
 
@@ -123,6 +124,13 @@ def test_shares_are_rebalanced_by_the_abundance_around_a_pixel(server: Server, d
             assert found.dtype == dtype
             expected = _guarded(before, after, 0.2, radii, keep_thin)
             torch.testing.assert_close(found.cpu().double(), expected, rtol=TOLERANCES[dtype], atol=0)
+
+
+def test_traces_of_a_label_that_is_nowhere_around_do_not_win(server: Server) -> None:
+    before = torch.stack([torch.ones(80, 80), torch.zeros(80, 80)])[None].to(server.device)
+    after = before.lerp(before.flip(1), 0.01)
+    for radii in ([30], [30, 10]):
+        assert (ops.rebalance(before, after, 0.5, radii)[:, 1] < 0.1).all()
 
 
 def test_what_is_recorded_has_its_gradients() -> None:

@@ -34,6 +34,9 @@ true labels at 1/8 have none, at 1/16 usually less than 0.1 %."""
 _CLOSE = 8.0
 """Pixels of the image between two scores that know well where a boundary is."""
 
+_COARSE = 12.0
+"""Pixels of the image between two scores that may have lost thin things, so that all of the guard acts."""
+
 _LEAST, _MOST = 2.0, 3.0
 """The contrast of scores without doubt that are twice as far from each other, and of those that are close."""
 
@@ -98,9 +101,9 @@ def _gentleness(doubt: Tensor, lines: tuple[Line, Line]) -> Gentleness:
     sure = _sureness(doubt)
     # Tensors, since a program that is exported learns these sizes only when it runs.
     rows, columns = (torch.scalar_tensor(line.pixels) / torch.scalar_tensor(line.steps) for line in lines)
-    cells = torch.maximum(rows, columns).to(sure) / _CLOSE
-    factor = (_MOST + 1 - cells).clamp(_LEAST, _MOST)
-    return Gentleness(contrast=1 + (factor - 1) * sure, guarding=1 - (1 - cells).clamp(min=0) * sure)
+    pixels = torch.maximum(rows, columns).to(sure)
+    factor = (_MOST + 1 - pixels / _CLOSE).clamp(_LEAST, _MOST)
+    return Gentleness(contrast=1 + (factor - 1) * sure, guarding=1 - (1 - pixels / _COARSE).clamp(min=0) * sure)
 
 
 def _sureness(doubt: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ to take fewer images."""
 
 EXAMPLES = """\
   crispseg tune --images val --labels val_labels --predictions scores
-  crispseg tune --images val --labels val_labels --predictions scores --window 9 9@2 --guard none 0.3 --every 6
+  crispseg tune --images val --labels val_labels --predictions scores --window 9 9@2 --guard none 0.4 --every 6
   crispseg tune --images val --labels val_labels --predictions scores --weights my-sharpener
   crispseg tune --images val --labels val_labels --predictions scores --cue contour --boundaries edges
   crispseg tune --images val --labels val_labels --predictions scores --crf --every 20"""

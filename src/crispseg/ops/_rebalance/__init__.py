@@ -22,7 +22,8 @@ def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int],
     Then each share is divided by the abundance of its label to the power of `guard`, and the result is raised to the
     power 1 / (1 - guard), so that a share that equals its abundance stays as it is. The abundance is the geometric mean
     of the means over one or two squares around the pixel: a label that is rare in one of them counts as rare. Such a
-    mean is of the shares before the filter and of the pixel's own share after it. In the end the shares of a pixel are
+    mean is of the shares before the filter and of the pixel's own share after it. The abundance counts as at least an
+    eighth of the share: traces of a label that is nowhere around do not win. In the end the shares of a pixel are
     scaled to their former sum. The tensors get gradients.
 
     Args:

@@ -12,6 +12,10 @@ from crispseg.precision import at_least_float32
 
 _TINY = 2.0**-120
 
+_RAREST = 8.0
+"""How many times as large as the abundance of its label a share counts at most. Without a bound, traces of labels that
+are nowhere around would win where the guard is strong."""
+
 _STEPS = 2
 """How far a diamond reaches from its centre, up, down, left and right."""
 
@@ -77,8 +81,8 @@ def rebalanced(shares: Tensor, around: Mapping[int, Tensor], guard: float) -> Te
         mean = (total + shares) / ((2 * radius + 1) ** 2 + 1)  # the pixel counts once more, so that it is never 0
         ratio = ratio * (shares / mean.clamp(min=_TINY))
     exponent = guard / (1 - guard) / len(around)
-    # Clamped for the gradient of a power at 0; twice as fast as a power.
-    return shares * (ratio.clamp(min=_TINY).log() * exponent).exp()
+    # Clamped below for the gradient of a power at 0; twice as fast as a power.
+    return shares * (ratio.clamp(_TINY, _RAREST ** len(around)).log() * exponent).exp()
 
 
 def sums_around(values: Tensor, radius: int) -> Tensor:
