@@ -139,11 +139,7 @@ def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def check_scores(scores: Tensor, kind: Scores) -> None:
-    """Refuse scores that are not finite or not of their kind.
-
-    Raises:
-        InputError: If a score is not.
-    """
+    """Refuse scores that are not finite or not of their kind."""
     low, high = value_range(scores)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise InputError("scores hold NaN or infinity; expected finite numbers")

@@ -151,11 +151,7 @@ def fitted_boundary(path: Path | str | None, image: Tensor) -> Tensor | None:
 
 
 def check_boundary(size: tuple[int, int], boundary: Tensor) -> None:
-    """Refuse a (1, h, w) boundary map that cannot cover the whole image (height, width), at any resolution.
-
-    Raises:
-        InputError: If its aspect ratio differs from the image's.
-    """
+    """Refuse a (1, h, w) boundary map that cannot cover the whole image (height, width), at any resolution."""
     rows, columns = boundary.shape[-2:]
     if not CENTRES.explains(size, (rows, columns)):
         raise InputError(
