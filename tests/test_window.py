@@ -14,7 +14,7 @@ from torch import Tensor
 from crispseg import InputError, Window, cues, figures, metrics, nn, ops
 from crispseg.cues import ContourCue, RGBCue
 from crispseg.figures.embedding import compute_masks
-from crispseg.inference import masks
+from crispseg.inference import contributions
 from crispseg.metrics.pairs import count_pairs
 from crispseg.window import WindowLike, Windows, WindowsLike
 
@@ -67,7 +67,7 @@ def takers(package: ModuleType) -> Iterator[tuple[str, inspect.Parameter]]:
 
 def test_every_public_callable_that_takes_a_window_is_here() -> None:
     found: dict[str, inspect.Parameter] = {}
-    for package in (ops, nn, cues, metrics, figures, masks):
+    for package in (ops, nn, cues, metrics, figures, contributions):
         found |= takers(package)
     assert found.keys() - OTHERS == CALLS.keys() | WITH_DATA
     for name in found.keys() - OTHERS:

@@ -20,7 +20,8 @@ def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
 def check_allowed(name: str, value: object, allowed: Sequence[object]) -> None:
     """Refuse a value that is not among the allowed ones, which may be a range of whole numbers.
 
-    The type must match too: True is not 1, and 2.0 is not 2."""
+    The type must match too: True is not 1, and 2.0 is not 2.
+    """
     if type(value) is type(allowed[0]) and value in allowed:
         return
     if isinstance(allowed, range):

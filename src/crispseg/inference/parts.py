@@ -1,18 +1,137 @@
-"""The filter on a part of an image: every window on the pixels alone that the part depends on."""
+"""One part of an image: everything on the pixels that the part depends on, and on no others."""
 
 from torch import Tensor
 
+from crispseg.cues.cue import EmbeddingCue
 from crispseg.data.box import Box
+from crispseg.data.pixels import PartOfPixels, Pixels, padded, read_resized
+from crispseg.grid import Line
 from crispseg.inference.batch import check_filtered
+from crispseg.inference.gentleness import Gentleness, for_upsampling
 from crispseg.inference.guard import guard_reach, radii_of
-from crispseg.inference.label_maps import padded
+from crispseg.inference.memory import STRIP
+from crispseg.inference.nodata import kept_apart, read_valid_resized, valid_pixels, valid_there
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.upsampling import JointResize, uncovered
+from crispseg.ops.interpolation import Axis, sources
+from crispseg.precision import at_least_float32
 
 
-def filtered_part(
-    sharpener: Sharpener, shares: Shares, features: Tensor, part: Box, valid: Tensor | None = None
+def sharpened_part(
+    sharpener: Sharpener,
+    image: Pixels,
+    scores: Pixels,
+    features: Pixels | None,
+    box: Box,
+    *,
+    gentleness: Gentleness | None,
+) -> Tensor:
+    """Return the (C, *box.size) sharpened scores of a part, on the CPU.
+
+    Args:
+        sharpener: The sharpener.
+        image: The image.
+        scores: Its scores.
+        features: The features of the image if they are known; None to compute those of the part.
+        box: The part.
+        gentleness: How gently the scores of the whole image are treated.
+    """
+    inner, compared = compared_around(sharpener, image, scores, features, box)
+    lines = sharpener.grid.lines(image.size, scores.size)
+    valid = valid_pixels(image, scores, lines, inner)
+    apart = kept_apart(compared.read(inner)[None], valid)
+    gentleness = None if gentleness is None else gentleness.to(apart.device)
+    shares = _upsampled(sharpener, scores, inner, compared, gentleness)._replace(gentleness=gentleness)
+    return _filtered(sharpener, shares, apart, box.within(inner), valid).scores()[0].cpu()
+
+
+def compared_around(
+    sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None, box: Box
+) -> tuple[Box, PartOfPixels]:
+    """Return a box grown by the reach of the filter, and the features of its pixels."""
+    inner = box.grown(halo(sharpener), image.size)
+    around = _with_centres(sharpener, scores, image.size, inner)
+    there = (
+        features_of_box(sharpener, image, around, STRIP)
+        if features is None
+        else features.read(around).to(sharpener.device)
+    )
+    return inner, PartOfPixels(there, around, image.size)
+
+
+def features_of_box(sharpener: Sharpener, image: Pixels, box: Box, strip: int | None = None) -> Tensor:
+    """Return the (D, *box.size) features of a part of the image, which depend on the surrounding pixels.
+
+    Args:
+        sharpener: The sharpener.
+        image: The image.
+        box: The part.
+        strip: The rows to compute at a time, so that the network takes little memory; None for all.
+    """
+    if strip is not None and strip < box.size[0]:
+        whole: Tensor | None = None
+        for top in range(box.top, box.bottom, strip):
+            part = box._replace(top=top, bottom=min(top + strip, box.bottom))
+            found = features_of_box(sharpener, image, part)
+            whole = found.new_empty(len(found), *box.size) if whole is None else whole
+            whole[(..., *part.within(box).slices)] = found
+        assert whole is not None
+        return whole
+    outer = box.grown(sharpener.cue.reach or 0, image.size).starting_at(sharpener.cue.step)
+    rows, columns = box.within(outer).slices
+    return sharpener.features(image.read(outer)[None].to(sharpener.device))[0, :, rows, columns]
+
+
+def halo(sharpener: Sharpener) -> int:
+    """Return how many pixels around a part its sharpened scores depend on, beyond those that the cue looks at."""
+    return max(sharpener.filter.reach, guard_reach(sharpener.guard))
+
+
+def _with_centres(sharpener: Sharpener, scores: Pixels, size: tuple[int, int], box: Box) -> Box:
+    """Return the box of an image, grown to include the centres of the coarse pixels that it is upsampled from."""
+    if not sharpener.upsamples_jointly(scores.size, size):
+        return box
+    lines = sharpener.grid.lines(size, scores.size)
+    return Box.enclosing([box, _sources_of(_sources_of(box, lines), _back(lines))])
+
+
+def _sources_of(box: Box, lines: tuple[Line, Line]) -> Box:
+    """Return the box of the source pixels of a part of a resized map."""
+    rows, columns = sources(box.top, box.bottom, lines[0]), sources(box.left, box.right, lines[1])
+    return Box.between(rows.bounds, columns.bounds)
+
+
+def _back(lines: tuple[Line, Line]) -> tuple[Line, Line]:
+    return lines[0].back(), lines[1].back()
+
+
+def _upsampled(
+    sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfPixels, gentleness: Gentleness | None
 ) -> Shares:
+    """Return the shares of a part of the image; the features must cover its surroundings too."""
+    cue, near, lines = sharpener.cue, features.read(box)[None], sharpener.grid.lines(features.size, scores.size)
+    if isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(scores.size, features.size):
+        coarse = _sources_of(box, lines)
+        shares = _shares(sharpener, scores.read(coarse), near)
+        centres = for_upsampling(read_resized(features, _back(lines), coarse)[None], gentleness)
+        centres, near = kept_apart(centres, valid_there(scores, coarse)), for_upsampling(near, gentleness)
+        axes = Axis.of(lines[0], box.top, coarse.top), Axis.of(lines[1], box.left, coarse.left)
+        resize = JointResize(centres, near, axes, sharpener.hardness, cue.norm)
+        shares = shares.merging(sharpener.negligible).upsampled(resize)
+    else:
+        shares = _shares(sharpener, read_valid_resized(scores, lines, box), near).merging(sharpener.negligible)
+    return shares.without(uncovered(lines, sharpener.grid, near.device, box))
+
+
+def _shares(sharpener: Sharpener, scores: Tensor, features: Tensor) -> Shares:
+    """Check (C, h, w) scores and return their shares on the device of the features."""
+    sharpener.check_scores(scores)
+    wide = scores[None].to(features.device, at_least_float32(features))
+    return Shares.of(wide, sharpener.scores)
+
+
+def _filtered(sharpener: Sharpener, shares: Shares, features: Tensor, part: Box, valid: Tensor | None = None) -> Shares:
     """Return `sharpener.filtered(…)` of a part.
 
     A window needs a margin for itself and those after it. So most margins are left behind by the first windows, which
@@ -26,7 +145,7 @@ def filtered_part(
         valid: (H, W) bool mask of the pixels with data; None if all have.
     """
     size = features.shape[-2], features.shape[-1]
-    after = shares.cropped(*part.slices).with_values(_filtered(sharpener, shares, features, part))
+    after = shares.cropped(*part.slices).with_values(_filtered_values(sharpener, shares, features, part))
     if sharpener.guard is None:
         return after
     reach = max(*radii_of(sharpener.levels), guard_reach(sharpener.guard))
@@ -36,7 +155,7 @@ def filtered_part(
     return guarded.cropped(*part.within(around).slices)
 
 
-def _filtered(sharpener: Sharpener, shares: Shares, features: Tensor, part: Box) -> Tensor:
+def _filtered_values(sharpener: Sharpener, shares: Shares, features: Tensor, part: Box) -> Tensor:
     """Return the values of a part after all windows."""
     size, levels = (features.shape[-2], features.shape[-1]), sharpener.levels
     values, (features, scores), here = shares.values, sharpener.compared(features, shares), Box(0, 0, *size)

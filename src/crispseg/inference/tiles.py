@@ -8,25 +8,17 @@ from torch import Tensor
 
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.data.box import Box, cut
-from crispseg.data.pixels import MaskedPixels, PartOfPixels, Pixels, TensorPixels, read_resized
+from crispseg.data.pixels import MaskedPixels, Pixels, TensorPixels
 from crispseg.errors import InputError
-from crispseg.grid import Line
-from crispseg.inference.batch import check_fit, check_place, uncovered
+from crispseg.inference.batch import check_fit, check_place
 from crispseg.inference.doubt import gentleness_of_pixels
-from crispseg.inference.gentleness import Gentleness, for_upsampling
-from crispseg.inference.guard import guard_reach
 from crispseg.inference.label_groups import TOGETHER
 from crispseg.inference.label_maps import sharpened_labels
-from crispseg.inference.memory import parse_memory
-from crispseg.inference.nodata import kept_apart, read_valid_resized, valid_pixels, valid_there
+from crispseg.inference.memory import bytes_per_pixel, parse_memory, tile_side
+from crispseg.inference.nodata import valid_pixels
 from crispseg.inference.padding import UnpaddedPixels
-from crispseg.inference.parts import filtered_part
-from crispseg.inference.shares import Shares
+from crispseg.inference.parts import compared_around, halo, sharpened_part
 from crispseg.inference.sharpener import Sharpener
-from crispseg.inference.tile_memory import STRIP, bytes_per_pixel, tile_side
-from crispseg.inference.upsampling import JointResize
-from crispseg.ops.interpolation import Axis, sources
-from crispseg.precision import at_least_float32
 from crispseg.process_memory import give_back
 
 
@@ -40,11 +32,6 @@ class Tile:
     """(C, *box.size) scores, float32 or wider, of the kind that the sharpener takes, on the CPU."""
     valid: Tensor | None = None
     """(*box.size) bool mask of pixels where image and scores have data; None if all have."""
-
-
-def halo(sharpener: Sharpener) -> int:
-    """Return how many pixels around a part its sharpened scores depend on, beyond those that the cue looks at."""
-    return max(sharpener.filter.reach, guard_reach(sharpener.guard))
 
 
 @torch.inference_mode()
@@ -97,7 +84,7 @@ def sharpen_tiles(
         if valid is not None and not valid.any():
             yield Tile(box, torch.zeros(scores.channels, *box.size), valid)
             continue
-        yield Tile(box, _sharpen_box(sharpener, image, scores, features, box, gentleness=gentleness), valid)
+        yield Tile(box, sharpened_part(sharpener, image, scores, features, box, gentleness=gentleness), valid)
         give_back()
 
 
@@ -161,7 +148,7 @@ def sharpen_label_map_tiled(
     result = torch.empty(pixels.size, dtype=torch.int64)
     each = bytes_per_pixel(sharpener, TOGETHER, of_labels=True)
     for box in cut(pixels.size, tile_side(sharpener, each, pixels.size, parse_memory(memory), margin)):
-        inner, compared = _compared(sharpener, pixels, said, given, box)
+        inner, compared = compared_around(sharpener, pixels, said, given, box)
         rows, columns = box.within(inner).slices
         result[box.slices] = sharpened_labels(sharpener, said, compared, inner)[rows, columns].cpu()
         give_back()
@@ -176,108 +163,8 @@ def _known_at_once(sharpener: Sharpener, image: Pixels, features: Pixels | None)
     return TensorPixels(sharpener.features(image.read(whole)[None].to(sharpener.device))[0])
 
 
-def _compared(
-    sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None, box: Box
-) -> tuple[Box, PartOfPixels]:
-    """Return a box grown by the reach of the filter, and the features of its pixels."""
-    inner = box.grown(halo(sharpener), image.size)
-    around = _with_centres(sharpener, scores, image.size, inner)
-    there = (
-        features_of_box(sharpener, image, around, STRIP)
-        if features is None
-        else features.read(around).to(sharpener.device)
-    )
-    return inner, PartOfPixels(there, around, image.size)
-
-
-def _sharpen_box(
-    sharpener: Sharpener,
-    image: Pixels,
-    scores: Pixels,
-    features: Pixels | None,
-    box: Box,
-    *,
-    gentleness: Gentleness | None,
-) -> Tensor:
-    inner, compared = _compared(sharpener, image, scores, features, box)
-    lines = sharpener.grid.lines(image.size, scores.size)
-    valid = valid_pixels(image, scores, lines, inner)
-    apart = kept_apart(compared.read(inner)[None], valid)
-    gentleness = None if gentleness is None else gentleness.to(apart.device)
-    shares = _upsampled(sharpener, scores, inner, compared, gentleness)._replace(gentleness=gentleness)
-    return filtered_part(sharpener, shares, apart, box.within(inner), valid).scores()[0].cpu()
-
-
-def features_of_box(sharpener: Sharpener, image: Pixels, box: Box, strip: int | None = None) -> Tensor:
-    """Return the (D, *box.size) features of a part of the image, which depend on the surrounding pixels.
-
-    Args:
-        sharpener: The sharpener.
-        image: The image.
-        box: The part.
-        strip: The rows to compute at a time, so that the network takes little memory; None for all.
-    """
-    if strip is not None and strip < box.size[0]:
-        whole: Tensor | None = None
-        for top in range(box.top, box.bottom, strip):
-            part = box._replace(top=top, bottom=min(top + strip, box.bottom))
-            found = features_of_box(sharpener, image, part)
-            whole = found.new_empty(len(found), *box.size) if whole is None else whole
-            whole[(..., *part.within(box).slices)] = found
-        assert whole is not None
-        return whole
-    outer = box.grown(sharpener.cue.reach or 0, image.size).starting_at(sharpener.cue.step)
-    rows, columns = box.within(outer).slices
-    return sharpener.features(image.read(outer)[None].to(sharpener.device))[0, :, rows, columns]
-
-
-def _upsampled(
-    sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfPixels, gentleness: Gentleness | None
-) -> Shares:
-    """Return the shares of a part of the image; the features must cover its surroundings too."""
-    cue, near, lines = sharpener.cue, features.read(box)[None], sharpener.grid.lines(features.size, scores.size)
-    if isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(scores.size, features.size):
-        coarse = _sources_of(box, lines)
-        shares = _shares(sharpener, scores.read(coarse), near)
-        centres = for_upsampling(read_resized(features, _back(lines), coarse)[None], gentleness)
-        centres, near = kept_apart(centres, valid_there(scores, coarse)), for_upsampling(near, gentleness)
-        axes = Axis.of(lines[0], box.top, coarse.top), Axis.of(lines[1], box.left, coarse.left)
-        resize = JointResize(centres, near, axes, sharpener.hardness, cue.norm)
-        shares = shares.merging(sharpener.negligible).upsampled(resize)
-    else:
-        shares = _shares(sharpener, read_valid_resized(scores, lines, box), near).merging(sharpener.negligible)
-    return shares.without(uncovered(lines, sharpener.grid, near.device, box))
-
-
-def _sources_of(box: Box, lines: tuple[Line, Line]) -> Box:
-    """Return the box of the source pixels of a part of a resized map."""
-    rows, columns = sources(box.top, box.bottom, lines[0]), sources(box.left, box.right, lines[1])
-    (top, bottom), (left, right) = rows.bounds, columns.bounds
-    return Box(top, left, bottom, right)
-
-
-def _back(lines: tuple[Line, Line]) -> tuple[Line, Line]:
-    return lines[0].back(), lines[1].back()
-
-
-def _with_centres(sharpener: Sharpener, scores: Pixels, size: tuple[int, int], box: Box) -> Box:
-    """Return the box of an image, grown to include the centres of the coarse pixels that it is upsampled from."""
-    if not sharpener.upsamples_jointly(scores.size, size):
-        return box
-    lines = sharpener.grid.lines(size, scores.size)
-    at = _sources_of(_sources_of(box, lines), _back(lines))
-    return Box(min(box.top, at.top), min(box.left, at.left), max(box.bottom, at.bottom), max(box.right, at.right))
-
-
 def _may_lack(*maps: Pixels) -> bool:
     return any(isinstance(pixels, MaskedPixels) and pixels.masked for pixels in maps)
-
-
-def _shares(sharpener: Sharpener, scores: Tensor, features: Tensor) -> Shares:
-    """Check (C, h, w) scores and return their shares on the device of the features."""
-    sharpener.check_scores(scores)
-    wide = scores[None].to(features.device, at_least_float32(features))
-    return Shares.of(wide, sharpener.scores)
 
 
 def _coarse_pixel(sharpener: Sharpener, scores: Pixels, size: tuple[int, int]) -> int:
