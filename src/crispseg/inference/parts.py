@@ -1,16 +1,17 @@
-"""One part of an image: everything on the pixels that the part depends on, and on no others."""
+"""Parts of an image, each sharpened on the pixels that it depends on, and on no others."""
 
 from torch import Tensor
 
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.data.box import Box
-from crispseg.data.pixels import PartOfPixels, Pixels, padded, read_resized
+from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, padded, read_resized
 from crispseg.grid import Line
 from crispseg.inference.batch import check_filtered
 from crispseg.inference.gentleness import Gentleness, for_upsampling
 from crispseg.inference.guard import guard_reach, radii_of
 from crispseg.inference.memory import STRIP
 from crispseg.inference.nodata import kept_apart, read_valid_resized, valid_pixels, valid_there
+from crispseg.inference.padding import UnpaddedPixels
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.upsampling import JointResize, uncovered
@@ -18,46 +19,75 @@ from crispseg.ops.interpolation import Axis, sources
 from crispseg.precision import at_least_float32
 
 
-def sharpened_part(
-    sharpener: Sharpener,
-    image: Pixels,
-    scores: Pixels,
-    features: Pixels | None,
-    box: Box,
-    *,
-    gentleness: Gentleness | None,
-) -> Tensor:
-    """Return the (C, *box.size) sharpened scores of a part, on the CPU.
+class Parts:
+    """An image and its scores, of which one part after another is sharpened.
 
     Args:
         sharpener: The sharpener.
         image: The image.
-        scores: Its scores.
-        features: The features of the image if they are known; None to compute those of the part.
-        box: The part.
-        gentleness: How gently the scores of the whole image are treated.
+        scores: Its scores, or a channel of labels.
+        features: The features of the image to use instead of those of the cue. If the cue needs the whole image at
+            once, they are computed here, else for every part.
     """
-    inner, compared = compared_around(sharpener, image, scores, features, box)
-    lines = sharpener.grid.lines(image.size, scores.size)
-    valid = valid_pixels(image, scores, lines, inner)
-    apart = kept_apart(compared.read(inner)[None], valid)
-    gentleness = None if gentleness is None else gentleness.to(apart.device)
-    shares = _upsampled(sharpener, scores, inner, compared, gentleness)._replace(gentleness=gentleness)
-    return _filtered(sharpener, shares, apart, box.within(inner), valid).scores()[0].cpu()
 
+    def __init__(self, sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None = None) -> None:
+        self.sharpener, self.image = sharpener, image
+        self.scores = UnpaddedPixels(scores, sharpener.grid, image.size)
+        self.lines = sharpener.grid.lines(image.size, scores.size)
+        if features is None and sharpener.cue.reach is None:
+            features = TensorPixels(features_of_box(sharpener, image, Box(0, 0, *image.size)))
+        self._features = features
+        self._is_joint = sharpener.upsamples_jointly(scores.size, image.size)
+        self._back = self.lines[0].back(), self.lines[1].back()
 
-def compared_around(
-    sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None, box: Box
-) -> tuple[Box, PartOfPixels]:
-    """Return a box grown by the reach of the filter, and the features of its pixels."""
-    inner = box.grown(halo(sharpener), image.size)
-    around = _with_centres(sharpener, scores, image.size, inner)
-    there = (
-        features_of_box(sharpener, image, around, STRIP)
-        if features is None
-        else features.read(around).to(sharpener.device)
-    )
-    return inner, PartOfPixels(there, around, image.size)
+    @property
+    def margin(self) -> int:
+        """How many pixels around a part are computed with it."""
+        cue = self.sharpener.cue
+        looked_at = 0 if self._features is not None else (cue.reach or 0) + cue.step
+        # The centres of coarse pixels may lie outside the part that is upsampled from them.
+        centres = max(-(-line.pixels // line.steps) for line in self.lines) + 1 if self._is_joint else 0
+        return halo(self.sharpener) + centres + looked_at
+
+    def valid(self, box: Box) -> Tensor | None:
+        """Return a (*box.size) bool mask of the pixels with data, or None if all pixels always have data."""
+        return valid_pixels(self.image, self.scores, self.lines, box)
+
+    def sharpened(self, box: Box, gentleness: Gentleness | None) -> Tensor:
+        """Return the (C, *box.size) sharpened scores of a part on the CPU, given the gentleness of all scores."""
+        inner, compared = self.compared(box)
+        valid = self.valid(inner)
+        features = kept_apart(compared.read(inner)[None], valid)
+        gentleness = None if gentleness is None else gentleness.to(features.device)
+        shares = self._upsampled(inner, compared, gentleness)._replace(gentleness=gentleness)
+        return _filtered(self.sharpener, shares, features, box.within(inner), valid).scores()[0].cpu()
+
+    def compared(self, box: Box) -> tuple[Box, PartOfPixels]:
+        """Return a box grown by the reach of the filter, and the features of its pixels."""
+        inner = around = box.grown(halo(self.sharpener), self.image.size)
+        if self._is_joint:  # with the centres of the coarse pixels that it is upsampled from
+            around = Box.enclosing([inner, _sources_of(_sources_of(inner, self.lines), self._back)])
+        if self._features is None:
+            features = features_of_box(self.sharpener, self.image, around, STRIP)
+        else:
+            features = self._features.read(around).to(self.sharpener.device)
+        return inner, PartOfPixels(features, around, self.image.size)
+
+    def _upsampled(self, box: Box, features: PartOfPixels, gentleness: Gentleness | None) -> Shares:
+        """Return the shares of a part of the image; the features must cover its surroundings too."""
+        sharpener, scores, near = self.sharpener, self.scores, features.read(box)[None]
+        if isinstance(sharpener.cue, EmbeddingCue) and self._is_joint:
+            coarse = _sources_of(box, self.lines)
+            shares = _shares(sharpener, scores.read(coarse), near)
+            centres = for_upsampling(read_resized(features, self._back, coarse)[None], gentleness)
+            centres, near = kept_apart(centres, valid_there(scores, coarse)), for_upsampling(near, gentleness)
+            axes = Axis.of(self.lines[0], box.top, coarse.top), Axis.of(self.lines[1], box.left, coarse.left)
+            resize = JointResize(centres, near, axes, sharpener.hardness, sharpener.cue.norm)
+            shares = shares.merging(sharpener.negligible).upsampled(resize)
+        else:
+            shares = _shares(sharpener, read_valid_resized(scores, self.lines, box), near)
+            shares = shares.merging(sharpener.negligible)
+        return shares.without(uncovered(self.lines, sharpener.grid, near.device, box))
 
 
 def features_of_box(sharpener: Sharpener, image: Pixels, box: Box, strip: int | None = None) -> Tensor:
@@ -88,40 +118,10 @@ def halo(sharpener: Sharpener) -> int:
     return max(sharpener.filter.reach, guard_reach(sharpener.guard))
 
 
-def _with_centres(sharpener: Sharpener, scores: Pixels, size: tuple[int, int], box: Box) -> Box:
-    """Return the box of an image, grown to include the centres of the coarse pixels that it is upsampled from."""
-    if not sharpener.upsamples_jointly(scores.size, size):
-        return box
-    lines = sharpener.grid.lines(size, scores.size)
-    return Box.enclosing([box, _sources_of(_sources_of(box, lines), _back(lines))])
-
-
 def _sources_of(box: Box, lines: tuple[Line, Line]) -> Box:
     """Return the box of the source pixels of a part of a resized map."""
     rows, columns = sources(box.top, box.bottom, lines[0]), sources(box.left, box.right, lines[1])
     return Box.between(rows.bounds, columns.bounds)
-
-
-def _back(lines: tuple[Line, Line]) -> tuple[Line, Line]:
-    return lines[0].back(), lines[1].back()
-
-
-def _upsampled(
-    sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfPixels, gentleness: Gentleness | None
-) -> Shares:
-    """Return the shares of a part of the image; the features must cover its surroundings too."""
-    cue, near, lines = sharpener.cue, features.read(box)[None], sharpener.grid.lines(features.size, scores.size)
-    if isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(scores.size, features.size):
-        coarse = _sources_of(box, lines)
-        shares = _shares(sharpener, scores.read(coarse), near)
-        centres = for_upsampling(read_resized(features, _back(lines), coarse)[None], gentleness)
-        centres, near = kept_apart(centres, valid_there(scores, coarse)), for_upsampling(near, gentleness)
-        axes = Axis.of(lines[0], box.top, coarse.top), Axis.of(lines[1], box.left, coarse.left)
-        resize = JointResize(centres, near, axes, sharpener.hardness, cue.norm)
-        shares = shares.merging(sharpener.negligible).upsampled(resize)
-    else:
-        shares = _shares(sharpener, read_valid_resized(scores, lines, box), near).merging(sharpener.negligible)
-    return shares.without(uncovered(lines, sharpener.grid, near.device, box))
 
 
 def _shares(sharpener: Sharpener, scores: Tensor, features: Tensor) -> Shares:

@@ -15,9 +15,7 @@ from crispseg.inference.doubt import gentleness_of_pixels
 from crispseg.inference.label_groups import TOGETHER
 from crispseg.inference.label_maps import sharpened_labels
 from crispseg.inference.memory import bytes_per_pixel, parse_memory, tile_side
-from crispseg.inference.nodata import valid_pixels
-from crispseg.inference.padding import UnpaddedPixels
-from crispseg.inference.parts import compared_around, halo, sharpened_part
+from crispseg.inference.parts import Parts
 from crispseg.inference.sharpener import Sharpener
 from crispseg.process_memory import give_back
 
@@ -71,20 +69,17 @@ def sharpen_tiles(
             f"image or scores may have pixels without data, and the cue is {type(sharpener.cue).__name__}; expected a "
             "cue that compares embeddings or colours, which can leave such pixels out"
         )
-    scores = UnpaddedPixels(scores, sharpener.grid, image.size)
-    features = _known_at_once(sharpener, image, features)
-    margin = _margin(sharpener, image, scores, features)
-    lines = sharpener.grid.lines(image.size, scores.size)
-    gentleness = gentleness_of_pixels(scores, sharpener.scores, lines) if sharpener.suits_doubt else None
+    parts = Parts(sharpener, image, scores, features)
+    gentleness = gentleness_of_pixels(parts.scores, sharpener.scores, parts.lines) if sharpener.suits_doubt else None
     contrasted = gentleness is not None and not gentleness.is_usual
     each = bytes_per_pixel(sharpener, scores.channels, contrasted=contrasted)
-    side = tile_side(sharpener, each, image.size, parse_memory(memory), margin)
+    side = tile_side(sharpener, each, image.size, parse_memory(memory), parts.margin)
     for box in cut(image.size, max(side // multiple * multiple, min(side, multiple))):
-        valid = valid_pixels(image, scores, lines, box)
+        valid = parts.valid(box)
         if valid is not None and not valid.any():
             yield Tile(box, torch.zeros(scores.channels, *box.size), valid)
             continue
-        yield Tile(box, sharpened_part(sharpener, image, scores, features, box, gentleness=gentleness), valid)
+        yield Tile(box, parts.sharpened(box, gentleness), valid)
         give_back()
 
 
@@ -141,40 +136,18 @@ def sharpen_label_map_tiled(
         InputError: If image and labels do not fit together, or the memory is too small for a tile.
     """
     sharpener, pixels = sharpener.of_labels(), TensorPixels(image)
-    said = UnpaddedPixels(TensorPixels(labels[None]), sharpener.grid, pixels.size)
+    said, given = TensorPixels(labels[None]), None if features is None else TensorPixels(features[0])
     check_place(pixels.size, said.size, 2, sharpener.grid, "probabilities")
-    given = _known_at_once(sharpener, pixels, None if features is None else TensorPixels(features[0]))
-    margin = _margin(sharpener, pixels, said, given)
+    parts = Parts(sharpener, pixels, said, given)
     result = torch.empty(pixels.size, dtype=torch.int64)
     each = bytes_per_pixel(sharpener, TOGETHER, of_labels=True)
-    for box in cut(pixels.size, tile_side(sharpener, each, pixels.size, parse_memory(memory), margin)):
-        inner, compared = compared_around(sharpener, pixels, said, given, box)
+    for box in cut(pixels.size, tile_side(sharpener, each, pixels.size, parse_memory(memory), parts.margin)):
+        inner, compared = parts.compared(box)
         rows, columns = box.within(inner).slices
-        result[box.slices] = sharpened_labels(sharpener, said, compared, inner)[rows, columns].cpu()
+        result[box.slices] = sharpened_labels(sharpener, parts.scores, compared, inner)[rows, columns].cpu()
         give_back()
     return result
 
 
-def _known_at_once(sharpener: Sharpener, image: Pixels, features: Pixels | None) -> Pixels | None:
-    """Return the features of the whole image if they are given or the cue needs the whole image; None otherwise."""
-    if features is not None or sharpener.cue.reach is not None:
-        return features
-    whole = Box(0, 0, *image.size)
-    return TensorPixels(sharpener.features(image.read(whole)[None].to(sharpener.device))[0])
-
-
 def _may_lack(*maps: Pixels) -> bool:
     return any(isinstance(pixels, MaskedPixels) and pixels.masked for pixels in maps)
-
-
-def _coarse_pixel(sharpener: Sharpener, scores: Pixels, size: tuple[int, int]) -> int:
-    """Return how far, in image pixels, the centres of coarse pixels may lie outside the part upsampled from them."""
-    if not sharpener.upsamples_jointly(scores.size, size):
-        return 0
-    return max(-(-line.pixels // line.steps) for line in sharpener.grid.lines(size, scores.size)) + 1
-
-
-def _margin(sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None) -> int:
-    """Return how many pixels around a tile are computed with it."""
-    looked_at = 0 if features is not None else (sharpener.cue.reach or 0) + sharpener.cue.step
-    return halo(sharpener) + _coarse_pixel(sharpener, scores, image.size) + looked_at
