@@ -14,7 +14,7 @@ from benchmarks.inputs import FEW, MANY, PRESENT, scores_of
 from crispseg import Sharpener, Window
 from crispseg.defaults import Operators
 from crispseg.inference import DenseCRF
-from crispseg.inference.batch import resize
+from crispseg.inference.upsampling import resize
 
 WHOLE = f"sharpener, {FEW} classes"
 BEST, PAPER = "crispseg, best", "crispseg, the paper's single window"

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from crispseg.data import read_image, read_labels, read_prediction
-from crispseg.inference.batch import resize
+from crispseg.inference.upsampling import resize
 
 DEMO = Path(__file__).parents[1] / "demo" / "demo.py"
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from crispseg import Grid, InputError, Sharpener, Window
 from crispseg.cues import RGBCue
-from crispseg.inference.batch import resize
+from crispseg.inference.upsampling import resize
 from crispseg.ops.interpolation import at_scores, resample
 from tests.grids import grids
 from tests.ops import brute_force

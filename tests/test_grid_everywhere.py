@@ -23,8 +23,8 @@ from crispseg.cues import RGBCue
 from crispseg.data import LabelledFolder, LabelledPredictions, read_image, read_labels, read_prediction
 from crispseg.errors import InputError
 from crispseg.evaluation import evaluate
-from crispseg.inference.batch import resize
 from crispseg.inference.tiles import sharpen_tiled
+from crispseg.inference.upsampling import resize
 from crispseg.jobs import Outputs, Written
 from crispseg.jobs.job import Job
 from crispseg.jobs.job_sharpener import JobSharpener

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from crispseg import precision
-from crispseg.inference.masks import principal_components
 from crispseg.ops import implementations
+from crispseg.pictures.colours import principal_components
 from crispseg.window import Window
 from tests.ops.contract import OPERATIONS, Operation, cast
 from tests.ops.served import SERVERS, served_by

@@ -93,11 +93,7 @@ def check_labels(labels: Tensor) -> None:
 
 
 def check_same_grid(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
-    """Refuse two tensors that differ in batch size, height, width or device.
-
-    Raises:
-        InputError: If they differ.
-    """
+    """Refuse two tensors that differ in batch size, height, width or device."""
     ours, theirs = (value.shape[0], *value.shape[-2:]), (other.shape[0], *other.shape[-2:])
     if ours != theirs:
         raise InputError(f"{name} has (N, H, W) = {ours}, {other_name} has {theirs}; expected the same")
@@ -106,11 +102,7 @@ def check_same_grid(name: str, value: Tensor, other_name: str, other: Tensor) ->
 
 
 def check_window_axis(name: str, value: Tensor, window: Window) -> None:
-    """Refuse a tensor that is not (N, K, H, W), with one channel for each neighbour of the window.
-
-    Raises:
-        InputError: If the number of channels differs.
-    """
+    """Refuse a tensor that is not (N, K, H, W), with one channel for each neighbour of the window."""
     if value.shape[1] != window.count:
         raise InputError(
             f"{name} has {value.shape[1]} channels; expected {window.count}, one for each neighbour of window {window}"
@@ -159,11 +151,7 @@ def _check_scalar(
 
 
 def check_pixel(pixel: tuple[int, int], image: Tensor) -> None:
-    """Refuse a pixel (x, y) outside a (3, H, W) image.
-
-    Raises:
-        InputError: If it lies outside.
-    """
+    """Refuse a pixel (x, y) outside a (3, H, W) image."""
     (x, y), (height, width) = pixel, image.shape[-2:]
     if not (0 <= x < width and 0 <= y < height):
         raise InputError(f"pixel {x},{y} lies outside the image; expected x below {width} and y below {height}")

@@ -108,11 +108,7 @@ def as_text(value: object) -> str:
 
 
 def check_names(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Refuse a mapping that holds an unknown name.
-
-    Raises:
-        InputError: If it does.
-    """
+    """Refuse a mapping that holds an unknown name."""
     for name in given:
         if name not in known:
             raise InputError(

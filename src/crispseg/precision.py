@@ -1,4 +1,4 @@
-"""The floating-point dtypes to compute in."""
+"""The floating-point dtypes to compute in, and their digits."""
 
 import torch
 from torch import Tensor
@@ -28,3 +28,13 @@ def at_least_float32(*tensors: Tensor | None) -> torch.dtype:
     for tensor in tensors:
         widest = widest if tensor is None else torch.promote_types(widest, tensor.dtype)
     return widest
+
+
+def shortest(value: Tensor) -> float:
+    """Return the float with the fewest digits that rounds to a float32.
+
+    Example:
+        >>> shortest(torch.tensor(7.3)), torch.tensor(7.3).item()
+        (7.3, 7.300000190734863)
+    """
+    return float(str(value.float().numpy(force=True)))

@@ -41,11 +41,7 @@ def identity(path: Path) -> Identity:
 
 
 def refuse_inputs(targets: Iterable[Path], inputs: Iterable[Path | None]) -> None:
-    """Refuse to overwrite an input file, by its own name or through a link.
-
-    Raises:
-        InputError: If a target is one of the inputs.
-    """
+    """Refuse to overwrite an input file, by its own name or through a link."""
     there = {}
     for target in targets:
         with suppress(OSError):  # the target does not exist yet

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from crispseg import InputError
-from crispseg.data import Prediction, ScoreKind, read_prediction, write_labels, write_scores
+from crispseg.data import Prediction, read_prediction, write_labels, write_scores
+from crispseg.scores import Scores
 
 SCORES = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
 
@@ -49,7 +50,7 @@ def test_quantised_log_probabilities(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [None, "probabilities", "multilabel", "multilabel_probabilities"])
-def test_quantised_scores_without_a_marker_are_refused(kind: ScoreKind | None, tmp_path: Path) -> None:
+def test_quantised_scores_without_a_marker_are_refused(kind: Scores | None, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", q=np.full((2, 3, 4), 128, np.uint8))
     with pytest.raises(InputError, match=r"uint8 array `q`.*--scores logits.*`scale` and `zero_point`"):
         read_prediction(tmp_path / "a.npz", kind)

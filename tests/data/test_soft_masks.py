@@ -11,7 +11,7 @@ from torch import Tensor
 from crispseg import InputError
 from crispseg.data import read_prediction, write_labels
 from crispseg.data.soft_masks import is_soft
-from crispseg.inference.batch import resize
+from crispseg.inference.upsampling import resize
 
 
 def disc(softness: float) -> Tensor:

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from crispseg import Sharpener, Window
-from crispseg.cli.main import main
 from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.export import export_onnx
 from crispseg.models import EmbeddingNet
@@ -17,7 +16,7 @@ from crispseg.scores import SCORES, Scores
 from tests.marks import not_traced
 
 MAKE: dict[str, Callable[[], Cue]] = {
-    "learned": lambda: LearnedCue(EmbeddingNet(dim=4, width=4)),
+    "learned": lambda: LearnedCue(EmbeddingNet(dim=4, width=4), norm=2),
     "rgb": RGBCue,
     "soft": SoftSegmentationCue,
     "contour": ContourCue,
@@ -26,33 +25,20 @@ MAKE: dict[str, Callable[[], Cue]] = {
 PAIRS = list(zip(CUES.names(), SCORES, strict=True))
 """Each cue and each kind of scores once: they do not meet in an exported program, and an export takes seconds."""
 
+pytestmark = not_traced
 
-@not_traced
+
 @pytest.mark.parametrize(("cue", "scores"), PAIRS)
 def test_every_cue_and_every_kind_of_scores(cue: str, scores: Scores, tmp_path: Path) -> None:
+    """With all that a program may hold: several windows, a score weight and the guard."""
     torch.manual_seed(0)
-    sharpener = Sharpener(MAKE[cue](), window=Window(3), passes=2, scores=scores, guard=None).eval()
+    options: dict[str, Any] = {"window": "3@2,3", "passes": (2, 1), "score_weight": 0.5, "guard": 0.3}
+    sharpener = Sharpener(MAKE[cue](), scores=scores, **options).eval()
     assert export_onnx(sharpener, tmp_path / "sharpener.onnx") < 1e-4
 
 
-@not_traced
-@pytest.mark.parametrize("scores", SCORES)
-def test_several_windows_the_score_weight_and_the_guard(scores: Scores, tmp_path: Path) -> None:
-    options: dict[str, Any] = {"window": "3@2,3", "passes": (2, 1), "score_weight": 0.5, "hardness": 3.0}
-    sharpener = Sharpener(RGBCue(norm=2 if scores == "logits" else 1), scores=scores, guard=0.3, **options).eval()
-    assert export_onnx(sharpener, tmp_path / "sharpener.onnx") < 1e-4
-
-
-@not_traced
 @pytest.mark.parametrize("hardness", [1e-3, 1e5])
 def test_any_hardness(hardness: float, tmp_path: Path) -> None:
+    """Without the guard."""
     sharpener = Sharpener(RGBCue(), window=Window(3), passes=1, hardness=hardness, guard=None)
     assert export_onnx(sharpener, tmp_path / "sharpener.onnx") < 1e-3
-
-
-@not_traced
-@pytest.mark.parametrize("options", [["--cue", "soft"], ["--cue", "rgb", "--hardness", "160"]])
-def test_what_the_command_refused_once(options: list[str], tmp_path: Path) -> None:
-    path = tmp_path / "sharpener.onnx"
-    assert main(["export", *options, "--window", "3", "--passes", "1", "--output", str(path)]) == 0
-    assert path.exists()

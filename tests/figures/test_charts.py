@@ -25,7 +25,8 @@ from crispseg.figures import (
 from crispseg.figures.labels import spread
 from crispseg.figures.passes import best_lines
 from crispseg.figures.speed import pareto_front
-from crispseg.figures.tables import DRAWN_METRICS, Interval
+from crispseg.figures.tables import DRAWN_METRICS
+from crispseg.metrics import Gain
 from tests.fakes import write_folder
 
 
@@ -36,7 +37,7 @@ def table(count: int, *, seed: int = 0) -> list[TableRow]:
         gains = {}
         for metric in DRAWN_METRICS:
             gain = float(rng.normal(1, 1))
-            gains[metric] = Interval(gain, gain - 0.2, gain + 0.3)
+            gains[metric] = Gain(gain, gain - 0.2, gain + 0.3)
         rows.append(TableRow(f"method {index} of them", f"group {index % 3}", float(10 ** rng.uniform(1, 3)), gains))
     return rows
 
@@ -142,11 +143,11 @@ def test_the_speed_figure_plots_the_table() -> None:
         assert len(points) == 9
         for row, point in zip(rows, points, strict=True):
             x, y = point.get_data()
-            assert (float(np.asarray(x)[0]), float(np.asarray(y)[0])) == (row.milliseconds, row.gains[metric].gain)
+            assert (float(np.asarray(x)[0]), float(np.asarray(y)[0])) == (row.milliseconds, row.gains[metric].value)
             beaten = any(
                 other is not row
                 and other.milliseconds <= row.milliseconds
-                and other.gains[metric].gain >= row.gains[metric].gain
+                and other.gains[metric].value >= row.gains[metric].value
                 for other in rows
             )
             assert (point.get_markerfacecolor() == "white") == beaten
@@ -168,7 +169,7 @@ def test_names_of_axes_lie_on_the_page() -> None:
 
 def test_of_equal_rows_one_is_on_the_front() -> None:
     row = table(1)[0]
-    worse = replace(row, name="worse", gains={"miou": Interval(row.gains["miou"].gain - 1, 0, 0)})
+    worse = replace(row, name="worse", gains={"miou": Gain(row.gains["miou"].value - 1, 0, 0)})
     assert [row.name for row in pareto_front([worse, row, row, worse], "miou")] == [row.name]
 
 
@@ -179,7 +180,7 @@ def test_names_of_methods_overlap_nothing(seed: int) -> None:
         names = [text.get_window_extent() for text in axes.texts if text.get_text().startswith("method")]
         assert len(names) == 24
         frame = axes.get_window_extent()
-        points = axes.transData.transform([(row.milliseconds, row.gains[metric].gain) for row in rows])
+        points = axes.transData.transform([(row.milliseconds, row.gains[metric].value) for row in rows])
         for index, box in enumerate(names):
             assert not any(box.overlaps(other) for other in names[:index])
             assert not any(box.contains(*point) for point in points)
@@ -192,4 +193,4 @@ def test_too_many_methods_and_no_time_are_refused() -> None:
     with pytest.raises(InputError, match="30 names are too many for the figure; choose fewer rows"):
         draw_speed(wide)
     with pytest.raises(InputError, match="row 'x' took 0 ms; expected a time above 0"):
-        draw_speed([TableRow("x", "g", 0, {metric: Interval(0, 0, 0) for metric in DRAWN_METRICS})])
+        draw_speed([TableRow("x", "g", 0, {metric: Gain(0, 0, 0) for metric in DRAWN_METRICS})])

@@ -15,10 +15,10 @@ from crispseg.figures import compare_images, compute_masks, draw_boundary, draw_
 from crispseg.figures.comparison import paint
 from crispseg.figures.contours import contour_lines
 from crispseg.inference import DenseCRF, Sharpener
-from crispseg.inference.masks import principal_components
 from crispseg.inference.one_image import sharpen_one
 from crispseg.ops import local_filter
 from crispseg.pictures.before_after import most_changed
+from crispseg.pictures.colours import principal_components
 from tests.fakes import write_coarse_scores, write_folder
 from tests.marks import needs_pydensecrf
 

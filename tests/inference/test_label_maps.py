@@ -14,10 +14,9 @@ from crispseg.data import Prediction
 from crispseg.data.box import Box
 from crispseg.data.pixels import PartOfPixels, TensorPixels
 from crispseg.inference import label_groups, label_maps, tiles
-from crispseg.inference.batch import resize
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.one_image import sharpen_one
-from crispseg.inference.upsampling import upsampled_labels
+from crispseg.inference.upsampling import resize, upsampled_labels
 
 
 def dense(sharpener: Sharpener, image: Tensor, labels: Tensor, features: Tensor | None = None) -> Tensor:
@@ -89,7 +88,7 @@ def test_weights_compare_the_shares_of_all_labels(cue: Cue, scale: float) -> Non
     whole = Box(0, 0, *size)
     spread = label_maps._Spread(sharpener, TensorPixels(labels[None]), PartOfPixels(features[0], whole, size), whole)
     groups = [
-        (torch.tensor([item.label for item in group]), label_groups.box_around([item.box for item in group]))
+        (torch.tensor([item.label for item in group]), Box.enclosing([item.box for item in group]))
         for group in label_groups.grouped(spread.labelled(), 8)
     ]
     assert len(groups) > 3

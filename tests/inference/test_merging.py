@@ -11,10 +11,10 @@ from torch import Tensor
 
 from crispseg import InputError, Sharpener, SharpenerConfig
 from crispseg.cues import RGBCue
-from crispseg.inference.batch import resize
 from crispseg.inference.merging import kept_classes
 from crispseg.inference.shares import Shares
 from crispseg.inference.tiles import sharpen_tiled
+from crispseg.inference.upsampling import resize
 from crispseg.nn import LocalFilter
 from crispseg.ops import local_filter
 from crispseg.scores import Scores

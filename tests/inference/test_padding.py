@@ -10,10 +10,9 @@ from torch import Tensor
 from crispseg import Grid, Sharpener, Window, sharpen_masks
 from crispseg.cues import RGBCue
 from crispseg.inference import tiles
-from crispseg.inference.batch import resize_scores
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.tiles import sharpen_label_map_tiled, sharpen_tiled
-from crispseg.inference.upsampling import upsampled_labels
+from crispseg.inference.upsampling import resize_scores, upsampled_labels
 
 SIZE, CELLS = (41, 64), (16, 16)
 IMAGE = torch.rand(3, *SIZE, generator=torch.Generator().manual_seed(0))

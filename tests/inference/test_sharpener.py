@@ -14,8 +14,8 @@ from crispseg import InputError, Sharpener, Window
 from crispseg.config_values import LADDER_PASSES
 from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.data import Prediction
-from crispseg.inference.batch import resize
 from crispseg.inference.one_image import sharpen_one
+from crispseg.inference.upsampling import resize
 from crispseg.registry import CUES
 from crispseg.window import Windows
 from tests.fakes import draw_scene

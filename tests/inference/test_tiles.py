@@ -17,11 +17,11 @@ from crispseg import Grid, InputError, Sharpener, Window
 from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
 from crispseg.data.box import Box, cut
 from crispseg.data.pixels import TensorPixels, read_resized
-from crispseg.inference import tiles
-from crispseg.inference.batch import resize
-from crispseg.inference.memory import parse_memory
-from crispseg.inference.tile_memory import bytes_per_pixel, tile_side
-from crispseg.inference.tiles import halo, sharpen_tiled, sharpen_tiles
+from crispseg.inference import parts, tiles
+from crispseg.inference.memory import bytes_per_pixel, parse_memory, tile_side
+from crispseg.inference.parts import halo
+from crispseg.inference.tiles import sharpen_tiled, sharpen_tiles
+from crispseg.inference.upsampling import resize
 from crispseg.models import EmbeddingNet
 from tests.grids import grids
 
@@ -39,7 +39,7 @@ def inputs(size: tuple[int, int], scores_size: tuple[int, int]) -> tuple[Tensor,
 
 def tiled(sharpener: Sharpener, image: Tensor, scores: Tensor, side: int, monkeypatch: pytest.MonkeyPatch) -> Tensor:
     monkeypatch.setattr(tiles, "tile_side", lambda *_: side)
-    monkeypatch.setattr(tiles, "STRIP", 23)
+    monkeypatch.setattr(parts, "STRIP", 23)
     return sharpen_tiled(sharpener, image, scores, memory="16GiB")
 
 
@@ -125,7 +125,7 @@ def test_every_pixel_of_the_margin_is_needed(less: str, monkeypatch: pytest.Monk
     if guard:  # a stripe is whole, or thin, because of a pixel four pixels away
         scores = F.avg_pool2d(F.pad(scores, [3] * 4), 7, 1) * 10
     if less.startswith("halo"):
-        monkeypatch.setattr(tiles, "halo", lambda sharpener: halo(sharpener) - 1)
+        monkeypatch.setattr(parts, "halo", lambda sharpener: halo(sharpener) - 1)
     else:
         setattr(sharpener.cue, less, {"reach": 12, "step": 1}[less])
     with pytest.raises(AssertionError):

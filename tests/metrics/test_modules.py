@@ -190,6 +190,7 @@ def test_wrong_options_and_labels_are_refused() -> None:
         (lambda: MeanIoU(0), "num_classes is 0"),
         (lambda: MeanIoU(2, average="micro"), "average is 'micro'; expected one of 'macro', 'none'"),  # type: ignore[arg-type]
         (lambda: MeanIoU(2, absent_classes="nan"), "absent_classes is 'nan'"),  # type: ignore[arg-type]
+        (lambda: MeanIoU(2, void_band=5), "void_band is 5, but the metric looks at no boundaries"),
     ):
         with pytest.raises(InputError, match=message):
             wrong()

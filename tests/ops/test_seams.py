@@ -154,14 +154,9 @@ def test_weights_in_planes_filter_like_those_side_by_side(
     server: Server, shape: tuple[int, int, int, int], window: Window, passes: int, dtype: torch.dtype
 ) -> None:
     """Whatever lies outside the image, in either layout of the scores; the same bits on any threads."""
-    rng = torch.Generator().manual_seed(0)
-    scores = torch.rand(*shape, generator=rng, dtype=torch.float64).to(dtype)
-    weights = torch.rand(shape[0], window.count, *shape[2:], generator=rng, dtype=torch.float64).to(dtype)
-    weights[:, :, ::3, ::2] = 0  # pixels whose weights sum to 0
     for normalize in (True, False):
-        given = weights if normalize else weights / window.count
-        expected = oracle.local_filter(scores.double(), given.double(), window, passes=passes, normalize=normalize)
-        planes = _with_nan_outside(given, window)
+        scores, weights = _in_planes(shape, window, dtype, normalize)
+        expected, planes = _by_the_oracle(shape, window, passes, dtype, normalize), _with_nan_outside(weights, window)
         for laid_out in (scores, scores.contiguous(memory_format=torch.channels_last)):
             found = []
             for threads in (1, 3):
@@ -169,6 +164,26 @@ def test_weights_in_planes_filter_like_those_side_by_side(
                     found.append(ops.local_filter(laid_out, planes, window, passes=passes, normalize=normalize))
             assert torch.equal(*found)
             assert_near(found[0], expected, {torch.float32: 2e-5, torch.float64: 1e-12, torch.bfloat16: 1e-2}[dtype])
+
+
+@functools.cache
+def _by_the_oracle(
+    shape: tuple[int, int, int, int], window: Window, passes: int, dtype: torch.dtype, normalize: bool
+) -> Tensor:
+    """The filtered scores, once for all levels of the kernels: the oracle takes hundreds of times as long as they."""
+    scores, weights = (x.double() for x in _in_planes(shape, window, dtype, normalize))
+    return oracle.local_filter(scores, weights, window, passes=passes, normalize=normalize)
+
+
+def _in_planes(
+    shape: tuple[int, int, int, int], window: Window, dtype: torch.dtype, normalize: bool
+) -> tuple[Tensor, Tensor]:
+    """Scores and weights."""
+    rng = torch.Generator().manual_seed(0)
+    scores = torch.rand(*shape, generator=rng, dtype=torch.float64).to(dtype)
+    weights = torch.rand(shape[0], window.count, *shape[2:], generator=rng, dtype=torch.float64).to(dtype)
+    weights[:, :, ::3, ::2] = 0  # pixels whose weights sum to 0
+    return scores, weights if normalize else weights / window.count
 
 
 def _with_nan_outside(weights: Tensor, window: Window) -> Tensor:

@@ -12,7 +12,6 @@ from crispseg.annotations.filling import Mask
 from crispseg.data.box import Box
 from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, ANNOTATION_EVIDENCE
 from crispseg.extras import optional_packages
-from crispseg.inference.label_groups import box_around
 from crispseg.inference.objects.evidence import Evidence
 from crispseg.inference.objects.open_masks import CrispPart, crisp_parts, opened
 from crispseg.inference.sharpener import Sharpener
@@ -56,7 +55,7 @@ class Cleaner:
             share = mask[box.slices].astype(np.float32)
             if part is not None:
                 after[index][part.part.slices] = part.values.cpu().numpy() > 0.5
-                box, inner = box_around([box, part.part]), box
+                box, inner = Box.enclosing([box, part.part]), box
                 share = np.pad(share, _ends(inner, box))
                 share[part.part.within(box).slices] = part.filtered.cpu().numpy()
             likely.add(index, share, box)

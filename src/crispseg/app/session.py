@@ -18,14 +18,15 @@ from crispseg.config import SharpenerConfig
 from crispseg.data import Prediction
 from crispseg.errors import InputError, naming
 from crispseg.grid import CENTRES
-from crispseg.inference.batch import resize
-from crispseg.inference.masks import contributions, principal_components
+from crispseg.inference.contributions import contributions
 from crispseg.inference.objects import sharpen_masks
 from crispseg.inference.objects.sharpening import sharpener_of_mask
 from crispseg.inference.one_image import Sharpened, labels_before
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.upsampling import resize
 from crispseg.nn import LocalFilter
+from crispseg.pictures.colours import principal_components
 
 
 class PixelMasks(NamedTuple):

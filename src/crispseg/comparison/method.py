@@ -11,9 +11,10 @@ from torch import Tensor
 from crispseg.data import Prediction
 from crispseg.data.intensity import to_floats
 from crispseg.grid import CENTRES
-from crispseg.inference.batch import check_fit, resize_scores
+from crispseg.inference.batch import check_fit
 from crispseg.inference.one_image import grid_of
 from crispseg.inference.shares import to_probabilities
+from crispseg.inference.upsampling import resize_scores
 
 Setting = Mapping[str, float]
 """A value for each parameter of a method."""

@@ -121,11 +121,7 @@ def joined_summary(summaries: Sequence[str]) -> str:
 
 
 def check_part(name: str, kind: type[Cue]) -> None:
-    """Refuse a class of cues that does not compare embeddings by their norm, and so cannot be a part.
-
-    Raises:
-        InputError: If it does not.
-    """
+    """Refuse a class of cues that does not compare embeddings by their norm, and so cannot be a part."""
     own = not issubclass(kind, EmbeddingCue) or any(
         getattr(kind, method) is not getattr(EmbeddingCue, method) for method in ("distance", "weights")
     )

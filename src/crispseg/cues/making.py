@@ -10,6 +10,7 @@ from crispseg.cue_config import PRECISIONS, CueConfig
 from crispseg.cues.cue import Cue
 from crispseg.cues.joined import JoinedCue, check_part, joined_summary
 from crispseg.errors import InputError
+from crispseg.precision import shortest
 from crispseg.registry import CUES
 from crispseg.value_checks import check_allowed
 
@@ -82,7 +83,7 @@ def describe_cue(cue: Cue) -> CueConfig:
         'rgb:norm=2'
     """
     if isinstance(cue, JoinedCue):
-        weights = [_shortest(weight) for weight in cue.weights_of_parts]
+        weights = [shortest(one) if isinstance(one, Tensor) else one for one in cue.weights_of_parts]
         return CueConfig(parts=tuple(zip(weights, map(describe_cue, single_cues(cue)), strict=True)))
     arguments = {name: getattr(cue, name) for name in type(cue).arguments}
     dtype = next((str(p.dtype).removeprefix("torch.") for p in cue.parameters()), PRECISIONS[0])
@@ -116,11 +117,6 @@ def make_cue(config: CueConfig, network: nn.Module | Sequence[nn.Module | None] 
     elif "weights" in kind.needs:
         raise InputError(f"cue {config.name!r} has no weights; expected those of its network: give weights")
     return kind(**arguments)
-
-
-def _shortest(weight: float | Tensor) -> float:
-    """Return a weight, if learned with the fewest digits that round to its float32."""
-    return float(str(weight.numpy(force=True))) if isinstance(weight, Tensor) else weight
 
 
 def _check_argument(cue: str, kind: type[Cue], name: str, value: Any) -> None:  # noqa: ANN401

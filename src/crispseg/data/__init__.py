@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crispseg.data.labelled_predictions import LabelledPredictions
     from crispseg.data.labels import LabelMap, read_labels, write_labels
     from crispseg.data.outlines import WithoutOutlines
-    from crispseg.data.prediction import Prediction, ScoreKind, read_prediction, write_scores
+    from crispseg.data.prediction import Prediction, read_prediction, write_scores
     from crispseg.data.registry import DATASETS, build_dataset
     from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
     from crispseg.data.voc2012 import VOC2012
@@ -47,7 +47,6 @@ __all__ = [
     "LabelledPredictions",
     "Prediction",
     "Sample",
-    "ScoreKind",
     "WithoutOutlines",
     "build_dataset",
     "read_boundaries",
@@ -75,7 +74,7 @@ _HOMES = {
     "labelled_predictions": ("LabelledPredictions",),
     "labels": ("LabelMap", "read_labels", "write_labels"),
     "outlines": ("WithoutOutlines",),
-    "prediction": ("Prediction", "ScoreKind", "read_prediction", "write_scores"),
+    "prediction": ("Prediction", "read_prediction", "write_scores"),
     "registry": ("DATASETS", "build_dataset"),
     "sample": ("IGNORE_INDEX", "LabelledImages", "Sample"),
     "voc2012": ("VOC2012",),

@@ -1,5 +1,6 @@
 """A rectangle of pixels."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -24,6 +25,17 @@ class Box(NamedTuple):
         """Return the smallest box that holds all pixels of an (H, W) mask, which has at least one."""
         rows, columns = (np.flatnonzero(mask.any(axis)).tolist() for axis in (1, 0))
         return cls(rows[0], columns[0], rows[-1] + 1, columns[-1] + 1)
+
+    @classmethod
+    def between(cls, rows: tuple[int, int], columns: tuple[int, int]) -> Self:
+        """Return the box of some rows and columns, each given by the first one and the one after the last."""
+        return cls(rows[0], columns[0], rows[1], columns[1])
+
+    @classmethod
+    def enclosing(cls, boxes: "Sequence[Box]") -> Self:
+        """Return the smallest box that holds several."""
+        tops, lefts, bottoms, rights = zip(*boxes, strict=True)
+        return cls(min(tops), min(lefts), max(bottoms), max(rights))
 
     @property
     def size(self) -> tuple[int, int]:

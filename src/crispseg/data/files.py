@@ -107,11 +107,7 @@ def fixed_part(pattern: Path) -> Path:
 
 
 def check_readable(path: Path, what: str) -> None:
-    """Refuse a path that cannot be opened, before a decoder calls it damaged.
-
-    Raises:
-        InputError: If it is not a file, or cannot be read.
-    """
+    """Refuse a path that cannot be opened, before a decoder calls it damaged."""
     try:
         if not path.is_file():
             raise InputError(f"{what} {path}: no such file")

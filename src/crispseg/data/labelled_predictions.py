@@ -14,10 +14,11 @@ from crispseg.data.checked import checked_labels
 from crispseg.data.class_names import classes_named
 from crispseg.data.matching import PLAIN, Suffixes, match_files, pair_files
 from crispseg.data.numbering import LIKE_LABELS, ZERO_BASED, Numbering, read_numbering
-from crispseg.data.prediction import PREDICTION_SUFFIXES, Prediction, ScoreKind, read_prediction
+from crispseg.data.prediction import PREDICTION_SUFFIXES, Prediction, read_prediction
 from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
 from crispseg.errors import InputError
 from crispseg.grid import Grid
+from crispseg.scores import Scores
 
 _MOST_CLASSES = 65_536
 """Number of labels that a 16-bit label map can hold. A larger one is a mistake, and would take memory."""
@@ -57,7 +58,7 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
         predictions: Path | str,
         *,
         num_classes: int | None = None,
-        scores: ScoreKind | None = None,
+        scores: Scores | None = None,
         grid: Grid | str | None = None,
         prediction_numbering: str | Path | None = None,
         void_band: int | None = None,

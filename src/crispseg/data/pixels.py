@@ -3,6 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
+from torch.nn.functional import pad
 
 from crispseg.data.box import Box
 from crispseg.grid import Line
@@ -104,6 +105,12 @@ def read_resized(pixels: Pixels, lines: tuple[Line, Line], box: Box) -> Tensor:
     if all(line.is_identity for line in lines):
         return pixels.read(box)
     rows, columns = sources(box.top, box.bottom, lines[0]), sources(box.left, box.right, lines[1])
-    (top, bottom), (left, right) = rows.bounds, columns.bounds
-    part = pixels.read(Box(top, left, bottom, right))
-    return blend(blend(part, -2, rows.counted_from(top)), -1, columns.counted_from(left))
+    there = Box.between(rows.bounds, columns.bounds)
+    part = pixels.read(there)
+    return blend(blend(part, -2, rows.counted_from(there.top)), -1, columns.counted_from(there.left))
+
+
+def padded(values: Tensor, part: Box, outer: Box) -> Tensor:
+    """Return (…, *part.size) values of a part as those of a box that holds it, 0 beside the part."""
+    inside, (height, width) = part.within(outer), outer.size
+    return pad(values, (inside.left, width - inside.right, inside.top, height - inside.bottom))

@@ -24,9 +24,6 @@ from crispseg.reading import parsed, read_safetensors
 from crispseg.scores import MULTILABEL, PROBABILITIES, SCORES, Scores
 from crispseg.writing import write_tensors, written_whole
 
-ScoreKind = Scores
-"""The kind of the scores in a file."""
-
 SCORE_SUFFIXES = (".npy", ".npz", ".safetensors")
 PREDICTION_SUFFIXES = SCORE_SUFFIXES + LABEL_SUFFIXES
 
@@ -42,7 +39,7 @@ class Prediction:
 
     given: Tensor
     """(C, h, w) float32 scores, or an (h, w) int64 label map."""
-    kind: ScoreKind
+    kind: Scores
     """Kind of the scores."""
     classes: tuple[int, ...]
     """Label of each channel; independent channels are preceded by the label of the background."""
@@ -114,7 +111,7 @@ class Prediction:
         return replace(self, kind="multilabel_probabilities" if self.kind in MULTILABEL else "probabilities")
 
 
-def read_prediction(path: Path | str, kind: ScoreKind | None = None, grid: Grid | str | None = None) -> Prediction:
+def read_prediction(path: Path | str, kind: Scores | None = None, grid: Grid | str | None = None) -> Prediction:
     """Read a prediction.
 
     Args:
@@ -141,7 +138,7 @@ def read_prediction(path: Path | str, kind: ScoreKind | None = None, grid: Grid 
     return prediction if prediction.grid is not None else replace(prediction, grid=said)
 
 
-def _reader(path: Path) -> Callable[[Path, ScoreKind | None], Prediction]:
+def _reader(path: Path) -> Callable[[Path, Scores | None], Prediction]:
     suffix = path.suffix.lower()
     if suffix in LABEL_SUFFIXES:
         return _from_labels
@@ -179,12 +176,12 @@ def write_scores(path: Path | str, scores: Tensor, prediction: Prediction) -> No
             np.save(temporary, scores.numpy())
 
 
-def _from_labels(path: Path, kind: ScoreKind | None) -> Prediction:
+def _from_labels(path: Path, kind: Scores | None) -> Prediction:
     label_map = read_labels(path)
     return _of_numbers(label_map.labels, label_map.palette, kind, path)
 
 
-def _of_numbers(labels: Tensor, palette: tuple[int, ...] | None, kind: ScoreKind | None, path: Path) -> Prediction:
+def _of_numbers(labels: Tensor, palette: tuple[int, ...] | None, kind: Scores | None, path: Path) -> Prediction:
     """Return the prediction of (h, w) whole numbers: labels, or greys that are probabilities."""
     if palette is None:
         probability = as_probability(labels) if kind == "probabilities" else None
@@ -198,7 +195,7 @@ def _of_numbers(labels: Tensor, palette: tuple[int, ...] | None, kind: ScoreKind
     return Prediction.of_labels(labels, palette)
 
 
-def _from_safetensors(path: Path, kind: ScoreKind | None) -> Prediction:
+def _from_safetensors(path: Path, kind: Scores | None) -> Prediction:
     tensors, metadata = read_safetensors(path, "prediction", "write it anew")
     if len(tensors) != 1:
         raise InputError(f"prediction {path}: holds tensors {sorted(tensors)}; expected exactly one")
@@ -209,7 +206,7 @@ def _from_safetensors(path: Path, kind: ScoreKind | None) -> Prediction:
         tensor = tensor if tensor.dtype == torch.float64 else tensor.float()
     is_ours = metadata.get("kind") in SCORES
     if is_ours:
-        kind = cast(ScoreKind, metadata["kind"])
+        kind = cast(Scores, metadata["kind"])
     scores, kind = _check_scores(tensor, kind, path, is_sure=is_ours)
     classes = _classes_said(metadata, classes_of(len(scores), kind), path)
     return Prediction(scores, kind, classes, grid=CENTRES if metadata.get("grid") == str(CENTRES) else None)
@@ -229,7 +226,7 @@ def _classes_said(metadata: Mapping[str, str], counted: tuple[int, ...], path: P
     return tuple(labels)
 
 
-def _from_numpy(path: Path, kind: ScoreKind | None) -> Prediction:
+def _from_numpy(path: Path, kind: Scores | None) -> Prediction:
     array, named = _load_numpy(path)
     whole = np.issubdtype(array.dtype, np.integer) or array.dtype == np.bool_
     if whole and array.ndim == 2 and not named:
@@ -258,14 +255,12 @@ def _load_numpy(path: Path) -> tuple[np.ndarray, bool]:
     return read_array(path, "prediction", "q" if quantised else names[0]), quantised
 
 
-def classes_of(channels: int, kind: ScoreKind) -> tuple[int, ...]:
+def classes_of(channels: int, kind: Scores) -> tuple[int, ...]:
     """Return classes 0, 1, …: one per channel, and one more for the background if channels are independent."""
     return tuple(range(channels + (kind in MULTILABEL or channels == 1)))
 
 
-def _check_scores(
-    scores: Tensor, said: ScoreKind | None, path: Path, *, is_sure: bool = False
-) -> tuple[Tensor, ScoreKind]:
+def _check_scores(scores: Tensor, said: Scores | None, path: Path, *, is_sure: bool = False) -> tuple[Tensor, Scores]:
     """Return (C, h, w) float32 scores and their kind, which is not doubted if `write_scores` recorded it."""
     kind = said or "logits"
     if scores.ndim == 4 and scores.shape[0] == 1:

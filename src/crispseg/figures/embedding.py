@@ -29,8 +29,9 @@ from crispseg.figures.page import (
     house_style,
     new_figure,
 )
-from crispseg.inference.masks import contributions, principal_components
+from crispseg.inference.contributions import contributions
 from crispseg.nn import LocalFilter
+from crispseg.pictures.colours import principal_components
 from crispseg.window import WindowsLike
 
 _LINE = 0.07

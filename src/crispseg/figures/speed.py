@@ -47,8 +47,8 @@ def draw_speed(rows: Sequence[TableRow]) -> Figure:
 def pareto_front(rows: Sequence[TableRow], metric: str) -> list[TableRow]:
     """Return the rows that no other row beats in both time and gain, fastest first."""
     front: list[TableRow] = []
-    for row in sorted(rows, key=lambda row: (row.milliseconds, -row.gains[metric].gain)):
-        if not front or row.gains[metric].gain > front[-1].gains[metric].gain:
+    for row in sorted(rows, key=lambda row: (row.milliseconds, -row.gains[metric].value)):
+        if not front or row.gains[metric].value > front[-1].gains[metric].value:
             front.append(row)
     return front
 
@@ -63,11 +63,11 @@ def _draw_rows(axes: Axes, rows: Sequence[TableRow], metric: str) -> None:
         gain, colour = row.gains[metric], colours[row.group]
         axes.plot([row.milliseconds] * 2, [gain.low, gain.high], color=colour, linewidth=0.6, zorder=2)
         filled = colour if row in front else "white"
-        axes.plot(row.milliseconds, gain.gain, "o", markersize=_MARKER, color=colour, markerfacecolor=filled, zorder=3)
+        axes.plot(row.milliseconds, gain.value, "o", markersize=_MARKER, color=colour, markerfacecolor=filled, zorder=3)
     _scale(axes, rows)
     place_names(
         axes,
-        [(row.milliseconds, row.gains[metric].gain) for row in rows],
+        [(row.milliseconds, row.gains[metric].value) for row in rows],
         [row.name for row in rows],
         [colours[row.group] for row in rows],
         np.concatenate([*(_marks(axes, row, metric) for row in rows), *_lines(axes, corners)]),
@@ -76,7 +76,7 @@ def _draw_rows(axes: Axes, rows: Sequence[TableRow], metric: str) -> None:
 
 def _corners(front: Sequence[TableRow], metric: str) -> list[tuple[float, float]]:
     """Return x, y of the corners of the staircase along the front."""
-    points = [(row.milliseconds, row.gains[metric].gain) for row in front]
+    points = [(row.milliseconds, row.gains[metric].value) for row in front]
     between = [(after[0], before[1]) for before, after in pairwise(points)]
     return [points[0], *(point for pair in zip(between, points[1:], strict=True) for point in pair)]
 
@@ -102,6 +102,6 @@ def _marks(axes: Axes, row: TableRow, metric: str) -> np.ndarray:
     """Return (2, 4): the boxes that the marker and the bar of a row cover, in pixels."""
     gain = row.gains[metric]
     half = _MARKER / 2 * axes.figure.dpi / 72
-    points = [(row.milliseconds, value) for value in (gain.gain, gain.low, gain.high)]
+    points = [(row.milliseconds, value) for value in (gain.value, gain.low, gain.high)]
     middle, low, high = axes.transData.transform(points)
     return np.array([[*middle - half, *middle + half], [low[0] - 1, low[1], high[0] + 1, high[1]]])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from crispseg.errors import InputError, one_line
+from crispseg.metrics import Gain
 from crispseg.reading import read_json
 
 DRAWN_METRICS = {"miou": "mIoU", "trimap_4": "trimap mIoU"}
@@ -28,15 +29,6 @@ class SurfaceRow:
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A gain in points, with the ends of its 95 % interval."""
-
-    gain: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class TableRow:
     """The gains and the time of a method."""
 
@@ -44,8 +36,8 @@ class TableRow:
     group: str
     milliseconds: float
     """Milliseconds per image."""
-    gains: Mapping[str, Interval]
-    """Gain of each metric in `DRAWN_METRICS`."""
+    gains: Mapping[str, Gain]
+    """Gain of each metric in `DRAWN_METRICS`, with the ends of its 95 % interval."""
 
 
 def read_surface(path: Path) -> list[SurfaceRow]:
@@ -83,8 +75,7 @@ def _table_row(row: Mapping[str, Any]) -> TableRow:
         group=str(row["group"]),
         milliseconds=_number(row, "milliseconds"),
         gains={
-            name: Interval(*(_number(metric, key) for key in ("gain", "low", "high")))
-            for name, metric in metrics.items()
+            name: Gain(*(_number(metric, key) for key in ("gain", "low", "high"))) for name, metric in metrics.items()
         },
     )
 

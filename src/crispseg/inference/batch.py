@@ -1,4 +1,4 @@
-"""Check batches of images and scores, and bring them to one size."""
+"""Check batches of images and scores."""
 
 import math
 import warnings
@@ -9,49 +9,11 @@ from torch import Tensor
 from crispseg.checks import check_map, has_values, is_finite, is_recorded, value_range
 from crispseg.compatibility import is_exporting
 from crispseg.cues import Cue
-from crispseg.data.box import Box
 from crispseg.data.kinds import check_tensor_kind
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError, KindWarning
-from crispseg.grid import CENTRES, Grid, Line
-from crispseg.inference.padding import without_padding
-from crispseg.inference.shares import Shares
-from crispseg.ops.interpolation import inside, resample
+from crispseg.grid import Grid
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
-
-
-def resize(value: Tensor, size: tuple[int, int], grid: Grid = CENTRES) -> Tensor:
-    """Resize an (N, C, h, w) map that lies on an image by a grid to (N, C, *size), the image's size, bilinearly."""
-    # While exporting, this branch would limit the program to scores of the image's size, or to all other sizes.
-    if not is_exporting():
-        lines = grid.lines(size, (value.shape[-2], value.shape[-1]))
-        if all(line.is_identity for line in lines):
-            return value
-    return resample(value, size, grid)
-
-
-def resize_scores(scores: Tensor, size: tuple[int, int], grid: Grid, kind: Scores) -> Tensor:
-    """Resize (N, C, h, w) scores to (N, C, *size) of the same kind; pixels without scores get unlikely labels."""
-    resized = resize(without_padding(scores, grid, size), size, grid)
-    blank = uncovered(grid.lines(size, (scores.shape[-2], scores.shape[-1])), grid, scores.device)
-    if blank is None:
-        return resized
-    unlikely = Shares.of(torch.zeros_like(scores[:1, :, :1, :1]), kind).without(torch.tensor(data=True)).scores()
-    return torch.where(blank, unlikely, resized)
-
-
-def uncovered(
-    lines: tuple[Line, Line], grid: Grid, device: torch.device | None, box: Box | None = None
-) -> Tensor | None:
-    """Return an (H, W) bool mask, of an image or a part of it, of pixels without scores.
-
-    It is None if the grid always covers the whole image.
-    """
-    if not grid.is_free:
-        return None
-    top, left, bottom, right = box or (0, 0, lines[0].resized, lines[1].resized)
-    rows, columns = inside(top, bottom, lines[0], device), inside(left, right, lines[1], device)
-    return ~(rows[:, None] & columns)
 
 
 def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
@@ -139,11 +101,7 @@ def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def check_scores(scores: Tensor, kind: Scores) -> None:
-    """Refuse scores that are not finite or not of their kind.
-
-    Raises:
-        InputError: If a score is not.
-    """
+    """Refuse scores that are not finite or not of their kind."""
     low, high = value_range(scores)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise InputError("scores hold NaN or infinity; expected finite numbers")

@@ -14,6 +14,7 @@ from crispseg.cues import Cue, describe_cue
 from crispseg.cues.cue import check_cue
 from crispseg.grid import Grid
 from crispseg.nn import LocalFilter
+from crispseg.precision import shortest
 from crispseg.scores import MULTILABEL, Scores, Upsampling
 from crispseg.window import Level, Windows
 
@@ -177,13 +178,3 @@ class ConfiguredModule(nn.Module):
 def alike(values: Sequence[T]) -> T | tuple[T, ...]:
     """Return the value that all are, or all of them."""
     return tuple(values) if len(set(values)) > 1 else values[0]
-
-
-def shortest(value: Tensor) -> float:
-    """Return the float with the fewest digits that rounds to a float32.
-
-    Example:
-        >>> shortest(torch.tensor(7.3)), torch.tensor(7.3).item()
-        (7.3, 7.300000190734863)
-    """
-    return float(str(value.float().numpy(force=True)))

@@ -27,11 +27,7 @@ _SMALLEST = 1e-5
 
 
 def check_exclusive(kind: Scores) -> None:
-    """Refuse scores of labels that may overlap, since a CRF gives every pixel exactly one label.
-
-    Raises:
-        InputError: If the kind is "multilabel" or "multilabel_probabilities".
-    """
+    """Refuse scores of labels that may overlap, since a CRF gives every pixel exactly one label."""
     if kind in MULTILABEL:
         raise InputError(f"scores are {kind}; expected mutually exclusive classes for a CRF: leave the CRF out")
 

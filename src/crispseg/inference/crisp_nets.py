@@ -5,10 +5,10 @@ from torch import nn
 
 from crispseg.cues import LearnedCue
 from crispseg.errors import InputError
-from crispseg.inference.configured import shortest
 from crispseg.inference.sharpener import Sharpener
 from crispseg.models import CrispNet
 from crispseg.nn import Affinity, LocalFilter
+from crispseg.precision import shortest
 
 
 def to_crisp_net(sharpener: Sharpener, segmenter: nn.Module, *, learn_hardness: bool = True) -> CrispNet:

@@ -16,12 +16,6 @@ class Labelled(NamedTuple):
     box: Box
 
 
-def box_around(boxes: Sequence[Box]) -> Box:
-    """Return the smallest box that holds several."""
-    tops, lefts, bottoms, rights = zip(*boxes, strict=True)
-    return Box(min(tops), min(lefts), max(bottoms), max(rights))
-
-
 def grouped(items: Sequence[Labelled], margin: int) -> Iterator[Sequence[Labelled]]:
     """Yield groups of at most `TOGETHER` labels that are cheaper to filter together than one by one.
 
@@ -37,7 +31,7 @@ def grouped(items: Sequence[Labelled], margin: int) -> Iterator[Sequence[Labelle
     group: list[Labelled] = []
     common, alone = Box(0, 0, 0, 0), 0
     for item in sorted(items, key=lambda item: _along_a_curve(item.box)):
-        joined = box_around([common, item.box]) if group else item.box
+        joined = Box.enclosing([common, item.box]) if group else item.box
         # Eight channels cost as much as one.
         if group and (len(group) == TOGETHER or (len(group) + 1) * cost(joined) > 8 * (alone + cost(item.box))):
             yield group

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from crispseg.cues.cue import Cue, EmbeddingCue
 from crispseg.data.box import Box
-from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, read_resized
+from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, padded, read_resized
 from crispseg.grid import Grid, Line
 from crispseg.inference import guard
 from crispseg.inference.batch import check_filtered
-from crispseg.inference.label_groups import Labelled, box_around, grouped
+from crispseg.inference.label_groups import Labelled, grouped
 from crispseg.inference.likeliest import Likeliest
 from crispseg.inference.padding import without_padding
 from crispseg.inference.sharpener import Sharpener
@@ -100,7 +100,7 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
     groups = [
         (
             torch.tensor(sorted(item.label for item in group), device=near.device),
-            box_around([item.box for item in group]),
+            Box.enclosing([item.box for item in group]),
         )
         for group in grouped(spread.labelled(), 2 * sharpener.filter.reach)
     ]
@@ -136,7 +136,7 @@ def _guarded(
         reached: Where they are.
     """
     ids, part = group
-    radii, whole = guard.radii_of(spread.sharpener.levels), box_around([part, reached])
+    radii, whole = guard.radii_of(spread.sharpener.levels), Box.enclosing([part, reached])
     outer = whole.grown(max(radii), spread.box.size)
     before, where = padded(spread.read(ids, part), part, outer), (..., *whole.within(outer).slices)
     kept = padded(shares, reached, whole).lerp(before[where], guard.KEEP_THIN * thin[whole.slices])
@@ -209,12 +209,6 @@ def _reached(shares: Tensor, part: Box) -> tuple[Tensor, Box]:
     return shares, Box(part.top + top, part.left + left, part.top + bottom + 1, part.left + right + 1)
 
 
-def padded(shares: Tensor, part: Box, outer: Box) -> Tensor:
-    """Return shares of a part of the image as those of a box that holds it, 0 beside the part."""
-    inside, (height, width) = part.within(outer), outer.size
-    return F.pad(shares, (inside.left, width - inside.right, inside.top, height - inside.bottom))
-
-
 class _Spread:
     """The labels of a label map as the filter takes them: as probabilities 0 and 1, upsampled like scores."""
 
@@ -227,8 +221,7 @@ class _Spread:
         self.is_identity = all(line.is_identity for line in self.lines)
         self.rows = _sources(box.top, box.bottom, self.lines[0])
         self.columns = _sources(box.left, box.right, self.lines[1])
-        (top, bottom), (left, right) = self.rows.bounds, self.columns.bounds
-        self.there = Box(top, left, bottom, right)
+        self.there = Box.between(self.rows.bounds, self.columns.bounds)
         self.labels = labels.read(self.there)[0].to(features.tensor.device, torch.int64)
         cue, self.centres = sharpener.cue, None
         if isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(self.coarse, self.size):
@@ -259,15 +252,14 @@ class _Spread:
     def read(self, ids: Tensor, part: Box) -> Tensor:
         """Return the (1, S, *part.size) shares of S labels in a part of the box."""
         rows, columns = (_part_of(where, *ends) for where, ends in self._axes(part))
-        (top, bottom), (left, right) = rows.bounds, columns.bounds
-        coarse = Box(top, left, bottom, right)
+        coarse = Box.between(rows.bounds, columns.bounds)
         down, across = coarse.within(self.there).slices
         value = (self.labels[down, across] == ids[:, None, None]).float()[None] * _WHOLE
         if self.centres is None:
-            return blend(blend(value, -1, columns.counted_from(left)), -2, rows.counted_from(top))
+            return blend(blend(value, -1, columns.counted_from(coarse.left)), -2, rows.counted_from(coarse.top))
         start = self.box.top + part.top, self.box.left + part.left
         near = self.features.read(Box(*start, start[0] + part.size[0], start[1] + part.size[1]))[None]
-        axes = Axis.of(self.lines[0], start[0], top), Axis.of(self.lines[1], start[1], left)
+        axes = Axis.of(self.lines[0], start[0], coarse.top), Axis.of(self.lines[1], start[1], coarse.left)
         return joint_upsample_part(
             value, self.centres[..., down, across], near, *axes, self.sharpener.hardness, norm=self.norm
         )

@@ -40,8 +40,7 @@ def _nearest(line: Line, start: int, stop: int) -> Tensor:
 def read_valid_resized(scores: Pixels, lines: tuple[Line, Line], box: Box) -> Tensor:
     """Return `read_resized` of the pixels with data alone; 0 where none of the four pixels around has data."""
     rows, columns = sources(box.top, box.bottom, lines[0]).bounds, sources(box.left, box.right, lines[1]).bounds
-    same = all(line.is_identity for line in lines)
-    coarse = box if same else Box(rows[0], columns[0], rows[1], columns[1])
+    coarse = box if all(line.is_identity for line in lines) else Box.between(rows, columns)
     valid = valid_there(scores, coarse)
     if valid is None:
         return read_resized(scores, lines, box)

@@ -11,14 +11,14 @@ from crispseg.data import Prediction, read_boundary
 from crispseg.data.intensity import to_bytes
 from crispseg.errors import InputError, naming
 from crispseg.grid import CENTRES, Grid
-from crispseg.inference.batch import check_fit, resize, resize_scores
+from crispseg.inference.batch import check_fit
 from crispseg.inference.crf import DenseCRF, check_exclusive
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.steady import SteadySharpener
 from crispseg.inference.tiles import sharpen_label_map_tiled, sharpen_tiled
-from crispseg.inference.upsampling import upsampled_labels
+from crispseg.inference.upsampling import resize, resize_scores, upsampled_labels
 from crispseg.scores import Scores
 
 
@@ -151,11 +151,7 @@ def fitted_boundary(path: Path | str | None, image: Tensor) -> Tensor | None:
 
 
 def check_boundary(size: tuple[int, int], boundary: Tensor) -> None:
-    """Refuse a (1, h, w) boundary map that cannot cover the whole image (height, width), at any resolution.
-
-    Raises:
-        InputError: If its aspect ratio differs from the image's.
-    """
+    """Refuse a (1, h, w) boundary map that cannot cover the whole image (height, width), at any resolution."""
     rows, columns = boundary.shape[-2:]
     if not CENTRES.explains(size, (rows, columns)):
         raise InputError(

@@ -16,14 +16,14 @@ from crispseg.cues import Cue
 from crispseg.devices import checked_dtype, usable_device
 from crispseg.errors import InputError
 from crispseg.grid import Grid
-from crispseg.inference.batch import check_filtered, check_fit, check_scores, resize, to_colours, warn_of_kind
+from crispseg.inference.batch import check_filtered, check_fit, check_scores, to_colours, warn_of_kind
 from crispseg.inference.configured import ConfiguredModule
 from crispseg.inference.doubt import gentleness_of
 from crispseg.inference.gentleness import for_filter, for_upsampling
 from crispseg.inference.guard import guarded, radii_of
 from crispseg.inference.padding import without_padding
 from crispseg.inference.shares import Shares
-from crispseg.inference.upsampling import upsample, upsamples_jointly
+from crispseg.inference.upsampling import resize, upsample, upsamples_jointly
 from crispseg.pretrained import load_cue, load_pretrained, save_folder, upload
 from crispseg.scores import MULTILABEL
 from crispseg.window import Level, Window

@@ -8,25 +8,15 @@ from torch import Tensor
 
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.data.box import Box, cut
-from crispseg.data.pixels import MaskedPixels, PartOfPixels, Pixels, TensorPixels, read_resized
+from crispseg.data.pixels import MaskedPixels, Pixels, TensorPixels
 from crispseg.errors import InputError
-from crispseg.grid import Line
-from crispseg.inference.batch import check_fit, check_place, uncovered
+from crispseg.inference.batch import check_fit, check_place
 from crispseg.inference.doubt import gentleness_of_pixels
-from crispseg.inference.gentleness import Gentleness, for_upsampling
-from crispseg.inference.guard import guard_reach
 from crispseg.inference.label_groups import TOGETHER
 from crispseg.inference.label_maps import sharpened_labels
-from crispseg.inference.memory import parse_memory
-from crispseg.inference.nodata import kept_apart, read_valid_resized, valid_pixels, valid_there
-from crispseg.inference.padding import UnpaddedPixels
-from crispseg.inference.parts import filtered_part
-from crispseg.inference.shares import Shares
+from crispseg.inference.memory import bytes_per_pixel, parse_memory, tile_side
+from crispseg.inference.parts import Parts
 from crispseg.inference.sharpener import Sharpener
-from crispseg.inference.tile_memory import STRIP, bytes_per_pixel, tile_side
-from crispseg.inference.upsampling import JointResize
-from crispseg.ops.interpolation import Axis, sources
-from crispseg.precision import at_least_float32
 from crispseg.process_memory import give_back
 
 
@@ -40,11 +30,6 @@ class Tile:
     """(C, *box.size) scores, float32 or wider, of the kind that the sharpener takes, on the CPU."""
     valid: Tensor | None = None
     """(*box.size) bool mask of pixels where image and scores have data; None if all have."""
-
-
-def halo(sharpener: Sharpener) -> int:
-    """Return how many pixels around a part its sharpened scores depend on, beyond those that the cue looks at."""
-    return max(sharpener.filter.reach, guard_reach(sharpener.guard))
 
 
 @torch.inference_mode()
@@ -84,20 +69,17 @@ def sharpen_tiles(
             f"image or scores may have pixels without data, and the cue is {type(sharpener.cue).__name__}; expected a "
             "cue that compares embeddings or colours, which can leave such pixels out"
         )
-    scores = UnpaddedPixels(scores, sharpener.grid, image.size)
-    features = _known_at_once(sharpener, image, features)
-    margin = _margin(sharpener, image, scores, features)
-    lines = sharpener.grid.lines(image.size, scores.size)
-    gentleness = gentleness_of_pixels(scores, sharpener.scores, lines) if sharpener.suits_doubt else None
+    parts = Parts(sharpener, image, scores, features)
+    gentleness = gentleness_of_pixels(parts.scores, sharpener.scores, parts.lines) if sharpener.suits_doubt else None
     contrasted = gentleness is not None and not gentleness.is_usual
     each = bytes_per_pixel(sharpener, scores.channels, contrasted=contrasted)
-    side = tile_side(sharpener, each, image.size, parse_memory(memory), margin)
+    side = tile_side(sharpener, each, image.size, parse_memory(memory), parts.margin)
     for box in cut(image.size, max(side // multiple * multiple, min(side, multiple))):
-        valid = valid_pixels(image, scores, lines, box)
+        valid = parts.valid(box)
         if valid is not None and not valid.any():
             yield Tile(box, torch.zeros(scores.channels, *box.size), valid)
             continue
-        yield Tile(box, _sharpen_box(sharpener, image, scores, features, box, gentleness=gentleness), valid)
+        yield Tile(box, parts.sharpened(box, gentleness), valid)
         give_back()
 
 
@@ -154,140 +136,18 @@ def sharpen_label_map_tiled(
         InputError: If image and labels do not fit together, or the memory is too small for a tile.
     """
     sharpener, pixels = sharpener.of_labels(), TensorPixels(image)
-    said = UnpaddedPixels(TensorPixels(labels[None]), sharpener.grid, pixels.size)
+    said, given = TensorPixels(labels[None]), None if features is None else TensorPixels(features[0])
     check_place(pixels.size, said.size, 2, sharpener.grid, "probabilities")
-    given = _known_at_once(sharpener, pixels, None if features is None else TensorPixels(features[0]))
-    margin = _margin(sharpener, pixels, said, given)
+    parts = Parts(sharpener, pixels, said, given)
     result = torch.empty(pixels.size, dtype=torch.int64)
     each = bytes_per_pixel(sharpener, TOGETHER, of_labels=True)
-    for box in cut(pixels.size, tile_side(sharpener, each, pixels.size, parse_memory(memory), margin)):
-        inner, compared = _compared(sharpener, pixels, said, given, box)
+    for box in cut(pixels.size, tile_side(sharpener, each, pixels.size, parse_memory(memory), parts.margin)):
+        inner, compared = parts.compared(box)
         rows, columns = box.within(inner).slices
-        result[box.slices] = sharpened_labels(sharpener, said, compared, inner)[rows, columns].cpu()
+        result[box.slices] = sharpened_labels(sharpener, parts.scores, compared, inner)[rows, columns].cpu()
         give_back()
     return result
 
 
-def _known_at_once(sharpener: Sharpener, image: Pixels, features: Pixels | None) -> Pixels | None:
-    """Return the features of the whole image if they are given or the cue needs the whole image; None otherwise."""
-    if features is not None or sharpener.cue.reach is not None:
-        return features
-    whole = Box(0, 0, *image.size)
-    return TensorPixels(sharpener.features(image.read(whole)[None].to(sharpener.device))[0])
-
-
-def _compared(
-    sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None, box: Box
-) -> tuple[Box, PartOfPixels]:
-    """Return a box grown by the reach of the filter, and the features of its pixels."""
-    inner = box.grown(halo(sharpener), image.size)
-    around = _with_centres(sharpener, scores, image.size, inner)
-    there = (
-        features_of_box(sharpener, image, around, STRIP)
-        if features is None
-        else features.read(around).to(sharpener.device)
-    )
-    return inner, PartOfPixels(there, around, image.size)
-
-
-def _sharpen_box(
-    sharpener: Sharpener,
-    image: Pixels,
-    scores: Pixels,
-    features: Pixels | None,
-    box: Box,
-    *,
-    gentleness: Gentleness | None,
-) -> Tensor:
-    inner, compared = _compared(sharpener, image, scores, features, box)
-    lines = sharpener.grid.lines(image.size, scores.size)
-    valid = valid_pixels(image, scores, lines, inner)
-    apart = kept_apart(compared.read(inner)[None], valid)
-    gentleness = None if gentleness is None else gentleness.to(apart.device)
-    shares = _upsampled(sharpener, scores, inner, compared, gentleness)._replace(gentleness=gentleness)
-    return filtered_part(sharpener, shares, apart, box.within(inner), valid).scores()[0].cpu()
-
-
-def features_of_box(sharpener: Sharpener, image: Pixels, box: Box, strip: int | None = None) -> Tensor:
-    """Return the (D, *box.size) features of a part of the image, which depend on the surrounding pixels.
-
-    Args:
-        sharpener: The sharpener.
-        image: The image.
-        box: The part.
-        strip: The rows to compute at a time, so that the network takes little memory; None for all.
-    """
-    if strip is not None and strip < box.size[0]:
-        whole: Tensor | None = None
-        for top in range(box.top, box.bottom, strip):
-            part = box._replace(top=top, bottom=min(top + strip, box.bottom))
-            found = features_of_box(sharpener, image, part)
-            whole = found.new_empty(len(found), *box.size) if whole is None else whole
-            whole[(..., *part.within(box).slices)] = found
-        assert whole is not None
-        return whole
-    outer = box.grown(sharpener.cue.reach or 0, image.size).starting_at(sharpener.cue.step)
-    rows, columns = box.within(outer).slices
-    return sharpener.features(image.read(outer)[None].to(sharpener.device))[0, :, rows, columns]
-
-
-def _upsampled(
-    sharpener: Sharpener, scores: Pixels, box: Box, features: PartOfPixels, gentleness: Gentleness | None
-) -> Shares:
-    """Return the shares of a part of the image; the features must cover its surroundings too."""
-    cue, near, lines = sharpener.cue, features.read(box)[None], sharpener.grid.lines(features.size, scores.size)
-    if isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(scores.size, features.size):
-        coarse = _sources_of(box, lines)
-        shares = _shares(sharpener, scores.read(coarse), near)
-        centres = for_upsampling(read_resized(features, _back(lines), coarse)[None], gentleness)
-        centres, near = kept_apart(centres, valid_there(scores, coarse)), for_upsampling(near, gentleness)
-        axes = Axis.of(lines[0], box.top, coarse.top), Axis.of(lines[1], box.left, coarse.left)
-        resize = JointResize(centres, near, axes, sharpener.hardness, cue.norm)
-        shares = shares.merging(sharpener.negligible).upsampled(resize)
-    else:
-        shares = _shares(sharpener, read_valid_resized(scores, lines, box), near).merging(sharpener.negligible)
-    return shares.without(uncovered(lines, sharpener.grid, near.device, box))
-
-
-def _sources_of(box: Box, lines: tuple[Line, Line]) -> Box:
-    """Return the box of the source pixels of a part of a resized map."""
-    rows, columns = sources(box.top, box.bottom, lines[0]), sources(box.left, box.right, lines[1])
-    (top, bottom), (left, right) = rows.bounds, columns.bounds
-    return Box(top, left, bottom, right)
-
-
-def _back(lines: tuple[Line, Line]) -> tuple[Line, Line]:
-    return lines[0].back(), lines[1].back()
-
-
-def _with_centres(sharpener: Sharpener, scores: Pixels, size: tuple[int, int], box: Box) -> Box:
-    """Return the box of an image, grown to include the centres of the coarse pixels that it is upsampled from."""
-    if not sharpener.upsamples_jointly(scores.size, size):
-        return box
-    lines = sharpener.grid.lines(size, scores.size)
-    at = _sources_of(_sources_of(box, lines), _back(lines))
-    return Box(min(box.top, at.top), min(box.left, at.left), max(box.bottom, at.bottom), max(box.right, at.right))
-
-
 def _may_lack(*maps: Pixels) -> bool:
     return any(isinstance(pixels, MaskedPixels) and pixels.masked for pixels in maps)
-
-
-def _shares(sharpener: Sharpener, scores: Tensor, features: Tensor) -> Shares:
-    """Check (C, h, w) scores and return their shares on the device of the features."""
-    sharpener.check_scores(scores)
-    wide = scores[None].to(features.device, at_least_float32(features))
-    return Shares.of(wide, sharpener.scores)
-
-
-def _coarse_pixel(sharpener: Sharpener, scores: Pixels, size: tuple[int, int]) -> int:
-    """Return how far, in image pixels, the centres of coarse pixels may lie outside the part upsampled from them."""
-    if not sharpener.upsamples_jointly(scores.size, size):
-        return 0
-    return max(-(-line.pixels // line.steps) for line in sharpener.grid.lines(size, scores.size)) + 1
-
-
-def _margin(sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None) -> int:
-    """Return how many pixels around a tile are computed with it."""
-    looked_at = 0 if features is not None else (sharpener.cue.reach or 0) + sharpener.cue.step
-    return halo(sharpener) + _coarse_pixel(sharpener, scores, image.size) + looked_at

@@ -1,4 +1,4 @@
-"""Upsample scores and labels to the size of an image."""
+"""Bring scores and labels to the size of an image."""
 
 from typing import NamedTuple
 
@@ -9,15 +9,15 @@ from crispseg.checks import is_recorded
 from crispseg.compatibility import is_exporting
 from crispseg.cues import Cue
 from crispseg.cues.cue import EmbeddingCue
+from crispseg.data.box import Box
 from crispseg.grid import CENTRES, Grid, Line
-from crispseg.inference.batch import resize, uncovered
 from crispseg.inference.merging import within
 from crispseg.inference.padding import without_padding
 from crispseg.inference.shares import Shares
 from crispseg.ops._joint_upsample import joint_upsample_part
 from crispseg.ops._joint_upsample_scores import joint_upsample_scores
 from crispseg.ops._joint_upsample_scores.reference import to_scores
-from crispseg.ops.interpolation import Axis, at_scores, blend, sources
+from crispseg.ops.interpolation import Axis, at_scores, blend, inside, resample, sources
 from crispseg.scores import PROBABILITIES, Scores, Upsampling
 
 
@@ -150,3 +150,37 @@ def upsampled_labels(labels: Tensor, size: tuple[int, int], grid: Grid = CENTRES
         better = (share > best) | ((share == best) & (label < chosen))
         best, chosen = torch.where(better, share, best), torch.where(better, label, chosen)
     return chosen
+
+
+def resize(value: Tensor, size: tuple[int, int], grid: Grid = CENTRES) -> Tensor:
+    """Resize an (N, C, h, w) map that lies on an image by a grid to (N, C, *size), the image's size, bilinearly."""
+    # While exporting, this branch would limit the program to scores of the image's size, or to all other sizes.
+    if not is_exporting():
+        lines = grid.lines(size, (value.shape[-2], value.shape[-1]))
+        if all(line.is_identity for line in lines):
+            return value
+    return resample(value, size, grid)
+
+
+def resize_scores(scores: Tensor, size: tuple[int, int], grid: Grid, kind: Scores) -> Tensor:
+    """Resize (N, C, h, w) scores to (N, C, *size) of the same kind; pixels without scores get unlikely labels."""
+    resized = resize(without_padding(scores, grid, size), size, grid)
+    blank = uncovered(grid.lines(size, (scores.shape[-2], scores.shape[-1])), grid, scores.device)
+    if blank is None:
+        return resized
+    unlikely = Shares.of(torch.zeros_like(scores[:1, :, :1, :1]), kind).without(torch.tensor(data=True)).scores()
+    return torch.where(blank, unlikely, resized)
+
+
+def uncovered(
+    lines: tuple[Line, Line], grid: Grid, device: torch.device | None, box: Box | None = None
+) -> Tensor | None:
+    """Return an (H, W) bool mask, of an image or a part of it, of pixels without scores.
+
+    It is None if the grid always covers the whole image.
+    """
+    if not grid.is_free:
+        return None
+    top, left, bottom, right = box or (0, 0, lines[0].resized, lines[1].resized)
+    rows, columns = inside(top, bottom, lines[0], device), inside(left, right, lines[1], device)
+    return ~(rows[:, None] & columns)

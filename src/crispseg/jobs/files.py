@@ -8,7 +8,6 @@ from typing import Any
 
 from rich.progress import Progress
 
-from crispseg.data import ScoreKind
 from crispseg.data.intensity import ValueRange
 from crispseg.data.matching import PLAIN, Suffixes
 from crispseg.errors import InputError
@@ -25,6 +24,7 @@ from crispseg.jobs.outcome import Failed, Outcome, Skipped
 from crispseg.jobs.outputs import Outputs
 from crispseg.jobs.resuming import SETTINGS_FILE, Beginning, finished, settings_of
 from crispseg.jobs.this_machine import ThisMachine
+from crispseg.scores import Scores
 
 
 def sharpen_files(
@@ -37,7 +37,7 @@ def sharpen_files(
     steady: SteadySharpener | None = None,
     crf: DenseCRF | None = None,
     memory: str | None = None,
-    scores: ScoreKind | None = None,
+    scores: Scores | None = None,
     grid: Grid | str | None = None,
     value_range: ValueRange = "auto",
     suffixes: Suffixes = PLAIN,

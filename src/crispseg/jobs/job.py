@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from crispseg.data import Prediction, ScoreKind, read_image, read_prediction
+from crispseg.data import Prediction, read_image, read_prediction
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.intensity import ValueRange
 from crispseg.data.matching import PLAIN, Suffixes, find_images, pair_files
 from crispseg.data.prediction import PREDICTION_SUFFIXES
 from crispseg.grid import Grid
 from crispseg.inference.one_image import fitted_boundary
+from crispseg.scores import Scores
 
 
 class Job(NamedTuple):
@@ -73,9 +74,7 @@ def find_jobs(
     return [Job(*files) for files in zip(found, found.values(), predictions, maps, strict=True)]
 
 
-def read_inputs(
-    job: Job, kind: ScoreKind | None, grid: Grid | None = None, value_range: ValueRange = "auto"
-) -> JobInputs:
+def read_inputs(job: Job, kind: Scores | None, grid: Grid | None = None, value_range: ValueRange = "auto") -> JobInputs:
     """Read the files of one image; see `read_image` and `read_prediction` for the arguments.
 
     Raises:

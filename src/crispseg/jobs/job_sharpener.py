@@ -3,7 +3,6 @@
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
-from crispseg.data import ScoreKind
 from crispseg.data.intensity import ValueRange
 from crispseg.errors import InputError, naming, one_line
 from crispseg.grid import Grid
@@ -16,6 +15,7 @@ from crispseg.jobs.job import Job, JobInputs, read_inputs
 from crispseg.jobs.outcome import Failed, Outcome, Written, attempt
 from crispseg.jobs.outputs import Outputs
 from crispseg.process_memory import settle
+from crispseg.scores import Scores
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class JobSharpener:
 
     sharpener: Sharpener | None
     crf: DenseCRF | None
-    scores: ScoreKind | None
+    scores: Scores | None
     outputs: Outputs
     memory: str | None = None
     grid: Grid | None = None

@@ -66,11 +66,7 @@ def write_polygons(
 
 
 def check_tolerance(tolerance: float) -> None:
-    """Refuse a tolerance that is not a number of pixels.
-
-    Raises:
-        InputError: If it is below 0 or not finite.
-    """
+    """Refuse a tolerance that is not a number of pixels."""
     if not 0 <= tolerance < math.inf:
         raise InputError(f"tolerance is {tolerance}; expected a number of pixels, 0 or more")
 

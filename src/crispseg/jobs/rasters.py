@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from crispseg.data.intensity import ValueRange
-from crispseg.data.prediction import Prediction, ScoreKind
+from crispseg.data.prediction import Prediction
 from crispseg.data.raster import (
     BLOCK,
     image_pixels,
@@ -24,6 +24,7 @@ from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tiles import sharpen_tiles
 from crispseg.jobs.raster_polygons import check_place, check_tolerance, write_polygons
 from crispseg.polygons.files import check_polygon_file
+from crispseg.scores import Scores
 from crispseg.writing import check_output_file
 
 
@@ -34,7 +35,7 @@ def sharpen_raster(
     output: Path | str,
     *,
     memory: str | int,
-    scores: ScoreKind | None = None,
+    scores: Scores | None = None,
     grid: Grid | str | None = None,
     scale: float | None = None,
     bands: Sequence[int] | None = None,

@@ -137,11 +137,7 @@ def _is_up_to_date(job: Job, made: Sequence[int | None]) -> bool:
 
 
 def check_same_settings(path: Path, settings: Mapping[str, Any]) -> None:
-    """Refuse to resume a run whose settings file holds other settings.
-
-    Raises:
-        InputError: If they differ, or the file cannot be read.
-    """
+    """Refuse to resume a run whose settings file holds other settings."""
     there, now = read_settings(path), json.loads(json.dumps(settings))
     names = sorted(name for name in {*there, *now} if there.get(name) != now.get(name))
     if names:

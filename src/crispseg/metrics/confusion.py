@@ -79,11 +79,7 @@ def count_confusions(predicted: Tensor, labels: Tensor, num_classes: int, where:
 
 
 def check_predicted(predicted: Tensor, num_classes: int) -> None:
-    """Refuse predicted labels outside 0 … C - 1.
-
-    Raises:
-        InputError: If a label is outside that range.
-    """
+    """Refuse predicted labels outside 0 … C - 1."""
     wrong = predicted[(predicted < 0) | (predicted >= num_classes)]
     if wrong.numel():
         label = int(wrong[0])

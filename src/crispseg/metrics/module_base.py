@@ -1,6 +1,7 @@
 """The base class of the metrics in torchmetrics form."""
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, TypedDict
 
 import torch
 from torch import Tensor
@@ -13,6 +14,29 @@ from crispseg.metrics.confusion import check_predicted
 from crispseg.metrics.definitions import VOID, MetricDefinition
 
 Average = Literal["macro", "none"]
+
+
+class MetricOptions(TypedDict, total=False):
+    """The options of every metric, followed by those of `torchmetrics.Metric`."""
+
+    ignore_index: int | None
+    """True label of pixels without a class, which are left out, and so belong to no mask and make no contour. None, the
+    default, if every pixel has a class."""
+    average: Average | None
+    """"macro" (the default) for the mean over classes, "none" for a value for each class."""
+    absent_classes: AbsentClasses
+    """How a predicted class without true pixels enters the mean: "count" (the default) counts it as 0, like
+    torchmetrics, mmsegmentation and the scripts of Cityscapes and PASCAL VOC; "ignore" leaves it out."""
+    void_band: int
+    """Widest band of void between two labels that counts as a boundary, in pixels; 0 (the default) for none, 5 for
+    PASCAL VOC. It is for metrics of boundaries and shapes, all but `MeanIoU`."""
+    compute_on_cpu: bool
+    dist_sync_on_step: bool
+    process_group: Any
+    dist_sync_fn: Callable[..., Any] | None
+    distributed_available_fn: Callable[..., Any] | None
+    sync_on_compute: bool
+    compute_with_cache: bool
 
 
 class SegmentationMetric(Metric):
@@ -32,9 +56,9 @@ class SegmentationMetric(Metric):
         definition: MetricDefinition[Any],
         num_classes: int,
         *,
-        ignore_index: int | None,
-        average: Average | None,
-        absent_classes: AbsentClasses,
+        ignore_index: int | None = None,
+        average: Average | None = "macro",
+        absent_classes: AbsentClasses = "count",
         void_band: int = 0,
         **kwargs: Any,  # noqa: ANN401 - torchmetrics'
     ) -> None:
@@ -43,6 +67,8 @@ class SegmentationMetric(Metric):
         check_choice("average", average, ("macro", "none", None))
         check_choice("absent_classes", absent_classes, ABSENT_CLASSES)
         check_natural("void_band", void_band)
+        if void_band and not definition.of_boundaries:
+            raise InputError(f"void_band is {void_band}, but the metric looks at no boundaries; leave void_band out")
         self.num_classes = num_classes
         self.ignore_index = ignore_index
         self.average = average

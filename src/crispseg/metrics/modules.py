@@ -1,9 +1,8 @@
 """The metrics in torchmetrics form, for training loops, `MetricCollection` and Lightning's `log`."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
-from crispseg.defaults import AbsentClasses
 from crispseg.metrics.centreline import ClDiceDefinition
 from crispseg.metrics.confusion import check_classes
 from crispseg.metrics.definitions import (
@@ -13,7 +12,7 @@ from crispseg.metrics.definitions import (
     BoundaryIoUDefinition,
     IoUDefinition,
 )
-from crispseg.metrics.module_base import Average, SegmentationMetric, check_distance
+from crispseg.metrics.module_base import MetricOptions, SegmentationMetric, check_distance
 
 
 class MeanIoU(SegmentationMetric):
@@ -23,11 +22,7 @@ class MeanIoU(SegmentationMetric):
 
     Args:
         num_classes: Number of classes C.
-        ignore_index: True label of pixels without a class, which are left out; None if every pixel has a class.
-        average: "macro" for the mean over classes, "none" for a value for each class.
-        absent_classes: How a predicted class without true pixels enters the mean: "count" counts it as 0, like
-            torchmetrics, mmsegmentation and the scripts of Cityscapes and PASCAL VOC; "ignore" leaves it out.
-        kwargs: Options of `torchmetrics.Metric`.
+        options: See `crispseg.metrics.module_base.MetricOptions`.
 
     Raises:
         InputError: If an option has an invalid value.
@@ -41,23 +36,8 @@ class MeanIoU(SegmentationMetric):
         tensor(0.5000)
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        *,
-        ignore_index: int | None = None,
-        average: Average | None = "macro",
-        absent_classes: AbsentClasses = "count",
-        **kwargs: Any,  # noqa: ANN401 - torchmetrics'
-    ) -> None:
-        super().__init__(
-            IoUDefinition(),
-            num_classes,
-            ignore_index=ignore_index,
-            average=average,
-            absent_classes=absent_classes,
-            **kwargs,
-        )
+    def __init__(self, num_classes: int, **options: Unpack[MetricOptions]) -> None:
+        super().__init__(IoUDefinition(), num_classes, **options)
 
 
 class TrimapIoU(SegmentationMetric):
@@ -68,13 +48,7 @@ class TrimapIoU(SegmentationMetric):
     Args:
         num_classes: Number of classes C.
         width: Distance to each side: an int in pixels, or a float as a share of the image's diagonal.
-        ignore_index: True label of pixels without a class, which are left out; None if every pixel has a class.
-        average: "macro" for the mean over classes, "none" for a value for each class.
-        absent_classes: How a predicted class without true pixels enters the mean: "count" counts it as 0, "ignore"
-            leaves it out.
-        void_band: Widest band of void between two labels that counts as a boundary, in pixels; 0 for none, 5 for
-            PASCAL VOC.
-        kwargs: Options of `torchmetrics.Metric`.
+        options: See `crispseg.metrics.module_base.MetricOptions`.
 
     Raises:
         InputError: If an option has an invalid value.
@@ -88,27 +62,9 @@ class TrimapIoU(SegmentationMetric):
         tensor([0.6667, 0.5000])
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        width: float = 4,
-        *,
-        ignore_index: int | None = None,
-        average: Average | None = "macro",
-        absent_classes: AbsentClasses = "count",
-        void_band: int = 0,
-        **kwargs: Any,  # noqa: ANN401 - torchmetrics'
-    ) -> None:
+    def __init__(self, num_classes: int, width: float = 4, **options: Unpack[MetricOptions]) -> None:
         check_distance("width", width)
-        super().__init__(
-            IoUDefinition(width),
-            num_classes,
-            ignore_index=ignore_index,
-            average=average,
-            absent_classes=absent_classes,
-            void_band=void_band,
-            **kwargs,
-        )
+        super().__init__(IoUDefinition(width), num_classes, **options)
 
 
 class BoundaryIoU(SegmentationMetric):
@@ -122,14 +78,7 @@ class BoundaryIoU(SegmentationMetric):
     Args:
         num_classes: Number of classes C; 2 for binary masks, whose value is the one of class 1 with `average="none"`.
         width: Distance from the contour: an int in pixels, or a float as a share of the image's diagonal.
-        ignore_index: True label of pixels without a class, which belong to no mask and make no contour; None if every
-            pixel has a class.
-        average: "macro" for the mean over classes, "none" for a value for each class.
-        absent_classes: How a predicted class without true pixels enters the mean: "count" counts it as 0, "ignore"
-            leaves it out.
-        void_band: Widest band of void between two labels that counts as a boundary, in pixels; 0 for none, 5 for
-            PASCAL VOC.
-        kwargs: Options of `torchmetrics.Metric`.
+        options: See `crispseg.metrics.module_base.MetricOptions`.
 
     Raises:
         InputError: If an option has an invalid value.
@@ -145,27 +94,9 @@ class BoundaryIoU(SegmentationMetric):
         tensor(0.3333)
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        width: float = BOUNDARY_IOU_WIDTH,
-        *,
-        ignore_index: int | None = None,
-        average: Average | None = "macro",
-        absent_classes: AbsentClasses = "count",
-        void_band: int = 0,
-        **kwargs: Any,  # noqa: ANN401 - torchmetrics'
-    ) -> None:
+    def __init__(self, num_classes: int, width: float = BOUNDARY_IOU_WIDTH, **options: Unpack[MetricOptions]) -> None:
         check_distance("width", width)
-        super().__init__(
-            BoundaryIoUDefinition(width),
-            num_classes,
-            ignore_index=ignore_index,
-            average=average,
-            absent_classes=absent_classes,
-            void_band=void_band,
-            **kwargs,
-        )
+        super().__init__(BoundaryIoUDefinition(width), num_classes, **options)
 
 
 class BoundaryFScore(SegmentationMetric):
@@ -178,13 +109,7 @@ class BoundaryFScore(SegmentationMetric):
         num_classes: Number of classes C.
         tolerance: Largest distance between matching contours (Euclidean): an int in pixels, or a float as a share of
             the image's diagonal.
-        ignore_index: True label of pixels without a class, which make no contour; None if every pixel has a class.
-        average: "macro" for the mean over classes, "none" for a value for each class.
-        absent_classes: How a predicted class without a true contour enters the mean: "count" counts it as 0, "ignore"
-            leaves it out.
-        void_band: Widest band of void between two labels that counts as a boundary, in pixels; 0 for none, 5 for
-            PASCAL VOC.
-        kwargs: Options of `torchmetrics.Metric`.
+        options: See `crispseg.metrics.module_base.MetricOptions`.
 
     Raises:
         InputError: If an option has an invalid value.
@@ -201,26 +126,10 @@ class BoundaryFScore(SegmentationMetric):
     """
 
     def __init__(
-        self,
-        num_classes: int,
-        tolerance: float = BOUNDARY_F_TOLERANCE,
-        *,
-        ignore_index: int | None = None,
-        average: Average | None = "macro",
-        absent_classes: AbsentClasses = "count",
-        void_band: int = 0,
-        **kwargs: Any,  # noqa: ANN401 - torchmetrics'
+        self, num_classes: int, tolerance: float = BOUNDARY_F_TOLERANCE, **options: Unpack[MetricOptions]
     ) -> None:
         check_distance("tolerance", tolerance)
-        super().__init__(
-            BoundaryFDefinition(tolerance),
-            num_classes,
-            ignore_index=ignore_index,
-            average=average,
-            absent_classes=absent_classes,
-            void_band=void_band,
-            **kwargs,
-        )
+        super().__init__(BoundaryFDefinition(tolerance), num_classes, **options)
 
 
 class ClDice(SegmentationMetric):
@@ -232,13 +141,7 @@ class ClDice(SegmentationMetric):
     Args:
         num_classes: Number of classes C.
         classes: The classes to measure, which should be thin; None for all. Others take no part and have the value NaN.
-        ignore_index: True label of pixels without a class, which belong to no mask; None if every pixel has a class.
-        average: "macro" for the mean over classes, "none" for a value for each class.
-        absent_classes: How a predicted class without true pixels enters the mean: "count" counts it as 0, "ignore"
-            leaves it out.
-        void_band: Widest band of void between two labels that counts as a boundary, in pixels; 0 for none, 5 for
-            PASCAL VOC.
-        kwargs: Options of `torchmetrics.Metric`.
+        options: See `crispseg.metrics.module_base.MetricOptions`.
 
     Raises:
         InputError: If an option has an invalid value.
@@ -257,22 +160,10 @@ class ClDice(SegmentationMetric):
     """
 
     def __init__(
-        self,
-        num_classes: int,
-        classes: Sequence[int] | None = None,
-        *,
-        ignore_index: int | None = None,
-        average: Average | None = "macro",
-        absent_classes: AbsentClasses = "count",
-        void_band: int = 0,
-        **kwargs: Any,  # noqa: ANN401 - torchmetrics'
+        self, num_classes: int, classes: Sequence[int] | None = None, **options: Unpack[MetricOptions]
     ) -> None:
         super().__init__(
             ClDiceDefinition(None if classes is None else check_classes("classes", classes, num_classes)),
             num_classes,
-            ignore_index=ignore_index,
-            average=average,
-            absent_classes=absent_classes,
-            void_band=void_band,
-            **kwargs,
+            **options,
         )

@@ -47,7 +47,7 @@ def differentiate(name: str, save: Callable[..., None], backward: Callable[..., 
     Args:
         name: The operator.
         save: `save(ctx, inputs, output)` keeps the tensors that the backward needs.
-        backward: `backward(ctx, *grads)` returns a gradient for every argument.
+        backward: `backward(ctx, *grads)` returns a gradient for each of the first arguments; the others have none.
     """
 
     def refuse(ctx: Any, *grads: Tensor) -> None:
@@ -100,12 +100,14 @@ def _differentiate(
             with _recording() if nested else nullcontext():
                 output = below(keys, arguments)
             save(ctx, arguments, output)
+            ctx.count = len(arguments)
             return output
 
         @staticmethod
         def backward(ctx: Any, *grads: Any) -> Any:
             found = backward(ctx, *grads)
-            return None, *(found if isinstance(found, tuple) else (found,))
+            found = found if isinstance(found, tuple) else (found,)
+            return None, *found, *(None,) * (ctx.count - len(found))
 
         @staticmethod
         def jvp(ctx: Any, *tangents: Any) -> Any:

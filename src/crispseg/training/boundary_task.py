@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 import torch
 from torch import Tensor
@@ -12,9 +13,7 @@ from crispseg.data.sample import IGNORE_INDEX
 from crispseg.models import HED
 from crispseg.models.saving import save_network
 from crispseg.nn import BoundaryLoss
-from crispseg.training.optimizers import OptimizerCallable
-from crispseg.training.schedules import ScheduleCallable
-from crispseg.training.task import Batch, Task
+from crispseg.training.task import Batch, LearningOptions, Task
 
 _THRESHOLDS = 99
 
@@ -28,15 +27,13 @@ class BoundaryTask(Task):
     Args:
         network: The detector.
         loss: The loss of its side outputs and of their fusion.
-        optimizer: Makes the optimiser of the parameters; by default `torch.optim.SGD` at 1e-6, as the
-            loss sums over pixels.
-        schedule: Makes the schedule of the learning rate; by default a tenth after every 10000 steps.
-        rates: Factors of the learning rate by pattern of parameter names, of which the first that matches counts; 0
-            leaves a parameter as it is.
-        decays: Factors of the weight decay in the same way.
+        learning: See `LearningOptions`; by default `torch.optim.SGD` at 1e-6, as the loss sums over pixels, and a tenth
+            after every 10000 steps.
     """
 
     weights_file = "boundary.safetensors"
+    default_optimizer = staticmethod(partial(torch.optim.SGD, lr=1e-6, momentum=0.9, weight_decay=2e-4))
+    default_schedule = staticmethod(partial(StepLR, step_size=10_000))
     num_classes = 2
     network: HED
 
@@ -44,15 +41,9 @@ class BoundaryTask(Task):
         self,
         network: HED,
         loss: BoundaryLoss,
-        *,
-        optimizer: OptimizerCallable | None = None,
-        schedule: ScheduleCallable | None = None,
-        rates: dict[str, float] | None = None,
-        decays: dict[str, float] | None = None,
+        **learning: Unpack[LearningOptions],
     ) -> None:
-        optimizer = optimizer or partial(torch.optim.SGD, lr=1e-6, momentum=0.9, weight_decay=2e-4)
-        schedule = schedule or partial(StepLR, step_size=10_000)
-        super().__init__(network, optimizer, schedule, rates=rates, decays=decays)
+        super().__init__(network, **learning)
         self.loss = loss
         self.counts: list[Tensor] = []
 

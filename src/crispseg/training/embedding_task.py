@@ -5,7 +5,7 @@ from copy import copy
 from dataclasses import astuple
 from functools import partial
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Unpack, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +19,8 @@ from crispseg.models.network import Network
 from crispseg.models.registry import network_kind
 from crispseg.models.saving import save_network, save_weights
 from crispseg.nn import EmbeddingLoss
-from crispseg.training.optimizers import OptimizerCallable
-from crispseg.training.schedules import Cosine, ScheduleCallable
-from crispseg.training.task import Batch, Task
+from crispseg.training.schedules import Cosine
+from crispseg.training.task import Batch, LearningOptions, Task
 
 _VALIDATION_STRIDE = 4
 
@@ -63,11 +62,7 @@ class EmbeddingTask(Task):
         loss: Loss of the embedding, and of intermediate layers.
         side_weight: Weight of the loss at each intermediate layer, at its own resolution, for a network that returns
             them (see `Tapped`); 0 leaves them out. The paper uses 1.
-        optimizer: Makes the optimiser of the parameters; by default `torch.optim.Adam` at 1e-3.
-        schedule: Makes the schedule of the learning rate; by default along a cosine to 0.
-        rates: Factors of the learning rate by pattern of parameter names, of which the first that matches counts; 0
-            leaves a parameter as it is.
-        decays: Factors of the weight decay in the same way.
+        learning: See `LearningOptions`; by default `torch.optim.Adam` at 1e-3, along a cosine to 0.
 
     Raises:
         InputError: If `side_weight` is negative, or above 0 for a network without such layers, or the loss was set to
@@ -75,6 +70,8 @@ class EmbeddingTask(Task):
     """
 
     weights_file = "embedding.safetensors"
+    default_optimizer = staticmethod(partial(torch.optim.Adam, lr=1e-3))
+    default_schedule = Cosine
     network: nn.Module
 
     def __init__(
@@ -83,18 +80,14 @@ class EmbeddingTask(Task):
         loss: EmbeddingLoss,
         *,
         side_weight: float = 0.0,
-        optimizer: OptimizerCallable | None = None,
-        schedule: ScheduleCallable | None = None,
-        rates: dict[str, float] | None = None,
-        decays: dict[str, float] | None = None,
+        **learning: Unpack[LearningOptions],
     ) -> None:
         check_not_negative("side_weight", side_weight)
         if side_weight and not isinstance(network, Tapped):
             raise InputError(
                 f"side_weight is {side_weight}, but {type(network).__name__} has no method embed_with_taps; leave it 0"
             )
-        optimizer = optimizer or partial(torch.optim.Adam, lr=1e-3)
-        super().__init__(network, optimizer, schedule or Cosine, rates=rates, decays=decays)
+        super().__init__(network, **learning)
         self.loss = ignoring_void(loss)
         self.side_weight = side_weight
         self.pairs: list[PairCounts] = []

@@ -1,15 +1,15 @@
 """Segmentation network, embedding and filter, trained as one (paper sec. 5, "end-to-end")."""
 
+from typing import Unpack
+
 from torch import Tensor
 
 from crispseg.checks import check_not_negative
 from crispseg.models import CrispNet
 from crispseg.nn import EmbeddingLoss
 from crispseg.training.embedding_task import ignoring_void
-from crispseg.training.optimizers import OptimizerCallable
-from crispseg.training.schedules import ScheduleCallable
 from crispseg.training.segmentation_task import SegmentationTask
-from crispseg.training.task import Batch
+from crispseg.training.task import Batch, LearningOptions
 
 
 class EndToEndTask(SegmentationTask):
@@ -23,12 +23,8 @@ class EndToEndTask(SegmentationTask):
         num_classes: Number of classes; by default what the network's `segmenter` says.
         embedding_loss: Additional loss of the embedding; None trains with the segmentation loss alone.
         embedding_weight: Weight of that loss.
-        optimizer: Makes the optimiser of the parameters; by default `torch.optim.SGD` at 1e-3 with
-            momentum 0.9 and weight decay 5e-4.
-        schedule: Makes the schedule of the learning rate; by default `Poly`.
-        rates: Factors of the learning rate by pattern of parameter names, of which the first that matches counts; 0
-            leaves a parameter as it is.
-        decays: Factors of the weight decay in the same way.
+        learning: See `LearningOptions`; by default `torch.optim.SGD` at 1e-3 with momentum 0.9 and weight decay 5e-4,
+            on the schedule `Poly`.
 
     Raises:
         InputError: If `embedding_weight` is negative.
@@ -43,21 +39,10 @@ class EndToEndTask(SegmentationTask):
         *,
         embedding_loss: EmbeddingLoss | None = None,
         embedding_weight: float = 1.0,
-        optimizer: OptimizerCallable | None = None,
-        schedule: ScheduleCallable | None = None,
-        rates: dict[str, float] | None = None,
-        decays: dict[str, float] | None = None,
+        **learning: Unpack[LearningOptions],
     ) -> None:
         check_not_negative("embedding_weight", embedding_weight)
-        super().__init__(
-            network,
-            num_classes,
-            loss_at="labels",
-            optimizer=optimizer,
-            schedule=schedule,
-            rates=rates,
-            decays=decays,
-        )
+        super().__init__(network, num_classes, loss_at="labels", **learning)
         self.embedding_loss = None if embedding_loss is None else ignoring_void(embedding_loss)
         self.embedding_weight = embedding_weight
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
@@ -17,9 +18,8 @@ from crispseg.nn import Affinity, EmbeddingLoss, LocalFilter
 from crispseg.options import as_text, flag
 from crispseg.training.disturbance import Disturbance
 from crispseg.training.embedding_task import ignoring_void
-from crispseg.training.optimizers import OptimizerCallable
-from crispseg.training.schedules import Cosine, ScheduleCallable
-from crispseg.training.task import Batch, Task
+from crispseg.training.schedules import Cosine
+from crispseg.training.task import Batch, LearningOptions, Task
 
 _NEAR = 6
 """Pixels on either side of a boundary that count in full."""
@@ -64,17 +64,16 @@ class FilterTask(Task):
             certain count less.
         pair_loss: Additional loss of the embedding itself; None for none.
         pair_weight: Weight of that loss.
-        optimizer: Makes the optimiser of the parameters; by default `torch.optim.AdamW` at 1e-3.
-        schedule: Makes the schedule of the learning rate; by default along a cosine to 0.
-        rates: Factors of the learning rate by pattern of parameter names, of which the first that matches counts; 0
-            leaves a parameter as it is. They begin with "embedding." or "affinity.".
-        decays: Factors of the weight decay in the same way.
+        learning: See `LearningOptions`; by default `torch.optim.AdamW` at 1e-3, along a cosine to 0. Patterns of
+            parameters begin with "embedding." or "affinity.".
 
     Raises:
         InputError: If a number is out of range.
     """
 
     weights_file = "embedding.safetensors"
+    default_optimizer = staticmethod(partial(torch.optim.AdamW, lr=1e-3))
+    default_schedule = Cosine
     network: _Filtered
 
     def __init__(
@@ -89,17 +88,13 @@ class FilterTask(Task):
         sharpness: float = 2.0,
         pair_loss: EmbeddingLoss | None = None,
         pair_weight: float = 0.1,
-        optimizer: OptimizerCallable | None = None,
-        schedule: ScheduleCallable | None = None,
-        rates: dict[str, float] | None = None,
-        decays: dict[str, float] | None = None,
+        **learning: Unpack[LearningOptions],
     ) -> None:
         for name, value in (("inside", inside), ("rarity", rarity), ("pair_weight", pair_weight)):
             check_not_negative(name, value)
         check_positive("sharpness", sharpness)
-        optimizer = optimizer or partial(torch.optim.AdamW, lr=1e-3)
         filtered = _Filtered(network, affinity, filter)
-        super().__init__(filtered, optimizer, schedule or Cosine, rates=rates, decays=decays)
+        super().__init__(filtered, **learning)
         self.disturbance = disturbance
         self.inside, self.rarity, self.sharpness = inside, rarity, sharpness
         self.pair_loss = None if pair_loss is None else ignoring_void(pair_loss)

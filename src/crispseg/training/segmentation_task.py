@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
@@ -19,9 +19,8 @@ from crispseg.models.crisp_net import save_crisp_net
 from crispseg.models.network import Network
 from crispseg.models.saving import save_network, save_weights
 from crispseg.models.segmenter import aligns_corners, scores_of, upsample_scores
-from crispseg.training.optimizers import OptimizerCallable
-from crispseg.training.schedules import Poly, ScheduleCallable
-from crispseg.training.task import Batch, Task
+from crispseg.training.schedules import Poly
+from crispseg.training.task import Batch, LearningOptions, Task
 
 
 class SegmentationTask(Task):
@@ -32,18 +31,16 @@ class SegmentationTask(Task):
         num_classes: C, the number of classes; by default the attribute `num_classes` of the network.
         loss_at: Resolution of the loss: that of the "scores", to which labels are reduced by the nearest pixel, as
             DeepLab is trained, or that of the "labels", to which scores are upsampled.
-        optimizer: Makes the optimiser of the parameters; by default `torch.optim.SGD` at 1e-3 with
-            momentum 0.9 and weight decay 5e-4.
-        schedule: Makes the schedule of the learning rate; by default `Poly`.
-        rates: Factors of the learning rate by pattern of parameter names, of which the first that matches counts; 0
-            leaves a parameter as it is.
-        decays: Factors of the weight decay in the same way.
+        learning: See `LearningOptions`; by default `torch.optim.SGD` at 1e-3 with momentum 0.9 and weight decay 5e-4,
+            on the schedule `Poly`.
 
     Raises:
         InputError: If an option is not as above.
     """
 
     weights_file = "segmentation.safetensors"
+    default_optimizer = staticmethod(partial(torch.optim.SGD, lr=1e-3, momentum=0.9, weight_decay=5e-4))
+    default_schedule = Poly
 
     def __init__(
         self,
@@ -51,10 +48,7 @@ class SegmentationTask(Task):
         num_classes: int | None = None,
         *,
         loss_at: Literal["scores", "labels"] = "scores",
-        optimizer: OptimizerCallable | None = None,
-        schedule: ScheduleCallable | None = None,
-        rates: dict[str, float] | None = None,
-        decays: dict[str, float] | None = None,
+        **learning: Unpack[LearningOptions],
     ) -> None:
         if num_classes is None:
             num_classes = getattr(network, "num_classes", None)
@@ -62,8 +56,7 @@ class SegmentationTask(Task):
             raise InputError(f"{type(network).__name__} does not say how many classes it has; give `num_classes`")
         check_count("classes", num_classes)
         check_choice("loss_at", loss_at, ("scores", "labels"))
-        optimizer = optimizer or partial(torch.optim.SGD, lr=1e-3, momentum=0.9, weight_decay=5e-4)
-        super().__init__(network, optimizer, schedule or Poly, rates=rates, decays=decays)
+        super().__init__(network, **learning)
         self.num_classes = num_classes
         self.loss_at = loss_at
         self.confusion: list[ConfusionMatrix] = []

@@ -3,18 +3,36 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 from lightning import LightningModule
 from torch import Tensor, nn
 
 from crispseg.errors import InputError
-from crispseg.training.optimizers import Factors, OptimizerCallable, build_optimizer, freeze
+from crispseg.training.optimizers import OptimizerCallable, build_optimizer, freeze
 from crispseg.training.schedules import ScheduleCallable, build_schedule
 
 Batch = tuple[Tensor, Tensor]
 """(N, 3, H, W) images in [0, 1] and (N, H, W) labels."""
+
+
+class LearningOptions(TypedDict, total=False):
+    """How a network learns.
+
+    Args:
+        optimizer: Makes the optimiser of the parameters; None for the default of the task.
+        schedule: Makes the schedule of the learning rate, which advances after every step; None for the default of the
+            task.
+        rates: Factors of the learning rate by pattern of parameter names, of which the first that matches counts; 0
+            leaves a parameter as it is.
+        decays: Factors of the weight decay in the same way.
+    """
+
+    optimizer: OptimizerCallable | None
+    schedule: ScheduleCallable | None
+    rates: dict[str, float] | None
+    decays: dict[str, float] | None
 
 
 class Task(LightningModule, ABC):
@@ -22,38 +40,29 @@ class Task(LightningModule, ABC):
 
     Args:
         network: The network.
-        optimizer: Makes the optimiser of its parameters.
-        schedule: Makes the schedule of the learning rate, which advances after every step.
-        rates: Factors of the learning rate by pattern of parameter names; 0 leaves a parameter as it is.
-        decays: Factors of the weight decay in the same way.
+        learning: How it learns.
 
     Raises:
         InputError: If the optimiser or the schedule refuses its arguments, a factor is negative, a pattern matches no
             parameter, or no parameter is left to learn.
     """
 
+    default_optimizer: OptimizerCallable
+    default_schedule: ScheduleCallable
     weights_file: str
     """Name of the file that a run writes the weights to."""
     num_classes: int | None = None
     """Number of classes: labels are 0 … num_classes - 1, or void. None allows any label."""
 
-    def __init__(
-        self,
-        network: nn.Module,
-        optimizer: OptimizerCallable,
-        schedule: ScheduleCallable,
-        *,
-        rates: Factors | None = None,
-        decays: Factors | None = None,
-    ) -> None:
+    def __init__(self, network: nn.Module, **learning: Unpack[LearningOptions]) -> None:
         super().__init__()
-        self.rates, self.decays = rates or {}, decays or {}
+        self.rates, self.decays = learning.get("rates") or {}, learning.get("decays") or {}
         # Before processes are joined: those that share gradients must know which parameters have one.
         freeze(network, self.rates, self.decays)
         self.network = network
-        self.optimizer = optimizer
-        self.schedule = schedule
-        build_schedule(schedule, self.build_optimizer(), 1)  # arguments that make no sense are refused here
+        self.optimizer = learning.get("optimizer") or self.default_optimizer
+        self.schedule = learning.get("schedule") or self.default_schedule
+        build_schedule(self.schedule, self.build_optimizer(), 1)  # arguments that make no sense are refused here
         self.seed = 0
         """The random numbers of a step depend only on this and on its number, so a resumed run draws the same ones."""
         self.val_names: list[str] = []

@@ -84,11 +84,7 @@ class Tuning(Generic[S]):
         return best if self.value(best) > 0 else None
 
     def check_defined(self) -> None:
-        """Refuse labels for which the objective is undefined.
-
-        Raises:
-            InputError: If the objective is NaN at any setting.
-        """
+        """Refuse labels for which the objective is undefined."""
         if any(math.isnan(self.value(setting)) for setting in self.after):
             reason = next(filter(None, map(self.before.undefined, MEASURED)), "no boundary")
             raise InputError(

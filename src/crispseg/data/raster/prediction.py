@@ -11,12 +11,11 @@ from crispseg.data.box import Box
 from crispseg.data.kinds import ask_about_masks, check_kind
 from crispseg.data.numbering import HIGHEST_LABEL
 from crispseg.data.pixels import MaskedPixels
-from crispseg.data.prediction import ScoreKind
 from crispseg.data.raster.names import class_names_of
 from crispseg.data.raster.opening import RasterDataset, read_part, sampled
 from crispseg.data.raster.pixels import Missing, RasterPixels
 from crispseg.errors import InputError, naming
-from crispseg.scores import PROBABILITIES
+from crispseg.scores import PROBABILITIES, Scores
 
 _AT_ONCE = 2**22
 """Pixels that are searched for labels at a time."""
@@ -29,7 +28,7 @@ class RasterPrediction:
     pixels: MaskedPixels
     classes: tuple[int, ...]
     """Label of each channel."""
-    kind: ScoreKind
+    kind: Scores
     nodata: float | None
     """Value of nodata in the file."""
     colours: dict[int, tuple[int, ...]] | None = None
@@ -70,7 +69,7 @@ class LabelPixels:
 
 
 def prediction_pixels(
-    dataset: RasterDataset, source: RasterDataset, said: ScoreKind | None, scale: float | None
+    dataset: RasterDataset, source: RasterDataset, said: Scores | None, scale: float | None
 ) -> RasterPrediction:
     """Return the prediction in a raster: a label map in one band of whole numbers, or scores in its bands.
 
@@ -112,7 +111,7 @@ def prediction_pixels(
 
 
 def _factors(
-    source: RasterDataset, tagged: list[tuple[float, float]], kind: ScoreKind, scale: float | None
+    source: RasterDataset, tagged: list[tuple[float, float]], kind: Scores, scale: float | None
 ) -> list[tuple[float, float]]:
     """Return the factor and the offset that convert the stored numbers of each band to scores."""
     named = f"prediction {source.name}: {len(tagged)} bands of {source.dtypes[0]}"
@@ -135,7 +134,7 @@ def _factors(
     return [(1 / scale, 0.0)] * len(tagged)
 
 
-def _is_a_score(source: RasterDataset, band: int, kind: ScoreKind, factor: tuple[float, float]) -> bool:
+def _is_a_score(source: RasterDataset, band: int, kind: Scores, factor: tuple[float, float]) -> bool:
     """Return whether the nodata value may also be a score, such as 0 for a probability of 0."""
     nodata = source.nodatavals[band - 1]
     if nodata is None or np.isnan(nodata):
@@ -154,7 +153,7 @@ def _refuse_labels(source: RasterDataset, bands: list[int]) -> None:
 
 
 def _check_kind(
-    source: RasterDataset, bands: list[int], factors: list[tuple[float, float]], said: ScoreKind | None
+    source: RasterDataset, bands: list[int], factors: list[tuple[float, float]], said: Scores | None
 ) -> None:
     """Refuse logits that are recognisably something else, by a sample of them; beside an image, sums may be 0."""
     kind = said or "logits"

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from crispseg.data.box import Box
-from crispseg.inference.label_groups import Labelled, box_around, grouped
-from crispseg.inference.label_maps import padded
+from crispseg.data.pixels import padded
+from crispseg.inference.label_groups import Labelled, grouped
 from crispseg.ops import local_filter
 from crispseg.window import Level
 
@@ -57,4 +57,4 @@ def filter_bands(
 def _grouped(bands: Sequence[Band]) -> Iterator[tuple[list[int], Box]]:
     """Yield the indices of masks that are cheaper to filter together, and the box that holds their parts."""
     for group in grouped([Labelled(n, band.part) for n, band in enumerate(bands)], margin=0):
-        yield [item.label for item in group], box_around([item.box for item in group])
+        yield [item.label for item in group], Box.enclosing([item.box for item in group])

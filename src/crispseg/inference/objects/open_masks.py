@@ -11,18 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crispseg.data.box import Box
-from crispseg.data.pixels import TensorPixels
+from crispseg.data.pixels import TensorPixels, padded
 from crispseg.grid import Grid, Line, Size
-from crispseg.inference.configured import shortest
-from crispseg.inference.label_groups import box_around
-from crispseg.inference.label_maps import padded
 from crispseg.inference.objects.band_filter import Band, filter_bands
 from crispseg.inference.objects.bands import UNSURE, free_pixels, reach
 from crispseg.inference.objects.cell_means import means_missed, with_means
 from crispseg.inference.objects.evidence import Evidence, equal_weights, supported
 from crispseg.inference.objects.placing import MaskPlace
+from crispseg.inference.parts import features_of_box
 from crispseg.inference.sharpener import Sharpener
-from crispseg.inference.tiles import features_of_box
+from crispseg.precision import shortest
 from crispseg.window import Level
 
 SURER = 1.5
@@ -115,7 +113,7 @@ def crisp_parts(sharpener: Sharpener, image: Tensor, masks: Sequence[OpenMask]) 
     """Yield the changes of masks. The features of the (3, H, W) image are computed once, around the masks alone."""
     if not masks:
         return
-    region = box_around([one.band.part for one in masks])
+    region = Box.enclosing([one.band.part for one in masks])
     features = features_of_box(sharpener, TensorPixels(image), region)[None]
     exact, gentle = [one for one in masks if one.means is not None], surer(sharpener)
     crisp = filter_bands([one.band for one in exact], gentle.levels, partial(_weights, gentle, features), region)

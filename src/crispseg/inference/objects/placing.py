@@ -12,7 +12,7 @@ from crispseg.data.pixels import TensorPixels, read_resized
 from crispseg.errors import InputError
 from crispseg.grid import Grid, Line, Size
 from crispseg.inference.arrays import as_array
-from crispseg.inference.batch import uncovered
+from crispseg.inference.upsampling import uncovered
 
 
 class MaskPlace(NamedTuple):

@@ -32,8 +32,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     if ctx.normalize:
         grad = _before_division(grad, weights)
     gradients = torch.ops.crispseg.affinity_weights_backward(grad, *tensors, *ctx.options)
-    given = [None if x is None else gradient for x, gradient in zip(tensors, gradients, strict=True)]
-    return *given, *(None,) * 5
+    return tuple(None if x is None else gradient for x, gradient in zip(tensors, gradients, strict=True))
 
 
 def _before_division(grad: Tensor, weights: Tensor) -> Tensor:

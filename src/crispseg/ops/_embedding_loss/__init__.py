@@ -66,11 +66,7 @@ def embedding_loss(
 
 
 def check_loss_options(near: float, far: float, *, norm: int, stride: int, balance: str, reduction: str) -> None:
-    """Refuse values of options that `embedding_loss` does not allow.
-
-    Raises:
-        InputError: If one is not as `embedding_loss` documents it.
-    """
+    """Refuse values of options that `embedding_loss` does not allow."""
     check_choice("norm", norm, (1, 2))
     check_count("stride", stride)
     check_choice("balance", balance, ("none", "parity"))

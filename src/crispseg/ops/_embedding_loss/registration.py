@@ -16,25 +16,19 @@ def _shapes(embedding: Tensor, labels: Tensor, *options: Any) -> tuple[Tensor, T
     return embedding.new_empty((), dtype=wide), gradient
 
 
-def _backward_shapes(grad: Tensor, gradient: Tensor) -> Tensor:
-    return torch.empty_like(gradient)
-
-
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    embedding, _, *options = inputs
     _, gradient = output
-    ctx.dtype, ctx.options = embedding.dtype, len(options)
+    ctx.dtype = inputs[0].dtype
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(gradient)
     ctx.save_for_backward(gradient)
 
 
-def _backward(ctx: Any, grad: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
-    (gradient,) = ctx.saved_tensors
-    others = [None] * (1 + ctx.options)
+def _backward(ctx: Any, grad: Tensor | None, _: None) -> Tensor | None:
     if grad is None:
-        return None, *others
-    return torch.ops.crispseg.embedding_loss_backward(grad, gradient).to(ctx.dtype), *others
+        return None
+    to_embedding: Tensor = torch.ops.crispseg.embedding_loss_backward(grad, *ctx.saved_tensors)
+    return to_embedding.to(ctx.dtype)
 
 
 define(
@@ -42,5 +36,8 @@ define(
     "int stride, int ignore_index, str balance, str reduction, bool learns) -> (Tensor loss, Tensor gradient)",
     _shapes,
 )
-define("embedding_loss_backward(Tensor grad, Tensor gradient) -> Tensor", _backward_shapes)
+define(
+    "embedding_loss_backward(Tensor grad, Tensor gradient) -> Tensor",
+    lambda grad, gradient: torch.empty_like(gradient),
+)
 differentiate("embedding_loss", _save, _backward)

@@ -14,18 +14,17 @@ def empty_result(value: Tensor, centres: Tensor, features: Tensor, *_: Any) -> T
 
 
 def _backward_shapes(grad: Tensor, *inputs: Any) -> tuple[Tensor, ...]:
-    *tensors, _, _, _ = inputs
-    return tuple(torch.empty_like(x) for x in tensors)
+    return tuple(torch.empty_like(x) for x in inputs[:4])
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    *tensors, ctx.rows, ctx.columns, ctx.norm = inputs
-    ctx.save_for_backward(*tensors)
+    ctx.save_for_backward(*inputs[:4])
+    ctx.options = inputs[4:]
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    gradients = torch.ops.crispseg.joint_upsample_backward(grad, *ctx.saved_tensors, ctx.rows, ctx.columns, ctx.norm)
-    return *gradients, None, None, None
+    gradients = torch.ops.crispseg.joint_upsample_backward(grad, *ctx.saved_tensors, *ctx.options)
+    return tuple(gradients)
 
 
 _ARGUMENTS = "Tensor value, Tensor centres, Tensor features, Tensor hardness, SymInt[] rows, SymInt[] columns, int norm"

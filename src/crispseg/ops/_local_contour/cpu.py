@@ -4,13 +4,13 @@ import torch
 from torch import Tensor
 
 from crispseg.ops import _kernels
-from crispseg.ops._layout import empty_pairs
+from crispseg.ops._local_contour.registration import empty_result
 from crispseg.precision import at_least_float32
 
 
 def local_contour(boundary: Tensor, size: int, dilation: int) -> Tensor:
     """See `crispseg.ops.local_contour`."""
-    contour = empty_pairs(boundary, size**2, *boundary.shape[-2:])
+    contour = empty_result(boundary, size, dilation)
     _kernels.kernels().local_contour(_wide(boundary), size, dilation, torch.get_num_threads(), contour)
     return contour
 

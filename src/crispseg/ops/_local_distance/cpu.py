@@ -4,14 +4,12 @@ import torch
 from torch import Tensor
 
 from crispseg.ops import _kernels
-from crispseg.ops._layout import empty_pairs
-from crispseg.ops._shift import strided_size
+from crispseg.ops._local_distance.registration import empty_result
 
 
 def local_distance(embedding: Tensor, size: int, dilation: int, norm: int, stride: int) -> Tensor:
     """See `crispseg.ops.local_distance`."""
-    height, width = embedding.shape[-2:]
-    distance = empty_pairs(embedding, size**2, strided_size(height, stride), strided_size(width, stride))
+    distance = empty_result(embedding, size, dilation, norm, stride)
     _kernels.kernels().local_distance(
         embedding.detach(), size, dilation, norm, stride, torch.get_num_threads(), distance
     )

@@ -10,13 +10,10 @@ from crispseg.ops._registration import define, differentiate
 from crispseg.ops._shift import strided_size
 
 
-def _shapes(embedding: Tensor, size: int, dilation: int, norm: int, stride: int) -> Tensor:
+def empty_result(embedding: Tensor, size: int, dilation: int, norm: int, stride: int) -> Tensor:
+    """Return an empty result of the operator."""
     height, width = embedding.shape[-2:]
     return empty_pairs(embedding, size**2, strided_size(height, stride), strided_size(width, stride))
-
-
-def _backward_shapes(grad: Tensor, embedding: Tensor, size: int, dilation: int, norm: int, stride: int) -> Tensor:
-    return torch.empty_like(embedding)
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -24,14 +21,14 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     ctx.save_for_backward(embedding)
 
 
-def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    (embedding,) = ctx.saved_tensors
-    return torch.ops.crispseg.local_distance_backward(grad, embedding, *ctx.options), None, None, None, None
+def _backward(ctx: Any, grad: Tensor) -> Tensor:
+    to_embedding: Tensor = torch.ops.crispseg.local_distance_backward(grad, *ctx.saved_tensors, *ctx.options)
+    return to_embedding
 
 
-define("local_distance(Tensor embedding, int size, int dilation, int norm, int stride) -> Tensor", _shapes)
+define("local_distance(Tensor embedding, int size, int dilation, int norm, int stride) -> Tensor", empty_result)
 define(
     "local_distance_backward(Tensor grad, Tensor embedding, int size, int dilation, int norm, int stride) -> Tensor",
-    _backward_shapes,
+    lambda grad, embedding, *_: torch.empty_like(embedding),
 )
 differentiate("local_distance", _save, _backward)

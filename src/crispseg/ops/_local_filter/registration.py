@@ -36,9 +36,9 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tenso
 
 def _backward(ctx: Any, grad: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
     if grad is None:
-        return (None,) * 7
+        return ()
     to_scores, to_weights = torch.ops.crispseg.local_filter_backward(grad, *ctx.saved_tensors, *ctx.options, ctx.learns)
-    return to_scores, to_weights if ctx.learns else None, *(None,) * 5
+    return to_scores, to_weights if ctx.learns else None
 
 
 define(

@@ -4,15 +4,12 @@ import torch
 from torch import Tensor
 
 from crispseg.ops import _kernels
-from crispseg.ops._shift import strided_size
+from crispseg.ops._local_parity.registration import empty_results
 
 
 def local_parity(labels: Tensor, size: int, dilation: int, stride: int, ignore_index: int) -> tuple[Tensor, Tensor]:
     """See `crispseg.ops.local_parity`."""
-    batch, height, width = labels.shape
-    shape = (batch, size**2, strided_size(height, stride), strided_size(width, stride))
-    parity = labels.new_empty(shape, dtype=torch.bool)
-    valid = torch.empty_like(parity)
+    parity, valid = empty_results(labels, size, dilation, stride, ignore_index)
     _kernels.kernels().local_parity(
         labels.contiguous(), size, dilation, stride, ignore_index, torch.get_num_threads(), parity, valid
     )
