@@ -1,7 +1,7 @@
 """A cue with the options of a sharpener: the module is made from a config, and gives it back."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Self, TypeVar, Unpack
 
@@ -42,6 +42,23 @@ class ConfiguredModule(nn.Module):
             self.log_hardness = nn.Parameter(value.log())
         else:
             self.register_buffer("fixed_hardness", value)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Apply what `.to` and its like do to tensors; the hardness keeps its digits in half precision."""
+        before = self._hardness.detach()
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self._hardness.dtype in (torch.float16, torch.bfloat16):
+            exact = before.to(self._hardness.device)
+            if self.learns_hardness:
+                self.log_hardness.data = exact  # an optimizer may hold the parameter
+            else:
+                self.fixed_hardness = exact
+        return self
+
+    @property
+    def _hardness(self) -> Tensor:
+        """The tensor that holds the hardness, or its logarithm if it is learned."""
+        return self.log_hardness if self.learns_hardness else self.fixed_hardness
 
     @property
     def config(self) -> SharpenerConfig:
@@ -120,6 +137,12 @@ class ConfiguredModule(nn.Module):
     def with_options(self, **options: Unpack[SharpenerOptions]) -> Self:
         """Return a sharpener with other options that shares this one's weights.
 
+        An option that is None gets its default, as in `SharpenerConfig`.
+
+        Raises:
+            InputError: If the value of an option is not allowed.
+            TypeError: If an option is unknown, or is the cue.
+
         Example:
             >>> from crispseg import Sharpener
             >>> sharpener = Sharpener.from_pretrained()
@@ -127,8 +150,10 @@ class ConfiguredModule(nn.Module):
             >>> sharpener.passes, other.passes, other.cue is sharpener.cue
             (4, 3, True)
         """
+        if "cue" in options:
+            raise TypeError("with_options takes no cue; expected Sharpener(cue, **sharpener.config.options)")
         other = copy.copy(self)
-        other._config = self._config.replaced(**options)
+        other._config = self._config.replaced(**options).with_defaults(self.cue)
         if "hardness" in options:
             other._buffers, other._parameters = dict(self._buffers), dict(self._parameters)
             device = self.device
@@ -171,7 +196,7 @@ class ConfiguredModule(nn.Module):
     @property
     def device(self) -> torch.device:
         """The device of the sharpener."""
-        return next(iter((*self.buffers(recurse=False), *self.parameters(recurse=False)))).device
+        return self._hardness.device
 
 
 def alike(values: Sequence[T]) -> T | tuple[T, ...]:
