@@ -1,7 +1,8 @@
 """Find and replace the scores in the output of a segmentation network of any library."""
 
+import copy
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Protocol, TypeGuard, TypeVar, cast
 
 import torch
@@ -109,9 +110,10 @@ def with_scores(output: Output, name: str, scores: Tensor) -> Output:
     """
     if dataclasses.is_dataclass(output) and not isinstance(output, type):
         return dataclasses.replace(output, **{name: scores})
-    if isinstance(output, Mapping):
-        make = cast(Callable[[dict[str, object]], Output], type(output))
-        return make({**output, name: scores})
+    if isinstance(output, MutableMapping):
+        changed = copy.copy(output)
+        changed[name] = scores
+        return changed
     raise TypeError(
         f"{name} of {_describe(output)} cannot be replaced; expected a data class or a mapping: wrap the model in a "
         "function that returns its scores"

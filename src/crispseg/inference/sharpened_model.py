@@ -17,6 +17,13 @@ from crispseg.scores import Scores
 
 CORNERS = Grid("corners")
 
+_LEAVES_OUT_THE_SHARPENER = {
+    "predict": "call this module",
+    "save_pretrained": "save its .model and its .sharpener in a folder each",
+    "push_to_hub": "upload its .model and its .sharpener to a repository each",
+}
+"""Methods of networks that would give or save unsharpened results without a word, and what to do instead."""
+
 Colours = Sequence[float] | NDArray[np.floating[Any]] | Tensor
 """Three numbers, for red, green and blue: a sequence, a NumPy array or a tensor."""
 
@@ -28,8 +35,9 @@ class SharpenedModel(nn.Module):
     (torchvision), or an object with `logits` or mask queries (transformers). The rest of the output is unchanged. Masks
     of queries are sharpened one by one; to sharpen classes instead, convert them with `semantic_probabilities` first.
 
-    Attributes that this module lacks, such as `config`, `device` or `generate`, are taken from the network. So this
-    module can replace the network, in a `transformers.pipeline` for example.
+    Attributes that this module lacks, such as `config` or `device`, are taken from the network. So this module can
+    replace the network, in a `transformers.pipeline` for example. Methods that would leave out the sharpener, such as
+    `predict` and `save_pretrained`, are refused; those of the network are in `model`.
 
     Args:
         model: The network, or any function that returns such an output.
@@ -89,7 +97,14 @@ class SharpenedModel(nn.Module):
             model = self.__dict__.get("model", self.__dict__.get("_modules", {}).get("model"))
             if name.startswith("_") or not hasattr(model, name):
                 raise
-        return getattr(model, name)
+        found = getattr(model, name)
+        if name in _LEAVES_OUT_THE_SHARPENER and callable(found):
+            instead = _LEAVES_OUT_THE_SHARPENER[name]
+            raise AttributeError(
+                f"{name} of {type(model).__name__} would leave out the sharpener; {instead}, or use .model.{name} for "
+                "the network alone"
+            )
+        return found
 
     def forward(self, *arguments: object, image: Tensor | None = None, **options: object) -> Any:  # noqa: ANN401 - the network's output
         """Call the network and sharpen the scores in its output.
