@@ -6,8 +6,22 @@ from typing import Any
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from torch import Tensor, nn
 
 from crispseg import SharpenedModel, Sharpener
+from crispseg.cues import RGBCue
+
+
+class Seen(RGBCue):
+    """Keeps the images that it gets."""
+
+    def __init__(self, seen: list[Tensor]) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def forward(self, image: Tensor) -> Tensor:
+        self.seen.append(image)
+        return super().forward(image)
 
 
 @pytest.fixture(scope="module")
@@ -28,3 +42,16 @@ def test_methods_that_leave_out_the_sharpener_are_refused(name: str, sharpener: 
     assert not hasattr(model, name)
     with pytest.raises(AttributeError, match=rf"{name} of Unet would leave out the sharpener; .* \.model\.{name}"):
         getattr(model, name)
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(torch.bfloat16, 0.004), (torch.float16, 5e-4), (torch.float64, 1e-7)])
+def test_the_normalisation_is_undone_as_exactly_as_the_precision_allows(
+    dtype: torch.dtype, most: float, sharpener: Sharpener
+) -> None:
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    image, seen = torch.rand(1, 3, 32, 48), list[Tensor]()
+    model = SharpenedModel(nn.Conv2d(3, 4, 8, stride=8), sharpener, mean=mean, std=std).to(dtype)
+    model.sharpener = Sharpener(Seen(seen))
+    model(((image - mean[:, None, None]) / std[:, None, None]).to(dtype))
+    assert (seen[0] - image).abs().max() < most
+    assert not dict(model.named_buffers(recurse=False))

@@ -59,9 +59,6 @@ class SharpenedModel(nn.Module):
         torch.Size([1, 5, 32, 48])
     """
 
-    _mean: Tensor
-    _std: Tensor
-
     def __init__(
         self,
         model: Callable[..., object],
@@ -78,14 +75,11 @@ class SharpenedModel(nn.Module):
         if (mean is None) != (std is None):
             missing, there = ("mean", "std") if mean is None else ("std", "mean")
             raise InputError(f"{there} is given without {missing}; expected both or neither")
-        given = (
-            _colours("mean", (0, 0, 0) if mean is None else mean),
-            _colours("std", (1, 1, 1) if std is None else std),
-        )
+        # Numbers, not buffers, which would be rounded when the module goes to half precision.
+        self._mean = _colours("mean", (0, 0, 0) if mean is None else mean)
+        self._std = _colours("std", (1, 1, 1) if std is None else std)
         self.model = model
         self.sharpener = sharpener
-        self.register_buffer("_mean", given[0], persistent=False)
-        self.register_buffer("_std", given[1], persistent=False)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of the network
         """Return an attribute of the network that this module lacks."""
@@ -138,7 +132,9 @@ class SharpenedModel(nn.Module):
     def _denormalised(self, image: Tensor) -> Tensor:
         if image.dtype == torch.uint8:
             return image
-        return image * self._std.to(image) + self._mean.to(image)
+        wide = image.to(torch.promote_types(image.dtype, torch.float32)).unbind(1)
+        planes = [plane * std + mean for plane, std, mean in zip(wide, self._std, self._mean, strict=True)]
+        return torch.stack(planes, 1).to(image.dtype)
 
 
 def _first_image(values: Sequence[object]) -> Tensor:
@@ -148,7 +144,7 @@ def _first_image(values: Sequence[object]) -> Tensor:
     raise InputError("no argument of the model is an image (N, 3, H, W); pass the image to sharpen by as image=...")
 
 
-def _colours(name: str, values: Colours) -> Tensor:
+def _colours(name: str, values: Colours) -> list[float]:
     try:
         given = values if isinstance(values, Tensor) else torch.from_numpy(np.array(values, np.float32))
     except (TypeError, ValueError) as error:
@@ -158,4 +154,4 @@ def _colours(name: str, values: Colours) -> Tensor:
     if colours.shape != (3,) or not fit.all():
         range_ = "above 0" if name == "std" else "from 0 to 1: divide those of colours up to 255 by 255, and std too"
         raise InputError(f"{name} is {values}; expected three numbers, for red, green and blue, each {range_}")
-    return colours.reshape(3, 1, 1)
+    return colours.tolist()
