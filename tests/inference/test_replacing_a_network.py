@@ -1,6 +1,7 @@
 """A `SharpenedModel` in the place of its network: outputs of any type, and methods that skip the sharpener."""
 
 from collections import defaultdict
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,19 @@ from torch import Tensor, nn
 
 from crispseg import SharpenedModel, Sharpener
 from crispseg.cues import RGBCue
+from crispseg.inference import semantic_probabilities
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_pixels_far_from_every_mask_have_the_class_of_the_nearest(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    classes = 3 * torch.randn(1, 6, 5, generator=generator).to(dtype)
+    masks = (40 * torch.randn(1, 6, 8, 9, generator=generator) - 150).to(dtype)
+    ours = semantic_probabilities(SimpleNamespace(class_queries_logits=classes, masks_queries_logits=masks))
+    exact = torch.einsum("nql,nqhw->nlhw", classes.double().softmax(-1)[..., :-1], masks.double().sigmoid())
+    assert ours.dtype == dtype
+    slack = 4 * torch.finfo(dtype).eps
+    torch.testing.assert_close(ours.double(), exact / exact.sum(1, keepdim=True), rtol=slack, atol=slack)
 
 
 class Seen(RGBCue):

@@ -6,7 +6,10 @@ from collections.abc import Mapping, MutableMapping
 from typing import Protocol, TypeGuard, TypeVar, cast
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
+
+from crispseg.precision import at_least_float32
 
 Output = TypeVar("Output")
 
@@ -89,8 +92,12 @@ def semantic_probabilities(output: object) -> Tensor:
             f"the model returned {_describe(output)}; expected an output with class_queries_logits and "
             "masks_queries_logits, as of MaskFormer or Mask2Former"
         )
-    given = torch.einsum("nql,nqhw->nlhw", classes.softmax(-1)[..., :-1], masks.sigmoid())
-    return given / given.sum(1, keepdim=True).clamp(min=torch.finfo(given.dtype).tiny)
+    wide = at_least_float32(masks, classes)
+    # In proportion to the largest mask of each pixel, so that some are above 0 where all masks are far below it.
+    logs = F.logsigmoid(masks.to(wide))
+    chances = (logs - logs.amax(1, keepdim=True)).exp()
+    given = torch.einsum("nql,nqhw->nlhw", classes.to(wide).softmax(-1)[..., :-1], chances)
+    return (given / given.sum(1, keepdim=True).clamp(min=torch.finfo(wide).tiny)).to(masks.dtype)
 
 
 def _is_map(value: object) -> TypeGuard[Tensor]:
