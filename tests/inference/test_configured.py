@@ -26,12 +26,15 @@ def test_the_cue_is_no_option() -> None:
 def test_the_hardness_keeps_its_digits_in_any_precision(dtype: torch.dtype, learned: bool, tmp_path: Path) -> None:
     made = Sharpener(Sharpener.from_pretrained().cue, hardness=7.3, learn_hardness=learned)
     exact, before = made.hardness.item(), made.config.hardness
+    if learned:
+        made.hardness.backward()
     own = {id(value) for value in made.parameters(recurse=False)}
     made.to(dtype)
     assert made.cue.image_dtype == dtype
     assert made.hardness.item() == pytest.approx(exact, rel=1e-7)
     assert made.config.hardness == before
     assert {id(value) for value in made.parameters(recurse=False)} == own  # an optimizer may hold them
+    assert all(value.grad.dtype == value.dtype for value in made.parameters(recurse=False) if value.grad is not None)
     if dtype != torch.float64:
         made.save_pretrained(tmp_path / "saved")
         assert Sharpener.from_pretrained(tmp_path / "saved").config.hardness == before

@@ -1,7 +1,7 @@
 """A cue with the options of a sharpener: the module is made from a config, and gives it back."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Self, TypeVar, Unpack
 
@@ -14,13 +14,14 @@ from crispseg.cues import Cue, describe_cue
 from crispseg.cues.cue import check_cue
 from crispseg.grid import Grid
 from crispseg.nn import LocalFilter
+from crispseg.nn.exact_numbers import ExactNumbers
 from crispseg.scores import MULTILABEL, Scores, Upsampling
 from crispseg.window import Level, Windows
 
 T = TypeVar("T")
 
 
-class ConfiguredModule(nn.Module):
+class ConfiguredModule(ExactNumbers):
     """The base class of `Sharpener`: holds the cue and the options. Arguments and errors are described there."""
 
     fixed_hardness: Tensor
@@ -42,23 +43,6 @@ class ConfiguredModule(nn.Module):
             self.log_hardness = nn.Parameter(value.log())
         else:
             self.register_buffer("fixed_hardness", value)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Apply what `.to` and its like do to tensors; the hardness keeps its digits in half precision."""
-        before = self._hardness.detach()
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        if self._hardness.dtype in (torch.float16, torch.bfloat16):
-            exact = before.to(self._hardness.device)
-            if self.learns_hardness:
-                self.log_hardness.data = exact  # an optimizer may hold the parameter
-            else:
-                self.fixed_hardness = exact
-        return self
-
-    @property
-    def _hardness(self) -> Tensor:
-        """The tensor that holds the hardness, or its logarithm if it is learned."""
-        return self.log_hardness if self.learns_hardness else self.fixed_hardness
 
     @property
     def config(self) -> SharpenerConfig:
@@ -196,7 +180,7 @@ class ConfiguredModule(nn.Module):
     @property
     def device(self) -> torch.device:
         """The device of the sharpener."""
-        return self._hardness.device
+        return next(iter((*self.buffers(recurse=False), *self.parameters(recurse=False)))).device
 
 
 def alike(values: Sequence[T]) -> T | tuple[T, ...]:
