@@ -47,7 +47,7 @@ def halo(sharpener: Sharpener) -> int:
     return max(sharpener.filter.reach, guard_reach(sharpener.guard))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def sharpen_tiles(
     sharpener: Sharpener,
     image: Pixels,
@@ -134,7 +134,7 @@ def sharpen_tiled(
     return result
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def sharpen_label_map_tiled(
     sharpener: Sharpener, image: Tensor, labels: Tensor, *, memory: str | int, features: Tensor | None = None
 ) -> Tensor:
