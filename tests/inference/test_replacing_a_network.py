@@ -1,6 +1,7 @@
 """A `SharpenedModel` in the place of its network: outputs of any type, and methods that skip the sharpener."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,10 +9,24 @@ import pytest
 import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from crispseg import SharpenedModel, Sharpener
 from crispseg.cues import RGBCue
 from crispseg.inference import semantic_probabilities
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, AveragedModel, lambda model: nn.DataParallel(AveragedModel(model))])
+def test_a_wrapper_does_not_hide_how_the_scores_lie(
+    wrap: Callable[[nn.Module], nn.Module], sharpener: Sharpener
+) -> None:
+    network = nn.Conv2d(3, 4, 3, stride=4, padding=1)
+    network.align_corners = True  # type: ignore[assignment]
+    image = torch.rand(1, 3, 33, 49)
+    with torch.inference_mode():
+        expected = sharpener(image, network(image), grid="corners")
+        torch.testing.assert_close(SharpenedModel(network, sharpener)(image), expected)
+        torch.testing.assert_close(SharpenedModel(wrap(network), sharpener)(image), expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
