@@ -39,3 +39,10 @@ def test_the_remedy_fits_the_image(wrong: Callable[[Tensor], Tensor], said: str,
 def test_a_wrong_output_size_is_named(size: object, sharpener: Sharpener) -> None:
     with pytest.raises(InputError, match=r"output_size is .*; expected \(height, width\), both above 0"):
         sharpener(IMAGE, SCORES, output_size=size)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace")
+def test_a_program_that_would_be_wrong_for_other_sizes_is_not_traced(sharpener: Sharpener) -> None:
+    bilinear = sharpener.with_options(upsampling="bilinear")
+    with pytest.raises(InputError, match=r"torch\.jit\.trace keeps .*; expected torch\.export\.export"):
+        torch.jit.trace(bilinear, (IMAGE, SCORES), check_trace=False)

@@ -62,6 +62,11 @@ def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
         InputError: If they do not fit together.
         TypeError: If one is not a tensor or not floating point; the image may be uint8 too.
     """
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        raise InputError(
+            "torch.jit.trace keeps the choices for these sizes and values, which may be wrong for others; expected "
+            "torch.export.export, or crispseg.export.export_onnx"
+        )
     for name, value in (("image", image), ("scores", scores)):
         if not isinstance(value, Tensor):
             raise TypeError(
