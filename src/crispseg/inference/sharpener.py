@@ -16,6 +16,7 @@ from crispseg.cues import Cue
 from crispseg.devices import checked_dtype, usable_device
 from crispseg.grid import Grid
 from crispseg.inference.batch import check_filtered, check_fit, check_scores, resize, to_colours, warn_of_kind
+from crispseg.inference.computed import checked_features
 from crispseg.inference.configured import ConfiguredModule
 from crispseg.inference.doubt import gentleness_of
 from crispseg.inference.gentleness import for_filter, for_upsampling
@@ -290,7 +291,7 @@ class Sharpener(ConfiguredModule):
 
     def features(self, image: Tensor) -> Tensor:
         """Return the (N, D, H, W) features of the cue for an (N, 3, H, W) image, as `forward` takes it."""
-        return self.cue(to_colours(image, self._dtype))  # type: ignore[no-any-return]
+        return checked_features(self.cue(to_colours(image, self._dtype)), self.cue, image)
 
     def check_scores(self, scores: Tensor) -> None:
         """Refuse scores that are not finite or not of their kind, if their values can be read."""
