@@ -1,7 +1,9 @@
 """Checks of tensors. Each error names the argument, the value that was given and the value that was expected."""
 
 import math
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Sequence
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -75,6 +77,17 @@ def check_image(image: Tensor) -> None:
     check_map("image", image)
     if image.shape[1] != 3:
         raise InputError(f"image has {image.shape[1]} channels; expected (N, 3, H, W), RGB in [0, 1]")
+
+
+def check_output_size(size: object) -> None:
+    """Refuse anything but a height and a width, both above 0.
+
+    Raises:
+        InputError: If it is not.
+    """
+    sides = size if isinstance(size, Sequence) else ()
+    if len(sides) != 2 or not all(isinstance(side, SupportsIndex) and operator.index(side) >= 1 for side in sides):
+        raise InputError(f"output_size is {size}; expected (height, width), both above 0")
 
 
 def check_labels(labels: Tensor) -> None:

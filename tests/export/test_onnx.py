@@ -158,6 +158,6 @@ def test_the_largest_difference_is_that_of_the_worst_size(file: Path) -> None:
 
     same = learned()
     other = same.with_options(scores="probabilities")
-    assert largest_difference(file, Program(same, takes_features=False)) < 1e-4
-    assert largest_difference(file, Program(other, takes_features=False)) > 0.1
-    assert np.isfinite(largest_difference(file, Program(other, takes_features=False)))
+    assert largest_difference(file, Program(same, "float32", takes_features=False)) < 1e-4
+    assert largest_difference(file, Program(other, "float32", takes_features=False)) > 0.1
+    assert np.isfinite(largest_difference(file, Program(other, "float32", takes_features=False)))

@@ -60,6 +60,25 @@ def test_so_is_a_network_whose_weights_broke() -> None:
         Sharpener(LearnedCue(network))(IMAGE, SCORES)
 
 
+@pytest.mark.parametrize(
+    ("gives", "said"),
+    [
+        (lambda image: image[..., ::2, ::2], r"torch.float32 \(1, 3, 8, 10\) for an image \(1, 3, 16, 20\)"),
+        (lambda image: image[0], r"torch.float32 \(3, 16, 20\)"),
+        (lambda image: image.repeat(2, 1, 1, 1), r"torch.float32 \(2, 3, 16, 20\)"),
+        (lambda image: image.long(), r"torch.int64 \(1, 3, 16, 20\)"),
+        (lambda image: {"embedding": image}, "dict"),
+    ],
+)
+@pytest.mark.parametrize("way", WAYS)
+def test_features_of_another_size_or_type_are_refused(
+    gives: Callable[[Tensor], object], said: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RGBCue, "forward", lambda _, image: gives(image))
+    with pytest.raises(InputError, match=f"RGBCue returned {said}.*; expected floating-point features.*resize them"):
+        WAYS[way](Sharpener(RGBCue(), window=Window(3)))
+
+
 def test_a_whole_cue_goes_through() -> None:
     assert torch.isfinite(Sharpener(Broken("nowhere"), window=Window(3))(IMAGE, SCORES)).all()
 

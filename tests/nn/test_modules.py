@@ -62,6 +62,16 @@ def test_local_filter_is_the_operation_with_its_options() -> None:
         LocalFilter(Window(3), passes=0)
 
 
+@pytest.mark.parametrize("learned", [True, False])
+def test_half_precision_rounds_the_embedding_alone(learned: bool) -> None:
+    exact, half = (Affinity(Window(3), 7.3, learned=learned, score_weight=0.7) for _ in range(2))
+    half.to(torch.bfloat16)
+    assert torch.equal(half.hardness, exact.hardness)
+    assert torch.equal(torch.as_tensor(half.score_weight), torch.as_tensor(exact.score_weight))
+    given = EMBEDDING.bfloat16()
+    torch.testing.assert_close(half(given, scores=given), exact(given, scores=given))
+
+
 def test_embedding_loss_is_the_operation_with_its_options() -> None:
     labels = torch.randint(0, 2, (2, 6, 5))
     options = {

@@ -86,7 +86,7 @@ def export_onnx(
     target = Path(path)
     check_output_file(target, [])
     _require_packages()
-    program = Program(_prepared(sharpener, precision), takes_features=_takes_features(sharpener, features))
+    program = Program(_prepared(sharpener, precision), precision, takes_features=_takes_features(sharpener, features))
     library = native_library() if operators == "custom" else None
     exported = _exported(program, operators)
     describe(exported, program, precision, operators)

@@ -12,11 +12,12 @@ Precision = Literal["float32", "float16"]
 
 
 class Program(nn.Module):
-    """The sharpener as a function of one map (image or features) and of scores."""
+    """The sharpener as a function of one map (image or features) and of scores; both have the `dtype` of the result."""
 
-    def __init__(self, sharpener: Sharpener, *, takes_features: bool) -> None:
+    def __init__(self, sharpener: Sharpener, precision: Precision, *, takes_features: bool) -> None:
         super().__init__()
         self.sharpener = sharpener
+        self.dtype: torch.dtype = getattr(torch, precision)
         self.takes_features = takes_features
 
     def forward(self, given: Tensor, scores: Tensor) -> Tensor:
@@ -26,11 +27,6 @@ class Program(nn.Module):
         batch, _, height, width = given.shape
         # If features are given, only the size of the image matters.
         return self.sharpener(given.new_zeros(batch, 3, height, width), scores, features=given)  # type: ignore[no-any-return]
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The dtype of inputs and output."""
-        return self.sharpener.hardness.dtype
 
     @property
     def name(self) -> str:

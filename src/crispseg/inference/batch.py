@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -23,6 +24,11 @@ def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
         InputError: If they do not fit together.
         TypeError: If one is not a tensor or not floating point; the image may be uint8 too.
     """
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        raise InputError(
+            "torch.jit.trace keeps the choices for these sizes and values, which may be wrong for others; expected "
+            "torch.export.export, or crispseg.export.export_onnx"
+        )
     for name, value in (("image", image), ("scores", scores)):
         if not isinstance(value, Tensor):
             raise TypeError(
@@ -31,7 +37,7 @@ def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
             )
     check_map("scores", scores)
     if image.ndim != 4 or image.shape[1] != 3:
-        raise InputError(f"image has shape {tuple(image.shape)}; expected (N, 3, H, W): pass one image as image[None]")
+        raise InputError(f"image has shape {tuple(image.shape)}; expected (N, 3, H, W){_remedy(image.shape)}")
     if image.dtype != torch.uint8:
         check_map("image", image)
     if image.shape[0] != scores.shape[0]:
@@ -46,6 +52,17 @@ def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
     if not is_exporting():  # sizes are symbolic while exporting
         size = image.shape[-2], image.shape[-1]
         check_place(size, (scores.shape[-2], scores.shape[-1]), scores.shape[1], grid, kind)
+
+
+def _remedy(shape: Sequence[int]) -> str:
+    """Return what to do about an image of a wrong shape, if that can be told."""
+    if len(shape) == 3 and shape[0] == 3:
+        return ": pass one image as image[None]"
+    if len(shape) in (3, 4) and shape[-1] in (3, 4):
+        return ", the colours before the rows: use image.movedim(-1, -3)"
+    if len(shape) == 4 and shape[1] == 4:
+        return " without alpha: use image[:, :3]"
+    return " in RGB: repeat a grey image with image.expand(-1, 3, -1, -1)" if len(shape) == 4 and shape[1] == 1 else ""
 
 
 def check_place(size: tuple[int, int], scores: tuple[int, int], channels: int, grid: Grid, kind: Scores) -> None:
@@ -91,6 +108,8 @@ def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
         return image.to(dtype) / 255
     rgb = image.to(dtype)
     low, high = value_range(rgb) if has_values() else (0, 1)
+    if math.isnan(low):
+        raise InputError("image holds NaN; expected uint8, or floating point in [0, 1]")
     slack = max(TOLERANCE, 4 * torch.finfo(image.dtype).eps)
     if not (low >= -slack and high <= 1 + slack):
         raise InputError(

@@ -14,6 +14,7 @@ from crispseg.cues import Cue, describe_cue
 from crispseg.cues.cue import check_cue
 from crispseg.grid import Grid
 from crispseg.nn import LocalFilter
+from crispseg.nn.exact_numbers import ExactNumbers
 from crispseg.precision import shortest
 from crispseg.scores import MULTILABEL, Scores, Upsampling
 from crispseg.window import Level, Windows
@@ -21,7 +22,7 @@ from crispseg.window import Level, Windows
 T = TypeVar("T")
 
 
-class ConfiguredModule(nn.Module):
+class ConfiguredModule(ExactNumbers):
     """The base class of `Sharpener`: holds the cue and the options. Arguments and errors are described there."""
 
     fixed_hardness: Tensor
@@ -121,6 +122,12 @@ class ConfiguredModule(nn.Module):
     def with_options(self, **options: Unpack[SharpenerOptions]) -> Self:
         """Return a sharpener with other options that shares this one's weights.
 
+        An option that is None gets its default, as in `SharpenerConfig`.
+
+        Raises:
+            InputError: If the value of an option is not allowed.
+            TypeError: If an option is unknown, or is the cue.
+
         Example:
             >>> from crispseg import Sharpener
             >>> sharpener = Sharpener.from_pretrained()
@@ -128,8 +135,10 @@ class ConfiguredModule(nn.Module):
             >>> sharpener.passes, other.passes, other.cue is sharpener.cue
             (4, 3, True)
         """
+        if "cue" in options:
+            raise TypeError("with_options takes no cue; expected Sharpener(cue, **sharpener.config.options)")
         other = copy.copy(self)
-        other._config = self._config.replaced(**options)
+        other._config = self._config.replaced(**options).with_defaults(self.cue)
         if "hardness" in options:
             other._buffers, other._parameters = dict(self._buffers), dict(self._parameters)
             device = self.device

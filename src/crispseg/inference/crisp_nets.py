@@ -7,6 +7,7 @@ from crispseg.cues import LearnedCue
 from crispseg.errors import InputError
 from crispseg.inference.sharpener import Sharpener
 from crispseg.models import CrispNet
+from crispseg.models.segmenter import aligns_corners
 from crispseg.nn import Affinity, LocalFilter
 from crispseg.precision import shortest
 
@@ -37,7 +38,7 @@ def to_crisp_net(sharpener: Sharpener, segmenter: nn.Module, *, learn_hardness: 
     cue = sharpener.cue
     if not isinstance(cue, LearnedCue):
         raise InputError(f"cue is {type(cue).__name__}; expected a LearnedCue, since a CrispNet trains its network")
-    grid = "corners" if getattr(segmenter, "align_corners", False) else "centres"
+    grid = "corners" if aligns_corners(segmenter) else "centres"
     expected = {"scores": "logits", "upsampling": "bilinear", "guard": "none", "grid": grid}
     texts = sharpener.config.texts()
     for name, text in expected.items():
@@ -101,6 +102,6 @@ def to_sharpener(network: CrispNet, *, learn_hardness: bool = False) -> Sharpene
         score_weight=shortest(torch.as_tensor(network.affinity.score_weight)),
         upsampling="bilinear",
         guard=None,
-        grid="corners" if getattr(network.segmenter, "align_corners", False) else "centres",
+        grid="corners" if aligns_corners(network.segmenter) else "centres",
     )
     return made.eval().to(network.affinity.log_hardness.device)

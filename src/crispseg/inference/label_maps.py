@@ -46,7 +46,7 @@ _Groups = Sequence[tuple[Tensor, Box]]
 """Labels that are filtered together, and the box that holds their shares before the filter."""
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def sharpen_label_map(sharpener: Sharpener, image: Tensor, labels: Tensor, features: Tensor | None = None) -> Tensor:
     """Sharpen the label map of an image, as if each of its labels had a channel.
 

@@ -1,11 +1,15 @@
 """Find and replace the scores in the output of a segmentation network of any library."""
 
+import copy
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Protocol, TypeGuard, TypeVar, cast
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
+
+from crispseg.precision import at_least_float32
 
 Output = TypeVar("Output")
 
@@ -88,8 +92,12 @@ def semantic_probabilities(output: object) -> Tensor:
             f"the model returned {_describe(output)}; expected an output with class_queries_logits and "
             "masks_queries_logits, as of MaskFormer or Mask2Former"
         )
-    given = torch.einsum("nql,nqhw->nlhw", classes.softmax(-1)[..., :-1], masks.sigmoid())
-    return given / given.sum(1, keepdim=True).clamp(min=torch.finfo(given.dtype).tiny)
+    wide = at_least_float32(masks, classes)
+    # In proportion to the largest mask of each pixel, so that some are above 0 where all masks are far below it.
+    logs = F.logsigmoid(masks.to(wide))
+    chances = (logs - logs.amax(1, keepdim=True)).exp()
+    given = torch.einsum("nql,nqhw->nlhw", classes.to(wide).softmax(-1)[..., :-1], chances)
+    return (given / given.sum(1, keepdim=True).clamp(min=torch.finfo(wide).tiny)).to(masks.dtype)
 
 
 def _is_map(value: object) -> TypeGuard[Tensor]:
@@ -109,9 +117,10 @@ def with_scores(output: Output, name: str, scores: Tensor) -> Output:
     """
     if dataclasses.is_dataclass(output) and not isinstance(output, type):
         return dataclasses.replace(output, **{name: scores})
-    if isinstance(output, Mapping):
-        make = cast(Callable[[dict[str, object]], Output], type(output))
-        return make({**output, name: scores})
+    if isinstance(output, MutableMapping):
+        changed = copy.copy(output)
+        changed[name] = scores
+        return changed
     raise TypeError(
         f"{name} of {_describe(output)} cannot be replaced; expected a data class or a mapping: wrap the model in a "
         "function that returns its scores"

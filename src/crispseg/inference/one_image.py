@@ -36,7 +36,7 @@ class Sharpened:
     """The time that the stages took."""
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def sharpen_one(
     sharpener: Sharpener | None,
     image: Tensor,

@@ -17,6 +17,13 @@ from crispseg.scores import Scores
 
 CORNERS = Grid("corners")
 
+_LEAVES_OUT_THE_SHARPENER = {
+    "predict": "call this module",
+    "save_pretrained": "save its .model and its .sharpener in a folder each",
+    "push_to_hub": "upload its .model and its .sharpener to a repository each",
+}
+"""Methods of networks that would give or save unsharpened results without a word, and what to do instead."""
+
 Colours = Sequence[float] | NDArray[np.floating[Any]] | Tensor
 """Three numbers, for red, green and blue: a sequence, a NumPy array or a tensor."""
 
@@ -28,8 +35,9 @@ class SharpenedModel(nn.Module):
     (torchvision), or an object with `logits` or mask queries (transformers). The rest of the output is unchanged. Masks
     of queries are sharpened one by one; to sharpen classes instead, convert them with `semantic_probabilities` first.
 
-    Attributes that this module lacks, such as `config`, `device` or `generate`, are taken from the network. So this
-    module can replace the network, in a `transformers.pipeline` for example.
+    Attributes that this module lacks, such as `config` or `device`, are taken from the network. So this module can
+    replace the network, in a `transformers.pipeline` for example. Methods that would leave out the sharpener, such as
+    `predict` and `save_pretrained`, are refused; those of the network are in `model`.
 
     Args:
         model: The network, or any function that returns such an output.
@@ -51,9 +59,6 @@ class SharpenedModel(nn.Module):
         torch.Size([1, 5, 32, 48])
     """
 
-    _mean: Tensor
-    _std: Tensor
-
     def __init__(
         self,
         model: Callable[..., object],
@@ -70,14 +75,11 @@ class SharpenedModel(nn.Module):
         if (mean is None) != (std is None):
             missing, there = ("mean", "std") if mean is None else ("std", "mean")
             raise InputError(f"{there} is given without {missing}; expected both or neither")
-        given = (
-            _colours("mean", (0, 0, 0) if mean is None else mean),
-            _colours("std", (1, 1, 1) if std is None else std),
-        )
+        # Numbers, not buffers, which would be rounded when the module goes to half precision.
+        self._mean = _colours("mean", (0, 0, 0) if mean is None else mean)
+        self._std = _colours("std", (1, 1, 1) if std is None else std)
         self.model = model
         self.sharpener = sharpener
-        self.register_buffer("_mean", given[0], persistent=False)
-        self.register_buffer("_std", given[1], persistent=False)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of the network
         """Return an attribute of the network that this module lacks."""
@@ -89,7 +91,14 @@ class SharpenedModel(nn.Module):
             model = self.__dict__.get("model", self.__dict__.get("_modules", {}).get("model"))
             if name.startswith("_") or not hasattr(model, name):
                 raise
-        return getattr(model, name)
+        found = getattr(model, name)
+        if name in _LEAVES_OUT_THE_SHARPENER and callable(found):
+            instead = _LEAVES_OUT_THE_SHARPENER[name]
+            raise AttributeError(
+                f"{name} of {type(model).__name__} would leave out the sharpener; {instead}, or use .model.{name} for "
+                "the network alone"
+            )
+        return found
 
     def forward(self, *arguments: object, image: Tensor | None = None, **options: object) -> Any:  # noqa: ANN401 - the network's output
         """Call the network and sharpen the scores in its output.
@@ -123,7 +132,9 @@ class SharpenedModel(nn.Module):
     def _denormalised(self, image: Tensor) -> Tensor:
         if image.dtype == torch.uint8:
             return image
-        return image * self._std.to(image) + self._mean.to(image)
+        wide = image.to(torch.promote_types(image.dtype, torch.float32)).unbind(1)
+        planes = [plane * std + mean for plane, std, mean in zip(wide, self._std, self._mean, strict=True)]
+        return torch.stack(planes, 1).to(image.dtype)
 
 
 def _first_image(values: Sequence[object]) -> Tensor:
@@ -133,7 +144,7 @@ def _first_image(values: Sequence[object]) -> Tensor:
     raise InputError("no argument of the model is an image (N, 3, H, W); pass the image to sharpen by as image=...")
 
 
-def _colours(name: str, values: Colours) -> Tensor:
+def _colours(name: str, values: Colours) -> list[float]:
     try:
         given = values if isinstance(values, Tensor) else torch.from_numpy(np.array(values, np.float32))
     except (TypeError, ValueError) as error:
@@ -143,4 +154,4 @@ def _colours(name: str, values: Colours) -> Tensor:
     if colours.shape != (3,) or not fit.all():
         range_ = "above 0" if name == "std" else "from 0 to 1: divide those of colours up to 255 by 255, and std too"
         raise InputError(f"{name} is {values}; expected three numbers, for red, green and blue, each {range_}")
-    return colours.reshape(3, 1, 1)
+    return colours.tolist()

@@ -8,15 +8,15 @@ from typing import Any, Self, Unpack
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_map, check_same_grid, has_values
+from crispseg.checks import check_map, check_output_size, check_same_grid, has_values
 from crispseg.config import SharpenerConfig
 from crispseg.config_values import SharpenerOptions
 from crispseg.cue_config import CueConfig
 from crispseg.cues import Cue
 from crispseg.devices import checked_dtype, usable_device
-from crispseg.errors import InputError
 from crispseg.grid import Grid
 from crispseg.inference.batch import check_filtered, check_fit, check_scores, to_colours, warn_of_kind
+from crispseg.inference.computed import checked_features
 from crispseg.inference.configured import ConfiguredModule
 from crispseg.inference.doubt import gentleness_of
 from crispseg.inference.gentleness import for_filter, for_upsampling
@@ -186,8 +186,8 @@ class Sharpener(ConfiguredModule):
             InputError: If shapes do not fit each other or the grid, or values are out of range.
             TypeError: If a dtype is not as above.
         """
-        if output_size is not None and min(output_size) < 1:
-            raise InputError(f"output_size is {output_size}; expected (height, width), both above 0")
+        if output_size is not None:
+            check_output_size(output_size)
         if grid is not None:
             return self.expecting(self.scores, grid)(image, scores, features=features, output_size=output_size)  # type: ignore[no-any-return]
         features, wide = self.prepare(image, scores, features)
@@ -291,7 +291,7 @@ class Sharpener(ConfiguredModule):
 
     def features(self, image: Tensor) -> Tensor:
         """Return the (N, D, H, W) features of the cue for an (N, 3, H, W) image, as `forward` takes it."""
-        return self.cue(to_colours(image, self._dtype))  # type: ignore[no-any-return]
+        return checked_features(self.cue(to_colours(image, self._dtype)), self.cue, image)
 
     def check_scores(self, scores: Tensor) -> None:
         """Refuse scores that are not finite or not of their kind, if their values can be read."""

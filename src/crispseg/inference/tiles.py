@@ -32,7 +32,7 @@ class Tile:
     """(*box.size) bool mask of pixels where image and scores have data; None if all have."""
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def sharpen_tiles(
     sharpener: Sharpener,
     image: Pixels,
@@ -116,7 +116,7 @@ def sharpen_tiled(
     return result
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def sharpen_label_map_tiled(
     sharpener: Sharpener, image: Tensor, labels: Tensor, *, memory: str | int, features: Tensor | None = None
 ) -> Tensor:

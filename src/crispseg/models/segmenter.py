@@ -36,5 +36,11 @@ def upsample_scores(network: nn.Module, scores: Tensor, size: tuple[int, int]) -
 
 
 def aligns_corners(network: object) -> bool:
-    """Return whether the first and last score lie on the corners of the image, not at the centres of their cells."""
-    return bool(getattr(network, "align_corners", False))
+    """Return whether the first and last score lie on the corners of the image, not at the centres of their cells.
+
+    Wrappers such as `DataParallel` and `AveragedModel` hide the attributes of their network, which is their `module`.
+    """
+    if hasattr(network, "align_corners"):
+        return bool(network.align_corners)
+    wrapped = getattr(network, "module", None)
+    return wrapped is not None and aligns_corners(wrapped)

@@ -7,13 +7,14 @@ from torch import Tensor, nn
 
 from crispseg.checks import check_choice, check_not_negative, check_positive
 from crispseg.errors import InputError
+from crispseg.nn.exact_numbers import ExactNumbers
 from crispseg.ops import affinity_weights
 from crispseg.window import Window, Windows, WindowsLike
 
 _LARGEST_LOG = math.log(1e30)
 
 
-class Affinity(nn.Module):
+class Affinity(ExactNumbers):
     """Weights exp(-hardness · distance) of an embedding over a window (eq. 3).
 
     With a score weight μ, differences of scores add to the distance: exp(-hardness · (distance + μ·|p_i - p_j|)). What

@@ -135,6 +135,22 @@ def test_segments_keep_their_ids_and_the_surer_one_wins(sharpener: Sharpener) ->
     assert sharpen_objects(image(), {"segmentation": None, "segments_info": []})["segmentation"] is None
 
 
+@pytest.mark.parametrize(("listed", "outside"), [((1, 2), 3), ((1, 5), 0), ((0, 5), -1), ((3,), 1), ((1, 2, 3, 5), 1)])
+def test_segments_that_are_left_out_of_the_list_stay_in_the_map(
+    listed: tuple[int, ...], outside: int, sharpener: Sharpener
+) -> None:
+    both = torch.full(SIZE, outside)
+    both[:20, :30], both[:20, 34:], both[26:, :30], both[26:, 34:] = 1, 2, 3, 5
+    if 0 in listed:
+        both[both == 1] = 0
+    found: dict[str, Any] = {"segmentation": both, "segments_info": [{"id": number, "score": 0.5} for number in listed]}
+    crisp = sharpen_objects(image(), found, sharpener=sharpener)["segmentation"]
+    assert set(crisp.unique().tolist()) == set(both.unique().tolist())
+    for corner in ((2, 2), (2, 60), (45, 2), (45, 60), (23, 32)):
+        assert crisp[corner] == both[corner]
+    assert (crisp != both).float().mean() < 0.1
+
+
 class Results:
     """An object of the shape of ultralytics' `Results`."""
 

@@ -38,7 +38,7 @@ MASK_OPTIONS: MaskOptions = {"window": "5@8,5@4,5@2,5", "hardness": 4.0}
 """The options of the default sharpener for masks. They are surer than the scores of classes, so they are moved less."""
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def sharpen_masks(
     image: object,
     masks: object,

@@ -1,6 +1,6 @@
 """Segments of an image as the `post_process_…` functions of transformers return them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,10 +22,22 @@ def _sharpened(objects: Mapping[str, Any], image: object, sharpen: Sharpen) -> M
     if segmentation.ndim == 3:  # return_binary_maps=True
         crisp = torch.as_tensor(sharpen(image, segmentation > 0, confidences=confidences, soft=False))
         return {**objects, "segmentation": crisp.to(segmentation.dtype)}
-    ids = torch.tensor([segment["id"] for segment in segments], device=segmentation.device)
+    listed = [segment["id"] for segment in segments]
+    others = _unlisted(segmentation, listed)
+    confidences += [min(confidences) - 1.0] * len(others)
+    ids = torch.tensor([*listed, *others], device=segmentation.device)
     masks = segmentation == ids[:, None, None].to(segmentation.dtype)
     crisp = torch.as_tensor(sharpen(image, masks, confidences=confidences, soft=False, overlaps="resolve"))
     return {**objects, "segmentation": _map_of(crisp, ids, segmentation)}
+
+
+def _unlisted(segmentation: Tensor, listed: Sequence[int]) -> list[int]:
+    """Return the ids in a map of segments that somebody has left out of its list; they stay in the map.
+
+    The smallest one stands for pixels in no segment if it is not above 0, as in all maps of transformers.
+    """
+    others = sorted(set(torch.unique(segmentation).tolist()) - set(listed))
+    return [int(number) for number in (others[1:] if others and others[0] <= 0 else others)]
 
 
 def _map_of(masks: Tensor, ids: Tensor, before: Tensor) -> Tensor:
