@@ -59,6 +59,12 @@ STAYING: list[tuple[str, Edit, list[str]]] = [
     ("coco", change(segmentation={"size": [40, 48], "counts": "1"}), ["annotation 11", "does not hold 1920 pixels"]),
     ("coco", change(segmentation=[[90, 90, 99, 90, 99, 99]]), ["annotation 11", "outside of the image"]),
     ("coco", change(segmentation=[[1, 2, 3]]), ["annotation 11", "x and y in turn"]),
+    ("coco", change(segmentation=[[1, 2, 9, "a", 9, 9]]), ["annotation 11", "check it", "'a'"]),
+    ("coco", change(segmentation={"size": 9, "counts": [81]}), ["annotation 11", "check it", "TypeError"]),
+    ("coco", replace('"category_id": 0, ', ""), ["annotation 11", "check it", "'category_id'"]),
+    ("cvat", replace(' points="', ' places="'), ["'a.png'", "shape 2", "check it", "'points'"]),
+    ("labelme", replace('"label": "cat"', '"name": "cat"', "a.json"), ["shape 1", "check it", "'label'"]),
+    ("labelme", replace('"points": [', '"points": [7, ', "a.json"), ["shape 1", "check it"]),
     ("coco", replace("b.png", "c.png"), ["'c.png' is not in", "add it"]),
     ("coco", replace('"height": 40', '"height": 41'), ["40×48 pixels", "say 41×48"]),
     ("coco", replace('"height": 40, "width": 48', '"height": 48, "width": 40'), ["stored turned", "upright"]),
@@ -113,7 +119,6 @@ def test_a_faulty_part_is_passed_over(
         (["--decisions", "none.json"], ["none.json", "no such file"]),
         (["--format", "coco"], ["no file ends in .json"]),
         (["--review-count", "7"], ["--review-count is given without --review"]),
-        (["--class-names", "names.txt"], ["class 1", "expected one below 1", "--class-names"]),
     ],
 )
 def test_options_that_make_no_sense(
@@ -125,12 +130,25 @@ def test_options_that_make_no_sense(
 ) -> None:
     write_images(tmp_path)
     path = WRITERS["yolo"](tmp_path)
-    (tmp_path / "names.txt").write_text("cat\n")
     monkeypatch.chdir(tmp_path)
     assert run(tmp_path, path, "--strict", *options) == 2
     error = capsys.readouterr().err
     assert not [fact for fact in facts if fact not in error], error
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["voc", "yolo"])
+def test_a_class_without_a_name_is_a_fault_of_its_objects(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    write_images(tmp_path)
+    path = WRITERS[name](tmp_path)
+    names = tmp_path / "names.json"
+    names.write_text('{"0": "cat", "8": "cat of VOC", "10": "cow"}')
+    assert run(tmp_path, path, "--class-names", str(names)) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if "passed over" in line]
+    assert len(lines) == 2, "the dogs"
+    assert all("which has no name" in line and "--class-names" in line for line in lines)
 
 
 def test_options_that_would_have_no_effect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,6 +113,24 @@ def test_coco_keeps_or_converts_the_form(tmp_path: Path, kind: str, form: str) -
     np.testing.assert_array_equal(unchanged, box(RIGHT))
 
 
+@pytest.mark.parametrize(
+    ("area", "bbox", "after"),
+    [
+        (None, None, (414, [6, 7, 18, 23])),
+        (9.0, [], (414.0, [6, 7, 18, 23])),
+        ("9", [0.0] * 4, (414, [6.0, 7, 18, 23])),
+    ],
+)
+def test_coco_may_lack_area_and_box(tmp_path: Path, area: object, bbox: object, after: tuple[object, object]) -> None:
+    path, layout = write(tmp_path, "coco")
+    said = json.loads(path.read_text())
+    said["annotations"][0] |= {"area": area, "bbox": bbox}
+    path.write_text(json.dumps(said))
+    clean(path, layout, grow)
+    new = json.loads((tmp_path / "out" / "coco.json").read_text())["annotations"][0]
+    assert (new["area"], new["bbox"]) == after
+
+
 @pytest.mark.parametrize("name", ["labelme", "cvat"])
 @pytest.mark.parametrize(("kind", "form"), [("polygon", "rle"), ("mask", "polygons")])
 def test_shapes_become_those_of_the_other_form(tmp_path: Path, name: str, kind: str, form: str) -> None:

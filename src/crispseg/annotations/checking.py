@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from crispseg.annotations.filling import Mask, Part
-from crispseg.annotations.record import AnnotatedImage, AnnotatedObject
+from crispseg.annotations.record import AnnotatedImage, AnnotatedObject, entry_read
 from crispseg.annotations.shapes import Polygons
 from crispseg.errors import InputError
 from crispseg.polygons.coverage import load_shapely
@@ -59,7 +59,8 @@ def checked(image: AnnotatedImage, height: int, width: int) -> Checked:
     for found in image.objects:
         shape = found.shape
         try:
-            mask = shape.mask(height, width)
+            with entry_read():
+                mask = shape.mask(height, width)
         except InputError as error:
             result.faults.append(f"{found.key}: {error}")
             continue

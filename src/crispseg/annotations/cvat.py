@@ -144,10 +144,14 @@ def _image(image: _Image, labels: set[str]) -> AnnotatedImage:
                 f"shape {number} of {name} has label {label!r}, which <labels> does not list; add it there"
             )
         if shape.kind in _MASKS:
-            found.add(f"shape {number}", label, _shape, shape)
+            found.add(f"shape {number}", _object, shape)
         else:
             found.others += 1
     return found
+
+
+def _object(shape: _Shape) -> tuple[str, Shape]:
+    return shape.attributes["label"], _shape(shape)
 
 
 def _shape(shape: _Shape) -> Shape:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from crispseg.annotations.record import AnnotatedImage, AnnotatedObject, AnnotationFormat, Changes, Redrawn
-from crispseg.annotations.shapes import Region
+from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Changes, Redrawn, category_of
+from crispseg.annotations.shapes import Region, Shape
 from crispseg.annotations.texts import read_bytes
 from crispseg.data.classes import VOC_CLASSES
 from crispseg.data.image import opened
@@ -46,17 +47,11 @@ class Voc(AnnotationFormat):
                 f"{_WHAT} {path}: of {labels.shape[0]}×{labels.shape[1]} pixels, {_classes_of(path)} of "
                 f"{classes.shape[0]}×{classes.shape[1]}; expected the same"
             )
-        names = self.options.class_names or VOC_CLASSES.names
         image = AnnotatedImage(path.stem, (labels.shape[0], labels.shape[1]))
         for number in np.unique(labels).tolist():
             if number in (0, _VOID):
                 continue
-            found = np.bincount(classes[labels == number], minlength=256)
-            category = int(found.argmax())
-            if category < len(names):
-                image.objects.append(AnnotatedObject(f"object {number}", names[category], Region(labels, number)))
-            else:
-                image.faults.append(f"object {number}: is of class {category}; expected one below {len(names)}")
+            image.add(f"object {number}", partial(self._object, labels, classes), number)
         return [image]
 
     def written(self, path: Path, changes: Changes) -> dict[Path, bytes]:
@@ -68,6 +63,10 @@ class Voc(AnnotationFormat):
         objects = _labels(path)
         owners = {key: objects == int(key.removeprefix("object ")) for key in new}
         return {each: _repainted(each, new, owners) for each in paths}
+
+    def _object(self, labels: NDArray[np.uint8], classes: NDArray[np.uint8], number: int) -> tuple[str, Shape]:
+        label = int(np.bincount(classes[labels == number]).argmax())
+        return category_of(label, self.options.class_names or VOC_CLASSES.names), Region(labels, number)
 
 
 def _classes_of(path: Path) -> Path:

@@ -1,13 +1,14 @@
 """YOLO's text files of polygons."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Changes
-from crispseg.annotations.shapes import Polygons
+from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Changes, category_of
+from crispseg.annotations.shapes import Polygons, Shape
 from crispseg.annotations.texts import as_ring, read_text
 from crispseg.errors import InputError
 from crispseg.reading import parsed
@@ -34,7 +35,7 @@ class Yolo(AnnotationFormat):
         with parsed(path, _WHAT, "not lines of a class and the numbers of a polygon; check the format"):
             for number, line in enumerate(read_text(path, _WHAT).splitlines(), 1):
                 if len(words := line.split()) > _BOX:
-                    image.add(f"line {number}", self._category(words[0], number), _polygon, words[1:])
+                    image.add(f"line {number}", partial(self._object, int(words[0])), words[1:])
                 elif words:
                     image.others += 1
         return [image]
@@ -51,13 +52,8 @@ class Yolo(AnnotationFormat):
             lines[at] = f"{body.split()[0]} {numbers}{lines[at][len(body) :]}"
         return {path: "".join(lines).encode()}
 
-    def _category(self, word: str, line: int) -> str:
-        number, names = int(word), self.options.class_names
-        if names is None:
-            return word
-        if not 0 <= number < len(names):
-            raise InputError(f"line {line} has class {number}; expected one below {len(names)}, as of --class-names")
-        return names[number]
+    def _object(self, label: int, words: list[str]) -> tuple[str, Shape]:
+        return category_of(label, self.options.class_names), _polygon(words)
 
 
 def _polygon(words: list[str]) -> Polygons:
