@@ -13,9 +13,11 @@ from crispseg.annotations.filling import Mask
 from crispseg.annotations.images import ImageFolder
 from crispseg.annotations.labelme import Labelme
 from crispseg.annotations.run import Places, clean_annotations
+from crispseg.annotations.voc import Voc
+from crispseg.annotations.yolo import Yolo
 from crispseg.cli.main import main
 from crispseg.errors import InputError
-from tests.annotations.files import write_images, write_labelme
+from tests.annotations.files import write_images, write_labelme, write_voc, write_yolo
 from tests.annotations.test_formats import grow, keep
 
 
@@ -170,3 +172,32 @@ def test_letters_of_macos_match_those_of_other_systems(forms: tuple[Form, Form],
     folder = ImageFolder(tmp_path)
     assert folder.find(f"photos/{theirs}") == tmp_path / ours
     assert not folder.unused
+
+
+def test_a_label_map_is_never_taken_for_the_image(tmp_path: Path) -> None:
+    write_images(tmp_path)
+    voc = write_voc(tmp_path)
+    (tmp_path / "images").rename(voc / "JPEGImages")
+    for output in ("out", "again"):
+        summary = clean_annotations(Places(voc, voc, voc / output), Voc(), grow, settings={})
+        assert [one.path.parent.name for one in summary.compared] == ["JPEGImages"] * 2
+
+
+def test_a_name_with_dots_is_not_that_of_another_image(tmp_path: Path) -> None:
+    write_images(tmp_path)
+    yolo = write_yolo(tmp_path)
+    (yolo / "a.txt").rename(yolo / "a.v2.txt")
+    summary = clean_annotations(Places(yolo, tmp_path / "images", tmp_path / "out"), Yolo(), grow, settings={})
+    (failure,) = summary.failures
+    assert "image 'a.v2' is not in" in failure.reason
+    assert ImageFolder(tmp_path / "images").find("a.heic").name == "a.png"
+
+
+def test_lists_and_texts_of_an_export_of_yolo_are_no_annotations(tmp_path: Path) -> None:
+    root = write_yolo(tmp_path)
+    (root / "labels" / "train").mkdir(parents=True)
+    for name in ("a.txt", "b.txt"):
+        (root / name).rename(root / "labels" / "train" / name)
+    (root / "train.txt").write_text("./images/train/a.png\n")
+    (root / "README.dataset.txt").write_text("Cats > 2026-11-20 3:10pm\n")
+    assert [path.name for path in Yolo().files(root)] == ["a.txt", "b.txt"]

@@ -103,6 +103,10 @@ class AnnotationFormat(ABC):
     """The endings of its files, in lower case."""
     forms: ClassVar[tuple[Form, ...]] = ()
     """The forms that it can convert objects into."""
+    label_maps: ClassVar[tuple[str, ...]] = ()
+    """The names of folders with pictures that are no images."""
+    names_with_endings: ClassVar[bool] = True
+    """Whether the names of images have endings, such as ".jpg"."""
     numbers_classes: ClassVar[bool] = False
     """Whether its files number classes, so that names may be given."""
 

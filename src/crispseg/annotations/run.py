@@ -121,7 +121,7 @@ def clean_annotations(
         OutputError: If the output cannot be written.
     """
     files = layout.files(places.root) if places.annotations.is_dir() else [places.annotations]
-    images = ImageFolder(places.images)
+    images = ImageFolder(places.images, layout.label_maps)
     notes = None
     if places.output is not None:
         if not places.in_place:
@@ -193,7 +193,7 @@ class _Run:
 
     def _image(self, path: Path, name: str, digest: str, image: AnnotatedImage) -> tuple[ComparedImage, Checked]:
         """Return the changes of an image, and its masks as given."""
-        there = self.images.find(image.name, path.parent.as_posix())
+        there = self.images.find(image.name, path.parent.as_posix(), has_ending=self.layout.names_with_endings)
         known = self.notes.known(name, image.name, digest) if self.notes is not None else None
         if known is None:
             changes, masks = self._compared(there, name, digest, image)

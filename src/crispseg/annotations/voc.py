@@ -31,6 +31,8 @@ class Voc(AnnotationFormat):
     """
 
     endings: ClassVar[tuple[str, ...]] = (".png",)
+    label_maps: ClassVar[tuple[str, ...]] = (OBJECTS, CLASSES)
+    names_with_endings: ClassVar[bool] = False
     numbers_classes: ClassVar[bool] = True
 
     def files(self, folder: Path) -> list[Path]:

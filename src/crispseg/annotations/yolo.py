@@ -23,11 +23,16 @@ class Yolo(AnnotationFormat):
     """A file for each image, of the same name; on each line a class and a polygon in shares of the width and height."""
 
     endings: ClassVar[tuple[str, ...]] = (".txt",)
+    names_with_endings: ClassVar[bool] = False
     numbers_classes: ClassVar[bool] = True
 
     def files(self, folder: Path) -> list[Path]:
-        """Return the annotation files in a folder; a list of class names beside them is none."""
-        return [path for path in super().files(folder) if path.name not in ("classes.txt", "labels.txt")]
+        """Return the annotation files in a folder: those in folders called `labels`, if there are such.
+
+        An export also has lists of classes and images, and texts about itself, which are none.
+        """
+        found = [path for path in super().files(folder) if path.name not in ("classes.txt", "labels.txt")]
+        return [path for path in found if "labels" in path.relative_to(folder).parts[:-1]] or found
 
     def read(self, path: Path) -> list[AnnotatedImage]:
         """Return the one image of the file."""
