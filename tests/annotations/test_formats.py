@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from torch import Tensor
 
 from crispseg.annotations.cleaning import overlap
@@ -146,6 +147,21 @@ def test_shapes_become_those_of_the_other_form(tmp_path: Path, name: str, kind: 
         text = after.read_text()
         kept = '"flags": {' if name == "labelme" else "occluded='0'"
         assert text.count(kept) == before.read_text().count(kept)
+
+
+def test_changes_into_void_are_neither_said_nor_written(tmp_path: Path) -> None:
+    path, layout = write(tmp_path, "voc")
+    for file in path.glob("*/*.png"):
+        with Image.open(file) as image:
+            labels, palette = np.array(image), image.getpalette()
+        labels[5:8] = 255
+        new = Image.fromarray(labels)
+        new.putpalette(palette or [])
+        new.save(file)
+    summary = clean(path, layout, grow)
+    assert [dict(one.changes.objects) for one in summary.compared] == [{}, {}]
+    for before, after in written(path):
+        assert before.read_bytes() == after.read_bytes()
 
 
 def test_neighbours_share_their_new_edge(tmp_path: Path) -> None:

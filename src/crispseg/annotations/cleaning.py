@@ -165,6 +165,13 @@ def settled(
     return result
 
 
+def without_fixed(before: Masks, after: Masks, fixed: Mask) -> Masks:
+    """Return the new masks without what they changed in fixed pixels; those that hardly change then do not change."""
+    kept = [old if new is old else np.where(fixed, old, new) for old, new in zip(before, after, strict=True)]
+    accepted = [new is not old and is_believed(old, new) for old, new in zip(before, kept, strict=True)]
+    return settled(before, kept, accepted, np.any(kept, axis=0))
+
+
 def without_specks(before: Mask, after: Mask, least: int) -> Mask:
     """Return the new mask without the islands and holes of fewer pixels than `least` that it did not have before."""
     box = Box.around(before | after)

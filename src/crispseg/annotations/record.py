@@ -41,6 +41,8 @@ class AnnotatedImage:
     """How many of its shapes have no mask, such as boxes and points. They are kept."""
     faults: list[str] = field(default_factory=list)
     """The faults of objects that were left out: one line for each."""
+    fixed: Mask | None = None
+    """The pixels that cannot change, such as void; None for none."""
 
     def add(self, key: str, read: Callable[[T], tuple[str, Shape]], given: T) -> None:
         """Add an object with the category and shape that are read from what is given; if that fails, add its fault."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from crispseg.annotations.changes import Change, ImageChanges, Notes, digest_of
 from crispseg.annotations.checking import Checked, check_size, checked
-from crispseg.annotations.cleaning import Masks, overlap, shift
+from crispseg.annotations.cleaning import Masks, overlap, shift, without_fixed
 from crispseg.annotations.decisions import Rejected, read_decisions
 from crispseg.annotations.images import ImageFolder
 from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Redrawn
@@ -211,6 +211,8 @@ class _Run:
         masks = checked(image, height, width)
         before = [one.mask for one in masks.masks]
         after = self.cleaner(pixels, before) if before else []
+        if before and image.fixed is not None:
+            after = without_fixed(before, after, image.fixed)
         changed = {
             one.object.key: Change(
                 one.object.category, round(overlap(one.mask, new), 4), round(shift(one.mask, new), 2), encode(new)

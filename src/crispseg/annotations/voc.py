@@ -49,7 +49,7 @@ class Voc(AnnotationFormat):
                 f"{_WHAT} {path}: of {labels.shape[0]}×{labels.shape[1]} pixels, {_classes_of(path)} of "
                 f"{classes.shape[0]}×{classes.shape[1]}; expected the same"
             )
-        image = AnnotatedImage(path.stem, (labels.shape[0], labels.shape[1]))
+        image = AnnotatedImage(path.stem, (labels.shape[0], labels.shape[1]), fixed=labels == _VOID)
         for number in np.unique(labels).tolist():
             if number in (0, _VOID):
                 continue
