@@ -1,8 +1,10 @@
 """`crispseg annotations`."""
 
+import shlex
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Sequence
 from typing import Any
 
 from crispseg.annotations.cleaning import Cleaner
@@ -55,9 +57,26 @@ def run(options: Namespace) -> int:
         )
     _conclude(summary, options, time.perf_counter() - start)
     if options.review is not None:
-        count = write_review(options.review, summary.compared, layout, places, options.review_count or REVIEWED)
+        count, command = options.review_count or REVIEWED, deciding(options.given)
+        count = write_review(options.review, summary.compared, layout, places.root, count=count, command=command)
         print(f"{options.review / 'index.html'}  {count} masks to review; open it in a browser")
     return 1 if summary.failures else 0
+
+
+def deciding(given: Sequence[str]) -> str:
+    """Return the command that applies the decisions of a review, with the options that the run was given.
+
+    Example:
+        >>> deciding(["my labels", "--images", "i", "--output", "o", "--review=page", "--resume", "--as", "rle"])
+        "crispseg annotations 'my labels' --images i --output o --as rle --decisions decisions.json"
+    """
+    kept, rest = list[str](), iter(given)
+    for argument in rest:
+        if argument in ("--review", "--review-count", "--decisions"):
+            next(rest, None)
+        elif not argument.startswith(("--review", "--decisions", "--resume")):
+            kept.append(argument)
+    return shlex.join(["crispseg", "annotations", *kept, "--decisions", "decisions.json"])
 
 
 def _check(options: Namespace) -> None:
