@@ -1,6 +1,7 @@
 """Runs over many files: dry, in place, resumed, and with decisions of a reviewer."""
 
 import json
+import shlex
 import unicodedata
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,8 @@ from torch import Tensor
 from crispseg.annotations.filling import Mask
 from crispseg.annotations.images import ImageFolder
 from crispseg.annotations.labelme import Labelme
+from crispseg.annotations.record import FormatOptions
+from crispseg.annotations.review import write_review
 from crispseg.annotations.run import Places, clean_annotations
 from crispseg.annotations.voc import Voc
 from crispseg.annotations.yolo import Yolo
@@ -104,6 +107,28 @@ def test_annotations_that_were_edited_since_are_compared_again(root: Path) -> No
     assert shapes(root / "out" / "a.json")[0]["label"] == "cow"
 
 
+def test_an_image_that_was_replaced_since_is_compared_again(root: Path) -> None:
+    clean_annotations(places(root), Labelme(), grow, settings={})
+    image = root / "images" / "a.png"
+    image.write_bytes(image.read_bytes() + b"\0")
+    again = Killed(at=0)
+    clean_annotations(places(root), Labelme(), again, settings={}, resume=True)
+    assert again.count == 1
+
+
+def test_a_resumed_run_takes_the_class_names_that_it_is_given(tmp_path: Path) -> None:
+    root, images = write_yolo(tmp_path), write_images(tmp_path)
+    where = Places(root, images, tmp_path / "out")
+    clean_annotations(where, Yolo(FormatOptions(["cat"])), keep, settings={})
+    again, layout = Killed(at=0), Yolo(FormatOptions(["Katze", "Hund"]))
+    summary = clean_annotations(where, layout, again, settings={}, resume=True)
+    assert again.count == 2, "the dogs had no name"
+    assert [one.changes.count for one in summary.compared] == [2, 1]
+    clean_annotations(where, Yolo(FormatOptions(["chat", "chien"])), Killed(at=1), settings={}, resume=True)
+    write_review(tmp_path / "review", summary.compared, layout, root, count=9, command="")
+    assert "Katze" in (tmp_path / "review" / "data.js").read_text()
+
+
 def test_a_rejected_mask_is_written_as_it_was(root: Path) -> None:
     clean_annotations(places(root), Labelme(), grow, settings={})
     rejected = [{"file": "a.json", "image": "..\\images\\a.png", "object": "shape 1"}]
@@ -153,8 +178,10 @@ def test_the_command_says_what_changed_and_writes_a_review(root: Path, capsys: p
         assert all((root / "review" / name).stat().st_size > 500 for name in card["pictures"].values())
         assert card["detail"]["before"].startswith("M")
         assert card["detail"]["before"] != card["detail"]["after"]
-    assert main([*command, "--resume"]) == 0
+    assert main([*command, "--resume", "--tolerance", "1", "--review", str(root / "review")]) == 0
     assert "2 images were compared before" in capsys.readouterr().out
+    applied = json.loads((root / "review" / "data.js").read_text().split("= ")[1].split(";\n")[0])["command"]
+    assert applied == shlex.join(["crispseg", *command, "--tolerance", "1", "--decisions", "decisions.json"])
     assert main(["annotations", str(root / "labelme"), *options, "--in-place"]) == 0
     warned = capsys.readouterr().err
     assert "no copy" in warned

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from crispseg.data.files import check_readable
 from crispseg.jobs.resuming import check_same_settings
 from crispseg.reading import parsed
 from crispseg.writing import make_folder, write_text
@@ -19,7 +20,6 @@ FOLDER = ".crispseg"
 class Change:
     """The new mask of an object."""
 
-    category: str
     iou: float
     """With the mask before."""
     shift: float
@@ -41,6 +41,8 @@ class ImageChanges:
     objects: Mapping[str, Change]
     count: int
     """The number of its objects that could change."""
+    stamp: str
+    """Of the image file, when it was compared; see `stamp_of`."""
 
     @property
     def name(self) -> tuple[str, str]:
@@ -99,10 +101,10 @@ class Notes:
         if lines and not lines[-1].endswith("\n"):
             write_text(self._file, "".join(lines[:-1]))
 
-    def known(self, file: str, image: str, digest: str) -> ImageChanges | None:
-        """Return the changes of an image, if they are noted and its annotation file is still the same."""
+    def known(self, file: str, image: str, digest: str, stamp: str) -> ImageChanges | None:
+        """Return the changes of an image, if they are noted, and its annotation file and the image are the same."""
         found = self._known.get((file, image))
-        return found if found is not None and found.digest == digest else None
+        return found if found is not None and (found.digest, found.stamp) == (digest, stamp) else None
 
     def is_written(self, file: str, digest: str) -> bool:
         """Return whether an annotation file is one that the run has written."""
@@ -136,6 +138,17 @@ class Notes:
             path.unlink(missing_ok=True)
         if self._folder.is_dir():
             self._folder.rmdir()
+
+
+def stamp_of(image: Path) -> str:
+    """Return the size and time of an image file, which tell whether it is another one; reading it would take long.
+
+    Raises:
+        InputError: If it cannot be accessed.
+    """
+    check_readable(image, "image")
+    status = image.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def digest_of(content: bytes) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from crispseg.annotations.changes import Change, ImageChanges, Notes, digest_of
+from crispseg.annotations.changes import Change, ImageChanges, Notes, digest_of, stamp_of
 from crispseg.annotations.checking import Checked, check_size, checked
 from crispseg.annotations.cleaning import Masks, overlap, shift, without_fixed
 from crispseg.annotations.decisions import Rejected, read_decisions
@@ -194,17 +194,25 @@ class _Run:
     def _image(self, path: Path, name: str, digest: str, image: AnnotatedImage) -> tuple[ComparedImage, Checked]:
         """Return the changes of an image, and its masks as given."""
         there = self.images.find(image.name, path.parent.as_posix(), has_ending=self.layout.names_with_endings)
-        known = self.notes.known(name, image.name, digest) if self.notes is not None else None
-        if known is None:
-            changes, masks = self._compared(there, name, digest, image)
-        else:
-            changes, masks = known, checked(image, *known.size)
+        stamp = stamp_of(there)
+        known = self._known(name, digest, stamp, image)
+        changes, masks = known or self._compared(there, name, digest, stamp, image)
         for remark, key in masks.remarks:
             self.summary.remarks[remark] += 1
             self.summary.first.setdefault(remark, f"{key} of {image.name!r} in {path}")
         return ComparedImage(there, changes, earlier=known is not None), masks
 
-    def _compared(self, there: Path, name: str, digest: str, image: AnnotatedImage) -> tuple[ImageChanges, Checked]:
+    def _known(self, name: str, digest: str, stamp: str, image: AnnotatedImage) -> tuple[ImageChanges, Checked] | None:
+        """Return what an earlier run has found, if it was about the same annotations, image and number of objects."""
+        found = None if self.notes is None else self.notes.known(name, image.name, digest, stamp)
+        if found is None:
+            return None
+        masks = checked(image, *found.size)
+        return (found, masks) if len(masks.masks) == found.count else None  # more names of classes give more objects
+
+    def _compared(
+        self, there: Path, name: str, digest: str, stamp: str, image: AnnotatedImage
+    ) -> tuple[ImageChanges, Checked]:
         pixels = read_image(there)
         height, width = pixels.shape[-2:]
         check_size(image, height, width)
@@ -214,13 +222,11 @@ class _Run:
         if before and image.fixed is not None:
             after = without_fixed(before, after, image.fixed)
         changed = {
-            one.object.key: Change(
-                one.object.category, round(overlap(one.mask, new), 4), round(shift(one.mask, new), 2), encode(new)
-            )
+            one.object.key: Change(round(overlap(one.mask, new), 4), round(shift(one.mask, new), 2), encode(new))
             for one, new in zip(masks.masks, after, strict=True)
             if new is not one.mask
         }
-        changes = ImageChanges(name, image.name, digest, (height, width), changed, len(before))
+        changes = ImageChanges(name, image.name, digest, (height, width), changed, len(before), stamp)
         if self.notes is not None:
             self.notes.add(changes)
         return changes, masks
