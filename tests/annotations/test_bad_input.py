@@ -39,6 +39,11 @@ def replace(old: str, new: str, name: str = "") -> Edit:
 
 BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><annotations>&b;</annotations>'
 
+UTF_16 = (
+    '<?xml version="1.0" encoding="utf-16"?><annotations><image name="a.png" width="48" height="40">'
+    '<mask label="cat" rle="0, 4" left="1" top="1" width="2" height="2"/></image></annotations>'
+).encode("utf-16")
+
 ENDING: list[tuple[str, Edit, list[str]]] = [
     ("coco", change(image_id=7), ["1 annotations", "image_id", "annotation 11", "7", "add it to images"]),
     ("coco", change(category_id="cow"), ["category_id", "'cow'", "add it to categories"]),
@@ -48,6 +53,7 @@ ENDING: list[tuple[str, Edit, list[str]]] = [
     ("coco", lambda path: path.write_text("[" * 100_000), ["--format", "neither"]),
     ("labelme", lambda path: [file.write_text("{}") for file in path.iterdir()], ["a.json", "--format", "neither"]),
     ("cvat", lambda path: path.write_text(BOMB), ["CVAT", "DTDForbidden", "export it again"]),
+    ("cvat", lambda path: path.write_bytes(UTF_16), ["cvat.xml", "encoding", "save it as UTF-8"]),
     ("cvat", replace("<image ", "<track></track><image "), ["tracks of a video", "CVAT for images"]),
     ("cvat", replace('<polygon label="cat"', '<polygon label="cow"'), ["'cow'", "<labels>"]),
     ("cvat", replace('name="b.png"', 'name="a.png"'), ["'a.png' occurs twice"]),
