@@ -91,6 +91,16 @@ def test_a_killed_run_goes_on_with_what_is_left(root: Path, output: str) -> None
         assert grown == {str(path): path.read_bytes() for path in (root / output).glob("*.json")}
 
 
+def test_an_interrupted_run_in_place_does_not_begin_anew(root: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        clean_annotations(places(root, "labelme"), Labelme(), Killed(at=2), settings={})
+    with pytest.raises(InputError, match=r"add --resume .* or remove .*\.crispseg"):
+        clean_annotations(places(root, "labelme"), Labelme(), grow, settings={})
+    (root / "labelme" / ".crispseg" / ".settings.7.part.json").write_text("{")
+    clean_annotations(places(root, "labelme"), Labelme(), Killed(at=2), settings={}, resume=True)
+    assert not (root / "labelme" / ".crispseg").exists()
+
+
 def test_other_settings_are_not_resumed(root: Path) -> None:
     clean_annotations(places(root), Labelme(), grow, settings={"band": 4})
     with pytest.raises(InputError, match="band 4 there, 2 now"):

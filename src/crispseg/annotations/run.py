@@ -127,7 +127,7 @@ def clean_annotations(
         if not places.in_place:
             refuse_inputs(map(places.target, files), files)
         check_folder(places.output)
-        notes = Notes(places.output, settings, resume=resume or decisions is not None)
+        notes = Notes(places.output, settings, resume=resume or decisions is not None, in_place=places.in_place)
     rejected = read_decisions(decisions, notes.all()) if decisions is not None and notes is not None else {}
     on_more(len(files))
     run = _Run(places, layout, cleaner, images, notes, rejected, tolerance, strict or len(files) == 1, on_more)
