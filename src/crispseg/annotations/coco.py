@@ -18,7 +18,7 @@ from crispseg.annotations.record import (
     Redrawn,
     require_unique,
 )
-from crispseg.annotations.shapes import Form, Polygons, RunLengths, Shape, runs
+from crispseg.annotations.shapes import Form, Polygons, RunLengths, Shape, runs_in_columns
 from crispseg.annotations.texts import as_ring, field_of, parse_json, read_text, rounded
 from crispseg.data.box import Box
 from crispseg.errors import InputError
@@ -117,7 +117,7 @@ def _fresh(annotation: Mapping[str, Any], new: Redrawn, form: Form | None) -> di
     if form == "polygons" or (form is None and isinstance(old, list)):
         segmentation: Any = _polygons(new)
     elif isinstance(old, dict) and isinstance(old["counts"], list):
-        segmentation = {**old, "size": list(new.size), "counts": runs(mask.T.ravel())}
+        segmentation = {**old, "size": list(new.size), "counts": runs_in_columns(mask)}
     else:
         segmentation = {"size": list(new.size), "counts": new.rle}
     around = Box.around(mask)

@@ -2,12 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
-import numpy as np
-
 from crispseg.annotations.changes import ImageChanges
 from crispseg.annotations.checking import MaskOf
-from crispseg.annotations.cleaning import settled
-from crispseg.annotations.filling import Mask
+from crispseg.annotations.cleaning import places_of, settled
+from crispseg.annotations.filling import Mask, union
 from crispseg.annotations.polygons import polygons_of
 from crispseg.annotations.record import Redrawn
 from crispseg.annotations.shapes import Form, Polygons, decode
@@ -28,7 +26,10 @@ def redrawn(
     accepted = [one.object.key in changes.objects and one.object.key not in rejected for one in masks]
     before = [one.mask for one in masks]
     proposed = [_proposed(one, changes) for one in masks]
-    after = settled(before, proposed, accepted, np.any(proposed, axis=0)) if rejected else proposed
+    after = proposed
+    if rejected:
+        places = places_of(before, proposed)
+        after = settled(before, proposed, places, accepted, union(proposed, places))
     new = [
         (index, one.object)
         for index, one in enumerate(masks)

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from crispseg.annotations.changes import Change, ImageChanges, Notes, digest_of, stamp_of
 from crispseg.annotations.checking import Checked, check_size, checked
-from crispseg.annotations.cleaning import Masks, overlap, shift, without_fixed
+from crispseg.annotations.cleaning import Masks, overlap, places_of, shift, without_fixed
 from crispseg.annotations.decisions import Rejected, read_decisions
+from crispseg.annotations.filling import Mask
 from crispseg.annotations.images import ImageFolder
 from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Redrawn
 from crispseg.annotations.redrawing import redrawn
@@ -222,7 +223,7 @@ class _Run:
         if before and image.fixed is not None:
             after = without_fixed(before, after, image.fixed)
         changed = {
-            one.object.key: Change(round(overlap(one.mask, new), 4), round(shift(one.mask, new), 2), encode(new))
+            one.object.key: _change(one.mask, new)
             for one, new in zip(masks.masks, after, strict=True)
             if new is not one.mask
         }
@@ -240,3 +241,9 @@ class _Run:
             if not target.is_file() or target.read_bytes() != content:
                 with written_whole(target) as temporary:
                     temporary.write_bytes(content)
+
+
+def _change(before: Mask, after: Mask) -> Change:
+    (place,) = places_of([before], [after])
+    old, new = before[place.slices], after[place.slices]
+    return Change(round(overlap(old, new), 4), round(shift(old, new), 2), encode(after))
