@@ -162,6 +162,9 @@ def test_options_that_would_have_no_effect(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "names.txt").write_text("cat\n")
     assert run(tmp_path, WRITERS["coco"](tmp_path), "--class-names", str(tmp_path / "names.txt")) == 2
     assert "coco files name their classes themselves" in capsys.readouterr().err
+    for path, options in ((WRITERS["voc"](tmp_path), []), (tmp_path / "coco.json", ["--as", "rle"])):
+        assert run(tmp_path, path, "--tolerance", "2", *options) == 2
+        assert "--tolerance is about polygons" in capsys.readouterr().err
     options = ["--images", str(tmp_path / "images"), "--dry-run", "--resume"]
     assert main(["annotations", str(tmp_path / "coco.json"), *options]) == 2
     assert "--resume takes what an earlier run with the same output has found" in capsys.readouterr().err

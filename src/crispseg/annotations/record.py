@@ -105,6 +105,8 @@ class AnnotationFormat(ABC):
     """The endings of its files, in lower case."""
     forms: ClassVar[tuple[Form, ...]] = ()
     """The forms that it can convert objects into."""
+    has_polygons: ClassVar[bool] = True
+    """Whether its files may hold polygons."""
     label_maps: ClassVar[tuple[str, ...]] = ()
     """The names of folders with pictures that are no images."""
     names_with_endings: ClassVar[bool] = True

@@ -31,6 +31,7 @@ class Voc(AnnotationFormat):
     """
 
     endings: ClassVar[tuple[str, ...]] = (".png",)
+    has_polygons: ClassVar[bool] = False
     label_maps: ClassVar[tuple[str, ...]] = (OBJECTS, CLASSES)
     names_with_endings: ClassVar[bool] = False
     numbers_classes: ClassVar[bool] = True

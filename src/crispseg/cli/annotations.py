@@ -15,7 +15,7 @@ from crispseg.annotations.run import Outcome, Places, Summary, clean_annotations
 from crispseg.cli.printing import progress_bar
 from crispseg.cli.stages import require_image_sharpener
 from crispseg.data.class_names import read_class_names
-from crispseg.defaults import ANNOTATION_PASSES, ANNOTATION_WINDOW, REVIEWED
+from crispseg.defaults import ANNOTATION_PASSES, ANNOTATION_WINDOW, POLYGON_TOLERANCE, REVIEWED
 from crispseg.errors import InputError
 from crispseg.inference.sharpener import Sharpener
 from crispseg.jobs.outcome import Failed
@@ -47,7 +47,7 @@ def run(options: Namespace) -> int:
             places,
             layout,
             Cleaner(sharpener, options.band, options.certainty, options.evidence),
-            tolerance=options.tolerance,
+            tolerance=POLYGON_TOLERANCE if options.tolerance is None else options.tolerance,
             settings=_settings(options, sharpener, name),
             decisions=options.decisions,
             resume=options.resume,
@@ -87,7 +87,7 @@ def _check(options: Namespace) -> None:
         raise InputError(f"--certainty is {as_text(options.certainty)}; expected 0.5 or more, and below 1")
     if not 0 <= options.evidence < 1:
         raise InputError(f"--evidence is {as_text(options.evidence)}; expected 0 or more, and below 1")
-    if not 0 <= options.tolerance < 1000:
+    if options.tolerance is not None and not 0 <= options.tolerance < 1000:
         raise InputError(f"--tolerance is {as_text(options.tolerance)}; expected a number of pixels, 0 or more")
     if options.review_count is not None and options.review_count < 1:
         raise InputError(f"--review-count is {options.review_count}; expected a whole number above 0")
@@ -118,6 +118,8 @@ def _layout(options: Namespace, name: str) -> AnnotationFormat:
             f"--as {options.form} is given, but {name} has a single form of masks; leave it out: --as chooses between "
             "polygons and pixels within coco, labelme and cvat, and converts no format into another"
         )
+    if options.tolerance is not None and (options.form == "rle" or not found.has_polygons):
+        raise InputError(f"--tolerance is about polygons, but {name} is written as pixels here; leave it out")
     if options.class_names is not None and not found.numbers_classes:
         raise InputError(f"--class-names is given, but {name} files name their classes themselves; leave it out")
     names = None if options.class_names is None else read_class_names(options.class_names)
