@@ -164,6 +164,35 @@ def test_changes_into_void_are_neither_said_nor_written(tmp_path: Path) -> None:
         assert before.read_bytes() == after.read_bytes()
 
 
+def test_voc_keeps_what_is_not_of_a_change(tmp_path: Path) -> None:
+    path, layout = write(tmp_path, "voc")
+    for file in path.glob("*/*.png"):
+        with Image.open(file) as image:
+            labels, palette = np.array(image), image.getpalette()
+        if file.parent.name == "SegmentationClass":
+            labels[20, 10] = 77  # a pixel of another class within an object
+        new = Image.fromarray(labels)
+        new.putpalette(palette or [])
+        new.save(file, transparency=0, dpi=(300, 300))
+    clean(path, layout, grow)
+    for before, after in written(path):
+        with Image.open(before) as one, Image.open(after) as other:
+            assert other.info == one.info
+            changed = np.argwhere(np.array(one) != np.array(other))
+            assert set(changed[:, 0]) == {7}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_converted_shape_keeps_its_letters_and_line_ends(tmp_path: Path, end: str) -> None:
+    path, _ = write(tmp_path, "labelme")
+    file = path / "a.json"
+    file.write_bytes(file.read_text().replace('"cat"', '"Kätzchen"').replace("\n", end).encode())
+    clean(path, format_class("labelme")(FormatOptions(form="rle")), keep)
+    text = (tmp_path / "out" / "a.json").read_bytes().decode()
+    assert '"label": "Kätzchen"' in text
+    assert text.count("\n") == text.count(end)
+
+
 def test_neighbours_share_their_new_edge(tmp_path: Path) -> None:
     path = write_coco(tmp_path)
     write_images(tmp_path)

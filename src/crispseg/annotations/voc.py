@@ -86,17 +86,19 @@ def _labels(path: Path) -> NDArray[np.uint8]:
 def _repainted(path: Path, new: Mapping[str, Redrawn], owners: dict[str, NDArray[np.bool_]]) -> bytes:
     """Return a label map in which objects have their new pixels, with the mode and palette as before."""
     with opened(path, _WHAT) as image:
-        mode, palette = image.mode, image.getpalette()
+        mode, palette, info = image.mode, image.getpalette(), image.info
     before = _labels(path)
     after = before.copy()
-    for key in new:
-        after[owners[key] & (before != _VOID)] = 0
-    for key, redrawn in new.items():
+    masks = {key: redrawn.mask for key, redrawn in new.items()}
+    for key, mask in masks.items():
+        after[owners[key] & ~mask & (before != _VOID)] = 0
+    for key, mask in masks.items():
         value = np.bincount(before[owners[key]], minlength=256).argmax()
-        after[redrawn.mask & (before != _VOID)] = value
+        after[mask & ~owners[key] & (before != _VOID)] = value
     written = Image.fromarray(after)
     if mode == "P" and palette is not None:
         written.putpalette(palette)
     buffer = io.BytesIO()
-    written.save(buffer, format="PNG", optimize=True)
+    kept = {name: info[name] for name in ("transparency", "dpi", "icc_profile") if name in info}
+    written.save(buffer, format="PNG", optimize=True, **kept)
     return buffer.getvalue()
