@@ -132,6 +132,18 @@ def test_coco_may_lack_area_and_box(tmp_path: Path, area: object, bbox: object, 
     assert (new["area"], new["bbox"]) == after
 
 
+def test_an_object_of_a_pixel_is_still_one_as_a_polygon(tmp_path: Path) -> None:
+    path, _ = write(tmp_path, "coco", "counts")
+    said = json.loads(path.read_text())
+    said["annotations"][1]["segmentation"] = {"size": [40, 48], "counts": [100, 1, 1819]}
+    path.write_text(json.dumps(said))
+    layout = format_class("coco")(FormatOptions(form="polygons"))
+    clean(path, layout, keep)
+    after = layout.read(tmp_path / "out" / "coco.json")[0].objects[1].shape
+    assert isinstance(after, Polygons)
+    assert np.flatnonzero(after.mask(40, 48).T).tolist() == [100]
+
+
 @pytest.mark.parametrize("name", ["labelme", "cvat"])
 @pytest.mark.parametrize(("kind", "form"), [("polygon", "rle"), ("mask", "polygons")])
 def test_shapes_become_those_of_the_other_form(tmp_path: Path, name: str, kind: str, form: str) -> None:

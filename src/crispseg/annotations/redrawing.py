@@ -4,11 +4,15 @@ from collections.abc import Collection, Sequence
 
 from crispseg.annotations.changes import ImageChanges
 from crispseg.annotations.checking import MaskOf
-from crispseg.annotations.cleaning import places_of, settled
-from crispseg.annotations.filling import Mask, union
+from crispseg.annotations.cleaning import overlap, places_of, settled
+from crispseg.annotations.filling import Mask, Part, fill, union
 from crispseg.annotations.polygons import polygons_of
 from crispseg.annotations.record import Redrawn
 from crispseg.annotations.shapes import Form, Polygons, decode
+from crispseg.data.box import Box
+
+_LEAST_HELD = 0.5
+"""The intersection over union of a mask with its outline, below which the outline is too coarse."""
 
 
 def redrawn(
@@ -38,7 +42,19 @@ def redrawn(
     drawn = any(form == "polygons" or (form is None and isinstance(one.shape, Polygons)) for _, one in new)
     # The outlines of objects that stay are traced too, so that the others meet them.
     outlines = polygons_of(after, tolerance) if drawn else [[] for _ in after]
-    return {one.key: Redrawn.of(after[index], outlines[index]) for index, one in new if after[index].any()}
+    return {
+        one.key: Redrawn.of(after[index], _holding(after[index], outlines[index]))
+        for index, one in new
+        if after[index].any()
+    }
+
+
+def _holding(mask: Mask, parts: Sequence[Part]) -> Sequence[Part]:
+    """Return the outline of a mask, or an exact one if it is too coarse for so small a mask, such as of one pixel."""
+    at = Box.around(mask).slices
+    if not parts or overlap(fill(parts, mask.shape[0], mask.shape[1])[at], mask[at]) >= _LEAST_HELD:
+        return parts
+    return polygons_of([mask], 0)[0]
 
 
 def _proposed(one: MaskOf, changes: ImageChanges) -> Mask:
