@@ -207,3 +207,6 @@ def test_polygons_that_cross_themselves_or_reach_out_are_told(
     change(segmentation=[[-9, 8, 24, 8, 24, 30, -9, 30]])(path)
     assert run(tmp_path, path) == 0
     assert "1 polygons reach out of their image; cut off" in capsys.readouterr().err
+    change(segmentation=[[9.6, 8.6, 9.9, 8.6, 9.9, 8.9]])(path)
+    assert run(tmp_path, path) == 0
+    assert "1 polygons hold no middle of a pixel; kept as they are (first annotation 11" in capsys.readouterr().err

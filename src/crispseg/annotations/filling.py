@@ -29,7 +29,7 @@ def fill(parts: Iterable[Part], height: int, width: int) -> Mask:
     """
     mask = np.zeros((height, width), bool)
     for part in parts:
-        box = _box_of(part, height, width)
+        box = box_of(part, height, width)
         crossings = [_crossings(ring, box) for ring in part]
         counts = np.bincount(np.concatenate(crossings), minlength=box.size[0] * (box.size[1] + 1))
         inside = counts.reshape(box.size[0], box.size[1] + 1)[:, :-1].cumsum(1) & 1
@@ -55,7 +55,7 @@ def union(masks: Sequence[Mask], places: Sequence[Box]) -> Mask:
     return result
 
 
-def _box_of(part: Part, height: int, width: int) -> Box:
+def box_of(part: Part, height: int, width: int) -> Box:
     """Return the pixels of the image that a part may hold."""
     points = np.concatenate(part)
     ends = np.stack([np.floor(points.min(0)), np.ceil(points.max(0))])
