@@ -11,7 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from crispseg import InputError
-from crispseg.writing import make_folder, write_tensors, written_whole
+from crispseg.errors import OutputError
+from crispseg.writing import append_line, make_folder, write_tensors, written_whole
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -102,3 +103,9 @@ def test_a_dtype_that_safetensors_does_not_know_is_refused(tmp_path: Path) -> No
     with pytest.raises(TypeError, match=r"x is torch.complex64; expected one of torch.float64"):
         write_tensors(tmp_path / "a", {"x": torch.ones(2, dtype=torch.complex64)})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no device that is always full")
+def test_a_line_on_a_full_disk_is_an_error_of_one_line() -> None:
+    with pytest.raises(OutputError, match=r"cannot be written .*; make room on the disk"):
+        append_line(Path("/dev/full"), "noted")

@@ -35,15 +35,25 @@ def parsed(path: Path, what: str, remedy: str) -> Iterator[None]:
         Traceback (most recent call last):
         crispseg.errors.InputError: list a.txt: holds no number; write one (ValueError: invalid literal ...)
     """
+    with understood(f"{what} {path}", remedy), naming(path):
+        yield
+
+
+@contextmanager
+def understood(what: str, remedy: str) -> Iterator[None]:
+    """Turn any exception raised while something is read into an input error: what it was, and the remedy.
+
+    Raises:
+        InputError: For any exception.
+    """
     try:
-        with naming(path):
-            yield
+        yield
     except InputError:
         raise
     except Exception as error:
         if ran_out_of_memory(error):  # a header may claim any number of bytes
             remedy = "damaged, or larger than this machine's memory; write it again, or write a smaller file"
-        raise InputError(f"{what} {path}: {remedy} ({_reason(error)})") from error
+        raise InputError(f"{what}: {remedy} ({_reason(error)})") from error
 
 
 def _reason(error: Exception) -> str:

@@ -39,6 +39,11 @@ def replace(old: str, new: str, name: str = "") -> Edit:
 
 BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><annotations>&b;</annotations>'
 
+UTF_16 = (
+    '<?xml version="1.0" encoding="utf-16"?><annotations><image name="a.png" width="48" height="40">'
+    '<mask label="cat" rle="0, 4" left="1" top="1" width="2" height="2"/></image></annotations>'
+).encode("utf-16")
+
 ENDING: list[tuple[str, Edit, list[str]]] = [
     ("coco", change(image_id=7), ["1 annotations", "image_id", "annotation 11", "7", "add it to images"]),
     ("coco", change(category_id="cow"), ["category_id", "'cow'", "add it to categories"]),
@@ -48,6 +53,7 @@ ENDING: list[tuple[str, Edit, list[str]]] = [
     ("coco", lambda path: path.write_text("[" * 100_000), ["--format", "neither"]),
     ("labelme", lambda path: [file.write_text("{}") for file in path.iterdir()], ["a.json", "--format", "neither"]),
     ("cvat", lambda path: path.write_text(BOMB), ["CVAT", "DTDForbidden", "export it again"]),
+    ("cvat", lambda path: path.write_bytes(UTF_16), ["cvat.xml", "encoding", "save it as UTF-8"]),
     ("cvat", replace("<image ", "<track></track><image "), ["tracks of a video", "CVAT for images"]),
     ("cvat", replace('<polygon label="cat"', '<polygon label="cow"'), ["'cow'", "<labels>"]),
     ("cvat", replace('name="b.png"', 'name="a.png"'), ["'a.png' occurs twice"]),
@@ -59,6 +65,12 @@ STAYING: list[tuple[str, Edit, list[str]]] = [
     ("coco", change(segmentation={"size": [40, 48], "counts": "1"}), ["annotation 11", "does not hold 1920 pixels"]),
     ("coco", change(segmentation=[[90, 90, 99, 90, 99, 99]]), ["annotation 11", "outside of the image"]),
     ("coco", change(segmentation=[[1, 2, 3]]), ["annotation 11", "x and y in turn"]),
+    ("coco", change(segmentation=[[1, 2, 9, "a", 9, 9]]), ["annotation 11", "check it", "'a'"]),
+    ("coco", change(segmentation={"size": 9, "counts": [81]}), ["annotation 11", "check it", "TypeError"]),
+    ("coco", replace('"category_id": 0, ', ""), ["annotation 11", "check it", "'category_id'"]),
+    ("cvat", replace(' points="', ' places="'), ["'a.png'", "shape 2", "check it", "'points'"]),
+    ("labelme", replace('"label": "cat"', '"name": "cat"', "a.json"), ["shape 1", "check it", "'label'"]),
+    ("labelme", replace('"points": [', '"points": [7, ', "a.json"), ["shape 1", "check it"]),
     ("coco", replace("b.png", "c.png"), ["'c.png' is not in", "add it"]),
     ("coco", replace('"height": 40', '"height": 41'), ["40×48 pixels", "say 41×48"]),
     ("coco", replace('"height": 40, "width": 48', '"height": 48, "width": 40'), ["stored turned", "upright"]),
@@ -113,7 +125,6 @@ def test_a_faulty_part_is_passed_over(
         (["--decisions", "none.json"], ["none.json", "no such file"]),
         (["--format", "coco"], ["no file ends in .json"]),
         (["--review-count", "7"], ["--review-count is given without --review"]),
-        (["--class-names", "names.txt"], ["class 1", "expected one below 1", "--class-names"]),
     ],
 )
 def test_options_that_make_no_sense(
@@ -125,7 +136,6 @@ def test_options_that_make_no_sense(
 ) -> None:
     write_images(tmp_path)
     path = WRITERS["yolo"](tmp_path)
-    (tmp_path / "names.txt").write_text("cat\n")
     monkeypatch.chdir(tmp_path)
     assert run(tmp_path, path, "--strict", *options) == 2
     error = capsys.readouterr().err
@@ -133,11 +143,28 @@ def test_options_that_make_no_sense(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["voc", "yolo"])
+def test_a_class_without_a_name_is_a_fault_of_its_objects(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    write_images(tmp_path)
+    path = WRITERS[name](tmp_path)
+    names = tmp_path / "names.json"
+    names.write_text('{"0": "cat", "8": "cat of VOC", "10": "cow"}')
+    assert run(tmp_path, path, "--class-names", str(names)) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if "passed over" in line]
+    assert len(lines) == 2, "the dogs"
+    assert all("which has no name" in line and "--class-names" in line for line in lines)
+
+
 def test_options_that_would_have_no_effect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_images(tmp_path)
     (tmp_path / "names.txt").write_text("cat\n")
     assert run(tmp_path, WRITERS["coco"](tmp_path), "--class-names", str(tmp_path / "names.txt")) == 2
     assert "coco files name their classes themselves" in capsys.readouterr().err
+    for path, options in ((WRITERS["voc"](tmp_path), []), (tmp_path / "coco.json", ["--as", "rle"])):
+        assert run(tmp_path, path, "--tolerance", "2", *options) == 2
+        assert "--tolerance is about polygons" in capsys.readouterr().err
     options = ["--images", str(tmp_path / "images"), "--dry-run", "--resume"]
     assert main(["annotations", str(tmp_path / "coco.json"), *options]) == 2
     assert "--resume takes what an earlier run with the same output has found" in capsys.readouterr().err
@@ -180,3 +207,6 @@ def test_polygons_that_cross_themselves_or_reach_out_are_told(
     change(segmentation=[[-9, 8, 24, 8, 24, 30, -9, 30]])(path)
     assert run(tmp_path, path) == 0
     assert "1 polygons reach out of their image; cut off" in capsys.readouterr().err
+    change(segmentation=[[9.6, 8.6, 9.9, 8.6, 9.9, 8.9]])(path)
+    assert run(tmp_path, path) == 0
+    assert "1 polygons hold no middle of a pixel; kept as they are (first annotation 11" in capsys.readouterr().err

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from crispseg import Sharpener
-from crispseg.annotations.cleaning import Cleaner, overlap, part_overlaps, shift, without_specks
+from crispseg.annotations.cleaning import Cleaner, overlap, part_overlaps, places_of, shift, without_specks
 from crispseg.cues import RGBCue
+from crispseg.data.box import Box
 from crispseg.window import Windows
 
 ROWS, COLUMNS = np.mgrid[:72, :96]
@@ -58,7 +59,7 @@ def test_pixels_that_neighbours_newly_want_go_to_the_likelier_one(order: tuple[i
     masks = {0: (columns < 3, columns < 6), 1: (columns > 6, columns > 3)}  # both want columns 4 and 5
     before, after = map(list, zip(*(masks[index] for index in order), strict=True))
     likelier = np.where(columns < 5, order.index(0), order.index(1))
-    part_overlaps(before, after, likelier)
+    part_overlaps(before, after, places_of(before, after), likelier)
     assert [np.flatnonzero(after[order.index(index)]).tolist() for index in (0, 1)] == [
         [0, 1, 2, 3, 4],
         [5, 6, 7, 8, 9],
@@ -84,7 +85,7 @@ def test_neighbours_without_gaps_keep_every_pixel_of_the_image_once() -> None:
 def test_a_pixel_that_two_want_stays_with_its_owner() -> None:
     before = [np.array([[True, True, False, False]]), np.array([[False, False, False, True]])]
     after = [np.array([[True, False, True, False]]), np.array([[False, True, True, True]])]
-    part_overlaps(before, after)
+    part_overlaps(before, after, places_of(before, after))
     assert [mask.astype(int).tolist() for mask in after] == [[[1, 0, 1, 0]], [[0, 1, 0, 1]]]
 
 
@@ -107,7 +108,7 @@ def test_a_part_moves_with_its_whole_in_any_order() -> None:
 def test_neighbours_that_overlap_a_little_do_not_overlap_more() -> None:
     before = [np.array([[True, True, True, False, False]]), np.array([[False, False, True, True, False]])]
     after = [np.array([[True, True, True, True, True]]), np.array([[False, True, True, True, True]])]
-    part_overlaps(before, after)
+    part_overlaps(before, after, places_of(before, after))
     assert (after[0] & after[1]).astype(int).tolist() == [[0, 0, 1, 0, 0]]
 
 
@@ -116,7 +117,7 @@ def test_specks_that_were_not_there_are_removed() -> None:
     before[2, 2] = after[2, 2] = True
     after[5, 90] = True
     after[36, 30] = False
-    np.testing.assert_array_equal(without_specks(before, after, 16), before)
+    np.testing.assert_array_equal(without_specks(before, after, 16, Box(0, 0, 72, 96)), before)
 
 
 def test_the_shift_is_in_pixels() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from torch import Tensor
 
 from crispseg.annotations.cleaning import overlap
@@ -113,6 +114,36 @@ def test_coco_keeps_or_converts_the_form(tmp_path: Path, kind: str, form: str) -
     np.testing.assert_array_equal(unchanged, box(RIGHT))
 
 
+@pytest.mark.parametrize(
+    ("area", "bbox", "after"),
+    [
+        (None, None, (414, [6, 7, 18, 23])),
+        (9.0, [], (414.0, [6, 7, 18, 23])),
+        ("9", [0.0] * 4, (414, [6.0, 7, 18, 23])),
+    ],
+)
+def test_coco_may_lack_area_and_box(tmp_path: Path, area: object, bbox: object, after: tuple[object, object]) -> None:
+    path, layout = write(tmp_path, "coco")
+    said = json.loads(path.read_text())
+    said["annotations"][0] |= {"area": area, "bbox": bbox}
+    path.write_text(json.dumps(said))
+    clean(path, layout, grow)
+    new = json.loads((tmp_path / "out" / "coco.json").read_text())["annotations"][0]
+    assert (new["area"], new["bbox"]) == after
+
+
+def test_an_object_of_a_pixel_is_still_one_as_a_polygon(tmp_path: Path) -> None:
+    path, _ = write(tmp_path, "coco", "counts")
+    said = json.loads(path.read_text())
+    said["annotations"][1]["segmentation"] = {"size": [40, 48], "counts": [100, 1, 1819]}
+    path.write_text(json.dumps(said))
+    layout = format_class("coco")(FormatOptions(form="polygons"))
+    clean(path, layout, keep)
+    after = layout.read(tmp_path / "out" / "coco.json")[0].objects[1].shape
+    assert isinstance(after, Polygons)
+    assert np.flatnonzero(after.mask(40, 48).T).tolist() == [100]
+
+
 @pytest.mark.parametrize("name", ["labelme", "cvat"])
 @pytest.mark.parametrize(("kind", "form"), [("polygon", "rle"), ("mask", "polygons")])
 def test_shapes_become_those_of_the_other_form(tmp_path: Path, name: str, kind: str, form: str) -> None:
@@ -128,6 +159,50 @@ def test_shapes_become_those_of_the_other_form(tmp_path: Path, name: str, kind: 
         text = after.read_text()
         kept = '"flags": {' if name == "labelme" else "occluded='0'"
         assert text.count(kept) == before.read_text().count(kept)
+
+
+def test_changes_into_void_are_neither_said_nor_written(tmp_path: Path) -> None:
+    path, layout = write(tmp_path, "voc")
+    for file in path.glob("*/*.png"):
+        with Image.open(file) as image:
+            labels, palette = np.array(image), image.getpalette()
+        labels[5:8] = 255
+        new = Image.fromarray(labels)
+        new.putpalette(palette or [])
+        new.save(file)
+    summary = clean(path, layout, grow)
+    assert [dict(one.changes.objects) for one in summary.compared] == [{}, {}]
+    for before, after in written(path):
+        assert before.read_bytes() == after.read_bytes()
+
+
+def test_voc_keeps_what_is_not_of_a_change(tmp_path: Path) -> None:
+    path, layout = write(tmp_path, "voc")
+    for file in path.glob("*/*.png"):
+        with Image.open(file) as image:
+            labels, palette = np.array(image), image.getpalette()
+        if file.parent.name == "SegmentationClass":
+            labels[20, 10] = 77  # a pixel of another class within an object
+        new = Image.fromarray(labels)
+        new.putpalette(palette or [])
+        new.save(file, transparency=0, dpi=(300, 300))
+    clean(path, layout, grow)
+    for before, after in written(path):
+        with Image.open(before) as one, Image.open(after) as other:
+            assert other.info == one.info
+            changed = np.argwhere(np.array(one) != np.array(other))
+            assert set(changed[:, 0]) == {7}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_converted_shape_keeps_its_letters_and_line_ends(tmp_path: Path, end: str) -> None:
+    path, _ = write(tmp_path, "labelme")
+    file = path / "a.json"
+    file.write_bytes(file.read_text().replace('"cat"', '"Kätzchen"').replace("\n", end).encode())
+    clean(path, format_class("labelme")(FormatOptions(form="rle")), keep)
+    text = (tmp_path / "out" / "a.json").read_bytes().decode()
+    assert '"label": "Kätzchen"' in text
+    assert text.count("\n") == text.count(end)
 
 
 def test_neighbours_share_their_new_edge(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from crispseg.annotations.cleaning import overlap
 from crispseg.annotations.filling import Part, fill
 from crispseg.annotations.polygons import one_ring, polygons_of
 from crispseg.annotations.shapes import decode, encode
+from crispseg.process_memory import is_counted, resident_bytes
 
 rng = np.random.default_rng(0)
 CASES = [rng.random((rng.integers(1, 5), rng.integers(1, 9), rng.integers(1, 9))) < 0.5 for _ in range(60)]
@@ -59,3 +60,27 @@ def test_pycocotools_reads_rings_around_holes_and_run_lengths_as_we_do() -> None
     ring = one_ring(polygons_of([mask], 1)[0])
     (theirs,) = coco.decode(coco.frPyObjects([ring.ravel().tolist()], 60, 80)).transpose(2, 0, 1)
     assert overlap(theirs > 0, mask) > 0.97
+
+
+def test_a_polygon_that_reaches_out_of_the_image_is_cut_at_its_edge() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        part = [rng.uniform(-20, 60, (6, 2)), rng.uniform(0, 20, (4, 2))]
+        wide = fill([[ring + 30 for ring in part]], 100, 110)
+        np.testing.assert_array_equal(fill([part], 40, 45), wide[30:70, 30:75])
+
+
+def test_run_lengths_are_those_of_coco() -> None:
+    rng = np.random.default_rng(0)
+    for share in (0, 0.1, 0.9, 1):
+        mask = rng.random((13, 17)) < share
+        assert encode(mask) == coco.encode(np.asfortranarray(mask, np.uint8))["counts"].decode()
+        np.testing.assert_array_equal(decode(encode(mask), 13, 17), mask)
+
+
+@pytest.mark.skipif(not is_counted(), reason="this system does not tell the memory of a process")
+def test_a_small_object_of_a_large_image_takes_little_memory() -> None:
+    ring, before = np.array([[9.0, 9], [99, 9], [99, 99]]), resident_bytes()
+    masks = [fill([[ring + 30 * index]], 4000, 4000) for index in range(32)]
+    masks += [decode(encode(mask), 4000, 4000) for mask in masks]
+    assert resident_bytes() - before < 64 * 4000**2 / 4

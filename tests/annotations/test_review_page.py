@@ -20,7 +20,17 @@ def test_what_is_rejected_on_the_page_is_written_as_it_was(
     write_images(tmp_path)
     places = Places(write_labelme(tmp_path), tmp_path / "images", tmp_path / "out")
     summary = clean_annotations(places, Labelme(), grow, settings={})
-    assert write_review(tmp_path / "review", summary.compared, Labelme(), places, 10) == 2
+    assert (
+        write_review(
+            tmp_path / "review",
+            summary.compared,
+            Labelme(),
+            places.root,
+            count=10,
+            command="crispseg … --decisions decisions.json",
+        )
+        == 2
+    )
     page = browser.new_page(viewport={"width": size[0], "height": size[1]}, accept_downloads=True)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))

@@ -1,6 +1,7 @@
 """Runs over many files: dry, in place, resumed, and with decisions of a reviewer."""
 
 import json
+import shlex
 import unicodedata
 from pathlib import Path
 from typing import Literal
@@ -12,10 +13,14 @@ from torch import Tensor
 from crispseg.annotations.filling import Mask
 from crispseg.annotations.images import ImageFolder
 from crispseg.annotations.labelme import Labelme
+from crispseg.annotations.record import FormatOptions
+from crispseg.annotations.review import write_review
 from crispseg.annotations.run import Places, clean_annotations
+from crispseg.annotations.voc import Voc
+from crispseg.annotations.yolo import Yolo
 from crispseg.cli.main import main
 from crispseg.errors import InputError
-from tests.annotations.files import write_images, write_labelme
+from tests.annotations.files import write_images, write_labelme, write_voc, write_yolo
 from tests.annotations.test_formats import grow, keep
 
 
@@ -86,6 +91,16 @@ def test_a_killed_run_goes_on_with_what_is_left(root: Path, output: str) -> None
         assert grown == {str(path): path.read_bytes() for path in (root / output).glob("*.json")}
 
 
+def test_an_interrupted_run_in_place_does_not_begin_anew(root: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        clean_annotations(places(root, "labelme"), Labelme(), Killed(at=2), settings={})
+    with pytest.raises(InputError, match=r"add --resume .* or remove .*\.crispseg"):
+        clean_annotations(places(root, "labelme"), Labelme(), grow, settings={})
+    (root / "labelme" / ".crispseg" / ".settings.7.part.json").write_text("{")
+    clean_annotations(places(root, "labelme"), Labelme(), Killed(at=2), settings={}, resume=True)
+    assert not (root / "labelme" / ".crispseg").exists()
+
+
 def test_other_settings_are_not_resumed(root: Path) -> None:
     clean_annotations(places(root), Labelme(), grow, settings={"band": 4})
     with pytest.raises(InputError, match="band 4 there, 2 now"):
@@ -100,6 +115,28 @@ def test_annotations_that_were_edited_since_are_compared_again(root: Path) -> No
     clean_annotations(places(root), Labelme(), again, settings={}, resume=True)
     assert again.count == 1
     assert shapes(root / "out" / "a.json")[0]["label"] == "cow"
+
+
+def test_an_image_that_was_replaced_since_is_compared_again(root: Path) -> None:
+    clean_annotations(places(root), Labelme(), grow, settings={})
+    image = root / "images" / "a.png"
+    image.write_bytes(image.read_bytes() + b"\0")
+    again = Killed(at=0)
+    clean_annotations(places(root), Labelme(), again, settings={}, resume=True)
+    assert again.count == 1
+
+
+def test_a_resumed_run_takes_the_class_names_that_it_is_given(tmp_path: Path) -> None:
+    root, images = write_yolo(tmp_path), write_images(tmp_path)
+    where = Places(root, images, tmp_path / "out")
+    clean_annotations(where, Yolo(FormatOptions(["cat"])), keep, settings={})
+    again, layout = Killed(at=0), Yolo(FormatOptions(["Katze", "Hund"]))
+    summary = clean_annotations(where, layout, again, settings={}, resume=True)
+    assert again.count == 2, "the dogs had no name"
+    assert [one.changes.count for one in summary.compared] == [2, 1]
+    clean_annotations(where, Yolo(FormatOptions(["chat", "chien"])), Killed(at=1), settings={}, resume=True)
+    write_review(tmp_path / "review", summary.compared, layout, root, count=9, command="")
+    assert "Katze" in (tmp_path / "review" / "data.js").read_text()
 
 
 def test_a_rejected_mask_is_written_as_it_was(root: Path) -> None:
@@ -151,8 +188,10 @@ def test_the_command_says_what_changed_and_writes_a_review(root: Path, capsys: p
         assert all((root / "review" / name).stat().st_size > 500 for name in card["pictures"].values())
         assert card["detail"]["before"].startswith("M")
         assert card["detail"]["before"] != card["detail"]["after"]
-    assert main([*command, "--resume"]) == 0
+    assert main([*command, "--resume", "--tolerance", "1", "--review", str(root / "review")]) == 0
     assert "2 images were compared before" in capsys.readouterr().out
+    applied = json.loads((root / "review" / "data.js").read_text().split("= ")[1].split(";\n")[0])["command"]
+    assert applied == shlex.join(["crispseg", *command, "--tolerance", "1", "--decisions", "decisions.json"])
     assert main(["annotations", str(root / "labelme"), *options, "--in-place"]) == 0
     warned = capsys.readouterr().err
     assert "no copy" in warned
@@ -170,3 +209,32 @@ def test_letters_of_macos_match_those_of_other_systems(forms: tuple[Form, Form],
     folder = ImageFolder(tmp_path)
     assert folder.find(f"photos/{theirs}") == tmp_path / ours
     assert not folder.unused
+
+
+def test_a_label_map_is_never_taken_for_the_image(tmp_path: Path) -> None:
+    write_images(tmp_path)
+    voc = write_voc(tmp_path)
+    (tmp_path / "images").rename(voc / "JPEGImages")
+    for output in ("out", "again"):
+        summary = clean_annotations(Places(voc, voc, voc / output), Voc(), grow, settings={})
+        assert [one.path.parent.name for one in summary.compared] == ["JPEGImages"] * 2
+
+
+def test_a_name_with_dots_is_not_that_of_another_image(tmp_path: Path) -> None:
+    write_images(tmp_path)
+    yolo = write_yolo(tmp_path)
+    (yolo / "a.txt").rename(yolo / "a.v2.txt")
+    summary = clean_annotations(Places(yolo, tmp_path / "images", tmp_path / "out"), Yolo(), grow, settings={})
+    (failure,) = summary.failures
+    assert "image 'a.v2' is not in" in failure.reason
+    assert ImageFolder(tmp_path / "images").find("a.heic").name == "a.png"
+
+
+def test_lists_and_texts_of_an_export_of_yolo_are_no_annotations(tmp_path: Path) -> None:
+    root = write_yolo(tmp_path)
+    (root / "labels" / "train").mkdir(parents=True)
+    for name in ("a.txt", "b.txt"):
+        (root / name).rename(root / "labels" / "train" / name)
+    (root / "train.txt").write_text("./images/train/a.png\n")
+    (root / "README.dataset.txt").write_text("Cats > 2026-11-20 3:10pm\n")
+    assert [path.name for path in Yolo().files(root)] == ["a.txt", "b.txt"]

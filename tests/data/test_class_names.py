@@ -36,6 +36,7 @@ def test_a_class_without_a_name_is_shown_by_its_number(tmp_path: Path) -> None:
     [
         ("a.txt", "\n\n", r"a\.txt.*expected one for each class"),
         ("a.txt", "road\ncar\nroad", "classes 0 and 2 are both called 'road'"),
+        ("data.yaml", "path: .\nnames:\n  0: road\n  1: car\n", "is yaml; write its names into a text file"),
         ("a.json", "[", "not JSON"),
         ("a.json", "[1, 2]", "expected a list of names"),
         ("a.json", '"road"', "expected a list of names"),

@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from crispseg.data.files import check_readable
+from crispseg.errors import InputError
 from crispseg.jobs.resuming import check_same_settings
 from crispseg.reading import parsed
-from crispseg.writing import make_folder, write_text
+from crispseg.writing import append_line, make_folder, write_text
 
 FOLDER = ".crispseg"
 """The folder in the output that holds the notes. It is hidden, so that no reader of annotations looks into it."""
@@ -19,7 +22,6 @@ FOLDER = ".crispseg"
 class Change:
     """The new mask of an object."""
 
-    category: str
     iou: float
     """With the mask before."""
     shift: float
@@ -41,6 +43,8 @@ class ImageChanges:
     objects: Mapping[str, Change]
     count: int
     """The number of its objects that could change."""
+    stamp: str
+    """Of the image file, when it was compared; see `stamp_of`."""
 
     @property
     def name(self) -> tuple[str, str]:
@@ -61,17 +65,24 @@ class Notes:
         output: The folder that the annotations are written to.
         settings: What the changes depend on.
         resume: Whether to go on with those that are there.
+        in_place: Whether the annotations are replaced.
 
     Raises:
-        InputError: If those that are there were made with other settings, or cannot be read.
+        InputError: If those that are there were made with other settings, or cannot be read; or if a run in place that
+            was interrupted would begin anew, and move the outlines of some files twice.
     """
 
-    def __init__(self, output: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
+    def __init__(self, output: Path, settings: Mapping[str, Any], *, resume: bool, in_place: bool) -> None:
         self._folder = output / FOLDER
         self._settings = settings
         self._begun = resume and self._settings_file.is_file()
         self._known: dict[tuple[str, str], ImageChanges] = {}
         self._written: dict[str, str] = {}
+        if in_place and not resume and self._settings_file.is_file():
+            raise InputError(
+                f"annotations {output}: have notes of a run that was interrupted, or reviewed; add --resume to go on "
+                f"with it, or remove {self._folder} to begin anew, also with the files that are cleaned already"
+            )
         if self._begun:
             check_same_settings(self._settings_file, settings)
             self._read()
@@ -99,10 +110,10 @@ class Notes:
         if lines and not lines[-1].endswith("\n"):
             write_text(self._file, "".join(lines[:-1]))
 
-    def known(self, file: str, image: str, digest: str) -> ImageChanges | None:
-        """Return the changes of an image, if they are noted and its annotation file is still the same."""
+    def known(self, file: str, image: str, digest: str, stamp: str) -> ImageChanges | None:
+        """Return the changes of an image, if they are noted, and its annotation file and the image are the same."""
         found = self._known.get((file, image))
-        return found if found is not None and found.digest == digest else None
+        return found if found is not None and (found.digest, found.stamp) == (digest, stamp) else None
 
     def is_written(self, file: str, digest: str) -> bool:
         """Return whether an annotation file is one that the run has written."""
@@ -127,15 +138,22 @@ class Notes:
             self._file.unlink(missing_ok=True)
             write_text(self._settings_file, json.dumps(self._settings, indent=2, sort_keys=True) + "\n")
             self._begun = True
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        append_line(self._file, json.dumps(line, ensure_ascii=False))
 
     def remove(self) -> None:
         """Remove the notes, at the end of a run whose annotations are no longer those that they are about."""
-        for path in (self._file, self._settings_file):
-            path.unlink(missing_ok=True)
-        if self._folder.is_dir():
-            self._folder.rmdir()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def stamp_of(image: Path) -> str:
+    """Return the size and time of an image file, which tell whether it is another one; reading it would take long.
+
+    Raises:
+        InputError: If it cannot be accessed.
+    """
+    check_readable(image, "image")
+    status = image.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def digest_of(content: bytes) -> str:

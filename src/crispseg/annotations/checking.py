@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from crispseg.annotations.filling import Mask, Part
-from crispseg.annotations.record import AnnotatedImage, AnnotatedObject
+from crispseg.annotations.filling import Mask, Part, box_of
+from crispseg.annotations.record import AnnotatedImage, AnnotatedObject, entry_read
 from crispseg.annotations.shapes import Polygons
 from crispseg.errors import InputError
 from crispseg.polygons.coverage import load_shapely
 
 CROSSING = "cross themselves; read by the even-odd rule, and written without crossings if they change"
+TINY = "hold no middle of a pixel; kept as they are"
 OUTSIDE = "reach out of their image; cut off at its edge if they change"
 
 _MARGIN = 1.0
@@ -59,12 +60,16 @@ def checked(image: AnnotatedImage, height: int, width: int) -> Checked:
     for found in image.objects:
         shape = found.shape
         try:
-            mask = shape.mask(height, width)
+            with entry_read():
+                mask = shape.mask(height, width)
         except InputError as error:
             result.faults.append(f"{found.key}: {error}")
             continue
         if not mask.any():
-            result.faults.append(f"{found.key}: lies outside of the image, or holds no middle of a pixel")
+            if isinstance(shape, Polygons) and _is_inside(shape.on(height, width), height, width):
+                result.remarks.append((TINY, found.key))
+            else:
+                result.faults.append(f"{found.key}: lies outside of the image, or has no pixels")
             continue
         result.masks.append(MaskOf(found, mask))
         if isinstance(shape, Polygons):
@@ -74,6 +79,10 @@ def checked(image: AnnotatedImage, height: int, width: int) -> Checked:
             if any(_crosses(part) for part in parts):
                 result.remarks.append((CROSSING, found.key))
     return result
+
+
+def _is_inside(parts: Sequence[Part], height: int, width: int) -> bool:
+    return any(min(box_of(part, height, width).size) > 0 for part in parts)
 
 
 def _reaches_out(parts: Sequence[Part], height: int, width: int) -> bool:

@@ -1,6 +1,6 @@
 """New masks of the objects of an image, where the image shows that their outlines are elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crispseg.annotations.filling import Mask
+from crispseg.annotations.filling import Mask, pasted, union
 from crispseg.data.box import Box
 from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, ANNOTATION_EVIDENCE
 from crispseg.extras import optional_packages
@@ -23,6 +23,8 @@ _LEAST_IOU = 0.5
 """A mask that would lose more than this is left as it is: such an object is thinner than the band."""
 
 Masks = list[Mask]
+Places = Sequence[Box]
+"""Where each of several objects lies, before and after: what is beside is never looked at, in large images."""
 
 
 @dataclass(frozen=True)
@@ -48,23 +50,30 @@ class Cleaner:
         Objects that did not overlap do not overlap afterwards, and no gap opens between neighbours. An object that lay
         mostly in another one, such as a part of it, may move with it.
         """
-        after = [mask.copy() for mask in before]
-        likely = Likely.none(*before[0].shape)
+        after, places = list[Mask](), list[Box]()
+        size = before[0].shape[0], before[0].shape[1]
+        likely = Likely.none(*size)
         for index, (mask, part) in enumerate(zip(before, self._parts(image, before), strict=True)):
             box = Box.around(mask)
-            share = mask[box.slices].astype(np.float32)
             if part is not None:
-                after[index][part.part.slices] = part.values.cpu().numpy() > 0.5
-                box, inner = Box.enclosing([box, part.part]), box
-                share = np.pad(share, _ends(inner, box))
-                share[part.part.within(box).slices] = part.filtered.cpu().numpy()
+                box = Box.enclosing([box, part.part])
+            pixels = mask[box.slices].copy()
+            share = pixels.astype(np.float32)
+            if part is not None:
+                at = part.part.within(box).slices
+                pixels[at] = part.values.cpu().numpy() > 0.5
+                share[at] = part.filtered.cpu().numpy()
             likely.add(index, share, box)
-        close_gaps(before, after, likely)
+            after.append(pasted(pixels, box, size))
+            places.append(box)
+        close_gaps(before, after, places, likely)
         speck = max(round(self.band**2), 1)
-        covered = np.any(after, axis=0)
-        after = [without_specks(old, new, speck) for old, new in zip(before, after, strict=True)]
-        accepted = [is_believed(old, new) for old, new in zip(before, after, strict=True)]
-        return settled(before, after, accepted, covered, likely.object)
+        covered = union(after, places)
+        after = [without_specks(old, new, speck, place) for old, new, place in zip(before, after, places, strict=True)]
+        accepted = [
+            is_believed(old[at.slices], new[at.slices]) for old, new, at in zip(before, after, places, strict=True)
+        ]
+        return settled(before, after, places, accepted, covered, likeliest=likely.object)
 
     def _parts(self, image: Tensor, before: Masks) -> list[CrispPart | None]:
         """Return where the image moves each mask; None for one that cannot change."""
@@ -100,49 +109,76 @@ class Likely:
         self.total[box.slices] += share
 
 
-def close_gaps(before: Masks, after: Masks, likely: Likely) -> None:
+def places_of(before: Masks, after: Masks) -> Places:
+    """Return where each object lies before and after."""
+    return [Box.around(old if new is old else old | new) for old, new in zip(before, after, strict=True)]
+
+
+def close_gaps(before: Masks, after: Masks, places: Places, likely: Likely) -> None:
     """Give pixels that were left by all objects, but are rather of an object than of none, to the likeliest."""
-    left = np.any(before, axis=0) & ~np.any(after, axis=0) & (likely.highest > 1 - likely.total)
-    for index in np.unique(likely.object[left]).tolist():
-        after[index] |= left & (likely.object == index)
+    left = union(before, places) & ~union(after, places) & (likely.highest > 1 - likely.total)
+    for index, new in enumerate(after):
+        at = places[index].slices
+        new[at] |= left[at] & (likely.object[at] == index)
 
 
-def part_overlaps(before: Masks, after: Masks, likeliest: NDArray[np.intp] | None = None) -> None:
+def part_overlaps(before: Masks, after: Masks, places: Places, likeliest: NDArray[np.intp] | None = None) -> None:
     """Leave a pixel that objects newly share to the one that had it, or else to the likeliest, or else to the first.
 
     Objects that belong together, such as a house and its window, may share it.
     """
-    counts = [np.sum(masks, axis=0, dtype=np.int32) for masks in (after, before)]
-    shared = np.logical_and(counts[0] > 1, counts[1] <= 1)
+    shared = _is_shared(after, places) & ~_is_shared(before, places)
     if not shared.any():
         return
-    at = Box.around(shared).slices
-    shared, taken = shared[at], np.zeros_like(shared[at])
-    wanted = [new[at] for new in after]
-    claims = [new & old[at] for new, old in zip(wanted, before, strict=True)]
-    if likeliest is not None:
-        claims += [new & (likeliest[at] == index) for index, new in enumerate(wanted)]
-    owner = np.full(shared.shape, -1)
-    for index, claim in enumerate([*claims, *wanted]):
-        mine = shared & claim & ~taken
-        owner[mine], taken = index % len(after), taken | mine
+    owner = np.full(shared.shape, -1, np.int32)
+    for index, at, claim in _claims(before, after, places, likeliest):
+        owner[at][shared[at] & claim & (owner[at] < 0)] = index
     for index, new in enumerate(after):
-        lost = shared & new[at] & (owner != index)
-        for other in np.unique(owner[lost]).tolist():
-            if not belong_together(before[index], before[other]):
-                new[at][lost & (owner == other)] = False
+        at = places[index].slices
+        lost = shared[at] & new[at] & (owner[at] != index)
+        for other in np.unique(owner[at][lost]).tolist():
+            if not belong_together(before[index], before[other], places[index], places[other]):
+                new[at][lost & (owner[at] == other)] = False
 
 
-def belong_together(one: Mask, other: Mask) -> bool:
-    """Return whether more than half of the smaller of two masks lies in the other."""
-    return bool(2 * np.count_nonzero(one & other) > min(np.count_nonzero(one), np.count_nonzero(other)))
+def _claims(
+    before: Masks, after: Masks, places: Places, likeliest: NDArray[np.intp] | None
+) -> Iterator[tuple[int, tuple[slice, slice], Mask]]:
+    """Yield which object wants which pixels of its place; the claims that come first win."""
+    ats = list(enumerate(place.slices for place in places))
+    for index, at in ats:
+        yield index, at, after[index][at] & before[index][at]
+    if likeliest is not None:
+        for index, at in ats:
+            yield index, at, after[index][at] & (likeliest[at] == index)
+    for index, at in ats:
+        yield index, at, after[index][at]
+
+
+def _is_shared(masks: Masks, places: Places) -> Mask:
+    """Return the pixels that are of more than one mask."""
+    once, twice = (np.zeros(masks[0].shape, bool) for _ in range(2))
+    for mask, place in zip(masks, places, strict=True):
+        at = place.slices
+        twice[at] |= once[at] & mask[at]
+        once[at] |= mask[at]
+    return twice
+
+
+def belong_together(one: Mask, other: Mask, where: Box, elsewhere: Box) -> bool:
+    """Return whether more than half of the smaller of two masks lies in the other, given the places of both."""
+    mine, its = one[where.slices], other[elsewhere.slices]
+    both = np.count_nonzero(mine & other[where.slices])
+    return bool(2 * both > min(np.count_nonzero(mine), np.count_nonzero(its)))
 
 
 def settled(
     before: Masks,
     after: Masks,
+    places: Places,
     accepted: Sequence[bool],
     covered: Mask,
+    *,
     likeliest: NDArray[np.intp] | None = None,
 ) -> Masks:
     """Return the masks of which some changes were not accepted: those are the same arrays as before.
@@ -152,27 +188,37 @@ def settled(
     Args:
         before: The masks before.
         after: The masks with all changes.
+        places: Where each object lies before and after.
         accepted: Whether the changes of each are accepted.
         covered: The pixels that are of an object: one that none holds any more goes back to those that had it.
         likeliest: The object of the highest probability in every pixel, if that is known.
     """
-    result = [new.copy() if yes else old for old, new, yes in zip(before, after, accepted, strict=True)]
-    left = covered & np.any(before, axis=0) & ~np.any(result, axis=0)
+    result = [
+        pasted(new[place.slices], place, (new.shape[0], new.shape[1])) if yes else old
+        for old, new, place, yes in zip(before, after, places, accepted, strict=True)
+    ]
+    left = covered & union(before, places) & ~union(result, places)
     for index in np.flatnonzero(accepted).tolist():
-        result[index][left & before[index]] = True
-    part_overlaps(before, result, likeliest)
+        at = places[index].slices
+        result[index][at] |= left[at] & before[index][at]
+    part_overlaps(before, result, places, likeliest)
     return result
 
 
-def without_specks(before: Mask, after: Mask, least: int) -> Mask:
+def without_fixed(before: Masks, after: Masks, fixed: Mask) -> Masks:
+    """Return the new masks without what they changed in fixed pixels; those that hardly change then do not change."""
+    kept = [old if new is old else np.where(fixed, old, new) for old, new in zip(before, after, strict=True)]
+    accepted = [new is not old and is_believed(old, new) for old, new in zip(before, kept, strict=True)]
+    places = places_of(before, kept)
+    return settled(before, kept, places, accepted, union(kept, places))
+
+
+def without_specks(before: Mask, after: Mask, least: int, place: Box) -> Mask:
     """Return the new mask without the islands and holes of fewer pixels than `least` that it did not have before."""
-    box = Box.around(before | after)
-    old, new = (np.pad(mask[box.slices], 1) for mask in (before, after))
+    old, new = (np.pad(mask[place.slices], 1) for mask in (before, after))
     new ^= _small(new, least) & ~_small(old, least)
     new ^= _small(~new, least) & ~_small(~old, least)
-    result = after.copy()
-    result[box.slices] = new[1:-1, 1:-1]
-    return result
+    return pasted(new[1:-1, 1:-1], place, (after.shape[0], after.shape[1]))
 
 
 def _small(region: Mask, least: int) -> Mask:
@@ -186,16 +232,7 @@ def _small(region: Mask, least: int) -> Mask:
 
 def is_believed(before: Mask, after: Mask) -> bool:
     """Return whether a new mask is neither hardly different, nor too different."""
-    at = Box.around(before | after).slices
-    old, new = before[at], after[at]
-    return shift(old, new) >= _LEAST_SHIFT and overlap(old, new) >= _LEAST_IOU
-
-
-def _ends(inner: Box, outer: Box) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return how much larger a box is than one in it: before and after it, along rows and columns."""
-    top, left, bottom, right = inner.within(outer)
-    height, width = outer.size
-    return (top, height - bottom), (left, width - right)
+    return shift(before, after) >= _LEAST_SHIFT and overlap(before, after) >= _LEAST_IOU
 
 
 def overlap(one: Mask, other: Mask) -> float:

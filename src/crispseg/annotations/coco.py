@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from crispseg.annotations.record import (
     Redrawn,
     require_unique,
 )
-from crispseg.annotations.shapes import Form, Polygons, RunLengths, Shape, runs
+from crispseg.annotations.shapes import Form, Polygons, RunLengths, Shape, runs_in_columns
 from crispseg.annotations.texts import as_ring, field_of, parse_json, read_text, rounded
 from crispseg.data.box import Box
 from crispseg.errors import InputError
@@ -66,7 +67,7 @@ class Coco(AnnotationFormat):
 
 
 def _require_known(annotations: Sequence[Mapping[str, Any]], name: str, known: Any, where: str) -> None:  # noqa: ANN401
-    wrong = [annotation for annotation in annotations if annotation[name] not in known]
+    wrong = [annotation for annotation in annotations if name in annotation and annotation[name] not in known]
     if wrong:
         raise InputError(
             f"{len(wrong)} annotations have a {name} that {where} do not list, first annotation {wrong[0]['id']!r} "
@@ -86,10 +87,14 @@ def _image(
     for annotation in annotations:
         segmentation = annotation.get("segmentation")
         if segmentation and not annotation.get("iscrowd"):
-            found.add(_key(annotation), names[annotation["category_id"]], _shape, segmentation)
+            found.add(_key(annotation), partial(_object, names), annotation)
         else:
             found.others += 1
     return found
+
+
+def _object(names: Mapping[Any, str], annotation: Mapping[str, Any]) -> tuple[str, Shape]:
+    return names[annotation["category_id"]], _shape(annotation["segmentation"])
 
 
 def _shape(segmentation: Any) -> Shape:  # noqa: ANN401 - as the file says
@@ -112,17 +117,23 @@ def _fresh(annotation: Mapping[str, Any], new: Redrawn, form: Form | None) -> di
     if form == "polygons" or (form is None and isinstance(old, list)):
         segmentation: Any = _polygons(new)
     elif isinstance(old, dict) and isinstance(old["counts"], list):
-        segmentation = {**old, "size": list(new.size), "counts": runs(mask.T.ravel())}
+        segmentation = {**old, "size": list(new.size), "counts": runs_in_columns(mask)}
     else:
         segmentation = {"size": list(new.size), "counts": new.rle}
     around = Box.around(mask)
     height, width = around.size
     box = [around.left, around.top, width, height]
+    sides = annotation.get("bbox")
     return {
         "segmentation": segmentation,
-        "area": type(annotation.get("area", 0))(mask.sum()),
-        "bbox": [type(side)(value) for side, value in zip(annotation.get("bbox", box), box, strict=True)],
+        "area": _alike(annotation.get("area"), int(mask.sum())),
+        "bbox": [_alike(sides[0] if isinstance(sides, list) and sides else None, side) for side in box],
     }
+
+
+def _alike(old: object, new: int) -> float:
+    """Return the new number as a float where the old one is; files also hold null in the place of either."""
+    return float(new) if isinstance(old, float) else new
 
 
 def _polygons(new: Redrawn) -> list[list[float]]:

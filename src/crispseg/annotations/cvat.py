@@ -69,6 +69,11 @@ class _Shape:
     end: int = 0
     """Where the tag begins that closes it."""
 
+    @property
+    def opening(self) -> bytes:
+        """What its tag begins with."""
+        return f"<{self.kind}".encode()
+
 
 @dataclass
 class _Image:
@@ -131,6 +136,8 @@ def _parsed(content: bytes) -> _Parsed:
     target.where = parser.parser
     parser.feed(content)
     found: _Parsed = parser.close()
+    if not all(content.startswith(shape.opening, shape.begin) for image in found.images for shape in image.shapes):
+        raise InputError("is in an encoding that cannot be edited; save it as UTF-8")
     return found
 
 
@@ -144,10 +151,14 @@ def _image(image: _Image, labels: set[str]) -> AnnotatedImage:
                 f"shape {number} of {name} has label {label!r}, which <labels> does not list; add it there"
             )
         if shape.kind in _MASKS:
-            found.add(f"shape {number}", label, _shape, shape)
+            found.add(f"shape {number}", _object, shape)
         else:
             found.others += 1
     return found
+
+
+def _object(shape: _Shape) -> tuple[str, Shape]:
+    return shape.attributes["label"], _shape(shape)
 
 
 def _shape(shape: _Shape) -> Shape:
@@ -190,10 +201,7 @@ def _converted(content: bytes, shape: _Shape, kind: str, fresh: Mapping[str, str
 
 
 def _attributes(content: bytes, shape: _Shape) -> Iterator[re.Match[bytes]]:
-    tag = f"<{shape.kind}".encode()
-    if not content.startswith(tag, shape.begin):
-        raise InputError(f"{_WHAT}: cannot be changed in this encoding; save the file as UTF-8")
-    at = shape.begin + len(tag)
+    at = shape.begin + len(shape.opening)
     while match := _ATTRIBUTE.match(content, at):
         yield match
         at = match.end()

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from crispseg.data.box import Box
+
 Ring = NDArray[np.float64]
 """(N, 2) x and y of the vertices of a closed line, in pixels; the first is not repeated. Pixel (0, 0) spans 0 to 1."""
 
@@ -27,25 +29,53 @@ def fill(parts: Iterable[Part], height: int, width: int) -> Mask:
     """
     mask = np.zeros((height, width), bool)
     for part in parts:
-        crossings = [_crossings(ring, height, width) for ring in part]
-        if not crossings:
-            continue
-        counts = np.bincount(np.concatenate(crossings), minlength=height * (width + 1)).reshape(height, width + 1)
-        rows = np.flatnonzero(counts[:, :width].any(1))
-        mask[rows] |= (counts[rows, :width].cumsum(1) & 1).astype(bool)
+        box = box_of(part, height, width)
+        crossings = [_crossings(ring, box) for ring in part]
+        counts = np.bincount(np.concatenate(crossings), minlength=box.size[0] * (box.size[1] + 1))
+        inside = counts.reshape(box.size[0], box.size[1] + 1)[:, :-1].cumsum(1) & 1
+        mask[box.slices] |= inside.astype(bool)
     return mask
 
 
-def _crossings(ring: Ring, height: int, width: int) -> NDArray[np.intp]:
-    """Return, for every line of pixel centres that an edge crosses, the flat index of the first pixel right of it."""
+def pasted(pixels: Mask, box: Box, size: tuple[int, int]) -> Mask:
+    """Return a mask of the image's size, with these pixels in a box.
+
+    The system gives memory only to the part that is written, so that hundreds of masks of a large image fit.
+    """
+    mask = np.zeros(size, bool)
+    mask[box.slices] = pixels
+    return mask
+
+
+def union(masks: Sequence[Mask], places: Sequence[Box]) -> Mask:
+    """Return the pixels that are of any mask, given where each lies."""
+    result = np.zeros(masks[0].shape, bool)
+    for mask, place in zip(masks, places, strict=True):
+        result[place.slices] |= mask[place.slices]
+    return result
+
+
+def box_of(part: Part, height: int, width: int) -> Box:
+    """Return the pixels of the image that a part may hold."""
+    points = np.concatenate(part)
+    ends = np.stack([np.floor(points.min(0)), np.ceil(points.max(0))])
+    (left, top), (right, bottom) = np.clip(ends, 0, [width, height]).astype(int).tolist()
+    return Box(top, left, bottom, right)
+
+
+def _crossings(ring: Ring, box: Box) -> NDArray[np.intp]:
+    """Return the place of the first pixel right of each edge, for every line of pixel centres that the edge crosses.
+
+    The places count along the rows of the box, which have one place more than pixels.
+    """
     begin, end = ring, np.roll(ring, -1, axis=0)
     low, high = np.minimum(begin[:, 1], end[:, 1]), np.maximum(begin[:, 1], end[:, 1])
-    first, last = (np.clip(np.ceil(side - 0.5), 0, height).astype(np.intp) for side in (low, high))
+    first, last = (np.clip(np.ceil(side - 0.5), box.top, box.bottom).astype(np.intp) for side in (low, high))
     counts = last - first
     edges = np.repeat(np.arange(len(ring)), counts)
     rows = np.arange(len(edges)) - np.repeat(counts.cumsum() - counts, counts) + first[edges]
     (left, top), (right, bottom) = begin[edges].T, end[edges].T
     across = left + (rows + 0.5 - top) * (right - left) / (bottom - top)
-    columns = np.clip(np.ceil(across - 0.5), 0, width).astype(np.intp)
-    flat: NDArray[np.intp] = rows * (width + 1) + columns
+    columns = np.clip(np.ceil(across - 0.5), box.left, box.right).astype(np.intp)
+    flat: NDArray[np.intp] = (rows - box.top) * (box.size[1] + 1) + columns - box.left
     return flat

@@ -1,6 +1,7 @@
 """The image files that annotations name."""
 
 from collections import defaultdict
+from collections.abc import Container
 from pathlib import Path, PurePosixPath
 
 from crispseg.data.files import IMAGE_SUFFIXES, composed, list_files
@@ -12,19 +13,21 @@ class ImageFolder:
 
     Args:
         folder: The folder.
+        besides: The names of folders in it whose pictures are no images, such as label maps.
 
     Raises:
         InputError: If it does not exist, or holds no image.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, besides: Container[str] = ()) -> None:
         self.folder = folder
         self._by_stem: defaultdict[str, list[Path]] = defaultdict(list)
         for path in list_files(folder, IMAGE_SUFFIXES, "image"):
-            self._by_stem[composed(path.stem)].append(path)
+            if path.parent.name not in besides:
+                self._by_stem[composed(path.stem)].append(path)
         self._unused = {path for paths in self._by_stem.values() for path in paths}
 
-    def find(self, name: str, beside: str = "") -> Path:
+    def find(self, name: str, beside: str = "", *, has_ending: bool = True) -> Path:
         """Return the image that a name stands for.
 
         Of several images with the file name, the one whose folders agree with the name, from the end on, is meant.
@@ -33,12 +36,13 @@ class ImageFolder:
         Args:
             name: The name.
             beside: The folder of the annotations that name it.
+            has_ending: Whether the name has an ending: without one, `a.v2` is never `a.jpg`.
 
         Raises:
             InputError: If there is none, or a choice of two.
         """
         wanted = PurePosixPath(composed(beside), composed(name).replace("\\", "/"))
-        stem = wanted.name if wanted.name in self._by_stem else wanted.stem
+        stem = wanted.stem if has_ending and wanted.name not in self._by_stem else wanted.name
         found = self._by_stem.get(stem, [])
         if not found:
             raise InputError(f"image {name!r} is not in {self.folder}; add it, or give the folder that holds it")

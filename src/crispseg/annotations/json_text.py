@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from crispseg.annotations.texts import spliced
@@ -62,8 +63,9 @@ def _after(text: str, at: int) -> int:
 
 def _styled(value: Any, old: str) -> str:  # noqa: ANN401 - any JSON value
     lines = old.splitlines()
+    dumps = partial(json.dumps, value, ensure_ascii=old.isascii())
     if len(lines) < 3:
-        return json.dumps(value, separators=(", ", ": ") if ", " in old else (",", ":"))
+        return dumps(separators=(", ", ": ") if ", " in old else (",", ":"))
     margin, inner = (line[: len(line) - len(line.lstrip())] for line in (lines[-1], lines[1]))
-    indented = json.dumps(value, indent=inner.removeprefix(margin) or " ")
-    return indented.replace("\n", f"\n{margin}")
+    end = "\r\n" if "\r\n" in old else "\n"
+    return dumps(indent=inner.removeprefix(margin) or " ").replace("\n", f"{end}{margin}")

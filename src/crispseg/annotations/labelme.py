@@ -37,7 +37,7 @@ class Labelme(AnnotationFormat):
             image = AnnotatedImage(name, size)
             for number, shape in enumerate(field_of(said, "shapes", list, "the file"), 1):
                 if (shape.get("shape_type") or "polygon") in ("polygon", "mask"):
-                    image.add(f"shape {number}", str(shape["label"]), _shape, shape)
+                    image.add(f"shape {number}", _object, shape)
                 else:
                     image.others += 1
             return [image]
@@ -60,6 +60,10 @@ class Labelme(AnnotationFormat):
                 kind = {"shape_type": "mask" if is_mask else "polygon", "mask": None}
                 edits.append((shape, {**shape.value, **kind, **fresh}))
         return {path: replaced(text, edits).encode()}
+
+
+def _object(shape: Mapping[str, Any]) -> tuple[str, Shape]:
+    return str(shape["label"]), _shape(shape)
 
 
 def _shape(shape: Mapping[str, Any]) -> Shape:

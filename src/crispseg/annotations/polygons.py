@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crispseg.annotations.filling import Mask, Part, Ring
+from crispseg.data.box import Box
 from crispseg.polygons.coverage import load_shapely, regions_of
 
 
@@ -60,15 +61,18 @@ def _closest(one: Ring, other: Ring) -> tuple[float, int, int]:
 
 def _faces(masks: Sequence[Mask]) -> tuple[NDArray[np.int64], list[list[int]]]:
     """Return a label map of the combinations of masks that pixels lie in, and the masks of each combination."""
-    keys = np.zeros(masks[0].shape if masks else (1, 1), np.uint64)
+    keys: NDArray[np.uint64] = np.zeros(masks[0].shape if masks else (1, 1), np.uint64)
     for mask, key in zip(masks, np.random.default_rng(0).integers(1, 1 << 63, len(masks), np.uint64), strict=True):
-        keys[mask] ^= key  # two combinations of random numbers are practically never equal
+        if mask.any():
+            at = Box.around(mask).slices
+            keys[at][mask[at]] ^= key  # two combinations of random numbers are practically never equal
     covered = np.flatnonzero(keys)
     _, first, inverse = np.unique(keys.ravel()[covered], return_index=True, return_inverse=True)
     labels = np.zeros(keys.shape, np.int64)
     labels.ravel()[covered] = inverse + 1
     samples = covered[first]
-    held = np.stack([mask.ravel()[samples] for mask in masks]) if len(samples) else np.zeros((0, 0), bool)
+    where = divmod(samples, keys.shape[-1])
+    held = np.stack([mask[where] for mask in masks]) if len(samples) else np.zeros((0, 0), bool)
     return labels, [[], *(np.flatnonzero(column).tolist() for column in held.T)]
 
 

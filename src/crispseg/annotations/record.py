@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from crispseg.annotations.polygons import one_ring
 from crispseg.annotations.shapes import Form, Shape, decode, encode
 from crispseg.data.files import list_files
 from crispseg.errors import InputError
+from crispseg.reading import understood
 
 T = TypeVar("T")
 
@@ -39,11 +41,14 @@ class AnnotatedImage:
     """How many of its shapes have no mask, such as boxes and points. They are kept."""
     faults: list[str] = field(default_factory=list)
     """The faults of objects that were left out: one line for each."""
+    fixed: Mask | None = None
+    """The pixels that cannot change, such as void; None for none."""
 
-    def add(self, key: str, category: str, read: Callable[[T], Shape], given: T) -> None:
-        """Add an object with the shape that is read from what is given; if it has a fault, add the fault instead."""
+    def add(self, key: str, read: Callable[[T], tuple[str, Shape]], given: T) -> None:
+        """Add an object with the category and shape that are read from what is given; if that fails, add its fault."""
         try:
-            self.objects.append(AnnotatedObject(key, category, read(given)))
+            with entry_read():
+                self.objects.append(AnnotatedObject(key, *read(given)))
         except InputError as error:
             self.faults.append(f"{key}: {error}")
 
@@ -100,6 +105,12 @@ class AnnotationFormat(ABC):
     """The endings of its files, in lower case."""
     forms: ClassVar[tuple[Form, ...]] = ()
     """The forms that it can convert objects into."""
+    has_polygons: ClassVar[bool] = True
+    """Whether its files may hold polygons."""
+    label_maps: ClassVar[tuple[str, ...]] = ()
+    """The names of folders with pictures that are no images."""
+    names_with_endings: ClassVar[bool] = True
+    """Whether the names of images have endings, such as ".jpg"."""
     numbers_classes: ClassVar[bool] = False
     """Whether its files number classes, so that names may be given."""
 
@@ -122,6 +133,26 @@ class AnnotationFormat(ABC):
     @abstractmethod
     def written(self, path: Path, changes: Changes) -> dict[Path, bytes]:
         """Return the content of a file after changes, and of files that belong to it, by their paths."""
+
+
+def entry_read() -> AbstractContextManager[None]:
+    """Turn any exception raised while one object is read into an input error, so that it costs this object alone."""
+    return understood("its entry", "does not hold what the format has; check it")
+
+
+def category_of(number: int, names: Sequence[str] | None) -> str:
+    """Return the name of a class; its number if there are no names.
+
+    Raises:
+        InputError: If there are names, but none for this class.
+    """
+    if names is None:
+        return str(number)
+    if not 0 <= number < len(names) or not names[number]:
+        raise InputError(
+            f"is of class {number}, which has no name; expected one below {len(names)}, or its name in --class-names"
+        )
+    return names[number]
 
 
 def require_unique(values: Sequence[object], what: str) -> None:

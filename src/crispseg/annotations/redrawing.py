@@ -2,15 +2,17 @@
 
 from collections.abc import Collection, Sequence
 
-import numpy as np
-
 from crispseg.annotations.changes import ImageChanges
 from crispseg.annotations.checking import MaskOf
-from crispseg.annotations.cleaning import settled
-from crispseg.annotations.filling import Mask
+from crispseg.annotations.cleaning import overlap, places_of, settled
+from crispseg.annotations.filling import Mask, Part, fill, union
 from crispseg.annotations.polygons import polygons_of
 from crispseg.annotations.record import Redrawn
 from crispseg.annotations.shapes import Form, Polygons, decode
+from crispseg.data.box import Box
+
+_LEAST_HELD = 0.5
+"""The intersection over union of a mask with its outline, below which the outline is too coarse."""
 
 
 def redrawn(
@@ -28,7 +30,10 @@ def redrawn(
     accepted = [one.object.key in changes.objects and one.object.key not in rejected for one in masks]
     before = [one.mask for one in masks]
     proposed = [_proposed(one, changes) for one in masks]
-    after = settled(before, proposed, accepted, np.any(proposed, axis=0)) if rejected else proposed
+    after = proposed
+    if rejected:
+        places = places_of(before, proposed)
+        after = settled(before, proposed, places, accepted, union(proposed, places))
     new = [
         (index, one.object)
         for index, one in enumerate(masks)
@@ -37,7 +42,19 @@ def redrawn(
     drawn = any(form == "polygons" or (form is None and isinstance(one.shape, Polygons)) for _, one in new)
     # The outlines of objects that stay are traced too, so that the others meet them.
     outlines = polygons_of(after, tolerance) if drawn else [[] for _ in after]
-    return {one.key: Redrawn.of(after[index], outlines[index]) for index, one in new if after[index].any()}
+    return {
+        one.key: Redrawn.of(after[index], _holding(after[index], outlines[index]))
+        for index, one in new
+        if after[index].any()
+    }
+
+
+def _holding(mask: Mask, parts: Sequence[Part]) -> Sequence[Part]:
+    """Return the outline of a mask, or an exact one if it is too coarse for so small a mask, such as of one pixel."""
+    at = Box.around(mask).slices
+    if not parts or overlap(fill(parts, mask.shape[0], mask.shape[1])[at], mask[at]) >= _LEAST_HELD:
+        return parts
+    return polygons_of([mask], 0)[0]
 
 
 def _proposed(one: MaskOf, changes: ImageChanges) -> Mask:

@@ -8,10 +8,11 @@ from typing import Any
 
 from torch import Tensor
 
-from crispseg.annotations.changes import Change, ImageChanges, Notes, digest_of
+from crispseg.annotations.changes import Change, ImageChanges, Notes, digest_of, stamp_of
 from crispseg.annotations.checking import Checked, check_size, checked
-from crispseg.annotations.cleaning import Masks, overlap, shift
+from crispseg.annotations.cleaning import Masks, overlap, places_of, shift, without_fixed
 from crispseg.annotations.decisions import Rejected, read_decisions
+from crispseg.annotations.filling import Mask
 from crispseg.annotations.images import ImageFolder
 from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Redrawn
 from crispseg.annotations.redrawing import redrawn
@@ -121,13 +122,13 @@ def clean_annotations(
         OutputError: If the output cannot be written.
     """
     files = layout.files(places.root) if places.annotations.is_dir() else [places.annotations]
-    images = ImageFolder(places.images)
+    images = ImageFolder(places.images, layout.label_maps)
     notes = None
     if places.output is not None:
         if not places.in_place:
             refuse_inputs(map(places.target, files), files)
         check_folder(places.output)
-        notes = Notes(places.output, settings, resume=resume or decisions is not None)
+        notes = Notes(places.output, settings, resume=resume or decisions is not None, in_place=places.in_place)
     rejected = read_decisions(decisions, notes.all()) if decisions is not None and notes is not None else {}
     on_more(len(files))
     run = _Run(places, layout, cleaner, images, notes, rejected, tolerance, strict or len(files) == 1, on_more)
@@ -193,32 +194,40 @@ class _Run:
 
     def _image(self, path: Path, name: str, digest: str, image: AnnotatedImage) -> tuple[ComparedImage, Checked]:
         """Return the changes of an image, and its masks as given."""
-        there = self.images.find(image.name, path.parent.as_posix())
-        known = self.notes.known(name, image.name, digest) if self.notes is not None else None
-        if known is None:
-            changes, masks = self._compared(there, name, digest, image)
-        else:
-            changes, masks = known, checked(image, *known.size)
+        there = self.images.find(image.name, path.parent.as_posix(), has_ending=self.layout.names_with_endings)
+        stamp = stamp_of(there)
+        known = self._known(name, digest, stamp, image)
+        changes, masks = known or self._compared(there, name, digest, stamp, image)
         for remark, key in masks.remarks:
             self.summary.remarks[remark] += 1
             self.summary.first.setdefault(remark, f"{key} of {image.name!r} in {path}")
         return ComparedImage(there, changes, earlier=known is not None), masks
 
-    def _compared(self, there: Path, name: str, digest: str, image: AnnotatedImage) -> tuple[ImageChanges, Checked]:
+    def _known(self, name: str, digest: str, stamp: str, image: AnnotatedImage) -> tuple[ImageChanges, Checked] | None:
+        """Return what an earlier run has found, if it was about the same annotations, image and number of objects."""
+        found = None if self.notes is None else self.notes.known(name, image.name, digest, stamp)
+        if found is None:
+            return None
+        masks = checked(image, *found.size)
+        return (found, masks) if len(masks.masks) == found.count else None  # more names of classes give more objects
+
+    def _compared(
+        self, there: Path, name: str, digest: str, stamp: str, image: AnnotatedImage
+    ) -> tuple[ImageChanges, Checked]:
         pixels = read_image(there)
         height, width = pixels.shape[-2:]
         check_size(image, height, width)
         masks = checked(image, height, width)
         before = [one.mask for one in masks.masks]
         after = self.cleaner(pixels, before) if before else []
+        if before and image.fixed is not None:
+            after = without_fixed(before, after, image.fixed)
         changed = {
-            one.object.key: Change(
-                one.object.category, round(overlap(one.mask, new), 4), round(shift(one.mask, new), 2), encode(new)
-            )
+            one.object.key: _change(one.mask, new)
             for one, new in zip(masks.masks, after, strict=True)
             if new is not one.mask
         }
-        changes = ImageChanges(name, image.name, digest, (height, width), changed, len(before))
+        changes = ImageChanges(name, image.name, digest, (height, width), changed, len(before), stamp)
         if self.notes is not None:
             self.notes.add(changes)
         return changes, masks
@@ -232,3 +241,9 @@ class _Run:
             if not target.is_file() or target.read_bytes() != content:
                 with written_whole(target) as temporary:
                     temporary.write_bytes(content)
+
+
+def _change(before: Mask, after: Mask) -> Change:
+    (place,) = places_of([before], [after])
+    old, new = before[place.slices], after[place.slices]
+    return Change(round(overlap(old, new), 4), round(shift(old, new), 2), encode(after))

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from crispseg.annotations.filling import Mask, Part, fill
+from crispseg.annotations.filling import Mask, Part, fill, pasted
+from crispseg.data.box import Box
 from crispseg.errors import InputError
 from crispseg.extras import optional_packages
 
@@ -75,9 +76,7 @@ class Pasted(Shape):
         bottom, right = self.top + self.pixels.shape[0], self.left + self.pixels.shape[1]
         if min(self.top, self.left) < 0 or bottom > height or right > width:
             raise InputError(f"its mask reaches to {bottom}×{right} pixels, the image to {height}×{width}")
-        whole = np.zeros((height, width), bool)
-        whole[self.top : bottom, self.left : right] = self.pixels
-        return whole
+        return pasted(self.pixels, Box(self.top, self.left, bottom, right), (height, width))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +92,8 @@ class Region(Shape):
             rows, columns = self.labels.shape
             raise InputError(f"its label map is of {rows}×{columns} pixels, the image of {height}×{width}")
         found: Mask = self.labels == self.number
-        return found
+        box = Box.around(found)
+        return pasted(found[box.slices], box, (height, width))
 
 
 def _expanded(counts: Sequence[int], pixels: int) -> Mask:
@@ -104,7 +104,11 @@ def _expanded(counts: Sequence[int], pixels: int) -> Mask:
     """
     if any(type(count) is not int or count < 0 for count in counts) or sum(counts) != pixels:
         raise InputError(f"its RLE does not hold {pixels} pixels; expected whole numbers with that sum")
-    return np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+    pixels_of = np.zeros(pixels, bool)
+    ends = np.cumsum(counts)
+    for begin, end in zip(ends[:-1:2].tolist(), ends[1::2].tolist(), strict=False):
+        pixels_of[begin:end] = True  # the rest gets no memory; see `pasted`
+    return pixels_of
 
 
 def expanded_rows(counts: Sequence[int], height: int, width: int) -> Mask:
@@ -122,6 +126,24 @@ def runs(pixels: Mask) -> list[int]:
     changes = np.flatnonzero(np.diff(pixels)) + 1
     lengths = np.diff(np.concatenate([[0], changes, [pixels.size]])).tolist()
     return [0, *lengths] if pixels.size and pixels[0] else lengths
+
+
+def runs_in_columns(mask: Mask) -> list[int]:
+    """Return the lengths of the runs of a mask in columns, as COCO counts them.
+
+    Example:
+        >>> runs_in_columns(np.array([[False, True], [True, True]]))
+        [1, 3]
+    """
+    if not mask.any():
+        return [mask.size]
+    box = Box.around(mask)
+    columns, rows = np.nonzero(mask[box.slices].T)
+    places = (columns + box.left) * mask.shape[0] + rows + box.top
+    breaks = np.flatnonzero(np.diff(places) != 1)
+    begins, ends = np.append(places[0], places[breaks + 1]), np.append(places[breaks], places[-1]) + 1
+    lengths: list[int] = np.diff(np.stack([begins, ends], 1).ravel(), prepend=0, append=mask.size).tolist()
+    return lengths if lengths[-1] else lengths[:-1]
 
 
 def decode(counts: str, height: int, width: int) -> Mask:
@@ -143,7 +165,8 @@ def encode(mask: Mask) -> str:
     """Return a mask as COCO's compressed run lengths."""
     with optional_packages():
         from pycocotools import mask as coco  # noqa: PLC0415
-    return str(coco.encode(np.asfortranarray(mask, np.uint8))["counts"], "ascii")
+    encoded = coco.frPyObjects({"size": list(mask.shape), "counts": runs_in_columns(mask)}, *mask.shape)
+    return str(encoded["counts"], "ascii")
 
 
 def _lengths(text: bytes) -> list[int]:

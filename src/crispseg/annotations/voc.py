@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from crispseg.annotations.record import AnnotatedImage, AnnotatedObject, AnnotationFormat, Changes, Redrawn
-from crispseg.annotations.shapes import Region
+from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Changes, Redrawn, category_of
+from crispseg.annotations.shapes import Region, Shape
 from crispseg.annotations.texts import read_bytes
 from crispseg.data.classes import VOC_CLASSES
 from crispseg.data.image import opened
@@ -30,6 +31,9 @@ class Voc(AnnotationFormat):
     """
 
     endings: ClassVar[tuple[str, ...]] = (".png",)
+    has_polygons: ClassVar[bool] = False
+    label_maps: ClassVar[tuple[str, ...]] = (OBJECTS, CLASSES)
+    names_with_endings: ClassVar[bool] = False
     numbers_classes: ClassVar[bool] = True
 
     def files(self, folder: Path) -> list[Path]:
@@ -46,17 +50,11 @@ class Voc(AnnotationFormat):
                 f"{_WHAT} {path}: of {labels.shape[0]}×{labels.shape[1]} pixels, {_classes_of(path)} of "
                 f"{classes.shape[0]}×{classes.shape[1]}; expected the same"
             )
-        names = self.options.class_names or VOC_CLASSES.names
-        image = AnnotatedImage(path.stem, (labels.shape[0], labels.shape[1]))
+        image = AnnotatedImage(path.stem, (labels.shape[0], labels.shape[1]), fixed=labels == _VOID)
         for number in np.unique(labels).tolist():
             if number in (0, _VOID):
                 continue
-            found = np.bincount(classes[labels == number], minlength=256)
-            category = int(found.argmax())
-            if category < len(names):
-                image.objects.append(AnnotatedObject(f"object {number}", names[category], Region(labels, number)))
-            else:
-                image.faults.append(f"object {number}: is of class {category}; expected one below {len(names)}")
+            image.add(f"object {number}", partial(self._object, labels, classes), number)
         return [image]
 
     def written(self, path: Path, changes: Changes) -> dict[Path, bytes]:
@@ -68,6 +66,10 @@ class Voc(AnnotationFormat):
         objects = _labels(path)
         owners = {key: objects == int(key.removeprefix("object ")) for key in new}
         return {each: _repainted(each, new, owners) for each in paths}
+
+    def _object(self, labels: NDArray[np.uint8], classes: NDArray[np.uint8], number: int) -> tuple[str, Shape]:
+        label = int(np.bincount(classes[labels == number]).argmax())
+        return category_of(label, self.options.class_names or VOC_CLASSES.names), Region(labels, number)
 
 
 def _classes_of(path: Path) -> Path:
@@ -84,17 +86,19 @@ def _labels(path: Path) -> NDArray[np.uint8]:
 def _repainted(path: Path, new: Mapping[str, Redrawn], owners: dict[str, NDArray[np.bool_]]) -> bytes:
     """Return a label map in which objects have their new pixels, with the mode and palette as before."""
     with opened(path, _WHAT) as image:
-        mode, palette = image.mode, image.getpalette()
+        mode, palette, info = image.mode, image.getpalette(), image.info
     before = _labels(path)
     after = before.copy()
-    for key in new:
-        after[owners[key] & (before != _VOID)] = 0
-    for key, redrawn in new.items():
+    masks = {key: redrawn.mask for key, redrawn in new.items()}
+    for key, mask in masks.items():
+        after[owners[key] & ~mask & (before != _VOID)] = 0
+    for key, mask in masks.items():
         value = np.bincount(before[owners[key]], minlength=256).argmax()
-        after[redrawn.mask & (before != _VOID)] = value
+        after[mask & ~owners[key] & (before != _VOID)] = value
     written = Image.fromarray(after)
     if mode == "P" and palette is not None:
         written.putpalette(palette)
     buffer = io.BytesIO()
-    written.save(buffer, format="PNG", optimize=True)
+    kept = {name: info[name] for name in ("transparency", "dpi", "icc_profile") if name in info}
+    written.save(buffer, format="PNG", optimize=True, **kept)
     return buffer.getvalue()

@@ -1,13 +1,14 @@
 """YOLO's text files of polygons."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Changes
-from crispseg.annotations.shapes import Polygons
+from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Changes, category_of
+from crispseg.annotations.shapes import Polygons, Shape
 from crispseg.annotations.texts import as_ring, read_text
 from crispseg.errors import InputError
 from crispseg.reading import parsed
@@ -22,11 +23,16 @@ class Yolo(AnnotationFormat):
     """A file for each image, of the same name; on each line a class and a polygon in shares of the width and height."""
 
     endings: ClassVar[tuple[str, ...]] = (".txt",)
+    names_with_endings: ClassVar[bool] = False
     numbers_classes: ClassVar[bool] = True
 
     def files(self, folder: Path) -> list[Path]:
-        """Return the annotation files in a folder; a list of class names beside them is none."""
-        return [path for path in super().files(folder) if path.name not in ("classes.txt", "labels.txt")]
+        """Return the annotation files in a folder: those in folders called `labels`, if there are such.
+
+        An export also has lists of classes and images, and texts about itself, which are none.
+        """
+        found = [path for path in super().files(folder) if path.name not in ("classes.txt", "labels.txt")]
+        return [path for path in found if "labels" in path.relative_to(folder).parts[:-1]] or found
 
     def read(self, path: Path) -> list[AnnotatedImage]:
         """Return the one image of the file."""
@@ -34,7 +40,7 @@ class Yolo(AnnotationFormat):
         with parsed(path, _WHAT, "not lines of a class and the numbers of a polygon; check the format"):
             for number, line in enumerate(read_text(path, _WHAT).splitlines(), 1):
                 if len(words := line.split()) > _BOX:
-                    image.add(f"line {number}", self._category(words[0], number), _polygon, words[1:])
+                    image.add(f"line {number}", partial(self._object, int(words[0])), words[1:])
                 elif words:
                     image.others += 1
         return [image]
@@ -51,13 +57,8 @@ class Yolo(AnnotationFormat):
             lines[at] = f"{body.split()[0]} {numbers}{lines[at][len(body) :]}"
         return {path: "".join(lines).encode()}
 
-    def _category(self, word: str, line: int) -> str:
-        number, names = int(word), self.options.class_names
-        if names is None:
-            return word
-        if not 0 <= number < len(names):
-            raise InputError(f"line {line} has class {number}; expected one below {len(names)}, as of --class-names")
-        return names[number]
+    def _object(self, label: int, words: list[str]) -> tuple[str, Shape]:
+        return category_of(label, self.options.class_names), _polygon(words)
 
 
 def _polygon(words: list[str]) -> Polygons:

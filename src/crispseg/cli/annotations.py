@@ -1,8 +1,10 @@
 """`crispseg annotations`."""
 
+import shlex
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Sequence
 from typing import Any
 
 from crispseg.annotations.cleaning import Cleaner
@@ -13,7 +15,7 @@ from crispseg.annotations.run import Outcome, Places, Summary, clean_annotations
 from crispseg.cli.printing import progress_bar
 from crispseg.cli.stages import require_image_sharpener
 from crispseg.data.class_names import read_class_names
-from crispseg.defaults import ANNOTATION_PASSES, ANNOTATION_WINDOW, REVIEWED
+from crispseg.defaults import ANNOTATION_PASSES, ANNOTATION_WINDOW, POLYGON_TOLERANCE, REVIEWED
 from crispseg.errors import InputError
 from crispseg.inference.sharpener import Sharpener
 from crispseg.jobs.outcome import Failed
@@ -45,7 +47,7 @@ def run(options: Namespace) -> int:
             places,
             layout,
             Cleaner(sharpener, options.band, options.certainty, options.evidence),
-            tolerance=options.tolerance,
+            tolerance=POLYGON_TOLERANCE if options.tolerance is None else options.tolerance,
             settings=_settings(options, sharpener, name),
             decisions=options.decisions,
             resume=options.resume,
@@ -55,9 +57,26 @@ def run(options: Namespace) -> int:
         )
     _conclude(summary, options, time.perf_counter() - start)
     if options.review is not None:
-        count = write_review(options.review, summary.compared, layout, places, options.review_count or REVIEWED)
+        count, command = options.review_count or REVIEWED, deciding(options.given)
+        count = write_review(options.review, summary.compared, layout, places.root, count=count, command=command)
         print(f"{options.review / 'index.html'}  {count} masks to review; open it in a browser")
     return 1 if summary.failures else 0
+
+
+def deciding(given: Sequence[str]) -> str:
+    """Return the command that applies the decisions of a review, with the options that the run was given.
+
+    Example:
+        >>> deciding(["my labels", "--images", "i", "--output", "o", "--review=page", "--resume", "--as", "rle"])
+        "crispseg annotations 'my labels' --images i --output o --as rle --decisions decisions.json"
+    """
+    kept, rest = list[str](), iter(given)
+    for argument in rest:
+        if argument in ("--review", "--review-count", "--decisions"):
+            next(rest, None)
+        elif not argument.startswith(("--review", "--decisions", "--resume")):
+            kept.append(argument)
+    return shlex.join(["crispseg", "annotations", *kept, "--decisions", "decisions.json"])
 
 
 def _check(options: Namespace) -> None:
@@ -68,7 +87,7 @@ def _check(options: Namespace) -> None:
         raise InputError(f"--certainty is {as_text(options.certainty)}; expected 0.5 or more, and below 1")
     if not 0 <= options.evidence < 1:
         raise InputError(f"--evidence is {as_text(options.evidence)}; expected 0 or more, and below 1")
-    if not 0 <= options.tolerance < 1000:
+    if options.tolerance is not None and not 0 <= options.tolerance < 1000:
         raise InputError(f"--tolerance is {as_text(options.tolerance)}; expected a number of pixels, 0 or more")
     if options.review_count is not None and options.review_count < 1:
         raise InputError(f"--review-count is {options.review_count}; expected a whole number above 0")
@@ -99,6 +118,8 @@ def _layout(options: Namespace, name: str) -> AnnotationFormat:
             f"--as {options.form} is given, but {name} has a single form of masks; leave it out: --as chooses between "
             "polygons and pixels within coco, labelme and cvat, and converts no format into another"
         )
+    if options.tolerance is not None and (options.form == "rle" or not found.has_polygons):
+        raise InputError(f"--tolerance is about polygons, but {name} is written as pixels here; leave it out")
     if options.class_names is not None and not found.numbers_classes:
         raise InputError(f"--class-names is given, but {name} files name their classes themselves; leave it out")
     names = None if options.class_names is None else read_class_names(options.class_names)

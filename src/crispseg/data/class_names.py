@@ -11,6 +11,9 @@ from crispseg.reading import read_text
 _ID2LABEL = "id2label"
 """Where the `config.json` of a transformers model holds its names."""
 
+_OTHERS = (".yaml", ".yml", ".csv", ".toml", ".xml", ".pbtxt")
+"""Endings of files that hold names among other text. Read as lines, each class would get the wrong name."""
+
 
 def name_of(class_names: Sequence[str], label: int) -> str:
     """Return the name of a class, or its number where it has none.
@@ -65,7 +68,10 @@ def read_class_names(given: Sequence[str] | str | Path) -> tuple[str, ...]:
     if isinstance(given, str | Path):
         path, where = Path(given), f"class names {given}"
         text = read_text(path, "class names", "cannot be read; expected a file with one name a line, or JSON")
-        if path.suffix.lower() == ".json":
+        kind = path.suffix.lower()
+        if kind in _OTHERS:
+            raise InputError(f"{where}: is {kind[1:]}; write its names into a text file, one name a line, or into JSON")
+        if kind == ".json":
             names = _from_json(text, where)
         else:
             names = [line.strip() for line in text.splitlines() if line.strip()]

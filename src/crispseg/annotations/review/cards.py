@@ -62,23 +62,24 @@ def cards_of(
     ranked = [(one, key) for one in compared for key in one.changes.objects]
     ranked.sort(key=lambda item: item[0].changes.objects[item[1]].iou)
     chosen = ranked[:count]
-    before = _masks_before(chosen, layout, root)
+    before = _before(chosen, layout, root)
     latest: tuple[Path, Image.Image] | None = None
     for one, key in chosen:
         if latest is None or latest[0] != one.path:
             latest = one.path, as_picture(read_image(one.path))
-        yield _card(one.changes, key, decode(before[one.changes.name, key], *one.changes.size), latest[1])
+        category, rle = before[one.changes.name, key]
+        yield _card(one.changes, key, category, decode(rle, *one.changes.size), latest[1])
 
 
-def _masks_before(
+def _before(
     chosen: Sequence[tuple[ComparedImage, str]], layout: AnnotationFormat, root: Path
-) -> dict[tuple[tuple[str, str], str], str]:
-    """Return the run lengths of the masks as the annotations give them; each file is read once."""
+) -> dict[tuple[tuple[str, str], str], tuple[str, str]]:
+    """Return the categories and run lengths of masks as the annotations give them; each file is read once."""
     wanted: defaultdict[str, defaultdict[str, dict[str, ImageChanges]]] = defaultdict(lambda: defaultdict(dict))
     for one, key in chosen:
         wanted[one.changes.file][one.changes.image][key] = one.changes
     return {
-        (changes.name, found.key): encode(found.shape.mask(*changes.size))
+        (changes.name, found.key): (found.category, encode(found.shape.mask(*changes.size)))
         for file, images in wanted.items()
         for image in layout.read(root / file)
         for found in image.objects
@@ -86,7 +87,9 @@ def _masks_before(
     }
 
 
-def _card(changes: ImageChanges, key: str, before: Mask, photo: Image.Image) -> tuple[Card, dict[str, Image.Image]]:
+def _card(
+    changes: ImageChanges, key: str, category: str, before: Mask, photo: Image.Image
+) -> tuple[Card, dict[str, Image.Image]]:
     change = changes.objects[key]
     after = decode(change.rle, *changes.size)
     whole = _with_margin(Box.around(before | after), changes.size)
@@ -98,7 +101,7 @@ def _card(changes: ImageChanges, key: str, before: Mask, photo: Image.Image) -> 
     inner, (height, width) = detail.within(whole), detail.size
     left, top, width, height = (round(side * scale) for side in (inner.left, inner.top, width, height))
     card = Card(
-        changes.file, changes.image, key, change.category, change.iou, change.shift,
+        changes.file, changes.image, key, category, change.iou, change.shift,
         whole_view, detail_view, (left, top, width, height),
     )  # fmt: skip
     return card, {"whole": whole_picture, "detail": detail_picture}

@@ -10,14 +10,14 @@ from pathlib import Path
 from crispseg.annotations.decisions import KIND
 from crispseg.annotations.record import AnnotationFormat
 from crispseg.annotations.review.cards import cards_of
-from crispseg.annotations.run import ComparedImage, Places
+from crispseg.annotations.run import ComparedImage
 from crispseg.writing import make_folder, write_text, written_whole
 
 _PAGE = ("index.html", "review.css", "review.js")
 
 
 def write_review(
-    folder: Path, compared: Sequence[ComparedImage], layout: AnnotationFormat, places: Places, count: int
+    folder: Path, compared: Sequence[ComparedImage], layout: AnnotationFormat, root: Path, *, count: int, command: str
 ) -> int:
     """Write the page about the masks that changed most, and return how many it shows.
 
@@ -25,8 +25,9 @@ def write_review(
         folder: The folder of the page; `index.html` in it opens without a server.
         compared: The images that were compared.
         layout: The format of the annotations.
-        places: The files of the run.
+        root: The folder of the annotations.
         count: The largest number of masks to show.
+        command: The command that applies the decisions.
 
     Raises:
         OutputError: If the folder cannot be written to.
@@ -34,7 +35,7 @@ def write_review(
     make_folder(folder)
     make_folder(folder / "pictures")
     shown = []
-    for number, (card, pictures) in enumerate(cards_of(compared, layout, places.root, count)):
+    for number, (card, pictures) in enumerate(cards_of(compared, layout, root, count)):
         names = {kind: f"pictures/{number:05}-{kind}.jpg" for kind in pictures}
         for kind, picture in pictures.items():
             with written_whole(folder / names[kind]) as temporary:
@@ -45,7 +46,7 @@ def write_review(
     data = {
         "kind": KIND,
         "run": hashlib.sha256(text.encode()).hexdigest()[:16],
-        "command": _command(places),
+        "command": command,
         "changed": changed,
         "masks": sum(one.changes.count for one in compared),
     }
@@ -53,9 +54,3 @@ def write_review(
     for name in _PAGE:
         write_text(folder / name, (files(__package__) / name).read_text(encoding="utf-8"))
     return len(shown)
-
-
-def _command(places: Places) -> str:
-    """Return the command that applies the decisions."""
-    said = f"crispseg annotations {places.annotations} --images {places.images} --output {places.output}"
-    return f"{said} --decisions decisions.json"

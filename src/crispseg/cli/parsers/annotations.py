@@ -6,7 +6,7 @@ from crispseg.annotations.registry import FORMATS
 from crispseg.cli.parsers.command_parser import CommandParser
 from crispseg.cli.parsers.shared_options import add_device_option
 from crispseg.cli.parsers.stage_options import add_sharpener_options
-from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, ANNOTATION_EVIDENCE, REVIEWED
+from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, ANNOTATION_EVIDENCE, POLYGON_TOLERANCE, REVIEWED
 
 DESCRIPTION = """\
 Move the outlines of annotated objects to the boundaries that their images show.
@@ -98,9 +98,8 @@ def _add_mask_options(parser: CommandParser) -> None:
     group.add_argument(
         "--tolerance",
         type=float,
-        default=1.0,
         metavar="PIXELS",
-        help="how coarse new polygons may be; 0 follows every pixel (default: %(default)s)",
+        help=f"how coarse new polygons may be; 0 follows every pixel (default: {POLYGON_TOLERANCE:g})",
     )
     group.add_argument(
         "--as",

@@ -30,11 +30,16 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]  # of the forms of the base class, the one that is used
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse arguments, after a look for options that are not known: argparse would first say what is missing."""
+        """Parse arguments, which the result also holds as `given`.
+
+        Options that are not known are looked for before: argparse would first say what is missing.
+        """
         given = list(sys.argv[1:] if args is None else args)
         if self._subparsers is None:  # else they are the next parser's
             self._refuse_unknown(given)
-        return super().parse_known_args(given, namespace)
+        options, others = super().parse_known_args(given, namespace)
+        options.given = given
+        return options, others
 
     def _refuse_unknown(self, arguments: Iterable[str]) -> None:
         known = self._option_string_actions
