@@ -6,7 +6,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_map, has_values, is_finite, is_recorded, value_range
+from crispseg.checks import has_values, is_finite, is_recorded, value_range
 from crispseg.compatibility import is_exporting
 from crispseg.cues import Cue
 from crispseg.data.box import Box
@@ -16,6 +16,7 @@ from crispseg.errors import InputError, KindWarning
 from crispseg.grid import CENTRES, Grid, Line
 from crispseg.inference.padding import without_padding
 from crispseg.inference.shares import Shares
+from crispseg.inference.tensor_inputs import check_batch
 from crispseg.ops.interpolation import inside, resample
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
@@ -61,17 +62,7 @@ def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
         InputError: If they do not fit together.
         TypeError: If one is not a tensor or not floating point; the image may be uint8 too.
     """
-    for name, value in (("image", image), ("scores", scores)):
-        if not isinstance(value, Tensor):
-            raise TypeError(
-                f"{name} is {type(value).__name__}; expected a tensor: use crispseg.sharpen_array for NumPy arrays and "
-                "Pillow images"
-            )
-    check_map("scores", scores)
-    if image.ndim != 4 or image.shape[1] != 3:
-        raise InputError(f"image has shape {tuple(image.shape)}; expected (N, 3, H, W): pass one image as image[None]")
-    if image.dtype != torch.uint8:
-        check_map("image", image)
+    check_batch(image, scores)
     if image.shape[0] != scores.shape[0]:
         raise InputError(f"{image.shape[0]} images but scores for {scores.shape[0]}; expected one for each")
     if image.device != scores.device:
@@ -131,9 +122,9 @@ def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
     low, high = value_range(rgb) if has_values() else (0, 1)
     slack = max(TOLERANCE, 4 * torch.finfo(image.dtype).eps)
     if not (low >= -slack and high <= 1 + slack):
+        remedy = "divide it by 255" if low >= 0 and 2 < high <= 255 else "pass the image before normalisation"
         raise InputError(
-            f"image runs from {low:.4g} to {high:.4g}; expected uint8, or floating point in [0, 1]: pass the image "
-            "before normalisation"
+            f"image runs from {low:.4g} to {high:.4g}; expected uint8, or floating point in [0, 1]: {remedy}"
         )
     return rgb if low >= 0 and high <= 1 else rgb.clamp(0, 1)
 
