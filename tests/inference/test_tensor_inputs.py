@@ -38,7 +38,7 @@ LABELS = torch.zeros(1, 48, 64, dtype=torch.long)
         (IMAGE[0].numpy(), SCORES, "crispseg.sharpen_array"),
     ],
 )
-def test_the_remedy_is_named(image: Any, scores: Any, remedy: str) -> None:  # noqa: ANN401
+def test_the_remedy_is_named(image: Any, scores: Any, remedy: str) -> None:
     with pytest.raises((InputError, TypeError), match=re.escape(remedy)) as caught:
         Sharpener.from_pretrained(passes=1)(image, scores)
     assert "\n" not in str(caught.value)

@@ -81,17 +81,15 @@ def check_place(size: tuple[int, int], scores: tuple[int, int], channels: int, g
     """Refuse scores (rows, columns) that cannot lie on an image (height, width) by a grid.
 
     Raises:
-        InputError: If they cannot, or exclusive classes leave pixels without scores.
+        InputError: If they cannot, the classes come last, or exclusive classes leave pixels without scores.
     """
     try:
         grid.check("scores", size, scores)
-    except InputError as error:
-        if not is_turned((channels, *scores), size):
-            raise
-        raise InputError(
-            f"scores are {channels}x{scores[0]}x{scores[1]} and seem to have the classes last, since the image is "
-            f"{size[0]}x{size[1]}; expected (C, h, w): use .transpose(2, 0, 1) for arrays, .movedim(-1, -3) for tensors"
-        ) from error
+    except InputError:
+        refuse_turned("scores", (channels, *scores), size)
+        raise
+    if grid.kind in ("stretched", "letterbox", "padded"):  # which any aspect ratio fits
+        refuse_turned("scores", (channels, *scores), size)
     if kind not in MULTILABEL and channels > 1 and not grid.covers(size, scores):
         raise InputError(
             f"grid={grid} leaves a part of the {size[0]}x{size[1]} image without scores; expected scores for every "
@@ -100,12 +98,19 @@ def check_place(size: tuple[int, int], scores: tuple[int, int], channels: int, g
         )
 
 
-def is_turned(scores: tuple[int, ...], image: tuple[int, int]) -> bool:
-    """Return whether scores match the aspect ratio of an image (height, width) as (h, w, C) and not as (C, h, w)."""
-    if len(scores) != 3 or 0 in (*scores, *image):
-        return False
-    (a, b, c), aspect = scores, image[0] / image[1]
-    return abs(math.log(a / b / aspect)) < 0.1 < abs(math.log(b / c / aspect))
+def refuse_turned(what: str, shape: tuple[int, int, int], image: tuple[int, int]) -> None:
+    """Refuse maps (N, h, w) that have the aspect ratio of an image (height, width) if read as (h, w, N) alone.
+
+    Raises:
+        InputError: If they have.
+    """
+    (a, b, c), aspect = shape, image[0] / image[1]
+    if 0 < c < min(a, b) and abs(math.log(a / b / aspect)) < 0.1 < abs(math.log(b / c / aspect)):
+        axis, last = ("C", "classes last") if what == "scores" else ("N", "objects last")
+        raise InputError(
+            f"{what} are {a}x{b}x{c} and seem to have the {last}, since the image is {image[0]}x{image[1]}; "
+            f"expected ({axis}, h, w): use .transpose(2, 0, 1) for arrays, .movedim(-1, -3) for tensors"
+        )
 
 
 def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
