@@ -84,6 +84,7 @@ THEME = gr.themes.Base(
     block_background_fill_dark="transparent",
     block_padding="0px",
     checkbox_background_color_selected=_PINK.c700,
+    checkbox_border_color_dark=_SLATE.c400,
     checkbox_border_color_selected=_PINK.c700,
 )
 
@@ -201,7 +202,7 @@ def _lay_out_main() -> tuple[dict[str, gr.Button], dict[str, Any]]:
     message = gr.HTML(BUSY, padding=False, elem_id="message")
     with gr.Row(elem_id="result"):
         with gr.Column(scale=7, min_width=300):
-            slider = gr.ImageSlider(label="Labels before and after", show_label=False, elem_id="slider", height=384,
+            slider = gr.ImageSlider(label="Labels before and after", show_label=False, elem_id="slider", height=376,
                                     max_height=1200, **_PICTURE)  # fmt: skip
             gr.HTML("<p>Before │ after: drag the line. The framed part is enlarged.</p>", padding=False,
                     elem_classes="caption")  # fmt: skip
