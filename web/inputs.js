@@ -59,6 +59,13 @@ export function scoresOf(mask, kind, photograph) {
       throw new InputError("has a palette, so its numbers are classes; say it is a label map, or save it in greys");
     }
     const white = 2 ** mask.depth - 1, size = {rows, columns};
+    const brightest = values.reduce((most, value) => Math.max(most, value), 0);
+    if (8 * brightest < white) { // the numbers of a label map are this low
+      throw new InputError(
+        `shows no object: its brightest grey is ${brightest} of ${white}; expected white for the object, or say it is ` +
+        "a label map",
+      );
+    }
     return {labels: null, channels: 1, ...size, scores: averaged(mask, size, 1, (index) => [0, values[index] / white])};
   }
   const labels = labelsOf(mask, width * height), size = {rows, columns};

@@ -101,7 +101,7 @@ async function sharpened() {
     draw(after, photograph, tintOf(mask, given), (x, y) => (index ?? crisp)[y * width + x]);
     reveal(true);
     download.disabled = false;
-    say(`Sharpened in ${seconds.toFixed(1)} s, on ${threads} ${threads === 1 ? "thread" : "threads"} of WebAssembly.`);
+    say(`Sharpened in ${seconds.toFixed(1)} s, on ${threads} ${threads === 1 ? "thread" : "threads"} of WebAssembly. Drag the line.`);
   } catch (error) {
     const full = /memory|alloc/i.test(error.message);
     if (turn === shown) complain(full ? new InputError("The browser ran out of memory; choose a shorter side") : error);

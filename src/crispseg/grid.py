@@ -281,8 +281,7 @@ def _choices(size: Size, scores: Size) -> str:
     height, width = (full / few for full, few in zip(size, scores, strict=True))
     fitted = max(height, width)
     return (
-        "expected the same aspect ratio, up to rounding to whole cells. Set grid or --grid to say how they lie on the "
-        f'image, upright by its EXIF tag: "stretched" over all of it ({width:.3g}x{height:.3g} pixels each), '
-        f'"letterbox" with padding on two opposite sides or "padded" to the right and below ({fitted:.3g} pixels '
-        'each), or "box=LEFT,TOP,RIGHT,BOTTOM" in pixels; or crop the padding'
+        "expected the same, up to rounding, or a grid (--grid) that says how they lie on the upright image: "
+        f'"stretched" over all of it ({width:.3g}x{height:.3g} pixels each), "letterbox" with padding on two opposite '
+        f'sides, "padded" to the right and below ({fitted:.3g} pixels each), or "box=LEFT,TOP,RIGHT,BOTTOM" in pixels'
     )

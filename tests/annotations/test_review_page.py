@@ -38,6 +38,10 @@ def test_what_is_rejected_on_the_page_is_written_as_it_was(
     page.goto((tmp_path / "review" / "index.html").as_uri())
     cards = page.locator(".card")
     assert cards.count() == 2
+    assert "Those that changed most come first." in page.locator("#note").inner_text()
+    page.keyboard.press("a")  # decides on nothing, since no mask is marked yet
+    assert page.locator(".card.current").count() == 1
+    assert page.locator("#counts").inner_text() == "0 accepted · 0 rejected · 2 undecided"
     cards.filter(has_text="b.json").get_by_role("button", name="Reject").click()
     page.keyboard.press("k")
     page.keyboard.press("a")

@@ -30,6 +30,7 @@ def root(tmp_path: Path) -> Path:
     np.save(tmp_path / "nan.npy", np.full((3, 6, 8), np.nan, dtype=np.float32))
     np.save(tmp_path / "negative.npy", np.full((3, 6, 8), -1, dtype=np.float32))
     Image.fromarray(np.zeros((6, 8, 3), dtype=np.uint8)).save(tmp_path / "colour.png")
+    Image.fromarray(np.zeros((6, 8), dtype=np.uint8)).save(tmp_path / "labels.jpg")
     save_file({"fuse.weight": torch.zeros(64, 3, 1, 1)}, tmp_path / "other.safetensors")
     return tmp_path
 
@@ -71,6 +72,11 @@ SHARPEN = {
     "another aspect": (
         ["{}/images/scene0.png", "--predictions", "{}/tall.npy"],
         "{}/tall.npy: image is 48x64 but its scores are 8x6, another aspect",
+    ),
+    "a JPEG of labels": (
+        ["{}/images/scene0.png", "--predictions", "{}/labels.jpg"],
+        "prediction {}/labels.jpg: unknown ending; expected one of .npy, .npz, .safetensors, .png, .bmp, .gif, .tif, "
+        ".tiff: a JPEG changes the numbers of labels, so save them as PNG",
     ),
     "NaN": (
         ["{}/images/scene0.png", "--predictions", "{}/nan.npy"],
@@ -144,6 +150,19 @@ def test_sharpen(case: str, root: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert error.startswith(f"crispseg sharpen: error: {message.format(root)}")
     assert error.count("\n") == 1
     assert not outputs(root)
+
+
+def test_an_output_that_is_named_like_a_file(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image, scores = root / "images" / "scene0.png", root / "scores" / "scene0.npy"
+    command = ["sharpen", str(image), "--predictions", str(scores), "--output", str(root / "crisp.png")]
+    assert main(command) == 2
+    assert (
+        f"has the ending of a file; expected a folder, to which each image adds files: --output {root / 'crisp'}"
+        in (capsys.readouterr().err)
+    )
+    assert not (root / "crisp.png").exists()
+    (root / "crisp.png").mkdir()
+    assert main(command) == 0
 
 
 def test_a_file_where_the_output_should_be(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

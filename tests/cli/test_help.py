@@ -66,6 +66,21 @@ def test_what_may_have_been_meant(arguments: list[str], facts: list[str], capsys
         assert fact in error
 
 
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        ("sharpen", "--predictions FILE|FOLDER --output FOLDER IMAGE [IMAGE ...] [options]"),
+        ("evaluate", "(--predictions FOLDER | --coarse-truth N) [options]"),
+        ("app", "[options]"),
+    ],
+)
+def test_the_usage_is_what_a_command_needs(name: str, usage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    printed = capsys.readouterr().out.partition("\n\n")[0]
+    assert " ".join(printed.split()) == f"usage: crispseg {name} {usage}"
+
+
 def test_tune_says_what_it_tries(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["tune", "--help"])

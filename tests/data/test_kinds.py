@@ -10,7 +10,7 @@ from torch import Tensor
 
 from crispseg import InputError
 from crispseg.data import Prediction, read_prediction, write_scores
-from crispseg.data.kinds import ask_about_masks, check_kind
+from crispseg.data.kinds import ask_about_masks, check_kind, check_tensor_kind
 from crispseg.scores import SCORES, Scores
 from tests.real_data import DATA, needs
 
@@ -29,6 +29,10 @@ MASKS = (LOGITS > 2).float()
         (LOGITS.sigmoid(), "probabilities", "'multilabel_probabilities'"),
         (LOGITS.softmax(0), "logits", "'probabilities'"),
         (LOGITS.sigmoid()[:1], "logits", "'probabilities'"),
+        (100 * LOGITS.softmax(0), "logits", "sum to about 100 in every pixel.*divide them by it.*'probabilities'"),
+        ((255 * LOGITS.softmax(0)).round(), "logits", "sum to about 255"),
+        (LOGITS.argmax(0)[None].float(), "logits", "whole numbers from 0 to 3, like a label map"),
+        (LOGITS.argmax(0)[None].float(), "multilabel", "like a label map"),
     ],
 )
 def test_another_kind_is_refused_and_named(scores: Tensor, kind: Scores, said: str, tmp_path: Path) -> None:
@@ -37,6 +41,12 @@ def test_another_kind_is_refused_and_named(scores: Tensor, kind: Scores, said: s
         read_prediction(tmp_path / "a.npy", kind)
     assert "a.npy" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scores", [100 * LOGITS.softmax(0), LOGITS.softmax(0), LOGITS.argmax(0)[None].float()])
+def test_tensors_of_another_kind_are_told(scores: Tensor) -> None:
+    with pytest.raises(InputError, match=r"in every pixel|label map"):
+        check_tensor_kind(scores, "logits")
 
 
 def test_a_constant_is_no_remedy_for_labels_that_may_overlap() -> None:
@@ -61,6 +71,8 @@ def test_a_constant_is_no_remedy_for_labels_that_may_overlap() -> None:
         (torch.zeros(3, 20, 20), "logits"),
         (torch.full((1, 1, 2), 0.3), "logits"),
         (LOGITS.relu(), "logits"),
+        (LOGITS - LOGITS.min(), "logits"),
+        (LOGITS[:1].round(), "logits"),
         ((LOGITS.softmax(0) * 255).round() / 255, "probabilities"),
         (LOGITS.softmax(0).half().float(), "probabilities"),
     ],

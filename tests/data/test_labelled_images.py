@@ -1,7 +1,7 @@
 """Every data set is a data set of the field, says its classes in one way, and goes with predictions."""
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -175,7 +175,7 @@ class Halves(LabelledImages):
     """A data set of one's own, from no file, whose void is 255."""
 
     image_names = ("day/a", "day/b")
-    class_names = ("left", "right")
+    class_names: Sequence[str] = ("left", "right")
     num_classes = 2
     ignore_index = 255
 
@@ -198,6 +198,19 @@ def test_a_data_set_of_ones_own_is_evaluated_with_its_own_void(tmp_path: Path) -
     assert comparison.class_table().columns[0]._cells[:2] == ["left", "right"]
     crops = CheckedLabels(Halves(), 2)
     assert crops[1].labels[0].tolist() == [IGNORE_INDEX] * 8
+
+
+class HalvesOfMany(Halves):
+    class_names, num_classes = ("left", "right", "up", "down", "in"), 5
+
+
+def test_classes_that_occur_nowhere_have_no_row_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "day").mkdir()
+    for name in HalvesOfMany.image_names:
+        np.save(tmp_path / f"{name}.npy", np.stack([np.eye(6, 8)] * 2 + [np.full((6, 8), -9.0)] * 3))
+    table = evaluate(LabelledPredictions(HalvesOfMany(), tmp_path, scores="logits"), None).class_table()
+    assert table.columns[0]._cells == ["left", "right", "mean"]
+    assert str(table.title).endswith("; 3 classes occur nowhere")
 
 
 def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:

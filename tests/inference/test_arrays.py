@@ -56,13 +56,18 @@ def test_a_function_of_arrays(sharpener: Sharpener) -> None:
 @pytest.mark.parametrize(
     ("image", "prediction", "said"),
     [
-        (IMAGE[..., 0], SCORES, r"image is uint8 \(48, 64\)"),
+        (IMAGE[..., 0], SCORES, r"image is uint8 \(48, 64\).*np.stack\(\[image\] \* 3, -1\)"),
         (IMAGE.astype(np.int32), SCORES, "image is int32"),
         (IMAGE, SCORES[None], r"prediction is float64 \(1, 5, 6, 8\)"),
-        (IMAGE, SCORES[0], r"prediction is float64 \(6, 8\)"),
+        (IMAGE, SCORES[0], r"prediction is float64 \(6, 8\).*prediction\[None\]"),
         (IMAGE, np.full((5, 6, 8), np.nan), "NaN"),
         (IMAGE, np.full((5, 6, 8), 1e300), r"as large as 1e\+300; expected numbers .*float32"),
-        (IMAGE, SCORES.transpose(1, 2, 0), r"with .transpose\(2, 0, 1\)"),
+        (IMAGE, SCORES.transpose(1, 2, 0), r"use .transpose\(2, 0, 1\)"),
+        (IMAGE[None], SCORES, r"image\[0\]"),
+        (np.dstack([IMAGE, IMAGE[..., :1]]), SCORES, r"image\[..., :3\]"),
+        ("photo.jpg", SCORES, r"image is a path; .*PIL.Image.open"),
+        (IMAGE, SCORES[None].repeat(1, 0), r"prediction\[0\]"),
+        (IMAGE, IMAGE, "give each colour of a picture the number of its class"),
         (IMAGE.transpose(2, 0, 1), SCORES, r"image is uint8 \(3, 48, 64\).*use .transpose\(1, 2, 0\)"),
         (IMAGE, np.zeros((5, 6, 8), np.uint8), "prediction is uint8.*divide .*probabilities by 255"),
         (IMAGE, np.ma.masked_equal(LABELS, 1), "prediction: a NumPy array of which .* values are masked"),
@@ -77,6 +82,28 @@ def test_a_function_of_arrays(sharpener: Sharpener) -> None:
 def test_bad_arrays_are_refused(image: np.ndarray, prediction: np.ndarray, said: str, sharpener: Sharpener) -> None:
     with pytest.raises(InputError, match=said):
         sharpen_array(sharpener, image, prediction)
+
+
+def test_a_sharpener_that_is_not_first_is_asked_for() -> None:
+    with pytest.raises(TypeError, match=r"sharpener is ndarray; expected a .* first"):
+        sharpen_array(IMAGE, SCORES, Sharpener.from_pretrained())  # type: ignore[arg-type]
+
+
+def test_a_grid_of_one_call(sharpener: Sharpener) -> None:
+    for prediction in (SCORES[:, :, :6], LABELS[4::8, 4:52:8]):
+        crisp = sharpen_array(sharpener, IMAGE, prediction, grid="stretched")
+        expected = sharpen_array(sharpener.with_options(grid="stretched"), IMAGE, prediction)
+        np.testing.assert_array_equal(crisp, expected)
+
+
+@pytest.mark.parametrize("grid", ["stretched", "letterbox"])
+def test_the_place_of_the_classes_is_told_from_the_sizes_on_every_grid(grid: str, sharpener: Sharpener) -> None:
+    squashed = np.random.default_rng(1).normal(size=(21, 28, 28))  # 21 / 28 is the aspect ratio of the image
+    assert sharpen_array(sharpener, IMAGE, squashed, grid=grid).shape == (21, 48, 64)
+    with pytest.raises(InputError, match="another aspect ratio"):
+        sharpen_array(sharpener, IMAGE, squashed)
+    with pytest.raises(InputError, match="classes last"):
+        sharpen_array(sharpener, IMAGE, SCORES.transpose(1, 2, 0), grid=grid)
 
 
 def test_logits_are_not_taken_for_probabilities_of_a_wrong_sum(sharpener: Sharpener) -> None:

@@ -121,6 +121,8 @@ def test_what_cannot_be_used_is_explained(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#sharpen")).to_be_enabled()
     page.get_by_label("a soft mask").check()
     expect(wrong).to_contain_text("has a palette, so its numbers are classes; say it is a label map")
+    page.locator("#mask").set_input_files(saved(Image.fromarray(ramp % 20), tmp_path / "dark.png"))
+    expect(wrong).to_contain_text("dark.png shows no object: its brightest grey is 19 of 255")
 
 
 def test_masks_are_read_as_the_numbers_they_hold(page: Page) -> None:

@@ -151,8 +151,11 @@ def _waiting(page: Page, session: Session) -> Update:
         return nothing(page, _asked(PUT_AWAY))
     if session.desk.image is None:
         return nothing(page, _asked("Now drop the image."))
-    picture = views.write_picture(views.picture(session.desk.image), session.desk.folder)
-    return nothing(page, _asked("Now drop its prediction.")) | {page.results.picture: str(picture)}
+    picture = str(views.write_picture(views.picture(session.desk.image), session.desk.folder))
+    seen = {page.results.slider: (picture, picture), page.results.picture: picture}
+    refused = session.desk.refused
+    asked = f"{refused.name} was refused: say what it holds, or drop another prediction." if refused else ""
+    return nothing(page, _asked(html.escape(asked) or "Now drop its prediction.")) | seen
 
 
 def _asked(text: str) -> str:

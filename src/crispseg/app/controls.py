@@ -27,7 +27,7 @@ HINTS = {
     "passes": "More: smoother, slower",
     "hardness": "Higher: only pixels that look alike mix. Lower: smoother",
     "score_weight": "Higher: keeps apart what the network keeps apart. 0: looks at the image alone",
-    "scores": "Of decimal numbers",
+    "scores": "Not for label maps",
     "upsampling": "joint follows the image, bilinear does not",
     "guard": "Keeps thin objects",
     "grid": "How it lies on the image",
@@ -63,7 +63,7 @@ def lay_out_content() -> gr.Radio:
         [(title, name) for name, title in CONTENTS.items()],
         value="classes",
         label="The prediction holds",
-        info="Label map or scores; one grey mask; N masks or a map of their numbers",
+        info="A label map or scores; a mask of greys; or one mask for each object",
         elem_id="content",
     )
 
@@ -133,7 +133,7 @@ def hint(name: str) -> str:
 
     Example:
         >>> hint("scores")
-        'Of decimal numbers'
+        'Not for label maps'
     """
     return HINTS.get(name) or first_clause(dict(options())[name].help)
 

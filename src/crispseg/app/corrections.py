@@ -48,7 +48,7 @@ def corrected(page: Page, session: Session, given: Given, errors: Mapping[str, I
         if name in errors:
             update[fields[name]] = control(value=right, info=one_line(errors[name]), elem_classes=["refused"])
         elif name in session.refused:
-            update[fields[name]] = control(value=right, info=hint(name), elem_classes=[])
+            update[fields[name]] = control(value=right, **_plain(name))
         elif right != value:
             update[fields[name]] = right
     session.refused = set(errors)
@@ -86,7 +86,12 @@ def showing(page: Page, config: SharpenerConfig, names: Sequence[str]) -> Update
     for name, option in options():
         if name in names:
             value, control = control_value(name, config), page.controls.fields[name]
-            update[control] = value
+            update[control] = type(control)(value=value, **_plain(name))
             if isinstance(option.control, Slider):
-                update[control] = gr.Slider(value=value, maximum=slider_end(option.control, value))
+                update[control] = gr.Slider(value=value, maximum=slider_end(option.control, value), **_plain(name))
     return update
+
+
+def _plain(name: str) -> dict[str, Any]:
+    """Return what a control of a field shows where its last value was not refused."""
+    return {"info": hint(name) if name != "cue" else None, "elem_classes": []}

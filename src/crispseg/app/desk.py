@@ -1,6 +1,5 @@
 """The desk of one visitor: an image, its prediction, perhaps a boundary map, and the pixel that is looked at."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -86,7 +85,7 @@ class Desk:
         self.image: Tensor | None = None
         self._image_file = Path()
         self._prediction: _Given | None = None
-        self._refused: Path | None = None
+        self.refused: Path | None = None
         """The last prediction, where it could not be read as it was said to be."""
         self._boundary: tuple[Tensor, Path] | None = None
         self.pixel: tuple[int, int] | None = None
@@ -121,7 +120,7 @@ class Desk:
         try:
             self._take(path, self._saying(scores, grid, content))
         except InputError:
-            self._refused = path
+            self.refused = path
             raise
 
     def _saying(self, scores: Scores | None, grid: Grid | str | None, content: str | None) -> Said:
@@ -133,7 +132,7 @@ class Desk:
         if self.sample is not None:
             self.clear()
         self._check_fit(given.prediction, path)
-        self._prediction, self._refused, self.said = given, None, said
+        self._prediction, self.refused, self.said = given, None, said
 
     def say(self, scores: Scores | None = None, grid: Grid | str | None = None, content: str | None = None) -> None:
         """Describe the prediction that was given last, even if it was refused, and those to come.
@@ -144,15 +143,20 @@ class Desk:
             content: One of `CONTENTS`, likewise.
 
         Raises:
-            InputError: If they cannot be that; nothing has changed then.
+            InputError: If they cannot be that. Nothing has changed then, but where no prediction lies on the desk, the
+                description is kept for the one that was refused.
         """
         said = self._saying(scores, grid, content)
+        if self.refused is not None:
+            try:
+                self._take(self.refused, said)
+                return
+            except InputError:
+                if self._prediction is None:
+                    self.said = said
+                    raise
         if said == self.said:
             return
-        if self._refused is not None:
-            with suppress(InputError):
-                self._take(self._refused, said)
-                return
         if self._prediction is not None:
             given = self._read(self._prediction.path, said)
             self._check_fit(given.prediction, given.path)
@@ -237,7 +241,7 @@ class Desk:
         """Return the files that were read, and the prediction that was refused."""
         image = None if self.image is None else self._image_file
         prediction, boundary = self._prediction and self._prediction.path, self._boundary and self._boundary[1]
-        return tuple(path for path in (image, self._refused, prediction, boundary) if path is not None)
+        return tuple(path for path in (image, self.refused, prediction, boundary) if path is not None)
 
     @property
     def complete(self) -> bool:

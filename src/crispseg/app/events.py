@@ -12,7 +12,7 @@ import gradio as gr
 
 from crispseg.app import answers, corrections, views
 from crispseg.app.answers import Update
-from crispseg.app.contents import defaults_of, names_said
+from crispseg.app.contents import NUMBERS, defaults_of, names_said
 from crispseg.app.controls import SLIDERS
 from crispseg.app.corrections import Given
 from crispseg.app.limits import Limits
@@ -154,7 +154,7 @@ class Events:
         def load(own: Session, config: SharpenerConfig) -> None:
             own.desk.load_prediction(Path(path), config.scores, config.grid, content)
 
-        return self._answer(session, *controls, change=load, dropped=self._page.inputs.prediction)
+        return self._answer(session, *controls, change=load)
 
     def _load_names(self, path: str, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
         """Take the names of classes from a file."""
@@ -244,10 +244,11 @@ class Events:
         """Change a session and show it.
 
         Where that fails, say why, near the result and at the control. What was shown stays, as long as its files lie
-        on the desk; a file that was refused is cleared.
+        on the desk; a file that was refused is cleared, but for a prediction, which another description may fit.
         """
         page, own, given = self._page, self._own(session), Given.of(self._page, controls)
         reading, content = read_controls(given.fields, own.config), own.desk.said.content
+        was_sample = own.desk.sample is not None
         update: Update = {self._state: own, **dict.fromkeys(page.inputs.dropped if own.was_put_away else ())}
         failure = None
         try:
@@ -263,6 +264,7 @@ class Events:
             defaults = defaults_of(own.desk.said.content, own.config.cue)
             own.config = own.config.replaced(**{name: getattr(defaults, name) for name in _OF_CUE})
         update |= corrections.corrected(page, own, given, reading.errors)
+        update |= {page.controls.names: NUMBERS} if was_sample and own.desk.sample is None else {}
         if own.desk.said.content != content:
             update |= corrections.showing(page, own.config, _OF_CUE) | corrections.with_effect(page, own)
         try:

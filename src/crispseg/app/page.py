@@ -75,11 +75,16 @@ THEME = gr.themes.Base(
     button_secondary_background_fill=_SLATE.c100,
     button_secondary_background_fill_hover=_SLATE.c200,
     button_secondary_text_color=_SLATE.c800,
+    button_secondary_background_fill_dark=_SLATE.c800,
+    button_secondary_background_fill_hover_dark=_SLATE.c700,
+    checkbox_label_background_fill_dark=_SLATE.c800,
+    checkbox_label_background_fill_hover_dark=_SLATE.c700,
     block_border_width="0px",
     block_background_fill="transparent",
     block_background_fill_dark="transparent",
     block_padding="0px",
     checkbox_background_color_selected=_PINK.c700,
+    checkbox_border_color_dark=_SLATE.c400,
     checkbox_border_color_selected=_PINK.c700,
 )
 
@@ -197,7 +202,7 @@ def _lay_out_main() -> tuple[dict[str, gr.Button], dict[str, Any]]:
     message = gr.HTML(BUSY, padding=False, elem_id="message")
     with gr.Row(elem_id="result"):
         with gr.Column(scale=7, min_width=300):
-            slider = gr.ImageSlider(label="Labels before and after", show_label=False, elem_id="slider", height=384,
+            slider = gr.ImageSlider(label="Labels before and after", show_label=False, elem_id="slider", height=376,
                                     max_height=1200, **_PICTURE)  # fmt: skip
             gr.HTML("<p>Before │ after: drag the line. The framed part is enlarged.</p>", padding=False,
                     elem_classes="caption")  # fmt: skip

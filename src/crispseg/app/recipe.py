@@ -34,8 +34,8 @@ _MADE = "sharpener = "
 _LINE = 88
 """Characters of a line of Python."""
 
-_WIDTH = 46
-"""Characters of a line that words are filled into; a longer word has a line of its own."""
+_WIDTH = 36
+"""Characters of a line that words are filled into, as a phone shows them; a longer word has a line of its own."""
 
 
 @dataclass(frozen=True)

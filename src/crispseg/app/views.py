@@ -191,7 +191,17 @@ def pixel_tiles(image: Tensor, embedding: Tensor, masks: PixelMasks) -> str:
 
 def _weights(what: str, mask: Tensor) -> str:
     """Return the caption of an (H, W) mask whose most is 1: how much of the average its brightest pixel is."""
-    return f"{what}: black adds nothing, white {100 / float(mask.sum()):.2g} % of the average"
+    return f"{what}: black adds nothing, white {_percent(mask)} % of the average"
+
+
+def _percent(mask: Tensor) -> str:
+    """Return the share of the brightest pixel with two digits.
+
+    Example:
+        >>> _percent(torch.ones(1, 1)), _percent(torch.ones(7, 8))
+        ('100', '1.8')
+    """
+    return f"{float(f'{100 / float(mask.sum()):.2g}'):g}"
 
 
 def _with_larger_dots(mask: Tensor, dilation: int) -> Tensor:

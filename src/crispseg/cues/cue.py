@@ -249,4 +249,6 @@ def check_cue(cue: object) -> None:
     """
     if not isinstance(cue, Cue):
         hint = "wrap a network in LearnedCue(network)" if isinstance(cue, nn.Module) else "see crispseg.cues"
+        if isinstance(cue, str):
+            hint = f"Sharpener.from_pretrained({cue!r}) takes weights, and Sharpener.from_pretrained(cue={cue!r}) a cue"
         raise TypeError(f"cue is {type(cue).__name__}; expected a crispseg.cues.Cue: {hint}")

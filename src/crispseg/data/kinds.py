@@ -53,11 +53,13 @@ def check_tensor_kind(scores: Tensor, kind: Scores) -> None:
             _check_logits(scores, kind)
     elif kind == "probabilities":
         _check_sums(scores)
-    elif scores.min() >= 0 and (scores.sum(0) - 1).abs().max() < _ROUNDED and scores.amax() > 0.5:
-        raise InputError(
-            "scores are declared as logits, but lie in [0, 1] and sum to 1 in every pixel, like probabilities; pass "
-            "scores='probabilities'"
-        )
+    elif scores.min() >= 0:
+        if (scores.sum(0) - 1).abs().max() < _ROUNDED and scores.amax() > 0.5:
+            raise InputError(
+                "scores are declared as logits, but lie in [0, 1] and sum to 1 in every pixel, like probabilities; "
+                "pass scores='probabilities'"
+            )
+        _refuse_scaled(scores)
 
 
 def ask_about_masks(scores: Tensor) -> None:
@@ -87,8 +89,32 @@ def ask_about_masks(scores: Tensor) -> None:
     )
 
 
+def _refuse_labels(scores: Tensor, low: float, high: float) -> None:
+    """Refuse a single channel of whole numbers from 0 up, which a softmax or a sigmoid would read as scores."""
+    if len(scores) == 1 and low >= 0 and high > 1 and torch.equal(scores, scores.round()):
+        raise InputError(
+            f"scores are one channel of whole numbers from {low:g} to {high:g}, like a label map; pass labels as "
+            "integers (h, w) to sharpen_array, or as a PNG"
+        )
+
+
+def _refuse_scaled(scores: Tensor) -> None:
+    """Refuse probabilities of classes that were multiplied, such as by 100: their sums are the same everywhere."""
+    sums = scores.sum(0)
+    whole = float(sums.double().mean())
+    if whole > 2 and scores.amax() > whole / 2 and (sums - whole).abs().max() < _ROUNDED * whole:
+        raise InputError(
+            f"scores are declared as logits, but sum to about {whole:.0f} in every pixel, like probabilities times "
+            f"{whole:.0f}; divide them by it and pass scores='probabilities'"
+        )
+
+
 def _check_logits(scores: Tensor, kind: Scores) -> None:
     low, high = torch.stack(torch.aminmax(scores)).tolist()
+    if scores.numel() >= _FEW:
+        _refuse_labels(scores, low, high)
+        if kind == "logits" and len(scores) > 1 and low >= 0:
+            _refuse_scaled(scores)
     if not 0 <= low < high <= 1:
         return
     masks = bool(((scores == 0) | (scores == 1)).all())

@@ -176,5 +176,7 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
     def _count_classes(self) -> int:
         prediction = read_prediction(self.files[0], self.scores)
         if not prediction.from_scores:
-            raise InputError(f"predictions are label maps ({self.files[0]}); give the number of classes")
+            raise InputError(
+                f"predictions are label maps ({self.files[0]}); give the number of classes (--num-classes)"
+            )
         return len(prediction.classes)

@@ -146,7 +146,8 @@ def _reader(path: Path) -> Callable[[Path, Scores | None], Prediction]:
         return _from_safetensors
     if suffix in SCORE_SUFFIXES:
         return _from_numpy
-    raise InputError(f"prediction {path}: unknown ending; expected one of {', '.join(PREDICTION_SUFFIXES)}")
+    lossy = ": a JPEG changes the numbers of labels, so save them as PNG" if suffix in (".jpg", ".jpeg") else ""
+    raise InputError(f"prediction {path}: unknown ending; expected one of {', '.join(PREDICTION_SUFFIXES)}{lossy}")
 
 
 def write_scores(path: Path | str, scores: Tensor, prediction: Prediction) -> None:

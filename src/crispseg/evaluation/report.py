@@ -85,15 +85,18 @@ class Comparison:
         return json.dumps(content, indent=2) + "\n"
 
     def class_table(self) -> Table:
-        """Return a table of the IoU of every class and the mean, before and after, over all pixels and the trimap."""
-        title = f"IoU in percent over {self.images} images{described_band(self.void_band)}"
+        """Return a table of the IoU of the classes that occur, and the mean, over all pixels and over the trimap."""
+        measured = [(accuracy, name) for name in ("miou", TRIMAP) for accuracy in (self.before, self.after)]
+        columns = [accuracy.per_class(name).tolist() for accuracy, name in measured]
+        rows = list(enumerate(zip(*columns, strict=True)))
+        found = [(label, values) for label, values in rows if not all(map(math.isnan, values))]
+        nowhere = f"; {len(rows) - len(found)} classes occur nowhere" if len(found) < len(rows) else ""
+        title = f"IoU in percent over {self.images} images{described_band(self.void_band)}{nowhere}"
         table = Table(title=title, title_justify="left")
         table.add_column("class")
         for column in ("before", "after", "gain", "trimap before", "after", "gain"):
             table.add_column(column, justify="right")
-        measured = [(accuracy, name) for name in ("miou", TRIMAP) for accuracy in (self.before, self.after)]
-        columns = [accuracy.per_class(name).tolist() for accuracy, name in measured]
-        for label, values in enumerate(zip(*columns, strict=True)):
+        for label, values in found:
             left_out = self.before.mean_over is not None and label not in self.before.mean_over
             name = name_of(self.class_names, label)
             table.add_row(escape(f"({name})" if left_out else name), *_cells(values))

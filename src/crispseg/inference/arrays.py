@@ -1,6 +1,7 @@
 """Sharpen NumPy arrays and Pillow images."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -12,7 +13,8 @@ from crispseg.data.image import rgb_picture
 from crispseg.data.kinds import check_kind
 from crispseg.data.soft_masks import is_soft
 from crispseg.errors import InputError
-from crispseg.inference.batch import check_scores, is_turned
+from crispseg.grid import Grid
+from crispseg.inference.batch import check_fit, check_scores
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.sharpener import Sharpener
 
@@ -20,7 +22,7 @@ Array = NDArray[np.generic]
 
 
 @torch.inference_mode()
-def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Array:
+def sharpen_array(sharpener: Sharpener, image: object, prediction: object, *, grid: Grid | str | None = None) -> Array:
     """Sharpen the prediction of any program for one image.
 
     Args:
@@ -31,6 +33,7 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
         prediction: Likewise (C, h, w) floating-point scores of the kind that the sharpener expects, or an (h, w) label
             map of integers or bools, with any number of labels, at any resolution. The numbers of a Pillow image
             (modes P, L, 1 and I) are labels, whatever its palette.
+        grid: How the prediction lies on the image; None for the sharpener's grid.
 
     Returns:
         (C, H, W) scores or an (H, W) label map, in the dtype of `prediction`.
@@ -38,12 +41,20 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
     Raises:
         InputError: If an array is not as above, the two do not fit together, or the scores are not of the expected
             kind.
+        TypeError: If the sharpener is none.
 
     Example:
         >>> image = np.zeros((12, 16, 3), np.uint8)
         >>> sharpen_array(Sharpener.from_pretrained(), image, np.eye(3, 4, dtype=np.uint8)).shape
         (12, 16)
     """
+    if not isinstance(sharpener, Sharpener):
+        raise TypeError(
+            f"sharpener is {type(sharpener).__name__}; expected a crispseg.Sharpener first, then the image and its "
+            "prediction"
+        )
+    if grid is not None:
+        sharpener = sharpener.expecting(sharpener.scores, grid)
     if isinstance(image, Picture):
         image = rgb_picture(image)
     pixels, said = as_array("image", image), as_array("prediction", prediction)
@@ -59,16 +70,15 @@ def sharpen_array(sharpener: Sharpener, image: object, prediction: object) -> Ar
                 "w) probabilities, array[None] / 255.0, with Sharpener(..., scores='probabilities')"
             )
         return sharpen_label_map(sharpener, rgb, labels).numpy().astype(said.dtype)
-    if said.ndim == 3 and np.issubdtype(said.dtype, np.floating) and not _is_turned(said, pixels):
+    if said.ndim == 3 and np.issubdtype(said.dtype, np.floating):
         scores = as_tensor(said)
+        check_fit(rgb[None], scores[None], sharpener.grid, sharpener.scores)
         check_scores(scores, sharpener.scores)
         check_kind(scores, sharpener.scores)
         return _sharp(sharpener, rgb, scores).numpy().astype(said.dtype)
     raise InputError(
         f"prediction is {said.dtype} {said.shape}; expected floating-point scores (C, h, w), or an integer label map "
-        "(h, w)"
-        + ("; transpose scores (h, w, C) with .transpose(2, 0, 1)" if _is_turned(said, pixels) else "")
-        + ("; integer scores have no known scale: divide 8-bit probabilities by 255" * _is_whole(said))
+        f"(h, w){_remedy(said)}"
     )
 
 
@@ -95,26 +105,41 @@ def as_array(name: str, value: object) -> Array:
         array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{name} is {type(value).__name__}; expected a NumPy array ({error})") from error
+    if isinstance(value, str | Path):
+        raise InputError(f"{name} is a path; expected an array or a picture: open the file with PIL.Image.open")
     if array.dtype.kind not in "buif":
         raise InputError(f"{name} is {type(value).__name__} of {array.dtype}; expected an array of real numbers")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _is_turned(said: Array, image: Array) -> bool:
-    return bool(np.issubdtype(said.dtype, np.floating)) and is_turned(said.shape, (image.shape[0], image.shape[1]))
-
-
-def _is_whole(said: Array) -> bool:
-    return said.ndim == 3 and np.issubdtype(said.dtype, np.integer)
+def _remedy(said: Array) -> str:
+    """Return what makes an array scores or a label map, if that can be told."""
+    whole = bool(np.issubdtype(said.dtype, np.integer))
+    if said.ndim == 4 and len(said) == 1:
+        return ": pass those of one image as prediction[0]"
+    if said.ndim == 2:
+        return ": pass one channel of scores as prediction[None], and labels as prediction.astype(int)"
+    if whole and said.ndim == 3 and said.shape[2] in (3, 4):
+        return ": give each colour of a picture the number of its class"
+    if whole and said.ndim == 3:
+        return "; integer scores have no known scale: divide 8-bit probabilities by 255"
+    return ""
 
 
 def _check_image(image: Array) -> None:
     colours = image.dtype == np.uint8 or np.issubdtype(image.dtype, np.floating)
-    if image.ndim == 3 and image.shape[0] == 3 and image.shape[2] != 3:
-        raise InputError(f"image is {image.dtype} {image.shape}; expected (H, W, 3): use .transpose(1, 2, 0)")
-    if image.ndim != 3 or image.shape[2] != 3 or not colours:
+    shape, remedy = image.shape, ""
+    if image.ndim == 3 and shape[0] == 3 and shape[2] != 3:
+        remedy = ": use .transpose(1, 2, 0)"
+    elif image.ndim == 4 and shape[0] == 1:
+        remedy = ": pass one image as image[0]"
+    elif image.ndim == 3 and shape[2] == 4:
+        remedy = ": leave out transparency with image[..., :3]"
+    elif image.ndim == 2:
+        remedy = ": repeat grey with np.stack([image] * 3, -1)"
+    if image.ndim != 3 or shape[2] != 3 or not colours:
         raise InputError(
-            f"image is {image.dtype} {image.shape}; expected (H, W, 3) RGB, uint8, or floating point in [0, 1]"
+            f"image is {image.dtype} {shape}; expected (H, W, 3) RGB, uint8, or floating point in [0, 1]{remedy}"
         )
 
 

@@ -2,18 +2,18 @@
 
 import math
 import warnings
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_map, has_values, is_finite, is_recorded, value_range
+from crispseg.checks import has_values, is_finite, is_recorded, value_range
 from crispseg.compatibility import is_exporting
 from crispseg.cues import Cue
 from crispseg.data.kinds import check_tensor_kind
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError, KindWarning
 from crispseg.grid import Grid
+from crispseg.inference.tensor_inputs import check_batch
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
 
@@ -29,17 +29,7 @@ def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
             "torch.jit.trace keeps the choices for these sizes and values, which may be wrong for others; expected "
             "torch.export.export, or crispseg.export.export_onnx"
         )
-    for name, value in (("image", image), ("scores", scores)):
-        if not isinstance(value, Tensor):
-            raise TypeError(
-                f"{name} is {type(value).__name__}; expected a tensor: use crispseg.sharpen_array for NumPy arrays and "
-                "Pillow images"
-            )
-    check_map("scores", scores)
-    if image.ndim != 4 or image.shape[1] != 3:
-        raise InputError(f"image has shape {tuple(image.shape)}; expected (N, 3, H, W){_remedy(image.shape)}")
-    if image.dtype != torch.uint8:
-        check_map("image", image)
+    check_batch(image, scores)
     if image.shape[0] != scores.shape[0]:
         raise InputError(f"{image.shape[0]} images but scores for {scores.shape[0]}; expected one for each")
     if image.device != scores.device:
@@ -54,32 +44,19 @@ def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
         check_place(size, (scores.shape[-2], scores.shape[-1]), scores.shape[1], grid, kind)
 
 
-def _remedy(shape: Sequence[int]) -> str:
-    """Return what to do about an image of a wrong shape, if that can be told."""
-    if len(shape) == 3 and shape[0] == 3:
-        return ": pass one image as image[None]"
-    if len(shape) in (3, 4) and shape[-1] in (3, 4):
-        return ", the colours before the rows: use image.movedim(-1, -3)"
-    if len(shape) == 4 and shape[1] == 4:
-        return " without alpha: use image[:, :3]"
-    return " in RGB: repeat a grey image with image.expand(-1, 3, -1, -1)" if len(shape) == 4 and shape[1] == 1 else ""
-
-
 def check_place(size: tuple[int, int], scores: tuple[int, int], channels: int, grid: Grid, kind: Scores) -> None:
     """Refuse scores (rows, columns) that cannot lie on an image (height, width) by a grid.
 
     Raises:
-        InputError: If they cannot, or exclusive classes leave pixels without scores.
+        InputError: If they cannot, the classes come last, or exclusive classes leave pixels without scores.
     """
     try:
         grid.check("scores", size, scores)
-    except InputError as error:
-        if not is_turned((channels, *scores), size):
-            raise
-        raise InputError(
-            f"scores are {channels}x{scores[0]}x{scores[1]} and seem to have the classes last, since the image is "
-            f"{size[0]}x{size[1]}; expected (C, h, w): use .transpose(2, 0, 1) for arrays, .movedim(-1, -3) for tensors"
-        ) from error
+    except InputError:
+        refuse_turned("scores", (channels, *scores), size)
+        raise
+    if grid.kind in ("stretched", "letterbox", "padded"):  # which any aspect ratio fits
+        refuse_turned("scores", (channels, *scores), size)
     if kind not in MULTILABEL and channels > 1 and not grid.covers(size, scores):
         raise InputError(
             f"grid={grid} leaves a part of the {size[0]}x{size[1]} image without scores; expected scores for every "
@@ -88,12 +65,19 @@ def check_place(size: tuple[int, int], scores: tuple[int, int], channels: int, g
         )
 
 
-def is_turned(scores: tuple[int, ...], image: tuple[int, int]) -> bool:
-    """Return whether scores match the aspect ratio of an image (height, width) as (h, w, C) and not as (C, h, w)."""
-    if len(scores) != 3 or 0 in (*scores, *image):
-        return False
-    (a, b, c), aspect = scores, image[0] / image[1]
-    return abs(math.log(a / b / aspect)) < 0.1 < abs(math.log(b / c / aspect))
+def refuse_turned(what: str, shape: tuple[int, int, int], image: tuple[int, int]) -> None:
+    """Refuse maps (N, h, w) that have the aspect ratio of an image (height, width) if read as (h, w, N) alone.
+
+    Raises:
+        InputError: If they have.
+    """
+    (a, b, c), aspect = shape, image[0] / image[1]
+    if 0 < c < min(a, b) and abs(math.log(a / b / aspect)) < 0.1 < abs(math.log(b / c / aspect)):
+        axis, last = ("C", "classes last") if what == "scores" else ("N", "objects last")
+        raise InputError(
+            f"{what} are {a}x{b}x{c} and seem to have the {last}, since the image is {image[0]}x{image[1]}; "
+            f"expected ({axis}, h, w): use .transpose(2, 0, 1) for arrays, .movedim(-1, -3) for tensors"
+        )
 
 
 def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
@@ -112,9 +96,9 @@ def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
         raise InputError("image holds NaN; expected uint8, or floating point in [0, 1]")
     slack = max(TOLERANCE, 4 * torch.finfo(image.dtype).eps)
     if not (low >= -slack and high <= 1 + slack):
+        remedy = "divide it by 255" if low >= 0 and 2 < high <= 255 else "pass the image before normalisation"
         raise InputError(
-            f"image runs from {low:.4g} to {high:.4g}; expected uint8, or floating point in [0, 1]: pass the image "
-            "before normalisation"
+            f"image runs from {low:.4g} to {high:.4g}; expected uint8, or floating point in [0, 1]: {remedy}"
         )
     return rgb if low >= 0 and high <= 1 else rgb.clamp(0, 1)
 

@@ -13,6 +13,9 @@ from crispseg.jobs.job import Job
 from crispseg.pictures.before_after import before_after
 from crispseg.writing import check_folder, refuse_inputs, written_whole
 
+_FILE_SUFFIXES = (".png", ".jpg", ".jpeg", ".npy", ".safetensors", ".tif", ".tiff")
+"""Endings by which a file was meant, not a folder."""
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -46,7 +49,8 @@ class Outputs:
             read: Other files that are read.
 
         Raises:
-            InputError: If an input would be overwritten, or two outputs would be the same file.
+            InputError: If an input would be overwritten, two outputs would be the same file, or the folder has the
+                ending of a file.
             OutputError: If the folder cannot be created or written to.
         """
         targets: dict[Path, Job] = {}
@@ -57,6 +61,11 @@ class Outputs:
                         f"output {path}: would be written for both {other.image} and {job.image}; rename one of them "
                         "or its folder, or leave one out"
                     )
+        if self.folder.suffix.lower() in _FILE_SUFFIXES and not self.folder.exists():
+            raise InputError(
+                f"output {self.folder}: has the ending of a file; expected a folder, to which each image adds files: "
+                f"--output {self.folder.with_suffix('')}"
+            )
         refuse_inputs([*targets, *written], [*(path for job in jobs for path in job.files), *read])
         check_folder(self.folder)
 

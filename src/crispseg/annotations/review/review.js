@@ -66,7 +66,8 @@ byId("cards").append(...nodes.map((node) => node.item));
 const categories = [...new Set(cards.map((card) => card.category))].sort();
 byId("category").append(...categories.map((name) => make("option", { value: name, textContent: name })));
 byId("category-label").hidden = categories.length < 2;
-byId("note").textContent = `${changed} of ${masks} masks changed; these are the ${cards.length} that changed most. `
+byId("note").textContent = `${changed} of ${masks} masks changed`
+  + (cards.length < changed ? `; these are the ${cards.length} that changed most. ` : ". Those that changed most come first. ")
   + "A mask that you do not decide on is accepted.";
 
 let current = -1;
@@ -141,7 +142,9 @@ document.addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
   if (key === "j") step(1);
   if (key === "k") step(-1);
-  if (current >= 0 && (key === "a" || key === "r")) {
+  if (current < 0 && (key === "a" || key === "r")) {
+    step(1); // shows which mask the next key decides on
+  } else if (key === "a" || key === "r") {
     decide(current, key === "a" ? "accepted" : "rejected");
     if (decided[current]) step(1);
   }

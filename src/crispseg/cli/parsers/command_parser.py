@@ -4,9 +4,26 @@ import argparse
 import difflib
 import sys
 from collections.abc import Iterable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from crispseg.errors import InputError
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Writes a first line with what a command needs: all that it can take would fill a screen, and is listed below."""
+
+    def _format_usage(
+        self,
+        usage: str | None,
+        actions: Iterable[argparse.Action],
+        groups: Iterable[Any],
+        prefix: str | None,
+    ) -> str:
+        needed = [group for group in groups if group.required]
+        either = [action for group in needed for action in group._group_actions]
+        shown = [action for action in actions if not action.option_strings or action.required or action in either]
+        more = any(action not in shown and action.dest != "help" for action in actions)
+        return super()._format_usage(usage, shown, needed, prefix).rstrip() + " [options]" * more + "\n\n"
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -23,7 +40,7 @@ class CommandParser(argparse.ArgumentParser):
             prog=f"crispseg {name}",
             description=description,
             epilog=f"examples:\n{examples}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Formatter,
             allow_abbrev=False,
         )
 

@@ -1,6 +1,6 @@
 """Read masks of objects as people have them: arrays, tensors and pictures, of the whole image or of boxes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -95,6 +95,11 @@ def read_masks(masks: object, scores: Scores | None) -> GivenMasks:
     """
     given, several = (list(masks), True) if isinstance(masks, list | tuple) else ([masks], False)
     first = given[0] if given else None
+    if several and any(isinstance(value, Mapping) for value in given):
+        raise InputError(
+            "masks is a list of dictionaries; expected masks: those of SAM's generator are "
+            '[each["segmentation"] for each in masks]'
+        )
     arrays = [as_array("masks", value) for value in given]
     has_channel = False
     if not several:
@@ -102,7 +107,7 @@ def read_masks(masks: object, scores: Scores | None) -> GivenMasks:
         has_channel = whole.ndim == 4 and whole.shape[1] == 1
         whole = whole[:, 0] if has_channel else whole
         if whole.ndim == 2:
-            raise InputError(f"masks have shape {whole.shape}; expected (N, h, w): pass one mask as masks[None]")
+            raise InputError(f"masks have shape {whole.shape}; expected (N, h, w): {_of_one_map(whole)}")
         if whole.ndim != 3:
             raise InputError(f"masks have shape {whole.shape}; expected (N, h, w), or (N, 1, h, w)")
         arrays, dtype = list(whole), whole.dtype
@@ -124,6 +129,12 @@ def read_masks(masks: object, scores: Scores | None) -> GivenMasks:
         first.device if isinstance(first, Tensor) else torch.device("cpu"),
         has_channel,
     )
+
+
+def _of_one_map(array: NDArray[np.generic]) -> str:
+    if np.issubdtype(array.dtype, np.integer) and len(np.unique(array)) > 2:
+        return "crispseg.sharpen_array takes a label map; its regions are masks as (labels == ids[:, None, None])"
+    return "pass one mask as masks[None]"
 
 
 def _dtype(dtype: np.dtype[np.generic]) -> torch.dtype:

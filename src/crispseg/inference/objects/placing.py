@@ -12,6 +12,7 @@ from crispseg.data.pixels import TensorPixels, read_resized
 from crispseg.errors import InputError
 from crispseg.grid import Grid, Line, Size
 from crispseg.inference.arrays import as_array
+from crispseg.inference.batch import refuse_turned
 from crispseg.inference.upsampling import uncovered
 
 
@@ -40,9 +41,11 @@ def placed(maps: Sequence[Tensor], boxes: object, grid: Grid, size: Size) -> lis
         size: Height and width of the image.
 
     Raises:
-        InputError: If a mask does not fit its box, or the grid.
+        InputError: If a mask does not fit its box, or the grid, or the objects come last.
     """
     if boxes is None:
+        if len({one.shape for one in maps}) == 1:
+            refuse_turned("masks", (len(maps), maps[0].shape[-2], maps[0].shape[-1]), size)
         return [_of_image(one, grid, size) for one in maps]
     return [_of_box(n, one, box, size) for n, (one, box) in enumerate(zip(maps, _read(boxes, len(maps)), strict=True))]
 
