@@ -115,6 +115,8 @@ def _check_image(image: Array) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or not colours:
         raise InputError(
             f"image is {image.dtype} {image.shape}; expected (H, W, 3) RGB, uint8, or floating point in [0, 1]"
+            + (": repeat grey, np.dstack([image] * 3)" if image.ndim == 2 or image.shape[2:] == (1,) else "")
+            + ("" if colours else "; divide whole numbers by the one that means white, such as 65535")
         )
 
 
