@@ -29,7 +29,7 @@ def filtered_part(
     after = shares.cropped(*part.slices).with_values(_filtered(sharpener, shares, features, part))
     if sharpener.guard is None:
         return after
-    reach = max(*radii_of(sharpener.levels), guard_reach(sharpener.guard))
+    reach = max(*radii_of(sharpener.levels), guard_reach(sharpener.guard, shares.thin_reach))
     around = part.grown(reach, size)  # in which the guard counts
     before, valid = shares.cropped(*around.slices), None if valid is None else valid[around.slices]
     guarded = sharpener.guarded(before, before.with_values(padded(after.values, part, around)), valid)

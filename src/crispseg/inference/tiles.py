@@ -42,9 +42,9 @@ class Tile:
     """(*box.size) bool mask of pixels where image and scores have data; None if all have."""
 
 
-def halo(sharpener: Sharpener) -> int:
+def halo(sharpener: Sharpener, lines: tuple[Line, Line]) -> int:
     """Return how many pixels around a part its sharpened scores depend on, beyond those that the cue looks at."""
-    return max(sharpener.filter.reach, guard_reach(sharpener.guard))
+    return max(sharpener.filter.reach, guard_reach(sharpener.guard, sharpener.thin_reach(lines)))
 
 
 @torch.inference_mode()
@@ -180,7 +180,7 @@ def _compared(
     sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None, box: Box
 ) -> tuple[Box, PartOfPixels]:
     """Return a box grown by the reach of the filter, and the features of its pixels."""
-    inner = box.grown(halo(sharpener), image.size)
+    inner = box.grown(halo(sharpener, sharpener.grid.lines(image.size, scores.size)), image.size)
     around = _with_centres(sharpener, scores, image.size, inner)
     there = (
         features_of_box(sharpener, image, around, STRIP)
@@ -204,7 +204,8 @@ def _sharpen_box(
     valid = valid_pixels(image, scores, lines, inner)
     apart = kept_apart(compared.read(inner)[None], valid)
     gentleness = None if gentleness is None else gentleness.to(apart.device)
-    shares = _upsampled(sharpener, scores, inner, compared, gentleness)._replace(gentleness=gentleness)
+    shares = _upsampled(sharpener, scores, inner, compared, gentleness)
+    shares = shares._replace(gentleness=gentleness, thin_reach=sharpener.thin_reach(lines))
     return filtered_part(sharpener, shares, apart, box.within(inner), valid).scores()[0].cpu()
 
 
@@ -290,4 +291,5 @@ def _coarse_pixel(sharpener: Sharpener, scores: Pixels, size: tuple[int, int]) -
 def _margin(sharpener: Sharpener, image: Pixels, scores: Pixels, features: Pixels | None) -> int:
     """Return how many pixels around a tile are computed with it."""
     looked_at = 0 if features is not None else (sharpener.cue.reach or 0) + sharpener.cue.step
-    return halo(sharpener) + _coarse_pixel(sharpener, scores, image.size) + looked_at
+    around = halo(sharpener, sharpener.grid.lines(image.size, scores.size))
+    return around + _coarse_pixel(sharpener, scores, image.size) + looked_at
