@@ -137,6 +137,9 @@ def test_a_search_starts_from_the_sharpener() -> None:
     assert {(setting.upsampling, setting.guard, setting.grid) for setting in settings} == {
         ("bilinear", OTHER["guard"], OTHER["grid"])
     }
+    assert {setting.score_weight for setting in configs_to_try(start.replaced(scores="multilabel"), {})} == {
+        start.score_weight
+    }
     searched = "'window', 'passes', 'hardness', 'cue_weight', 'score_weight', 'upsampling', 'guard'"
     with pytest.raises(InputError, match=f"'depth'; expected one of {searched}"):
         configs_to_try(start, {"depth": [1]})

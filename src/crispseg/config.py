@@ -49,7 +49,7 @@ class SharpenerConfig:
             weights that ship, or of the cue.
         cue_weight: φ of distances φ·d + μ·|p_i - p_j|, above 0: one number, or one for each window. "auto" is 0.5 for
             windows of dilation 32 or more, and 1 for others. For labels that may overlap, which μ does not part, "auto"
-            leaves out the windows of dilation 32 or more, and is 2.
+            leaves out the windows of dilation 32 or more, and is 2, or 32 for the cue "rgb".
         score_weight: μ, which adds differences of two pixels' probabilities to their distance: one number, or one for
             each window. 0 compares the image alone. "auto" is 2 for windows of dilation 32 or more, and 0.7 for others.
             It also filters scores that are in doubt along boundaries alone more gently, with up to three times λ. μ has
@@ -128,7 +128,7 @@ class SharpenerConfig:
         metadata=_said(
             help="how much the cue's distance counts compared with the scores: φ, above 0; one number for all windows, "
             "one for each, separated by commas, or auto: 0.5 with windows of dilation 32 or more, 1 with others, and 2 "
-            "for labels that may overlap",
+            "for labels that may overlap (32 with the cue rgb)",
             label="Cue weight φ",
             rare=True,
             read=config_values.read_cue_weight,
@@ -297,7 +297,8 @@ class SharpenerConfig:
         if self.cue_weight != AUTO or self.scores not in MULTILABEL:
             return levels
         near = [level for level in levels if not level.is_regional] or levels
-        return tuple(level._replace(cue_weight=config_values.CUE_WEIGHT_ALONE) for level in near)
+        alone = config_values.cue_weight_alone(self.cue.name)
+        return tuple(level._replace(cue_weight=alone) for level in near)
 
     def _levels(self, windows: Windows, passes: Passes) -> tuple[Level, ...]:
         cue_weights = config_values.cue_weights(self.cue_weight, windows, self.score_weight)

@@ -101,9 +101,14 @@ def _read_weights(name: str, said: Any, check: Callable[[str, float], None]) -> 
     return tuple(map(float, numbers)) if several else float(numbers[0])
 
 
-CUE_WEIGHT_ALONE = 2.0
-"""The weight of the cue for labels that may overlap, whose scores are not compared. With 1, right masks of PASCAL VOC
-lost 5 points of IoU; now they lose less than one."""
+_ALONE, _COLOURS_ALONE = 2.0, 32.0
+"""The weight of a cue, and of colours, for labels that may overlap, whose scores are not compared. With 1, right masks
+of PASCAL VOC lost 5 points of IoU; now they lose less than one. Colours part objects worse than embeddings do."""
+
+
+def cue_weight_alone(cue: str) -> float:
+    """Return the weight of the cue of a name where no scores are compared."""
+    return _COLOURS_ALONE if cue == "rgb" else _ALONE
 
 
 def cue_weights(given: PerWindow, windows: Windows, score_weight: PerWindow) -> float | tuple[float, ...]:

@@ -61,6 +61,28 @@ def test_the_surface_takes_the_images_of_the_search(root: Path) -> None:
     assert (tuning_step(100, 6, None, 2), tuning_step(100, 6, 5)) == (12, 24)
 
 
+@pytest.mark.usefixtures("no_memory_process")
+def test_a_surface_is_measured_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def surface(*_: object, every: int, **__: object) -> list[Any]:
+        calls.append(every)
+        return []
+
+    monkeypatch.setattr("crispseg.cli.table.surface", surface)
+    command = ["table", *options(root), "--rows", "baseline", "--surface"]
+    assert main(command) == main([*command, "--resume"]) == 0
+    assert calls == [3]
+    measured = json.loads((root / "out" / "surface.json").read_text())
+    (root / "out" / "surface.json").write_text(json.dumps({"rows": measured["rows"]}))  # of an older version
+    assert main([*command, "--resume"]) == 0
+    assert calls == [3, 3]
+    measured["context"]["weights"] = "others"
+    (root / "out" / "surface.json").write_text(json.dumps(measured))
+    assert main([*command, "--resume"]) == 0
+    assert calls == [3, 3, 3]
+
+
 @pytest.mark.slow  # makes a table of every row
 def test_the_table_has_its_rows_in_three_formats(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table", *options(root), "--rows", *SOME, "--surface"]) == 0

@@ -79,6 +79,13 @@ def test_every_bit_of_a_tiff_is_read(order: str, packed: bool, tmp_path: Path) -
     np.testing.assert_allclose(image, WORDS[..., :3] / 4095, atol=1e-6)
 
 
+def test_the_lowest_float_is_black() -> None:
+    """It stands for nodata in many rasters, and would overflow."""
+    values = np.array([np.finfo(np.float32).min, 0.02, 0.04, np.nan], np.float32)
+    scaled = intensity.Intensities(0.01, 0.03).scale(values)
+    np.testing.assert_allclose(scaled, [0, 0.5, 1, np.nan], atol=1e-6)
+
+
 def test_an_image_is_turned_upright_with_every_bit(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

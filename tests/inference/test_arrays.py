@@ -56,8 +56,9 @@ def test_a_function_of_arrays(sharpener: Sharpener) -> None:
 @pytest.mark.parametrize(
     ("image", "prediction", "said"),
     [
-        (IMAGE[..., 0], SCORES, r"image is uint8 \(48, 64\).*np.stack\(\[image\] \* 3, -1\)"),
-        (IMAGE.astype(np.int32), SCORES, "image is int32"),
+        (IMAGE[..., 0], SCORES, r"image is uint8 \(48, 64\).*: repeat grey with np\.dstack\(\[image\] \* 3\)"),
+        (IMAGE[..., :1] / 255, SCORES, r"image is float64 \(48, 64, 1\).*repeat grey.*\)"),
+        (IMAGE.astype(np.uint16), SCORES, r"image is uint16.*0, 1\]; divide .* 65535"),
         (IMAGE, SCORES[None], r"prediction is float64 \(1, 5, 6, 8\)"),
         (IMAGE, SCORES[0], r"prediction is float64 \(6, 8\).*prediction\[None\]"),
         (IMAGE, np.full((5, 6, 8), np.nan), "NaN"),

@@ -27,7 +27,7 @@ def batch() -> tuple[Tensor, Tensor]:
 def sharpened(
     scores: Tensor, image: Tensor, guard: float | None, kind: str = "logits", *, hardness: float = 0.1, passes: int = 3
 ) -> Tensor:
-    options: dict[str, Any] = {"window": 9, "passes": passes, "score_weight": 0, "scores": kind}
+    options: dict[str, Any] = {"window": 9, "passes": passes, "score_weight": 0, "cue_weight": 2, "scores": kind}
     crisp: Tensor = Sharpener(RGBCue(), hardness=hardness, guard=guard, **options)(image, scores)
     return crisp
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from crispseg import Sharpener
+from crispseg import Sharpener, SharpenerConfig
 from crispseg.scores import Scores
 from tests.fakes import draw_scene
 
@@ -24,11 +24,12 @@ def scenes() -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("kind", ["multilabel", "multilabel_probabilities"])
-def test_masks_that_are_right_stay_right(kind: Scores) -> None:
+@pytest.mark.parametrize("cue", ["learned", "rgb", "rgb:norm=2"])
+def test_masks_that_are_right_stay_right(kind: Scores, cue: str) -> None:
     images, masks = scenes()
     scores = masks.float() if kind == "multilabel_probabilities" else 18.0 * masks - 9
     even = 0.5 if kind == "multilabel_probabilities" else 0
-    sharpener = Sharpener.from_pretrained(scores=kind)
+    sharpener = Sharpener.from_config(SharpenerConfig(cue=cue, scores=kind))
     with torch.inference_mode():
         kept, alike = (one(images, scores) > even for one in (sharpener, sharpener.with_options(cue_weight=1)))
     assert iou(kept, masks) > 0.9

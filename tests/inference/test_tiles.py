@@ -69,7 +69,7 @@ def test_several_windows_and_the_score_weight_in_tiles(
     torch.manual_seed(0)
     options = {"window": "3@4,5@2,3", "passes": (2, 1, 3), "score_weight": 0.6, "guard": 0.3, "scores": kind}
     sharpener = Sharpener(CUES[cue](), hardness=1.5, **options)  # type: ignore[arg-type]
-    assert halo(sharpener) == 2 * 4 + 1 * 4 + 3 * 1
+    assert halo(sharpener, sharpener.grid.lines((83, 69), size)) == 2 * 4 + 1 * 4 + 3 * 1
     image, scores = inputs((83, 69), size)
     scores = scores if kind == "logits" else scores.sigmoid()
     torch.testing.assert_close(
@@ -125,7 +125,7 @@ def test_every_pixel_of_the_margin_is_needed(less: str, monkeypatch: pytest.Monk
     if guard:  # a stripe is whole, or thin, because of a pixel four pixels away
         scores = F.avg_pool2d(F.pad(scores, [3] * 4), 7, 1) * 10
     if less.startswith("halo"):
-        monkeypatch.setattr(parts, "halo", lambda sharpener: halo(sharpener) - 1)
+        monkeypatch.setattr(parts, "halo", lambda *given: halo(*given) - 1)
     else:
         setattr(sharpener.cue, less, {"reach": 12, "step": 1}[less])
     with pytest.raises(AssertionError):

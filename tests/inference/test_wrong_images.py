@@ -27,7 +27,8 @@ def sharpener() -> Sharpener:
         (lambda image: image[:, :1], r"\(1, 1, 48, 64\); .* repeat grey with image.expand"),
         (lambda image: image[:, :2], r"\(1, 2, 48, 64\); expected \(N, 3, H, W\)$"),
         (lambda image: torch.where(image > 0.99, torch.nan, image), "image holds NaN; expected uint8"),
-        (lambda image: 255 * image, "image runs from .* to 25.*pass the image before normalisation"),
+        (lambda image: 255 * image, "image runs from .* to 25.*divide it by 255"),
+        (lambda image: 4 * image - 2, "image runs from -.*pass the image before normalisation"),
     ],
 )
 def test_the_remedy_fits_the_image(wrong: Callable[[Tensor], Tensor], said: str, sharpener: Sharpener) -> None:

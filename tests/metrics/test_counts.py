@@ -188,3 +188,10 @@ def test_many_classes_are_counted() -> None:
     assert accuracy.total("miou").shape == (2000, 3)
     assert accuracy.value("miou") == 0
     assert counted([(labels, labels)], 2000, Accuracy(2000)).value("boundary_f") == 100
+
+
+def test_labels_of_void_alone_are_told() -> None:
+    accuracy = Accuracy(2, ["miou"])
+    accuracy.add(torch.zeros(3, 4, dtype=torch.long), Truth(torch.full((3, 4), 255), 2, ["miou"]))
+    [remark] = remarks_on(accuracy)
+    assert remark.startswith("the true labels hold only void, so nothing was measured")

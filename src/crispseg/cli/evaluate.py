@@ -1,5 +1,6 @@
 """`crispseg evaluate`."""
 
+import math
 from argparse import Namespace
 
 from crispseg.cli.data import read_data
@@ -33,9 +34,9 @@ def run(options: Namespace) -> None:
     if options.json is not None:
         write_text(options.json, comparison.as_json())
     print_tables(comparison.class_table(), comparison.metric_table())
-    miou, trimap = (comparison.gains[name].value for name in ("miou", TRIMAP))
-    milliseconds = comparison.milliseconds / comparison.images
-    print(f"mIoU {miou:+.2f}, trimap {trimap:+.2f}, {milliseconds:.0f} ms per image")
+    values = {title: comparison.gains[name].value for title, name in (("mIoU", "miou"), ("trimap", TRIMAP))}
+    known = [f"{title} {value:+.2f}" for title, value in values.items() if not math.isnan(value)]
+    print(", ".join([*known, f"{comparison.milliseconds / comparison.images:.0f} ms per image"]))
     losses = describe_losses(comparison.before, comparison.after, comparison.class_names)
     print(f"classes that lose IoU: {losses}")
     print_remarks(comparison.remarks)

@@ -2,6 +2,9 @@
 
 import json
 from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from crispseg.cli.data import read_data
 from crispseg.cli.printing import print_markdown, print_remarks, progress_bar
@@ -48,7 +51,19 @@ def run(options: Namespace) -> None:
     print_markdown(text)
     print_remarks(remarks_on(lines[0].result.accuracy, table.class_names))
     if options.surface:
+        step = tuning_step(len(data), options.tune_every, options.tune_images, options.every)
+        path, context = options.output / "surface.json", {**table.context, "every": step}
+        if options.resume and _is_measured(path, context):
+            return
         with progress_bar() as progress:
-            step = tuning_step(len(data), options.tune_every, options.tune_images, options.every)
             points = surface(data, choices, every=step, progress=progress)
-        write_text(options.output / "surface.json", json.dumps({"rows": points}, indent=2) + "\n")
+        write_text(path, json.dumps({"context": context, "rows": points}, indent=2) + "\n")
+
+
+def _is_measured(path: Path, context: Mapping[str, Any]) -> bool:
+    """Return whether a surface was measured on these data, with these options, whichever device did it."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["context"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return bool({**found, "device": context["device"]} == json.loads(json.dumps(context)))

@@ -108,7 +108,7 @@ class Intensities(NamedTuple):
         """Scale numbers to float32 intensities; numbers outside the range become 0 or 1, and NaN stays NaN."""
         narrow = values.dtype.itemsize <= 2 or values.dtype == np.float32  # float32 holds 16 bits
         wide: Any = values.astype(np.float32 if narrow else np.float64)
-        scaled: np.ndarray = np.clip((wide - self.low) / (self.high - self.low), 0, 1)
+        scaled: np.ndarray = (np.clip(wide, self.low, self.high) - self.low) / (self.high - self.low)
         return scaled.astype(np.float32, copy=False)
 
     def tell(self, path: Path | str, *, once: bool = False) -> None:

@@ -22,7 +22,7 @@ def is_soft(values: Tensor) -> bool:
         >>> is_soft(torch.arange(100).reshape(10, 10).repeat_interleave(6, 0).repeat_interleave(6, 1))
         False
     """
-    if not values.numel() or int(values.max()) < _white(values) / 2:
+    if not values.numel() or int(values.max()) < white_of(int(values.max())) / 2:
         return False
     _, found = _ramps(values)
     return len(found) >= _MANY and bool(found.double().mean() >= 0.5)
@@ -30,7 +30,7 @@ def is_soft(values: Tensor) -> bool:
 
 def as_probability(values: Tensor) -> Tensor | None:
     """Return greys from 0 to 255 or 65535 as (1, h, w) float32 probability; None if they are labels."""
-    full = _white(values)
+    full = white_of(int(values.max()))
     greys, found = _ramps(values)
     extremes = set(torch.unique(values).tolist()) <= {0, full}
     if extremes or (len(greys) and bool(found.double().mean() >= 0.5)):
@@ -38,9 +38,9 @@ def as_probability(values: Tensor) -> Tensor | None:
     return None
 
 
-def _white(values: Tensor) -> int:
+def white_of(brightest: int) -> int:
     """Return the value of white in 8 or 16 bits. The brightest pixel of a mask reaches at least half of it."""
-    return 255 if int(values.max()) <= 255 else 65535
+    return 255 if brightest <= 255 else 65535
 
 
 def _ramps(values: Tensor) -> tuple[Tensor, Tensor]:

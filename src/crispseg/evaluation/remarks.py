@@ -29,7 +29,9 @@ def remarks_on(baseline: Accuracy, class_names: Sequence[str] = ()) -> list[str]
     true = right_by_class + missed
     remarks = []
     present = true.nonzero().flatten().tolist()
-    if len(present) == 1 and baseline.num_classes > 1:
+    if not present:
+        remarks.append("the true labels hold only void, so nothing was measured; check which label is given as void")
+    elif len(present) == 1 and baseline.num_classes > 1:
         remarks.append(
             f"the true labels hold only class {name_of(class_names, present[0])} and void, none of the other "
             f"{baseline.num_classes - 1} classes; check that the label given as void is not a class"
@@ -43,4 +45,6 @@ def remarks_on(baseline: Accuracy, class_names: Sequence[str] = ()) -> list[str]
                 f"differently; if labels start at 1, pass --numbering {ONE_BASED}"
             )
     reasons = dict.fromkeys(filter(None, map(baseline.undefined, baseline.metrics)))
+    if not present:
+        return remarks
     return remarks + [f"boundary metrics are undefined: {reason}" for reason in reasons]

@@ -135,8 +135,10 @@ def _check_image(image: Array) -> None:
         remedy = ": pass one image as image[0]"
     elif image.ndim == 3 and shape[2] == 4:
         remedy = ": leave out transparency with image[..., :3]"
-    elif image.ndim == 2:
-        remedy = ": repeat grey with np.stack([image] * 3, -1)"
+    elif image.ndim == 2 or shape[2:] == (1,):
+        remedy = ": repeat grey with np.dstack([image] * 3)"
+    elif not colours:
+        remedy = "; divide whole numbers by the one that means white, such as 65535"
     if image.ndim != 3 or shape[2] != 3 or not colours:
         raise InputError(
             f"image is {image.dtype} {shape}; expected (H, W, 3) RGB, uint8, or floating point in [0, 1]{remedy}"

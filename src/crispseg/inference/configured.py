@@ -12,9 +12,11 @@ from crispseg.config import SharpenerConfig
 from crispseg.config_values import AUTO, Passes, SharpenerOptions
 from crispseg.cues import Cue, describe_cue
 from crispseg.cues.cue import check_cue
-from crispseg.grid import Grid
+from crispseg.grid import Grid, Line
+from crispseg.inference.guard import thin_reach_of_cells
 from crispseg.nn import LocalFilter
 from crispseg.nn.exact_numbers import ExactNumbers
+from crispseg.ops._rebalance.reference import THIN_REACH
 from crispseg.precision import shortest
 from crispseg.scores import MULTILABEL, Scores, Upsampling
 from crispseg.window import Level, Windows
@@ -26,6 +28,8 @@ class ConfiguredModule(ExactNumbers):
     """The base class of `Sharpener`: holds the cue and the options. Arguments and errors are described there."""
 
     fixed_hardness: Tensor
+    takes_labels = False
+    """Whether scores are the labels of a label map, as 0 and 1: what is thin then depends on the size of its cells."""
 
     def __init__(self, cue: Cue, *, learn_hardness: bool = False, **options: Unpack[SharpenerOptions]) -> None:
         super().__init__()
@@ -157,7 +161,18 @@ class ConfiguredModule(ExactNumbers):
         labels that may overlap.
         """
         near = self.expecting("logits").nearby()
-        return near.with_options(scores=self.scores, cue_weight=alike([level.cue_weight for level in near.levels]))
+        near = near.with_options(scores=self.scores, cue_weight=alike([level.cue_weight for level in near.levels]))
+        return near.taking_labels()
+
+    def taking_labels(self) -> Self:
+        """Return the same sharpener for label maps, with a channel for each label."""
+        other = copy.copy(self)
+        other.takes_labels = True
+        return other
+
+    def thin_reach(self, lines: Sequence[Line]) -> int:
+        """Return how far the diamonds reach that thin parts do not hold, given how the scores lie on the image."""
+        return thin_reach_of_cells(lines) if self.takes_labels else THIN_REACH
 
     def nearby(self) -> Self:
         """Return the sharpener without regional levels, which help only where scores are uncertain over large regions.

@@ -5,16 +5,18 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
+from crispseg.grid import Line
 from crispseg.inference.gentleness import partly_guarded
 from crispseg.inference.shares import Shares
 from crispseg.ops import rebalance
+from crispseg.ops._rebalance.reference import THIN_REACH, keeping_thin
 from crispseg.window import Level
 
 KEEP_THIN = 0.4
 """How much of the shares of thin parts is that before the filter, which loses poles that look like what is behind."""
 
-_THIN_REACH = 4
-"""How far away a pixel may decide, in pixels, whether another one is a thin part."""
+_THIN_CELLS = 3
+"""A part of a label map is thin too if it is less than so many cells wide: its cells are as coarse as it is."""
 
 _SMALLEST = 8
 """Smallest radius of the small square, in pixels: in a smaller one, thin objects are common too."""
@@ -30,7 +32,7 @@ def guarded(before: Shares, after: Shares, guard: float, radii: Sequence[int], v
     For labels that may overlap, the two labels of each channel are "no" and "yes".
 
     Args:
-        before: Shares of the upsampled scores, whose gentleness says how much of the guard acts.
+        before: Shares of the upsampled scores. They say how much of the guard acts, and what is thin.
         after: The same shares after the filter.
         guard: Above 0 and up to 0.5.
         radii: How far around a pixel its surroundings reach; see `radii_of`.
@@ -45,7 +47,10 @@ def guarded(before: Shares, after: Shares, guard: float, radii: Sequence[int], v
     """
     chances = before.choices()
     surroundings = chances if valid is None else chances * valid.to(chances.device)
-    crisp = after.with_choices(rebalance(surroundings, after.choices(), guard, radii, keep_thin=KEEP_THIN))
+    choices, kept = after.choices(), KEEP_THIN
+    if before.thin_reach > THIN_REACH:  # the operator has diamonds of this reach alone
+        choices, kept = keeping_thin(surroundings, choices, KEEP_THIN, before.thin_reach), 0
+    crisp = after.with_choices(rebalance(surroundings, choices, guard, radii, keep_thin=kept))
     return after.with_values(partly_guarded(after.values, crisp.values, before.gentleness))
 
 
@@ -65,9 +70,19 @@ def radii_of(levels: Sequence[Level]) -> list[int]:
     return sorted({large, min(large, max(round(large / 3), _SMALLEST))}, reverse=True)
 
 
-def guard_reach(guard: float | None) -> int:
+def thin_reach_of_cells(lines: Iterable[Line]) -> int:
+    """Return how far the diamonds reach that thin parts of a label map do not hold, given how it lies on the image.
+
+    Example:
+        >>> [thin_reach_of_cells([Line.tiling(100 // cell, 100)]) for cell in (1, 2, 4)]
+        [2, 3, 6]
+    """
+    return max(THIN_REACH, *(round(_THIN_CELLS / 2 * line.pixels / line.steps) for line in lines))
+
+
+def guard_reach(guard: float | None, thin_reach: int) -> int:
     """Return how far away, in pixels, a pixel may affect others in addition to the squares of `radii_of`."""
-    return 0 if guard is None else _THIN_REACH
+    return 0 if guard is None else 2 * thin_reach
 
 
 def filter_spread(levels: Iterable[Level]) -> int:

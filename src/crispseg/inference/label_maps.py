@@ -120,7 +120,7 @@ def _thin_parts(spread: "_Spread", groups: _Groups) -> Tensor:
     before = Likeliest(spread.box.size, spread.labels.device)
     for ids, part in groups:
         before.add(spread.read(ids, part), ids, part)
-    return thin_parts(before.label, before.share > 0)
+    return thin_parts(before.label, before.share > 0, spread.sharpener.thin_reach(spread.lines))
 
 
 def _guarded(

@@ -47,7 +47,7 @@ class Parts:
         looked_at = 0 if self._features is not None else (cue.reach or 0) + cue.step
         # The centres of coarse pixels may lie outside the part that is upsampled from them.
         centres = max(-(-line.pixels // line.steps) for line in self.lines) + 1 if self._is_joint else 0
-        return halo(self.sharpener) + centres + looked_at
+        return halo(self.sharpener, self.lines) + centres + looked_at
 
     def valid(self, box: Box) -> Tensor | None:
         """Return a (*box.size) bool mask of the pixels with data, or None if all pixels always have data."""
@@ -59,12 +59,13 @@ class Parts:
         valid = self.valid(inner)
         features = kept_apart(compared.read(inner)[None], valid)
         gentleness = None if gentleness is None else gentleness.to(features.device)
-        shares = self._upsampled(inner, compared, gentleness)._replace(gentleness=gentleness)
+        shares = self._upsampled(inner, compared, gentleness)
+        shares = shares._replace(gentleness=gentleness, thin_reach=self.sharpener.thin_reach(self.lines))
         return _filtered(self.sharpener, shares, features, box.within(inner), valid).scores()[0].cpu()
 
     def compared(self, box: Box) -> tuple[Box, PartOfPixels]:
         """Return a box grown by the reach of the filter, and the features of its pixels."""
-        inner = around = box.grown(halo(self.sharpener), self.image.size)
+        inner = around = box.grown(halo(self.sharpener, self.lines), self.image.size)
         if self._is_joint:  # with the centres of the coarse pixels that it is upsampled from
             around = Box.enclosing([inner, _sources_of(_sources_of(inner, self.lines), self._back)])
         if self._features is None:
@@ -113,9 +114,9 @@ def features_of_box(sharpener: Sharpener, image: Pixels, box: Box, strip: int | 
     return sharpener.features(image.read(outer)[None].to(sharpener.device))[0, :, rows, columns]
 
 
-def halo(sharpener: Sharpener) -> int:
+def halo(sharpener: Sharpener, lines: tuple[Line, Line]) -> int:
     """Return how many pixels around a part its sharpened scores depend on, beyond those that the cue looks at."""
-    return max(sharpener.filter.reach, guard_reach(sharpener.guard))
+    return max(sharpener.filter.reach, guard_reach(sharpener.guard, sharpener.thin_reach(lines)))
 
 
 def _sources_of(box: Box, lines: tuple[Line, Line]) -> Box:
@@ -148,7 +149,7 @@ def _filtered(sharpener: Sharpener, shares: Shares, features: Tensor, part: Box,
     after = shares.cropped(*part.slices).with_values(_filtered_values(sharpener, shares, features, part))
     if sharpener.guard is None:
         return after
-    reach = max(*radii_of(sharpener.levels), guard_reach(sharpener.guard))
+    reach = max(*radii_of(sharpener.levels), guard_reach(sharpener.guard, shares.thin_reach))
     around = part.grown(reach, size)  # in which the guard counts
     before, valid = shares.cropped(*around.slices), None if valid is None else valid[around.slices]
     guarded = sharpener.guarded(before, before.with_values(padded(after.values, part, around)), valid)

@@ -12,6 +12,7 @@ from crispseg.compatibility import is_exporting
 from crispseg.inference.gentleness import Gentleness
 from crispseg.inference.merging import Merged, Resize, kept_classes
 from crispseg.ops._logs import logs_of_shares
+from crispseg.ops._rebalance.reference import THIN_REACH
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
 _WHOLE = 2.0**96
@@ -40,6 +41,8 @@ class Shares(NamedTuple):
     """How to get all classes back if `values` are those of the classes that matter, followed by their rest."""
     gentleness: Gentleness | None = None
     """How gently they are filtered and guarded; None as the scores of a network."""
+    thin_reach: int = THIN_REACH
+    """How far the diamonds reach that thin parts do not hold, in pixels."""
 
     @classmethod
     def of(cls, scores: Tensor, kind: Scores) -> "Shares":

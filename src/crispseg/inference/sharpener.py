@@ -232,7 +232,7 @@ class Sharpener(ConfiguredModule):
             grid=self.grid,
             negligible=self.negligible,
         )
-        return shares._replace(gentleness=gentleness)
+        return shares._replace(gentleness=gentleness, thin_reach=self.thin_reach(lines))
 
     def weights(self, features: Tensor, shares: Shares, window: Window) -> Tensor:
         """Return the (N, K, H, W) weights exp(-λ·(φ·d + μ·Σ|p_i - p_j|)) of a window.

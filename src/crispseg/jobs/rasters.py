@@ -17,6 +17,7 @@ from crispseg.data.raster import (
     prediction_pixels,
 )
 from crispseg.data.raster.output import check_raster_output
+from crispseg.data.raster.prediction import LabelPixels
 from crispseg.defaults import POLYGON_TOLERANCE
 from crispseg.grid import Grid
 from crispseg.inference.memory import parse_memory
@@ -99,6 +100,8 @@ def sharpen_raster(
         pixels = image_pixels(rgb, bands, value_range)
         masked = pixels.masked or said.pixels.masked
         expecting = sharpener.expecting(said.kind, grid)
+        if isinstance(said.pixels, LabelPixels):
+            expecting = expecting.taking_labels()
         with label_raster(output, rgb, said, masked=masked) as target:
             for tile in sharpen_tiles(expecting, pixels, said.pixels, memory=memory, multiple=BLOCK):
                 target.write(labels.labels(tile.scores), tile.valid, tile.box)

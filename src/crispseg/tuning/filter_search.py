@@ -24,6 +24,7 @@ from crispseg.inference.sharpener import Sharpener
 from crispseg.metrics import Accuracy, Truth
 from crispseg.ops import local_filter
 from crispseg.options import as_text
+from crispseg.scores import MULTILABEL
 from crispseg.window import Windows
 
 MEASURED = ("miou", "trimap_4")
@@ -159,6 +160,8 @@ def configs_to_try(start: SharpenerConfig, search: Mapping[str, Sequence[Any]]) 
         for name, option in searched.items()
         if name != "passes"
     }
+    if start.scores in MULTILABEL and "score_weight" not in search:  # it has no effect there
+        tried["score_weight"] = [start.score_weight]
     configs = []
     for values in itertools.product(*tried.values()):
         chosen = dict(zip(tried, values, strict=True))

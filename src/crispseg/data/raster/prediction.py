@@ -14,11 +14,16 @@ from crispseg.data.pixels import MaskedPixels
 from crispseg.data.raster.names import class_names_of
 from crispseg.data.raster.opening import RasterDataset, read_part, sampled
 from crispseg.data.raster.pixels import Missing, RasterPixels
+from crispseg.data.soft_masks import is_soft, white_of
 from crispseg.errors import InputError, naming
 from crispseg.scores import PROBABILITIES, Scores
 
 _AT_ONCE = 2**22
 """Pixels that are searched for labels at a time."""
+
+_ROUNDED, _SOME = 0.02, 0.1
+"""An alpha band holds scores if more than this share of the pixels that are not transparent are not opaque either, or
+have a sum of 1 with it, up to rounding. A mask may have soft edges."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +87,11 @@ def prediction_pixels(
     Raises:
         InputError: If the numbers are neither labels nor scores.
     """
-    bands = [band for band in source.indexes if source.colorinterp[band - 1].name != "alpha"]
+    bands = _score_bands(source, scale)
     whole = np.issubdtype(np.dtype(source.dtypes[0]), np.integer)
     tagged = [(source.scales[band - 1], source.offsets[band - 1]) for band in bands]
     if scale is None and whole and len(bands) == 1 and tagged == [(1.0, 0.0)]:
-        return _labels(dataset, source, bands)
+        return _labels(dataset, source, bands, said)
     kind = said or "logits"
     factors = _factors(source, tagged, kind, scale) if scale is not None or whole else tagged
     if len(bands) == 1 and not whole:
@@ -108,6 +113,26 @@ def prediction_pixels(
     )
     names = {label: name for label, name in described if name}
     return RasterPrediction(pixels, classes, kind, source.nodata, names=names)
+
+
+def _score_bands(source: RasterDataset, scale: float | None) -> list[int]:
+    """Return the bands of a prediction without an alpha band.
+
+    Raises:
+        InputError: If that band seems to hold scores: by default GDAL tags the fourth band of uint8 as alpha.
+    """
+    bands = [band for band in source.indexes if source.colorinterp[band - 1].name != "alpha"]
+    for alpha in {*source.indexes} - {*bands}:
+        values = sampled(source, [*bands, alpha]).data.astype(np.float64)
+        seen = values[:, values[-1] > 0]
+        between = seen[-1] < values[-1].max()
+        completes = False if scale is None else abs(seen.sum(0) - scale) < _ROUNDED * scale
+        if len(bands) > 1 and (between | completes).sum() > _SOME * len(between):
+            raise InputError(
+                f"prediction {source.name}: band {alpha} is tagged alpha but looks like scores; expected a mask of 0 "
+                f"and one other number: if it is a class, say so (gdal_edit.py -colorinterp_{alpha} undefined)"
+            )
+    return bands
 
 
 def _factors(
@@ -169,7 +194,9 @@ def _check_kind(
             ask_about_masks(scores)
 
 
-def _labels(dataset: RasterDataset, source: RasterDataset, bands: list[int]) -> RasterPrediction:
+def _labels(
+    dataset: RasterDataset, source: RasterDataset, bands: list[int], said: Scores | None
+) -> RasterPrediction:
     missing = Missing(dataset, bands, every=True)
     largest = np.iinfo(np.dtype(source.dtypes[0])).max
     pixels = RasterPixels(
@@ -179,6 +206,7 @@ def _labels(dataset: RasterDataset, source: RasterDataset, bands: list[int]) -> 
     for box in _walk(dataset):
         values = read_part(dataset, bands, box)
         found |= set(np.unique(values[0][~missing.of(values, box)]).tolist())
+        _refuse_greys(source, values[0], found, said)
     if not found:
         raise InputError(f"prediction {source.name}: holds only nodata where the image is; expected labels")
     if min(found) < 0 or max(found) > HIGHEST_LABEL:
@@ -190,6 +218,16 @@ def _labels(dataset: RasterDataset, source: RasterDataset, bands: list[int]) -> 
     colours = source.colormap(1) if source.colorinterp[0].name == "palette" else None
     names = class_names_of(source)
     return RasterPrediction(LabelPixels(pixels, classes), classes, "probabilities", source.nodata, colours, names)
+
+
+def _refuse_greys(source: RasterDataset, values: np.ndarray, found: set[int], said: Scores | None) -> None:
+    """Refuse the numbers of a soft mask, and of a black and white one if they are said to be probabilities."""
+    white = white_of(max(found, default=0))
+    if is_soft(torch.from_numpy(values.astype(np.int64))) or (said == "probabilities" and found == {0, white}):
+        raise InputError(
+            f"prediction {source.name}: its {len(found)} numbers seem to be the greys of a mask; expected labels: if "
+            f"{white} is a probability of 1, pass --scores probabilities --scale {white}"
+        )
 
 
 def _walk(dataset: RasterDataset) -> Iterator[Box]:

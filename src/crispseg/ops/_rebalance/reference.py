@@ -1,8 +1,6 @@
 """`rebalance` in plain PyTorch, and its parts."""
 
-import operator
-from collections.abc import Iterator, Mapping, Sequence
-from functools import reduce
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
@@ -16,7 +14,7 @@ _RAREST = 8.0
 """How many times as large as the abundance of its label a share counts at most. Without a bound, traces of labels that
 are nowhere around would win where the guard is strong."""
 
-_STEPS = 2
+THIN_REACH = 2
 """How far a diamond reaches from its centre, up, down, left and right."""
 
 
@@ -30,20 +28,21 @@ def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int],
     return (kept * torch.where(total > 0, shares.sum(1, keepdim=True) / total, 1)).to(after.dtype)
 
 
-def keeping_thin(before: Tensor, after: Tensor, share: float) -> Tensor:
+def keeping_thin(before: Tensor, after: Tensor, share: float, reach: int = THIN_REACH) -> Tensor:
     """Return filtered shares in which thin parts have some of their shares before the filter."""
     if not share or not after.numel():
         return after
     most, labels = before.max(1)
-    return after.lerp(before, share * thin_parts(labels, most > 0).unsqueeze(1).to(after))
+    return after.lerp(before, share * thin_parts(labels, most > 0, reach).unsqueeze(1).to(after))
 
 
-def thin_parts(labels: Tensor, there: Tensor) -> Tensor:
-    """Return a mask of the pixels that lie in no diamond of 13 pixels of one label.
+def thin_parts(labels: Tensor, there: Tensor, reach: int = THIN_REACH) -> Tensor:
+    """Return a mask of the pixels that lie in no diamond of one label.
 
     Args:
         labels: (..., H, W) labels.
         there: Mask of the pixels that have a label; others, and those outside the image, are of any label.
+        reach: How far the diamonds reach; those of 2 have 13 pixels.
 
     Example:
         >>> import torch
@@ -51,19 +50,23 @@ def thin_parts(labels: Tensor, there: Tensor) -> Tensor:
         >>> thin_parts(labels, labels >= 0)[0].int()
         tensor([0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0], dtype=torch.int32)
     """
-    pairs = zip(_diamond(labels), _diamond(there.long()), strict=True)
-    whole = reduce(operator.and_, ((other == labels) | (known == 0) for other, known in pairs), there)
-    return reduce(torch.maximum, _diamond(whole.long())) == 0
+    limits = torch.iinfo(labels.dtype)
+    highest = _around(labels.masked_fill(~there, limits.min), reach, torch.maximum)
+    lowest = _around(labels.masked_fill(~there, limits.max), reach, torch.minimum)
+    return ~_around(there & (highest == lowest), reach, torch.logical_or)
 
 
-def _diamond(values: Tensor) -> Iterator[Tensor]:
-    """Yield the values of all pixels within two steps of each pixel; 0 outside the image."""
-    height, width = values.shape[-2:]
-    wide = F.pad(values, [_STEPS] * 4)
-    for down in range(-_STEPS, _STEPS + 1):
-        across = _STEPS - abs(down)
-        for right in range(-across, across + 1):
-            yield wide.narrow(-2, _STEPS + down, height).narrow(-1, _STEPS + right, width)
+def _around(values: Tensor, steps: int, join: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Return the values of all pixels within some steps of each pixel, joined."""
+    for _ in range(steps):
+        found = values
+        for axis in (-2, -1):
+            rest = values.shape[axis] - 1
+            ahead = torch.cat([values.narrow(axis, 1, rest), values.narrow(axis, rest, 1)], axis)
+            behind = torch.cat([values.narrow(axis, 0, 1), values.narrow(axis, 0, rest)], axis)
+            found = join(found, join(ahead, behind))
+        values = found
+    return values
 
 
 def rebalanced(shares: Tensor, around: Mapping[int, Tensor], guard: float) -> Tensor:
