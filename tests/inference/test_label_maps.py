@@ -95,9 +95,10 @@ def test_weights_compare_the_shares_of_all_labels(cue: Cue, scale: float) -> Non
     ]
     assert len(groups) > 3
     shares = sharpener.upsample(Prediction.of_labels(labels).scores[None], features)
-    for window, found in zip(sharpener.window, label_maps._weights(spread, features, groups), strict=True):
-        torch.testing.assert_close(found, sharpener.weights(features, shares, window))
-        assert not torch.allclose(found, cue.weights(features, window, 2.0))
+    for level in sharpener.levels:
+        found = label_maps._weights(spread, features, groups, level)
+        torch.testing.assert_close(found, sharpener.weights(features, shares, level.window))
+        assert not torch.allclose(found, cue.weights(features, level.window, 2.0))
 
 
 ONE: dict[str, Any] = {"window": 5, "passes": 3}

@@ -189,11 +189,6 @@ class ConfiguredModule(ExactNumbers):
         return self.with_options(window=windows, passes=passes, cue_weight=cue_weight, score_weight=score_weight)
 
     @property
-    def _dtype(self) -> torch.dtype:
-        """The dtype that the cue computes in."""
-        return self.cue.image_dtype
-
-    @property
     def device(self) -> torch.device:
         """The device of the sharpener."""
         return next(iter((*self.buffers(recurse=False), *self.parameters(recurse=False)))).device

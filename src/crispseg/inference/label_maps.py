@@ -104,7 +104,8 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
         )
         for group in grouped(spread.labelled(), 2 * sharpener.filter.reach)
     ]
-    filter = _Filter(sharpener.cue, near, list(zip(sharpener.levels, _weights(spread, near, groups), strict=True)))
+    levels = [(level, _weights(spread, near, groups, level)) for level in sharpener.levels]
+    filter = _Filter(sharpener.cue, near, levels)
     thin = None if sharpener.guard is None else _thin_parts(spread, groups)
     after = Likeliest(box.size, near.device)
     for ids, part in groups:
@@ -145,13 +146,8 @@ def _guarded(
     return rebalanced(kept, around, spread.sharpener.guard), whole
 
 
-def _weights(spread: "_Spread", features: Tensor, groups: _Groups) -> list[Tensor]:
-    """Return the (1, K, *box.size) weights of every window, as if each label had a channel."""
-    sharpener = spread.sharpener
-    return [_weights_of(spread, features, groups, level) for level in sharpener.levels]
-
-
-def _weights_of(spread: "_Spread", features: Tensor, groups: _Groups, level: Level) -> Tensor:
+def _weights(spread: "_Spread", features: Tensor, groups: _Groups, level: Level) -> Tensor:
+    """Return the (1, K, *box.size) weights of a level, as if each label had a channel."""
     cue, window, hardness = spread.sharpener.cue, level.window, spread.sharpener.hardness
     cue_hardness, score_hardness = hardness * level.cue_weight, hardness * level.score_weight
     if not level.score_weight:
@@ -251,7 +247,7 @@ class _Spread:
 
     def read(self, ids: Tensor, part: Box) -> Tensor:
         """Return the (1, S, *part.size) shares of S labels in a part of the box."""
-        rows, columns = (_part_of(where, *ends) for where, ends in self._axes(part))
+        rows, columns = _part_of(self.rows, part.top, part.bottom), _part_of(self.columns, part.left, part.right)
         coarse = Box.between(rows.bounds, columns.bounds)
         down, across = coarse.within(self.there).slices
         value = (self.labels[down, across] == ids[:, None, None]).float()[None] * _WHOLE
@@ -263,9 +259,6 @@ class _Spread:
         return joint_upsample_part(
             value, self.centres[..., down, across], near, *axes, self.sharpener.hardness, norm=self.norm
         )
-
-    def _axes(self, part: Box) -> tuple[tuple[Sources, tuple[int, int]], tuple[Sources, tuple[int, int]]]:
-        return (self.rows, (part.top, part.bottom)), (self.columns, (part.left, part.right))
 
 
 def _sources(start: int, stop: int, line: Line) -> Sources:

@@ -115,10 +115,13 @@ class Shares(NamedTuple):
             return self.merged.scores(self.values, None if self.kind in PROBABILITIES else _WHOLE)
         if self.kind in PROBABILITIES:
             return self.values.clamp(0, 1)
-        logs = _logs(self._labels)
+        logs = logs_of_shares(self._labels, _WHOLE)
+        if not self._has_rest:
+            return logs
+        against = logs - logs_of_shares(self._rest, _WHOLE)
         if self.kind == "logits" and is_exporting():
-            return torch.where(_is_alone(self.channels, logs), logs - _logs(self._rest), logs)
-        return logs - _logs(self._rest) if self._has_rest else logs
+            return torch.where(_is_alone(self.channels, logs), against, logs)
+        return against
 
     def probabilities(self) -> Tensor:
         """Return the (N, C, H, W) probabilities of the labels."""
@@ -186,10 +189,6 @@ def _shares(logits: Tensor) -> Tensor:
     for few in torch.split(logs, _TOGETHER, 1):  # in place, and while they are in a core's cache
         few.div_(2).exp_().mul_(math.sqrt(_WHOLE)).square_()
     return logs
-
-
-def _logs(shares: Tensor) -> Tensor:
-    return logs_of_shares(shares, _WHOLE)
 
 
 def _rest_of(probabilities: Tensor) -> Tensor:

@@ -216,7 +216,7 @@ class Sharpener(ConfiguredModule):
             if has_values():
                 self.cue.check_features(features)
         known = without_padding(scores, self.grid, (image.shape[-2], image.shape[-1]))
-        return features, known.to(torch.promote_types(self._dtype, torch.float32))
+        return features, known.to(torch.promote_types(self.cue.image_dtype, torch.float32))
 
     def upsample(self, scores: Tensor, features: Tensor) -> Shares:
         """Return the shares of (N, C, h, w) scores, float32 or wider, at the size of their (N, D, H, W) features."""
@@ -291,7 +291,7 @@ class Sharpener(ConfiguredModule):
 
     def features(self, image: Tensor) -> Tensor:
         """Return the (N, D, H, W) features of the cue for an (N, 3, H, W) image, as `forward` takes it."""
-        return checked_features(self.cue(to_colours(image, self._dtype)), self.cue, image)
+        return checked_features(self.cue(to_colours(image, self.cue.image_dtype)), self.cue, image)
 
     def check_scores(self, scores: Tensor) -> None:
         """Refuse scores that are not finite or not of their kind, if their values can be read."""
