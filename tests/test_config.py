@@ -32,7 +32,7 @@ OTHER: dict[str, Any] = {
     "score_weight": 0.3,
     "scores": "probabilities",
     "upsampling": "bilinear",
-    "guard": 0.4,
+    "guard": 0.35,
     "grid": Grid.of("stride=8,4"),
     "negligible": 0.2,
 }

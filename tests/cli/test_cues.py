@@ -130,8 +130,8 @@ def test_tune_says_where_to_go_on(root: Path, capsys: pytest.CaptureFixture[str]
 @needs_pydensecrf
 def test_a_crf_follows_the_filter_or_stands_alone(root: Path) -> None:
     numbers = "0.5,20,60,0,1"
-    plain = evaluated(root, "--cue", "rgb", "--hardness", 100)
-    both = evaluated(root, "--cue", "rgb", "--hardness", 100, "--crf", numbers)
+    plain = evaluated(root, "--cue", "rgb", "--hardness", 10)
+    both = evaluated(root, "--cue", "rgb", "--hardness", 10, "--crf", numbers)
     alone = evaluated(root, "--cue", "none", "--crf", numbers)
     assert plain["before"] == both["before"] == alone["before"]
     assert plain["after"] != both["after"] != alone["after"]

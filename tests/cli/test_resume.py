@@ -37,7 +37,7 @@ def test_resume_refuses_other_settings(root: Path, capsys: pytest.CaptureFixture
         (["--hardness", 8], r"hardness 5 there, 8 now"),
         (["--window", 7], r".*window 5@16,5@8,5@4,5@2,5 there, 7 now"),
         (["--scores", "probabilities"], r"scores logits there, probabilities now"),
-        (["--guard", 0.4], r"guard 0\.3 there, 0\.4 now"),
+        (["--guard", 0.3], r"guard 0\.4 there, 0\.3 now"),
         (["--upsampling", "bilinear"], r"upsampling joint there, bilinear now"),
     ):
         capsys.readouterr()

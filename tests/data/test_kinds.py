@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
 from crispseg import InputError
@@ -72,6 +73,7 @@ def test_a_constant_is_no_remedy_for_labels_that_may_overlap() -> None:
         (torch.full((1, 1, 2), 0.3), "logits"),
         (LOGITS.relu(), "logits"),
         (LOGITS - LOGITS.min(), "logits"),
+        (10.0 * F.one_hot(LOGITS.argmax(0)).movedim(-1, 0), "logits"),
         (LOGITS[:1].round(), "logits"),
         ((LOGITS.softmax(0) * 255).round() / 255, "probabilities"),
         (LOGITS.softmax(0).half().float(), "probabilities"),

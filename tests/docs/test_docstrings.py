@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 _VERBS = """
-Add Allow Answer Apply Ask Assign Begin Bring Build Call Check Choose Clear Close Collect Combine Compare Compute
+Add Allow Answer Append Apply Ask Assign Begin Bring Build Call Check Choose Clear Close Collect Combine Compare Compute
 Connect Convert Convolve Copy Count Create Crop Cut Decide Decode Define Delete Describe Detect Divide Do Download
 Draw Embed Encode End Ensure Estimate Evaluate Exclude Expand Explain Export Extract Fail Fill Filter Find Fit
 Forget Format Forward Freeze Gather Generate Give Group Guard Guess Handle Hold Ignore Infer Initialize Insert

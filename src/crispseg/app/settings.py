@@ -178,7 +178,7 @@ def control_value(name: str, config: SharpenerConfig) -> Any:  # noqa: ANN401 - 
     Example:
         >>> config = CueChoice(CueConfig("rgb")).start
         >>> [control_value(name, config) for name in ("cue", "window", "hardness", "guard")]
-        ['rgb', '5@16,5@8,5@4,5@2,5', 5.0, '0.3']
+        ['rgb', '5@16,5@8,5@4,5@2,5', 5.0, '0.4']
     """
     value, option = getattr(config, name), dict(options())[name]
     if name == "cue":

@@ -14,6 +14,9 @@ _FEW = 64
 _ROUNDED = 0.02
 """How far sums of probabilities are from 1 at most, in half precision."""
 
+_WHOLES = 100, 255
+"""What probabilities in percent and as 8-bit numbers sum to."""
+
 _UNLIKELY = 3.0
 """Where there is no mask, the highest of C logits is at least this far below -log(C); where there is one, above 0."""
 _LEAST_BESIDE, _LEAST_WITHIN, _MOST_BETWEEN = 0.2, 0.001, 0.5
@@ -99,14 +102,14 @@ def _refuse_labels(scores: Tensor, low: float, high: float) -> None:
 
 
 def _refuse_scaled(scores: Tensor) -> None:
-    """Refuse probabilities of classes that were multiplied, such as by 100: their sums are the same everywhere."""
+    """Refuse probabilities of classes in percent, or as 8-bit numbers: their sums are the same everywhere."""
     sums = scores.sum(0)
-    whole = float(sums.double().mean())
-    if whole > 2 and scores.amax() > whole / 2 and (sums - whole).abs().max() < _ROUNDED * whole:
-        raise InputError(
-            f"scores are declared as logits, but sum to about {whole:.0f} in every pixel, like probabilities times "
-            f"{whole:.0f}; divide them by it and pass scores='probabilities'"
-        )
+    for whole in _WHOLES:
+        if scores.amax() > whole / 2 and (sums - whole).abs().max() < _ROUNDED * whole:
+            raise InputError(
+                f"scores are declared as logits, but sum to about {whole} in every pixel, like probabilities times "
+                f"{whole}; divide them by it and pass scores='probabilities'"
+            )
 
 
 def _check_logits(scores: Tensor, kind: Scores) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from crispseg.errors import InputError
 
 
-class _Formatter(argparse.RawDescriptionHelpFormatter):
+class _ShortUsage(argparse.RawDescriptionHelpFormatter):
     """Writes a first line with what a command needs: all that it can take would fill a screen, and is listed below."""
 
     def _format_usage(
@@ -40,7 +40,7 @@ class CommandParser(argparse.ArgumentParser):
             prog=f"crispseg {name}",
             description=description,
             epilog=f"examples:\n{examples}",
-            formatter_class=_Formatter,
+            formatter_class=_ShortUsage,
             allow_abbrev=False,
         )
 

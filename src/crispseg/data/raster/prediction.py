@@ -194,9 +194,7 @@ def _check_kind(
             ask_about_masks(scores)
 
 
-def _labels(
-    dataset: RasterDataset, source: RasterDataset, bands: list[int], said: Scores | None
-) -> RasterPrediction:
+def _labels(dataset: RasterDataset, source: RasterDataset, bands: list[int], said: Scores | None) -> RasterPrediction:
     missing = Missing(dataset, bands, every=True)
     largest = np.iinfo(np.dtype(source.dtypes[0])).max
     pixels = RasterPixels(
