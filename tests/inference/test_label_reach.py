@@ -109,7 +109,7 @@ def test_coarse_labels_however_they_lie(grid: str, upsampling: str, guard: float
 def assert_likeliest(found: Tensor, sharpener: Sharpener, image: Tensor, labels: Tensor) -> None:
     said = Prediction.of_labels(labels)
     with torch.inference_mode():
-        crisp = sharpener.expecting("probabilities")(image[None], said.scores[None])[0]
+        crisp = sharpener.expecting("probabilities").taking_labels()(image[None], said.scores[None])[0]
     assert said.palette is None
     there = torch.unique(labels)
     chosen = crisp.gather(0, torch.searchsorted(there, found)[None])[0]
