@@ -18,7 +18,7 @@ MASKS = LABELS[None] == torch.arange(2)[:, None, None]
 
 def tiles() -> Tensor:
     scores = torch.randn(4, 24, 32)
-    return next(iter(sharpen_tiles(SHARPENER, TensorPixels(IMAGE), TensorPixels(scores), memory="2GiB"))).scores
+    return next(iter(sharpen_tiles(SHARPENER, TensorPixels(IMAGE), TensorPixels(scores), memory="64GiB"))).scores
 
 
 RESULTS: dict[str, Callable[[], Tensor]] = {
@@ -26,7 +26,7 @@ RESULTS: dict[str, Callable[[], Tensor]] = {
     "soft masks": lambda: torch.as_tensor(sharpen_masks(IMAGE, MASKS, soft=True)),
     "objects": lambda: sharpen_objects(IMAGE, {"pred_masks": torch.randn(1, 2, 6, 8)})["pred_masks"],
     "labels": lambda: sharpen_label_map(SHARPENER, IMAGE, LABELS),
-    "labels in tiles": lambda: sharpen_label_map_tiled(SHARPENER, IMAGE, LABELS, memory="2GiB"),
+    "labels in tiles": lambda: sharpen_label_map_tiled(SHARPENER, IMAGE, LABELS, memory="64GiB"),
     "scores in tiles": tiles,
 }
 

@@ -59,7 +59,10 @@ def test_the_example_becomes_what_pytorch_makes_of_it(page: Page) -> None:
         assert result.mode == mask.mode == "P"
         assert result.getpalette() == mask.getpalette()
         labels = sharpen_array(sharpener, image[0].permute(1, 2, 0), mask)
-        assert (np.asarray(result) != labels).mean() < 1e-4  # where two classes are equal but for rounding
+        # The page counts the width of thin parts in pixels of the image, and Python in cells of the label map.
+        assert (np.asarray(result) != labels).mean() < 0.005
+        likeliest = crisp.argmax(1)[0].numpy()
+        assert (np.asarray(result) != np.unique(np.asarray(mask))[likeliest]).mean() < 1e-4
     page.locator("#divider").focus()
     for key, place in (("Home", "0%"), ("End", "100%")):
         page.keyboard.press(key)

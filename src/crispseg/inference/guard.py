@@ -18,6 +18,9 @@ KEEP_THIN = 0.4
 _THIN_CELLS = 3
 """A part of a label map is thin too if it is less than so many cells wide: its cells are as coarse as it is."""
 
+_FARTHEST = 6
+"""How far the diamonds of a label map reach at most, in pixels. In a coarser map, corners of its cells would stay."""
+
 _SMALLEST = 8
 """Smallest radius of the small square, in pixels: in a smaller one, thin objects are common too."""
 
@@ -74,10 +77,11 @@ def thin_reach_of_cells(lines: Iterable[Line]) -> int:
     """Return how far the diamonds reach that thin parts of a label map do not hold, given how it lies on the image.
 
     Example:
-        >>> [thin_reach_of_cells([Line.tiling(100 // cell, 100)]) for cell in (1, 2, 4)]
-        [2, 3, 6]
+        >>> [thin_reach_of_cells([Line.tiling(100 // cell, 100)]) for cell in (1, 2, 4, 10)]
+        [2, 3, 6, 6]
     """
-    return max(THIN_REACH, *(round(_THIN_CELLS / 2 * line.pixels / line.steps) for line in lines))
+    reaches = (round(_THIN_CELLS / 2 * line.pixels / line.steps) for line in lines)
+    return min(max(THIN_REACH, *reaches), _FARTHEST)
 
 
 def guard_reach(guard: float | None, thin_reach: int) -> int:

@@ -22,7 +22,8 @@ class MeanIoU(SegmentationMetric):
 
     Args:
         num_classes: Number of classes C.
-        options: See `crispseg.metrics.module_base.MetricOptions`.
+
+    The other options are those of `crispseg.metrics.module_base.MetricOptions`.
 
     Raises:
         InputError: If an option has an invalid value.
@@ -48,7 +49,8 @@ class TrimapIoU(SegmentationMetric):
     Args:
         num_classes: Number of classes C.
         width: Distance to each side: an int in pixels, or a float as a share of the image's diagonal.
-        options: See `crispseg.metrics.module_base.MetricOptions`.
+
+    The other options are those of `crispseg.metrics.module_base.MetricOptions`.
 
     Raises:
         InputError: If an option has an invalid value.
@@ -78,7 +80,8 @@ class BoundaryIoU(SegmentationMetric):
     Args:
         num_classes: Number of classes C; 2 for binary masks, whose value is the one of class 1 with `average="none"`.
         width: Distance from the contour: an int in pixels, or a float as a share of the image's diagonal.
-        options: See `crispseg.metrics.module_base.MetricOptions`.
+
+    The other options are those of `crispseg.metrics.module_base.MetricOptions`.
 
     Raises:
         InputError: If an option has an invalid value.
@@ -109,7 +112,8 @@ class BoundaryFScore(SegmentationMetric):
         num_classes: Number of classes C.
         tolerance: Largest distance between matching contours (Euclidean): an int in pixels, or a float as a share of
             the image's diagonal.
-        options: See `crispseg.metrics.module_base.MetricOptions`.
+
+    The other options are those of `crispseg.metrics.module_base.MetricOptions`.
 
     Raises:
         InputError: If an option has an invalid value.
@@ -141,7 +145,8 @@ class ClDice(SegmentationMetric):
     Args:
         num_classes: Number of classes C.
         classes: The classes to measure, which should be thin; None for all. Others take no part and have the value NaN.
-        options: See `crispseg.metrics.module_base.MetricOptions`.
+
+    The other options are those of `crispseg.metrics.module_base.MetricOptions`.
 
     Raises:
         InputError: If an option has an invalid value.

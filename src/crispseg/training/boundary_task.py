@@ -27,8 +27,9 @@ class BoundaryTask(Task):
     Args:
         network: The detector.
         loss: The loss of its side outputs and of their fusion.
-        learning: See `LearningOptions`; by default `torch.optim.SGD` at 1e-6, as the loss sums over pixels, and a tenth
-            after every 10000 steps.
+
+    How it learns: see `LearningOptions`. By default with `torch.optim.SGD` at 1e-6, as the loss sums over pixels,
+    and a tenth after every 10000 steps.
     """
 
     weights_file = "boundary.safetensors"

@@ -62,7 +62,8 @@ class EmbeddingTask(Task):
         loss: Loss of the embedding, and of intermediate layers.
         side_weight: Weight of the loss at each intermediate layer, at its own resolution, for a network that returns
             them (see `Tapped`); 0 leaves them out. The paper uses 1.
-        learning: See `LearningOptions`; by default `torch.optim.Adam` at 1e-3, along a cosine to 0.
+
+    How it learns: see `LearningOptions`. By default with `torch.optim.Adam` at 1e-3, along a cosine to 0.
 
     Raises:
         InputError: If `side_weight` is negative, or above 0 for a network without such layers, or the loss was set to

@@ -23,8 +23,9 @@ class EndToEndTask(SegmentationTask):
         num_classes: Number of classes; by default what the network's `segmenter` says.
         embedding_loss: Additional loss of the embedding; None trains with the segmentation loss alone.
         embedding_weight: Weight of that loss.
-        learning: See `LearningOptions`; by default `torch.optim.SGD` at 1e-3 with momentum 0.9 and weight decay 5e-4,
-            on the schedule `Poly`.
+
+    How it learns: see `LearningOptions`. By default with `torch.optim.SGD` at 1e-3 with momentum 0.9 and weight
+    decay 5e-4, on the schedule `Poly`.
 
     Raises:
         InputError: If `embedding_weight` is negative.

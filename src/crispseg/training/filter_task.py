@@ -64,8 +64,9 @@ class FilterTask(Task):
             certain count less.
         pair_loss: Additional loss of the embedding itself; None for none.
         pair_weight: Weight of that loss.
-        learning: See `LearningOptions`; by default `torch.optim.AdamW` at 1e-3, along a cosine to 0. Patterns of
-            parameters begin with "embedding." or "affinity.".
+
+    How it learns: see `LearningOptions`. By default with `torch.optim.AdamW` at 1e-3, along a cosine to 0. Patterns
+    of parameters begin with "embedding." or "affinity.".
 
     Raises:
         InputError: If a number is out of range.

@@ -31,8 +31,9 @@ class SegmentationTask(Task):
         num_classes: C, the number of classes; by default the attribute `num_classes` of the network.
         loss_at: Resolution of the loss: that of the "scores", to which labels are reduced by the nearest pixel, as
             DeepLab is trained, or that of the "labels", to which scores are upsampled.
-        learning: See `LearningOptions`; by default `torch.optim.SGD` at 1e-3 with momentum 0.9 and weight decay 5e-4,
-            on the schedule `Poly`.
+
+    How it learns: see `LearningOptions`. By default with `torch.optim.SGD` at 1e-3 with momentum 0.9 and weight
+    decay 5e-4, on the schedule `Poly`.
 
     Raises:
         InputError: If an option is not as above.

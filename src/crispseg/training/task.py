@@ -40,7 +40,8 @@ class Task(LightningModule, ABC):
 
     Args:
         network: The network.
-        learning: How it learns.
+
+    How it learns: see `LearningOptions`.
 
     Raises:
         InputError: If the optimiser or the schedule refuses its arguments, a factor is negative, a pattern matches no
