@@ -105,7 +105,7 @@ def test_a_dtype_that_safetensors_does_not_know_is_refused(tmp_path: Path) -> No
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no device that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
 def test_a_line_on_a_full_disk_is_an_error_of_one_line() -> None:
     with pytest.raises(OutputError, match=r"cannot be written .*; make room on the disk"):
         append_line(Path("/dev/full"), "noted")

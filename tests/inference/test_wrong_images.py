@@ -1,4 +1,4 @@
-"""What is wrong with an image, or with the size of the result, is said with its remedy."""
+"""Errors about an image, or about the size of the result, name the remedy."""
 
 from collections.abc import Callable
 

@@ -71,7 +71,7 @@ class _Shape:
 
     @property
     def opening(self) -> bytes:
-        """What its tag begins with."""
+        """The beginning of its tag."""
         return f"<{self.kind}".encode()
 
 

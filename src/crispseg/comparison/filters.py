@@ -54,7 +54,7 @@ class Filtering(Method):
 
     def sweep(self, example: Example, settings: Sequence[Setting]) -> Iterator[tuple[Setting, Tensor]]:
         """Yield every setting with its result, reusing features, weights and earlier passes."""
-        sharpener = self.sharpener.expecting(example.prediction.kind, example.prediction.grid)
+        sharpener = self.sharpener.for_prediction(example.prediction)
         features, scores = sharpener.prepare(
             example.image[None].to(self.device),
             example.prediction.scores[None].to(self.device),

@@ -15,7 +15,7 @@ _ROUNDED = 0.02
 """How far sums of probabilities are from 1 at most, in half precision."""
 
 _WHOLES = 100, 255
-"""What probabilities in percent and as 8-bit numbers sum to."""
+"""The sums of probabilities in percent, and of those that are 8-bit numbers."""
 
 _UNLIKELY = 3.0
 """Where there is no mask, the highest of C logits is at least this far below -log(C); where there is one, above 0."""

@@ -12,6 +12,7 @@ from crispseg.config import SharpenerConfig
 from crispseg.config_values import AUTO, Passes, SharpenerOptions
 from crispseg.cues import Cue, describe_cue
 from crispseg.cues.cue import check_cue
+from crispseg.data.prediction import Prediction
 from crispseg.grid import Grid, Line
 from crispseg.inference.guard import thin_reach_of_cells
 from crispseg.nn import LocalFilter
@@ -153,6 +154,14 @@ class ConfiguredModule(ExactNumbers):
     def expecting(self, scores: Scores, grid: Grid | str | None = None) -> Self:
         """Return a sharpener that shares this one's weights, for another kind of scores and, if given, another grid."""
         return self.with_options(scores=scores, grid=self.grid if grid is None else grid)
+
+    def for_prediction(self, prediction: Prediction) -> Self:
+        """Return a sharpener that shares this one's weights, for the kind and the grid of a prediction.
+
+        For a label map it is as `sharpen_label_map` filters: without regional levels, and with thin parts by its cells.
+        """
+        made = self.expecting(prediction.kind, prediction.grid)
+        return made if prediction.from_scores else made.nearby().taking_labels()
 
     def of_labels(self) -> Self:
         """Return the sharpener as it filters label maps and masks of objects.

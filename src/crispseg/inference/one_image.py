@@ -124,9 +124,7 @@ def sharpened_scores(
         grid = grid_of(prediction, None)
         check_fit(batch, scores, grid, prediction.kind)
         return resize_scores(scores, (image.shape[-2], image.shape[-1]), grid, prediction.kind)
-    expecting = sharpener.expecting(prediction.kind, prediction.grid)
-    if not prediction.from_scores:
-        expecting = expecting.nearby().taking_labels()  # as `sharpen_label_map` does
+    expecting = sharpener.for_prediction(prediction)
     features = features_of(boundary, sharpener)
     if memory is not None:
         return sharpen_tiled(expecting, batch, scores, memory=memory, features=features)

@@ -205,7 +205,7 @@ def _add(
 ) -> None:
     result.before.add(labels_before(sample.image, prediction, sharpener), truth)
     image, scores = sample.image[None].to(sharpener.device), prediction.scores[None].to(sharpener.device)
-    expecting = sharpener.expecting(prediction.kind, prediction.grid)
+    expecting = sharpener.for_prediction(prediction)
     features, scores = expecting.prepare(image, scores, features_of(boundary, sharpener))
     for setting, filtered in sweep(expecting, features, scores, list(result.after)):
         result.after[setting].add(prediction.as_probabilities.labels(filtered[0].cpu()), truth)
