@@ -205,8 +205,10 @@ class Session:
     def _sharpener(self, inputs: DeskInputs, config: SharpenerConfig) -> Sharpener:
         """Return the sharpener of a config for a prediction, on the device of the cues."""
         made = Sharpener.of(self._cues.get(config.cue), config).to(self._cues.device)
-        made = made.expecting(inputs.prediction.kind, inputs.prediction.grid)
-        made = made if inputs.prediction.from_scores or inputs.masks is not None else made.taking_labels()
+        if inputs.masks is None:
+            made = made.for_prediction(inputs.prediction)
+        else:
+            made = made.expecting(inputs.prediction.kind, inputs.prediction.grid)
         self._limits.check_work(len(inputs.prediction.classes), made.config, inputs.size)
         return made
 
