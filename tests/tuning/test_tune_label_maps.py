@@ -1,6 +1,7 @@
 """A search on label maps measures what `evaluate` measures on them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,10 +27,10 @@ def test_thin_parts_count_by_the_cells_of_the_label_map(tmp_path: Path) -> None:
     Image.fromarray(image.round().astype(np.uint8)).save(tmp_path / "images" / "scene.png")
     Image.fromarray(labels).save(tmp_path / "labels" / "scene.png")
     Image.fromarray(coarse).save(tmp_path / "predictions" / "scene.png")
-    folder = LabelledFolder(tmp_path / "images", tmp_path / "labels")
-    data = LabelledPredictions(folder, tmp_path / "predictions", num_classes=2)
+    dataset = LabelledFolder(tmp_path / "images", tmp_path / "labels")
+    data = LabelledPredictions(dataset, tmp_path / "predictions", num_classes=2)
     sharpener = Sharpener(RGBCue(), window="5@4,5", passes=4, hardness=2.0)
-    search = {"window": ["5@4,5"], "passes": [4], "hardness": [2.0], "score_weight": ["auto"]}
+    search: dict[str, list[Any]] = {"window": ["5@4,5"], "passes": [4], "hardness": [2.0], "score_weight": ["auto"]}
     (found,) = tune(data, sharpener, search).after.values()
     measured = evaluate(data, sharpener).after
     for metric in ("miou", "trimap_4"):
