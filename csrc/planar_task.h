@@ -41,30 +41,33 @@ struct PlanarCut {
   static PlanarCut best(const Filter<T>& f, const typename Source::Given& given, int64_t passes) {
     constexpr int64_t kNarrowest = 64;
     PlanarCut best(f, given, 1, 1);
+    best.time = best.time_of(f, given, passes);
     for (int64_t walks = passes; walks >= 1; --walks) {
       const int64_t together = ceil_div(passes, walks);
       if (together > kMostTogether) break;
-      if (together > 1 && together == ceil_div(passes, walks + 1)) continue;
-      int64_t tiles = 1;
-      while (PlanarCut(f, given, together, tiles).elements() > cache_elements() && f.width > tiles * kNarrowest)
-        ++tiles;
-      PlanarCut cut(f, given, together, tiles);
-      if (together > 1 && cut.elements() > cache_elements()) break;
-      cut.time = cut.time_of(f, given, walks, passes);
-      if (best.time == 0 || cut.time < best.time) best = cut;
+      for (int64_t tiles = 1; tiles == 1 || f.width > (tiles - 1) * kNarrowest; ++tiles) {
+        PlanarCut cut(f, given, together, tiles);
+        cut.time = cut.time_of(f, given, passes);
+        if (cut.time < best.time && cut.caches() <= kMostCaches) best = cut;
+        if (cut.caches() <= 1) break;  // narrower ones only compute more again
+      }
     }
     return best;
   }
 
  private:
-  double time_of(const Filter<T>& f, const typename Source::Given& given, int64_t walks, int64_t all_passes) const {
-    const double beside = tiles > 1 ? static_cast<double>(f.reach_x * f.dilation) / tile : 0;
-    const double weights = (1 + 2 * passes * beside) * Source::time(f, given) * walks;
-    const double filtering = (1 + (passes - 1) * beside) * static_cast<double>(channels * all_passes);
-    return (weights + filtering) * ceil_div(f.channels, Source::kChannels);
-  }
+  // A task may take more than a core's own cache: what does not fit is in the next one, which is a little slower.
+  static constexpr double kMostCaches = 4, kSlower = 0.06;
 
-  static int64_t cache_elements() { return Source::cache_bytes() / static_cast<int64_t>(sizeof(T)); }
+  double caches() const { return static_cast<double>(elements() * sizeof(T)) / Source::cache_bytes(); }
+
+  double time_of(const Filter<T>& f, const typename Source::Given& given, int64_t all_passes) const {
+    const double beside = static_cast<double>((tiles - 1) * f.reach_x * f.dilation) / (tiles * tile);
+    const double weights = (1 + 2 * passes * beside) * Source::time(f, given) * ceil_div(all_passes, passes);
+    const double filtering = (1 + (passes - 1) * beside) * static_cast<double>(channels * all_passes);
+    const double slower = 1 + kSlower * larger(caches() - 1, 0.0);
+    return (weights + filtering) * slower * ceil_div(f.channels, Source::kChannels);
+  }
 };
 
 // Filters the rows and columns of one task.
