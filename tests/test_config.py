@@ -148,7 +148,7 @@ def test_a_search_starts_from_the_sharpener() -> None:
 
 
 def test_weights_of_each_window_are_read_kept_and_suit_their_dilation() -> None:
-    options: dict[str, Any] = {"window": "5@32,5@16,5", "passes": 2, "hardness": 3}
+    options: dict[str, Any] = {"window": "5@64,5@16,5", "passes": 2, "hardness": 3}
     ladder = SharpenerConfig(**options, cue_weight="0.6,1,1", score_weight=[1.5, 0.7, 0])
     assert SharpenerConfig.from_dict(ladder.to_dict()) == ladder
     assert SharpenerConfig(**ladder.texts()) == ladder  # type: ignore[arg-type]
@@ -159,7 +159,7 @@ def test_weights_of_each_window_are_read_kept_and_suit_their_dilation() -> None:
     independent = usual.replaced(scores="multilabel")
     assert [level.window.dilation for level in independent.levels] == [16, 1]
     found = {
-        setting.score_weight for setting in configs_to_try(ladder, {"window": ["5@32,5@16,5", "9"], "passes": [2]})
+        setting.score_weight for setting in configs_to_try(ladder, {"window": ["5@64,5@16,5", "9"], "passes": [2]})
     }
     assert {(1.5, 0.7, 0), "auto", 0} == found
 

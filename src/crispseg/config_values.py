@@ -26,7 +26,7 @@ HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
 PASSES_STEPS = (0.5, 1, 2)
 """Factors by which `tune` multiplies a number of passes to get the values that it tries by default."""
 
-LADDERS = ("5@8,5@4,5@2,5", "5@16,5@8,5@4,5@2,5", "5@32,5@16,5@8,5@4,5@2,5")
+LADDERS = ("5@8,5@4,5@2,5", "5@16,5@8,5@4,5@2,5", "5@64,5@16,5@8,5@4,5@2,5")
 """Windows from coarse to fine that `tune` tries."""
 
 LADDER_PASSES = 4

@@ -194,8 +194,8 @@ def test_wrong_files_get_a_word_and_the_page_goes_on(page: Page, given: Given, t
 
 def test_a_value_that_cannot_be_used_is_explained_where_it_was_typed_and_the_result_stays(page: Page) -> None:
     for control, wrong, message, before in (
-        ("window", "8", "window size is 8; expected an odd number such as 9", "5@32,5@16,5@8,5@4,5@2,5"),
-        ("window", "999", "a window of 999 is too large for 640×427 pixels", "5@32,5@16,5@8,5@4,5@2,5"),
+        ("window", "8", "window size is 8; expected an odd number such as 9", "5@64,5@16,5@8,5@4,5@2,5"),
+        ("window", "999", "a window of 999 is too large for 640×427 pixels", "5@64,5@16,5@8,5@4,5@2,5"),
         ("guard", "2", "guard is 2; expected a number above 0 and up to 0.5", "0.4"),
         ("grid", "nowhere", "grid is 'nowhere'", "centres"),
     ):

@@ -86,7 +86,7 @@ def test_evaluate_reports_before_and_after(root: Path, capsys: pytest.CaptureFix
     result = json.loads((root / "out" / "result.json").read_text())
     assert result["images"] == 3
     assert result["milliseconds_per_image"] > 0
-    assert result["settings"]["window"] == "5@32,5@16,5@8,5@4,5@2,5"
+    assert result["settings"]["window"] == "5@64,5@16,5@8,5@4,5@2,5"
     for part in ("before", "after"):
         assert set(result[part]) == set(METRICS)
         assert 0 < result[part]["trimap_4"] <= result[part]["miou"] <= 100
@@ -205,7 +205,7 @@ def test_info_names_versions_devices_operations_and_weights(capsys: pytest.Captu
     for word in ("crispseg", "torch ", "cpu", "local_filter", "fast", "best", "MB, TwoScaleEmbedding"):
         assert word in printed
     assert re.search(r"soft .*maps 1 to 1024, norm 1 or 2; default window 9, passes 1, hardness 100\n", printed)
-    assert re.search(r"learned .*default window 5@32,5@16,5@8,5@4,5@2,5, passes 4, hardness 1\.5\n", printed)
+    assert re.search(r"learned .*default window 5@64,5@16,5@8,5@4,5@2,5, passes 4, hardness 1\.5\n", printed)
     assert re.search(r"best .*TwoScaleEmbedding, default passes 8,6,6,8,8,12, hardness 1\.7\n", printed)
     assert re.search(r"library +.*crispseg\.|none +.*install it with a C\+\+ compiler", printed)
     assert re.search(r"local_filter +(C\+\+ kernels, \w+ vectors|reference in plain PyTorch: .* not built)", printed)

@@ -82,7 +82,7 @@ def test_what_a_crisp_net_lacks_is_refused() -> None:
         to_crisp_net(Sharpener.from_pretrained(upsampling="bilinear", guard=None), DeepLabLargeFOV(num_classes=2))
     with pytest.raises(InputError, match="cue is RGBCue; expected a LearnedCue"):
         to_crisp_net(Sharpener(RGBCue(), upsampling="bilinear"), Coarse())
-    with pytest.raises(InputError, match=r"cue_weight is auto.*window.*5@32.*sharpener\.nearby\(\)"):
+    with pytest.raises(InputError, match=r"cue_weight is auto.*window.*5@64.*sharpener\.nearby\(\)"):
         to_crisp_net(Sharpener.from_pretrained(upsampling="bilinear", guard=None), Coarse())
     with pytest.raises(InputError, match=r'filters logits.*filtered="probabilities"'):
         to_sharpener(network("logits"))

@@ -73,7 +73,7 @@ def test_the_folder_holds_safetensors_and_text_alone(tmp_path: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     cue = {"name": "learned", "arguments": {"norm": 1}, "weights": "model.safetensors", "precision": "float32"}
     assert config["cue"] == cue
-    assert (config["version"], config["hardness"], config["window"]) == (2, 1.5, "5@32,5@16,5@8,5@4,5@2,5")
+    assert (config["version"], config["hardness"], config["window"]) == (2, 1.5, "5@64,5@16,5@8,5@4,5@2,5")
 
 
 @pytest.mark.parametrize("scores", ["logits", "probabilities", "multilabel"])

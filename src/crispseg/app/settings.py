@@ -138,7 +138,7 @@ def read_controls(values: Mapping[str, Any], last: SharpenerConfig) -> Reading:
     Example:
         >>> reading = read_controls({"window": "8", "passes": 3}, SharpenerConfig())
         >>> reading.config.texts()["window"], reading.config.passes, str(reading.errors["window"])
-        ('5@32,5@16,5@8,5@4,5@2,5', 3, 'window size is 8; expected an odd number such as 9')
+        ('5@64,5@16,5@8,5@4,5@2,5', 3, 'window size is 8; expected an odd number such as 9')
     """
     fields, changes, errors = dict(options()), dict[str, Any](), dict[str, InputError]()
     for name, value in values.items():

@@ -36,7 +36,7 @@ class LearnedCue(EmbeddingCue, name="learned"):
     needs: ClassVar[tuple[str, ...]] = ("weights",)
     farthest: ClassVar[float] = 4.0
     default_hardness: ClassVar[float] = 1.5
-    default_window: ClassVar[str] = "5@32,5@16,5@8,5@4,5@2,5"
+    default_window: ClassVar[str] = "5@64,5@16,5@8,5@4,5@2,5"
     default_passes: ClassVar[int] = 25
 
     def __init__(self, network: nn.Module, norm: int = 1) -> None:

@@ -193,8 +193,10 @@ class ConfiguredModule(ExactNumbers):
             return self
         windows, *values = zip(*levels, strict=True)
         passes, cue_weight, score_weight = map(alike, values)
+        if self._config.cue_weight == AUTO:
+            cue_weight = AUTO
         if self._config.score_weight == AUTO:  # which also suits the doubt of each image
-            cue_weight = score_weight = AUTO
+            score_weight = AUTO
         return self.with_options(window=windows, passes=passes, cue_weight=cue_weight, score_weight=score_weight)
 
     @property

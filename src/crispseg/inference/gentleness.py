@@ -18,17 +18,22 @@ class Gentleness(NamedTuple):
     """By how much the differences of pixels count more in the filter, from 1 to 3."""
     guarding: Tensor
     """How much of the guard acts, from 0 to 1."""
+    regional: Tensor
+    """How much of the regional levels acts: from 0 for scenes of many labels to 1 for images of few."""
 
     @property
     def is_usual(self) -> bool:
         """Whether all scores are treated as a network's, as far as that can be told without waiting for a GPU."""
-        if is_recorded(self.contrast) or self.contrast.device.type != "cpu":
-            return False
-        return bool((self.contrast == 1).all())
+        return _all_are(1, self.contrast)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether regional levels act in no image, as far as that can be told without waiting for a GPU."""
+        return _all_are(0, self.regional)
 
     def to(self, device: torch.device) -> "Gentleness":
         """Return the same on a device."""
-        return Gentleness(self.contrast.to(device), self.guarding.to(device))
+        return Gentleness(*(each.to(device) for each in self))
 
 
 def for_filter(maps: Tensor, gentleness: Gentleness | None) -> Tensor:
@@ -51,3 +56,16 @@ def partly_guarded(after: Tensor, guarded: Tensor, gentleness: Gentleness | None
     if gentleness is None or gentleness.is_usual:
         return guarded
     return torch.lerp(after, guarded, gentleness.guarding.to(after.dtype))
+
+
+def partly_regional(before: Tensor, after: Tensor, gentleness: Gentleness | None) -> Tensor:
+    """Return values before a regional level, as far as it does not act, and after it as far as it does."""
+    if gentleness is None or _all_are(1, gentleness.regional):
+        return after
+    return torch.lerp(before, after, gentleness.regional.to(after.dtype))
+
+
+def _all_are(value: float, given: Tensor) -> bool:
+    if is_recorded(given) or given.device.type != "cpu":
+        return False
+    return bool((given == value).all())

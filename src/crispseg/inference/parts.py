@@ -161,7 +161,7 @@ def _filtered_values(sharpener: Sharpener, shares: Shares, features: Tensor, par
     size, levels = (features.shape[-2], features.shape[-1]), sharpener.levels
     values, (features, scores), here = shares.values, sharpener.compared(features, shares), Box(0, 0, *size)
     for done, level in enumerate(levels, start=1):
-        values = sharpener.filtered_by(level, values, features, shares.whole, scores)
+        values = sharpener.filtered_by(level, shares, values, features, scores)
         needed = part.grown(sum(later.window.radius * later.passes for later in levels[done:]), size)
         rows, columns = needed.within(here).slices
         values, features = values[..., rows, columns], features[..., rows, columns]

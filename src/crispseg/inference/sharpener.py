@@ -19,7 +19,7 @@ from crispseg.inference.batch import check_filtered, check_fit, check_scores, to
 from crispseg.inference.computed import checked_features
 from crispseg.inference.configured import ConfiguredModule
 from crispseg.inference.doubt import gentleness_of
-from crispseg.inference.gentleness import for_filter, for_upsampling
+from crispseg.inference.gentleness import for_filter, for_upsampling, partly_regional
 from crispseg.inference.guard import guarded, radii_of
 from crispseg.inference.padding import without_padding
 from crispseg.inference.shares import Shares
@@ -56,7 +56,7 @@ class Sharpener(ConfiguredModule):
         ...     sharpener(image, logits).shape
         torch.Size([1, 21, 48, 64])
         >>> sharpener.config.texts()["window"]
-        '5@32,5@16,5@8,5@4,5@2,5'
+        '5@64,5@16,5@8,5@4,5@2,5'
     """
 
     @classmethod
@@ -271,15 +271,19 @@ class Sharpener(ConfiguredModule):
         """Return the shares, filtered by the weights of (N, D, H, W) features of their size, without the guard."""
         values, (features, scores) = shares.values, self.compared(features, shares)
         for level in self.levels:
-            values = self.filtered_by(level, values, features, shares.whole, scores)
+            values = self.filtered_by(level, shares, values, features, scores)
         check_filtered(values, self.cue, features)
         return shares.with_values(values)
 
     def filtered_by(
-        self, level: Level, values: Tensor, features: Tensor, whole: float, scores: Tensor | None
+        self, level: Level, shares: Shares, values: Tensor, features: Tensor, scores: Tensor | None
     ) -> Tensor:
         """Return (N, S, H, W) values of shares after a level, given the features and scores that `compared` returns."""
-        return self.cue.filtered(values, features, level, **self._comparing(level, whole, scores))
+        gentleness = shares.gentleness if level.is_regional else None
+        if gentleness is not None and gentleness.is_local:
+            return values
+        after = self.cue.filtered(values, features, level, **self._comparing(level, shares.whole, scores))
+        return partly_regional(values, after, gentleness)
 
     def guarded(self, before: Shares, after: Shares, valid: Tensor | None = None) -> Shares:
         """Return filtered shares after the guard, given those before the filter."""

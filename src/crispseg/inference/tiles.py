@@ -71,6 +71,8 @@ def sharpen_tiles(
         )
     parts = Parts(sharpener, image, scores, features)
     gentleness = gentleness_of_pixels(parts.scores, sharpener.scores, parts.lines) if sharpener.suits_doubt else None
+    if gentleness is not None and gentleness.is_local:  # then tiles need less around them
+        sharpener = parts.sharpener = sharpener.nearby()
     contrasted = gentleness is not None and not gentleness.is_usual
     each = bytes_per_pixel(sharpener, scores.channels, contrasted=contrasted)
     side = tile_side(sharpener, each, image.size, parse_memory(memory), parts.margin)

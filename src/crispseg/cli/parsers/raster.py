@@ -12,7 +12,7 @@ Make the segmentation of a GeoTIFF or another raster of any size crisp, within a
 
 Image, prediction and result are read and written in parts. The result is the same as for the whole image at once: each
 part is computed with all surrounding pixels that it depends on. Windows that compare scores more than the image, such
-as 5@32 of the default, are left out unless you give --window: they would make every part much larger.
+as 5@64 of the default, are left out unless you give --window: they would make every part much larger.
 
 Red, green and blue are the bands with these tags, or else the first three; a single band is greyscale. The prediction
 is a raster of any resolution: one band of scores for each class, or one band of labels. If its georeference differs
