@@ -16,7 +16,7 @@ from crispseg import Sharpener
 from crispseg.process_memory import keep_freed
 
 _SIZE, _COARSER = (360, 480), 4
-_WINDOWS, _PASSES = "5@32,5@16,5@8,5@4,5@2,5", 4
+_WINDOWS, _PASSES = "5@64,5@16,5@8,5@4,5@2,5", 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -52,8 +52,9 @@ class SharpenerConfig:
             leaves out the windows of dilation 32 or more, and is 2, or 32 for the cue "rgb".
         score_weight: μ, which adds differences of two pixels' probabilities to their distance: one number, or one for
             each window. 0 compares the image alone. "auto" is 2 for windows of dilation 32 or more, and 0.7 for others.
-            It also filters scores that are in doubt along boundaries alone more gently, with up to three times λ. μ has
-            no effect on labels that may overlap.
+            It also looks at the scores of each image: if they are in doubt along boundaries alone, it filters more
+            gently, with up to three times λ; in scenes of five labels or more, it leaves out the windows of dilation 32
+            or more. μ has no effect on labels that may overlap.
         scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
         upsampling: How coarse scores are upsampled to the size of the image: "joint" or "bilinear".
         guard: Keeps poles and other thin objects: above 0 and up to 0.5, such as 0.4. None (or "none") for no guard.
@@ -142,8 +143,9 @@ class SharpenerConfig:
         metadata=_said(
             help="how much a difference between two pixels' probabilities adds to their distance: μ, 0 or more; 0 "
             "compares the image alone; one number for all windows, one for each, separated by commas, or auto: 2 with "
-            "windows of dilation 32 or more, 0.7 with others. If scores are in doubt along boundaries alone, auto also "
-            "filters more gently, with up to three times λ. μ has no effect on labels that may overlap",
+            "windows of dilation 32 or more, 0.7 with others. auto also looks at the scores of each image: if they are "
+            "in doubt along boundaries alone, it filters more gently, with up to three times λ; in scenes of five "
+            "labels or more, it leaves out windows of dilation 32 or more. μ has no effect on labels that may overlap",
             label="Score weight μ",
             rare=True,
             read=config_values.read_score_weight,
