@@ -65,7 +65,7 @@ def test_a_label_map_of_a_raster(
         memory="16GiB",
         done=shares.append,
     )
-    whole = sharpen_array(sharpener, image, coarse)
+    whole = sharpen_array(image, coarse, sharpener=sharpener)
     assert (read(folder / "out" / "crisp.tif") == whole).mean() > 0.9999  # a tie may fall the other way
     assert shares == sorted(shares)
     assert shares[-1] == 1
@@ -81,7 +81,7 @@ def test_scores_in_bands_and_16_bits(scene: tuple[Path, np.ndarray, np.ndarray],
         folder / "crisp.tif",
         memory="16GiB",
     )
-    whole = sharpen_array(sharpener, image, scores).argmax(0)
+    whole = sharpen_array(image, scores, sharpener=sharpener).argmax(0)
     assert (read(folder / "crisp.tif") == whole).mean() > 0.9999
 
 

@@ -12,6 +12,7 @@ from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid
 from crispseg.inference.model_outputs import replace_scores
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.used_sharpener import check_sharpener
 from crispseg.models.segmenter import aligns_corners
 from crispseg.scores import Scores
 
@@ -70,8 +71,7 @@ class SharpenedModel(nn.Module):
         super().__init__()
         if not callable(model):
             raise TypeError(f"model is {type(model).__name__}; expected a network or another callable")
-        if not isinstance(sharpener, Sharpener):
-            raise TypeError(f"sharpener is {type(sharpener).__name__}; expected a crispseg.Sharpener")
+        check_sharpener(sharpener)
         if (mean is None) != (std is None):
             missing, there = ("mean", "std") if mean is None else ("std", "mean")
             raise InputError(f"{there} is given without {missing}; expected both or neither")

@@ -18,6 +18,7 @@ from crispseg.errors import InputError
 from crispseg.grid import Grid
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.used_sharpener import check_sharpener
 from crispseg.ops import local_filter
 from crispseg.ops._shift import shifts
 from crispseg.precision import at_least_float32
@@ -90,8 +91,7 @@ class SteadySharpener:
     """
 
     def __init__(self, sharpener: Sharpener, *, reach: int = STEADY_REACH, past: float = STEADY_PAST) -> None:
-        if not isinstance(sharpener, Sharpener):
-            raise TypeError(f"sharpener is {type(sharpener).__name__}; expected a crispseg.Sharpener")
+        check_sharpener(sharpener)
         _check_cue(sharpener)
         check_allowed("reach", reach, REACHES)
         check_past(past)

@@ -1,6 +1,5 @@
 """Sharpen the masks of the objects of an image."""
 
-from functools import cache
 from typing import Literal, TypedDict
 
 import numpy as np
@@ -9,18 +8,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_positive
-from crispseg.devices import usable_device
 from crispseg.errors import InputError
 from crispseg.grid import Grid, Size
+from crispseg.inference.array_inputs import as_image
 from crispseg.inference.batch import check_scores
 from crispseg.inference.objects.cell_means import holds_means
 from crispseg.inference.objects.evidence import HARD, SOFT
-from crispseg.inference.objects.mask_inputs import GivenMasks, read_image, read_masks
+from crispseg.inference.objects.mask_inputs import GivenMasks, read_masks
 from crispseg.inference.objects.open_masks import OpenMask, band_of, crisp_parts, largest_radius, surer
 from crispseg.inference.objects.overlaps import read_confidences, resolve_overlaps
 from crispseg.inference.objects.placing import MaskPlace, placed, upsampled
 from crispseg.inference.padding import without_padding
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.used_sharpener import used_sharpener
 from crispseg.scores import Scores
 
 Overlaps = Literal["keep", "resolve"]
@@ -95,16 +95,12 @@ def sharpen_masks(
     check_choice("overlaps", overlaps, ("keep", "resolve"))
     if band is not None:
         check_positive("band", band)
-    if sharpener is not None and device is not None:
-        raise InputError(
-            f"device is {device}, beside a sharpener; expected one of them: move it by sharpener.to(device)"
-        )
     if confidences is not None and overlaps == "keep":
         raise InputError("confidences are given, but overlaps is 'keep'; expected 'resolve', or no confidences")
     if grid is not None and boxes is not None:
         raise InputError(f"grid is {grid} beside boxes, which say where the masks lie; expected one of them")
-    used = _default(usable_device(device or "cpu")) if sharpener is None else sharpener.of_labels()
-    pixels, given = read_image(image), read_masks(masks, scores)
+    pixels, given = as_image(image), read_masks(masks, scores)
+    used = used_sharpener(sharpener, device, **MASK_OPTIONS).of_labels()
     where = placed(
         given.maps, boxes, used.grid if grid is None else Grid.of(grid), (pixels.shape[-2], pixels.shape[-1])
     )
@@ -128,11 +124,6 @@ def sharpener_of_mask(
 def _fills_cells(given: GivenMasks, chances: Tensor, place: MaskPlace) -> bool:
     """Return whether a mask is as sharp as its resolution allows, so that it is filtered more gently."""
     return not given.is_hard and holds_means(chances, place.cell)
-
-
-@cache
-def _default(device: torch.device) -> Sharpener:
-    return Sharpener.from_pretrained(device=device, **MASK_OPTIONS)
 
 
 def _sharpened(
