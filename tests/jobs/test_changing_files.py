@@ -93,7 +93,7 @@ def test_a_folder_below_that_vanishes_is_made_again_and_resume_finds_what_went_w
 
 def test_what_was_read_does_not_change_with_its_file(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    for read in (lambda path: read_prediction(path).scores, lambda path: load_state(path, "weights")["a"]):
+    for read in (lambda path: read_prediction(path).scores, lambda path: load_state(path)["a"]):
         save_file({"a": torch.ones(3, 60, 80)}, path)
         values = read(path)
         with path.open("r+b") as file:
@@ -108,7 +108,7 @@ from pathlib import Path
 from crispseg.data import read_prediction
 from crispseg.models.state import load_state
 path = Path(sys.argv[1])
-scores, state = read_prediction(path).scores, load_state(path, "weights")["a"]
+scores, state = read_prediction(path).scores, load_state(path)["a"]
 os.truncate(path, 100)
 print(int(scores.sum()), int(state.sum()))
 """
