@@ -44,8 +44,9 @@ class SharpenerConfig:
         hardness: λ of the weights exp(-λ·d): a larger λ lets fewer neighbours contribute. None for the default of the
             weights that ship, or of the cue.
         cue_weight: φ of distances φ·d + μ·|p_i - p_j|, above 0: one number, or one for each window. "auto" is 0.5 for
-            windows of dilation 32 or more, and 1 for others. For labels that may overlap, which μ does not part, "auto"
-            leaves out the windows of dilation 32 or more, and is 2, or 32 for the cue "rgb".
+            windows of dilation 32 or more, and 1 for others. Label maps leave out windows with a weight below 1. For
+            labels that may overlap, "auto" leaves out windows of dilation 32 or more; the others get 2, or 32 with the
+            cue "rgb".
         score_weight: μ, which adds differences of two pixels' probabilities to their distance: one number, or one for
             each window. 0 compares the image alone. "auto" is 2 for windows of dilation 32 or more, and 0.7 for others.
             It also filters scores that are in doubt along boundaries alone more gently, with up to three times λ. μ has
@@ -115,7 +116,7 @@ class SharpenerConfig:
         AUTO,
         help="how much the cue's distance counts compared with the scores: φ, above 0; one number for all windows, "
         "one for each, separated by commas, or auto: 0.5 with windows of dilation 32 or more, 1 with others, and 2 "
-        "for labels that may overlap (32 with the cue rgb)",
+        "for labels that may overlap (32 with the cue rgb). Label maps leave out windows with a weight below 1",
         label="Cue weight φ",
         rare=True,
         read=config_values.read_cue_weight,

@@ -60,9 +60,10 @@ def _add_crf_options(parser: CommandParser) -> None:
         ("spatial-xy", "its deviations in pixels"),
     ):
         default = " ".join(f"{value:g}" for value in CRF_GRID[option.replace("-", "_")])
-        group.add_argument(f"--{option}", type=float, nargs="+", help=f"{help_} (default: {default})")
+        group.add_argument(f"--{option}", type=float, nargs="+", metavar="NUMBER", help=f"{help_} (default: {default})")
     group.add_argument(
         "--rounds",
         type=int,
+        metavar="N",
         help=f"number of finer rounds around the best, each with half the step (default: {CRF_ROUNDS})",
     )
