@@ -43,7 +43,7 @@ def sharpen_array(
 
     Raises:
         InputError: If an argument is not as above, the two do not fit together, or the scores are of another kind.
-        TypeError: If the sharpener is none.
+        TypeError: If `sharpener` is something else than a `Sharpener`.
 
     Example:
         >>> image = np.zeros((12, 16, 3), np.uint8)

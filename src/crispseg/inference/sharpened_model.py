@@ -42,8 +42,9 @@ class SharpenedModel(nn.Module):
 
     Args:
         model: The network, or any function that returns such an output.
-        sharpener: The sharpener. It defines the kind of scores, except for mask queries, and how they lie on the image,
-            except for networks with `align_corners`, such as the DeepLab of crispseg.
+        sharpener: The sharpener, whose kind of scores and grid apply, with two exceptions: masks of queries are logits
+            of labels that may overlap; and if the network has `align_corners`, as the DeepLab of crispseg, its scores
+            lie on the corners.
         mean: The mean that was subtracted from the network's input, in [0, 1]; give it with `std`. Needed if the input
             is normalised and no separate image is given.
         std: The standard deviation that the input was divided by afterwards.

@@ -32,11 +32,11 @@ from crispseg.window import Level, Window
 class Sharpener(ConfiguredModule):
     """Replace every score by an average over the surrounding pixels that belong with it, several times.
 
-    Scores are filtered as probabilities. Logits go through a softmax first (a sigmoid for a single channel or
-    independent labels), and through its inverse afterwards. Coarse scores are first upsampled along the cue.
+    Scores are filtered as probabilities. Logits go through a softmax first (a sigmoid for a single channel, or for
+    labels that may overlap), and through its inverse afterwards. Coarse scores are first upsampled along the cue.
 
-    A process that is forked after a sharpener was used hangs when it uses one, as in any PyTorch convolution. Start
-    processes with `multiprocessing.get_context("spawn")`.
+    Do not fork a process after a sharpener was used: the child would hang at its first convolution, as with any PyTorch
+    network. Start processes with `multiprocessing.get_context("spawn")`.
 
     `SharpenerConfig` describes the options, such as `window` and `passes`.
 
