@@ -9,7 +9,7 @@ from crispseg.data.soft_masks import is_soft
 from crispseg.errors import InputError
 from crispseg.grid import Grid
 from crispseg.inference.array_inputs import Array, as_array, as_image, as_tensor
-from crispseg.inference.batch import check_fit, check_scores
+from crispseg.inference.checks import check_fit, check_scores
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.used_sharpener import used_sharpener

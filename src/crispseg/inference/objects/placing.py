@@ -12,7 +12,7 @@ from crispseg.data.pixels import TensorPixels, read_resized
 from crispseg.errors import InputError
 from crispseg.grid import Grid, Line, Size
 from crispseg.inference.array_inputs import as_array
-from crispseg.inference.batch import refuse_turned
+from crispseg.inference.checks import refuse_turned
 from crispseg.inference.upsampling import uncovered
 
 

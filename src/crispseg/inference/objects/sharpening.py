@@ -11,7 +11,7 @@ from crispseg.checks import check_choice, check_positive
 from crispseg.errors import InputError
 from crispseg.grid import Grid, Size
 from crispseg.inference.array_inputs import as_image
-from crispseg.inference.batch import check_scores
+from crispseg.inference.checks import check_scores
 from crispseg.inference.objects.cell_means import holds_means
 from crispseg.inference.objects.evidence import HARD, SOFT
 from crispseg.inference.objects.mask_inputs import GivenMasks, read_masks
