@@ -26,11 +26,14 @@ SHORTER = {
     ],
     "tune": ["--every", "2"],
     "raster": ["--memory", "16GiB"],  # what other tests loaded counts too
-    "export": ["--window", "3", "--passes", "1"],
+    "export": ["--window", "3", "--passes", "1", "--guard", "none", "--score-weight", "0"],
 }
 SHORTER_CODE = {
     # Tracing takes time for every level and pass, and is done three times.
-    "how-to/export.md": ("Sharpener.from_pretrained()", 'Sharpener.from_pretrained(window="3@2,3", passes=1)'),
+    "how-to/export.md": (
+        "Sharpener.from_pretrained()",
+        "Sharpener.from_pretrained(window=3, passes=1, guard=None, score_weight=0)",
+    ),
 }
 LEFT_OUT = {"table", "--ray", "app"}
 
