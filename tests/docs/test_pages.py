@@ -24,7 +24,7 @@ SHORTER = {
         *("--steps", "2", "--checkpoint_every", "1", "--val_every", "1", "--val_images", "1", "--workers", "0"),
         *("--crop.size", "33", "--batch_size", "1", "--accelerator", "cpu", "--precision", "32-true"),
     ],
-    "tune": ["--every", "2"],
+    "tune": ["--every", "2", "--score-weight", "auto"],
     "raster": ["--memory", "16GiB"],  # what other tests loaded counts too
     "export": ["--window", "3", "--passes", "1", "--guard", "none", "--score-weight", "0"],
 }
