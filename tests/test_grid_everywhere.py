@@ -89,7 +89,9 @@ def by_a_call(root: Path, grid: str) -> Tensor:
 
 def by_an_array(root: Path, grid: str) -> Tensor:
     image, scores = image_and_scores(root, grid)
-    return torch.from_numpy(sharpen_array(made(grid), image.permute(1, 2, 0).numpy(), scores.numpy())).argmax(0)
+    return torch.from_numpy(sharpen_array(image.permute(1, 2, 0).numpy(), scores.numpy(), sharpener=made(grid))).argmax(
+        0
+    )
 
 
 def by_a_model(root: Path, grid: str) -> Tensor:
@@ -268,7 +270,7 @@ def test_a_label_map_may_be_letterboxed(root: Path) -> None:
     run = ["sharpen", str(image), "--predictions", str(root / "padded.png"), "--output", str(root / "out"), *FILTER]
     assert main(run) == 2
     assert main([*run, "--grid", "letterbox"]) == 0
-    direct = sharpen_array(made("centres"), read_image(image).permute(1, 2, 0).numpy(), labels.byte().numpy())
+    direct = sharpen_array(read_image(image).permute(1, 2, 0).numpy(), labels.byte().numpy(), sharpener=made("centres"))
     assert np.array_equal(read_labels(root / "out" / "scene0.png").labels.numpy(), direct)
 
 

@@ -9,16 +9,12 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from crispseg import config_values
-from crispseg.config_values import AUTO, LADDER_PASSES, LADDERS, Passes, PerWindow, SharpenerOptions, from_version_1
+from crispseg.config_values import AUTO, LADDER_PASSES, LADDERS, Passes, PerWindow, SharpenerOptions
 from crispseg.cue_config import CueConfig, CueDefaults
-from crispseg.errors import InputError
 from crispseg.grid import CENTRES, WORDS, Grid
 from crispseg.options import Choices, Option, Slider, as_text, check_names
 from crispseg.scores import MULTILABEL, SCORES, UPSAMPLINGS, Scores, Upsampling
 from crispseg.window import Level, Windows, levels_of
-
-VERSION = 2
-"""The version of the saved form; files of a higher version are refused."""
 
 SHIPPED_WEIGHTS = ("fast", "best")
 """Embeddings that ship with crispseg: "fast" sees the image at half its size, "best" at both sizes."""
@@ -27,8 +23,8 @@ SHIPPED_PASSES: Mapping[str, tuple[Passes, float]] = {"best": ((8, 6, 6, 8, 8, 1
 """The passes and the hardness of weights that ship with the default windows, if they are not those of their cue."""
 
 
-def _said(**option: Any) -> dict[str, Option]:  # noqa: ANN401 - as Option takes it
-    return {"option": Option(**option)}
+def _field(default: Any, **option: Any) -> Any:  # noqa: ANN401 - any value, and what Option takes
+    return field(default=default, metadata={"option": Option(**option)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +44,14 @@ class SharpenerConfig:
         hardness: λ of the weights exp(-λ·d): a larger λ lets fewer neighbours contribute. None for the default of the
             weights that ship, or of the cue.
         cue_weight: φ of distances φ·d + μ·|p_i - p_j|, above 0: one number, or one for each window. "auto" is 0.5 for
-            windows of dilation 32 or more, and 1 for others. For labels that may overlap, which μ does not part, "auto"
-            leaves out the windows of dilation 32 or more, and is 2, or 32 for the cue "rgb".
+            windows of dilation 32 or more, and 1 for others. Label maps leave out windows with a weight below 1. For
+            labels that may overlap, "auto" leaves out windows of dilation 32 or more; the others get 2, or 32 with the
+            cue "rgb".
         score_weight: μ, which adds differences of two pixels' probabilities to their distance: one number, or one for
             each window. 0 compares the image alone. "auto" is 2 for windows of dilation 32 or more, and 0.7 for others.
             It also looks at the scores of each image: if they are in doubt along boundaries alone, it filters more
-            gently, with up to three times λ; in scenes of five labels or more, it leaves out the windows of dilation 32
-            or more. μ has no effect on labels that may overlap.
+            gently, with up to three times λ; in scenes of five labels or more, it leaves out windows of dilation 32 or
+            more. μ has no effect on labels that may overlap.
         scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
         upsampling: How coarse scores are upsampled to the size of the image: "joint" or "bilinear".
         guard: Keeps poles and other thin objects: above 0 and up to 0.5, such as 0.4. None (or "none") for no guard.
@@ -73,151 +70,129 @@ class SharpenerConfig:
         True
     """
 
-    cue: CueConfig = field(
-        default=CueConfig(),
-        metadata=_said(
-            help="the cue that decides which pixels belong together, with its arguments, such as rgb:norm=2; "
-            "several cues add up, each times its weight, such as learned+0.5*rgb",
-            label="Cue: how pixels are compared",
-            read=CueConfig.of,
-            control=None,
-            metavar="NAME[:ARGUMENT=VALUE,…][+…]",
-            write=CueConfig.to_dict,
-        ),
+    cue: CueConfig = _field(
+        CueConfig(),
+        help="the cue that decides which pixels belong together, with its arguments, such as rgb:norm=2; "
+        "several cues add up, each times its weight, such as learned+0.5*rgb",
+        label="Cue: how pixels are compared",
+        read=CueConfig.of,
+        control=None,
+        metavar="NAME[:ARGUMENT=VALUE,…][+…]",
+        write=CueConfig.to_dict,
     )
-    window: Windows | None = field(
-        default=None,
-        metadata=_said(
-            help="how far each pixel looks for similar pixels: the side of the window in pixels, an odd "
-            "number; 9@2 takes every second pixel and looks twice as far. Several windows, separated by commas as in "
-            "5@8,5@4,5@2,5, are used one after the other, from coarse to fine",
-            label="Windows, from coarse to fine",
-            read=config_values.read_window,
-            control=Choices((), free=True, wide=True),
-            metavar="SIDE[@DILATION][,…]",
-            tried=lambda windows: config_values.with_start(windows, [Windows.of(each) for each in ("9", *LADDERS)]),
-            write=lambda windows: None if windows is None else str(windows),
-        ),
+    window: Windows | None = _field(
+        None,
+        help="how far each pixel looks for similar pixels: the side of the window in pixels, an odd "
+        "number; 9@2 takes every second pixel and looks twice as far. Several windows, separated by commas as in "
+        "5@8,5@4,5@2,5, are used one after the other, from coarse to fine",
+        label="Windows, from coarse to fine",
+        read=config_values.read_window,
+        control=Choices((), free=True, wide=True),
+        metavar="SIDE[@DILATION][,…]",
+        tried=lambda windows: config_values.with_start(windows, [Windows.of(each) for each in ("9", *LADDERS)]),
+        write=lambda windows: None if windows is None else str(windows),
     )
-    passes: Passes | None = field(
-        default=None,
-        metadata=_said(
-            help="how many times the filter is applied with each window: one number for all windows, or one for each, "
-            "separated by commas",
-            label="Passes",
-            read=config_values.read_passes,
-            control=Choices((), free=True),
-            metavar="N[,N…]",
-            tried=config_values.passes_tried,
-            write=config_values.as_json,
-        ),
+    passes: Passes | None = _field(
+        None,
+        help="how many times the filter is applied with each window: one number for all windows, or one for each, "
+        "separated by commas",
+        label="Passes",
+        read=config_values.read_passes,
+        control=Choices((), free=True),
+        metavar="N[,N…]",
+        tried=config_values.passes_tried,
+        write=config_values.as_json,
     )
-    hardness: float | None = field(
-        default=None,
-        metadata=_said(
-            help="how strictly pixels are compared: λ in the weights exp(-λ·distance), above 0; a larger λ mixes fewer "
-            "neighbours",
-            label="Hardness λ",
-            read=config_values.read_hardness,
-            control=Slider(0.5, None, 0.5),
-            metavar="NUMBER",
-            tried=config_values.hardness_tried,
-        ),
+    hardness: float | None = _field(
+        None,
+        help="how strictly pixels are compared: λ in the weights exp(-λ·distance), above 0; a larger λ mixes fewer "
+        "neighbours",
+        label="Hardness λ",
+        read=config_values.read_hardness,
+        control=Slider(0.5, None, 0.5),
+        metavar="NUMBER",
+        tried=config_values.hardness_tried,
     )
-    cue_weight: PerWindow = field(
-        default=AUTO,
-        metadata=_said(
-            help="how much the cue's distance counts compared with the scores: φ, above 0; one number for all windows, "
-            "one for each, separated by commas, or auto: 0.5 with windows of dilation 32 or more, 1 with others, and 2 "
-            "for labels that may overlap (32 with the cue rgb)",
-            label="Cue weight φ",
-            rare=True,
-            read=config_values.read_cue_weight,
-            control=Choices((AUTO, "1"), free=True),
-            metavar="NUMBER[,…]|auto",
-            write=config_values.as_json,
-        ),
+    cue_weight: PerWindow = _field(
+        AUTO,
+        help="how much the cue's distance counts compared with the scores: φ, above 0; one number for all windows, "
+        "one for each, separated by commas, or auto: 0.5 with windows of dilation 32 or more, 1 with others, and 2 "
+        "for labels that may overlap (32 with the cue rgb). Label maps leave out windows with a weight below 1",
+        label="Cue weight φ",
+        rare=True,
+        read=config_values.read_cue_weight,
+        control=Choices((AUTO, "1"), free=True),
+        metavar="NUMBER[,…]|auto",
+        write=config_values.as_json,
     )
-    score_weight: PerWindow = field(
-        default=AUTO,
-        metadata=_said(
-            help="how much a difference between two pixels' probabilities adds to their distance: μ, 0 or more; 0 "
-            "compares the image alone; one number for all windows, one for each, separated by commas, or auto: 2 with "
-            "windows of dilation 32 or more, 0.7 with others. auto also looks at the scores of each image: if they are "
-            "in doubt along boundaries alone, it filters more gently, with up to three times λ; in scenes of five "
-            "labels or more, it leaves out windows of dilation 32 or more. μ has no effect on labels that may overlap",
-            label="Score weight μ",
-            rare=True,
-            read=config_values.read_score_weight,
-            control=Choices((AUTO, "0", "0.5", "1"), free=True),
-            metavar="NUMBER[,…]|auto",
-            tried=lambda weight: config_values.with_start(weight, [0.0, AUTO]),
-            write=config_values.as_json,
-        ),
+    score_weight: PerWindow = _field(
+        AUTO,
+        help="how much a difference between two pixels' probabilities adds to their distance: μ, 0 or more; 0 "
+        "compares the image alone; one number for all windows, one for each, separated by commas, or auto: 2 with "
+        "windows of dilation 32 or more, 0.7 with others. auto also looks at the scores of each image: if they are in "
+        "doubt along boundaries alone, it filters more gently, with up to three times λ; in scenes of five labels or "
+        "more, it leaves out windows of dilation 32 or more. μ has no effect on labels that may overlap",
+        label="Score weight μ",
+        rare=True,
+        read=config_values.read_score_weight,
+        control=Choices((AUTO, "0", "0.5", "1"), free=True),
+        metavar="NUMBER[,…]|auto",
+        tried=lambda weight: config_values.with_start(weight, [0.0, AUTO]),
+        write=config_values.as_json,
     )
-    scores: Scores = field(
-        default="logits",
-        metadata=_said(
-            help="what floating-point scores are: logits or probabilities of classes, of which each pixel has one; or "
-            "multilabel (logits) or multilabel_probabilities of labels that may overlap, such as object masks. With "
-            "probabilities, a greyscale mask, soft or black and white, is the probability of label 1",
-            label="Kind of scores",
-            read=config_values.read_scores,
-            control=Choices(SCORES),
-            metavar="KIND",
-            of_predictions=True,
-        ),
+    scores: Scores = _field(
+        "logits",
+        help="what floating-point scores are: logits or probabilities of classes, of which each pixel has one; or "
+        "multilabel (logits) or multilabel_probabilities of labels that may overlap, such as object masks. With "
+        "probabilities, a greyscale mask, soft or black and white, is the probability of label 1",
+        label="Kind of scores",
+        read=config_values.read_scores,
+        control=Choices(SCORES),
+        metavar="KIND",
+        of_predictions=True,
     )
-    upsampling: Upsampling = field(
-        default="joint",
-        metadata=_said(
-            help="how scores of half the image's size or less are upsampled: joint follows the image, for cues that "
-            "compare embeddings; bilinear does not look at the image",
-            label="Upsampling",
-            rare=True,
-            read=config_values.read_upsampling,
-            control=Choices(UPSAMPLINGS),
-            metavar="WAY",
-        ),
+    upsampling: Upsampling = _field(
+        "joint",
+        help="how scores of half the image's size or less are upsampled: joint follows the image, for cues that "
+        "compare embeddings; bilinear does not look at the image",
+        label="Upsampling",
+        rare=True,
+        read=config_values.read_upsampling,
+        control=Choices(UPSAMPLINGS),
+        metavar="WAY",
     )
-    guard: float | None = field(
-        default=0.4,
-        metadata=_said(
-            help="protect poles and other thin objects: the larger the guard, the less a label counts where it is "
-            "common; above 0 and up to 0.5, such as 0.2, or none",
-            label="Guard",
-            read=config_values.read_guard,
-            control=Choices(("none",), free=True),
-            metavar="NUMBER|none",
-        ),
+    guard: float | None = _field(
+        0.4,
+        help="protect poles and other thin objects: the larger the guard, the less a label counts where it is "
+        "common; above 0 and up to 0.5, such as 0.2, or none",
+        label="Guard",
+        read=config_values.read_guard,
+        control=Choices(("none",), free=True),
+        metavar="NUMBER|none",
     )
-    grid: Grid = field(
-        default=CENTRES,
-        metadata=_said(
-            help="how scores align with the image. centres: square cells cover the image; corners: the outer scores "
-            "lie on the outer pixels (align_corners=True); stride=PIXELS[,FIRST]: one score every PIXELS pixels; "
-            "stretched: the image was squashed for the network, so cells of any aspect ratio cover it; letterbox: it "
-            "was padded on two opposite sides; padded: it was padded on the right and below; "
-            "box=LEFT,TOP,RIGHT,BOTTOM: the scores cover this box, in pixels of the image",
-            label="Grid",
-            read=Grid.of,
-            control=Choices((*WORDS, "stride=8", "box=0,0,640,640"), free=True),
-            metavar="GRID",
-            write=str,
-            of_predictions=True,
-        ),
+    grid: Grid = _field(
+        CENTRES,
+        help="how scores align with the image. centres: square cells cover the image; corners: the outer scores "
+        "lie on the outer pixels (align_corners=True); stride=PIXELS[,FIRST]: one score every PIXELS pixels; "
+        "stretched: the image was squashed for the network, so cells of any aspect ratio cover it; letterbox: it "
+        "was padded on two opposite sides; padded: it was padded on the right and below; "
+        "box=LEFT,TOP,RIGHT,BOTTOM: the scores cover this box, in pixels of the image",
+        label="Grid",
+        read=Grid.of,
+        control=Choices((*WORDS, "stride=8", "box=0,0,640,640"), free=True),
+        metavar="GRID",
+        write=str,
+        of_predictions=True,
     )
-    negligible: float = field(
-        default=0.01,
-        metadata=_said(
-            help="filter unlikely classes together as one, which is faster with many classes: those whose "
-            "probabilities sum to at most this in every pixel of the image (or tile); 0 filters every class on its own",
-            label="Negligible probability",
-            rare=True,
-            read=config_values.read_negligible,
-            control=Choices(("0", "0.001", "0.01", "0.02"), free=True),
-            metavar="NUMBER",
-        ),
+    negligible: float = _field(
+        0.01,
+        help="filter unlikely classes together as one, which is faster with many classes: those whose "
+        "probabilities sum to at most this in every pixel of the image (or tile); 0 filters every class on its own",
+        label="Negligible probability",
+        rare=True,
+        read=config_values.read_negligible,
+        control=Choices(("0", "0.001", "0.01", "0.02"), free=True),
+        metavar="NUMBER",
     )
 
     if TYPE_CHECKING:  # what a field reads is more than what it holds
@@ -234,7 +209,10 @@ class SharpenerConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON holds them, with the version of the format."""
-        return {"version": VERSION, **{name: option.write(getattr(self, name)) for name, option in options()}}
+        return {
+            "version": config_values.VERSION,
+            **{name: option.write(getattr(self, name)) for name, option in options()},
+        }
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Self:
@@ -243,16 +221,7 @@ class SharpenerConfig:
         Raises:
             InputError: If the version is not supported, a name is unknown, or a value is not allowed.
         """
-        if not isinstance(given, Mapping):
-            raise InputError(f"config is {type(given).__name__}; expected a mapping of names to values")
-        version = given.get("version")
-        if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= VERSION:
-            raise InputError(f"version is {version!r}; expected {VERSION}: upgrade crispseg if a newer one wrote it")
-        values = {name: value for name, value in given.items() if name != "version"}
-        if version == 1:
-            values = from_version_1(values)
-        if "cue" not in values:
-            raise InputError("config lacks 'cue'")
+        values = config_values.saved_values(given)
         check_names("config", values, [name for name, _ in options()])
         return cls(**values)
 

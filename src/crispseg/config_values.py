@@ -20,6 +20,9 @@ from crispseg.value_checks import (
 )
 from crispseg.window import Window, Windows, WindowsLike
 
+VERSION = 2
+"""The version of the saved form of a config; files of a higher version are refused."""
+
 HARDNESS_STEPS = (0.4, 0.6, 0.8, 1, 1.6, 2.4)
 """Factors by which `tune` multiplies a hardness to get the values that it tries by default."""
 
@@ -193,12 +196,25 @@ class SharpenerOptions(TypedDict, total=False):
     negligible: float | str
 
 
-def from_version_1(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a config of version 1, with those that its missing fields had.
+def saved_values(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a saved config, by the names of its fields.
 
     Raises:
-        InputError: If it has a guard, which meant something else.
+        InputError: If it is no mapping, its version is not supported, or it lacks a cue.
     """
+    if not isinstance(given, Mapping):
+        raise InputError(f"config is {type(given).__name__}; expected a mapping of names to values")
+    version = given.get("version")
+    if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= VERSION:
+        raise InputError(f"version is {version!r}; expected {VERSION}: upgrade crispseg if a newer one wrote it")
+    if "cue" not in given:
+        raise InputError("config lacks 'cue'")
+    values = {name: value for name, value in given.items() if name != "version"}
+    return _from_version_1(values) if version == 1 else values
+
+
+def _from_version_1(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a config of version 1, with those that its missing fields had."""
     if values.get("guard") is not None:
         raise InputError(
             f"guard is {values['guard']!r} in a config of version 1, where a guard took back changes of labels; "

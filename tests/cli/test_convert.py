@@ -32,7 +32,7 @@ def test_a_converted_embedding_sharpens(caffemodel: Path, tmp_path: Path, capsys
         f"{output}  EmbeddingNet, dim 64, width 64, pool 3x3, rgb True, bias True, stride 1, colours False, "
         "0.6 million parameters\n"
     )
-    assert load_metadata(output, "weights")["source"] == "embs.caffemodel"
+    assert load_metadata(output)["source"] == "embs.caffemodel"
     write_folder(tmp_path, 1)
     write_coarse_scores(tmp_path, tmp_path / "scores")
     scene, scores = tmp_path / "images" / "scene0.png", tmp_path / "scores" / "scene0.npy"

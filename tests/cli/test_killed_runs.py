@@ -14,7 +14,7 @@ from crispseg.cli.main import main
 from crispseg.data import read_labels
 from tests.fakes import write_coarse_scores, write_folder
 
-COUNT = 300
+COUNT = 150
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_it_is_what_python_gives(
     with rasterio.open(folder / "labels.tif") as written:
         assert written.crs == "EPSG:32633"
         labels = written.read(1)
-    expected = sharpen_array(Sharpener.from_pretrained("best", passes=3).nearby(), image, scores).argmax(0)
+    expected = sharpen_array(image, scores, sharpener=Sharpener.from_pretrained("best", passes=3).nearby()).argmax(0)
     assert (labels == expected).mean() > 0.999
 
 

@@ -2,8 +2,6 @@
 
 import json
 import os
-import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +11,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from crispseg import InputError, process_memory
+from crispseg import InputError
 from crispseg.cli.main import main
-from crispseg.comparison import counting, measure_table, memory
+from crispseg.comparison import counting, measure_table
 from crispseg.comparison.images import Images, tuning_step
-from crispseg.comparison.rows import DEFAULTS, DENSE_CRF, ROWS, RowPlan, TableChoices
-from crispseg.comparison.table import _installed, choose_rows
+from crispseg.comparison.rows import DEFAULTS, DENSE_CRF, TableChoices
 from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.models import EmbeddingNet
 from crispseg.models.saving import save_network
-from tests.comparison.test_methods import example as scene_of
 from tests.fakes import write_boundaries, write_coarse_scores, write_folder
 
 SOME = ["rgb 9x9 x1", "PAMR", "oracle 9x9 x7"]
@@ -243,23 +239,6 @@ def test_rows_of_other_weights_are_not_taken(root: Path) -> None:
         measure_table(data(root), root / "out", choices, rows=["embedding 7x7 x1"], tune_every=3, resume=True)
 
 
-def test_rows_come_with_what_they_build_on() -> None:
-    chosen, left_out = choose_rows(["fast embedding, tuned + RankSEG"], boundaries=False)
-    assert [row.name for row in chosen] == ["baseline", "fast embedding, tuned", "fast embedding, tuned + RankSEG"]
-    assert not left_out
-
-
-def test_rows_without_their_input_are_left_out_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crispseg.comparison.table.find_spec", lambda name: None if name == "pydensecrf" else True)
-    chosen, left_out = choose_rows(None, boundaries=False)
-    assert len(chosen) + len(left_out) == len(ROWS)
-    assert left_out["contours 9x9 x1"] == "there are no boundary maps"
-    assert "pydensecrf is not installed" in left_out["dense CRF"]
-    assert "embedding 9x9 x7 + dense CRF" in left_out
-    with pytest.raises(InputError, match=r"row 'contours 9x9 x1' .*: there are no boundary maps"):
-        choose_rows(["contours 9x9 x1"], boundaries=False)
-
-
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -287,36 +266,3 @@ def test_labels_without_a_boundary_to_tune_on_are_refused(root: Path) -> None:
         Image.fromarray(np.zeros((48, 64), dtype=np.uint8)).save(root / "labels" / f"scene{index}.png")
     with pytest.raises(InputError, match="trimap_4 is undefined on the 2 images to tune on"):
         measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3)
-
-
-def test_a_part_of_a_package_may_be_missing() -> None:
-    assert _installed("cv2.ximgproc")
-    assert not _installed("cv2.no_such_part")
-    assert not _installed("no_such_package.part")
-
-
-def test_memory_that_cannot_be_told_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "folder").mkdir()
-    monkeypatch.setattr(process_memory, "_CLEAR", tmp_path / "folder")  # as a file that may not be written
-    assert memory.peak_on_cpu(lambda: torch.ones(8)) is None
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process can be counted and reset on Linux alone")
-@pytest.mark.slow  # several processes
-def test_memory_is_that_of_the_method_whatever_was_freed_before() -> None:
-    small = scene_of((48, 64))
-    scene = replace(small, image=small.image.repeat(1, 8, 8))
-    planes = 4 * 384 * 512 / 2**20
-    blocks = [torch.ones(2**20) for _ in range(64)]  # 4 MiB each, which the allocator keeps for later
-    del blocks
-    plans = [RowPlan(name, CHOICES, {}) for name in ("rgb 9x9 x1", "baseline")]
-    rgb, nothing = [plan.build() for plan in plans]
-    with memory.Memory() as measured:
-        alone = measured.peak(plans[0], rgb, rgb.start, scene)
-        baseline = measured.peak(plans[1], nothing, nothing.start, scene)
-    assert alone is not None
-    assert baseline is not None
-    assert alone == pytest.approx(
-        (81 + 3 + 3 + 3) * planes, rel=0.25
-    )  # weights, colours, probabilities before and after
-    assert 3 * planes < baseline < 12 * planes  # of three classes

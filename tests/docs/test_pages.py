@@ -24,13 +24,16 @@ SHORTER = {
         *("--steps", "2", "--checkpoint_every", "1", "--val_every", "1", "--val_images", "1", "--workers", "0"),
         *("--crop.size", "33", "--batch_size", "1", "--accelerator", "cpu", "--precision", "32-true"),
     ],
-    "tune": ["--every", "2"],
+    "tune": ["--every", "2", "--score-weight", "auto"],
     "raster": ["--memory", "16GiB"],  # what other tests loaded counts too
-    "export": ["--window", "3", "--passes", "1"],
+    "export": ["--window", "3", "--passes", "1", "--guard", "none", "--score-weight", "0"],
 }
 SHORTER_CODE = {
     # Tracing takes time for every level and pass, and is done three times.
-    "how-to/export.md": ("Sharpener.from_pretrained()", 'Sharpener.from_pretrained(window="3@2,3", passes=1)'),
+    "how-to/export.md": (
+        "Sharpener.from_pretrained()",
+        "Sharpener.from_pretrained(window=3, passes=1, guard=None, score_weight=0)",
+    ),
 }
 LEFT_OUT = {"table", "--ray", "app"}
 

@@ -33,8 +33,9 @@ LYING = {
 
 
 def made(grid: str) -> Sharpener:
-    options = {"scores": LYING[grid][0], "grid": grid}
-    return Sharpener(RGBCue(), window=Window(3), hardness=5.0, passes=2, **options).eval()  # type: ignore[arg-type]
+    """Return a sharpener with a short program: the guard is the same for all grids but for how far scores lie apart."""
+    options = {"scores": LYING[grid][0], "grid": grid, "guard": 0.4 if grid == "letterbox" else None}
+    return Sharpener(RGBCue(), window=Window(3), hardness=5.0, passes=1, **options).eval()  # type: ignore[arg-type]
 
 
 def inputs(grid: str) -> list[tuple[Tensor, Tensor]]:
@@ -64,8 +65,8 @@ def test_onnx(grid: str, tmp_path: Path) -> None:
     for image, scores in inputs(grid):
         (crisp,) = session.run(None, {"image": image.numpy(), "scores": scores.numpy()})
         with torch.inference_mode():
-            expected = sharpener(image, scores).clamp(-100, 100)  # beyond, a share is denormal: 0 in onnxruntime
-        torch.testing.assert_close(torch.from_numpy(crisp).clamp(-100, 100), expected, rtol=1e-4, atol=1e-4)
+            expected = sharpener(image, scores).clamp(-87, 87)  # beyond, a share is denormal: 0 in onnxruntime
+        torch.testing.assert_close(torch.from_numpy(crisp).clamp(-87, 87), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("grid", [grid for grid in LYING if grid not in EXPORTED_TO_ONNX])

@@ -49,7 +49,7 @@ def test_what_cannot_be_exported_is_refused(
 
 
 def test_a_network_without_a_translation_is_refused(tmp_path: Path) -> None:
-    sharpener = Sharpener(LearnedCue(Untranslatable()), window=Window(3), passes=1)
+    sharpener = Sharpener(LearnedCue(Untranslatable()), window=Window(3), passes=1, guard=None, score_weight=0)
     with pytest.raises(InputError, match=r"LearnedCue cannot be exported to ONNX \(.*features=True"):
         export_onnx(sharpener, tmp_path / "sharpener.onnx")
     assert list(tmp_path.iterdir()) == []

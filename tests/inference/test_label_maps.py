@@ -169,7 +169,7 @@ def test_any_number_of_labels() -> None:
     result = sharpen_one(sharpener, image, Prediction.of_labels(labels))
     assert result.scores is None
     assert torch.equal(result.before, labels)
-    array = sharpen_array(sharpener, image.permute(1, 2, 0).numpy(), labels.numpy().astype(np.uint16))
+    array = sharpen_array(image.permute(1, 2, 0).numpy(), labels.numpy().astype(np.uint16), sharpener=sharpener)
     assert array.dtype == np.uint16
     assert torch.equal(torch.from_numpy(array.astype(np.int64)), result.after)
     with pytest.raises(InputError, match=r"3072 labels.*a channel for each; expected at most 1024"):

@@ -101,7 +101,7 @@ def test_batch_tiles_arrays_and_files_agree(
     whole = sharpener(image, scores)
     monkeypatch.setattr(tiles, "tile_side", lambda *_: 17)
     tiled = sharpen_tiled(sharpener, image, scores, memory="16GiB")
-    array = sharpen_array(sharpener, image[0].permute(1, 2, 0).numpy(), scores[0].numpy())
+    array = sharpen_array(image[0].permute(1, 2, 0).numpy(), scores[0].numpy(), sharpener=sharpener)
     saved = sharpen_one(sharpener, image[0], Prediction(scores[0], kind, tuple(range(channels))))
     for other in (tiled[0], torch.from_numpy(array), saved.scores):
         torch.testing.assert_close(other, whole[0], rtol=1e-4, atol=2e-6)
@@ -198,5 +198,5 @@ def test_labels_that_do_not_exclude_each_other_leave_a_background() -> None:
 def test_array_scores_keep_their_tails() -> None:
     sharpener = Sharpener(RGBCue(), window=Window(3), passes=1)
     scores: np.ndarray = np.full((1, 4, 4), 30.0, dtype=np.float32)
-    crisp = torch.from_numpy(sharpen_array(sharpener, np.zeros((8, 8, 3), np.uint8), scores))
+    crisp = torch.from_numpy(sharpen_array(np.zeros((8, 8, 3), np.uint8), scores, sharpener=sharpener))
     torch.testing.assert_close(crisp, torch.full((1, 8, 8), 30.0), rtol=1e-6, atol=0)

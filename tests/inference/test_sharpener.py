@@ -206,6 +206,8 @@ def test_features_that_do_not_fit_are_refused(features: Tensor, message: str) ->
 
 
 def test_a_module_that_is_no_cue_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"missing; expected Sharpener.from_pretrained\(\) .*Sharpener\(cue=\.\.\.\)"):
+        Sharpener()
     with pytest.raises(TypeError, match=r"cue is Conv2d; expected a crispseg.cues.Cue: .*LearnedCue"):
         Sharpener(nn.Conv2d(3, 4, 1))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"cue is str; expected a crispseg.cues.Cue: .*from_pretrained\(cue='rgb'\)"):

@@ -162,8 +162,8 @@ def test_features_from_elsewhere_are_read_in_parts(monkeypatch: pytest.MonkeyPat
 
 @given(
     st.tuples(st.integers(1, 30), st.integers(1, 30)),
-    st.tuples(st.integers(1, 90), st.integers(1, 90)),
-    st.integers(1, 40),
+    st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    st.integers(1, 20),
     grids(),
 )
 @settings(max_examples=100, deadline=None)

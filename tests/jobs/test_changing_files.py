@@ -20,6 +20,8 @@ from crispseg.models.state import load_state
 from tests.fakes import after_the_first, write_coarse_scores, write_folder
 
 COUNT = 6
+FIRST = 4
+"""Images that a worker may have read when the first one is written."""
 
 
 @pytest.fixture
@@ -44,24 +46,27 @@ def make_folder(path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("name", ["images/scene5.png", "scores/scene5.npy"])
-@pytest.mark.parametrize("change", [cut, grow, Path.unlink, make_folder])
 @pytest.mark.slow  # several processes
-def test_what_changes_costs_its_image(root: Path, workers: int, name: str, change: Callable[[Path], object]) -> None:
-    outputs = Outputs(root / "out", pictures=False)
-    runner = ThisMachine(workers)
+def test_what_changes_costs_its_image(tmp_path: Path, workers: int) -> None:
+    """Each of the last images, which no worker has read yet, has one of its files changed in one of the ways."""
+    ways: list[Callable[[Path], object]] = [cut, grow, Path.unlink, make_folder]
+    changes = [(change, folder) for change in ways for folder in ("images/*.png", "scores/*.npy")]
+    write_folder(tmp_path, FIRST + len(changes))
+    write_coarse_scores(tmp_path, tmp_path / "scores")
+    changed = [(change, sorted(tmp_path.glob(folder))[FIRST + place]) for place, (change, folder) in enumerate(changes)]
     outcomes = sharpen_files(
-        [root / "images"],
-        root / "scores",
-        outputs,
+        [tmp_path / "images"],
+        tmp_path / "scores",
+        Outputs(tmp_path / "out", pictures=False),
         Sharpener(RGBCue()),
         strict=False,
-        runner=runner,
-        on_outcome=after_the_first(lambda: change(root / name)),
+        runner=ThisMachine(workers),
+        on_outcome=after_the_first(lambda: [change(path) for change, path in changed]),
     )
-    assert [type(outcome) for outcome in outcomes] == [Written] * (COUNT - 1) + [Failed]
-    assert isinstance(outcomes[-1], Failed)
-    assert str(root / name) in outcomes[-1].reason
+    assert [type(outcome) for outcome in outcomes] == [Written] * FIRST + [Failed] * len(changes)
+    for (_, path), outcome in zip(changed, outcomes[FIRST:], strict=True):
+        assert isinstance(outcome, Failed)
+        assert str(path) in outcome.reason
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -88,7 +93,7 @@ def test_a_folder_below_that_vanishes_is_made_again_and_resume_finds_what_went_w
 
 def test_what_was_read_does_not_change_with_its_file(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    for read in (lambda path: read_prediction(path).scores, lambda path: load_state(path, "weights")["a"]):
+    for read in (lambda path: read_prediction(path).scores, lambda path: load_state(path)["a"]):
         save_file({"a": torch.ones(3, 60, 80)}, path)
         values = read(path)
         with path.open("r+b") as file:
@@ -103,7 +108,7 @@ from pathlib import Path
 from crispseg.data import read_prediction
 from crispseg.models.state import load_state
 path = Path(sys.argv[1])
-scores, state = read_prediction(path).scores, load_state(path, "weights")["a"]
+scores, state = read_prediction(path).scores, load_state(path)["a"]
 os.truncate(path, 100)
 print(int(scores.sum()), int(state.sum()))
 """

@@ -31,7 +31,7 @@ def test_what_is_saved_is_what_is_loaded(network: Network, tmp_path: Path) -> No
     save_network(network, path, steps="3")
     loaded = load_network(path, type(network))
     assert saved_network(path) == type(network).__name__
-    assert load_metadata(path, "weights")["steps"] == "3"
+    assert load_metadata(path)["steps"] == "3"
     assert not loaded.training
     assert loaded.arguments == network.arguments
     image = torch.rand(1, 3, 9, 10)

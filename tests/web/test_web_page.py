@@ -58,7 +58,7 @@ def test_the_example_becomes_what_pytorch_makes_of_it(page: Page) -> None:
     with Image.open(PHOTOGRAPHS / "pagoda_mask.png") as mask, downloaded(page) as result:
         assert result.mode == mask.mode == "P"
         assert result.getpalette() == mask.getpalette()
-        labels = sharpen_array(sharpener, image[0].permute(1, 2, 0), mask)
+        labels = sharpen_array(image[0].permute(1, 2, 0), mask, sharpener=sharpener)
         # The page counts the width of thin parts in pixels of the image, and Python in cells of the label map.
         assert (np.asarray(result) != labels).mean() < 0.005
         likeliest = crisp.argmax(1)[0].numpy()

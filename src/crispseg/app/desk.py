@@ -17,7 +17,7 @@ from crispseg.data.kinds import check_kind
 from crispseg.data.object_masks import ObjectMasks
 from crispseg.errors import InputError, naming
 from crispseg.grid import Grid
-from crispseg.inference.batch import check_fit, check_scores
+from crispseg.inference.checks import check_fit, check_scores
 from crispseg.inference.one_image import check_boundary, grid_of
 from crispseg.scores import Scores
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from crispseg.data import Prediction
 from crispseg.data.intensity import to_floats
 from crispseg.grid import CENTRES
-from crispseg.inference.batch import check_fit
+from crispseg.inference.checks import check_fit
 from crispseg.inference.one_image import grid_of
 from crispseg.inference.shares import to_probabilities
 from crispseg.inference.upsampling import resize_scores

@@ -1,6 +1,6 @@
 """Sharpen one image: as a module, on arrays, in tiles, after a network, or before a dense CRF."""
 
-from crispseg.inference.arrays import sharpen_array, sharpened_function
+from crispseg.inference.arrays import sharpen_array
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.crisp_nets import to_crisp_net, to_sharpener
 from crispseg.inference.model_outputs import semantic_probabilities
@@ -23,7 +23,6 @@ __all__ = [
     "sharpen_masks",
     "sharpen_objects",
     "sharpen_one",
-    "sharpened_function",
     "to_crisp_net",
     "to_sharpener",
     "unpasted_masks",

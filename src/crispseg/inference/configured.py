@@ -32,8 +32,19 @@ class ConfiguredModule(ExactNumbers):
     takes_labels = False
     """Whether scores are the labels of a label map, as 0 and 1: what is thin then depends on the size of its cells."""
 
-    def __init__(self, cue: Cue, *, learn_hardness: bool = False, **options: Unpack[SharpenerOptions]) -> None:
+    def __init__(
+        self,
+        cue: Cue = None,  # type: ignore[assignment]  # required: the error says what to write
+        *,
+        learn_hardness: bool = False,
+        **options: Unpack[SharpenerOptions],
+    ) -> None:
         super().__init__()
+        if cue is None:
+            raise TypeError(
+                "a cue is missing; expected Sharpener.from_pretrained() for the weights that ship, or "
+                "Sharpener(cue=...) with a cue of crispseg.cues"
+            )
         check_cue(cue)
         self.cue = cue
         self._config = SharpenerConfig(cue=describe_cue(cue)).replaced(**options)

@@ -12,7 +12,7 @@ from crispseg.data.box import Box
 from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, padded, read_resized
 from crispseg.grid import Grid, Line
 from crispseg.inference import guard
-from crispseg.inference.batch import check_filtered
+from crispseg.inference.checks import check_filtered
 from crispseg.inference.label_groups import Labelled, grouped
 from crispseg.inference.likeliest import Likeliest
 from crispseg.inference.padding import without_padding

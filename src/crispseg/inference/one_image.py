@@ -11,7 +11,7 @@ from crispseg.data import Prediction, read_boundary
 from crispseg.data.intensity import to_bytes
 from crispseg.errors import InputError, naming
 from crispseg.grid import CENTRES, Grid
-from crispseg.inference.batch import check_fit
+from crispseg.inference.checks import check_fit
 from crispseg.inference.crf import DenseCRF, check_exclusive
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.shares import Shares

@@ -6,7 +6,7 @@ from crispseg.cues.cue import EmbeddingCue
 from crispseg.data.box import Box
 from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, padded, read_resized
 from crispseg.grid import Line
-from crispseg.inference.batch import check_filtered
+from crispseg.inference.checks import check_filtered, check_scores
 from crispseg.inference.gentleness import Gentleness, for_upsampling
 from crispseg.inference.guard import guard_reach, radii_of
 from crispseg.inference.memory import STRIP
@@ -127,7 +127,7 @@ def _sources_of(box: Box, lines: tuple[Line, Line]) -> Box:
 
 def _shares(sharpener: Sharpener, scores: Tensor, features: Tensor) -> Shares:
     """Check (C, h, w) scores and return their shares on the device of the features."""
-    sharpener.check_scores(scores)
+    check_scores(scores, sharpener.scores)
     wide = scores[None].to(features.device, at_least_float32(features))
     return Shares.of(wide, sharpener.scores)
 

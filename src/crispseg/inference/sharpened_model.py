@@ -12,6 +12,7 @@ from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid
 from crispseg.inference.model_outputs import replace_scores
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.used_sharpener import check_sharpener
 from crispseg.models.segmenter import aligns_corners
 from crispseg.scores import Scores
 
@@ -41,8 +42,9 @@ class SharpenedModel(nn.Module):
 
     Args:
         model: The network, or any function that returns such an output.
-        sharpener: The sharpener. It defines the kind of scores, except for mask queries, and how they lie on the image,
-            except for networks with `align_corners`, such as the DeepLab of crispseg.
+        sharpener: The sharpener, whose kind of scores and grid apply, with two exceptions: masks of queries are logits
+            of labels that may overlap; and if the network has `align_corners`, as the DeepLab of crispseg, its scores
+            lie on the corners.
         mean: The mean that was subtracted from the network's input, in [0, 1]; give it with `std`. Needed if the input
             is normalised and no separate image is given.
         std: The standard deviation that the input was divided by afterwards.
@@ -70,8 +72,7 @@ class SharpenedModel(nn.Module):
         super().__init__()
         if not callable(model):
             raise TypeError(f"model is {type(model).__name__}; expected a network or another callable")
-        if not isinstance(sharpener, Sharpener):
-            raise TypeError(f"sharpener is {type(sharpener).__name__}; expected a crispseg.Sharpener")
+        check_sharpener(sharpener)
         if (mean is None) != (std is None):
             missing, there = ("mean", "std") if mean is None else ("std", "mean")
             raise InputError(f"{there} is given without {missing}; expected both or neither")

@@ -15,8 +15,14 @@ from crispseg.cue_config import CueConfig
 from crispseg.cues import Cue
 from crispseg.devices import checked_dtype, usable_device
 from crispseg.grid import Grid
-from crispseg.inference.batch import check_filtered, check_fit, check_scores, to_colours, warn_of_kind
-from crispseg.inference.computed import checked_features
+from crispseg.inference.checks import (
+    check_filtered,
+    check_fit,
+    check_scores,
+    checked_features,
+    to_colours,
+    warn_of_kind,
+)
 from crispseg.inference.configured import ConfiguredModule
 from crispseg.inference.doubt import gentleness_of
 from crispseg.inference.gentleness import for_filter, for_upsampling, partly_regional
@@ -32,11 +38,11 @@ from crispseg.window import Level, Window
 class Sharpener(ConfiguredModule):
     """Replace every score by an average over the surrounding pixels that belong with it, several times.
 
-    Scores are filtered as probabilities. Logits go through a softmax first (a sigmoid for a single channel or
-    independent labels), and through its inverse afterwards. Coarse scores are first upsampled along the cue.
+    Scores are filtered as probabilities. Logits go through a softmax first (a sigmoid for a single channel, or for
+    labels that may overlap), and through its inverse afterwards. Coarse scores are first upsampled along the cue.
 
-    A process that is forked after a sharpener was used hangs when it uses one, as in any PyTorch convolution. Start
-    processes with `multiprocessing.get_context("spawn")`.
+    Do not fork a process after a sharpener was used: the child would hang at its first convolution, as with any PyTorch
+    network. Start processes with `multiprocessing.get_context("spawn")`.
 
     `SharpenerConfig` describes the options, such as `window` and `passes`.
 
@@ -206,7 +212,7 @@ class Sharpener(ConfiguredModule):
             (N, D, H, W) features and (N, C, h, w) scores, float32 or wider.
         """
         check_fit(image, scores, self.grid, self.scores)
-        self.check_scores(scores)
+        check_scores(scores, self.scores)
         warn_of_kind(scores, self.scores)
         if features is None:
             features = self.features(image)
@@ -296,8 +302,3 @@ class Sharpener(ConfiguredModule):
     def features(self, image: Tensor) -> Tensor:
         """Return the (N, D, H, W) features of the cue for an (N, 3, H, W) image, as `forward` takes it."""
         return checked_features(self.cue(to_colours(image, self.cue.image_dtype)), self.cue, image)
-
-    def check_scores(self, scores: Tensor) -> None:
-        """Refuse scores that are not finite or not of their kind, if their values can be read."""
-        if has_values():
-            check_scores(scores, self.scores)

@@ -18,6 +18,7 @@ from crispseg.errors import InputError
 from crispseg.grid import Grid
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.used_sharpener import check_sharpener
 from crispseg.ops import local_filter
 from crispseg.ops._shift import shifts
 from crispseg.precision import at_least_float32
@@ -63,9 +64,10 @@ class _Clip:
 class SteadySharpener:
     """Sharpen the frames of a clip one after another, so that masks flicker less.
 
-    Each frame is sharpened, and then averaged with the pixels of the frame before that look alike: those within `reach`
-    pixels, by the embedding and the hardness of the sharpener. Where nothing looks alike, as after a cut or where an
-    object has uncovered what is behind it, the frame stays what the sharpener alone gives. Probabilities are averaged.
+    Each frame is sharpened, and then averaged with those pixels of the previous frame that look alike: by the embedding
+    and the hardness of the sharpener, within `reach` pixels. Where nothing looks alike, as after a cut or where an
+    object has moved away from its background, the frame stays what the sharpener alone gives. Probabilities are
+    averaged.
 
     The first frame, and the first after `reset`, is what the sharpener alone gives. No gradient is recorded.
 
@@ -73,8 +75,8 @@ class SteadySharpener:
         sharpener: The sharpener. Its cue must compare embeddings or colours.
         reach: How far, in pixels, something may move from one frame to the next; 0 to 15. It takes time: there are
             (2·reach + 1)² pixels to compare with.
-        past: How much the frames before count at most, from 0 to below 1: a larger number calms more, and follows what
-            changes more slowly.
+        past: How much the previous frames count at most, from 0 to below 1: a larger number reduces flicker more, and
+            follows changes more slowly.
 
     Raises:
         InputError: If an option is not as above, or the cue compares something else.
@@ -90,8 +92,7 @@ class SteadySharpener:
     """
 
     def __init__(self, sharpener: Sharpener, *, reach: int = STEADY_REACH, past: float = STEADY_PAST) -> None:
-        if not isinstance(sharpener, Sharpener):
-            raise TypeError(f"sharpener is {type(sharpener).__name__}; expected a crispseg.Sharpener")
+        check_sharpener(sharpener)
         _check_cue(sharpener)
         check_allowed("reach", reach, REACHES)
         check_past(past)

@@ -10,7 +10,7 @@ from crispseg.cues.cue import EmbeddingCue
 from crispseg.data.box import Box, cut
 from crispseg.data.pixels import MaskedPixels, Pixels, TensorPixels
 from crispseg.errors import InputError
-from crispseg.inference.batch import check_fit, check_place
+from crispseg.inference.checks import check_fit, check_place
 from crispseg.inference.doubt import gentleness_of_pixels
 from crispseg.inference.label_groups import TOGETHER
 from crispseg.inference.label_maps import sharpened_labels

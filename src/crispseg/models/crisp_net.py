@@ -135,7 +135,7 @@ def load_crisp_net(path: Path) -> CrispNet:
     Raises:
         InputError: If the file is missing, is not safetensors, or does not hold a `CrispNet` of networks of crispseg.
     """
-    state, metadata = load_state(path, "weights"), load_metadata(path, "weights")
+    state, metadata = load_state(path), load_metadata(path)
     if metadata.get("network") != CrispNet.__name__:
         raise InputError(f"weights {path}: do not hold a CrispNet; expected one that `crispseg train` wrote")
     with parsed(path, "weights", "damaged; expected a file that `crispseg train` wrote"):

@@ -69,7 +69,7 @@ class Network(nn.Module):
         if init != "vgg16":
             path = self._existing(init)
             # Every network of ours has a mean, and no file of VGG's layers does.
-            if any(name.endswith("mean") for name in tensor_names(path, "weights")):
+            if any(name.endswith("mean") for name in tensor_names(path)):
                 self._start_from_network(path)
                 return
         layers = tuple(layers)
@@ -98,7 +98,7 @@ class Network(nn.Module):
 
     def _start_from_network(self, path: Path) -> None:
         own = self.state_dict()
-        source = self.adapt(load_state(path, "weights"))
+        source = self.adapt(load_state(path))
         fitting = max((_fitting(own, source, part) for part in ("", "segmenter.", "embedding.", "fine.")), key=len)
         if not fitting.keys() - {"mean", "std"}:
             raise InputError(

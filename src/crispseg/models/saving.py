@@ -99,7 +99,7 @@ def read_network(path: Path, prefix: str = "") -> tuple[dict[str, Tensor], dict[
     Raises:
         InputError: If the file is missing or is not safetensors.
     """
-    state, metadata = load_state(path, "weights"), load_metadata(path, "weights")
+    state, metadata = load_state(path), load_metadata(path)
     return _under(state, prefix), _under(metadata, prefix)
 
 
@@ -113,7 +113,7 @@ def saved_network(path: Path) -> str | None:
     Raises:
         InputError: If the file is missing or is not safetensors.
     """
-    return load_metadata(path, "weights").get("network")
+    return load_metadata(path).get("network")
 
 
 def build_network(state: Mapping[str, Tensor], metadata: Mapping[str, str], path: Path, *kinds: type[_Kind]) -> _Kind:

@@ -14,7 +14,7 @@ from crispseg.reading import parsed, read_safetensors
 _REMEDY = "get it again"
 
 
-def load_state(path: Path, what: str) -> dict[str, Tensor]:
+def load_state(path: Path, what: str = "weights") -> dict[str, Tensor]:
     """Return the tensors of a safetensors file by name.
 
     Raises:
@@ -29,31 +29,31 @@ def load_state(path: Path, what: str) -> dict[str, Tensor]:
     return state
 
 
-def tensor_names(path: Path, what: str) -> set[str]:
+def tensor_names(path: Path) -> set[str]:
     """Return the names of the tensors in a safetensors file; only its header is read.
 
     Raises:
         InputError: If the file is missing or is not safetensors.
     """
-    with _explained(path, what), safe_open(path, framework="pt") as file:
+    with _explained(path), safe_open(path, framework="pt") as file:
         return set(file.keys())
 
 
-def load_metadata(path: Path, what: str) -> dict[str, str]:
+def load_metadata(path: Path) -> dict[str, str]:
     """Return the metadata of a safetensors file: text by name.
 
     Raises:
         InputError: If the file is missing or is not safetensors.
     """
-    with _explained(path, what), safe_open(path, framework="pt") as file:
+    with _explained(path), safe_open(path, framework="pt") as file:
         return dict(file.metadata() or {})
 
 
 @contextmanager
-def _explained(path: Path, what: str) -> Iterator[None]:
+def _explained(path: Path) -> Iterator[None]:
     if not path.is_file():
-        raise InputError(f"{what} {path}: no such file")
-    with parsed(path, what, f"not a safetensors file that can be read; {_REMEDY}"):
+        raise InputError(f"weights {path}: no such file")
+    with parsed(path, "weights", f"not a safetensors file that can be read; {_REMEDY}"):
         yield
 
 

@@ -65,7 +65,7 @@ class TrunkEmbedding(Network):
         check_trunk(trunk)
         super().__init__(trunk=trunk, dim=dim, deepest=deepest)
         path = None if init in ("random", "imagenet") else shipped_path(init)
-        ours = path is not None and path.is_file() and "mean" in tensor_names(path, "weights")
+        ours = path is not None and path.is_file() and "mean" in tensor_names(path)
         weights = None if init == "random" or ours else init
         self.trunk, self.channels = build_trunk(trunk, deepest, weights)
         self._take_normalisation()

@@ -120,7 +120,7 @@ def _torchvision(
     extraction = import_module("torchvision.models.feature_extraction")
     model: nn.Module = models.get_model(name, weights=None)
     if weights is not None:
-        state = _cached_state(models, name) if weights == "imagenet" else load_state(Path(weights), "weights")
+        state = _cached_state(models, name) if weights == "imagenet" else load_state(Path(weights))
         head = next(reversed(model.state_dict())).rpartition(".")[0]
         model.load_state_dict(_fitting(state, model, (head,), weights), strict=False)
     model.eval()
@@ -147,7 +147,7 @@ def _timm(timm: ModuleType, name: str, deepest: int, weights: str | Path | None)
     source: dict[str, Any] = {}
     if weights is not None:
         whole = timm.create_model(name)
-        _fitting(load_state(Path(weights), "weights"), whole, _heads(whole), weights)
+        _fitting(load_state(Path(weights)), whole, _heads(whole), weights)
         source = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(weights), "hf_hub_id": None, "url": ""}}
 
     def make(**options: Any) -> Any:  # noqa: ANN401 - timm's type of a list of features

@@ -117,6 +117,7 @@ def tune(
 
     Returns:
         The accuracy at every setting, and the accuracy before sharpening. Means leave out classes without true pixels.
+        If the predictions are label maps, which are sharpened without regional windows, no setting has any.
 
     Raises:
         InputError: If a list is empty, a field cannot be searched, a value is out of range, a file cannot be read, a
@@ -125,6 +126,8 @@ def tune(
     grid = configs_to_try(sharpener.config, search or {})
     check_choice("objective", objective, OBJECTIVES)
     check_count("every", every)
+    if not data[0][1].from_scores:  # each setting is what acts on label maps, without regional windows
+        grid = list(dict.fromkeys(_variant(sharpener, setting).nearby().config for setting in grid))
     after = {setting: totals_of(data.num_classes, data.mean_over) for setting in grid}
     band = void_band_of(data)
     result = Tuning(totals_of(data.num_classes, data.mean_over), after, objective, data.class_names)
@@ -270,6 +273,7 @@ def _grouped(settings: Iterable[SharpenerConfig], neutral: Mapping[str, Any]) ->
 
 
 def _variant(sharpener: Sharpener, setting: SharpenerConfig) -> Sharpener:
-    """Return the sharpener with the searchable options of a config."""
+    """Return the sharpener with the searchable options of a config; for label maps without regional windows."""
     searched = {name: value for name, value in setting.options.items() if name not in _FIXED}
-    return sharpener.with_options(**searched)  # type: ignore[arg-type]
+    made = sharpener.with_options(**searched)  # type: ignore[arg-type]
+    return made.nearby() if made.takes_labels else made

@@ -31,6 +31,7 @@ def build_parser() -> CommandParser:
         "--thresholds",
         type=int,
         default=THRESHOLDS,
+        metavar="N",
         help="number of thresholds; 33 take a third of the time (default: %(default)s)",
     )
     parser.add_argument(
@@ -47,6 +48,7 @@ def build_parser() -> CommandParser:
         "--processes",
         type=int,
         default=os.cpu_count() or 1,
+        metavar="N",
         help="number of images to measure at the same time (default: one for each processor)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers and the curve to this file")

@@ -91,6 +91,7 @@ def add_data_options(parser: CommandParser, *, coarse_truth: bool = False) -> No
     group.add_argument(
         "--num-classes",
         type=int,
+        metavar="N",
         help="number of classes (default: that of the data set or of --class-names, or else the number of score "
         "channels)",
     )

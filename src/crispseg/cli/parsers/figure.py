@@ -63,11 +63,13 @@ def _add_embedding_options(parser: CommandParser) -> None:
         "--count",
         type=int,
         default=MASKED_PIXELS,
+        metavar="N",
         help="number of pixels to choose if none are named (default: %(default)s)",
     )
     parser.add_argument(
         "--patch",
         type=int,
+        metavar="PIXELS",
         help=f"side of the patches in pixels, odd (default: the window's, or {FIGURE_PATCH} with several passes)",
     )
     group = parser.add_argument_group("mask")
@@ -86,6 +88,7 @@ def _add_comparison_options(parser: CommandParser) -> None:
         "--count",
         type=int,
         default=3,
+        metavar="N",
         help="number of images if none are named, evenly over the folder (default: %(default)s)",
     )
     add_stage_options(parser)

@@ -3,10 +3,10 @@
 from crispseg.cli.parsers.command_parser import CommandParser
 
 SUFFIX_HELP = {
-    "image": "text at the end of image names, before the extension, such as _leftImg8bit",
-    "prediction": "the same for predictions, such as _scores",
-    "label": "the same for true label maps, such as _gtFine_labelTrainIds",
-    "boundary": "the same for boundary maps",
+    "image": "what the names of images end in, before the extension, such as _leftImg8bit",
+    "prediction": "what the names of predictions end in, such as _scores",
+    "label": "what the names of true label maps end in, such as _gtFine_labelTrainIds",
+    "boundary": "what the names of boundary maps end in, such as _edges",
 }
 """Help for the suffix of each kind of file, in the order of the fields of `Suffixes`."""
 

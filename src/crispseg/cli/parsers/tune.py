@@ -11,7 +11,8 @@ Find the options of a sharpener on labelled images, or with --crf the parameters
 
 Measures every combination of the given values and prints its gain in points of mIoU and of trimap mIoU, and at the end
 the best combination. If you give no values of window, passes or hardness, several are tried, around the options of the
-sharpener that --weights names. Classes without true pixels on these images are left out of the means. Tune on images
+sharpener that --weights names. For label maps, windows that do not act on them are left out, such as 5@32 with the
+default weights of cue and scores. Classes without true pixels on these images are left out of the means. Tune on images
 that you do not report on.
 
 With --crf every option of the sharpener before the CRF has one value. The search goes from coarse to fine and is slow:
@@ -60,9 +61,10 @@ def _add_crf_options(parser: CommandParser) -> None:
         ("spatial-xy", "its deviations in pixels"),
     ):
         default = " ".join(f"{value:g}" for value in CRF_GRID[option.replace("-", "_")])
-        group.add_argument(f"--{option}", type=float, nargs="+", help=f"{help_} (default: {default})")
+        group.add_argument(f"--{option}", type=float, nargs="+", metavar="NUMBER", help=f"{help_} (default: {default})")
     group.add_argument(
         "--rounds",
         type=int,
+        metavar="N",
         help=f"number of finer rounds around the best, each with half the step (default: {CRF_ROUNDS})",
     )

@@ -7,13 +7,11 @@ from typing import Literal, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL.Image import Image as Picture
 from torch import Tensor
 
-from crispseg.data.image import rgb_picture
 from crispseg.data.kinds import check_kind
 from crispseg.errors import InputError
-from crispseg.inference.arrays import as_array, as_tensor
+from crispseg.inference.array_inputs import as_array, as_tensor
 from crispseg.precision import widest
 from crispseg.scores import MULTILABEL, Scores
 
@@ -57,29 +55,6 @@ class GivenMasks:
             crisp = (crisp.double().logit(1e-15) if self.kind == "multilabel" else crisp).to(self.dtype)
         crisp = crisp[:, None] if self.has_channel else crisp
         return crisp.to(self.device) if self.as_given == "tensor" else crisp.cpu().numpy()
-
-
-def read_image(image: object) -> Tensor:
-    """Return an image as a (3, H, W) tensor, uint8 or floating point.
-
-    Args:
-        image: (H, W, 3) RGB as an array or a tensor, a (3, H, W) tensor, or a Pillow image.
-
-    Raises:
-        InputError: If it is none of these.
-    """
-    if isinstance(image, Picture):
-        image = rgb_picture(image)
-    pixels = as_array("image", image)
-    if isinstance(image, Tensor) and pixels.ndim == 3 and pixels.shape[0] == 3:
-        pixels = pixels.transpose(1, 2, 0)
-    colours = pixels.dtype == np.uint8 or np.issubdtype(pixels.dtype, np.floating)
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape or not colours:
-        raise InputError(
-            f"image is {pixels.dtype} {pixels.shape}; expected (H, W, 3) RGB, uint8 or floating point in [0, 1], as an "
-            "array or a Pillow image, or a tensor (3, H, W)"
-        )
-    return as_tensor(pixels).movedim(-1, 0)
 
 
 def read_masks(masks: object, scores: Scores | None) -> GivenMasks:

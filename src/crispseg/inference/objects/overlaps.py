@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from crispseg.errors import InputError
-from crispseg.inference.arrays import as_array
+from crispseg.inference.array_inputs import as_array
 
 
 def read_confidences(confidences: object, count: int) -> Tensor:

@@ -11,8 +11,8 @@ from crispseg.data.box import Box
 from crispseg.data.pixels import TensorPixels, read_resized
 from crispseg.errors import InputError
 from crispseg.grid import Grid, Line, Size
-from crispseg.inference.arrays import as_array
-from crispseg.inference.batch import refuse_turned
+from crispseg.inference.array_inputs import as_array
+from crispseg.inference.checks import refuse_turned
 from crispseg.inference.upsampling import uncovered
 
 

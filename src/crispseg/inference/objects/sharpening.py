@@ -1,6 +1,5 @@
 """Sharpen the masks of the objects of an image."""
 
-from functools import cache
 from typing import Literal, TypedDict
 
 import numpy as np
@@ -9,18 +8,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_positive
-from crispseg.devices import usable_device
 from crispseg.errors import InputError
 from crispseg.grid import Grid, Size
-from crispseg.inference.batch import check_scores
+from crispseg.inference.array_inputs import as_image
+from crispseg.inference.checks import check_scores
 from crispseg.inference.objects.cell_means import holds_means
 from crispseg.inference.objects.evidence import HARD, SOFT
-from crispseg.inference.objects.mask_inputs import GivenMasks, read_image, read_masks
+from crispseg.inference.objects.mask_inputs import GivenMasks, read_masks
 from crispseg.inference.objects.open_masks import OpenMask, band_of, crisp_parts, largest_radius, surer
 from crispseg.inference.objects.overlaps import read_confidences, resolve_overlaps
 from crispseg.inference.objects.placing import MaskPlace, placed, upsampled
 from crispseg.inference.padding import without_padding
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.used_sharpener import used_sharpener
 from crispseg.scores import Scores
 
 Overlaps = Literal["keep", "resolve"]
@@ -55,15 +55,16 @@ def sharpen_masks(
 ) -> Tensor | NDArray[np.generic]:
     """Return crisp masks of the objects of an image, of its size: N masks in, N masks out, in their order.
 
-    A mask changes only near its own boundary: where its probability, upsampled bilinearly, lies between 0.1 and 0.9;
-    for a mask that is 0 and 1, within half a cell of its boundary and at least 1 pixel. All other pixels keep their
+    A mask changes only near its own boundary: where its probability, upsampled bilinearly, lies between 0.1 and 0.9. A
+    mask of 0 and 1 changes within half a cell of its boundary, and at least within 1 pixel. All other pixels keep their
     values, and are not computed.
 
-    It changes only where there is evidence. A pixel changes sides if the image is the reason: if its probability of the
-    new side is higher than an image of one colour would make it. For a mask that is 0 and 1 it must be 0.65 or more,
-    and higher by 0.1, unless `band` is given. A mask whose values are the parts of its cells that the object fills (it
-    was made by averaging a larger one) fills them so afterwards too; if it would fill them worse than the upsampled
-    mask, it stays.
+    A mask changes only where there is evidence:
+
+    - A pixel changes sides only if its probability of the new side is higher than with an image of one colour.
+    - For a mask of 0 and 1, this probability must be 0.65 or more, and higher by 0.1, unless `band` is given.
+    - If a mask was made by averaging a larger one, its values tell how much of each cell the object fills. The crisp
+      mask fills as much. If it would fill the cells worse than the upsampled mask does, the mask stays.
 
     Args:
         image: (H, W, 3) RGB, uint8 or floating point in [0, 1], as an array or a Pillow image, or a tensor (3, H, W).
@@ -78,7 +79,7 @@ def sharpen_masks(
         band: How far from its boundary a mask may change, in pixels, if you know better than the default above.
         confidences: N numbers, such as the scores of a detector, for `overlaps="resolve"`.
         overlaps: "keep", or "resolve" to leave every pixel to the mask of the highest confidence.
-        soft: Whether to return floating-point masks of the kind given (probabilities for bool masks), not bool.
+        soft: Whether to return floating-point masks of the given kind in place of bool; for bool masks, probabilities.
         device: The device of the default sharpener; the CPU by default.
 
     Returns:
@@ -86,6 +87,7 @@ def sharpen_masks(
 
     Raises:
         InputError: If an argument is not as above, or they do not fit together.
+        TypeError: If `sharpener` is something else than a `Sharpener`.
 
     Example:
         >>> image = np.zeros((48, 64, 3), np.uint8)
@@ -95,16 +97,12 @@ def sharpen_masks(
     check_choice("overlaps", overlaps, ("keep", "resolve"))
     if band is not None:
         check_positive("band", band)
-    if sharpener is not None and device is not None:
-        raise InputError(
-            f"device is {device}, beside a sharpener; expected one of them: move it by sharpener.to(device)"
-        )
     if confidences is not None and overlaps == "keep":
         raise InputError("confidences are given, but overlaps is 'keep'; expected 'resolve', or no confidences")
     if grid is not None and boxes is not None:
         raise InputError(f"grid is {grid} beside boxes, which say where the masks lie; expected one of them")
-    used = _default(usable_device(device or "cpu")) if sharpener is None else sharpener.of_labels()
-    pixels, given = read_image(image), read_masks(masks, scores)
+    pixels, given = as_image(image), read_masks(masks, scores)
+    used = used_sharpener(sharpener, device, **MASK_OPTIONS).of_labels()
     where = placed(
         given.maps, boxes, used.grid if grid is None else Grid.of(grid), (pixels.shape[-2], pixels.shape[-1])
     )
@@ -128,11 +126,6 @@ def sharpener_of_mask(
 def _fills_cells(given: GivenMasks, chances: Tensor, place: MaskPlace) -> bool:
     """Return whether a mask is as sharp as its resolution allows, so that it is filtered more gently."""
     return not given.is_hard and holds_means(chances, place.cell)
-
-
-@cache
-def _default(device: torch.device) -> Sharpener:
-    return Sharpener.from_pretrained(device=device, **MASK_OPTIONS)
 
 
 def _sharpened(

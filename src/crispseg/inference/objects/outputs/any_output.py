@@ -47,8 +47,8 @@ def sharpen_objects(image: object, objects: Objects, **options: Any) -> Objects:
     Args:
         image: The image, as `sharpen_masks` takes it.
         objects: One of the kinds above. It is not changed.
-        **options: Options of `sharpen_masks`, such as `sharpener`, `band`, `grid` and `overlaps`. Those that the object
-            tells, such as its confidences, need not be given; whether masks are soft follows from the object alone.
+        **options: Options of `sharpen_masks`, such as `sharpener`, `band`, `grid` and `overlaps`. What the object says,
+            such as its confidences, need not be given. Whether masks are soft follows from the object alone.
 
     Raises:
         InputError: If masks and image do not fit together, or `soft` is given.

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from crispseg.inference.objects.mask_inputs import read_image
+from crispseg.inference.array_inputs import as_image
 from crispseg.inference.objects.outputs.output_kind import OutputKind, Sharpen
 
 
@@ -45,7 +45,7 @@ def unpasted_masks(model: nn.Module) -> Iterator[None]:
 
 
 def _sharpened(objects: Mapping[str, Any], image: object, sharpen: Sharpen) -> Mapping[str, Any]:
-    masks, pixels = objects["masks"], read_image(image)
+    masks, pixels = objects["masks"], as_image(image)
     boxes = None if masks.shape[-2:] == pixels.shape[-2:] else objects["boxes"]
     known = {"scores": "multilabel_probabilities", "soft": True} if masks.is_floating_point() else {}
     crisp = sharpen(image, masks, boxes, **known, confidences=objects.get("scores"))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from crispseg.inference.objects.mask_inputs import read_image
+from crispseg.inference.array_inputs import as_image
 from crispseg.inference.objects.outputs.output_kind import OutputKind, Sharpen
 
 _PROTOTYPE = 4
@@ -21,7 +21,7 @@ def _sharpened(objects: Any, image: object, sharpen: Sharpen) -> object:  # noqa
     if objects.masks is None:
         return copy.copy(objects)
     pixels = np.ascontiguousarray(objects.orig_img[..., ::-1]) if image is None else image  # blue, green, red
-    height, width = read_image(pixels).shape[-2:]
+    height, width = as_image(pixels).shape[-2:]
     masks = objects.masks.data
     rows, columns = masks.shape[-2:]
     whole = (rows, columns) == (height, width)  # retina_masks=True

@@ -1,4 +1,4 @@
-"""Check batches of images and scores."""
+"""Check images, scores, and what a cue and the filter make of them."""
 
 import math
 import warnings
@@ -104,7 +104,9 @@ def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def check_scores(scores: Tensor, kind: Scores) -> None:
-    """Refuse scores that are not finite or not of their kind."""
+    """Refuse scores that are not finite or not of their kind, if their values can be read."""
+    if not has_values():
+        return
     low, high = value_range(scores)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise InputError("scores hold NaN or infinity; expected finite numbers")
@@ -131,6 +133,26 @@ def warn_of_kind(scores: Tensor, kind: Scores) -> None:
         check_tensor_kind(scores.transpose(0, 1), kind)
     except InputError as error:
         warnings.warn(str(error), KindWarning, stacklevel=2)
+
+
+def checked_features(features: object, cue: Cue, image: Tensor) -> Tensor:
+    """Return what a cue computed for (N, 3, H, W) images, if it is (N, D, H, W).
+
+    Raises:
+        InputError: If it is not. The result would have another size than the image.
+    """
+    if isinstance(features, Tensor) and features.ndim == 4 and features.is_floating_point() and _fits(features, image):
+        return features
+    found = f"{features.dtype} {tuple(features.shape)}" if isinstance(features, Tensor) else type(features).__name__
+    raise InputError(
+        f"{type(cue).__name__} returned {found} for an image {tuple(image.shape)}; expected floating-point features "
+        "(N, D, H, W) of its size: resize them in the cue or its network"
+    )
+
+
+def _fits(features: Tensor, image: Tensor) -> bool:
+    ours, theirs = ((value.shape[0], *value.shape[-2:]) for value in (features, image))
+    return is_exporting() or ours == theirs  # sizes are symbolic while exporting
 
 
 def check_filtered(values: Tensor, cue: Cue, features: Tensor) -> None:
