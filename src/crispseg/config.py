@@ -48,10 +48,9 @@ class SharpenerConfig:
             labels that may overlap, "auto" leaves out windows of dilation 32 or more; the others get 2, or 32 with the
             cue "rgb".
         score_weight: μ, which adds differences of two pixels' probabilities to their distance: one number, or one for
-            each window. 0 compares the image alone. "auto" is 2 for windows of dilation 32 or more, and 0.7 for others.
-            It also looks at the scores of each image: if they are in doubt along boundaries alone, it filters more
-            gently, with up to three times λ; in scenes of five labels or more, it leaves out windows of dilation 32 or
-            more. μ has no effect on labels that may overlap.
+            each window. 0 compares the image alone. "auto" is 0.7, and 2 for windows of dilation 32 or more, which it
+            leaves out of scenes with five labels or more. Scores that are in doubt along boundaries alone are then
+            filtered more gently, with up to three times λ. μ has no effect on labels that may overlap.
         scores: The kind of scores: "logits", "probabilities", "multilabel" or "multilabel_probabilities".
         upsampling: How coarse scores are upsampled to the size of the image: "joint" or "bilinear".
         guard: Keeps poles and other thin objects: above 0 and up to 0.5, such as 0.4. None (or "none") for no guard.
@@ -128,10 +127,10 @@ class SharpenerConfig:
     score_weight: PerWindow = _field(
         AUTO,
         help="how much a difference between two pixels' probabilities adds to their distance: μ, 0 or more; 0 "
-        "compares the image alone; one number for all windows, one for each, separated by commas, or auto: 2 with "
-        "windows of dilation 32 or more, 0.7 with others. auto also looks at the scores of each image: if they are in "
-        "doubt along boundaries alone, it filters more gently, with up to three times λ; in scenes of five labels or "
-        "more, it leaves out windows of dilation 32 or more. μ has no effect on labels that may overlap",
+        "compares the image alone; one number for all windows, one for each, separated by commas, or auto: 0.7, and 2 "
+        "with windows of dilation 32 or more, which it leaves out of scenes with five labels or more. If scores are in "
+        "doubt along boundaries alone, auto also filters more gently, with up to three times λ. μ has no effect on "
+        "labels that may overlap",
         label="Score weight μ",
         rare=True,
         read=config_values.read_score_weight,

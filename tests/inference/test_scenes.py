@@ -74,7 +74,12 @@ def test_tiles_are_parts_of_the_whole(scores: Tensor, monkeypatch: pytest.Monkey
 
 def test_tiles_of_a_scene_need_less_around_them(monkeypatch: pytest.MonkeyPatch) -> None:
     margins: list[int] = []
-    monkeypatch.setattr("crispseg.inference.tiles.tile_side", lambda *given: margins.append(given[-1]) or 40)
+
+    def tile_side(*given: Any) -> int:
+        margins.append(given[-1])
+        return 40
+
+    monkeypatch.setattr("crispseg.inference.tiles.tile_side", tile_side)
     for scores in (scores_of(1, 1), scores_of(1, 1, 1, 1, 1, 1)):
         sharpen_tiled(made(), torch.rand(1, 3, *SIZE), scores, memory="16GiB")
     assert margins[0] - margins[1] == 2 * 32

@@ -6,7 +6,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from crispseg.checks import has_values, is_finite, is_recorded, value_range
+from crispseg.checks import check_map, check_same_grid, has_values, is_finite, is_recorded, value_range
 from crispseg.compatibility import is_exporting
 from crispseg.cues import Cue
 from crispseg.data.kinds import check_tensor_kind
@@ -148,6 +148,14 @@ def checked_features(features: object, cue: Cue, image: Tensor) -> Tensor:
         f"{type(cue).__name__} returned {found} for an image {tuple(image.shape)}; expected floating-point features "
         "(N, D, H, W) of its size: resize them in the cue or its network"
     )
+
+
+def check_given_features(features: Tensor, cue: Cue, image: Tensor) -> None:
+    """Refuse features that are not (N, D, H, W) of the size of the image, or not as the cue expects them."""
+    check_map("features", features)
+    check_same_grid("features", features, "image", image)
+    if has_values():
+        cue.check_features(features)
 
 
 def _fits(features: Tensor, image: Tensor) -> bool:

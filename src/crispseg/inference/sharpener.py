@@ -8,7 +8,7 @@ from typing import Any, Self, Unpack
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_map, check_output_size, check_same_grid, has_values
+from crispseg.checks import check_output_size
 from crispseg.config import SharpenerConfig
 from crispseg.config_values import SharpenerOptions
 from crispseg.cue_config import CueConfig
@@ -18,6 +18,7 @@ from crispseg.grid import Grid
 from crispseg.inference.checks import (
     check_filtered,
     check_fit,
+    check_given_features,
     check_scores,
     checked_features,
     to_colours,
@@ -39,12 +40,11 @@ class Sharpener(ConfiguredModule):
     """Replace every score by an average over the surrounding pixels that belong with it, several times.
 
     Scores are filtered as probabilities. Logits go through a softmax first (a sigmoid for a single channel, or for
-    labels that may overlap), and through its inverse afterwards. Coarse scores are first upsampled along the cue.
+    labels that may overlap), and through its inverse afterwards. Coarse scores are first upsampled along the cue. The
+    options, such as `window` and `passes`, are those of `SharpenerConfig`.
 
     Do not fork a process after a sharpener was used: the child would hang at its first convolution, as with any PyTorch
     network. Start processes with `multiprocessing.get_context("spawn")`.
-
-    `SharpenerConfig` describes the options, such as `window` and `passes`.
 
     Args:
         cue: The cue that tells which pixels belong together, from `crispseg.cues`; `LearnedCue` wraps a network.
@@ -199,8 +199,7 @@ class Sharpener(ConfiguredModule):
         features, wide = self.prepare(image, scores, features)
         crisp = self.filtered(self.upsample(wide, features), features)
         if output_size is not None:
-            crisp = crisp.expanded()
-            crisp = crisp.with_values(resize(crisp.values, output_size))
+            crisp = crisp.expanded().mapped(partial(resize, size=output_size))
         return crisp.scores().to(scores.dtype)
 
     def prepare(self, image: Tensor, scores: Tensor, features: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -217,10 +216,7 @@ class Sharpener(ConfiguredModule):
         if features is None:
             features = self.features(image)
         else:
-            check_map("features", features)
-            check_same_grid("features", features, "image", image)
-            if has_values():
-                self.cue.check_features(features)
+            check_given_features(features, self.cue, image)
         known = without_padding(scores, self.grid, (image.shape[-2], image.shape[-1]))
         return features, known.to(torch.promote_types(self.cue.image_dtype, torch.float32))
 

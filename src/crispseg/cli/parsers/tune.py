@@ -11,7 +11,7 @@ Find the options of a sharpener on labelled images, or with --crf the parameters
 
 Measures every combination of the given values and prints its gain in points of mIoU and of trimap mIoU, and at the end
 the best combination. If you give no values of window, passes or hardness, several are tried, around the options of the
-sharpener that --weights names. For label maps, windows that do not act on them are left out, such as 5@32 with the
+sharpener that --weights names. For label maps, windows that do not act on them are left out, such as 5@64 with the
 default weights of cue and scores. Classes without true pixels on these images are left out of the means. Tune on images
 that you do not report on.
 
