@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from crispseg.cli.parsers.command_parser import CommandParser
-from crispseg.cli.parsers.shared_options import add_device_option, add_range_option
+from crispseg.cli.parsers.shared_options import add_device_option, add_memory_option, add_range_option
 from crispseg.cli.parsers.stage_options import add_sharpener_options
 from crispseg.defaults import POLYGON_TOLERANCE
 
@@ -39,9 +39,7 @@ def build_parser() -> CommandParser:
     parser.add_argument("image", type=Path, metavar="IMAGE", help="the image, a raster with any bands")
     parser.add_argument("--predictions", type=Path, required=True, metavar="FILE", help="raster of scores or labels")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="GeoTIFF of labels to write")
-    parser.add_argument(
-        "--memory", default="2GiB", metavar="SIZE", help="memory that the process may use (default: %(default)s)"
-    )
+    add_memory_option(parser)
     parser.add_argument(
         "--scale",
         type=float,

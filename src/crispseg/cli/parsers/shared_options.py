@@ -16,6 +16,19 @@ def add_device_option(parser: CommandParser) -> None:
     parser.add_argument("--device", help='"cpu", "cuda", "mps" … (default: a GPU if there is one)')
 
 
+def add_memory_option(parser: CommandParser, what: str = "", otherwise: str = "") -> None:
+    """Add the option for the memory that the process may use.
+
+    Args:
+        parser: The parser.
+        what: Words on what it limits.
+        otherwise: Words on what happens without it; empty if it is 2GiB then.
+    """
+    default = None if otherwise else "2GiB"
+    help_text = f"memory that the process may use{what} (default: {otherwise or default})"
+    parser.add_argument("--memory", default=default, metavar="SIZE", help=help_text)
+
+
 def add_range_option(parser: CommandParser) -> None:
     """Add the option for the values of an image that stand for black and white."""
     parser.add_argument(
