@@ -32,17 +32,8 @@ class Tile:
     """(*box.size) bool mask of pixels where image and scores have data; None if all have."""
 
 
-@torch.no_grad()
-def sharpen_tiles(
-    sharpener: Sharpener,
-    image: Pixels,
-    scores: Pixels,
-    *,
-    memory: str | int,
-    features: Pixels | None = None,
-    multiple: int = 1,
-) -> Iterator[Tile]:
-    """Sharpen an image tile by tile.
+class Tiles:
+    """An image that is sharpened tile by tile.
 
     Every tile is computed with all surrounding pixels that it depends on, so that the result equals that of the whole
     image, up to rounding. If the cue needs the whole image at once (`Cue.reach` is None), its features are computed for
@@ -55,32 +46,61 @@ def sharpen_tiles(
         memory: The memory that the process may use, such as "2GiB", "800 MB" or a number of bytes. It sets the size of
             the tiles.
         features: Features of the size of the image to use instead of those of the cue.
-        multiple: Tiles start at multiples of this if they are at least as large.
-
-    Yields:
-        Tiles, row by row.
+        multiple: The side of the tiles is a multiple of this if it is at least as large.
 
     Raises:
         InputError: If image and scores do not fit together, or the memory is too small for a tile.
     """
-    check_place(image.size, scores.size, scores.channels, sharpener.grid, sharpener.scores)
-    if _may_lack(image, scores) and not isinstance(sharpener.cue, EmbeddingCue):
-        raise InputError(
-            f"image or scores may have pixels without data, and the cue is {type(sharpener.cue).__name__}; expected a "
-            "cue that compares embeddings or colours, which can leave such pixels out"
-        )
-    parts = Parts(sharpener, image, scores, features)
-    gentleness = gentleness_of_pixels(parts.scores, sharpener.scores, parts.lines) if sharpener.suits_doubt else None
-    contrasted = gentleness is not None and not gentleness.is_usual
-    each = bytes_per_pixel(sharpener, scores.channels, contrasted=contrasted)
-    side = tile_side(sharpener, each, image.size, parse_memory(memory), parts.margin)
-    for box in cut(image.size, max(side // multiple * multiple, min(side, multiple))):
-        valid = parts.valid(box)
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        sharpener: Sharpener,
+        image: Pixels,
+        scores: Pixels,
+        *,
+        memory: str | int,
+        features: Pixels | None = None,
+        multiple: int = 1,
+    ) -> None:
+        check_place(image.size, scores.size, scores.channels, sharpener.grid, sharpener.scores)
+        if _may_lack(image, scores) and not isinstance(sharpener.cue, EmbeddingCue):
+            raise InputError(
+                f"image or scores may have pixels without data, and the cue is {type(sharpener.cue).__name__}; "
+                "expected a cue that compares embeddings or colours, which can leave such pixels out"
+            )
+        self._channels, self.size = scores.channels, image.size
+        self._parts = parts = Parts(sharpener, image, scores, features)
+        suits = sharpener.suits_doubt
+        self._gentleness = gentleness_of_pixels(parts.scores, sharpener.scores, parts.lines) if suits else None
+        contrasted = self._gentleness is not None and not self._gentleness.is_usual
+        each = bytes_per_pixel(sharpener, scores.channels, contrasted=contrasted)
+        side = tile_side(sharpener, each, image.size, parse_memory(memory), parts.margin)
+        self.side = max(side // multiple * multiple, min(side, multiple))
+        """The largest height and width of a tile that fits into the memory."""
+
+    @torch.no_grad()
+    def sharpened(self, box: Box) -> Tile:
+        """Return a tile at a place, at most `side` pixels high and wide."""
+        valid = self._parts.valid(box)
         if valid is not None and not valid.any():
-            yield Tile(box, torch.zeros(scores.channels, *box.size), valid)
-            continue
-        yield Tile(box, parts.sharpened(box, gentleness), valid)
+            return Tile(box, torch.zeros(self._channels, *box.size), valid)
         give_back()
+        return Tile(box, self._parts.sharpened(box, self._gentleness), valid)
+
+
+def sharpen_tiles(
+    sharpener: Sharpener,
+    image: Pixels,
+    scores: Pixels,
+    *,
+    memory: str | int,
+    features: Pixels | None = None,
+    multiple: int = 1,
+) -> Iterator[Tile]:
+    """Yield the tiles of an image, row by row; see `Tiles` for the arguments and errors."""
+    tiles = Tiles(sharpener, image, scores, memory=memory, features=features, multiple=multiple)
+    yield from map(tiles.sharpened, cut(image.size, tiles.side))
 
 
 def sharpen_tiled(

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from crispseg.data.files import check_readable
 from crispseg.errors import InputError
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.sharpener import Sharpener
@@ -138,14 +139,27 @@ def _is_up_to_date(job: Job, made: Sequence[int | None]) -> bool:
 
 def check_same_settings(path: Path, settings: Mapping[str, Any]) -> None:
     """Refuse to resume a run whose settings file holds other settings."""
-    there, now = read_settings(path), json.loads(json.dumps(settings))
+    remedy = f"use the settings in {path.name}, choose another folder, or start anew without resume"
+    check_same(f"output folder {path.parent}", read_settings(path), settings, remedy)
+
+
+def check_same(what: str, there: Mapping[str, Any], settings: Mapping[str, Any], remedy: str) -> None:
+    """Refuse to resume a run that had other settings.
+
+    Args:
+        what: The output, for the message.
+        there: The settings of the earlier run, as JSON gives them.
+        settings: The settings of now.
+        remedy: What to do if they differ.
+
+    Raises:
+        InputError: If they differ.
+    """
+    now = json.loads(json.dumps(settings))
     names = sorted(name for name in {*there, *now} if there.get(name) != now.get(name))
     if names:
         differing = ", ".join(f"{name} {_short(there.get(name))} there, {_short(now.get(name))} now" for name in names)
-        raise InputError(
-            f"output folder {path.parent}: was made with other settings ({differing}); use the settings in "
-            f"{path.name}, choose another folder, or start anew without resume"
-        )
+        raise InputError(f"{what}: was made with other settings ({differing}); {remedy}")
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -169,3 +183,14 @@ def _digest(sharpener: Sharpener) -> str:
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def stamp_of(path: Path, what: str) -> str:
+    """Return the size and time of a file, which tell whether it is another one; reading it would take long.
+
+    Raises:
+        InputError: If it cannot be accessed.
+    """
+    check_readable(path, what)
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"

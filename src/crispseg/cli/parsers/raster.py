@@ -22,7 +22,12 @@ With --polygons each connected region becomes a polygon with the attributes clas
 edges, without gaps or overlaps. GeoPackage keeps the reference system; GeoJSON is always in longitude and latitude.
 
 Pixels without a value in the image or in the prediction (nodata, masks, NaN) get no label and do not affect others.
+Finished parts are kept in a hidden file beside the output, .NAME.parts, until the end, so that --resume can go on after
+an interruption. It is compressed and about as large as the output.
+
 Formats that refer to other files or addresses, such as VRT, are refused, and nothing is downloaded.
+
+Exit codes: 0, all is written; 2, an error ended the run; 130, it was interrupted.
 
 Needs: pip install 'crispseg[raster]'"""
 
@@ -30,6 +35,7 @@ EXAMPLES = """\
   crispseg raster field.tif --predictions field_scores.tif --output field_labels.tif
   crispseg raster field.tif --predictions field_scores.tif --output field_labels.tif --memory 8GiB --passes 7
   crispseg raster field.tif --predictions field_scores.tif --output field_labels.tif --polygons field.gpkg
+  crispseg raster field.tif --predictions field_scores.tif --output field_labels.tif --resume
   crispseg raster s2.tif --bands 4,3,2 --range 0,3000 --predictions labels.tif --output crisp.tif"""
 
 
@@ -57,6 +63,12 @@ def build_parser() -> CommandParser:
         "--same-extent",
         action="store_true",
         help="the prediction covers the image exactly; ignore the georeferences of both",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with an interrupted run of the same files and options; --memory, --polygons and --tolerance may "
+        "differ",
     )
     _add_polygon_options(parser)
     add_sharpener_options(parser)
