@@ -7,11 +7,13 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Any
 
+from crispseg.annotations.changes import FOLDER as NOTES
 from crispseg.annotations.cleaning import Cleaner
 from crispseg.annotations.record import AnnotationFormat, FormatOptions
 from crispseg.annotations.registry import detect_format, format_class
 from crispseg.annotations.review import write_review
 from crispseg.annotations.run import Outcome, Places, Summary, clean_annotations
+from crispseg.cli.interruptions import resumable
 from crispseg.cli.printing import progress_bar
 from crispseg.cli.stages import require_image_sharpener
 from crispseg.data.class_names import read_class_names
@@ -34,7 +36,8 @@ def run(options: Namespace) -> int:
     sharpener = _sharpener(options)
     places = Places(options.annotations, options.images, options.annotations_output)
     start = time.perf_counter()
-    with progress_bar("images") as progress:
+    kept = [] if places.output is None else [places.output / NOTES]
+    with progress_bar("images") as progress, resumable(*kept):
         task = progress.add_task("comparing", total=0)
 
         def add(count: int) -> None:

@@ -1,23 +1,26 @@
 """What a long command says when it ends early: how to go on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from crispseg.errors import OutputError
 
 
 @contextmanager
-def resumable(is_begun: Callable[[], object]) -> Iterator[None]:
+def resumable(*kept: Path) -> Iterator[None]:
     """Say of an interruption, and of an output that cannot be written, that --resume goes on.
 
     Args:
-        is_begun: Returns whether there is anything to go on with.
+        kept: Files and folders, of which one is there if there is anything to go on with.
     """
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("; --resume goes on" if is_begun() else " before anything was finished") from None
+        raise KeyboardInterrupt(_advice(kept) or " before anything was kept") from None
     except OutputError as error:
-        if not is_begun():
-            raise
-        raise OutputError(f"{error}; with the same output, --resume goes on") from error
+        raise OutputError(str(error) + _advice(kept).replace(";", "; with the same output,")) from error
+
+
+def _advice(kept: Iterable[Path]) -> str:
+    return "; --resume goes on" if any(path.exists() for path in kept) else ""

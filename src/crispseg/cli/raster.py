@@ -22,7 +22,7 @@ def run(options: Namespace) -> None:
     if not hasattr(options, "window"):
         sharpener = sharpener.nearby()
     start = time.perf_counter()
-    with progress_bar() as progress, resumable(parts_file(options.output).is_file):
+    with progress_bar() as progress, resumable(parts_file(options.output)):
         task = progress.add_task("sharpening", total=100)
 
         def show(share: float) -> None:

@@ -29,7 +29,7 @@ def run(options: Namespace) -> int:
     steady = _steady(options, stages.sharpener)
     if options.memory is None:
         keep_freed()
-    with progress_bar("images") as progress, resumable((options.output / SETTINGS_FILE).is_file), _counted() as counts:
+    with progress_bar("images") as progress, resumable(options.output / SETTINGS_FILE), _counted() as counts:
 
         def note(outcome: Outcome) -> None:
             counts[type(outcome)] += 1
