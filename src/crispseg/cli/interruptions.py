@@ -24,3 +24,14 @@ def resumable(*kept: Path) -> Iterator[None]:
 
 def _advice(kept: Iterable[Path]) -> str:
     return "; --resume goes on" if any(path.exists() for path in kept) else ""
+
+
+@contextmanager
+def resumable_by_file(kept: Path | None) -> Iterator[None]:
+    """Say of an interruption that --resume FILE goes on, if such a file was given, or that it would."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        there = kept is not None and kept.exists()
+        otherwise = "; nothing was kept: --resume FILE would keep what is counted"
+        raise KeyboardInterrupt(f"; --resume {kept} goes on" if there else otherwise) from None

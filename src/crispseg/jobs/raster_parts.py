@@ -8,10 +8,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from crispseg.checks import check_same
 from crispseg.data.box import Box
 from crispseg.data.raster.output import LabelValues, Values
 from crispseg.errors import InputError
-from crispseg.jobs.resuming import check_same
 from crispseg.reading import parsed
 from crispseg.writing import appended, make_folder
 

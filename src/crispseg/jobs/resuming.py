@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from crispseg.checks import check_same
 from crispseg.data.files import check_readable
-from crispseg.errors import InputError
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.steady import SteadySharpener
@@ -159,25 +159,6 @@ def check_same_settings(path: Path, settings: Mapping[str, Any]) -> None:
     check_same(f"output folder {path.parent}", read_settings(path), settings, remedy)
 
 
-def check_same(what: str, there: Mapping[str, Any], settings: Mapping[str, Any], remedy: str) -> None:
-    """Refuse to resume a run that had other settings.
-
-    Args:
-        what: The output, for the message.
-        there: The settings of the earlier run, as JSON gives them.
-        settings: The settings of now.
-        remedy: What to do if they differ.
-
-    Raises:
-        InputError: If they differ.
-    """
-    now = json.loads(json.dumps(settings))
-    names = sorted(name for name in {*there, *now} if there.get(name) != now.get(name))
-    if names:
-        differing = ", ".join(f"{name} {_short(there.get(name))} there, {_short(now.get(name))} now" for name in names)
-        raise InputError(f"{what}: was made with other settings ({differing}); {remedy}")
-
-
 def read_settings(path: Path) -> dict[str, Any]:
     """Return the settings in a file.
 
@@ -187,10 +168,6 @@ def read_settings(path: Path) -> dict[str, Any]:
     remedy = "choose another output folder, or start anew without resume"
     with parsed(path, "settings", f"cannot be read; {remedy}"):
         return dict(read_json(path, "settings", remedy))
-
-
-def _short(value: object) -> str:
-    return text if len(text := str(value)) <= 80 else f"{text[:8]}…"
 
 
 def digest_of_weights(module: nn.Module) -> str:

@@ -1,5 +1,7 @@
 """Options that several commands have: the device, the range of an image's numbers, the suffixes of names."""
 
+from pathlib import Path
+
 from crispseg.cli.parsers.command_parser import CommandParser
 
 SUFFIX_HELP = {
@@ -27,6 +29,17 @@ def add_memory_option(parser: CommandParser, what: str = "", otherwise: str = ""
     default = None if otherwise else "2GiB"
     help_text = f"memory that the process may use{what} (default: {otherwise or default})"
     parser.add_argument("--memory", default=default, metavar="SIZE", help=help_text)
+
+
+def add_resume_option(parser: CommandParser) -> None:
+    """Add the option for a file that keeps what was counted."""
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        metavar="FILE",
+        help="keep what is counted on each image in FILE, and go on with what it holds; after an interruption, give "
+        "the same FILE again (default: nothing is kept)",
+    )
 
 
 def add_range_option(parser: CommandParser) -> None:
