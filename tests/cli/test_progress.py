@@ -2,11 +2,19 @@
 
 import io
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress, TaskID
 
+from crispseg import Sharpener
 from crispseg.cli.printing import progress_bar
+from crispseg.cues import RGBCue
+from crispseg.inference import tiles
+from crispseg.jobs import sharpen_files
+from tests.fakes import write_coarse_scores, write_folder
 
 
 class Clock:
@@ -50,3 +58,26 @@ def test_the_time_left_is_known_of_steps_that_take_minutes() -> None:
         clock.now = 60 * minute
         progress.update(task, completed=minute)
     assert progress.tasks[task].time_remaining == 90 * 60
+
+
+@pytest.mark.parametrize("kind", ["labels", "scores"])
+def test_the_tiles_of_an_image_are_shown(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path, 2)
+    write_coarse_scores(tmp_path, tmp_path / "scores")
+    monkeypatch.setattr(tiles, "tile_side", lambda *_, **__: 20)
+    progress, shown = Progress(disable=True), list[tuple[float, bool]]()
+    update = Progress.update
+
+    def noted(self: Progress, task: TaskID, **fields: Any) -> None:
+        update(self, task, **fields)
+        if "visible" in fields:
+            shown.append((self.tasks[task].completed, self.tasks[task].visible))
+
+    monkeypatch.setattr(Progress, "update", noted)
+    sharpener = Sharpener(RGBCue(), window=3, passes=1)
+    sharpen_files(tmp_path / "images", tmp_path / kind, tmp_path / "out", sharpener, memory="2GiB", progress=progress)
+    assert len(shown) == 22, "of twelve tiles each"
+    assert all(visible for _, visible in shown)
+    completed = [completed for completed, _ in shown]
+    assert completed == 2 * sorted(set(completed))
+    assert not any(task.visible for task in progress.tasks if task.total == 100)

@@ -1,6 +1,6 @@
 """Sharpen images of any size in tiles that fit into memory, with the same result."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,9 @@ from crispseg.inference.memory import bytes_per_pixel, parse_memory, tile_side
 from crispseg.inference.parts import Parts
 from crispseg.inference.sharpener import Sharpener
 from crispseg.process_memory import give_back
+
+Done = Callable[[float], object]
+"""What is told of the share that is done, from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,13 @@ def sharpen_tiles(
 
 
 def sharpen_tiled(
-    sharpener: Sharpener, image: Tensor, scores: Tensor, *, memory: str | int, features: Tensor | None = None
+    sharpener: Sharpener,
+    image: Tensor,
+    scores: Tensor,
+    *,
+    memory: str | int,
+    features: Tensor | None = None,
+    done: Done = lambda share: None,
 ) -> Tensor:
     """Return `sharpener(image, scores)`, computed image by image in tiles; see `sharpen_tiles`.
 
@@ -114,6 +123,7 @@ def sharpen_tiled(
         scores: (N, C, h, w) scores.
         memory: The memory that the process may use besides the result.
         features: (N, D, H, W) features to use instead of those of the cue.
+        done: Called after each tile with the share of its image that is done.
 
     Returns:
         (N, C, H, W) scores on the CPU.
@@ -133,12 +143,19 @@ def sharpen_tiled(
         for tile in sharpen_tiles(sharpener, *pixels, memory=memory, features=given):
             rows, columns = tile.box.slices
             whole[:, rows, columns] = tile.scores
+            done(_share(tile.box, pixels[0].size))
     return result
 
 
 @torch.no_grad()
 def sharpen_label_map_tiled(
-    sharpener: Sharpener, image: Tensor, labels: Tensor, *, memory: str | int, features: Tensor | None = None
+    sharpener: Sharpener,
+    image: Tensor,
+    labels: Tensor,
+    *,
+    memory: str | int,
+    features: Tensor | None = None,
+    done: Done = lambda share: None,
 ) -> Tensor:
     """Return what `sharpen_label_map` returns, computed in tiles; see `sharpen_tiles`.
 
@@ -148,6 +165,7 @@ def sharpen_label_map_tiled(
         labels: (h, w) integers, any number of labels.
         memory: The memory that the process may use besides the result.
         features: (1, D, H, W) features to use instead of those of the cue.
+        done: Called after each tile with the share of the image that is done.
 
     Returns:
         (H, W) int64 labels on the CPU.
@@ -165,8 +183,15 @@ def sharpen_label_map_tiled(
         inner, compared = parts.compared(box)
         rows, columns = box.within(inner).slices
         result[box.slices] = sharpened_labels(sharpener, parts.scores, compared, inner)[rows, columns].cpu()
+        done(_share(box, pixels.size))
         give_back()
     return result
+
+
+def _share(box: Box, size: tuple[int, int]) -> float:
+    """Return the share of an image that is done with a tile, of those that go row by row."""
+    height, width = size
+    return (box.top + (box.bottom - box.top) * box.right / width) / height
 
 
 def _may_lack(*maps: Pixels) -> bool:
