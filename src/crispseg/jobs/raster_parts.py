@@ -23,7 +23,7 @@ _DAMAGED = "damaged; start anew without --resume"
 
 def parts_file(output: Path) -> Path:
     """Return the file that holds the finished parts of an output. It is hidden, and removed at the end."""
-    return output.with_name(f".{output.name}.parts")
+    return output.parent / f".{output.name}.parts"
 
 
 class FinishedParts:
