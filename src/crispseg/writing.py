@@ -183,9 +183,19 @@ def append_line(path: Path, line: str) -> None:
     Raises:
         OutputError: If it cannot be written.
     """
+    appended(path, f"{line}\n".encode())
+
+
+def appended(path: Path, content: bytes) -> int:
+    """Append to a file, and return where it ends then.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
+        with path.open("ab") as file:
+            file.write(content)
+            return file.tell()
     except OSError as error:
         raise _not_written(path, error) from error
 

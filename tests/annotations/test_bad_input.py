@@ -121,6 +121,7 @@ def test_a_faulty_part_is_passed_over(
     [
         (["--band", "0"], ["--band is 0", "above 0"]),
         (["--certainty", "0.4"], ["--certainty is 0.4", "0.5 or more"]),
+        (["--memory", "much"], ["memory is 'much'", "expected a size such as 2GiB"]),
         (["--as", "rle"], ["--as rle", "yolo"]),
         (["--decisions", "none.json"], ["none.json", "no such file"]),
         (["--format", "coco"], ["no file ends in .json"]),

@@ -1,13 +1,19 @@
 """Outlines move to the boundaries of the image, and stay where there are none."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from crispseg import Sharpener
-from crispseg.annotations.cleaning import Cleaner, overlap, part_overlaps, places_of, shift, without_specks
+from crispseg.annotations.cleaning import Cleaner, overlap, part_overlaps, places_of, remove_specks, shift
+from crispseg.annotations.filling import blank
 from crispseg.cues import RGBCue
 from crispseg.data.box import Box
+from crispseg.inference.objects import mask_tiles
+from crispseg.inference.objects.evidence import Evidence
 from crispseg.window import Windows
 
 ROWS, COLUMNS = np.mgrid[:72, :96]
@@ -117,9 +123,100 @@ def test_specks_that_were_not_there_are_removed() -> None:
     before[2, 2] = after[2, 2] = True
     after[5, 90] = True
     after[36, 30] = False
-    np.testing.assert_array_equal(without_specks(before, after, 16, Box(0, 0, 72, 96)), before)
+    remove_specks(before, after, 16, Box(0, 0, 72, 96))
+    np.testing.assert_array_equal(after, before)
 
 
 def test_the_shift_is_in_pixels() -> None:
     assert shift(LEFT, LEFT) == 0
     assert shift(COLUMNS < 50, COLUMNS < 53) == pytest.approx(3 * 72 / (2 * 72 + 100))
+
+
+def scattered(count: int, size: tuple[int, int], largest: int) -> tuple[torch.Tensor, list[np.ndarray]]:
+    """Return an image of smooth noise, and discs on it, most of which overlap others."""
+    rng, (height, width) = np.random.default_rng(0), size
+    coarse = torch.rand(1, 3, height // 16, width // 16, generator=torch.Generator().manual_seed(0))
+    image = (torch.nn.functional.interpolate(coarse, size)[0] * 255).byte()
+    rows, columns = np.ogrid[:height, :width]
+    masks = []
+    for _ in range(count):
+        row, column, radius = rng.integers(0, height), rng.integers(0, width), rng.integers(largest // 4, largest)
+        mask = blank(size)
+        mask |= (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
+        masks.append(mask)
+    return image, masks
+
+
+class Unbounded(RGBCue):
+    """Says nothing of its reach, and sees the brightness of all that it is given."""
+
+    @property
+    def reach(self) -> int | None:  # type: ignore[override]
+        return None
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image - image.mean()
+
+
+@pytest.mark.parametrize("side", [64, 100])
+@pytest.mark.parametrize("cue", ["learned", "rgb", "unbounded"])
+@torch.inference_mode()
+def test_tiles_give_the_same_masks(cue: str, side: int, cleaner: Cleaner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the rounding of the network; also with a hardness so low that pixels far away count."""
+    features = {"learned": cleaner.sharpener.cue, "rgb": RGBCue(), "unbounded": Unbounded()}[cue]
+    sharpener = Sharpener(features, window=Windows.of("5@2,5"), passes=4, hardness=0.05).eval()
+    image, masks = scattered(20, (180, 240), 60)
+    found = []
+    for tile in (4000, side):
+        monkeypatch.setattr(mask_tiles, "_SIDE", tile)
+        monkeypatch.setattr(mask_tiles, "TOGETHER", 16 if tile == 4000 else 1)
+        values = torch.stack([torch.from_numpy(mask).float() for mask in masks])
+        for part in mask_tiles.MaskTiles(sharpener, image, masks, 4, Evidence(0.5, 0.0)).parts(None):
+            values[part.number][part.part.slices] = part.filtered
+        found.append(values)
+    assert len(torch.unique(found[0])) > 1000
+    torch.testing.assert_close(*found, rtol=0, atol=1e-6 if cue == "learned" else 0)
+    after = Cleaner(sharpener, certainty=0.5, evidence=0.0)(image, masks)
+    monkeypatch.setattr(mask_tiles, "_SIDE", 4000)
+    for new, old in zip(Cleaner(sharpener, certainty=0.5, evidence=0.0)(image, masks), after, strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
+_PEAK = """
+from tests.annotations.test_cleaning import scattered
+from crispseg import Sharpener
+from crispseg.annotations.cleaning import Cleaner
+from crispseg.process_memory import peak_bytes, resident_bytes
+from crispseg.window import Windows
+image, masks = scattered(60, (1200, 1500), 500)
+memory = resident_bytes() + MORE * 2**20
+cleaner = Cleaner(Sharpener.from_pretrained(window=Windows.of("5@2,5"), passes=8), memory=str(memory))
+assert len(cleaner(image, masks)) == 60
+print(memory, peak_bytes())
+"""
+
+
+def test_the_peak_stays_within_the_memory_and_less_is_refused() -> None:
+    code = f"MORE = 500\n{_PEAK}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    memory, peak = map(int, done.stdout.split())
+    assert peak <= memory
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("500", "64")], capture_output=True, text=True, check=False
+    )
+    assert "too small for a tile" in done.stderr
+
+
+def test_masks_of_a_large_image_take_little_memory() -> None:
+    """After large blocks were freed, the usual allocator clears, and so takes, the whole of new ones."""
+    code = (
+        "import torch\nfrom crispseg.annotations.filling import blank\n"
+        "from crispseg.process_memory import give_back, resident_bytes\n"
+        "def block(): return torch.ones(30 * 2**20, dtype=torch.uint8)\n"
+        "before, first = resident_bytes(), block()\ndel first\n"
+        "blocks, last = [block() for _ in range(20)], block()\ndel blocks\n"
+        "masks = [blank((3000, 4000)) for _ in range(40)]\n"
+        "for mask in masks: mask[100:200, 100:200] = True\ngive_back()\nprint(resident_bytes() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 100 * 2**20

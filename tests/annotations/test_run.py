@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
+from crispseg.annotations.cleaning import Cleaner
 from crispseg.annotations.filling import Mask
 from crispseg.annotations.images import ImageFolder
 from crispseg.annotations.labelme import Labelme
@@ -197,6 +198,21 @@ def test_the_command_says_what_changed_and_writes_a_review(root: Path, capsys: p
     assert "no copy" in warned
     assert "--output and --review" in warned
     assert shapes(root / "labelme" / "a.json") == shapes(root / "out" / "a.json")
+
+
+@pytest.mark.parametrize("where", [["--output", "out"], ["--in-place"], ["--dry-run"]])
+def test_an_interrupted_command_says_how_to_go_on(
+    where: list[str], root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cleaner, "__call__", Killed(at=2))
+    monkeypatch.chdir(root)
+    command = ["annotations", "labelme", "--images", "images", *where]
+    assert main(command) == 130
+    advice = " before anything was kept" if where == ["--dry-run"] else "; --resume goes on"
+    assert capsys.readouterr().err == f"crispseg annotations: interrupted{advice}\n"
+    if where != ["--dry-run"]:
+        assert main([*command, "--resume"]) == 0
+        assert "images/b.png  1 of 1 masks changed" in capsys.readouterr().out
 
 
 Form = Literal["NFC", "NFD"]

@@ -134,7 +134,7 @@ def test_a_full_disk_stops_the_run_and_resume_goes_on(root: Path, capsys: pytest
         error = capsys.readouterr().err
         assert re.fullmatch(
             rf"crispseg sharpen: error: {root}/out/.*: cannot be written \(.*{reason}.*\); make room on the disk, "
-            "or choose another folder\n",
+            "or choose another folder; with the same output, --resume goes on\n",
             error,
         )
         (root / "out" / "room").unlink(missing_ok=True)

@@ -75,3 +75,11 @@ def test_a_tolerance_without_polygons_is_refused(
     assert raster(field[0], "--tolerance", "2") == 2
     assert "--tolerance is given without --polygons" in capsys.readouterr().err
     assert not (field[0] / "labels.tif").exists()
+
+
+@pytest.mark.parametrize("output", [".", "/", "labels.png"])
+def test_an_output_that_is_no_geotiff_is_refused(
+    output: str, field: tuple[Path, np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert raster(field[0], "--output", output) == 2
+    assert "expected a name that ends in .tif or .tiff" in capsys.readouterr().err

@@ -116,6 +116,26 @@ def test_a_file_that_changed_in_between_is_said(root: Path, folder: str) -> None
         measure(root, "out", resume=True)
 
 
+def test_an_interrupted_table_says_how_to_go_on(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    folders = {"images": "images", "labels": "labels", "predictions": "scores"}
+    named = [part for name, folder in folders.items() for part in (f"--{name}", str(root / folder))]
+    table = ["table", *named, "--void", "11", "--tune-every", "2", "--rows", *ROWS, "--output", str(root / "out")]
+    with monkeypatch.context() as patch:
+        patch.setattr(counting._Counter, "count", interrupted)
+        assert main(table) == 130
+        assert capsys.readouterr().err == "crispseg table: interrupted before anything was kept\n"
+    with monkeypatch.context() as patch:
+        patch.setattr("crispseg.comparison.table.measure_costs", interrupted)
+        assert main(table) == 130
+        assert capsys.readouterr().err == "crispseg table: interrupted; --resume goes on\n"
+    assert main([*table, "--resume"]) == 0
+
+
 def test_a_real_kill(root: Path) -> None:
     """The command in a process of its own, killed while it works, then resumed in this one."""
     folders = {"images": "images", "labels": "labels", "predictions": "scores"}

@@ -1,5 +1,6 @@
 """Trained networks over images in files."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import nn
 from crispseg import Window
 from crispseg.cli.main import main
 from crispseg.data import read_boundary, read_image, read_prediction
+from crispseg.jobs import networks
 from crispseg.models import HED, CrispNet, DeepLabLargeFOV, EmbeddingNet
 from crispseg.models.crisp_net import load_crisp_net, save_crisp_net
 from crispseg.models.saving import save_network
@@ -120,3 +122,37 @@ def test_images_are_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixtu
     ]
     assert main(command) == 2
     assert "a.png: is also an input" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    images, weights, out = write_folder(tmp_path, 4) / "images", tmp_path / "hed.safetensors", tmp_path / "out"
+    save_network(HED(), weights)
+    command = ["predict", str(images), "--weights", str(weights), "--output", str(out)]
+    write, left = networks._write_boundary, iter(range(2))
+
+    def interrupted(path: Path, boundary: torch.Tensor) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        write(path, boundary)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(networks, "_write_boundary", interrupted)
+        assert main(command) == 130
+    assert capsys.readouterr().err == "crispseg predict: interrupted; --resume goes on\n"
+    first = {path.name: path.stat().st_mtime_ns for path in out.glob("*.png")}
+    assert len(first) == 2
+    assert main([*command, "--resume"]) == 0
+    assert "2 images" in capsys.readouterr().out
+    made = {path.name: path.stat().st_mtime_ns for path in out.glob("*.png")}
+    assert len(made) == 4
+    assert made | first == made
+    os.utime(images / "scene1.png")
+    assert main([*command, "--resume"]) == 0
+    assert [path.name for path in out.glob("*.png") if path.stat().st_mtime_ns != made[path.name]] == ["scene1.png"]
+    save_network(HED(), weights)
+    assert main([*command, "--resume"]) == 2
+    assert "was made with other settings (sha256 of weights" in capsys.readouterr().err
+    assert main(command) == 0

@@ -153,6 +153,16 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "interrupted; go on with --resume from" in capsys.readouterr().err
 
 
+def test_ctrl_c_in_the_last_validation_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """That of a run whose last steps are too few for one of their own."""
+    config = fake_config(CONFIG, tmp_path)
+    command = ["train", str(config), "--output", str(tmp_path / "run"), "--workers", "0", "--crop.size", "32"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EmbeddingTask, "validation_step", _interrupt)
+        assert main([*command, "--steps", "1"]) == 130
+    assert "interrupted; go on with --resume from" in capsys.readouterr().err
+
+
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 

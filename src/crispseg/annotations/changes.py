@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from crispseg.data.files import check_readable
 from crispseg.errors import InputError
 from crispseg.jobs.resuming import check_same_settings
 from crispseg.reading import parsed
@@ -44,7 +43,7 @@ class ImageChanges:
     count: int
     """The number of its objects that could change."""
     stamp: str
-    """Of the image file, when it was compared; see `stamp_of`."""
+    """Of the image file, when it was compared; see `crispseg.jobs.resuming.stamp_of`."""
 
     @property
     def name(self) -> tuple[str, str]:
@@ -143,17 +142,6 @@ class Notes:
     def remove(self) -> None:
         """Remove the notes, at the end of a run whose annotations are no longer those that they are about."""
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def stamp_of(image: Path) -> str:
-    """Return the size and time of an image file, which tell whether it is another one; reading it would take long.
-
-    Raises:
-        InputError: If it cannot be accessed.
-    """
-    check_readable(image, "image")
-    status = image.stat()
-    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def digest_of(content: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil, prod
 
 import numpy as np
 import torch
@@ -13,7 +14,8 @@ from crispseg.data.box import Box
 from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, ANNOTATION_EVIDENCE
 from crispseg.extras import optional_packages
 from crispseg.inference.objects.evidence import Evidence
-from crispseg.inference.objects.open_masks import CrispPart, crisp_parts, opened
+from crispseg.inference.objects.mask_tiles import MaskTiles
+from crispseg.inference.objects.open_masks import CrispPart
 from crispseg.inference.sharpener import Sharpener
 
 _LEAST_SHIFT = 0.1
@@ -21,6 +23,11 @@ _LEAST_SHIFT = 0.1
 
 _LEAST_IOU = 0.5
 """A mask that would lose more than this is left as it is: such an object is thinner than the band."""
+
+_BYTES_OF_MAPS = 24
+"""Bytes for each pixel of an image that holds objects: those of `Likely`, and of maps that compare all objects."""
+_BYTES_OF_PART, _PAGE = 8, 4096
+"""Bytes of what is found for each pixel of a mask's box; and of the least memory that a row of the new mask takes."""
 
 Masks = list[Mask]
 Places = Sequence[Box]
@@ -36,12 +43,14 @@ class Cleaner:
         band: How far an outline may move, in pixels.
         certainty: The probability from which a pixel changes sides, 0.5 or more.
         evidence: How much of that probability must be due to the image; see `Evidence`.
+        memory: The memory that the process may use, such as "2GiB", which sets the size of tiles. None for no limit.
     """
 
     sharpener: Sharpener
     band: float = ANNOTATION_BAND
     certainty: float = ANNOTATION_CERTAINTY
     evidence: float = ANNOTATION_EVIDENCE
+    memory: str | None = None
 
     @torch.inference_mode()
     def __call__(self, image: Tensor, before: Masks) -> Masks:
@@ -53,13 +62,12 @@ class Cleaner:
         after, places = list[Mask](), list[Box]()
         size = before[0].shape[0], before[0].shape[1]
         likely = Likely.none(*size)
-        for index, (mask, part) in enumerate(zip(before, self._parts(image, before), strict=True)):
-            box = Box.around(mask)
-            if part is not None:
-                box = Box.enclosing([box, part.part])
+        tiles = MaskTiles(self.sharpener, image, before, self.band, Evidence(self.certainty, self.evidence))
+        for index, (mask, parts) in enumerate(zip(before, self._parts(tiles), strict=True)):
+            box = Box.enclosing([tiles.places[index], *(part.part for part in parts)])
             pixels = mask[box.slices].copy()
             share = pixels.astype(np.float32)
-            if part is not None:
+            for part in parts:
                 at = part.part.within(box).slices
                 pixels[at] = part.values.cpu().numpy() > 0.5
                 share[at] = part.filtered.cpu().numpy()
@@ -69,19 +77,21 @@ class Cleaner:
         close_gaps(before, after, places, likely)
         speck = max(round(self.band**2), 1)
         covered = union(after, places)
-        after = [without_specks(old, new, speck, place) for old, new, place in zip(before, after, places, strict=True)]
+        for old, new, place in zip(before, after, places, strict=True):
+            remove_specks(old, new, speck, place)
         accepted = [
             is_believed(old[at.slices], new[at.slices]) for old, new, at in zip(before, after, places, strict=True)
         ]
         return settled(before, after, places, accepted, covered, likeliest=likely.object)
 
-    def _parts(self, image: Tensor, before: Masks) -> list[CrispPart | None]:
-        """Return where the image moves each mask; None for one that cannot change."""
-        evidence = Evidence(self.certainty, self.evidence)
-        masks = (opened(self.sharpener, n, mask, self.band, evidence) for n, mask in enumerate(before))
-        found: list[CrispPart | None] = [None] * len(before)
-        for part in crisp_parts(self.sharpener, image, [one for one in masks if one is not None]):
-            found[part.number] = part
+    def _parts(self, tiles: MaskTiles) -> list[list[CrispPart]]:
+        """Return where the image may move each mask."""
+        besides = _BYTES_OF_MAPS * prod(tiles.size)
+        for rows, columns in (place.grown(ceil(self.band), tiles.size).size for place in tiles.places):
+            besides += rows * (min(columns + _PAGE, tiles.size[1]) + columns * _BYTES_OF_PART)
+        found = list[list[CrispPart]]([] for _ in tiles.masks)
+        for part in tiles.parts(self.memory, besides=besides):
+            found[part.number].append(part)
         return found
 
 
@@ -183,7 +193,7 @@ def settled(
 ) -> Masks:
     """Return the masks of which some changes were not accepted: those are the same arrays as before.
 
-    Their neighbours get back what they had lost to them, and give back what they had taken.
+    Their neighbours get back what they had lost to them, and give back what they had taken; they are changed in place.
 
     Args:
         before: The masks before.
@@ -193,10 +203,7 @@ def settled(
         covered: The pixels that are of an object: one that none holds any more goes back to those that had it.
         likeliest: The object of the highest probability in every pixel, if that is known.
     """
-    result = [
-        pasted(new[place.slices], place, (new.shape[0], new.shape[1])) if yes else old
-        for old, new, place, yes in zip(before, after, places, accepted, strict=True)
-    ]
+    result = [new if yes else old for old, new, yes in zip(before, after, accepted, strict=True)]
     left = covered & union(before, places) & ~union(result, places)
     for index in np.flatnonzero(accepted).tolist():
         at = places[index].slices
@@ -206,19 +213,27 @@ def settled(
 
 
 def without_fixed(before: Masks, after: Masks, fixed: Mask) -> Masks:
-    """Return the new masks without what they changed in fixed pixels; those that hardly change then do not change."""
-    kept = [old if new is old else np.where(fixed, old, new) for old, new in zip(before, after, strict=True)]
-    accepted = [new is not old and is_believed(old, new) for old, new in zip(before, kept, strict=True)]
-    places = places_of(before, kept)
-    return settled(before, kept, places, accepted, union(kept, places))
+    """Return the new masks without what they changed in fixed pixels; those that hardly change then do not change.
+
+    The new masks are changed in place.
+    """
+    places = places_of(before, after)
+    for old, new, place in zip(before, after, places, strict=True):
+        at = place.slices
+        new[at] = np.where(fixed[at], old[at], new[at])
+    accepted = [
+        new is not old and is_believed(old[place.slices], new[place.slices])
+        for old, new, place in zip(before, after, places, strict=True)
+    ]
+    return settled(before, after, places, accepted, union(after, places))
 
 
-def without_specks(before: Mask, after: Mask, least: int, place: Box) -> Mask:
-    """Return the new mask without the islands and holes of fewer pixels than `least` that it did not have before."""
+def remove_specks(before: Mask, after: Mask, least: int, place: Box) -> None:
+    """Remove the islands and holes of fewer pixels than `least` from a new mask that it did not have before."""
     old, new = (np.pad(mask[place.slices], 1) for mask in (before, after))
     new ^= _small(new, least) & ~_small(old, least)
     new ^= _small(~new, least) & ~_small(~old, least)
-    return pasted(new[1:-1, 1:-1], place, (after.shape[0], after.shape[1]))
+    after[place.slices] = new[1:-1, 1:-1]
 
 
 def _small(region: Mask, least: int) -> Mask:

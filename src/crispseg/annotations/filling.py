@@ -1,6 +1,9 @@
 """Masks of polygons."""
 
+import mmap
+import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +20,27 @@ Mask = NDArray[np.bool_]
 """(H, W)."""
 
 
+_LARGE = 2**20
+"""Pixels from which a mask gets memory of its own."""
+
+
+def blank(size: tuple[int, int]) -> Mask:
+    """Return a mask without pixels.
+
+    The system gives memory only to the part that is written, so that hundreds of masks of a large image fit. The usual
+    allocator does so until large blocks have been freed; from then on it clears, and so takes, the whole of new ones.
+    """
+    pixels = size[0] * size[1]
+    if pixels < _LARGE:
+        return np.zeros(size, bool)
+    private = {} if os.name == "nt" else {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS}
+    block = mmap.mmap(-1, pixels, **private)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        with suppress(OSError):  # the kernel knows no large pages
+            block.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(block, bool).reshape(size)
+
+
 def fill(parts: Iterable[Part], height: int, width: int) -> Mask:
     """Return the (height, width) mask of the pixels whose centres lie in any of the parts.
 
@@ -27,7 +51,7 @@ def fill(parts: Iterable[Part], height: int, width: int) -> Mask:
         array([[0, 1, 1, 0],
                [0, 1, 1, 0]])
     """
-    mask = np.zeros((height, width), bool)
+    mask = blank((height, width))
     for part in parts:
         box = box_of(part, height, width)
         crossings = [_crossings(ring, box) for ring in part]
@@ -38,11 +62,8 @@ def fill(parts: Iterable[Part], height: int, width: int) -> Mask:
 
 
 def pasted(pixels: Mask, box: Box, size: tuple[int, int]) -> Mask:
-    """Return a mask of the image's size, with these pixels in a box.
-
-    The system gives memory only to the part that is written, so that hundreds of masks of a large image fit.
-    """
-    mask = np.zeros(size, bool)
+    """Return a mask of the image's size, with these pixels in a box."""
+    mask = blank(size)
     mask[box.slices] = pixels
     return mask
 

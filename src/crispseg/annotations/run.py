@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from crispseg.annotations.changes import Change, ImageChanges, Notes, digest_of, stamp_of
+from crispseg.annotations.changes import Change, ImageChanges, Notes, digest_of
 from crispseg.annotations.checking import Checked, check_size, checked
 from crispseg.annotations.cleaning import Masks, overlap, places_of, shift, without_fixed
 from crispseg.annotations.decisions import Rejected, read_decisions
@@ -21,6 +21,7 @@ from crispseg.annotations.texts import read_bytes
 from crispseg.data.image import read_image
 from crispseg.errors import InputError, one_line
 from crispseg.jobs.outcome import Failed, attempt
+from crispseg.jobs.resuming import stamp_of
 from crispseg.writing import check_folder, refuse_inputs, written_whole
 
 
@@ -195,7 +196,7 @@ class _Run:
     def _image(self, path: Path, name: str, digest: str, image: AnnotatedImage) -> tuple[ComparedImage, Checked]:
         """Return the changes of an image, and its masks as given."""
         there = self.images.find(image.name, path.parent.as_posix(), has_ending=self.layout.names_with_endings)
-        stamp = stamp_of(there)
+        stamp = stamp_of(there, "image")
         known = self._known(name, digest, stamp, image)
         changes, masks = known or self._compared(there, name, digest, stamp, image)
         for remark, key in masks.remarks:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from crispseg.annotations.filling import Mask, Part, fill, pasted
+from crispseg.annotations.filling import Mask, Part, blank, fill, pasted
 from crispseg.data.box import Box
 from crispseg.errors import InputError
 from crispseg.extras import optional_packages
@@ -104,10 +104,10 @@ def _expanded(counts: Sequence[int], pixels: int) -> Mask:
     """
     if any(type(count) is not int or count < 0 for count in counts) or sum(counts) != pixels:
         raise InputError(f"its RLE does not hold {pixels} pixels; expected whole numbers with that sum")
-    pixels_of = np.zeros(pixels, bool)
+    pixels_of = blank((1, pixels)).ravel()
     ends = np.cumsum(counts)
     for begin, end in zip(ends[:-1:2].tolist(), ends[1::2].tolist(), strict=False):
-        pixels_of[begin:end] = True  # the rest gets no memory; see `pasted`
+        pixels_of[begin:end] = True  # the rest gets no memory; see `blank`
     return pixels_of
 
 

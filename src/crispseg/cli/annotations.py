@@ -7,16 +7,19 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Any
 
+from crispseg.annotations.changes import FOLDER as NOTES
 from crispseg.annotations.cleaning import Cleaner
 from crispseg.annotations.record import AnnotationFormat, FormatOptions
 from crispseg.annotations.registry import detect_format, format_class
 from crispseg.annotations.review import write_review
 from crispseg.annotations.run import Outcome, Places, Summary, clean_annotations
+from crispseg.cli.interruptions import resumable
 from crispseg.cli.printing import progress_bar
 from crispseg.cli.stages import require_image_sharpener
 from crispseg.data.class_names import read_class_names
 from crispseg.defaults import ANNOTATION_PASSES, ANNOTATION_WINDOW, POLYGON_TOLERANCE, REVIEWED
 from crispseg.errors import InputError
+from crispseg.inference.memory import parse_memory
 from crispseg.inference.sharpener import Sharpener
 from crispseg.jobs.outcome import Failed
 from crispseg.jobs.resuming import settings_of
@@ -33,7 +36,8 @@ def run(options: Namespace) -> int:
     sharpener = _sharpener(options)
     places = Places(options.annotations, options.images, options.annotations_output)
     start = time.perf_counter()
-    with progress_bar("images") as progress:
+    kept = [] if places.output is None else [places.output / NOTES]
+    with progress_bar("images") as progress, resumable(*kept):
         task = progress.add_task("comparing", total=0)
 
         def add(count: int) -> None:
@@ -46,7 +50,7 @@ def run(options: Namespace) -> int:
         summary = clean_annotations(
             places,
             layout,
-            Cleaner(sharpener, options.band, options.certainty, options.evidence),
+            Cleaner(sharpener, options.band, options.certainty, options.evidence, options.memory),
             tolerance=POLYGON_TOLERANCE if options.tolerance is None else options.tolerance,
             settings=_settings(options, sharpener, name),
             decisions=options.decisions,
@@ -91,6 +95,8 @@ def _check(options: Namespace) -> None:
         raise InputError(f"--tolerance is {as_text(options.tolerance)}; expected a number of pixels, 0 or more")
     if options.review_count is not None and options.review_count < 1:
         raise InputError(f"--review-count is {options.review_count}; expected a whole number above 0")
+    if options.memory is not None:
+        parse_memory(options.memory)
     _check_companions(options)
     if options.review is not None:
         check_folder(options.review)

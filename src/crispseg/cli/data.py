@@ -1,15 +1,20 @@
 """The data that options name."""
 
 from argparse import Namespace
+from collections.abc import Mapping
 from typing import Any
 
 from crispseg.cli.parsers.shared_options import SUFFIX_HELP
+from crispseg.cli.stages import files_of_weights
 from crispseg.data import CoarseTruth, LabelledImages, LabelledPredictions
 from crispseg.data.matching import Suffixes
 from crispseg.data.registry import DATASETS, build_dataset, parameters_of
 from crispseg.defaults import SPLIT
 from crispseg.errors import InputError
+from crispseg.evaluation import void_band_of
+from crispseg.evaluation.kept_counts import KeptCounts, describe_data
 from crispseg.scores import Scores
+from crispseg.writing import check_output_file
 
 
 def read_suffixes(options: Namespace) -> Suffixes:
@@ -84,3 +89,22 @@ def read_data(options: Namespace, scores: Scores | None = None) -> LabelledPredi
         if value is not None:
             raise InputError(f"--{name} describes predictions; it does not go with --coarse-truth")
     return CoarseTruth(read_dataset(options), factor, **common)
+
+
+def read_kept(options: Namespace, data: LabelledPredictions, settings: Mapping[str, Any]) -> KeptCounts | None:
+    """Return the counts in the file that --resume names; None without it.
+
+    Args:
+        options: What was given.
+        data: The images, which are among what the counts depend on.
+        settings: What else they depend on, with the command as "counted by".
+
+    Raises:
+        InputError: If the file is an input, or holds other counts.
+    """
+    if options.resume is None:
+        return None
+    check_output_file(options.resume, [*data.read_from, *files_of_weights(options)])
+    factor = getattr(options, "coarse_truth", None)
+    noted = describe_data(data, void_band_of(data)) | {"coarse truth": factor, **settings}
+    return KeptCounts(options.resume, noted)

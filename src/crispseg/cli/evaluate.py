@@ -3,11 +3,13 @@
 import math
 from argparse import Namespace
 
-from crispseg.cli.data import read_data
+from crispseg.cli.data import read_data, read_kept
+from crispseg.cli.interruptions import resumable_by_file
 from crispseg.cli.printing import print_remarks, print_tables, progress_bar
 from crispseg.cli.stages import build_stages, describe_stages, files_of_weights, scores_of_files
 from crispseg.evaluation import describe_losses, evaluate
 from crispseg.evaluation.report import TRIMAP
+from crispseg.jobs.resuming import settings_of
 from crispseg.process_memory import keep_freed
 from crispseg.writing import check_output_file, write_text
 
@@ -19,7 +21,9 @@ def run(options: Namespace) -> None:
     data = read_data(options, scores_of_files(options, stages.sharpener))
     if options.json is not None:
         check_output_file(options.json, [*data.read_from, *files_of_weights(options)])
-    with progress_bar() as progress:
+    noted = {"counted by": "evaluate", "thin": options.thin, **settings_of(stages.sharpener, stages.crf)}
+    kept = read_kept(options, data, noted)
+    with progress_bar() as progress, resumable_by_file(options.resume):
         comparison = evaluate(
             data,
             stages.sharpener,
@@ -29,6 +33,7 @@ def run(options: Namespace) -> None:
             thin=data.classes_named("thin", options.thin) if options.thin else (),
             every=options.every,
             skip_every=options.skip_every,
+            kept=kept,
             progress=progress,
         )
     if options.json is not None:

@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
 
 from rich.console import Console
 from rich.markdown import Markdown
@@ -11,12 +13,19 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
+
+_BETWEEN_LINES = 60
+"""Seconds between lines of progress where there is no bar."""
+
+_ESTIMATED_OVER = 900
+"""Seconds of which the time left is estimated. It is unknown if two steps take longer, such as large tiles."""
 
 _WIDEST = 10_000
 """Letters of a line where no terminal sets its length: rich would cut tables at 80."""
@@ -64,16 +73,42 @@ class _RateColumn(ProgressColumn):
         return Text("" if rate is None else f"{rate:.1f} {self.unit}/s", style="progress.data.speed")
 
 
+class _Lines(Progress):
+    """A bar; where there is no terminal, such as in the log of a cluster, a line each minute."""
+
+    _said: float | None = None
+
+    def update(self, task_id: TaskID, **fields: Any) -> None:  # noqa: ANN401 - as in rich
+        super().update(task_id, **fields)
+        self._say(task_id)
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        super().advance(task_id, advance)
+        self._say(task_id)
+
+    def _say(self, task_id: TaskID) -> None:
+        now = self.get_time()
+        with self._lock:
+            self._said = now if self._said is None else self._said
+            if not self.disable or now - self._said < _BETWEEN_LINES:
+                return
+            self._said, task = now, self._tasks[task_id]
+            times = [(task.elapsed, "so far"), (task.time_remaining, "left")]
+        said = [f"{timedelta(seconds=round(time))} {what}" for time, what in times if time is not None]
+        count = f"{task.completed:g}" if task.total is None else f"{task.completed:g} of {task.total:g}"
+        print(", ".join([f"{task.description}: {count}", *said]), file=sys.stderr)
+
+
 def progress_bar(unit: str | None = None) -> Progress:
     """Return a bar with count, elapsed time and time left, on standard error, which vanishes when it is done.
 
-    If standard error is not a terminal, it shows nothing.
+    If standard error is not a terminal, it prints a line each minute.
 
     Args:
         unit: What is counted, to show how many are done in a second; None for what takes different times.
     """
     console = Console(stderr=True)
-    return Progress(
+    return _Lines(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -81,6 +116,7 @@ def progress_bar(unit: str | None = None) -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
+        speed_estimate_period=_ESTIMATED_OVER,
         transient=True,
         redirect_stdout=sys.stdout.isatty(),  # else what is printed would not reach the file or pipe it is for
         disable=not console.is_terminal,

@@ -3,12 +3,14 @@
 import time
 from argparse import Namespace
 
+from crispseg.cli.interruptions import resumable
 from crispseg.cli.printing import progress_bar
 from crispseg.cli.stages import files_of_weights, require_image_sharpener, scores_of_files
 from crispseg.data.class_names import read_class_names
 from crispseg.data.intensity import parse_range
 from crispseg.defaults import POLYGON_TOLERANCE
 from crispseg.errors import InputError
+from crispseg.jobs.raster_parts import parts_file
 from crispseg.jobs.rasters import sharpen_raster
 
 
@@ -20,8 +22,14 @@ def run(options: Namespace) -> None:
     if not hasattr(options, "window"):
         sharpener = sharpener.nearby()
     start = time.perf_counter()
-    with progress_bar() as progress:
+    with progress_bar() as progress, resumable(parts_file(options.output)):
         task = progress.add_task("sharpening", total=100)
+
+        def show(share: float) -> None:
+            before = progress.tasks[0].completed
+            shown = round(100 * share)
+            progress.update(task, completed=shown, description="polygons" if shown < before else None)
+
         sharpen_raster(
             sharpener,
             options.image,
@@ -38,7 +46,8 @@ def run(options: Namespace) -> None:
             polygons=options.polygons,
             tolerance=POLYGON_TOLERANCE if options.tolerance is None else options.tolerance,
             read=files_of_weights(options),
-            done=lambda share: progress.update(task, completed=round(100 * share)),
+            resume=options.resume,
+            done=show,
         )
     for output in (options.output, options.polygons):
         if output is not None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from crispseg.cli.data import read_suffixes
+from crispseg.cli.interruptions import resumable
 from crispseg.cli.printing import progress_bar
 from crispseg.cli.stages import build_stages, describe_stages, files_of_weights, scores_of_files
 from crispseg.data.intensity import parse_range
@@ -15,6 +16,7 @@ from crispseg.errors import InputError
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.steady import SteadySharpener
 from crispseg.jobs import Failed, Outcome, Outputs, RayCluster, Skipped, ThisMachine, Written, sharpen_files
+from crispseg.jobs.resuming import SETTINGS_FILE
 from crispseg.process_memory import keep_freed
 
 
@@ -27,7 +29,7 @@ def run(options: Namespace) -> int:
     steady = _steady(options, stages.sharpener)
     if options.memory is None:
         keep_freed()
-    with progress_bar("images") as progress, _counted() as counts:
+    with progress_bar("images") as progress, resumable(options.output / SETTINGS_FILE), _counted() as counts:
 
         def note(outcome: Outcome) -> None:
             counts[type(outcome)] += 1
@@ -90,8 +92,6 @@ def _counted() -> Iterator[Counter[type]]:
     start = time.perf_counter()
     try:
         yield counts
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("; --resume goes on") from None
     finally:
         if counts:
             rate = counts[Written] / (time.perf_counter() - start)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crispseg.cli.data import read_data
+from crispseg.cli.interruptions import resumable
 from crispseg.cli.printing import print_markdown, print_remarks, progress_bar
 from crispseg.cli.stages import files_of_weights
 from crispseg.comparison import ROWS, measure_table
@@ -29,7 +30,7 @@ def run(options: Namespace) -> None:
     names = ("table.md", "table.tex", "table.json", "surface.json")
     rows = [path for row in ROWS for path in paths(options.output / "rows", row.name)]
     refuse_inputs([*(options.output / name for name in names), *rows], [*data.read_from, *files_of_weights(options)])
-    with progress_bar() as progress:
+    with progress_bar() as progress, resumable(*rows):
         table = measure_table(
             data,
             options.output,
@@ -55,7 +56,7 @@ def run(options: Namespace) -> None:
         path, context = options.output / "surface.json", {**table.context, "every": step}
         if options.resume and _is_measured(path, context):
             return
-        with progress_bar() as progress:
+        with progress_bar() as progress, resumable(*rows):
             points = surface(data, choices, every=step, progress=progress)
         write_text(path, json.dumps({"context": context, "rows": points}, indent=2) + "\n")
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from rich.progress import Progress
 from rich.table import Table
 
-from crispseg.cli.data import read_data
+from crispseg.cli.data import read_data, read_kept
+from crispseg.cli.interruptions import resumable_by_file
 from crispseg.cli.printing import print_remarks, print_tables, progress_bar
 from crispseg.cli.stages import build_sharpener, require_crf, require_sharpener, scores_of_files
 from crispseg.config import SharpenerConfig
@@ -16,10 +17,11 @@ from crispseg.defaults import CRF_ROUNDS
 from crispseg.errors import InputError
 from crispseg.evaluation import remarks_on
 from crispseg.inference import DenseCRF, Sharpener
+from crispseg.jobs.resuming import settings_of
 from crispseg.options import as_text, flag
 from crispseg.process_memory import keep_freed
 from crispseg.tuning import CRFGrid, Tuning, tune, tune_crf
-from crispseg.tuning.filter_search import MEASURED, S
+from crispseg.tuning.filter_search import MEASURED, S, configs_to_try
 
 _SHOWN = 10
 
@@ -30,7 +32,7 @@ _Report = tuple[list[Table], str, list[str]]
 def run(options: Namespace) -> None:
     """Run the command."""
     keep_freed()
-    with progress_bar() as progress:
+    with progress_bar() as progress, resumable_by_file(options.resume):
         tables, verdict, remarks = (_tune_crf if options.crf else _tune)(options, progress)
     print_tables(*tables)
     print(verdict)
@@ -45,12 +47,15 @@ def _searched(options: Namespace) -> dict[str, list[object]]:
 def _tune(options: Namespace, progress: Progress) -> _Report:
     _refuse_crf_options(options)
     sharpener = require_sharpener(options, "has nothing to tune without --crf")
+    data, search = read_data(options, scores_of_files(options, sharpener)), _searched(options)
+    tried = [str(each.to_dict()) for each in configs_to_try(sharpener.config, search)]
     result = tune(
-        read_data(options, scores_of_files(options, sharpener)),
+        data,
         sharpener,
-        _searched(options),
+        search,
         objective=options.objective,
         every=options.every,
+        kept=read_kept(options, data, {"counted by": "tune", "tried": tried, **settings_of(sharpener, None)}),
         progress=progress,
     )
     verdict = _verdict(result, lambda best: _command_options(result, best, sharpener.config))
@@ -96,13 +101,15 @@ def _tune_crf(options: Namespace, progress: Progress) -> _Report:
     require_crf()
     grid = {name: getattr(options, name) for name in vars(CRFGrid())}
     sharpener = _fixed_sharpener(options)
+    data = read_data(options, scores_of_files(options, sharpener))
     result = tune_crf(
-        read_data(options, scores_of_files(options, sharpener)),
+        data,
         sharpener,
         grid=CRFGrid(**{name: values for name, values in grid.items() if values is not None}),
         rounds=CRF_ROUNDS if options.rounds is None else options.rounds,
         objective=options.objective,
         every=options.every,
+        kept=read_kept(options, data, {"counted by": "tune --crf", **settings_of(sharpener, None)}),
         progress=progress,
     )
     return (

@@ -1,8 +1,7 @@
 """Measurement of rows one after another, tuned on some images and reported on the others."""
 
-import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -23,7 +22,7 @@ from crispseg.comparison.search import Found, search
 from crispseg.data import LabelledPredictions
 from crispseg.defaults import TUNE_EVERY
 from crispseg.errors import InputError
-from crispseg.grid import CENTRES
+from crispseg.evaluation.kept_counts import describe_data, sha256_of
 from crispseg.metrics import AbsentClasses, Accuracy
 from crispseg.pretrained import weights_path
 from crispseg.tuning.filter_search import MEASURED, totals_of
@@ -155,48 +154,12 @@ def _installed(module: str) -> bool:
 
 def _describe(data: LabelledPredictions, choices: TableChoices, void_band: int) -> dict[str, Any]:
     """Return a description of the data and the options of a table."""
-    dataset, boundary = data.dataset, data.boundaries[0]
     return {
-        "data": dict(dataset.description),
-        "predictions": str(data.files[0].parent),
-        "boundaries": None if boundary is None else str(boundary.parent),
-        "names": hashlib.sha256("\n".join(dataset.image_names).encode()).hexdigest(),
-        "count": len(data),
-        "classes": data.num_classes,
-        "prediction_numbering": data.prediction_numbering and data.prediction_numbering.description,
-        "void_band": void_band,
+        **describe_data(data, void_band),
         "mean_over": data.mean_over and list(data.mean_over),
-        "scores": data.scores,
-        "grid": str(data.grid or CENTRES),
         "weights": choices.weights,
-        "sha256 of weights": [_sha256([weights_path(name)]) for name in (choices.weights, FAST)],
-        "sha256 of data set": _sha256(dataset.files) if dataset.files else _sha256_of_samples(data),
-        "sha256 of predictions": _sha256(data.files),
-        "sha256 of boundaries": _sha256([path for path in data.boundaries if path is not None]),
+        "sha256 of weights": [sha256_of([weights_path(name)]) for name in (choices.weights, FAST)],
     }
-
-
-def _sha256_of_samples(data: LabelledPredictions) -> str:
-    """Return a digest of the samples, for a data set that does not list its files."""
-    digest = hashlib.sha256()
-    for index in range(len(data)):
-        image, labels, name = data.dataset[index]
-        digest.update(f"{name} {tuple(labels.shape)} ".encode())
-        digest.update(image.contiguous().numpy().tobytes() + labels.contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _sha256(paths: Iterable[Path]) -> str:
-    """Return a digest of the names and the bytes of files, in their order."""
-    digest = hashlib.sha256()
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-        digest.update(f"{path.stem} {content}\n".encode())
-    return digest.hexdigest()
 
 
 class _Measuring:

@@ -54,6 +54,16 @@ class Box(NamedTuple):
             max(self.top - by, 0), max(self.left - by, 0), min(self.bottom + by, height), min(self.right + by, width)
         )
 
+    def shared(self, other: "Box") -> Self | None:
+        """Return the box that is in both; None if they share no pixel.
+
+        Example:
+            >>> Box(0, 0, 4, 4).shared(Box(2, 3, 9, 9)), Box(0, 0, 4, 4).shared(Box(4, 0, 9, 9))
+            (Box(top=2, left=3, bottom=4, right=4), None)
+        """
+        found = type(self)(*map(max, self[:2], other[:2]), *map(min, self[2:], other[2:]))
+        return found if min(found.size) > 0 else None
+
     def starting_at(self, step: int) -> Self:
         """Return the box extended to the top and left, so that it starts at multiples of a step."""
         return type(self)(self.top // step * step, self.left // step * step, self.bottom, self.right)

@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from rich.progress import Progress
 
 from crispseg.checks import check_count
@@ -14,6 +15,7 @@ from crispseg.data.bsds500 import read_boundaries
 from crispseg.defaults import MAX_DISTANCE, THRESHOLDS
 from crispseg.errors import InputError, naming
 from crispseg.evaluation.boundary_report import BoundaryReport
+from crispseg.evaluation.kept_counts import Counts, KeptCounts
 from crispseg.metrics.boundaries import BoundaryCounts, count_boundaries
 
 
@@ -26,6 +28,7 @@ def evaluate_boundaries(
     max_distance: float = MAX_DISTANCE,
     thinned: bool = False,
     processes: int = 1,
+    kept: KeptCounts | None = None,
     progress: Progress | None = None,
 ) -> BoundaryReport:
     """Measure boundary maps against the ground truth of BSDS500. Needs SciPy (extra `data`).
@@ -38,6 +41,7 @@ def evaluate_boundaries(
         max_distance: Largest distance between two matched pixels, as a share of the image's diagonal.
         thinned: Whether the predicted boundaries are already lines; see `crispseg.metrics.count_boundaries`.
         processes: Number of images counted at the same time.
+        kept: Counts of images, to go on with and to add to; None keeps none.
         progress: Progress bar to update.
 
     Raises:
@@ -46,24 +50,33 @@ def evaluate_boundaries(
     check_count("processes", processes)
     settings = {"thresholds": thresholds, "max_distance": max_distance, "thinned": thinned}
     count = partial(_count_file, thresholds=thresholds, max_distance=max_distance, thinned=thinned)
-    report = BoundaryReport(thresholds, settings=settings)
+    called = [path.stem for path in predictions] if names is None else names
+    if len(set(called)) < len(predictions):
+        repeated = next(name for name in called if list(called).count(name) > 1)
+        raise InputError(f"several boundary maps are named {repeated!r}; expected unique names: pass names=")
+    files = dict(zip(called, zip(predictions, truths, strict=True), strict=True))
+    found = {name: _from_lists(kept.known(name)) for name in files if kept is not None and name in kept}
+    left = {name: pair for name, pair in files.items() if name not in found}
     # Spawn fresh worker processes: a fork of this process would lack its threads.
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(processes, mp_context=context) if processes > 1 else None
     try:
         mapped = executor.map if executor else map
-        counts: Iterable[BoundaryCounts] = mapped(count, predictions, truths)
+        counts: Iterable[BoundaryCounts] = mapped(count, *zip(*left.values(), strict=True)) if left else ()
         if progress:
-            counts = progress.track(counts, total=len(predictions), description="matching")
-        called = [path.stem for path in predictions] if names is None else names
-        if len(set(called)) < len(predictions):
-            repeated = next(name for name in called if list(called).count(name) > 1)
-            raise InputError(f"several boundary maps are named {repeated!r}; expected unique names: pass names=")
-        report.images |= dict(zip(called, counts, strict=True))
+            counts = progress.track(counts, total=len(left), description="matching")
+        for name, one in zip(left, counts, strict=True):
+            found[name] = one
+            if kept is not None:
+                kept.add(name, {part: array.tolist() for part, array in vars(one).items()})
     finally:
         if executor:
             executor.shutdown(cancel_futures=True)
-    return report
+    return BoundaryReport(thresholds, {name: found[name] for name in files}, settings)
+
+
+def _from_lists(counts: Counts) -> BoundaryCounts:
+    return BoundaryCounts(**{part: np.array(values, np.int64) for part, values in counts.items()})
 
 
 def _count_file(

@@ -1,6 +1,7 @@
 """Measure what sharpening gains on labelled images."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from rich.progress import Progress
@@ -8,6 +9,7 @@ from rich.progress import Progress
 from crispseg.checks import check_count
 from crispseg.data import LabelledPredictions
 from crispseg.errors import InputError, naming
+from crispseg.evaluation.kept_counts import Counts, KeptCounts, as_lists, as_tensors, counted, key_of
 from crispseg.evaluation.report import Comparison
 from crispseg.evaluation.void_bands import void_band_of
 from crispseg.inference.crf import DenseCRF
@@ -27,6 +29,7 @@ def evaluate(
     thin: Sequence[int] = (),
     every: int = 1,
     skip_every: int | None = None,
+    kept: KeptCounts | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Sharpen every prediction and compare the labels before and after with the true labels.
@@ -42,6 +45,7 @@ def evaluate(
         thin: Thin classes, such as poles, of which to measure the clDice.
         every: Use every n-th image.
         skip_every: Leave out every n-th image: those that a search with `every` used. None leaves out none.
+        kept: Counts of images, to go on with and to add to; None keeps none.
         progress: Progress bar to update.
 
     Raises:
@@ -54,15 +58,25 @@ def evaluate(
     )
     band, names = void_band_of(data), data.class_names
     comparison = Comparison(before, after, settings=settings or {}, void_band=band, class_names=names)
-    for index in progress.track(indices, description="evaluating") if progress else indices:
+
+    def count(index: int) -> Counts:
         sample, prediction = data[index]
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
             result = sharpen_one(sharpener, sample.image, prediction, boundary, crf=crf)
         truth = Truth(sample.labels, data.num_classes, metrics, void_band=band)
-        comparison.before.add(result.before, truth)
-        comparison.after.add(result.after, truth)
-        comparison.milliseconds += 1000 * result.seconds
+        counts: Counts = {"milliseconds": 1000 * result.seconds}
+        for name, labels in (("before", result.before), ("after", result.after)):
+            one = Accuracy(data.num_classes, metrics)
+            one.add(labels, truth)
+            counts[name] = as_lists(one.state())
+        return counts
+
+    for index in progress.track(indices, description="evaluating") if progress else indices:
+        found = counted(kept, key_of(data, index), partial(count, index))
+        comparison.before.extend(as_tensors(found["before"]))
+        comparison.after.extend(as_tensors(found["after"]))
+        comparison.milliseconds += found["milliseconds"]
         settle()
     return comparison
 

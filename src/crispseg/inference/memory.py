@@ -19,6 +19,8 @@ _FREE = 0.7
 """The share of the remaining memory that is used, because the allocator's memory fragments."""
 _ONCE = 112 * 2**20
 """Bytes that libraries allocate on their first use."""
+_OF_A_MASK = 4
+"""Numbers for each pixel of a mask: its values, where it may change, and its values after two filters."""
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -38,7 +40,9 @@ def parse_memory(memory: str | int) -> int:
     return int(float(match[1]) * (1024 if match[3] else 1000) ** _UNITS[match[2]])
 
 
-def tile_side(sharpener: Sharpener, each: int, image: tuple[int, int], memory: int, margin: int) -> int:
+def tile_side(
+    sharpener: Sharpener, each: int, image: tuple[int, int], memory: int, margin: int, *, besides: int = 0
+) -> int:
     """Return the side of tiles that fit, with their margin, into the memory that the process may use.
 
     Args:
@@ -47,19 +51,20 @@ def tile_side(sharpener: Sharpener, each: int, image: tuple[int, int], memory: i
         image: Height and width of the image.
         memory: The memory in bytes.
         margin: Pixels that are computed around a tile.
+        besides: Bytes that the process will take besides the tile.
 
     Raises:
         InputError: If tiles of 64 pixels do not fit.
     """
-    held = _ONCE + resident_bytes() if is_counted() and sharpener.device.type == "cpu" else 0
+    held = _ONCE + resident_bytes() + besides if is_counted() and sharpener.device.type == "cpu" else 0
     free = max(int(_FREE * (memory - held)), 0)
     side = bisect_right(range(_MOST), free, key=lambda wide: _needed(sharpener.cue, each, wide)) - 1 - 2 * margin
     smallest = min(_SMALLEST, *image)
     if side < smallest:
         needed = held + _needed(sharpener.cue, each, smallest + 2 * margin) / _FREE
         raise InputError(
-            f"memory is {_as_text(memory)}, too small for a tile: the process holds {_as_text(held)}, and a "
-            f"tile needs {margin} pixels around it; expected {_as_text(needed)} or more: allow more memory, or use "
+            f"memory is {_as_text(memory)}, too small for a tile: the process takes {_as_text(held)} besides, and "
+            f"a tile needs {margin} pixels around it; expected {_as_text(needed)} or more: allow more memory, or use "
             "fewer passes or a smaller window"
         )
     return min(side, max(image))
@@ -100,3 +105,10 @@ def bytes_per_pixel(sharpener: Sharpener, num_classes: int, *, of_labels: bool =
     else:
         neighbours, compared = max(counts), channels + (3 + contrasted) * padded if compares else 0
     return 4 * (3 + channels + copied + neighbours + max(4 * padded, compared))
+
+
+def bytes_per_pixel_of_masks(sharpener: Sharpener, together: int) -> int:
+    """Return the peak memory in bytes for each pixel of a tile in which so many masks of objects are filtered."""
+    neighbours = max(level.window.count for level in sharpener.levels)
+    # The weights are there twice: for the tile, and for the part of it where masks are filtered together.
+    return 4 * (3 + (sharpener.cue.channels or 3) + 2 * neighbours + (4 + _OF_A_MASK) * together)

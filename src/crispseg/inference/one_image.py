@@ -17,7 +17,7 @@ from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.steady import SteadySharpener
-from crispseg.inference.tiles import sharpen_label_map_tiled, sharpen_tiled
+from crispseg.inference.tiles import Done, sharpen_label_map_tiled, sharpen_tiled
 from crispseg.inference.upsampling import resize, resize_scores, upsampled_labels
 from crispseg.scores import Scores
 
@@ -46,6 +46,7 @@ def sharpen_one(
     steady: SteadySharpener | None = None,
     crf: DenseCRF | None = None,
     memory: str | None = None,
+    done: Done = lambda share: None,
     keep_scores: bool = False,
 ) -> Sharpened:
     """Sharpen the prediction of an image on the device of the sharpener's weights, then apply the CRF.
@@ -60,6 +61,7 @@ def sharpen_one(
         crf: The CRF that takes the sharpened scores; None for no CRF.
         memory: The memory that the sharpener may use besides the result, such as "2GiB": it works in tiles. None for
             the whole image at once.
+        done: Called after each tile with the share of the image that is done.
         keep_scores: Whether to return scores for a label map too, with a channel for each of its labels.
 
     Raises:
@@ -73,10 +75,11 @@ def sharpen_one(
         if memory is None:
             after = sharpen_label_map(expecting, image, prediction.given, features)
         else:
-            after = sharpen_label_map_tiled(expecting, image, prediction.given, memory=memory, features=features)
+            given = prediction.given
+            after = sharpen_label_map_tiled(expecting, image, given, memory=memory, features=features, done=done)
         seconds = time.perf_counter() - start
         return Sharpened(labels_before(image, prediction, sharpener), after, None, seconds)
-    scores = sharpened_scores(sharpener, image, prediction, boundary, memory, steady=steady)
+    scores = sharpened_scores(sharpener, image, prediction, boundary, memory, done=done, steady=steady)
     if crf is not None:
         scores = refined(crf, scores, image[None], prediction.kind)
     seconds = time.perf_counter() - start
@@ -115,6 +118,7 @@ def sharpened_scores(
     boundary: Tensor | None,
     memory: str | None = None,
     *,
+    done: Done = lambda share: None,
     steady: SteadySharpener | None = None,
 ) -> Tensor:
     """Return (1, C, H, W) sharpened scores on the CPU, of the kind of the prediction; see `sharpen_one`."""
@@ -127,7 +131,7 @@ def sharpened_scores(
     expecting = sharpener.for_prediction(prediction)
     features = features_of(boundary, sharpener)
     if memory is not None:
-        return sharpen_tiled(expecting, batch, scores, memory=memory, features=features)
+        return sharpen_tiled(expecting, batch, scores, memory=memory, features=features, done=done)
     work = expecting if steady is None else steady.using(expecting)
     sharp: Tensor = work(batch.to(sharpener.device), scores.to(sharpener.device), features=features)
     return sharp.cpu()

@@ -1,6 +1,6 @@
 """Sharpen images of any size in tiles that fit into memory, with the same result."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +19,9 @@ from crispseg.inference.parts import Parts
 from crispseg.inference.sharpener import Sharpener
 from crispseg.process_memory import give_back
 
+Done = Callable[[float], object]
+"""What is told of the share that is done, from 0 to 1."""
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -32,17 +35,8 @@ class Tile:
     """(*box.size) bool mask of pixels where image and scores have data; None if all have."""
 
 
-@torch.no_grad()
-def sharpen_tiles(
-    sharpener: Sharpener,
-    image: Pixels,
-    scores: Pixels,
-    *,
-    memory: str | int,
-    features: Pixels | None = None,
-    multiple: int = 1,
-) -> Iterator[Tile]:
-    """Sharpen an image tile by tile.
+class Tiles:
+    """An image that is sharpened tile by tile.
 
     Every tile is computed with all surrounding pixels that it depends on, so that the result equals that of the whole
     image, up to rounding. If the cue needs the whole image at once (`Cue.reach` is None), its features are computed for
@@ -55,38 +49,73 @@ def sharpen_tiles(
         memory: The memory that the process may use, such as "2GiB", "800 MB" or a number of bytes. It sets the size of
             the tiles.
         features: Features of the size of the image to use instead of those of the cue.
-        multiple: Tiles start at multiples of this if they are at least as large.
-
-    Yields:
-        Tiles, row by row.
+        multiple: The side of the tiles is a multiple of this if it is at least as large.
 
     Raises:
         InputError: If image and scores do not fit together, or the memory is too small for a tile.
     """
-    check_place(image.size, scores.size, scores.channels, sharpener.grid, sharpener.scores)
-    if _may_lack(image, scores) and not isinstance(sharpener.cue, EmbeddingCue):
-        raise InputError(
-            f"image or scores may have pixels without data, and the cue is {type(sharpener.cue).__name__}; expected a "
-            "cue that compares embeddings or colours, which can leave such pixels out"
-        )
-    parts = Parts(sharpener, image, scores, features)
-    gentleness = gentleness_of_pixels(parts.scores, sharpener.scores, parts.lines) if sharpener.suits_doubt else None
-    if gentleness is not None and gentleness.is_local:  # then tiles need less around them
-        sharpener = parts.sharpener = sharpener.nearby()
-    contrasted = gentleness is not None and not gentleness.is_usual
-    each = bytes_per_pixel(sharpener, scores.channels, contrasted=contrasted)
-    side = tile_side(sharpener, each, image.size, parse_memory(memory), parts.margin)
-    for box in cut(image.size, max(side // multiple * multiple, min(side, multiple))):
-        valid = parts.valid(box)
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        sharpener: Sharpener,
+        image: Pixels,
+        scores: Pixels,
+        *,
+        memory: str | int,
+        features: Pixels | None = None,
+        multiple: int = 1,
+    ) -> None:
+        check_place(image.size, scores.size, scores.channels, sharpener.grid, sharpener.scores)
+        if _may_lack(image, scores) and not isinstance(sharpener.cue, EmbeddingCue):
+            raise InputError(
+                f"image or scores may have pixels without data, and the cue is {type(sharpener.cue).__name__}; "
+                "expected a cue that compares embeddings or colours, which can leave such pixels out"
+            )
+        self._channels, self.size = scores.channels, image.size
+        self._parts = parts = Parts(sharpener, image, scores, features)
+        suits = sharpener.suits_doubt
+        self._gentleness = gentleness_of_pixels(parts.scores, sharpener.scores, parts.lines) if suits else None
+        if self._gentleness is not None and self._gentleness.is_local:  # then tiles need less around them
+            sharpener = parts.sharpener = sharpener.nearby()
+        contrasted = self._gentleness is not None and not self._gentleness.is_usual
+        each = bytes_per_pixel(sharpener, scores.channels, contrasted=contrasted)
+        side = tile_side(sharpener, each, image.size, parse_memory(memory), parts.margin)
+        self.side = max(side // multiple * multiple, min(side, multiple))
+        """The largest height and width of a tile that fits into the memory."""
+
+    @torch.no_grad()
+    def sharpened(self, box: Box) -> Tile:
+        """Return a tile at a place, at most `side` pixels high and wide."""
+        valid = self._parts.valid(box)
         if valid is not None and not valid.any():
-            yield Tile(box, torch.zeros(scores.channels, *box.size), valid)
-            continue
-        yield Tile(box, parts.sharpened(box, gentleness), valid)
+            return Tile(box, torch.zeros(self._channels, *box.size), valid)
         give_back()
+        return Tile(box, self._parts.sharpened(box, self._gentleness), valid)
+
+
+def sharpen_tiles(
+    sharpener: Sharpener,
+    image: Pixels,
+    scores: Pixels,
+    *,
+    memory: str | int,
+    features: Pixels | None = None,
+    multiple: int = 1,
+) -> Iterator[Tile]:
+    """Yield the tiles of an image, row by row; see `Tiles` for the arguments and errors."""
+    tiles = Tiles(sharpener, image, scores, memory=memory, features=features, multiple=multiple)
+    yield from map(tiles.sharpened, cut(image.size, tiles.side))
 
 
 def sharpen_tiled(
-    sharpener: Sharpener, image: Tensor, scores: Tensor, *, memory: str | int, features: Tensor | None = None
+    sharpener: Sharpener,
+    image: Tensor,
+    scores: Tensor,
+    *,
+    memory: str | int,
+    features: Tensor | None = None,
+    done: Done = lambda share: None,
 ) -> Tensor:
     """Return `sharpener(image, scores)`, computed image by image in tiles; see `sharpen_tiles`.
 
@@ -96,6 +125,7 @@ def sharpen_tiled(
         scores: (N, C, h, w) scores.
         memory: The memory that the process may use besides the result.
         features: (N, D, H, W) features to use instead of those of the cue.
+        done: Called after each tile with the share of its image that is done.
 
     Returns:
         (N, C, H, W) scores on the CPU.
@@ -115,12 +145,19 @@ def sharpen_tiled(
         for tile in sharpen_tiles(sharpener, *pixels, memory=memory, features=given):
             rows, columns = tile.box.slices
             whole[:, rows, columns] = tile.scores
+            done(_share(tile.box, pixels[0].size))
     return result
 
 
 @torch.no_grad()
 def sharpen_label_map_tiled(
-    sharpener: Sharpener, image: Tensor, labels: Tensor, *, memory: str | int, features: Tensor | None = None
+    sharpener: Sharpener,
+    image: Tensor,
+    labels: Tensor,
+    *,
+    memory: str | int,
+    features: Tensor | None = None,
+    done: Done = lambda share: None,
 ) -> Tensor:
     """Return what `sharpen_label_map` returns, computed in tiles; see `sharpen_tiles`.
 
@@ -130,6 +167,7 @@ def sharpen_label_map_tiled(
         labels: (h, w) integers, any number of labels.
         memory: The memory that the process may use besides the result.
         features: (1, D, H, W) features to use instead of those of the cue.
+        done: Called after each tile with the share of the image that is done.
 
     Returns:
         (H, W) int64 labels on the CPU.
@@ -147,8 +185,15 @@ def sharpen_label_map_tiled(
         inner, compared = parts.compared(box)
         rows, columns = box.within(inner).slices
         result[box.slices] = sharpened_labels(sharpener, parts.scores, compared, inner)[rows, columns].cpu()
+        done(_share(box, pixels.size))
         give_back()
     return result
+
+
+def _share(box: Box, size: tuple[int, int]) -> float:
+    """Return the share of an image that is done with a tile, of those that go row by row."""
+    height, width = size
+    return (box.top + (box.bottom - box.top) * box.right / width) / height
 
 
 def _may_lack(*maps: Pixels) -> bool:

@@ -17,6 +17,7 @@ from crispseg.inference.memory import parse_memory
 from crispseg.inference.one_image import default_kind
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.steady import SteadySharpener
+from crispseg.inference.tiles import Done
 from crispseg.jobs.clips import in_order, unfinished
 from crispseg.jobs.job import Job, find_jobs
 from crispseg.jobs.job_sharpener import JobSharpener, Runner
@@ -108,7 +109,8 @@ def sharpen_files(
     there = finished(outputs, noted, jobs) if resume else None
     done, begin = there or set(), Beginning(outputs, noted, anew=there is None)
     left = [job for job in jobs if job.name not in done] if steady is None else unfinished(jobs, done)
-    work = JobSharpener(sharpener, crf, kind, outputs, memory, said, value_range, begin, steady)
+    tiles = None if progress is None or memory is None else _show_tiles(progress)
+    work = JobSharpener(sharpener, crf, kind, outputs, memory, said, value_range, begin, steady, tiles)
     known: list[Outcome] = []
     with closing(_outcomes(jobs, left, work, runner or ThisMachine(), strict=strict, progress=progress)) as outcomes:
         for outcome in outcomes:
@@ -136,6 +138,19 @@ def _outcomes(
             if isinstance(outcome, Failed) and (strict or len(jobs) == 1):
                 raise InputError(outcome.reason)
             yield outcome
+
+
+def _show_tiles(progress: Progress) -> Done:
+    """Return a function that shows the share of an image that is done, while its tiles are sharpened."""
+    task = progress.add_task("tiles of an image", total=100, visible=False)
+
+    def show(share: float) -> None:
+        if share < 1:
+            progress.update(task, completed=round(100 * share), visible=True)
+        else:
+            progress.reset(task, visible=False)
+
+    return show
 
 
 def _place(path: Path | None) -> str | None:

@@ -10,6 +10,7 @@ from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import sharpen_one
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.steady import SteadySharpener
+from crispseg.inference.tiles import Done
 from crispseg.jobs.clips import clip_of
 from crispseg.jobs.job import Job, JobInputs, read_inputs
 from crispseg.jobs.outcome import Failed, Outcome, Written, attempt
@@ -33,6 +34,8 @@ class JobSharpener:
     """Called before the first output is written."""
     steady: SteadySharpener | None = None
     """Sharpens the images of a folder as the frames of a clip, in the order of the calls."""
+    done: Done | None = None
+    """Called after each tile with the share of its image that is done."""
 
     def __call__(self, job: Job) -> Written | Failed:
         """Read, sharpen and write one image.
@@ -72,6 +75,7 @@ class JobSharpener:
                 steady=self.steady,
                 crf=self.crf,
                 memory=self.memory,
+                done=self.done or (lambda share: None),
                 keep_scores=self.outputs.scores,
             )
         if self.begin is not None:

@@ -1,7 +1,9 @@
 """Run a trained network over images in files, and write its predictions."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +15,8 @@ from crispseg.data import Prediction, read_image, write_scores
 from crispseg.data.intensity import ValueRange, to_floats
 from crispseg.data.matching import find_images
 from crispseg.errors import InputError, naming
+from crispseg.jobs.job import Job
+from crispseg.jobs.resuming import Beginning, digest_of_weights, finished
 from crispseg.models import HED, DeepLabLargeFOV, DeepLabMSc
 from crispseg.models.crisp_net import CrispNet, load_crisp_net
 from crispseg.models.saving import load_network, saved_network
@@ -20,12 +24,31 @@ from crispseg.models.segmenter import scores_of, upsample_scores
 from crispseg.process_memory import settle
 from crispseg.writing import check_folder, refuse_inputs, written_whole
 
+SETTINGS = "crispseg-predict.json"
+"""The file in the output folder that holds the settings, to compare when resuming."""
+
 _LOADERS: dict[str, Callable[[Path], nn.Module]] = {
     CrispNet.__name__: load_crisp_net,
     DeepLabLargeFOV.__name__: lambda path: load_network(path, DeepLabLargeFOV),
     DeepLabMSc.__name__: lambda path: load_network(path, DeepLabMSc),
     HED.__name__: lambda path: load_network(path, HED),
 }
+
+
+@dataclass(frozen=True)
+class _Predictions:
+    """The output files of every image."""
+
+    folder: Path
+    suffix: str
+
+    def target(self, name: str) -> Path:
+        """Return the output file of an image."""
+        return self.folder / f"{name}{self.suffix}"
+
+    def files(self, name: str) -> dict[str, Path]:
+        """Return the output file of an image, by its kind."""
+        return {"prediction": self.target(name)}
 
 
 def load_predictor(weights: Path) -> nn.Module:
@@ -51,6 +74,7 @@ def predict(
     value_range: ValueRange = "auto",
     image_suffix: str = "",
     read: Iterable[Path] = (),
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> list[Path]:
     """Run a network over images, and write scores or boundary maps.
@@ -66,30 +90,37 @@ def predict(
         value_range: The numbers of an image that stand for black and white; see `read_image`.
         image_suffix: A common end of the image names before the file extension, which NAME leaves out.
         read: Other files that must not be overwritten, such as the weights.
+        resume: Whether to skip images whose output exists, was made with the same weights and range, and is not older
+            than the image.
         progress: A progress bar to show.
 
     Returns:
-        The files that were written.
+        The files that were written now.
 
     Raises:
-        InputError: If an image cannot be read, or the output cannot be written.
+        InputError: If an image cannot be read, the output cannot be written, or resumed settings differ.
     """
     found = find_images(images, image_suffix, besides=[output])
-    suffix = ".png" if isinstance(network, HED) else ".safetensors"
-    targets = [output / f"{name}{suffix}" for name in found]
-    refuse_inputs(targets, [*found.values(), *read])
+    outputs = _Predictions(output, ".png" if isinstance(network, HED) else ".safetensors")
+    refuse_inputs([output / SETTINGS, *map(outputs.target, found)], [*found.values(), *read])
     check_folder(output)
+    noted: dict[str, Any] = {"network": type(network).__name__, "sha256 of weights": digest_of_weights(network)}
+    noted |= {"range": value_range, "image suffix": image_suffix}
+    jobs = [Job(name, path, path, None) for name, path in found.items()]
+    there = finished(outputs, noted, jobs, SETTINGS) if resume else None
+    begin = Beginning(outputs, noted, anew=there is None, file=SETTINGS)
     device = next(network.parameters()).device
-    pairs = list(zip(found.values(), targets, strict=True))
-    for path, target in progress.track(pairs, description="predicting") if progress else pairs:
+    left = [(path, outputs.target(name)) for name, path in found.items() if name not in (there or ())]
+    for path, target in progress.track(left, description="predicting") if progress else left:
         image = to_floats(read_image(path, value_range)[None]).to(device)
+        begin()
         with naming(path):
             if isinstance(network, HED):
                 _write_boundary(target, network(image)[0, 0])
             else:
                 _write_scores(target, network, image)
         settle()
-    return targets
+    return [target for _, target in left]
 
 
 def _write_scores(path: Path, network: nn.Module, image: Tensor) -> None:

@@ -2,28 +2,37 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from crispseg.data.box import Box, cut
 from crispseg.data.intensity import ValueRange
 from crispseg.data.prediction import Prediction
 from crispseg.data.raster import (
     BLOCK,
+    LabelValues,
+    RasterPrediction,
     image_pixels,
     label_raster,
     on_the_ground_of,
     opened_raster,
     prediction_pixels,
 )
+from crispseg.data.raster.opening import RasterDataset
 from crispseg.data.raster.output import check_raster_output
 from crispseg.data.raster.prediction import LabelPixels
 from crispseg.defaults import POLYGON_TOLERANCE
+from crispseg.errors import InputError, OutputError
 from crispseg.grid import Grid
 from crispseg.inference.memory import parse_memory
 from crispseg.inference.sharpener import Sharpener
-from crispseg.inference.tiles import sharpen_tiles
+from crispseg.inference.tiles import Tiles
+from crispseg.jobs.raster_parts import FinishedParts
 from crispseg.jobs.raster_polygons import check_place, check_tolerance, write_polygons
+from crispseg.jobs.resuming import settings_of, stamp_of
 from crispseg.polygons.files import check_polygon_file
 from crispseg.scores import Scores
 from crispseg.writing import check_output_file
@@ -46,6 +55,7 @@ def sharpen_raster(
     polygons: Path | str | None = None,
     tolerance: float = POLYGON_TOLERANCE,
     read: Iterable[Path] = (),
+    resume: bool = False,
     done: Callable[[float], object] = lambda share: None,
 ) -> None:
     """Read an image and its prediction in parts, and write the sharpened label map with the image's georeference.
@@ -71,11 +81,15 @@ def sharpen_raster(
             `crispseg.jobs.raster_polygons.write_polygons`.
         tolerance: How coarse polygons may be, in pixels.
         read: Other files that must not be overwritten, such as the weights.
+        resume: Whether to go on with the parts that an interrupted run with the same files and arguments has finished.
+            `memory`, `polygons` and `tolerance` may differ.
         done: Called after each part with the share of the image that is done, and then with that of the polygons.
 
     Raises:
-        InputError: If a file cannot be read or written, image and prediction do not fit together, or the memory is too
-            small for a tile. In these cases nothing is written.
+        InputError: If a file cannot be read, image and prediction do not fit together, the memory is too small for a
+            tile, or the interrupted run differs. In these cases nothing is written.
+        OutputError: If a file cannot be written. Finished parts stay in `.NAME.parts` beside the output, as after an
+            interruption.
     """
     image, prediction, output = Path(image), Path(prediction), Path(output)
     polygons = None if polygons is None else Path(polygons)
@@ -96,15 +110,59 @@ def sharpen_raster(
         said = prediction_pixels(there, source, scores, scale)
         if class_names:
             said = replace(said, names={label: name for label, name in enumerate(class_names) if name})
-        labels = Prediction(torch.empty(0), said.kind, said.classes)
         pixels = image_pixels(rgb, bands, value_range)
-        masked = pixels.masked or said.pixels.masked
         expecting = sharpener.expecting(said.kind, grid)
+        noted = settings_of(expecting, None) | {
+            **_stamps(rgb, "image"), **_stamps(source, "prediction"), "kind": said.kind, "grid": str(expecting.grid),
+            "scale": scale, "bands": bands and list(bands), "range": value_range, "same extent": same_extent,
+            "class names": said.names,
+        }  # fmt: skip
         if isinstance(said.pixels, LabelPixels):
             expecting = expecting.taking_labels()
-        with label_raster(output, rgb, said, masked=masked) as target:
-            for tile in sharpen_tiles(expecting, pixels, said.pixels, memory=memory, multiple=BLOCK):
-                target.write(labels.labels(tile.scores), tile.valid, tile.box)
-                done(((tile.box.bottom - 1) * rgb.width + tile.box.right) / (rgb.width * rgb.height))
+        values = LabelValues.of(said, masked=pixels.masked or said.pixels.masked)
+        tiles = Tiles(expecting, pixels, said.pixels, memory=memory, multiple=BLOCK)
+        parts = FinishedParts(output, noted, values, side=tiles.side, resume=resume)
+        try:
+            _finish(parts, tiles, values, said, done)
+            with label_raster(output, rgb, said, values) as target:
+                for box in cut(tiles.size, parts.side):
+                    target.write(parts.values(box), box)
+        except OutputError:
+            raise
+        except InputError:
+            parts.remove()
+            raise
     if polygons is not None:
-        write_polygons(output, polygons, memory=memory, tolerance=tolerance, done=done)
+        try:
+            write_polygons(output, polygons, memory=memory, tolerance=tolerance, done=done)
+        except InputError as error:
+            raise type(error)(f"{error} (the label map is whole: --resume goes on with the polygons)") from error
+    parts.remove()
+
+
+def _finish(
+    parts: FinishedParts, tiles: Tiles, values: LabelValues, said: RasterPrediction, done: Callable[[float], object]
+) -> None:
+    """Sharpen the parts of an image that are not finished."""
+    labels = Prediction(torch.empty(0), said.kind, said.classes)
+    boxes = cut(tiles.size, parts.side)
+    left = [box for box in boxes if box not in parts]
+    pixels = prod(tiles.size) - sum(prod(box.size) for box in left)
+    if pixels:
+        done(pixels / prod(tiles.size))
+    for box in left:
+        stored = np.empty(box.size, values.kind)
+        # One tile, unless an earlier run was allowed more memory.
+        for part in cut(box.size, tiles.side):
+            tile = tiles.sharpened(part.within(Box(-box.top, -box.left, 0, 0)))
+            stored[part.slices] = values.stored(labels.labels(tile.scores), tile.valid)
+        parts.add(box, stored)
+        pixels += prod(box.size)
+        done(pixels / prod(tiles.size))
+
+
+def _stamps(dataset: RasterDataset, what: str) -> dict[str, str]:
+    """Return what tells whether the files of a raster are others than before: its path, and size and time of each."""
+    files = [Path(file) for file in dataset.files]
+    sizes = {f"size and time of {what} {file.name}": stamp_of(file, what) for file in files}
+    return {what: str(Path(dataset.name).resolve()), **sizes}

@@ -82,7 +82,7 @@ class RayCluster:
         if work.begin is not None and any(_is_good(job, work) for job in jobs):
             work.begin()
         with _connected(self.address), _quiet():
-            yield from self._run(jobs, replace(work, sharpener=sharpener, outputs=outputs))
+            yield from self._run(jobs, replace(work, sharpener=sharpener, outputs=outputs, done=None))
 
     def _run(self, jobs: Sequence[Job], work: JobSharpener) -> Generator[Outcome]:
         by_image = {str(job.image.absolute()): job for job in jobs}

@@ -7,16 +7,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from torch import nn
 
-from crispseg.errors import InputError
+from crispseg.checks import check_same
+from crispseg.data.files import check_readable
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.steady import SteadySharpener
 from crispseg.jobs.job import Job
-from crispseg.jobs.outputs import Outputs
 from crispseg.reading import parsed, read_json
 from crispseg.writing import make_folder, remove_left_over, write_text
 
@@ -36,7 +37,7 @@ def settings_of(
         config = sharpener.config.to_dict()
         # The same weights may have another path; the digest identifies them. The grid is noted with the predictions.
         config["cue"] = {**config["cue"], "weights": None}
-        settings |= {**config, "kind of cue": _kind(sharpener), "sha256 of weights": _digest(sharpener)}
+        settings |= {**config, "kind of cue": _kind(sharpener), "sha256 of weights": digest_of_weights(sharpener)}
     return settings
 
 
@@ -44,6 +45,17 @@ def _kind(sharpener: Sharpener) -> str:
     """Return the full name of the cue's class, since unregistered cues may share a short name."""
     kind = type(sharpener.cue)
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+class OutputFiles(Protocol):
+    """The files that a run writes for each image."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds all."""
+
+    def files(self, name: str) -> Mapping[str, Path]:
+        """Return the output files of an image, by kind."""
 
 
 class Beginning:
@@ -56,10 +68,13 @@ class Beginning:
         outputs: The outputs of the run.
         settings: The settings that the outputs depend on.
         anew: Whether to write the settings; otherwise the file exists already.
+        file: The name of the settings file.
     """
 
-    def __init__(self, outputs: Outputs, settings: Mapping[str, Any], *, anew: bool) -> None:
-        self._outputs = outputs
+    def __init__(
+        self, outputs: OutputFiles, settings: Mapping[str, Any], *, anew: bool, file: str = SETTINGS_FILE
+    ) -> None:
+        self._outputs, self._file = outputs, file
         self._text = json.dumps(settings, indent=2, sort_keys=True) + "\n" if anew else None
         self._done = False
 
@@ -73,14 +88,16 @@ class Beginning:
             return
         make_folder(self._outputs.folder)
         if self._text is not None:
-            write_text(self._outputs.folder / SETTINGS_FILE, self._text)
+            write_text(self._outputs.folder / self._file, self._text)
         self._done = True
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_done": True}
 
 
-def finished(outputs: Outputs, settings: Mapping[str, Any], jobs: Sequence[Job]) -> set[str] | None:
+def finished(
+    outputs: OutputFiles, settings: Mapping[str, Any], jobs: Sequence[Job], file: str = SETTINGS_FILE
+) -> set[str] | None:
     """Return the names of the jobs whose outputs all exist, older neither than the settings file nor than their inputs.
 
     Temporary files that a killed process left for other jobs are removed.
@@ -91,7 +108,7 @@ def finished(outputs: Outputs, settings: Mapping[str, Any], jobs: Sequence[Job])
     Raises:
         InputError: If the settings of the outputs differ, or cannot be read.
     """
-    path = outputs.folder / SETTINGS_FILE
+    path = outputs.folder / file
     if not path.exists():
         return None
     check_same_settings(path, settings)
@@ -104,7 +121,7 @@ def finished(outputs: Outputs, settings: Mapping[str, Any], jobs: Sequence[Job])
     return done
 
 
-def remove_left_overs(outputs: Outputs, names: Iterable[str]) -> None:
+def remove_left_overs(outputs: OutputFiles, names: Iterable[str]) -> None:
     """Remove the temporary files that killed processes left for jobs of these names."""
     left: defaultdict[Path, set[str]] = defaultdict(set)
     for target in (target for name in names for target in outputs.files(name).values()):
@@ -138,14 +155,8 @@ def _is_up_to_date(job: Job, made: Sequence[int | None]) -> bool:
 
 def check_same_settings(path: Path, settings: Mapping[str, Any]) -> None:
     """Refuse to resume a run whose settings file holds other settings."""
-    there, now = read_settings(path), json.loads(json.dumps(settings))
-    names = sorted(name for name in {*there, *now} if there.get(name) != now.get(name))
-    if names:
-        differing = ", ".join(f"{name} {_short(there.get(name))} there, {_short(now.get(name))} now" for name in names)
-        raise InputError(
-            f"output folder {path.parent}: was made with other settings ({differing}); use the settings in "
-            f"{path.name}, choose another folder, or start anew without resume"
-        )
+    remedy = f"use the settings in {path.name}, choose another folder, or start anew without resume"
+    check_same(f"output folder {path.parent}", read_settings(path), settings, remedy)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -159,13 +170,21 @@ def read_settings(path: Path) -> dict[str, Any]:
         return dict(read_json(path, "settings", remedy))
 
 
-def _short(value: object) -> str:
-    return text if len(text := str(value)) <= 80 else f"{text[:8]}…"
-
-
-def _digest(sharpener: Sharpener) -> str:
+def digest_of_weights(module: nn.Module) -> str:
+    """Return the SHA-256 of the weights of a module, with their names, dtypes and shapes."""
     digest = hashlib.sha256()
-    for name, value in sharpener.state_dict().items():
+    for name, value in module.state_dict().items():
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def stamp_of(path: Path, what: str) -> str:
+    """Return the size and time of a file, which tell whether it is another one; reading it would take long.
+
+    Raises:
+        InputError: If it cannot be accessed.
+    """
+    check_readable(path, what)
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"

@@ -135,8 +135,8 @@ def train(
     val_loaders = [DataLoader(images, sampler=_EveryNth(images, trainer)) for images in val_sets]
     with _interruptible(output / CHECKPOINT):
         trainer.fit(task, train_loader, val_loaders, ckpt_path=checkpoint, weights_only=True)
-    if report.last[1] < trainer.global_step:  # the last steps were too few for a validation of their own
-        trainer.validate(task, val_loaders, verbose=False)
+        if report.last[1] < trainer.global_step:  # the last steps were too few for a validation of their own
+            trainer.validate(task, val_loaders, verbose=False)
     return task
 
 

@@ -1,8 +1,9 @@
 """Coarse-to-fine search for the parameters of the dense CRF on labelled images, as in DeepLab v1."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache, partial
 
 import torch
 from rich.progress import Progress
@@ -14,12 +15,13 @@ from crispseg.data.intensity import to_bytes
 from crispseg.defaults import CRF_GRID, CRF_ROUNDS, OBJECTIVES
 from crispseg.errors import InputError, naming
 from crispseg.evaluation import void_band_of
+from crispseg.evaluation.kept_counts import Counts, KeptCounts, as_tensors, counted, key_of
 from crispseg.inference.crf import DenseCRF, check_exclusive
 from crispseg.inference.one_image import fitted_boundary, sharpened_scores
 from crispseg.inference.shares import to_probabilities
 from crispseg.inference.sharpener import Sharpener
 from crispseg.metrics import Accuracy, Truth
-from crispseg.tuning.filter_search import MEASURED, Tuning, totals_of
+from crispseg.tuning.filter_search import MEASURED, Tuning, state_of, totals_of
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def tune_crf(
     iterations: int = 10,
     objective: str = OBJECTIVES[-1],
     every: int = 1,
+    kept: KeptCounts | None = None,
     progress: Progress | None = None,
 ) -> Tuning[DenseCRF]:
     """Measure every combination of a grid, then of finer grids around the best combination.
@@ -97,6 +100,7 @@ def tune_crf(
         iterations: Mean-field iterations of every CRF.
         objective: "miou", "trimap", or "both" for their mean.
         every: Use every n-th image.
+        kept: Counts of images and CRFs, to go on with and to add to; None keeps none.
         progress: Progress bar to update, with one task per round.
 
     Returns:
@@ -115,22 +119,24 @@ def tune_crf(
     indices = range(0, len(data), every)
     band = void_band_of(data)
     result: Tuning[DenseCRF] = Tuning(totals_of(data.num_classes, data.mean_over), {}, objective, data.class_names)
-    entering: Iterable[_Entering] = _entering(data, sharpener, indices, band)
-    if progress:
-        entering = progress.track(entering, total=len(indices), description="input of the CRF")
-    for image in entering:
-        image.count(result.before, image.probabilities)
+    entering = lru_cache(maxsize=1)(partial(_entering, data, sharpener, band))
+
+    def add(accuracy: Accuracy, index: int, crf: DenseCRF | None) -> None:
+        """Add what is counted on an image after a CRF, or without one."""
+        name = f"{key_of(data, index)} {crf!r}"
+        accuracy.extend(as_tensors(counted(kept, name, lambda: entering(index).counts(crf))))
+
+    for index in progress.track(indices, description="input of the CRF") if progress else indices:
+        add(result.before, index, None)
     settings = first.settings(iterations)
     for number in range(rounds + 1):
         result.after |= {setting: totals_of(data.num_classes, data.mean_over) for setting in settings}
-        steps: Iterable[tuple[_Entering, DenseCRF]] = (
-            (image, setting) for image in _entering(data, sharpener, indices, band) for setting in settings
-        )
+        steps: Iterable[tuple[int, DenseCRF]] = itertools.product(indices, settings)
         if progress:
             name, total = f"round {number + 1} of {rounds + 1}", len(indices) * len(settings)
             steps = progress.track(steps, description=name, total=total)
-        for image, setting in steps:
-            image.count(result.after[setting], setting(image.probabilities, image.pixels))
+        for index, setting in steps:
+            add(result.after[setting], index, setting)
         result.check_defined()
         best = max(result.after, key=result.value)
         finer = first.around(best, 0.5 ** (number + 1)).settings(iterations)
@@ -149,24 +155,21 @@ class _Entering:
     prediction: Prediction
     truth: Truth
 
-    def count(self, accuracy: Accuracy, probabilities: Tensor) -> None:
-        """Add the labels of (1, C, H, W) probabilities to an accuracy."""
-        predicted = self.prediction.as_probabilities.labels(probabilities[0])
-        accuracy.add(predicted, self.truth)
+    def counts(self, crf: DenseCRF | None) -> Counts:
+        """Return what is counted after a CRF, or without one."""
+        after = self.probabilities if crf is None else crf(self.probabilities, self.pixels)
+        return state_of(self.prediction.as_probabilities.labels(after[0]), self.truth)
 
 
-def _entering(
-    data: LabelledPredictions, sharpener: Sharpener | None, indices: Sequence[int], band: int
-) -> Iterator[_Entering]:
-    for index in indices:
-        sample, prediction = data[index]
-        boundary = fitted_boundary(data.boundaries[index], sample.image)
-        with naming(data.files[index]):
-            check_exclusive(prediction.kind)
-            scores = sharpened_scores(sharpener, sample.image, prediction, boundary)
-        yield _Entering(
-            pixels=to_bytes(sample.image)[None],
-            probabilities=to_probabilities(scores, prediction.kind),
-            prediction=prediction,
-            truth=Truth(sample.labels, data.num_classes, MEASURED, void_band=band),
-        )
+def _entering(data: LabelledPredictions, sharpener: Sharpener | None, band: int, index: int) -> _Entering:
+    sample, prediction = data[index]
+    boundary = fitted_boundary(data.boundaries[index], sample.image)
+    with naming(data.files[index]):
+        check_exclusive(prediction.kind)
+        scores = sharpened_scores(sharpener, sample.image, prediction, boundary)
+    return _Entering(
+        pixels=to_bytes(sample.image)[None],
+        probabilities=to_probabilities(scores, prediction.kind),
+        prediction=prediction,
+        truth=Truth(sample.labels, data.num_classes, MEASURED, void_band=band),
+    )

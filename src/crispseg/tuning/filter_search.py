@@ -5,6 +5,7 @@ import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -18,6 +19,7 @@ from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.defaults import OBJECTIVES
 from crispseg.errors import InputError, naming
 from crispseg.evaluation import describe_losses, void_band_of
+from crispseg.evaluation.kept_counts import Counts, KeptCounts, as_lists, as_tensors, counted, key_of
 from crispseg.inference.one_image import features_of, fitted_boundary, labels_before
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
@@ -102,6 +104,7 @@ def tune(
     *,
     objective: str = OBJECTIVES[-1],
     every: int = 1,
+    kept: KeptCounts | None = None,
     progress: Progress | None = None,
 ) -> Tuning[SharpenerConfig]:
     """Measure a sharpener with every combination of the options to search.
@@ -113,6 +116,7 @@ def tune(
             sharpener's own values if they are not given.
         objective: "miou", "trimap", or "both" for their mean.
         every: Use every n-th image.
+        kept: Counts of images at these settings, to go on with and to add to; None keeps none.
         progress: Progress bar to update.
 
     Returns:
@@ -132,12 +136,19 @@ def tune(
     band = void_band_of(data)
     result = Tuning(totals_of(data.num_classes, data.mean_over), after, objective, data.class_names)
     indices = range(0, len(data), every)
-    for index in progress.track(indices, description="tuning") if progress else indices:
+
+    def count(index: int) -> Counts:
         sample, prediction = data[index]
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
             truth = Truth(sample.labels, data.num_classes, MEASURED, void_band=band)
-            _add(result, sample, truth, prediction, boundary, sharpener=sharpener)
+            return _counts(grid, sample, truth, prediction, boundary, sharpener=sharpener)
+
+    for index in progress.track(indices, description="tuning") if progress else indices:
+        found = counted(kept, key_of(data, index), partial(count, index))
+        result.before.extend(as_tensors(found["before"]))
+        for setting, state in zip(grid, found["after"], strict=True):
+            result.after[setting].extend(as_tensors(state))
     result.check_defined()
     return result
 
@@ -197,21 +208,31 @@ def _passes_tried(start: SharpenerConfig, windows: Windows, given: Sequence[Any]
     return list(option.tried(LADDER_PASSES if several else sum(level.passes for level in start.levels)))
 
 
-def _add(
-    result: Tuning[SharpenerConfig],
+def _counts(
+    grid: Sequence[SharpenerConfig],
     sample: Sample,
     truth: Truth,
     prediction: Prediction,
     boundary: Tensor | None,
     *,
     sharpener: Sharpener,
-) -> None:
-    result.before.add(labels_before(sample.image, prediction, sharpener), truth)
+) -> Counts:
+    """Return what is counted on an image before and after sharpening at each setting."""
+    after: dict[SharpenerConfig, dict[str, Any]] = {}
+    before = state_of(labels_before(sample.image, prediction, sharpener), truth)
     image, scores = sample.image[None].to(sharpener.device), prediction.scores[None].to(sharpener.device)
     expecting = sharpener.for_prediction(prediction)
     features, scores = expecting.prepare(image, scores, features_of(boundary, sharpener))
-    for setting, filtered in sweep(expecting, features, scores, list(result.after)):
-        result.after[setting].add(prediction.as_probabilities.labels(filtered[0].cpu()), truth)
+    for setting, filtered in sweep(expecting, features, scores, grid):
+        after[setting] = state_of(prediction.as_probabilities.labels(filtered[0].cpu()), truth)
+    return {"before": before, "after": [after[setting] for setting in grid]}
+
+
+def state_of(labels: Tensor, truth: Truth) -> dict[str, Any]:
+    """Return the counts of (H, W) labels of one image."""
+    accuracy = Accuracy(truth.num_classes, MEASURED)
+    accuracy.add(labels, truth)
+    return as_lists(accuracy.state())
 
 
 _FILTERED = {"passes": 1, "guard": None}

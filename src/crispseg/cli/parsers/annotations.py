@@ -4,7 +4,7 @@ from pathlib import Path
 
 from crispseg.annotations.registry import FORMATS
 from crispseg.cli.parsers.command_parser import CommandParser
-from crispseg.cli.parsers.shared_options import add_device_option
+from crispseg.cli.parsers.shared_options import add_device_option, add_memory_option
 from crispseg.cli.parsers.stage_options import add_sharpener_options
 from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, ANNOTATION_EVIDENCE, POLYGON_TOLERANCE, REVIEWED
 
@@ -36,7 +36,7 @@ EXAMPLES = """\
   crispseg annotations labelme/ --images photos/ --dry-run
   crispseg annotations labelme/ --images photos/ --output cleaned --review review
   crispseg annotations labelme/ --images photos/ --output cleaned --decisions decisions.json
-  crispseg annotations instances.json --images photos/ --output cleaned --resume
+  crispseg annotations instances.json --images photos/ --output cleaned --memory 2GiB --resume
   crispseg annotations instances.json --images photos/ --output cleaned --as rle
   crispseg annotations labels/ --images photos/ --in-place --band 2"""
 
@@ -63,6 +63,11 @@ def build_parser() -> CommandParser:
     )
     _add_mask_options(parser)
     _add_review_options(parser)
+    add_memory_option(
+        parser,
+        ", such as 2GiB, which sets the size of the tiles in which an image is compared; the result is the same",
+        otherwise="tiles of 1024 pixels",
+    )
     parser.add_argument("--resume", action="store_true", help="use the results of an earlier run with the same output")
     parser.add_argument("--strict", action="store_true", help="stop at the first fault")
     add_sharpener_options(parser, without=("scores", "grid", "guard", "upsampling", "score_weight", "negligible"))

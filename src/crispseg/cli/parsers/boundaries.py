@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from crispseg.cli.parsers.command_parser import CommandParser
-from crispseg.cli.parsers.shared_options import add_suffix_options
+from crispseg.cli.parsers.shared_options import add_resume_option, add_suffix_options
 from crispseg.defaults import MAX_DISTANCE, THRESHOLDS
 
 DESCRIPTION = f"""\
@@ -52,5 +52,6 @@ def build_parser() -> CommandParser:
         help="number of images to measure at the same time (default: one for each processor)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers and the curve to this file")
+    add_resume_option(parser)
     add_suffix_options(parser, "label", "boundary")
     return parser

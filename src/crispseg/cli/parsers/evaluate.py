@@ -4,6 +4,7 @@ from pathlib import Path
 
 from crispseg.cli.parsers.command_parser import CommandParser
 from crispseg.cli.parsers.data_options import add_absent_classes_option, add_data_options, add_mean_over_option
+from crispseg.cli.parsers.shared_options import add_resume_option
 from crispseg.cli.parsers.stage_options import add_stage_options
 
 DESCRIPTION = """\
@@ -42,5 +43,6 @@ def build_parser() -> CommandParser:
     add_mean_over_option(parser)
     add_absent_classes_option(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to this file")
+    add_resume_option(parser)
     add_stage_options(parser)
     return parser

@@ -11,10 +11,12 @@ Run a trained network over images.
 The weights are a file that `crispseg train` or `crispseg convert` wrote. NAME is the path of an image below the folder
 that holds all images, without extension. The output folder gets
   NAME.safetensors  from a segmentation network: logits of the image's size, for sharpen, evaluate and tune
-  NAME.png          from HED: the probability of a boundary, for `--boundaries` and for `crispseg boundaries`"""
+  NAME.png          from HED: the probability of a boundary, for `--boundaries` and for `crispseg boundaries`
+and crispseg-predict.json, which holds what --resume compares."""
 
 EXAMPLES = """\
   crispseg predict images/ --weights runs/deeplab_trunk/segmentation.safetensors --output scores
+  crispseg predict images/ --weights runs/deeplab_trunk/segmentation.safetensors --output scores --resume
   crispseg predict images/ --weights runs/hed/boundary.safetensors --output boundaries"""
 
 
@@ -26,6 +28,12 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help="safetensors file of the network")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write to")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="skip images whose output exists, was made with the same weights and options, and is not older than the "
+        "image",
+    )
     add_range_option(parser)
     add_suffix_options(parser, "image")
     add_device_option(parser)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from crispseg.cli.parsers.command_parser import CommandParser
-from crispseg.cli.parsers.shared_options import add_device_option, add_range_option
+from crispseg.cli.parsers.shared_options import add_device_option, add_memory_option, add_range_option
 from crispseg.cli.parsers.stage_options import add_sharpener_options
 from crispseg.defaults import POLYGON_TOLERANCE
 
@@ -22,7 +22,12 @@ With --polygons each connected region becomes a polygon with the attributes clas
 edges, without gaps or overlaps. GeoPackage keeps the reference system; GeoJSON is always in longitude and latitude.
 
 Pixels without a value in the image or in the prediction (nodata, masks, NaN) get no label and do not affect others.
+Finished parts are kept in a hidden file beside the output, .NAME.parts, until the end, so that --resume can go on after
+an interruption. It is compressed and about as large as the output.
+
 Formats that refer to other files or addresses, such as VRT, are refused, and nothing is downloaded.
+
+Exit codes: 0, all is written; 2, an error ended the run; 130, it was interrupted.
 
 Needs: pip install 'crispseg[raster]'"""
 
@@ -30,6 +35,7 @@ EXAMPLES = """\
   crispseg raster field.tif --predictions field_scores.tif --output field_labels.tif
   crispseg raster field.tif --predictions field_scores.tif --output field_labels.tif --memory 8GiB --passes 7
   crispseg raster field.tif --predictions field_scores.tif --output field_labels.tif --polygons field.gpkg
+  crispseg raster field.tif --predictions field_scores.tif --output field_labels.tif --resume
   crispseg raster s2.tif --bands 4,3,2 --range 0,3000 --predictions labels.tif --output crisp.tif"""
 
 
@@ -39,9 +45,7 @@ def build_parser() -> CommandParser:
     parser.add_argument("image", type=Path, metavar="IMAGE", help="the image, a raster with any bands")
     parser.add_argument("--predictions", type=Path, required=True, metavar="FILE", help="raster of scores or labels")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="GeoTIFF of labels to write")
-    parser.add_argument(
-        "--memory", default="2GiB", metavar="SIZE", help="memory that the process may use (default: %(default)s)"
-    )
+    add_memory_option(parser)
     parser.add_argument(
         "--scale",
         type=float,
@@ -59,6 +63,12 @@ def build_parser() -> CommandParser:
         "--same-extent",
         action="store_true",
         help="the prediction covers the image exactly; ignore the georeferences of both",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with an interrupted run of the same files and options; --memory, --polygons and --tolerance may "
+        "differ",
     )
     _add_polygon_options(parser)
     add_sharpener_options(parser)

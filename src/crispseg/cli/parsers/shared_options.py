@@ -1,5 +1,7 @@
 """Options that several commands have: the device, the range of an image's numbers, the suffixes of names."""
 
+from pathlib import Path
+
 from crispseg.cli.parsers.command_parser import CommandParser
 
 SUFFIX_HELP = {
@@ -14,6 +16,30 @@ SUFFIX_HELP = {
 def add_device_option(parser: CommandParser) -> None:
     """Add the option for the device."""
     parser.add_argument("--device", help='"cpu", "cuda", "mps" … (default: a GPU if there is one)')
+
+
+def add_memory_option(parser: CommandParser, what: str = "", otherwise: str = "") -> None:
+    """Add the option for the memory that the process may use.
+
+    Args:
+        parser: The parser.
+        what: Words on what it limits.
+        otherwise: Words on what happens without it; empty if it is 2GiB then.
+    """
+    default = None if otherwise else "2GiB"
+    help_text = f"memory that the process may use{what} (default: {otherwise or default})"
+    parser.add_argument("--memory", default=default, metavar="SIZE", help=help_text)
+
+
+def add_resume_option(parser: CommandParser) -> None:
+    """Add the option for a file that keeps what was counted."""
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        metavar="FILE",
+        help="keep what is counted on each image in FILE, and go on with what it holds; after an interruption, give "
+        "the same FILE again (default: nothing is kept)",
+    )
 
 
 def add_range_option(parser: CommandParser) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from crispseg.cli.parsers.command_parser import CommandParser
-from crispseg.cli.parsers.shared_options import add_range_option, add_suffix_options
+from crispseg.cli.parsers.shared_options import add_memory_option, add_range_option, add_suffix_options
 from crispseg.cli.parsers.stage_options import add_stage_options
 from crispseg.defaults import STEADY_PAST, STEADY_REACH
 
@@ -64,12 +64,11 @@ def build_parser() -> CommandParser:
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write to")
     add_range_option(parser)
     parser.add_argument("--save-scores", action="store_true", help="also write the sharpened scores")
-    parser.add_argument(
-        "--memory",
-        metavar="SIZE",
-        help="memory that the process may use besides the sharpened scores, such as 2GiB: an image is sharpened in "
-        "tiles, with the same result (default: the whole image at once). For rasters larger than memory, see crispseg "
-        "raster",
+    add_memory_option(
+        parser,
+        " besides the sharpened scores, such as 2GiB: an image is sharpened in tiles, with the same result; for "
+        "rasters larger than memory, see crispseg raster",
+        otherwise="the whole image at once",
     )
     parser.add_argument("--no-pictures", action="store_true", help="leave out the pictures before and after")
     _add_run_options(parser)

@@ -2,7 +2,7 @@
 
 from crispseg.cli.parsers.command_parser import CommandParser
 from crispseg.cli.parsers.data_options import add_data_options, add_mean_over_option
-from crispseg.cli.parsers.shared_options import add_device_option
+from crispseg.cli.parsers.shared_options import add_device_option, add_resume_option
 from crispseg.cli.parsers.stage_options import add_boundaries_option, add_sharpener_options
 from crispseg.defaults import CRF_GRID, CRF_ROUNDS, OBJECTIVES
 
@@ -24,7 +24,7 @@ EXAMPLES = """\
   crispseg tune --images val --labels val_labels --predictions scores --window 9 9@2 --guard none 0.4 --every 6
   crispseg tune --images val --labels val_labels --predictions scores --weights my-sharpener
   crispseg tune --images val --labels val_labels --predictions scores --cue contour --boundaries edges
-  crispseg tune --images val --labels val_labels --predictions scores --crf --every 20"""
+  crispseg tune --images val --labels val_labels --predictions scores --crf --every 20 --resume counts.jsonl"""
 
 
 def build_parser() -> CommandParser:
@@ -42,6 +42,7 @@ def build_parser() -> CommandParser:
         help="the gain to maximise; both is the mean of the two (default: %(default)s)",
     )
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th image (default: all)")
+    add_resume_option(parser)
     add_device_option(parser)
     return parser
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from crispseg.data.box import Box
@@ -12,17 +14,42 @@ from crispseg.data.raster.names import tags_of
 from crispseg.data.raster.opening import RasterDataset, rasterio_, window_of
 from crispseg.data.raster.pixels import representable
 from crispseg.data.raster.prediction import RasterPrediction
-from crispseg.errors import InputError
+from crispseg.errors import InputError, OutputError
 from crispseg.writing import check_output_file, remove_left_over, written_whole
 
 BLOCK = 256
 """Side of the tiles in which label maps are written."""
+
+Values = NDArray[np.uint8] | NDArray[np.uint16]
+"""(H, W) values of a label raster."""
 
 _MULTIPLE = 16
 """GeoTIFF requires tile sides that are multiples of this."""
 _SUFFIXES = (".tif", ".tiff")
 _BESIDE = (".ovr", ".msk", ".aux.xml")
 """Endings of the sidecar files that GDAL reads with a file; those left from an earlier file would be wrong."""
+
+
+class LabelValues(NamedTuple):
+    """How a raster holds labels."""
+
+    kind: Literal["uint8", "uint16"]
+    nodata: int | None
+    """The value of pixels without a label; None if every pixel has one."""
+
+    @classmethod
+    def of(cls, prediction: RasterPrediction, *, masked: bool) -> Self:
+        """Return the smallest values for the labels of a prediction, given whether a pixel may have none."""
+        largest = max(prediction.classes)
+        nodata = _free(prediction, largest) if masked else None
+        return cls("uint8" if max(largest, nodata or 0) < 256 else "uint16", nodata)
+
+    def stored(self, labels: Tensor, valid: Tensor | None) -> Values:
+        """Return the values of (H, W) labels; pixels where `valid` is False have none."""
+        if valid is not None:
+            labels = labels.masked_fill(~valid, 0 if self.nodata is None else self.nodata)
+        values: Values = labels.numpy().astype(self.kind)
+        return values
 
 
 class LabelRaster:
@@ -35,15 +62,13 @@ class LabelRaster:
 
     def __init__(self, dataset: RasterDataset, nodata: int | None) -> None:
         self._dataset, self._nodata = dataset, nodata
-        self.written = 0
-        """Pixels that have a label."""
+        self.is_empty = True
+        """Whether no pixel has a label yet."""
 
-    def write(self, labels: Tensor, valid: Tensor | None, box: Box) -> None:
-        """Write (H, W) labels to a box; pixels where `valid` is False have none."""
-        if valid is not None:
-            labels = labels.masked_fill(~valid, 0 if self._nodata is None else self._nodata)
-        self.written += labels.numel() if valid is None else int(valid.sum())
-        self._dataset.write(labels.numpy().astype(self._dataset.dtypes[0]), 1, window=window_of(box))
+    def write(self, values: Values, box: Box) -> None:
+        """Write (H, W) values to a box."""
+        self.is_empty &= self._nodata is not None and bool((values == self._nodata).all())
+        self._dataset.write(values, 1, window=window_of(box))
 
 
 def check_raster_output(path: Path, inputs: Iterable[Path]) -> None:
@@ -59,25 +84,24 @@ def check_raster_output(path: Path, inputs: Iterable[Path]) -> None:
 
 @contextmanager
 def label_raster(
-    path: Path, like: RasterDataset, prediction: RasterPrediction, *, masked: bool
+    path: Path, like: RasterDataset, prediction: RasterPrediction, values: LabelValues
 ) -> Iterator[LabelRaster]:
     """Open a raster to write labels to, georeferenced like another; it is written whole or not at all.
 
     Args:
         path: Ends in .tif.
         like: The open raster to copy size, transform and CRS from, with control points and RPCs.
-        prediction: Source of the classes, their colours and names, and the nodata value.
-        masked: Whether a pixel may have no label.
+        prediction: Source of the colours and names of the classes.
+        values: How it holds labels.
 
     Raises:
-        InputError: If it cannot be written, or no pixel was given a label.
+        OutputError: If it cannot be written.
+        InputError: If no pixel was given a label.
     """
     rasterio = rasterio_()
-    largest = max(prediction.classes)
-    nodata = _free(prediction, largest) if masked else None
     profile = {
         "driver": "GTiff", "width": like.width, "height": like.height, "count": 1, "compress": "deflate",
-        "dtype": "uint8" if max(largest, nodata or 0) < 256 else "uint16", "nodata": nodata, "crs": like.crs,
+        "dtype": values.kind, "nodata": values.nodata, "crs": like.crs,
         "bigtiff": "if_safer", "sparse_ok": False,
     }  # fmt: skip
     points, points_crs = like.gcps
@@ -93,11 +117,11 @@ def label_raster(
         try:
             with rasterio.open(temporary, "w", **profile) as dataset:
                 _describe(dataset, prediction)
-                labels = LabelRaster(dataset, nodata)
+                labels = LabelRaster(dataset, values.nodata)
                 yield labels
         except rasterio.errors.RasterioIOError as error:
-            raise InputError(f"{path}: cannot be written ({error})") from error
-        if not labels.written:
+            raise OutputError(f"{path}: cannot be written ({error})") from error
+        if labels.is_empty:
             raise InputError(
                 f"{path}: image and prediction have no pixel in common that is not nodata; expected one or more"
             )

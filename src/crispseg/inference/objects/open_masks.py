@@ -1,7 +1,7 @@
 """Masks whose boundary is open: where each may change, and what the image makes of it."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crispseg.data.box import Box
-from crispseg.data.pixels import TensorPixels, padded
+from crispseg.data.pixels import padded
 from crispseg.grid import Grid, Line, Size
 from crispseg.inference.objects.band_filter import Band, filter_bands
 from crispseg.inference.objects.bands import UNSURE, free_pixels, reach
 from crispseg.inference.objects.cell_means import means_missed, with_means
 from crispseg.inference.objects.evidence import Evidence, equal_weights, supported
 from crispseg.inference.objects.placing import MaskPlace
-from crispseg.inference.parts import features_of_box
 from crispseg.inference.sharpener import Sharpener
 from crispseg.precision import shortest
 from crispseg.window import Level
@@ -109,12 +108,20 @@ def _around(mask: Tensor) -> Box | None:
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1) if len(rows) else None
 
 
-def crisp_parts(sharpener: Sharpener, image: Tensor, masks: Sequence[OpenMask]) -> Iterator[CrispPart]:
-    """Yield the changes of masks. The features of the (3, H, W) image are computed once, around the masks alone."""
+def crisp_parts(
+    sharpener: Sharpener, features_of: Callable[[Box], Tensor], masks: Sequence[OpenMask]
+) -> Iterator[CrispPart]:
+    """Yield the changes of masks.
+
+    Args:
+        sharpener: The sharpener.
+        features_of: Returns the (D, *box.size) features of a box; it is called once, with what the masks need.
+        masks: The masks.
+    """
     if not masks:
         return
     region = Box.enclosing([one.band.part for one in masks])
-    features = features_of_box(sharpener, TensorPixels(image), region)[None]
+    features = features_of(region)[None]
     exact, gentle = [one for one in masks if one.means is not None], surer(sharpener)
     crisp = filter_bands([one.band for one in exact], gentle.levels, partial(_weights, gentle, features), region)
     for one, values in zip(exact, crisp, strict=True):

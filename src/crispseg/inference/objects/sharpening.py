@@ -1,5 +1,6 @@
 """Sharpen the masks of the objects of an image."""
 
+from functools import partial
 from typing import Literal, TypedDict
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crispseg.checks import check_choice, check_positive
+from crispseg.data.pixels import TensorPixels
 from crispseg.errors import InputError
 from crispseg.grid import Grid, Size
 from crispseg.inference.array_inputs import as_image
@@ -19,6 +21,7 @@ from crispseg.inference.objects.open_masks import OpenMask, band_of, crisp_parts
 from crispseg.inference.objects.overlaps import read_confidences, resolve_overlaps
 from crispseg.inference.objects.placing import MaskPlace, placed, upsampled
 from crispseg.inference.padding import without_padding
+from crispseg.inference.parts import features_of_box
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.used_sharpener import used_sharpener
 from crispseg.scores import Scores
@@ -151,7 +154,8 @@ def _sharpened(
             means = (chances, place.lines) if _fills_cells(given, chances, place) else None
             masks.append(OpenMask(n, found, HARD if given.is_hard and band is None else SOFT, means))
     before = {one.number: one.band.values for one in masks}
-    for n, part, _, values in crisp_parts(sharpener, image, masks):
+    features_of = partial(features_of_box, sharpener, TensorPixels(image))
+    for n, part, _, values in crisp_parts(sharpener, features_of, masks):
         there = result[n][part.slices]
         new = values.clamp(0, 1).to(dtype) if soft else values > 0.5
         there.copy_(torch.where(values == before[n], there, new))

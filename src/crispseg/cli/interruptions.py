@@ -1,0 +1,37 @@
+"""What a long command says when it ends early: how to go on."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crispseg.errors import OutputError
+
+
+@contextmanager
+def resumable(*kept: Path) -> Iterator[None]:
+    """Say of an interruption, and of an output that cannot be written, that --resume goes on.
+
+    Args:
+        kept: Files and folders, of which one is there if there is anything to go on with.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_advice(kept) or " before anything was kept") from None
+    except OutputError as error:
+        raise OutputError(str(error) + _advice(kept).replace(";", "; with the same output,")) from error
+
+
+def _advice(kept: Iterable[Path]) -> str:
+    return "; --resume goes on" if any(path.exists() for path in kept) else ""
+
+
+@contextmanager
+def resumable_by_file(kept: Path | None) -> Iterator[None]:
+    """Say of an interruption that --resume FILE goes on, if such a file was given, or that it would."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        there = kept is not None and kept.exists()
+        otherwise = "; nothing was kept: --resume FILE would keep what is counted"
+        raise KeyboardInterrupt(f"; --resume {kept} goes on" if there else otherwise) from None
