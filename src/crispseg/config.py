@@ -19,7 +19,7 @@ from crispseg.window import Level, Windows, levels_of
 SHIPPED_WEIGHTS = ("fast", "best")
 """Embeddings that ship with crispseg: "fast" sees the image at half its size, "best" at both sizes."""
 
-SHIPPED_PASSES: Mapping[str, tuple[Passes, float]] = {"best": ((8, 6, 6, 8, 8, 12), 1.7)}
+SHIPPED_PASSES: Mapping[str, tuple[Passes, float]] = {"best": ((8, 6, 6, 8, 8, 12), 1.6)}
 """The passes and the hardness of weights that ship with the default windows, if they are not those of their cue."""
 
 
