@@ -169,6 +169,28 @@ def test_training_reads_labels_alike_before_its_first_step(root: Path, capsys: p
     assert not list(root.glob("run_*/*.safetensors"))
 
 
+def test_a_later_data_set_keeps_nothing_of_an_earlier_one(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A class of the later one was void in silence: jsonargparse kept the arguments that it did not repeat."""
+    first = train(root, "labels", 11)
+    data = {"images": str(root / "images"), "labels": str(root / "labels")}
+    folder = {"class_path": "crispseg.data.LabelledFolder", "init_args": data}
+    later = {"train_data": [folder], "val_data": {"own": folder}}
+    (root / "later.yaml").write_text(yaml.safe_dump(later))
+    options = [f"--{name}={json.dumps(value)}" for name, value in later.items()]
+
+    def voids(*given: str) -> list[object]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit):
+            main([*first, *given, "--print_config"])
+        content = yaml.safe_load(capsys.readouterr().out)
+        return [each["init_args"]["void"] for each in (*content["train_data"], *content["val_data"].values())]
+
+    assert voids() == [11, 11]
+    assert voids(str(root / "later.yaml")) == voids(*options) == [None, None]
+    assert voids("--train_data.images", "photos", "--train_data.void", "3") == [3, 11]  # one argument changes
+    assert voids(f"--train_data+={json.dumps([folder])}") == [11, None, 11]
+
+
 class Regions(LabelledImages):
     """A data set of one's own, which gives every pixel of an image the same two labels."""
 
