@@ -3,6 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 import torch
@@ -16,7 +17,9 @@ from crispseg.inference import Sharpener
 from crispseg.models import EmbeddingNet
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.nn import EmbeddingLoss
-from crispseg.training import Cosine, EmbeddingTask, train
+from crispseg.training import Cosine, EmbeddingTask, Poly, train
+from crispseg.training.schedules import ScheduleCallable
+from crispseg.training.task import LearningOptions
 from tests.fakes import write_bsds500, write_folder
 
 CONFIG = Path(__file__).parents[2] / "configs" / "embedding.yaml"
@@ -31,11 +34,13 @@ def run(
     resume: bool = False,
     reads: int = 10**6,
     dim: int = 8,
+    **learning: Unpack[LearningOptions],
 ) -> EmbeddingNet:
     torch.manual_seed(3)
     folder = LabelledFolder(root / "images", root / "labels", void=11)
     loss = EmbeddingLoss(Window(3), stride=2, balance="parity")
-    task = EmbeddingTask(EmbeddingNet(dim=dim), loss, side_weight=side_weight, schedule=partial(Cosine, warmup=50))
+    learning = {"schedule": partial(Cosine, warmup=50), **learning}
+    task = EmbeddingTask(EmbeddingNet(dim=dim), loss, side_weight=side_weight, **learning)
     train(
         task,
         [BreaksAfter(folder, reads)],
@@ -192,6 +197,51 @@ def test_a_checkpoint_of_another_network_is_said_to_be_one(tmp_path: Path) -> No
     run(root, tmp_path / "run", steps=2)
     with pytest.raises(InputError, match="the checkpoint is of another network or other rates"):
         run(root, tmp_path / "run", steps=4, resume=True, dim=5)
+
+
+CHANGES: dict[str, tuple[LearningOptions, str]] = {
+    "the rate": ({"optimizer": partial(torch.optim.Adam, lr=0.1)}, "lr is 0.1, and 0.001 in the checkpoint"),
+    "the decay": ({"optimizer": partial(torch.optim.Adam, weight_decay=0.1)}, "weight_decay is 0.1, and 0 in"),
+    "the optimiser": ({"optimizer": partial(torch.optim.SGD, lr=0.001)}, "betas is None"),
+    "the factor of a rate": ({"rates": {"*": 2}}, "lr is 0.002, and 0.001 in"),
+    "the schedule": ({"schedule": partial(Cosine, warmup=5)}, "warmup is 5, and 50 in the checkpoint"),
+    "the kind of schedule": ({"schedule": Poly}, "power is 0.9, and None in"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_resumed_run_would_ignore_is_refused(change: str, tmp_path: Path) -> None:
+    """The checkpoint's learning rate counted in silence."""
+    root = write_folder(tmp_path / "data")
+    run(root, tmp_path / "run", steps=2)
+    learning, message = CHANGES[change]
+    with pytest.raises(InputError, match=message):
+        run(root, tmp_path / "run", steps=4, resume=True, **learning)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.01, total_steps=9),
+        partial(torch.optim.lr_scheduler.MultiStepLR, milestones=[1, 3]),
+        partial(torch.optim.lr_scheduler.CosineAnnealingWarmRestarts, T_0=2),
+    ],
+)
+def test_what_a_schedule_moves_does_not_hinder_a_resumed_run(schedule: ScheduleCallable, tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "data")
+    run(root, tmp_path / "run", steps=2, schedule=schedule)
+    run(root, tmp_path / "run", steps=4, resume=True, schedule=schedule)
+
+
+def test_a_run_that_diverges_ends_with_the_last_good_weights(tmp_path: Path) -> None:
+    """It went on, and replaced weights and checkpoint by NaN in silence."""
+    root = write_folder(tmp_path / "data")
+    diverging = partial(torch.optim.lr_scheduler.StepLR, step_size=2, gamma=1e30)
+    with pytest.raises(InputError, match="training diverged: within 4 steps weights became NaN or infinity"):
+        run(root, tmp_path / "run", steps=8, schedule=diverging)
+    weights = load_embedding_net(tmp_path / "run" / "embedding.safetensors").state_dict()
+    checkpoint = torch.load(tmp_path / "run" / "last.ckpt")["state_dict"]
+    assert all(value.isfinite().all() for value in (*weights.values(), *checkpoint.values()))
 
 
 def test_a_run_is_not_overwritten_and_nothing_is_not_resumed(tmp_path: Path) -> None:
