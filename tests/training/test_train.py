@@ -16,8 +16,8 @@ from crispseg.data.crops import CropOptions
 from crispseg.inference import Sharpener
 from crispseg.models import EmbeddingNet
 from crispseg.models.embedding_net import load_embedding_net
-from crispseg.nn import EmbeddingLoss
-from crispseg.training import Cosine, EmbeddingTask, Poly, train
+from crispseg.nn import Affinity, EmbeddingLoss, LocalFilter
+from crispseg.training import Cosine, EmbeddingTask, FilterTask, Poly, train
 from crispseg.training.schedules import ScheduleCallable
 from crispseg.training.task import LearningOptions
 from tests.fakes import write_bsds500, write_folder
@@ -244,6 +244,25 @@ def test_a_run_that_diverges_ends_with_the_last_good_weights(tmp_path: Path) -> 
     assert all(value.isfinite().all() for value in (*weights.values(), *checkpoint.values()))
 
 
+def test_weights_are_used_with_the_norm_that_they_were_trained_with(tmp_path: Path) -> None:
+    """They were used with norm 1 in silence."""
+    loss, window, made = EmbeddingLoss(3, norm=2), "3", EmbeddingNet(dim=4, width=8)
+    affinity = Affinity(window, 1.0, norm=2)
+    for task in (EmbeddingTask(made, loss), FilterTask(made, affinity, LocalFilter(window))):
+        path = tmp_path / f"{type(task).__name__}.safetensors"
+        task.save(path)
+        assert "--cue learned:norm=2" in task.usage(path)
+        with pytest.raises(InputError, match="trained with norm 2, but cue 'learned' has norm 1"):
+            Sharpener.from_pretrained(path)
+        assert Sharpener.from_pretrained(path, cue="learned:norm=2").cue.norm == 2
+    usual = EmbeddingTask(made, EmbeddingLoss(3))
+    usual.save(path)
+    assert "--cue" not in usual.usage(path)
+    assert Sharpener.from_pretrained(path).cue.norm == 1
+    with pytest.raises(InputError, match="trained with norm 1, but cue 'learned:norm=2' has norm 2"):
+        Sharpener.from_pretrained(path, cue="learned:norm=2")
+
+
 def test_a_run_is_not_overwritten_and_nothing_is_not_resumed(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "data")
     run(root, tmp_path / "run", steps=2)
@@ -283,6 +302,7 @@ def fake_config(config: Path, root: Path) -> Path:
         (["--crop.size", "4"], "crop size is 4"),
         (["--task.network.dim", "0"], "dim is 0"),
         (["--task.network.init", "missing.safetensors"], "missing.safetensors: no such file"),
+        (["--task.network.init", "null"], "weights are None; expected fast, best, a file, or random for an init"),
         (["--no_such_option", "1"], "no_such_option"),
     ],
 )
