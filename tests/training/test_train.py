@@ -1,6 +1,7 @@
 """Training runs, resumes where it stopped, and refuses what makes no sense."""
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Unpack
@@ -14,7 +15,7 @@ from crispseg.cli.main import main
 from crispseg.data import IGNORE_INDEX, LabelledFolder, LabelledImages, Sample
 from crispseg.data.crops import CropOptions
 from crispseg.inference import Sharpener
-from crispseg.models import EmbeddingNet
+from crispseg.models import EmbeddingNet, TrunkEmbedding
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.nn import Affinity, EmbeddingLoss, LocalFilter
 from crispseg.training import Cosine, EmbeddingTask, FilterTask, Poly, train
@@ -263,6 +264,13 @@ def test_weights_are_used_with_the_norm_that_they_were_trained_with(tmp_path: Pa
         Sharpener.from_pretrained(path, cue="learned:norm=2")
 
 
+@pytest.mark.parametrize("network", [EmbeddingNet, TrunkEmbedding])
+def test_an_init_of_nothing_is_told_what_there_is(network: Callable[..., object]) -> None:
+    """`init: null` in a config ended with a traceback."""
+    with pytest.raises(InputError, match="weights are None; expected fast, best, a file, or random for an init"):
+        network(init=None)
+
+
 def test_a_run_is_not_overwritten_and_nothing_is_not_resumed(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "data")
     run(root, tmp_path / "run", steps=2)
@@ -302,7 +310,6 @@ def fake_config(config: Path, root: Path) -> Path:
         (["--crop.size", "4"], "crop size is 4"),
         (["--task.network.dim", "0"], "dim is 0"),
         (["--task.network.init", "missing.safetensors"], "missing.safetensors: no such file"),
-        (["--task.network.init", "null"], "weights are None; expected fast, best, a file, or random for an init"),
         (["--no_such_option", "1"], "no_such_option"),
     ],
 )

@@ -22,10 +22,11 @@ _DESCRIPTION = """\
 Train a network: the embedding, a segmentation network, a boundary detector, or all of it end to end.
 
 CONFIG is a YAML file with the arguments below. You can change each argument on the command line. If you name several
-files, a later one overrides an earlier one. The folder `configs` of the repository has the configs of the paper and
-ours, and `configs/data` has their data sets. OUTPUT gets a checkpoint (last.ckpt), and after every validation the
-weights (safetensors) and a line in validation.jsonl. TensorBoard reads OUTPUT too. --resume continues a stopped run
-from its last checkpoint. The command prints a line for each validation, and at the end the path of the weights.
+files, a later one overrides an earlier one, value by value; its data sets replace all earlier ones. The folder
+`configs` of the repository has the configs of the paper and ours, and `configs/data` has their data sets. OUTPUT gets a
+checkpoint (last.ckpt), and after every validation the weights (safetensors) and a line in validation.jsonl. TensorBoard
+reads OUTPUT too. --resume continues a stopped run from its last checkpoint; its network, optimiser and schedule cannot
+change. The command prints a line for each validation, and at the end the path of the weights.
 
 A config decides which code runs: which networks and data sets, which files they read, what they download, where the
 output goes. Read a config of somebody else before you run it. It may name classes of crispseg, torch.nn, torch.optim
