@@ -1,6 +1,7 @@
 """True labels in other people's conventions give the numbers of the same labels in ours, or an error that says how."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from torch import Tensor
 
+from crispseg import InputError
 from crispseg.cli.main import main
 from crispseg.data import LabelledImages, Sample
 from crispseg.data.checked import CheckedLabels
@@ -169,6 +172,28 @@ def test_training_reads_labels_alike_before_its_first_step(root: Path, capsys: p
     assert not list(root.glob("run_*/*.safetensors"))
 
 
+def test_a_later_data_set_keeps_nothing_of_an_earlier_one(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A class of the later one was void in silence: jsonargparse kept the arguments that it did not repeat."""
+    first = train(root, "labels", 11)
+    data = {"images": str(root / "images"), "labels": str(root / "labels")}
+    folder = {"class_path": "crispseg.data.LabelledFolder", "init_args": data}
+    later = {"train_data": [folder], "val_data": {"own": folder}}
+    (root / "later.yaml").write_text(yaml.safe_dump(later))
+    options = [f"--{name}={json.dumps(value)}" for name, value in later.items()]
+
+    def voids(*given: str) -> list[object]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit):
+            main([*first, *given, "--print_config"])
+        content = yaml.safe_load(capsys.readouterr().out)
+        return [each["init_args"]["void"] for each in (*content["train_data"], *content["val_data"].values())]
+
+    assert voids() == [11, 11]
+    assert voids(str(root / "later.yaml")) == voids(*options) == [None, None]
+    assert voids("--train_data.images", "photos", "--train_data.void", "3") == [3, 11]  # one argument changes
+    assert voids(f"--train_data+={json.dumps([folder])}") == [11, None, 11]
+
+
 class Regions(LabelledImages):
     """A data set of one's own, which gives every pixel of an image the same two labels."""
 
@@ -195,3 +220,57 @@ def test_training_says_when_labels_look_misread(
     _look_at_labels(images)
     assert said in caplog.text
     assert bool(caplog.text) == bool(said)
+
+
+WRONG = {
+    "labels of another size": ((3, 8, 10), (4, 5), "has height and width (4, 5), its image (8, 10)"),
+    "labels with a channel": ((3, 8, 10), (1, 8, 10), "has height and width (1, 8, 10), its image (8, 10)"),
+    "colours last": ((8, 10, 3), (8, 10), "image a has shape (8, 10, 3); expected (3, H, W)"),
+    "a batch": ((1, 3, 8, 10), (8, 10), "image a has shape (1, 3, 8, 10); expected (3, H, W)"),
+    "grey": ((1, 8, 10), (8, 10), "image a has shape (1, 8, 10); expected (3, H, W)"),
+}
+
+
+class One(LabelledImages):
+    """A data set of one's own with one sample, as given."""
+
+    image_names = ("a",)
+
+    def __init__(self, image: Tensor, labels: Tensor) -> None:
+        self.sample = Sample(image, labels, "a")
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.sample
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_sample_that_does_not_fit_together_is_refused(wrong: str) -> None:
+    """Labels of half the size were learned at the wrong places in silence."""
+    image, labels, message = WRONG[wrong]
+    data = One(torch.zeros(image, dtype=torch.uint8), torch.zeros(labels, dtype=torch.long))
+    checked = CheckedLabels(data, None)
+    for read in (checked.read, checked.__getitem__):
+        with pytest.raises(InputError, match=re.escape(message)):
+            read(0)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (torch.full((3, 8, 10), 255.0), "runs from 255 to 255; expected uint8, or floating point in [0, 1]"),
+        (torch.full((3, 8, 10), -2.0), "runs from -2 to -2"),
+        (torch.full((3, 8, 10), float("nan")), "runs from nan to nan"),
+        (torch.zeros(3, 8, 10, dtype=torch.int16), "is torch.int16; expected uint8, or floating point in [0, 1]"),
+        (np.zeros((3, 8, 10), dtype=np.uint8), "is ndarray; expected a tensor"),
+    ],
+)
+def test_an_image_out_of_range_is_refused_before_it_is_learned(image: Tensor, message: str) -> None:
+    """Values up to 255 were cut to white in silence."""
+    data = CheckedLabels(One(image, torch.zeros(8, 10, dtype=torch.long)), None)
+    with pytest.raises((InputError, TypeError), match=re.escape(f"image a {message}")):
+        data.read(0)
+
+
+def test_an_image_a_little_out_of_range_is_taken() -> None:
+    """As resizing makes them."""
+    CheckedLabels(One(torch.full((3, 8, 10), 1 + 1e-4), torch.zeros(8, 10, dtype=torch.long)), None).read(0)

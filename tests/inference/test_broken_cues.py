@@ -1,5 +1,6 @@
 """A cue of one's own that gives NaN is named, no NaN comes out, and features of another cue are refused."""
 
+import warnings
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -88,3 +89,18 @@ def test_features_of_another_cue_are_refused() -> None:
     for cue, channels in ((RGBCue(), 3), (SoftSegmentationCue(maps=4), 4), (ContourCue(), 1)):
         with pytest.raises(InputError, match=f"features have 5 channels; expected {channels} for {type(cue).__name__}"):
             Sharpener(cue)(IMAGE, SCORES, features=features)
+
+
+@pytest.mark.parametrize("layer", [nn.BatchNorm2d(4), nn.Dropout(0.5)])
+def test_a_network_in_training_mode_is_warned_of(layer: nn.Module) -> None:
+    """Results differed from call to call in silence."""
+    sharpener = Sharpener(LearnedCue(nn.Sequential(nn.Conv2d(3, 4, 1), layer)), window=3, passes=1)
+    image, scores = torch.rand(1, 3, 8, 10), torch.randn(1, 2, 8, 10)
+    with torch.inference_mode(), pytest.warns(UserWarning, match=f"training mode, in which {type(layer).__name__}"):
+        sharpener(image, scores)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sharpener(image, scores)  # with a gradient, to learn
+        sharpener.eval()
+        with torch.inference_mode():
+            sharpener(image, scores)

@@ -23,6 +23,7 @@ from crispseg.inference.parts import halo
 from crispseg.inference.tiles import sharpen_tiled, sharpen_tiles
 from crispseg.inference.upsampling import resize
 from crispseg.models import EmbeddingNet
+from crispseg.process_memory import resident_bytes
 from tests.grids import grids
 
 CUES: dict[str, Callable[[], Cue]] = {
@@ -197,6 +198,15 @@ def test_memory_is_read(text: str | int, size: int) -> None:
 def test_memory_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="expected a size such as 2GiB"):
         parse_memory(text)
+
+
+@pytest.mark.parametrize("size", [(120, 160), (8, 2000)])
+def test_a_margin_outside_the_image_takes_no_memory(size: tuple[int, int]) -> None:
+    """A small image was refused in 1 GiB, though it takes a few MiB."""
+    sharpener = Sharpener.from_pretrained()
+    each = bytes_per_pixel(sharpener, 21)
+    memory = resident_bytes() + 240 * 2**20  # 112 of them are held back for libraries
+    assert tile_side(sharpener, each, size, memory, 550) == max(size)
 
 
 def test_too_little_memory_is_refused_with_what_is_needed() -> None:

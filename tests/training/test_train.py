@@ -1,8 +1,10 @@
 """Training runs, resumes where it stopped, and refuses what makes no sense."""
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 import torch
@@ -13,10 +15,12 @@ from crispseg.cli.main import main
 from crispseg.data import IGNORE_INDEX, LabelledFolder, LabelledImages, Sample
 from crispseg.data.crops import CropOptions
 from crispseg.inference import Sharpener
-from crispseg.models import EmbeddingNet
+from crispseg.models import EmbeddingNet, TrunkEmbedding
 from crispseg.models.embedding_net import load_embedding_net
-from crispseg.nn import EmbeddingLoss
-from crispseg.training import Cosine, EmbeddingTask, train
+from crispseg.nn import Affinity, EmbeddingLoss, LocalFilter
+from crispseg.training import Cosine, EmbeddingTask, FilterTask, Poly, train
+from crispseg.training.schedules import ScheduleCallable
+from crispseg.training.task import LearningOptions
 from tests.fakes import write_bsds500, write_folder
 
 CONFIG = Path(__file__).parents[2] / "configs" / "embedding.yaml"
@@ -31,11 +35,13 @@ def run(
     resume: bool = False,
     reads: int = 10**6,
     dim: int = 8,
+    **learning: Unpack[LearningOptions],
 ) -> EmbeddingNet:
     torch.manual_seed(3)
     folder = LabelledFolder(root / "images", root / "labels", void=11)
     loss = EmbeddingLoss(Window(3), stride=2, balance="parity")
-    task = EmbeddingTask(EmbeddingNet(dim=dim), loss, side_weight=side_weight, schedule=partial(Cosine, warmup=50))
+    learning = {"schedule": partial(Cosine, warmup=50), **learning}
+    task = EmbeddingTask(EmbeddingNet(dim=dim), loss, side_weight=side_weight, **learning)
     train(
         task,
         [BreaksAfter(folder, reads)],
@@ -202,6 +208,77 @@ def test_a_checkpoint_of_another_network_is_said_to_be_one(tmp_path: Path) -> No
     run(root, tmp_path / "run", steps=2)
     with pytest.raises(InputError, match="the checkpoint is of another network or other rates"):
         run(root, tmp_path / "run", steps=4, resume=True, dim=5)
+
+
+CHANGES: dict[str, tuple[LearningOptions, str]] = {
+    "the rate": ({"optimizer": partial(torch.optim.Adam, lr=0.1)}, "lr is 0.1, and 0.001 in the checkpoint"),
+    "the decay": ({"optimizer": partial(torch.optim.Adam, weight_decay=0.1)}, "weight_decay is 0.1, and 0 in"),
+    "the optimiser": ({"optimizer": partial(torch.optim.SGD, lr=0.001)}, "betas is None"),
+    "the factor of a rate": ({"rates": {"*": 2}}, "lr is 0.002, and 0.001 in"),
+    "the schedule": ({"schedule": partial(Cosine, warmup=5)}, "warmup is 5, and 50 in the checkpoint"),
+    "the kind of schedule": ({"schedule": Poly}, "power is 0.9, and None in"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_resumed_run_would_ignore_is_refused(change: str, tmp_path: Path) -> None:
+    """The checkpoint's learning rate counted in silence."""
+    root = write_folder(tmp_path / "data")
+    run(root, tmp_path / "run", steps=2)
+    learning, message = CHANGES[change]
+    with pytest.raises(InputError, match=message):
+        run(root, tmp_path / "run", steps=4, resume=True, **learning)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.01, total_steps=9),
+        partial(torch.optim.lr_scheduler.MultiStepLR, milestones=[1, 3]),
+        partial(torch.optim.lr_scheduler.CosineAnnealingWarmRestarts, T_0=2),
+    ],
+)
+def test_what_a_schedule_moves_does_not_hinder_a_resumed_run(schedule: ScheduleCallable, tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "data")
+    run(root, tmp_path / "run", steps=2, schedule=schedule)
+    run(root, tmp_path / "run", steps=4, resume=True, schedule=schedule)
+
+
+def test_a_run_that_diverges_ends_with_the_last_good_weights(tmp_path: Path) -> None:
+    """It went on, and replaced weights and checkpoint by NaN in silence."""
+    root = write_folder(tmp_path / "data")
+    diverging = partial(torch.optim.lr_scheduler.StepLR, step_size=2, gamma=1e30)
+    with pytest.raises(InputError, match="training diverged: within 4 steps weights became NaN or infinity"):
+        run(root, tmp_path / "run", steps=8, schedule=diverging)
+    weights = load_embedding_net(tmp_path / "run" / "embedding.safetensors").state_dict()
+    checkpoint = torch.load(tmp_path / "run" / "last.ckpt")["state_dict"]
+    assert all(value.isfinite().all() for value in (*weights.values(), *checkpoint.values()))
+
+
+def test_weights_are_used_with_the_norm_that_they_were_trained_with(tmp_path: Path) -> None:
+    """They were used with norm 1 in silence."""
+    loss, window, made = EmbeddingLoss(3, norm=2), "3", EmbeddingNet(dim=4, width=8)
+    affinity = Affinity(window, 1.0, norm=2)
+    for task in (EmbeddingTask(made, loss), FilterTask(made, affinity, LocalFilter(window))):
+        path = tmp_path / f"{type(task).__name__}.safetensors"
+        task.save(path)
+        assert "--cue learned:norm=2" in task.usage(path)
+        with pytest.raises(InputError, match="trained with norm 2, but cue 'learned' has norm 1"):
+            Sharpener.from_pretrained(path)
+        assert Sharpener.from_pretrained(path, cue="learned:norm=2").cue.norm == 2
+    usual = EmbeddingTask(made, EmbeddingLoss(3))
+    usual.save(path)
+    assert "--cue" not in usual.usage(path)
+    assert Sharpener.from_pretrained(path).cue.norm == 1
+    with pytest.raises(InputError, match="trained with norm 1, but cue 'learned:norm=2' has norm 2"):
+        Sharpener.from_pretrained(path, cue="learned:norm=2")
+
+
+@pytest.mark.parametrize("network", [EmbeddingNet, TrunkEmbedding])
+def test_an_init_of_nothing_is_told_what_there_is(network: Callable[..., object]) -> None:
+    """`init: null` in a config ended with a traceback."""
+    with pytest.raises(InputError, match="weights are None; expected fast, best, a file, or random for an init"):
+        network(init=None)
 
 
 def test_a_run_is_not_overwritten_and_nothing_is_not_resumed(tmp_path: Path) -> None:

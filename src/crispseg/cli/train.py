@@ -1,10 +1,13 @@
 """`crispseg train`."""
 
 from argparse import Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
+from jsonargparse._util import NestedArg
 
 from crispseg.cli.configs import guard, take_allowed
 from crispseg.errors import InputError
@@ -19,10 +22,11 @@ _DESCRIPTION = """\
 Train a network: the embedding, a segmentation network, a boundary detector, or all of it end to end.
 
 CONFIG is a YAML file with the arguments below. You can change each argument on the command line. If you name several
-files, a later one overrides an earlier one. The folder `configs` of the repository has the configs of the paper and
-ours, and `configs/data` has their data sets. OUTPUT gets a checkpoint (last.ckpt), and after every validation the
-weights (safetensors) and a line in validation.jsonl. TensorBoard reads OUTPUT too. --resume continues a stopped run
-from its last checkpoint. The command prints a line for each validation, and at the end the path of the weights.
+files, a later one overrides an earlier one, value by value; its data sets replace all earlier ones. The folder
+`configs` of the repository has the configs of the paper and ours, and `configs/data` has their data sets. OUTPUT gets a
+checkpoint (last.ckpt), and after every validation the weights (safetensors) and a line in validation.jsonl. TensorBoard
+reads OUTPUT too. --resume continues a stopped run from its last checkpoint; its network, optimiser and schedule cannot
+change. The command prints a line for each validation, and at the end the path of the weights.
 
 A config decides which code runs: which networks and data sets, which files they read, what they download, where the
 output goes. Read a config of somebody else before you run it. It may name classes of crispseg, torch.nn, torch.optim
@@ -59,6 +63,21 @@ def _instantiate(parser: ArgumentParser, options: Any) -> Any:  # noqa: ANN401 -
         raise
 
 
+def _take_afresh(parser: ArgumentParser, *names: str) -> None:
+    """Let a value of these options replace an earlier one, instead of keeping the arguments that it does not repeat.
+
+    jsonargparse keeps them if both hold equally many classes, so another data set would inherit `void`.
+    """
+    for action in parser._actions:
+        if action.dest in names:
+            action._check_type = partial(_check_afresh, action._check_type)  # type: ignore[attr-defined]
+
+
+def _check_afresh(check: Callable[..., Any], value: object, append: bool = False, cfg: object = None) -> object:
+    changes = append or isinstance(value, NestedArg)  # --train_data+ and --train_data.void
+    return check(value, append=append, cfg=cfg if changes else None)
+
+
 def build_parser() -> ArgumentParser:
     """Return the parser of the command, whose options are the arguments of `crispseg.training.train`."""
     parser = _Parser(
@@ -70,6 +89,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--config", action="config", help="a YAML file, with or without the word --config")
     parser.add_argument("--resume", action="store_true", help="continue from OUTPUT/last.ckpt")
     parser.add_function_arguments(train, skip={"resume"}, fail_untyped=True)
+    _take_afresh(parser, "train_data", "val_data")
     return parser
 
 

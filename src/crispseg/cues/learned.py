@@ -10,9 +10,9 @@ from crispseg.cues.cue import EmbeddingCue
 class LearnedCue(EmbeddingCue, name="learned"):
     """Distances between the embeddings that a network computes.
 
-    The default hardness matches the margins of the loss, 0.5 and 2: a pair at the near margin has the weight exp(-2.5),
-    at the far margin exp(-10). The hardness and the number of passes were tuned for the weights that ship; the paper
-    uses a hardness of 30 for its own.
+    The default hardness and the number of passes were tuned for the weights that ship. With the margins of the loss,
+    0.5 and 2, a hardness of 5 gives a pair at the near margin the weight exp(-2.5), and one at the far margin exp(-10).
+    The paper uses a hardness of 30 for its own.
 
     Args:
         network: Any module from (N, 3, H, W) RGB in [0, 1] to (N, D, H, W), such as `crispseg.models.EmbeddingNet`. If

@@ -13,8 +13,6 @@ STRIP = 256
 """Rows of a tile whose features are computed at a time, so that the network takes less memory than the filter."""
 
 _SMALLEST = 64
-_MOST = 2**17
-"""Pixels along a side of a tile."""
 _FREE = 0.7
 """The share of the remaining memory that is used, because the allocator's memory fragments."""
 _ONCE = 112 * 2**20
@@ -56,18 +54,24 @@ def tile_side(
     Raises:
         InputError: If tiles of 64 pixels do not fit.
     """
+
+    def needed_by(side: int) -> int:
+        # What lies outside the image is not computed.
+        height, width = (min(side + 2 * margin, extent) for extent in image)
+        return _needed(sharpener.cue, each, height, width)
+
     held = _ONCE + resident_bytes() + besides if is_counted() and sharpener.device.type == "cpu" else 0
     free = max(int(_FREE * (memory - held)), 0)
-    side = bisect_right(range(_MOST), free, key=lambda wide: _needed(sharpener.cue, each, wide)) - 1 - 2 * margin
+    side = bisect_right(range(1, max(image) + 1), free, key=needed_by)
     smallest = min(_SMALLEST, *image)
     if side < smallest:
-        needed = held + _needed(sharpener.cue, each, smallest + 2 * margin) / _FREE
+        needed = held + needed_by(smallest) / _FREE
         raise InputError(
             f"memory is {_as_text(memory)}, too small for a tile: the process takes {_as_text(held)} besides, and "
             f"a tile needs {margin} pixels around it; expected {_as_text(needed)} or more: allow more memory, or use "
             "fewer passes or a smaller window"
         )
-    return min(side, max(image))
+    return side
 
 
 def _as_text(size: float) -> str:
@@ -75,13 +79,13 @@ def _as_text(size: float) -> str:
     return f"{size / 2**30:.2f} GiB"
 
 
-def _needed(cue: Cue, each: int, wide: int) -> int:
-    """Return the bytes that a tile takes which is so many pixels wide and high with its margin.
+def _needed(cue: Cue, each: int, height: int, width: int) -> int:
+    """Return the bytes that a tile takes which is so many pixels high and wide with its margin.
 
     The peak is that of the filter, or that of the network in the last strip of the features.
     """
-    rows, channels = min(wide, STRIP + 2 * ((cue.reach or 0) + cue.step)), cue.channels or 3
-    return max(each * wide, 4 * ((3 + channels) * wide + (cue.workspace + channels) * rows)) * wide
+    rows, channels = min(height, STRIP + 2 * ((cue.reach or 0) + cue.step)), cue.channels or 3
+    return max(each * height, 4 * ((3 + channels) * height + (cue.workspace + channels) * rows)) * width
 
 
 def bytes_per_pixel(sharpener: Sharpener, num_classes: int, *, of_labels: bool = False, contrasted: bool = True) -> int:

@@ -11,6 +11,7 @@ from crispseg.cue_config import CueConfig
 from crispseg.cues import Cue, make_cue, networks_of, traits_of
 from crispseg.errors import InputError
 from crispseg.models.shipped import shipped_path
+from crispseg.models.state import load_metadata
 from crispseg.pretrained.folder import load_folder, load_network_of
 from crispseg.pretrained.hub import download, names_repository
 from crispseg.registry import CUES
@@ -113,7 +114,17 @@ def _load_network(cue: CueConfig) -> nn.Module | None:
     weights = cue.weights
     if weights is None and "weights" in kind.needs:
         weights = SHIPPED_WEIGHTS[0]
-    return None if weights is None else load_network_of(cue, weights_path(weights))
+    if weights is None:
+        return None
+    path = weights_path(weights)
+    network = load_network_of(cue, path)
+    trained, norm = load_metadata(path).get("norm"), dict(cue.arguments).get("norm", 1)
+    if trained is not None and trained != str(norm):
+        raise InputError(
+            f"weights {weights}: trained with norm {trained}, but cue {str(cue)!r} has norm {norm}; expected the same: "
+            f"give the cue {cue.name}:norm={trained}"
+        )
+    return network
 
 
 def _with_arguments(

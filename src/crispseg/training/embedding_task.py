@@ -44,6 +44,11 @@ def ignoring_void(loss: EmbeddingLoss) -> EmbeddingLoss:
     return loss
 
 
+def cue_option(norm: int) -> str:
+    """Return the option of the cue that compares embeddings as they were trained; none if that is the default."""
+    return "" if norm == 1 else f" --cue learned:norm={norm}"
+
+
 @runtime_checkable
 class Tapped(Protocol):
     """A network that also returns intermediate layers for side losses, as `EmbeddingNet` does."""
@@ -144,6 +149,7 @@ class EmbeddingTask(Task):
         return shares
 
     def save(self, path: Path, **metadata: str) -> None:
+        metadata["norm"] = str(self.loss.norm)
         if isinstance(self.network, Network):
             save_network(self.network, path, **metadata)
         else:
@@ -151,5 +157,5 @@ class EmbeddingTask(Task):
 
     def usage(self, path: Path) -> str:
         if isinstance(self.network, Network) and network_kind(type(self.network).__name__) is type(self.network):
-            return f"use it with: crispseg sharpen --weights {path}"
+            return f"use it with: crispseg sharpen --weights {path}{cue_option(self.loss.norm)}"
         return super().usage(path)

@@ -17,7 +17,7 @@ from crispseg.models.saving import save_network
 from crispseg.nn import Affinity, EmbeddingLoss, LocalFilter
 from crispseg.options import as_text, flag
 from crispseg.training.disturbance import Disturbance
-from crispseg.training.embedding_task import ignoring_void
+from crispseg.training.embedding_task import cue_option, ignoring_void
 from crispseg.training.schedules import Cosine
 from crispseg.training.task import Batch, LearningOptions, Task
 
@@ -154,14 +154,14 @@ class FilterTask(Task):
 
     def save(self, path: Path, **metadata: str) -> None:
         learned = {name: f"{value:.4g}" for name, value in self._learned().items()}
-        save_network(self.network.embedding, path, **metadata, **learned)
+        save_network(self.network.embedding, path, **metadata, **learned, norm=str(self.network.affinity.norm))
 
     def usage(self, path: Path) -> str:
         texts = {name: f"{value:.3g}" for name, value in self._learned().items()}
         filter = self.network.filter
         texts |= {"window": str(filter.window), "passes": as_text(filter.passes)}
         options = " ".join(f"{flag(name)} {text}" for name, text in texts.items())
-        return f"use it with: crispseg sharpen --weights {path} {options}"
+        return f"use it with: crispseg sharpen --weights {path}{cue_option(self.network.affinity.norm)} {options}"
 
 
 def near_boundary(labels: Tensor, pixels: int = _NEAR) -> Tensor:

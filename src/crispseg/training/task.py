@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from crispseg.errors import InputError
 from crispseg.training.optimizers import OptimizerCallable, build_optimizer, freeze
+from crispseg.training.resuming import check_learning
 from crispseg.training.schedules import ScheduleCallable, build_schedule
 
 Batch = tuple[Tensor, Tensor]
@@ -119,12 +120,14 @@ class Task(LightningModule, ABC):
             return [len(group["params"]) for group in groups]
 
         learned = [sizes(state["param_groups"]) for state in checkpoint["optimizer_states"]]
-        learns = sizes(self.build_optimizer().param_groups)
+        optimizer = self.build_optimizer()
+        learns = sizes(optimizer.param_groups)
         if shapes(checkpoint["state_dict"]) != shapes(self.state_dict()) or learned != [learns]:
             raise InputError(
                 "the checkpoint is of another network or other rates; resume with the config of the original run, "
                 "or choose another output"
             )
+        check_learning(optimizer, build_schedule(self.schedule, optimizer, 1), checkpoint)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         place = self.trainer.fit_loop.epoch_loop.total_batch_idx * self.trainer.world_size + self.global_rank
@@ -139,8 +142,20 @@ class Task(LightningModule, ABC):
             self.log("loss", total, prog_bar=True)
         return total
 
+    def on_train_epoch_end(self) -> None:
+        self._check_finite()  # before the checkpoint is written
+
     def on_validation_epoch_start(self) -> None:
+        self._check_finite()  # before the weights are
         self.start_measuring()
+
+    def _check_finite(self) -> None:
+        weights = (value for value in self.network.state_dict().values() if value.is_floating_point())
+        if not all(value.isfinite().all() for value in weights):
+            raise InputError(
+                f"training diverged: within {self.trainer.global_step} steps weights became NaN or infinity; lower the "
+                "learning rate, and choose another output"
+            )
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         self.measure(batch, dataloader_idx)
