@@ -138,7 +138,16 @@ def _inside(weights: Value, window: Window) -> Value:
     return op.Mul(weights, mask)
 
 
+def log_softmax(logits: Value, dim: int, dtype: int | None = None) -> Value:
+    """Translate PyTorch's; onnxruntime would move the classes of ONNX's to the end and back, several times slower."""
+    axis = whole_numbers(dim)
+    values: Value = op.Cast(logits, to=FLOAT)
+    below: Value = op.Sub(values, op.ReduceMax(values, axis, keepdims=1))
+    return op.CastLike(op.Sub(below, op.Log(op.ReduceSum(op.Exp(below), axis, keepdims=1))), logits)
+
+
 def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     """Return the `custom_translation_table` for `torch.onnx.export`."""
     functions = (affinity_weights, local_contour, local_distance, local_filter)
-    return {getattr(torch.ops.crispseg, function.__name__).default: function for function in functions}
+    own = {getattr(torch.ops.crispseg, function.__name__).default: function for function in functions}
+    return {**own, torch.ops.aten.log_softmax.int: log_softmax}
