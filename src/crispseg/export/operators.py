@@ -14,11 +14,13 @@ import torch
 from onnxscript import opset18 as op
 
 from crispseg.export.blocks import Blocks
+from crispseg.export.distances import distances_before
 from crispseg.export.values import (
     FLOAT,
     Value,
     counted,
     number,
+    part,
     reshaped,
     shifted,
     surrounded,
@@ -47,7 +49,12 @@ def affinity_weights(
         factor: Value = op.Cast(score_weight, to=FLOAT)
         features = op.Concat(features, op.Mul(values, factor), axis=1)
     slope: Value = op.Cast(hardness, to=FLOAT)
-    weights = op.Exp(op.Neg(op.Mul(_distances(features, Window(size, dilation), norm), slope)))
+    window = Window(size, dilation)
+    if window.count == 1:
+        weights = op.Add(_zeros(features), number(1.0))
+    else:
+        half = op.Exp(op.Neg(op.Mul(distances_before(features, window, norm), slope)))
+        weights = _whole(half, window, centre=1.0, outside=0.0)
     if normalize:
         weights = op.Div(weights, op.ReduceSum(weights, whole_numbers(1), keepdims=1))
     return op.CastLike(weights, embedding)
@@ -55,28 +62,27 @@ def affinity_weights(
 
 def local_distance(embedding: Value, size: int, dilation: int, norm: int, stride: int) -> Value:
     """Translate `crispseg.ops.local_distance`."""
-    distance = _distances(embedding, Window(size, dilation), norm)
+    pixels, window = op.Cast(embedding, to=FLOAT), Window(size, dilation)
+    if window.count == 1:
+        distance = _zeros(pixels)
+    else:
+        distance = _whole(distances_before(pixels, window, norm), window, centre=0.0, outside=torch.inf)
     if stride > 1:
         ends = whole_numbers(torch.iinfo(torch.int64).max, torch.iinfo(torch.int64).max)
         distance = op.Slice(distance, whole_numbers(0, 0), ends, whole_numbers(2, 3), whole_numbers(stride, stride))
     return op.CastLike(distance, embedding)
 
 
-def _distances(embedding: Value, window: Window, norm: int) -> Value:
-    """Return the (N, K, H, W) float32 distances of an (N, D, H, W) embedding.
+def _whole(half: Value, window: Window, centre: float, outside: float) -> Value:
+    """Return (N, K, H, W) values of a window, given the (N, K // 2, H, W) ones before the centre and the one there.
 
-    Since d(i, j) = d(j, i), the second half of the window is the first half, shifted.
+    They belong to pairs of pixels: the second half of the window is the first half, shifted.
     """
-    pixels = op.Cast(embedding, to=FLOAT)
-    around = surrounded(pixels, window.radius, torch.inf)
-    reduce = op.ReduceL1 if norm == 1 else op.ReduceL2
-    before, after = [], []
-    for rows, columns in window.offsets[: window.centre]:
-        difference = op.Sub(shifted(around, rows, columns, window.radius), pixels)
-        plane = reduce(difference, whole_numbers(1), keepdims=1)
-        before.append(plane)
-        after.append(shifted(surrounded(plane, window.radius, torch.inf), -rows, -columns, window.radius))
-    return op.Concat(*before, _zeros(pixels), *reversed(after), axis=1)
+    around, after = surrounded(half, window.radius, outside), []
+    for index, (rows, columns) in enumerate(window.offsets[: window.centre]):
+        plane = part(around, 1, whole_numbers(index), whole_numbers(index + 1))
+        after.append(shifted(plane, -rows, -columns, window.radius))
+    return op.Concat(half, op.Add(_zeros(half), number(centre)), *reversed(after), axis=1)
 
 
 def local_contour(boundary: Value, size: int, dilation: int) -> Value:
@@ -132,7 +138,16 @@ def _inside(weights: Value, window: Window) -> Value:
     return op.Mul(weights, mask)
 
 
+def log_softmax(logits: Value, dim: int, dtype: int | None = None) -> Value:
+    """Translate PyTorch's; onnxruntime would move the classes of ONNX's to the end and back, several times slower."""
+    axis = whole_numbers(dim)
+    values: Value = op.Cast(logits, to=FLOAT)
+    below: Value = op.Sub(values, op.ReduceMax(values, axis, keepdims=1))
+    return op.CastLike(op.Sub(below, op.Log(op.ReduceSum(op.Exp(below), axis, keepdims=1))), logits)
+
+
 def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     """Return the `custom_translation_table` for `torch.onnx.export`."""
     functions = (affinity_weights, local_contour, local_distance, local_filter)
-    return {getattr(torch.ops.crispseg, function.__name__).default: function for function in functions}
+    own = {getattr(torch.ops.crispseg, function.__name__).default: function for function in functions}
+    return {**own, torch.ops.aten.log_softmax.int: log_softmax}
