@@ -138,6 +138,28 @@ def test_only_images_that_are_not_kept_are_read(
     del capsys
 
 
+def test_classes_are_noted_whatever_their_names(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same name of another class was taken for the same setting, and ended in a traceback."""
+    command = [*COMMANDS["evaluate"], "--class-names", "names.txt", "--resume", "kept.jsonl", "--thin", "pole"]
+    classes = len(np.load(next((root / "scores").glob("*.npy"))))
+    others = [f"class {number}" for number in range(2, classes)]
+    (root / "names.txt").write_text("\n".join(["sky", "pole", *others]))
+    assert main(command) == 0
+    (root / "names.txt").write_text("\n".join(["pole", "sky", *others]))
+    capsys.readouterr()
+    assert main(command) == 2
+    assert "counts kept.jsonl: was made with other settings (thin" in capsys.readouterr().err
+
+
+def test_the_report_is_another_file_than_the_counts(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*COMMANDS["evaluate"], "--resume", "one.json", "--json", "one.json"]) == 2
+    assert (
+        capsys.readouterr().err
+        == "crispseg evaluate: error: --json and --resume are both one.json; expected two files\n"
+    )
+    assert not (root / "one.json").exists()
+
+
 def test_other_options_or_files_are_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = [*COMMANDS["evaluate"], "--resume", "kept.jsonl"]
     assert main(command) == 0

@@ -62,6 +62,26 @@ def test_regional_levels_act_by_that_amount() -> None:
     assert not torch.allclose(between, always.with_options(guard=None)(image, some), atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "options", [{"cue_weight": 0.5}, {"window": 9, "cue_weight": 0.9, "passes": 1}, {"window": "3@32", "passes": 2}]
+)
+def test_levels_act_in_a_scene_if_their_weights_are_given_or_none_is_local(options: dict[str, Any]) -> None:
+    image, many, sharpener = torch.rand(1, 3, *SIZE), scores_of(1, 1, 1, 1, 1, 1), made(guard=None, **options)
+    crisp = sharpener(image, many)
+    assert not torch.allclose(crisp.softmax(1), many.softmax(1), atol=1e-3)
+    with torch.inference_mode():
+        tiled = sharpen_tiled(sharpener, image, many, memory="16GiB")
+    torch.testing.assert_close(tiled, crisp, rtol=1e-4, atol=1e-4)
+
+
+def test_masks_of_a_pixel_are_of_levels_that_act() -> None:
+    sharpener, image = made(), torch.rand(1, 3, *SIZE)
+    few, many = (gentleness_of(scores, "logits", LINES) for scores in (scores_of(1, 1), scores_of(1, 1, 1, 1, 1, 1)))
+    assert sharpener.acting_on(few) is sharpener is sharpener.acting_on(None)
+    assert [str(window) for window in sharpener.acting_on(many).window] == ["3@4", "3"]
+    assert torch.isfinite(sharpener.acting_on(many)(image, scores_of(1, 1))).all()
+
+
 @pytest.mark.parametrize("scores", [scores_of(1, 1), scores_of(6, 6, 6, 6, 1), scores_of(1, 1, 1, 1, 1, 1)])
 def test_tiles_are_parts_of_the_whole(scores: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crispseg.inference.tiles.tile_side", lambda *_: 40)

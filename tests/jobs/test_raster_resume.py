@@ -107,6 +107,23 @@ def test_a_part_that_was_not_written_whole_is_made_again(root: Path, cut: int, c
     assert_whole(root)
 
 
+def test_finished_parts_stay_if_a_file_cannot_be_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One fault of a network's disk removed the parts of hours."""
+    stopped(root, 5)
+
+    def unreadable(self: Tiles, box: Any) -> Any:
+        raise InputError("image: damaged")
+
+    for resume in (True, False):
+        with monkeypatch.context() as patch:
+            patch.setattr(Tiles, "sharpened", unreadable)
+            with pytest.raises(InputError, match="damaged"):
+                run(root, resume=resume)
+        assert parts_file(root / "out.tif").is_file()
+    run(root, resume=True)
+    assert_whole(root)
+
+
 def test_a_part_of_other_bytes_is_made_again(root: Path) -> None:
     stopped(root, 5)
     path = parts_file(root / "out.tif")

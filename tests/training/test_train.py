@@ -216,7 +216,7 @@ CHANGES: dict[str, tuple[LearningOptions, str]] = {
     "the optimiser": ({"optimizer": partial(torch.optim.SGD, lr=0.001)}, "betas is None"),
     "the factor of a rate": ({"rates": {"*": 2}}, "lr is 0.002, and 0.001 in"),
     "the schedule": ({"schedule": partial(Cosine, warmup=5)}, "warmup is 5, and 50 in the checkpoint"),
-    "the kind of schedule": ({"schedule": Poly}, "power is 0.9, and None in"),
+    "the kind of schedule": ({"schedule": Poly}, "schedule is Poly, and the checkpoint"),
 }
 
 
@@ -228,6 +228,13 @@ def test_what_a_resumed_run_would_ignore_is_refused(change: str, tmp_path: Path)
     learning, message = CHANGES[change]
     with pytest.raises(InputError, match=message):
         run(root, tmp_path / "run", steps=4, resume=True, **learning)
+
+
+def test_another_schedule_without_options_of_its_own_is_refused(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "data")
+    run(root, tmp_path / "run", steps=2, schedule=Poly)
+    with pytest.raises(InputError, match="schedule is Cosine, and the checkpoint"):
+        run(root, tmp_path / "run", steps=4, resume=True, schedule=Cosine)
 
 
 @pytest.mark.parametrize(

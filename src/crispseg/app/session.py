@@ -198,6 +198,7 @@ class Session:
             shares = sharpener.upsample(self._scores_of(inputs, sharpener, features), features.values)
         if inputs.masks is not None:
             sharpener = _sharpener_at(pixel, inputs, sharpener, shares)
+        sharpener = sharpener.acting_on(shares.gentleness)
         one_pass = LocalFilter(sharpener.window[0])
         masks = (_mask(features.values, shares, pixel, sharpener, filter) for filter in (one_pass, sharpener.filter))
         return PixelMasks(pixel, sharpener.config, *masks)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from crispseg.cli.data import read_suffixes
-from crispseg.cli.interruptions import resumable_by_file
+from crispseg.cli.interruptions import check_report_file, resumable_by_file
 from crispseg.cli.printing import print_tables, progress_bar
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.bsds500 import TRUTH_SUFFIXES
@@ -22,7 +22,7 @@ def run(options: Namespace) -> None:
     truths = find_files(options.truth, TRUTH_SUFFIXES, "ground truth", suffixes.label)
     maps = match_files(truths, options.predictions, BOUNDARY_SUFFIXES, "boundary map", suffixes.boundary)
     if options.json is not None:
-        check_output_file(options.json, [*truths.values(), *maps])
+        check_report_file(options.json, options.resume, [*truths.values(), *maps])
     kept = None
     if options.resume is not None:
         check_output_file(options.resume, [*truths.values(), *maps])

@@ -4,14 +4,14 @@ import math
 from argparse import Namespace
 
 from crispseg.cli.data import read_data, read_kept
-from crispseg.cli.interruptions import resumable_by_file
+from crispseg.cli.interruptions import check_report_file, resumable_by_file
 from crispseg.cli.printing import print_remarks, print_tables, progress_bar
 from crispseg.cli.stages import build_stages, describe_stages, files_of_weights, scores_of_files
 from crispseg.evaluation import describe_losses, evaluate
 from crispseg.evaluation.report import TRIMAP
 from crispseg.jobs.resuming import settings_of
 from crispseg.process_memory import keep_freed
-from crispseg.writing import check_output_file, write_text
+from crispseg.writing import write_text
 
 
 def run(options: Namespace) -> None:
@@ -20,8 +20,9 @@ def run(options: Namespace) -> None:
     stages = build_stages(options)
     data = read_data(options, scores_of_files(options, stages.sharpener))
     if options.json is not None:
-        check_output_file(options.json, [*data.read_from, *files_of_weights(options)])
-    noted = {"counted by": "evaluate", "thin": options.thin, **settings_of(stages.sharpener, stages.crf)}
+        check_report_file(options.json, options.resume, [*data.read_from, *files_of_weights(options)])
+    thin = data.classes_named("thin", options.thin) if options.thin else ()
+    noted = {"counted by": "evaluate", "thin": list(thin), **settings_of(stages.sharpener, stages.crf)}
     kept = read_kept(options, data, noted)
     with progress_bar() as progress, resumable_by_file(options.resume):
         comparison = evaluate(
@@ -30,7 +31,7 @@ def run(options: Namespace) -> None:
             crf=stages.crf,
             settings=describe_stages(options, stages),
             absent_classes=options.absent_classes,
-            thin=data.classes_named("thin", options.thin) if options.thin else (),
+            thin=thin,
             every=options.every,
             skip_every=options.skip_every,
             kept=kept,

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from crispseg.errors import OutputError
+from crispseg.errors import InputError, OutputError
+from crispseg.writing import check_output_file
 
 
 @contextmanager
@@ -24,6 +25,13 @@ def resumable(*kept: Path) -> Iterator[None]:
 
 def _advice(kept: Iterable[Path]) -> str:
     return "; --resume goes on" if any(path.exists() for path in kept) else ""
+
+
+def check_report_file(path: Path, kept: Path | None, inputs: Iterable[Path | None]) -> None:
+    """Refuse a file for a report as `check_output_file` does, or if it is that of --resume, which it would replace."""
+    check_output_file(path, inputs)
+    if kept is not None and path.resolve() == kept.resolve():
+        raise InputError(f"--json and --resume are both {path}; expected two files")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from crispseg.cues import Cue, describe_cue
 from crispseg.cues.cue import check_cue
 from crispseg.data.prediction import Prediction
 from crispseg.grid import Grid, Line
+from crispseg.inference.gentleness import Gentleness
 from crispseg.inference.guard import thin_reach_of_cells
 from crispseg.nn import LocalFilter
 from crispseg.nn.exact_numbers import ExactNumbers
@@ -97,6 +98,12 @@ class ConfiguredModule(ExactNumbers):
     def suits_doubt(self) -> bool:
         """Whether scores that are in doubt along boundaries alone are filtered more gently."""
         return self._config.score_weight == AUTO and self.scores not in MULTILABEL
+
+    @property
+    def leaves_out_regional(self) -> bool:
+        """Whether regional levels do not act in scenes of many labels; those with given weights act in every image."""
+        regional = {level.is_regional for level in self.levels}
+        return self.suits_doubt and self._config.cue_weight == AUTO and regional == {True, False}
 
     @property
     def scores(self) -> Scores:
@@ -209,6 +216,11 @@ class ConfiguredModule(ExactNumbers):
         if self._config.score_weight == AUTO:  # which also suits the doubt of each image
             score_weight = AUTO
         return self.with_options(window=windows, passes=passes, cue_weight=cue_weight, score_weight=score_weight)
+
+    def acting_on(self, gentleness: Gentleness | None) -> Self:
+        """Return the sharpener without levels that do not act on scores of a gentleness, as far as that can be told."""
+        local = gentleness is not None and gentleness.is_local
+        return self.nearby() if local and self.leaves_out_regional else self
 
     @property
     def device(self) -> torch.device:

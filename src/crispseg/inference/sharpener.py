@@ -281,7 +281,7 @@ class Sharpener(ConfiguredModule):
         self, level: Level, shares: Shares, values: Tensor, features: Tensor, scores: Tensor | None
     ) -> Tensor:
         """Return (N, S, H, W) values of shares after a level, given the features and scores that `compared` returns."""
-        gentleness = shares.gentleness if level.is_regional else None
+        gentleness = shares.gentleness if level.is_regional and self.leaves_out_regional else None
         if gentleness is not None and gentleness.is_local:
             return values
         after = self.cue.filtered(values, features, level, **self._comparing(level, shares.whole, scores))

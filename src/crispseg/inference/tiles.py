@@ -76,8 +76,7 @@ class Tiles:
         self._parts = parts = Parts(sharpener, image, scores, features)
         suits = sharpener.suits_doubt
         self._gentleness = gentleness_of_pixels(parts.scores, sharpener.scores, parts.lines) if suits else None
-        if self._gentleness is not None and self._gentleness.is_local:  # then tiles need less around them
-            sharpener = parts.sharpener = sharpener.nearby()
+        sharpener = parts.sharpener = sharpener.acting_on(self._gentleness)  # then tiles may need less around them
         contrasted = self._gentleness is not None and not self._gentleness.is_usual
         each = bytes_per_pixel(sharpener, scores.channels, contrasted=contrasted)
         side = tile_side(sharpener, each, image.size, parse_memory(memory), parts.margin)

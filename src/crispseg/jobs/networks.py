@@ -105,7 +105,7 @@ def predict(
     refuse_inputs([output / SETTINGS, *map(outputs.target, found)], [*found.values(), *read])
     check_folder(output)
     noted: dict[str, Any] = {"network": type(network).__name__, "sha256 of weights": digest_of_weights(network)}
-    noted |= {"range": value_range, "image suffix": image_suffix}
+    noted |= {"arguments": getattr(network, "arguments", {}), "range": value_range, "image suffix": image_suffix}
     jobs = [Job(name, path, path, None) for name, path in found.items()]
     there = finished(outputs, noted, jobs, SETTINGS) if resume else None
     begin = Beginning(outputs, noted, anew=there is None, file=SETTINGS)

@@ -25,7 +25,7 @@ from crispseg.data.raster.opening import RasterDataset
 from crispseg.data.raster.output import check_raster_output
 from crispseg.data.raster.prediction import LabelPixels
 from crispseg.defaults import POLYGON_TOLERANCE
-from crispseg.errors import InputError, OutputError
+from crispseg.errors import InputError
 from crispseg.grid import Grid
 from crispseg.inference.memory import parse_memory
 from crispseg.inference.sharpener import Sharpener
@@ -112,26 +112,20 @@ def sharpen_raster(
             said = replace(said, names={label: name for label, name in enumerate(class_names) if name})
         pixels = image_pixels(rgb, bands, value_range)
         expecting = sharpener.expecting(said.kind, grid)
+        if isinstance(said.pixels, LabelPixels):
+            expecting = expecting.nearby().taking_labels()
         noted = settings_of(expecting, None) | {
             **_stamps(rgb, "image"), **_stamps(source, "prediction"), "kind": said.kind, "grid": str(expecting.grid),
             "scale": scale, "bands": bands and list(bands), "range": value_range, "same extent": same_extent,
             "class names": said.names,
         }  # fmt: skip
-        if isinstance(said.pixels, LabelPixels):
-            expecting = expecting.taking_labels()
         values = LabelValues.of(said, masked=pixels.masked or said.pixels.masked)
         tiles = Tiles(expecting, pixels, said.pixels, memory=memory, multiple=BLOCK)
         parts = FinishedParts(output, noted, values, side=tiles.side, resume=resume)
-        try:
-            _finish(parts, tiles, values, said, done)
-            with label_raster(output, rgb, said, values) as target:
-                for box in cut(tiles.size, parts.side):
-                    target.write(parts.values(box), box)
-        except OutputError:
-            raise
-        except InputError:
-            parts.remove()
-            raise
+        _finish(parts, tiles, values, said, done)
+        with label_raster(output, rgb, said, values) as target:
+            for box in cut(tiles.size, parts.side):
+                target.write(parts.values(box), box)
     if polygons is not None:
         try:
             write_polygons(output, polygons, memory=memory, tolerance=tolerance, done=done)

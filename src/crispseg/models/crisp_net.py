@@ -83,6 +83,20 @@ class CrispNet(nn.Module):
         """The number of classes C; None where the segmentation network does not give it."""
         return getattr(self.segmenter, "num_classes", None)
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the network was made with, without weights, as JSON holds it."""
+        return {
+            "segmenter": _describe(self.segmenter),
+            "embedding": _describe(self.embedding),
+            "window": str(self.filter.window),
+            "norm": self.affinity.norm,
+            "learned": self.affinity.learned,
+            "passes": self.filter.passes,
+            "normalize": self.filter.normalize,
+            "filtered": self.filtered,
+        }
+
     def train(self, mode: bool = True) -> Self:
         """Set training mode; a frozen segmenter or embedding stays in evaluation mode."""
         super().train(mode)
@@ -115,18 +129,7 @@ def save_crisp_net(network: CrispNet, path: Path, **metadata: str) -> None:
     Raises:
         InputError: If the file cannot be written.
     """
-    affinity = network.affinity
-    made = {
-        "segmenter": _describe(network.segmenter),
-        "embedding": _describe(network.embedding),
-        "window": str(network.filter.window),
-        "norm": affinity.norm,
-        "learned": affinity.learned,
-        "passes": network.filter.passes,
-        "normalize": network.filter.normalize,
-        "filtered": network.filtered,
-    }
-    save_weights(network, path, **metadata, network=CrispNet.__name__, arguments=json.dumps(made))
+    save_weights(network, path, **metadata, network=CrispNet.__name__, arguments=json.dumps(network.arguments))
 
 
 def load_crisp_net(path: Path) -> CrispNet:

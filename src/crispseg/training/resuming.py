@@ -17,6 +17,11 @@ def check_learning(optimizer: Optimizer, schedule: LRScheduler, checkpoint: Mapp
         InputError: If one of them is not that of the checkpoint.
     """
     saved = checkpoint["optimizer_states"][0]["param_groups"], checkpoint["lr_schedulers"][0]
+    if _names(saved[1]) != _names(schedule.state_dict()):
+        raise InputError(
+            f"schedule is {type(schedule).__name__}, and the checkpoint, which --resume continues, has another one; "
+            "resume with the config of the original run, or choose another output"
+        )
     was, now = _options(*saved, schedule), _options(optimizer.param_groups, schedule.state_dict(), schedule)
     for name in now | was:
         # Options that are off differ between versions of PyTorch: some are None, 0, or not there.
@@ -25,6 +30,11 @@ def check_learning(optimizer: Optimizer, schedule: LRScheduler, checkpoint: Mapp
                 f"{name} is {now.get(name)}, and {was.get(name)} in the checkpoint, which --resume continues; "
                 "resume with the config of the original run, or choose another output"
             )
+
+
+def _names(schedule_state: Mapping[str, Any]) -> set[str]:
+    """Return what a schedule keeps, without what only some versions of PyTorch do."""
+    return {name for name in schedule_state if not name.startswith("_") and name != "verbose"}
 
 
 def _options(
