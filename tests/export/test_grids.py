@@ -65,8 +65,8 @@ def test_onnx(grid: str, tmp_path: Path) -> None:
     for image, scores in inputs(grid):
         (crisp,) = session.run(None, {"image": image.numpy(), "scores": scores.numpy()})
         with torch.inference_mode():
-            expected = sharpener(image, scores).clamp(-87, 87)  # beyond, a share is denormal: 0 in onnxruntime
-        torch.testing.assert_close(torch.from_numpy(crisp).clamp(-87, 87), expected, rtol=1e-4, atol=1e-4)
+            expected = sharpener(image, scores).clamp(-80, 80)  # beyond, some parts of a sum are denormal: 0 there
+        torch.testing.assert_close(torch.from_numpy(crisp).clamp(-80, 80), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("grid", [grid for grid in LYING if grid not in EXPORTED_TO_ONNX])
