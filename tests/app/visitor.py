@@ -1,4 +1,4 @@
-"""What a visitor of the page does: drops files, chooses, types, clicks and takes results."""
+"""The actions of a visitor of the page: drop files, choose, type, click and take results."""
 
 import contextlib
 from pathlib import Path

@@ -88,7 +88,7 @@ def stopped_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], lis
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """What a command printed, without its times."""
+    """Return the lines that a command printed, without its times."""
     return [line for line in capsys.readouterr().out.splitlines() if "ms per image" not in line]
 
 

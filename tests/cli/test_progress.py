@@ -1,4 +1,4 @@
-"""What long commands show of their progress."""
+"""Long commands show their progress."""
 
 import io
 import re

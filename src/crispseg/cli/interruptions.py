@@ -1,4 +1,4 @@
-"""What a long command says when it ends early: how to go on."""
+"""Messages of a long command that ends early: how to go on."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

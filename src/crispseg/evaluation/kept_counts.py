@@ -17,7 +17,7 @@ from crispseg.reading import parsed
 from crispseg.writing import append_line, make_folder, write_text
 
 Counts = dict[str, Any]
-"""What was counted on an image, as JSON holds it."""
+"""The counts of an image, as JSON holds them."""
 
 _REMEDY = "holds no counts that an earlier run kept; choose another file"
 

@@ -20,7 +20,7 @@ from crispseg.inference.sharpener import Sharpener
 from crispseg.process_memory import give_back
 
 Done = Callable[[float], object]
-"""What is told of the share that is done, from 0 to 1."""
+"""A function that is told the share that is done, from 0 to 1."""
 
 
 @dataclass(frozen=True)

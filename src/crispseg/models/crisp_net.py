@@ -85,7 +85,7 @@ class CrispNet(nn.Module):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What the network was made with, without weights, as JSON holds it."""
+        """The arguments that make the network, without its weights, as JSON holds them."""
         return {
             "segmenter": _describe(self.segmenter),
             "embedding": _describe(self.embedding),

@@ -1,4 +1,4 @@
-"""What a resumed run takes from its checkpoint, whatever its config says."""
+"""Refuse options of a resumed run that its checkpoint would replace in silence."""
 
 import inspect
 from collections.abc import Iterable, Mapping
