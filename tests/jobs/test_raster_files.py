@@ -5,7 +5,6 @@ import itertools
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from crispseg import InputError
 from crispseg.cli.main import main
 from crispseg.inference import tiles
 from crispseg.jobs.rasters import sharpen_raster
+from tests.jobs.small_tiles import COMMAND
 from tests.jobs.test_raster_nodata import CUES, IMAGE, LABELS, PROBABILITIES, sharpened
 from tests.jobs.test_sharpen_raster import write
 
@@ -274,15 +274,8 @@ def test_a_killed_run_leaves_nothing_behind_that_the_next_one_keeps(tmp_path: Pa
     write(tmp_path / "image.tif", image)
     write(tmp_path / "p.tif", np.tile(COARSE, (1, 12, 12)), 8)
     (tmp_path / "out.tif").write_text("as it was")
-    code = """
-import sys
-from crispseg.cli.main import main
-from crispseg.inference import tiles
-tiles.tile_side = lambda *_: 20  # so many parts that there is time to kill it
-sys.exit(main(sys.argv[1:]))
-"""
     arguments = ["raster", "image.tif", "--predictions", "p.tif", "--output", "out.tif", "--memory", "8GiB"]
-    with subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=tmp_path) as running:
+    with subprocess.Popen([*COMMAND, *arguments], cwd=tmp_path) as running:
         while running.poll() is None and not list(tmp_path.glob(".out.*")):
             time.sleep(0.01)
         assert running.poll() is None, "it was done before it could be killed"

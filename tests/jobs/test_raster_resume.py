@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from crispseg.jobs import raster_polygons
 from crispseg.jobs.raster_parts import parts_file
 from crispseg.jobs.rasters import sharpen_raster
 from crispseg.writing import appended
+from tests.jobs.small_tiles import COMMAND
 from tests.jobs.test_raster_nodata import IMAGE, LABELS
 from tests.jobs.test_sharpen_raster import write
 
@@ -271,16 +271,6 @@ def test_a_full_disk_says_how_to_go_on(
     assert_whole(root)
 
 
-_COMMAND = """
-import signal, sys
-from crispseg.cli.main import main
-from crispseg.inference import tiles
-signal.signal(signal.SIGINT, signal.default_int_handler)
-tiles.tile_side = lambda *_: 20
-sys.exit(main(sys.argv[1:]))
-"""
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_processes_that_are_interrupted_and_killed(root: Path) -> None:
     """The image is large enough for hundreds of parts, so that the signals come in between."""
@@ -290,7 +280,7 @@ def test_processes_that_are_interrupted_and_killed(root: Path) -> None:
     run(root, "whole.tif")
     parts, sizes = parts_file(root / "out.tif"), list[int]()
     for sent, options in ((signal.SIGINT, ()), (signal.SIGKILL, ("--resume",)), (signal.SIGINT, ("--resume",))):
-        command = [sys.executable, "-c", _COMMAND, *arguments(root, *options)]
+        command = [*COMMAND, *arguments(root, *options)]
         before = parts.stat().st_size if parts.exists() else 0
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
             while process.poll() is None and (not parts.exists() or parts.stat().st_size < before + 3000):

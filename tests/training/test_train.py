@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Unpack
 
 import pytest
 import torch
@@ -12,53 +11,16 @@ import yaml
 
 from crispseg import InputError, Window
 from crispseg.cli.main import main
-from crispseg.data import IGNORE_INDEX, LabelledFolder, LabelledImages, Sample
-from crispseg.data.crops import CropOptions
+from crispseg.data import IGNORE_INDEX, LabelledFolder
 from crispseg.inference import Sharpener
 from crispseg.models import EmbeddingNet, TrunkEmbedding
 from crispseg.models.embedding_net import load_embedding_net
 from crispseg.nn import Affinity, EmbeddingLoss, LocalFilter
-from crispseg.training import Cosine, EmbeddingTask, FilterTask, Poly, train
-from crispseg.training.schedules import ScheduleCallable
-from crispseg.training.task import LearningOptions
+from crispseg.training import EmbeddingTask, FilterTask
 from tests.fakes import write_bsds500, write_folder
+from tests.training.runs import run
 
 CONFIG = Path(__file__).parents[2] / "configs" / "embedding.yaml"
-
-
-def run(
-    root: Path,
-    output: Path,
-    *,
-    steps: int,
-    side_weight: float = 0.0,
-    resume: bool = False,
-    reads: int = 10**6,
-    dim: int = 8,
-    **learning: Unpack[LearningOptions],
-) -> EmbeddingNet:
-    torch.manual_seed(3)
-    folder = LabelledFolder(root / "images", root / "labels", void=11)
-    loss = EmbeddingLoss(Window(3), stride=2, balance="parity")
-    learning = {"schedule": partial(Cosine, warmup=50), **learning}
-    task = EmbeddingTask(EmbeddingNet(dim=dim), loss, side_weight=side_weight, **learning)
-    train(
-        task,
-        [BreaksAfter(folder, reads)],
-        {"fake": folder},
-        output,
-        steps=steps,
-        batch_size=2,
-        crop=CropOptions(size=24),
-        checkpoint_every=2,
-        val_every=2,
-        val_images=1,
-        workers=0,
-        accelerator="cpu",
-        resume=resume,
-    )
-    assert isinstance(task.network, EmbeddingNet)
-    return task.network
 
 
 def test_a_run_leaves_weights_that_a_sharpener_loads(tmp_path: Path) -> None:
@@ -109,27 +71,6 @@ def test_the_last_steps_are_validated_and_saved_even_if_few(tmp_path: Path) -> N
     assert [line["step"] for line in lines] == [2, 4, 5]
     loaded = load_embedding_net(tmp_path / "run" / "embedding.safetensors").state_dict()
     assert all(torch.equal(value, loaded[name]) for name, value in network.state_dict().items())
-
-
-class BreaksAfter(LabelledImages):
-    """A data set that fails after so many reads, as a full disk or a killed machine would."""
-
-    def __init__(self, source: LabelledImages, reads: int) -> None:
-        self.source = source
-        self.image_names = source.image_names
-        self.reads = reads
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self.read(index)
-
-    def read(self, index: int, annotator: int = 0) -> Sample:
-        self.reads -= 1
-        if self.reads < 0:
-            raise OSError("the disk is gone")
-        return self.source.read(index, annotator)
 
 
 def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
@@ -193,62 +134,6 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
         weights.append(load_embedding_net(tmp_path / name / "embedding.safetensors").state_dict()["fuse.weight"])
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
-
-
-def test_a_damaged_checkpoint_is_said_to_be_damaged(tmp_path: Path) -> None:
-    root = write_folder(tmp_path / "data")
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "last.ckpt").write_bytes(b"half a checkpoint")
-    with pytest.raises(InputError, match=r"last.ckpt: damaged"):
-        run(root, tmp_path / "run", steps=2, resume=True)
-
-
-def test_a_checkpoint_of_another_network_is_said_to_be_one(tmp_path: Path) -> None:
-    root = write_folder(tmp_path / "data")
-    run(root, tmp_path / "run", steps=2)
-    with pytest.raises(InputError, match="the checkpoint is of another network or other rates"):
-        run(root, tmp_path / "run", steps=4, resume=True, dim=5)
-
-
-CHANGES: dict[str, tuple[LearningOptions, str]] = {
-    "the rate": ({"optimizer": partial(torch.optim.Adam, lr=0.1)}, "lr is 0.1, and 0.001 in the checkpoint"),
-    "the decay": ({"optimizer": partial(torch.optim.Adam, weight_decay=0.1)}, "weight_decay is 0.1, and 0 in"),
-    "the optimiser": ({"optimizer": partial(torch.optim.SGD, lr=0.001)}, "betas is None"),
-    "the factor of a rate": ({"rates": {"*": 2}}, "lr is 0.002, and 0.001 in"),
-    "the schedule": ({"schedule": partial(Cosine, warmup=5)}, "warmup is 5, and 50 in the checkpoint"),
-    "the kind of schedule": ({"schedule": Poly}, "schedule is Poly, and the checkpoint"),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_what_a_resumed_run_would_ignore_is_refused(change: str, tmp_path: Path) -> None:
-    """The checkpoint's learning rate counted in silence."""
-    root = write_folder(tmp_path / "data")
-    run(root, tmp_path / "run", steps=2)
-    learning, message = CHANGES[change]
-    with pytest.raises(InputError, match=message):
-        run(root, tmp_path / "run", steps=4, resume=True, **learning)
-
-
-def test_another_schedule_without_options_of_its_own_is_refused(tmp_path: Path) -> None:
-    root = write_folder(tmp_path / "data")
-    run(root, tmp_path / "run", steps=2, schedule=Poly)
-    with pytest.raises(InputError, match="schedule is Cosine, and the checkpoint"):
-        run(root, tmp_path / "run", steps=4, resume=True, schedule=Cosine)
-
-
-@pytest.mark.parametrize(
-    "schedule",
-    [
-        partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.01, total_steps=9),
-        partial(torch.optim.lr_scheduler.MultiStepLR, milestones=[1, 3]),
-        partial(torch.optim.lr_scheduler.CosineAnnealingWarmRestarts, T_0=2),
-    ],
-)
-def test_what_a_schedule_moves_does_not_hinder_a_resumed_run(schedule: ScheduleCallable, tmp_path: Path) -> None:
-    root = write_folder(tmp_path / "data")
-    run(root, tmp_path / "run", steps=2, schedule=schedule)
-    run(root, tmp_path / "run", steps=4, resume=True, schedule=schedule)
 
 
 def test_a_run_that_diverges_ends_with_the_last_good_weights(tmp_path: Path) -> None:
