@@ -150,6 +150,21 @@ def test_a_rejected_mask_is_written_as_it_was(root: Path) -> None:
     assert shapes(root / "out" / "b.json") != shapes(root / "labelme" / "b.json")
 
 
+def test_what_a_run_has_written_into_the_folders_that_it_reads_is_no_input(root: Path) -> None:
+    where = Places(root, root, root / "out", root / "review")
+    summary = clean_annotations(where, Labelme(), grow, settings={})
+    write_review(root / "review", summary.compared, Labelme(), root, count=9, command="")
+    (one, *_) = summary.compared
+    rejected = [{"file": one.changes.file, "image": one.changes.image, "object": "shape 1"}]
+    decisions = root / "decisions.json"
+    for options in ({"resume": True}, {"decisions": decisions}):
+        again = clean_annotations(where, Labelme(), Killed(at=0), settings={}, **options)  # type: ignore[arg-type]
+        assert (len(again.compared), again.failures, again.without) == (2, [], [])
+        decisions.write_text(json.dumps({"kind": "crispseg decisions", "rejected": rejected}))
+    assert not (root / "out" / "out").exists()
+    assert (root / "out" / "labelme" / "a.json").read_bytes() == (root / "labelme" / "a.json").read_bytes()
+
+
 def test_a_neighbour_of_a_rejected_mask_gets_back_what_it_had_lost(root: Path) -> None:
     def move(image: Tensor, masks: list[Mask]) -> list[Mask]:
         """Move the edge between two masks to the right, and the upper edge of the second up."""
@@ -244,6 +259,18 @@ def test_a_name_with_dots_is_not_that_of_another_image(tmp_path: Path) -> None:
     (failure,) = summary.failures
     assert "image 'a.v2' is not in" in failure.reason
     assert ImageFolder(tmp_path / "images").find("a.heic").name == "a.png"
+
+
+def test_an_image_of_that_name_in_another_folder_is_not_taken(tmp_path: Path) -> None:
+    for path in ("a/1.jpg", "a/2.jpg", "b/2.jpg"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+    images = ImageFolder(tmp_path)
+    assert images.find("b/2.jpg") == tmp_path / "b/2.jpg"
+    assert images.find("1.jpg", "/elsewhere/c") == tmp_path / "a/1.jpg"
+    for name, beside in (("b/1.jpg", ""), ("1.jpg", "/labels/b"), ("..\\b\\1.jpg", "/labels")):
+        with pytest.raises(InputError, match=r"is not in the folder b of .*a/1\.jpg is another"):
+            images.find(name, beside)
 
 
 def test_lists_and_texts_of_an_export_of_yolo_are_no_annotations(tmp_path: Path) -> None:

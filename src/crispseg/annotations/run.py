@@ -22,7 +22,7 @@ from crispseg.data.image import read_image
 from crispseg.errors import InputError, one_line
 from crispseg.jobs.outcome import Failed, attempt
 from crispseg.jobs.resuming import stamp_of
-from crispseg.writing import check_folder, refuse_inputs, written_whole
+from crispseg.writing import Identity, check_folder, identity, refuse_inputs, written_whole
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,13 @@ class Places:
         annotations: A file, or a folder with subfolders.
         images: The folder of the images.
         output: The folder to write to; None for a dry run. Where it is that of the annotations, they are replaced.
+        review: The folder of the review page; None for none.
     """
 
     annotations: Path
     images: Path
     output: Path | None
+    review: Path | None = None
 
     @property
     def root(self) -> Path:
@@ -80,6 +82,11 @@ class Places:
     def in_place(self) -> bool:
         """Whether annotations are replaced."""
         return self.output is not None and self.output.resolve() == self.root.resolve()
+
+    @property
+    def besides(self) -> set[Identity]:
+        """The folders that a run writes to, and so reads neither annotations nor images from, if they are in others."""
+        return {identity(folder) for folder in (self.output, self.review) if folder is not None and folder.is_dir()}
 
     def target(self, path: Path) -> Path:
         """Return the file to write for an annotation file."""
@@ -122,8 +129,9 @@ def clean_annotations(
             an annotation or image.
         OutputError: If the output cannot be written.
     """
-    files = layout.files(places.root) if places.annotations.is_dir() else [places.annotations]
-    images = ImageFolder(places.images, layout.label_maps)
+    files = layout.files(places.root, places.besides) if places.annotations.is_dir() else [places.annotations]
+    files = [path for path in files if decisions is None or path.resolve() != decisions.resolve()]
+    images = ImageFolder(places.images, layout.label_maps, places.besides)
     notes = None
     if places.output is not None:
         if not places.in_place:

@@ -1,7 +1,7 @@
 """Folders in the layout of Pascal VOC."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from crispseg.annotations.texts import read_bytes
 from crispseg.data.classes import VOC_CLASSES
 from crispseg.data.image import opened
 from crispseg.errors import InputError
+from crispseg.writing import Identity
 
 OBJECTS, CLASSES = "SegmentationObject", "SegmentationClass"
 _WHAT = "VOC annotations"
@@ -36,10 +37,10 @@ class Voc(AnnotationFormat):
     names_with_endings: ClassVar[bool] = False
     numbers_classes: ClassVar[bool] = True
 
-    def files(self, folder: Path) -> list[Path]:
+    def files(self, folder: Path, besides: Container[Identity] = ()) -> list[Path]:
         """Return the label maps of objects; of classes where there are none of objects."""
         found = next((folder / name for name in (OBJECTS, CLASSES) if (folder / name).is_dir()), folder / OBJECTS)
-        return super().files(found)
+        return super().files(found, besides)
 
     def read(self, path: Path) -> list[AnnotatedImage]:
         """Return the one image of a label map."""

@@ -34,7 +34,7 @@ def run(options: Namespace) -> int:
     name = options.format or detect_format(options.annotations)
     layout = _layout(options, name)
     sharpener = _sharpener(options)
-    places = Places(options.annotations, options.images, options.annotations_output)
+    places = Places(options.annotations, options.images, options.annotations_output, options.review)
     start = time.perf_counter()
     kept = [] if places.output is None else [places.output / NOTES]
     with progress_bar("images") as progress, resumable(*kept):
