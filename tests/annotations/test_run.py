@@ -158,7 +158,7 @@ def test_what_a_run_has_written_into_the_folders_that_it_reads_is_no_input(root:
     rejected = [{"file": one.changes.file, "image": one.changes.image, "object": "shape 1"}]
     decisions = root / "decisions.json"
     for options in ({"resume": True}, {"decisions": decisions}):
-        again = clean_annotations(where, Labelme(), Killed(at=0), settings={}, **options)  # type: ignore[arg-type]
+        again = clean_annotations(where, Labelme(), Killed(at=0), settings={}, **options)
         assert (len(again.compared), again.failures, again.without) == (2, [], [])
         decisions.write_text(json.dumps({"kind": "crispseg decisions", "rejected": rejected}))
     assert not (root / "out" / "out").exists()

@@ -244,7 +244,7 @@ def test_outputs_that_were_turned_into_arrays_give_arrays(sharpener: Sharpener) 
     assert np.array_equal(found["masks"], expected.numpy())
     segments = torch.from_numpy(masks()[0].astype(np.int64))
     said: dict[str, Any] = {"segmentation": segments, "segments_info": [{"id": 1, "score": 0.5}]}
-    same = {"segmentation": segments.numpy(), "segments_info": [{"id": "1", "score": 0.5}]}
+    same: dict[str, Any] = {"segmentation": segments.numpy(), "segments_info": [{"id": "1", "score": 0.5}]}
     crisp = sharpen_objects(image(), said, sharpener=sharpener)["segmentation"]
     assert np.array_equal(sharpen_objects(image(), same, sharpener=sharpener)["segmentation"], crisp.numpy())
 
