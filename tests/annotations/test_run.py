@@ -17,7 +17,7 @@ from crispseg.annotations.labelme import Labelme
 from crispseg.annotations.record import FormatOptions
 from crispseg.annotations.review import write_review
 from crispseg.annotations.run import Places, clean_annotations
-from crispseg.annotations.voc import Voc
+from crispseg.annotations.voc import CLASSES, OBJECTS, Voc
 from crispseg.annotations.yolo import Yolo
 from crispseg.cli.main import main
 from crispseg.errors import InputError
@@ -249,6 +249,20 @@ def test_a_label_map_is_never_taken_for_the_image(tmp_path: Path) -> None:
     for output in ("out", "again"):
         summary = clean_annotations(Places(voc, voc, voc / output), Voc(), grow, settings={})
         assert [one.path.parent.name for one in summary.compared] == ["JPEGImages"] * 2
+
+
+def test_label_maps_may_lie_in_subfolders(tmp_path: Path) -> None:
+    write_images(tmp_path)
+    voc = write_voc(tmp_path)
+    (tmp_path / "images").rename(voc / "JPEGImages")
+    for folder in (OBJECTS, CLASSES, "JPEGImages"):
+        (voc / folder).rename(voc / "moved")
+        (voc / folder).mkdir()
+        (voc / "moved").rename(voc / folder / "train")
+    summary = clean_annotations(Places(voc, voc, tmp_path / "out"), Voc(), grow, settings={})
+    assert [one.path.parent for one in summary.compared] == [voc / "JPEGImages" / "train"] * 2
+    assert not summary.failures
+    assert [(tmp_path / "out" / folder / "train" / "a.png").is_file() for folder in (OBJECTS, CLASSES)] == [True] * 2
 
 
 def test_a_name_with_dots_is_not_that_of_another_image(tmp_path: Path) -> None:

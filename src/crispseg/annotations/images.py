@@ -25,7 +25,7 @@ class ImageFolder:
         self.folder = folder
         self._by_stem: defaultdict[str, list[Path]] = defaultdict(list)
         for path in list_files(folder, IMAGE_SUFFIXES, "image", besides=besides):
-            if path.parent.name not in label_maps:
+            if not any(name in label_maps for name in (folder.name, *path.relative_to(folder).parts)):
                 self._by_stem[composed(path.stem)].append(path)
         self._unused = {path for paths in self._by_stem.values() for path in paths}
         self._folders = {composed(path.parent.name) for path in self._unused if path.parent != folder}

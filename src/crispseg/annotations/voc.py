@@ -45,7 +45,7 @@ class Voc(AnnotationFormat):
     def read(self, path: Path) -> list[AnnotatedImage]:
         """Return the one image of a label map."""
         labels = _labels(path)
-        classes = labels if path.parent.name == CLASSES else _labels(_classes_of(path))
+        classes = labels if path == _classes_of(path) else _labels(_classes_of(path))
         if classes.shape != labels.shape:
             raise InputError(
                 f"{_WHAT} {path}: of {labels.shape[0]}×{labels.shape[1]} pixels, {_classes_of(path)} of "
@@ -60,7 +60,7 @@ class Voc(AnnotationFormat):
 
     def written(self, path: Path, changes: Changes) -> dict[Path, bytes]:
         """Return both label maps."""
-        paths = [path] if path.parent.name == CLASSES else [path, _classes_of(path)]
+        paths = dict.fromkeys([path, _classes_of(path)])
         new = changes.get(path.stem, {})
         if not new:
             return {each: read_bytes(each, _WHAT) for each in paths}
@@ -74,7 +74,10 @@ class Voc(AnnotationFormat):
 
 
 def _classes_of(path: Path) -> Path:
-    return path.parent.parent / CLASSES / path.name
+    """Return the label map of classes that belongs to one of objects; that of classes belongs to itself."""
+    folders = path.parts[:-1]
+    at = max((index for index, name in enumerate(folders) if name in (OBJECTS, CLASSES)), default=len(folders) - 1)
+    return Path(*folders[:at], CLASSES, *path.parts[at + 1 :])
 
 
 def _labels(path: Path) -> NDArray[np.uint8]:
