@@ -2,9 +2,7 @@
 
 import json
 import shlex
-import unicodedata
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -12,16 +10,14 @@ from torch import Tensor
 
 from crispseg.annotations.cleaning import Cleaner
 from crispseg.annotations.filling import Mask
-from crispseg.annotations.images import ImageFolder
 from crispseg.annotations.labelme import Labelme
 from crispseg.annotations.record import FormatOptions
 from crispseg.annotations.review import write_review
 from crispseg.annotations.run import Places, clean_annotations
-from crispseg.annotations.voc import CLASSES, OBJECTS, Voc
 from crispseg.annotations.yolo import Yolo
 from crispseg.cli.main import main
 from crispseg.errors import InputError
-from tests.annotations.files import write_images, write_labelme, write_voc, write_yolo
+from tests.annotations.files import write_images, write_labelme, write_yolo
 from tests.annotations.test_formats import grow, keep
 
 
@@ -100,6 +96,20 @@ def test_an_interrupted_run_in_place_does_not_begin_anew(root: Path) -> None:
     (root / "labelme" / ".crispseg" / ".settings.7.part.json").write_text("{")
     clean_annotations(places(root, "labelme"), Labelme(), Killed(at=2), settings={}, resume=True)
     assert not (root / "labelme" / ".crispseg").exists()
+
+
+def test_a_run_in_place_that_had_faults_moves_no_outline_twice(root: Path) -> None:
+    (root / "images" / "b.png").rename(root / "b.png")
+    assert len(clean_annotations(places(root, "labelme"), Labelme(), grow, settings={}).failures) == 1
+    before = contents(root / "labelme")
+    (root / "b.png").rename(root / "images" / "b.png")
+    with pytest.raises(InputError, match=r"or had faults; add --resume"):
+        clean_annotations(places(root, "labelme"), Labelme(), grow, settings={})
+    summary = clean_annotations(places(root, "labelme"), Labelme(), grow, settings={}, resume=True)
+    assert [one.path.name for one in summary.compared] == ["b.png"]
+    after = contents(root / "labelme")
+    assert after.keys() == {"a.json", "b.json"}
+    assert [after[name] == before[name] for name in after] == [True, False]
 
 
 def test_other_settings_are_not_resumed(root: Path) -> None:
@@ -228,70 +238,3 @@ def test_an_interrupted_command_says_how_to_go_on(
     if where != ["--dry-run"]:
         assert main([*command, "--resume"]) == 0
         assert "images/b.png  1 of 1 masks changed" in capsys.readouterr().out
-
-
-Form = Literal["NFC", "NFD"]
-
-
-@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
-def test_letters_of_macos_match_those_of_other_systems(forms: tuple[Form, Form], tmp_path: Path) -> None:
-    ours, theirs = (unicodedata.normalize(form, "café 서울.jpg") for form in forms)
-    (tmp_path / ours).touch()
-    folder = ImageFolder(tmp_path)
-    assert folder.find(f"photos/{theirs}") == tmp_path / ours
-    assert not folder.unused
-
-
-def test_a_label_map_is_never_taken_for_the_image(tmp_path: Path) -> None:
-    write_images(tmp_path)
-    voc = write_voc(tmp_path)
-    (tmp_path / "images").rename(voc / "JPEGImages")
-    for output in ("out", "again"):
-        summary = clean_annotations(Places(voc, voc, voc / output), Voc(), grow, settings={})
-        assert [one.path.parent.name for one in summary.compared] == ["JPEGImages"] * 2
-
-
-def test_label_maps_may_lie_in_subfolders(tmp_path: Path) -> None:
-    write_images(tmp_path)
-    voc = write_voc(tmp_path)
-    (tmp_path / "images").rename(voc / "JPEGImages")
-    for folder in (OBJECTS, CLASSES, "JPEGImages"):
-        (voc / folder).rename(voc / "moved")
-        (voc / folder).mkdir()
-        (voc / "moved").rename(voc / folder / "train")
-    summary = clean_annotations(Places(voc, voc, tmp_path / "out"), Voc(), grow, settings={})
-    assert [one.path.parent for one in summary.compared] == [voc / "JPEGImages" / "train"] * 2
-    assert not summary.failures
-    assert [(tmp_path / "out" / folder / "train" / "a.png").is_file() for folder in (OBJECTS, CLASSES)] == [True] * 2
-
-
-def test_a_name_with_dots_is_not_that_of_another_image(tmp_path: Path) -> None:
-    write_images(tmp_path)
-    yolo = write_yolo(tmp_path)
-    (yolo / "a.txt").rename(yolo / "a.v2.txt")
-    summary = clean_annotations(Places(yolo, tmp_path / "images", tmp_path / "out"), Yolo(), grow, settings={})
-    (failure,) = summary.failures
-    assert "image 'a.v2' is not in" in failure.reason
-    assert ImageFolder(tmp_path / "images").find("a.heic").name == "a.png"
-
-
-def test_an_image_of_that_name_in_another_folder_is_not_taken(tmp_path: Path) -> None:
-    for path in ("a/1.jpg", "a/2.jpg", "b/2.jpg"):
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).touch()
-    images = ImageFolder(tmp_path)
-    assert images.find("b/2.jpg") == tmp_path / "b/2.jpg"
-    assert images.find("1.jpg", "/elsewhere/c") == tmp_path / "a/1.jpg"
-    for name, beside in (("b/1.jpg", ""), ("1.jpg", "/labels/b"), ("..\\b\\1.jpg", "/labels")):
-        with pytest.raises(InputError, match=r"is not in the folder b of .*a/1\.jpg is another"):
-            images.find(name, beside)
-
-
-def test_lists_and_texts_of_an_export_of_yolo_are_no_annotations(tmp_path: Path) -> None:
-    root = write_yolo(tmp_path)
-    (root / "labels" / "train").mkdir(parents=True)
-    for name in ("a.txt", "b.txt"):
-        (root / name).rename(root / "labels" / "train" / name)
-    (root / "train.txt").write_text("./images/train/a.png\n")
-    (root / "README.dataset.txt").write_text("Cats > 2026-11-20 3:10pm\n")
-    assert [path.name for path in Yolo().files(root)] == ["a.txt", "b.txt"]

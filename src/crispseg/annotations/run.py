@@ -110,7 +110,8 @@ def clean_annotations(
     """Sharpen the masks of annotated images, and write the annotations with their new outlines.
 
     What a file says apart from the objects that change is written byte by byte as it was. An annotation file is
-    replaced when its last image is done; an image or object with a fault keeps its masks.
+    replaced when its last image is done; an image or object with a fault keeps its masks. Notes of a run in place stay
+    if there were faults, so that the next run moves no outline twice.
 
     Args:
         places: The files.
@@ -146,7 +147,7 @@ def clean_annotations(
             if isinstance(outcome, Failed) and strict:
                 raise InputError(outcome.reason)
             on_outcome(outcome)
-    if notes is not None and places.in_place:
+    if notes is not None and places.in_place and not run.summary.failures:
         notes.remove()
     run.summary.without = images.unused
     return run.summary
@@ -244,10 +245,10 @@ class _Run:
     def _write(self, path: Path, name: str, new: Mapping[str, Mapping[str, Redrawn]]) -> None:
         # The file that a resumed run looks at comes last, when those that belong to it are written.
         for source, content in sorted(self.layout.written(path, new).items(), key=lambda item: item[0] == path):
-            if self.notes is not None and source == path:
-                self.notes.add_written(name, content)
             target = self.places.target(source)
             if not target.is_file() or target.read_bytes() != content:
+                if self.notes is not None and source == path:
+                    self.notes.add_written(name, content)
                 with written_whole(target) as temporary:
                     temporary.write_bytes(content)
 

@@ -174,6 +174,10 @@ def _conclude(summary: Summary, options: Namespace, seconds: float) -> None:
             "changes first, and reject some, give --output and --review",
             file=sys.stderr,
         )
+    if options.in_place and summary.failures:
+        print(
+            "note: once the faults are mended, --resume goes on with the files that have not changed", file=sys.stderr
+        )
     masks = sum(one.changes.count for one in summary.compared)
     earlier = sum(one.earlier for one in summary.compared)
     verb = "would change" if options.dry_run else "changed"
