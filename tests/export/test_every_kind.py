@@ -31,7 +31,7 @@ ELSEWHERE = {"cues": {"rgb", "learned"}, "scores": {kind for kind, _ in LYING.va
 
 @pytest.mark.parametrize(("cue", "scores", "hardness", "tolerance"), PAIRS)
 def test_cues_and_kinds_of_scores(
-    cue: type[Cue], scores: Scores, hardness: dict[str, float], tolerance: float, tmp_path: Path
+    cue: type[Cue], scores: Scores, hardness: dict[str, Any], tolerance: float, tmp_path: Path
 ) -> None:
     """With all that a program may hold: several windows, a score weight and the guard."""
     torch.manual_seed(0)

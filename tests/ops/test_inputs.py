@@ -56,7 +56,15 @@ def _read_only(x: Tensor) -> Tensor:
     return torch.from_numpy(array)
 
 
-LAYOUTS = [_contiguous, _channels_last, _transposed, _strided, _expanded, _one_for_all, _read_only]
+LAYOUTS: list[Callable[[Tensor], Tensor]] = [
+    _contiguous,
+    _channels_last,
+    _transposed,
+    _strided,
+    _expanded,
+    _one_for_all,
+    _read_only,
+]
 
 
 def bits(x: Tensor) -> bytes:
