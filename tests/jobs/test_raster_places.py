@@ -58,6 +58,15 @@ def test_a_part_is_read_where_it_lies_and_the_rest_is_nodata(
     assert "covers 51 % of the image" in caplog.text  # of a lattice of points
 
 
+def test_a_prediction_of_the_same_extent_may_have_pixels_of_another_shape(expected: np.ndarray, tmp_path: Path) -> None:
+    found = made(tmp_path, COARSE[:, :, ::2], transform=PLACE * Affine.scale(16, 8))
+    files = CUES["rgb"], tmp_path / "image.tif", tmp_path / "p.tif"
+    assert (found == sharpened(tmp_path, *files, grid="stretched")).all()
+    assert (found == expected).mean() > 0.8
+    with pytest.raises(InputError, match="another aspect ratio"):  # nothing but the option says that they fit
+        sharpened(tmp_path, *files, same_extent=True)
+
+
 @pytest.mark.parametrize(("right", "down"), [(2_000_000, 0), (0, 2_000_000), (65, 0), (-65, 0), (0, 49)])
 def test_a_prediction_elsewhere_is_refused(right: float, down: float, expected: np.ndarray, tmp_path: Path) -> None:
     del expected
