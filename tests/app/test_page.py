@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -18,25 +17,6 @@ from tests.app.accessibility import CONTRASTS, UNNAMED
 from tests.app.conftest import Given
 from tests.app.test_limits import write_bomb
 from tests.app.visitor import choose, click_until_shown, code, drop, load, set_number, take, type_text
-
-
-@pytest.fixture
-def page(browser: Browser, address: str, tmp_path: Path) -> Iterator[Page]:
-    """The page after it has opened with its sample. Whatever it asks for elsewhere would fail the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    asked: list[str] = []
-    errors: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(address)
-    expect(page.locator("#message")).to_contain_text("640 × 427 pixels, 4 classes")
-    yield page
-    page.screenshot(path=tmp_path / "last.png")
-    assert errors == []
-    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
-    context.close()
 
 
 def test_a_person_sharpens_an_image_and_takes_the_result_away(page: Page, given: Given, tmp_path: Path) -> None:

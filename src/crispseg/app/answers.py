@@ -175,7 +175,9 @@ def _held(session: Session) -> str:
     content, count = session.desk.said.content, len(session.desk.inputs.prediction.classes)
     if content == "mask":
         return "one soft mask"
-    return f"{count} classes" if content == "classes" else f"{count - 1} object" + "s" * (count > 2)
+    held, number = ("class", count) if content == "classes" else ("object", count - 1)
+    plural = "es" if held == "class" else "s"
+    return f"{number} {held}{plural if number != 1 else ''}"
 
 
 def _picture(session: Session, config: SharpenerConfig, view: str) -> Image.Image:
