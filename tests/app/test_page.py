@@ -152,13 +152,13 @@ def test_probabilities_that_were_refused_as_logits_are_taken_once_that_is_said(
     expect(page.locator("#message")).to_contain_text("Now drop its prediction.")
     drop(page, "prediction", tmp_path / "p.npy")
     wrong = page.locator("#message .wrong")
-    expect(wrong).to_contain_text("pass scores='probabilities'")
+    expect(wrong).to_contain_text("choose probabilities as the kind of scores")
     expect(page.locator("#slider img")).to_have_count(2)  # the image, while its prediction is missing
     expect(page.locator("#prediction").get_by_role("cell", name="p.npy")).to_be_visible()
     assert page.locator("#drops .stem").evaluate_all("all => all.every(each => each.scrollWidth <= each.clientWidth)")
     expect(page.locator("#names input")).to_have_value("numbers")  # those of the sample went with it
     choose(page, "grid", "stretched")
-    expect(wrong).to_contain_text("pass scores='probabilities'")
+    expect(wrong).to_contain_text("choose probabilities as the kind of scores")
     expect(page.locator("#grid input")).to_have_value("stretched")
     set_number(page, "hardness", 2)
     expect(page.locator("#message")).to_contain_text("p.npy was refused: say what it holds")
