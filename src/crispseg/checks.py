@@ -19,7 +19,6 @@ from crispseg.value_checks import check_natural as check_natural  # noqa: PLC041
 from crispseg.value_checks import check_not_negative as check_not_negative  # noqa: PLC0414 - one door for both
 from crispseg.value_checks import check_past as check_past  # noqa: PLC0414 - one door for both
 from crispseg.value_checks import check_positive as check_positive  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_same as check_same  # noqa: PLC0414 - one door for both
 from crispseg.window import Window
 
 _PLAIN_TENSORS = (Tensor, torch.nn.Parameter)

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_same
 from crispseg.data import LabelledPredictions
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES
 from crispseg.reading import parsed
+from crispseg.run_settings import check_same, with_version
 from crispseg.writing import append_line, make_folder, write_text
 
 Counts = dict[str, Any]
@@ -34,7 +34,7 @@ class KeptCounts:
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        self._path, self._settings = path, settings
+        self._path, self._settings = path, with_version(settings)
         self._known: dict[str, Counts] = {}
         self._begun = path.exists()
         if self._begun:
