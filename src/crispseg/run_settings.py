@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from crispseg import __version__
 from crispseg.errors import InputError
+from crispseg.versions import __version__
 
 
 def with_version(settings: Mapping[str, Any]) -> dict[str, Any]:

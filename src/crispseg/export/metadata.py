@@ -6,7 +6,7 @@ from crispseg.defaults import Operators
 from crispseg.export.program import Precision, Program
 from crispseg.inference.sharpener import Sharpener
 from crispseg.scores import Scores
-from crispseg.versions import installed_versions
+from crispseg.versions import __version__
 
 if TYPE_CHECKING:
     from torch.onnx import ONNXProgram
@@ -24,7 +24,7 @@ _RESULTS: dict[Scores, str] = {
 def describe(exported: "ONNXProgram", program: Program, precision: Precision, operators: Operators) -> None:
     """Write the metadata, and remove the origin of the operators, which takes half of the file."""
     sharpener, model = program.sharpener, exported.model
-    model.producer_name, model.producer_version = "crispseg", installed_versions(["crispseg"])["crispseg"]
+    model.producer_name, model.producer_version = "crispseg", __version__
     for node in model.graph:
         node.metadata_props.clear()
     model.metadata_props.clear()

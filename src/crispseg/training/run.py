@@ -14,13 +14,13 @@ from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelChec
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader, Sampler
 
-from crispseg.bfloat16 import warn_without_bfloat16
 from crispseg.checks import check_count, check_not_negative
 from crispseg.compatibility import best_device
 from crispseg.data.checked import CheckedLabels
 from crispseg.data.crops import ConsecutiveBatches, CropDataset, CropOptions
 from crispseg.data.sample import IGNORE_INDEX, LabelledImages
 from crispseg.data.whole_images import WholeImages
+from crispseg.devices import warn_without_bfloat16
 from crispseg.errors import InputError
 from crispseg.reading import parsed
 from crispseg.training.report import LOG, StepsProgressBar, ValidationReport
