@@ -43,7 +43,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(root: Path, output: str = "out.tif", sharpener: Sharpener = SHARPENER, **options: Any) -> None:
-    sharpen_raster(sharpener, root / "image.tif", root / "p.tif", root / output, **{"memory": "8GiB"} | options)
+    sharpen_raster(root / "image.tif", root / "p.tif", root / output, sharpener, **{"memory": "8GiB"} | options)
 
 
 def stopping(after: int, error: type[BaseException] = KeyboardInterrupt) -> Callable[[float], None]:

@@ -84,7 +84,7 @@ def _take_afresh(parser: ArgumentParser, *names: str) -> None:
             "one; expected 4.53, with which this was tried: pip install 'jsonargparse[signatures]==4.53.*'"
         )
     for action in actions:
-        action._check_type = partial(_check_afresh, action._check_type)  # type: ignore[attr-defined]
+        action._check_type = partial(_check_afresh, action._check_type)
 
 
 def _check_afresh(check: Callable[..., Any], value: object, append: bool = False, cfg: object = None) -> object:

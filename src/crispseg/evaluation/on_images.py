@@ -63,7 +63,7 @@ def evaluate(
         sample, prediction = data[index]
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
-            result = sharpen_one(sharpener, sample.image, prediction, boundary, crf=crf)
+            result = sharpen_one(sample.image, prediction, sharpener, boundary, crf=crf)
         truth = Truth(sample.labels, data.num_classes, metrics, void_band=band)
         counts: Counts = {"milliseconds": 1000 * result.seconds}
         for name, labels in (("before", result.before), ("after", result.after)):

@@ -47,13 +47,13 @@ _Groups = Sequence[tuple[Tensor, Box]]
 
 
 @torch.no_grad()
-def sharpen_label_map(sharpener: Sharpener, image: Tensor, labels: Tensor, features: Tensor | None = None) -> Tensor:
+def sharpen_label_map(image: Tensor, labels: Tensor, sharpener: Sharpener, features: Tensor | None = None) -> Tensor:
     """Sharpen the label map of an image, as if each of its labels had a channel.
 
     Args:
-        sharpener: The sharpener, which runs on the device of its weights; its kind of scores has no effect.
         image: (3, H, W) RGB, uint8 or floating point in [0, 1].
         labels: (h, w) integers, at any resolution.
+        sharpener: The sharpener, which runs on the device of its weights; its kind of scores has no effect.
         features: (1, D, H, W) features to use instead of those of the cue.
 
     Returns:
@@ -64,7 +64,7 @@ def sharpen_label_map(sharpener: Sharpener, image: Tensor, labels: Tensor, featu
 
     Example:
         >>> image, labels = torch.rand(3, 12, 16), torch.arange(12).reshape(3, 4)
-        >>> sharpen_label_map(Sharpener.from_pretrained(), image, labels).shape
+        >>> sharpen_label_map(image, labels, Sharpener.from_pretrained()).shape
         torch.Size([12, 16])
     """
     sharpener, size = sharpener.of_labels(), (image.shape[-2], image.shape[-1])

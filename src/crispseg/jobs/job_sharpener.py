@@ -68,9 +68,9 @@ class JobSharpener:
         image, prediction, boundary = inputs
         with naming(job.prediction):
             result = sharpen_one(
-                self.sharpener,
                 image,
                 prediction,
+                self.sharpener,
                 boundary,
                 steady=self.steady,
                 crf=self.crf,

@@ -39,10 +39,10 @@ from crispseg.writing import check_output_file
 
 
 def sharpen_raster(
-    sharpener: Sharpener,
     image: Path | str,
     prediction: Path | str,
     output: Path | str,
+    sharpener: Sharpener,
     *,
     memory: str | int,
     scores: Scores | None = None,
@@ -63,11 +63,11 @@ def sharpen_raster(
     Pixels without data in image or prediction (nodata, masks, NaN) get no label, and do not affect other pixels.
 
     Args:
-        sharpener: The sharpener, which runs on the device of its weights.
         image: A raster with three bands for red, green and blue.
         prediction: A raster at any resolution: one band of integers for a label map, or a band of scores for each
             class. If its georeference differs from the image's, it is warped to the image.
         output: The .tif file to write, tiled and compressed.
+        sharpener: The sharpener, which runs on the device of its weights.
         memory: The memory that the process may use, such as "2GiB".
         scores: The kind of scores; None for logits, unless they look like object masks. A label map is probabilities.
         grid: How the prediction lies on the image; None for the sharpener's grid.
