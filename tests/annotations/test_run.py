@@ -11,7 +11,6 @@ import pytest
 from torch import Tensor
 
 from crispseg.annotations.cleaning import Cleaner
-from crispseg.annotations.filling import Mask
 from crispseg.annotations.images import ImageFolder
 from crispseg.annotations.labelme import Labelme
 from crispseg.annotations.record import FormatOptions
@@ -20,6 +19,7 @@ from crispseg.annotations.run import Places, clean_annotations
 from crispseg.annotations.voc import Voc
 from crispseg.annotations.yolo import Yolo
 from crispseg.cli.main import main
+from crispseg.data.run_lengths import Mask
 from crispseg.errors import InputError
 from tests.annotations.files import write_images, write_labelme, write_voc, write_yolo
 from tests.annotations.test_formats import grow, keep

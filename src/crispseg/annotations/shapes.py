@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from crispseg.annotations.filling import Mask, Part, blank, fill, pasted
+from crispseg.annotations.filling import Part, fill, pasted
 from crispseg.data.box import Box
+from crispseg.data.run_lengths import Mask, decode
 from crispseg.errors import InputError
-from crispseg.extras import optional_packages
 
 Form = Literal["polygons", "rle"]
 """How a file may give the mask of an object: its outline, or its pixels."""
@@ -58,9 +58,7 @@ class RunLengths(Shape):
         size, counts = list(self.encoded["size"]), self.encoded["counts"]
         if size != [height, width]:
             raise InputError(f"its RLE is of {size[0]}×{size[1]} pixels, the image of {height}×{width}")
-        if isinstance(counts, list):
-            return _expanded(counts, height * width).reshape(width, height).T
-        return decode(str(counts), height, width)
+        return decode(counts, height, width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,92 +92,3 @@ class Region(Shape):
         found: Mask = self.labels == self.number
         box = Box.around(found)
         return pasted(found[box.slices], box, (height, width))
-
-
-def _expanded(counts: Sequence[int], pixels: int) -> Mask:
-    """Return the pixels of runs, which are in turn outside and inside.
-
-    Raises:
-        InputError: If they are not as many.
-    """
-    if any(type(count) is not int or count < 0 for count in counts) or sum(counts) != pixels:
-        raise InputError(f"its RLE does not hold {pixels} pixels; expected whole numbers with that sum")
-    pixels_of = blank((1, pixels)).ravel()
-    ends = np.cumsum(counts)
-    for begin, end in zip(ends[:-1:2].tolist(), ends[1::2].tolist(), strict=False):
-        pixels_of[begin:end] = True  # the rest gets no memory; see `blank`
-    return pixels_of
-
-
-def expanded_rows(counts: Sequence[int], height: int, width: int) -> Mask:
-    """Return the (height, width) mask of run lengths in rows."""
-    return _expanded(counts, height * width).reshape(height, width)
-
-
-def runs(pixels: Mask) -> list[int]:
-    """Return the lengths of the runs of a flat mask, which are in turn outside and inside.
-
-    Example:
-        >>> runs(np.array([True, True, False]))
-        [0, 2, 1]
-    """
-    changes = np.flatnonzero(np.diff(pixels)) + 1
-    lengths = np.diff(np.concatenate([[0], changes, [pixels.size]])).tolist()
-    return [0, *lengths] if pixels.size and pixels[0] else lengths
-
-
-def runs_in_columns(mask: Mask) -> list[int]:
-    """Return the lengths of the runs of a mask in columns, as COCO counts them.
-
-    Example:
-        >>> runs_in_columns(np.array([[False, True], [True, True]]))
-        [1, 3]
-    """
-    if not mask.any():
-        return [mask.size]
-    box = Box.around(mask)
-    columns, rows = np.nonzero(mask[box.slices].T)
-    places = (columns + box.left) * mask.shape[0] + rows + box.top
-    breaks = np.flatnonzero(np.diff(places) != 1)
-    begins, ends = np.append(places[0], places[breaks + 1]), np.append(places[breaks], places[-1]) + 1
-    lengths: list[int] = np.diff(np.stack([begins, ends], 1).ravel(), prepend=0, append=mask.size).tolist()
-    return lengths if lengths[-1] else lengths[:-1]
-
-
-def decode(counts: str, height: int, width: int) -> Mask:
-    """Return the mask of COCO's compressed run lengths.
-
-    pycocotools would return what its memory held before where the runs are too short.
-
-    Raises:
-        InputError: If they cannot be decoded, or are of another size.
-    """
-    try:
-        lengths = _lengths(counts.encode("ascii"))
-    except (UnicodeError, IndexError) as error:
-        raise InputError("its RLE cannot be decoded; write it again") from error
-    return _expanded(lengths, height * width).reshape(width, height).T
-
-
-def encode(mask: Mask) -> str:
-    """Return a mask as COCO's compressed run lengths."""
-    with optional_packages():
-        from pycocotools import mask as coco  # noqa: PLC0415
-    encoded = coco.frPyObjects({"size": list(mask.shape), "counts": runs_in_columns(mask)}, *mask.shape)
-    return str(encoded["counts"], "ascii")
-
-
-def _lengths(text: bytes) -> list[int]:
-    """Return the run lengths of COCO's compressed text: differences from the run before the last, 5 bits a letter."""
-    lengths: list[int] = []
-    at = 0
-    while at < len(text):
-        value, shift, more = 0, 0, True
-        while more:
-            letter = text[at] - 48
-            value |= (letter & 31) << shift
-            more, at, shift = bool(letter & 32), at + 1, shift + 5
-            if not more and letter & 16:
-                value -= 1 << shift
-        lengths.append(value + lengths[-2] if len(lengths) > 2 else value)
-    return lengths

@@ -9,13 +9,12 @@ import numpy as np
 from PIL import Image
 
 from crispseg.annotations.changes import ImageChanges
-from crispseg.annotations.filling import Mask
 from crispseg.annotations.polygons import polygons_of
 from crispseg.annotations.record import AnnotationFormat
 from crispseg.annotations.run import ComparedImage
-from crispseg.annotations.shapes import decode, encode
 from crispseg.data.box import Box
 from crispseg.data.image import as_picture, read_image
+from crispseg.data.run_lengths import Mask, decode, encode
 
 _LARGEST = 640
 """The long side of a picture, in its pixels."""

@@ -1,32 +1,27 @@
 """Run-length encodings of COCO, as pycocotools has them."""
 
 from collections.abc import Mapping, Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from crispseg.data import run_lengths
+from crispseg.data.run_lengths import Mask
 from crispseg.errors import InputError, one_line
-from crispseg.extras import optional_packages
 from crispseg.inference.objects.outputs.output_kind import OutputKind, Sharpen
 
 
-def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
+def decode(rle: Mapping[str, Any]) -> Mask:
     """Return the (h, w) bool mask of an encoding, whose counts are compressed (bytes or text) or numbers.
 
     Raises:
-        InputError: If it is none, or pycocotools (extra `data`) is missing.
+        InputError: If it is none.
     """
-    with optional_packages():
-        from pycocotools import mask as coco  # noqa: PLC0415
     try:
         height, width = map(int, rle["size"])
         counts = rle["counts"]
-        if isinstance(counts, list):
-            if sum(counts) != height * width:
-                raise ValueError(f"counts sum to {sum(counts)}")
-            rle = coco.frPyObjects({"size": [height, width], "counts": counts}, height, width)
-        return np.asarray(coco.decode(rle)).astype(bool)
+        return run_lengths.decode([*map(index, counts)] if isinstance(counts, list) else counts, height, width)
     except Exception as error:
         raise InputError(
             f"a run-length encoding of size {rle.get('size')} cannot be read ({one_line(error)}); expected size "
@@ -34,19 +29,17 @@ def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
         ) from error
 
 
-def encode(mask: NDArray[np.generic], like: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the encoding of an (h, w) mask, with counts of the kind that another encoding has."""
-    with optional_packages():
-        from pycocotools import mask as coco  # noqa: PLC0415
-    size, counts = list(mask.shape), like["counts"]
-    if isinstance(counts, list):
-        columns = np.concatenate(
-            [[0], mask.astype(np.int8).T.ravel()]
-        )  # runs go down the columns, and begin with zeros
-        runs = np.diff(np.concatenate([[0], np.flatnonzero(np.diff(columns)), [mask.size]]))
-        return {**like, "size": size, "counts": runs.tolist()}
-    made = coco.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"]
-    return {**like, "size": size, "counts": made.decode() if isinstance(counts, str) else made}
+def encode(mask: Mask, like: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the encoding of an (h, w) mask, with counts of the kind that another encoding has.
+
+    Raises:
+        InputError: If they are compressed, and pycocotools (extra `data`) is missing.
+    """
+    counts: object = run_lengths.runs_in_columns(mask)
+    if not isinstance(like["counts"], list):
+        text = run_lengths.encode(mask)
+        counts = text if isinstance(like["counts"], str) else text.encode()
+    return {**like, "size": list(mask.shape), "counts": counts}
 
 
 def _is_rle(value: object) -> bool:
