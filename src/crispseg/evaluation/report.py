@@ -11,8 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from crispseg.data.class_names import name_of
-from crispseg.evaluation.losses import losing_classes
-from crispseg.evaluation.remarks import remarks_on
+from crispseg.evaluation.remarks import losing_classes, remarks_on
 from crispseg.metrics.accuracy import Accuracy, Gain, gain
 from crispseg.metrics.names import CLDICE
 
