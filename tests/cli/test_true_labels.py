@@ -17,8 +17,7 @@ from crispseg import InputError
 from crispseg.cli.main import main
 from crispseg.data import LabelledImages, Sample
 from crispseg.data.checked import CheckedLabels
-from crispseg.data.whole_images import WholeImages
-from crispseg.training.run import _look_at_labels
+from crispseg.training.run import WholeImages, _look_at_labels
 from tests.fakes import write_coarse_scores, write_folder
 
 

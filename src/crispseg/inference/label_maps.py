@@ -14,7 +14,6 @@ from crispseg.grid import Grid, Line
 from crispseg.inference import guard
 from crispseg.inference.checks import check_filtered
 from crispseg.inference.label_groups import Labelled, grouped
-from crispseg.inference.likeliest import Likeliest
 from crispseg.inference.padding import without_padding
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import affinity, local_distance, local_filter, local_parity
@@ -277,3 +276,19 @@ def _centres(features: PartOfPixels, grid: Grid, coarse: tuple[int, int], part: 
         return at_scores(features.tensor[None], coarse, grid)  # bit for bit as when the whole image is upsampled
     rows, columns = grid.lines(features.size, coarse)
     return read_resized(features, (rows.back(), columns.back()), part)[None]
+
+
+class Likeliest:
+    """The likeliest label of every pixel so far; of equally likely labels, the smaller one."""
+
+    def __init__(self, size: tuple[int, int], device: torch.device) -> None:
+        self.share = torch.zeros(size, device=device)
+        self.label = torch.full(size, torch.iinfo(torch.int64).max, device=device)
+
+    def add(self, shares: Tensor, labels: Tensor, box: Box) -> None:
+        """Take (1, S, *box.size) shares of S labels in ascending order into account."""
+        share, channel = shares[0].max(0)
+        label, (rows, columns) = labels[channel], box.slices
+        best, chosen = self.share[rows, columns], self.label[rows, columns]
+        better = (share > best) | ((share == best) & (share > 0) & (label < chosen))
+        best[better], chosen[better] = share[better], label[better]

@@ -13,8 +13,7 @@ from crispseg.checks import check_allowed, check_image
 from crispseg.compatibility import is_mapped
 from crispseg.config import SHIPPED_WEIGHTS
 from crispseg.errors import InputError
-from crispseg.models.shipped import shipped_path
-from crispseg.models.state import check_state, load_state, tensor_names
+from crispseg.models.state import check_state, load_state, shipped_path, tensor_names
 from crispseg.models.vgg import VGG_LAYERS, VGG_MEAN, VGG_STD, vgg_state
 
 _log = logging.getLogger(__name__)

@@ -13,8 +13,7 @@ from torch import Tensor
 from crispseg.data.box import Box
 from crispseg.data.pixels import padded
 from crispseg.grid import Grid, Line, Size
-from crispseg.inference.objects.band_filter import Band, filter_bands
-from crispseg.inference.objects.bands import UNSURE, free_pixels, reach
+from crispseg.inference.objects.bands import UNSURE, Band, filter_bands, free_pixels, reach
 from crispseg.inference.objects.cell_means import means_missed, with_means
 from crispseg.inference.objects.evidence import Evidence, equal_weights, supported
 from crispseg.inference.objects.placing import MaskPlace

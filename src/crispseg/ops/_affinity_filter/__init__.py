@@ -15,9 +15,9 @@ from crispseg.checks import (
 )
 from crispseg.ops._affinity_filter import registration as registration
 from crispseg.ops._affinity_weights import affinity_weights, compared
+from crispseg.ops._exporting import keeps_operators
 from crispseg.ops._local_filter import local_filter
 from crispseg.ops._registration import as_scalar
-from crispseg.ops._whole import keeps_operators
 from crispseg.window import Window, WindowLike
 
 
