@@ -1,10 +1,13 @@
 """A rectangle of pixels."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Box(NamedTuple):
@@ -21,9 +24,9 @@ class Box(NamedTuple):
     right: int
 
     @classmethod
-    def around(cls, mask: NDArray[np.bool_]) -> Self:
+    def around(cls, mask: "NDArray[np.bool_] | Tensor") -> Self:
         """Return the smallest box that holds all pixels of an (H, W) mask, which has at least one."""
-        rows, columns = (np.flatnonzero(mask.any(axis)).tolist() for axis in (1, 0))
+        rows, columns = (np.flatnonzero(mask.any(axis).tolist()).tolist() for axis in (1, 0))
         return cls(rows[0], columns[0], rows[-1] + 1, columns[-1] + 1)
 
     @classmethod
@@ -70,9 +73,14 @@ class Box(NamedTuple):
 
     def within(self, outer: "Box") -> Self:
         """Return the same box, relative to the corner of a larger one."""
-        return type(self)(
-            self.top - outer.top, self.left - outer.left, self.bottom - outer.top, self.right - outer.left
-        )
+        return self._moved(-outer.top, -outer.left)
+
+    def out_of(self, outer: "Box") -> Self:
+        """Return a box that is relative to the corner of a larger one as one of the image; undoes `within`."""
+        return self._moved(outer.top, outer.left)
+
+    def _moved(self, down: int, right: int) -> Self:
+        return type(self)(self.top + down, self.left + right, self.bottom + down, self.right + right)
 
 
 def cut(image: tuple[int, int], side: int) -> list[Box]:

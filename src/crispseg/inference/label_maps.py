@@ -198,10 +198,8 @@ def _filtered(filter: _Filter, shares: Tensor, part: Box) -> tuple[Tensor, Box]:
 
 def _reached(shares: Tensor, part: Box) -> tuple[Tensor, Box]:
     """Crop shares and their box to the pixels that the labels have reached."""
-    there = shares[0].amax(0) > 0
-    (top, bottom), (left, right) = (w.nonzero().flatten()[[0, -1]].tolist() for w in (there.any(1), there.any(0)))
-    shares = shares[..., top : bottom + 1, left : right + 1]
-    return shares, Box(part.top + top, part.left + left, part.top + bottom + 1, part.left + right + 1)
+    there = Box.around(shares[0].amax(0) > 0)
+    return shares[(..., *there.slices)], there.out_of(part)
 
 
 class _Spread:
@@ -252,9 +250,9 @@ class _Spread:
         value = (self.labels[down, across] == ids[:, None, None]).float()[None] * _WHOLE
         if self.centres is None:
             return blend(blend(value, -1, columns.counted_from(coarse.left)), -2, rows.counted_from(coarse.top))
-        start = self.box.top + part.top, self.box.left + part.left
-        near = self.features.read(Box(*start, start[0] + part.size[0], start[1] + part.size[1]))[None]
-        axes = Axis.of(self.lines[0], start[0], coarse.top), Axis.of(self.lines[1], start[1], coarse.left)
+        there = part.out_of(self.box)
+        near = self.features.read(there)[None]
+        axes = Axis.of(self.lines[0], there.top, coarse.top), Axis.of(self.lines[1], there.left, coarse.left)
         return joint_upsample_part(
             value, self.centres[..., down, across], near, *axes, self.sharpener.hardness, norm=self.norm
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from crispseg.data.box import Box, cut
+from crispseg.data.box import cut
 from crispseg.data.intensity import ValueRange
 from crispseg.data.prediction import Prediction
 from crispseg.data.raster import (
@@ -148,7 +148,7 @@ def _finish(
         stored = np.empty(box.size, values.kind)
         # One tile, unless an earlier run was allowed more memory.
         for part in cut(box.size, tiles.side):
-            tile = tiles.sharpened(part.within(Box(-box.top, -box.left, 0, 0)))
+            tile = tiles.sharpened(part.out_of(box))
             stored[part.slices] = values.stored(labels.labels(tile.scores), tile.valid)
         parts.add(box, stored)
         pixels += prod(box.size)
