@@ -26,13 +26,17 @@ class Box(NamedTuple):
     @classmethod
     def around(cls, mask: "NDArray[np.bool_] | Tensor") -> Self:
         """Return the smallest box that holds all pixels of an (H, W) mask, which has at least one."""
-        rows, columns = (np.flatnonzero(mask.any(axis).tolist()).tolist() for axis in (1, 0))
-        return cls(rows[0], columns[0], rows[-1] + 1, columns[-1] + 1)
+        return cls.spanning(*(np.flatnonzero(mask.any(axis).tolist()) for axis in (1, 0)))
 
     @classmethod
     def between(cls, rows: tuple[int, int], columns: tuple[int, int]) -> Self:
         """Return the box of some rows and columns, each given by the first one and the one after the last."""
         return cls(rows[0], columns[0], rows[1], columns[1])
+
+    @classmethod
+    def spanning(cls, rows: "NDArray[np.integer] | Tensor", columns: "NDArray[np.integer] | Tensor") -> Self:
+        """Return the smallest box that holds some rows and columns, each in ascending order."""
+        return cls(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
 
     @classmethod
     def enclosing(cls, boxes: "Sequence[Box]") -> Self:
