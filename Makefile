@@ -61,7 +61,7 @@ browser:
 web: $(WEB)/ort/ort.js $(WEB)/soft.onnx $(WEB)/labels.onnx
 	mkdir -p $(WEB)/examples
 	cp web/*.html web/*.css web/*.js docs/site/favicon.svg $(WEB)
-	cp src/crispseg/app/photographs/p*.jpg src/crispseg/app/photographs/p*.png $(WEB)/examples
+	cp src/crispseg/app/sample_files/p*.jpg src/crispseg/app/sample_files/p*.png $(WEB)/examples
 
 $(WEB)/soft.onnx: $(ONNX) $(shell find src -name '*.py')
 	$(BIN)/python -m crispseg export --scores probabilities --output $@

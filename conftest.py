@@ -121,7 +121,7 @@ def browser() -> "Iterator[Browser]":
 @pytest.fixture
 def no_memory_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the peaks of memory of a table: the process that measures them takes seconds to start."""
-    monkeypatch.setattr("crispseg.comparison.memory.Memory.peak", lambda *_: None)
+    monkeypatch.setattr("crispseg.comparison.costs.Memory.peak", lambda *_: None)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

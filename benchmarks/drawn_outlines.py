@@ -15,9 +15,10 @@ from scipy import ndimage
 from benchmarks.object_scenes import half_of, read_label_map
 from crispseg import Sharpener
 from crispseg.annotations.cleaning import Cleaner, overlap
-from crispseg.annotations.filling import Mask, fill
+from crispseg.annotations.filling import fill
 from crispseg.annotations.polygons import polygons_of
 from crispseg.data import read_image
+from crispseg.data.run_lengths import Mask
 from crispseg.defaults import (
     ANNOTATION_BAND,
     ANNOTATION_CERTAINTY,

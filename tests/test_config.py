@@ -16,7 +16,7 @@ from crispseg.cli.main import main
 from crispseg.config import SHIPPED_PASSES, options
 from crispseg.config_values import SharpenerOptions
 from crispseg.cues import RGBCue
-from crispseg.export.metadata import metadata_of
+from crispseg.export.onnx import metadata_of
 from crispseg.grid import Grid
 from crispseg.jobs import Outputs, sharpen_files
 from crispseg.options import as_text, flag

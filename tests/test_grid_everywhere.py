@@ -102,7 +102,7 @@ def by_a_model(root: Path, grid: str) -> Tensor:
 
 def by_tiles(root: Path, grid: str) -> Tensor:
     image, scores = image_and_scores(root, grid)
-    return sharpen_tiled(made(grid), image[None], scores[None], memory="16GiB")[0].argmax(0)
+    return sharpen_tiled(image[None], scores[None], made(grid), memory="16GiB")[0].argmax(0)
 
 
 def by_a_folder(root: Path, grid: str) -> Tensor:

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from crispseg.interrupts import is_command, leaving_at_once
+from crispseg.versions import __version__
 
 if TYPE_CHECKING:
     from crispseg.config import SharpenerConfig
@@ -32,8 +33,6 @@ __all__ = [
     "sharpen_masks",
     "sharpen_objects",
 ]
-
-__version__ = "0.1.0"
 
 _MODULES = {
     "CueConfig": "cue_config",

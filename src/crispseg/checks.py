@@ -8,6 +8,7 @@ from typing import SupportsIndex
 import torch
 from torch import Tensor
 
+from crispseg.compatibility import is_mapped
 from crispseg.errors import InputError
 from crispseg.value_checks import MOST_PASSES as MOST_PASSES  # noqa: PLC0414 - one door for both
 from crispseg.value_checks import check_allowed as check_allowed  # noqa: PLC0414 - one door for both
@@ -19,15 +20,14 @@ from crispseg.value_checks import check_natural as check_natural  # noqa: PLC041
 from crispseg.value_checks import check_not_negative as check_not_negative  # noqa: PLC0414 - one door for both
 from crispseg.value_checks import check_past as check_past  # noqa: PLC0414 - one door for both
 from crispseg.value_checks import check_positive as check_positive  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_same as check_same  # noqa: PLC0414 - one door for both
 from crispseg.window import Window
 
 _PLAIN_TENSORS = (Tensor, torch.nn.Parameter)
 
 
 def has_values() -> bool:
-    """Return whether the values of tensors can be read: not while PyTorch traces or captures a CUDA graph."""
-    if torch.compiler.is_compiling():
+    """Return whether the values of tensors can be read: not in a trace, in `torch.vmap`, or for a CUDA graph."""
+    if torch.compiler.is_compiling() or is_mapped():
         return False
     return not (torch.cuda.is_available() and torch.cuda.is_current_stream_capturing())
 

@@ -11,6 +11,14 @@ else:
         return False
 
 
+def is_mapped() -> bool:
+    """Return whether a `torch.vmap` is running, in which no value of a tensor can be read; a trace is not asked."""
+    if torch.compiler.is_compiling():
+        return False
+    stack = torch._C._functorch.get_interpreter_stack() or ()
+    return any(level.key() == torch._C._functorch.TransformType.Vmap for level in stack)
+
+
 def best_device() -> torch.device:
     """Return the accelerator of this machine, or the CPU if it has none."""
     if hasattr(torch, "accelerator"):  # from PyTorch 2.6

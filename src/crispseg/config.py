@@ -108,7 +108,7 @@ class SharpenerConfig:
         "neighbours",
         label="Hardness λ",
         read=config_values.read_hardness,
-        control=Slider(0.5, None, 0.5),
+        control=Slider(0.5, 0.5),
         metavar="NUMBER",
         tried=config_values.hardness_tried,
     )

@@ -67,11 +67,17 @@ def read_hardness(said: Any) -> float | None:  # noqa: ANN401
 
 def read_passes(said: Any) -> Passes | None:  # noqa: ANN401
     """Return numbers of passes, given as numbers or text."""
-    if isinstance(said, str) and "," in said:
-        said = said.split(",")
-    if isinstance(said, Sequence) and not isinstance(said, str):
-        return tuple(_read_count(each) for each in said)
+    parts = _parts_of(said)
+    if parts is not None:
+        return tuple(map(_read_count, parts))
     return None if said is None else _read_count(said)
+
+
+def _parts_of(said: Any) -> Sequence[Any] | None:  # noqa: ANN401
+    """Return the values of a sequence, or of a text with commas; None for a single value."""
+    if isinstance(said, str):
+        return said.split(",") if "," in said else None
+    return said if isinstance(said, Sequence) else None
 
 
 def _read_count(said: Any) -> int:  # noqa: ANN401
@@ -93,15 +99,13 @@ def read_score_weight(said: Any) -> PerWindow:  # noqa: ANN401
 def _read_weights(name: str, said: Any, check: Callable[[str, float], None]) -> PerWindow:  # noqa: ANN401
     if said == AUTO:
         return AUTO
-    if isinstance(said, str) and "," in said:
-        said = said.split(",")
-    several = isinstance(said, Sequence) and not isinstance(said, str)
-    numbers = [read_number(each.strip() if isinstance(each, str) else each) for each in (said if several else [said])]
+    parts = _parts_of(said)
+    numbers = [read_number(each) for each in ([said] if parts is None else parts)]
     for number in numbers:
         if not isinstance(number, int | float):
             raise InputError(f"{name} is {said!r}; expected auto, a number, or one for each window such as 2,0.7")
         check(name, number)
-    return tuple(map(float, numbers)) if several else float(numbers[0])
+    return float(numbers[0]) if parts is None else tuple(map(float, numbers))
 
 
 _ALONE, _COLOURS_ALONE = 2.0, 32.0

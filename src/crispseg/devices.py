@@ -1,9 +1,13 @@
-"""The device that a name stands for, and the dtypes that a network may have."""
+"""The device that a name stands for, and the dtypes that a network may have there."""
+
+import logging
 
 import torch
 
 from crispseg.compatibility import best_device
 from crispseg.errors import InputError
+
+_log = logging.getLogger(__name__)
 
 
 def choose_device(name: str | None) -> torch.device:
@@ -42,3 +46,15 @@ def checked_dtype(dtype: object) -> torch.dtype:
     if isinstance(dtype, torch.dtype) and dtype.is_floating_point:
         return dtype
     raise InputError(f"dtype is {dtype!r}; expected torch.float32, torch.bfloat16 or torch.float16")
+
+
+def has_bfloat16() -> bool:
+    """Return whether PyTorch has fast bfloat16 convolutions on this processor; others compute them without vectors."""
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)  # which builds without oneDNN lack
+    return supported is not None and bool(supported())
+
+
+def warn_without_bfloat16() -> None:
+    """Warn in the log if bfloat16 is slow on this processor."""
+    if not has_bfloat16():
+        _log.warning("this processor has no bfloat16: convolutions take tens of times as long as in float32")

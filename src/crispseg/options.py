@@ -10,16 +10,14 @@ from crispseg.errors import InputError
 
 @dataclass(frozen=True)
 class Slider:
-    """A slider on the page, for a number.
+    """A slider on the page, for a number up to six times the initial one.
 
     Args:
         low: The lowest value.
-        high: The highest value; None for six times the initial value.
         step: The distance between two values.
     """
 
     low: float
-    high: float | None
     step: float
 
 

@@ -1,9 +1,7 @@
 """Checks of plain values, without PyTorch. Each error names the argument, the value given and the value expected."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from numbers import Real
-from typing import Any
 
 from crispseg.errors import InputError
 
@@ -84,26 +82,3 @@ def check_not_negative(name: str, value: float) -> None:
     """Refuse anything but a finite number of at least 0."""
     if not _is_number(value) or not 0 <= value <= _LARGEST:
         raise InputError(f"{name} is {value!r}; expected a number of 0 or more")
-
-
-def check_same(what: str, there: Mapping[str, Any], settings: Mapping[str, Any], remedy: str) -> None:
-    """Refuse to resume a run that had other settings.
-
-    Args:
-        what: The output, for the message.
-        there: The settings of the earlier run, as JSON gives them.
-        settings: The settings of now.
-        remedy: What to do if they differ.
-
-    Raises:
-        InputError: If they differ.
-    """
-    now = json.loads(json.dumps(settings))
-    names = sorted(name for name in {*there, *now} if there.get(name) != now.get(name))
-    if names:
-        differing = ", ".join(f"{name} {_short(there.get(name))} there, {_short(now.get(name))} now" for name in names)
-        raise InputError(f"{what}: was made with other settings ({differing}); {remedy}")
-
-
-def _short(value: object) -> str:
-    return text if len(text := str(value)) <= 80 else f"{text[:8]}…"

@@ -1,7 +1,9 @@
-"""Versions of installed packages, for reports."""
+"""The version of crispseg, and those of other installed packages."""
 
 from collections.abc import Iterable
 from importlib import metadata
+
+__version__ = "0.1.0"
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:

@@ -9,9 +9,9 @@ import torch
 
 from crispseg import Sharpener
 from crispseg.annotations.cleaning import Cleaner, overlap, part_overlaps, places_of, remove_specks, shift
-from crispseg.annotations.filling import blank
 from crispseg.cues import RGBCue
 from crispseg.data.box import Box
+from crispseg.data.run_lengths import blank
 from crispseg.errors import InputError
 from crispseg.inference.objects import mask_tiles
 from crispseg.inference.objects.evidence import Evidence
@@ -211,7 +211,7 @@ def test_the_peak_stays_within_the_memory_and_less_is_refused() -> None:
 def test_masks_of_a_large_image_take_little_memory() -> None:
     """After large blocks were freed, the usual allocator clears, and so takes, the whole of new ones."""
     code = (
-        "import torch\nfrom crispseg.annotations.filling import blank\n"
+        "import torch\nfrom crispseg.data.run_lengths import blank\n"
         "from crispseg.process_memory import give_back, resident_bytes\n"
         "def block(): return torch.ones(30 * 2**20, dtype=torch.uint8)\n"
         "before, first = resident_bytes(), block()\ndel first\n"

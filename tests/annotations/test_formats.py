@@ -12,11 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from crispseg.annotations.cleaning import overlap
-from crispseg.annotations.filling import Mask
 from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, FormatOptions
 from crispseg.annotations.registry import FORMATS, detect_format, format_class
 from crispseg.annotations.run import Places, Summary, clean_annotations
 from crispseg.annotations.shapes import Polygons
+from crispseg.data.run_lengths import Mask
 from tests.annotations.files import LEFT, OBJECTS, RIGHT, WRITERS, box, write_coco, write_images
 
 KINDS = [(name, None) for name in FORMATS] + [("coco", "counts"), ("labelme", "mask"), ("cvat", "mask")]

@@ -8,7 +8,7 @@ from pycocotools import mask as coco
 from crispseg.annotations.cleaning import overlap
 from crispseg.annotations.filling import Part, fill
 from crispseg.annotations.polygons import one_ring, polygons_of
-from crispseg.annotations.shapes import decode, encode
+from crispseg.data.run_lengths import decode, encode
 from crispseg.process_memory import is_counted, resident_bytes
 
 rng = np.random.default_rng(0)

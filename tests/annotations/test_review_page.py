@@ -8,11 +8,12 @@ import pytest
 from playwright.sync_api import Browser
 from torch import Tensor
 
-from crispseg.annotations.filling import Mask, fill
+from crispseg.annotations.filling import fill
 from crispseg.annotations.labelme import Labelme
 from crispseg.annotations.review import write_review
 from crispseg.annotations.review.cards import cards_of
 from crispseg.annotations.run import Places, clean_annotations
+from crispseg.data.run_lengths import Mask
 from tests.annotations.files import write_images, write_labelme
 from tests.annotations.test_formats import grow
 

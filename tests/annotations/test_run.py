@@ -9,13 +9,13 @@ import pytest
 from torch import Tensor
 
 from crispseg.annotations.cleaning import Cleaner
-from crispseg.annotations.filling import Mask
 from crispseg.annotations.labelme import Labelme
 from crispseg.annotations.record import FormatOptions
 from crispseg.annotations.review import write_review
 from crispseg.annotations.run import Places, clean_annotations
 from crispseg.annotations.yolo import Yolo
 from crispseg.cli.main import main
+from crispseg.data.run_lengths import Mask
 from crispseg.errors import InputError
 from tests.annotations.files import write_images, write_labelme, write_yolo
 from tests.annotations.test_formats import grow, keep

@@ -80,7 +80,7 @@ def test_a_field_changes_the_sharpener_that_the_session_uses(session: Session, g
     assert [name for name in FIELDS if getattr(config, name) != getattr(START, name)] == [field]
     session.desk.say(config.scores, config.grid)
     result, prediction = session.sharpen(config), read_prediction(given.scores, config.scores)
-    expected = sharpen_one(Sharpener.from_config(config), read_image(given.image), prediction)
+    expected = sharpen_one(read_image(given.image), prediction, Sharpener.from_config(config))
     assert torch.equal(result.after, expected.after)
     assert result.scores is not None
     assert expected.scores is not None

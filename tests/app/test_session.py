@@ -45,7 +45,7 @@ def test_a_result_is_that_of_the_library_bit_for_bit(loaded: Session, given: Giv
     image, edges = read_image(given.image), None
     if cue == "contour":
         edges = fitted_boundary(boundary, image)
-    expected = sharpen_one(Sharpener.from_config(config), image, read_prediction(given.scores), edges)
+    expected = sharpen_one(image, read_prediction(given.scores), Sharpener.from_config(config), edges)
     for _ in range(2):  # what was kept gives the same
         result = loaded.sharpen(config)
         assert torch.equal(result.before, expected.before)

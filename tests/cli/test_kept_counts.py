@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from crispseg import __version__
 from crispseg.cli.main import main
 from crispseg.data import LabelledPredictions
 from crispseg.metrics.boundaries import count_boundaries
@@ -149,6 +150,22 @@ def test_classes_are_noted_whatever_their_names(root: Path, capsys: pytest.Captu
     capsys.readouterr()
     assert main(command) == 2
     assert "counts kept.jsonl: was made with other settings (thin" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["evaluate", "tune", "boundaries"])
+@pytest.mark.usefixtures("root")
+def test_counts_of_another_version_are_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that was resumed after an upgrade took the counts of both versions together."""
+    with monkeypatch.context() as patched:
+        patched.setattr("crispseg.run_settings.__version__", "0.0.1")
+        assert main([*COMMANDS[name], "--resume", "kept.jsonl"]) == 0
+    capsys.readouterr()
+    assert main([*COMMANDS[name], "--resume", "kept.jsonl"]) == 2
+    error = capsys.readouterr().err
+    assert f"other settings (crispseg 0.0.1 there, {__version__} now); use those, or choose another file" in error
+    assert error.count("\n") == 1
 
 
 def test_the_report_is_another_file_than_the_counts(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

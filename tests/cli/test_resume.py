@@ -49,6 +49,17 @@ def test_resume_refuses_other_settings(root: Path, capsys: pytest.CaptureFixture
         assert not (root / "out" / "scene5.png").exists()
 
 
+def test_resume_refuses_what_another_version_made(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("crispseg.run_settings.__version__", "0.0.1")
+        assert sharpen(root) == 0
+    capsys.readouterr()
+    assert sharpen(root, "--resume") == 2
+    assert "out: was made with other settings (crispseg 0.0.1 there, " in capsys.readouterr().err
+
+
 def test_resume_makes_anew_what_is_older_than_its_settings(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run with other settings that was killed early leaves outputs of the run before."""
     assert sharpen(root, "--no-pictures") == 0

@@ -1,5 +1,6 @@
 """True labels in other people's conventions give the numbers of the same labels in ours, or an error that says how."""
 
+import importlib
 import json
 import re
 from pathlib import Path
@@ -16,8 +17,7 @@ from crispseg import InputError
 from crispseg.cli.main import main
 from crispseg.data import LabelledImages, Sample
 from crispseg.data.checked import CheckedLabels
-from crispseg.data.whole_images import WholeImages
-from crispseg.training.run import _look_at_labels
+from crispseg.training.run import WholeImages, _look_at_labels
 from tests.fakes import write_coarse_scores, write_folder
 
 
@@ -192,6 +192,19 @@ def test_a_later_data_set_keeps_nothing_of_an_earlier_one(root: Path, capsys: py
     assert voids(str(root / "later.yaml")) == voids(*options) == [None, None]
     assert voids("--train_data.images", "photos", "--train_data.void", "3") == [3, 11]  # one argument changes
     assert voids(f"--train_data+={json.dumps([folder])}") == [11, None, 11]
+
+
+@pytest.mark.parametrize("name", ["crispseg.cli.train.NestedArg", "jsonargparse._typehints.ActionTypeHint._check_type"])
+def test_another_jsonargparse_is_refused_in_one_line(
+    name: str, root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In silence, a later data set would keep arguments of an earlier one."""
+    importlib.import_module("crispseg.cli.train")
+    if name.endswith("_check_type"):
+        monkeypatch.delattr(name)
+    else:
+        monkeypatch.setattr(name, None)
+    assert "expected 4.53, with which this was tried: pip install" in refused(capsys, train(root, "labels", 11))
 
 
 class Regions(LabelledImages):

@@ -112,7 +112,9 @@ def test_a_file_that_changed_in_between_is_said(root: Path, folder: str) -> None
         Image.fromarray(pixels).save(path)
     os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     what = {"scores": "predictions", "images": "data set", "labels": "data set"}.get(folder, folder)
-    with pytest.raises(InputError, match=rf"baseline\.json: measured with sha256 of {what} .* choose another --output"):
+    with pytest.raises(
+        InputError, match=rf"baseline\.json: was made with other settings .sha256 of {what} .* choose another --output"
+    ):
         measure(root, "out", resume=True)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from crispseg import process_memory
-from crispseg.comparison import memory
+from crispseg.comparison import costs
 from crispseg.comparison.rows import RowPlan, TableChoices
 from tests.comparison.test_methods import example as scene_of
 
@@ -18,7 +18,7 @@ CHOICES = TableChoices(torch.device("cpu"))
 def test_memory_that_cannot_be_told_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "folder").mkdir()
     monkeypatch.setattr(process_memory, "_CLEAR", tmp_path / "folder")  # as a file that may not be written
-    assert memory.peak_on_cpu(lambda: torch.ones(8)) is None
+    assert costs.peak_on_cpu(lambda: torch.ones(8)) is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process can be counted and reset on Linux alone")
@@ -31,7 +31,7 @@ def test_memory_is_that_of_the_method_whatever_was_freed_before() -> None:
     del blocks
     plans = [RowPlan(name, CHOICES, {}) for name in ("rgb 9x9 x1", "baseline")]
     rgb, nothing = [plan.build() for plan in plans]
-    with memory.Memory() as measured:
+    with costs.Memory() as measured:
         alone = measured.peak(plans[0], rgb, rgb.start, scene)
         baseline = measured.peak(plans[1], nothing, nothing.start, scene)
     assert alone is not None

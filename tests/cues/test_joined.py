@@ -216,7 +216,7 @@ def test_tiles_give_the_whole_exactly(text: str, monkeypatch: pytest.MonkeyPatch
         with torch.inference_mode():
             whole = sharpener(photo[None], scores[None])[0]
         torch.testing.assert_close(
-            sharpen_tiled(sharpener, photo[None], scores[None], memory="4GB")[0], whole, rtol=0, atol=1e-5
+            sharpen_tiled(photo[None], scores[None], sharpener, memory="4GB")[0], whole, rtol=0, atol=1e-5
         )
 
 

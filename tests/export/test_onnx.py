@@ -142,7 +142,7 @@ def test_a_file_that_does_something_else_is_not_written(
         file = tmp_path / "empty"
         file.touch()
     monkeypatch.setattr(exporter, "_exported", lambda *_: Replaced(file))
-    monkeypatch.setattr(exporter, "describe", lambda *_: None)
+    monkeypatch.setattr(exporter, "_describe", lambda *_: None)
     harder = learned()
     harder.fixed_hardness *= 2
     message = "differ from PyTorch's by" if wrong == "other results" else "onnxruntime cannot load the program"

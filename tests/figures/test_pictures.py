@@ -166,7 +166,7 @@ def test_a_crf_follows_the_baseline_and_ours(data: LabelledPredictions) -> None:
     assert list(item.labels) == ["truth", "baseline", "ours", "CRF", "ours + CRF"]
     sample, prediction = data[1]
     for caption, before in (("CRF", None), ("ours + CRF", sharpener)):
-        assert torch.equal(item.labels[caption], sharpen_one(before, sample.image, prediction, crf=crf).after)
+        assert torch.equal(item.labels[caption], sharpen_one(sample.image, prediction, before, crf=crf).after)
     assert not torch.equal(item.labels["CRF"], item.labels["ours + CRF"])
 
 

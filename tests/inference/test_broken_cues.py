@@ -39,7 +39,7 @@ class Broken(Cue):
 PIXELS = IMAGE[0].permute(1, 2, 0)
 WAYS: dict[str, Callable[[Sharpener], object]] = {
     "tensors": lambda sharpener: sharpener(IMAGE, SCORES),
-    "tiles": lambda sharpener: sharpen_tiled(sharpener, IMAGE, SCORES, memory="16GiB"),
+    "tiles": lambda sharpener: sharpen_tiled(IMAGE, SCORES, sharpener, memory="16GiB"),
     "array of scores": lambda sharpener: sharpen_array(PIXELS, SCORES[0], sharpener=sharpener),
     "label map": lambda sharpener: sharpen_array(PIXELS, np.eye(4, 5, dtype=np.uint8), sharpener=sharpener),
 }

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crispseg import InputError
-from crispseg.crf_presets import PRESETS
+from crispseg.defaults import CRF_PRESETS
 from crispseg.inference.crf import DenseCRF
 from tests.marks import needs_pydensecrf
 
@@ -118,8 +118,8 @@ def test_a_label_map_can_be_mended() -> None:
 def test_presets_and_numbers_are_read_and_written() -> None:
     assert DenseCRF.preset("MSc-LargeFOV") == DenseCRF(4, 83, 5, 3, 3) == DenseCRF.parse("MSc-LargeFOV")
     assert DenseCRF.parse("4, 20,3.5,1,1") == DenseCRF(4, 20, 3.5, 1, 1)
-    assert all(DenseCRF.parse(str(DenseCRF.preset(name))) == DenseCRF.preset(name) for name in PRESETS)
-    assert {crf.iterations for crf in map(DenseCRF.preset, PRESETS)} == {10}
+    assert all(DenseCRF.parse(str(DenseCRF.preset(name))) == DenseCRF.preset(name) for name in CRF_PRESETS)
+    assert {crf.iterations for crf in map(DenseCRF.preset, CRF_PRESETS)} == {10}
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,14 @@ def test_the_hardness_of_a_sharpener_learns() -> None:
     assert sharpener.config.hardness != 2.0
 
 
+@pytest.mark.parametrize("learned", [False, True])
+def test_both_say_whether_the_hardness_learns(learned: bool) -> None:
+    sharpener = to_sharpener(network(), learn_hardness=learned)
+    assert sharpener.learns_hardness == learned
+    crisp = to_crisp_net(sharpener, Coarse(), learn_hardness=learned)
+    assert crisp.affinity.log_hardness.requires_grad == learned
+
+
 def test_a_learned_hardness_is_saved(tmp_path: object) -> None:
     sharpener = Sharpener(RGBCue(), learn_hardness=True, hardness=7.3)
     sharpener.save_pretrained(f"{tmp_path}/saved")

@@ -96,7 +96,7 @@ def test_tiles_are_parts_of_the_whole(grid: str, scores: Tensor, monkeypatch: py
     image, sharpener = torch.rand(1, 3, *SIZE), made(grid=grid)
     with torch.inference_mode():
         whole = sharpener(image, scores)
-    torch.testing.assert_close(sharpen_tiled(sharpener, image, scores, memory="16GiB"), whole, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(sharpen_tiled(image, scores, sharpener, memory="16GiB"), whole, rtol=1e-4, atol=1e-4)
 
 
 def test_pixels_without_data_do_not_count() -> None:

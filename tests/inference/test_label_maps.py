@@ -47,14 +47,14 @@ def test_labels_are_those_of_a_channel_for_each(scale: float, count: int, guard:
     generator = torch.Generator().manual_seed(count)
     image, labels = scene(count, (61, 75), scale, generator)
     sharpener = Sharpener(RGBCue(), window=Window(5), hardness=5.0, passes=7, guard=guard)
-    assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
+    assert torch.equal(sharpen_label_map(image, labels, sharpener), dense(sharpener, image, labels))
 
 
 @pytest.mark.parametrize(("window", "passes"), [(Window(3, 2), 1), (Window(7), 4), (Window(9), 25)])
 def test_windows_and_passes(window: Window, passes: int) -> None:
     image, labels = scene(60, (90, 110), 1, torch.Generator().manual_seed(1))
     sharpener = Sharpener.from_pretrained(window=window, passes=passes)
-    assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
+    assert torch.equal(sharpen_label_map(image, labels, sharpener), dense(sharpener, image, labels))
 
 
 LADDER: dict[str, Any] = {"window": "5@4,3@2,5", "passes": (3, 6, 2)}
@@ -76,7 +76,7 @@ def test_several_windows_and_the_score_weight(
     image, labels = scene(count, (61, 75), scale, torch.Generator().manual_seed(count))
     for cue in (RGBCue(), RGBCue(norm=2)):
         sharpener = Sharpener(cue, hardness=3.0, guard=guard, score_weight=score_weight, **LADDER)
-        assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
+        assert torch.equal(sharpen_label_map(image, labels, sharpener), dense(sharpener, image, labels))
 
 
 @pytest.mark.parametrize("scale", [1, 4])
@@ -121,18 +121,18 @@ def test_tiles_are_parts_of_the_whole(
     image, labels = scene(2000, size, scale, torch.Generator().manual_seed(side))
     sharpener = Sharpener(RGBCue(), hardness=2.0, guard=0.4, grid=grid, **options)
     monkeypatch.setattr(tiles, "tile_side", lambda *_: side)
-    tiled = sharpen_one(sharpener, image, Prediction.of_labels(labels), memory="16GiB")
+    tiled = sharpen_one(image, Prediction.of_labels(labels), sharpener, memory="16GiB")
     assert tiled.scores is None
-    assert torch.equal(tiled.after, sharpen_label_map(sharpener, image, labels))
+    assert torch.equal(tiled.after, sharpen_label_map(image, labels, sharpener))
 
 
 def test_contours_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     image, labels = scene(30, (50, 40), 4, torch.Generator().manual_seed(2))
     boundary = torch.rand(1, 50, 40)
     sharpener = Sharpener(ContourCue(), window=Window(5), passes=3)
-    whole = sharpen_one(sharpener, image, Prediction.of_labels(labels), boundary)
+    whole = sharpen_one(image, Prediction.of_labels(labels), sharpener, boundary)
     monkeypatch.setattr(tiles, "tile_side", lambda *_: 17)
-    tiled = sharpen_one(sharpener, image, Prediction.of_labels(labels), boundary, memory="16GiB")
+    tiled = sharpen_one(image, Prediction.of_labels(labels), sharpener, boundary, memory="16GiB")
     assert torch.equal(tiled.after, whole.after)
 
 
@@ -140,7 +140,7 @@ def test_contours_from_elsewhere() -> None:
     image, labels = scene(30, (50, 40), 4, torch.Generator().manual_seed(2))
     boundary = torch.rand(1, 1, 50, 40)
     sharpener = Sharpener(ContourCue(), window=Window(5), passes=3)
-    found = sharpen_label_map(sharpener, image, labels, boundary)
+    found = sharpen_label_map(image, labels, sharpener, boundary)
     assert torch.equal(found, dense(sharpener, image, labels, boundary))
 
 
@@ -149,7 +149,7 @@ def test_it_does_not_matter_how_many_go_together(together: int, monkeypatch: pyt
     monkeypatch.setattr(label_groups, "TOGETHER", together)
     image, labels = scene(50, (60, 60), 1, torch.Generator().manual_seed(3))
     sharpener = Sharpener(RGBCue(), window=Window(5), passes=5)
-    assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
+    assert torch.equal(sharpen_label_map(image, labels, sharpener), dense(sharpener, image, labels))
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3.3, 8, 0.6])
@@ -166,23 +166,23 @@ def test_any_number_of_labels() -> None:
     labels = torch.arange(48 * 64).reshape(48, 64)
     image = torch.rand(3, 48, 64)
     sharpener = Sharpener(RGBCue(), window=Window(3), hardness=200.0, passes=1)
-    result = sharpen_one(sharpener, image, Prediction.of_labels(labels))
+    result = sharpen_one(image, Prediction.of_labels(labels), sharpener)
     assert result.scores is None
     assert torch.equal(result.before, labels)
     array = sharpen_array(image.permute(1, 2, 0).numpy(), labels.numpy().astype(np.uint16), sharpener=sharpener)
     assert array.dtype == np.uint16
     assert torch.equal(torch.from_numpy(array.astype(np.int64)), result.after)
     with pytest.raises(InputError, match=r"3072 labels.*a channel for each; expected at most 1024"):
-        sharpen_one(sharpener, image, Prediction.of_labels(labels), keep_scores=True)
+        sharpen_one(image, Prediction.of_labels(labels), sharpener, keep_scores=True)
 
 
 def test_scores_of_a_label_map_are_given_where_asked_for() -> None:
     image, labels = scene(5, (30, 40), 2, torch.Generator().manual_seed(5))
     regional: dict[str, Any] = {"window": "9@2,3", "cue_weight": (0.5, 1), "score_weight": 0}
     sharpener = Sharpener(RGBCue(), passes=2, **regional)  # label maps go without the first window
-    kept = sharpen_one(sharpener, image, Prediction.of_labels(labels), keep_scores=True)
+    kept = sharpen_one(image, Prediction.of_labels(labels), sharpener, keep_scores=True)
     assert kept.scores is not None
-    assert torch.equal(kept.after, sharpen_one(sharpener, image, Prediction.of_labels(labels)).after)
+    assert torch.equal(kept.after, sharpen_one(image, Prediction.of_labels(labels), sharpener).after)
 
 
 @pytest.mark.parametrize("cell", [2, 4])
@@ -192,5 +192,5 @@ def test_what_is_as_thin_as_its_cells_is_not_lost_where_the_image_shows_little(c
     labels = torch.from_numpy(abs(columns - 16 - 6 * np.sin(rows / 6)) < 1).long()
     before = labels.repeat_interleave(cell, 0).repeat_interleave(cell, 1)
     noise = 0.02 * torch.randn(3, 32 * cell, 32 * cell, generator=torch.Generator().manual_seed(0))
-    after = sharpen_label_map(Sharpener.from_pretrained(), (0.5 - 0.03 * before + noise).clamp(0, 1), labels)
+    after = sharpen_label_map((0.5 - 0.03 * before + noise).clamp(0, 1), labels, Sharpener.from_pretrained())
     assert (after[before > 0] > 0).float().mean() > 0.75

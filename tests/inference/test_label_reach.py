@@ -64,7 +64,7 @@ def test_labels_where_all_neighbours_count(
 ) -> None:
     sharpener = Sharpener(RGBCue(), window=window, hardness=0.1, passes=passes, score_weight=score_weight, guard=None)
     labels = SCENES[scene]()
-    assert torch.equal(sharpen_label_map(sharpener, IMAGES[image], labels), dense(sharpener, IMAGES[image], labels))
+    assert torch.equal(sharpen_label_map(IMAGES[image], labels, sharpener), dense(sharpener, IMAGES[image], labels))
 
 
 @pytest.mark.parametrize("image", IMAGES)
@@ -99,7 +99,7 @@ def test_coarse_labels_however_they_lie(grid: str, upsampling: str, guard: float
     sharpener = Sharpener(RGBCue(), window=Window(3), hardness=0.1, passes=6, **options)  # type: ignore[arg-type]
     for image in (torch.full((3, 83, 69), 0.5), torch.rand(3, 83, 69, generator=torch.Generator().manual_seed(1))):
         for labels in (own_labels(LYING[grid]), islands(LYING[grid])):
-            found = sharpen_label_map(sharpener, image, labels)
+            found = sharpen_label_map(image, labels, sharpener)
             if guard is None:
                 assert torch.equal(found, dense(sharpener, image, labels))
             else:  # the guard rounds the shares of a channel once more, which breaks ties in another way
@@ -122,7 +122,7 @@ def test_contours_that_stop_nothing(passes: int) -> None:
     boundary = torch.zeros(1, 1, *SIZE)
     boundary[..., 20] = 0.4
     for labels in (own_labels(), islands()):
-        found = sharpen_label_map(sharpener, IMAGES["flat"], labels, boundary)
+        found = sharpen_label_map(IMAGES["flat"], labels, sharpener, boundary)
         assert torch.equal(found, dense(sharpener, IMAGES["flat"], labels, boundary))
 
 
@@ -145,4 +145,4 @@ def test_a_real_label_map(side: int | None, cue: Cue | None) -> None:
     sharpener = Sharpener.from_pretrained(window=Window(5), passes=10)
     if cue is not None:
         sharpener = Sharpener(cue, window=Window(5), hardness=0.1, passes=10)
-    assert torch.equal(sharpen_label_map(sharpener, image, labels), dense(sharpener, image, labels))
+    assert torch.equal(sharpen_label_map(image, labels, sharpener), dense(sharpener, image, labels))

@@ -199,12 +199,12 @@ def test_tiles_stay_within_the_bound(kind: Scores, coarser: int, monkeypatch: py
     monkeypatch.setattr("crispseg.inference.tiles.tile_side", lambda *_: 24)
     image, logits = scene(coarser=coarser)
     scores = logits.softmax(1) if kind == "probabilities" else logits
-    tiled = sharpen_tiled(sharpener(0.01, kind), image, scores, memory="16GiB")
+    tiled = sharpen_tiled(image, scores, sharpener(0.01, kind), memory="16GiB")
     tiled = tiled if kind == "probabilities" else tiled.exp()
     whole = crisp(sharpener(0, kind), image, logits)
     assert 0 < (tiled - whole).abs().max() <= 0.01
     torch.testing.assert_close(tiled.sum(1), torch.ones(1, *SIZE), rtol=0, atol=1e-5)
-    exact = sharpen_tiled(sharpener(0, kind), image, scores, memory="16GiB")
+    exact = sharpen_tiled(image, scores, sharpener(0, kind), memory="16GiB")
     torch.testing.assert_close(exact if kind == "probabilities" else exact.exp(), whole, rtol=1e-3, atol=1e-6)
 
 

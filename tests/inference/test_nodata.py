@@ -33,7 +33,7 @@ class Holed(TensorPixels):
 def joined(sharpener: Sharpener, image: Pixels, scores: Pixels) -> tuple[Tensor, Tensor]:
     found = torch.full((scores.channels, *image.size), torch.nan)
     valid = torch.ones(image.size, dtype=torch.bool)
-    for tile in sharpen_tiles(sharpener, image, scores, memory="16GiB"):
+    for tile in sharpen_tiles(image, scores, sharpener, memory="16GiB"):
         rows, columns = tile.box.slices
         found[:, rows, columns] = tile.scores
         if tile.valid is not None:

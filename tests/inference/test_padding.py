@@ -32,10 +32,10 @@ def of_objects(grid: str, scores: Tensor) -> Tensor:
 
 WAYS: dict[str, Callable[[str, Tensor], Tensor]] = {
     "whole": lambda grid, scores: made(grid)(IMAGE[None], scores[None])[0],
-    "tiled": lambda grid, scores: sharpen_tiled(made(grid), IMAGE[None], scores[None], memory="16GiB")[0],
-    "labels": lambda grid, scores: sharpen_label_map(made(grid), IMAGE, scores.argmax(0)),
+    "tiled": lambda grid, scores: sharpen_tiled(IMAGE[None], scores[None], made(grid), memory="16GiB")[0],
+    "labels": lambda grid, scores: sharpen_label_map(IMAGE, scores.argmax(0), made(grid)),
     "labels, tiled": lambda grid, scores: sharpen_label_map_tiled(
-        made(grid), IMAGE, scores.argmax(0), memory="16GiB"
+        IMAGE, scores.argmax(0), made(grid), memory="16GiB"
     ),
     "before": lambda grid, scores: resize_scores(scores[None], SIZE, Grid.of(grid), "logits")[0],
     "labels before": lambda grid, scores: upsampled_labels(scores.argmax(0), SIZE, Grid.of(grid)),

@@ -18,15 +18,15 @@ MASKS = LABELS[None] == torch.arange(2)[:, None, None]
 
 def tiles() -> Tensor:
     scores = torch.randn(4, 24, 32)
-    return next(iter(sharpen_tiles(SHARPENER, TensorPixels(IMAGE), TensorPixels(scores), memory="64GiB"))).scores
+    return next(iter(sharpen_tiles(TensorPixels(IMAGE), TensorPixels(scores), SHARPENER, memory="64GiB"))).scores
 
 
 RESULTS: dict[str, Callable[[], Tensor]] = {
     "masks": lambda: torch.as_tensor(sharpen_masks(IMAGE, MASKS)),
     "soft masks": lambda: torch.as_tensor(sharpen_masks(IMAGE, MASKS, soft=True)),
     "objects": lambda: sharpen_objects(IMAGE, {"pred_masks": torch.randn(1, 2, 6, 8)})["pred_masks"],
-    "labels": lambda: sharpen_label_map(SHARPENER, IMAGE, LABELS),
-    "labels in tiles": lambda: sharpen_label_map_tiled(SHARPENER, IMAGE, LABELS, memory="64GiB"),
+    "labels": lambda: sharpen_label_map(IMAGE, LABELS, SHARPENER),
+    "labels in tiles": lambda: sharpen_label_map_tiled(IMAGE, LABELS, SHARPENER, memory="64GiB"),
     "scores in tiles": tiles,
 }
 

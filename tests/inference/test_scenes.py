@@ -70,7 +70,7 @@ def test_levels_act_in_a_scene_if_their_weights_are_given_or_none_is_local(optio
     crisp = sharpener(image, many)
     assert not torch.allclose(crisp.softmax(1), many.softmax(1), atol=1e-3)
     with torch.inference_mode():
-        tiled = sharpen_tiled(sharpener, image, many, memory="16GiB")
+        tiled = sharpen_tiled(image, many, sharpener, memory="16GiB")
     torch.testing.assert_close(tiled, crisp, rtol=1e-4, atol=1e-4)
 
 
@@ -89,7 +89,7 @@ def test_tiles_are_parts_of_the_whole(scores: Tensor, monkeypatch: pytest.Monkey
     image, sharpener = torch.rand(1, 3, *SIZE), made()
     with torch.inference_mode():
         whole = sharpener(image, scores)
-    torch.testing.assert_close(sharpen_tiled(sharpener, image, scores, memory="16GiB"), whole, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(sharpen_tiled(image, scores, sharpener, memory="16GiB"), whole, rtol=1e-4, atol=1e-4)
 
 
 def test_tiles_of_a_scene_need_less_around_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_tiles_of_a_scene_need_less_around_them(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr("crispseg.inference.tiles.tile_side", tile_side)
     for scores in (scores_of(1, 1), scores_of(1, 1, 1, 1, 1, 1)):
-        sharpen_tiled(made(), torch.rand(1, 3, *SIZE), scores, memory="16GiB")
+        sharpen_tiled(torch.rand(1, 3, *SIZE), scores, made(), memory="16GiB")
     assert margins[0] - margins[1] == 2 * 32
 
 

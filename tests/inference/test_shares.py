@@ -100,9 +100,9 @@ def test_batch_tiles_arrays_and_files_agree(
     sharpener = Sharpener(RGBCue(), window=Window(5), hardness=4.0, passes=3, scores=kind, guard=guard)
     whole = sharpener(image, scores)
     monkeypatch.setattr(tiles, "tile_side", lambda *_: 17)
-    tiled = sharpen_tiled(sharpener, image, scores, memory="16GiB")
+    tiled = sharpen_tiled(image, scores, sharpener, memory="16GiB")
     array = sharpen_array(image[0].permute(1, 2, 0).numpy(), scores[0].numpy(), sharpener=sharpener)
-    saved = sharpen_one(sharpener, image[0], Prediction(scores[0], kind, tuple(range(channels))))
+    saved = sharpen_one(image[0], Prediction(scores[0], kind, tuple(range(channels))), sharpener)
     for other in (tiled[0], torch.from_numpy(array), saved.scores):
         torch.testing.assert_close(other, whole[0], rtol=1e-4, atol=2e-6)
     threshold, exclusive = 0.5 if "probabilities" in kind else 0.0, channels > 1 and not kind.startswith("multilabel")

@@ -293,4 +293,4 @@ def test_boundary_maps_are_for_contour_cues_alone(cue: Cue | None) -> None:
     prediction = Prediction(torch.rand(3, 6, 8), "logits", (0, 1, 2))
     image = torch.zeros(3, 48, 64, dtype=torch.uint8)
     with pytest.raises(InputError, match="boundary maps were given, but the cue is"):
-        sharpen_one(sharpener, image, prediction, torch.rand(1, 48, 64))
+        sharpen_one(image, prediction, sharpener, torch.rand(1, 48, 64))

@@ -145,6 +145,16 @@ def test_half_precision_is_hardly_less_accurate(dtype: torch.dtype, sharpener: S
         assert not torch.equal(result.softmax(1), exact)
 
 
+@pytest.mark.parametrize("scores", [(3, 1, 5, 6, 8), (3, 1, 5, 24, 32)])
+def test_a_vmap_gives_what_one_image_after_another_gives(sharpener: Sharpener, scores: tuple[int, ...]) -> None:
+    """The checks read values, of which there are none in a vmap, and failed with PyTorch's words."""
+    given = inputs((3, 1, 3, 24, 32), scores)
+    with torch.no_grad():
+        mapped = torch.vmap(sharpener)(*given)
+        alone = torch.stack([sharpener(image, one) for image, one in zip(*given, strict=True)])
+    torch.testing.assert_close(mapped, alone, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("half", ["to", "autocast"])
 def test_half_precision_learns(half: str) -> None:
     sharpener = learned()

@@ -41,7 +41,7 @@ def inputs(size: tuple[int, int], scores_size: tuple[int, int]) -> tuple[Tensor,
 def tiled(sharpener: Sharpener, image: Tensor, scores: Tensor, side: int, monkeypatch: pytest.MonkeyPatch) -> Tensor:
     monkeypatch.setattr(tiles, "tile_side", lambda *_: side)
     monkeypatch.setattr(parts, "STRIP", 23)
-    return sharpen_tiled(sharpener, image, scores, memory="16GiB")
+    return sharpen_tiled(image, scores, sharpener, memory="16GiB")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_features_from_elsewhere_are_read_in_parts(monkeypatch: pytest.MonkeyPat
     boundary = torch.rand(1, 1, 40, 52)
     expected = sharpener(image, scores, features=boundary)
     pixels = (TensorPixels(part[0]) for part in (image, scores, boundary))
-    for tile in sharpen_tiles(sharpener, next(pixels), next(pixels), memory="16GiB", features=next(pixels)):
+    for tile in sharpen_tiles(next(pixels), next(pixels), sharpener, memory="16GiB", features=next(pixels)):
         rows, columns = tile.box.slices
         torch.testing.assert_close(tile.scores, expected[0, :, rows, columns], rtol=1e-4, atol=1e-4)
 
@@ -260,7 +260,7 @@ image = torch.randint(0, 256, (3, 900, 1100), dtype=torch.uint8)
 scores = torch.randn(11, 113, 138)
 sharpener = Sharpener.from_pretrained(**OPTIONS)
 memory = resident_bytes() + 360 * 2**20
-count = sum(1 for _ in sharpen_tiles(sharpener, TensorPixels(image), TensorPixels(scores), memory=memory))
+count = sum(1 for _ in sharpen_tiles(TensorPixels(image), TensorPixels(scores), sharpener, memory=memory))
 print(count, memory, peak_bytes())
 """
 

@@ -70,7 +70,7 @@ def test_blocks_that_do_not_fit_into_the_memory_are_refused(what: str, tmp_path:
     small = write(tmp_path / "small.tif", np.zeros((4 - len(bands), 64, 64), np.uint8), 32)
     files = (large, small) if what == "image" else (small, large)
     with pytest.raises(InputError, match=r"blocks of 2048×2048 pixels.*TILED=YES"):
-        sharpen_raster(CUES["rgb"], *files, tmp_path / "out.tif", memory="15MB")
+        sharpen_raster(*files, tmp_path / "out.tif", CUES["rgb"], memory="15MB")
     assert not (tmp_path / "out.tif").exists()
 
 
@@ -81,7 +81,7 @@ def test_a_header_that_claims_a_million_pixels_a_side_is_refused_at_once(tmp_pat
     image = write(tmp_path / "image.tif", IMAGE)
     start = time.process_time()
     with pytest.raises(InputError, match=r"1000000×1000000 pixels in \d+ blocks"):
-        sharpen_raster(CUES["rgb"], image, tmp_path / "claims.tif", tmp_path / "out.tif", memory="20MiB")
+        sharpen_raster(image, tmp_path / "claims.tif", tmp_path / "out.tif", CUES["rgb"], memory="20MiB")
     assert time.process_time() - start < 20
 
 
@@ -230,7 +230,7 @@ def test_what_names_other_files_or_addresses_is_not_read(
         (tmp_path / name).write_text(content.format(source=source))
         for files in ((tmp_path / name, tmp_path / "p.tif"), (tmp_path / "image.tif", tmp_path / name)):
             with pytest.raises(InputError, match="gdal_translate"):
-                sharpen_raster(CUES["rgb"], *files, tmp_path / "out.tif", memory="16GiB")
+                sharpen_raster(*files, tmp_path / "out.tif", CUES["rgb"], memory="16GiB")
     assert not _Asked.asked
 
 
@@ -257,14 +257,14 @@ def test_an_input_is_not_written_over(which: str, how: str, expected: np.ndarray
     elif how == "hard link":
         output.hardlink_to(given)
     with pytest.raises(InputError, match="is also an input"):
-        sharpen_raster(CUES["rgb"], tmp_path / "image.tif", tmp_path / "p.tif", output, memory="16GiB")
+        sharpen_raster(tmp_path / "image.tif", tmp_path / "p.tif", output, CUES["rgb"], memory="16GiB")
     assert given.read_bytes() == before
 
 
 def test_another_ending_than_that_of_a_geotiff_is_refused(expected: np.ndarray, tmp_path: Path) -> None:
     del expected
     with pytest.raises(InputError, match=r"ends in \.tif"):
-        sharpen_raster(CUES["rgb"], tmp_path / "image.tif", tmp_path / "p.tif", tmp_path / "out.png", memory="16GiB")
+        sharpen_raster(tmp_path / "image.tif", tmp_path / "p.tif", tmp_path / "out.png", CUES["rgb"], memory="16GiB")
 
 
 def test_what_gdal_reads_beside_an_old_result_does_not_outlive_it(expected: np.ndarray, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ COARSE_HOLE = (slice(2, 4), slice(3, 5))
 
 def sharpened(folder: Path, sharpener: Sharpener, image: Path, prediction: Path, **options: Any) -> np.ndarray:
     """Labels, -1 for none."""
-    sharpen_raster(sharpener, image, prediction, folder / "out.tif", memory="16GiB", **options)
+    sharpen_raster(image, prediction, folder / "out.tif", sharpener, memory="16GiB", **options)
     with rasterio.open(folder / "out.tif") as written:
         labels = written.read(1).astype(int)
         return labels if written.nodata is None else np.where(labels == written.nodata, -1, labels)

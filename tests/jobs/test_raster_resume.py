@@ -43,7 +43,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(root: Path, output: str = "out.tif", sharpener: Sharpener = SHARPENER, **options: Any) -> None:
-    sharpen_raster(sharpener, root / "image.tif", root / "p.tif", root / output, **{"memory": "8GiB"} | options)
+    sharpen_raster(root / "image.tif", root / "p.tif", root / output, sharpener, **{"memory": "8GiB"} | options)
 
 
 def stopping(after: int, error: type[BaseException] = KeyboardInterrupt) -> Callable[[float], None]:
@@ -174,6 +174,14 @@ def test_other_files_or_options_are_refused(root: Path, what: str) -> None:
     assert "\n" not in str(said.value)
     assert parts_file(root / "out.tif").read_bytes() == before
     assert not (root / "out.tif").exists()
+
+
+def test_parts_of_another_version_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("crispseg.run_settings.__version__", "0.0.1")
+        stopped(root, 5)
+    with pytest.raises(InputError, match=r"out.tif: was made with other settings \(crispseg 0\.0\.1 there, "):
+        run(root, resume=True)
 
 
 def test_without_resume_it_starts_anew_but_not_for_a_wrong_option(root: Path, computed: list[Any]) -> None:

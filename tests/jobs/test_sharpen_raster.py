@@ -60,10 +60,10 @@ def test_a_label_map_of_a_raster(
     monkeypatch.setattr(tiles, "tile_side", lambda *_: side)
     shares: list[float] = []
     sharpen_raster(
-        sharpener,
         write(folder / "image.tif", np.moveaxis(image, -1, 0)),
         write(folder / "labels.tif", coarse[None], 8),
         folder / "out" / "crisp.tif",
+        sharpener,
         memory="16GiB",
         done=shares.append,
     )
@@ -77,10 +77,10 @@ def test_scores_in_bands_and_16_bits(scene: tuple[Path, np.ndarray, np.ndarray],
     folder, image, labels = scene
     scores = (labels[4::8, 4::8] == np.arange(3)[:, None, None]).astype(np.float32) * 4
     sharpen_raster(
-        sharpener,
         write(folder / "image.tif", np.moveaxis(image, -1, 0).astype(np.uint16) * 257),
         write(folder / "scores.tif", scores, 8),
         folder / "crisp.tif",
+        sharpener,
         memory="16GiB",
     )
     whole = sharpen_array(image, scores, sharpener=sharpener).argmax(0)
@@ -109,7 +109,7 @@ def test_bad_input_is_refused_and_no_output_is_written(
     labels = write(tmp_path / "labels.tif", given.get("prediction", np.zeros((1, 8, 8), np.uint8)), 8)
     output = tmp_path / "out" / "crisp.tif"
     with pytest.raises(InputError, match=said):
-        sharpen_raster(sharpener, image, labels, output, memory=given.get("memory", "16GiB"))
+        sharpen_raster(image, labels, output, sharpener, memory=given.get("memory", "16GiB"))
     # Parts that were finished before a fault stay: a file that cannot be read for a moment must not cost hours.
     assert not output.parent.exists() or set(output.parent.iterdir()) <= {parts_file(output)}
 
@@ -118,14 +118,14 @@ def test_files_that_are_no_rasters_are_refused(tmp_path: Path, sharpener: Sharpe
     image = write(tmp_path / "image.tif", np.zeros((3, 64, 64), np.uint8))
     (tmp_path / "text.tif").write_text("no raster")
     with pytest.raises(InputError, match="cannot be read as a raster"):
-        sharpen_raster(sharpener, image, tmp_path / "text.tif", tmp_path / "crisp.tif", memory="16GiB")
+        sharpen_raster(image, tmp_path / "text.tif", tmp_path / "crisp.tif", sharpener, memory="16GiB")
     with pytest.raises(InputError, match="no such file"):
-        sharpen_raster(sharpener, tmp_path / "none.tif", image, tmp_path / "crisp.tif", memory="16GiB")
+        sharpen_raster(tmp_path / "none.tif", image, tmp_path / "crisp.tif", sharpener, memory="16GiB")
     truncated = tmp_path / "truncated.tif"
     truncated.write_bytes(image.read_bytes()[:5000])
     labels = write(tmp_path / "labels.tif", np.zeros((1, 8, 8), np.uint8), 8)
     with pytest.raises(InputError, match=r"truncated\.tif"):
-        sharpen_raster(sharpener, truncated, labels, tmp_path / "crisp.tif", memory="16GiB")
+        sharpen_raster(truncated, labels, tmp_path / "crisp.tif", sharpener, memory="16GiB")
     assert torch.is_inference_mode_enabled() is False
 
 
@@ -135,7 +135,7 @@ def test_masks_of_objects_are_asked_about(tmp_path: Path, sharpener: Sharpener) 
     masks[0, :20, :20] = masks[2, 30:50, 30:50] = 9
     scores, output = write(tmp_path / "scores.tif", masks), tmp_path / "out.tif"
     with pytest.raises(InputError, match=r"scores\.tif.*masks of 3 objects.*--scores multilabel.*--scores logits"):
-        sharpen_raster(sharpener, image, scores, output, memory="16GiB")
+        sharpen_raster(image, scores, output, sharpener, memory="16GiB")
     assert not output.exists()
     for kind in ("logits", "multilabel"):
-        sharpen_raster(sharpener, image, scores, output, memory="16GiB", scores=kind)
+        sharpen_raster(image, scores, output, sharpener, memory="16GiB", scores=kind)

@@ -47,9 +47,9 @@ def test_rasters(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     write_raster(tmp_path / "image.tif", rng.integers(0, 255, (3, 24, 32), np.uint8), 1)
     write_raster(tmp_path / "scores.tif", rng.normal(size=(3, 6, 8)).astype(np.float32), 4)
-    files = [str(tmp_path / name) for name in ("image.tif", "scores.tif", "labels.tif")]
+    image, scores, labels = (str(tmp_path / name) for name in ("image.tif", "scores.tif", "labels.tif"))
     sharpener = Sharpener(RGBCue(), window=5, passes=1).eval()
-    sharpen_raster(sharpener, *files, memory="16GiB", polygons=str(tmp_path / "a.gpkg"))
-    write_polygons(files[2], str(tmp_path / "b.geojson"), memory="16GiB")
+    sharpen_raster(image, scores, labels, sharpener, memory="16GiB", polygons=str(tmp_path / "a.gpkg"))
+    write_polygons(labels, str(tmp_path / "b.geojson"), memory="16GiB")
     assert (tmp_path / "a.gpkg").is_file()
     assert (tmp_path / "b.geojson").is_file()

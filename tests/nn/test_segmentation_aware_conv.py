@@ -125,6 +125,16 @@ def test_every_convolution_of_deeplab_sees_the_embedding() -> None:
             assert parameter.grad is not None, name
 
 
+def test_its_options_are_those_of_every_convolution() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 2, 5, padding=2))
+    segmentation_aware(network, nn.Identity(), hardness=2.0, learned=False, normalize=True, norm=2)
+    for aware in network:
+        assert isinstance(aware, SegmentationAwareConv2d)
+        assert not aware.affinity.log_hardness.requires_grad
+        assert aware.affinity.hardness.item() == pytest.approx(2)
+        assert (aware.affinity.norm, aware.normalize) == (2, True)
+
+
 def test_what_cannot_be_is_said() -> None:
     with pytest.raises(InputError, match="no convolution to replace"):
         segmentation_aware(nn.Conv2d(3, 4, 3, padding=1), nn.Identity())

@@ -11,6 +11,7 @@ from typing import Any, Self
 from crispseg.errors import InputError
 from crispseg.jobs.resuming import check_same_settings
 from crispseg.reading import parsed
+from crispseg.run_settings import with_version
 from crispseg.writing import append_line, make_folder, write_text
 
 FOLDER = ".crispseg"
@@ -73,7 +74,7 @@ class Notes:
 
     def __init__(self, output: Path, settings: Mapping[str, Any], *, resume: bool, in_place: bool) -> None:
         self._folder = output / FOLDER
-        self._settings = settings
+        self._settings = with_version(settings)
         self._begun = resume and self._settings_file.is_file()
         self._known: dict[tuple[str, str], ImageChanges] = {}
         self._written: dict[str, str] = {}
@@ -84,7 +85,7 @@ class Notes:
                 "cleaned already"
             )
         if self._begun:
-            check_same_settings(self._settings_file, settings)
+            check_same_settings(self._settings_file, self._settings)
             self._read()
 
     @property

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from crispseg.annotations.filling import Mask, Part, box_of
+from crispseg.annotations.filling import Part, box_of
 from crispseg.annotations.record import AnnotatedImage, AnnotatedObject, entry_read
 from crispseg.annotations.shapes import Polygons
+from crispseg.data.run_lengths import Mask
 from crispseg.errors import InputError
 from crispseg.polygons.coverage import load_shapely
 

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crispseg.annotations.filling import Mask, pasted, union
+from crispseg.annotations.filling import pasted, union
 from crispseg.data.box import Box
+from crispseg.data.run_lengths import Mask
 from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, ANNOTATION_EVIDENCE
 from crispseg.extras import optional_packages
 from crispseg.inference.objects.evidence import Evidence

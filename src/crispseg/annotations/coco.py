@@ -18,9 +18,10 @@ from crispseg.annotations.record import (
     Redrawn,
     require_unique,
 )
-from crispseg.annotations.shapes import Form, Polygons, RunLengths, Shape, runs_in_columns
+from crispseg.annotations.shapes import Form, Polygons, RunLengths, Shape
 from crispseg.annotations.texts import as_ring, field_of, parse_json, read_text, rounded
 from crispseg.data.box import Box
+from crispseg.data.run_lengths import runs_in_columns
 from crispseg.errors import InputError
 
 _WHAT = "COCO annotations"

@@ -13,9 +13,10 @@ from crispseg.annotations.record import (
     Redrawn,
     require_unique,
 )
-from crispseg.annotations.shapes import Form, Pasted, Polygons, Shape, expanded_rows, runs
+from crispseg.annotations.shapes import Form, Pasted, Polygons, Shape
 from crispseg.annotations.texts import as_ring, read_bytes, rounded, spliced
 from crispseg.data.box import Box
+from crispseg.data.run_lengths import expanded_rows, runs
 from crispseg.errors import InputError
 from crispseg.extras import optional_packages
 from crispseg.reading import parsed

@@ -1,44 +1,18 @@
 """Masks of polygons."""
 
-import mmap
-import os
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crispseg.data.box import Box
+from crispseg.data.run_lengths import Mask, blank
 
 Ring = NDArray[np.float64]
 """(N, 2) x and y of the vertices of a closed line, in pixels; the first is not repeated. Pixel (0, 0) spans 0 to 1."""
 
 Part = Sequence[Ring]
 """An outline, and the holes in it."""
-
-Mask = NDArray[np.bool_]
-"""(H, W)."""
-
-
-_LARGE = 2**20
-"""Pixels from which a mask gets memory of its own."""
-
-
-def blank(size: tuple[int, int]) -> Mask:
-    """Return a mask without pixels.
-
-    The system gives memory only to the part that is written, so that hundreds of masks of a large image fit. The usual
-    allocator does so until large blocks have been freed; from then on it clears, and so takes, the whole of new ones.
-    """
-    pixels = size[0] * size[1]
-    if pixels < _LARGE:
-        return np.zeros(size, bool)
-    private = {} if os.name == "nt" else {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS}
-    block = mmap.mmap(-1, pixels, **private)
-    if hasattr(mmap, "MADV_NOHUGEPAGE"):
-        with suppress(OSError):  # the kernel knows no large pages
-            block.madvise(mmap.MADV_NOHUGEPAGE)
-    return np.frombuffer(block, bool).reshape(size)
 
 
 def fill(parts: Iterable[Part], height: int, width: int) -> Mask:

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
-from crispseg.annotations.filling import Mask
 from crispseg.annotations.json_text import Value, elements, members, replaced
 from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Changes, Redrawn
 from crispseg.annotations.shapes import Form, Pasted, Polygons, Shape
 from crispseg.annotations.texts import as_ring, field_of, parse_json, read_text, rounded
 from crispseg.data.box import Box
+from crispseg.data.run_lengths import Mask
 from crispseg.errors import InputError, one_line
 
 _WHAT = "labelme annotations"

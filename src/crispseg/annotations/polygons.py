@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crispseg.annotations.filling import Mask, Part, Ring
+from crispseg.annotations.filling import Part, Ring
 from crispseg.data.box import Box
+from crispseg.data.run_lengths import Mask
 from crispseg.polygons.coverage import load_shapely, regions_of
 
 

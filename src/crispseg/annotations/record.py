@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self, TypeVar
 
-from crispseg.annotations.filling import Mask, Part, Ring
+from crispseg.annotations.filling import Part, Ring
 from crispseg.annotations.polygons import one_ring
-from crispseg.annotations.shapes import Form, Shape, decode, encode
+from crispseg.annotations.shapes import Form, Shape
 from crispseg.data.files import list_files
+from crispseg.data.run_lengths import Mask, decode, encode
 from crispseg.errors import InputError
 from crispseg.reading import understood
 from crispseg.writing import Identity

@@ -5,11 +5,12 @@ from collections.abc import Collection, Sequence
 from crispseg.annotations.changes import ImageChanges
 from crispseg.annotations.checking import MaskOf
 from crispseg.annotations.cleaning import overlap, places_of, settled
-from crispseg.annotations.filling import Mask, Part, fill, union
+from crispseg.annotations.filling import Part, fill, union
 from crispseg.annotations.polygons import polygons_of
 from crispseg.annotations.record import Redrawn
-from crispseg.annotations.shapes import Form, Polygons, decode
+from crispseg.annotations.shapes import Form, Polygons
 from crispseg.data.box import Box
+from crispseg.data.run_lengths import Mask, decode
 
 _LEAST_HELD = 0.5
 """The intersection over union of a mask with its outline, below which the outline is too coarse."""

@@ -12,13 +12,12 @@ from crispseg.annotations.changes import Change, ImageChanges, Notes, digest_of
 from crispseg.annotations.checking import Checked, check_size, checked
 from crispseg.annotations.cleaning import Masks, overlap, places_of, shift, without_fixed
 from crispseg.annotations.decisions import Rejected, read_decisions
-from crispseg.annotations.filling import Mask
 from crispseg.annotations.images import ImageFolder
 from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Redrawn
 from crispseg.annotations.redrawing import redrawn
-from crispseg.annotations.shapes import encode
 from crispseg.annotations.texts import read_bytes
 from crispseg.data.image import read_image
+from crispseg.data.run_lengths import Mask, encode
 from crispseg.errors import InputError, one_line
 from crispseg.jobs.outcome import Failed, attempt
 from crispseg.jobs.resuming import stamp_of

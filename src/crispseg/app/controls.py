@@ -115,7 +115,7 @@ def _control(name: str, option: Option, config: SharpenerConfig) -> Control:
     shown: dict[str, Any] = {"label": option.label, "info": hint(name), "elem_id": name}
     if isinstance(option.control, Slider):
         low, step = option.control.low, option.control.step
-        return gr.Slider(low, slider_end(option.control, value), value, step=step, min_width=240, **shown)
+        return gr.Slider(low, slider_end(value), value, step=step, min_width=240, **shown)
     if isinstance(option.control, Choices):
         values, width = list(option.control.values), 240 if option.control.wide else 110
         return gr.Dropdown(values, value=value, allow_custom_value=option.control.free, min_width=width, **shown)

@@ -88,7 +88,7 @@ def showing(page: Page, config: SharpenerConfig, names: Sequence[str]) -> Update
             value, control = control_value(name, config), page.controls.fields[name]
             update[control] = type(control)(value=value, **_plain(name))
             if isinstance(option.control, Slider):
-                update[control] = gr.Slider(value=value, maximum=slider_end(option.control, value), **_plain(name))
+                update[control] = gr.Slider(value=value, maximum=slider_end(value), **_plain(name))
     return update
 
 

@@ -97,13 +97,13 @@ class Events:
             self._on_download(results.scores, answers.write_sharp_scores)
             self._on_download(results.sample, answers.write_inputs)
 
-    def _on(self, event: Any, answer: Callable[..., Update], given: Sequence[Any] = ()) -> None:  # noqa: ANN401
-        """Answer an event, given some values, the session and the controls."""
+    def _on(self, event: Any, answer: Callable[..., Update], dropped: Sequence[Any] = ()) -> None:  # noqa: ANN401
+        """Answer an event, given the paths of dropped files, the session and the values of the controls."""
         page, inputs, controls = self._page, self._page.inputs, self._page.controls
         changed = [*controls.fields.values(), controls.content, controls.names]
         outputs = [self._state, *page.results.all(), *changed, *inputs.dropped]
-        sliders = [(len(given) + 1 + at, name) for at, name in enumerate(controls.fields) if name in SLIDERS]
-        sent = [*given, self._state, *controls.all()]
+        sliders = [(len(dropped) + 1 + at, name) for at, name in enumerate(controls.fields) if name in SLIDERS]
+        sent = [*dropped, self._state, *controls.all()]
         event(self._always_answering(answer), sent, outputs, js=_SNAP % json.dumps(sliders), **_ONE_AT_A_TIME)
 
     def _on_download(self, button: gr.Button, write: Callable[[Session, SharpenerConfig], Path]) -> None:
@@ -119,12 +119,14 @@ class Events:
         made.success(None, download, None, js=_FETCH, api_visibility="private")
 
     def _always_answering(self, answer: Callable[..., Update]) -> Callable[..., Update]:
-        """Turn whatever is raised into a message: Gradio would show none."""
+        """Give an answer what it takes, and turn whatever is raised into a message: Gradio would show none."""
+        count = len(self._page.controls.all())
 
-        @wraps(answer)
-        def answering(*given: Any) -> Update:  # noqa: ANN401 - as Gradio gives them
+        @wraps(answer)  # Gradio reads there whether the place of a click is wanted
+        def answering(*sent: Any) -> Update:  # noqa: ANN401 - as Gradio gives them
+            *first, session = sent[:-count]
             try:
-                return answer(*given)
+                return answer(*first, self._own(session), Given.of(self._page, sent[-count:]))
             except Exception as error:
                 return {self._page.results.message: answers.complaint(error, self._folder)}
             finally:
@@ -134,59 +136,48 @@ class Events:
         return answering
 
     def _load_sample(self, name: str) -> Callable[..., Update]:
-        def load(session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
-            update = self._answer(session, *controls, change=lambda own, _: own.desk.load_sample(name))
+        def load(own: Session, given: Given) -> Update:
+            update = self._answer(own, given, change=lambda _: own.desk.load_sample(name))
             named = {self._page.controls.names: SAMPLES[name].names}
             return update | named | dict.fromkeys(self._page.inputs.dropped)
 
         return load
 
-    def _load_image(self, path: str, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
-        own, inputs = self._own(session), self._page.inputs
-        update = self._answer(
-            own, *controls, change=lambda own, _: own.desk.load_image(Path(path)), dropped=inputs.image
-        )
+    def _load_image(self, path: str, own: Session, given: Given) -> Update:
+        inputs = self._page.inputs
+        update = self._answer(own, given, change=lambda _: own.desk.load_image(Path(path)), dropped=inputs.image)
         return update if own.desk.complete else update | dict.fromkeys((inputs.prediction, inputs.boundary))
 
-    def _load_prediction(self, path: str, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
-        content = Given.of(self._page, controls).content
+    def _load_prediction(self, path: str, own: Session, given: Given) -> Update:
+        def load(config: SharpenerConfig) -> None:
+            own.desk.load_prediction(Path(path), config.scores, config.grid, given.content)
 
-        def load(own: Session, config: SharpenerConfig) -> None:
-            own.desk.load_prediction(Path(path), config.scores, config.grid, content)
+        return self._answer(own, given, change=load)
 
-        return self._answer(session, *controls, change=load)
-
-    def _load_names(self, path: str, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
+    def _load_names(self, path: str, own: Session, given: Given) -> Update:
         """Take the names of classes from a file."""
 
-        def load(own: Session, _: SharpenerConfig) -> None:
+        def load(_: SharpenerConfig) -> None:
             own.desk.names = Classes(read_class_names(Path(path)), ())
 
-        update = self._answer(session, *controls, change=load)
+        update = self._answer(own, given, change=load)
         return {self._page.controls.names: Path(path).name} | update
 
-    def _name(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
-        said = Given.of(self._page, controls).names
+    def _name(self, own: Session, given: Given) -> Update:
+        def name(_: SharpenerConfig) -> None:
+            own.desk.names = names_said(given.names)
 
-        def name(own: Session, _: SharpenerConfig) -> None:
-            own.desk.names = names_said(said)
+        return self._answer(own, given, change=name)
 
-        return self._answer(session, *controls, change=name)
-
-    def _reset(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
+    def _reset(self, own: Session, given: Given) -> Update:
         """Use the defaults of the filter. What was said of the files stays: it is true of them."""
-        own, given = self._own(session), Given.of(self._page, controls)
         config = defaults_of(own.desk.said.content, first_config().cue)
         names = [name for name, _ in options() if name not in OF_PREDICTIONS]
         return self._set(own, given, config, names)
 
-    def _load_boundary(self, path: str, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
-        return self._answer(
-            session,
-            *controls,
-            change=lambda own, _: own.desk.load_boundary(Path(path)),
-            dropped=self._page.inputs.boundary,
-        )
+    def _load_boundary(self, path: str, own: Session, given: Given) -> Update:
+        dropped = self._page.inputs.boundary
+        return self._answer(own, given, change=lambda _: own.desk.load_boundary(Path(path)), dropped=dropped)
 
     def _answers_to(self, name: str) -> Callable[..., Update]:
         """Return what the control of a field does."""
@@ -196,49 +187,45 @@ class Events:
             return self._change_window
         return self._say if name in OF_PREDICTIONS else self._answer
 
-    def _change_window(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
+    def _change_window(self, own: Session, given: Given) -> Update:
         """Use other windows; where one becomes several or several one, with the usual number of passes."""
-        own, given = self._own(session), Given.of(self._page, controls)
-        values = given.fields
-        before, after = own.config.windows, read_controls(values, own.config).config.windows
+        before, after = own.config.windows, read_controls(given.fields, own.config).config.windows
         if (len(before) > 1) != (len(after) > 1):
-            values["passes"] = None
-        return self._answer(own, *values.values(), *given[1:])
+            given.fields["passes"] = None
+        return self._answer(own, given)
 
-    def _say(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
-        content = Given.of(self._page, controls).content
-
-        def say(own: Session, config: SharpenerConfig) -> None:
-            becomes_mask = content == "mask" and own.desk.said.content != "mask"
+    def _say(self, own: Session, given: Given) -> Update:
+        def say(config: SharpenerConfig) -> None:
+            becomes_mask = given.content == "mask" and own.desk.said.content != "mask"
             kind = "probabilities" if becomes_mask and config.scores == "logits" else config.scores
-            own.desk.say(kind, config.grid, content)
+            own.desk.say(kind, config.grid, given.content)
 
-        return self._answer(session, *controls, change=say)
+        return self._answer(own, given, change=say)
 
-    def _change_cue(self, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
+    def _change_cue(self, own: Session, given: Given) -> Update:
         """Use another cue, with its own defaults."""
-        own, given = self._own(session), Given.of(self._page, controls)
         config = defaults_of(own.desk.said.content, offered_cue(given.fields["cue"]).cue)
         return self._set(own, given, config, _OF_CUE)
 
     def _set(self, own: Session, given: Given, config: SharpenerConfig, names: Sequence[str]) -> Update:
         """Answer as if the controls of some fields showed a config, and make them show it."""
         values = {name: control_value(name, config) for name in names}
-        update = self._answer(own, *(given.fields | values).values(), *given[1:])
+        update = self._answer(own, given._replace(fields=given.fields | values))
         return update | corrections.showing(self._page, config, names)
 
-    def _look(self, event: gr.SelectData, session: Session | None, *controls: Any) -> Update:  # noqa: ANN401
-        def look(own: Session, _: SharpenerConfig) -> None:
+    def _look(self, event: gr.SelectData, own: Session, given: Given) -> Update:
+        def look(_: SharpenerConfig) -> None:
             column, row = event.index
             own.desk.look_at(views.Scale(*own.desk.inputs.size).pixel((int(column), int(row))))
 
-        return self._answer(session, *controls, change=look)
+        return self._answer(own, given, change=look)
 
     def _answer(
         self,
-        session: Session | None,
-        *controls: Any,  # noqa: ANN401
-        change: Callable[[Session, SharpenerConfig], None] | None = None,
+        own: Session,
+        given: Given,
+        *,
+        change: Callable[[SharpenerConfig], None] | None = None,
         dropped: gr.File | None = None,
     ) -> Update:
         """Change a session and show it.
@@ -246,14 +233,14 @@ class Events:
         Where that fails, say why, near the result and at the control. What was shown stays, as long as its files lie
         on the desk; a file that was refused is cleared, but for a prediction, which another description may fit.
         """
-        page, own, given = self._page, self._own(session), Given.of(self._page, controls)
+        page = self._page
         reading, content = read_controls(given.fields, own.config), own.desk.said.content
         was_sample = own.desk.sample is not None
         update: Update = {self._state: own, **dict.fromkeys(page.inputs.dropped if own.was_put_away else ())}
         failure = None
         try:
             if change is not None:
-                change(own, reading.config)
+                change(reading.config)
         except Exception as error:
             if own.was_put_away and own.desk.is_empty:
                 return update | answers.nothing(page, PUT_AWAY)

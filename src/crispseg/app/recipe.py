@@ -122,7 +122,7 @@ class Recipe:
             f"image = read_image({_quoted(image)})",
             f"prediction = read_prediction({_quoted(prediction)}{kind})",
             *(f"boundary = fitted_boundary({_quoted(name)}, image)" for name in boundary),
-            f"result = sharpen_one({sharpener}, image, prediction{', boundary' if boundary else ''})",
+            f"result = sharpen_one(image, prediction, {sharpener}{', boundary' if boundary else ''})",
             f"write_labels({_quoted(self.labels_name)}, result.after{palette})",
         ]
         if self.scores_name is not None:

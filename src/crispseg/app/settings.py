@@ -186,6 +186,6 @@ def control_value(name: str, config: SharpenerConfig) -> Any:  # noqa: ANN401 - 
     return value if isinstance(option.control, Slider) else as_text(value)
 
 
-def slider_end(slider: Slider, start: float) -> float:
+def slider_end(start: float) -> float:
     """Return the upper end of a slider that starts from a value."""
-    return _TIMES * start if slider.high is None else slider.high
+    return _TIMES * start

@@ -56,7 +56,7 @@ def _boundary(options: Namespace) -> Figure:
     prediction = read_prediction(options.predictions, kind, getattr(options, "grid", None))
     boundary = fitted_boundary(options.boundaries, image)
     with naming(options.predictions):
-        result = sharpen_one(stages.sharpener, image, prediction, boundary, crf=stages.crf)
+        result = sharpen_one(image, prediction, stages.sharpener, boundary, crf=stages.crf)
     return draw_boundary(image, result.before, result.after, prediction.palette, middle=options.middle)
 
 

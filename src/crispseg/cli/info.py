@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
-import crispseg
 from crispseg import ops
 from crispseg.compatibility import best_device
 from crispseg.config import SHIPPED_PASSES
@@ -20,7 +19,7 @@ from crispseg.ops.implementations import describe
 from crispseg.options import as_text
 from crispseg.pretrained import SHIPPED_WEIGHTS, weights_path
 from crispseg.registry import CUES
-from crispseg.versions import installed_versions
+from crispseg.versions import __version__, installed_versions
 
 _PACKAGES = ("torch", "torchvision", "safetensors", "numpy", "pillow", "lightning", "jsonargparse")
 
@@ -43,7 +42,7 @@ def run(_: Namespace) -> None:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"crispseg": crispseg.__version__, "python": platform.python_version()}
+    versions = {"crispseg": __version__, "python": platform.python_version()}
     return versions | installed_versions(_PACKAGES)
 
 

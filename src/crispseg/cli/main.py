@@ -9,11 +9,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from crispseg import __version__
 from crispseg.cli.parsers.command_parser import did_you_mean
 from crispseg.errors import InputError, SlowerWarning, one_line, ran_out_of_memory
 from crispseg.extras import how_to_install
 from crispseg.interrupts import INTERRUPTED, leaving_at_once
+from crispseg.versions import __version__
 
 COMMANDS = {
     "sharpen": "make the segmentation of images crisp",

@@ -31,10 +31,10 @@ def run(options: Namespace) -> None:
             progress.update(task, completed=shown, description="polygons" if shown < before else None)
 
         sharpen_raster(
-            sharpener,
             options.image,
             options.predictions,
             options.output,
+            sharpener,
             memory=options.memory,
             scores=scores_of_files(options, sharpener),
             grid=sharpener.grid,

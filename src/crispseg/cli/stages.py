@@ -8,12 +8,11 @@ from typing import Any
 
 import torch
 
-from crispseg.bfloat16 import warn_without_bfloat16
 from crispseg.config import OF_PREDICTIONS, SHIPPED_WEIGHTS, SharpenerConfig
 from crispseg.config import options as fields_of_config
 from crispseg.cue_config import CueConfig
 from crispseg.cues import Cue, networks_of, traits_of
-from crispseg.devices import choose_device
+from crispseg.devices import choose_device, warn_without_bfloat16
 from crispseg.errors import InputError
 from crispseg.extras import optional_packages
 from crispseg.grid import CENTRES

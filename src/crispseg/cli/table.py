@@ -19,6 +19,7 @@ from crispseg.comparison.surface import surface
 from crispseg.devices import choose_device
 from crispseg.evaluation import remarks_on
 from crispseg.process_memory import keep_freed
+from crispseg.run_settings import with_version
 from crispseg.writing import refuse_inputs, write_text
 
 
@@ -53,7 +54,7 @@ def run(options: Namespace) -> None:
     print_remarks(remarks_on(lines[0].result.accuracy, table.class_names))
     if options.surface:
         step = tuning_step(len(data), options.tune_every, options.tune_images, options.every)
-        path, context = options.output / "surface.json", {**table.context, "every": step}
+        path, context = options.output / "surface.json", with_version({**table.context, "every": step})
         if options.resume and _is_measured(path, context):
             return
         with progress_bar() as progress, resumable(*rows):

@@ -3,11 +3,16 @@
 from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
 from itertools import takewhile
 from typing import Any
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
-from jsonargparse._util import NestedArg
+
+try:
+    from jsonargparse._util import NestedArg
+except ImportError:  # another version, which `_take_afresh` refuses
+    NestedArg = None  # type: ignore[assignment, misc]
 
 from crispseg.cli.configs import guard, take_allowed
 from crispseg.errors import InputError
@@ -66,11 +71,20 @@ def _instantiate(parser: ArgumentParser, options: Any) -> Any:  # noqa: ANN401 -
 def _take_afresh(parser: ArgumentParser, *names: str) -> None:
     """Let a value of these options replace an earlier one, instead of keeping the arguments that it does not repeat.
 
-    jsonargparse keeps them if both hold equally many classes, so another data set would inherit `void`.
+    jsonargparse keeps them if both hold equally many classes, so another data set would inherit `void`. It has no
+    public way to change that.
+
+    Raises:
+        InputError: If this version of jsonargparse has other insides.
     """
-    for action in parser._actions:
-        if action.dest in names:
-            action._check_type = partial(_check_afresh, action._check_type)  # type: ignore[attr-defined]
+    actions = [action for action in parser._actions if action.dest in names and hasattr(action, "_check_type")]
+    if NestedArg is None or len(actions) < len(names):
+        raise InputError(
+            f"jsonargparse is {version('jsonargparse')}, in which a later data set would keep arguments of an earlier "
+            "one; expected 4.53, with which this was tried: pip install 'jsonargparse[signatures]==4.53.*'"
+        )
+    for action in actions:
+        action._check_type = partial(_check_afresh, action._check_type)
 
 
 def _check_afresh(check: Callable[..., Any], value: object, append: bool = False, cfg: object = None) -> object:

@@ -15,7 +15,7 @@ from crispseg.comparison.rows import DENSE_CRF
 from crispseg.comparison.table import Table
 from crispseg.data.class_names import name_of
 from crispseg.evaluation import describe_losses, describe_worst, remarks_on
-from crispseg.evaluation.report import described_band, described_means, number
+from crispseg.evaluation.report import described_band, described_means, number, shown
 from crispseg.metrics import Gain, gain
 from crispseg.versions import installed_versions
 
@@ -104,8 +104,8 @@ def as_latex(lines: Sequence[ReportLine]) -> str:
         for name in COLUMNS:
             value = line.result.accuracy.value(name)
             bold = line in competing and round(value, 2) == round(best[name], 2)
-            values.append(rf"\textbf{{{value:.2f}}}" if bold else _shown(value))
-            values.append("" if line is lines[0] else f"${_shown(line.gains[name].value, '+')}$")
+            values.append(rf"\textbf{{{value:.2f}}}" if bold else shown(value))
+            values.append("" if line is lines[0] else f"${shown(line.gains[name].value, '+')}$")
         cells = [_escape(line.result.name), *values, f"{line.cost.milliseconds:.0f}", _memory(line)]
         body.append(" & ".join(cells) + r" \\")
     columns = "".join("rl" for _ in COLUMNS)
@@ -157,9 +157,9 @@ def _cells(line: ReportLine, baseline: ReportLine, class_names: Sequence[str], c
     cells = [line.result.name]
     for name in COLUMNS:
         gained = line.gains[name]
-        cells.append(_shown(line.result.accuracy.value(name)))
+        cells.append(shown(line.result.accuracy.value(name)))
         interval = "" if math.isnan(gained.low) else f" ({gained.low:+.2f} to {gained.high:+.2f})"
-        cells.append("" if line.result.group == "baseline" else _shown(gained.value, "+") + interval)
+        cells.append("" if line.result.group == "baseline" else shown(gained.value, "+") + interval)
     worst = describe_worst(baseline.result.accuracy, line.result.accuracy, class_names).replace("|", r"\|")
     cells += ["" if line is baseline else worst, f"{line.cost.milliseconds:.0f}", _memory(line)]
     return cells if crf is None else [*cells, f"{100 * line.cost.milliseconds / crf:.0f} %"]
@@ -169,10 +169,6 @@ def _found(line: ReportLine, baseline: ReportLine, class_names: Sequence[str]) -
     result = line.result
     losses = "" if line is baseline else describe_losses(baseline.result.accuracy, result.accuracy, class_names)
     return [result.name, _setting(line), ", ".join(result.edges), losses.replace("|", r"\|")]
-
-
-def _shown(value: float, sign: str = "") -> str:
-    return "-" if math.isnan(value) else f"{value:{sign}.2f}"
 
 
 def _memory(line: ReportLine) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 from safetensors.torch import load_file
 
 from crispseg.comparison.method import Setting
-from crispseg.errors import InputError
 from crispseg.metrics import AbsentClasses, Accuracy
 from crispseg.reading import parsed
+from crispseg.run_settings import check_same
 from crispseg.writing import write_tensors, write_text
 
 
@@ -73,19 +73,10 @@ def read_result(
     with parsed(rest, "row", remedy):
         content = json.loads(rest.read_text())
         earlier = dict(content.pop("context"))
-    _check_context(earlier, context, rest)
+    check_same(f"row {rest}", earlier, context, "choose another --output, or remove the file to measure the row again")
     with parsed(rest, "row", remedy):
         accuracy = Accuracy.from_state(load_file(counts), absent_classes=absent_classes, mean_over=mean_over)
         return Result(**content, accuracy=accuracy)
-
-
-def _check_context(earlier: Mapping[str, Any], context: Mapping[str, Any], path: Path) -> None:
-    for key, value in json.loads(json.dumps(dict(context))).items():
-        if earlier.get(key) != value:
-            raise InputError(
-                f"{path}: measured with {key} {earlier.get(key)!r}; expected {value!r}: choose another --output, or "
-                "remove the file to measure the row again"
-            )
 
 
 def paths(folder: Path, name: str) -> tuple[Path, Path]:

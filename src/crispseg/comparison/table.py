@@ -25,6 +25,7 @@ from crispseg.errors import InputError
 from crispseg.evaluation.kept_counts import describe_data, sha256_of
 from crispseg.metrics import AbsentClasses, Accuracy
 from crispseg.pretrained import weights_path
+from crispseg.run_settings import with_version
 from crispseg.tuning.filter_search import MEASURED, totals_of
 from crispseg.writing import make_folder, remove_left_over
 
@@ -108,7 +109,7 @@ def measure_table(
         for row in chosen:
             plan = RowPlan(row.name, choices, {name: measured[name][1].setting for name in row.needs})
             method = plan.build()
-            made_on = {**context, "searched": method.values, "start": method.start, "after": plan.earlier}
+            made_on = with_version({**context, "searched": method.values, "start": method.start, "after": plan.earlier})
             result = read_result(row.name, folder, made_on, absent_classes, data.mean_over)
             if result is None:
                 result = measuring.measure(plan, method)

@@ -1,10 +1,13 @@
 """A rectangle of pixels."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Box(NamedTuple):
@@ -21,15 +24,19 @@ class Box(NamedTuple):
     right: int
 
     @classmethod
-    def around(cls, mask: NDArray[np.bool_]) -> Self:
+    def around(cls, mask: "NDArray[np.bool_] | Tensor") -> Self:
         """Return the smallest box that holds all pixels of an (H, W) mask, which has at least one."""
-        rows, columns = (np.flatnonzero(mask.any(axis)).tolist() for axis in (1, 0))
-        return cls(rows[0], columns[0], rows[-1] + 1, columns[-1] + 1)
+        return cls.spanning(*(np.flatnonzero(mask.any(axis).tolist()) for axis in (1, 0)))
 
     @classmethod
     def between(cls, rows: tuple[int, int], columns: tuple[int, int]) -> Self:
         """Return the box of some rows and columns, each given by the first one and the one after the last."""
         return cls(rows[0], columns[0], rows[1], columns[1])
+
+    @classmethod
+    def spanning(cls, rows: "NDArray[np.integer] | Tensor", columns: "NDArray[np.integer] | Tensor") -> Self:
+        """Return the smallest box that holds some rows and columns, each in ascending order."""
+        return cls(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
 
     @classmethod
     def enclosing(cls, boxes: "Sequence[Box]") -> Self:
@@ -70,9 +77,14 @@ class Box(NamedTuple):
 
     def within(self, outer: "Box") -> Self:
         """Return the same box, relative to the corner of a larger one."""
-        return type(self)(
-            self.top - outer.top, self.left - outer.left, self.bottom - outer.top, self.right - outer.left
-        )
+        return self._moved(-outer.top, -outer.left)
+
+    def out_of(self, outer: "Box") -> Self:
+        """Return a box that is relative to the corner of a larger one as one of the image; undoes `within`."""
+        return self._moved(outer.top, outer.left)
+
+    def _moved(self, down: int, right: int) -> Self:
+        return type(self)(self.top + down, self.left + right, self.bottom + down, self.right + right)
 
 
 def cut(image: tuple[int, int], side: int) -> list[Box]:

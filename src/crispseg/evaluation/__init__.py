@@ -2,11 +2,9 @@
 
 from crispseg.evaluation.boundary_files import evaluate_boundaries
 from crispseg.evaluation.boundary_report import BoundaryReport, BoundaryScore
-from crispseg.evaluation.losses import describe_losses, describe_worst, losing_classes
-from crispseg.evaluation.on_images import evaluate, images_used
-from crispseg.evaluation.remarks import remarks_on
+from crispseg.evaluation.on_images import evaluate, images_used, void_band_of
+from crispseg.evaluation.remarks import describe_losses, describe_worst, losing_classes, remarks_on
 from crispseg.evaluation.report import Comparison
-from crispseg.evaluation.void_bands import void_band_of
 
 __all__ = [
     "BoundaryReport",

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_same
 from crispseg.data import LabelledPredictions
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES
+from crispseg.metrics import Accuracy, Truth
 from crispseg.reading import parsed
+from crispseg.run_settings import check_same, with_version
 from crispseg.writing import append_line, make_folder, write_text
 
 Counts = dict[str, Any]
@@ -34,7 +35,7 @@ class KeptCounts:
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        self._path, self._settings = path, settings
+        self._path, self._settings = path, with_version(settings)
         self._known: dict[str, Counts] = {}
         self._begun = path.exists()
         if self._begun:
@@ -89,13 +90,15 @@ def key_of(data: LabelledPredictions, index: int) -> str:
     return f"{index} {data.dataset.image_names[index]}"
 
 
-def as_lists(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return the state of an accuracy as JSON holds it."""
-    return {name: counts.tolist() for name, counts in state.items()}
+def counts_of(labels: Tensor, truth: Truth) -> Counts:
+    """Return the counts of (H, W) labels of one image, for the metrics of its truth, as JSON holds them."""
+    accuracy = Accuracy(truth.num_classes, tuple(truth.prepared))
+    accuracy.add(labels, truth)
+    return {name: counts.tolist() for name, counts in accuracy.state().items()}
 
 
 def as_tensors(lists: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return the state of an accuracy that `as_lists` was given."""
+    """Return the state of an accuracy that `counts_of` returned."""
     return {name: torch.tensor(counts) for name, counts in lists.items()}
 
 

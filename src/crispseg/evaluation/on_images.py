@@ -9,14 +9,17 @@ from rich.progress import Progress
 from crispseg.checks import check_count
 from crispseg.data import LabelledPredictions
 from crispseg.errors import InputError, naming
-from crispseg.evaluation.kept_counts import Counts, KeptCounts, as_lists, as_tensors, counted, key_of
+from crispseg.evaluation.kept_counts import Counts, KeptCounts, as_tensors, counted, counts_of, key_of
 from crispseg.evaluation.report import Comparison
-from crispseg.evaluation.void_bands import void_band_of
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.one_image import fitted_boundary, sharpen_one
 from crispseg.inference.sharpener import Sharpener
 from crispseg.metrics import METRICS, AbsentClasses, Accuracy, Truth, cldice_of
+from crispseg.metrics.void_band import find_void_band
 from crispseg.process_memory import settle
+
+_LOOKED_AT = 32
+"""Number of label maps to inspect, spread evenly over the data set."""
 
 
 def evaluate(
@@ -53,24 +56,18 @@ def evaluate(
     """
     indices = images_used(len(data), every, skip_every)
     metrics = (*METRICS, cldice_of(thin)) if thin else METRICS
-    before, after = (
-        Accuracy(data.num_classes, metrics, absent_classes=absent_classes, mean_over=data.mean_over) for _ in range(2)
-    )
+    empty = partial(Accuracy, data.num_classes, metrics, absent_classes=absent_classes, mean_over=data.mean_over)
     band, names = void_band_of(data), data.class_names
-    comparison = Comparison(before, after, settings=settings or {}, void_band=band, class_names=names)
+    comparison = Comparison(empty(), empty(), settings=settings or {}, void_band=band, class_names=names)
 
     def count(index: int) -> Counts:
         sample, prediction = data[index]
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
-            result = sharpen_one(sharpener, sample.image, prediction, boundary, crf=crf)
+            result = sharpen_one(sample.image, prediction, sharpener, boundary, crf=crf)
         truth = Truth(sample.labels, data.num_classes, metrics, void_band=band)
-        counts: Counts = {"milliseconds": 1000 * result.seconds}
-        for name, labels in (("before", result.before), ("after", result.after)):
-            one = Accuracy(data.num_classes, metrics)
-            one.add(labels, truth)
-            counts[name] = as_lists(one.state())
-        return counts
+        before, after = counts_of(result.before, truth), counts_of(result.after, truth)
+        return {"before": before, "after": after, "milliseconds": 1000 * result.seconds}
 
     for index in progress.track(indices, description="evaluating") if progress else indices:
         found = counted(kept, key_of(data, index), partial(count, index))
@@ -103,3 +100,11 @@ def images_used(count: int, every: int = 1, skip_every: int | None = None) -> li
     if not kept:
         raise InputError(f"skip_every is {skip_every} for {count} images, which leaves none; expected 2 or more")
     return kept[::every]
+
+
+def void_band_of(data: LabelledPredictions) -> int:
+    """Return the given width of the void band, or the width found in some of the label maps, in pixels."""
+    if data.void_band is not None:
+        return data.void_band
+    count = min(len(data), _LOOKED_AT)
+    return find_void_band(data.read_labels(index * len(data) // count) for index in range(count))

@@ -11,8 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from crispseg.data.class_names import name_of
-from crispseg.evaluation.losses import losing_classes
-from crispseg.evaluation.remarks import remarks_on
+from crispseg.evaluation.remarks import losing_classes, remarks_on
 from crispseg.metrics.accuracy import Accuracy, Gain, gain
 from crispseg.metrics.names import CLDICE
 
@@ -112,9 +111,8 @@ class Comparison:
         for column in ("before", "after", "gain", "95 % interval"):
             table.add_column(column, justify="right")
         for name, gained in self.gains.items():
-            values = [self.before.value(name), self.after.value(name), gained.value]
-            shown = ["-" if math.isnan(v) else f"{v:{sign}.2f}" for v, sign in zip(values, ("", "", "+"), strict=True)]
-            table.add_row(title_of(name, self.class_names), *shown, _interval(gained))
+            cells = [shown(self.before.value(name)), shown(self.after.value(name)), shown(gained.value, "+")]
+            table.add_row(title_of(name, self.class_names), *cells, _interval(gained))
         return table
 
 
@@ -159,9 +157,14 @@ def _per_class(accuracy: Accuracy) -> dict[str, list[float | None]]:
 
 
 def _cells(values: Sequence[float]) -> list[str]:
-    before, after, trimap_before, trimap_after = values
-    shown = (before, after, after - before, trimap_before, trimap_after, trimap_after - trimap_before)
-    return ["-" if math.isnan(v) else f"{v:+.2f}" if i % 3 == 2 else f"{v:.2f}" for i, v in enumerate(shown)]
+    """Return cells of (before, after, trimap before, trimap after), with the gain beside each pair."""
+    pairs = (values[:2], values[2:])
+    return [cell for old, new in pairs for cell in (shown(old), shown(new), shown(new - old, "+"))]
+
+
+def shown(value: float, sign: str = "") -> str:
+    """Return a number for tables, with two decimals; a dash for NaN."""
+    return "-" if math.isnan(value) else f"{value:{sign}.2f}"
 
 
 def number(value: float) -> float | None:

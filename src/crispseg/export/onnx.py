@@ -15,12 +15,13 @@ from crispseg.checks import check_choice
 from crispseg.cues import Cue, SoftSegmentationCue, single_cues
 from crispseg.defaults import EXPORT_OPERATORS, EXPORT_TOLERANCE, Operators
 from crispseg.errors import InputError
-from crispseg.export.metadata import describe
 from crispseg.export.native import native_library
 from crispseg.export.program import Precision, Program
 from crispseg.extras import optional_packages
 from crispseg.inference.sharpener import Sharpener
-from crispseg.ops._whole import keeping_operators
+from crispseg.ops._exporting import keeping_operators
+from crispseg.scores import Scores
+from crispseg.versions import __version__
 from crispseg.writing import check_output_file, written_whole
 
 if TYPE_CHECKING:
@@ -36,6 +37,15 @@ _ROUNDING = 8 * torch.finfo(torch.float32).eps
 
 _EXAMPLE = (41, 59)
 """The height and width that the graph is traced with; they are not multiples of any number in it."""
+
+
+_RESULTS: dict[Scores, str] = {
+    "logits": "log-probabilities",
+    "multilabel": "logits",
+    "probabilities": "probabilities",
+    "multilabel_probabilities": "probabilities",
+}
+"""The kind of the output for each kind of scores."""
 
 
 def export_onnx(
@@ -90,7 +100,7 @@ def export_onnx(
     program = Program(_prepared(sharpener, precision), precision, takes_features=_takes_features(sharpener, features))
     library = native_library() if operators == "custom" else None
     exported = _exported(program, operators)
-    describe(exported, program, precision, operators)
+    _describe(exported, program, precision, operators)
     with written_whole(target) as temporary:
         exported.save(temporary)
         return _checked(temporary, program, target, library)
@@ -198,3 +208,26 @@ def _explained(cue: Cue) -> Iterator[None]:
             f"{type(cue).__name__} cannot be exported to ONNX ({reason}); export with features=True, and pass its "
             "features to the program"
         ) from error
+
+
+def _describe(exported: "ONNXProgram", program: Program, precision: Precision, operators: Operators) -> None:
+    """Write the metadata, and remove the origin of the operators, which takes half of the file."""
+    sharpener, model = program.sharpener, exported.model
+    model.producer_name, model.producer_version = "crispseg", __version__
+    for node in model.graph:
+        node.metadata_props.clear()
+    model.metadata_props.clear()
+    model.metadata_props.update(
+        {
+            "crispseg_version": model.producer_version,
+            program.name: "features of the image, computed by the cue" if program.takes_features else "RGB in [0, 1]",
+            **metadata_of(sharpener),
+            "precision": precision,
+            "operators": operators,
+        }
+    )
+
+
+def metadata_of(sharpener: Sharpener) -> dict[str, str]:
+    """Return the metadata that describe the sharpener in a file: its config and its output."""
+    return {"crisp": _RESULTS[sharpener.scores], **sharpener.config.texts()}

@@ -59,13 +59,13 @@ def compare_images(
         sample, prediction = data[index]
         boundary = fitted_boundary(data.boundaries[index], sample.image)
         with naming(data.files[index]):
-            result = sharpen_one(sharpener, sample.image, prediction, boundary, keep_scores=crf is not None)
+            result = sharpen_one(sample.image, prediction, sharpener, boundary, keep_scores=crf is not None)
             labels = {"truth": sample.labels, "baseline": result.before, "ours": result.after}
             if crf is not None and result.scores is not None:
                 # Sharpened scores are not sharpened again.
                 for caption, scores in (("CRF", prediction.scores), ("ours + CRF", result.scores)):
                     said = replace(prediction, given=scores)
-                    labels[caption] = sharpen_one(None, sample.image, said, crf=crf).after
+                    labels[caption] = sharpen_one(sample.image, said, None, crf=crf).after
         compared.append(Compared(sample.image, labels, prediction.palette))
     return compared
 

@@ -102,8 +102,7 @@ def _features(cue: Cue, image: Tensor, boundary: Path | None) -> Tensor:
     if given is not None:
         return given
     device = next((parameter.device for parameter in cue.parameters()), torch.device("cpu"))
-    features: Tensor = cue(image[None].to(device).float() / 255)
-    return features
+    return sharpener.features(image[None].to(device))
 
 
 def _count(distance: Tensor, labels: Tensor, window: Window, farthest: float, bins: int) -> Tensor:

@@ -57,7 +57,7 @@ def sharpen_array(
     if given.ndim == 2 and given.dtype.kind in "bui":
         if scores is not None:
             raise InputError(f"scores is {scores!r}, but the prediction is a label map; expected scores=None")
-        return sharpen_label_map(used, rgb, _labels(given)).numpy().astype(given.dtype)
+        return sharpen_label_map(rgb, _labels(given), used).numpy().astype(given.dtype)
     if given.ndim == 3 and given.dtype.kind == "f":
         return _sharpen_scores(used, rgb, as_tensor(given)).numpy().astype(given.dtype)
     raise InputError(

@@ -16,8 +16,8 @@ from crispseg.checks import (
     check_same_grid,
     value_range,
 )
-from crispseg.crf_presets import PRESETS
 from crispseg.data.prediction import TOLERANCE
+from crispseg.defaults import CRF_PRESETS
 from crispseg.errors import InputError
 from crispseg.extras import optional_packages
 from crispseg.scores import MULTILABEL, Scores
@@ -73,13 +73,13 @@ class DenseCRF:
 
     @classmethod
     def preset(cls, name: str) -> Self:
-        """Return the CRF with the published parameters of a released network; see `PRESETS`.
+        """Return the CRF with the published parameters of a released network; see `CRF_PRESETS`.
 
         Raises:
             InputError: If the name is unknown.
         """
-        check_choice("CRF preset", name, tuple(PRESETS))
-        return cls(*PRESETS[name])
+        check_choice("CRF preset", name, tuple(CRF_PRESETS))
+        return cls(*CRF_PRESETS[name])
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -92,14 +92,14 @@ class DenseCRF:
             >>> str(DenseCRF.parse("4,20,3,1,1"))
             '4,20,3,1,1'
         """
-        if text in PRESETS:
+        if text in CRF_PRESETS:
             return cls.preset(text)
         try:
             weight, place, colour, spatial_weight, spatial_place = map(float, text.split(","))
         except ValueError as error:
             names = ",".join(field.name for field in fields(cls)[:5])
             raise InputError(
-                f"CRF is {text!r}; expected five comma-separated numbers, {names}, or one of {', '.join(PRESETS)}"
+                f"CRF is {text!r}; expected five comma-separated numbers, {names}, or one of {', '.join(CRF_PRESETS)}"
             ) from error
         return cls(weight, place, colour, spatial_weight, spatial_place)
 

@@ -14,7 +14,6 @@ from crispseg.grid import Grid, Line
 from crispseg.inference import guard
 from crispseg.inference.checks import check_filtered
 from crispseg.inference.label_groups import Labelled, grouped
-from crispseg.inference.likeliest import Likeliest
 from crispseg.inference.padding import without_padding
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import affinity, local_distance, local_filter, local_parity
@@ -47,13 +46,13 @@ _Groups = Sequence[tuple[Tensor, Box]]
 
 
 @torch.no_grad()
-def sharpen_label_map(sharpener: Sharpener, image: Tensor, labels: Tensor, features: Tensor | None = None) -> Tensor:
+def sharpen_label_map(image: Tensor, labels: Tensor, sharpener: Sharpener, features: Tensor | None = None) -> Tensor:
     """Sharpen the label map of an image, as if each of its labels had a channel.
 
     Args:
-        sharpener: The sharpener, which runs on the device of its weights; its kind of scores has no effect.
         image: (3, H, W) RGB, uint8 or floating point in [0, 1].
         labels: (h, w) integers, at any resolution.
+        sharpener: The sharpener, which runs on the device of its weights; its kind of scores has no effect.
         features: (1, D, H, W) features to use instead of those of the cue.
 
     Returns:
@@ -64,7 +63,7 @@ def sharpen_label_map(sharpener: Sharpener, image: Tensor, labels: Tensor, featu
 
     Example:
         >>> image, labels = torch.rand(3, 12, 16), torch.arange(12).reshape(3, 4)
-        >>> sharpen_label_map(Sharpener.from_pretrained(), image, labels).shape
+        >>> sharpen_label_map(image, labels, Sharpener.from_pretrained()).shape
         torch.Size([12, 16])
     """
     sharpener, size = sharpener.of_labels(), (image.shape[-2], image.shape[-1])
@@ -199,10 +198,8 @@ def _filtered(filter: _Filter, shares: Tensor, part: Box) -> tuple[Tensor, Box]:
 
 def _reached(shares: Tensor, part: Box) -> tuple[Tensor, Box]:
     """Crop shares and their box to the pixels that the labels have reached."""
-    there = shares[0].amax(0) > 0
-    (top, bottom), (left, right) = (w.nonzero().flatten()[[0, -1]].tolist() for w in (there.any(1), there.any(0)))
-    shares = shares[..., top : bottom + 1, left : right + 1]
-    return shares, Box(part.top + top, part.left + left, part.top + bottom + 1, part.left + right + 1)
+    there = Box.around(shares[0].amax(0) > 0)
+    return shares[(..., *there.slices)], there.out_of(part)
 
 
 class _Spread:
@@ -253,9 +250,9 @@ class _Spread:
         value = (self.labels[down, across] == ids[:, None, None]).float()[None] * _WHOLE
         if self.centres is None:
             return blend(blend(value, -1, columns.counted_from(coarse.left)), -2, rows.counted_from(coarse.top))
-        start = self.box.top + part.top, self.box.left + part.left
-        near = self.features.read(Box(*start, start[0] + part.size[0], start[1] + part.size[1]))[None]
-        axes = Axis.of(self.lines[0], start[0], coarse.top), Axis.of(self.lines[1], start[1], coarse.left)
+        there = part.out_of(self.box)
+        near = self.features.read(there)[None]
+        axes = Axis.of(self.lines[0], there.top, coarse.top), Axis.of(self.lines[1], there.left, coarse.left)
         return joint_upsample_part(
             value, self.centres[..., down, across], near, *axes, self.sharpener.hardness, norm=self.norm
         )
@@ -277,3 +274,19 @@ def _centres(features: PartOfPixels, grid: Grid, coarse: tuple[int, int], part: 
         return at_scores(features.tensor[None], coarse, grid)  # bit for bit as when the whole image is upsampled
     rows, columns = grid.lines(features.size, coarse)
     return read_resized(features, (rows.back(), columns.back()), part)[None]
+
+
+class Likeliest:
+    """The likeliest label of every pixel so far; of equally likely labels, the smaller one."""
+
+    def __init__(self, size: tuple[int, int], device: torch.device) -> None:
+        self.share = torch.zeros(size, device=device)
+        self.label = torch.full(size, torch.iinfo(torch.int64).max, device=device)
+
+    def add(self, shares: Tensor, labels: Tensor, box: Box) -> None:
+        """Take (1, S, *box.size) shares of S labels in ascending order into account."""
+        share, channel = shares[0].max(0)
+        label, (rows, columns) = labels[channel], box.slices
+        best, chosen = self.share[rows, columns], self.label[rows, columns]
+        better = (share > best) | ((share == best) & (share > 0) & (label < chosen))
+        best[better], chosen[better] = share[better], label[better]

@@ -21,10 +21,10 @@ class Replace(Protocol):
         """Return new scores for (N, C, h, w) ones; `masks` says that they are masks of queries, which may overlap."""
 
 
-_MASKS = ("masks_queries_logits", "pred_masks")
+MASKS = ("masks_queries_logits", "pred_masks")
 """The names of mask logits in outputs of transformers: of queries, and of prompts or queries."""
 
-_SCORES = (*_MASKS, "logits", "out")
+_SCORES = (*MASKS, "logits", "out")
 """The names of scores in outputs: masks and dense predictions of transformers, and torchvision's dictionaries."""
 
 
@@ -51,11 +51,11 @@ def replace_scores(output: Output, replace: Replace) -> Output:
         return cast(Output, _of_type(output, [replace(output[0], masks=False), *output[1:]]))
     for name in _SCORES:
         scores = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
-        if name in _MASKS and isinstance(scores, Tensor) and scores.ndim == 5:  # several masks for each prompt
+        if name in MASKS and isinstance(scores, Tensor) and scores.ndim == 5:  # several masks for each prompt
             flat = replace(scores.flatten(1, 2), masks=True)
             return with_scores(output, name, flat.reshape(*scores.shape[:3], *flat.shape[-2:]))
         if _is_map(scores):
-            return with_scores(output, name, replace(scores, masks=name in _MASKS))
+            return with_scores(output, name, replace(scores, masks=name in MASKS))
     raise TypeError(
         f"the model returned {_describe(output)}; expected a tensor (N, C, h, w), alone, as {', '.join(_SCORES)}, or "
         "first in a tuple: wrap the model in a function that returns its scores"

@@ -24,7 +24,7 @@ def valid_pixels(image: Pixels, scores: Pixels, lines: tuple[Line, Line], box: B
     """
     there = valid_there(image, box)
     rows, columns = _nearest(lines[0], box.top, box.bottom), _nearest(lines[1], box.left, box.right)
-    said = valid_there(scores, Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1))
+    said = valid_there(scores, Box.spanning(rows, columns))
     if said is None:
         return there
     said = said[rows - rows[0]][:, columns - columns[0]]

@@ -38,9 +38,9 @@ class Sharpened:
 
 @torch.no_grad()
 def sharpen_one(
-    sharpener: Sharpener | None,
     image: Tensor,
     prediction: Prediction,
+    sharpener: Sharpener | None,
     boundary: Tensor | None = None,
     *,
     steady: SteadySharpener | None = None,
@@ -52,9 +52,9 @@ def sharpen_one(
     """Sharpen the prediction of an image on the device of the sharpener's weights, then apply the CRF.
 
     Args:
-        sharpener: The sharpener; None only upsamples the scores.
         image: (3, H, W) uint8, or floating point in [0, 1]; the CRF uses 8 bits of it.
         prediction: The prediction. If it does not say how its scores lie on the image, the sharpener's grid applies.
+        sharpener: The sharpener; None only upsamples the scores.
         boundary: (1, H, W) boundary map of the image, for a contour cue; None for other cues.
         steady: A `SteadySharpener` of the sharpener, for which the image is the next frame of a clip; None for an
             image by itself. A label map then gets a channel for each of its labels.
@@ -73,10 +73,10 @@ def sharpen_one(
     if not (prediction.from_scores or keep_scores or crf or steady or sharpener is None):
         expecting, features = sharpener.expecting("probabilities", prediction.grid), features_of(boundary, sharpener)
         if memory is None:
-            after = sharpen_label_map(expecting, image, prediction.given, features)
+            after = sharpen_label_map(image, prediction.given, expecting, features)
         else:
             given = prediction.given
-            after = sharpen_label_map_tiled(expecting, image, given, memory=memory, features=features, done=done)
+            after = sharpen_label_map_tiled(image, given, expecting, memory=memory, features=features, done=done)
         seconds = time.perf_counter() - start
         return Sharpened(labels_before(image, prediction, sharpener), after, None, seconds)
     scores = sharpened_scores(sharpener, image, prediction, boundary, memory, done=done, steady=steady)
@@ -131,7 +131,7 @@ def sharpened_scores(
     expecting = sharpener.for_prediction(prediction)
     features = features_of(boundary, sharpener)
     if memory is not None:
-        return sharpen_tiled(expecting, batch, scores, memory=memory, features=features, done=done)
+        return sharpen_tiled(batch, scores, expecting, memory=memory, features=features, done=done)
     work = expecting if steady is None else steady.using(expecting)
     sharp: Tensor = work(batch.to(sharpener.device), scores.to(sharpener.device), features=features)
     return sharp.cpu()

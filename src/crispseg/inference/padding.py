@@ -80,7 +80,7 @@ class UnpaddedPixels:
         """Return the part that is read in place of a box, and which of its rows and columns stand for those of it."""
         rows = _nearest_on_image(lines[0], box.top, box.bottom)
         columns = _nearest_on_image(lines[1], box.left, box.right)
-        there = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+        there = Box.spanning(rows, columns)
         return there, rows - there.top, columns - there.left
 
 

@@ -94,9 +94,9 @@ class Tiles:
 
 
 def sharpen_tiles(
-    sharpener: Sharpener,
     image: Pixels,
     scores: Pixels,
+    sharpener: Sharpener,
     *,
     memory: str | int,
     features: Pixels | None = None,
@@ -108,9 +108,9 @@ def sharpen_tiles(
 
 
 def sharpen_tiled(
-    sharpener: Sharpener,
     image: Tensor,
     scores: Tensor,
+    sharpener: Sharpener,
     *,
     memory: str | int,
     features: Tensor | None = None,
@@ -119,9 +119,9 @@ def sharpen_tiled(
     """Return `sharpener(image, scores)`, computed image by image in tiles; see `sharpen_tiles`.
 
     Args:
-        sharpener: The sharpener, which runs on the device of its weights.
         image: (N, 3, H, W) RGB, uint8 or floating point in [0, 1].
         scores: (N, C, h, w) scores.
+        sharpener: The sharpener, which runs on the device of its weights.
         memory: The memory that the process may use besides the result.
         features: (N, D, H, W) features to use instead of those of the cue.
         done: Called after each tile with the share of its image that is done.
@@ -132,7 +132,7 @@ def sharpen_tiled(
     Example:
         >>> sharpener = Sharpener.from_pretrained(passes=2)
         >>> image, scores = torch.rand(1, 3, 96, 128), torch.randn(1, 4, 12, 16)
-        >>> tiled = sharpen_tiled(sharpener, image, scores, memory="16GiB")
+        >>> tiled = sharpen_tiled(image, scores, sharpener, memory="16GiB")
         >>> with torch.inference_mode():
         ...     torch.testing.assert_close(tiled, sharpener(image, scores), rtol=1e-4, atol=1e-4)
     """
@@ -141,7 +141,7 @@ def sharpen_tiled(
     for n, whole in enumerate(result):
         given = None if features is None else TensorPixels(features[n])
         pixels = TensorPixels(image[n]), TensorPixels(scores[n])
-        for tile in sharpen_tiles(sharpener, *pixels, memory=memory, features=given):
+        for tile in sharpen_tiles(*pixels, sharpener, memory=memory, features=given):
             rows, columns = tile.box.slices
             whole[:, rows, columns] = tile.scores
             done(_share(tile.box, pixels[0].size))
@@ -150,9 +150,9 @@ def sharpen_tiled(
 
 @torch.no_grad()
 def sharpen_label_map_tiled(
-    sharpener: Sharpener,
     image: Tensor,
     labels: Tensor,
+    sharpener: Sharpener,
     *,
     memory: str | int,
     features: Tensor | None = None,
@@ -161,9 +161,9 @@ def sharpen_label_map_tiled(
     """Return what `sharpen_label_map` returns, computed in tiles; see `sharpen_tiles`.
 
     Args:
-        sharpener: The sharpener, which runs on the device of its weights.
         image: (3, H, W) RGB, uint8 or floating point in [0, 1].
         labels: (h, w) integers, any number of labels.
+        sharpener: The sharpener, which runs on the device of its weights.
         memory: The memory that the process may use besides the result.
         features: (1, D, H, W) features to use instead of those of the cue.
         done: Called after each tile with the share of the image that is done.

@@ -25,6 +25,7 @@ from crispseg.jobs.outcome import Failed, Outcome, Skipped
 from crispseg.jobs.outputs import Outputs
 from crispseg.jobs.resuming import SETTINGS_FILE, Beginning, finished, settings_of
 from crispseg.jobs.this_machine import ThisMachine
+from crispseg.run_settings import with_version
 from crispseg.scores import Scores
 
 
@@ -100,7 +101,7 @@ def sharpen_files(
     outputs.check(jobs, written=[outputs.folder / SETTINGS_FILE], read=read)
     said = Grid.of(grid or (sharpener.grid if sharpener else CENTRES))
     kind = scores or default_kind(sharpener)
-    noted = settings_of(sharpener, crf, steady) | dict(settings or {})
+    noted = with_version(settings_of(sharpener, crf, steady)) | dict(settings or {})
     noted |= {"scores": kind or "logits", "grid": str(said)}
     noted |= {"prediction": _place(prediction), "boundaries": _place(boundaries)}
     noted |= {"suffixes": None if suffixes == PLAIN else asdict(suffixes)}

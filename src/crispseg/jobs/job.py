@@ -74,7 +74,7 @@ def find_jobs(
     return [Job(*files) for files in zip(found, found.values(), predictions, maps, strict=True)]
 
 
-def read_inputs(job: Job, kind: Scores | None, grid: Grid | None = None, value_range: ValueRange = "auto") -> JobInputs:
+def read_inputs(job: Job, kind: Scores | None, grid: Grid | None, value_range: ValueRange) -> JobInputs:
     """Read the files of one image; see `read_image` and `read_prediction` for the arguments.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from crispseg.data.intensity import ValueRange
 from crispseg.errors import InputError, naming, one_line
@@ -37,13 +38,18 @@ class JobSharpener:
     done: Done | None = None
     """Called after each tile with the share of its image that is done."""
 
+    @property
+    def read(self) -> Callable[[Job], JobInputs]:
+        """A function that reads the files of an image; other processes can take it without the sharpener."""
+        return partial(read_inputs, kind=self.scores, grid=self.grid, value_range=self.value_range)
+
     def __call__(self, job: Job) -> Written | Failed:
         """Read, sharpen and write one image.
 
         Raises:
             OutputError: If the output cannot be written.
         """
-        return self.finish(job, attempt(read_inputs, job, self.scores, self.grid, self.value_range))
+        return self.finish(job, attempt(self.read, job))
 
     def finish(self, job: Job, inputs: JobInputs | InputError) -> Written | Failed:
         """Sharpen and write the inputs of one image; an error in place of the inputs makes the job fail.
@@ -68,9 +74,9 @@ class JobSharpener:
         image, prediction, boundary = inputs
         with naming(job.prediction):
             result = sharpen_one(
-                self.sharpener,
                 image,
                 prediction,
+                self.sharpener,
                 boundary,
                 steady=self.steady,
                 crf=self.crf,

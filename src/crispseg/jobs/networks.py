@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from crispseg.models.crisp_net import CrispNet, load_crisp_net
 from crispseg.models.saving import load_network, saved_network
 from crispseg.models.segmenter import scores_of, upsample_scores
 from crispseg.process_memory import settle
+from crispseg.run_settings import with_version
 from crispseg.writing import check_folder, refuse_inputs, written_whole
 
 SETTINGS = "crispseg-predict.json"
@@ -104,7 +104,7 @@ def predict(
     outputs = _Predictions(output, ".png" if isinstance(network, HED) else ".safetensors")
     refuse_inputs([output / SETTINGS, *map(outputs.target, found)], [*found.values(), *read])
     check_folder(output)
-    noted: dict[str, Any] = {"network": type(network).__name__, "sha256 of weights": digest_of_weights(network)}
+    noted = with_version({"network": type(network).__name__, "sha256 of weights": digest_of_weights(network)})
     noted |= {"arguments": getattr(network, "arguments", {}), "range": value_range, "image suffix": image_suffix}
     jobs = [Job(name, path, path, None) for name, path in found.items()]
     there = finished(outputs, noted, jobs, SETTINGS) if resume else None

@@ -8,11 +8,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from crispseg.checks import check_same
 from crispseg.data.box import Box
 from crispseg.data.raster.output import LabelValues, Values
 from crispseg.errors import InputError
 from crispseg.reading import parsed
+from crispseg.run_settings import check_same, with_version
 from crispseg.writing import appended, make_folder
 
 _QUICKLY = 1
@@ -48,7 +48,7 @@ class FinishedParts:
         self, output: Path, settings: Mapping[str, Any], values: LabelValues, *, side: int, resume: bool
     ) -> None:
         self._file = parts_file(output)
-        self._values, self._settings, self.side = values, settings, side
+        self._values, self._settings, self.side = values, with_version(settings), side
         self._places: dict[Box, tuple[int, int]] = {}
         """Where the values of a part begin in the file, and how many bytes they are."""
         self.begun = resume and self._file.is_file()

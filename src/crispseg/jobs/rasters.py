@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from crispseg.data.box import Box, cut
+from crispseg.data.box import cut
 from crispseg.data.intensity import ValueRange
 from crispseg.data.prediction import Prediction
 from crispseg.data.raster import (
@@ -40,10 +40,10 @@ from crispseg.writing import check_output_file
 
 
 def sharpen_raster(
-    sharpener: Sharpener,
     image: Path | str,
     prediction: Path | str,
     output: Path | str,
+    sharpener: Sharpener,
     *,
     memory: str | int,
     scores: Scores | None = None,
@@ -64,11 +64,11 @@ def sharpen_raster(
     Pixels without data in image or prediction (nodata, masks, NaN) get no label, and do not affect other pixels.
 
     Args:
-        sharpener: The sharpener, which runs on the device of its weights.
         image: A raster with three bands for red, green and blue.
         prediction: A raster at any resolution: one band of integers for a label map, or a band of scores for each
             class. If its georeference differs from the image's, it is warped to the image.
         output: The .tif file to write, tiled and compressed.
+        sharpener: The sharpener, which runs on the device of its weights.
         memory: The memory that the process may use, such as "2GiB".
         scores: The kind of scores; None for logits, unless they look like object masks. A label map is probabilities.
         grid: How the prediction lies on the image; None for the sharpener's grid.
@@ -152,7 +152,7 @@ def _finish(
         stored = np.empty(box.size, values.kind)
         # One tile, unless an earlier run was allowed more memory.
         for part in cut(box.size, tiles.side):
-            tile = tiles.sharpened(part.within(Box(-box.top, -box.left, 0, 0)))
+            tile = tiles.sharpened(part.out_of(box))
             stored[part.slices] = values.stored(labels.labels(tile.scores), tile.valid)
         parts.add(box, stored)
         pixels += prod(box.size)

@@ -16,7 +16,7 @@ from crispseg.checks import check_count
 from crispseg.compatibility import best_device
 from crispseg.errors import InputError, OutputError, one_line
 from crispseg.extras import optional_packages
-from crispseg.jobs.job import Job, read_inputs
+from crispseg.jobs.job import Job
 from crispseg.jobs.job_sharpener import JobSharpener
 from crispseg.jobs.outcome import Failed, Outcome, Written, attempt
 from crispseg.jobs.resuming import remove_left_overs
@@ -117,7 +117,7 @@ class RayCluster:
 
 def _is_good(job: Job, work: JobSharpener) -> bool:
     """Return whether the files of a job can be read, so that an output will be written."""
-    return not isinstance(attempt(read_inputs, job, work.scores), InputError)
+    return not isinstance(attempt(work.read, job), InputError)
 
 
 class _Attempts:

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from crispseg.checks import check_same
 from crispseg.data.files import check_readable
 from crispseg.inference.crf import DenseCRF
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.steady import SteadySharpener
 from crispseg.jobs.job import Job
-from crispseg.reading import parsed, read_json
+from crispseg.reading import parsed
+from crispseg.run_settings import check_same
 from crispseg.writing import make_folder, remove_left_over, write_text
 
 SETTINGS_FILE = "crispseg-settings.json"
@@ -165,9 +165,8 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises:
         InputError: If it cannot be read.
     """
-    remedy = "choose another output folder, or start anew without resume"
-    with parsed(path, "settings", f"cannot be read; {remedy}"):
-        return dict(read_json(path, "settings", remedy))
+    with parsed(path, "settings", "cannot be read; choose another output folder, or start anew without resume"):
+        return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def digest_of_weights(module: nn.Module) -> str:

@@ -3,10 +3,9 @@
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 
 from crispseg.errors import InputError
-from crispseg.jobs.job import Job, read_inputs
+from crispseg.jobs.job import Job
 from crispseg.jobs.job_sharpener import JobSharpener
 from crispseg.jobs.outcome import Outcome
 from crispseg.jobs.read_ahead import read_ahead
@@ -31,8 +30,7 @@ class ThisMachine:
         workers = self.workers
         if workers is None:
             workers = _WORKERS if len(jobs) >= _FEW else 0
-        read_one = partial(read_inputs, kind=work.scores, grid=work.grid, value_range=work.value_range)
-        with closing(read_ahead(jobs, read_one, workers)) as read:
+        with closing(read_ahead(jobs, work.read, workers)) as read:
             for job, inputs in zip(jobs, read, strict=True):
                 yield work.finish(job, _naming(job, inputs) if isinstance(inputs, InputError) else inputs)
 

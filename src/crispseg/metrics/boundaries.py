@@ -1,5 +1,6 @@
 """The boundary benchmark of BSDS500 (Martin, Fowlkes & Malik 2004; Arbeláez et al. 2011)."""
 
+import operator
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,17 +33,11 @@ class BoundaryCounts:
         return cls(*np.zeros((4, thresholds), dtype=np.int64))
 
     def __add__(self, other: "BoundaryCounts") -> "BoundaryCounts":
-        return BoundaryCounts(
-            self.right + other.right,
-            self.predicted + other.predicted,
-            self.found + other.found,
-            self.true + other.true,
-        )
+        return BoundaryCounts(*map(operator.add, vars(self).values(), vars(other).values()))
 
     def at(self, index: int) -> "BoundaryCounts":
         """Return the counts at one threshold."""
-        where = slice(index, index + 1)
-        return BoundaryCounts(self.right[where], self.predicted[where], self.found[where], self.true[where])
+        return BoundaryCounts(*(counts[index : index + 1] for counts in vars(self).values()))
 
     @property
     def precision(self) -> NDArray[np.float64]:

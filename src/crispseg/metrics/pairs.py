@@ -1,5 +1,6 @@
 """How well an embedding separates pairs of pixels: the share of pairs on the right side of the margins."""
 
+import operator
 from dataclasses import dataclass
 
 import torch
@@ -19,12 +20,7 @@ class PairCounts:
     different_right: int
 
     def __add__(self, other: "PairCounts") -> "PairCounts":
-        return PairCounts(
-            self.same + other.same,
-            self.same_right + other.same_right,
-            self.different + other.different,
-            self.different_right + other.different_right,
-        )
+        return PairCounts(*map(operator.add, vars(self).values(), vars(other).values()))
 
     @property
     def same_share(self) -> float:

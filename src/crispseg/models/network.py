@@ -10,10 +10,10 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from torch import Tensor, nn
 
 from crispseg.checks import check_allowed, check_image
+from crispseg.compatibility import is_mapped
 from crispseg.config import SHIPPED_WEIGHTS
 from crispseg.errors import InputError
-from crispseg.models.shipped import shipped_path
-from crispseg.models.state import check_state, load_state, tensor_names
+from crispseg.models.state import check_state, load_state, shipped_path, tensor_names
 from crispseg.models.vgg import VGG_LAYERS, VGG_MEAN, VGG_STD, vgg_state
 
 _log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Network(nn.Module):
         check_image(image)
         x = (image - self.mean[:, None, None]) / self.std[:, None, None]
         # Convolutions are a third faster with the channels of a pixel side by side.
-        return x.contiguous(memory_format=torch.channels_last)
+        return x if is_mapped() else x.contiguous(memory_format=torch.channels_last)
 
     def start(self, init: str | Path, convolutions: nn.Module, layers: Iterable[str] = tuple(VGG_LAYERS)) -> None:
         """Load initial weights, and warn of layers that the source does not hold: they keep their random weights.

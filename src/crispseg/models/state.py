@@ -1,13 +1,15 @@
-"""Read weights: from safetensors only, with the shape of every tensor checked against the network."""
+"""Read weights: from safetensors only, with the shape of every tensor checked; and the files that ship."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from crispseg.config import SHIPPED_WEIGHTS
 from crispseg.errors import InputError
 from crispseg.reading import parsed, read_safetensors
 
@@ -71,3 +73,16 @@ def check_state(state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...
             )
         if not torch.isfinite(state[name]).all():
             raise InputError(f"weights {source}: {name} holds NaN or infinity; expected trained weights")
+
+
+def shipped_path(weights: str | Path) -> Path:
+    """Return the file of weights that ship, given their name; any other path as it is.
+
+    Raises:
+        InputError: If they are neither a name nor a path, such as `init: null` in a config.
+    """
+    if not isinstance(weights, str | Path):
+        raise InputError(f"weights are {weights}; expected {', '.join(SHIPPED_WEIGHTS)}, a file, or random for an init")
+    if weights in SHIPPED_WEIGHTS:
+        return Path(str(files("crispseg") / "weights" / f"{weights}.safetensors"))
+    return Path(weights)

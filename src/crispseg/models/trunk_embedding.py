@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from crispseg.models.network import Network
 from crispseg.models.registry import register_network
-from crispseg.models.shipped import shipped_path
-from crispseg.models.state import tensor_names
+from crispseg.models.state import shipped_path, tensor_names
 from crispseg.models.trunks import TrunkNames, build_trunk, check_trunk, maps_of
 from crispseg.models.vgg import start_at_random
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crispseg.checks import is_recorded
-from crispseg.ops._whole import keeps_operators
+from crispseg.ops._exporting import keeps_operators
 
 _NORMAL = 2.0**-30
 """Shares from here on keep all their digits when they are divided by the whole."""

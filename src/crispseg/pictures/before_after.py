@@ -56,11 +56,16 @@ def most_changed(before: Tensor, after: Tensor) -> tuple[int, int, int, int]:
         True
     """
     height, width = (max(side // _ZOOM, 1) for side in before.shape)
+    return *fullest_part(before != after, height, width), height, width
+
+
+def fullest_part(mask: Tensor, height: int, width: int) -> tuple[int, int]:
+    """Return top and left of the part of a height and width that holds the most pixels of a mask."""
     # An integral image: the count in a part is the sum at two of its corners minus the sum at the other two.
-    above = F.pad((before != after).long().cumsum(0).cumsum(1), (1, 0, 1, 0))
+    above = F.pad(mask.long().cumsum(0).cumsum(1), (1, 0, 1, 0))
     count = above[height:, width:] - above[:-height, width:] - above[height:, :-width] + above[:-height, :-width]
     top, left = divmod(int(count.argmax()), count.shape[1])
-    return top, left, height, width
+    return top, left
 
 
 def _panel_size(width: int, height: int) -> tuple[int, int]:

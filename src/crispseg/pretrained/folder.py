@@ -20,7 +20,7 @@ from crispseg.models.saving import load_network, save_network, save_networks
 from crispseg.pretrained.model_card import model_card
 from crispseg.reading import read_json
 from crispseg.registry import CUES
-from crispseg.versions import installed_versions
+from crispseg.versions import __version__
 from crispseg.writing import make_folder, write_text
 
 CONFIG_FILE = "config.json"
@@ -46,16 +46,15 @@ def save_folder(folder: Path, cue: Cue, config: SharpenerConfig, *, name: str, l
     networks = [_network_of(one) for one in single_cues(cue)]
     files = [None if network is None else WEIGHTS_FILE for network in networks]
     config = replace(config, cue=describe_cue(cue).with_weights(files))
-    version = installed_versions(["crispseg"])["crispseg"]
     make_folder(folder)
     if not config.cue.parts and networks[0] is not None:
         save_network(networks[0], folder / WEIGHTS_FILE)
     elif any(files):
         named = zip(_prefixes(config.cue), networks, strict=True)
         save_networks({prefix: network for prefix, network in named if network is not None}, folder / WEIGHTS_FILE)
-    write_text(folder / CARD_FILE, model_card(config, name=name, license=license, version=version))
+    write_text(folder / CARD_FILE, model_card(config, name=name, license=license))
     # The config is written last, so that an incomplete folder is not taken for a sharpener.
-    written = {**config.to_dict(), _SAVED_BY: f"crispseg {version}"}
+    written = {**config.to_dict(), _SAVED_BY: f"crispseg {__version__}"}
     write_text(folder / CONFIG_FILE, json.dumps(written, indent=2) + "\n")
 
 

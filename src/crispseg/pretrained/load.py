@@ -10,8 +10,7 @@ from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig
 from crispseg.cue_config import CueConfig
 from crispseg.cues import Cue, make_cue, networks_of, traits_of
 from crispseg.errors import InputError
-from crispseg.models.shipped import shipped_path
-from crispseg.models.state import load_metadata
+from crispseg.models.state import load_metadata, shipped_path
 from crispseg.pretrained.folder import load_folder, load_network_of
 from crispseg.pretrained.hub import download, names_repository
 from crispseg.registry import CUES

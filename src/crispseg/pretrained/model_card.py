@@ -3,6 +3,7 @@
 from crispseg.config import SharpenerConfig
 from crispseg.cues import traits_of
 from crispseg.scores import PROBABILITIES
+from crispseg.versions import __version__
 
 _CARD = """\
 ---
@@ -42,17 +43,16 @@ with `crispseg evaluate`), and where they fail.
 """
 
 
-def model_card(config: SharpenerConfig, *, name: str, license: str | None, version: str) -> str:
+def model_card(config: SharpenerConfig, *, name: str, license: str | None) -> str:
     """Return the text of the card.
 
     Args:
         config: The config of the sharpener, as in `config.json`.
         name: The name by which `Sharpener.from_pretrained` finds the sharpener.
         license: An identifier of the hub; None if unknown.
-        version: The version of crispseg.
     """
     traits, logits = traits_of(config.cue), config.scores not in PROBABILITIES
-    rows = {"what is compared": traits.summary, **config.texts(), "saved by": f"crispseg {version}"}
+    rows = {"what is compared": traits.summary, **config.texts(), "saved by": f"crispseg {__version__}"}
     given = "boundaries" in traits.needs and config.cue.weights is None
     return _CARD.format(
         name=name,

@@ -12,15 +12,16 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch.utils.data import DataLoader, Sampler
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from crispseg.bfloat16 import warn_without_bfloat16
 from crispseg.checks import check_count, check_not_negative
 from crispseg.compatibility import best_device
 from crispseg.data.checked import CheckedLabels
 from crispseg.data.crops import ConsecutiveBatches, CropDataset, CropOptions
+from crispseg.data.intensity import to_floats
 from crispseg.data.sample import IGNORE_INDEX, LabelledImages
-from crispseg.data.whole_images import WholeImages
+from crispseg.devices import warn_without_bfloat16
 from crispseg.errors import InputError
 from crispseg.reading import parsed
 from crispseg.training.report import LOG, StepsProgressBar, ValidationReport
@@ -138,6 +139,23 @@ def train(
         if report.last[1] < trainer.global_step:  # the last steps were too few for a validation of their own
             trainer.validate(task, val_loaders, verbose=False)
     return task
+
+
+class WholeImages(Dataset[tuple[Tensor, Tensor]]):
+    """At most `count` evenly spaced images of a data set, as float RGB in [0, 1] with their label maps."""
+
+    def __init__(self, source: LabelledImages, count: int) -> None:
+        self.source = source
+        size = len(source)
+        self.indices = [position * size // min(count, size) for position in range(min(count, size))]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return image (3, H, W) and labels (H, W)."""
+        sample = self.source[self.indices[index]]
+        return to_floats(sample.image), sample.labels
 
 
 def seed_everything(seed: int) -> None:

@@ -15,13 +15,13 @@ from crispseg.data.intensity import to_bytes
 from crispseg.defaults import CRF_GRID, CRF_ROUNDS, OBJECTIVES
 from crispseg.errors import InputError, naming
 from crispseg.evaluation import void_band_of
-from crispseg.evaluation.kept_counts import Counts, KeptCounts, as_tensors, counted, key_of
+from crispseg.evaluation.kept_counts import Counts, KeptCounts, as_tensors, counted, counts_of, key_of
 from crispseg.inference.crf import DenseCRF, check_exclusive
 from crispseg.inference.one_image import fitted_boundary, sharpened_scores
 from crispseg.inference.shares import to_probabilities
 from crispseg.inference.sharpener import Sharpener
 from crispseg.metrics import Accuracy, Truth
-from crispseg.tuning.filter_search import MEASURED, Tuning, state_of, totals_of
+from crispseg.tuning.filter_search import MEASURED, Tuning, totals_of
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class _Entering:
     def counts(self, crf: DenseCRF | None) -> Counts:
         """Return what is counted after a CRF, or without one."""
         after = self.probabilities if crf is None else crf(self.probabilities, self.pixels)
-        return state_of(self.prediction.as_probabilities.labels(after[0]), self.truth)
+        return counts_of(self.prediction.as_probabilities.labels(after[0]), self.truth)
 
 
 def _entering(data: LabelledPredictions, sharpener: Sharpener | None, band: int, index: int) -> _Entering:

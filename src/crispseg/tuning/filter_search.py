@@ -19,7 +19,7 @@ from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.defaults import OBJECTIVES
 from crispseg.errors import InputError, naming
 from crispseg.evaluation import describe_losses, void_band_of
-from crispseg.evaluation.kept_counts import Counts, KeptCounts, as_lists, as_tensors, counted, key_of
+from crispseg.evaluation.kept_counts import Counts, KeptCounts, as_tensors, counted, counts_of, key_of
 from crispseg.inference.one_image import features_of, fitted_boundary, labels_before
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
@@ -219,20 +219,13 @@ def _counts(
 ) -> Counts:
     """Return what is counted on an image before and after sharpening at each setting."""
     after: dict[SharpenerConfig, dict[str, Any]] = {}
-    before = state_of(labels_before(sample.image, prediction, sharpener), truth)
+    before = counts_of(labels_before(sample.image, prediction, sharpener), truth)
     image, scores = sample.image[None].to(sharpener.device), prediction.scores[None].to(sharpener.device)
     expecting = sharpener.for_prediction(prediction)
     features, scores = expecting.prepare(image, scores, features_of(boundary, sharpener))
     for setting, filtered in sweep(expecting, features, scores, grid):
-        after[setting] = state_of(prediction.as_probabilities.labels(filtered[0].cpu()), truth)
+        after[setting] = counts_of(prediction.as_probabilities.labels(filtered[0].cpu()), truth)
     return {"before": before, "after": [after[setting] for setting in grid]}
-
-
-def state_of(labels: Tensor, truth: Truth) -> dict[str, Any]:
-    """Return the counts of (H, W) labels of one image."""
-    accuracy = Accuracy(truth.num_classes, MEASURED)
-    accuracy.add(labels, truth)
-    return as_lists(accuracy.state())
 
 
 _FILTERED = {"passes": 1, "guard": None}

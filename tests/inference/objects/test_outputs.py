@@ -249,6 +249,14 @@ def test_outputs_that_were_turned_into_arrays_give_arrays(sharpener: Sharpener) 
     assert np.array_equal(sharpen_objects(image(), same, sharpener=sharpener)["segmentation"], crisp.numpy())
 
 
+@pytest.mark.parametrize("as_text", [False, True])
+def test_run_lengths_of_a_smaller_mask_are_refused(*, as_text: bool) -> None:
+    """pycocotools gives the pixels that are missing whatever its memory held before."""
+    small = encode(np.ones((4, 4), bool), {"size": [4, 4], "counts": "" if as_text else b""})
+    with pytest.raises(InputError, match="does not hold 3072 pixels"):
+        decode({**small, "size": [48, 64]})
+
+
 def test_other_objects_are_refused() -> None:
     with pytest.raises(TypeError, match=r"Image.*Results.*sharpen_masks"):
         sharpen_objects(image(), Image.new("L", (3, 3)))

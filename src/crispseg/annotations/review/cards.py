@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from crispseg.annotations.changes import ImageChanges
-from crispseg.annotations.filling import Mask
 from crispseg.annotations.polygons import polygons_of
 from crispseg.annotations.record import AnnotationFormat
 from crispseg.annotations.run import ComparedImage
-from crispseg.annotations.shapes import decode, encode
 from crispseg.data.box import Box
 from crispseg.data.image import as_picture, read_image
+from crispseg.data.run_lengths import Mask, decode, encode
+from crispseg.pictures.before_after import fullest_part
 
 _LARGEST = 640
 """The long side of a picture, in its pixels."""
@@ -119,10 +120,7 @@ def _most_changed(changed: Mask, whole: Box) -> Box:
     """Return the square, or what fits of it, that holds the most of the pixels that changed in a part of the image."""
     side = max(round(_DETAIL * max(changed.shape)), _SMALLEST_DETAIL)
     height, width = (min(side, length) for length in changed.shape)
-    # The count in a part is the sum at two of its corners minus that at the other two.
-    above = np.pad(changed.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    counts = above[height:, width:] - above[:-height, width:] - above[height:, :-width] + above[:-height, :-width]
-    top, left = (int(place) for place in np.unravel_index(counts.argmax(), counts.shape))
+    top, left = fullest_part(torch.from_numpy(changed), height, width)
     # Of the places that hold about as many, the one with the changes in its middle.
     rows, columns = np.nonzero(changed[top : top + height, left : left + width])
     top += round(float(rows.mean()) - height / 2)

@@ -9,8 +9,8 @@ from typing import Any
 from crispseg.cli.parsers.command_parser import CommandParser
 from crispseg.cli.parsers.shared_options import add_device_option
 from crispseg.config import OF_PREDICTIONS, SHIPPED_WEIGHTS, SharpenerConfig, options
-from crispseg.crf_presets import PRESETS
 from crispseg.cue_config import PRECISIONS, CueConfig
+from crispseg.defaults import CRF_PRESETS
 from crispseg.errors import InputError
 from crispseg.options import Option, as_text, flag
 from crispseg.registry import CUES
@@ -25,7 +25,7 @@ def add_stage_options(parser: CommandParser) -> None:
         "--crf",
         metavar="PRESET|NUMBERS",
         help="run a dense CRF after the filter, with the published parameters of a network "
-        f"({', '.join(PRESETS)}), or with five numbers separated by commas: weight, pixels and colours of the "
+        f"({', '.join(CRF_PRESETS)}), or with five numbers separated by commas: weight, pixels and colours of the "
         "bilateral Gaussian, weight and pixels of the spatial Gaussian. With --cue none, the CRF runs alone",
     )
 

@@ -98,7 +98,7 @@ class MaskTiles:
         found = opened(self.sharpener, number, self.masks[number][outer.slices], self.band, self.evidence)
         if found is None:
             return None
-        part = found.band.part.within(Box(-outer.top, -outer.left, 0, 0))
+        part = found.band.part.out_of(outer)
         return found._replace(band=found.band._replace(part=part))
 
 

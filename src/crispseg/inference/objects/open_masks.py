@@ -13,8 +13,7 @@ from torch import Tensor
 from crispseg.data.box import Box
 from crispseg.data.pixels import padded
 from crispseg.grid import Grid, Line, Size
-from crispseg.inference.objects.band_filter import Band, filter_bands
-from crispseg.inference.objects.bands import UNSURE, free_pixels, reach
+from crispseg.inference.objects.bands import UNSURE, Band, filter_bands, free_pixels, reach
 from crispseg.inference.objects.cell_means import means_missed, with_means
 from crispseg.inference.objects.evidence import Evidence, equal_weights, supported
 from crispseg.inference.objects.placing import MaskPlace
@@ -66,33 +65,31 @@ def band_of(
         is_hard: Whether the mask was 0 and 1 before it was upsampled.
         band: How far from the boundary pixels may change; None for the default.
     """
-    near = _around(values > 0.5 - UNSURE)
-    if near is None:
+    likely = values > 0.5 - UNSURE
+    if not likely.any():
         return None
     margin = max(margin, math.ceil(max(place.cell)) + 1)  # so that the part holds the cells of its free pixels
     around = reach(place.cell, band) + margin
-    near = near.grown(around, place.cover.size)
-    values, cover = values[near.slices], near.within(Box(-place.cover.top, -place.cover.left, 0, 0))
+    near = Box.around(likely).grown(around, place.cover.size)
+    values, cover = values[near.slices], near.out_of(place.cover)
     outer = cover.grown(around, size)
     wide = padded(values, cover, outer)
     free = free_pixels(wide, place.cell, is_hard=is_hard, band=band)
-    inner = _around(free)
-    if inner is None:
+    if not free.any():
         return None
-    part = inner.grown(margin, outer.size)
-    return Band(wide[part.slices], free[part.slices], part.within(Box(-outer.top, -outer.left, 0, 0)))
+    part = Box.around(free).grown(margin, outer.size)
+    return Band(wide[part.slices], free[part.slices], part.out_of(outer))
 
 
 def opened(
     sharpener: Sharpener, number: int, mask: NDArray[np.bool_], band: float, evidence: Evidence
 ) -> OpenMask | None:
     """Return a mask of the image's size as one whose boundary is open; None if it has none."""
-    tensor = torch.from_numpy(mask)
-    cover, size = _around(tensor), (mask.shape[0], mask.shape[1])
-    if cover is None:
+    if not mask.any():
         return None
+    cover, size = Box.around(mask), (mask.shape[0], mask.shape[1])
     place = MaskPlace(Grid(), Grid().lines(size, size), cover)
-    values = tensor[cover.slices].to(sharpener.device).float()
+    values = torch.from_numpy(mask)[cover.slices].to(sharpener.device).float()
     found = band_of(values, place, size, largest_radius(sharpener), is_hard=True, band=band)
     return None if found is None else OpenMask(number, found, evidence, None)
 
@@ -100,12 +97,6 @@ def opened(
 def largest_radius(sharpener: Sharpener) -> int:
     """Return the largest radius of the windows of a sharpener."""
     return max(window.radius for window in sharpener.window)
-
-
-def _around(mask: Tensor) -> Box | None:
-    """Return the smallest box that holds the pixels of a mask; None if there are none."""
-    rows, columns = (mask.any(axis).nonzero()[:, 0] for axis in (1, 0))
-    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1) if len(rows) else None
 
 
 def crisp_parts(

@@ -3,21 +3,12 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import (
-    MOST_PASSES,
-    check_choice,
-    check_count,
-    check_hardness,
-    check_map,
-    check_same_grid,
-    check_score_weight,
-    is_recorded,
-)
+from crispseg.checks import MOST_PASSES, check_count, check_map, check_same_grid, is_recorded
 from crispseg.ops._affinity_filter import registration as registration
-from crispseg.ops._affinity_weights import affinity_weights, compared
+from crispseg.ops._affinity_weights import affinity_weights, check_compared, compared
+from crispseg.ops._exporting import keeps_operators
 from crispseg.ops._local_filter import local_filter
 from crispseg.ops._registration import as_scalar
-from crispseg.ops._whole import keeps_operators
 from crispseg.window import Window, WindowLike
 
 
@@ -68,12 +59,7 @@ def affinity_filter(
     if is_recorded(values, embedding, hardness, scores, score_weight) and not keeps_operators():
         weights = affinity_weights(embedding, window, hardness, norm=norm, scores=scores, score_weight=score_weight)
         return local_filter(values, weights, window, passes=passes)
-    check_choice("norm", norm, (1, 2))
-    check_hardness(hardness, "embedding", embedding)
-    check_score_weight(score_weight, "embedding", embedding)
-    if scores is not None:
-        check_map("scores", scores)
-        check_same_grid("scores", scores, "embedding", embedding)
+    check_compared(embedding, hardness, norm, scores, score_weight)
     result: Tensor = torch.ops.crispseg.affinity_filter(
         values,
         embedding,

@@ -54,12 +54,7 @@ def affinity_weights(
     """
     check_map("embedding", embedding)
     window = Window.of(window)
-    check_choice("norm", norm, (1, 2))
-    check_hardness(hardness, "embedding", embedding)
-    check_score_weight(score_weight, "embedding", embedding)
-    if scores is not None:
-        check_map("scores", scores)
-        check_same_grid("scores", scores, "embedding", embedding)
+    check_compared(embedding, hardness, norm, scores, score_weight)
     weighed = compared(scores, score_weight, embedding)
     weights: Tensor = torch.ops.crispseg.affinity_weights(
         embedding,
@@ -73,6 +68,18 @@ def affinity_weights(
         any(isinstance(x, Tensor) and learns(x) for x in (embedding, hardness, *weighed)),
     )
     return weights
+
+
+def check_compared(
+    embedding: Tensor, hardness: float | Tensor, norm: int, scores: Tensor | None, score_weight: float | Tensor
+) -> None:
+    """Refuse what pixels cannot be compared by; see `affinity_weights`."""
+    check_choice("norm", norm, (1, 2))
+    check_hardness(hardness, "embedding", embedding)
+    check_score_weight(score_weight, "embedding", embedding)
+    if scores is not None:
+        check_map("scores", scores)
+        check_same_grid("scores", scores, "embedding", embedding)
 
 
 def compared(

@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from crispseg.data.run_lengths import read_runs
+from crispseg.data import run_lengths
+from crispseg.data.run_lengths import Mask
 from crispseg.errors import InputError, one_line
-from crispseg.extras import optional_packages
 from crispseg.inference.objects.outputs.output_kind import OutputKind, Sharpen
 
 
-def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
+def decode(rle: Mapping[str, Any]) -> Mask:
     """Return the (h, w) bool mask of an encoding, whose counts are compressed (bytes or text) or numbers.
 
     Raises:
@@ -20,8 +19,7 @@ def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
     """
     try:
         height, width = map(int, rle["size"])
-        lengths = read_runs(rle["counts"], height * width)
-        return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(width, height).T
+        return run_lengths.decode(rle["counts"], height, width)
     except Exception as error:
         raise InputError(
             f"a run-length encoding of size {rle.get('size')} cannot be read ({one_line(error)}); expected size "
@@ -29,23 +27,17 @@ def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
         ) from error
 
 
-def encode(mask: NDArray[np.generic], like: Mapping[str, Any]) -> dict[str, Any]:
+def encode(mask: Mask, like: Mapping[str, Any]) -> dict[str, Any]:
     """Return the encoding of an (h, w) mask, with counts of the kind that another encoding has.
 
     Raises:
-        InputError: If pycocotools (extra `data`) is missing.
+        InputError: If they are compressed, and pycocotools (extra `data`) is missing.
     """
-    with optional_packages():
-        from pycocotools import mask as coco  # noqa: PLC0415
-    size, counts = list(mask.shape), like["counts"]
-    if not isinstance(counts, str | bytes):
-        columns = np.concatenate(
-            [[0], mask.astype(np.int8).T.ravel()]
-        )  # runs go down the columns, and begin with zeros
-        runs = np.diff(np.concatenate([[0], np.flatnonzero(np.diff(columns)), [mask.size]]))
-        return {**like, "size": size, "counts": runs.tolist()}
-    made = coco.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"]
-    return {**like, "size": size, "counts": made.decode() if isinstance(counts, str) else made}
+    counts: object = run_lengths.runs_in_columns(mask)
+    if isinstance(like["counts"], str | bytes):
+        text = run_lengths.encode(mask)
+        counts = text if isinstance(like["counts"], str) else text.encode()
+    return {**like, "size": list(mask.shape), "counts": counts}
 
 
 def _is_rle(value: object) -> bool:

@@ -7,10 +7,8 @@ import torch
 from torch import Tensor
 
 from crispseg.errors import InputError
-from crispseg.inference.model_outputs import with_scores
+from crispseg.inference.model_outputs import MASKS, with_scores
 from crispseg.inference.objects.outputs.output_kind import OutputKind, Sharpen
-
-_NAMES = ("masks_queries_logits", "pred_masks")
 
 _GRIDS = {
     "SamImageSegmentationOutput": "padded",
@@ -26,7 +24,7 @@ _GRIDS = {
 
 
 def _name_of(objects: object) -> str | None:
-    for name in _NAMES:
+    for name in MASKS:
         value = objects.get(name) if isinstance(objects, Mapping) else getattr(objects, name, None)
         if isinstance(value, Tensor) and value.ndim in (4, 5) and value.is_floating_point():
             return name
