@@ -13,10 +13,13 @@ from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, padded, rea
 from crispseg.grid import Grid, Line
 from crispseg.inference import guard
 from crispseg.inference.checks import check_filtered
+from crispseg.inference.doubt import sampled
+from crispseg.inference.gentleness import regard_of_image
 from crispseg.inference.label_groups import Labelled, grouped
 from crispseg.inference.likeliest import Likeliest
 from crispseg.inference.padding import without_padding
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.thinness import CONTRAST, inside, thinness
 from crispseg.ops import affinity, local_distance, local_filter, local_parity
 from crispseg.ops._joint_upsample import joint_upsample_part
 from crispseg.ops._rebalance.reference import rebalanced, sums_around, thin_parts
@@ -75,12 +78,25 @@ def sharpen_label_map(sharpener: Sharpener, image: Tensor, labels: Tensor, featu
         (labels[None, None] * 0 + 0.5).float().expand(-1, 2, -1, -1).to(device),
         features,
     )
-    whole = Box(0, 0, *size)
-    known = TensorPixels(without_padding(labels, sharpener.grid, size)[None])
-    return sharpened_labels(sharpener, known, PartOfPixels(given[0], whole, size), whole).cpu()
+    whole, known = Box(0, 0, *size), without_padding(labels, sharpener.grid, size)
+    compared, contrast = PartOfPixels(given[0], whole, size), contrast_of_labels(sharpener, known, size)
+    return sharpened_labels(sharpener, TensorPixels(known[None]), compared, whole, contrast).cpu()
 
 
-def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixels, box: Box) -> Tensor:
+def contrast_of_labels(sharpener: Sharpener, labels: Tensor, size: tuple[int, int]) -> float:
+    """Return the contrast for an (h, w) label map of an image (height, width): above 1 if its labels are thin."""
+    if not sharpener.suits_doubt:
+        return 1.0
+    rows, columns = (sampled(line) for line in sharpener.grid.lines(size, (labels.shape[-2], labels.shape[-1])))
+    samples = labels.cpu()[rows[:, None], columns][None, None]
+    there, counts = torch.unique(samples, return_counts=True)
+    thin = thinness(samples, there[counts.argmax()], inside(rows, columns, size))
+    return 1 + (CONTRAST - 1) * float(thin)
+
+
+def sharpened_labels(
+    sharpener: Sharpener, labels: Pixels, features: PartOfPixels, box: Box, contrast: float = 1.0
+) -> Tensor:
     """Sharpen a part of a label map.
 
     The channels of the filter are independent. So labels that lie close together are filtered together, within the
@@ -91,12 +107,13 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
         labels: One channel of integers, at any resolution.
         features: Features of the cue for the box and its surroundings.
         box: The part, including the margin that the filter reaches.
+        contrast: By how much the differences of pixels count more; see `Gentleness`.
 
     Returns:
         (*box.size) int64 labels, on the device of the features.
     """
     near = features.read(box)[None]
-    spread = _Spread(sharpener, labels, features, box)
+    spread = _Spread(sharpener, labels, features, box, contrast)
     groups = [
         (
             torch.tensor(sorted(item.label for item in group), device=near.device),
@@ -148,7 +165,7 @@ def _guarded(
 
 def _weights(spread: "_Spread", features: Tensor, groups: _Groups, level: Level) -> Tensor:
     """Return the (1, K, *box.size) weights of a level, as if each label had a channel."""
-    cue, window, hardness = spread.sharpener.cue, level.window, spread.sharpener.hardness
+    cue, window, hardness = spread.sharpener.cue, level.window, spread.sharpener.hardness * spread.contrast
     cue_hardness, score_hardness = hardness * level.cue_weight, hardness * level.score_weight
     if not level.score_weight:
         return cue.weights(features, window, cue_hardness)
@@ -208,8 +225,11 @@ def _reached(shares: Tensor, part: Box) -> tuple[Tensor, Box]:
 class _Spread:
     """The labels of a label map as the filter takes them: as probabilities 0 and 1, upsampled like scores."""
 
-    def __init__(self, sharpener: Sharpener, labels: Pixels, features: PartOfPixels, box: Box) -> None:
+    def __init__(
+        self, sharpener: Sharpener, labels: Pixels, features: PartOfPixels, box: Box, contrast: float = 1.0
+    ) -> None:
         self.sharpener = sharpener
+        self.contrast = contrast
         self.features = features
         self.box = box
         self.coarse, self.size = labels.size, features.size
@@ -256,9 +276,9 @@ class _Spread:
         start = self.box.top + part.top, self.box.left + part.left
         near = self.features.read(Box(*start, start[0] + part.size[0], start[1] + part.size[1]))[None]
         axes = Axis.of(self.lines[0], start[0], coarse.top), Axis.of(self.lines[1], start[1], coarse.left)
-        return joint_upsample_part(
-            value, self.centres[..., down, across], near, *axes, self.sharpener.hardness, norm=self.norm
-        )
+        regard = regard_of_image(torch.tensor(self.contrast))
+        centres, near = self.centres[..., down, across] * regard, near * regard
+        return joint_upsample_part(value, centres, near, *axes, self.sharpener.hardness, norm=self.norm)
 
 
 def _sources(start: int, stop: int, line: Line) -> Sources:
