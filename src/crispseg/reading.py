@@ -84,7 +84,7 @@ def read_json(path: Path, what: str, remedy: str) -> Any:  # noqa: ANN401 - any 
         InputError: If it is not JSON, or nested too deeply.
     """
     with parsed(path, what, f"cannot be read as JSON; {remedy}"):
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
 
 
 def read_safetensors(path: Path, what: str, remedy: str) -> "tuple[dict[str, Tensor], dict[str, str]]":

@@ -78,7 +78,9 @@ STAYING: list[tuple[str, Edit, list[str]]] = [
     ("yolo", replace("0 0.125000", "0", "a.txt"), ["line 1", "7 numbers"]),
     ("labelme", lambda path: (path / "b.json").write_text("{"), ["b.json", "cannot be read as JSON"]),
     ("labelme", lambda path: (path / "_.json").write_text("{"), ["_.json", "cannot be read as JSON"]),
-    ("yolo", lambda path: (path / "a.txt").write_text("cat 1 2 3 4 5 6"), ["a.txt", "check the format"]),
+    ("yolo", replace("0 0.125000", "cat 0.125000", "a.txt"), ["line 1", "no line of numbers"]),
+    ("yolo", replace("0 0.125000", "0.5 0.125000", "a.txt"), ["line 1", "class 0.5", "whole number"]),
+    ("yolo", lambda path: (path / "b.txt").write_text("1,0.125,0.2,0.5,0.2,0.5,0.75"), ["line 1", "with spaces"]),
     ("voc", lambda path: Image.new("L", (9, 9), 1).save(path / "SegmentationClass/a.png"), ["40×48", "9×9"]),
 ]
 """Faults of one object, image or file of several: the others are still compared, and all is kept."""

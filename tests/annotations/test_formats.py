@@ -205,6 +205,32 @@ def test_a_converted_shape_keeps_its_letters_and_line_ends(tmp_path: Path, end: 
     assert text.count("\n") == text.count(end)
 
 
+@pytest.mark.parametrize("name", ["coco", "cvat", "labelme", "yolo"])
+def test_a_byte_order_mark_stays(tmp_path: Path, name: str) -> None:
+    path, layout = write(tmp_path, name)
+    plain = clean(path, layout, grow)
+    expected = {after.name: after.read_bytes() for _, after in written(path)}
+    for file in [path] if path.is_file() else path.iterdir():
+        file.write_bytes("\ufeff".encode() + file.read_bytes())
+    marked = clean(path, layout, grow)
+    assert (marked.failures, len(marked.compared)) == ([], len(plain.compared))
+    for before, after in written(path):
+        assert after.read_bytes() != before.read_bytes()
+        assert after.read_bytes() == "\ufeff".encode() + expected[after.name]
+
+
+@pytest.mark.parametrize("crowd", ["0", False, None])
+def test_what_is_no_crowd_is_read(tmp_path: Path, crowd: object) -> None:
+    said = json.loads((path := write_coco(tmp_path, "counts")).read_text())
+    for annotation in said["annotations"][:-1]:
+        annotation["iscrowd"] = crowd
+        annotation["segmentation"]["size"] = ["40", "48"]
+    path.write_text(json.dumps(said))
+    images = format_class("coco")().read(path)
+    assert [len(image.objects) for image in images] == [2, 1]
+    assert [image.objects[0].shape.mask(40, 48).sum() for image in images] == [396, 396]
+
+
 def test_neighbours_share_their_new_edge(tmp_path: Path) -> None:
     path = write_coco(tmp_path)
     write_images(tmp_path)

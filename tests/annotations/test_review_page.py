@@ -3,14 +3,37 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser
+from torch import Tensor
 
+from crispseg.annotations.filling import Mask, fill
 from crispseg.annotations.labelme import Labelme
 from crispseg.annotations.review import write_review
+from crispseg.annotations.review.cards import cards_of
 from crispseg.annotations.run import Places, clean_annotations
 from tests.annotations.files import write_images, write_labelme
 from tests.annotations.test_formats import grow
+
+
+def test_outlines_are_around_exactly_the_pixels_of_a_mask(tmp_path: Path) -> None:
+    def pierce(image: Tensor, masks: list[Mask]) -> list[Mask]:
+        """Remove single pixels, and add some beside a mask."""
+        new = masks[0].copy()
+        new[10:28:3, 10], new[10:28:3, 12:18:3], new[9:30:4, 4] = False, False, True
+        return [new, *masks[1:]]
+
+    write_images(tmp_path)
+    places = Places(write_labelme(tmp_path), tmp_path / "images", tmp_path / "out")
+    summary = clean_annotations(places, Labelme(), pierce, settings={})
+    for card, pictures in cards_of(summary.compared, Labelme(), places.root, 9):
+        view, scale = card.whole, 8
+        assert pictures["whole"].size == (view.width, view.height)
+        for path, pixels in ((view.before, 18 * 22), (view.after, 18 * 22 - 18 + 6)):
+            lines = [line.split("L") for line in path.removeprefix("M").removesuffix("Z").split("ZM")]
+            rings = [np.array([point.split() for point in line], float) / scale for line in lines]
+            assert fill([rings], view.height // scale, view.width // scale).sum() == pixels
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["desk", "phone"])
@@ -38,7 +61,8 @@ def test_what_is_rejected_on_the_page_is_written_as_it_was(
     page.goto((tmp_path / "review" / "index.html").as_uri())
     cards = page.locator(".card")
     assert cards.count() == 2
-    assert "Those that changed most come first." in page.locator("#note").inner_text()
+    for said in ("Those that changed most come first.", "exact pixels of the masks; polygons are written with fewer"):
+        assert said in page.locator("#note").inner_text()
     page.keyboard.press("a")  # decides on nothing, since no mask is marked yet
     assert page.locator(".card.current").count() == 1
     assert page.locator("#counts").inner_text() == "0 accepted · 0 rejected · 2 undecided"

@@ -2,9 +2,7 @@
 
 import json
 import shlex
-import unicodedata
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -12,16 +10,14 @@ from torch import Tensor
 
 from crispseg.annotations.cleaning import Cleaner
 from crispseg.annotations.filling import Mask
-from crispseg.annotations.images import ImageFolder
 from crispseg.annotations.labelme import Labelme
 from crispseg.annotations.record import FormatOptions
 from crispseg.annotations.review import write_review
 from crispseg.annotations.run import Places, clean_annotations
-from crispseg.annotations.voc import Voc
 from crispseg.annotations.yolo import Yolo
 from crispseg.cli.main import main
 from crispseg.errors import InputError
-from tests.annotations.files import write_images, write_labelme, write_voc, write_yolo
+from tests.annotations.files import write_images, write_labelme, write_yolo
 from tests.annotations.test_formats import grow, keep
 
 
@@ -102,6 +98,20 @@ def test_an_interrupted_run_in_place_does_not_begin_anew(root: Path) -> None:
     assert not (root / "labelme" / ".crispseg").exists()
 
 
+def test_a_run_in_place_that_had_faults_moves_no_outline_twice(root: Path) -> None:
+    (root / "images" / "b.png").rename(root / "b.png")
+    assert len(clean_annotations(places(root, "labelme"), Labelme(), grow, settings={}).failures) == 1
+    before = contents(root / "labelme")
+    (root / "b.png").rename(root / "images" / "b.png")
+    with pytest.raises(InputError, match=r"or had faults; add --resume"):
+        clean_annotations(places(root, "labelme"), Labelme(), grow, settings={})
+    summary = clean_annotations(places(root, "labelme"), Labelme(), grow, settings={}, resume=True)
+    assert [one.path.name for one in summary.compared] == ["b.png"]
+    after = contents(root / "labelme")
+    assert after.keys() == {"a.json", "b.json"}
+    assert [after[name] == before[name] for name in after] == [True, False]
+
+
 def test_other_settings_are_not_resumed(root: Path) -> None:
     clean_annotations(places(root), Labelme(), grow, settings={"band": 4})
     with pytest.raises(InputError, match="band 4 there, 2 now"):
@@ -148,6 +158,21 @@ def test_a_rejected_mask_is_written_as_it_was(root: Path) -> None:
     clean_annotations(places(root), Labelme(), Killed(at=1), settings={}, decisions=decisions)
     assert (root / "out" / "a.json").read_bytes() == (root / "labelme" / "a.json").read_bytes()
     assert shapes(root / "out" / "b.json") != shapes(root / "labelme" / "b.json")
+
+
+def test_what_a_run_has_written_into_the_folders_that_it_reads_is_no_input(root: Path) -> None:
+    where = Places(root, root, root / "out", root / "review")
+    summary = clean_annotations(where, Labelme(), grow, settings={})
+    write_review(root / "review", summary.compared, Labelme(), root, count=9, command="")
+    (one, *_) = summary.compared
+    rejected = [{"file": one.changes.file, "image": one.changes.image, "object": "shape 1"}]
+    decisions = root / "decisions.json"
+    for options in ({"resume": True}, {"decisions": decisions}):
+        again = clean_annotations(where, Labelme(), Killed(at=0), settings={}, **options)
+        assert (len(again.compared), again.failures, again.without) == (2, [], [])
+        decisions.write_text(json.dumps({"kind": "crispseg decisions", "rejected": rejected}))
+    assert not (root / "out" / "out").exists()
+    assert (root / "out" / "labelme" / "a.json").read_bytes() == (root / "labelme" / "a.json").read_bytes()
 
 
 def test_a_neighbour_of_a_rejected_mask_gets_back_what_it_had_lost(root: Path) -> None:
@@ -213,44 +238,3 @@ def test_an_interrupted_command_says_how_to_go_on(
     if where != ["--dry-run"]:
         assert main([*command, "--resume"]) == 0
         assert "images/b.png  1 of 1 masks changed" in capsys.readouterr().out
-
-
-Form = Literal["NFC", "NFD"]
-
-
-@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
-def test_letters_of_macos_match_those_of_other_systems(forms: tuple[Form, Form], tmp_path: Path) -> None:
-    ours, theirs = (unicodedata.normalize(form, "café 서울.jpg") for form in forms)
-    (tmp_path / ours).touch()
-    folder = ImageFolder(tmp_path)
-    assert folder.find(f"photos/{theirs}") == tmp_path / ours
-    assert not folder.unused
-
-
-def test_a_label_map_is_never_taken_for_the_image(tmp_path: Path) -> None:
-    write_images(tmp_path)
-    voc = write_voc(tmp_path)
-    (tmp_path / "images").rename(voc / "JPEGImages")
-    for output in ("out", "again"):
-        summary = clean_annotations(Places(voc, voc, voc / output), Voc(), grow, settings={})
-        assert [one.path.parent.name for one in summary.compared] == ["JPEGImages"] * 2
-
-
-def test_a_name_with_dots_is_not_that_of_another_image(tmp_path: Path) -> None:
-    write_images(tmp_path)
-    yolo = write_yolo(tmp_path)
-    (yolo / "a.txt").rename(yolo / "a.v2.txt")
-    summary = clean_annotations(Places(yolo, tmp_path / "images", tmp_path / "out"), Yolo(), grow, settings={})
-    (failure,) = summary.failures
-    assert "image 'a.v2' is not in" in failure.reason
-    assert ImageFolder(tmp_path / "images").find("a.heic").name == "a.png"
-
-
-def test_lists_and_texts_of_an_export_of_yolo_are_no_annotations(tmp_path: Path) -> None:
-    root = write_yolo(tmp_path)
-    (root / "labels" / "train").mkdir(parents=True)
-    for name in ("a.txt", "b.txt"):
-        (root / name).rename(root / "labels" / "train" / name)
-    (root / "train.txt").write_text("./images/train/a.png\n")
-    (root / "README.dataset.txt").write_text("Cats > 2026-11-20 3:10pm\n")
-    assert [path.name for path in Yolo().files(root)] == ["a.txt", "b.txt"]

@@ -68,7 +68,7 @@ class Notes:
 
     Raises:
         InputError: If those that are there were made with other settings, or cannot be read; or if a run in place that
-            was interrupted would begin anew, and move the outlines of some files twice.
+            was interrupted, or had faults, would begin anew, and move the outlines of some files twice.
     """
 
     def __init__(self, output: Path, settings: Mapping[str, Any], *, resume: bool, in_place: bool) -> None:
@@ -79,8 +79,9 @@ class Notes:
         self._written: dict[str, str] = {}
         if in_place and not resume and self._settings_file.is_file():
             raise InputError(
-                f"annotations {output}: have notes of a run that was interrupted, or reviewed; add --resume to go on "
-                f"with it, or remove {self._folder} to begin anew, also with the files that are cleaned already"
+                f"annotations {output}: have notes of a run that was interrupted, reviewed, or had faults; add "
+                f"--resume to go on with it, or remove {self._folder} to begin anew, also with the files that are "
+                "cleaned already"
             )
         if self._begun:
             check_same_settings(self._settings_file, settings)

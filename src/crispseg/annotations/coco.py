@@ -86,7 +86,7 @@ def _image(
     found = AnnotatedImage(str(image["file_name"]), size)
     for annotation in annotations:
         segmentation = annotation.get("segmentation")
-        if segmentation and not annotation.get("iscrowd"):
+        if segmentation and not int(annotation.get("iscrowd") or 0):
             found.add(_key(annotation), partial(_object, names), annotation)
         else:
             found.others += 1

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from crispseg.data.files import IMAGE_SUFFIXES, composed, list_files
 from crispseg.errors import InputError
+from crispseg.writing import Identity
 
 
 class ImageFolder:
@@ -13,25 +14,28 @@ class ImageFolder:
 
     Args:
         folder: The folder.
-        besides: The names of folders in it whose pictures are no images, such as label maps.
+        label_maps: The names of folders in it whose pictures are label maps.
+        besides: More folders in it to skip.
 
     Raises:
         InputError: If it does not exist, or holds no image.
     """
 
-    def __init__(self, folder: Path, besides: Container[str] = ()) -> None:
+    def __init__(self, folder: Path, label_maps: Container[str] = (), besides: Container[Identity] = ()) -> None:
         self.folder = folder
         self._by_stem: defaultdict[str, list[Path]] = defaultdict(list)
-        for path in list_files(folder, IMAGE_SUFFIXES, "image"):
-            if path.parent.name not in besides:
+        for path in list_files(folder, IMAGE_SUFFIXES, "image", besides=besides):
+            if not any(name in label_maps for name in (folder.name, *path.relative_to(folder).parts)):
                 self._by_stem[composed(path.stem)].append(path)
         self._unused = {path for paths in self._by_stem.values() for path in paths}
+        self._folders = {composed(path.parent.name) for path in self._unused if path.parent != folder}
 
     def find(self, name: str, beside: str = "", *, has_ending: bool = True) -> Path:
         """Return the image that a name stands for.
 
         Of several images with the file name, the one whose folders agree with the name, from the end on, is meant.
         The ending and folders that do not exist here may differ: annotations often name the machine they came from.
+        If its folder exists here without it, an image of that name in another folder is not the one that is meant.
 
         Args:
             name: The name.
@@ -48,6 +52,11 @@ class ImageFolder:
             raise InputError(f"image {name!r} is not in {self.folder}; add it, or give the folder that holds it")
         best = max(_agreement(path, wanted) for path in found)
         chosen = [path for path in found if _agreement(path, wanted) == best]
+        if best[0] == 0 and wanted.parent.name in self._folders:
+            raise InputError(
+                f"image {name!r} is not in the folder {wanted.parent.name} of {self.folder}, and {chosen[0]} is "
+                "another; add it, or arrange the annotations in folders as the images"
+            )
         if len(chosen) > 1:
             raise InputError(
                 f"image {name!r} may be {chosen[0]} or {chosen[1]}; arrange the annotations in folders as the images"

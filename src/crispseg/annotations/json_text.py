@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
-from crispseg.annotations.texts import spliced
+from crispseg.annotations.texts import BOM, spliced
 
-_SPACE = re.compile(r"[ \t\n\r]*")
+_SPACE = re.compile(rf"[ \t\n\r{BOM}]*")
 _DECODER = json.JSONDecoder()
 
 
@@ -56,7 +56,7 @@ def replaced(text: str, edits: Iterable[tuple[Value, Any]]) -> str:
 
 
 def _after(text: str, at: int) -> int:
-    """Return the place of the next letter that is not a space."""
+    """Return the place of the next letter that is neither a space nor a byte order mark."""
     match = _SPACE.match(text, at)
     return at if match is None else match.end()
 

@@ -1,7 +1,7 @@
 """Annotated images, as every format is read."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +14,7 @@ from crispseg.annotations.shapes import Form, Shape, decode, encode
 from crispseg.data.files import list_files
 from crispseg.errors import InputError
 from crispseg.reading import understood
+from crispseg.writing import Identity
 
 T = TypeVar("T")
 
@@ -114,13 +115,13 @@ class AnnotationFormat(ABC):
     numbers_classes: ClassVar[bool] = False
     """Whether its files number classes, so that names may be given."""
 
-    def files(self, folder: Path) -> list[Path]:
-        """Return the annotation files in a folder and its subfolders.
+    def files(self, folder: Path, besides: Container[Identity] = ()) -> list[Path]:
+        """Return the annotation files in a folder and its subfolders, but not in those that are `besides`.
 
         Raises:
             InputError: If there is none.
         """
-        return list_files(folder, self.endings, "annotations")
+        return list_files(folder, self.endings, "annotations", besides=besides)
 
     @abstractmethod
     def read(self, path: Path) -> list[AnnotatedImage]:

@@ -22,7 +22,7 @@ from crispseg.data.image import read_image
 from crispseg.errors import InputError, one_line
 from crispseg.jobs.outcome import Failed, attempt
 from crispseg.jobs.resuming import stamp_of
-from crispseg.writing import check_folder, refuse_inputs, written_whole
+from crispseg.writing import Identity, check_folder, identity, refuse_inputs, written_whole
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,13 @@ class Places:
         annotations: A file, or a folder with subfolders.
         images: The folder of the images.
         output: The folder to write to; None for a dry run. Where it is that of the annotations, they are replaced.
+        review: The folder of the review page; None for none.
     """
 
     annotations: Path
     images: Path
     output: Path | None
+    review: Path | None = None
 
     @property
     def root(self) -> Path:
@@ -80,6 +82,11 @@ class Places:
     def in_place(self) -> bool:
         """Whether annotations are replaced."""
         return self.output is not None and self.output.resolve() == self.root.resolve()
+
+    @property
+    def besides(self) -> set[Identity]:
+        """The folders that a run writes to, and so reads neither annotations nor images from, if they are in others."""
+        return {identity(folder) for folder in (self.output, self.review) if folder is not None and folder.is_dir()}
 
     def target(self, path: Path) -> Path:
         """Return the file to write for an annotation file."""
@@ -103,7 +110,8 @@ def clean_annotations(
     """Sharpen the masks of annotated images, and write the annotations with their new outlines.
 
     What a file says apart from the objects that change is written byte by byte as it was. An annotation file is
-    replaced when its last image is done; an image or object with a fault keeps its masks.
+    replaced when its last image is done; an image or object with a fault keeps its masks. Notes of a run in place stay
+    if there were faults, so that the next run moves no outline twice.
 
     Args:
         places: The files.
@@ -122,8 +130,9 @@ def clean_annotations(
             an annotation or image.
         OutputError: If the output cannot be written.
     """
-    files = layout.files(places.root) if places.annotations.is_dir() else [places.annotations]
-    images = ImageFolder(places.images, layout.label_maps)
+    files = layout.files(places.root, places.besides) if places.annotations.is_dir() else [places.annotations]
+    files = [path for path in files if decisions is None or path.resolve() != decisions.resolve()]
+    images = ImageFolder(places.images, layout.label_maps, places.besides)
     notes = None
     if places.output is not None:
         if not places.in_place:
@@ -138,7 +147,7 @@ def clean_annotations(
             if isinstance(outcome, Failed) and strict:
                 raise InputError(outcome.reason)
             on_outcome(outcome)
-    if notes is not None and places.in_place:
+    if notes is not None and places.in_place and not run.summary.failures:
         notes.remove()
     run.summary.without = images.unused
     return run.summary
@@ -236,10 +245,10 @@ class _Run:
     def _write(self, path: Path, name: str, new: Mapping[str, Mapping[str, Redrawn]]) -> None:
         # The file that a resumed run looks at comes last, when those that belong to it are written.
         for source, content in sorted(self.layout.written(path, new).items(), key=lambda item: item[0] == path):
-            if self.notes is not None and source == path:
-                self.notes.add_written(name, content)
             target = self.places.target(source)
             if not target.is_file() or target.read_bytes() != content:
+                if self.notes is not None and source == path:
+                    self.notes.add_written(name, content)
                 with written_whole(target) as temporary:
                     temporary.write_bytes(content)
 

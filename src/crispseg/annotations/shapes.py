@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from crispseg.annotations.filling import Mask, Part, blank, fill, pasted
 from crispseg.data.box import Box
+from crispseg.data.run_lengths import read_runs
 from crispseg.errors import InputError
 from crispseg.extras import optional_packages
 
@@ -55,12 +56,10 @@ class RunLengths(Shape):
 
     def mask(self, height: int, width: int) -> Mask:
         """Return the decoded mask."""
-        size, counts = list(self.encoded["size"]), self.encoded["counts"]
+        size = [int(side) for side in self.encoded["size"]]
         if size != [height, width]:
             raise InputError(f"its RLE is of {size[0]}×{size[1]} pixels, the image of {height}×{width}")
-        if isinstance(counts, list):
-            return _expanded(counts, height * width).reshape(width, height).T
-        return decode(str(counts), height, width)
+        return decode(self.encoded["counts"], height, width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +95,14 @@ class Region(Shape):
         return pasted(found[box.slices], box, (height, width))
 
 
-def _expanded(counts: Sequence[int], pixels: int) -> Mask:
+def _expanded(counts: str | Sequence[int], pixels: int) -> Mask:
     """Return the pixels of runs, which are in turn outside and inside.
 
     Raises:
         InputError: If they are not as many.
     """
-    if any(type(count) is not int or count < 0 for count in counts) or sum(counts) != pixels:
-        raise InputError(f"its RLE does not hold {pixels} pixels; expected whole numbers with that sum")
+    ends = np.cumsum(read_runs(counts, pixels))
     pixels_of = blank((1, pixels)).ravel()
-    ends = np.cumsum(counts)
     for begin, end in zip(ends[:-1:2].tolist(), ends[1::2].tolist(), strict=False):
         pixels_of[begin:end] = True  # the rest gets no memory; see `blank`
     return pixels_of
@@ -146,19 +143,13 @@ def runs_in_columns(mask: Mask) -> list[int]:
     return lengths if lengths[-1] else lengths[:-1]
 
 
-def decode(counts: str, height: int, width: int) -> Mask:
-    """Return the mask of COCO's compressed run lengths.
-
-    pycocotools would return what its memory held before where the runs are too short.
+def decode(counts: str | Sequence[int], height: int, width: int) -> Mask:
+    """Return the mask of COCO's run lengths, compressed or not.
 
     Raises:
         InputError: If they cannot be decoded, or are of another size.
     """
-    try:
-        lengths = _lengths(counts.encode("ascii"))
-    except (UnicodeError, IndexError) as error:
-        raise InputError("its RLE cannot be decoded; write it again") from error
-    return _expanded(lengths, height * width).reshape(width, height).T
+    return _expanded(counts, height * width).reshape(width, height).T
 
 
 def encode(mask: Mask) -> str:
@@ -167,19 +158,3 @@ def encode(mask: Mask) -> str:
         from pycocotools import mask as coco  # noqa: PLC0415
     encoded = coco.frPyObjects({"size": list(mask.shape), "counts": runs_in_columns(mask)}, *mask.shape)
     return str(encoded["counts"], "ascii")
-
-
-def _lengths(text: bytes) -> list[int]:
-    """Return the run lengths of COCO's compressed text: differences from the run before the last, 5 bits a letter."""
-    lengths: list[int] = []
-    at = 0
-    while at < len(text):
-        value, shift, more = 0, 0, True
-        while more:
-            letter = text[at] - 48
-            value |= (letter & 31) << shift
-            more, at, shift = bool(letter & 32), at + 1, shift + 5
-            if not more and letter & 16:
-                value -= 1 << shift
-        lengths.append(value + lengths[-2] if len(lengths) > 2 else value)
-    return lengths

@@ -1,7 +1,7 @@
 """Folders in the layout of Pascal VOC."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from crispseg.annotations.texts import read_bytes
 from crispseg.data.classes import VOC_CLASSES
 from crispseg.data.image import opened
 from crispseg.errors import InputError
+from crispseg.writing import Identity
 
 OBJECTS, CLASSES = "SegmentationObject", "SegmentationClass"
 _WHAT = "VOC annotations"
@@ -36,15 +37,15 @@ class Voc(AnnotationFormat):
     names_with_endings: ClassVar[bool] = False
     numbers_classes: ClassVar[bool] = True
 
-    def files(self, folder: Path) -> list[Path]:
+    def files(self, folder: Path, besides: Container[Identity] = ()) -> list[Path]:
         """Return the label maps of objects; of classes where there are none of objects."""
         found = next((folder / name for name in (OBJECTS, CLASSES) if (folder / name).is_dir()), folder / OBJECTS)
-        return super().files(found)
+        return super().files(found, besides)
 
     def read(self, path: Path) -> list[AnnotatedImage]:
         """Return the one image of a label map."""
         labels = _labels(path)
-        classes = labels if path.parent.name == CLASSES else _labels(_classes_of(path))
+        classes = labels if path == _classes_of(path) else _labels(_classes_of(path))
         if classes.shape != labels.shape:
             raise InputError(
                 f"{_WHAT} {path}: of {labels.shape[0]}×{labels.shape[1]} pixels, {_classes_of(path)} of "
@@ -59,7 +60,7 @@ class Voc(AnnotationFormat):
 
     def written(self, path: Path, changes: Changes) -> dict[Path, bytes]:
         """Return both label maps."""
-        paths = [path] if path.parent.name == CLASSES else [path, _classes_of(path)]
+        paths = dict.fromkeys([path, _classes_of(path)])
         new = changes.get(path.stem, {})
         if not new:
             return {each: read_bytes(each, _WHAT) for each in paths}
@@ -73,7 +74,10 @@ class Voc(AnnotationFormat):
 
 
 def _classes_of(path: Path) -> Path:
-    return path.parent.parent / CLASSES / path.name
+    """Return the label map of classes that belongs to one of objects; that of classes belongs to itself."""
+    folders = path.parts[:-1]
+    at = max((index for index, name in enumerate(folders) if name in (OBJECTS, CLASSES)), default=len(folders) - 1)
+    return Path(*folders[:at], CLASSES, *path.parts[at + 1 :])
 
 
 def _labels(path: Path) -> NDArray[np.uint8]:

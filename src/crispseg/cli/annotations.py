@@ -34,7 +34,7 @@ def run(options: Namespace) -> int:
     name = options.format or detect_format(options.annotations)
     layout = _layout(options, name)
     sharpener = _sharpener(options)
-    places = Places(options.annotations, options.images, options.annotations_output)
+    places = Places(options.annotations, options.images, options.annotations_output, options.review)
     start = time.perf_counter()
     kept = [] if places.output is None else [places.output / NOTES]
     with progress_bar("images") as progress, resumable(*kept):
@@ -173,6 +173,10 @@ def _conclude(summary: Summary, options: Namespace, seconds: float) -> None:
             f"note: the annotations in {options.annotations_output} were replaced, and no copy was kept; to see the "
             "changes first, and reject some, give --output and --review",
             file=sys.stderr,
+        )
+    if options.in_place and summary.failures:
+        print(
+            "note: once the faults are mended, --resume goes on with the files that have not changed", file=sys.stderr
         )
     masks = sum(one.changes.count for one in summary.compared)
     earlier = sum(one.earlier for one in summary.compared)

@@ -118,8 +118,8 @@ class Intensities(NamedTuple):
         _told.add(str(path))
         more = ", and likewise for each further one" if once else ""
         _log.warning(
-            "image %s: reading its 2nd and 98th percentile, %.6g and %.6g, as black and white%s; --range LOW,HIGH sets "
-            "others", path, self.low, self.high, more,
+            "image %s: reading its 2nd and 98th percentile, %.6g and %.6g, as black and white%s; --range LOW,HIGH of "
+            "sharpen, predict and raster sets others", path, self.low, self.high, more,
         )  # fmt: skip
 
 

@@ -215,12 +215,44 @@ def test_encodings_of_coco_come_back_in_their_kind(sharpener: Sharpener) -> None
     expected = sharpen_masks(image(), mask[None], sharpener=sharpener)[0]
     assert all(np.array_equal(decode(rle), expected) for rle in crisp)
     assert sharpen_objects(image(), kinds[0], sharpener=sharpener) == crisp[0]
-    with pytest.raises(InputError, match="sum to"):
-        sharpen_objects(image(), {"size": [48, 64], "counts": [5, 7]}, sharpener=sharpener)
+    arrays = {"size": np.array([48, 64]), "counts": np.array(kinds[2]["counts"])}
+    assert sharpen_objects(image(), arrays, sharpener=sharpener)["counts"] == crisp[2]["counts"]
+
+
+@pytest.mark.parametrize(
+    "counts", [[5, 7], [-5, 48 * 64 + 5], [5.5, 48 * 64 - 5.5], "52", b"zzzz~~~", b"o", "\u00e9", None]
+)
+def test_encodings_that_do_not_hold_the_pixels_of_their_size_are_refused(counts: object) -> None:
+    with pytest.raises(InputError, match=r"of size \[48, 64\] cannot be read"):
+        sharpen_objects(image(), {"size": [48, 64], "counts": counts})
+
+
+@pytest.mark.parametrize("size", [(96, 128), (24, 32), (512, 512)])
+def test_masks_of_torchvision_that_were_pasted_into_another_image_are_refused(size: tuple[int, int]) -> None:
+    found = {"boxes": torch.tensor([[8.0, 8.0, 20.0, 20.0]]), "masks": torch.zeros(1, 1, *size)}
+    with pytest.raises(InputError, match="the image that the network saw"):
+        sharpen_objects(image(), found)
+
+
+def test_outputs_that_were_turned_into_arrays_give_arrays(sharpener: Sharpener) -> None:
+    tensors: dict[str, Any] = {"boxes": torch.tensor([[8.0, 8.0, 40.0, 40.0]]), "masks": torch.rand(1, 1, 28, 28)}
+    expected = sharpen_objects(image(), tensors, sharpener=sharpener)["masks"]
+    found: dict[str, Any] = sharpen_objects(
+        image(), {name: value.numpy() for name, value in tensors.items()}, sharpener=sharpener
+    )
+    assert isinstance(found["masks"], np.ndarray)
+    assert np.array_equal(found["masks"], expected.numpy())
+    segments = torch.from_numpy(masks()[0].astype(np.int64))
+    said: dict[str, Any] = {"segmentation": segments, "segments_info": [{"id": 1, "score": 0.5}]}
+    same: dict[str, Any] = {"segmentation": segments.numpy(), "segments_info": [{"id": "1", "score": 0.5}]}
+    crisp = sharpen_objects(image(), said, sharpener=sharpener)["segmentation"]
+    assert np.array_equal(sharpen_objects(image(), same, sharpener=sharpener)["segmentation"], crisp.numpy())
 
 
 def test_other_objects_are_refused() -> None:
     with pytest.raises(TypeError, match=r"Image.*Results.*sharpen_masks"):
         sharpen_objects(image(), Image.new("L", (3, 3)))
+    with pytest.raises(TypeError, match="list of dict with segmentation, area; expected"):
+        sharpen_objects(image(), [{"segmentation": masks()[0], "area": 5}])
     with pytest.raises(InputError, match="soft"):
         sharpen_objects(image(), {"boxes": [], "masks": []}, soft=True)

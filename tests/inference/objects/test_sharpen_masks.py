@@ -234,6 +234,8 @@ def test_overlaps_go_to_the_highest_confidence(sharpener: Sharpener) -> None:
         (np.zeros((1, 9, 12), bool), [[30, 0, 9, 9]], {}, ("box 0", "xyxy")),
         (np.zeros((1, 9, 12), bool), [[0, 0, float("nan"), 9]], {}, ("box 0", "finite")),
         (np.zeros((1, *SIZE), bool), [[0, 0, 9, 9]], {}, ("mask 0", "leave boxes out")),
+        (np.zeros((2, 24, 32), bool), [[0, 0, 9, 9], [5, 5, 30, 9]], {}, ("masks are 24x32", "leave boxes out")),
+        (np.zeros((1, 9, 12), bool), [[0.1, 0, 0.9, 1]], {}, ("from 0 to 1", "boxes * [96, 72, 96, 72]")),
         (np.zeros((1, 9, 12), bool), None, {"overlaps": "resolve"}, ("without confidences",)),
         (np.zeros((1, 9, 12), bool), None, {"overlaps": "resolve", "confidences": [1, 2]}, ("(2,)", "1 masks")),
         (np.zeros((1, 9, 12), bool), None, {"confidences": [1]}, ("confidences are given", "'resolve'")),

@@ -28,6 +28,9 @@ _DETAIL = 0.25
 
 _SMALLEST_DETAIL = 40
 
+_EXACT = 0.1
+"""The tolerance of outlines: vertices lie on multiples of 0.5, so this leaves out only those on a straight line."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -141,12 +144,12 @@ def _view(part: Box, before: Mask, after: Mask, photo: Image.Image) -> tuple[Vie
 
 
 def _path(mask: Mask, part: Box, scale: float) -> str:
-    """Return the outline of a mask in a part of the image as a path of SVG.
+    """Return the outline of a mask in a part of the image as a path of SVG, around exactly the pixels of the mask.
 
     It goes on a little beyond the part, whose border is no outline.
     """
     wider = part.grown(2, mask.shape)
     shift = np.array([wider.left - part.left, wider.top - part.top])
-    polygons = polygons_of([mask[wider.slices]], 0.5)[0]
+    polygons = polygons_of([mask[wider.slices]], _EXACT)[0]
     rings = ((ring + shift) * scale for polygon in polygons for ring in polygon)
     return "".join(f"M{'L'.join(f'{x:.1f} {y:.1f}' for x, y in ring)}Z" for ring in rings)

@@ -48,6 +48,7 @@ def write_review(
         "run": hashlib.sha256(text.encode()).hexdigest()[:16],
         "command": command,
         "changed": changed,
+        "simplified": layout.has_polygons and layout.options.form != "rle",
         "masks": sum(one.changes.count for one in compared),
     }
     write_text(folder / "data.js", f"window.REVIEW = {json.dumps(data, ensure_ascii=False)};\nREVIEW.cards = {text};\n")

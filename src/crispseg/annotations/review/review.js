@@ -1,7 +1,7 @@
 "use strict";
 
 const SVG = "http://www.w3.org/2000/svg";
-const { cards, kind, run, command, changed, masks } = window.REVIEW;
+const { cards, kind, run, command, changed, masks, simplified } = window.REVIEW;
 const place = `crispseg review ${run}`;
 const byId = (id) => document.getElementById(id);
 
@@ -68,7 +68,8 @@ byId("category").append(...categories.map((name) => make("option", { value: name
 byId("category-label").hidden = categories.length < 2;
 byId("note").textContent = `${changed} of ${masks} masks changed`
   + (cards.length < changed ? `; these are the ${cards.length} that changed most. ` : ". Those that changed most come first. ")
-  + "A mask that you do not decide on is accepted.";
+  + "A mask that you do not decide on is accepted. The lines are around the exact pixels of the masks"
+  + (simplified ? "; polygons are written with fewer vertices, as --tolerance says." : ".");
 
 let current = -1;
 

@@ -15,6 +15,9 @@ from crispseg.inference.array_inputs import as_array
 from crispseg.inference.checks import refuse_turned
 from crispseg.inference.upsampling import uncovered
 
+_LEAST_WHOLE = 16
+"""Rows and columns from which the shape of a mask tells whether it is that of the image."""
+
 
 class MaskPlace(NamedTuple):
     """How a mask lies on its image."""
@@ -47,10 +50,13 @@ def placed(maps: Sequence[Tensor], boxes: object, grid: Grid, size: Size) -> lis
         if len({one.shape for one in maps}) == 1:
             refuse_turned("masks", (len(maps), maps[0].shape[-2], maps[0].shape[-1]), size)
         return [_of_image(one, grid, size) for one in maps]
-    return [_of_box(n, one, box, size) for n, (one, box) in enumerate(zip(maps, _read(boxes, len(maps)), strict=True))]
+    read = _read(boxes, len(maps), size)
+    places = [_of_box(n, one, box, size) for n, (one, box) in enumerate(zip(maps, read, strict=True))]
+    _refuse_whole([(one.shape[-2], one.shape[-1]) for one in maps], read, size)
+    return places
 
 
-def _read(boxes: object, count: int) -> list[list[float]]:
+def _read(boxes: object, count: int, size: Size) -> list[list[float]]:
     given = as_array("boxes", boxes).astype(np.float64)
     given = given.reshape(0, 4) if given.size == 0 else given
     if given.ndim != 2 or given.shape[1] != 4:
@@ -64,7 +70,25 @@ def _read(boxes: object, count: int) -> list[list[float]]:
             f"box {n} is {given[n].tolist()}; expected finite left <= right and top <= bottom (xyxy, not xywh), in "
             "pixels of the image"
         )
+    if (given > 0).any() and given.min() >= 0 and given.max() <= 1 < min(size):
+        raise InputError(
+            f"boxes run from {given.min():.4g} to {given.max():.4g}, as shares of width and height; expected pixels of "
+            f"the image: boxes * [{size[1]}, {size[0]}, {size[1]}, {size[0]}]"
+        )
     return given.tolist()  # type: ignore[no-any-return]
+
+
+def _refuse_whole(shapes: Sequence[Size], boxes: Sequence[Sequence[float]], size: Size) -> None:
+    """Refuse masks that all have the shape of the image, which is none of a square, in boxes of other shapes."""
+    if len(set(shapes)) != 1 or min(shapes[0]) < _LEAST_WHOLE or shapes[0][0] == shapes[0][1]:
+        return
+    sides = [(round(bottom - top), round(right - left)) for left, top, right, bottom in boxes]
+    explains = Grid().explains
+    if explains(size, shapes[0]) and not all(explains(box, shapes[0]) for box in sides):
+        raise InputError(
+            f"masks are {shapes[0][0]}x{shapes[0][1]}, of the shape of their {size[0]}x{size[1]} image, but the boxes "
+            "have other shapes; expected masks of the boxes: leave boxes out for masks of the whole image"
+        )
 
 
 def _of_image(mask: Tensor, grid: Grid, size: Size) -> MaskPlace:

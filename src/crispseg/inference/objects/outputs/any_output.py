@@ -1,5 +1,6 @@
 """Sharpen the masks in the output of a library, and return the same kind of output."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -66,9 +67,17 @@ def sharpen_objects(image: object, objects: Objects, **options: Any) -> Objects:
         if kind.is_kind(objects):
             return cast(Objects, kind.sharpened(objects, image, partial(_sharpen, options)))
     raise TypeError(
-        f"objects is {type(objects).__name__}; expected {', '.join(kind.name for kind in _KINDS)}: pass other masks to "
-        "crispseg.sharpen_masks"
+        f"objects is {_named(objects)}; expected {', '.join(kind.name for kind in _KINDS)}, of one image: pass other "
+        "masks to crispseg.sharpen_masks"
     )
+
+
+def _named(objects: object) -> str:
+    """Return the type of objects, with what tells which they are: keys, or what a list holds."""
+    name = type(objects).__name__
+    if isinstance(objects, Mapping):
+        return f"{name} with {', '.join(map(str, list(objects)[:6])) or 'nothing'}"
+    return f"{name} of {_named(objects[0])}" if isinstance(objects, list | tuple) and objects else name
 
 
 def _sharpen(

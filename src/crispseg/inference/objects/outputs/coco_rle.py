@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crispseg.data.run_lengths import read_runs
 from crispseg.errors import InputError, one_line
 from crispseg.extras import optional_packages
 from crispseg.inference.objects.outputs.output_kind import OutputKind, Sharpen
@@ -15,18 +16,12 @@ def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
     """Return the (h, w) bool mask of an encoding, whose counts are compressed (bytes or text) or numbers.
 
     Raises:
-        InputError: If it is none, or pycocotools (extra `data`) is missing.
+        InputError: If it is none.
     """
-    with optional_packages():
-        from pycocotools import mask as coco  # noqa: PLC0415
     try:
         height, width = map(int, rle["size"])
-        counts = rle["counts"]
-        if isinstance(counts, list):
-            if sum(counts) != height * width:
-                raise ValueError(f"counts sum to {sum(counts)}")
-            rle = coco.frPyObjects({"size": [height, width], "counts": counts}, height, width)
-        return np.asarray(coco.decode(rle)).astype(bool)
+        lengths = read_runs(rle["counts"], height * width)
+        return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(width, height).T
     except Exception as error:
         raise InputError(
             f"a run-length encoding of size {rle.get('size')} cannot be read ({one_line(error)}); expected size "
@@ -35,11 +30,15 @@ def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
 
 
 def encode(mask: NDArray[np.generic], like: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the encoding of an (h, w) mask, with counts of the kind that another encoding has."""
+    """Return the encoding of an (h, w) mask, with counts of the kind that another encoding has.
+
+    Raises:
+        InputError: If pycocotools (extra `data`) is missing.
+    """
     with optional_packages():
         from pycocotools import mask as coco  # noqa: PLC0415
     size, counts = list(mask.shape), like["counts"]
-    if isinstance(counts, list):
+    if not isinstance(counts, str | bytes):
         columns = np.concatenate(
             [[0], mask.astype(np.int8).T.ravel()]
         )  # runs go down the columns, and begin with zeros

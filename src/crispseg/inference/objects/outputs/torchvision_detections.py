@@ -4,10 +4,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
-from crispseg.inference.array_inputs import as_image
+from crispseg.errors import InputError
+from crispseg.inference.array_inputs import as_array, as_image
 from crispseg.inference.objects.outputs.output_kind import OutputKind, Sharpen
+
+_LARGEST_OF_BOX = 256
+"""Rows from which a square mask is not one of a box: Mask R-CNN's have 28."""
 
 
 @contextmanager
@@ -45,9 +50,16 @@ def unpasted_masks(model: nn.Module) -> Iterator[None]:
 
 
 def _sharpened(objects: Mapping[str, Any], image: object, sharpen: Sharpen) -> Mapping[str, Any]:
-    masks, pixels = objects["masks"], as_image(image)
-    boxes = None if masks.shape[-2:] == pixels.shape[-2:] else objects["boxes"]
-    known = {"scores": "multilabel_probabilities", "soft": True} if masks.is_floating_point() else {}
+    masks, size = objects["masks"], as_image(image).shape[-2:]
+    values = as_array("masks", masks)
+    rows, columns = values.shape[-2:] if values.ndim > 1 else size
+    boxes = None if (rows, columns) == size else objects["boxes"]
+    if boxes is not None and (rows != columns or rows > _LARGEST_OF_BOX):
+        raise InputError(
+            f"masks are {rows}x{columns}, the image {size[0]}x{size[1]}; expected masks of the size of the image, or "
+            "of 28x28 in boxes: give the image that the network saw, or use crispseg.sharpen_masks"
+        )
+    known = {"scores": "multilabel_probabilities", "soft": True} if np.issubdtype(values.dtype, np.floating) else {}
     crisp = sharpen(image, masks, boxes, **known, confidences=objects.get("scores"))
     return {**objects, "masks": crisp}
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from crispseg.errors import InputError
+from crispseg.inference.array_inputs import as_array, as_tensor
 from crispseg.inference.objects.outputs.output_kind import OutputKind, Sharpen
 
 
@@ -14,6 +16,11 @@ def _sharpened(objects: Mapping[str, Any], image: object, sharpen: Sharpen) -> M
     segmentation, segments = objects["segmentation"], objects["segments_info"]
     if segmentation is None or not segments:
         return dict(objects)
+    if isinstance(segmentation, np.ndarray):
+        made = _sharpened(
+            {**objects, "segmentation": as_tensor(as_array("segmentation", segmentation))}, image, sharpen
+        )
+        return {**made, "segmentation": made["segmentation"].numpy()}
     if not isinstance(segmentation, Tensor):
         raise InputError(
             f"segmentation is {type(segmentation).__name__}; expected a tensor: leave out return_coco_annotation=True"
@@ -22,7 +29,7 @@ def _sharpened(objects: Mapping[str, Any], image: object, sharpen: Sharpen) -> M
     if segmentation.ndim == 3:  # return_binary_maps=True
         crisp = torch.as_tensor(sharpen(image, segmentation > 0, confidences=confidences, soft=False))
         return {**objects, "segmentation": crisp.to(segmentation.dtype)}
-    listed = [segment["id"] for segment in segments]
+    listed = [int(segment["id"]) for segment in segments]
     others = _unlisted(segmentation, listed)
     confidences += [min(confidences) - 1.0] * len(others)
     ids = torch.tensor([*listed, *others], device=segmentation.device)
