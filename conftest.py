@@ -66,7 +66,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test with its needs; with `--quick`, leave out every test that has any."""
+    """Mark each test with its needs, where marks are asked for; with `--quick`, leave out every test that has any."""
+    if not config.getoption("quick") and not config.option.markexpr:
+        return  # it takes seconds
     for item in items:
         marks = needs_of_file(item.path)
         if isinstance(item, pytest.Function):

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ from benchmarks.inputs import BenchmarkInputs, Problem
 from benchmarks.measure import Timing
 from benchmarks.memory import peak_above
 from benchmarks.targets import TARGETS
-from crispseg import ops
+from crispseg import Sharpener, ops
+from crispseg.cues import RGBCue
 from tests.fakes import write_coarse_scores, write_folder
 
 TINY = Problem(size=9, window_size=5, channels=3, num_classes=2, batch=2)
@@ -162,7 +164,13 @@ def test_what_cannot_fit_is_left_out() -> None:
     assert Timing(1.0, 1.0, 1.0).runs is None
 
 
-def test_an_exported_sharpener_is_timed_beside_pytorch(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_exported_sharpener_is_timed_beside_pytorch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def without_a_network(**options: Any) -> Sharpener:
+        return Sharpener(RGBCue(), guard=None, score_weight=0, upsampling="bilinear", **options)
+
+    monkeypatch.setattr(exported, "Sharpener", SimpleNamespace(from_pretrained=without_a_network))
     way = "custom" if importlib.util.find_spec("crispseg._C") else "standard"
     small = ("--height", "17", "--width", "20", "--num-classes", "2", "--window", "3", "--passes", "1", "--runs", "1")
     assert exported.main([*small, "--operators", way]) == 0

@@ -1,6 +1,7 @@
 """However scores lie on their image: exported and compiled programs do what the sharpener does, at any size."""
 
 from pathlib import Path
+from typing import Any
 
 import onnx
 import onnxruntime
@@ -32,10 +33,17 @@ LYING = {
 """Kind of scores, and sizes of images and scores, by how they lie."""
 
 
+SHORT: dict[str, Any] = {"window": Window(3), "hardness": 5.0, "passes": 1, "guard": None}
+WHOLE: dict[str, Any] = {"window": "3@2,3", "hardness": 5.0, "passes": (2, 1), "guard": 0.3, "score_weight": 0.5}
+"""All that a program may hold."""
+
+PROGRAMS = {"letterbox": WHOLE, "stride=4,1.5": SHORT | {"hardness": 1e-3}}
+"""Options beside `SHORT`, by grid: what follows after upsampling is the same for all grids."""
+
+
 def made(grid: str) -> Sharpener:
-    """Return a sharpener with a short program: the guard is the same for all grids but for how far scores lie apart."""
-    options = {"scores": LYING[grid][0], "grid": grid, "guard": 0.4 if grid == "letterbox" else None}
-    return Sharpener(RGBCue(), window=Window(3), hardness=5.0, passes=1, **options).eval()  # type: ignore[arg-type]
+    options = PROGRAMS.get(grid, SHORT)
+    return Sharpener(RGBCue(), scores=LYING[grid][0], grid=grid, **options).eval()  # type: ignore[arg-type]
 
 
 def inputs(grid: str) -> list[tuple[Tensor, Tensor]]:

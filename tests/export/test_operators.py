@@ -20,7 +20,7 @@ WIDEST = Window(11)
 
 
 class Operators(nn.Module):
-    """All of them, by name: two windows, both norms, two strides, normalised or not."""
+    """All of them, by name: two windows, both norms, two strides, normalised or not, soft and hard."""
 
     def forward(self, embedding: Tensor, weights: Tensor) -> dict[str, Tensor]:
         boundary, scores, results = embedding[:, :1], embedding[:, 1:], {}
@@ -38,6 +38,8 @@ class Operators(nn.Module):
                 results[f"filter_{name}"] = ops.local_filter(
                     scores, weights[:, : window.count], window, passes=norm, normalize=norm == 1
                 )
+        for hardness in (1e-3, 1e5):
+            results[f"weights_hardness_{hardness:g}"] = ops.affinity_weights(embedding, Window(3), hardness)
         results["contour_wide"] = ops.local_contour(boundary, Window(7))
         results["filter_wide"] = ops.local_filter(scores, weights, WIDEST, passes=2)
         results["filter_single"] = ops.local_filter(scores, weights[:, :1], Window(1))
@@ -92,7 +94,7 @@ def test_it_gives_what_pytorch_gives(
     embedding, weights = (value.to(dtype) for value in inputs(size))
     found = session.run(None, {"embedding": embedding.numpy(), "weights": weights.numpy()})
     expected = Operators()(embedding, weights)
-    assert len(found) == len(expected) == 24
+    assert len(found) == len(expected) == 26
     # What is computed in float32 and rounded once differs by one rounding at most.
     tolerance = {torch.float32: 2e-6, torch.float16: 1e-3}[dtype]
     for value, (name, reference) in zip(found, expected.items(), strict=True):

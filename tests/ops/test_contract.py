@@ -22,33 +22,75 @@ DIFFERENTIABLE = [op for op in OPERATIONS if op.name != "local_parity"]
 
 CASES = [pytest.param(op, options, id=f"{op}-{options}") for op in OPERATIONS for options in op.options]
 
-DIFFERENTIABLE_CASES = [
-    pytest.param(op, options, id=f"{op}-{options}") for op in DIFFERENTIABLE for options in op.options
-]
-
 SHAPES = [(2, 3, 5, 7), (1, 1, 1, 1), (1, 2, 1, 6), (1, 2, 3, 2), (0, 2, 4, 4)]
 
 WINDOWS = [Window(1), Window(3), Window(5), Window(3, dilation=2), Window(9, dilation=3)]
 
-# The interpreter takes its time: it gets the sizes that are unlike each other.
+
+def sizes_for(server: Server, turn: int) -> list[tuple[tuple[int, int, int, int], Window]]:
+    """Return each shape once and each window once; another turn pairs them otherwise, and five turns make all pairs.
+
+    The interpreter takes its time: it gets the few that are unlike each other, in all pairs.
+    """
+    if server.interpreted:
+        return [(shape, window) for shape in SHAPES[::2] for window in WINDOWS[1::2]]
+    return [(shape, WINDOWS[(place + turn) % len(WINDOWS)]) for place, shape in enumerate(SHAPES)]
+
+
+# The turn changes from option to option and from one implementation to the next.
 SIZES = [
-    pytest.param(server, shape, window, id=f"{server}-{shape}-{window}")
-    for server in SERVERS
-    for shape in (SHAPES[::2] if server.interpreted else SHAPES)
-    for window in (WINDOWS[1::2] if server.interpreted else WINDOWS)
+    pytest.param(server, op, options, *size, id=f"{op}-{options}-{server}-{size[0]}-{size[1]}")
+    for first, server in enumerate(SERVERS)
+    for turn, (op, options) in enumerate(((op, options) for op in OPERATIONS for options in op.options), first)
+    for size in sizes_for(server, turn)
 ]
 
-CALLED_OFTEN = [
-    pytest.param(server, op, options, id=f"{server}-{op}-{options}")
+
+def called_often(most: int) -> list[Any]:
+    """Return each implementation with each operation and its options; for the interpreter the first and the last.
+
+    Args:
+        most: How many of an operation's options the interpreter gets.
+    """
+    return [
+        pytest.param(server, op, options, id=f"{server}-{op}-{options}")
+        for server in SERVERS
+        for op in DIFFERENTIABLE
+        for options in (op.options[:: max(1, len(op.options) - 1)][:most] if server.interpreted else op.options)
+    ]
+
+
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+
+def options_for(server: Server, op: Operation, dtype: torch.dtype) -> list[dict[str, Any]]:
+    """Return all options; for the interpreter each norm once, with other options beside it for another dtype."""
+    if not server.interpreted:
+        return list(op.options)
+    norms: dict[int | None, list[dict[str, Any]]] = {}
+    for options in op.options:
+        norms.setdefault(options.get("norm"), []).append(options)
+    return [alike[DTYPES.index(dtype) % len(alike)] for alike in norms.values()]
+
+
+OF_EVERY_DTYPE = [
+    pytest.param(server, op, options, dtype, id=f"{server}-{op}-{options}-{dtype}")
     for server in SERVERS
     for op in DIFFERENTIABLE
-    for options in (op.options[:: max(1, len(op.options) - 1)] if server.interpreted else op.options)
+    for dtype in DTYPES
+    for options in options_for(server, op, dtype)
 ]
 
-GRADIENT_WINDOWS = [
-    pytest.param(server, window, id=f"{server}-{window}")
+SMALL, WIDE = (Window(3), Window(3, dilation=2)), Window(5)
+
+# The interpreter gets both small windows for each operation; where there are several options, in turns.
+DIFFERENTIATED = [
+    pytest.param(server, op, options, window, id=f"{op}-{options}-{server}-{window}")
     for server in SERVERS
-    for window in (Window(3), Window(3, dilation=2), Window(5))[: 2 if server.interpreted else 3]
+    for op in DIFFERENTIABLE
+    for number, options in enumerate(op.options)
+    for place, window in enumerate((*SMALL, WIDE))
+    if not server.interpreted or (window != WIDE and (place == number % 2 or len(op.options) == 1))
 ]
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 3e-2, torch.float16: 4e-3}
@@ -75,8 +117,7 @@ def gradients(op: Operation, inputs: Inputs, window: Window, options: dict[str, 
     return tuple(x.grad for x in leaves if x.grad is not None)
 
 
-@pytest.mark.parametrize(("server", "shape", "window"), SIZES, indirect=["server"])
-@pytest.mark.parametrize(("op", "options"), CASES)
+@pytest.mark.parametrize(("server", "op", "options", "shape", "window"), SIZES, indirect=["server"])
 def test_equals_its_definition(
     server: Server, op: Operation, options: dict[str, Any], shape: tuple[int, int, int, int], window: Window
 ) -> None:
@@ -103,19 +144,17 @@ def test_equals_its_definition_at_any_size(
     torch.testing.assert_close(op.call(*inputs, window, **options), expected, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize(("server", "window"), GRADIENT_WINDOWS, indirect=["server"])
-@pytest.mark.parametrize(("op", "options"), DIFFERENTIABLE_CASES)
+@pytest.mark.parametrize(("server", "op", "options", "window"), DIFFERENTIATED, indirect=["server"])
 def test_gradients_are_those_of_finite_differences(
     server: Server, op: Operation, options: dict[str, Any], window: Window
 ) -> None:
     inputs = tuple(x.requires_grad_(x.is_floating_point()) for x in inputs_of(op, server, (1, 2, 3, 4), window))
-    # Fast: along random directions. The reference is checked element by element.
-    fast = server.module != "reference"
+    # Fast: along random directions. The reference is checked element by element, in small windows.
+    fast = server.module != "reference" or window == WIDE
     assert torch.autograd.gradcheck(lambda *x: op.call(*x, window, **options), inputs, fast_mode=fast)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize(("op", "options"), DIFFERENTIABLE_CASES)
+@pytest.mark.parametrize(("server", "op", "options", "dtype"), OF_EVERY_DTYPE, indirect=["server"])
 def test_every_dtype_forward_and_backward(
     server: Server, op: Operation, options: dict[str, Any], dtype: torch.dtype
 ) -> None:
@@ -134,7 +173,7 @@ def test_every_dtype_forward_and_backward(
         torch.testing.assert_close(one.double() / scale, other / scale, rtol=0, atol=2 * tolerance)
 
 
-@pytest.mark.parametrize(("server", "op", "options"), CALLED_OFTEN, indirect=["server"])
+@pytest.mark.parametrize(("server", "op", "options"), called_often(2), indirect=["server"])
 def test_memory_layout_changes_nothing(server: Server, op: Operation, options: dict[str, Any]) -> None:
     window = Window(3)
     inputs = inputs_of(op, server, (2, 3, 6, 5), window)
@@ -167,7 +206,7 @@ def _transposed(inputs: Inputs) -> Inputs:
     return tuple(x.transpose(-1, -2).contiguous().transpose(-1, -2) if x.ndim else x for x in inputs)
 
 
-@pytest.mark.parametrize(("server", "op", "options"), CALLED_OFTEN, indirect=["server"])
+@pytest.mark.parametrize(("server", "op", "options"), called_often(1), indirect=["server"])
 def test_same_input_gives_the_same_bits(server: Server, op: Operation, options: dict[str, Any]) -> None:
     window = Window(3 if server.interpreted else 5)
     inputs = cast(inputs_of(op, server, (2, 4, 9, 11), window), torch.float32)
@@ -219,17 +258,20 @@ def test_a_second_derivative_is_refused_with_a_word(server: Server, op: Operatio
 def test_it_is_a_well_behaved_operator(server: Server, op: Operation) -> None:
     """Schema, gradient registration, shapes of the fake, and tracing with sizes that change.
 
-    Registration and tracing are the same for every implementation, so they are checked once.
+    Registration and tracing are the same for every implementation and layout, so they are checked once.
     """
-    utils: dict[str, Any] = {} if server.module == "reference" else {"test_utils": ("test_schema", "test_faketensor")}
+    checks: tuple[str, ...] = ("test_schema", "test_faketensor")
+    if server.module == "reference":
+        checks += ("test_autograd_registration", "test_aot_dispatch_dynamic")
     contiguous = inputs_of(op, server, (2, 3, 5, 4), Window(3))
-    calls = calls_of(op, contiguous, Window(3)) + calls_of(op, _channels_last(contiguous), Window(3))
+    calls = [(*call, checks) for call in calls_of(op, contiguous, Window(3))]
+    calls += [(*call, ("test_faketensor",)) for call in calls_of(op, _channels_last(contiguous), Window(3))]
     assert calls[0][0].startswith(f"crispseg::{op.name}")
-    for name, arguments in calls:
+    for name, arguments, checked in calls:
         forward = not name.endswith("_backward")  # a second derivative is refused, see above
         copies = tuple(_copy(x, forward) if isinstance(x, Tensor) else x for x in arguments)
         operator = getattr(torch.ops.crispseg, name.removeprefix("crispseg::")).default
-        torch.library.opcheck(operator, copies, **utils)
+        torch.library.opcheck(operator, copies, test_utils=checked)
 
 
 def _copy(x: Tensor, differentiable: bool) -> Tensor:

@@ -47,6 +47,8 @@ SEAMS = [
 
 
 def _options(op: Operation, server: Server) -> tuple[dict[str, Any], ...]:
+    if server.interpreted:  # slow: two that are unlike each other
+        return op.options[:: max(1, len(op.options) - 1)]
     many_passes = op.name == "local_filter" and server.module == "cpu"
     return (*op.options, {"passes": 10, "normalize": True}) if many_passes else op.options  # kKept
 

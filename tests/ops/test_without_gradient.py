@@ -119,10 +119,10 @@ def test_shares_are_rebalanced_by_the_abundance_around_a_pixel(server: Server, d
         before, after = (40 * logits).reshape(2, *shape).softmax(2) * 2.0**96
         before[..., 1:3, 20:50] = 0  # as of pixels without data
         one, other = (x.to(server.device, dtype) for x in (before, after))
+        expected = _guarded(before, after, 0.2, radii, keep_thin)
         for given in (one, one.transpose(-1, -2).contiguous().transpose(-1, -2)):
             found = _on_threads(partial(ops.rebalance, given, other, 0.2, radii, keep_thin=keep_thin))
             assert found.dtype == dtype
-            expected = _guarded(before, after, 0.2, radii, keep_thin)
             torch.testing.assert_close(found.cpu().double(), expected, rtol=TOLERANCES[dtype], atol=0)
 
 

@@ -8,12 +8,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
 from torch import Tensor
 
+from crispseg.cli.main import main
 from tests.fakes import write_folder
+from tests.ops.threads import with_threads
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,49 +57,54 @@ def write_config(
     return path
 
 
-def start(config: Path, output: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "crispseg", "train", str(config), "--output", str(output), *options]
-    command += ["--allow-import", "tests"]
+def command(config: Path, output: Path, *options: str) -> list[str]:
+    return ["train", str(config), "--output", str(output), *options, "--allow-import", "tests"]
+
+
+def start(words: list[str]) -> subprocess.Popen[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    run = [sys.executable, "-m", "crispseg", *words]
+    return subprocess.Popen(run, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def finish(process: subprocess.Popen[str]) -> str:
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err
-    return out
+def finish_here(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a command in this process, which need not import everything again, and return what it printed."""
+    with with_threads(1):
+        code = main(words)
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    return said.out
 
 
 def weights(output: Path) -> dict[str, Tensor]:
     return load_file(output / "segmentation.safetensors")
 
 
-def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
+def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = write_config(tmp_path, dropout=0.5, steps=60, batch_size=2, accumulate=3)
-    whole = start(config, tmp_path / "whole")
-    killed = start(config, tmp_path / "killed")
+    killed = start(command(config, tmp_path / "killed"))
     deadline = time.monotonic() + 200
     while not (tmp_path / "killed" / "last.ckpt").exists() and killed.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert killed.returncode == -signal.SIGKILL, "the run was over before it could be killed"
-    assert "step 60 of 60" in finish(start(config, tmp_path / "killed", "--resume"))
-    finish(whole)
+    assert "step 60 of 60" in finish_here(command(config, tmp_path / "killed", "--resume"), capsys)
+    finish_here(command(config, tmp_path / "whole"), capsys)
     for name, value in weights(tmp_path / "whole").items():
         assert torch.equal(value, weights(tmp_path / "killed")[name]), name
     validated = [(tmp_path / run / "validation.jsonl").read_text() for run in ("whole", "killed")]
     assert validated[0] == validated[1]
 
 
-def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+def test_two_processes_learn_what_one_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same crops, half of them in each process; gradients are averaged over gloo."""
     one = write_config(tmp_path, dropout=0.0, steps=10, batch_size=4, frozen="encode.bias")
     two = write_config(tmp_path, dropout=0.0, steps=10, batch_size=2, frozen="encode.bias")
-    alone = finish(start(one, tmp_path / "one"))
-    together = finish(start(two, tmp_path / "two", "--devices", "2"))
+    alone = finish_here(command(one, tmp_path / "one"), capsys)
+    both = start(command(two, tmp_path / "two", "--devices", "2"))
+    together, error = both.communicate(timeout=240)
+    assert both.returncode == 0, error
     for name, value in weights(tmp_path / "one").items():
         torch.testing.assert_close(value, weights(tmp_path / "two")[name], rtol=1e-4, atol=1e-5)
     # The validation images of both processes are counted together.

@@ -22,13 +22,6 @@ def test_a_damaged_checkpoint_is_said_to_be_damaged(tmp_path: Path) -> None:
         run(root, tmp_path / "run", steps=2, resume=True)
 
 
-def test_a_checkpoint_of_another_network_is_said_to_be_one(tmp_path: Path) -> None:
-    root = write_folder(tmp_path / "data")
-    run(root, tmp_path / "run", steps=2)
-    with pytest.raises(InputError, match="the checkpoint is of another network or other rates"):
-        run(root, tmp_path / "run", steps=4, resume=True, dim=5)
-
-
 CHANGES: dict[str, tuple[LearningOptions, str]] = {
     "the rate": ({"optimizer": partial(torch.optim.Adam, lr=0.1)}, "lr is 0.1, and 0.001 in the checkpoint"),
     "the decay": ({"optimizer": partial(torch.optim.Adam, weight_decay=0.1)}, "weight_decay is 0.1, and 0 in"),
@@ -39,14 +32,27 @@ CHANGES: dict[str, tuple[LearningOptions, str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `data`, and with `run`, a run of two steps; a refused run leaves it as it is."""
+    folder = tmp_path_factory.mktemp("trained")
+    run(write_folder(folder / "data"), folder / "run", steps=2)
+    return folder
+
+
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_a_resumed_run_would_ignore_is_refused(change: str, tmp_path: Path) -> None:
+def test_what_a_resumed_run_would_ignore_is_refused(change: str, trained: Path) -> None:
     """The checkpoint's learning rate counted in silence."""
-    root = write_folder(tmp_path / "data")
-    run(root, tmp_path / "run", steps=2)
+    before = (trained / "run" / "last.ckpt").read_bytes()
     learning, message = CHANGES[change]
     with pytest.raises(InputError, match=message):
-        run(root, tmp_path / "run", steps=4, resume=True, **learning)
+        run(trained / "data", trained / "run", steps=4, resume=True, **learning)
+    assert (trained / "run" / "last.ckpt").read_bytes() == before
+
+
+def test_a_checkpoint_of_another_network_is_said_to_be_one(trained: Path) -> None:
+    with pytest.raises(InputError, match="the checkpoint is of another network or other rates"):
+        run(trained / "data", trained / "run", steps=4, resume=True, dim=5)
 
 
 def test_another_schedule_without_options_of_its_own_is_refused(tmp_path: Path) -> None:

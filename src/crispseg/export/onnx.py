@@ -78,7 +78,8 @@ def export_onnx(
     Example:
         >>> from crispseg.cues import RGBCue
         >>> path = getfixture("tmp_path") / "sharpener.onnx"
-        >>> export_onnx(Sharpener(RGBCue(), window=3, passes=1), path) < 1e-4
+        >>> small = Sharpener(RGBCue(), window=3, passes=1, upsampling="bilinear", guard=None)
+        >>> export_onnx(small, path) < 1e-4
         True
     """
     check_choice("precision", precision, tuple(EXPORT_TOLERANCE))

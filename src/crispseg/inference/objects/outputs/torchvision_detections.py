@@ -27,7 +27,7 @@ def unpasted_masks(model: nn.Module) -> Iterator[None]:
     Example:
         >>> import torch
         >>> from torchvision.models.detection import maskrcnn_resnet50_fpn
-        >>> model = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, box_score_thresh=0).eval()
+        >>> model = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, box_score_thresh=0, min_size=64).eval()
         >>> with unpasted_masks(model), torch.inference_mode():
         ...     model([torch.rand(3, 64, 96)])[0]["masks"].shape[1:]
         torch.Size([1, 28, 28])
