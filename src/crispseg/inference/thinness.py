@@ -5,7 +5,7 @@ from torch import Tensor
 
 from crispseg.ops._rebalance.reference import thin_parts
 
-CONTRAST = 3.0
+CONTRAST = 3.5
 """By how much the differences of pixels count more where all things are thin."""
 
 CONTRAST_ALONE = 5.0
