@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import Browser, Page, expect
 
 from crispseg.app.limits import Limits
 from crispseg.app.server import serving
@@ -49,3 +50,22 @@ def address() -> Iterator[str]:
         port = free.getsockname()[1]
     with serving(Cues(), Limits(upload_mb=1, megapixels=0.5), host="127.0.0.1", port=port) as where:
         yield where
+
+
+@pytest.fixture
+def page(browser: Browser, address: str, tmp_path: Path) -> Iterator[Page]:
+    """The page after it has opened with its sample. Whatever it asks for elsewhere would fail the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    asked: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(address)
+    expect(page.locator("#message")).to_contain_text("640 × 427 pixels, 4 classes")
+    yield page
+    page.screenshot(path=tmp_path / "last.png")
+    assert errors == []
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+    context.close()

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -18,25 +17,6 @@ from tests.app.accessibility import CONTRASTS, UNNAMED
 from tests.app.conftest import Given
 from tests.app.test_limits import write_bomb
 from tests.app.visitor import choose, click_until_shown, code, drop, load, set_number, take, type_text
-
-
-@pytest.fixture
-def page(browser: Browser, address: str, tmp_path: Path) -> Iterator[Page]:
-    """The page after it has opened with its sample. Whatever it asks for elsewhere would fail the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    asked: list[str] = []
-    errors: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(address)
-    expect(page.locator("#message")).to_contain_text("640 × 427 pixels, 4 classes")
-    yield page
-    page.screenshot(path=tmp_path / "last.png")
-    assert errors == []
-    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
-    context.close()
 
 
 def test_a_person_sharpens_an_image_and_takes_the_result_away(page: Page, given: Given, tmp_path: Path) -> None:
@@ -172,13 +152,13 @@ def test_probabilities_that_were_refused_as_logits_are_taken_once_that_is_said(
     expect(page.locator("#message")).to_contain_text("Now drop its prediction.")
     drop(page, "prediction", tmp_path / "p.npy")
     wrong = page.locator("#message .wrong")
-    expect(wrong).to_contain_text("pass scores='probabilities'")
+    expect(wrong).to_contain_text("choose probabilities as the kind of scores")
     expect(page.locator("#slider img")).to_have_count(2)  # the image, while its prediction is missing
     expect(page.locator("#prediction").get_by_role("cell", name="p.npy")).to_be_visible()
     assert page.locator("#drops .stem").evaluate_all("all => all.every(each => each.scrollWidth <= each.clientWidth)")
     expect(page.locator("#names input")).to_have_value("numbers")  # those of the sample went with it
     choose(page, "grid", "stretched")
-    expect(wrong).to_contain_text("pass scores='probabilities'")
+    expect(wrong).to_contain_text("choose probabilities as the kind of scores")
     expect(page.locator("#grid input")).to_have_value("stretched")
     set_number(page, "hardness", 2)
     expect(page.locator("#message")).to_contain_text("p.npy was refused: say what it holds")

@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from crispseg import SharpenerConfig, Window
+from crispseg import InputError, SharpenerConfig, Window, sharpen_array
+from crispseg.app.answers import explained
 from crispseg.app.session import PixelMasks
 from crispseg.app.views import (
     Scale,
@@ -25,6 +26,7 @@ from crispseg.app.views import (
     write_picture,
 )
 from crispseg.inference.one_image import Sharpened
+from crispseg.scores import Scores
 
 
 def result_of(before: torch.Tensor, after: torch.Tensor) -> Sharpened:
@@ -157,3 +159,19 @@ def test_a_legend_names_the_labels_that_are_there() -> None:
     assert "</i>2 <small>0.0 %" in entries[2], "a label without a name, which sharpening removed"
     many = torch.arange(30)[None]
     assert "and 6 more" in legend(result_of(many, many), torch.ones(30, 3), ())
+
+
+@pytest.mark.parametrize(
+    ("scores", "kind", "told"),
+    [
+        (torch.rand(1, 8, 8), "logits", "choose probabilities as the kind of scores"),
+        (torch.linspace(-9, 9, 12).view(3, 2, 2), "probabilities", "or choose logits as the kind of scores"),
+        (torch.randn(3, 2, 9), "logits", "or a grid that says how they lie"),
+    ],
+)
+def test_a_refusal_says_what_to_choose_on_the_page(scores: torch.Tensor, kind: Scores, told: str) -> None:
+    with pytest.raises(InputError) as refused:
+        sharpen_array(np.zeros((8, 8, 3), np.uint8), scores.numpy(), scores=kind)
+    said = explained(refused.value, Path("uploads"))
+    assert told in said
+    assert not re.search(r"scores=|--", said)

@@ -13,7 +13,7 @@ expect.set_options(timeout=60_000)
 def drop(page: Page, where: str, file: Path) -> None:
     """Drop a file, in the place of one that lies there already."""
     place = page.locator(f"#{where}")
-    expect(place.locator("input[type=file], button[aria-label=Clear]").first).to_be_attached()
+    expect(place.locator("input[type=file], button[title=Clear]").first).to_be_attached()
     if place.get_by_label("Clear").count():
         place.get_by_label("Clear").first.click()
     place.locator("input[type=file]").set_input_files(file)

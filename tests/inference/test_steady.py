@@ -117,9 +117,9 @@ def test_labels_of_a_clip_are_kept_as_long_as_they_count() -> None:
 @pytest.mark.parametrize(
     ("image", "scores", "facts"),
     [
-        ((1, 24, 40), (3, 24, 40), ["(1, 3, 24, 40) logits", "before (1, 3, 24, 32) logits"]),
-        ((1, 24, 32), (4, 24, 32), ["(1, 4, 24, 32)"]),
-        ((2, 24, 32), (3, 24, 32), ["(2, 3, 24, 32)"]),
+        ((1, 24, 40), (3, 24, 40), ["frame has 24x40 pixels, but the one before 24x32 pixels;"]),
+        ((1, 24, 32), (4, 24, 32), ["frame has 4 channels, but the one before 3 channels;"]),
+        ((2, 24, 32), (3, 24, 32), ["frame has 2 in its batch, but the one before 1 in its batch;"]),
     ],
 )
 def test_another_clip_is_seen(

@@ -98,7 +98,7 @@ def test_a_frame_that_fails_is_left_out_of_its_clip(root: Path, capsys: pytest.C
     said = capsys.readouterr().err
     for fact in (
         "bear1/frame2.png: not an image",
-        "bear01/frame2.npy: frame has (N, C, H, W) = (1, 3, 24, 32) logits",
+        "bear01/frame2.npy: frame has 24x32 pixels, but the one before 48x64 pixels; expected the same",
         "File name too long",
     ):
         assert fact in said

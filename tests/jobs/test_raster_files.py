@@ -115,6 +115,12 @@ def test_other_bands_than_colours_are_asked_about(
     for bands in ((1, 2), (0, 1, 2), (1, 2, 4)):
         with pytest.raises(InputError, match="three numbers from 1 to 3"):
             sharpened(tmp_path, CUES["rgb"], image, tmp_path / "p.tif", bands=bands)
+    four = write(tmp_path / "four.tif", IMAGE[[2, 1, 0, 0]], photometric="minisblack", alpha="unspecified")
+    for colours, said in ((None, "reading band 1, band 2, band 3 as red"), ((3, 2, 1), "")):
+        caplog.clear()
+        sharpened(tmp_path, CUES["rgb"], four, tmp_path / "p.tif", bands=colours)
+        assert said in caplog.text
+        assert bool(said) == bool(caplog.text)
 
 
 def test_one_band_serves_for_all_three_colours(expected: np.ndarray, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreference
 def test_probabilities_are_not_taken_for_logits(channels: slice, tmp_path: Path) -> None:
     finer = 0.05 + 0.9 * PROBABILITIES[channels].repeat(2, 1).repeat(2, 2)
     image, soft = write(tmp_path / "image.tif", IMAGE), write(tmp_path / "p.tif", finer.astype(np.float32), 4)
-    with pytest.raises(InputError, match=r"p\.tif: scores are declared as logits, .*pass scores='probabilities'"):
+    with pytest.raises(InputError, match=r"p\.tif: scores are declared as logits, .*\(--scores probabilities\)"):
         sharpened(tmp_path, CUES["rgb"], image, soft)
     assert sharpened(tmp_path, CUES["rgb"], image, soft, scores="probabilities").shape == IMAGE.shape[1:]
 

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from rasterio.rpc import RPC
 from rasterio.warp import Resampling, calculate_default_transform, reproject
 
 from crispseg import InputError
-from crispseg.data.raster.opening import rasterio_
+from crispseg.data.box import Box
+from crispseg.data.raster import on_the_ground_of, opened_raster
+from crispseg.data.raster.opening import rasterio_, read_part
 from tests.jobs.test_raster_nodata import CUES, IMAGE, LABELS, sharpened
 from tests.jobs.test_sharpen_raster import CRS_, PLACE, write
 
@@ -53,6 +56,15 @@ def test_a_part_is_read_where_it_lies_and_the_rest_is_nodata(
     assert (found[:, :32] == -1).all()
     assert (found[:, 40:] == expected[:, 40:]).mean() > 0.98
     assert "covers 51 % of the image" in caplog.text  # of a lattice of points
+
+
+def test_a_prediction_of_the_same_extent_may_have_pixels_of_another_shape(expected: np.ndarray, tmp_path: Path) -> None:
+    found = made(tmp_path, COARSE[:, :, ::2], transform=PLACE * Affine.scale(16, 8))
+    files = CUES["rgb"], tmp_path / "image.tif", tmp_path / "p.tif"
+    assert (found == sharpened(tmp_path, *files, grid="stretched")).all()
+    assert (found == expected).mean() > 0.8
+    with pytest.raises(InputError, match="another aspect ratio"):  # nothing but the option says that they fit
+        sharpened(tmp_path, *files, same_extent=True)
 
 
 @pytest.mark.parametrize(("right", "down"), [(2_000_000, 0), (0, 2_000_000), (65, 0), (-65, 0), (0, 49)])
@@ -168,3 +180,23 @@ def test_control_points_rpcs_colours_and_names_are_kept(tmp_path: Path) -> None:
     with rasterio.open(tmp_path / "out.tif") as written:
         assert written.rpcs.samp_num_coeff == rpc.samp_num_coeff
         assert written.tags(1)["CLASS_2"] == "roof"
+
+
+def test_a_small_part_of_a_warped_raster_takes_no_longer_than_a_large_one(tmp_path: Path) -> None:
+    scores = np.random.default_rng(0).normal(size=(12, 300, 700)).astype(np.float32)
+    image = write(tmp_path / "image.tif", np.zeros((1, 300, 700), np.uint8))
+    shifted = write(tmp_path / "p.tif", scores, transform=PLACE * Affine.translation(20, 10))
+    seconds, found = {}, {}
+    with (
+        opened_raster(image, "image", 2**30) as like,
+        opened_raster(shifted, "scores", 2**30) as given,
+        on_the_ground_of(like, given) as there,
+    ):
+        for box in (Box(0, 0, 300, 500), Box(290, 690, 300, 700), Box(0, 0, 300, 700)):
+            start = time.process_time()
+            found[box] = read_part(there, list(there.indexes), box)
+            seconds[box] = time.process_time() - start
+    *parts, whole = found
+    for part in parts:
+        np.testing.assert_array_equal(found[part], found[whole][:, *part.slices])
+        assert seconds[part] < 3 * seconds[whole]

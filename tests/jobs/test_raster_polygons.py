@@ -153,6 +153,38 @@ def test_polygons_of_a_plain_photograph_are_in_pixels(tmp_path: Path) -> None:
     assert shapely.total_bounds(shapely.from_wkb(shapes)).tolist() == [0, 0, 2, 2]
 
 
+@pytest.mark.parametrize("ending", [".gpkg", ".geojson"])
+def test_a_raster_of_nodata_alone_has_no_polygons(ending: str, tmp_path: Path) -> None:
+    labels = write(tmp_path / "labels.tif", np.full((1, 4, 4), 9, np.uint8), nodata=9)
+    write_polygons(labels, tmp_path / f"out{ending}", memory="8GiB")
+    assert len(pyogrio.raw.read(tmp_path / f"out{ending}")[2]) == 0
+
+
+@pytest.mark.parametrize("number", [-1, 0.5, 2**31, np.inf])
+def test_numbers_that_are_no_labels_are_refused(number: float, tmp_path: Path) -> None:
+    numbers = np.array([[[0, 1], [number, 2]]])
+    kind = np.float32 if numbers.dtype.kind == "f" else np.int64
+    labels = write(tmp_path / "labels.tif", numbers.astype(kind))
+    with pytest.raises(
+        InputError, match=rf"labels\.tif: holds the number {number:g}; expected labels".replace("+", r"\+")
+    ):
+        write_polygons(labels, tmp_path / "out.gpkg", memory="8GiB")
+    labels = write(tmp_path / "labels.tif", numbers.astype(kind), nodata=number)
+    write_polygons(labels, tmp_path / "out.gpkg", memory="8GiB")
+    assert sorted(pyogrio.raw.read(tmp_path / "out.gpkg")[3][0]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("west", "fits"), [(-180, True), (0, False), (170, False)])
+def test_geojson_holds_longitudes_up_to_180(west: float, *, fits: bool, tmp_path: Path) -> None:
+    place = Affine.translation(west, 10) * Affine.scale(360 / 32 if west < 170 else 0.5, -0.5)
+    labels = write(tmp_path / "labels.tif", np.arange(32, dtype=np.uint8)[None, None], crs="EPSG:4326", transform=place)
+    if fits:
+        write_polygons(labels, tmp_path / "out.geojson", memory="8GiB")
+        return
+    with pytest.raises(InputError, match="180th meridian"):
+        write_polygons(labels, tmp_path / "out.geojson", memory="8GiB")
+
+
 @pytest.mark.parametrize(
     ("name", "options", "said"),
     [

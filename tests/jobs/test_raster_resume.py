@@ -153,7 +153,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, Any]]] = {
     "class names": (lambda _: None, {"class_names": ["a", "b", "c"]}),
     "same extent False": (lambda _: None, {"same_extent": True}),
     "range auto": (lambda _: None, {"value_range": "percentiles"}),
-    "grid centres": (lambda _: None, {"grid": "stretched"}),
+    "grid stretched": (lambda _: None, {"grid": "letterbox"}),
     "size and time of image image.tif": (lambda root: touched(root, "image.tif"), {}),
     "size and time of prediction p.tif": (lambda root: touched(root, "p.tif"), {}),
     "size and time of image image.tif.aux.xml": (

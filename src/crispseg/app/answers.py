@@ -30,6 +30,13 @@ from crispseg.writing import written_whole
 
 _log = logging.getLogger(__name__)
 
+_ON_THE_PAGE = (
+    (r"(?:pass|use) scores='(\w+)'(?: \(--scores \w+\))?", r"choose \1 as the kind of scores"),
+    (r'Sharpener\(\.\.\., scores="(\w+)"\)', r"choose \1 as the kind of scores"),
+    (r" \(--grid\)", ""),
+)
+"""Words of messages for Python and the command line, and what a visitor does instead."""
+
 Update = dict[Any, Any]
 """New values of parts of the page, by part."""
 
@@ -98,6 +105,8 @@ def explained(error: Exception, folder: Path) -> str:
     else:
         _log.error("the page met an error that it did not expect", exc_info=error)
         text = f"{type(error).__name__}, which crispseg did not expect; its log says more. Try another file or setting"
+    for words, instead in _ON_THE_PAGE:
+        text = re.sub(words, instead, text)
     return re.sub(re.escape(str(folder)) + r"(?:[/\\][^/\\]+)?[/\\]", "", text)
 
 
@@ -175,7 +184,9 @@ def _held(session: Session) -> str:
     content, count = session.desk.said.content, len(session.desk.inputs.prediction.classes)
     if content == "mask":
         return "one soft mask"
-    return f"{count} classes" if content == "classes" else f"{count - 1} object" + "s" * (count > 2)
+    held, number = ("class", count) if content == "classes" else ("object", count - 1)
+    plural = "es" if held == "class" else "s"
+    return f"{number} {held}{plural if number != 1 else ''}"
 
 
 def _picture(session: Session, config: SharpenerConfig, view: str) -> Image.Image:

@@ -21,18 +21,7 @@ from crispseg.config import OF_PREDICTIONS, options
 from crispseg.data.files import IMAGE_SUFFIXES
 from crispseg.data.prediction import PREDICTION_SUFFIXES
 
-STYLE = files("crispseg.app").joinpath("page.css").read_text(encoding="utf-8")
-
-NAMES = """() => {
-  const name = () => {
-    document.querySelectorAll("#picture .image-frame").forEach((frame) =>
-      frame.parentElement.setAttribute("aria-label", "Click a pixel to see what the filter mixes into it"));
-    document.querySelectorAll("#slider img").forEach((image, at) => { image.alt = at ? "After" : "Before"; });
-  };
-  new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
-  name();
-}"""
-"""Names the parts that Gradio leaves without a name, for screen readers."""
+STYLE, SCRIPT = (files("crispseg.app").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
 
 _PINK = gr.themes.colors.pink
 _SLATE = gr.themes.colors.slate

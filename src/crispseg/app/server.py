@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from crispseg.app.callers import Callers
 from crispseg.app.events import Events
 from crispseg.app.guard import Guard
-from crispseg.app.page import NAMES, STYLE, THEME, Page, lay_out
+from crispseg.app.page import SCRIPT, STYLE, THEME, Page, lay_out
 from crispseg.app.storage import Storage, opened_folder
 
 _SESSIONS = 256
@@ -77,7 +77,7 @@ def _launch(page: Page, limits: Limits, host: str, port: int, lifespan: object) 
         app_kwargs={"lifespan": lifespan, "docs_url": None, "redoc_url": None, "openapi_url": None},
         theme=THEME,
         css=STYLE,
-        js=NAMES,
+        js=SCRIPT,
         allowed_paths=[],
         footer_links=[],
         prevent_thread_lock=True,

@@ -108,8 +108,13 @@ def _refuse_scaled(scores: Tensor) -> None:
         if scores.amax() > whole / 2 and (sums - whole).abs().max() < _ROUNDED * whole:
             raise InputError(
                 f"scores are declared as logits, but sum to about {whole} in every pixel, like probabilities times "
-                f"{whole}; divide them by it and pass scores='probabilities'"
+                f"{whole}; divide them by it and {_said('probabilities')}"
             )
+
+
+def _said(kind: str) -> str:
+    """Return how to declare a kind, in Python and on the command line."""
+    return f"pass scores={kind!r} (--scores {kind})"
 
 
 def _check_logits(scores: Tensor, kind: Scores) -> None:
@@ -131,7 +136,7 @@ def _check_logits(scores: Tensor, kind: Scores) -> None:
         if kind in MULTILABEL
         else ", or, if they are logits of classes, subtract 1, which changes no result"
     )
-    raise InputError(f"scores are declared as {kind}, but {found}; pass scores={meant!r}{remedy}")
+    raise InputError(f"scores are declared as {kind}, but {found}; {_said(meant)}{remedy}")
 
 
 def _check_sums(scores: Tensor) -> None:
@@ -140,7 +145,7 @@ def _check_sums(scores: Tensor) -> None:
         sums = scores.sum(0)
         raise InputError(
             f"probabilities of classes sum to {sums.min():.4g} up to {sums.max():.4g}, far from 1 at {far} of "
-            f"{sums.numel()} pixels; pass scores='multilabel_probabilities' if labels may overlap, or add a channel "
+            f"{sums.numel()} pixels; {_said('multilabel_probabilities')} if labels may overlap, or add a channel "
             "for the background"
         )
 

@@ -191,7 +191,8 @@ def _of_numbers(labels: Tensor, palette: tuple[int, ...] | None, kind: Scores | 
         if is_soft(labels):
             raise InputError(
                 f"prediction {path}: its {len(torch.unique(labels))} greys form ramps, like a soft mask or a "
-                "photograph; expected labels: if white is a probability of 1, pass scores='probabilities'"
+                "photograph; expected labels: if white is a probability of 1, pass scores='probabilities' "
+                "(--scores probabilities)"
             )
     return Prediction.of_labels(labels, palette)
 

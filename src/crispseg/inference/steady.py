@@ -262,13 +262,18 @@ def _check_cue(sharpener: Sharpener) -> None:
 
 
 def _check_same(last: _Frame, features: Tensor, channels: int, kind: Scores) -> None:
-    def described(features: Tensor, channels: int, kind: Scores) -> str:
-        return f"{(len(features), channels, *features.shape[-2:])} {kind} on {features.device}"
+    def described(features: Tensor, channels: int, kind: Scores) -> dict[str, str]:
+        clips, _, height, width = features.shape
+        return {
+            "pixels": f"{height}x{width} pixels", "clips": f"{clips} in its batch", "channels": f"{channels} channels",
+            "kind": f"{kind} as scores", "device": f"tensors on {features.device}",
+        }  # fmt: skip
 
-    there = described(last.features, last.shares.channels, last.shares.kind)
-    here = described(features, channels, kind)
-    if here != there:
+    here, there = described(features, channels, kind), described(last.features, last.shares.channels, last.shares.kind)
+    other = [what for what in here if here[what] != there[what]]
+    if other:
         raise InputError(
-            f"frame has (N, C, H, W) = {here}, but the one before {there}; expected the same all through a clip: call "
-            "reset() before another clip, or keep its frames in a folder of its own"
+            f"frame has {', '.join(here[what] for what in other)}, but the one before "
+            f"{', '.join(there[what] for what in other)}; expected the same all through a clip: call reset() before "
+            "another clip, or keep its frames in a folder of its own"
         )

@@ -25,6 +25,10 @@ _BYTES_PER_PIXEL = 4096
 _SMALLEST, _LARGEST = 64, 1024
 _FREE = 0.7
 """The share of the remaining memory that is used: half of it for a tile, half for regions across tiles."""
+_LARGEST_CLASS = 2**31 - 1
+"""What the attribute `class` holds at most."""
+_ROUNDING = 1e-6
+"""Degrees by which a pixel's edge on the 180th meridian may miss it."""
 _JOINING = 3
 """Joining the pieces of a region takes twice the memory of the pieces again."""
 
@@ -96,7 +100,11 @@ def _regions(
 
     def read(box: Box) -> Numbers:
         values = read_part(dataset, [1], box)
-        found: Numbers = np.where(missing.of(values, box), 0, values[0].astype(np.int64) + 1)
+        there = ~missing.of(values, box)
+        labels = values[0][there]
+        _check_labels(dataset, labels)
+        found = np.zeros(box.size, np.int64)
+        found[there] = labels.astype(np.int64) + 1
         return found
 
     room = int(_FREE * (allowed - (resident_bytes() if is_counted() else 0))) // 2
@@ -104,6 +112,16 @@ def _regions(
     for box, regions in regions_in_tiles(read, size, side=side, tolerance=tolerance, held=room // _JOINING):
         yield regions._replace(labels=regions.labels - 1)
         done(((box.bottom - 1) * dataset.width + box.right) / (dataset.width * dataset.height))
+
+
+def _check_labels(dataset: RasterDataset, values: np.ndarray) -> None:
+    """Refuse numbers that are not labels, such as scores: their polygons would be lost or get another class."""
+    wrong = values[(values < 0) | (values > _LARGEST_CLASS) | (values != np.floor(values))]
+    if wrong.size:
+        raise InputError(
+            f"labels {dataset.name}: holds the number {wrong[0]:g}; expected labels, whole numbers from 0 to "
+            f"{_LARGEST_CLASS}: give a label map, or tag the number of nodata (gdal_edit.py -a_nodata NUMBER)"
+        )
 
 
 def _to_ground(dataset: RasterDataset) -> Callable[[Points], Points]:
@@ -114,10 +132,13 @@ def _to_ground(dataset: RasterDataset) -> Callable[[Points], Points]:
 
 def _to_degrees(dataset: RasterDataset) -> Callable[[Points], Points]:
     warp, on_ground, crs = rasterio_().warp, _to_ground(dataset), dataset.crs
+    in_degrees = crs == "EPSG:4326"  # then it may reach around the world
 
     def convert(points: Points) -> Points:
         degrees = np.array(warp.transform(crs, "EPSG:4326", *on_ground(points).T)).T
-        if not np.isfinite(degrees).all() or np.ptp(degrees[:, 0]) > 180:
+        longitudes = degrees[:, 0] if len(degrees) else np.zeros(1)  # there may be nothing but nodata
+        jumps = not in_degrees and np.ptp(longitudes) > 180
+        if jumps or np.abs(longitudes).max() > 180 + _ROUNDING or not np.isfinite(degrees).all():
             raise InputError(
                 f"labels {dataset.name}: reaches across the 180th meridian or beyond its reference system, which "
                 "GeoJSON cannot hold; write a .gpkg file"

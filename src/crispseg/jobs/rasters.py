@@ -23,10 +23,11 @@ from crispseg.data.raster import (
 )
 from crispseg.data.raster.opening import RasterDataset
 from crispseg.data.raster.output import check_raster_output
+from crispseg.data.raster.place import is_said_to_cover
 from crispseg.data.raster.prediction import LabelPixels
 from crispseg.defaults import POLYGON_TOLERANCE
 from crispseg.errors import InputError
-from crispseg.grid import Grid
+from crispseg.grid import CENTRES, Grid
 from crispseg.inference.memory import parse_memory
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.tiles import Tiles
@@ -111,6 +112,9 @@ def sharpen_raster(
         if class_names:
             said = replace(said, names={label: name for label, name in enumerate(class_names) if name})
         pixels = image_pixels(rgb, bands, value_range)
+        grid = sharpener.grid if grid is None else Grid.of(grid)
+        if grid == CENTRES and not same_extent and is_said_to_cover(rgb, there):
+            grid = Grid("stretched")  # the same for pixels of any shape
         expecting = sharpener.expecting(said.kind, grid)
         if isinstance(said.pixels, LabelPixels):
             expecting = expecting.nearby().taking_labels()

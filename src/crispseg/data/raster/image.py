@@ -85,8 +85,10 @@ def _by_tags(dataset: RasterDataset) -> list[int]:
             f"raster {dataset.name}: {dataset.count} bands of {dataset.dtypes[0]}, tagged {', '.join(tags[:6])}; "
             "expected red, green and blue: name these bands (--bands R,G,B, or one number for greyscale)"
         )
-    if any(names[band] for band in found):  # by default GDAL tags any three uint8 bands as colours
-        called = ", ".join(repr(names[band]) for band in found)
+    # By default GDAL tags any three uint8 bands as colours. If there are more without tags, the first may be blue.
+    unsure = tags[found[0]] in _UNNAMED and len(tags) - tags.count("alpha") > 3
+    if unsure or any(names[band] for band in found):
+        called = ", ".join(repr(names[band]) if names[band] else f"band {band + 1}" for band in found)
         _log.warning("image %s: reading %s as red, green and blue; --bands chooses others", dataset.name, called)
     return [band + 1 for band in found]
 

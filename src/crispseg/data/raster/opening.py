@@ -14,6 +14,9 @@ from crispseg.data.box import Box
 from crispseg.errors import InputError, one_line
 from crispseg.extras import optional_packages
 
+_WARPED = "VRT"
+"""The driver of rasters that are warped while they are read; files of it are not opened."""
+
 DRIVERS = ("GTiff", "JP2OpenJPEG", "PNG", "JPEG", "BMP", "WEBP", "HFA", "ENVI")
 """Formats that hold their pixels themselves. Others, such as VRT, name files and addresses that GDAL would open."""
 
@@ -88,11 +91,21 @@ def read_part(dataset: RasterDataset, bands: list[int], box: Box) -> np.ndarray:
     Raises:
         InputError: If they cannot be read.
     """
+    wide = _beyond_a_block(dataset, box) if dataset.driver == _WARPED else box
     try:
-        values: np.ndarray = dataset.read(bands, window=window_of(box))
+        values: np.ndarray = dataset.read(bands, window=window_of(wide))
     except Exception as error:  # GDAL's errors share no base class of their own
         raise damaged(dataset, error) from error
-    return values
+    return values[:, *box.within(wide).slices]
+
+
+def _beyond_a_block(dataset: RasterDataset, box: Box) -> Box:
+    """Return the box, made larger than a block where the raster is: GDAL warps a smaller one anew for each band."""
+    starts, ends = list[int](), list[int]()
+    for start, end, block, whole in zip(box[:2], box[2:], dataset.block_shapes[0], dataset.shape, strict=True):
+        ends.append(min(max(end, start + block + 1), whole))
+        starts.append(max(min(start, ends[-1] - block - 1), 0))
+    return Box(*starts, *ends)
 
 
 def damaged(dataset: RasterDataset, error: Exception) -> InputError:

@@ -48,6 +48,12 @@ def on_the_ground_of(
         yield there
 
 
+def is_said_to_cover(image: RasterDataset, prediction: RasterDataset) -> bool:
+    """Return whether the georeferences of both say that the prediction covers the image exactly."""
+    placed = _is_placed(image) and _is_placed(prediction)
+    return placed and image.crs == prediction.crs and _is_same_extent(image, prediction)
+
+
 def _is_placed(dataset: RasterDataset) -> bool:
     return not dataset.transform.is_identity or bool(dataset.gcps[0]) or dataset.rpcs is not None
 
