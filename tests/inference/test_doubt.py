@@ -43,7 +43,9 @@ def test_true_labels_count_the_more_the_closer_they_are(cell: int, factor: float
 
 def test_true_labels_count_more_than_a_networks_scores() -> None:
     assert gentleness_of(truth(), "probabilities", LINES).contrast == 3
-    unsure = torch.randn(2, 3, 12, 20, generator=torch.Generator().manual_seed(0))
+    unsure = 0.1 * torch.randn(2, 3, 12, 20, generator=torch.Generator().manual_seed(0))
+    unsure[:, 0, :, :10] += 1
+    unsure[:, 1, :, 10:] += 1
     assert gentleness_of(unsure, "logits", LINES).contrast.tolist() == [[[[1.0]]], [[[1.0]]]]
     labels = F.one_hot(truth().argmax(1), 3).permute(0, 3, 1, 2).float()
     assert gentleness_of(labels, "probabilities", LINES).contrast == 1, "labels do not say what is in doubt"
@@ -66,7 +68,7 @@ def in_between() -> Tensor:
 
 def test_it_is_the_factor_of_the_hardness_if_the_weight_is_auto() -> None:
     torch.manual_seed(0)
-    image, sure, unsure = torch.rand(1, 3, *SIZE), truth(), torch.randn(1, 3, 12, 20).softmax(1)
+    image, sure, unsure = torch.rand(1, 3, *SIZE), truth(), (0.7 * truth() + 0.1)
     gentler = made(hardness=6.0, score_weight=0.7, upsampling="bilinear")
     torch.testing.assert_close(made()(image, unsure), made(score_weight=0.7)(image, unsure))
     for scores, pixels in ((sure, 8), (truth(4), 4)):

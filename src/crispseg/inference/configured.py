@@ -20,7 +20,7 @@ from crispseg.nn import LocalFilter
 from crispseg.nn.exact_numbers import ExactNumbers
 from crispseg.ops._rebalance.reference import THIN_REACH
 from crispseg.precision import shortest
-from crispseg.scores import MULTILABEL, Scores, Upsampling
+from crispseg.scores import Scores, Upsampling
 from crispseg.window import Level, Windows
 
 T = TypeVar("T")
@@ -96,8 +96,8 @@ class ConfiguredModule(ExactNumbers):
 
     @property
     def suits_doubt(self) -> bool:
-        """Whether scores that are in doubt along boundaries alone are filtered more gently."""
-        return self._config.score_weight == AUTO and self.scores not in MULTILABEL
+        """Whether the scores of each image are treated as gently as `gentleness_of` says."""
+        return self._config.score_weight == AUTO
 
     @property
     def leaves_out_regional(self) -> bool:

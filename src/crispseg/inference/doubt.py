@@ -1,4 +1,4 @@
-"""How gently to treat scores: by where they are in doubt, and by how many labels an image has.
+"""How gently to treat scores: by where they are in doubt, by how many labels an image has, and whether these are thin.
 
 A network is in doubt over regions; true labels made coarse are along boundaries alone.
 
@@ -11,7 +11,12 @@ of them: they are filtered like the scores of a network.
 An image of few labels is usually a photograph of objects. There, far pixels with alike scores are of one object, and
 regional levels mend what the network confused. A scene of many labels has different things that look and score alike,
 such as road and pavement, so regional levels do not act there.
+
+In an image of thin things alone, such as vessels or cracks, every window lies mostly beside them. There the filter is
+gentler as well, and no regional level acts.
 """
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
@@ -20,14 +25,13 @@ from torch import Tensor
 from crispseg.data.box import cut
 from crispseg.data.pixels import Pixels
 from crispseg.grid import Line
+from crispseg.inference.configured import ConfiguredModule
 from crispseg.inference.gentleness import Gentleness
 from crispseg.inference.nodata import valid_there
 from crispseg.inference.shares import Shares
+from crispseg.inference.thinness import CONTRAST, CONTRAST_ALONE, SAMPLED, inside, thinness
 from crispseg.ops.interpolation import sources
-from crispseg.scores import Scores
-
-_STEP = 8
-"""Pixels of the image between two samples, in rows and columns."""
+from crispseg.scores import MULTILABEL, Scores
 
 _SIDE = 6
 """Samples along a side of a block, one at every sample. A block is in doubt as far as all its samples are: a boundary
@@ -50,6 +54,9 @@ PASCAL VOC have up to 3.8, streets of CamVid 4.9 and more."""
 _LEAST, _MOST = 2.0, 3.0
 """The contrast of scores without doubt that are twice as far from each other, and of those that are close."""
 
+_WIDENED, _FAR_APART = 0.5, 4.0
+"""By how much less the guard acts where scores show thin things too wide, and pixels between two scores that do."""
+
 _SOME = 0.01
 """The doubt from which a sample is unsure. Scores without such a sample are labels: nothing tells what is in doubt."""
 
@@ -60,34 +67,75 @@ _AT_ONCE = 512
 """Rows and columns of scores that are read at a time."""
 
 
+class _Samples(NamedTuple):
+    """What scores say at samples of the image."""
+
+    doubt: Tensor
+    """(N, 1, h, w): what is missing from the largest probability to 1; above 1 where there is no data."""
+    labels: Tensor
+    """(N, 1, h, w) likeliest labels; for labels that may overlap (N, C, h, w), 1 where there is one."""
+    counts: Tensor
+    """(N, L, 1, 1): how many samples have each label; 0 for labels that may overlap."""
+
+    @classmethod
+    def of(cls, scores: Tensor, kind: Scores, known: Tensor | None = None) -> "_Samples":
+        """Return the samples of (N, C, h, w) scores, of which those that are not known count nowhere."""
+        shares = Shares.of(scores, kind)
+        chances = shares.choices() / shares.whole
+        best, labels = chances.max(1)
+        if kind in MULTILABEL:
+            return cls(1 - best.amax(1, keepdim=True), labels, torch.zeros_like(chances[:, :, 0, :1, :1]))
+        labels = labels.unsqueeze(1)
+        each = torch.zeros_like(chances).scatter(1, labels, 1.0)
+        counted = each if known is None else each.where(known, 0)
+        return cls(1 - best.unsqueeze(1), labels, counted.sum((-2, -1), keepdim=True))
+
+
 def gentleness_of(scores: Tensor, kind: Scores, lines: tuple[Line, Line]) -> Gentleness:
     """Return how gently the scores of each image are treated.
 
     Args:
-        scores: (N, C, h, w) scores of mutually exclusive classes, float32 or wider.
+        scores: (N, C, h, w) scores, float32 or wider.
         kind: Their kind.
         lines: How the rows and columns of the image map to them.
     """
     rows, columns = (_sampled(line, scores.device) for line in lines)
-    chances = _chances(scores.detach().index_select(-2, rows).index_select(-1, columns), kind)
-    return _gentleness(_doubt(chances), _likeliest(chances).mean((-2, -1), keepdim=True), lines)
+    samples = _Samples.of(scores.detach().index_select(-2, rows).index_select(-1, columns), kind)
+    return _gentleness(samples, kind, lines, inside(rows, columns, _size(lines)))
 
 
 def gentleness_of_pixels(scores: Pixels, kind: Scores, lines: tuple[Line, Line]) -> Gentleness:
     """Return what `gentleness_of` returns for (C, h, w) scores read in parts, without pixels that lack data."""
     rows, columns = (_sampled(line) for line in lines)
     doubt = torch.full((1, 1, len(rows), len(columns)), _NO_DATA)
-    total: Tensor | float = 0.0
+    overlapping = scores.channels if kind in MULTILABEL else 1
+    labels, counts = torch.zeros(1, overlapping, len(rows), len(columns), dtype=torch.int64), torch.zeros(1, 1, 1, 1)
     for box in cut(scores.size, _AT_ONCE):
         down, across = _within(rows, box.top, box.bottom), _within(columns, box.left, box.right)
         if not len(down) or not len(across):
             continue
         y, x = rows[down, None] - box.top, columns[across] - box.left
-        chances, valid = _chances(scores.read(box)[None, :, y, x].float(), kind), valid_there(scores, box)
-        known = torch.ones_like(chances[0, 0], dtype=torch.bool) if valid is None else valid[y, x]
-        doubt[..., down[:, None], across] = _doubt(chances).where(known, _NO_DATA).cpu()
-        total = total + _likeliest(chances).where(known, 0).sum((-2, -1), keepdim=True).cpu()
-    return _gentleness(doubt, total / (doubt <= 1).sum().clamp(min=1), lines)
+        valid, there = valid_there(scores, box), (..., down[:, None], across)
+        known = torch.ones(len(down), len(across), dtype=torch.bool) if valid is None else valid[y, x]
+        part = _Samples.of(scores.read(box)[None, :, y, x].float(), kind, known)
+        doubt[there], labels[there] = part.doubt.where(known, _NO_DATA).cpu(), part.labels.cpu()
+        counts = counts + part.counts.cpu()
+    return _gentleness(_Samples(doubt, labels, counts), kind, lines, inside(rows, columns, _size(lines)))
+
+
+def contrast_of_labels(labels: Tensor, sharpener: ConfiguredModule, size: tuple[int, int]) -> float:
+    """Return the contrast for an (h, w) label map of an image (height, width): above 1 if its labels are thin."""
+    if not sharpener.suits_doubt:
+        return 1.0
+    rows, columns = (_sampled(line) for line in sharpener.grid.lines(size, (labels.shape[-2], labels.shape[-1])))
+    samples = labels.cpu()[rows[:, None], columns][None, None]
+    there, counts = torch.unique(samples, return_counts=True)
+    thin = thinness(samples, there[counts.argmax()], inside(rows, columns, size))
+    return 1 + (CONTRAST - 1) * float(thin)
+
+
+def _size(lines: tuple[Line, Line]) -> tuple[int, int]:
+    return lines[0].resized, lines[1].resized
 
 
 def _within(places: Tensor, first: int, end: int) -> Tensor:
@@ -99,51 +147,46 @@ def _sampled(line: Line, device: torch.device | None = None) -> Tensor:
     """Return the scores nearest to every eighth pixel of the image, and to the last one once or twice."""
     found = sources(0, line.resized, line, device)
     # Two samples or more: a program that is exported could not have one, then more.
-    pixels = (_STEP * torch.arange(line.resized // _STEP + 2, device=device)).clamp(max=line.resized - 1)
+    pixels = (SAMPLED * torch.arange(line.resized // SAMPLED + 2, device=device)).clamp(max=line.resized - 1)
     return torch.where(found.share > 0.5, found.behind, found.before).index_select(0, pixels)
 
 
-def _chances(sampled: Tensor, kind: Scores) -> Tensor:
-    """Return the (N, L, h, w) probabilities of mutually exclusive labels."""
-    shares = Shares.of(sampled, kind)
-    return shares.choices() / shares.whole
-
-
-def _doubt(chances: Tensor) -> Tensor:
-    """Return (N, 1, h, w): what is missing from the largest probability to 1."""
-    return 1 - chances.amax(1, keepdim=True)
-
-
-def _likeliest(chances: Tensor) -> Tensor:
-    """Return (N, L, h, w): 1 for the likeliest label, 0 for the others."""
-    return torch.zeros_like(chances).scatter(1, chances.argmax(1, keepdim=True), 1.0)
-
-
-def _gentleness(doubt: Tensor, frequencies: Tensor, lines: tuple[Line, Line]) -> Gentleness:
+def _gentleness(samples: _Samples, kind: Scores, lines: tuple[Line, Line], once: Tensor) -> Gentleness:
     """Return how gently to treat scores.
 
     Args:
-        doubt: (N, 1, h, w) doubt, above 1 where there is no data.
-        frequencies: (N, L, 1, 1) parts of the image in which each label is the likeliest.
-        lines: How the rows and columns of the image map to the scores.
+        samples: What they say.
+        kind: Their kind.
+        lines: How the rows and columns of the image map to them.
+        once: Mask (h, w) without the samples that repeat others.
     """
-    sure = _sureness(doubt)
+    doubt, labels, counts = samples
+    overlap = kind in MULTILABEL  # nothing tells how sure they are of what is not there
+    unsure = ((doubt > _SOME) & (doubt <= 1)).to(doubt.dtype).amax((1, 2, 3), keepdim=True)
+    sure = torch.zeros_like(unsure) if overlap else _sureness(doubt) * unsure
+    thin = thinness(labels, counts.argmax(1, keepdim=True), (doubt <= 1) & once).to(doubt)
     # Tensors, since a program that is exported learns these sizes only when it runs.
     rows, columns = (torch.scalar_tensor(line.pixels) / torch.scalar_tensor(line.steps) for line in lines)
     pixels = torch.maximum(rows, columns).to(sure)
     factor = (_MOST + 1 - pixels / _CLOSE).clamp(_LEAST, _MOST)
     return Gentleness(
-        contrast=1 + (factor - 1) * sure,
-        guarding=1 - (1 - pixels / _COARSE).clamp(min=0) * sure,
-        regional=(_SCENE - _labels_of(frequencies)).clamp(0, 1),
+        contrast=(1 + (factor - 1) * sure) * (1 + ((CONTRAST_ALONE if overlap else CONTRAST) - 1) * thin),
+        guarding=1 - (1 - pixels / _COARSE).clamp(min=0) * sure - _less(pixels) * thin * (unsure - sure),
+        regional=(_SCENE - _labels_of(counts)).clamp(0, 1) * (1 - thin),
     )
 
 
-def _labels_of(frequencies: Tensor) -> Tensor:
+def _less(pixels: Tensor) -> Tensor:
+    """Return how much less of the guard acts on a network's scores of thin things, which coarse ones show too wide."""
+    return _WIDENED * ((pixels - 1) / (_FAR_APART - 1)).clamp(0, 1)
+
+
+def _labels_of(counts: Tensor) -> Tensor:
     """Return (N, 1, 1, 1): how many labels an image has; those that are rare count in part.
 
     It is the number of equally frequent labels that would have the same entropy.
     """
+    frequencies = counts / counts.sum(1, keepdim=True).clamp(min=1)
     logs = frequencies.clamp(min=torch.finfo(frequencies.dtype).tiny).log()
     return (-(frequencies * logs).sum(1, keepdim=True)).exp()
 
@@ -153,6 +196,4 @@ def _sureness(doubt: Tensor) -> Tensor:
     blocks = -F.max_pool2d(-doubt, _SIDE, stride=1, padding=_SIDE // 2)
     known, axes = (blocks <= 1).to(doubt.dtype), (1, 2, 3)
     mean = (blocks * known).sum(axes, keepdim=True) / known.sum(axes, keepdim=True).clamp(min=1)
-    sure = (1 - mean / _ENOUGH).clamp(min=0, max=1)
-    unsure = ((doubt > _SOME) & (doubt <= 1)).to(doubt.dtype).amax(axes, keepdim=True)
-    return torch.where(unsure > 0, sure, torch.zeros_like(sure))
+    return (1 - mean / _ENOUGH).clamp(min=0, max=1)

@@ -15,11 +15,12 @@ class Gentleness(NamedTuple):
     """How gently the scores of each image of a batch are treated, as (N, 1, 1, 1) tensors."""
 
     contrast: Tensor
-    """By how much the differences of pixels count more in the filter, from 1 to 3."""
+    """By how much the differences of pixels count more in the filter, from 1 to 10.5."""
     guarding: Tensor
     """How much of the guard acts, from 0 to 1."""
     regional: Tensor
-    """How much of the regional levels acts: from 0 for scenes of many labels to 1 for images of few."""
+    """How much of the regional levels acts: from 0 for scenes of many labels to 1 for images of few; 0 where all
+    things are thin."""
 
     @property
     def is_usual(self) -> bool:
@@ -48,7 +49,12 @@ def for_upsampling(features: Tensor, gentleness: Gentleness | None) -> Tensor:
     """
     if gentleness is None or gentleness.is_usual:
         return features
-    return features * ((_BILINEAR - gentleness.contrast) / (_BILINEAR - 1)).clamp(min=0).to(features.dtype)
+    return features * regard_of_image(gentleness.contrast).to(features.dtype)
+
+
+def regard_of_image(contrast: Tensor) -> Tensor:
+    """Return how much joint upsampling looks at the image: 1 for a contrast of 1, and 0 from 2 on."""
+    return ((_BILINEAR - contrast) / (_BILINEAR - 1)).clamp(min=0)
 
 
 def partly_guarded(after: Tensor, guarded: Tensor, gentleness: Gentleness | None) -> Tensor:

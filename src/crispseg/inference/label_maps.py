@@ -13,6 +13,8 @@ from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, padded, rea
 from crispseg.grid import Grid, Line
 from crispseg.inference import guard
 from crispseg.inference.checks import check_filtered
+from crispseg.inference.doubt import contrast_of_labels
+from crispseg.inference.gentleness import regard_of_image
 from crispseg.inference.label_groups import Labelled, grouped
 from crispseg.inference.padding import without_padding
 from crispseg.inference.sharpener import Sharpener
@@ -74,12 +76,14 @@ def sharpen_label_map(image: Tensor, labels: Tensor, sharpener: Sharpener, featu
         (labels[None, None] * 0 + 0.5).float().expand(-1, 2, -1, -1).to(device),
         features,
     )
-    whole = Box(0, 0, *size)
-    known = TensorPixels(without_padding(labels, sharpener.grid, size)[None])
-    return sharpened_labels(sharpener, known, PartOfPixels(given[0], whole, size), whole).cpu()
+    whole, known = Box(0, 0, *size), without_padding(labels, sharpener.grid, size)
+    compared, contrast = PartOfPixels(given[0], whole, size), contrast_of_labels(known, sharpener, size)
+    return sharpened_labels(sharpener, TensorPixels(known[None]), compared, whole, contrast).cpu()
 
 
-def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixels, box: Box) -> Tensor:
+def sharpened_labels(
+    sharpener: Sharpener, labels: Pixels, features: PartOfPixels, box: Box, contrast: float = 1.0
+) -> Tensor:
     """Sharpen a part of a label map.
 
     The channels of the filter are independent. So labels that lie close together are filtered together, within the
@@ -90,12 +94,13 @@ def sharpened_labels(sharpener: Sharpener, labels: Pixels, features: PartOfPixel
         labels: One channel of integers, at any resolution.
         features: Features of the cue for the box and its surroundings.
         box: The part, including the margin that the filter reaches.
+        contrast: By how much the differences of pixels count more; see `Gentleness`.
 
     Returns:
         (*box.size) int64 labels, on the device of the features.
     """
-    near = features.read(box)[None]
-    spread = _Spread(sharpener, labels, features, box)
+    near = features.read(box)[None] * contrast
+    spread = _Spread(sharpener, labels, features, box, contrast)
     groups = [
         (
             torch.tensor(sorted(item.label for item in group), device=near.device),
@@ -148,14 +153,14 @@ def _guarded(
 def _weights(spread: "_Spread", features: Tensor, groups: _Groups, level: Level) -> Tensor:
     """Return the (1, K, *box.size) weights of a level, as if each label had a channel."""
     cue, window, hardness = spread.sharpener.cue, level.window, spread.sharpener.hardness
-    cue_hardness, score_hardness = hardness * level.cue_weight, hardness * level.score_weight
+    cue_hardness, score_weight = hardness * level.cue_weight, level.score_weight * spread.contrast
     if not level.score_weight:
         return cue.weights(features, window, cue_hardness)
     norm = cue.norm if isinstance(cue, EmbeddingCue) else 1
     apart = _differences(spread, window, groups, norm)
     if norm == 1:
-        return cue.weights(features, window, cue_hardness) * torch.exp(-score_hardness * apart)
-    squares = (level.cue_weight * cue.distance(features, window)).square() + level.score_weight**2 * apart
+        return cue.weights(features, window, cue_hardness) * torch.exp(-hardness * score_weight * apart)
+    squares = (level.cue_weight * cue.distance(features, window)).square() + score_weight**2 * apart
     return affinity(squares.sqrt(), hardness)
 
 
@@ -205,8 +210,11 @@ def _reached(shares: Tensor, part: Box) -> tuple[Tensor, Box]:
 class _Spread:
     """The labels of a label map as the filter takes them: as probabilities 0 and 1, upsampled like scores."""
 
-    def __init__(self, sharpener: Sharpener, labels: Pixels, features: PartOfPixels, box: Box) -> None:
+    def __init__(
+        self, sharpener: Sharpener, labels: Pixels, features: PartOfPixels, box: Box, contrast: float = 1.0
+    ) -> None:
         self.sharpener = sharpener
+        self.contrast = contrast
         self.features = features
         self.box = box
         self.coarse, self.size = labels.size, features.size
@@ -251,10 +259,11 @@ class _Spread:
         if self.centres is None:
             return blend(blend(value, -1, columns.counted_from(coarse.left)), -2, rows.counted_from(coarse.top))
         there = part.out_of(self.box)
-        near = self.features.read(there)[None]
+        near, centres = self.features.read(there)[None], self.centres[..., down, across]
         axes = Axis.of(self.lines[0], there.top, coarse.top), Axis.of(self.lines[1], there.left, coarse.left)
+        regard = regard_of_image(torch.tensor(self.contrast))
         return joint_upsample_part(
-            value, self.centres[..., down, across], near, *axes, self.sharpener.hardness, norm=self.norm
+            value, centres * regard, near * regard, *axes, self.sharpener.hardness, norm=self.norm
         )
 
 

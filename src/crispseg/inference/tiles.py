@@ -11,10 +11,11 @@ from crispseg.data.box import Box, cut
 from crispseg.data.pixels import MaskedPixels, Pixels, TensorPixels
 from crispseg.errors import InputError
 from crispseg.inference.checks import check_fit, check_place
-from crispseg.inference.doubt import gentleness_of_pixels
+from crispseg.inference.doubt import contrast_of_labels, gentleness_of_pixels
 from crispseg.inference.label_groups import TOGETHER
 from crispseg.inference.label_maps import sharpened_labels
 from crispseg.inference.memory import bytes_per_pixel, parse_memory, tile_side
+from crispseg.inference.padding import without_padding
 from crispseg.inference.parts import Parts
 from crispseg.inference.sharpener import Sharpener
 from crispseg.process_memory import give_back
@@ -177,13 +178,14 @@ def sharpen_label_map_tiled(
     sharpener, pixels = sharpener.of_labels(), TensorPixels(image)
     said, given = TensorPixels(labels[None]), None if features is None else TensorPixels(features[0])
     check_place(pixels.size, said.size, 2, sharpener.grid, "probabilities")
+    contrast = contrast_of_labels(without_padding(labels, sharpener.grid, pixels.size), sharpener, pixels.size)
     parts = Parts(sharpener, pixels, said, given)
     result = torch.empty(pixels.size, dtype=torch.int64)
     each = bytes_per_pixel(sharpener, TOGETHER, of_labels=True)
     for box in cut(pixels.size, tile_side(sharpener, each, pixels.size, parse_memory(memory), parts.margin)):
         inner, compared = parts.compared(box)
         rows, columns = box.within(inner).slices
-        result[box.slices] = sharpened_labels(sharpener, parts.scores, compared, inner)[rows, columns].cpu()
+        result[box.slices] = sharpened_labels(sharpener, parts.scores, compared, inner, contrast)[rows, columns].cpu()
         done(_share(box, pixels.size))
         give_back()
     return result

@@ -18,6 +18,7 @@ from crispseg.inference.objects.cell_means import means_missed, with_means
 from crispseg.inference.objects.evidence import Evidence, equal_weights, supported
 from crispseg.inference.objects.placing import MaskPlace
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.thinness import CONTRAST_ALONE, is_thin
 from crispseg.precision import shortest
 from crispseg.window import Level
 
@@ -33,6 +34,8 @@ class OpenMask(NamedTuple):
     evidence: Evidence
     means: tuple[Tensor, tuple[Line, Line]] | None
     """The cells (h, w) that it must fill as their values say, and how they lie on the image; None if it need not."""
+    thin: bool
+    """Whether it is a thin thing, such as a vessel."""
 
 
 class CrispPart(NamedTuple):
@@ -91,7 +94,9 @@ def opened(
     place = MaskPlace(Grid(), Grid().lines(size, size), cover)
     values = torch.from_numpy(mask)[cover.slices].to(sharpener.device).float()
     found = band_of(values, place, size, largest_radius(sharpener), is_hard=True, band=band)
-    return None if found is None else OpenMask(number, found, evidence, None)
+    if found is None:
+        return None
+    return OpenMask(number, found, evidence, None, is_thin(values > 0.5, (cover.top, cover.left)))
 
 
 def largest_radius(sharpener: Sharpener) -> int:
@@ -113,17 +118,38 @@ def crisp_parts(
         return
     region = Box.enclosing([one.band.part for one in masks])
     features = features_of(region)[None]
-    exact, gentle = [one for one in masks if one.means is not None], surer(sharpener)
-    crisp = filter_bands([one.band for one in exact], gentle.levels, partial(_weights, gentle, features), region)
-    for one, values in zip(exact, crisp, strict=True):
+    for thin in sorted({one.thin for one in masks}):
+        used, alike = harder(sharpener) if thin else sharpener, [one for one in masks if one.thin == thin]
+        yield from _filled([one for one in alike if one.means is not None], surer(used), features, region)
+        yield from _supported([one for one in alike if one.means is None], used, features, region)
+
+
+def _filled(masks: Sequence[OpenMask], sharpener: Sharpener, features: Tensor, region: Box) -> Iterator[CrispPart]:
+    """Yield the changes of masks that must fill their cells."""
+    crisp = filter_bands([one.band for one in masks], sharpener.levels, partial(_weights, sharpener, features), region)
+    for one, values in zip(masks, crisp, strict=True):
         yield CrispPart(one.number, one.band.part, values, _with_means(one, values))
-    others = [one for one in masks if one.means is None]
-    bands = [one.band for one in others]
+
+
+def _supported(masks: Sequence[OpenMask], sharpener: Sharpener, features: Tensor, region: Box) -> Iterator[CrispPart]:
+    """Yield the changes of masks for which there is evidence."""
+    bands = [one.band for one in masks]
     crisp = filter_bands(bands, sharpener.levels, partial(_weights, sharpener, features), region)
-    alike = filter_bands(bands, sharpener.levels, partial(equal_weights, like=features), region)
-    for one, values, blind in zip(others, crisp, alike, strict=True):
-        kept = supported(one.band.values, values, blind, one.evidence)
+    blind = filter_bands(bands, sharpener.levels, partial(equal_weights, like=features), region)
+    for one, values, without in zip(masks, crisp, blind, strict=True):
+        kept = supported(one.band.values, values, without, one.evidence)
         yield CrispPart(one.number, one.band.part, values, kept)
+
+
+def harder(sharpener: Sharpener) -> Sharpener:
+    """Return the sharpener for masks of thin things, for which it is too soft.
+
+    Example:
+        >>> from crispseg.cues import RGBCue
+        >>> float(harder(Sharpener(RGBCue(), hardness=4.0)).hardness)
+        20.0
+    """
+    return sharpener.with_options(hardness=CONTRAST_ALONE * shortest(sharpener.hardness))
 
 
 def surer(sharpener: Sharpener) -> Sharpener:

@@ -17,11 +17,12 @@ from crispseg.inference.checks import check_scores
 from crispseg.inference.objects.cell_means import holds_means
 from crispseg.inference.objects.evidence import HARD, SOFT
 from crispseg.inference.objects.mask_inputs import GivenMasks, read_masks
-from crispseg.inference.objects.open_masks import OpenMask, band_of, crisp_parts, largest_radius, surer
+from crispseg.inference.objects.open_masks import OpenMask, band_of, crisp_parts, harder, largest_radius, surer
 from crispseg.inference.objects.placing import MaskPlace, placed, upsampled
 from crispseg.inference.padding import without_padding
 from crispseg.inference.parts import features_of_box
 from crispseg.inference.sharpener import Sharpener
+from crispseg.inference.thinness import is_thin
 from crispseg.inference.used_sharpener import used_sharpener
 from crispseg.scores import Scores
 
@@ -122,7 +123,15 @@ def sharpener_of_mask(
     given = read_masks(masks, scores)
     place = placed(given.maps, None, grid, size)[number]
     chances = given.probabilities(without_padding(given.maps[number], place.grid, size))
-    return surer(sharpener.of_labels()) if _fills_cells(given, chances, place) else sharpener.of_labels()
+    used = sharpener.of_labels()
+    if _is_thin(upsampled(chances, place, place.cover), place):
+        used = harder(used)
+    return surer(used) if _fills_cells(given, chances, place) else used
+
+
+def _is_thin(values: Tensor, place: MaskPlace) -> bool:
+    """Return whether a mask is a thin thing, given its values on the pixels that its cells cover."""
+    return is_thin(values > 0.5, (place.cover.top, place.cover.left))
 
 
 def _fills_cells(given: GivenMasks, chances: Tensor, place: MaskPlace) -> bool:
@@ -151,7 +160,8 @@ def _sharpened(
         found = band_of(values, place, size, margin, is_hard=given.is_hard, band=band)
         if found is not None:
             means = (chances, place.lines) if _fills_cells(given, chances, place) else None
-            masks.append(OpenMask(n, found, HARD if given.is_hard and band is None else SOFT, means))
+            evidence = HARD if given.is_hard and band is None else SOFT
+            masks.append(OpenMask(n, found, evidence, means, _is_thin(values, place)))
     before = {one.number: one.band.values for one in masks}
     features_of = partial(features_of_box, sharpener, TensorPixels(image))
     for n, part, _, values in crisp_parts(sharpener, features_of, masks):
