@@ -68,8 +68,7 @@ def sharpen_label_map(image: Tensor, labels: Tensor, sharpener: Sharpener, featu
         >>> sharpen_label_map(image, labels, Sharpener.from_pretrained()).shape
         torch.Size([12, 16])
     """
-    sharpener, size = sharpener.of_labels(), (image.shape[-2], image.shape[-1])
-    device = sharpener.device
+    sharpener, size, device = sharpener.of_labels(), (image.shape[-2], image.shape[-1]), sharpener.device
     given, _ = sharpener.expecting("probabilities").prepare(
         # Two channels stand for all: labels are mutually exclusive, so the checks expect a score at every pixel.
         image[None].to(device),
