@@ -15,7 +15,7 @@ from tests.app.accessibility import CONTRASTS, UNNAMED
 from tests.commands import ROOT
 from tests.web.conftest import Served, floats
 
-PHOTOGRAPHS = ROOT / "src" / "crispseg" / "app" / "photographs"
+PHOTOGRAPHS = ROOT / "src" / "crispseg" / "app" / "sample_files"
 TOLERANCE = 1e-3
 """The largest difference between the probabilities of the page and those of PyTorch. That of PyTorch's own results in
 float32 and float64 is half of it: the guard magnifies rounding where a label is rare."""
