@@ -1,4 +1,4 @@
-"""What a run notes of itself, so that a resumed one goes on only with what was made in the same way."""
+"""The settings that a run notes, so that a resumed one goes on only with parts that were made in the same way."""
 
 import json
 from collections.abc import Mapping

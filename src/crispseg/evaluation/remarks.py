@@ -1,4 +1,4 @@
-"""What a report says in words: classes that lose, and labels that look misread. Nothing is corrected."""
+"""The remarks of a report: classes that lose, and labels that look misread. Nothing is corrected."""
 
 import math
 from collections.abc import Sequence

@@ -68,7 +68,7 @@ _AT_ONCE = 512
 
 
 class _Samples(NamedTuple):
-    """What scores say at samples of the image."""
+    """Scores at samples of the image: their doubt and their labels."""
 
     doubt: Tensor
     """(N, 1, h, w): what is missing from the largest probability to 1; above 1 where there is no data."""

@@ -26,7 +26,7 @@ _SMALLEST, _LARGEST = 64, 1024
 _FREE = 0.7
 """The share of the remaining memory that is used: half of it for a tile, half for regions across tiles."""
 _LARGEST_CLASS = 2**31 - 1
-"""What the attribute `class` holds at most."""
+"""The largest number that the attribute `class` holds."""
 _ROUNDING = 1e-6
 """Degrees by which a pixel's edge on the 180th meridian may miss it."""
 _JOINING = 3
