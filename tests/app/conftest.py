@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from crispseg.app.limits import Limits
 from crispseg.app.server import serving
 from crispseg.app.settings import Cues
+from tests.browsers import watched_page
 from tests.fakes import write_coarse_scores, write_folder
 
 
@@ -55,17 +56,7 @@ def address() -> Iterator[str]:
 @pytest.fixture
 def page(browser: Browser, address: str, tmp_path: Path) -> Iterator[Page]:
     """The page after it has opened with its sample. Whatever it asks for elsewhere would fail the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    asked: list[str] = []
-    errors: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(address)
-    expect(page.locator("#message")).to_contain_text("640 × 427 pixels, 4 classes")
-    yield page
-    page.screenshot(path=tmp_path / "last.png")
-    assert errors == []
-    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
-    context.close()
+    with watched_page(browser, address, "data:", "blob:") as page:
+        expect(page.locator("#message")).to_contain_text("640 × 427 pixels, 4 classes")
+        yield page
+        page.screenshot(path=tmp_path / "last.png")

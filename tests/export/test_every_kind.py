@@ -26,7 +26,7 @@ A large hardness multiplies rounding. test_onnx.py exports contours with their o
 """
 
 ELSEWHERE = {"cues": {"rgb", "learned"}, "scores": {kind for kind, _ in LYING.values()}}
-"""What test_grids.py and test_onnx.py export."""
+"""The cues and kinds of scores that test_grids.py and test_onnx.py export."""
 
 
 @pytest.mark.parametrize(("cue", "scores", "hardness", "tolerance"), PAIRS)

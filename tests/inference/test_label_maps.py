@@ -139,9 +139,9 @@ def test_contours_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_contours_from_elsewhere() -> None:
     image, labels = scene(30, (50, 40), 4, torch.Generator().manual_seed(2))
     boundary = torch.rand(1, 1, 50, 40)
-    sharpener = Sharpener(ContourCue(), window=Window(5), passes=3)
+    sharpener = Sharpener(ContourCue(), window=Window(5), passes=3, score_weight=0.0)
     found = sharpen_label_map(image, labels, sharpener, boundary)
-    assert (found != dense(sharpener, image, labels, boundary)).sum() <= 4, "beyond labels that are as good as equal"
+    assert torch.equal(found, dense(sharpener, image, labels, boundary))
 
 
 @pytest.mark.parametrize("together", [1, 3, 16])

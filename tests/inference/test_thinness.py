@@ -6,12 +6,12 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from crispseg import Sharpener, sharpen_masks
-from crispseg.data.box import Box
 from crispseg.data.pixels import TensorPixels
 from crispseg.grid import Grid
 from crispseg.inference.doubt import gentleness_of, gentleness_of_pixels
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.thinness import is_thin
+from tests.inference.test_nodata import Holed
 
 SIZE = (160, 200)
 
@@ -80,25 +80,13 @@ def test_parts_of_the_scores_say_the_same(kind: str, monkeypatch: pytest.MonkeyP
     torch.testing.assert_close(parts, whole)
 
 
-class Holed(TensorPixels):
-    """A tensor without data from a column on."""
-
-    masked = True
-
-    def __init__(self, tensor: Tensor, columns: int) -> None:
-        super().__init__(tensor)
-        self._columns = columns
-
-    def valid(self, box: Box) -> Tensor:
-        rows, columns = box.slices
-        return (torch.arange(self.size[1]) < self._columns).expand(self.size)[rows, columns]
-
-
 def test_what_has_no_data_says_nothing() -> None:
     scores = network(vessels()[1], 1)[0]
     scores[:, :, 96:] = torch.tensor([0.1, 0.9])[:, None, None]
     half = gentleness_of_pixels(TensorPixels(scores[..., :96]), "probabilities", Grid().lines((160, 96), (160, 96)))
-    found = gentleness_of_pixels(Holed(scores, 96), "probabilities", lines_of(scores))
+    found = gentleness_of_pixels(
+        Holed(scores, torch.arange(SIZE[1]).expand(SIZE) < 96), "probabilities", lines_of(scores)
+    )
     assert half.contrast == 3.5
     torch.testing.assert_close(found.contrast, half.contrast)
     assert gentleness_of_pixels(TensorPixels(scores), "probabilities", lines_of(scores)).contrast == 1

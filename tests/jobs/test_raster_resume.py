@@ -21,7 +21,7 @@ from crispseg.jobs import raster_polygons
 from crispseg.jobs.raster_parts import parts_file
 from crispseg.jobs.rasters import sharpen_raster
 from crispseg.writing import appended
-from tests.jobs.small_tiles import COMMAND
+from tests.jobs.small_tiles import COMMAND, arguments
 from tests.jobs.test_raster_nodata import IMAGE, LABELS
 from tests.jobs.test_sharpen_raster import write
 
@@ -143,10 +143,6 @@ def test_another_memory_gives_the_same_labels(root: Path, side: int, monkeypatch
     assert_whole(root)
 
 
-def touched(root: Path, name: str) -> None:
-    os.utime(root / name, ns=(1, 1))
-
-
 CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, Any]]] = {
     "hardness 20": (lambda _: None, {"sharpener": SHARPENER.with_options(hardness=21.0)}),
     "bands None": (lambda _: None, {"bands": (3, 2, 1)}),
@@ -154,8 +150,8 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, Any]]] = {
     "same extent False": (lambda _: None, {"same_extent": True}),
     "range auto": (lambda _: None, {"value_range": "percentiles"}),
     "grid stretched": (lambda _: None, {"grid": "letterbox"}),
-    "size and time of image image.tif": (lambda root: touched(root, "image.tif"), {}),
-    "size and time of prediction p.tif": (lambda root: touched(root, "p.tif"), {}),
+    "size and time of image image.tif": (lambda root: os.utime(root / "image.tif", ns=(1, 1)), {}),
+    "size and time of prediction p.tif": (lambda root: os.utime(root / "p.tif", ns=(1, 1)), {}),
     "size and time of image image.tif.aux.xml": (
         lambda root: (root / "image.tif.aux.xml").write_text("<PAMDataset></PAMDataset>"),
         {},
@@ -253,11 +249,6 @@ def test_polygons_that_cannot_be_written_do_not_cost_the_labels(
     run(root, resume=True, polygons=root / "out.gpkg")
     assert not computed
     assert_whole(root)
-
-
-def arguments(root: Path, *options: str) -> list[str]:
-    files = [str(root / "image.tif"), "--predictions", str(root / "p.tif"), "--output", str(root / "out.tif")]
-    return ["raster", *files, "--cue", "rgb", "--window", "5", "--passes", "2", "--hardness", "20", *options]
 
 
 def test_a_full_disk_says_how_to_go_on(

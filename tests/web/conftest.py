@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browsers import watched_page
 from tests.commands import ROOT
 
 BUILT = ROOT / "build" / "web"
@@ -63,19 +64,9 @@ def served() -> Iterator[Served]:
 @pytest.fixture
 def page(browser: Browser, served: Served) -> Iterator[Page]:
     """The page with its example. Whatever it asks for elsewhere, and any error in its code, fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    asked: list[str] = []
-    errors: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(served.address)
-    expect(page.locator("#sharpen")).to_be_enabled()
-    yield page
-    assert errors == []
-    assert [url for url in asked if not url.startswith((served.address, f"blob:{served.address}"))] == []
-    context.close()
+    with watched_page(browser, served.address, f"blob:{served.address}") as page:
+        expect(page.locator("#sharpen")).to_be_enabled()
+        yield page
 
 
 def floats(page: Page, value: str) -> np.ndarray:
