@@ -98,7 +98,9 @@ def sharpened_labels(
     Returns:
         (*box.size) int64 labels, on the device of the features.
     """
-    near = features.read(box)[None] * contrast
+    near = features.read(box)[None]
+    if contrast != 1:
+        near = near * contrast
     spread = _Spread(sharpener, labels, features, box, contrast)
     groups = [
         (
@@ -214,6 +216,7 @@ class _Spread:
     ) -> None:
         self.sharpener = sharpener
         self.contrast = contrast
+        self.hardness = sharpener.hardness * regard_of_image(torch.tensor(contrast)).to(sharpener.device)
         self.features = features
         self.box = box
         self.coarse, self.size = labels.size, features.size
@@ -224,7 +227,7 @@ class _Spread:
         self.there = Box.between(self.rows.bounds, self.columns.bounds)
         self.labels = labels.read(self.there)[0].to(features.tensor.device, torch.int64)
         cue, self.centres = sharpener.cue, None
-        if isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(self.coarse, self.size):
+        if self.hardness and isinstance(cue, EmbeddingCue) and sharpener.upsamples_jointly(self.coarse, self.size):
             self.centres, self.norm = _centres(features, sharpener.grid, self.coarse, self.there), cue.norm
 
     def labelled(self) -> list[Labelled]:
@@ -258,12 +261,9 @@ class _Spread:
         if self.centres is None:
             return blend(blend(value, -1, columns.counted_from(coarse.left)), -2, rows.counted_from(coarse.top))
         there = part.out_of(self.box)
-        near, centres = self.features.read(there)[None], self.centres[..., down, across]
+        near = self.features.read(there)[None]
         axes = Axis.of(self.lines[0], there.top, coarse.top), Axis.of(self.lines[1], there.left, coarse.left)
-        regard = regard_of_image(torch.tensor(self.contrast))
-        return joint_upsample_part(
-            value, centres * regard, near * regard, *axes, self.sharpener.hardness, norm=self.norm
-        )
+        return joint_upsample_part(value, self.centres[..., down, across], near, *axes, self.hardness, norm=self.norm)
 
 
 def _sources(start: int, stop: int, line: Line) -> Sources:
