@@ -6,10 +6,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from crispseg import InputError, Sharpener, sharpen_masks
+from crispseg import Grid, InputError, Sharpener, sharpen_masks
 from crispseg.cues import RGBCue
 from crispseg.inference.objects import MASK_OPTIONS
 from crispseg.inference.objects.cell_means import holds_means
+from crispseg.inference.objects.open_masks import SOFTER, SURER
+from crispseg.inference.objects.sharpening import sharpener_of_mask
 from crispseg.ops import local_filter
 from crispseg.scores import Scores
 
@@ -54,7 +56,7 @@ def test_the_part_that_is_computed_gives_what_the_whole_image_gives(sharpener: S
     with torch.inference_mode():
         features = sharpener.features(image()[None])
         for level in sharpener.levels:
-            weights = sharpener.cue.weights(features, level.window, sharpener.hardness)
+            weights = sharpener.cue.weights(features, level.window, SOFTER * sharpener.hardness)
             for _ in range(level.passes):
                 values = torch.where(free, local_filter(values[None, None], weights, level.window)[0, 0], values)
                 alike = local_filter(blind[None, None], torch.ones_like(weights), level.window)[0, 0]
@@ -66,6 +68,23 @@ def test_the_part_that_is_computed_gives_what_the_whole_image_gives(sharpener: S
     torch.testing.assert_close(crisp[0], torch.where(refused, before, values), rtol=1e-4, atol=1e-5)
     assert refused.any()
     assert (crisp[0] - before).abs().max() > 0.1  # it did something
+
+
+def test_the_hardness_follows_what_a_mask_is_like() -> None:
+    """A mask of a network is moved most, one of 0 and 1 less, and an averaged one by a small window alone."""
+    truth = torch.zeros(1, *SIZE)
+    truth[:, 13:50, 11:67] = 1
+    averaged = torch.nn.functional.avg_pool2d(truth, 8)
+    sharpener, grid = Sharpener(RGBCue(), window="5@4,5", passes=(3, 2), hardness=4.0), Grid("stretched")
+    natures = {"network": disc(9, 12)[None], "bool": averaged > 0.5, "averaged": averaged}
+    found = {
+        name: sharpener_of_mask(sharpener, mask, 0, SIZE, scores=None if name == "bool" else SOFT, grid=grid)
+        for name, mask in natures.items()
+    }
+    assert {name: float(one.hardness) for name, one in found.items()} == {
+        "network": 4 * SOFTER, "bool": 4, "averaged": 4 * SURER
+    }  # fmt: skip
+    assert [str(found[name].window) for name in natures] == ["5@4,5", "5@4,5", "5"]
 
 
 @pytest.mark.parametrize("is_hard", [False, True])

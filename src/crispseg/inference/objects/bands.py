@@ -70,6 +70,10 @@ class Band(NamedTuple):
     part: Box
     """It holds the neighbours of all free pixels, as far as they lie in the image."""
 
+    def near(self, radius: int) -> Box:
+        """Return the box of the image with the pixels within a radius of the free ones, as far as the part holds it."""
+        return Box.around(self.free).grown(radius, self.part.size).out_of(self.part)
+
 
 def filter_bands(
     bands: Sequence[Band], levels: Sequence[Level], weights: Callable[[Level], Tensor], region: Box
@@ -85,23 +89,24 @@ def filter_bands(
         weights: A function that returns the (1, K, *region.size) weights of a level; all masks share them.
         region: A box of the image that holds all parts.
     """
-    results = [band.values for band in bands]
-    groups = list(_grouped(bands))
-    for level in levels if groups else ():
+    results = [band.values.clone() for band in bands]
+    for level in levels if bands else ():
         window, passes, whole = level.window, level.passes, weights(level)
-        for chosen, box in groups:
+        near = [band.near(window.radius) for band in bands]
+        for chosen, box in _grouped(near):
             here = whole[(..., *box.within(region).slices)].contiguous()
+            cut = {n: near[n].within(bands[n].part).slices for n in chosen}
             # What is beside the part of a mask has no effect on its free pixels.
-            values = torch.stack([padded(results[n], bands[n].part, box) for n in chosen])[None]
-            free = torch.stack([padded(bands[n].free, bands[n].part, box) for n in chosen])[None]
+            values = torch.stack([padded(results[n][cut[n]], near[n], box) for n in chosen])[None]
+            free = torch.stack([padded(bands[n].free[cut[n]], near[n], box) for n in chosen])[None]
             for _ in range(passes):
                 values = torch.where(free, local_filter(values, here, window), values)
             for n, value in zip(chosen, values[0], strict=True):
-                results[n] = value[bands[n].part.within(box).slices]
+                results[n][cut[n]] = value[near[n].within(box).slices]
     return results
 
 
-def _grouped(bands: Sequence[Band]) -> Iterator[tuple[list[int], Box]]:
-    """Yield the indices of masks that are cheaper to filter together, and the box that holds their parts."""
-    for group in grouped([Labelled(n, band.part) for n, band in enumerate(bands)], margin=0):
+def _grouped(parts: Sequence[Box]) -> Iterator[tuple[list[int], Box]]:
+    """Yield the indices of boxes that are cheaper to filter together, and the box that holds them."""
+    for group in grouped([Labelled(n, part) for n, part in enumerate(parts)], margin=0):
         yield [item.label for item in group], Box.enclosing([item.box for item in group])

@@ -25,6 +25,35 @@ from crispseg.window import Level
 SURER = 1.5
 """The factor of the hardness for masks that are as sharp as their resolution allows; see `holds_means`."""
 
+SOFTER = 0.625
+"""The factor of the hardness for masks that are in doubt over several cells, as those of networks are."""
+
+
+class Nature(NamedTuple):
+    """What a mask is like, by which its filter is made harder or softer."""
+
+    thin: bool
+    """Whether it is a thin thing, such as a vessel."""
+    fills_cells: bool
+    """Whether its values are the parts of its cells that the object fills; see `holds_means`."""
+    is_hard: bool
+    """Whether it is 0 and 1."""
+
+    def suited(self, sharpener: Sharpener) -> Sharpener:
+        """Return the sharpener for such a mask.
+
+        Example:
+            >>> from crispseg.cues import RGBCue
+            >>> of_network = Nature(thin=False, fills_cells=False, is_hard=False)
+            >>> float(of_network.suited(Sharpener(RGBCue(), hardness=4.0)).hardness)
+            2.5
+        """
+        if self.thin:
+            return surer(harder(sharpener)) if self.fills_cells else harder(sharpener)
+        if self.fills_cells:
+            return surer(sharpener)
+        return sharpener if self.is_hard else sharpener.with_options(hardness=SOFTER * shortest(sharpener.hardness))
+
 
 class OpenMask(NamedTuple):
     """A mask whose boundary is open."""
@@ -34,8 +63,7 @@ class OpenMask(NamedTuple):
     evidence: Evidence
     means: tuple[Tensor, tuple[Line, Line]] | None
     """The cells (h, w) that it must fill as their values say, and how they lie on the image; None if it need not."""
-    thin: bool
-    """Whether it is a thin thing, such as a vessel."""
+    nature: Nature
 
 
 class CrispPart(NamedTuple):
@@ -96,7 +124,8 @@ def opened(
     found = band_of(values, place, size, largest_radius(sharpener), is_hard=True, band=band)
     if found is None:
         return None
-    return OpenMask(number, found, evidence, None, is_thin(values > 0.5, (cover.top, cover.left)))
+    nature = Nature(is_thin(values > 0.5, (cover.top, cover.left)), fills_cells=False, is_hard=True)
+    return OpenMask(number, found, evidence, None, nature)
 
 
 def largest_radius(sharpener: Sharpener) -> int:
@@ -118,10 +147,9 @@ def crisp_parts(
         return
     region = Box.enclosing([one.band.part for one in masks])
     features = features_of(region)[None]
-    for thin in sorted({one.thin for one in masks}):
-        used, alike = harder(sharpener) if thin else sharpener, [one for one in masks if one.thin == thin]
-        yield from _filled([one for one in alike if one.means is not None], surer(used), features, region)
-        yield from _supported([one for one in alike if one.means is None], used, features, region)
+    for nature in sorted({one.nature for one in masks}):
+        found = _filled if nature.fills_cells else _supported
+        yield from found([one for one in masks if one.nature == nature], nature.suited(sharpener), features, region)
 
 
 def _filled(masks: Sequence[OpenMask], sharpener: Sharpener, features: Tensor, region: Box) -> Iterator[CrispPart]:

@@ -17,7 +17,7 @@ from crispseg.inference.checks import check_scores
 from crispseg.inference.objects.cell_means import holds_means
 from crispseg.inference.objects.evidence import HARD, SOFT
 from crispseg.inference.objects.mask_inputs import GivenMasks, read_masks
-from crispseg.inference.objects.open_masks import OpenMask, band_of, crisp_parts, harder, largest_radius, surer
+from crispseg.inference.objects.open_masks import Nature, OpenMask, band_of, crisp_parts, largest_radius
 from crispseg.inference.objects.placing import MaskPlace, placed, upsampled
 from crispseg.inference.padding import without_padding
 from crispseg.inference.parts import features_of_box
@@ -37,8 +37,9 @@ class MaskOptions(TypedDict):
     hardness: float
 
 
-MASK_OPTIONS: MaskOptions = {"window": "5@8,5@4,5@2,5", "hardness": 4.0}
-"""The options of the default sharpener for masks. They are surer than the scores of classes, so they are moved less."""
+MASK_OPTIONS: MaskOptions = {"window": "5@16,5@8,5@4,5@2,5", "hardness": 4.0}
+"""The options of the default sharpener for masks. Masks are surer than the scores of classes, so they are moved less;
+those of networks are moved more than others, see `sharpen_masks`."""
 
 
 @torch.no_grad()
@@ -68,7 +69,12 @@ def sharpen_masks(
     - For a mask of 0 and 1, this probability must be 0.65 or more, and higher by 0.1, unless `band` is given.
     - If a mask was made by averaging a larger one, its values tell how much of each cell the object fills. The crisp
       mask fills as much. If it would fill the cells worse than the upsampled mask does, the mask stays.
-    - In a mask of a thin thing, such as a vessel, differences of pixels count five times as much.
+
+    How far masks are moved follows from what they are like:
+
+    - In a mask that is in doubt over several cells, as a network's is, differences of pixels count 0.625 times as much.
+    - In a mask that was made by averaging, they count 1.5 times as much, and only the last window acts.
+    - In a mask of a thin thing, such as a vessel, they count five times as much.
 
     Args:
         image: (H, W, 3) RGB, uint8 or floating point in [0, 1], as an array or a Pillow image, or a tensor (3, H, W).
@@ -124,20 +130,17 @@ def sharpener_of_mask(
     given = read_masks(masks, scores)
     place = placed(given.maps, None, grid, size)[number]
     chances = given.probabilities(without_padding(given.maps[number], place.grid, size))
-    used = sharpener.of_labels()
-    if _is_thin(upsampled(chances, place, place.cover), place):
-        used = harder(used)
-    return surer(used) if _fills_cells(given, chances, place) else used
+    values = upsampled(chances, place, place.cover)
+    return _nature(given, chances, values, place).suited(sharpener.of_labels())
 
 
-def _is_thin(values: Tensor, place: MaskPlace) -> bool:
-    """Return whether a mask is a thin thing, given its values on the pixels that its cells cover."""
-    return is_thin(values > 0.5, (place.cover.top, place.cover.left))
-
-
-def _fills_cells(given: GivenMasks, chances: Tensor, place: MaskPlace) -> bool:
-    """Return whether a mask is as sharp as its resolution allows, so that it is filtered more gently."""
-    return not given.is_hard and holds_means(chances, place.cell)
+def _nature(given: GivenMasks, chances: Tensor, values: Tensor, place: MaskPlace) -> Nature:
+    """Return what a mask is like, given its probabilities and the same on the pixels that its cells cover."""
+    return Nature(
+        thin=is_thin(values > 0.5, (place.cover.top, place.cover.left)),
+        fills_cells=not given.is_hard and holds_means(chances, place.cell),
+        is_hard=given.is_hard,
+    )
 
 
 def _sharpened(
@@ -160,9 +163,10 @@ def _sharpened(
         result[n][place.cover.slices] = exact if soft else values > 0.5
         found = band_of(values, place, size, margin, is_hard=given.is_hard, band=band)
         if found is not None:
-            means = (chances, place.lines) if _fills_cells(given, chances, place) else None
+            nature = _nature(given, chances, values, place)
+            means = (chances, place.lines) if nature.fills_cells else None
             evidence = HARD if given.is_hard and band is None else SOFT
-            masks.append(OpenMask(n, found, evidence, means, _is_thin(values, place)))
+            masks.append(OpenMask(n, found, evidence, means, nature))
     before = {one.number: one.band.values for one in masks}
     features_of = partial(features_of_box, sharpener, TensorPixels(image))
     for n, part, _, values in crisp_parts(sharpener, features_of, masks):
