@@ -16,6 +16,13 @@ _SURE = 0.1
 _MOST = 0.5
 """The share of cut cells that must lie between a full and an empty one."""
 
+_EXACT = 1 / 400
+"""How far from 0 or 1 the value of a cell is at most that is exactly full or empty; 8-bit values are coarser."""
+
+_HARDLY = 1.5
+"""How many cells may be hardly cut, neither full nor empty nor `_SURE` from it, for each cell that is cut. Averaged
+masks have at most 0.8; those of networks that change as fast have 2.8 and more, since they are never quite sure."""
+
 _STEPS = 4
 """How often the means are corrected."""
 
@@ -27,8 +34,8 @@ def holds_means(cells: Tensor, cell: tuple[float, float] = (1.0, 1.0)) -> bool:
     """Return whether the values of a mask (h, w), from 0 to 1, are the parts of its cells that an object fills.
 
     They are for masks of 28×28 or 256×256 that were made from larger ones by averaging: nearly every cell that is cut
-    lies between a full and an empty cell. The mask of a network changes over several cells instead, and says how sure
-    the network is; a mask that is 0 and 1 has no values between.
+    lies between a full and an empty cell, and few cells are hardly cut. The mask of a network changes over several
+    cells instead, or is nowhere quite sure; a mask that is 0 and 1 has no values between.
 
     Args:
         cells: The mask.
@@ -39,9 +46,12 @@ def holds_means(cells: Tensor, cell: tuple[float, float] = (1.0, 1.0)) -> bool:
         >>> cells[2:, 2:], cells[2:, 1], cells[1, 2:] = 1, 0.3, 0.7
         >>> holds_means(cells), holds_means(cells.round()), holds_means(torch.linspace(0, 1, 6).expand(6, 6))
         (True, False, False)
+        >>> holds_means(cells.clamp(0.02, 0.98))
+        False
     """
-    cut = (cells > _SURE) & (cells < 1 - _SURE)
-    if not cut.any():
+    missing = torch.minimum(cells, 1 - cells)
+    cut, hardly = missing > _SURE, (missing > _EXACT) & (missing <= _SURE)
+    if not cut.any() or hardly.sum() > _HARDLY * cut.sum():
         return False
     rows, columns = (math.ceil(max(1 / side, 1)) for side in cell)
     ends = (columns, columns, rows, rows)
