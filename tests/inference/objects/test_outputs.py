@@ -181,6 +181,16 @@ def test_results_of_ultralytics_letterboxed_and_of_the_image(sharpener: Sharpene
     assert sharpen_objects(None, Results(colours, None)).masks is None
 
 
+def test_masks_of_ultralytics_may_change_within_a_cell_and_a_half_of_its_prototypes(sharpener: Sharpener) -> None:
+    halved = torch.from_numpy(masks())[
+        :, ::2, ::2
+    ].float()  # a cell of the network's prototypes has 8 pixels of the image
+    colours = image().permute(1, 2, 0).numpy()
+    crisp = sharpen_objects(None, Results(colours[..., ::-1], halved), sharpener=sharpener).masks.data
+    expected = sharpen_masks(colours, halved > 0.5, sharpener=sharpener, band=12, grid="letterbox")
+    assert torch.equal(crisp > 0.5, torch.as_tensor(expected))
+
+
 @dataclass
 class Detections:
     """An object of the shape of supervision's `Detections`."""

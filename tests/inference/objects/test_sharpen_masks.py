@@ -92,6 +92,18 @@ def test_the_hardness_follows_what_a_mask_is_like() -> None:
     assert [str(found[name].window) for name in natures] == ["5@4,5", "5@4,5", "5@4,5", "5"]
 
 
+def test_masks_of_0_and_1_are_moved_as_far_as_a_networks_if_a_band_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    mask, hard = torch.zeros(1, *SIZE, dtype=torch.bool), Sharpener(RGBCue(), window=5, passes=3, hardness=40.0)
+    mask[0, 17:52, 27:72] = True
+    crisp = sharpen_masks(image(), mask, sharpener=hard, band=5)
+    monkeypatch.setattr("crispseg.inference.objects.open_masks.SOFTER", 1)
+    soft = sharpen_masks(image(), mask, sharpener=hard.with_options(hardness=40.0 * SOFTER), band=5)
+    assert torch.equal(torch.as_tensor(crisp), torch.as_tensor(soft))
+    assert not torch.equal(
+        torch.as_tensor(crisp), torch.as_tensor(sharpen_masks(image(), mask, sharpener=hard, band=5))
+    )
+
+
 @pytest.mark.parametrize("is_hard", [False, True])
 def test_without_evidence_in_the_image_the_upsampled_mask_stays(is_hard: bool) -> None:
     """An image of one colour says nothing of boundaries: a filter alone would round corners."""

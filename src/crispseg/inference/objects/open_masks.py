@@ -26,7 +26,7 @@ SURER = 1.5
 """The factor of the hardness for masks that are as sharp as their resolution allows; see `holds_means`."""
 
 SOFTER = 0.625
-"""The factor of the hardness for masks that are in doubt over several cells, as those of networks are."""
+"""The factor of the hardness for masks that are in doubt over several cells, as those of networks are, or by a band."""
 
 
 class Nature(NamedTuple):
@@ -36,15 +36,15 @@ class Nature(NamedTuple):
     """Whether it is a thin thing, such as a vessel."""
     fills_cells: bool
     """Whether its values are the parts of its cells that the object fills; see `holds_means`."""
-    is_hard: bool
-    """Whether it is 0 and 1."""
+    is_sure: bool
+    """Whether it is 0 and 1, and nobody says how far its boundary is off."""
 
     def suited(self, sharpener: Sharpener) -> Sharpener:
         """Return the sharpener for such a mask.
 
         Example:
             >>> from crispseg.cues import RGBCue
-            >>> of_network = Nature(thin=False, fills_cells=False, is_hard=False)
+            >>> of_network = Nature(thin=False, fills_cells=False, is_sure=False)
             >>> float(of_network.suited(Sharpener(RGBCue(), hardness=4.0)).hardness)
             2.5
         """
@@ -52,7 +52,7 @@ class Nature(NamedTuple):
             return surer(harder(sharpener)) if self.fills_cells else harder(sharpener)
         if self.fills_cells:
             return surer(sharpener)
-        return sharpener if self.is_hard else sharpener.with_options(hardness=SOFTER * shortest(sharpener.hardness))
+        return sharpener if self.is_sure else sharpener.with_options(hardness=SOFTER * shortest(sharpener.hardness))
 
 
 class OpenMask(NamedTuple):
@@ -124,7 +124,7 @@ def opened(
     found = band_of(values, place, size, largest_radius(sharpener), is_hard=True, band=band)
     if found is None:
         return None
-    nature = Nature(is_thin(values > 0.5, (cover.top, cover.left)), fills_cells=False, is_hard=True)
+    nature = Nature(is_thin(values > 0.5, (cover.top, cover.left)), fills_cells=False, is_sure=True)
     return OpenMask(number, found, evidence, None, nature)
 
 

@@ -72,7 +72,8 @@ def sharpen_masks(
 
     How far masks are moved follows from what they are like:
 
-    - In a mask that is in doubt over several cells, as a network's is, differences of pixels count 0.625 times as much.
+    - In a mask that is in doubt over several cells, as a network's is, differences of pixels count 0.625 times as much,
+      and in a mask of 0 and 1 if `band` is given.
     - In a mask that was made by averaging, they count 1.5 times as much, and only the last window acts.
     - In a mask of a thin thing, such as a vessel, they count five times as much.
 
@@ -131,15 +132,15 @@ def sharpener_of_mask(
     place = placed(given.maps, None, grid, size)[number]
     chances = given.probabilities(without_padding(given.maps[number], place.grid, size))
     values = upsampled(chances, place, place.cover)
-    return _nature(given, chances, values, place).suited(sharpener.of_labels())
+    return _nature(given, chances, values, place, band=None).suited(sharpener.of_labels())
 
 
-def _nature(given: GivenMasks, chances: Tensor, values: Tensor, place: MaskPlace) -> Nature:
+def _nature(given: GivenMasks, chances: Tensor, values: Tensor, place: MaskPlace, band: float | None) -> Nature:
     """Return what a mask is like, given its probabilities and the same on the pixels that its cells cover."""
     return Nature(
         thin=is_thin(values > 0.5, (place.cover.top, place.cover.left)),
         fills_cells=not given.is_hard and holds_means(chances, place.cell),
-        is_hard=given.is_hard,
+        is_sure=given.is_hard and band is None,
     )
 
 
@@ -163,9 +164,9 @@ def _sharpened(
         result[n][place.cover.slices] = exact if soft else values > 0.5
         found = band_of(values, place, size, margin, is_hard=given.is_hard, band=band)
         if found is not None:
-            nature = _nature(given, chances, values, place)
+            nature = _nature(given, chances, values, place, band)
             means = (chances, place.lines) if nature.fills_cells else None
-            evidence = HARD if given.is_hard and band is None else SOFT
+            evidence = HARD if nature.is_sure else SOFT
             masks.append(OpenMask(n, found, evidence, means, nature))
     before = {one.number: one.band.values for one in masks}
     features_of = partial(features_of_box, sharpener, TensorPixels(image))

@@ -12,6 +12,9 @@ from crispseg.inference.objects.outputs.output_kind import OutputKind, Sharpen
 _PROTOTYPE = 4
 """The masks are decoded at 1/4 of the resolution of the network's input, whatever the size at which they come."""
 
+_CELLS = 1.5
+"""How far the boundary of a mask may be off, in the cells at which it was decoded."""
+
 
 def _is_results(objects: object) -> bool:
     return all(hasattr(objects, name) for name in ("orig_img", "masks", "boxes", "update"))
@@ -28,7 +31,7 @@ def _sharpened(objects: Any, image: object, sharpen: Sharpen) -> object:  # noqa
     cell = _PROTOTYPE * (max(height, width) / 640 if whole else max(height / rows, width / columns))
     inside = masks > 0.5 if isinstance(masks, torch.Tensor) else np.asarray(masks) > 0.5
     known = {} if whole else {"grid": "letterbox"}
-    crisp = sharpen(pixels, inside, band=max(cell / 2, 1), confidences=_confidences(objects), soft=False, **known)
+    crisp = sharpen(pixels, inside, band=max(_CELLS * cell, 1), confidences=_confidences(objects), soft=False, **known)
     changed = copy.copy(objects)
     changed.update(masks=torch.as_tensor(crisp).to(torch.as_tensor(masks).dtype))
     return changed
