@@ -135,6 +135,16 @@ def test_segments_keep_their_ids_and_the_surer_one_wins(sharpener: Sharpener) ->
     assert sharpen_objects(image(), {"segmentation": None, "segments_info": []})["segmentation"] is None
 
 
+def test_segments_may_change_within_a_cell_of_the_masks_of_which_they_were_made(sharpener: Sharpener) -> None:
+    """A map of half the size has cells of 2 pixels; one of the image's size had 128 cells or more."""
+    whole, segments = torch.from_numpy(masks()[0]).int(), [{"id": 1, "score": 0.5}]
+    for given, grid, band in ((whole, None, 1), (whole[::2, ::2], "stretched", 2)):
+        found: dict[str, Any] = {"segmentation": given, "segments_info": segments}
+        expected = sharpen_masks(image(), given[None] == 1, sharpener=sharpener, band=band, grid=grid)
+        crisp = sharpen_objects(image(), found, sharpener=sharpener)["segmentation"]
+        assert torch.equal(crisp == 1, torch.as_tensor(expected)[0])
+
+
 @pytest.mark.parametrize(("listed", "outside"), [((1, 2), 3), ((1, 5), 0), ((0, 5), -1), ((3,), 1), ((1, 2, 3, 5), 1)])
 def test_segments_that_are_left_out_of_the_list_stay_in_the_map(
     listed: tuple[int, ...], outside: int, sharpener: Sharpener

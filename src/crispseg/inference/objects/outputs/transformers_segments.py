@@ -8,8 +8,12 @@ import torch
 from torch import Tensor
 
 from crispseg.errors import InputError
-from crispseg.inference.array_inputs import as_array, as_tensor
+from crispseg.inference.array_inputs import as_array, as_image, as_tensor
 from crispseg.inference.objects.outputs.output_kind import OutputKind, Sharpen
+
+_CELLS = 128
+"""How many cells along the longer side of the image the masks have at least of which segments are made: a quarter of
+the pixels that networks take."""
 
 
 def _sharpened(objects: Mapping[str, Any], image: object, sharpen: Sharpen) -> Mapping[str, Any]:
@@ -26,16 +30,22 @@ def _sharpened(objects: Mapping[str, Any], image: object, sharpen: Sharpen) -> M
             f"segmentation is {type(segmentation).__name__}; expected a tensor: leave out return_coco_annotation=True"
         )
     confidences = [float(segment.get("score", 1.0)) for segment in segments]
+    band = _cell(as_image(image).shape[-2:], segmentation.shape[-2:])
     if segmentation.ndim == 3:  # return_binary_maps=True
-        crisp = torch.as_tensor(sharpen(image, segmentation > 0, confidences=confidences, soft=False))
+        crisp = torch.as_tensor(sharpen(image, segmentation > 0, band=band, confidences=confidences, soft=False))
         return {**objects, "segmentation": crisp.to(segmentation.dtype)}
     listed = [int(segment["id"]) for segment in segments]
     others = _unlisted(segmentation, listed)
     confidences += [min(confidences) - 1.0] * len(others)
     ids = torch.tensor([*listed, *others], device=segmentation.device)
     masks = segmentation == ids[:, None, None].to(segmentation.dtype)
-    crisp = torch.as_tensor(sharpen(image, masks, confidences=confidences, soft=False, overlaps="resolve"))
+    crisp = torch.as_tensor(sharpen(image, masks, band=band, confidences=confidences, soft=False, overlaps="resolve"))
     return {**objects, "segmentation": _map_of(crisp, ids, segmentation)}
+
+
+def _cell(image: Sequence[int], segmentation: Sequence[int]) -> float:
+    """Return how far the boundary of a segment may be off, in pixels: a cell of the masks of which it was made."""
+    return max(max(image) / _CELLS, *(pixels / cells for pixels, cells in zip(image, segmentation, strict=True)), 1)
 
 
 def _unlisted(segmentation: Tensor, listed: Sequence[int]) -> list[int]:
