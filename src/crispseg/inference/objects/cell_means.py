@@ -13,8 +13,9 @@ from crispseg.ops.interpolation import sources
 _SURE = 0.1
 """How far from 0 or 1 the value of a cell may be that the object does not cut."""
 
-_MOST = 0.5
-"""The share of cut cells that must lie between a full and an empty one."""
+_MOST = 0.75
+"""The share of cut cells that must lie beside a cell that is exactly full or empty. Of averaged masks, 0.82 and more
+do; of those of networks, at most 0.67."""
 
 _EXACT = 1 / 400
 """How far from 0 or 1 the value of a cell is at most that is exactly full or empty; 8-bit values are coarser."""
@@ -34,8 +35,8 @@ def holds_means(cells: Tensor, cell: tuple[float, float] = (1.0, 1.0)) -> bool:
     """Return whether the values of a mask (h, w), from 0 to 1, are the parts of its cells that an object fills.
 
     They are for masks of 28×28 or 256×256 that were made from larger ones by averaging: nearly every cell that is cut
-    lies between a full and an empty cell, and few cells are hardly cut. The mask of a network changes over several
-    cells instead, or is nowhere quite sure; a mask that is 0 and 1 has no values between.
+    lies beside a full or an empty cell, and few cells are hardly cut. The mask of a network changes over several cells
+    instead, or is nowhere quite sure; a mask that is 0 and 1 has no values between.
 
     Args:
         cells: The mask.
@@ -50,15 +51,13 @@ def holds_means(cells: Tensor, cell: tuple[float, float] = (1.0, 1.0)) -> bool:
         False
     """
     missing = torch.minimum(cells, 1 - cells)
-    cut, hardly = missing > _SURE, (missing > _EXACT) & (missing <= _SURE)
-    if not cut.any() or hardly.sum() > _HARDLY * cut.sum():
+    cut, exact = missing > _SURE, missing <= _EXACT
+    if not cut.any() or (~cut & ~exact).sum() > _HARDLY * cut.sum():
         return False
     rows, columns = (math.ceil(max(1 / side, 1)) for side in cell)
-    ends = (columns, columns, rows, rows)
-    beside = [F.pad(value[None, None], ends, value=filled) for value, filled in ((cells, 0.0), (1 - cells, 1.0))]
-    nearest = torch.cat([F.max_pool2d(value, (2 * rows + 1, 2 * columns + 1), stride=1)[0] for value in beside])
-    between = (nearest >= 1 - _SURE).all(0)
-    return float(between[cut].float().mean()) >= _MOST
+    around = (2 * rows + 1, 2 * columns + 1)
+    beside = F.max_pool2d(exact[None].to(cells), around, stride=1, padding=(rows, columns))[0]
+    return float(beside[cut].mean()) >= _MOST
 
 
 def with_means(values: Tensor, cells: Tensor, lines: tuple[Line, Line], part: Box) -> Tensor:
