@@ -49,7 +49,7 @@ def evaluated(root: Path, *options: object) -> dict[str, Any]:
     return result
 
 
-@pytest.mark.parametrize("cue", CUES.names())
+@pytest.mark.parametrize("cue", list(CUES))
 def test_evaluate_takes_any_cue_with_its_own_defaults(cue: str, root: Path) -> None:
     settings = evaluated(root, *cue_options(root, cue))["settings"]
     kind = CUES.named(cue)
@@ -61,7 +61,7 @@ def test_evaluate_takes_any_cue_with_its_own_defaults(cue: str, root: Path) -> N
     assert int(settings["passes"]) == usual
 
 
-@pytest.mark.parametrize("cue", CUES.names())
+@pytest.mark.parametrize("cue", list(CUES))
 def test_every_cue_gains(cue: str, root: Path) -> None:
     result = evaluated(root, *cue_options(root, cue), "--window", 7, "--passes", 5)
     assert result["after"]["miou"] > result["before"]["miou"] + 0.5
@@ -101,7 +101,7 @@ def test_sharpen_along_the_boundaries_of_one_image_or_of_a_folder(root: Path) ->
     assert (by_file != read_labels(root / "rgb" / "scene1.png").labels).any()
 
 
-@pytest.mark.parametrize("cue", CUES.names())
+@pytest.mark.parametrize("cue", list(CUES))
 def test_tune_searches_over_any_cue_and_evaluate_agrees(
     cue: str, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -59,7 +59,7 @@ def offered_cues() -> dict[str, CueChoice]:
         ['learned embeddings, fast', 'learned embeddings, best']
     """
     choices = []
-    for text in (*CUES.names(), *_JOINED):
+    for text in (*CUES, *_JOINED):
         cue = CueConfig.of(text)
         try:
             needs = traits_of(cue).needs

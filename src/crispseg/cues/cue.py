@@ -71,7 +71,7 @@ class Cue(nn.Module, ABC):
         super().__init_subclass__(**others)
         cls.name = name
         if name is not None:
-            CUES.register(name, cls)
+            CUES.define(name, cls)
 
     @property
     def image_dtype(self) -> torch.dtype:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crispseg.data.classes import CAMVID_CLASSES, CITYSCAPES_CLASSES, VOC_CLASSES, Classes
     from crispseg.data.coarse_truth import CoarseTruth
     from crispseg.data.coco import COCO
+    from crispseg.data.datasets import DATASETS, build_dataset
     from crispseg.data.folder import LabelledFolder
     from crispseg.data.image import read_image
     from crispseg.data.labelled_files import LabelledFiles
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from crispseg.data.labels import LabelMap, read_labels, write_labels
     from crispseg.data.outlines import WithoutOutlines
     from crispseg.data.prediction import Prediction, read_prediction, write_scores
-    from crispseg.data.registry import DATASETS, build_dataset
     from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
     from crispseg.data.voc2012 import VOC2012
 
@@ -75,7 +75,7 @@ _HOMES = {
     "labels": ("LabelMap", "read_labels", "write_labels"),
     "outlines": ("WithoutOutlines",),
     "prediction": ("Prediction", "read_prediction", "write_scores"),
-    "registry": ("DATASETS", "build_dataset"),
+    "datasets": ("DATASETS", "build_dataset"),
     "sample": ("IGNORE_INDEX", "LabelledImages", "Sample"),
     "voc2012": ("VOC2012",),
 }

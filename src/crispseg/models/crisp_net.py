@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from crispseg.checks import check_allowed, check_choice, check_map
 from crispseg.errors import InputError, naming
 from crispseg.models.deeplab import DeepLabLargeFOV, DeepLabMSc
-from crispseg.models.network import Network
-from crispseg.models.registry import embedding_kinds
+from crispseg.models.network import Network, embedding_kinds
 from crispseg.models.saving import build_network, save_weights
 from crispseg.models.segmenter import scores_of, upsample_scores
 from crispseg.models.state import check_state, load_metadata, load_state
