@@ -19,7 +19,7 @@ from crispseg.export.native import native_library
 from crispseg.export.program import Precision, Program
 from crispseg.extras import optional_packages
 from crispseg.inference.sharpener import Sharpener
-from crispseg.ops._exporting import keeping_operators
+from crispseg.ops.exporting import keeping_operators
 from crispseg.scores import Scores
 from crispseg.versions import __version__
 from crispseg.writing import check_output_file, written_whole

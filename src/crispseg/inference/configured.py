@@ -18,7 +18,7 @@ from crispseg.inference.gentleness import Gentleness
 from crispseg.inference.guard import thin_reach_of_cells
 from crispseg.nn import LocalFilter
 from crispseg.nn.exact_numbers import ExactNumbers
-from crispseg.ops._rebalance.reference import THIN_REACH
+from crispseg.ops.rebalancing import THIN_REACH
 from crispseg.precision import shortest
 from crispseg.scores import Scores, Upsampling
 from crispseg.window import Level, Windows

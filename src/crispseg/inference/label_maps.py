@@ -20,8 +20,8 @@ from crispseg.inference.padding import without_padding
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import affinity, local_distance, local_filter, local_parity
 from crispseg.ops._joint_upsample import joint_upsample_part
-from crispseg.ops._rebalance.reference import rebalanced, sums_around, thin_parts
 from crispseg.ops.interpolation import Axis, Sources, at_scores, blend, sources
+from crispseg.ops.rebalancing import rebalanced, sums_around, thin_parts
 from crispseg.window import Level, Window
 
 _PASSES = 4

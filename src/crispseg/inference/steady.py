@@ -20,7 +20,7 @@ from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.used_sharpener import check_sharpener
 from crispseg.ops import local_filter
-from crispseg.ops._shift import shifts
+from crispseg.ops.shift import shifts
 from crispseg.precision import at_least_float32
 from crispseg.scores import Scores
 from crispseg.window import Window

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from crispseg.ops._rebalance.reference import thin_parts
+from crispseg.ops.rebalancing import thin_parts
 
 CONTRAST = 3.5
 """By how much the differences of pixels count more where all things are thin."""

@@ -7,10 +7,10 @@ from crispseg.checks import check_choice, check_hardness, check_map
 from crispseg.compatibility import is_exporting
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid
-from crispseg.ops._exporting import keeps_operators
 from crispseg.ops._joint_upsample import reference
 from crispseg.ops._joint_upsample import registration as registration
 from crispseg.ops._registration import as_scalar
+from crispseg.ops.exporting import keeps_operators
 from crispseg.ops.interpolation import Axis, at_scores
 
 
