@@ -12,7 +12,7 @@ from crispseg.cues import RGBCue
 from crispseg.data.box import Box
 from crispseg.data.pixels import TensorPixels
 from crispseg.grid import Grid
-from crispseg.inference.doubt import gentleness_of, gentleness_of_pixels
+from crispseg.inference.finding_gentleness import gentleness_of, gentleness_of_pixels
 from crispseg.inference.tiles import sharpen_tiled
 
 SIZE = (96, 160)
@@ -93,7 +93,7 @@ def test_each_image_of_a_batch_has_its_own(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("grid", ["stretched", "box=-10,-6,170,100"])
 def test_tiles_are_parts_of_the_whole(grid: str, scores: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crispseg.inference.tiles.tile_side", lambda *_: 40)
-    monkeypatch.setattr("crispseg.inference.doubt._AT_ONCE", 7)
+    monkeypatch.setattr("crispseg.inference.finding_gentleness._AT_ONCE", 7)
     torch.manual_seed(0)
     image, sharpener = torch.rand(1, 3, *SIZE), made(grid=grid)
     with torch.inference_mode():

@@ -11,7 +11,7 @@ from crispseg.cues import RGBCue
 from crispseg.data.box import Box
 from crispseg.data.pixels import TensorPixels
 from crispseg.grid import Grid
-from crispseg.inference.doubt import gentleness_of, gentleness_of_pixels
+from crispseg.inference.finding_gentleness import gentleness_of, gentleness_of_pixels
 from crispseg.inference.tiles import sharpen_tiled
 
 SIZE = (48, 256)
@@ -85,7 +85,7 @@ def test_masks_of_a_pixel_are_of_levels_that_act() -> None:
 @pytest.mark.parametrize("scores", [scores_of(1, 1), scores_of(6, 6, 6, 6, 1), scores_of(1, 1, 1, 1, 1, 1)])
 def test_tiles_are_parts_of_the_whole(scores: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crispseg.inference.tiles.tile_side", lambda *_: 40)
-    monkeypatch.setattr("crispseg.inference.doubt._AT_ONCE", 7)
+    monkeypatch.setattr("crispseg.inference.finding_gentleness._AT_ONCE", 7)
     image, sharpener = torch.rand(1, 3, *SIZE), made()
     with torch.inference_mode():
         whole = sharpener(image, scores)

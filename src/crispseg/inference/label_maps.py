@@ -13,7 +13,7 @@ from crispseg.data.pixels import PartOfPixels, Pixels, TensorPixels, padded, rea
 from crispseg.grid import Grid, Line
 from crispseg.inference import guard
 from crispseg.inference.checks import check_filtered
-from crispseg.inference.doubt import contrast_of_labels
+from crispseg.inference.finding_gentleness import contrast_of_labels
 from crispseg.inference.gentleness import regard_of_image
 from crispseg.inference.label_groups import Labelled, grouped
 from crispseg.inference.padding import without_padding

@@ -125,7 +125,7 @@ def gentleness_of_pixels(scores: Pixels, kind: Scores, lines: tuple[Line, Line])
 
 def contrast_of_labels(labels: Tensor, sharpener: ConfiguredModule, size: tuple[int, int]) -> float:
     """Return the contrast for an (h, w) label map of an image (height, width): above 1 if its labels are thin."""
-    if not sharpener.suits_doubt:
+    if not sharpener.finds_gentleness:
         return 1.0
     rows, columns = (_sampled(line) for line in sharpener.grid.lines(size, (labels.shape[-2], labels.shape[-1])))
     samples = labels.cpu()[rows[:, None], columns][None, None]
