@@ -10,16 +10,7 @@ from torch import Tensor
 
 from crispseg.compatibility import is_mapped
 from crispseg.errors import InputError
-from crispseg.value_checks import MOST_PASSES as MOST_PASSES  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_allowed as check_allowed  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_choice as check_choice  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_count as check_count  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_guard as check_guard  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_keep_thin as check_keep_thin  # noqa: PLC0414
-from crispseg.value_checks import check_natural as check_natural  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_not_negative as check_not_negative  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_past as check_past  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_positive as check_positive  # noqa: PLC0414 - one door for both
+from crispseg.value_checks import check_not_negative, check_positive
 from crispseg.window import Window
 
 _PLAIN_TENSORS = (Tensor, torch.nn.Parameter)

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from crispseg.checks import check_choice
 from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig, options
 from crispseg.config_values import AUTO
 from crispseg.cue_config import CueConfig
@@ -16,6 +15,7 @@ from crispseg.errors import InputError
 from crispseg.options import Slider, as_text
 from crispseg.pretrained import assigned, load_cue
 from crispseg.registry import CUES
+from crispseg.value_checks import check_choice
 
 _TIMES = 6
 """Where a slider without an upper end ends, as a multiple of the value that it starts from."""

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from crispseg.checks import check_natural
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.checked import checked_labels
 from crispseg.data.class_names import classes_named
@@ -19,6 +18,7 @@ from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
 from crispseg.errors import InputError
 from crispseg.grid import Grid
 from crispseg.scores import Scores
+from crispseg.value_checks import check_natural
 
 _MOST_CLASSES = 65_536
 """Number of labels that a 16-bit label map can hold. A larger one is a mistake, and would take memory."""

@@ -8,13 +8,13 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice
 from crispseg.defaults import ABSENT_CLASSES, AbsentClasses
 from crispseg.errors import InputError
 from crispseg.metrics.confusion import check_classes, check_predicted
 from crispseg.metrics.definitions import VOID
 from crispseg.metrics.names import METRICS, definition_named
 from crispseg.metrics.void_band import count_borders
+from crispseg.value_checks import check_choice
 
 SHOWN_BOUNDARY = 0.05
 """Boundary metrics are undefined below this share of boundary pixels among the pixels beside another label or void. If

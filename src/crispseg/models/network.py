@@ -9,13 +9,14 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
-from crispseg.checks import check_allowed, check_image
+from crispseg.checks import check_image
 from crispseg.compatibility import is_mapped
 from crispseg.config import SHIPPED_WEIGHTS
 from crispseg.errors import InputError
 from crispseg.models.state import check_state, load_state, shipped_path, tensor_names
 from crispseg.models.vgg import VGG_LAYERS, VGG_MEAN, VGG_STD, vgg_state
 from crispseg.registry import Registry
+from crispseg.value_checks import check_allowed
 
 _log = logging.getLogger(__name__)
 

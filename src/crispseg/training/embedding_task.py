@@ -10,7 +10,6 @@ from typing import Protocol, Unpack, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from crispseg.checks import check_not_negative
 from crispseg.data.labels import shrink_labels
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
@@ -20,6 +19,7 @@ from crispseg.models.saving import save_network, save_weights
 from crispseg.nn import EmbeddingLoss
 from crispseg.training.schedules import Cosine
 from crispseg.training.task import Batch, LearningOptions, Task
+from crispseg.value_checks import check_not_negative
 
 _VALIDATION_STRIDE = 4
 

@@ -12,7 +12,6 @@ import torch
 from rich.progress import Progress
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_count
 from crispseg.config import OF_PREDICTIONS, SharpenerConfig, options
 from crispseg.config_values import AUTO, LADDER_PASSES, Passes
 from crispseg.data import LabelledPredictions, Prediction, Sample
@@ -27,6 +26,7 @@ from crispseg.metrics import Accuracy, Truth
 from crispseg.ops import local_filter
 from crispseg.options import as_text
 from crispseg.scores import MULTILABEL
+from crispseg.value_checks import check_choice, check_count
 from crispseg.window import Windows
 
 MEASURED = ("miou", "trimap_4")
