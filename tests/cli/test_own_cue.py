@@ -13,7 +13,7 @@ import pytest
 from crispseg import Sharpener
 from crispseg.cues import RGBCue
 from crispseg.errors import InputError
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import write_scored_folder
 
 PACKAGE = """
 from crispseg.cues import EmbeddingCue
@@ -36,8 +36,7 @@ class Brightness(EmbeddingCue, name="brightness"):
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Two images with labels and scores, and an installed package with a cue in `site`."""
-    write_folder(tmp_path, 2)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path, 2)
     info = tmp_path / "site" / "mycues-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mycues\nVersion: 1.0\n")
