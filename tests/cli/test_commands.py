@@ -14,7 +14,7 @@ from PIL import Image
 
 from crispseg.cli.main import COMMANDS, main
 from crispseg.data import read_labels, write_labels
-from crispseg.data.prediction import read_prediction
+from crispseg.data.prediction_files import read_prediction
 from crispseg.metrics import METRICS
 from tests.fakes import options_of, write_scored_folder
 

@@ -13,7 +13,7 @@ from crispseg import Sharpener, Window
 from crispseg.cli.main import main
 from crispseg.cues import ContourCue, LearnedCue, RGBCue
 from crispseg.data import read_image, read_labels
-from crispseg.data.prediction import read_prediction
+from crispseg.data.prediction_files import read_prediction
 from crispseg.models import EmbeddingNet
 from tests.fakes import options_of, write_scored_folder
 

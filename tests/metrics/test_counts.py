@@ -14,7 +14,7 @@ from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.evaluation import Comparison, remarks_on
 from crispseg.metrics import METRICS, AbsentClasses, Accuracy, ConfusionMatrix, Truth, gain, trimap
 from crispseg.tuning import tune
-from crispseg.tuning.filter_search import MEASURED, totals_of
+from crispseg.tuning.result import MEASURED, totals_of
 from tests.fakes import write_scored_folder
 from tests.metrics.test_accuracy import VOID, blocks
 

@@ -13,7 +13,7 @@ from crispseg.data.arrays import held_numbers
 from crispseg.data.image import opened
 from crispseg.data.labels import LABEL_SUFFIXES
 from crispseg.data.object_masks import ObjectMasks, read_object_masks
-from crispseg.data.prediction import PREDICTION_SUFFIXES
+from crispseg.data.prediction_files import PREDICTION_SUFFIXES
 from crispseg.defaults import MEGAPIXELS, TOTAL_MB, UPLOAD_MB
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid

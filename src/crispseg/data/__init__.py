@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from crispseg.data.labelled_predictions import LabelledPredictions
     from crispseg.data.labels import LabelMap, read_labels, write_labels
     from crispseg.data.outlines import WithoutOutlines
-    from crispseg.data.prediction import Prediction, read_prediction, write_scores
+    from crispseg.data.prediction import Prediction
+    from crispseg.data.prediction_files import read_prediction, write_scores
     from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
     from crispseg.data.voc2012 import VOC2012
 
@@ -74,7 +75,8 @@ _HOMES = {
     "labelled_predictions": ("LabelledPredictions",),
     "labels": ("LabelMap", "read_labels", "write_labels"),
     "outlines": ("WithoutOutlines",),
-    "prediction": ("Prediction", "read_prediction", "write_scores"),
+    "prediction": ("Prediction",),
+    "prediction_files": ("read_prediction", "write_scores"),
     "datasets": ("DATASETS", "build_dataset"),
     "sample": ("IGNORE_INDEX", "LabelledImages", "Sample"),
     "voc2012": ("VOC2012",),

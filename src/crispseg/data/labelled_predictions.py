@@ -13,7 +13,8 @@ from crispseg.data.checked import checked_labels
 from crispseg.data.class_names import classes_named
 from crispseg.data.matching import PLAIN, Suffixes, match_files, pair_files
 from crispseg.data.numbering import LIKE_LABELS, ZERO_BASED, Numbering, read_numbering
-from crispseg.data.prediction import PREDICTION_SUFFIXES, Prediction, read_prediction
+from crispseg.data.prediction import Prediction
+from crispseg.data.prediction_files import PREDICTION_SUFFIXES, read_prediction
 from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
 from crispseg.errors import InputError
 from crispseg.grid import Grid

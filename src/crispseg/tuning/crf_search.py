@@ -20,7 +20,7 @@ from crispseg.inference.one_image import fitted_boundary, sharpened_scores
 from crispseg.inference.shares import to_probabilities
 from crispseg.inference.sharpener import Sharpener
 from crispseg.metrics import Accuracy, Truth
-from crispseg.tuning.filter_search import MEASURED, Tuning, totals_of
+from crispseg.tuning.result import MEASURED, Tuning, totals_of
 from crispseg.value_checks import check_choice, check_count, check_not_negative
 
 
