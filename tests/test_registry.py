@@ -51,6 +51,17 @@ def test_crispsegs_own_come_first_and_cannot_be_replaced() -> None:
         cues().define("rgb", Own)
 
 
+def test_an_entry_point_may_name_the_module_that_defines_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = cues()
+    monkeypatch.setitem(DECLARED, "module", "pathlib")
+    with pytest.raises(InputError, match=r"cue 'module': pathlib is not a subclass of crispseg\.cues\.Cue"):
+        registry.named("module")
+    kind = type("Module", (RGBCue,), {})
+    monkeypatch.setattr(kind, "name", "module")
+    monkeypatch.setattr(EntryPoint, "load", lambda point: registry.define("module", kind))
+    assert registry.named("module") is kind
+
+
 def test_a_class_that_is_defined_again_replaces_the_first() -> None:
     registry, first, second = cues(), *(type("Again", (RGBCue,), {}) for _ in range(2))
     for kind in (first, second):

@@ -106,6 +106,7 @@ class Registry(Generic[_Kind]):
             kind: Any = point.load()
         except Exception as error:  # whatever the import of another package raises
             raise InputError(f"{where} cannot be imported ({one_line(error)})") from error
+        kind = self._defined.get(point.name, kind)  # of an entry point that names a module, which defines the class
         if not (isinstance(kind, type) and issubclass(kind, resolve_name(self._base))):
             raise InputError(f"{where} is not a subclass of {self._base.replace(':', '.')}; derive it from that class")
         if (own := getattr(kind, self._named_by)) != point.name:
