@@ -8,7 +8,7 @@ python -m benchmarks.flicker --images val --labels valannot --predictions espnet
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -29,8 +29,6 @@ _COARSER = 4
 _BAND = 4
 """How far from a boundary pixels are counted."""
 _SPEEDS = (0.0, 0.4, 2.5)
-
-Smoothed = Callable[[Sequence[Tensor]], list[Tensor]]
 
 
 class Clip(NamedTuple):

@@ -35,6 +35,20 @@ def write_folder(root: Path, count: int = 3, *, void: int = 11, seed: int = 0) -
     return root
 
 
+def write_scored_folder(root: Path, count: int = 3) -> Path:
+    """Write what `write_folder` writes, and the coarse scores of its labels, `scores/NAME.npy`."""
+    write_folder(root, count)
+    write_coarse_scores(root, root / "scores")
+    return root
+
+
+def options_of(root: Path) -> list[str]:
+    """Return the options of a command that name what `write_scored_folder` writes."""
+    return [
+        "--images", f"{root}/images", "--labels", f"{root}/labels", "--predictions", f"{root}/scores", "--void", "11"
+    ]  # fmt: skip
+
+
 def write_clips(root: Path) -> None:
     """Write three frames `clips/NAME/NUMBER.png` of each of two clips, and scores `clip-scores/NAME/NUMBER.npy`."""
     rng = np.random.default_rng(0)

@@ -40,8 +40,9 @@ def needs_of_file(path: Path) -> frozenset[str]:
 
 
 def needs_of_test(path: Path, name: str, parameters: str = "") -> frozenset[str]:
-    """Return the marks of one test function, beyond those of its file; its parameters may name commands."""
-    return _needs(path, frozenset({name}), _COMMANDS.intersection(re.findall("[a-z]+", parameters)))
+    """Return the marks of one test function, beyond those of its file; its parameters may name commands and modules."""
+    modules = frozenset(re.findall(r"crispseg(?:\.\w+)+", parameters))
+    return _marks(modules) | _needs(path, frozenset({name}), _COMMANDS.intersection(re.findall("[a-z]+", parameters)))
 
 
 def needs_of_example(path: Path, sources: Iterable[str]) -> frozenset[str]:

@@ -8,18 +8,9 @@ from typing import SupportsIndex
 import torch
 from torch import Tensor
 
-from crispseg.compatibility import is_mapped
+from crispseg.compatibility import is_mapped, is_transformed
 from crispseg.errors import InputError
-from crispseg.value_checks import MOST_PASSES as MOST_PASSES  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_allowed as check_allowed  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_choice as check_choice  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_count as check_count  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_guard as check_guard  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_keep_thin as check_keep_thin  # noqa: PLC0414
-from crispseg.value_checks import check_natural as check_natural  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_not_negative as check_not_negative  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_past as check_past  # noqa: PLC0414 - one door for both
-from crispseg.value_checks import check_positive as check_positive  # noqa: PLC0414 - one door for both
+from crispseg.value_checks import check_not_negative, check_positive
 from crispseg.window import Window
 
 _PLAIN_TENSORS = (Tensor, torch.nn.Parameter)
@@ -34,7 +25,7 @@ def has_values() -> bool:
 
 def is_recorded(*values: object) -> bool:
     """Return whether PyTorch records what is done to some values: in a trace, in `torch.func`, or for a gradient."""
-    if not has_values() or torch._C._are_functorch_transforms_active():
+    if not has_values() or is_transformed():
         return True
     return torch.is_grad_enabled() and any(isinstance(value, Tensor) and value.requires_grad for value in values)
 
@@ -159,7 +150,7 @@ def _check_scalar(
         raise TypeError(f"{name} is {scalar.dtype}; expected a floating-point tensor: convert it with .float()")
     if scalar.device != other.device:
         raise InputError(f"{name} is on {scalar.device}, {other_name} on {other.device}; move both to the same device")
-    followed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    followed = torch.compiler.is_compiling() or is_transformed()
     if scalar.device.type == "cpu" and not followed and type(scalar) in _PLAIN_TENSORS:
         check(name, scalar.item())
 

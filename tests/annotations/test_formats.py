@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from crispseg.annotations.cleaning import overlap
+from crispseg.annotations.formats import FORMATS, detect_format
 from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, FormatOptions
-from crispseg.annotations.registry import FORMATS, detect_format, format_class
 from crispseg.annotations.run import Places, Summary, clean_annotations
 from crispseg.annotations.shapes import Polygons
 from crispseg.data.run_lengths import Mask
@@ -37,7 +37,7 @@ def write(root: Path, name: str, kind: str | None = None) -> tuple[Path, Annotat
     write_images(root)
     path = WRITERS[name](root) if kind is None else WRITERS[name](root, kind)
     assert detect_format(path) == name
-    return path, format_class(name)()
+    return path, FORMATS.named(name)()
 
 
 def clean(
@@ -103,14 +103,14 @@ def others(text: str, name: str) -> str:
 @pytest.mark.parametrize("kind", ["polygons", "counts"])
 def test_coco_keeps_or_converts_the_form(tmp_path: Path, kind: str, form: str) -> None:
     path, _ = write(tmp_path, "coco", kind)
-    clean(path, format_class("coco")(FormatOptions(form=form)), grow)  # type: ignore[arg-type]
+    clean(path, FORMATS.named("coco")(FormatOptions(form=form)), grow)  # type: ignore[arg-type]
     said = json.loads((tmp_path / "out" / "coco.json").read_text())["annotations"]
     for one in said[:3]:
         assert isinstance(one["segmentation"], list if form == "polygons" else dict)
     assert said[3]["segmentation"]["counts"] == [0, 5, 1915], "a crowd stays"
     assert (said[0]["area"], said[0]["bbox"]) == (18 * 23.0, [6.0, 7.0, 18.0, 23.0])
     assert said[0]["mine"] == {"who": "Ä"}
-    unchanged = format_class("coco")().read(tmp_path / "out" / "coco.json")[0].objects[1].shape.mask(40, 48)
+    unchanged = FORMATS.named("coco")().read(tmp_path / "out" / "coco.json")[0].objects[1].shape.mask(40, 48)
     np.testing.assert_array_equal(unchanged, box(RIGHT))
 
 
@@ -137,7 +137,7 @@ def test_an_object_of_a_pixel_is_still_one_as_a_polygon(tmp_path: Path) -> None:
     said = json.loads(path.read_text())
     said["annotations"][1]["segmentation"] = {"size": [40, 48], "counts": [100, 1, 1819]}
     path.write_text(json.dumps(said))
-    layout = format_class("coco")(FormatOptions(form="polygons"))
+    layout = FORMATS.named("coco")(FormatOptions(form="polygons"))
     clean(path, layout, keep)
     after = layout.read(tmp_path / "out" / "coco.json")[0].objects[1].shape
     assert isinstance(after, Polygons)
@@ -148,7 +148,7 @@ def test_an_object_of_a_pixel_is_still_one_as_a_polygon(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kind", "form"), [("polygon", "rle"), ("mask", "polygons")])
 def test_shapes_become_those_of_the_other_form(tmp_path: Path, name: str, kind: str, form: str) -> None:
     path, _ = write(tmp_path, name, kind)
-    layout = format_class(name)(FormatOptions(form=form))  # type: ignore[arg-type]
+    layout = FORMATS.named(name)(FormatOptions(form=form))  # type: ignore[arg-type]
     clean(path, layout, keep)
     for before, after in written(path):
         for old, new in zip(layout.read(before), layout.read(after), strict=True):
@@ -199,7 +199,7 @@ def test_a_converted_shape_keeps_its_letters_and_line_ends(tmp_path: Path, end: 
     path, _ = write(tmp_path, "labelme")
     file = path / "a.json"
     file.write_bytes(file.read_text().replace('"cat"', '"Kätzchen"').replace("\n", end).encode())
-    clean(path, format_class("labelme")(FormatOptions(form="rle")), keep)
+    clean(path, FORMATS.named("labelme")(FormatOptions(form="rle")), keep)
     text = (tmp_path / "out" / "a.json").read_bytes().decode()
     assert '"label": "Kätzchen"' in text
     assert text.count("\n") == text.count(end)
@@ -226,7 +226,7 @@ def test_what_is_no_crowd_is_read(tmp_path: Path, crowd: object) -> None:
         annotation["iscrowd"] = crowd
         annotation["segmentation"]["size"] = ["40", "48"]
     path.write_text(json.dumps(said))
-    images = format_class("coco")().read(path)
+    images = FORMATS.named("coco")().read(path)
     assert [len(image.objects) for image in images] == [2, 1]
     assert [image.objects[0].shape.mask(40, 48).sum() for image in images] == [396, 396]
 
@@ -242,10 +242,10 @@ def test_neighbours_share_their_new_edge(tmp_path: Path) -> None:
         both = masks[0] | masks[1]
         return [both & edge, both & ~edge]
 
-    clean(path, format_class("coco")(), move)
+    clean(path, FORMATS.named("coco")(), move)
     left, right = json.loads((tmp_path / "out" / "coco.json").read_text())["annotations"][:2]
     points = [{tuple(point) for point in np.reshape(one["segmentation"][0], (-1, 2)).tolist()} for one in (left, right)]
     assert len(points[0] & points[1]) > 5
-    masks = [one.shape.mask(40, 48) for one in format_class("coco")().read(tmp_path / "out" / "coco.json")[0].objects]
+    masks = [one.shape.mask(40, 48) for one in FORMATS.named("coco")().read(tmp_path / "out" / "coco.json")[0].objects]
     assert not (masks[0] & masks[1]).any()
     np.testing.assert_array_equal(masks[0] | masks[1], box(LEFT) | box(RIGHT))

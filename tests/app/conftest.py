@@ -14,7 +14,7 @@ from crispseg.app.limits import Limits
 from crispseg.app.server import serving
 from crispseg.app.settings import Cues
 from tests.browsers import watched_page
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import write_scored_folder
 
 
 class Given(NamedTuple):
@@ -28,8 +28,7 @@ class Given(NamedTuple):
 @pytest.fixture
 def given(tmp_path: Path) -> Given:
     """64×48 pixels, three classes: scores at 1/8 as `.npz`, and a label map of all pixels."""
-    write_folder(tmp_path, 1)
-    coarse = write_coarse_scores(tmp_path, tmp_path / "scores") / "scene0.npy"
+    coarse = write_scored_folder(tmp_path, 1) / "scores" / "scene0.npy"
     np.savez(coarse.with_suffix(".npz"), np.load(coarse))
     return Given(tmp_path / "images" / "scene0.png", coarse.with_suffix(".npz"), tmp_path / "labels" / "scene0.png")
 

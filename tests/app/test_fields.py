@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -191,7 +192,7 @@ def test_learned_embeddings_and_colours_are_offered_and_their_recipe_gives_the_r
 
 
 def test_a_cue_of_another_package_is_offered_and_used(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CUES, "_registered", dict(CUES._registered))
+    monkeypatch.setattr(CUES, "_defined", dict(CUES._defined))
 
     class Green(EmbeddingCue, name="green"):
         default_hardness: ClassVar[float] = 12.5
@@ -214,6 +215,8 @@ def test_a_cue_of_another_package_is_offered_and_used(session: Session, monkeypa
 def test_a_cue_that_cannot_be_imported_is_left_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(CUES, "names", lambda: ("rgb", "gone"))
-    assert list(offered_cues()) == ["rgb", "learned+rgb fast", "learned+rgb best"]
+    gone = EntryPoint("gone", "nowhere:Cue", CUES.group)
+    monkeypatch.setattr("crispseg.registry.entry_points", lambda group, name=gone.name: [gone])
+    assert "rgb" in offered_cues()
+    assert "gone" not in offered_cues()
     assert "gone" in caplog.text

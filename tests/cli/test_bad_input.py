@@ -12,14 +12,13 @@ from safetensors.torch import save_file
 from crispseg.cli.main import main
 from crispseg.data import write_labels
 from crispseg.jobs.resuming import SETTINGS_FILE
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import write_scored_folder
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Good data, and one file of every kind of badness beside it."""
-    write_folder(tmp_path)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "few").mkdir()
     (tmp_path / "few" / "scene0.npy").write_bytes((tmp_path / "scores" / "scene0.npy").read_bytes())

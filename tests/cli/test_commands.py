@@ -14,17 +14,15 @@ from PIL import Image
 
 from crispseg.cli.main import COMMANDS, main
 from crispseg.data import read_labels, write_labels
-from crispseg.data.prediction import read_prediction
+from crispseg.data.prediction_files import read_prediction
 from crispseg.metrics import METRICS
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import options_of, write_scored_folder
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Three images with labels and coarse scores, in `images`, `labels` and `scores`."""
-    write_folder(tmp_path)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
-    return tmp_path
+    return write_scored_folder(tmp_path)
 
 
 def run(*arguments: object) -> int:
@@ -75,14 +73,8 @@ def test_the_picture_shows_three_panels_and_three_details(root: Path) -> None:
     assert not np.array_equal(before, after)
 
 
-def data_options(root: Path) -> list[object]:
-    return [
-        "--images", root / "images", "--labels", root / "labels", "--predictions", root / "scores", "--void", 11
-    ]  # fmt: skip
-
-
 def test_evaluate_reports_before_and_after(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("evaluate", *data_options(root), "--json", root / "out" / "result.json") == 0
+    assert run("evaluate", *options_of(root), "--json", root / "out" / "result.json") == 0
     result = json.loads((root / "out" / "result.json").read_text())
     assert result["images"] == 3
     assert result["milliseconds_per_image"] > 0
@@ -111,7 +103,7 @@ def test_evaluate_reports_before_and_after(root: Path, capsys: pytest.CaptureFix
 
 
 def test_evaluate_before_is_the_upsampled_prediction(root: Path) -> None:
-    assert run("evaluate", *data_options(root), "--json", root / "result.json") == 0
+    assert run("evaluate", *options_of(root), "--json", root / "result.json") == 0
     before = json.loads((root / "result.json").read_text())["before"]["miou"]
     counts = np.zeros((3, 3))
     for path in sorted((root / "labels").iterdir()):
@@ -128,7 +120,7 @@ def test_evaluate_takes_label_maps(root: Path) -> None:
         labels = read_labels(path).labels.clamp(max=2)
         (root / "masks").mkdir(exist_ok=True)
         write_labels(root / "masks" / path.name, labels)
-    options = [*data_options(root), "--predictions", root / "masks", "--json", root / "result.json"]
+    options = [*options_of(root), "--predictions", root / "masks", "--json", root / "result.json"]
     assert run("evaluate", *options, "--num-classes", 3) == 0
     assert json.loads((root / "result.json").read_text())["before"]["miou"] == pytest.approx(100)
 
@@ -145,7 +137,7 @@ def test_a_class_that_is_predicted_but_absent_counts_as_0_or_is_left_out(
         predicted = labels.where(labels < 3, 2)
         predicted[0, 0] = 3
         write_labels(root / "masks" / path.name, predicted)
-    options = [*data_options(root), "--predictions", root / "masks", "--num-classes", 4, "--json", root / "a.json"]
+    options = [*options_of(root), "--predictions", root / "masks", "--num-classes", 4, "--json", root / "a.json"]
     assert run("evaluate", *options, "--absent-classes", rule) == 0
     result = json.loads((root / "a.json").read_text())
     assert result["absent_classes"] == rule
@@ -158,12 +150,12 @@ def test_a_class_that_is_predicted_but_absent_counts_as_0_or_is_left_out(
 
 def test_tune_finds_the_best_and_evaluate_agrees(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     grid = ["--window", 3, 5, "--hardness", 2, 8, "--passes", 1, 3, "--score-weight", 0]
-    assert run("tune", *data_options(root), *grid) == 0
+    assert run("tune", *options_of(root), *grid) == 0
     printed = capsys.readouterr().out
     best = re.search(r"best: (--window .*)\ngained ([+-][\d.]+) mIoU and ([+-][\d.]+) trimap", printed)
     assert best
     assert printed.count("window 3:") == printed.count("window 5:") == 1
-    assert run("evaluate", *data_options(root), *best[1].split()) == 0
+    assert run("evaluate", *options_of(root), *best[1].split()) == 0
     assert f"mIoU {best[2]}, trimap {best[3]}" in capsys.readouterr().out
 
 
@@ -173,7 +165,7 @@ def test_tables_are_whole_in_a_pipe(
 ) -> None:
     """Names of classes and six columns of passes are wider than 80 letters."""
     (root / "names.json").write_text(json.dumps({"0": "background " * 5, "1": "disc", "2": "a square of one colour"}))
-    data = [*data_options(root), "--class-names", root / "names.json", "--cue", "rgb", "--window", 3]
+    data = [*options_of(root), "--class-names", root / "names.json", "--cue", "rgb", "--window", 3]
     monkeypatch.delenv("COLUMNS", raising=False)
     for command in (
         ["evaluate", *data],
@@ -195,7 +187,7 @@ def test_tune_says_when_nothing_is_gained(root: Path, capsys: pytest.CaptureFixt
     for path in (root / "labels").iterdir():
         one_hot = torch.nn.functional.one_hot(read_labels(path).labels.clamp(max=2), 3).permute(2, 0, 1).float()
         np.save(root / "scores" / f"{path.stem}.npy", (one_hot + 1e-6).log().numpy())
-    assert run("tune", *data_options(root), "--window", 3, "--hardness", 0.1, "--passes", 5) == 0
+    assert run("tune", *options_of(root), "--window", 3, "--hardness", 0.1, "--passes", 5) == 0
     assert "no gain: no combination improves on 100.00 mIoU" in capsys.readouterr().out
 
 

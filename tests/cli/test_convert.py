@@ -10,7 +10,7 @@ from crispseg.cli.main import main
 from crispseg.data import read_labels
 from crispseg.models.saving import saved_network
 from crispseg.models.state import load_metadata
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import write_scored_folder
 from tests.models import caffe
 
 
@@ -33,8 +33,7 @@ def test_a_converted_embedding_sharpens(caffemodel: Path, tmp_path: Path, capsys
         "0.6 million parameters\n"
     )
     assert load_metadata(output)["source"] == "embs.caffemodel"
-    write_folder(tmp_path, 1)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path, 1)
     scene, scores = tmp_path / "images" / "scene0.png", tmp_path / "scores" / "scene0.npy"
     assert run("sharpen", scene, "--predictions", scores, "--output", tmp_path / "out", "--weights", output) == 0
     assert read_labels(tmp_path / "out" / "scene0.png").labels.shape == (48, 64)

@@ -16,15 +16,14 @@ from crispseg.cli.stages import build_stages
 from crispseg.config_values import LADDER_PASSES
 from crispseg.data import read_labels
 from crispseg.registry import CUES
-from tests.fakes import write_boundaries, write_coarse_scores, write_folder
+from tests.fakes import options_of, write_boundaries, write_scored_folder
 from tests.marks import needs_pydensecrf
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Three images with labels, coarse scores and boundary maps, in `images`, `labels`, `scores` and `edges`."""
-    write_folder(tmp_path)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path)
     write_boundaries(tmp_path, tmp_path / "edges")
     return tmp_path
 
@@ -33,23 +32,17 @@ def run(*arguments: object) -> int:
     return main([str(argument) for argument in arguments])
 
 
-def data_options(root: Path) -> list[object]:
-    return [
-        "--images", root / "images", "--labels", root / "labels", "--predictions", root / "scores", "--void", 11
-    ]  # fmt: skip
-
-
 def cue_options(root: Path, cue: str) -> list[object]:
     return ["--cue", cue, *(["--boundaries", root / "edges"] if cue == "contour" else [])]
 
 
 def evaluated(root: Path, *options: object) -> dict[str, Any]:
-    assert run("evaluate", *data_options(root), "--json", root / "result.json", *options) == 0
+    assert run("evaluate", *options_of(root), "--json", root / "result.json", *options) == 0
     result: dict[str, Any] = json.loads((root / "result.json").read_text())
     return result
 
 
-@pytest.mark.parametrize("cue", CUES.names())
+@pytest.mark.parametrize("cue", list(CUES))
 def test_evaluate_takes_any_cue_with_its_own_defaults(cue: str, root: Path) -> None:
     settings = evaluated(root, *cue_options(root, cue))["settings"]
     kind = CUES.named(cue)
@@ -61,7 +54,7 @@ def test_evaluate_takes_any_cue_with_its_own_defaults(cue: str, root: Path) -> N
     assert int(settings["passes"]) == usual
 
 
-@pytest.mark.parametrize("cue", CUES.names())
+@pytest.mark.parametrize("cue", list(CUES))
 def test_every_cue_gains(cue: str, root: Path) -> None:
     result = evaluated(root, *cue_options(root, cue), "--window", 7, "--passes", 5)
     assert result["after"]["miou"] > result["before"]["miou"] + 0.5
@@ -77,9 +70,7 @@ def test_arguments_of_the_cue_follow_its_name(root: Path) -> None:
 def test_bfloat16_is_hardly_less_accurate(root: Path) -> None:
     full, half = (evaluated(root, "--precision", precision) for precision in ("float32", "bfloat16"))
     assert (full["settings"].get("precision"), half["settings"]["precision"]) == (None, "bfloat16")
-    options = evaluate.build_parser().parse_args(
-        [str(part) for part in [*data_options(root), "--precision", "bfloat16"]]
-    )
+    options = evaluate.build_parser().parse_args([str(part) for part in [*options_of(root), "--precision", "bfloat16"]])
     sharpener = build_stages(options).sharpener
     assert sharpener is not None
     assert {parameter.dtype for parameter in sharpener.cue.parameters()} == {torch.bfloat16}
@@ -101,11 +92,11 @@ def test_sharpen_along_the_boundaries_of_one_image_or_of_a_folder(root: Path) ->
     assert (by_file != read_labels(root / "rgb" / "scene1.png").labels).any()
 
 
-@pytest.mark.parametrize("cue", CUES.names())
+@pytest.mark.parametrize("cue", list(CUES))
 def test_tune_searches_over_any_cue_and_evaluate_agrees(
     cue: str, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = [*data_options(root), *cue_options(root, cue)]
+    options = [*options_of(root), *cue_options(root, cue)]
     assert run("tune", *options, "--window", 7, "--passes", 1, 5) == 0
     printed = capsys.readouterr().out
     best = re.search(r"best: (--window .*)\ngained ([+-][\d.]+) mIoU and ([+-][\d.]+) trimap", printed)
@@ -117,7 +108,7 @@ def test_tune_searches_over_any_cue_and_evaluate_agrees(
 
 
 def test_tune_says_where_to_go_on(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = [*data_options(root), "--cue", "rgb", "--window", 7]
+    options = [*options_of(root), "--cue", "rgb", "--window", 7]
     assert run("tune", *options, "--hardness", 0.5, 1, "--passes", 3, 6) == 0
     assert (
         "at the end of what was tried: try higher --hardness than 1 and lower --passes than 3"
@@ -149,7 +140,7 @@ def test_a_crf_follows_the_filter_or_stands_alone(root: Path) -> None:
 def test_tune_finds_a_crf_and_evaluate_agrees(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     grid = ["--bilateral-weight", 0.5, 1, "--bilateral-xy", 4, "--bilateral-rgb", 40, 60, "--spatial-weight", 0.1]
     before = ["--cue", "rgb", "--hardness", 100]
-    assert run("tune", *data_options(root), *before, "--crf", *grid, "--rounds", 1) == 0
+    assert run("tune", *options_of(root), *before, "--crf", *grid, "--rounds", 1) == 0
     printed = capsys.readouterr().out
     best = re.search(r"best: (--crf .*)\ngained ([+-][\d.]+) mIoU and [+-][\d.]+ trimap over ([\d.]+) mIoU", printed)
     assert best
@@ -163,7 +154,7 @@ def test_a_missing_crf_is_said_before_any_work(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pydensecrf", None)
-    assert run("evaluate", *data_options(root), "--crf", "MSc") == 2
+    assert run("evaluate", *options_of(root), "--crf", "MSc") == 2
     error = capsys.readouterr().err
     assert "install it with: pip install 'crispseg[crf]'" in error
     assert error.count("\n") == 1
@@ -206,7 +197,7 @@ def test_wrong_combinations_are_refused(case: str, root: Path, capsys: pytest.Ca
     for index in range(3):
         np.save(root / "tall" / f"scene{index}.npy", np.zeros((8, 6), dtype=np.float32))
     options, message = EVALUATE[case]
-    assert run("evaluate", *data_options(root), *(option.format(root) for option in options)) == 2
+    assert run("evaluate", *options_of(root), *(option.format(root) for option in options)) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"crispseg evaluate: error: {message.format(root)}"), error
     assert error.count("\n") == 1
@@ -230,7 +221,7 @@ TUNE: list[tuple[list[str], str]] = [
 def test_tune_refuses_wrong_combinations(
     options: list[str], message: str, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("tune", *data_options(root), *options) == 2
+    assert run("tune", *options_of(root), *options) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"crispseg tune: error: {message}"), error
     assert error.count("\n") == 1

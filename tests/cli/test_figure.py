@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from crispseg.cli.main import main
-from tests.fakes import write_boundaries, write_coarse_scores, write_folder
+from tests.fakes import write_boundaries, write_scored_folder
 from tests.marks import needs_pydensecrf
 
 METRIC = {"value": 60.0, "gain": 1.0, "low": 0.5, "high": 1.5}
@@ -28,8 +28,7 @@ POINT = {"window": 9, "dilation": 1, "hardness": 5, "passes": 1, "miou": 0.5, "t
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Three images with labels, scores and boundary maps, a table and a surface."""
-    write_folder(tmp_path)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path)
     write_boundaries(tmp_path, tmp_path / "edges")
     oracle = ROW | {"name": "oracle", "group": "bound"}
     (tmp_path / "table.json").write_text(

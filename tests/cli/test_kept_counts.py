@@ -14,7 +14,7 @@ from crispseg import __version__
 from crispseg.cli.main import main
 from crispseg.data import LabelledPredictions
 from crispseg.metrics.boundaries import count_boundaries
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import write_scored_folder
 from tests.marks import needs_pydensecrf
 
 COUNT = 5
@@ -42,8 +42,7 @@ COMMANDS = {
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Images with labels and coarse scores, and boundary maps with their truth."""
-    write_folder(tmp_path, COUNT)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path, COUNT)
     for name in ("maps", "truth"):
         (tmp_path / name).mkdir()
     rng = np.random.default_rng(0)

@@ -12,7 +12,7 @@ import pytest
 
 from crispseg.cli.main import main
 from crispseg.data import read_labels
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import write_scored_folder
 
 COUNT = 150
 
@@ -20,9 +20,7 @@ COUNT = 150
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Images with coarse scores, in `images` and `scores`."""
-    write_folder(tmp_path, COUNT)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
-    return tmp_path
+    return write_scored_folder(tmp_path, COUNT)
 
 
 @pytest.fixture(autouse=True)

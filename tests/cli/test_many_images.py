@@ -17,16 +17,14 @@ from crispseg.cli.main import main
 from crispseg.cues import RGBCue
 from crispseg.errors import OutputError
 from crispseg.jobs import Outputs, sharpen_files
-from tests.fakes import after_the_first, write_coarse_scores, write_folder
+from tests.fakes import after_the_first, write_scored_folder
 from tests.system import small_disk, without_privileges
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Five images with coarse scores, in `images` and `scores`."""
-    write_folder(tmp_path, 5)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
-    return tmp_path
+    return write_scored_folder(tmp_path, 5)
 
 
 def sharpen(root: Path, *options: object, output: str = "out") -> int:
@@ -150,8 +148,7 @@ def shared() -> Iterator[Path]:
     """Five images in a folder that everyone may look into, which pytest's own folders are not."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_folder(folder, 5)
-        write_coarse_scores(folder, folder / "scores")
+        write_scored_folder(folder, 5)
         folder.chmod(0o755)
         yield folder
 

@@ -14,7 +14,7 @@ from crispseg.inference.sharpener import Sharpener
 from crispseg.jobs import sharpen_files
 from crispseg.models import HED
 from crispseg.models.saving import save_network
-from tests.fakes import write_boundaries, write_bsds500, write_coarse_scores, write_folder, write_raster
+from tests.fakes import options_of, write_boundaries, write_bsds500, write_raster, write_scored_folder
 
 OUTPUTS = ("crispseg-settings.json", "scene0.png", "before_after/scene0.png", "scores/scene0.safetensors")
 
@@ -22,8 +22,7 @@ OUTPUTS = ("crispseg-settings.json", "scene0.png", "before_after/scene0.png", "s
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Labelled images with coarse scores and boundary maps."""
-    write_folder(tmp_path)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path)
     write_boundaries(tmp_path, tmp_path / "edges")
     return tmp_path
 
@@ -77,19 +76,15 @@ def test_no_link_leads_to_an_input(
     assert contents(root) == before
 
 
-def labelled(root: Path) -> list[object]:
-    return ["--images", root / "images", "--labels", root / "labels", "--predictions", root / "scores", "--void", 11]
-
-
 COMMANDS: dict[str, Callable[[Path], list[object]]] = {
-    "evaluate": lambda root: ["evaluate", *labelled(root), "--cue", "rgb", "--json", root / "link.json"],
-    "table": lambda root: ["table", *labelled(root), "--output", root, "--rows", "baseline"],
+    "evaluate": lambda root: ["evaluate", *options_of(root), "--cue", "rgb", "--json", root / "link.json"],
+    "table": lambda root: ["table", *options_of(root), "--output", root, "--rows", "baseline"],
     "predict": lambda root: ["predict", root / "images", "--weights", root / "hed.safetensors", "--output", root],
     "boundaries": lambda root: ["boundaries", "--predictions", root / "maps", "--truth", root / "b/groundTruth/train",
                                 "--json", root / "link.json"],
     "figure": lambda root: ["figure", "boundary", root / "images/scene0.png", "--predictions",
                             root / "scores/scene0.npy", "--cue", "rgb", "--output", root / "link.png"],
-    "figure comparison": lambda root: ["figure", "comparison", *labelled(root), "--cue", "rgb", "--output",
+    "figure comparison": lambda root: ["figure", "comparison", *options_of(root), "--cue", "rgb", "--output",
                                        root / "link.png"],
     "convert": lambda root: ["convert", root / "net.caffemodel", "--to", "hed", "--output", root / "link.safetensors"],
     "export": lambda root: ["export", "--weights", root / "streets", "--output", root / "link.onnx"],
@@ -133,7 +128,7 @@ def test_no_command_writes_over_what_it_reads(root: Path, name: str, capsys: pyt
 
 def test_a_folder_is_made_when_there_is_something_to_write(root: Path) -> None:
     (root / "labels" / "scene1.png").write_bytes(b"no label map")
-    command = ["evaluate", *labelled(root), "--cue", "rgb", "--json", root / "new" / "deep" / "a.json"]
+    command = ["evaluate", *options_of(root), "--cue", "rgb", "--json", root / "new" / "deep" / "a.json"]
     assert main(list(map(str, command))) == 2
     assert not (root / "new").exists()
 

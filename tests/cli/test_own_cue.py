@@ -1,19 +1,18 @@
 """A cue of a user's own package, found by its entry point, works wherever a cue is named."""
 
 import json
-import os
-import subprocess
 import sys
-from collections.abc import Iterable
-from itertools import repeat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from crispseg import Sharpener
+from crispseg.cli.main import main
 from crispseg.cues import RGBCue
 from crispseg.errors import InputError
-from tests.fakes import write_coarse_scores, write_folder
+from crispseg.registry import CUES
+from tests.fakes import options_of, write_scored_folder
 
 PACKAGE = """
 from crispseg.cues import EmbeddingCue
@@ -33,61 +32,56 @@ class Brightness(EmbeddingCue, name="brightness"):
 """
 
 
+@pytest.fixture(autouse=True)
+def forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Return a function that makes this process one that has not imported the package."""
+    known = dict(CUES._defined)
+
+    def forget() -> None:
+        monkeypatch.setattr(CUES, "_defined", dict(known))
+        sys.modules.pop("mycues", None)
+
+    forget()
+    yield forget
+    forget()
+
+
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two images with labels and scores, and an installed package with a cue in `site`."""
-    write_folder(tmp_path, 2)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path, 2)
     info = tmp_path / "site" / "mycues-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mycues\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[crispseg.cues]\nbrightness = mycues:Brightness\nbroken = nowhere:Cue\n")
     (tmp_path / "site" / "mycues.py").write_text(PACKAGE)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def python(root: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(root / "site")}
-    command = [sys.executable, *map(str, words)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=root)
+@pytest.fixture
+def crispseg(root: Path, forget: Callable[[], None], capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Return a function that runs a command, which sees the package, and returns what it says."""
 
-
-RUN_ALL = """
-import contextlib, io, json, sys
-from crispseg.cli.main import main
-
-results = []
-for words in json.loads(sys.argv[1]):
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+    def run(*words: object, code: int = 0) -> str:
+        forget()
         try:
-            code = exec(words[1]) or 0 if words[0] == "python" else main(words)
+            found = main([str(word) for word in words])
         except SystemExit as exit:  # of --help
-            code = exit.code
-    results.append((code, out.getvalue()))
-print(json.dumps(results))
-"""
+            found = int(exit.code or 0)
+        said = capsys.readouterr()
+        assert found == code, said.err
+        return said.out + said.err
+
+    return run
 
 
-def crispseg(root: Path, *commands: tuple[object, ...], codes: Iterable[int] = repeat(0)) -> list[str]:
-    """Run commands, or lines of Python, in one process, which sees the package; return their outputs."""
-    done = python(root, "-c", RUN_ALL, json.dumps([[str(word) for word in words] for words in commands]))
-    assert done.returncode == 0, done.stderr
-    results = json.loads(done.stdout)
-    for (found, output), code in zip(results, codes, strict=False):
-        assert found == code, output
-    return [output for _, output in results]
-
-
-def test_the_commands_find_it(root: Path) -> None:
-    data = ("--images", "images", "--labels", "labels", "--predictions", "scores", "--void", 11)
-    info, shown, tuned, _ = crispseg(
-        root,
-        ("info",),
-        ("sharpen", "--help"),
-        ("tune", *data, "--cue", "brightness", "--window", 3, "--passes", 1),
-        ("evaluate", *data, "--cue", "brightness:gain=2", "--json", "result.json"),
-    )
+def test_the_commands_find_it(root: Path, crispseg: Callable[..., str]) -> None:
+    data = options_of(root)
+    info, shown = crispseg("info"), crispseg("sharpen", "--help")
+    tuned = crispseg("tune", *data, "--cue", "brightness", "--window", 3, "--passes", 1)
+    crispseg("evaluate", *data, "--cue", "brightness:gain=2", "--json", "result.json")
     assert "brightness alone; norm 1 or 2, gain (float); default window 9, passes 2, hardness 40" in info
     assert "'broken': nowhere:Cue cannot be imported" in info
     assert "brightness" in shown
@@ -97,12 +91,11 @@ def test_the_commands_find_it(root: Path) -> None:
     assert json.loads((root / "result.json").read_text())["settings"]["cue"] == "brightness:gain=2,norm=1"
 
 
-def test_runs_go_on_with_the_same_arguments_alone(root: Path) -> None:
-    run = ("sharpen", "images", "--predictions", "scores", "--output", "out", "--no-pictures")
-    cues = (("brightness:gain=2",), ("brightness:gain=2.0", "--resume"), ("brightness:gain=3", "--resume"))
-    first, again, refused = crispseg(root, *((*run, "--cue", *cue) for cue in cues), codes=(0, 0, 2))
-    assert "2 sharpened, 0 skipped" in first
-    assert "0 sharpened, 2 skipped" in again
+def test_runs_go_on_with_the_same_arguments_alone(crispseg: Callable[..., str]) -> None:
+    run = ("sharpen", "images", "--predictions", "scores", "--output", "out", "--no-pictures", "--cue")
+    assert "2 sharpened, 0 skipped" in crispseg(*run, "brightness:gain=2")
+    assert "0 sharpened, 2 skipped" in crispseg(*run, "brightness:gain=2.0", "--resume")
+    refused = crispseg(*run, "brightness:gain=3", "--resume", code=2)
     assert "made with other settings" in refused
     assert "gain" in refused
 
@@ -116,26 +109,22 @@ REFUSED = {
 }
 
 
-def test_what_it_does_not_take_is_said(root: Path) -> None:
-    run = ("sharpen", "images", "--predictions", "scores", "--output", "out", "--cue")
-    errors = crispseg(root, *((*run, cue) for cue in REFUSED), codes=repeat(2))
-    for (cue, facts), error in zip(REFUSED.items(), errors, strict=True):
-        assert error.count("\n") == 1, cue
-        for fact in facts:
-            assert fact in error
+@pytest.mark.parametrize("cue", REFUSED)
+def test_what_it_does_not_take_is_said(cue: str, crispseg: Callable[..., str]) -> None:
+    error = crispseg("sharpen", "images", "--predictions", "scores", "--output", "out", "--cue", cue, code=2)
+    assert error.count("\n") == 1
+    for fact in REFUSED[cue]:
+        assert fact in error
 
 
-def test_a_folder_brings_it(root: Path) -> None:
-    code = (
-        "from crispseg import Sharpener\n"
-        "from mycues import Brightness\n"
-        "Sharpener(Brightness(gain=2), window=3, passes=3).save_pretrained('saved')\n"
-    )
-    assert python(root, "-c", code).returncode == 0
-    load = "from crispseg import Sharpener; print(Sharpener.from_pretrained('saved').config.cue)"
+def test_a_folder_brings_it(root: Path, forget: Callable[[], None], crispseg: Callable[..., str]) -> None:
+    brightness = CUES.named("brightness")
+    Sharpener(brightness(gain=2), window=3, passes=3).save_pretrained("saved")
+    forget()
+    assert str(Sharpener.from_pretrained("saved").config.cue) == "brightness:gain=2,norm=1"
     run = ("sharpen", "images", "--predictions", "scores", "--weights", "saved", "--output")
-    loaded, *_ = crispseg(root, ("python", load), (*run, "out"), (*run, "other", "--cue", "brightness:gain=5"))
-    assert loaded == "brightness:gain=2,norm=1\n"
+    crispseg(*run, "out")
+    crispseg(*run, "other", "--cue", "brightness:gain=5")
     settings = json.loads((root / "out" / "crispseg-settings.json").read_text())
     assert settings["cue"] == "brightness:gain=2,norm=1"
     settings = json.loads((root / "other" / "crispseg-settings.json").read_text())

@@ -14,7 +14,7 @@ from crispseg.cli.printing import progress_bar
 from crispseg.cues import RGBCue
 from crispseg.inference import tiles
 from crispseg.jobs import sharpen_files
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import write_scored_folder
 
 
 class Clock:
@@ -62,8 +62,7 @@ def test_the_time_left_is_known_of_steps_that_take_minutes() -> None:
 
 @pytest.mark.parametrize("kind", ["labels", "scores"])
 def test_the_tiles_of_an_image_are_shown(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_folder(tmp_path, 2)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path, 2)
     monkeypatch.setattr(tiles, "tile_side", lambda *_, **__: 20)
     progress, shown = Progress(disable=True), list[tuple[float, bool]]()
     update = Progress.update

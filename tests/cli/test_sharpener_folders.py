@@ -13,16 +13,15 @@ from crispseg import Sharpener, Window
 from crispseg.cli.main import main
 from crispseg.cues import ContourCue, LearnedCue, RGBCue
 from crispseg.data import read_image, read_labels
-from crispseg.data.prediction import read_prediction
+from crispseg.data.prediction_files import read_prediction
 from crispseg.models import EmbeddingNet
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import options_of, write_scored_folder
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Two images with labels and coarse scores, and a sharpener in `saved`."""
-    write_folder(tmp_path, 2)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path, 2)
     torch.manual_seed(0)
     sharpener = Sharpener(LearnedCue(EmbeddingNet(dim=4, width=4), norm=2), window=Window(3, 2), hardness=0.3)
     sharpener.save_pretrained(tmp_path / "saved")
@@ -60,7 +59,7 @@ def test_options_replace_those_of_the_folder(root: Path) -> None:
 
 def test_evaluate_reports_what_the_folder_brought(root: Path) -> None:
     Sharpener(RGBCue(), window=Window(3), hardness=0.3, passes=2).save_pretrained(root / "saved")
-    data = ("--images", root / "images", "--labels", root / "labels", "--predictions", root / "scores", "--void", 11)
+    data = options_of(root)
     assert run("evaluate", *data, "--weights", root / "saved", "--json", root / "result.json") == 0
     settings = json.loads((root / "result.json").read_text())["settings"]
     found = {name: settings[name] for name in ("cue", "window", "hardness", "passes")}
@@ -147,7 +146,7 @@ def test_export_takes_the_whole_sharpener(root: Path, monkeypatch: pytest.Monkey
 
 
 def tuned(root: Path, capsys: pytest.CaptureFixture[str], *options: object) -> tuple[str, list[str]]:
-    data = ["--images", root / "images", "--labels", root / "labels", "--predictions", root / "scores", "--void", 11]
+    data = options_of(root)
     capsys.readouterr()
     assert run("tune", *data, "--weights", root / "saved", *options) == 0
     printed = capsys.readouterr().out

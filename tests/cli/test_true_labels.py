@@ -18,15 +18,13 @@ from crispseg.cli.main import main
 from crispseg.data import LabelledImages, Sample
 from crispseg.data.checked import CheckedLabels
 from crispseg.training.run import WholeImages, _look_at_labels
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import write_scored_folder
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Three images with labels 0, 1, 2, a strip of void 11, and coarse scores of three classes."""
-    write_folder(tmp_path, 3)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
-    return tmp_path
+    return write_scored_folder(tmp_path, 3)
 
 
 def relabelled(root: Path, name: str, numbers: dict[int, int]) -> Path:

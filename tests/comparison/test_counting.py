@@ -11,12 +11,11 @@ from crispseg.comparison.images import Images
 from crispseg.comparison.rows import RowPlan, TableChoices
 from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.metrics import Accuracy
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import write_scored_folder
 
 
 def test_every_setting_has_its_own_counts(tmp_path: Path) -> None:
-    write_folder(tmp_path, 3)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path, 3)
     folder = LabelledFolder(tmp_path / "images", tmp_path / "labels", void=11)
     images = Images(LabelledPredictions(folder, tmp_path / "scores", num_classes=None, scores="logits"), 2)
     plan = RowPlan("rgb 9x9 x1", TableChoices(torch.device("cpu")), {})

@@ -19,7 +19,7 @@ from crispseg.cli.main import main
 from crispseg.comparison import counting, measure_table
 from crispseg.comparison.rows import TableChoices
 from crispseg.data import LabelledFolder, LabelledPredictions
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import write_scored_folder
 
 pytestmark = pytest.mark.usefixtures("no_memory_process")
 
@@ -33,9 +33,7 @@ class Killed(BaseException):
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Four images with labels and coarse scores."""
-    write_folder(tmp_path, 4)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
-    return tmp_path
+    return write_scored_folder(tmp_path, 4)
 
 
 def measure(root: Path, output: str, *, resume: bool = False) -> None:

@@ -19,7 +19,7 @@ from crispseg.comparison.rows import DEFAULTS, DENSE_CRF, TableChoices
 from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.models import EmbeddingNet
 from crispseg.models.saving import save_network
-from tests.fakes import write_boundaries, write_coarse_scores, write_folder
+from tests.fakes import write_boundaries, write_scored_folder
 
 SOME = ["rgb 9x9 x1", "PAMR", "oracle 9x9 x7"]
 CHOICES = TableChoices(torch.device("cpu"))
@@ -28,8 +28,7 @@ CHOICES = TableChoices(torch.device("cpu"))
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Five images with labels, coarse scores and boundary maps."""
-    write_folder(tmp_path, 5)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path, 5)
     write_boundaries(tmp_path, tmp_path / "edges")
     return tmp_path
 

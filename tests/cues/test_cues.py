@@ -30,7 +30,7 @@ def make(name: str) -> Cue:
     return cues[name]
 
 
-@pytest.mark.parametrize("name", CUES.names())
+@pytest.mark.parametrize("name", list(CUES))
 def test_weights_are_the_affinity_of_the_distances(name: str) -> None:
     cue = make(name)
     features = cue(IMAGE)
@@ -43,13 +43,13 @@ def test_weights_are_the_affinity_of_the_distances(name: str) -> None:
 
 
 def test_the_default_hardness_is_found_by_name() -> None:
-    assert {name: cue.default_hardness for name, cue in ((name, CUES.named(name)) for name in CUES.names())} == {
+    assert {name: cue.default_hardness for name, cue in ((name, CUES.named(name)) for name in CUES)} == {
         "learned": 1.5,
         "rgb": 5,
         "soft": 100,
         "contour": 5,
     }
-    assert all(type(make(name)) is cue for name, cue in ((name, CUES.named(name)) for name in CUES.names()))
+    assert all(type(make(name)) is cue for name, cue in ((name, CUES.named(name)) for name in CUES))
 
 
 @pytest.mark.parametrize("norm", [1, 2])

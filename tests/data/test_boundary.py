@@ -9,7 +9,7 @@ from PIL import Image
 
 from crispseg import InputError
 from crispseg.data import LabelledFolder, LabelledPredictions, read_boundary
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import write_scored_folder
 
 VALUES = np.array([[0, 51, 255], [102, 153, 204]], dtype=np.uint8)
 EXPECTED = torch.tensor([[[0.0, 0.2, 1.0], [0.4, 0.6, 0.8]]])
@@ -67,8 +67,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_labelled_predictions_find_the_boundaries_of_their_images(tmp_path: Path) -> None:
-    write_folder(tmp_path)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path)
     (tmp_path / "edges").mkdir()
     for index in range(3):
         np.save(tmp_path / "edges" / f"scene{index}.npy", np.full((4, 5), index / 4))

@@ -27,7 +27,6 @@ from crispseg.data import (
     build_dataset,
 )
 from crispseg.data.checked import CheckedLabels
-from crispseg.data.registry import dataset_class
 from crispseg.evaluation import evaluate, void_band_of
 from tests.fakes import (
     write_bsds500,
@@ -77,7 +76,7 @@ def test_every_data_set_of_the_registry_is_tested_here() -> None:
 def test_a_data_set_is_one_of_the_field(made: tuple[str, LabelledImages]) -> None:
     name, data = made
     assert isinstance(data, Dataset)
-    assert type(data) is dataset_class(name)
+    assert type(data) is DATASETS.named(name)
     assert len(data) == len(data.image_names) == len(set(data.image_names)) >= 2
     assert [data[index].name for index in range(len(data))] == list(data.image_names)
     assert data[-1].name == data.image_names[-1]
@@ -251,7 +250,7 @@ def test_label_maps_in_the_numbers_of_cityscapes_say_so(tmp_path: Path) -> None:
 def test_a_data_set_is_made_by_its_name(tmp_path: Path) -> None:
     write_camvid(tmp_path, split="val")
     assert build_dataset("camvid", {"root": tmp_path, "split": "val"}).image_names == ["scene0", "scene1"]
-    with pytest.raises(InputError, match=r"no data set 'ade20k'; expected one of folder, .*voc2012"):
+    with pytest.raises(InputError, match=r"data set is 'ade20k'; expected one of 'folder', .*'voc2012'"):
         build_dataset("ade20k", {})
     with pytest.raises(InputError, match="voc2012 needs root"):
         build_dataset("voc2012", {})

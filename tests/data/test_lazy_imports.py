@@ -13,7 +13,7 @@ import sys, types
 package = types.ModuleType("crispseg")  # without what `import crispseg` brings
 package.__path__ = [sys.argv[1]]
 sys.modules["crispseg"] = package
-from crispseg.data.registry import DATASETS
+from crispseg.data.datasets import DATASETS
 from crispseg.data import DATASETS as same, numbering
 assert same is DATASETS and "voc2012" in DATASETS
 assert "torch" not in sys.modules

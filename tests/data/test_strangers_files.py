@@ -27,7 +27,7 @@ from crispseg.models.caffemodel import read_caffemodel
 from crispseg.models.crisp_net import load_crisp_net
 from crispseg.models.saving import load_network, save_network
 from crispseg.pretrained.folder import load_folder
-from tests.fakes import outline, write_coarse_scores, write_folder, write_raster
+from tests.fakes import outline, write_raster, write_scored_folder
 
 MUTATIONS = 150
 RNG = np.random.default_rng(0)
@@ -196,8 +196,7 @@ def test_classes_that_cannot_be_are_refused(tmp_path: Path, num_classes: str) ->
 
 
 def test_bad_safetensors_are_passed_over_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_folder(tmp_path, 4)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path, 4)
     for index, (dtype, num_classes) in enumerate((("F4", None), ("F32", "9223372036854775808 1"))):
         (tmp_path / "scores" / f"scene{index}.npy").unlink()
         path = tmp_path / "scores" / f"scene{index}.safetensors"

@@ -13,7 +13,7 @@ from crispseg.cli.main import COMMANDS, main
 from tests.annotations.files import write_coco, write_images, write_labelme
 from tests.commands import ROOT, arguments_of, assert_understood
 from tests.docs.pages import DOCS, PAGES, Block, blocks_of, links_of
-from tests.fakes import write_camvid, write_clips, write_coarse_scores, write_folder, write_raster
+from tests.fakes import write_camvid, write_clips, write_folder, write_raster, write_scored_folder
 from tests.marks import not_traced
 
 GUIDES = ["tutorial.md", *(page for page in PAGES if page.startswith("how-to/"))]
@@ -48,8 +48,7 @@ def readers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone, with the folders and files that the guides speak of."""
     for name in ("configs", "demo", "src"):
         (tmp_path / name).symlink_to(ROOT / name)
-    write_folder(tmp_path, 2)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path, 2)
     shutil.copytree(tmp_path / "scores", tmp_path / "logits")
     write_camvid(tmp_path / "camvid", split="val")
     write_clips(tmp_path)

@@ -16,7 +16,7 @@ from crispseg import Sharpener, Window, ops
 from crispseg.cues import ContourCue, RGBCue
 from crispseg.export import custom, export_onnx, native_library
 from crispseg.inference.shares import to_probabilities
-from crispseg.ops._exporting import keeping_operators
+from crispseg.ops.exporting import keeping_operators
 from tests.marks import not_traced
 
 pytestmark = [

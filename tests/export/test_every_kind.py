@@ -41,5 +41,5 @@ def test_cues_and_kinds_of_scores(
 
 
 def test_every_cue_and_every_kind_of_scores_is_exported_somewhere() -> None:
-    assert {str(pair.id) for pair in PAIRS} | ELSEWHERE["cues"] == set(CUES.names())
+    assert {str(pair.id) for pair in PAIRS} | ELSEWHERE["cues"] == set(CUES)
     assert {pair.values[1] for pair in PAIRS} | ELSEWHERE["scores"] == set(SCORES)

@@ -19,14 +19,13 @@ from crispseg.inference.one_image import sharpen_one
 from crispseg.ops import local_filter
 from crispseg.pictures.before_after import most_changed
 from crispseg.pictures.colours import principal_components
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import write_scored_folder
 from tests.marks import needs_pydensecrf
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> LabelledPredictions:
-    write_folder(tmp_path)
-    scores = write_coarse_scores(tmp_path, tmp_path / "scores")
+    scores = write_scored_folder(tmp_path) / "scores"
     folder = LabelledFolder(tmp_path / "images", tmp_path / "labels", void=11)
     return LabelledPredictions(folder, scores, num_classes=3, scores="logits")
 

@@ -9,11 +9,10 @@ from torch import Tensor
 
 from crispseg import Sharpener
 from crispseg.cues import RGBCue
-from crispseg.data.box import Box
-from crispseg.data.pixels import TensorPixels
 from crispseg.grid import Grid
-from crispseg.inference.doubt import gentleness_of, gentleness_of_pixels
+from crispseg.inference.finding_gentleness import gentleness_of, gentleness_of_pixels
 from crispseg.inference.tiles import sharpen_tiled
+from tests.inference.test_nodata import Holed
 
 SIZE = (96, 160)
 LINES = Grid.of("stretched").lines(SIZE, (12, 20))
@@ -93,7 +92,7 @@ def test_each_image_of_a_batch_has_its_own(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("grid", ["stretched", "box=-10,-6,170,100"])
 def test_tiles_are_parts_of_the_whole(grid: str, scores: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crispseg.inference.tiles.tile_side", lambda *_: 40)
-    monkeypatch.setattr("crispseg.inference.doubt._AT_ONCE", 7)
+    monkeypatch.setattr("crispseg.inference.finding_gentleness._AT_ONCE", 7)
     torch.manual_seed(0)
     image, sharpener = torch.rand(1, 3, *SIZE), made(grid=grid)
     with torch.inference_mode():
@@ -102,15 +101,9 @@ def test_tiles_are_parts_of_the_whole(grid: str, scores: Tensor, monkeypatch: py
 
 
 def test_pixels_without_data_do_not_count() -> None:
-    class Masked(TensorPixels):
-        masked = True
-
-        def valid(self, box: Box) -> Tensor:
-            rows, columns = box.slices
-            return self.tensor[0, rows, columns].isfinite()
-
     sure, unsure = truth()[0], truth()[0] * 0 + 1 / 3
     sure[:, 8:] = unsure[:, 8:] = torch.nan
-    assert gentleness_of_pixels(Masked(sure), "probabilities", LINES).contrast == 3
-    assert gentleness_of_pixels(Masked(unsure), "probabilities", LINES).contrast == 1
-    assert gentleness_of_pixels(Masked(sure * torch.nan), "probabilities", LINES).contrast == 1
+    there = sure[0].isfinite()
+    assert gentleness_of_pixels(Holed(sure, there), "probabilities", LINES).contrast == 3
+    assert gentleness_of_pixels(Holed(unsure, there), "probabilities", LINES).contrast == 1
+    assert gentleness_of_pixels(Holed(sure, there & False), "probabilities", LINES).contrast == 1

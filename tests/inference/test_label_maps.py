@@ -14,6 +14,7 @@ from crispseg.data import Prediction
 from crispseg.data.box import Box
 from crispseg.data.pixels import PartOfPixels, TensorPixels
 from crispseg.inference import label_groups, label_maps, tiles
+from crispseg.inference.label_channels import LabelChannels
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.one_image import sharpen_one
 from crispseg.inference.upsampling import resize, upsampled_labels
@@ -88,15 +89,15 @@ def test_weights_compare_the_shares_of_all_labels(cue: Cue, scale: float) -> Non
     sharpener = Sharpener(cue, window="7@3,5", passes=1, hardness=2.0, score_weight=0.4, scores="probabilities")
     features = torch.rand(1, 1, *size) if isinstance(cue, ContourCue) else image[None]
     whole = Box(0, 0, *size)
-    spread = label_maps._Spread(sharpener, TensorPixels(labels[None]), PartOfPixels(features[0], whole, size), whole)
+    channels = LabelChannels(sharpener, TensorPixels(labels[None]), PartOfPixels(features[0], whole, size), whole)
     groups = [
         (torch.tensor([item.label for item in group]), Box.enclosing([item.box for item in group]))
-        for group in label_groups.grouped(spread.labelled(), 8)
+        for group in label_groups.grouped(channels.labelled(), 8)
     ]
     assert len(groups) > 3
     shares = sharpener.upsample(Prediction.of_labels(labels).scores[None], features)
     for level in sharpener.levels:
-        found = label_maps._weights(spread, features, groups, level)
+        found = label_maps._weights(channels, features, groups, level)
         torch.testing.assert_close(found, sharpener.weights(features, shares, level.window))
         assert not torch.allclose(found, cue.weights(features, level.window, 2.0))
 

@@ -11,6 +11,7 @@ from crispseg.data import Prediction, read_image, read_labels
 from crispseg.data.box import Box
 from crispseg.data.pixels import PartOfPixels, TensorPixels
 from crispseg.inference import label_maps
+from crispseg.inference.label_channels import WHOLE, LabelChannels
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.ops import local_filter
 from crispseg.window import WindowsLike
@@ -76,14 +77,14 @@ def test_shares_as_far_as_they_reach(image: str, window: Window, passes: int) ->
     weights = sharpener.cue.weights(features[None], window, sharpener.hardness)
     labels = torch.zeros(SIZE, dtype=torch.long)
     labels[14, 15], labels[2:4, 26:28] = 1, 2
-    spread = label_maps._Spread(sharpener, TensorPixels(labels[None]), PartOfPixels(features, whole, SIZE), whole)
-    for label, box in spread.labelled():
+    channels = LabelChannels(sharpener, TensorPixels(labels[None]), PartOfPixels(features, whole, SIZE), whole)
+    for label, box in channels.labelled():
         ids = torch.tensor([label])
         filter = label_maps._Filter(sharpener.cue, features[None], [(sharpener.levels[0], weights)])
-        shares, part = label_maps._filtered(filter, spread.read(ids, box), box)
+        shares, part = label_maps._filtered(filter, channels.read(ids, box), box)
         found = torch.zeros(1, 1, *SIZE)
         found[..., *part.slices] = shares
-        one = (labels == label).float()[None, None] * label_maps._WHOLE
+        one = (labels == label).float()[None, None] * WHOLE
         expected = local_filter(one, weights, window, passes=passes)
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1.0)
 

@@ -8,11 +8,10 @@ from torch import Tensor
 
 from crispseg import Sharpener
 from crispseg.cues import RGBCue
-from crispseg.data.box import Box
-from crispseg.data.pixels import TensorPixels
 from crispseg.grid import Grid
-from crispseg.inference.doubt import gentleness_of, gentleness_of_pixels
+from crispseg.inference.finding_gentleness import gentleness_of, gentleness_of_pixels
 from crispseg.inference.tiles import sharpen_tiled
+from tests.inference.test_nodata import Holed
 
 SIZE = (48, 256)
 LINES = Grid.of("stretched").lines(SIZE, SIZE)
@@ -85,7 +84,7 @@ def test_masks_of_a_pixel_are_of_levels_that_act() -> None:
 @pytest.mark.parametrize("scores", [scores_of(1, 1), scores_of(6, 6, 6, 6, 1), scores_of(1, 1, 1, 1, 1, 1)])
 def test_tiles_are_parts_of_the_whole(scores: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crispseg.inference.tiles.tile_side", lambda *_: 40)
-    monkeypatch.setattr("crispseg.inference.doubt._AT_ONCE", 7)
+    monkeypatch.setattr("crispseg.inference.finding_gentleness._AT_ONCE", 7)
     image, sharpener = torch.rand(1, 3, *SIZE), made()
     with torch.inference_mode():
         whole = sharpener(image, scores)
@@ -106,16 +105,9 @@ def test_tiles_of_a_scene_need_less_around_them(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_labels_without_data_do_not_count() -> None:
-    class Masked(TensorPixels):
-        masked = True
-
-        def valid(self, box: Box) -> Tensor:
-            rows, columns = box.slices
-            return self.tensor[0, rows, columns].isfinite()
-
     scores = scores_of(1, 1, 1, 1, 1, 1)[0]
     scores[..., SIZE[1] // 3 :] = torch.nan
-    assert gentleness_of_pixels(Masked(scores), "logits", LINES).regional == 1
+    assert gentleness_of_pixels(Holed(scores, scores[0].isfinite()), "logits", LINES).regional == 1
 
 
 def test_without_regional_levels_given_weights_stay() -> None:

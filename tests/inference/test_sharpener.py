@@ -158,7 +158,7 @@ CUE_MAKERS: dict[str, Callable[[], Cue]] = {
 }
 
 
-@pytest.mark.parametrize("name", CUES.names())
+@pytest.mark.parametrize("name", list(CUES))
 def test_any_cue_sharpens_and_brings_its_own_defaults(name: str) -> None:
     image, labels, coarse = scene()
     cue = CUE_MAKERS[name]()
@@ -174,7 +174,7 @@ def test_any_cue_sharpens_and_brings_its_own_defaults(name: str) -> None:
 
 
 @pytest.mark.slow  # traces every cue
-@pytest.mark.parametrize("name", CUES.names())
+@pytest.mark.parametrize("name", list(CUES))
 def test_any_cue_goes_through_the_compiler(name: str) -> None:
     image, _, coarse = scene()
     sharpener = Sharpener(CUE_MAKERS[name](), passes=2, scores="probabilities")

@@ -8,7 +8,7 @@ from torch import Tensor
 from crispseg import Sharpener, sharpen_masks
 from crispseg.data.pixels import TensorPixels
 from crispseg.grid import Grid
-from crispseg.inference.doubt import gentleness_of, gentleness_of_pixels
+from crispseg.inference.finding_gentleness import gentleness_of, gentleness_of_pixels
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.thinness import is_thin
 from tests.inference.test_nodata import Holed
@@ -72,7 +72,7 @@ def test_thin_things_count_more_and_things_that_are_wide_do_not(kind: str, contr
 
 @pytest.mark.parametrize("kind", ["probabilities", "multilabel_probabilities"])
 def test_parts_of_the_scores_say_the_same(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crispseg.inference.doubt._AT_ONCE", 37)
+    monkeypatch.setattr("crispseg.inference.finding_gentleness._AT_ONCE", 37)
     scores = network(vessels()[1], 2)
     scores[..., 60:] = network(torch.arange(SIZE[1]).expand(SIZE) > 150, 2)[..., 60:]
     whole = gentleness_of(scores, kind, lines_of(scores))  # type: ignore[arg-type]

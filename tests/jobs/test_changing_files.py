@@ -17,7 +17,7 @@ from crispseg.data import read_prediction
 from crispseg.errors import OutputError
 from crispseg.jobs import Failed, Outputs, Skipped, ThisMachine, Written, sharpen_files
 from crispseg.models.state import load_state
-from tests.fakes import after_the_first, write_coarse_scores, write_folder
+from tests.fakes import after_the_first, write_scored_folder
 
 COUNT = 6
 FIRST = 4
@@ -27,9 +27,7 @@ FIRST = 4
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Images with coarse scores, in `images` and `scores`."""
-    write_folder(tmp_path, COUNT)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
-    return tmp_path
+    return write_scored_folder(tmp_path, COUNT)
 
 
 def cut(path: Path) -> None:
@@ -51,8 +49,7 @@ def test_what_changes_costs_its_image(tmp_path: Path, workers: int) -> None:
     """Each of the last images, which no worker has read yet, has one of its files changed in one of the ways."""
     ways: list[Callable[[Path], object]] = [cut, grow, Path.unlink, make_folder]
     changes = [(change, folder) for change in ways for folder in ("images/*.png", "scores/*.npy")]
-    write_folder(tmp_path, FIRST + len(changes))
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path, FIRST + len(changes))
     changed = [(change, sorted(tmp_path.glob(folder))[FIRST + place]) for place, (change, folder) in enumerate(changes)]
     outcomes = sharpen_files(
         [tmp_path / "images"],

@@ -20,7 +20,7 @@ from crispseg.errors import OutputError
 from crispseg.jobs import Failed, Outputs, RayCluster, ThisMachine, Written, sharpen_files
 from crispseg.jobs.job import Job
 from crispseg.jobs.ray_cluster import _Attempts, _Worker
-from tests.fakes import after_the_first, write_coarse_scores, write_folder
+from tests.fakes import after_the_first, write_scored_folder
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # Ray's sockets and files
@@ -56,8 +56,7 @@ class NotedCue(RGBCue):
 
 
 def test_a_worker_that_is_killed_costs_nothing(cluster: None, tmp_path: Path) -> None:
-    write_folder(tmp_path, COUNT)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path, COUNT)
     for kind, ending in (("images", "png"), ("scores", "npy")):
         (tmp_path / kind / "odd").mkdir()
         for index in range(1, COUNT, 2):

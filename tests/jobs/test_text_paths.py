@@ -12,14 +12,13 @@ from crispseg.data import LabelledFolder, LabelledPredictions, read_boundary, re
 from crispseg.jobs import Outputs, Written, sharpen_files
 from crispseg.jobs.raster_polygons import write_polygons
 from crispseg.jobs.rasters import sharpen_raster
-from tests.fakes import write_boundaries, write_coarse_scores, write_folder, write_raster
+from tests.fakes import write_boundaries, write_raster, write_scored_folder
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> str:
     """Two images with labels, scores and boundary maps."""
-    write_folder(tmp_path, 2)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path, 2)
     write_boundaries(tmp_path, tmp_path / "edges")
     return str(tmp_path)
 

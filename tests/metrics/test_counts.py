@@ -14,8 +14,8 @@ from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.evaluation import Comparison, remarks_on
 from crispseg.metrics import METRICS, AbsentClasses, Accuracy, ConfusionMatrix, Truth, gain, trimap
 from crispseg.tuning import tune
-from crispseg.tuning.filter_search import MEASURED, totals_of
-from tests.fakes import write_coarse_scores, write_folder
+from crispseg.tuning.result import MEASURED, totals_of
+from tests.fakes import write_scored_folder
 from tests.metrics.test_accuracy import VOID, blocks
 
 ADE20K_CLASSES, ADE20K_IMAGES = 150, 2000
@@ -77,8 +77,7 @@ def test_a_grid_of_90_settings_takes_as_much_for_every_number_of_images() -> Non
 
 
 def test_the_search_keeps_totals(tmp_path: Path) -> None:
-    write_folder(tmp_path, 4)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path, 4)
     data = LabelledPredictions(
         LabelledFolder(tmp_path / "images", tmp_path / "labels", void=11), tmp_path / "scores", scores="logits"
     )

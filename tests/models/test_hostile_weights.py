@@ -4,6 +4,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from crispseg import CueConfig, InputError, Sharpener, Window
 from crispseg.cues import make_cue
 from crispseg.jobs.networks import load_predictor
 from crispseg.models import HED, CrispNet, DeepLabLargeFOV, DeepLabMSc, EmbeddingNet, vgg
-from crispseg.models.crisp_net import load_crisp_net, save_crisp_net
+from crispseg.models.crisp_net import load_crisp_net
 from crispseg.models.network import Network
 from crispseg.models.saving import load_network
 from crispseg.nn import Affinity, LocalFilter
@@ -104,16 +105,23 @@ def test_weights_are_floating_point(dtype: torch.dtype, tmp_path: Path) -> None:
         load_network(path, EmbeddingNet)
 
 
-def saved_crisp_net(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Weights and arguments of a file that is well."""
+@cache
+def crisp_net() -> CrispNet:
     window = Window(3)
     parts = EmbeddingNet(dim=2, width=2), Affinity(window, 5.0, learned=True), LocalFilter(window, passes=2)
-    network = CrispNet(DeepLabLargeFOV(num_classes=2), *parts)
-    save_crisp_net(network, path)
-    part = {"network": "EmbeddingNet", "arguments": json.dumps(network.embedding.arguments)}
+    return CrispNet(DeepLabLargeFOV(num_classes=2), *parts)
+
+
+def arguments_of_crisp_net() -> dict[str, Any]:
+    part = {"network": "EmbeddingNet", "arguments": '{"dim": 2, "width": 2}'}
     made = {"segmenter": {"network": "DeepLabLargeFOV", "arguments": '{"num_classes": 2}'}, "embedding": part}
     options = {"window": "3", "norm": 1, "learned": True, "passes": 2, "normalize": True, "filtered": "logits"}
-    return network.state_dict(), made | options
+    return made | options
+
+
+def test_a_full_network_with_these_weights_and_arguments_is_well(tmp_path: Path) -> None:
+    path = write(tmp_path / "net.safetensors", crisp_net().state_dict(), "CrispNet", arguments_of_crisp_net())
+    assert load_crisp_net(path).filter.passes == 2
 
 
 Change = Callable[[dict[str, Any]], object]
@@ -151,13 +159,9 @@ CHANGES: dict[str, tuple[Change, str]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_full_network_is_its_parts_and_options(change: str, tmp_path: Path) -> None:
-    path = tmp_path / "net.safetensors"
-    state, made = saved_crisp_net(path)
-    write(path, state, "CrispNet", made)
-    assert load_crisp_net(path).filter.passes == 2
-    alter, message = CHANGES[change]
+    made, (alter, message) = arguments_of_crisp_net(), CHANGES[change]
     alter(made)
-    write(path, state, "CrispNet", made)
+    path = write(tmp_path / "net.safetensors", crisp_net().state_dict(), "CrispNet", made)
     with pytest.raises(InputError, match=message) as caught:
         load_crisp_net(path)
     assert str(path) in str(caught.value)
@@ -165,17 +169,14 @@ def test_a_full_network_is_its_parts_and_options(change: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("arguments", ["[" * 200_000, "1" * 5000, "null", "[]", "", '"text"'])
 def test_arguments_of_a_full_network_are_a_mapping(arguments: str, tmp_path: Path) -> None:
-    path = tmp_path / "net.safetensors"
-    state, _ = saved_crisp_net(path)
-    write(path, state, "CrispNet", arguments)
+    path = write(tmp_path / "net.safetensors", {"affinity.log_hardness": torch.zeros(())}, "CrispNet", arguments)
     with pytest.raises(InputError, match=r"damaged|expected segmenter, embedding"):
         load_crisp_net(path)
 
 
 @pytest.mark.parametrize("hardness", [None, torch.zeros(3), torch.tensor(torch.nan), torch.tensor(1e6)])
 def test_the_hardness_of_a_full_network_is_one_number(hardness: Tensor | None, tmp_path: Path) -> None:
-    path = tmp_path / "net.safetensors"
-    state, made = saved_crisp_net(path)
+    path, state, made = tmp_path / "net.safetensors", crisp_net().state_dict(), arguments_of_crisp_net()
     del state["affinity.log_hardness"]
     if hardness is not None:
         state["affinity.log_hardness"] = hardness
@@ -187,8 +188,7 @@ def test_the_hardness_of_a_full_network_is_one_number(hardness: Tensor | None, t
 
 @pytest.mark.parametrize("score_weight", [torch.zeros(3), torch.tensor(torch.nan), torch.tensor(1e6)])
 def test_the_score_weight_of_a_full_network_is_one_number(score_weight: Tensor, tmp_path: Path) -> None:
-    path = tmp_path / "net.safetensors"
-    state, made = saved_crisp_net(path)
+    path, state, made = tmp_path / "net.safetensors", crisp_net().state_dict(), arguments_of_crisp_net()
     write(path, state | {"affinity.log_score_weight": torch.tensor(-1.0)}, "CrispNet", made)
     assert torch.as_tensor(load_crisp_net(path).affinity.score_weight).item() == pytest.approx(math.exp(-1))
     write(path, state | {"affinity.log_score_weight": score_weight}, "CrispNet", made)
@@ -198,8 +198,7 @@ def test_the_score_weight_of_a_full_network_is_one_number(score_weight: Tensor, 
 
 
 def test_a_full_network_holds_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "net.safetensors"
-    state, made = saved_crisp_net(path)
+    path, state, made = tmp_path / "net.safetensors", crisp_net().state_dict(), arguments_of_crisp_net()
     write(path, state | {"extra": torch.zeros(1)}, "CrispNet", made)
     with pytest.raises(InputError, match="hold more than the parts of a CrispNet"):
         load_crisp_net(path)

@@ -12,7 +12,7 @@ from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.evaluation import evaluate
 from crispseg.inference import DenseCRF
 from crispseg.tuning import CRFGrid, tune_crf
-from tests.fakes import write_coarse_scores, write_folder
+from tests.fakes import write_scored_folder
 from tests.marks import needs_pydensecrf
 
 GRID = CRFGrid((2, 6), (10,), (10, 20), (1,), (1,))
@@ -20,8 +20,7 @@ GRID = CRFGrid((2, 6), (10,), (10, 20), (1,), (1,))
 
 @pytest.fixture
 def data(tmp_path: Path) -> LabelledPredictions:
-    write_folder(tmp_path, count=2)
-    write_coarse_scores(tmp_path, tmp_path / "scores")
+    write_scored_folder(tmp_path, count=2)
     folder = LabelledFolder(tmp_path / "images", tmp_path / "labels", void=11)
     return LabelledPredictions(folder, tmp_path / "scores", num_classes=None, scores="logits")
 

@@ -97,7 +97,7 @@ class FormatOptions:
 class AnnotationFormat(ABC):
     """Reads and writes the files of one format.
 
-    A subclass is listed in `crispseg.annotations.registry`. Its files keep every byte that has nothing to do with an
+    A subclass is listed in `crispseg.annotations.formats`. Its files keep every byte that has nothing to do with an
     object that changes.
     """
 

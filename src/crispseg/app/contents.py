@@ -3,7 +3,6 @@
 from typing import Any, Literal, NamedTuple, Self
 
 from crispseg.app.settings import with_defaults
-from crispseg.checks import check_choice
 from crispseg.config import SharpenerConfig
 from crispseg.cue_config import CueConfig
 from crispseg.data.class_names import read_class_names
@@ -11,6 +10,7 @@ from crispseg.data.classes import CAMVID_CLASSES, CITYSCAPES_CLASSES, VOC_CLASSE
 from crispseg.grid import CENTRES, Grid
 from crispseg.inference.objects import MASK_OPTIONS
 from crispseg.scores import Scores
+from crispseg.value_checks import check_choice
 
 Content = Literal["classes", "mask", "objects"]
 """A label map or scores of classes; one soft mask; or masks of N objects."""

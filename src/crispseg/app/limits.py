@@ -7,18 +7,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_positive
 from crispseg.config import SharpenerConfig
 from crispseg.data import Prediction, read_boundary, read_image, read_labels, read_prediction
 from crispseg.data.arrays import held_numbers
 from crispseg.data.image import opened
 from crispseg.data.labels import LABEL_SUFFIXES
 from crispseg.data.object_masks import ObjectMasks, read_object_masks
-from crispseg.data.prediction import PREDICTION_SUFFIXES
+from crispseg.data.prediction_files import PREDICTION_SUFFIXES
 from crispseg.defaults import MEGAPIXELS, TOTAL_MB, UPLOAD_MB
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid
 from crispseg.scores import Scores
+from crispseg.value_checks import check_positive
 from crispseg.window import Window
 
 _FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF", "WEBP", "GIF")

@@ -19,7 +19,7 @@ from crispseg.app.samples import SAMPLES
 from crispseg.app.settings import first_config
 from crispseg.config import OF_PREDICTIONS, options
 from crispseg.data.files import IMAGE_SUFFIXES
-from crispseg.data.prediction import PREDICTION_SUFFIXES
+from crispseg.data.prediction_files import PREDICTION_SUFFIXES
 
 STYLE, SCRIPT = (files("crispseg.app").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
 

@@ -13,7 +13,7 @@ from crispseg.app.settings import takes_boundaries, with_defaults
 from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig, options
 from crispseg.cue_config import CueConfig
 from crispseg.data.object_masks import ObjectMasks
-from crispseg.data.prediction import SCORE_SUFFIXES
+from crispseg.data.prediction_files import SCORE_SUFFIXES
 from crispseg.grid import CENTRES
 from crispseg.options import flag
 from crispseg.pretrained import assigned

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from crispseg.checks import check_choice
 from crispseg.config import SHIPPED_WEIGHTS, SharpenerConfig, options
 from crispseg.config_values import AUTO
 from crispseg.cue_config import CueConfig
@@ -16,6 +15,7 @@ from crispseg.errors import InputError
 from crispseg.options import Slider, as_text
 from crispseg.pretrained import assigned, load_cue
 from crispseg.registry import CUES
+from crispseg.value_checks import check_choice
 
 _TIMES = 6
 """Where a slider without an upper end ends, as a multiple of the value that it starts from."""
@@ -59,7 +59,7 @@ def offered_cues() -> dict[str, CueChoice]:
         ['learned embeddings, fast', 'learned embeddings, best']
     """
     choices = []
-    for text in (*CUES.names(), *_JOINED):
+    for text in (*CUES, *_JOINED):
         cue = CueConfig.of(text)
         try:
             needs = traits_of(cue).needs

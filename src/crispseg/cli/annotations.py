@@ -9,8 +9,8 @@ from typing import Any
 
 from crispseg.annotations.changes import FOLDER as NOTES
 from crispseg.annotations.cleaning import Cleaner
+from crispseg.annotations.formats import FORMATS, detect_format
 from crispseg.annotations.record import AnnotationFormat, FormatOptions
-from crispseg.annotations.registry import detect_format, format_class
 from crispseg.annotations.review import write_review
 from crispseg.annotations.run import Outcome, Places, Summary, clean_annotations
 from crispseg.cli.interruptions import resumable
@@ -118,7 +118,7 @@ def _check_companions(options: Namespace) -> None:
 
 
 def _layout(options: Namespace, name: str) -> AnnotationFormat:
-    found = format_class(name)
+    found = FORMATS.named(name)
     if options.form is not None and options.form not in found.forms:
         raise InputError(
             f"--as {options.form} is given, but {name} has a single form of masks; leave it out: --as chooses between "

@@ -7,8 +7,8 @@ from typing import Any
 from crispseg.cli.parsers.shared_options import SUFFIX_HELP
 from crispseg.cli.stages import files_of_weights
 from crispseg.data import CoarseTruth, LabelledImages, LabelledPredictions
+from crispseg.data.datasets import DATASETS, build_dataset, parameters_of
 from crispseg.data.matching import Suffixes
-from crispseg.data.registry import DATASETS, build_dataset, parameters_of
 from crispseg.defaults import SPLIT
 from crispseg.errors import InputError
 from crispseg.evaluation import void_band_of

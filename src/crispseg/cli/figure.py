@@ -6,7 +6,6 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from crispseg.checks import check_count
 from crispseg.cli.data import read_data, read_dataset, read_suffixes
 from crispseg.cli.printing import progress_bar
 from crispseg.cli.stages import build_stages, files_of_weights, require_sharpener, scores_of_files
@@ -33,6 +32,7 @@ from crispseg.figures import (
 )
 from crispseg.figures.reliability import MARGINS
 from crispseg.inference.one_image import fitted_boundary, sharpen_one
+from crispseg.value_checks import check_count
 
 
 def run(options: Namespace) -> None:

@@ -73,7 +73,7 @@ def _library() -> dict[str, str]:
 def _cues() -> dict[str, str]:
     """Return what each cue compares, by its name; of one that cannot be imported, why not."""
     described = {}
-    for name in CUES.names():
+    for name in CUES:
         try:
             described[name] = _describe_cue(CUES.named(name))
         except InputError as error:

@@ -91,7 +91,7 @@ def require_sharpener(options: Namespace, why: str) -> Sharpener:
     """
     sharpener = build_sharpener(options)
     if sharpener is None:
-        raise InputError(f"--cue none {why}; choose a cue: {', '.join(CUES.names())}")
+        raise InputError(f"--cue none {why}; choose a cue: {', '.join(CUES)}")
     return sharpener
 
 

@@ -21,7 +21,8 @@ from crispseg.jobs.resuming import settings_of
 from crispseg.options import as_text, flag
 from crispseg.process_memory import keep_freed
 from crispseg.tuning import CRFGrid, Tuning, tune, tune_crf
-from crispseg.tuning.filter_search import MEASURED, S, configs_to_try
+from crispseg.tuning.filter_search import configs_to_try
+from crispseg.tuning.result import MEASURED, S
 
 _SHOWN = 10
 

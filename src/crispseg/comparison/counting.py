@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 from torch import Tensor
 
-from crispseg.checks import check_natural
 from crispseg.comparison.images import Images
 from crispseg.comparison.method import Example, Method, Setting
 from crispseg.comparison.rows import RowPlan
 from crispseg.errors import InputError
 from crispseg.metrics import Accuracy
 from crispseg.process_memory import keep_freed, settle
+from crispseg.value_checks import check_natural
 
 Counts = Mapping[str, NDArray[np.int64]]
 """Counts of one result, by metric; NumPy arrays, since they are copied between processes by value."""

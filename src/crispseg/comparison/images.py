@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from crispseg.checks import check_count
 from crispseg.comparison.method import Example
 from crispseg.data import LabelledPredictions
 from crispseg.errors import InputError, naming
 from crispseg.evaluation import images_used, void_band_of
 from crispseg.inference.one_image import fitted_boundary
 from crispseg.metrics import Truth
+from crispseg.value_checks import check_count
 
 
 class Images:

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from rich.progress import Progress
 
-from crispseg.checks import check_choice
 from crispseg.comparison.costs import Cost, measure_costs
 from crispseg.comparison.counting import Counting
 from crispseg.comparison.images import Images
@@ -26,7 +25,8 @@ from crispseg.evaluation.kept_counts import describe_data, sha256_of
 from crispseg.metrics import AbsentClasses, Accuracy
 from crispseg.pretrained import weights_path
 from crispseg.run_settings import with_version
-from crispseg.tuning.filter_search import MEASURED, totals_of
+from crispseg.tuning.result import MEASURED, totals_of
+from crispseg.value_checks import check_choice
 from crispseg.writing import make_folder, remove_left_over
 
 BASELINE = "baseline"

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from crispseg.checks import check_choice, check_map, check_same_grid, check_score_weight, is_finite
+from crispseg.checks import check_map, check_same_grid, check_score_weight, is_finite
 from crispseg.errors import InputError
 from crispseg.nn import LocalFilter
 from crispseg.ops import affinity, affinity_filter, affinity_weights, local_distance
 from crispseg.registry import CUES
+from crispseg.value_checks import check_choice
 from crispseg.window import Level, Window, WindowLike
 
 
@@ -71,7 +72,7 @@ class Cue(nn.Module, ABC):
         super().__init_subclass__(**others)
         cls.name = name
         if name is not None:
-            CUES.register(name, cls)
+            CUES.define(name, cls)
 
     @property
     def image_dtype(self) -> torch.dtype:

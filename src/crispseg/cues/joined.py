@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from crispseg.checks import check_positive, has_values
+from crispseg.checks import has_values
 from crispseg.cues.cue import Cue, EmbeddingCue, check_cue
 from crispseg.errors import InputError
+from crispseg.value_checks import check_positive
 
 _LARGEST_LOG = 60.0
 

@@ -8,11 +8,12 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from crispseg.checks import check_count, check_image, is_finite
+from crispseg.checks import check_image, is_finite
 from crispseg.cues.colour_words import WORDS, colour_words, resize_bicubic, stretch
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.errors import InputError
 from crispseg.ops import _registration
+from crispseg.value_checks import check_count
 
 _PATCH_RADIUS = 8
 _PATCH_STEP = 8

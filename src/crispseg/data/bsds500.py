@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice
 from crispseg.data.files import IMAGE_SUFFIXES
 from crispseg.data.labelled_files import LabelledFiles
 from crispseg.data.matching import find_files, match_files
 from crispseg.data.matlab import opened_matlab
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
+from crispseg.value_checks import check_choice
 
 TRUTH_SUFFIXES = (".mat",)
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from crispseg.checks import check_choice
 from crispseg.data.classes import CAMVID_CLASSES
 from crispseg.data.folder import LabelledFolder
+from crispseg.value_checks import check_choice
 
 _VOID = 11
 

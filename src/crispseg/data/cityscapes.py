@@ -4,7 +4,6 @@ from pathlib import Path
 
 from torch import Tensor
 
-from crispseg.checks import check_choice
 from crispseg.data.classes import CITYSCAPES_CLASSES
 from crispseg.data.files import list_files
 from crispseg.data.labelled_files import LabelledFiles
@@ -12,6 +11,7 @@ from crispseg.data.numbering import Numbering
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.data.truth import TrueLabels
 from crispseg.errors import InputError
+from crispseg.value_checks import check_choice
 
 _IMAGE, _LABELS = "_leftImg8bit.png", "_gtFine_labelIds.png"
 _IDS = 34

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, one_hot
 
-from crispseg.checks import check_count
 from crispseg.data.labelled_predictions import LabelledPredictions
 from crispseg.data.matching import PLAIN, Suffixes
 from crispseg.data.prediction import Prediction
@@ -15,6 +14,7 @@ from crispseg.data.sample import IGNORE_INDEX, LabelledImages
 from crispseg.errors import InputError
 from crispseg.grid import Grid
 from crispseg.metrics.void_band import VOID_BAND, filled
+from crispseg.value_checks import check_count
 
 
 class CoarseTruth(LabelledPredictions):

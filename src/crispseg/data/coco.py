@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice
 from crispseg.data.classes import VOC_CLASSES
 from crispseg.data.labelled_files import LabelledFiles
 from crispseg.data.matching import match_files
@@ -18,6 +17,7 @@ from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
 from crispseg.extras import optional_packages
 from crispseg.reading import parsed
+from crispseg.value_checks import check_choice
 
 _OTHER_NAMES = {
     "airplane": "aeroplane",

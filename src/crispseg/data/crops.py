@@ -11,9 +11,9 @@ from torch.utils.data import Dataset, Sampler
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
-from crispseg.checks import check_count
 from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
 from crispseg.errors import InputError
+from crispseg.value_checks import check_count
 
 MEAN_COLOUR = (123, 117, 104)
 """Mean colour of ImageNet, RGB from 0 to 255: networks that subtract it see zeros where an image is padded."""

@@ -8,17 +8,18 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from crispseg.checks import check_natural
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.checked import checked_labels
 from crispseg.data.class_names import classes_named
 from crispseg.data.matching import PLAIN, Suffixes, match_files, pair_files
 from crispseg.data.numbering import LIKE_LABELS, ZERO_BASED, Numbering, read_numbering
-from crispseg.data.prediction import PREDICTION_SUFFIXES, Prediction, read_prediction
+from crispseg.data.prediction import Prediction
+from crispseg.data.prediction_files import PREDICTION_SUFFIXES, read_prediction
 from crispseg.data.sample import IGNORE_INDEX, LabelledImages, Sample
 from crispseg.errors import InputError
 from crispseg.grid import Grid
 from crispseg.scores import Scores
+from crispseg.value_checks import check_natural
 
 _MOST_CLASSES = 65_536
 """Number of labels that a 16-bit label map can hold. A larger one is a mistake, and would take memory."""

@@ -3,8 +3,8 @@
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
-from crispseg.checks import check_count
 from crispseg.data.sample import LabelledImages, Relabelled
+from crispseg.value_checks import check_count
 
 
 class WithoutOutlines(Relabelled):

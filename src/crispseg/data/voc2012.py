@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice
 from crispseg.data.classes import VOC_CLASSES
 from crispseg.data.files import read_names
 from crispseg.data.labelled_files import LabelledFiles
@@ -15,6 +14,7 @@ from crispseg.data.matching import match_files
 from crispseg.data.matlab import opened_matlab
 from crispseg.data.truth import TrueLabels
 from crispseg.errors import InputError
+from crispseg.value_checks import check_choice
 
 _VOID = 255
 _SPLITS = ("train", "val", "trainval")

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress
 
-from crispseg.checks import check_count
 from crispseg.data.boundary import read_boundary
 from crispseg.data.bsds500 import read_boundaries
 from crispseg.defaults import MAX_DISTANCE, THRESHOLDS
@@ -17,6 +16,7 @@ from crispseg.errors import InputError, naming
 from crispseg.evaluation.boundary_report import BoundaryReport
 from crispseg.evaluation.kept_counts import Counts, KeptCounts
 from crispseg.metrics.boundaries import BoundaryCounts, count_boundaries
+from crispseg.value_checks import check_count
 
 
 def evaluate_boundaries(

@@ -6,7 +6,6 @@ from typing import Any
 
 from rich.progress import Progress
 
-from crispseg.checks import check_count
 from crispseg.data import LabelledPredictions
 from crispseg.errors import InputError, naming
 from crispseg.evaluation.kept_counts import Counts, KeptCounts, as_tensors, counted, counts_of, key_of
@@ -17,6 +16,7 @@ from crispseg.inference.sharpener import Sharpener
 from crispseg.metrics import METRICS, AbsentClasses, Accuracy, Truth, cldice_of
 from crispseg.metrics.void_band import find_void_band
 from crispseg.process_memory import settle
+from crispseg.value_checks import check_count
 
 _LOOKED_AT = 32
 """Number of label maps to inspect, spread evenly over the data set."""

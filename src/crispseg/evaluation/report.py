@@ -12,7 +12,8 @@ from rich.table import Table
 
 from crispseg.data.class_names import name_of
 from crispseg.evaluation.remarks import losing_classes, remarks_on
-from crispseg.metrics.accuracy import Accuracy, Gain, gain
+from crispseg.metrics.accuracy import Accuracy
+from crispseg.metrics.gains import Gain, gain
 from crispseg.metrics.names import CLDICE
 
 TRIMAP = "trimap_4"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from crispseg.checks import check_choice
 from crispseg.cues import Cue, SoftSegmentationCue, single_cues
 from crispseg.defaults import EXPORT_OPERATORS, EXPORT_TOLERANCE, Operators
 from crispseg.errors import InputError
@@ -19,8 +18,9 @@ from crispseg.export.native import native_library
 from crispseg.export.program import Precision, Program
 from crispseg.extras import optional_packages
 from crispseg.inference.sharpener import Sharpener
-from crispseg.ops._exporting import keeping_operators
+from crispseg.ops.exporting import keeping_operators
 from crispseg.scores import Scores
+from crispseg.value_checks import check_choice
 from crispseg.versions import __version__
 from crispseg.writing import check_output_file, written_whole
 

@@ -27,7 +27,7 @@ from crispseg.export.values import (
     whole_array,
     whole_numbers,
 )
-from crispseg.ops._local_contour.reference import line_points
+from crispseg.ops.shift import line_points
 from crispseg.window import Window
 
 

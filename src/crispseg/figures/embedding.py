@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
-from crispseg.checks import check_count, check_pixel
+from crispseg.checks import check_pixel
 from crispseg.cues import RGBCue
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.data.intensity import to_floats
@@ -32,6 +32,7 @@ from crispseg.figures.page import (
 from crispseg.inference.contributions import contributions
 from crispseg.nn import LocalFilter
 from crispseg.pictures.colours import principal_components
+from crispseg.value_checks import check_count
 from crispseg.window import WindowsLike
 
 _LINE = 0.07

@@ -10,7 +10,6 @@ from matplotlib.ticker import MaxNLocator
 from rich.progress import Progress
 from torch import Tensor
 
-from crispseg.checks import check_count, check_positive
 from crispseg.cues import Cue
 from crispseg.data import LabelledImages
 from crispseg.data.checked import CheckedLabels
@@ -20,6 +19,7 @@ from crispseg.figures.page import COLUMN_WIDTH, GREY, OKABE_ITO, Place, add_axes
 from crispseg.inference.one_image import features_of, fitted_boundary
 from crispseg.inference.sharpener import Sharpener
 from crispseg.ops import local_parity
+from crispseg.value_checks import check_count, check_positive
 from crispseg.window import Window, WindowLike
 
 MARGINS = (0.5, 2.0)

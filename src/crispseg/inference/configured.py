@@ -18,7 +18,7 @@ from crispseg.inference.gentleness import Gentleness
 from crispseg.inference.guard import thin_reach_of_cells
 from crispseg.nn import LocalFilter
 from crispseg.nn.exact_numbers import ExactNumbers
-from crispseg.ops._rebalance.reference import THIN_REACH
+from crispseg.ops.rebalancing import THIN_REACH
 from crispseg.precision import shortest
 from crispseg.scores import Scores, Upsampling
 from crispseg.window import Level, Windows
@@ -95,7 +95,7 @@ class ConfiguredModule(ExactNumbers):
         return any(level.score_weight for level in self.levels)
 
     @property
-    def suits_doubt(self) -> bool:
+    def finds_gentleness(self) -> bool:
         """Whether the scores of each image are treated as gently as `gentleness_of` says."""
         return self._config.score_weight == AUTO
 
@@ -103,7 +103,7 @@ class ConfiguredModule(ExactNumbers):
     def leaves_out_regional(self) -> bool:
         """Whether regional levels do not act in scenes of many labels; those with given weights act in every image."""
         regional = {level.is_regional for level in self.levels}
-        return self.suits_doubt and self._config.cue_weight == AUTO and regional == {True, False}
+        return self.finds_gentleness and self._config.cue_weight == AUTO and regional == {True, False}
 
     @property
     def scores(self) -> Scores:

@@ -7,20 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crispseg.checks import (
-    check_choice,
-    check_count,
-    check_map,
-    check_not_negative,
-    check_positive,
-    check_same_grid,
-    value_range,
-)
+from crispseg.checks import check_map, check_same_grid, value_range
 from crispseg.data.prediction import TOLERANCE
 from crispseg.defaults import CRF_PRESETS
 from crispseg.errors import InputError
 from crispseg.extras import optional_packages
 from crispseg.scores import MULTILABEL, Scores
+from crispseg.value_checks import check_choice, check_count, check_not_negative, check_positive
 
 _SMALLEST = 1e-5
 """The lower limit of probabilities. With the zeros of a label map, no neighbour could ever change a label."""

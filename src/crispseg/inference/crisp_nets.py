@@ -63,7 +63,7 @@ def to_crisp_net(sharpener: Sharpener, segmenter: nn.Module, *, learn_hardness: 
 def _score_weight(sharpener: Sharpener) -> float:
     """Return the score weight of all windows."""
     first = sharpener.levels[0].score_weight
-    if sharpener.suits_doubt or any(level[2:] != (1, first) for level in sharpener.levels):
+    if sharpener.finds_gentleness or any(level[2:] != (1, first) for level in sharpener.levels):
         config = sharpener.config.texts()
         raise InputError(
             f"cue_weight is {config['cue_weight']} and score_weight is {config['score_weight']} for windows "

@@ -1,4 +1,4 @@
-"""How gently the filter and the guard treat the scores of each image; `doubt` finds it out."""
+"""How gently the filter and the guard treat the scores of each image; `finding_gentleness` finds it out."""
 
 from typing import NamedTuple
 

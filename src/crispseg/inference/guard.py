@@ -9,7 +9,7 @@ from crispseg.grid import Line
 from crispseg.inference.gentleness import partly_guarded
 from crispseg.inference.shares import Shares
 from crispseg.ops import rebalance
-from crispseg.ops._rebalance.reference import THIN_REACH, keeping_thin
+from crispseg.ops.rebalancing import THIN_REACH, keeping_thin
 from crispseg.window import Level
 
 KEEP_THIN = 0.4

@@ -5,8 +5,7 @@ from typing import NamedTuple, Protocol, Self
 import torch
 from torch import Tensor
 
-from crispseg.ops._joint_upsample_scores.reference import is_divided, to_scores
-from crispseg.ops._logs import logs_of_shares
+from crispseg.ops.scores_of_shares import is_divided, logs_of_shares, to_scores
 
 _NUMBERS_AT_ONCE = 2**19
 """The size of temporary maps, 2 MB: they stay in the processor's cache."""

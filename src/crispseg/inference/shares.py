@@ -11,8 +11,8 @@ from crispseg.checks import is_recorded
 from crispseg.compatibility import is_exporting
 from crispseg.inference.gentleness import Gentleness
 from crispseg.inference.merging import Merged, Resize, kept_classes
-from crispseg.ops._logs import logs_of_shares
-from crispseg.ops._rebalance.reference import THIN_REACH
+from crispseg.ops.rebalancing import THIN_REACH
+from crispseg.ops.scores_of_shares import logs_of_shares
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
 _WHOLE = 2.0**96

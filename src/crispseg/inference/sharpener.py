@@ -25,7 +25,7 @@ from crispseg.inference.checks import (
     warn_of_kind,
 )
 from crispseg.inference.configured import ConfiguredModule
-from crispseg.inference.doubt import gentleness_of
+from crispseg.inference.finding_gentleness import gentleness_of
 from crispseg.inference.gentleness import for_filter, for_upsampling, partly_regional
 from crispseg.inference.guard import guarded, radii_of
 from crispseg.inference.padding import without_padding
@@ -223,7 +223,7 @@ class Sharpener(ConfiguredModule):
     def upsample(self, scores: Tensor, features: Tensor) -> Shares:
         """Return the shares of (N, C, h, w) scores, float32 or wider, at the size of their (N, D, H, W) features."""
         lines = self.grid.lines((features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1]))
-        gentleness = gentleness_of(scores, self.scores, lines) if self.suits_doubt else None
+        gentleness = gentleness_of(scores, self.scores, lines) if self.finds_gentleness else None
         shares = upsample(
             scores,
             for_upsampling(features, gentleness),

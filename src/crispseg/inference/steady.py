@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor
 
-from crispseg.checks import check_allowed, check_past
 from crispseg.cues.cue import EmbeddingCue
 from crispseg.data.prediction import Prediction
 from crispseg.defaults import STEADY_PAST, STEADY_REACH
@@ -20,9 +19,10 @@ from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.used_sharpener import check_sharpener
 from crispseg.ops import local_filter
-from crispseg.ops._shift import shifts
+from crispseg.ops.shift import shifts
 from crispseg.precision import at_least_float32
 from crispseg.scores import Scores
+from crispseg.value_checks import check_allowed, check_past
 from crispseg.window import Window
 
 REACHES = range(16)

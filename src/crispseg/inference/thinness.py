@@ -1,9 +1,8 @@
 """Whether the things in an image are thin, such as vessels or cracks: then every window lies mostly beside them."""
 
-import torch
 from torch import Tensor
 
-from crispseg.ops._rebalance.reference import thin_parts
+from crispseg.ops.rebalancing import thin_parts
 
 CONTRAST = 3.5
 """By how much the differences of pixels count more where all things are thin."""
@@ -35,6 +34,7 @@ def thinness(labels: Tensor, background: Tensor | int, known: Tensor) -> Tensor:
         known: Mask of the samples that count.
 
     Example:
+        >>> import torch
         >>> line = torch.zeros(1, 1, 9, 9, dtype=torch.int64)
         >>> line[..., 4] = 7
         >>> thinness(line, 0, line >= 0).item()
@@ -43,21 +43,6 @@ def thinness(labels: Tensor, background: Tensor | int, known: Tensor) -> Tensor:
     things, axes = (labels != background) & known, (1, 2, 3)
     thin = (thin_parts(labels, known.expand_as(labels), _REACH) & things).sum(axes, keepdim=True)
     return ((thin / things.sum(axes, keepdim=True).clamp(min=1) - _SOME) / (_ALL - _SOME)).clamp(0, 1)
-
-
-def inside(rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return a mask (rows, columns) of the samples at every eighth pixel, without those repeated at the last one.
-
-    Args:
-        rows: One for each row of samples.
-        columns: One for each column.
-        size: Height and width of the image in pixels; a program that is exported learns them only when it runs.
-    """
-    down, across = (
-        SAMPLED * torch.arange(each.shape[0], device=each.device) < length
-        for each, length in zip((rows, columns), size, strict=True)
-    )
-    return down[:, None] & across
 
 
 def is_thin(mask: Tensor, corner: tuple[int, int]) -> bool:
@@ -69,6 +54,7 @@ def is_thin(mask: Tensor, corner: tuple[int, int]) -> bool:
             image, whatever part of it is given.
 
     Example:
+        >>> import torch
         >>> wire = torch.zeros(200, 200, dtype=torch.bool)
         >>> wire[96:104] = True
         >>> is_thin(wire, (0, 0)), is_thin(~wire, (0, 0))

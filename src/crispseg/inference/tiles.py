@@ -11,7 +11,7 @@ from crispseg.data.box import Box, cut
 from crispseg.data.pixels import MaskedPixels, Pixels, TensorPixels
 from crispseg.errors import InputError
 from crispseg.inference.checks import check_fit, check_place
-from crispseg.inference.doubt import contrast_of_labels, gentleness_of_pixels
+from crispseg.inference.finding_gentleness import contrast_of_labels, gentleness_of_pixels
 from crispseg.inference.label_groups import TOGETHER
 from crispseg.inference.label_maps import sharpened_labels
 from crispseg.inference.memory import bytes_per_pixel, parse_memory, tile_side
@@ -75,7 +75,7 @@ class Tiles:
             )
         self._channels, self.size = scores.channels, image.size
         self._parts = parts = Parts(sharpener, image, scores, features)
-        suits = sharpener.suits_doubt
+        suits = sharpener.finds_gentleness
         self._gentleness = gentleness_of_pixels(parts.scores, sharpener.scores, parts.lines) if suits else None
         sharpener = parts.sharpener = sharpener.acting_on(self._gentleness)  # then tiles may need less around them
         contrasted = self._gentleness is not None and not self._gentleness.is_usual

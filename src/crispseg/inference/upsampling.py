@@ -16,8 +16,8 @@ from crispseg.inference.padding import without_padding
 from crispseg.inference.shares import Shares
 from crispseg.ops._joint_upsample import joint_upsample_part
 from crispseg.ops._joint_upsample_scores import joint_upsample_scores
-from crispseg.ops._joint_upsample_scores.reference import to_scores
 from crispseg.ops.interpolation import Axis, at_scores, blend, inside, resample, sources
+from crispseg.ops.scores_of_shares import to_scores
 from crispseg.scores import PROBABILITIES, Scores, Upsampling
 
 

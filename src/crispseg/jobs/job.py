@@ -10,7 +10,7 @@ from crispseg.data import Prediction, read_image, read_prediction
 from crispseg.data.boundary import BOUNDARY_SUFFIXES
 from crispseg.data.intensity import ValueRange
 from crispseg.data.matching import PLAIN, Suffixes, find_images, pair_files
-from crispseg.data.prediction import PREDICTION_SUFFIXES
+from crispseg.data.prediction_files import PREDICTION_SUFFIXES
 from crispseg.grid import Grid
 from crispseg.inference.one_image import fitted_boundary
 from crispseg.scores import Scores

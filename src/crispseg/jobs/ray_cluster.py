@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from crispseg.checks import check_count
 from crispseg.compatibility import best_device
 from crispseg.errors import InputError, OutputError, one_line
 from crispseg.extras import optional_packages
@@ -21,6 +20,7 @@ from crispseg.jobs.job_sharpener import JobSharpener
 from crispseg.jobs.outcome import Failed, Outcome, Written, attempt
 from crispseg.jobs.resuming import remove_left_overs
 from crispseg.process_memory import keep_freed
+from crispseg.value_checks import check_count
 
 _ADDRESS = re.compile(r"auto|local|[\w.\-\[\]:]+:\d+")
 _BLOCK = 8

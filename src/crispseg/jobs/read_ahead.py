@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_natural
 from crispseg.errors import InputError
 from crispseg.jobs.outcome import attempt
+from crispseg.value_checks import check_natural
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 from crispseg.defaults import ABSENT_CLASSES, AbsentClasses
 from crispseg.errors import InputError
-from crispseg.metrics.accuracy import Accuracy, Gain, Truth, gain
+from crispseg.metrics.accuracy import Accuracy, Truth
 from crispseg.metrics.boundaries import BoundaryCounts, count_boundaries
 from crispseg.metrics.confusion import ConfusionMatrix
+from crispseg.metrics.gains import Gain, gain
 from crispseg.metrics.names import METRICS, cldice_of
 from crispseg.metrics.pairs import PairCounts, count_pairs
 from crispseg.metrics.trimap_band import trimap

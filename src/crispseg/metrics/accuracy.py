@@ -1,20 +1,19 @@
-"""Counts of a method's predictions over a data set, and the gain between two methods."""
+"""Counts of a method's predictions over a data set."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice
 from crispseg.defaults import ABSENT_CLASSES, AbsentClasses
 from crispseg.errors import InputError
 from crispseg.metrics.confusion import check_classes, check_predicted
 from crispseg.metrics.definitions import VOID
 from crispseg.metrics.names import METRICS, definition_named
 from crispseg.metrics.void_band import count_borders
+from crispseg.value_checks import check_choice
 
 SHOWN_BOUNDARY = 0.05
 """Boundary metrics are undefined below this share of boundary pixels among the pixels beside another label or void. If
@@ -25,8 +24,6 @@ _NARROW = torch.int32
 """Dtype of the counts of one image; images of 2 gigapixels and more need int64."""
 _PIECES = 64
 """Number of separate tensors of counts before they are joined, since each has an overhead."""
-_SAMPLES_AT_ONCE = 256
-"""Number of bootstrap samples in memory at a time."""
 
 
 class Truth:
@@ -238,61 +235,3 @@ class Accuracy:
         accuracy = cls(classes, metrics, absent_classes=absent_classes, mean_over=mean_over)
         accuracy.extend(state)
         return accuracy
-
-
-@dataclass(frozen=True)
-class Gain:
-    """A gain in points, with the ends of its confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def gain(
-    before: Accuracy, after: Accuracy, name: str, *, samples: int = 2000, seed: int = 0, level: float = 0.95
-) -> Gain:
-    """Return the gain of a metric in points, with a bootstrap interval over images (Efron 1979).
-
-    Each bootstrap sample draws as many images as there are, with replacement, the same ones for both accuracies. The
-    interval spans the central part of the resulting gains. It shows how much the gain depends on the choice of images,
-    but not how much it depends on the choice of settings.
-
-    Args:
-        before: Counts of the baseline.
-        after: Counts of the same images in the same order.
-        name: Name of the metric.
-        samples: Number of bootstrap samples.
-        seed: Seed of the random draws.
-        level: Share of the gains within the interval.
-
-    Raises:
-        InputError: If the two have different numbers of images, or none, take means over other classes or treat absent
-            ones differently, or keep only totals.
-    """
-    for rule in ("absent_classes", "mean_over"):
-        if getattr(before, rule) != getattr(after, rule):
-            said = f"{rule} is {getattr(before, rule)!r} before and {getattr(after, rule)!r} after"
-            raise InputError(f"{said}; expected the same")
-    if before.images != after.images:
-        raise InputError(f"{before.images} images before and {after.images} after; expected the same images")
-    counted = [accuracy.counts(name).double() for accuracy in (before, after)]
-    if before.undefined(name):
-        return Gain(math.nan, math.nan, math.nan)
-    definition, gains = definition_named(name), []
-    for drawn in _draws(before.images, samples, seed):
-        sums = [(drawn @ counts.flatten(1)).view(len(drawn), *counts.shape[1:]) for counts in counted]
-        values = [definition.mean(sum_, before.absent_classes, before.mean_over) for sum_ in sums]
-        gains.append(values[1] - values[0])
-    low, high = torch.nanquantile(torch.cat(gains), torch.tensor([(1 - level) / 2, (1 + level) / 2]).double()).tolist()
-    return Gain(after.value(name) - before.value(name), low, high)
-
-
-def _draws(images: int, samples: int, seed: int) -> Iterator[Tensor]:
-    """Yield (some samples, images) float64: the number of times that each sample draws each image."""
-    generator = torch.Generator().manual_seed(seed)
-    every = torch.randint(images, (samples, images), generator=generator)
-    for first in range(0, samples, _SAMPLES_AT_ONCE):
-        drawn = every[first : first + _SAMPLES_AT_ONCE]
-        counts = torch.zeros(drawn.shape, dtype=torch.float64)
-        yield counts.scatter_add_(1, drawn, torch.ones((), dtype=counts.dtype).expand(drawn.shape))

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crispseg.checks import check_count, check_positive
 from crispseg.defaults import MAX_DISTANCE, THRESHOLDS
 from crispseg.errors import InputError
 from crispseg.metrics.matching import match_pixels
 from crispseg.metrics.thinning import suppress_non_maxima, thin
+from crispseg.value_checks import check_count, check_positive
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from crispseg.checks import check_choice, check_count, check_natural, check_positive
 from crispseg.defaults import ABSENT_CLASSES, AbsentClasses
 from crispseg.errors import InputError
 from crispseg.metrics.confusion import check_predicted
 from crispseg.metrics.definitions import VOID, MetricDefinition
+from crispseg.value_checks import check_choice, check_count, check_natural, check_positive
 
 Average = Literal["macro", "none"]
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from crispseg.checks import check_choice
 from crispseg.errors import InputError
 from crispseg.metrics.centreline import ClDiceDefinition
 from crispseg.metrics.definitions import (
@@ -13,6 +12,7 @@ from crispseg.metrics.definitions import (
     MetricDefinition,
     PixelAccuracyDefinition,
 )
+from crispseg.value_checks import check_choice
 
 _DEFINITIONS: dict[str, MetricDefinition[Any]] = {
     "miou": IoUDefinition(),

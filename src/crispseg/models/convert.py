@@ -6,7 +6,6 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice
 from crispseg.defaults import CAFFE_NETWORKS
 from crispseg.errors import InputError
 from crispseg.models.caffemodel import Blobs
@@ -16,6 +15,7 @@ from crispseg.models.hed import HED, SIDE_LAYERS
 from crispseg.models.network import Network
 from crispseg.models.state import check_state
 from crispseg.models.vgg import VGG_LAYERS, fold_colours, mean_of_colours
+from crispseg.value_checks import check_choice
 
 _BGR_MEAN = (104.008, 116.669, 122.675)  # DeepLab and the embedding
 _HED_BGR_MEAN = (104.00699, 116.66877, 122.67892)

@@ -8,16 +8,16 @@ from typing import Any, Literal, Self
 
 from torch import Tensor, nn
 
-from crispseg.checks import check_allowed, check_choice, check_map
+from crispseg.checks import check_map
 from crispseg.errors import InputError, naming
 from crispseg.models.deeplab import DeepLabLargeFOV, DeepLabMSc
-from crispseg.models.network import Network
-from crispseg.models.registry import embedding_kinds
+from crispseg.models.network import Network, embedding_kinds
 from crispseg.models.saving import build_network, save_weights
 from crispseg.models.segmenter import scores_of, upsample_scores
 from crispseg.models.state import check_state, load_metadata, load_state
 from crispseg.nn import Affinity, LocalFilter
 from crispseg.reading import parsed
+from crispseg.value_checks import check_allowed, check_choice
 from crispseg.window import Windows
 
 _PARTS = ("segmenter", "embedding")

@@ -8,7 +8,6 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from torch import Tensor, nn
 
 from crispseg.models.network import Network, resize_corners
-from crispseg.models.registry import register_network
 from crispseg.models.vgg import VGG_CLASSIFIER, VGG_LAYERS, start_at_random, vgg_convolution
 from crispseg.nn.strided_conv import StridedConv2d
 
@@ -80,7 +79,6 @@ class Branch(nn.Module):
         return scores
 
 
-@register_network
 class DeepLabLargeFOV(Network):
     """DeepLab-LargeFOV: a dilated VGG-16 with a linear classifier, 20.5 million parameters for 21 classes.
 
@@ -126,7 +124,6 @@ class DeepLabLargeFOV(Network):
         return scores
 
 
-@register_network
 class DeepLabMSc(Network):
     """DeepLab-MSc-LargeFOV, the paper's baseline: LargeFOV, and five branches on the image and the first four poolings.
 

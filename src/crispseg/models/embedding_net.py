@@ -14,8 +14,7 @@ from crispseg.checks import is_recorded
 from crispseg.compatibility import is_exporting
 from crispseg.errors import InputError
 from crispseg.models.narrowing import narrowed
-from crispseg.models.network import Network, resize_corners
-from crispseg.models.registry import embedding_kinds, network_kind, register_network
+from crispseg.models.network import NETWORKS, Network, embedding_kinds, resize_corners
 from crispseg.models.saving import build_network, read_network
 from crispseg.models.vgg import VGG_LAYERS, vgg_convolution
 
@@ -31,7 +30,6 @@ _REACH = 15
 """Two convolutions at each of two resolutions, one at the third, upsampled from the two nearest pixels there."""
 
 
-@register_network
 class EmbeddingNet(Network):
     """VGG's first five convolutions, each tapped, upsampled, concatenated and mixed by a 1×1 convolution.
 
@@ -250,7 +248,7 @@ def _missing(length: int, size: int, padding: int) -> int:
 
 
 def load_embedding_net(path: Path, *, prefix: str = "") -> Network:
-    """Read an embedding network that `save_network` wrote: one of crispseg, or of an entry point (see `registry`).
+    """Read an embedding network that `save_network` wrote: one of crispseg, or of an entry point (see `Network`).
 
     Args:
         path: The file.
@@ -264,6 +262,6 @@ def load_embedding_net(path: Path, *, prefix: str = "") -> Network:
         fuse = state.get("fuse.weight")
         dim = fuse.shape[0] if fuse is not None and fuse.ndim and len(fuse) else 64
         metadata |= {"network": EmbeddingNet.__name__, "arguments": json.dumps({"dim": dim})}
-    kind = network_kind(metadata["network"])
+    kind = NETWORKS.find(metadata["network"])
     known = kind is not None and kind.gives == "embedding"
     return build_network(state, metadata, path, *((kind,) if known and kind is not None else embedding_kinds()))

@@ -9,7 +9,6 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from torch import Tensor, nn
 
 from crispseg.models.network import Network
-from crispseg.models.registry import register_network
 from crispseg.models.vgg import VGG_LAYERS, vgg_convolution
 
 SIDE_LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")
@@ -19,7 +18,6 @@ _PADDING = 35
 _MARGIN = _PADDING - 1  # how far the first convolution's output goes beyond the image
 
 
-@register_network
 class HED(Network):
     """Holistically-nested edge detection: boundary probability from five depths of VGG-16, and from their fusion.
 

@@ -9,18 +9,26 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
-from crispseg.checks import check_allowed, check_image
+from crispseg.checks import check_image
 from crispseg.compatibility import is_mapped
 from crispseg.config import SHIPPED_WEIGHTS
 from crispseg.errors import InputError
 from crispseg.models.state import check_state, load_state, shipped_path, tensor_names
 from crispseg.models.vgg import VGG_LAYERS, VGG_MEAN, VGG_STD, vgg_state
+from crispseg.registry import Registry
+from crispseg.value_checks import check_allowed
 
 _log = logging.getLogger(__name__)
 
 
 class Network(nn.Module):
     """A network whose input is RGB in [0, 1].
+
+    A package of yours names its networks in its `pyproject.toml`. They are then found in weights files by the name of
+    their class, as those of crispseg are:
+
+        [project.entry-points."crispseg.networks"]
+        MyEmbedding = "mypackage.networks:MyEmbedding"
 
     Args:
         arguments: Arguments that make the same network without its weights; `save_network` notes them in the file.
@@ -108,6 +116,27 @@ class Network(nn.Module):
         self.load_state_dict(fitting, strict=False)
         missing = (name.rpartition(".")[0] for name in own.keys() - fitting.keys())  # "" for a weight outside a layer
         _say_random_start(path, sorted({layer for layer in missing if layer}))
+
+
+NETWORKS: Registry[type[Network]] = Registry(
+    "network",
+    {
+        "DeepLabLargeFOV": "crispseg.models.deeplab:DeepLabLargeFOV",
+        "DeepLabMSc": "crispseg.models.deeplab:DeepLabMSc",
+        "EmbeddingNet": "crispseg.models.embedding_net:EmbeddingNet",
+        "HED": "crispseg.models.hed:HED",
+        "TrunkEmbedding": "crispseg.models.trunk_embedding:TrunkEmbedding",
+        "TwoScaleEmbedding": "crispseg.models.two_scale_embedding:TwoScaleEmbedding",
+    },
+    group="crispseg.networks",
+    base="crispseg.models:Network",
+)
+"""All networks that files may name."""
+
+
+def embedding_kinds() -> tuple[type[Network], ...]:
+    """Return the networks of crispseg that give embeddings."""
+    return tuple(kind for kind in NETWORKS.own() if kind.gives == "embedding")
 
 
 def _fitting(own: Mapping[str, Tensor], source: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:

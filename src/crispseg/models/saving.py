@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from crispseg.errors import InputError, one_line
-from crispseg.models.network import Network
-from crispseg.models.registry import ENTRY_POINTS, NETWORKS, network_kind
+from crispseg.models.network import NETWORKS, Network
 from crispseg.models.state import check_state, load_metadata, load_state
 from crispseg.writing import write_tensors
 
@@ -80,7 +79,7 @@ def load_network(path: Path, *kinds: type[Network], prefix: str = "") -> Network
     Args:
         path: The file.
         kinds: Accepted classes, such as `EmbeddingNet`, or `DeepLabLargeFOV, DeepLabMSc`; by default every class of
-            crispseg, and those that other packages register (see `crispseg.models.registry`).
+            crispseg, and those that other packages register (see `Network`).
         prefix: The prefix of its weights in a file of several networks.
 
     Raises:
@@ -88,8 +87,8 @@ def load_network(path: Path, *kinds: type[Network], prefix: str = "") -> Network
     """
     state, metadata = read_network(path, prefix)
     if not kinds:
-        kind = network_kind(metadata.get("network", ""))
-        kinds = tuple(NETWORKS.values()) if kind is None else (kind,)
+        kind = NETWORKS.find(metadata.get("network", ""))
+        kinds = NETWORKS.own() if kind is None else (kind,)
     return build_network(state, metadata, path, *kinds)
 
 
@@ -148,10 +147,10 @@ def _refuse(name: str | None, expected: Iterable[str], path: Path) -> NoReturn:
     if not name:
         raise InputError(f"weights {path}: does not hold a network that crispseg saved; expected {kinds}")
     remedy = ""
-    if network_kind(name) is None:
+    if NETWORKS.find(name) is None:
         remedy = (
-            f": no installed package registers {name[:_LONGEST_QUOTE]} under the entry point group {ENTRY_POINTS}; do "
-            "so, or load the weights in your own code"
+            f": no installed package registers {name[:_LONGEST_QUOTE]} under the entry point group {NETWORKS.group}; "
+            "do so, or load the weights in your own code"
         )
     raise InputError(f"weights {path}: holds {_with_article(name[:_LONGEST_QUOTE])}; expected {kinds}{remedy}")
 

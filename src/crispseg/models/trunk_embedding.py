@@ -10,7 +10,6 @@ import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documenta
 from torch import Tensor, nn
 
 from crispseg.models.network import Network
-from crispseg.models.registry import register_network
 from crispseg.models.state import shipped_path, tensor_names
 from crispseg.models.trunks import TrunkNames, build_trunk, check_trunk, maps_of
 from crispseg.models.vgg import start_at_random
@@ -19,7 +18,6 @@ _DETAIL = 16
 """Channels at full resolution, where the trunk has none."""
 
 
-@register_network
 class TrunkEmbedding(Network):
     """Feature maps of a trunk, each mixed by a 1×1 convolution, upsampled and summed.
 

@@ -9,10 +9,8 @@ from torch import Tensor
 
 from crispseg.models.embedding_net import EMBEDDING_LAYERS, EmbeddingNet
 from crispseg.models.network import Network
-from crispseg.models.registry import register_network
 
 
-@register_network
 class TwoScaleEmbedding(Network):
     """An `EmbeddingNet` at full size, one at half size, and the colours; their channels are concatenated.
 

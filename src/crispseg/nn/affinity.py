@@ -5,10 +5,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from crispseg.checks import check_choice, check_not_negative, check_positive
 from crispseg.errors import InputError
 from crispseg.nn.exact_numbers import ExactNumbers
 from crispseg.ops import affinity_weights
+from crispseg.value_checks import check_choice, check_not_negative, check_positive
 from crispseg.window import Window, Windows, WindowsLike
 
 _LARGEST_LOG = math.log(1e30)

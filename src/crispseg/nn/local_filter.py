@@ -6,9 +6,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from crispseg.checks import MOST_PASSES, check_count, is_recorded
+from crispseg.checks import is_recorded
 from crispseg.errors import InputError
 from crispseg.ops import local_filter
+from crispseg.value_checks import MOST_PASSES, check_count
 from crispseg.window import Window, Windows, WindowsLike, levels_of
 
 _TOGETHER = 32

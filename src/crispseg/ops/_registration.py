@@ -6,13 +6,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._functorch.utils import enable_single_level_autograd_function
 from torch.autograd import forward_ad
-from torch.autograd.function import _SingleLevelFunction
 from torch.library import Library
 
+from crispseg.compatibility import is_transformed, private
 from crispseg.ops import implementations
 from crispseg.precision import at_least_float32
+
+_AFTER_AUTOGRAD = private("torch._C:_after_autograd_keyset")
+_below_autograd = private("torch._C:_AutoDispatchBelowAutograd")
+_single_level_allowed = private("torch._functorch.utils:enable_single_level_autograd_function")
+_forward_mode_set = private("torch.autograd.forward_ad:_set_fwd_grad_enabled")
+_SingleLevelFunction: Any = private("torch.autograd.function:_SingleLevelFunction")
 
 _LIBRARY = Library("crispseg", "DEF")
 
@@ -88,15 +93,15 @@ def _differentiate(
     overload = getattr(torch.ops.crispseg, operator).default
 
     def below(keys: Any, arguments: tuple[Any, ...]) -> Any:
-        with torch._C._AutoDispatchBelowAutograd():
-            return overload.redispatch(keys & torch._C._after_autograd_keyset, *arguments)
+        with _below_autograd():
+            return overload.redispatch(keys & _AFTER_AUTOGRAD, *arguments)
 
     # A `torch.autograd.Function` would start anew with every transform of `torch.func`; the dispatcher is inside one.
-    class Differentiated(_SingleLevelFunction):
+    class Differentiated(_SingleLevelFunction):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, keys: Any, *arguments: Any) -> Any:
             # PyTorch records nothing within a `forward`; a transform of `torch.func` around this one has to.
-            nested = torch._C._are_functorch_transforms_active()
+            nested = is_transformed()
             with _recording() if nested else nullcontext():
                 output = below(keys, arguments)
             save(ctx, arguments, output)
@@ -118,15 +123,15 @@ def _differentiate(
     def run(keys: Any, *arguments: Any) -> Any:
         if not _is_differentiated(arguments):
             return below(keys, arguments)
-        with enable_single_level_autograd_function():
-            return Differentiated.apply(keys, *arguments)  # type: ignore[attr-defined]
+        with _single_level_allowed():
+            return Differentiated.apply(keys, *arguments)
 
     _LIBRARY.impl(operator, run, "Autograd", with_keyset=True)
 
 
 @contextmanager
 def _recording() -> Iterator[None]:
-    with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True):  # noqa: FBT003 - PyTorch's own
+    with torch.enable_grad(), _forward_mode_set(True):  # noqa: FBT003 - PyTorch's own
         yield
 
 
@@ -139,7 +144,7 @@ def _is_differentiated(arguments: tuple[Any, ...]) -> bool:
 def learns(value: Tensor) -> bool:
     """Return whether a derivative by this argument may be asked for."""
     # Inside `torch.vmap` a tensor does not say whether one is asked for outside of it.
-    followed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    followed = is_transformed() or forward_ad._current_level >= 0
     return followed or (value.requires_grad and torch.is_grad_enabled())
 
 

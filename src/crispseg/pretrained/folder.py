@@ -14,8 +14,7 @@ from crispseg.cue_config import PRECISIONS, CueConfig
 from crispseg.cues import Cue, describe_cue, make_cue, networks_of, single_cues, traits_of
 from crispseg.errors import InputError, one_line
 from crispseg.models.embedding_net import load_embedding_net
-from crispseg.models.network import Network
-from crispseg.models.registry import ENTRY_POINTS, NETWORKS, network_kind
+from crispseg.models.network import NETWORKS, Network
 from crispseg.models.saving import load_network, save_network, save_networks
 from crispseg.pretrained.model_card import model_card
 from crispseg.reading import read_json
@@ -130,11 +129,11 @@ def _network_of(cue: Cue) -> Network | None:
     (network,) = networks_of(cue)
     if network is None:
         return None
-    if not isinstance(network, Network) or network_kind(type(network).__name__) is not type(network):
+    if not isinstance(network, Network) or NETWORKS.find(type(network).__name__) is not type(network):
         raise InputError(
             f"{kind.__name__} with {type(network).__name__} cannot be saved, because the network is not registered; "
             f"expected {_names(kind.network_gives)}, or a crispseg.models.Network with an entry point of the group "
-            f"{ENTRY_POINTS}"
+            f"{NETWORKS.group}"
         )
     precision = str(next(network.parameters()).dtype).removeprefix("torch.")
     if precision not in PRECISIONS:
@@ -144,7 +143,7 @@ def _network_of(cue: Cue) -> Network | None:
 
 def _names(gives: str) -> str:
     """Return the names of the networks of crispseg that give embeddings, scores or a boundary."""
-    return " or ".join(name for name, network in NETWORKS.items() if network.gives == gives)
+    return " or ".join(network.__name__ for network in NETWORKS.own() if network.gives == gives)
 
 
 @contextmanager

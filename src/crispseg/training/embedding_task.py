@@ -10,17 +10,16 @@ from typing import Protocol, Unpack, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from crispseg.checks import check_not_negative
 from crispseg.data.labels import shrink_labels
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
 from crispseg.metrics.pairs import PairCounts, count_pairs
-from crispseg.models.network import Network
-from crispseg.models.registry import network_kind
+from crispseg.models.network import NETWORKS, Network
 from crispseg.models.saving import save_network, save_weights
 from crispseg.nn import EmbeddingLoss
 from crispseg.training.schedules import Cosine
 from crispseg.training.task import Batch, LearningOptions, Task
+from crispseg.value_checks import check_not_negative
 
 _VALIDATION_STRIDE = 4
 
@@ -156,6 +155,6 @@ class EmbeddingTask(Task):
             save_weights(self.network, path, **metadata, network=type(self.network).__name__)
 
     def usage(self, path: Path) -> str:
-        if isinstance(self.network, Network) and network_kind(type(self.network).__name__) is type(self.network):
+        if isinstance(self.network, Network) and NETWORKS.find(type(self.network).__name__) is type(self.network):
             return f"use it with: crispseg sharpen --weights {path}{cue_option(self.loss.norm)}"
         return super().usage(path)

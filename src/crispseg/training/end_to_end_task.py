@@ -4,12 +4,12 @@ from typing import Unpack
 
 from torch import Tensor
 
-from crispseg.checks import check_not_negative
 from crispseg.models import CrispNet
 from crispseg.nn import EmbeddingLoss
 from crispseg.training.embedding_task import ignoring_void
 from crispseg.training.segmentation_task import SegmentationTask
 from crispseg.training.task import Batch, LearningOptions
+from crispseg.value_checks import check_not_negative
 
 
 class EndToEndTask(SegmentationTask):

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
-from crispseg.checks import check_not_negative, check_positive
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
 from crispseg.models.network import Network
@@ -20,6 +19,7 @@ from crispseg.training.disturbance import Disturbance
 from crispseg.training.embedding_task import cue_option, ignoring_void
 from crispseg.training.schedules import Cosine
 from crispseg.training.task import Batch, LearningOptions, Task
+from crispseg.value_checks import check_not_negative, check_positive
 
 _NEAR = 6
 """Pixels on either side of a boundary that count in full."""

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from crispseg.checks import check_not_negative
 from crispseg.errors import InputError, one_line
+from crispseg.value_checks import check_not_negative
 
 Factors = Mapping[str, float]
 """Patterns of parameter names, with `*` and `?`, and a factor for those that match; the first that matches counts."""

@@ -15,7 +15,6 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from crispseg.checks import check_count, check_not_negative
 from crispseg.compatibility import best_device
 from crispseg.data.checked import CheckedLabels
 from crispseg.data.crops import ConsecutiveBatches, CropDataset, CropOptions
@@ -26,6 +25,7 @@ from crispseg.errors import InputError
 from crispseg.reading import parsed
 from crispseg.training.report import LOG, StepsProgressBar, ValidationReport
 from crispseg.training.task import Task
+from crispseg.value_checks import check_count, check_not_negative
 from crispseg.writing import make_folder, refuse_inputs
 
 CHECKPOINT = "last.ckpt"

@@ -12,8 +12,8 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
-from crispseg.checks import check_not_negative
 from crispseg.errors import InputError, one_line
+from crispseg.value_checks import check_not_negative
 
 ScheduleCallable = Callable[[Optimizer], LRScheduler]
 """Makes the schedule of an optimiser, such as `functools.partial(torch.optim.lr_scheduler.StepLR, step_size=2000)`.

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 from torch import Tensor, nn
 
-from crispseg.checks import check_choice, check_count
 from crispseg.data.labels import shrink_labels
 from crispseg.data.sample import IGNORE_INDEX
 from crispseg.errors import InputError
@@ -21,6 +20,7 @@ from crispseg.models.saving import save_network, save_weights
 from crispseg.models.segmenter import aligns_corners, scores_of, upsample_scores
 from crispseg.training.schedules import Poly
 from crispseg.training.task import Batch, LearningOptions, Task
+from crispseg.value_checks import check_choice, check_count
 
 
 class SegmentationTask(Task):

@@ -9,7 +9,6 @@ import torch
 from rich.progress import Progress
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_count, check_not_negative
 from crispseg.data import LabelledPredictions, Prediction
 from crispseg.data.intensity import to_bytes
 from crispseg.defaults import CRF_GRID, CRF_ROUNDS, OBJECTIVES
@@ -21,7 +20,8 @@ from crispseg.inference.one_image import fitted_boundary, sharpened_scores
 from crispseg.inference.shares import to_probabilities
 from crispseg.inference.sharpener import Sharpener
 from crispseg.metrics import Accuracy, Truth
-from crispseg.tuning.filter_search import MEASURED, Tuning, totals_of
+from crispseg.tuning.result import MEASURED, Tuning, totals_of
+from crispseg.value_checks import check_choice, check_count, check_not_negative
 
 
 @dataclass(frozen=True)

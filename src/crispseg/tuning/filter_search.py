@@ -1,99 +1,35 @@
 """Search for the options of a sharpener on labelled images."""
 
 import itertools
-import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import torch
 from rich.progress import Progress
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_count
 from crispseg.config import OF_PREDICTIONS, SharpenerConfig, options
 from crispseg.config_values import AUTO, LADDER_PASSES, Passes
 from crispseg.data import LabelledPredictions, Prediction, Sample
 from crispseg.defaults import OBJECTIVES
 from crispseg.errors import InputError, naming
-from crispseg.evaluation import describe_losses, void_band_of
+from crispseg.evaluation import void_band_of
 from crispseg.evaluation.kept_counts import Counts, KeptCounts, as_tensors, counted, counts_of, key_of
 from crispseg.inference.one_image import features_of, fitted_boundary, labels_before
 from crispseg.inference.shares import Shares
 from crispseg.inference.sharpener import Sharpener
-from crispseg.metrics import Accuracy, Truth
+from crispseg.metrics import Truth
 from crispseg.ops import local_filter
 from crispseg.options import as_text
 from crispseg.scores import MULTILABEL
+from crispseg.tuning.result import MEASURED, Tuning, totals_of
+from crispseg.value_checks import check_choice, check_count
 from crispseg.window import Windows
-
-MEASURED = ("miou", "trimap_4")
-"""Metrics that are measured for every setting."""
 
 _FIXED = ("cue", *OF_PREDICTIONS)
 """Fields that are not searched: the cue, whose features are computed once, and the description of the predictions."""
-
-
-def totals_of(num_classes: int, mean_over: Sequence[int] | None = None) -> Accuracy:
-    """Return an empty accuracy for one setting of a search.
-
-    It keeps only totals, so that its size does not grow with the data set. Its means leave out classes without true
-    pixels: otherwise, a setting that removes the last wrongly predicted pixel of an absent class would seem to gain
-    several points.
-    """
-    return Accuracy(num_classes, MEASURED, per_image=False, absent_classes="ignore", mean_over=mean_over)
-
-
-S = TypeVar("S", bound=Hashable)
-
-
-@dataclass
-class Tuning(Generic[S]):
-    """Accuracy before and after sharpening, for every setting tried."""
-
-    before: Accuracy
-    after: dict[S, Accuracy]
-    objective: str
-    """"miou", "trimap", or "both" for their mean."""
-    class_names: Sequence[str] = ()
-    """Names of the classes, as far as they are known."""
-
-    @property
-    def images(self) -> int:
-        """Number of images measured."""
-        return self.before.images
-
-    def gain(self, setting: S) -> tuple[float, float]:
-        """Return the gains of mIoU and trimap mIoU at a setting, in points."""
-        after = self.after[setting]
-        miou, band = (after.value(name) - self.before.value(name) for name in MEASURED)
-        return miou, band
-
-    def value(self, setting: S) -> float:
-        """Return the value of the objective at a setting, in points."""
-        miou, band = self.gain(setting)
-        return {"miou": miou, "trimap": band, "both": (miou + band) / 2}[self.objective]
-
-    def losses(self, setting: S) -> str:
-        """Describe the classes that lose IoU at a setting, by name if known."""
-        return describe_losses(self.before, self.after[setting], self.class_names)
-
-    @property
-    def best(self) -> S | None:
-        """The best setting; None if no setting gains anything."""
-        best = max(self.after, key=self.value)
-        return best if self.value(best) > 0 else None
-
-    def check_defined(self) -> None:
-        """Refuse labels for which the objective is undefined."""
-        if any(math.isnan(self.value(setting)) for setting in self.after):
-            reason = next(filter(None, map(self.before.undefined, MEASURED)), "no boundary")
-            raise InputError(
-                f"objective {self.objective!r} is undefined: the labels of {self.images} images have {reason}; "
-                "expected labels with boundaries between classes"
-            )
 
 
 @torch.inference_mode()

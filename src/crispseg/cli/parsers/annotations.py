@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from crispseg.annotations.registry import FORMATS
+from crispseg.annotations.formats import FORMATS
 from crispseg.cli.parsers.command_parser import CommandParser
 from crispseg.cli.parsers.shared_options import add_device_option, add_memory_option
 from crispseg.cli.parsers.stage_options import add_sharpener_options

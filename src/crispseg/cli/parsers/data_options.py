@@ -5,8 +5,8 @@ from pathlib import Path
 
 from crispseg.cli.parsers.command_parser import CommandParser
 from crispseg.cli.parsers.shared_options import SUFFIX_HELP, add_suffix_options
+from crispseg.data.datasets import DATASETS, FOLDER
 from crispseg.data.numbering import LIKE_LABELS, ONE_BASED, ZERO_BASED
-from crispseg.data.registry import DATASETS, FOLDER
 from crispseg.defaults import ABSENT_CLASSES, SPLIT
 
 

@@ -113,7 +113,7 @@ def read_cue(text: str) -> CueConfig | None:
 def _default(name: str, option: Option, *, several: bool) -> str:
     if name == "cue":
         return (
-            f"({', '.join(CUES.names())}, or one of an installed package; `crispseg info` lists their arguments; "
+            f"({', '.join(CUES)}, or one of an installed package; `crispseg info` lists their arguments; "
             f"default: {SharpenerConfig().cue})"
         )
     default = getattr(SharpenerConfig(), name)

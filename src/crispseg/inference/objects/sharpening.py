@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_positive
 from crispseg.data.pixels import TensorPixels
 from crispseg.errors import InputError
 from crispseg.grid import Grid, Size
@@ -25,6 +24,7 @@ from crispseg.inference.sharpener import Sharpener
 from crispseg.inference.thinness import is_thin
 from crispseg.inference.used_sharpener import used_sharpener
 from crispseg.scores import Scores
+from crispseg.value_checks import check_choice, check_positive
 
 Overlaps = Literal["keep", "resolve"]
 """The treatment of pixels in several masks: all keep them, or only the mask of the highest confidence does."""

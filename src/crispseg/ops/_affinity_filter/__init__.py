@@ -3,12 +3,13 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import MOST_PASSES, check_count, check_map, check_same_grid, is_recorded
+from crispseg.checks import check_map, check_same_grid, is_recorded
 from crispseg.ops._affinity_filter import registration as registration
 from crispseg.ops._affinity_weights import affinity_weights, check_compared, compared
-from crispseg.ops._exporting import keeps_operators
 from crispseg.ops._local_filter import local_filter
 from crispseg.ops._registration import as_scalar
+from crispseg.ops.exporting import keeps_operators
+from crispseg.value_checks import MOST_PASSES, check_count
 from crispseg.window import Window, WindowLike
 
 

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_hardness, check_map, check_same_grid, check_score_weight
+from crispseg.checks import check_hardness, check_map, check_same_grid, check_score_weight
 from crispseg.ops._affinity_weights import registration as registration
 from crispseg.ops._registration import as_scalar, learns
+from crispseg.value_checks import check_choice
 from crispseg.window import Window, WindowLike
 
 

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_count, check_labels, check_map, check_same_grid
+from crispseg.checks import check_labels, check_map, check_same_grid
 from crispseg.errors import InputError
 from crispseg.ops._embedding_loss import registration as registration
 from crispseg.ops._registration import learns
+from crispseg.value_checks import check_choice, check_count
 from crispseg.window import Window, WindowLike
 
 

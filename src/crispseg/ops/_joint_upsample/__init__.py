@@ -3,15 +3,16 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_hardness, check_map
+from crispseg.checks import check_hardness, check_map
 from crispseg.compatibility import is_exporting
 from crispseg.errors import InputError
 from crispseg.grid import CENTRES, Grid
-from crispseg.ops._exporting import keeps_operators
 from crispseg.ops._joint_upsample import reference
 from crispseg.ops._joint_upsample import registration as registration
 from crispseg.ops._registration import as_scalar
+from crispseg.ops.exporting import keeps_operators
 from crispseg.ops.interpolation import Axis, at_scores
+from crispseg.value_checks import check_choice
 
 
 def joint_upsample(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from crispseg.ops._joint_upsample.triton import joint_upsample
-from crispseg.ops._joint_upsample_scores.reference import to_scores
+from crispseg.ops.scores_of_shares import to_scores
 
 
 def joint_upsample_scores(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crispseg.ops._layout import laid_out
-from crispseg.ops._shift import Shift, shifts
+from crispseg.ops.shift import Shift, line_points, shifts
 from crispseg.precision import at_least_float32
 from crispseg.window import Window
 
@@ -44,13 +44,6 @@ def _lines(boundary: Tensor, window: Window) -> Iterator[tuple[Shift, list[Pixel
     for shift in shifts(window, *boundary.shape[-2:]):
         if shift.k != window.centre:
             yield shift, [_moved(shift.centre, *point) for point in line_points(*window.offsets[shift.k])]
-
-
-def line_points(rows: int, columns: int) -> Iterator[tuple[int, int]]:
-    """Yield the offsets of the pixels on the line from the neighbour at this offset to the centre, both included."""
-    steps = max(abs(rows), abs(columns))
-    for step in range(steps, -1, -1):
-        yield (2 * rows * step + steps) // (2 * steps), (2 * columns * step + steps) // (2 * steps)
 
 
 def _moved(pixels: Pixels, rows: int, columns: int) -> Pixels:

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_choice, check_count, check_map
+from crispseg.checks import check_map
 from crispseg.ops._local_distance import registration as registration
+from crispseg.value_checks import check_choice, check_count
 from crispseg.window import Window, WindowLike
 
 

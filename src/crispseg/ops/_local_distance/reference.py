@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from crispseg.ops._layout import laid_out
-from crispseg.ops._shift import Shift, shifts, strided_size
+from crispseg.ops.shift import Shift, shifts, strided_size
 from crispseg.precision import at_least_float32
 from crispseg.window import Window
 

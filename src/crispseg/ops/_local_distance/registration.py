@@ -7,7 +7,7 @@ from torch import Tensor
 
 from crispseg.ops._layout import empty_pairs
 from crispseg.ops._registration import define, differentiate
-from crispseg.ops._shift import strided_size
+from crispseg.ops.shift import strided_size
 
 
 def empty_result(embedding: Tensor, size: int, dilation: int, norm: int, stride: int) -> Tensor:

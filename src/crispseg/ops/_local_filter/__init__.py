@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import MOST_PASSES, check_count, check_map, check_same_grid, check_window_axis
+from crispseg.checks import check_map, check_same_grid, check_window_axis
 from crispseg.ops._local_filter import registration as registration
 from crispseg.ops._registration import learns
+from crispseg.value_checks import MOST_PASSES, check_count
 from crispseg.window import Window, WindowLike
 
 

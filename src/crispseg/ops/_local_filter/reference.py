@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from crispseg.ops._layout import laid_out_states
-from crispseg.ops._shift import shifts
+from crispseg.ops.shift import shifts
 from crispseg.precision import at_least_float32
 from crispseg.window import Window
 

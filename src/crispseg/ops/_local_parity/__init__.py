@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_count, check_labels
+from crispseg.checks import check_labels
 from crispseg.ops._local_parity import registration as registration
+from crispseg.value_checks import check_count
 from crispseg.window import Window, WindowLike
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from crispseg.ops._shift import shifts, strided_size
+from crispseg.ops.shift import shifts, strided_size
 from crispseg.window import Window
 
 

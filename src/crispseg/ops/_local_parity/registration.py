@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from crispseg.ops._registration import define
-from crispseg.ops._shift import strided_size
+from crispseg.ops.shift import strided_size
 
 
 def empty_results(labels: Tensor, size: int, dilation: int, stride: int, ignore_index: int) -> tuple[Tensor, Tensor]:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from crispseg.checks import check_guard, check_keep_thin, check_natural, is_recorded
+from crispseg.checks import is_recorded
 from crispseg.errors import InputError
-from crispseg.ops._exporting import keeps_operators
 from crispseg.ops._rebalance import reference
 from crispseg.ops._rebalance import registration as registration
+from crispseg.ops.exporting import keeps_operators
+from crispseg.value_checks import check_guard, check_keep_thin, check_natural
 
 
 def rebalance(before: Tensor, after: Tensor, guard: float, radii: Sequence[int], *, keep_thin: float = 0) -> Tensor:

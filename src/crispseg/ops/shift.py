@@ -60,3 +60,10 @@ def _overlap(size: int, offset: int, stride: int) -> tuple[slice, slice, slice] 
         return None
     start, stop = first * stride, (end - 1) * stride + 1
     return slice(first, end), slice(start, stop, stride), slice(start + offset, stop + offset, stride)
+
+
+def line_points(rows: int, columns: int) -> Iterator[tuple[int, int]]:
+    """Yield the offsets of the pixels on the line from the neighbour at this offset to the centre, both included."""
+    steps = max(abs(rows), abs(columns))
+    for step in range(steps, -1, -1):
+        yield (2 * rows * step + steps) // (2 * steps), (2 * columns * step + steps) // (2 * steps)

@@ -2,37 +2,28 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from crispseg.errors import InputError
+from crispseg.registry import Registry
 
 if TYPE_CHECKING:
     from crispseg.annotations.record import AnnotationFormat
 
-FORMATS = {
-    "coco": "crispseg.annotations.coco:Coco",
-    "cvat": "crispseg.annotations.cvat:Cvat",
-    "labelme": "crispseg.annotations.labelme:Labelme",
-    "voc": "crispseg.annotations.voc:Voc",
-    "yolo": "crispseg.annotations.yolo:Yolo",
-}
-"""Module and class of each format, by its name. A new one needs a line here, and one in `detect_format`."""
+FORMATS: "Registry[type[AnnotationFormat]]" = Registry(
+    "annotation format",
+    {
+        "coco": "crispseg.annotations.coco:Coco",
+        "cvat": "crispseg.annotations.cvat:Cvat",
+        "labelme": "crispseg.annotations.labelme:Labelme",
+        "voc": "crispseg.annotations.voc:Voc",
+        "yolo": "crispseg.annotations.yolo:Yolo",
+    },
+)
+"""All formats. A new one needs a line here, and one in `detect_format`."""
 
 _BEGINNING = 1 << 20
 """The bytes of a JSON file in which its format is looked for."""
-
-
-def format_class(name: str) -> "type[AnnotationFormat]":
-    """Return the class of a format.
-
-    Raises:
-        InputError: If no format has that name.
-    """
-    if name not in FORMATS:
-        raise InputError(f"no annotation format {name!r}; expected one of {', '.join(FORMATS)}")
-    found: type[AnnotationFormat] = resolve_name(FORMATS[name])
-    return found
 
 
 def detect_format(path: Path) -> str:

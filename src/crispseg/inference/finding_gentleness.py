@@ -29,7 +29,7 @@ from crispseg.inference.configured import ConfiguredModule
 from crispseg.inference.gentleness import Gentleness
 from crispseg.inference.nodata import valid_there
 from crispseg.inference.shares import Shares
-from crispseg.inference.thinness import CONTRAST, CONTRAST_ALONE, SAMPLED, inside, thinness
+from crispseg.inference.thinness import CONTRAST, CONTRAST_ALONE, SAMPLED, thinness
 from crispseg.ops.interpolation import sources
 from crispseg.scores import MULTILABEL, Scores
 
@@ -101,7 +101,7 @@ def gentleness_of(scores: Tensor, kind: Scores, lines: tuple[Line, Line]) -> Gen
     """
     rows, columns = (_sampled(line, scores.device) for line in lines)
     samples = _Samples.of(scores.detach().index_select(-2, rows).index_select(-1, columns), kind)
-    return _gentleness(samples, kind, lines, inside(rows, columns, _size(lines)))
+    return _gentleness(samples, kind, lines, _unrepeated(rows, columns, _size(lines)))
 
 
 def gentleness_of_pixels(scores: Pixels, kind: Scores, lines: tuple[Line, Line]) -> Gentleness:
@@ -120,17 +120,17 @@ def gentleness_of_pixels(scores: Pixels, kind: Scores, lines: tuple[Line, Line])
         part = _Samples.of(scores.read(box)[None, :, y, x].float(), kind, known)
         doubt[there], labels[there] = part.doubt.where(known, _NO_DATA).cpu(), part.labels.cpu()
         counts = counts + part.counts.cpu()
-    return _gentleness(_Samples(doubt, labels, counts), kind, lines, inside(rows, columns, _size(lines)))
+    return _gentleness(_Samples(doubt, labels, counts), kind, lines, _unrepeated(rows, columns, _size(lines)))
 
 
 def contrast_of_labels(labels: Tensor, sharpener: ConfiguredModule, size: tuple[int, int]) -> float:
     """Return the contrast for an (h, w) label map of an image (height, width): above 1 if its labels are thin."""
-    if not sharpener.suits_doubt:
+    if not sharpener.finds_gentleness:
         return 1.0
     rows, columns = (_sampled(line) for line in sharpener.grid.lines(size, (labels.shape[-2], labels.shape[-1])))
     samples = labels.cpu()[rows[:, None], columns][None, None]
     there, counts = torch.unique(samples, return_counts=True)
-    thin = thinness(samples, there[counts.argmax()], inside(rows, columns, size))
+    thin = thinness(samples, there[counts.argmax()], _unrepeated(rows, columns, size))
     return 1 + (CONTRAST - 1) * float(thin)
 
 
@@ -149,6 +149,21 @@ def _sampled(line: Line, device: torch.device | None = None) -> Tensor:
     # Two samples or more: a program that is exported could not have one, then more.
     pixels = (SAMPLED * torch.arange(line.resized // SAMPLED + 2, device=device)).clamp(max=line.resized - 1)
     return torch.where(found.share > 0.5, found.behind, found.before).index_select(0, pixels)
+
+
+def _unrepeated(rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return a mask (rows, columns) of the samples at every eighth pixel, without those repeated at the last one.
+
+    Args:
+        rows: One for each row of samples.
+        columns: One for each column.
+        size: Height and width of the image in pixels; a program that is exported learns them only when it runs.
+    """
+    down, across = (
+        SAMPLED * torch.arange(each.shape[0], device=each.device) < length
+        for each, length in zip((rows, columns), size, strict=True)
+    )
+    return down[:, None] & across
 
 
 def _gentleness(samples: _Samples, kind: Scores, lines: tuple[Line, Line], once: Tensor) -> Gentleness:

@@ -2,10 +2,10 @@
 
 import inspect
 from collections.abc import Mapping
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from crispseg.errors import InputError
+from crispseg.registry import Registry
 
 if TYPE_CHECKING:
     from crispseg.data.sample import LabelledImages
@@ -13,28 +13,19 @@ if TYPE_CHECKING:
 FOLDER = "folder"
 """The data set that is any folder of images and any folder of label maps."""
 
-DATASETS = {
-    FOLDER: "crispseg.data.folder:LabelledFolder",
-    "bsds500": "crispseg.data.bsds500:BSDS500",
-    "bsds500-boundaries": "crispseg.data.bsds500:BSDS500Boundaries",
-    "camvid": "crispseg.data.camvid:CamVid",
-    "cityscapes": "crispseg.data.cityscapes:Cityscapes",
-    "coco": "crispseg.data.coco:COCO",
-    "voc2012": "crispseg.data.voc2012:VOC2012",
-}
-"""Module and class of each data set, by its name. A new one needs a line here and nothing else."""
-
-
-def dataset_class(name: str) -> "type[LabelledImages]":
-    """Return the class of a data set.
-
-    Raises:
-        InputError: If no data set has that name.
-    """
-    if name not in DATASETS:
-        raise InputError(f"no data set {name!r}; expected one of {', '.join(DATASETS)}")
-    found: type[LabelledImages] = resolve_name(DATASETS[name])
-    return found
+DATASETS: "Registry[type[LabelledImages]]" = Registry(
+    "data set",
+    {
+        FOLDER: "crispseg.data.folder:LabelledFolder",
+        "bsds500": "crispseg.data.bsds500:BSDS500",
+        "bsds500-boundaries": "crispseg.data.bsds500:BSDS500Boundaries",
+        "camvid": "crispseg.data.camvid:CamVid",
+        "cityscapes": "crispseg.data.cityscapes:Cityscapes",
+        "coco": "crispseg.data.coco:COCO",
+        "voc2012": "crispseg.data.voc2012:VOC2012",
+    },
+)
+"""All data sets. A new one needs a line here and nothing else."""
 
 
 def parameters_of(name: str) -> dict[str, bool]:
@@ -43,7 +34,7 @@ def parameters_of(name: str) -> dict[str, bool]:
     Raises:
         InputError: If no data set has that name.
     """
-    parameters = inspect.signature(dataset_class(name)).parameters.values()
+    parameters = inspect.signature(DATASETS.named(name)).parameters.values()
     return {parameter.name: parameter.default is parameter.empty for parameter in parameters}
 
 
@@ -71,4 +62,4 @@ def build_dataset(name: str, arguments: Mapping[str, Any]) -> "LabelledImages":
         raise InputError(f"data set {name} needs {' and '.join(missing)}")
     words = {"true": True, "false": False}
     converted = {key: words.get(value, value) if isinstance(value, str) else value for key, value in arguments.items()}
-    return dataset_class(name)(**converted)
+    return DATASETS.named(name)(**converted)
