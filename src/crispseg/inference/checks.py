@@ -11,7 +11,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from crispseg.checks import check_map, check_same_grid, has_values, is_finite, is_recorded, value_range
 from crispseg.compatibility import is_exporting
 from crispseg.cues import Cue
-from crispseg.data.kinds import check_tensor_kind
+from crispseg.data.kinds import check_tensor_kind, not_finite
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError, KindWarning
 from crispseg.grid import Grid
@@ -111,7 +111,7 @@ def check_scores(scores: Tensor, kind: Scores) -> None:
         return
     low, high = value_range(scores)
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise InputError("scores hold NaN or infinity; expected finite numbers")
+        raise not_finite(scores)
     largest = max(-low, high)
     if largest > torch.finfo(torch.float32).max:
         raise InputError(f"scores are as large as {largest:.4g}; expected numbers that fit into float32, up to 3.4e38")
