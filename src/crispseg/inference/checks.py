@@ -18,6 +18,8 @@ from crispseg.grid import Grid
 from crispseg.inference.tensor_inputs import check_batch
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
 
+_BEFORE_NORMALISATION = "pass the image before normalisation, or give SharpenedModel the mean and std that made it"
+
 
 def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
     """Refuse images and scores that do not match in number, in device, or in size by the grid.
@@ -98,7 +100,7 @@ def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
         raise InputError("image holds NaN; expected uint8, or floating point in [0, 1]")
     slack = max(TOLERANCE, 4 * torch.finfo(image.dtype).eps)
     if not (low >= -slack and high <= 1 + slack):
-        remedy = "divide it by 255" if low >= 0 and 2 < high <= 255 else "pass the image before normalisation"
+        remedy = "divide it by 255" if low >= 0 and 2 < high <= 255 else _BEFORE_NORMALISATION
         raise InputError(
             f"image runs from {low:.4g} to {high:.4g}; expected uint8, or floating point in [0, 1]: {remedy}"
         )
