@@ -206,7 +206,7 @@ def test_evaluate(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ({"predictions": root / "masks"}, "predictions are label maps"),
         (
             {"predictions": root / "masks", "num_classes": 3},
-            f"prediction {root}/masks/scene0.png: label 9 is not one of the 3 classes",
+            f"prediction {root}/masks/scene0.png: label 9 is not one of the 3 classes; expected 0 to 2 in every",
         ),
         ({"json": root / "text.png" / "a.json"}, f"output folder {root}/text.png: cannot be written to"),
         ({"json": root}, f"{root}: not a regular file; give the name of a file to write"),

@@ -84,3 +84,22 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         with pytest.raises(InputError, match="too large to open safely"):
             read_image(path)
+
+
+@pytest.mark.parametrize("ending", ["tif", "gif", "png", "webp"])
+def test_a_file_of_several_pages_is_refused(ending: str, tmp_path: Path) -> None:
+    pages = [Image.new("L", (4, 3), grey) for grey in (0, 90, 200)]
+    pages[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=pages[1:])
+    with pytest.raises(InputError, match=r"image .*a\.\w+: holds several pages or frames; expected one: save each"):
+        read_image(tmp_path / f"a.{ending}")
+
+
+def test_a_smaller_copy_or_a_mask_is_no_page(tmp_path: Path) -> None:
+    image, smaller, mask = Image.new("L", (4, 3), 90), Image.new("L", (2, 2), 9), Image.new("1", (4, 3))
+    mask.encoderinfo = {"tiffinfo": {254: 4}}
+    for number, other in enumerate((smaller, mask)):
+        image.save(tmp_path / f"{number}.tif", save_all=True, append_images=[other])
+        assert read_image(tmp_path / f"{number}.tif").shape == (3, 3, 4)
+        assert int(read_image(tmp_path / f"{number}.tif").max()) == 90
+    image.convert("RGB").save(tmp_path / "phone.jpg", "MPO", save_all=True, append_images=[image.convert("RGB")])
+    assert read_image(tmp_path / "phone.jpg").shape == (3, 3, 4)

@@ -3,6 +3,7 @@
 import math
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,6 +65,29 @@ def test_a_colour_image_is_not_a_label_map(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((2, 2, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     with pytest.raises(InputError, match="its pixels are RGB; expected an indexed or greyscale image"):
         read_labels(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "remedy"),
+    [
+        ("RGB", (9, 9, 9), "its colours are greys, so save the first channel alone"),
+        ("RGBA", (9, 9, 9, 255), "its colours are greys"),
+        ("LA", (9, 255), "its colours are greys"),
+        ("RGB", (9, 0, 0), "give each colour the number of its class first"),
+        ("F", 1.0, "save them as whole numbers"),
+    ],
+)
+def test_a_picture_is_told_how_to_become_a_label_map(mode: str, colour: Any, remedy: str, tmp_path: Path) -> None:
+    Image.new(mode, (3, 2), colour).save(tmp_path / "a.tif")
+    with pytest.raises(InputError, match=rf"its pixels are {mode}; .*: {remedy}"):
+        read_labels(tmp_path / "a.tif")
+
+
+def test_labels_of_16_bits_are_read_in_either_order_of_bytes(tmp_path: Path) -> None:
+    labels = np.array([[0, 300], [7, 65535]])
+    for mode, dtype in (("I;16", "<u2"), ("I;16B", ">u2")):
+        Image.frombytes(mode, (2, 2), labels.astype(dtype).tobytes()).save(tmp_path / "a.tif")
+        assert read_labels(tmp_path / "a.tif").labels.tolist() == labels.tolist()
 
 
 def test_default_colours_differ() -> None:

@@ -90,6 +90,20 @@ def test_a_name_that_goes_on_is_pointed_at(tmp_path: Path) -> None:
             match_files(find_images([tmp_path / images]), tmp_path / masks, SCORES, "prediction")
 
 
+@pytest.mark.parametrize(
+    ("predictions", "hint"),
+    [
+        (["p/img_1.npy", "p/IMG_2.npy"], r"; 'img_1' differs in capital letters: rename one of the two$"),
+        (["p/IMG_2.npy"], r"; add the prediction, or take the image out of its folder$"),
+        (["p/IMG_2.npy", "p/other.npy"], r"; add the prediction, or take"),
+    ],
+)
+def test_the_prediction_of_another_image_is_not_pointed_at(predictions: list[str], hint: str, tmp_path: Path) -> None:
+    touch(tmp_path, "i/IMG_1.jpg", "i/IMG_2.jpg", *predictions)
+    with pytest.raises(InputError, match=rf"for 1 of 2 images, first for 'IMG_1'; .*{hint}"):
+        match_files(find_images([tmp_path / "i"]), tmp_path / "p", SCORES, "prediction")
+
+
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     touch(tmp_path, "i/b/a.png", "i/b/a.jpg", "p/a.png", "p/a.npy", "p/c.png", "p/c.npy", "p/d.npy")
     with pytest.raises(InputError, match=r"a\.jpg and .*a\.png have the same name; keep one of them"):

@@ -105,11 +105,11 @@ def test_a_batch_of_one_is_taken(tmp_path: Path) -> None:
     assert read_prediction(save(tmp_path / "a.npy", SCORES[None])).scores.shape == (3, 4, 5)
 
 
-@pytest.mark.parametrize("poison", [np.nan, np.inf])
-def test_scores_that_are_not_numbers_are_refused(tmp_path: Path, poison: float) -> None:
+@pytest.mark.parametrize(("poison", "remedy"), [(np.nan, "look for an overflow"), (-np.inf, "limit logits with")])
+def test_scores_that_are_not_numbers_are_refused(tmp_path: Path, poison: float, remedy: str) -> None:
     broken = SCORES.copy()
     broken[0, 0, :2] = poison
-    with pytest.raises(InputError, match="2 of 60 scores are NaN or infinite"):
+    with pytest.raises(InputError, match=f"2 of 60 scores are NaN or infinite; .*: {remedy}"):
         read_prediction(save(tmp_path / "a.npy", broken))
 
 
@@ -125,9 +125,10 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     save(tmp_path / "flat.npy", SCORES[0])
     write_labels(tmp_path / "depth.png", torch.arange(2000).reshape(40, 50))
     (tmp_path / "a.txt").write_text("scores")
+    (tmp_path / "a.pt").write_text("scores")
     for name, message in (
         ("range.npy", "probabilities, but ranges from"),
-        ("shape.npy", r"shape \(5,\); expected \(classes, height, width\)"),
+        ("shape.npy", r"shape \(5,\); expected \(classes, height, width\).*: save one channel as scores\[None\]"),
         ("many.npz", r"holds arrays \['scores', 'more'\]; expected exactly one"),
         ("whole.npy", r"its numbers are int64 \(2, 2, 2\); expected floating-point scores"),
         ("objects.npy", "holds Python objects"),
@@ -136,6 +137,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         ("flat.npy", r"shape \(4, 5\); expected \(classes, height, width\), \(1, height, width\) for one class"),
         ("a.safetensors", "not a safetensors file"),
         ("a.txt", "unknown ending; expected one of .npy"),
+        ("a.pt", r"unknown ending; .*: such a file can run code, so save scores with numpy\.save"),
         ("none.npy", "no such file"),
     ):
         with pytest.raises(InputError, match=message) as caught:

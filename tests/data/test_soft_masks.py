@@ -25,6 +25,10 @@ def resized(factor: int) -> Tensor:
     return resize(coarse, (120, 160))[0, 0]
 
 
+def shrunk(factor: int) -> Tensor:
+    return torch.nn.functional.avg_pool2d((disc(0.01) > 0.5).float()[None], factor)[0]
+
+
 def cells(count: int) -> Tensor:
     generator = torch.Generator().manual_seed(count)
     points = torch.rand(count, 2, generator=generator) * torch.tensor([120.0, 160.0])
@@ -32,7 +36,7 @@ def cells(count: int) -> Tensor:
     return torch.cdist(places, points).argmin(1).reshape(120, 160)
 
 
-@pytest.mark.parametrize("mask", [disc(1), disc(3), disc(12), resized(4), resized(8)], ids=range(5))
+@pytest.mark.parametrize("mask", [disc(1), disc(3), disc(12), resized(4), resized(8), shrunk(2), shrunk(4)])
 def test_soft_masks_are_recognised(mask: Tensor, tmp_path: Path) -> None:
     greys = (255 * mask).round().to(torch.uint8)
     assert is_soft(greys.long())

@@ -64,6 +64,7 @@ def test_an_image_may_be_a_view_with_its_axes_turned(sharpener: Sharpener) -> No
         (np.dstack([IMAGE, IMAGE[..., :1]]), SCORES, r"image\[..., :3\]"),
         ("photo.jpg", SCORES, r"image is a path; .*PIL.Image.open"),
         (IMAGE, SCORES[None].repeat(1, 0), r"prediction\[0\]"),
+        (IMAGE, IMAGE[..., :1], r"pass one label map as prediction\.squeeze\(\)"),
         (IMAGE, IMAGE, "give each colour of a picture the number of its class"),
         (IMAGE.transpose(2, 0, 1), SCORES, r"image is uint8 \(3, 48, 64\).*use .transpose\(1, 2, 0\)"),
         (IMAGE, np.zeros((5, 6, 8), np.uint8), "prediction is uint8.*divide .*probabilities by 255"),

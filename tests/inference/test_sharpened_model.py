@@ -252,8 +252,17 @@ def test_copies_work_by_themselves(copied: Callable[[SharpenedModel], SharpenedM
 
 
 def test_a_normalised_image_without_its_mean_is_refused(sharpener: Sharpener) -> None:
-    with pytest.raises(InputError, match="image runs from -2"):
+    with pytest.raises(InputError, match=r"image runs from -2.*, or give SharpenedModel the mean and std"):
         SharpenedModel(lambda _: torch.zeros(2, 4, 8, 12), sharpener)(normalised(image()))
+
+
+def test_a_picture_as_the_image_is_told_how_to_become_a_tensor(sharpener: Sharpener) -> None:
+    model = SharpenedModel(lambda _: torch.zeros(1, 4, 8, 12), sharpener)
+    picture = Image.fromarray((255 * image()[0]).byte().movedim(0, -1).numpy())
+    with pytest.raises(TypeError, match=r"image is Image; expected a tensor: .*make it one with torch\.tensor"):
+        model(torch.rand(1, 3, 64, 96), image=picture)
+    made = torch.tensor(np.array(picture)).movedim(-1, 0)[None]
+    assert model(torch.rand(1, 3, 64, 96), image=made).shape == (1, 4, *image().shape[-2:])
 
 
 def test_it_trains_through(sharpener: Sharpener) -> None:

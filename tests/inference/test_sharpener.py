@@ -236,7 +236,12 @@ IMAGE = torch.zeros(1, 3, 48, 64, dtype=torch.uint8)
         (IMAGE, torch.rand(1, 0, 6, 8), "at least one pixel and one channel"),
         (IMAGE.float() - 1, torch.full((1, 3, 6, 8), 1 / 3), r"image runs from -1 to -1; expected uint8, or floating"),
         (IMAGE.float() + 128, torch.full((1, 3, 6, 8), 1 / 3), "image runs from 128 to 128"),
-        (IMAGE, torch.full((1, 3, 6, 8), torch.nan), "scores hold NaN or infinity"),
+        (IMAGE, torch.full((1, 3, 6, 8), torch.nan), "144 of 144 scores are NaN or infinite; .*: look for an overflow"),
+        (
+            IMAGE,
+            torch.full((1, 3, 6, 8), -torch.inf),
+            r"scores are NaN or infinite; .*: limit logits with scores\.clamp",
+        ),
         (IMAGE, 3 * torch.ones(1, 3, 6, 8), r"scores run from 3 to 3; expected probabilities"),
     ],
 )

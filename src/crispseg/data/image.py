@@ -16,6 +16,11 @@ from crispseg.data.intensity import Intensities, ValueRange, to_bytes
 from crispseg.errors import InputError, naming
 from crispseg.reading import parsed
 
+_OF_SEVERAL = ("TIFF", "GIF", "PNG", "WEBP")
+"""Formats that may hold several pages or frames. In others, such as phones' MPO, the first is the photograph."""
+_SUBFILE_TYPE, _SMALLER_OR_MASK = 254, 1 | 4
+"""TIFF's tag for the use of a page, and its bits for a smaller copy of the image and for its mask."""
+
 
 def read_image(path: Path | str, value_range: ValueRange = "auto") -> Tensor:
     """Read an image file as RGB, turned upright.
@@ -65,6 +70,7 @@ def opened(path: Path, what: str) -> Iterator[Image.Image]:
                 warnings.simplefilter("ignore", UserWarning)  # of files that are damaged, which is said below
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 with Image.open(path) as image:
+                    _refuse_several(image, path, what)
                     yield image
         except UnidentifiedImageError as error:
             raise InputError(
@@ -72,6 +78,20 @@ def opened(path: Path, what: str) -> Iterator[Image.Image]:
             ) from error
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise InputError(f"{what} {path}: too large to open safely ({error}); {_in_parts(path, what)}") from error
+
+
+def _refuse_several(image: Image.Image, path: Path, what: str) -> None:
+    """Refuse a file of several pages or frames, of which only the first would be read."""
+    if image.format not in _OF_SEVERAL or not getattr(image, "is_animated", False):
+        return
+    if image.format == "TIFF":
+        size = image.size
+        image.seek(1)
+        is_page = image.size == size and not image.getexif().get(_SUBFILE_TYPE, 0) & _SMALLER_OR_MASK
+        image.seek(0)
+        if not is_page:
+            return
+    raise InputError(f"{what} {path}: holds several pages or frames; expected one: save each as a file of its own")
 
 
 def _in_parts(path: Path, what: str) -> str:

@@ -23,6 +23,14 @@ _LEAST_BESIDE, _LEAST_WITHIN, _MOST_BETWEEN = 0.2, 0.001, 0.5
 """Shares: of the pixels that lie beside all masks, and in one; and, of the latter, those where neither is clear."""
 
 
+def not_finite(scores: Tensor) -> InputError:
+    """Return the error for scores that are NaN or infinite. It says how to make them finite."""
+    bad, remedy = int((~scores.isfinite()).sum()), "limit logits with scores.clamp(-100, 100)"
+    if scores.isnan().any():
+        remedy = "look for an overflow in half precision, or for 0 / 0, in the network that gave them"
+    return InputError(f"{bad} of {scores.numel()} scores are NaN or infinite; expected finite numbers: {remedy}")
+
+
 def check_kind(scores: Tensor, kind: Scores) -> None:
     """Refuse finite (C, h, w) scores that cannot be of their kind.
 

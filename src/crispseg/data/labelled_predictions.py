@@ -130,7 +130,8 @@ class LabelledPredictions(Dataset[tuple[Sample, Prediction]]):
         if max(prediction.classes) >= self.num_classes:
             raise InputError(
                 f"prediction {self.files[index]}: label {max(prediction.classes)} is not one of the {self.num_classes} "
-                "classes"
+                f"classes; expected 0 to {self.num_classes - 1} in every pixel: give the number of all classes "
+                "(--num-classes), or a table of other numbers (--prediction-numbering)"
             )
         return sample, prediction
 

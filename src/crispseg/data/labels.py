@@ -15,7 +15,7 @@ from crispseg.writing import written_whole
 
 LABEL_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff")
 
-_MODES = ("P", "L", "1", "I;16", "I")
+_MODES = ("P", "L", "1", "I;16", "I;16B", "I;16L", "I")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def read_labels(path: Path | str) -> LabelMap:
         if image.mode not in _MODES:
             raise InputError(
                 f"label map {path}: its pixels are {image.mode}; expected an indexed or greyscale image, one label "
-                "number a pixel (map the colours to numbers first)"
+                f"number a pixel: {_remedy(np.asarray(image))}"
             )
         labels = torch.from_numpy(np.asarray(image).astype(np.int64))
         colours = image.getpalette() if image.mode == "P" else None
@@ -52,6 +52,15 @@ def read_labels(path: Path | str) -> LabelMap:
             "write it with a palette for every label"
         )
     return LabelMap(labels, tuple(colours) if colours is not None else None)
+
+
+def _remedy(pixels: np.ndarray) -> str:
+    """Return what makes the pixels of a picture labels."""
+    if pixels.dtype.kind == "f":
+        return "save them as whole numbers"
+    if pixels.ndim == 3 and (pixels.shape[2] == 2 or (pixels[..., :3] == pixels[..., :1]).all()):
+        return "its colours are greys, so save the first channel alone, as with .convert('L') of Pillow"
+    return "give each colour the number of its class first"
 
 
 def write_labels(path: Path | str, labels: Tensor, palette: tuple[int, ...] | None = None) -> None:

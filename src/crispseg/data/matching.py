@@ -164,7 +164,7 @@ def _match(
         raise InputError(
             f"{what} folder {root}: no {what} for {len(missing)} of {len(images)} images, first for {missing[0]!r}; "
             f"expected a file of the same name{f' and {suffix!r}' if suffix else ''} ending in {', '.join(endings)}"
-            + _hint(missing[0], candidates, what)
+            + _hint(missing[0], set(candidates) - set(found.values()), what)
         )
     taken: dict[str, str] = {}
     for name, counterpart in found.items():
@@ -192,11 +192,17 @@ def _counterpart(name: str, path: Path, candidates: Mapping[str, object], deepes
 
 
 def _hint(missing: str, candidates: Iterable[str], what: str) -> str:
-    """Return advice if the name of a candidate begins like the missing name, and otherwise an empty text."""
+    """Return advice: about the free candidate whose name begins like the missing name, or else about the image."""
+    for name in sorted(candidates):
+        if name.casefold() == missing.casefold():
+            return f"; {name!r} differs in capital letters: rename one of the two"
+    alone = f"; add the {what}, or take the image out of its folder"
+    if not candidates:
+        return alone
     closest = max(candidates, key=lambda name: _common(missing, name))
     start = missing.rfind("/") + 1
     if 3 * (_common(missing, closest) - start) < len(missing) - start:
-        return ""
+        return alone
     return f"; if {closest!r} belongs to it, pass the suffixes by which the names of images and {what}s differ"
 
 

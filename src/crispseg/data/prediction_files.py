@@ -12,7 +12,7 @@ from torch import Tensor
 from crispseg.checks import is_finite
 from crispseg.data.arrays import array_names, read_array
 from crispseg.data.files import check_readable
-from crispseg.data.kinds import ask_about_masks, check_kind
+from crispseg.data.kinds import ask_about_masks, check_kind, not_finite
 from crispseg.data.labels import LABEL_SUFFIXES, read_labels
 from crispseg.data.numbering import HIGHEST_LABEL, label_number
 from crispseg.data.prediction import TOLERANCE, Prediction, classes_of
@@ -26,6 +26,10 @@ from crispseg.writing import write_tensors, written_whole
 
 SCORE_SUFFIXES = (".npy", ".npz", ".safetensors")
 PREDICTION_SUFFIXES = SCORE_SUFFIXES + LABEL_SUFFIXES
+
+_LOSSY = ": a JPEG changes the numbers of labels, so save them as PNG"
+_PICKLED = ": such a file can run code, so save scores with numpy.save(path, scores.cpu().numpy())"
+_REMEDIES = {".jpg": _LOSSY, ".jpeg": _LOSSY, ".pt": _PICKLED, ".pth": _PICKLED, ".pkl": _PICKLED}
 
 
 def read_prediction(path: Path | str, kind: Scores | None = None, grid: Grid | str | None = None) -> Prediction:
@@ -63,8 +67,8 @@ def _reader(path: Path) -> Callable[[Path, Scores | None], Prediction]:
         return _from_safetensors
     if suffix in SCORE_SUFFIXES:
         return _from_numpy
-    lossy = ": a JPEG changes the numbers of labels, so save them as PNG" if suffix in (".jpg", ".jpeg") else ""
-    raise InputError(f"prediction {path}: unknown ending; expected one of {', '.join(PREDICTION_SUFFIXES)}{lossy}")
+    remedy = _REMEDIES.get(suffix, "")
+    raise InputError(f"prediction {path}: unknown ending; expected one of {', '.join(PREDICTION_SUFFIXES)}{remedy}")
 
 
 def write_scores(path: Path | str, scores: Tensor, prediction: Prediction) -> None:
@@ -182,7 +186,7 @@ def _check_scores(scores: Tensor, said: Scores | None, path: Path, *, is_sure: b
     if scores.ndim != 3 or 0 in scores.shape:
         raise InputError(
             f"prediction {path}: shape {tuple(scores.shape)}; expected (classes, height, width), (1, height, width) "
-            "for one class against background; save a label map as PNG"
+            "for one class against background: save one channel as scores[None], and labels as whole numbers"
         )
     given, scores = scores, scores.float()
     bad = 0 if is_finite(scores) else int((~torch.isfinite(scores)).sum())
@@ -192,10 +196,7 @@ def _check_scores(scores: Tensor, said: Scores | None, path: Path, *, is_sure: b
             f"{given.double().abs().max():.3g}; expected scores below 3e38: check the network that gave them"
         )
     if bad:
-        raise InputError(
-            f"prediction {path}: {bad} of {scores.numel()} scores are NaN or infinite; expected finite numbers: check "
-            "the network that gave them"
-        )
+        raise InputError(f"prediction {path}: {not_finite(scores)}")
     if kind in PROBABILITIES and not (scores.min() >= -TOLERANCE and scores.max() <= 1 + TOLERANCE):
         raise InputError(
             f"prediction {path}: declared as probabilities, but ranges from {scores.min():.4g} to {scores.max():.4g}; "

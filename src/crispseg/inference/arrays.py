@@ -95,6 +95,8 @@ def _remedy(given: Array) -> str:
         return ": pass those of one image as prediction[0]"
     if given.ndim == 2:
         return ": pass one channel of scores as prediction[None], and labels as prediction.astype(int)"
+    if whole and given.ndim == 3 and 1 in (given.shape[0], given.shape[2]):
+        return ": pass one label map as prediction.squeeze(), and 8-bit probabilities of one class divided by 255"
     if whole and given.ndim == 3 and given.shape[2] in (3, 4):
         return ": give each colour of a picture the number of its class"
     if whole and given.ndim == 3:

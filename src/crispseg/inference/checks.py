@@ -11,12 +11,14 @@ from torch.nn.modules.dropout import _DropoutNd
 from crispseg.checks import check_map, check_same_grid, has_values, is_finite, is_recorded, value_range
 from crispseg.compatibility import is_exporting
 from crispseg.cues import Cue
-from crispseg.data.kinds import check_tensor_kind
+from crispseg.data.kinds import check_tensor_kind, not_finite
 from crispseg.data.prediction import TOLERANCE
 from crispseg.errors import InputError, KindWarning
 from crispseg.grid import Grid
 from crispseg.inference.tensor_inputs import check_batch
 from crispseg.scores import MULTILABEL, PROBABILITIES, Scores
+
+_BEFORE_NORMALISATION = "pass the image before normalisation, or give SharpenedModel the mean and std that made it"
 
 
 def check_fit(image: Tensor, scores: Tensor, grid: Grid, kind: Scores) -> None:
@@ -98,7 +100,7 @@ def to_colours(image: Tensor, dtype: torch.dtype) -> Tensor:
         raise InputError("image holds NaN; expected uint8, or floating point in [0, 1]")
     slack = max(TOLERANCE, 4 * torch.finfo(image.dtype).eps)
     if not (low >= -slack and high <= 1 + slack):
-        remedy = "divide it by 255" if low >= 0 and 2 < high <= 255 else "pass the image before normalisation"
+        remedy = "divide it by 255" if low >= 0 and 2 < high <= 255 else _BEFORE_NORMALISATION
         raise InputError(
             f"image runs from {low:.4g} to {high:.4g}; expected uint8, or floating point in [0, 1]: {remedy}"
         )
@@ -111,7 +113,7 @@ def check_scores(scores: Tensor, kind: Scores) -> None:
         return
     low, high = value_range(scores)
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise InputError("scores hold NaN or infinity; expected finite numbers")
+        raise not_finite(scores)
     largest = max(-low, high)
     if largest > torch.finfo(torch.float32).max:
         raise InputError(f"scores are as large as {largest:.4g}; expected numbers that fit into float32, up to 3.4e38")

@@ -33,8 +33,9 @@ class SharpenedModel(nn.Module):
     """Wrap any segmentation network, so that its output has crisp scores of the size of the image.
 
     The scores are found in the network's output: a tensor (segmentation_models_pytorch), a dictionary with `out`
-    (torchvision), or an object with `logits` or mask queries (transformers). The rest of the output is unchanged. Masks
-    of queries are sharpened one by one; to sharpen classes instead, convert them with `semantic_probabilities` first.
+    (torchvision), or an object with `logits` or mask queries (transformers). The rest of the output is unchanged; a
+    `loss` in it is that of the unsharpened scores. Masks of queries are sharpened one by one; to sharpen classes
+    instead, convert them with `semantic_probabilities` first.
 
     Attributes that this module lacks, such as `config` or `device`, are taken from the network. So this module can
     replace the network, in a `transformers.pipeline` for example. Methods that would leave out the sharpener, such as

@@ -85,4 +85,6 @@ def _no_tensor(name: str, value: object) -> TypeError:
         remedy = 'pass the logits in it, such as output["out"], output.logits or output[0]'
     else:
         remedy = "use crispseg.sharpen_array for NumPy arrays and Pillow images"
+        if name == "image":
+            remedy += ", or make it one with torch.tensor(numpy.array(image)).movedim(-1, 0)[None]"
     return TypeError(f"{name} is {type(value).__name__}; expected a tensor: {remedy}")
