@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from crispseg.data.run_lengths import Mask, encode
 from crispseg.errors import InputError, one_line
 from crispseg.jobs.outcome import Failed, attempt
 from crispseg.jobs.resuming import stamp_of
+from crispseg.single_writer import only_writer
 from crispseg.writing import Identity, check_folder, identity, refuse_inputs, written_whole
 
 
@@ -125,8 +127,8 @@ def clean_annotations(
         on_more: Called with numbers of images that there are more to compare, as they become known.
 
     Raises:
-        InputError: If the arguments do not fit together, or, if strict or about the only file, something is wrong with
-            an annotation or image.
+        InputError: If the arguments do not fit together, another run writes to the output, or, if strict or about the
+            only file, something is wrong with an annotation or image.
         OutputError: If the output cannot be written.
     """
     files = layout.files(places.root, places.besides) if places.annotations.is_dir() else [places.annotations]
@@ -137,17 +139,19 @@ def clean_annotations(
         if not places.in_place:
             refuse_inputs(map(places.target, files), files)
         check_folder(places.output)
-        notes = Notes(places.output, settings, resume=resume or decisions is not None, in_place=places.in_place)
-    rejected = read_decisions(decisions, notes.all()) if decisions is not None and notes is not None else {}
-    on_more(len(files))
-    run = _Run(places, layout, cleaner, images, notes, rejected, tolerance, strict or len(files) == 1, on_more)
-    for path in files:
-        for outcome in run.file(path):
-            if isinstance(outcome, Failed) and strict:
-                raise InputError(outcome.reason)
-            on_outcome(outcome)
-    if notes is not None and places.in_place and not run.summary.failures:
-        notes.remove()
+    with nullcontext() if places.output is None else only_writer(places.output):
+        if places.output is not None:
+            notes = Notes(places.output, settings, resume=resume or decisions is not None, in_place=places.in_place)
+        rejected = read_decisions(decisions, notes.all()) if decisions is not None and notes is not None else {}
+        on_more(len(files))
+        run = _Run(places, layout, cleaner, images, notes, rejected, tolerance, strict or len(files) == 1, on_more)
+        for path in files:
+            for outcome in run.file(path):
+                if isinstance(outcome, Failed) and strict:
+                    raise InputError(outcome.reason)
+                on_outcome(outcome)
+        if notes is not None and places.in_place and not run.summary.failures:
+            notes.remove()
     run.summary.without = images.unused
     return run.summary
 
