@@ -18,6 +18,7 @@ from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Redraw
 from crispseg.annotations.redrawing import redrawn
 from crispseg.annotations.texts import read_bytes
 from crispseg.data.image import read_image
+from crispseg.data.intensity import ValueRange
 from crispseg.data.run_lengths import Mask, encode
 from crispseg.errors import InputError, one_line
 from crispseg.jobs.outcome import Failed, attempt
@@ -102,6 +103,7 @@ def clean_annotations(
     *,
     tolerance: float = 1.0,
     settings: Mapping[str, Any],
+    value_range: ValueRange = "auto",
     decisions: Path | None = None,
     resume: bool = False,
     strict: bool = False,
@@ -120,6 +122,7 @@ def clean_annotations(
         cleaner: What finds the new masks.
         tolerance: How coarse polygons may be, in pixels; see `polygons_of`.
         settings: What the new masks depend on, to compare when resuming.
+        value_range: The numbers of an image that stand for black and white; see `read_image`.
         decisions: A file of the review page, about the changes of an earlier run with the same output.
         resume: Whether to take the changes of an earlier run with the same output.
         strict: Whether a fault ends the run.
@@ -144,7 +147,10 @@ def clean_annotations(
             notes = Notes(places.output, settings, resume=resume or decisions is not None, in_place=places.in_place)
         rejected = read_decisions(decisions, notes.all()) if decisions is not None and notes is not None else {}
         on_more(len(files))
-        run = _Run(places, layout, cleaner, images, notes, rejected, tolerance, strict or len(files) == 1, on_more)
+        run = _Run(
+            places, layout, cleaner, images, value_range, notes, rejected, tolerance,
+            strict or len(files) == 1, on_more,
+        )  # fmt: skip
         for path in files:
             for outcome in run.file(path):
                 if isinstance(outcome, Failed) and strict:
@@ -162,6 +168,7 @@ class _Run:
     layout: AnnotationFormat
     cleaner: Clean
     images: ImageFolder
+    value_range: ValueRange
     notes: Notes | None
     rejected: Rejected
     tolerance: float
@@ -227,7 +234,7 @@ class _Run:
     def _compared(
         self, there: Path, name: str, digest: str, stamp: str, image: AnnotatedImage
     ) -> tuple[ImageChanges, Checked]:
-        pixels = read_image(there)
+        pixels = read_image(there, self.value_range)
         height, width = pixels.shape[-2:]
         check_size(image, height, width)
         masks = checked(image, height, width)

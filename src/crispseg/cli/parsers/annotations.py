@@ -4,7 +4,7 @@ from pathlib import Path
 
 from crispseg.annotations.registry import FORMATS
 from crispseg.cli.parsers.command_parser import CommandParser
-from crispseg.cli.parsers.shared_options import add_device_option, add_memory_option
+from crispseg.cli.parsers.shared_options import add_device_option, add_memory_option, add_range_option
 from crispseg.cli.parsers.stage_options import add_sharpener_options
 from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, ANNOTATION_EVIDENCE, POLYGON_TOLERANCE, REVIEWED
 
@@ -61,6 +61,7 @@ def build_parser() -> CommandParser:
         metavar="FILE",
         help="names of the classes, which yolo and voc only number; a number without a name is a fault",
     )
+    add_range_option(parser)
     _add_mask_options(parser)
     _add_review_options(parser)
     add_memory_option(
