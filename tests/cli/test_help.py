@@ -53,6 +53,7 @@ SHARPEN = ["sharpen", "photo.png", "--output", "out"]
         (["figure", "boundary", "a.png", "--prediction", "m.png", "--output", "f.png"], ["mean --predictions?"]),
         (["raster", "a.tif", "--prediction", "m.tif", "--output", "l.tif"], ["did you mean --predictions?"]),
         (["tune", "--windows", "9"], ["did you mean --window?"]),
+        (["boundaries", "--processes", "2"], ["unknown option --processes; did you mean --workers?"]),
         (SHARPEN, ["required: --predictions"]),
         (["shrapen"], ["'shrapen'", "did you mean sharpen?"]),
         (["blur"], ["unknown command 'blur'", "expected one of sharpen, raster"]),

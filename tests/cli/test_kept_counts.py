@@ -36,7 +36,7 @@ COMMANDS = {
         "--rounds",
         "0",
     ],
-    "boundaries": ["boundaries", "--predictions", "maps", "--truth", "truth", "--thresholds", "5", "--processes", "1"],
+    "boundaries": ["boundaries", "--predictions", "maps", "--truth", "truth", "--thresholds", "5", "--workers", "0"],
 }
 
 

@@ -34,7 +34,7 @@ def run(options: Namespace) -> None:
             thresholds=options.thresholds,
             max_distance=options.max_distance,
             thinned=options.thinned,
-            processes=options.processes,
+            workers=options.workers,
             kept=kept,
             progress=progress,
         )
