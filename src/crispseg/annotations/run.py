@@ -13,6 +13,7 @@ from crispseg.annotations.changes import Change, ImageChanges, Notes, digest_of
 from crispseg.annotations.checking import Checked, check_size, checked
 from crispseg.annotations.cleaning import Masks, overlap, places_of, shift, without_fixed
 from crispseg.annotations.decisions import Rejected, read_decisions
+from crispseg.annotations.done import DoneObjects
 from crispseg.annotations.images import ImageFolder
 from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Redrawn
 from crispseg.annotations.redrawing import redrawn
@@ -148,8 +149,8 @@ def clean_annotations(
         rejected = read_decisions(decisions, notes.all()) if decisions is not None and notes is not None else {}
         on_more(len(files))
         run = _Run(
-            places, layout, cleaner, images, value_range, notes, rejected, tolerance,
-            strict or len(files) == 1, on_more,
+            places, layout, cleaner, images, value_range, notes, DoneObjects(notes if places.in_place else None),
+            rejected, tolerance, strict or len(files) == 1, on_more,
         )  # fmt: skip
         for path in files:
             for outcome in run.file(path):
@@ -170,6 +171,7 @@ class _Run:
     images: ImageFolder
     value_range: ValueRange
     notes: Notes | None
+    done: DoneObjects
     rejected: Rejected
     tolerance: float
     strict: bool
@@ -187,11 +189,17 @@ class _Run:
             yield self._failed(path, one_line(found))
             return
         digest = digest_of(read_bytes(path, "annotations"))
-        if self.places.in_place and self.notes is not None and self.notes.is_written(name, digest):
-            return
-        self.on_more(len(found) - 1)
-        new: dict[str, dict[str, Redrawn]] = {}
+        if self.notes is not None and self.notes.is_written(name, digest):
+            self.done.note(name, found)  # a run that was killed has not
+        left = list[AnnotatedImage]()
         for image in found:
+            if self.done.are_all_of(name, image):
+                attempt(self._find, path, image)  # it has annotations
+            else:
+                left.append(image)
+        self.on_more(len(left) - 1)
+        new: dict[str, dict[str, Redrawn]] = {}
+        for image in left:
             self.summary.others += image.others
             result = attempt(self._image, path, name, digest, image)
             if isinstance(result, InputError):
@@ -214,7 +222,7 @@ class _Run:
 
     def _image(self, path: Path, name: str, digest: str, image: AnnotatedImage) -> tuple[ComparedImage, Checked]:
         """Return the changes of an image, and its masks as given."""
-        there = self.images.find(image.name, path.parent.as_posix(), has_ending=self.layout.names_with_endings)
+        there = self._find(path, image)
         stamp = stamp_of(there, "image")
         known = self._known(name, digest, stamp, image)
         changes, masks = known or self._compared(there, name, digest, stamp, image)
@@ -222,6 +230,9 @@ class _Run:
             self.summary.remarks[remark] += 1
             self.summary.first.setdefault(remark, f"{key} of {image.name!r} in {path}")
         return ComparedImage(there, changes, earlier=known is not None), masks
+
+    def _find(self, path: Path, image: AnnotatedImage) -> Path:
+        return self.images.find(image.name, path.parent.as_posix(), has_ending=self.layout.names_with_endings)
 
     def _known(self, name: str, digest: str, stamp: str, image: AnnotatedImage) -> tuple[ImageChanges, Checked] | None:
         """Return what an earlier run has found, if it was about the same annotations, image and number of objects."""
@@ -242,6 +253,7 @@ class _Run:
         after = self.cleaner(pixels, before) if before else []
         if before and image.fixed is not None:
             after = without_fixed(before, after, image.fixed)
+        after = self.done.kept(name, image, before, after) if before else []
         changed = {
             one.object.key: _change(one.mask, new)
             for one, new in zip(masks.masks, after, strict=True)
@@ -261,6 +273,8 @@ class _Run:
                     self.notes.add_written(name, content)
                 with written_whole(target) as temporary:
                     temporary.write_bytes(content)
+                if source == path and self.places.in_place:
+                    self.done.note(name, [image for image in self.layout.read(path) if image.name in new])
 
 
 def _change(before: Mask, after: Mask) -> Change:
