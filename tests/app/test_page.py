@@ -230,3 +230,17 @@ def test_the_first_screen_shows_a_result_that_everyone_can_read(
     assert page.evaluate(UNNAMED) == []
     page.keyboard.press("Tab")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_values_that_were_estimated_are_said(page: Page, given: Given, tmp_path: Path) -> None:
+    """Only the log of the server had said so."""
+    pixels = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
+    Image.fromarray(pixels).save(tmp_path / "deep.png")
+    note = "The values 61.42 and 3009.58 of the image, its 2nd and 98th percentile, are taken as black and white."
+    drop(page, "image", tmp_path / "deep.png")
+    expect(page.locator("#message")).to_contain_text(note)
+    drop(page, "prediction", given.labels)
+    expect(page.locator("#message")).to_contain_text("64 × 48 pixels")
+    expect(page.locator("#message")).to_contain_text(note)
+    drop(page, "image", given.image)
+    expect(page.locator("#message")).not_to_contain_text("percentile")
