@@ -232,6 +232,28 @@ def test_the_first_screen_shows_a_result_that_everyone_can_read(
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
+def test_a_pixel_is_chosen_without_a_mouse(page: Page, given: Given) -> None:
+    load(page, given, given.labels)
+    tiles, x, y = page.locator("#tiles svg"), *(page.locator(f"#pixel-{name} input") for name in "xy")
+    x.focus()
+    page.keyboard.type("40")
+    page.keyboard.press("Tab")
+    expect(y).to_be_focused()
+    page.keyboard.type("10")
+    expect(tiles.first).to_have_attribute("aria-label", "image around pixel 40, 10")
+    page.keyboard.press("ArrowUp")
+    expect(tiles.first).to_have_attribute("aria-label", "image around pixel 40, 11")
+    page.keyboard.type("0")
+    expect(page.locator("#message .wrong")).to_contain_text(
+        "pixel 40,110 lies outside the image; expected x below 64 and y below 48. The last result stays."
+    )
+    click_until_shown(page.locator("#picture img"), tiles, 7, 5)
+    expect(x).to_have_value("7")
+    expect(y).to_have_value("5")
+    drop(page, "image", given.image)
+    expect(x).to_have_value("")
+
+
 def test_values_that_were_estimated_are_said(page: Page, given: Given, tmp_path: Path) -> None:
     """Only the log of the server had said so."""
     pixels = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)

@@ -93,6 +93,8 @@ class Events:
                 self._on(control.input, self._answers_to(name))
             self._on(controls.view.input, self._answer)
             self._on(results.picture.select, self._look)
+            for place in (results.x, results.y):
+                self._on(place.input, self._look_at, [results.x, results.y])
             self._on_download(results.labels, answers.write_label_map)
             self._on_download(results.scores, answers.write_sharp_scores)
             self._on_download(results.sample, answers.write_inputs)
@@ -218,7 +220,14 @@ class Events:
             column, row = event.index
             own.desk.look_at(views.Scale(*own.desk.inputs.size).pixel((int(column), int(row))))
 
-        return self._answer(own, given, change=look)
+        update, results = self._answer(own, given, change=look), self._page.results
+        return update | dict(zip((results.x, results.y), own.desk.pixel or (None, None), strict=True))
+
+    def _look_at(self, x: int | None, y: int | None, own: Session, given: Given) -> Update:
+        """Look at the pixel whose place is typed, once both numbers are."""
+        if x is None or y is None:
+            return {self._state: own}
+        return self._answer(own, given, change=lambda _: own.desk.look_at((x, y)))
 
     def _answer(
         self,
@@ -250,6 +259,7 @@ class Events:
         if own.desk.said.content != content:
             defaults = defaults_of(own.desk.said.content, own.config.cue)
             own.config = own.config.replaced(**{name: getattr(defaults, name) for name in _OF_CUE})
+        update |= dict.fromkeys((page.results.x, page.results.y)) if own.desk.pixel is None else {}
         update |= corrections.corrected(page, own, given, reading.errors)
         update |= {page.controls.names: NUMBERS} if was_sample and own.desk.sample is None else {}
         if own.desk.said.content != content:
