@@ -20,7 +20,6 @@ from crispseg.inference.tiles import Tiles
 from crispseg.jobs import raster_polygons
 from crispseg.jobs.raster_parts import parts_file
 from crispseg.jobs.rasters import sharpen_raster
-from crispseg.single_writer import only_writer
 from crispseg.writing import appended
 from tests.jobs.small_tiles import COMMAND, arguments
 from tests.jobs.test_raster_nodata import IMAGE, LABELS
@@ -297,11 +296,3 @@ def test_processes_that_are_interrupted_and_killed(root: Path) -> None:
     assert sizes == sorted(set(sizes))
     run(root, resume=True)
     assert_whole(root)
-
-
-def test_another_run_with_the_same_output_is_refused(root: Path) -> None:
-    """Both appended their parts to one file."""
-    with only_writer(root / "out.tif", is_folder=False), pytest.raises(InputError, match="another run is writing"):
-        run(root)
-    run(root)
-    assert not list(root.glob(".*"))

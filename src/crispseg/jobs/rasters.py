@@ -130,8 +130,8 @@ def sharpen_raster(
             parts = FinishedParts(output, noted, values, side=tiles.side, resume=resume)
             _finish(parts, tiles, values, said, done)
             with label_raster(output, rgb, said, values) as target:
-                for box in cut(tiles.size, parts.side):
-                    target.write(parts.values(box), box)
+                for rows, values_of_rows in parts.in_rows(tiles.size, BLOCK):
+                    target.write(values_of_rows, rows)
         if polygons is not None:
             try:
                 write_polygons(output, polygons, memory=memory, tolerance=tolerance, done=done)
