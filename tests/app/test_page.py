@@ -1,6 +1,7 @@
 """The page in a browser, used as a person would."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,11 @@ from tests.app.test_limits import write_bomb
 from tests.app.visitor import choose, click_until_shown, code, drop, load, set_number, take, type_text
 
 
-def test_a_person_sharpens_an_image_and_takes_the_result_away(page: Page, given: Given, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stem", ["scene0", """it's "$x" {1}!"""])
+def test_a_person_sharpens_an_image_and_takes_the_result_away(
+    page: Page, given: Given, tmp_path: Path, stem: str
+) -> None:
+    given = given._replace(image=given.image.rename(given.image.with_stem(stem)))
     load(page, given, given.scores)
     choose(page, "cue", "colours")
     expect(page.locator("#hardness input[type=number]")).to_have_value("5")
@@ -29,24 +34,24 @@ def test_a_person_sharpens_an_image_and_takes_the_result_away(page: Page, given:
     type_text(page, "passes", "2")
     expect(page.locator("#command")).to_contain_text("--passes 2")
     labels, scores = tmp_path / "labels.png", tmp_path / "scores.npz"
-    for button, path, name in (("labels", labels, "scene0_crisp.png"), ("scores", scores, "scene0_crisp.npz")):
+    for button, path in (("labels", labels), ("scores", scores)):
         download = take(page, button)
-        assert download.suggested_filename == name
+        assert stem != "scene0" or download.suggested_filename == f"scene0_crisp{path.suffix}"
         download.save_as(path)
     desk = tmp_path / "desk"
     desk.mkdir()
     for file in (given.image, given.scores):
         (desk / file.name).write_bytes(file.read_bytes())
     command, lines = code(page, "Command line", "command"), code(page, "Python", "python")
-    assert command.startswith("crispseg sharpen scene0.png")
+    assert shlex.quote(given.image.name) in command
     main = f'crispseg() {{ "{sys.executable}" -c "import crispseg.cli.main as m; m.entry_point()" "$@"; }}'
     subprocess.run(["bash", "-c", f"{main}\n{command}"], cwd=desk, check=True, capture_output=True)
     subprocess.run([sys.executable, "-c", lines], cwd=desk, check=True)
     given_away = labels.read_bytes()
-    assert (desk / "crisp" / "scene0.png").read_bytes() == given_away
-    assert (desk / "scene0_crisp.png").read_bytes() == given_away
-    assert (desk / "scene0_crisp.npz").read_bytes() == scores.read_bytes()
-    saved = read_prediction(desk / "crisp" / "scores" / "scene0.safetensors").scores
+    assert (desk / "crisp" / f"{stem}.png").read_bytes() == given_away
+    assert (desk / f"{stem}_crisp.png").read_bytes() == given_away
+    assert (desk / f"{stem}_crisp.npz").read_bytes() == scores.read_bytes()
+    saved = read_prediction(desk / "crisp" / "scores" / f"{stem}.safetensors").scores
     assert torch.equal(saved, torch.from_numpy(np.load(scores)["scores"]))
 
 

@@ -139,6 +139,8 @@ class Page:
     results: ResultWidgets
     download: gr.DownloadButton
     """Hidden: the browser fetches through it what a button has written."""
+    name: gr.Textbox
+    """Hidden: the browser puts into it what the visitor calls a file. Gradio's names lack quotes, dollars and more."""
 
 
 def lay_out() -> Page:
@@ -157,7 +159,8 @@ def lay_out() -> Page:
         controls = Controls(fields, content, names, view)
         results = ResultWidgets(**result, **pixel, command=command, python=python)
         download = gr.DownloadButton("download", elem_id="download", elem_classes="unseen")
-    return Page(blocks, inputs, controls, results, download)
+        name = gr.Textbox(visible=False)
+    return Page(blocks, inputs, controls, results, download, name)
 
 
 def _lay_out_side(
