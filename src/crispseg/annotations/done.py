@@ -19,7 +19,7 @@ class DoneObjects:
     """None for a run that replaces no annotations."""
 
     def note(self, file: str, images: Iterable[AnnotatedImage]) -> None:
-        """Note the objects of images that were compared, as their file gives them now."""
+        """Add the objects of images that were compared, as their file gives them now."""
         for image in images:
             size = None if self.notes is None else self.notes.size(file, image.name)
             if self.notes is not None and size is not None:
