@@ -17,6 +17,7 @@ from crispseg.annotations.yolo import Yolo
 from crispseg.cli.main import main
 from crispseg.data.run_lengths import Mask
 from crispseg.errors import InputError
+from crispseg.single_writer import only_writer
 from tests.annotations.files import write_images, write_labelme, write_yolo
 from tests.annotations.test_formats import grow, keep
 
@@ -238,3 +239,11 @@ def test_an_interrupted_command_says_how_to_go_on(
     if where != ["--dry-run"]:
         assert main([*command, "--resume"]) == 0
         assert "images/b.png  1 of 1 masks changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("output", ["out", "labelme"])
+def test_another_run_with_the_same_output_is_refused(root: Path, output: str) -> None:
+    before = contents(root / "labelme")
+    with only_writer(root / output), pytest.raises(InputError, match="another run is writing to it"):
+        clean_annotations(places(root, output), Labelme(), grow, settings={})
+    assert contents(root / "labelme") == before

@@ -89,7 +89,7 @@ def test_many_visitors_keep_no_more_than_a_total_and_are_told(narrow: str) -> No
 
 def test_what_a_reader_did_not_expect_is_a_message(address: str) -> None:
     scores = save({"scores": torch.zeros(3, 6, 8, dtype=torch.uint8).view(torch.float4_e2m1fn_x2)})
-    told = tell(address, "prediction", "upload", [uploaded(address, "scores.safetensors", scores)], "odd")
+    told = tell(address, "prediction", "upload", [uploaded(address, "scores.safetensors", scores), None], "odd")
     assert b'"success":true' in told
     assert b'role=\\"alert\\"' in told
 
@@ -104,9 +104,9 @@ def test_whatever_is_raised_is_a_message_and_a_line_in_the_log(
         monkeypatch.setattr(Desk, name, broken)
     image = uploaded(address, "a.png", b"x")
     for element, event, given in (
-        ("image", "upload", [image]),
-        ("prediction", "upload", [image]),
-        ("boundary", "upload", [image]),
+        ("image", "upload", [image, None]),
+        ("prediction", "upload", [image, None]),
+        ("boundary", "upload", [image, None]),
         ("scores", "input", []),
         ("sample-pagoda", "click", []),
     ):

@@ -257,3 +257,20 @@ def test_the_oldest_files_make_room_and_torn_ones_go(tmp_path: Path) -> None:
 @pytest.mark.parametrize("body", [b"no json", b"[" * 100_000, b""])
 def test_what_is_no_message_is_left_to_the_server(body: bytes) -> None:
     assert ask("/gradio_api/reset", body)[2] == body
+
+
+@pytest.mark.parametrize("name", [None, "", "..", "/", "a/..", "a.png", "nul\0.png", "x" * 300 + ".png"])
+def test_a_name_that_no_file_can_have_leaves_an_upload_as_it_is(tmp_path: Path, name: str | None) -> None:
+    upload = tmp_path / "hash" / "a.png"
+    upload.parent.mkdir()
+    upload.write_bytes(b"pixels")
+    assert Storage(tmp_path, 10**7).named(upload, name) == upload
+
+
+@pytest.mark.parametrize(("name", "own"), [('a "b" $c.png', 'a "b" $c.png'), ("../../b.png", "b.png")])
+def test_an_upload_gets_the_name_that_its_visitor_knows(tmp_path: Path, name: str, own: str) -> None:
+    upload = tmp_path / "hash" / "a b c.png"
+    upload.parent.mkdir()
+    upload.write_bytes(b"pixels")
+    named = Storage(tmp_path, 10**7).named(upload, name)
+    assert (named.name, named.parent.parent, named.read_bytes()) == (own, tmp_path, b"pixels")

@@ -42,7 +42,7 @@ def test_pixels_are_counted_before_they_are_decoded(tmp_path: Path, width: int, 
 
 def test_a_file_within_the_limits_is_read(tmp_path: Path) -> None:
     Image.new("RGB", (100, 100), "red").save(tmp_path / "red.png")
-    assert SMALL.read_image(tmp_path / "red.png").shape == (3, 100, 100)
+    assert SMALL.read_image(tmp_path / "red.png")[0].shape == (3, 100, 100)
     Image.new("L", (100, 100)).save(tmp_path / "grey.png")
     assert SMALL.read_prediction(tmp_path / "grey.png", "logits").scores.shape == (1, 100, 100)
     assert SMALL.read_boundary(tmp_path / "grey.png").shape == (1, 100, 100)

@@ -1,6 +1,7 @@
 """The page in a browser, used as a person would."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,11 @@ from tests.app.test_limits import write_bomb
 from tests.app.visitor import choose, click_until_shown, code, drop, load, set_number, take, type_text
 
 
-def test_a_person_sharpens_an_image_and_takes_the_result_away(page: Page, given: Given, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stem", ["scene0", """it's "$x" {1}!"""])
+def test_a_person_sharpens_an_image_and_takes_the_result_away(
+    page: Page, given: Given, tmp_path: Path, stem: str
+) -> None:
+    given = given._replace(image=given.image.rename(given.image.with_stem(stem)))
     load(page, given, given.scores)
     choose(page, "cue", "colours")
     expect(page.locator("#hardness input[type=number]")).to_have_value("5")
@@ -29,24 +34,24 @@ def test_a_person_sharpens_an_image_and_takes_the_result_away(page: Page, given:
     type_text(page, "passes", "2")
     expect(page.locator("#command")).to_contain_text("--passes 2")
     labels, scores = tmp_path / "labels.png", tmp_path / "scores.npz"
-    for button, path, name in (("labels", labels, "scene0_crisp.png"), ("scores", scores, "scene0_crisp.npz")):
+    for button, path in (("labels", labels), ("scores", scores)):
         download = take(page, button)
-        assert download.suggested_filename == name
+        assert stem != "scene0" or download.suggested_filename == f"scene0_crisp{path.suffix}"
         download.save_as(path)
     desk = tmp_path / "desk"
     desk.mkdir()
     for file in (given.image, given.scores):
         (desk / file.name).write_bytes(file.read_bytes())
     command, lines = code(page, "Command line", "command"), code(page, "Python", "python")
-    assert command.startswith("crispseg sharpen scene0.png")
+    assert shlex.quote(given.image.name) in command
     main = f'crispseg() {{ "{sys.executable}" -c "import crispseg.cli.main as m; m.entry_point()" "$@"; }}'
     subprocess.run(["bash", "-c", f"{main}\n{command}"], cwd=desk, check=True, capture_output=True)
     subprocess.run([sys.executable, "-c", lines], cwd=desk, check=True)
     given_away = labels.read_bytes()
-    assert (desk / "crisp" / "scene0.png").read_bytes() == given_away
-    assert (desk / "scene0_crisp.png").read_bytes() == given_away
-    assert (desk / "scene0_crisp.npz").read_bytes() == scores.read_bytes()
-    saved = read_prediction(desk / "crisp" / "scores" / "scene0.safetensors").scores
+    assert (desk / "crisp" / f"{stem}.png").read_bytes() == given_away
+    assert (desk / f"{stem}_crisp.png").read_bytes() == given_away
+    assert (desk / f"{stem}_crisp.npz").read_bytes() == scores.read_bytes()
+    saved = read_prediction(desk / "crisp" / "scores" / f"{stem}.safetensors").scores
     assert torch.equal(saved, torch.from_numpy(np.load(scores)["scores"]))
 
 
@@ -230,3 +235,39 @@ def test_the_first_screen_shows_a_result_that_everyone_can_read(
     assert page.evaluate(UNNAMED) == []
     page.keyboard.press("Tab")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_a_pixel_is_chosen_without_a_mouse(page: Page, given: Given) -> None:
+    load(page, given, given.labels)
+    tiles, x, y = page.locator("#tiles svg"), *(page.locator(f"#pixel-{name} input") for name in "xy")
+    x.focus()
+    page.keyboard.type("40")
+    page.keyboard.press("Tab")
+    expect(y).to_be_focused()
+    page.keyboard.type("10")
+    expect(tiles.first).to_have_attribute("aria-label", "image around pixel 40, 10")
+    page.keyboard.press("ArrowUp")
+    expect(tiles.first).to_have_attribute("aria-label", "image around pixel 40, 11")
+    page.keyboard.type("0")
+    expect(page.locator("#message .wrong")).to_contain_text(
+        "pixel 40,110 lies outside the image; expected x below 64 and y below 48. The last result stays."
+    )
+    click_until_shown(page.locator("#picture img"), tiles, 7, 5)
+    expect(x).to_have_value("7")
+    expect(y).to_have_value("5")
+    drop(page, "image", given.image)
+    expect(x).to_have_value("")
+
+
+def test_values_that_were_estimated_are_said(page: Page, given: Given, tmp_path: Path) -> None:
+    """Only the log of the server had said so."""
+    pixels = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
+    Image.fromarray(pixels).save(tmp_path / "deep.png")
+    note = "The values 61.42 and 3009.58 of the image, its 2nd and 98th percentile, are taken as black and white."
+    drop(page, "image", tmp_path / "deep.png")
+    expect(page.locator("#message")).to_contain_text(note)
+    drop(page, "prediction", given.labels)
+    expect(page.locator("#message")).to_contain_text("64 × 48 pixels")
+    expect(page.locator("#message")).to_contain_text(note)
+    drop(page, "image", given.image)
+    expect(page.locator("#message")).not_to_contain_text("percentile")

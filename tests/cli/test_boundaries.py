@@ -31,7 +31,7 @@ def run(root: Path, *options: object) -> int:
 
 
 def test_what_an_annotator_drew_is_precise_and_finds_all(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ("--thinned", "--thresholds", 3, "--processes", 1)
+    options = ("--thinned", "--thresholds", 3, "--workers", 0)
     assert run(root, *options, "--json", root / "out" / "result.json") == 0
     result = json.loads((root / "out" / "result.json").read_text())
     assert result["images"] == 3
@@ -44,17 +44,17 @@ def test_what_an_annotator_drew_is_precise_and_finds_all(root: Path, capsys: pyt
     assert f"{result['ods']['f']:.3f}" in printed
 
 
-def test_processes_make_no_difference(root: Path) -> None:
-    for processes in (1, 2):
-        options = ("--thresholds", 2, "--processes", processes)
-        assert run(root, *options, "--json", root / f"{processes}.json") == 0
-    assert (root / "1.json").read_text() == (root / "2.json").read_text()
+def test_workers_make_no_difference(root: Path) -> None:
+    for workers in (0, 2):
+        options = ("--thresholds", 2, "--workers", workers)
+        assert run(root, *options, "--json", root / f"{workers}.json") == 0
+    assert (root / "0.json").read_text() == (root / "2.json").read_text()
 
 
 def test_arrays_are_read_too(root: Path) -> None:
     for path in (root / "maps").iterdir():
         np.save(path.with_suffix(".npy"), np.asarray(Image.open(path)).astype(np.float32) / 255)
-    options = ("--thinned", "--thresholds", 2, "--processes", 1, "--json")
+    options = ("--thinned", "--thresholds", 2, "--workers", 0, "--json")
     assert run(root, *options, root / "arrays.json") == 2  # two of one name
     for path in (root / "maps").glob("*.png"):
         path.rename(root / path.name)
@@ -64,7 +64,7 @@ def test_arrays_are_read_too(root: Path) -> None:
 
 def test_a_map_of_another_size_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.fromarray(np.zeros((10, 12), dtype=np.uint8)).save(root / "maps" / "101.png")
-    assert run(root, "--thresholds", 2, "--processes", 1, "--json", root / "result.json") == 2
+    assert run(root, "--thresholds", 2, "--workers", 0, "--json", root / "result.json") == 2
     error = capsys.readouterr().err
     assert f"error: {root}/maps/101.png: boundary map has shape (10, 12), annotators (2, 48, 64)" in error
     assert error.count("\n") == 1
@@ -76,11 +76,11 @@ def test_what_is_missing_or_senseless_is_named(root: Path, capsys: pytest.Captur
     assert run(root) == 2
     assert "for 1 of 3 images, first for '102'" in capsys.readouterr().err
     (root / "groundTruth" / "train" / "102.mat").unlink()
-    for option, message in (("--processes", "processes is 0"), ("--thresholds", "thresholds is 0")):
-        assert run(root, "--processes", 1, option, 0) == 2
+    for option, value, message in (("--workers", -1, "workers is -1"), ("--thresholds", 0, "thresholds is 0")):
+        assert run(root, "--workers", 0, option, value) == 2
         assert message in capsys.readouterr().err
     savemat(root / "groundTruth" / "train" / "100.mat", {"something": np.zeros(3)})
-    assert run(root, "--processes", 1) == 2
+    assert run(root, "--workers", 0) == 2
     assert "100.mat: not a BSDS500 ground truth" in capsys.readouterr().err
 
 
@@ -90,5 +90,5 @@ def test_a_missing_package_is_named_with_its_extra(
     for name in [name for name in sys.modules if name.partition(".")[0] == "scipy"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "path", [])
-    assert run(root, "--processes", 1) == 2
+    assert run(root, "--workers", 0) == 2
     assert "install it with: pip install 'crispseg[data]'" in capsys.readouterr().err

@@ -53,6 +53,7 @@ SHARPEN = ["sharpen", "photo.png", "--output", "out"]
         (["figure", "boundary", "a.png", "--prediction", "m.png", "--output", "f.png"], ["mean --predictions?"]),
         (["raster", "a.tif", "--prediction", "m.tif", "--output", "l.tif"], ["did you mean --predictions?"]),
         (["tune", "--windows", "9"], ["did you mean --window?"]),
+        (["boundaries", "--processes", "2"], ["unknown option --processes; did you mean --workers?"]),
         (SHARPEN, ["required: --predictions"]),
         (["shrapen"], ["'shrapen'", "did you mean sharpen?"]),
         (["blur"], ["unknown command 'blur'", "expected one of sharpen, raster"]),
@@ -96,3 +97,20 @@ def test_mistyped_weights_list_those_that_ship(capsys: pytest.CaptureFixture[str
     error = capsys.readouterr().err
     for fact in ("'fasst'", "'fast' or 'best'", "did you mean 'fast'?"):
         assert fact in error
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("annotations", "(default: 5@2,5)"),
+        ("annotations", "(default: 8, or with --window that of the cue or its weights, see crispseg info)"),
+        ("raster", "see crispseg info, without windows that compare scores more than the image)"),
+        ("evaluate", "which needs --images and --labels:"),
+    ],
+)
+def test_the_help_says_the_defaults_and_needs_of_the_command_itself(
+    command: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert said in " ".join(capsys.readouterr().out.split())

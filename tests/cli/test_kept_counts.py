@@ -14,6 +14,7 @@ from crispseg import __version__
 from crispseg.cli.main import main
 from crispseg.data import LabelledPredictions
 from crispseg.metrics.boundaries import count_boundaries
+from crispseg.single_writer import only_writer
 from tests.fakes import write_scored_folder
 from tests.marks import needs_pydensecrf
 
@@ -35,7 +36,7 @@ COMMANDS = {
         "--rounds",
         "0",
     ],
-    "boundaries": ["boundaries", "--predictions", "maps", "--truth", "truth", "--thresholds", "5", "--processes", "1"],
+    "boundaries": ["boundaries", "--predictions", "maps", "--truth", "truth", "--thresholds", "5", "--workers", "0"],
 }
 
 
@@ -205,3 +206,12 @@ def test_other_options_or_files_are_refused(root: Path, capsys: pytest.CaptureFi
     assert main([*COMMANDS["evaluate"], "--resume", "notes.txt"]) == 2
     assert "holds no counts that an earlier run kept" in capsys.readouterr().err
     assert (root / "notes.txt").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("name", ["evaluate", "tune", "boundaries"])
+def test_another_run_with_the_same_file_is_refused(root: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second began the file anew, and the first went on in it with counts of other settings."""
+    with only_writer(root / "counts.jsonl", is_folder=False):
+        assert main([*COMMANDS[name], "--resume", "counts.jsonl"]) == 2
+    assert "output file counts.jsonl: another run is writing to it" in capsys.readouterr().err
+    assert not list(root.glob("*counts*"))

@@ -17,6 +17,7 @@ from crispseg.cli.main import main
 from crispseg.cues import RGBCue
 from crispseg.errors import OutputError
 from crispseg.jobs import Outputs, sharpen_files
+from crispseg.single_writer import only_writer
 from tests.fakes import after_the_first, write_scored_folder
 from tests.system import small_disk, without_privileges
 
@@ -34,7 +35,7 @@ def sharpen(root: Path, *options: object, output: str = "out") -> int:
 
 def pictures(folder: Path) -> list[str]:
     """Return the files that are there; each of them is complete."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".json")
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".json", ".lock"))
     for path in found:
         Image.open(path).load()
     return [str(path.relative_to(folder)) for path in found]
@@ -236,3 +237,17 @@ def test_memory_that_one_image_asks_too_much_of_is_its_fault(
     monkeypatch.setattr("crispseg.jobs.job_sharpener.sharpen_one", fill)
     assert sharpen(root) == 1
     assert capsys.readouterr().err.count("out of memory") == 5
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_another_run_with_the_same_output_is_refused(
+    root: Path, resume: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both wrote their settings and their outputs, in any order."""
+    with only_writer(root / "out"):
+        assert sharpen(root, *resume) == 2
+    said = f"output folder {root / 'out'}: another run is writing to it; wait until it ends, or choose another folder"
+    assert capsys.readouterr().err == f"crispseg sharpen: error: {said}\n"
+    assert not (root / "out").exists()
+    assert sharpen(root) == 0
+    assert not list((root / "out").glob(".*"))

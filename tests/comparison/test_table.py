@@ -19,6 +19,7 @@ from crispseg.comparison.rows import DEFAULTS, DENSE_CRF, TableChoices
 from crispseg.data import LabelledFolder, LabelledPredictions
 from crispseg.models import EmbeddingNet
 from crispseg.models.saving import save_network
+from crispseg.single_writer import only_writer
 from tests.fakes import write_boundaries, write_scored_folder
 
 SOME = ["rgb 9x9 x1", "PAMR", "oracle 9x9 x7"]
@@ -265,3 +266,9 @@ def test_labels_without_a_boundary_to_tune_on_are_refused(root: Path) -> None:
         Image.fromarray(np.zeros((48, 64), dtype=np.uint8)).save(root / "labels" / f"scene{index}.png")
     with pytest.raises(InputError, match="trimap_4 is undefined on the 2 images to tune on"):
         measure_table(data(root), root / "out", CHOICES, rows=["PAMR"], tune_every=3)
+
+
+def test_another_run_with_the_same_output_is_refused(root: Path) -> None:
+    with only_writer(root / "out"), pytest.raises(InputError, match="another run is writing to it"):
+        measure_table(data(root), root / "out", CHOICES, rows=SOME)
+    assert not (root / "out").exists()

@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from crispseg import Window
+from crispseg import InputError, Window
 from crispseg.cli.main import main
 from crispseg.data import read_boundary, read_image, read_prediction
 from crispseg.jobs import networks
@@ -18,6 +18,7 @@ from crispseg.models import HED, CrispNet, DeepLabLargeFOV, EmbeddingNet
 from crispseg.models.crisp_net import load_crisp_net, save_crisp_net
 from crispseg.models.saving import save_network
 from crispseg.nn import Affinity, LocalFilter
+from crispseg.single_writer import only_writer
 from crispseg.window import Windows
 from tests.fakes import write_folder
 
@@ -156,3 +157,10 @@ def test_an_interrupted_run_goes_on(
     assert main([*command, "--resume"]) == 2
     assert "was made with other settings (sha256 of weights" in capsys.readouterr().err
     assert main(command) == 0
+
+
+def test_another_run_with_the_same_output_is_refused(tmp_path: Path) -> None:
+    images = write_folder(tmp_path / "data", 1) / "images"
+    with only_writer(tmp_path / "out"), pytest.raises(InputError, match="another run is writing to it"):
+        networks.predict([images], HED().eval(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

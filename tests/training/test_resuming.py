@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from crispseg import InputError
+from crispseg.single_writer import only_writer
 from crispseg.training import Cosine, Poly
 from crispseg.training.schedules import ScheduleCallable
 from crispseg.training.task import LearningOptions
@@ -74,3 +75,10 @@ def test_what_a_schedule_moves_does_not_hinder_a_resumed_run(schedule: ScheduleC
     root = write_folder(tmp_path / "data")
     run(root, tmp_path / "run", steps=2, schedule=schedule)
     run(root, tmp_path / "run", steps=4, resume=True, schedule=schedule)
+
+
+def test_another_run_with_the_same_output_is_refused(tmp_path: Path) -> None:
+    root, output = write_folder(tmp_path / "data"), tmp_path / "run"
+    with only_writer(output), pytest.raises(InputError, match="another run is writing to it"):
+        run(root, output, steps=2)
+    assert not list(output.glob("*"))

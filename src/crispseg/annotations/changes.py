@@ -3,7 +3,8 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -78,6 +79,7 @@ class Notes:
         self._begun = resume and self._settings_file.is_file()
         self._known: dict[tuple[str, str], ImageChanges] = {}
         self._written: dict[str, str] = {}
+        self._done: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         if in_place and not resume and self._settings_file.is_file():
             raise InputError(
                 f"annotations {output}: have notes of a run that was interrupted, reviewed, or had faults; add "
@@ -105,6 +107,8 @@ class Notes:
                 said = json.loads(line)
                 if "written" in said:
                     self._written[said["written"]] = said["digest"]
+                elif "done" in said:
+                    self._done[said["done"], said["image"]].update(said["masks"])
                 else:
                     found = ImageChanges.of(said)
                     self._known[found.name] = found
@@ -120,6 +124,15 @@ class Notes:
         """Return whether an annotation file is one that the run has written."""
         return self._written.get(file) == digest
 
+    def size(self, file: str, image: str) -> tuple[int, int] | None:
+        """Return the height and width of an image that was compared; None of any other."""
+        found = self._known.get((file, image))
+        return None if found is None else found.size
+
+    def done(self, file: str, image: str) -> Set[str]:
+        """Return the digests of the masks of an image that the run has compared, in a file that it has replaced."""
+        return self._done[file, image]
+
     def all(self) -> Iterable[ImageChanges]:
         """Return the changes of all images."""
         return self._known.values()
@@ -132,6 +145,11 @@ class Notes:
     def add_written(self, file: str, content: bytes) -> None:
         """Add that a file is about to be replaced by new content."""
         self._append({"written": file, "digest": digest_of(content)})
+
+    def add_done(self, file: str, image: str, masks: Iterable[str]) -> None:
+        """Add the digests of the masks of an image that are done, in a file that was replaced."""
+        self._done[file, image].update(masks)
+        self._append({"done": file, "image": image, "masks": sorted(self._done[file, image])})
 
     def _append(self, line: Mapping[str, Any]) -> None:
         if not self._begun:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,18 @@ from crispseg.annotations.changes import Change, ImageChanges, Notes, digest_of
 from crispseg.annotations.checking import Checked, check_size, checked
 from crispseg.annotations.cleaning import Masks, overlap, places_of, shift, without_fixed
 from crispseg.annotations.decisions import Rejected, read_decisions
+from crispseg.annotations.done import DoneObjects
 from crispseg.annotations.images import ImageFolder
 from crispseg.annotations.record import AnnotatedImage, AnnotationFormat, Redrawn
 from crispseg.annotations.redrawing import redrawn
 from crispseg.annotations.texts import read_bytes
 from crispseg.data.image import read_image
+from crispseg.data.intensity import ValueRange
 from crispseg.data.run_lengths import Mask, encode
 from crispseg.errors import InputError, one_line
 from crispseg.jobs.outcome import Failed, attempt
 from crispseg.jobs.resuming import stamp_of
+from crispseg.single_writer import only_writer
 from crispseg.writing import Identity, check_folder, identity, refuse_inputs, written_whole
 
 
@@ -100,6 +104,7 @@ def clean_annotations(
     *,
     tolerance: float = 1.0,
     settings: Mapping[str, Any],
+    value_range: ValueRange = "auto",
     decisions: Path | None = None,
     resume: bool = False,
     strict: bool = False,
@@ -118,6 +123,7 @@ def clean_annotations(
         cleaner: What finds the new masks.
         tolerance: How coarse polygons may be, in pixels; see `polygons_of`.
         settings: What the new masks depend on, to compare when resuming.
+        value_range: The numbers of an image that stand for black and white; see `read_image`.
         decisions: A file of the review page, about the changes of an earlier run with the same output.
         resume: Whether to take the changes of an earlier run with the same output.
         strict: Whether a fault ends the run.
@@ -125,8 +131,8 @@ def clean_annotations(
         on_more: Called with numbers of images that there are more to compare, as they become known.
 
     Raises:
-        InputError: If the arguments do not fit together, or, if strict or about the only file, something is wrong with
-            an annotation or image.
+        InputError: If the arguments do not fit together, another run writes to the output, or, if strict or about the
+            only file, something is wrong with an annotation or image.
         OutputError: If the output cannot be written.
     """
     files = layout.files(places.root, places.besides) if places.annotations.is_dir() else [places.annotations]
@@ -137,17 +143,22 @@ def clean_annotations(
         if not places.in_place:
             refuse_inputs(map(places.target, files), files)
         check_folder(places.output)
-        notes = Notes(places.output, settings, resume=resume or decisions is not None, in_place=places.in_place)
-    rejected = read_decisions(decisions, notes.all()) if decisions is not None and notes is not None else {}
-    on_more(len(files))
-    run = _Run(places, layout, cleaner, images, notes, rejected, tolerance, strict or len(files) == 1, on_more)
-    for path in files:
-        for outcome in run.file(path):
-            if isinstance(outcome, Failed) and strict:
-                raise InputError(outcome.reason)
-            on_outcome(outcome)
-    if notes is not None and places.in_place and not run.summary.failures:
-        notes.remove()
+    with nullcontext() if places.output is None else only_writer(places.output):
+        if places.output is not None:
+            notes = Notes(places.output, settings, resume=resume or decisions is not None, in_place=places.in_place)
+        rejected = read_decisions(decisions, notes.all()) if decisions is not None and notes is not None else {}
+        on_more(len(files))
+        run = _Run(
+            places, layout, cleaner, images, value_range, notes, DoneObjects(notes if places.in_place else None),
+            rejected, tolerance, strict or len(files) == 1, on_more,
+        )  # fmt: skip
+        for path in files:
+            for outcome in run.file(path):
+                if isinstance(outcome, Failed) and strict:
+                    raise InputError(outcome.reason)
+                on_outcome(outcome)
+        if notes is not None and places.in_place and not run.summary.failures:
+            notes.remove()
     run.summary.without = images.unused
     return run.summary
 
@@ -158,7 +169,9 @@ class _Run:
     layout: AnnotationFormat
     cleaner: Clean
     images: ImageFolder
+    value_range: ValueRange
     notes: Notes | None
+    done: DoneObjects
     rejected: Rejected
     tolerance: float
     strict: bool
@@ -176,11 +189,17 @@ class _Run:
             yield self._failed(path, one_line(found))
             return
         digest = digest_of(read_bytes(path, "annotations"))
-        if self.places.in_place and self.notes is not None and self.notes.is_written(name, digest):
-            return
-        self.on_more(len(found) - 1)
-        new: dict[str, dict[str, Redrawn]] = {}
+        if self.notes is not None and self.notes.is_written(name, digest):
+            self.done.note(name, found)  # a run that was killed has not
+        left = list[AnnotatedImage]()
         for image in found:
+            if self.done.are_all_of(name, image):
+                attempt(self._find, path, image)  # it has annotations
+            else:
+                left.append(image)
+        self.on_more(len(left) - 1)
+        new: dict[str, dict[str, Redrawn]] = {}
+        for image in left:
             self.summary.others += image.others
             result = attempt(self._image, path, name, digest, image)
             if isinstance(result, InputError):
@@ -203,7 +222,7 @@ class _Run:
 
     def _image(self, path: Path, name: str, digest: str, image: AnnotatedImage) -> tuple[ComparedImage, Checked]:
         """Return the changes of an image, and its masks as given."""
-        there = self.images.find(image.name, path.parent.as_posix(), has_ending=self.layout.names_with_endings)
+        there = self._find(path, image)
         stamp = stamp_of(there, "image")
         known = self._known(name, digest, stamp, image)
         changes, masks = known or self._compared(there, name, digest, stamp, image)
@@ -211,6 +230,9 @@ class _Run:
             self.summary.remarks[remark] += 1
             self.summary.first.setdefault(remark, f"{key} of {image.name!r} in {path}")
         return ComparedImage(there, changes, earlier=known is not None), masks
+
+    def _find(self, path: Path, image: AnnotatedImage) -> Path:
+        return self.images.find(image.name, path.parent.as_posix(), has_ending=self.layout.names_with_endings)
 
     def _known(self, name: str, digest: str, stamp: str, image: AnnotatedImage) -> tuple[ImageChanges, Checked] | None:
         """Return what an earlier run has found, if it was about the same annotations, image and number of objects."""
@@ -223,7 +245,7 @@ class _Run:
     def _compared(
         self, there: Path, name: str, digest: str, stamp: str, image: AnnotatedImage
     ) -> tuple[ImageChanges, Checked]:
-        pixels = read_image(there)
+        pixels = read_image(there, self.value_range)
         height, width = pixels.shape[-2:]
         check_size(image, height, width)
         masks = checked(image, height, width)
@@ -231,6 +253,7 @@ class _Run:
         after = self.cleaner(pixels, before) if before else []
         if before and image.fixed is not None:
             after = without_fixed(before, after, image.fixed)
+        after = self.done.kept(name, image, before, after) if before else []
         changed = {
             one.object.key: _change(one.mask, new)
             for one, new in zip(masks.masks, after, strict=True)
@@ -250,6 +273,8 @@ class _Run:
                     self.notes.add_written(name, content)
                 with written_whole(target) as temporary:
                     temporary.write_bytes(content)
+                if source == path and self.places.in_place:
+                    self.done.note(name, [image for image in self.layout.read(path) if image.name in new])
 
 
 def _change(before: Mask, after: Mask) -> Change:

@@ -57,7 +57,7 @@ def shown(page: Page, session: Session, config: SharpenerConfig, view: str, devi
     before, after = (views.tinted(inputs.image, labels, colours) for labels in (result.before, result.after))
     pair = [views.write_picture(views.labels_picture(tinted, part), desk.folder) for tinted in (before, after)]
     update = {
-        results.message: views.summary(result, inputs.size, _held(session)),
+        results.message: views.summary(result, inputs.size, _held(session)) + views.range_note(desk.values),
         results.slider: (str(pair[0]), str(pair[1])),
         results.crops: views.crops(before, after, part),
         results.legend: views.legend(result, colours, desk.names.names),
@@ -164,7 +164,8 @@ def _waiting(page: Page, session: Session) -> Update:
     seen = {page.results.slider: (picture, picture), page.results.picture: picture}
     refused = session.desk.refused
     asked = f"{refused.name} was refused: say what it holds, or drop another prediction." if refused else ""
-    return nothing(page, _asked(html.escape(asked) or "Now drop its prediction.")) | seen
+    told = _asked(html.escape(asked) or "Now drop its prediction.") + views.range_note(session.desk.values)
+    return nothing(page, told) | seen
 
 
 def _asked(text: str) -> str:

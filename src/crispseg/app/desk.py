@@ -13,6 +13,7 @@ from crispseg.app.samples import SAMPLES, write_sample
 from crispseg.checks import check_pixel
 from crispseg.data import Prediction
 from crispseg.data.classes import Classes
+from crispseg.data.intensity import Intensities
 from crispseg.data.kinds import check_kind
 from crispseg.data.object_masks import ObjectMasks
 from crispseg.errors import InputError, naming
@@ -83,6 +84,8 @@ class Desk:
         if self.sample is not None:
             self.said, self.names, self.sample = Said(), Classes((), ()), None
         self.image: Tensor | None = None
+        self.values: Intensities | None = None
+        """The values of black and white in the file of the image."""
         self._image_file = Path()
         self._prediction: _Given | None = None
         self.refused: Path | None = None
@@ -97,10 +100,10 @@ class Desk:
         Raises:
             InputError: If it cannot be read, or is too large; nothing has changed then.
         """
-        image = self._limits.read_image(path)
+        image, values = self._limits.read_image(path)
         if self.image is not None:
             self.clear()
-        self.image, self._image_file = image, path
+        self.image, self.values, self._image_file = image, values, path
 
     def load_prediction(
         self, path: Path, scores: Scores | None = None, grid: Grid | str | None = None, content: str | None = None

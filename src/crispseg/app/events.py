@@ -39,9 +39,10 @@ _SNAP = """(...sent) => {
     const slider = document.querySelector(`#${name} input[type=range]`);
     if (slider) sent[place] = Math.min(Math.max(sent[place], Number(slider.min)), Number(slider.max));
   }
+  if (%s) sent[1] = [sent[0]].flat()[0]?.orig_name ?? null;
   return sent;
 }"""
-"""Keeps numbers that are typed within the ends of their sliders, as the sliders will show them."""
+"""Keeps numbers that are typed within the ends of their sliders, as the sliders will show them; says a file's name."""
 
 _ONE_AT_A_TIME: dict[str, Any] = {
     "concurrency_id": "work",  # the operations take every core that there is
@@ -82,9 +83,9 @@ class Events:
             self._on(page.blocks.load, self._load_sample(next(iter(SAMPLES))))
             for name, button in inputs.samples.items():
                 self._on(button.click, self._load_sample(name))
-            self._on(inputs.image.upload, self._load_image, [inputs.image])
-            self._on(inputs.prediction.upload, self._load_prediction, [inputs.prediction])
-            self._on(inputs.boundary.upload, self._load_boundary, [inputs.boundary])
+            self._on(inputs.image.upload, self._load_image, [inputs.image, page.name])
+            self._on(inputs.prediction.upload, self._load_prediction, [inputs.prediction, page.name])
+            self._on(inputs.boundary.upload, self._load_boundary, [inputs.boundary, page.name])
             self._on(inputs.names.upload, self._load_names, [inputs.names])
             self._on(inputs.reset.click, self._reset)
             self._on(controls.content.input, self._say)
@@ -93,6 +94,8 @@ class Events:
                 self._on(control.input, self._answers_to(name))
             self._on(controls.view.input, self._answer)
             self._on(results.picture.select, self._look)
+            for place in (results.x, results.y):
+                self._on(place.input, self._look_at, [results.x, results.y])
             self._on_download(results.labels, answers.write_label_map)
             self._on_download(results.scores, answers.write_sharp_scores)
             self._on_download(results.sample, answers.write_inputs)
@@ -104,7 +107,13 @@ class Events:
         outputs = [self._state, *page.results.all(), *changed, *inputs.dropped]
         sliders = [(len(dropped) + 1 + at, name) for at, name in enumerate(controls.fields) if name in SLIDERS]
         sent = [*dropped, self._state, *controls.all()]
-        event(self._always_answering(answer), sent, outputs, js=_SNAP % json.dumps(sliders), **_ONE_AT_A_TIME)
+        event(
+            self._always_answering(answer),
+            sent,
+            outputs,
+            js=_SNAP % (json.dumps(sliders), json.dumps(page.name in dropped)),
+            **_ONE_AT_A_TIME,
+        )
 
     def _on_download(self, button: gr.Button, write: Callable[[Session, SharpenerConfig], Path]) -> None:
         def make(session: Session | None) -> str:
@@ -143,14 +152,14 @@ class Events:
 
         return load
 
-    def _load_image(self, path: str, own: Session, given: Given) -> Update:
-        inputs = self._page.inputs
-        update = self._answer(own, given, change=lambda _: own.desk.load_image(Path(path)), dropped=inputs.image)
+    def _load_image(self, path: str, name: str | None, own: Session, given: Given) -> Update:
+        inputs, file = self._page.inputs, self._storage.named(Path(path), name)
+        update = self._answer(own, given, change=lambda _: own.desk.load_image(file), dropped=inputs.image)
         return update if own.desk.complete else update | dict.fromkeys((inputs.prediction, inputs.boundary))
 
-    def _load_prediction(self, path: str, own: Session, given: Given) -> Update:
+    def _load_prediction(self, path: str, name: str | None, own: Session, given: Given) -> Update:
         def load(config: SharpenerConfig) -> None:
-            own.desk.load_prediction(Path(path), config.scores, config.grid, given.content)
+            own.desk.load_prediction(self._storage.named(Path(path), name), config.scores, config.grid, given.content)
 
         return self._answer(own, given, change=load)
 
@@ -175,9 +184,9 @@ class Events:
         names = [name for name, _ in options() if name not in OF_PREDICTIONS]
         return self._set(own, given, config, names)
 
-    def _load_boundary(self, path: str, own: Session, given: Given) -> Update:
-        dropped = self._page.inputs.boundary
-        return self._answer(own, given, change=lambda _: own.desk.load_boundary(Path(path)), dropped=dropped)
+    def _load_boundary(self, path: str, name: str | None, own: Session, given: Given) -> Update:
+        dropped, file = self._page.inputs.boundary, self._storage.named(Path(path), name)
+        return self._answer(own, given, change=lambda _: own.desk.load_boundary(file), dropped=dropped)
 
     def _answers_to(self, name: str) -> Callable[..., Update]:
         """Return what the control of a field does."""
@@ -218,7 +227,14 @@ class Events:
             column, row = event.index
             own.desk.look_at(views.Scale(*own.desk.inputs.size).pixel((int(column), int(row))))
 
-        return self._answer(own, given, change=look)
+        update, results = self._answer(own, given, change=look), self._page.results
+        return update | dict(zip((results.x, results.y), own.desk.pixel or (None, None), strict=True))
+
+    def _look_at(self, x: int | None, y: int | None, own: Session, given: Given) -> Update:
+        """Look at the pixel whose place is typed, once both numbers are."""
+        if x is None or y is None:
+            return {self._state: own}
+        return self._answer(own, given, change=lambda _: own.desk.look_at((x, y)))
 
     def _answer(
         self,
@@ -250,6 +266,7 @@ class Events:
         if own.desk.said.content != content:
             defaults = defaults_of(own.desk.said.content, own.config.cue)
             own.config = own.config.replaced(**{name: getattr(defaults, name) for name in _OF_CUE})
+        update |= dict.fromkeys((page.results.x, page.results.y)) if own.desk.pixel is None else {}
         update |= corrections.corrected(page, own, given, reading.errors)
         update |= {page.controls.names: NUMBERS} if was_sample and own.desk.sample is None else {}
         if own.desk.said.content != content:

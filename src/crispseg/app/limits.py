@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from crispseg.config import SharpenerConfig
-from crispseg.data import Prediction, read_boundary, read_image, read_labels, read_prediction
+from crispseg.data import Prediction, read_boundary, read_labels, read_prediction
 from crispseg.data.arrays import held_numbers
-from crispseg.data.image import opened
+from crispseg.data.image import opened, ranged_image
+from crispseg.data.intensity import Intensities
 from crispseg.data.labels import LABEL_SUFFIXES
 from crispseg.data.object_masks import ObjectMasks, read_object_masks
 from crispseg.data.prediction_files import PREDICTION_SUFFIXES
@@ -68,14 +69,14 @@ class Limits:
         """Return how many bytes are kept for all visitors together."""
         return round(self.total_mb * 1_000_000)
 
-    def read_image(self, path: Path) -> Tensor:
-        """Return `crispseg.data.read_image` of a file within the limits.
+    def read_image(self, path: Path) -> tuple[Tensor, Intensities]:
+        """Return `crispseg.data.read_image` of a file within the limits, and its values of black and white.
 
         Raises:
             InputError: If the file is too large, has too many pixels, or cannot be read.
         """
         self._check_picture(path, "image")
-        return read_image(path)
+        return ranged_image(path)
 
     def read_prediction(self, path: Path, kind: Scores, grid: Grid = CENTRES) -> Prediction:
         """Return `crispseg.data.read_prediction` of a file within the limits.

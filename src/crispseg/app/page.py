@@ -83,7 +83,9 @@ _TITLE = """\
 
 BUSY = '<p role="status">Sharpening the first sample …</p>'
 
-PICK = '<p class="hint">Click a pixel in the picture to see which pixels the filter mixes into it.</p>'
+PICK = (
+    '<p class="hint">Click a pixel in the picture, or type its place, to see which pixels the filter mixes into it.</p>'
+)
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ class ResultWidgets:
     legend: gr.HTML
     credit: gr.HTML
     picture: gr.Image
+    x: gr.Number
+    y: gr.Number
     tiles: gr.HTML
     command: gr.Code
     python: gr.Code
@@ -135,6 +139,8 @@ class Page:
     results: ResultWidgets
     download: gr.DownloadButton
     """Hidden: the browser fetches through it what a button has written."""
+    name: gr.Textbox
+    """Hidden: the browser puts into it what the visitor calls a file. Gradio's names lack quotes, dollars and more."""
 
 
 def lay_out() -> Page:
@@ -148,12 +154,13 @@ def lay_out() -> Page:
             with gr.Column(scale=0, min_width=312, elem_id="side"):
                 inputs, fields, content, names = _lay_out_side(samples)
             with gr.Column(scale=1, min_width=320, elem_id="below"):
-                view, picture, tiles = _lay_out_pixel()
+                view, pixel = _lay_out_pixel()
                 command, python = _lay_out_code()
         controls = Controls(fields, content, names, view)
-        results = ResultWidgets(**result, picture=picture, tiles=tiles, command=command, python=python)
+        results = ResultWidgets(**result, **pixel, command=command, python=python)
         download = gr.DownloadButton("download", elem_id="download", elem_classes="unseen")
-    return Page(blocks, inputs, controls, results, download)
+        name = gr.Textbox(visible=False)
+    return Page(blocks, inputs, controls, results, download, name)
 
 
 def _lay_out_side(
@@ -210,8 +217,8 @@ def _lay_out_main() -> tuple[dict[str, gr.Button], dict[str, Any]]:
     return samples, shown | {"labels": labels, "scores": scores, "sample": sample}
 
 
-def _lay_out_pixel() -> tuple[gr.Radio, gr.Image, gr.HTML]:
-    """Lay out the picture that is clicked, and what the filter mixes into the pixel."""
+def _lay_out_pixel() -> tuple[gr.Radio, dict[str, Any]]:
+    """Lay out the picture that is clicked, the place of the pixel, and what the filter mixes into it."""
     gr.HTML("<h2>Why a pixel changed</h2>", padding=False)
     with gr.Row(elem_id="why"):
         with gr.Column(scale=3, min_width=300):
@@ -224,9 +231,17 @@ def _lay_out_pixel() -> tuple[gr.Radio, gr.Image, gr.HTML]:
                 elem_id="view",
             )
             picture = gr.Image(label="Click a pixel", show_label=False, elem_id="picture", height=330, **_PICTURE)
+            with gr.Row(elem_id="pixel"):
+                x, y = (_place(name, side) for name, side in (("x", "left"), ("y", "top")))
         with gr.Column(scale=2, min_width=300):
             tiles = gr.HTML(PICK, padding=False, elem_id="tiles")
-    return view, picture, tiles
+    return view, {"picture": picture, "x": x, "y": y, "tiles": tiles}
+
+
+def _place(name: str, side: str) -> gr.Number:
+    """Lay out a coordinate of the pixel."""
+    label = f"{name}: pixels from the {side}"
+    return gr.Number(label=label, value=None, precision=0, min_width=110, elem_id=f"pixel-{name}")
 
 
 def _lay_out_code() -> tuple[gr.Code, gr.Code]:

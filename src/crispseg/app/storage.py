@@ -47,6 +47,21 @@ class Storage:
             if not self._coming:
                 self._remove_torn()
 
+    def named(self, upload: Path, name: str | None) -> Path:
+        """Return a path to an upload that ends in the name that it has on the visitor's machine.
+
+        Where there is none, or the file system does not take it, it is the path as it was.
+        """
+        own = Path(name or "").name
+        if own in {"", upload.name}:
+            return upload
+        path = Path(tempfile.mkdtemp(dir=self.folder)) / own
+        try:
+            os.link(upload, path)
+        except (OSError, ValueError):
+            return upload
+        return path
+
     def make_room(self) -> None:
         """Remove the oldest files until what is there and what is coming is no more than the total."""
         found = []

@@ -18,7 +18,7 @@ from torch import Tensor
 from crispseg.app.session import PixelMasks
 from crispseg.data.class_names import name_of
 from crispseg.data.image import as_picture
-from crispseg.data.intensity import to_bytes
+from crispseg.data.intensity import Intensities, to_bytes
 from crispseg.inference.one_image import Sharpened
 from crispseg.pictures.colours import overlay
 from crispseg.window import Window
@@ -254,6 +254,16 @@ def summary(result: Sharpened, size: tuple[int, int], held: str) -> str:
     return (
         f'<p role="status"><b>{share:.2f} %</b> of the pixels changed ({count:,} of {math.prod(size):,}) · '
         f"{_time(result.seconds)} · {width} × {height} pixels, {held}</p>"
+    )
+
+
+def range_note(values: Intensities | None) -> str:
+    """Return HTML that says which values of an image are black and white, if they were estimated."""
+    if values is None or not values.estimated:
+        return ""
+    return (
+        f'<p class="hint">The values {values.low:.6g} and {values.high:.6g} of the image, its 2nd and 98th percentile, '
+        "are taken as black and white. Others can be set by --range of crispseg sharpen.</p>"
     )
 
 

@@ -17,6 +17,7 @@ from crispseg.cli.interruptions import resumable
 from crispseg.cli.printing import progress_bar
 from crispseg.cli.stages import require_image_sharpener
 from crispseg.data.class_names import read_class_names
+from crispseg.data.intensity import parse_range
 from crispseg.defaults import ANNOTATION_PASSES, ANNOTATION_WINDOW, POLYGON_TOLERANCE, REVIEWED
 from crispseg.errors import InputError
 from crispseg.inference.memory import parse_memory
@@ -53,6 +54,7 @@ def run(options: Namespace) -> int:
             Cleaner(sharpener, options.band, options.certainty, options.evidence, options.memory),
             tolerance=POLYGON_TOLERANCE if options.tolerance is None else options.tolerance,
             settings=_settings(options, sharpener, name),
+            value_range=parse_range(options.range),
             decisions=options.decisions,
             resume=options.resume,
             strict=options.strict,
@@ -62,7 +64,10 @@ def run(options: Namespace) -> int:
     _conclude(summary, options, time.perf_counter() - start)
     if options.review is not None:
         count, command = options.review_count or REVIEWED, deciding(options.given)
-        count = write_review(options.review, summary.compared, layout, places.root, count=count, command=command)
+        values = parse_range(options.range)
+        count = write_review(
+            options.review, summary.compared, layout, places.root, count=count, command=command, value_range=values
+        )
         print(f"{options.review / 'index.html'}  {count} masks to review; open it in a browser")
     return 1 if summary.failures else 0
 
@@ -97,6 +102,7 @@ def _check(options: Namespace) -> None:
         raise InputError(f"--review-count is {options.review_count}; expected a whole number above 0")
     if options.memory is not None:
         parse_memory(options.memory)
+    parse_range(options.range)
     _check_companions(options)
     if options.review is not None:
         check_folder(options.review)
@@ -143,7 +149,8 @@ def _sharpener(options: Namespace) -> Sharpener:
 def _settings(options: Namespace, sharpener: Sharpener, name: str) -> dict[str, Any]:
     """Return what the new masks depend on."""
     places = {"annotations": str(options.annotations.resolve()), "images": str(options.images.resolve())}
-    return {**settings_of(sharpener, None), **places, "format": name} | {
+    said = {"format": name, "range": parse_range(options.range)}
+    return {**settings_of(sharpener, None), **places, **said} | {
         key: getattr(options, key) for key in ("band", "certainty", "evidence")
     }
 

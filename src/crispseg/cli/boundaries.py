@@ -23,11 +23,10 @@ def run(options: Namespace) -> None:
     maps = match_files(truths, options.predictions, BOUNDARY_SUFFIXES, "boundary map", suffixes.boundary)
     if options.json is not None:
         check_report_file(options.json, options.resume, [*truths.values(), *maps])
-    kept = None
     if options.resume is not None:
         check_output_file(options.resume, [*truths.values(), *maps])
-        kept = KeptCounts(options.resume, _settings(options, truths, maps))
     with progress_bar() as progress, resumable_by_file(options.resume):
+        kept = None if options.resume is None else KeptCounts(options.resume, _settings(options, truths, maps))
         report = evaluate_boundaries(
             maps,
             list(truths.values()),
@@ -35,7 +34,7 @@ def run(options: Namespace) -> None:
             thresholds=options.thresholds,
             max_distance=options.max_distance,
             thinned=options.thinned,
-            processes=options.processes,
+            workers=options.workers,
             kept=kept,
             progress=progress,
         )

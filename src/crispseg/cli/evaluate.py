@@ -23,7 +23,6 @@ def run(options: Namespace) -> None:
         check_report_file(options.json, options.resume, [*data.read_from, *files_of_weights(options)])
     thin = data.classes_named("thin", options.thin) if options.thin else ()
     noted = {"counted by": "evaluate", "thin": list(thin), **settings_of(stages.sharpener, stages.crf)}
-    kept = read_kept(options, data, noted)
     with progress_bar() as progress, resumable_by_file(options.resume):
         comparison = evaluate(
             data,
@@ -34,7 +33,7 @@ def run(options: Namespace) -> None:
             thin=thin,
             every=options.every,
             skip_every=options.skip_every,
-            kept=kept,
+            kept=read_kept(options, data, noted),
             progress=progress,
         )
     if options.json is not None:

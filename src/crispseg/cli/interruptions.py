@@ -1,10 +1,11 @@
 """Messages of a long command that ends early: how to go on."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from crispseg.errors import InputError, OutputError
+from crispseg.single_writer import only_writer
 from crispseg.writing import check_output_file
 
 
@@ -36,9 +37,14 @@ def check_report_file(path: Path, kept: Path | None, inputs: Iterable[Path | Non
 
 @contextmanager
 def resumable_by_file(kept: Path | None) -> Iterator[None]:
-    """Say of an interruption that --resume FILE goes on, if such a file was given, or that it would."""
+    """Say of an interruption that --resume FILE goes on, if such a file was given, or that it would.
+
+    Raises:
+        InputError: If another run keeps its counts in the same file.
+    """
     try:
-        yield
+        with nullcontext() if kept is None else only_writer(kept, is_folder=False):
+            yield
     except KeyboardInterrupt:
         there = kept is not None and kept.exists()
         otherwise = "; nothing was kept: --resume FILE would keep what is counted"

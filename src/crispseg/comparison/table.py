@@ -25,6 +25,7 @@ from crispseg.evaluation.kept_counts import describe_data, sha256_of
 from crispseg.metrics import AbsentClasses, Accuracy
 from crispseg.pretrained import weights_path
 from crispseg.run_settings import with_version
+from crispseg.single_writer import only_writer
 from crispseg.tuning.result import MEASURED, totals_of
 from crispseg.value_checks import check_choice
 from crispseg.writing import make_folder, remove_left_over
@@ -87,7 +88,8 @@ def measure_table(
 
     Raises:
         InputError: If an option is out of range, a file cannot be read, a size does not fit, `output` already holds
-            rows and `resume` is False, or these rows were measured on other data or with other options.
+            rows and `resume` is False, these rows were measured on other data or with other options, or another run
+            writes to it.
     """
     chosen, left_out = choose_rows(rows, boundaries=data.boundaries[0] is not None)
     images, folder = Images(data, tune_every, tune_images, every), output / "rows"
@@ -101,7 +103,7 @@ def measure_table(
     progress = progress or Progress(disable=True)
     task = progress.add_task("rows", total=len(chosen))
     measured: dict[str, tuple[RowPlan, Result]] = {}
-    with Counting(images, workers, progress) as counting:
+    with only_writer(output), Counting(images, workers, progress) as counting:
         make_folder(folder)
         remove_left_over(folder, {path.stem for row in ROWS for path in paths(folder, row.name)})
         remove_left_over(output, _FILES)

@@ -42,7 +42,13 @@ def read_image(path: Path | str, value_range: ValueRange = "auto") -> Tensor:
         InputError: If the file is missing, truncated, of unknown kind or larger than Pillow's safety limit, or
             `value_range` is not as above.
     """
-    path = Path(path)
+    image, known = ranged_image(Path(path), value_range)
+    known.tell(path, once=True)
+    return image
+
+
+def ranged_image(path: Path, value_range: ValueRange = "auto") -> tuple[Tensor, Intensities]:
+    """Return an image as `read_image` does, and the values of black and white in its file; nothing is logged."""
     with opened(path, "image") as image:
         deep = deep_pixels(image, path)
         with naming(path):
@@ -50,14 +56,13 @@ def read_image(path: Path | str, value_range: ValueRange = "auto") -> Tensor:
     with naming(path):
         known = Intensities.of(pixels, value_range, bits=None if deep is None else deep.bits)
     if pixels.dtype == np.uint8 and not known.estimated and value_range in ("auto", "full"):
-        return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
-    known.tell(path, once=True)
+        return torch.from_numpy(pixels.copy()).permute(2, 0, 1), known
     scaled = known.scale(pixels)
     if np.isnan(scaled).any():
         raise InputError(f"image {path}: {int(np.isnan(scaled).sum())} of its values are NaN; fill them first")
     if deep is not None and deep.alpha is not None:
         scaled = scaled * deep.alpha + (1 - deep.alpha)
-    return torch.from_numpy(scaled).permute(2, 0, 1).expand(3, -1, -1).contiguous()
+    return torch.from_numpy(scaled).permute(2, 0, 1).expand(3, -1, -1).contiguous(), known
 
 
 @contextmanager

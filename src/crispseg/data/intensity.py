@@ -119,7 +119,7 @@ class Intensities(NamedTuple):
         more = ", and likewise for each further one" if once else ""
         _log.warning(
             "image %s: reading its 2nd and 98th percentile, %.6g and %.6g, as black and white%s; --range LOW,HIGH of "
-            "sharpen, predict and raster sets others", path, self.low, self.high, more,
+            "sharpen, annotations, predict and raster sets others", path, self.low, self.high, more,
         )  # fmt: skip
 
 

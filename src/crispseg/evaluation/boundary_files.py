@@ -16,7 +16,7 @@ from crispseg.errors import InputError, naming
 from crispseg.evaluation.boundary_report import BoundaryReport
 from crispseg.evaluation.kept_counts import Counts, KeptCounts
 from crispseg.metrics.boundaries import BoundaryCounts, count_boundaries
-from crispseg.value_checks import check_count
+from crispseg.value_checks import check_natural
 
 
 def evaluate_boundaries(
@@ -27,7 +27,7 @@ def evaluate_boundaries(
     thresholds: int = THRESHOLDS,
     max_distance: float = MAX_DISTANCE,
     thinned: bool = False,
-    processes: int = 1,
+    workers: int = 0,
     kept: KeptCounts | None = None,
     progress: Progress | None = None,
 ) -> BoundaryReport:
@@ -40,14 +40,14 @@ def evaluate_boundaries(
         thresholds: Number of evenly spaced thresholds; the benchmark uses 99.
         max_distance: Largest distance between two matched pixels, as a share of the image's diagonal.
         thinned: Whether the predicted boundaries are already lines; see `crispseg.metrics.count_boundaries`.
-        processes: Number of images counted at the same time.
+        workers: Number of processes that share the cores, each with an image of its own; 0 for this process alone.
         kept: Counts of images, to go on with and to add to; None keeps none.
         progress: Progress bar to update.
 
     Raises:
         InputError: If a file cannot be read, sizes differ, names repeat, or a number is out of range.
     """
-    check_count("processes", processes)
+    check_natural("workers", workers)
     settings = {"thresholds": thresholds, "max_distance": max_distance, "thinned": thinned}
     count = partial(_count_file, thresholds=thresholds, max_distance=max_distance, thinned=thinned)
     called = [path.stem for path in predictions] if names is None else names
@@ -59,7 +59,7 @@ def evaluate_boundaries(
     left = {name: pair for name, pair in files.items() if name not in found}
     # Spawn fresh worker processes: a fork of this process would lack its threads.
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(processes, mp_context=context) if processes > 1 else None
+    executor = ProcessPoolExecutor(workers, mp_context=context) if workers > 1 else None
     try:
         mapped = executor.map if executor else map
         counts: Iterable[BoundaryCounts] = mapped(count, *zip(*left.values(), strict=True)) if left else ()

@@ -27,6 +27,7 @@ from crispseg.jobs.resuming import SETTINGS_FILE, Beginning, finished, settings_
 from crispseg.jobs.this_machine import ThisMachine
 from crispseg.run_settings import with_version
 from crispseg.scores import Scores
+from crispseg.single_writer import only_writer
 
 
 def sharpen_files(
@@ -83,8 +84,8 @@ def sharpen_files(
         The outcome of each image, in order of completion.
 
     Raises:
-        InputError: If the arguments do not fit together, resumed settings differ, or, if strict, a file cannot be read
-            or does not fit. Outputs written before that are complete.
+        InputError: If the arguments do not fit together, resumed settings differ, another run writes to the output, or,
+            if strict, a file cannot be read or does not fit. Outputs written before that are complete.
         OutputError: If the output cannot be written.
     """
     if memory is not None:
@@ -107,17 +108,19 @@ def sharpen_files(
     noted |= {"suffixes": None if suffixes == PLAIN else asdict(suffixes)}
     if value_range != "auto":
         noted["range"] = value_range
-    there = finished(outputs, noted, jobs) if resume else None
-    done, begin = there or set(), Beginning(outputs, noted, anew=there is None)
-    left = [job for job in jobs if job.name not in done] if steady is None else unfinished(jobs, done)
-    tiles = None if progress is None or memory is None else _show_tiles(progress)
-    work = JobSharpener(sharpener, crf, kind, outputs, memory, said, value_range, begin, steady, tiles)
     known: list[Outcome] = []
-    with closing(_outcomes(jobs, left, work, runner or ThisMachine(), strict=strict, progress=progress)) as outcomes:
-        for outcome in outcomes:
-            known.append(outcome)
-            if on_outcome is not None:
-                on_outcome(outcome)
+    with only_writer(outputs.folder):
+        there = finished(outputs, noted, jobs) if resume else None
+        done, begin = there or set(), Beginning(outputs, noted, anew=there is None)
+        left = [job for job in jobs if job.name not in done] if steady is None else unfinished(jobs, done)
+        tiles = None if progress is None or memory is None else _show_tiles(progress)
+        work = JobSharpener(sharpener, crf, kind, outputs, memory, said, value_range, begin, steady, tiles)
+        outcomes = _outcomes(jobs, left, work, runner or ThisMachine(), strict=strict, progress=progress)
+        with closing(outcomes):
+            for outcome in outcomes:
+                known.append(outcome)
+                if on_outcome is not None:
+                    on_outcome(outcome)
     return known
 
 

@@ -22,6 +22,7 @@ from crispseg.models.saving import load_network, saved_network
 from crispseg.models.segmenter import scores_of, upsample_scores
 from crispseg.process_memory import settle
 from crispseg.run_settings import with_version
+from crispseg.single_writer import only_writer
 from crispseg.writing import check_folder, refuse_inputs, written_whole
 
 SETTINGS = "crispseg-predict.json"
@@ -98,7 +99,8 @@ def predict(
         The files that were written now.
 
     Raises:
-        InputError: If an image cannot be read, the output cannot be written, or resumed settings differ.
+        InputError: If an image cannot be read, the output cannot be written, another run writes to it, or resumed
+            settings differ.
     """
     found = find_images(images, image_suffix, besides=[output])
     outputs = _Predictions(output, ".png" if isinstance(network, HED) else ".safetensors")
@@ -107,19 +109,20 @@ def predict(
     noted = with_version({"network": type(network).__name__, "sha256 of weights": digest_of_weights(network)})
     noted |= {"arguments": getattr(network, "arguments", {}), "range": value_range, "image suffix": image_suffix}
     jobs = [Job(name, path, path, None) for name, path in found.items()]
-    there = finished(outputs, noted, jobs, SETTINGS) if resume else None
-    begin = Beginning(outputs, noted, anew=there is None, file=SETTINGS)
     device = next(network.parameters()).device
-    left = [(path, outputs.target(name)) for name, path in found.items() if name not in (there or ())]
-    for path, target in progress.track(left, description="predicting") if progress else left:
-        image = to_floats(read_image(path, value_range)[None]).to(device)
-        begin()
-        with naming(path):
-            if isinstance(network, HED):
-                _write_boundary(target, network(image)[0, 0])
-            else:
-                _write_scores(target, network, image)
-        settle()
+    with only_writer(output):
+        there = finished(outputs, noted, jobs, SETTINGS) if resume else None
+        begin = Beginning(outputs, noted, anew=there is None, file=SETTINGS)
+        left = [(path, outputs.target(name)) for name, path in found.items() if name not in (there or ())]
+        for path, target in progress.track(left, description="predicting") if progress else left:
+            image = to_floats(read_image(path, value_range)[None]).to(device)
+            begin()
+            with naming(path):
+                if isinstance(network, HED):
+                    _write_boundary(target, network(image)[0, 0])
+                else:
+                    _write_scores(target, network, image)
+            settle()
     return [target for _, target in left]
 
 

@@ -36,6 +36,7 @@ from crispseg.jobs.raster_polygons import check_place, check_tolerance, write_po
 from crispseg.jobs.resuming import settings_of, stamp_of
 from crispseg.polygons.files import check_polygon_file
 from crispseg.scores import Scores
+from crispseg.single_writer import only_writer
 from crispseg.writing import check_output_file
 
 
@@ -88,7 +89,7 @@ def sharpen_raster(
 
     Raises:
         InputError: If a file cannot be read, image and prediction do not fit together, the memory is too small for a
-            tile, or the interrupted run differs. In these cases nothing is written.
+            tile, the interrupted run differs, or another run writes the output. In these cases nothing is written.
         OutputError: If a file cannot be written. Finished parts stay in `.NAME.parts` beside the output, as after an
             interruption.
     """
@@ -101,41 +102,42 @@ def sharpen_raster(
         check_output_file(polygons, inputs)
         check_tolerance(tolerance)
     allowed = parse_memory(memory)
-    with (
-        opened_raster(image, "image", allowed) as rgb,
-        opened_raster(prediction, "prediction", allowed) as source,
-        on_the_ground_of(rgb, source, same_extent=same_extent) as there,
-    ):
+    with only_writer(output, is_folder=False):
+        with (
+            opened_raster(image, "image", allowed) as rgb,
+            opened_raster(prediction, "prediction", allowed) as source,
+            on_the_ground_of(rgb, source, same_extent=same_extent) as there,
+        ):
+            if polygons is not None:
+                check_place(polygons, rgb, "image")
+            said = prediction_pixels(there, source, scores, scale)
+            if class_names:
+                said = replace(said, names={label: name for label, name in enumerate(class_names) if name})
+            pixels = image_pixels(rgb, bands, value_range)
+            grid = sharpener.grid if grid is None else Grid.of(grid)
+            if grid == CENTRES and not same_extent and is_said_to_cover(rgb, there):
+                grid = Grid("stretched")  # the same for pixels of any shape
+            expecting = sharpener.expecting(said.kind, grid)
+            if isinstance(said.pixels, LabelPixels):
+                expecting = expecting.nearby().taking_labels()
+            noted = settings_of(expecting, None) | {
+                **_stamps(rgb, "image"), **_stamps(source, "prediction"), "kind": said.kind,
+                "grid": str(expecting.grid), "scale": scale, "bands": bands and list(bands), "range": value_range,
+                "same extent": same_extent, "class names": said.names,
+            }  # fmt: skip
+            values = LabelValues.of(said, masked=pixels.masked or said.pixels.masked)
+            tiles = Tiles(expecting, pixels, said.pixels, memory=memory, multiple=BLOCK)
+            parts = FinishedParts(output, noted, values, side=tiles.side, resume=resume)
+            _finish(parts, tiles, values, said, done)
+            with label_raster(output, rgb, said, values) as target:
+                for rows, values_of_rows in parts.in_rows(tiles.size, BLOCK):
+                    target.write(values_of_rows, rows)
         if polygons is not None:
-            check_place(polygons, rgb, "image")
-        said = prediction_pixels(there, source, scores, scale)
-        if class_names:
-            said = replace(said, names={label: name for label, name in enumerate(class_names) if name})
-        pixels = image_pixels(rgb, bands, value_range)
-        grid = sharpener.grid if grid is None else Grid.of(grid)
-        if grid == CENTRES and not same_extent and is_said_to_cover(rgb, there):
-            grid = Grid("stretched")  # the same for pixels of any shape
-        expecting = sharpener.expecting(said.kind, grid)
-        if isinstance(said.pixels, LabelPixels):
-            expecting = expecting.nearby().taking_labels()
-        noted = settings_of(expecting, None) | {
-            **_stamps(rgb, "image"), **_stamps(source, "prediction"), "kind": said.kind, "grid": str(expecting.grid),
-            "scale": scale, "bands": bands and list(bands), "range": value_range, "same extent": same_extent,
-            "class names": said.names,
-        }  # fmt: skip
-        values = LabelValues.of(said, masked=pixels.masked or said.pixels.masked)
-        tiles = Tiles(expecting, pixels, said.pixels, memory=memory, multiple=BLOCK)
-        parts = FinishedParts(output, noted, values, side=tiles.side, resume=resume)
-        _finish(parts, tiles, values, said, done)
-        with label_raster(output, rgb, said, values) as target:
-            for box in cut(tiles.size, parts.side):
-                target.write(parts.values(box), box)
-    if polygons is not None:
-        try:
-            write_polygons(output, polygons, memory=memory, tolerance=tolerance, done=done)
-        except InputError as error:
-            raise type(error)(f"{error} (the label map is whole: --resume goes on with the polygons)") from error
-    parts.remove()
+            try:
+                write_polygons(output, polygons, memory=memory, tolerance=tolerance, done=done)
+            except InputError as error:
+                raise type(error)(f"{error} (the label map is whole: --resume goes on with the polygons)") from error
+        parts.remove()
 
 
 def _finish(

@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from crispseg.data.sample import IGNORE_INDEX, LabelledImages
 from crispseg.devices import warn_without_bfloat16
 from crispseg.errors import InputError
 from crispseg.reading import parsed
+from crispseg.single_writer import only_writer
 from crispseg.training.report import LOG, StepsProgressBar, ValidationReport
 from crispseg.training.task import Task
 from crispseg.value_checks import check_count, check_not_negative
@@ -89,7 +90,7 @@ def train(
 
     Raises:
         InputError: If a number is out of range, the output cannot be written, it holds another run although `resume`
-            is False, or it holds none although `resume` is True.
+            is False, it holds none although `resume` is True, or another run writes to it.
     """
     _check_counts(steps=steps, batch_size=batch_size, accumulate=accumulate, devices=devices, nodes=nodes)
     _check_counts(checkpoint_every=checkpoint_every, val_every=val_every, val_images=val_images)
@@ -100,7 +101,7 @@ def train(
         raise InputError("no validation data; expected at least one data set in val_data")
     written = (output / name for name in (CHECKPOINT, LOG, task.weights_file))
     refuse_inputs(written, [path for data in (*train_data, *val_data.values()) for path in data.files])
-    checkpoint = _checkpoint(output, resume)
+    _checkpoint(output, resume)
     if precision == "bf16-mixed" and (accelerator == "cpu" or best_device().type == "cpu"):
         warn_without_bfloat16()
     _quieten()
@@ -134,7 +135,9 @@ def train(
     for images in (*(WholeImages(source, _LOOKED_AT) for source in crops.sources), *val_sets):
         _look_at_labels(images)
     val_loaders = [DataLoader(images, sampler=_EveryNth(images, trainer)) for images in val_sets]
-    with _interruptible(output / CHECKPOINT):
+    # Of the processes of a run, the first writes.
+    with _interruptible(output / CHECKPOINT), only_writer(output) if trainer.is_global_zero else nullcontext():
+        checkpoint = _checkpoint(output, resume)  # another run may have ended since
         trainer.fit(task, train_loader, val_loaders, ckpt_path=checkpoint, weights_only=True)
         if report.last[1] < trainer.global_step:  # the last steps were too few for a validation of their own
             trainer.validate(task, val_loaders, verbose=False)

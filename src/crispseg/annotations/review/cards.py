@@ -15,6 +15,7 @@ from crispseg.annotations.record import AnnotationFormat
 from crispseg.annotations.run import ComparedImage
 from crispseg.data.box import Box
 from crispseg.data.image import as_picture, read_image
+from crispseg.data.intensity import ValueRange
 from crispseg.data.run_lengths import Mask, decode, encode
 from crispseg.pictures.before_after import fullest_part
 
@@ -60,7 +61,11 @@ class Card:
 
 
 def cards_of(
-    compared: Sequence[ComparedImage], layout: AnnotationFormat, root: Path, count: int
+    compared: Sequence[ComparedImage],
+    layout: AnnotationFormat,
+    root: Path,
+    count: int,
+    value_range: ValueRange = "auto",
 ) -> Iterator[tuple[Card, dict[str, Image.Image]]]:
     """Yield the masks that changed most, the largest change first, each with pictures of the whole and the detail."""
     ranked = [(one, key) for one in compared for key in one.changes.objects]
@@ -70,7 +75,7 @@ def cards_of(
     latest: tuple[Path, Image.Image] | None = None
     for one, key in chosen:
         if latest is None or latest[0] != one.path:
-            latest = one.path, as_picture(read_image(one.path))
+            latest = one.path, as_picture(read_image(one.path, value_range))
         category, rle = before[one.changes.name, key]
         yield _card(one.changes, key, category, decode(rle, *one.changes.size), latest[1])
 

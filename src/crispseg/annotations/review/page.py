@@ -11,13 +11,21 @@ from crispseg.annotations.decisions import KIND
 from crispseg.annotations.record import AnnotationFormat
 from crispseg.annotations.review.cards import cards_of
 from crispseg.annotations.run import ComparedImage
+from crispseg.data.intensity import ValueRange
 from crispseg.writing import make_folder, write_text, written_whole
 
 _PAGE = ("index.html", "review.css", "review.js")
 
 
 def write_review(
-    folder: Path, compared: Sequence[ComparedImage], layout: AnnotationFormat, root: Path, *, count: int, command: str
+    folder: Path,
+    compared: Sequence[ComparedImage],
+    layout: AnnotationFormat,
+    root: Path,
+    *,
+    count: int,
+    command: str,
+    value_range: ValueRange = "auto",
 ) -> int:
     """Write the page about the masks that changed most, and return how many it shows.
 
@@ -28,6 +36,7 @@ def write_review(
         root: The folder of the annotations.
         count: The largest number of masks to show.
         command: The command that applies the decisions.
+        value_range: The numbers of an image that stand for black and white, as for the run.
 
     Raises:
         OutputError: If the folder cannot be written to.
@@ -35,7 +44,7 @@ def write_review(
     make_folder(folder)
     make_folder(folder / "pictures")
     shown = []
-    for number, (card, pictures) in enumerate(cards_of(compared, layout, root, count)):
+    for number, (card, pictures) in enumerate(cards_of(compared, layout, root, count, value_range)):
         names = {kind: f"pictures/{number:05}-{kind}.jpg" for kind in pictures}
         for kind, picture in pictures.items():
             with written_whole(folder / names[kind]) as temporary:

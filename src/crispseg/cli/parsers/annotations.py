@@ -4,9 +4,17 @@ from pathlib import Path
 
 from crispseg.annotations.formats import FORMATS
 from crispseg.cli.parsers.command_parser import CommandParser
-from crispseg.cli.parsers.shared_options import add_device_option, add_memory_option
+from crispseg.cli.parsers.shared_options import add_device_option, add_memory_option, add_range_option
 from crispseg.cli.parsers.stage_options import add_sharpener_options
-from crispseg.defaults import ANNOTATION_BAND, ANNOTATION_CERTAINTY, ANNOTATION_EVIDENCE, POLYGON_TOLERANCE, REVIEWED
+from crispseg.defaults import (
+    ANNOTATION_BAND,
+    ANNOTATION_CERTAINTY,
+    ANNOTATION_EVIDENCE,
+    ANNOTATION_PASSES,
+    ANNOTATION_WINDOW,
+    POLYGON_TOLERANCE,
+    REVIEWED,
+)
 
 DESCRIPTION = """\
 Move the outlines of annotated objects to the boundaries that their images show.
@@ -61,6 +69,7 @@ def build_parser() -> CommandParser:
         metavar="FILE",
         help="names of the classes, which yolo and voc only number; a number without a name is a fault",
     )
+    add_range_option(parser)
     _add_mask_options(parser)
     _add_review_options(parser)
     add_memory_option(
@@ -70,7 +79,14 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument("--resume", action="store_true", help="use the results of an earlier run with the same output")
     parser.add_argument("--strict", action="store_true", help="stop at the first fault")
-    add_sharpener_options(parser, without=("scores", "grid", "guard", "upsampling", "score_weight", "negligible"))
+    add_sharpener_options(
+        parser,
+        without=("scores", "grid", "guard", "upsampling", "score_weight", "negligible"),
+        defaults={
+            "window": ANNOTATION_WINDOW,
+            "passes": f"{ANNOTATION_PASSES}, or with --window that of the cue or its weights, see crispseg info",
+        },
+    )
     add_device_option(parser)
     return parser
 

@@ -8,7 +8,7 @@ DESCRIPTION = """\
 Serve a page to try crispseg in your browser.
 
 Drop an image and its prediction on the page, or choose a sample. The prediction may hold classes, one soft mask, or
-masks of objects. The page shows the labels before and after, where they changed, and, for a pixel that you click, how
+masks of objects. The page shows the labels before and after, where they changed, and, for a pixel that you choose, how
 much each neighbour contributes to it. Every option takes effect at once. Save the result as a file, or as the command
 or the Python code that makes it.
 

@@ -45,11 +45,12 @@ def build_parser() -> CommandParser:
         "--thinned", action="store_true", help="the maps already hold thin lines: do not smooth or thin them"
     )
     parser.add_argument(
-        "--processes",
+        "--workers",
         type=int,
         default=os.cpu_count() or 1,
         metavar="N",
-        help="number of images to measure at the same time (default: one for each processor)",
+        help="number of processes that share the cores, each with an image of its own; 0 for this process alone "
+        "(default: one for each core)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers and the curve to this file")
     add_resume_option(parser)

@@ -8,6 +8,9 @@ from typing import Any, NoReturn
 
 from crispseg.errors import InputError
 
+_RENAMED = {"--processes": "--workers"}
+"""Options that had another name, by their old ones."""
+
 
 class _ShortUsage(argparse.RawDescriptionHelpFormatter):
     """Writes a first line with what a command needs: all that it can take would fill a screen, and is listed below."""
@@ -79,5 +82,6 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
         >>> did_you_mean("--hardnes", ["--hardness", "--guard"])
         '; did you mean --hardness?'
     """
-    close = difflib.get_close_matches(given, list(known), n=1)
+    known = list(known)
+    close = [_RENAMED[given]] if _RENAMED.get(given) in known else difflib.get_close_matches(given, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""

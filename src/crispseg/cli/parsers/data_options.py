@@ -30,7 +30,7 @@ def add_dataset_options(parser: CommandParser) -> None:
         metavar="NAME=VALUE",
         help="another argument of the named data set, such as disputed=negative; may be repeated",
     )
-    folders = parser.add_argument_group(f"data set of your own (--data {FOLDER})")
+    folders = parser.add_argument_group(f"data set of your own (--data {FOLDER}), which needs --images and --labels")
     folders.add_argument(
         "--images", type=Path, metavar="FOLDER", help="folder of images; its subfolders are searched too"
     )

@@ -24,7 +24,11 @@ def build_parser() -> CommandParser:
     """Return the parser of the command."""
     parser = CommandParser("predict", DESCRIPTION, EXAMPLES)
     parser.add_argument(
-        "images", nargs="+", type=Path, metavar="IMAGE", help="image files, folders of them, or patterns"
+        "images",
+        nargs="+",
+        type=Path,
+        metavar="IMAGE",
+        help="image files, folders, or patterns in quotes, such as 'images/*.jpg'",
     )
     parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help="safetensors file of the network")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write to")

@@ -71,7 +71,10 @@ def build_parser() -> CommandParser:
         "differ",
     )
     _add_polygon_options(parser)
-    add_sharpener_options(parser)
+    window = (
+        "that of the cue or its weights, see crispseg info, without windows that compare scores more than the image"
+    )
+    add_sharpener_options(parser, defaults={"window": window})
     add_device_option(parser)
     return parser
 

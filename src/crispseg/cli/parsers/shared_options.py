@@ -47,10 +47,10 @@ def add_range_option(parser: CommandParser) -> None:
     parser.add_argument(
         "--range",
         default="auto",
-        metavar="LOW,HIGH",
+        metavar="LOW,HIGH|full|percentiles",
         help="the values of black and white in the image, such as 0,3000; or full: the whole range of its type; or "
-        "percentiles: the 2nd and 98th of the image (default: full for images of 8 bits, and of more bits if they use "
-        "the whole range; else percentiles, with a warning)",
+        "percentiles: the 2nd and 98th percentile of the image (default: full for images of 8 bits, and of more bits "
+        "if they use the whole range; else percentiles, with a warning)",
     )
 
 

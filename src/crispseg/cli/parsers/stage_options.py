@@ -2,8 +2,9 @@
 
 import argparse
 from argparse import _ArgumentGroup
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from crispseg.cli.parsers.command_parser import CommandParser
@@ -30,32 +31,46 @@ def add_stage_options(parser: CommandParser) -> None:
     )
 
 
-def add_sharpener_options(parser: CommandParser, *, without: Collection[str] = (), several: bool = False) -> None:
+def add_sharpener_options(
+    parser: CommandParser,
+    *,
+    without: Collection[str] = (),
+    several: bool = False,
+    defaults: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Add an option for each field of `SharpenerConfig`, and for the weights and the precision of its cue.
 
     Args:
         parser: Gets them.
         without: Fields that the command has no use for.
         several: Take several values of each field that can be searched.
+        defaults: Words on the defaults of fields for which the command has its own.
     """
     group = parser.add_argument_group("sharpener (if --weights names a whole sharpener, its options are the defaults)")
-    add_fields(group, [name for name, _ in options() if name not in without], several=several)
+    add_fields(group, [name for name, _ in options() if name not in without], several=several, defaults=defaults)
     add_weights_options(group, precision="precision" not in without)
 
 
-def add_fields(group: _ArgumentGroup, names: Collection[str], *, several: bool = False) -> None:
+def add_fields(
+    group: _ArgumentGroup,
+    names: Collection[str],
+    *,
+    several: bool = False,
+    defaults: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Add options for fields of `SharpenerConfig`. One that is not given leaves no attribute: "none" is a value."""
     for name, option in options():
         if name not in names:
             continue
         searched = several and name not in ("cue", *OF_PREDICTIONS)
+        default = f"(default: {defaults[name]})" if name in defaults else _default(name, option, several=searched)
         group.add_argument(
             flag(name),
             type=read_cue if name == "cue" else reader(option),
             default=argparse.SUPPRESS,
             nargs="+" if searched else None,
             metavar=option.metavar,
-            help=f"{option.help} {_default(name, option, several=searched)}",
+            help=f"{option.help} {default}",
         )
 
 
