@@ -47,13 +47,24 @@ class PlanarFilter {
             {f_.channels * f_.pixels(), f_.pixels(), f_.width, 1}};
   }
 
+  // How many bands of rows take the least time, for so many tasks in each: as few as keep all threads at work, since
+  // rows beside a band are computed again.
+  int64_t best_bands(int64_t tasks, int64_t rows, int64_t beside) const {
+    constexpr int64_t kLeastRows = 16;
+    const auto time = [=](int64_t bands) {
+      const int64_t most = ceil_div(rows, bands) + smaller<int64_t>(bands - 1, 2) * beside;
+      return ceil_div(tasks * bands, int64_t{threads_}) * most;
+    };
+    int64_t best = 1;
+    for (int64_t bands = 2; bands <= ceil_div(rows, kLeastRows); ++bands)
+      if (time(bands) < time(best)) best = bands;
+    return best;
+  }
+
   void walk_down(const typename PlanarTask<T, Source>::Maps& maps, int64_t passes) const {
     const int64_t classes = smaller(f_.dilation, f_.height), most_rows = ceil_div(f_.height, classes);
     const int64_t groups = ceil_div(f_.channels, Source::kChannels);
-    // As few bands as keep all threads at work: rows beside a band are computed again.
-    constexpr int64_t kTasks = 3, kLeastRows = 16;
-    const int64_t wished = ceil_div(kTasks * threads_, classes * cut_.tiles * groups);
-    const int64_t bands = smaller(wished, ceil_div(most_rows, kLeastRows));
+    const int64_t bands = best_bands(classes * cut_.tiles * groups, most_rows, (passes - 1) * f_.reach_y);
     run_tasks(classes * bands * cut_.tiles * groups, threads_, [&](int64_t task, int thread) {
       const int64_t group = task % groups, tile = task / groups % cut_.tiles;
       const int64_t band = task / groups / cut_.tiles % bands, residue = task / groups / cut_.tiles / bands;

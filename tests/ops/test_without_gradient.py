@@ -107,11 +107,12 @@ def _thin(labels: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids="rebalance-{}".format)
 def test_shares_are_rebalanced_by_the_abundance_around_a_pixel(server: Server, dtype: torch.dtype) -> None:
-    """Past kTile and kBand of rebalance.cpp, and with a square larger than the map."""
+    """Past kWide, kBand and a block of rows in rebalance.cpp, and with a square larger than the map."""
     rng = torch.Generator().manual_seed(0)
     for shape, radii, keep_thin in (
         ((2, 3, 18, 70), [4, 1], 0.4),
         ((1, 2, 1, 1), [0], 1),
+        ((1, 3, 21, 200), [8], 0.4),
         ((1, 5, 3, 130), [2, 9], 0),
         ((2, 2, 3, 6, 7), [2], 0.7),
     ):
