@@ -89,7 +89,7 @@ def _filter_row(size: tuple[int, int], num_classes: int, device: str) -> GpuRow:
         made, image, scores = _sharpening(size, num_classes, device)
         with torch.inference_mode():
             features = made.features(image)
-            shares = made.upsample(scores, features)
+            shares = made.upsample(image, scores, features)
 
         def ours() -> Tensor:
             return made.unguarded(shares, features).values

@@ -49,7 +49,7 @@ def _timed(sharpener: Sharpener, image: Tensor, scores: Tensor) -> tuple[float, 
     start = time.perf_counter()
     features, wide = sharpener.prepare(image, scores)
     prepared = time.perf_counter()
-    shares = sharpener.upsample(wide, features)
+    shares = sharpener.upsample(image, wide, features)
     sharpener.weights(features, shares, sharpener.window[-1])
     weighed = time.perf_counter()
     sharpener.filter(shares.values, partial(sharpener.weights, features, shares))

@@ -5,10 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from scipy.io import savemat
 
 HEIGHT, WIDTH = 48, 64
+
+PHOTO = torch.tensor([0.0, 1.0]).expand(1, 3, 2, 2)
+"""A (1, 3, H, W) image that is not faint."""
 
 
 def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

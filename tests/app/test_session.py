@@ -101,7 +101,9 @@ def test_masks_are_the_contributions_in_the_whole_image(
         features = torch.zeros(1, 1, 48, 64)
         features[..., 32] = 1
     sharpener = Sharpener.of(Cues().get(config.cue), config)
-    before = sharpener.upsample(loaded.desk.inputs.prediction.scores[None].float(), features)
+    before = sharpener.upsample(
+        loaded.desk.inputs.image[None], loaded.desk.inputs.prediction.scores[None].float(), features
+    )
     x, y = pixel
     filters = (LocalFilter(sharpener.window[0]), masks.one_pass), (sharpener.filter, masks.all_passes)
     for filter, mask in filters:

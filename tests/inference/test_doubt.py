@@ -9,9 +9,11 @@ from torch import Tensor
 
 from crispseg import Sharpener
 from crispseg.cues import RGBCue
+from crispseg.data.pixels import TensorPixels
 from crispseg.grid import Grid
 from crispseg.inference.finding_gentleness import gentleness_of, gentleness_of_pixels
 from crispseg.inference.tiles import sharpen_tiled
+from tests.fakes import PHOTO
 from tests.inference.test_nodata import Holed
 
 SIZE = (96, 160)
@@ -35,25 +37,25 @@ def test_true_labels_count_the_more_the_closer_they_are(cell: int, factor: float
     scores = truth(cell)
     lines = Grid.of("stretched").lines(SIZE, (scores.shape[-2], scores.shape[-1]))
     blurred = F.avg_pool2d(scores, 3, 1, 1, count_include_pad=False)  # at one pixel, averages are labels
-    found = gentleness_of(blurred if cell == 1 else scores, "probabilities", lines)
+    found = gentleness_of(PHOTO, blurred if cell == 1 else scores, "probabilities", lines)
     assert found.contrast == factor
     torch.testing.assert_close(found.guarding.item(), min(1.0, cell / 12))
 
 
 def test_true_labels_count_more_than_a_networks_scores() -> None:
-    assert gentleness_of(truth(), "probabilities", LINES).contrast == 3
+    assert gentleness_of(PHOTO, truth(), "probabilities", LINES).contrast == 3
     unsure = 0.1 * torch.randn(2, 3, 12, 20, generator=torch.Generator().manual_seed(0))
     unsure[:, 0, :, :10] += 1
     unsure[:, 1, :, 10:] += 1
-    assert gentleness_of(unsure, "logits", LINES).contrast.tolist() == [[[[1.0]]], [[[1.0]]]]
+    assert gentleness_of(PHOTO, unsure, "logits", LINES).contrast.tolist() == [[[[1.0]]], [[[1.0]]]]
     labels = F.one_hot(truth().argmax(1), 3).permute(0, 3, 1, 2).float()
-    assert gentleness_of(labels, "probabilities", LINES).contrast == 1, "labels do not say what is in doubt"
+    assert gentleness_of(PHOTO, labels, "probabilities", LINES).contrast == 1, "labels do not say what is in doubt"
     both = torch.cat([truth(), unsure[:1].softmax(1)])
-    assert gentleness_of(both, "probabilities", LINES).contrast.flatten().tolist() == [3, 1]
+    assert gentleness_of(PHOTO, both, "probabilities", LINES).contrast.flatten().tolist() == [3, 1]
     # Of 15 × 23 blocks, 16 hold 4 % of doubt and nothing else, at the corner some of which lie beyond the image.
     some = in_between()
     expected = 1 + 2 * (1 - 0.04 * 16 / (15 * 23) / 0.003)
-    assert gentleness_of(some, "probabilities", LINES).contrast.item() == pytest.approx(expected, abs=1e-4)
+    assert gentleness_of(PHOTO, some, "probabilities", LINES).contrast.item() == pytest.approx(expected, abs=1e-4)
 
 
 def in_between() -> Tensor:
@@ -61,7 +63,7 @@ def in_between() -> Tensor:
     scores = truth()
     scores[..., :6, :6] = 0
     scores[:, 0, :6, :6], scores[:, 1, :6, :6] = 0.96, 0.04
-    assert 1.2 < gentleness_of(scores, "probabilities", LINES).contrast < 1.8
+    assert 1.2 < gentleness_of(PHOTO, scores, "probabilities", LINES).contrast < 1.8
     return scores
 
 
@@ -104,6 +106,8 @@ def test_pixels_without_data_do_not_count() -> None:
     sure, unsure = truth()[0], truth()[0] * 0 + 1 / 3
     sure[:, 8:] = unsure[:, 8:] = torch.nan
     there = sure[0].isfinite()
-    assert gentleness_of_pixels(Holed(sure, there), "probabilities", LINES).contrast == 3
-    assert gentleness_of_pixels(Holed(unsure, there), "probabilities", LINES).contrast == 1
-    assert gentleness_of_pixels(Holed(sure, there & False), "probabilities", LINES).contrast == 1
+    assert gentleness_of_pixels(TensorPixels(PHOTO[0]), Holed(sure, there), "probabilities", LINES).contrast == 3
+    assert gentleness_of_pixels(TensorPixels(PHOTO[0]), Holed(unsure, there), "probabilities", LINES).contrast == 1
+    assert (
+        gentleness_of_pixels(TensorPixels(PHOTO[0]), Holed(sure, there & False), "probabilities", LINES).contrast == 1
+    )

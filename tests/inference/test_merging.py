@@ -51,7 +51,7 @@ def crisp(sharpener: Sharpener, image: Tensor, logits: Tensor) -> Tensor:
 def channels(sharpener: Sharpener, image: Tensor, logits: Tensor) -> int:
     with torch.no_grad():
         features, wide = sharpener.prepare(image, logits)
-        return sharpener.upsample(wide, features).values.shape[1]
+        return sharpener.upsample(image, wide, features).values.shape[1]
 
 
 WAYS = [("logits", 4), ("logits", 1), ("probabilities", 4), ("probabilities", 1)]
@@ -95,7 +95,7 @@ def test_nothing_changes_where_nothing_is_negligible() -> None:
     with torch.inference_mode():
         made = sharpener(0)
         features, wide = made.prepare(image, logits)
-        shares = made.upsample(wide, features)
+        shares = made.upsample(image, wide, features)
         weights = {window: made.weights(features, shares, window) for window in made.window}
         values = shares.values
         for level in made.levels:

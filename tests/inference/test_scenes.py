@@ -8,9 +8,11 @@ from torch import Tensor
 
 from crispseg import Sharpener
 from crispseg.cues import RGBCue
+from crispseg.data.pixels import TensorPixels
 from crispseg.grid import Grid
 from crispseg.inference.finding_gentleness import gentleness_of, gentleness_of_pixels
 from crispseg.inference.tiles import sharpen_tiled
+from tests.fakes import PHOTO
 from tests.inference.test_nodata import Holed
 
 SIZE = (48, 256)
@@ -32,7 +34,7 @@ def made(**options: Any) -> Sharpener:
 
 
 def regional_amount(scores: Tensor) -> float:
-    return gentleness_of(scores, "logits", LINES).regional.item()
+    return gentleness_of(PHOTO, scores, "logits", LINES).regional.item()
 
 
 @pytest.mark.parametrize(("labels", "amount"), [(1, 1), (2, 1), (3, 1), (6, 0)])
@@ -75,7 +77,9 @@ def test_levels_act_in_a_scene_if_their_weights_are_given_or_none_is_local(optio
 
 def test_masks_of_a_pixel_are_of_levels_that_act() -> None:
     sharpener, image = made(), torch.rand(1, 3, *SIZE)
-    few, many = (gentleness_of(scores, "logits", LINES) for scores in (scores_of(1, 1), scores_of(1, 1, 1, 1, 1, 1)))
+    few, many = (
+        gentleness_of(PHOTO, scores, "logits", LINES) for scores in (scores_of(1, 1), scores_of(1, 1, 1, 1, 1, 1))
+    )
     assert sharpener.acting_on(few) is sharpener is sharpener.acting_on(None)
     assert [str(window) for window in sharpener.acting_on(many).window] == ["3@4", "3"]
     assert torch.isfinite(sharpener.acting_on(many)(image, scores_of(1, 1))).all()
@@ -107,7 +111,9 @@ def test_tiles_of_a_scene_need_less_around_them(monkeypatch: pytest.MonkeyPatch)
 def test_labels_without_data_do_not_count() -> None:
     scores = scores_of(1, 1, 1, 1, 1, 1)[0]
     scores[..., SIZE[1] // 3 :] = torch.nan
-    assert gentleness_of_pixels(Holed(scores, scores[0].isfinite()), "logits", LINES).regional == 1
+    assert (
+        gentleness_of_pixels(TensorPixels(PHOTO[0]), Holed(scores, scores[0].isfinite()), "logits", LINES).regional == 1
+    )
 
 
 def test_without_regional_levels_given_weights_stay() -> None:

@@ -11,6 +11,7 @@ from crispseg.grid import Grid
 from crispseg.inference.finding_gentleness import gentleness_of, gentleness_of_pixels
 from crispseg.inference.label_maps import sharpen_label_map
 from crispseg.inference.thinness import is_thin
+from tests.fakes import PHOTO
 from tests.inference.test_nodata import Holed
 
 SIZE = (160, 200)
@@ -64,7 +65,7 @@ def test_thin_things_count_more_and_things_that_are_wide_do_not(kind: str, contr
     scores = network(vessels()[1], 2)
     wide = network(torch.arange(SIZE[1]).expand(SIZE) > 90, 2)
     both = torch.cat([scores, wide])[:, -1 if kind.startswith("multi") else 0 :]
-    found = gentleness_of(both, kind, lines_of(both))  # type: ignore[arg-type]
+    found = gentleness_of(PHOTO, both, kind, lines_of(both))  # type: ignore[arg-type]
     assert found.contrast.flatten().tolist() == [contrast, 1]
     assert found.regional.flatten().tolist() == [0, 1]
     torch.testing.assert_close(found.guarding.flatten(), torch.tensor([1 - 0.5 * (2 - 1) / (4 - 1), 1]))
@@ -75,21 +76,29 @@ def test_parts_of_the_scores_say_the_same(kind: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("crispseg.inference.finding_gentleness._AT_ONCE", 37)
     scores = network(vessels()[1], 2)
     scores[..., 60:] = network(torch.arange(SIZE[1]).expand(SIZE) > 150, 2)[..., 60:]
-    whole = gentleness_of(scores, kind, lines_of(scores))  # type: ignore[arg-type]
-    parts = gentleness_of_pixels(TensorPixels(scores[0]), kind, lines_of(scores))  # type: ignore[arg-type]
+    whole = gentleness_of(PHOTO, scores, kind, lines_of(scores))  # type: ignore[arg-type]
+    parts = gentleness_of_pixels(TensorPixels(PHOTO[0]), TensorPixels(scores[0]), kind, lines_of(scores))  # type: ignore[arg-type]
     torch.testing.assert_close(parts, whole)
 
 
 def test_what_has_no_data_says_nothing() -> None:
     scores = network(vessels()[1], 1)[0]
     scores[:, :, 96:] = torch.tensor([0.1, 0.9])[:, None, None]
-    half = gentleness_of_pixels(TensorPixels(scores[..., :96]), "probabilities", Grid().lines((160, 96), (160, 96)))
+    half = gentleness_of_pixels(
+        TensorPixels(PHOTO[0]), TensorPixels(scores[..., :96]), "probabilities", Grid().lines((160, 96), (160, 96))
+    )
     found = gentleness_of_pixels(
-        Holed(scores, torch.arange(SIZE[1]).expand(SIZE) < 96), "probabilities", lines_of(scores)
+        TensorPixels(PHOTO[0]),
+        Holed(scores, torch.arange(SIZE[1]).expand(SIZE) < 96),
+        "probabilities",
+        lines_of(scores),
     )
     assert half.contrast == 3.5
     torch.testing.assert_close(found.contrast, half.contrast)
-    assert gentleness_of_pixels(TensorPixels(scores), "probabilities", lines_of(scores)).contrast == 1
+    assert (
+        gentleness_of_pixels(TensorPixels(PHOTO[0]), TensorPixels(scores), "probabilities", lines_of(scores)).contrast
+        == 1
+    )
 
 
 def test_small_masks_are_not_thin() -> None:

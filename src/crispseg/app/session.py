@@ -161,7 +161,7 @@ class Session:
             if inputs.masks is not None:
                 crisp = _sharpened_masks(inputs, sharpener)
             else:
-                shares = sharpener.upsample(self._scores_of(inputs, sharpener, features), features.values)
+                shares = self._shares(inputs, sharpener, features)
                 crisp = sharpener.filtered(shares, features.values).scores()[0].cpu()
         seconds = time.perf_counter() - start
         result = Sharpened(self._labels_before(inputs), inputs.prediction.labels(crisp), crisp, seconds)
@@ -195,7 +195,7 @@ class Session:
         sharpener = self._sharpener(inputs, config)
         features = self._features_of(inputs, sharpener)
         with torch.no_grad():
-            shares = sharpener.upsample(self._scores_of(inputs, sharpener, features), features.values)
+            shares = self._shares(inputs, sharpener, features)
         if inputs.masks is not None:
             sharpener = _sharpener_at(pixel, inputs, sharpener, shares)
         sharpener = sharpener.acting_on(shares.gentleness)
@@ -227,6 +227,11 @@ class Session:
                 values = sharpener.features(inputs.image[None].to(self._cues.device))
         self._features = _Features(inputs.image, boundary, key, values)
         return self._features
+
+    def _shares(self, inputs: DeskInputs, sharpener: Sharpener, features: _Features) -> Shares:
+        """Return the shares of the scores before the filter."""
+        scores = self._scores_of(inputs, sharpener, features)
+        return sharpener.upsample(inputs.image[None].to(scores.device), scores, features.values)
 
     def _scores_of(self, inputs: DeskInputs, sharpener: Sharpener, features: _Features) -> Tensor:
         """Return (1, C, h, w) scores, checked, on the device of the cues."""

@@ -55,13 +55,10 @@ class Filtering(Method):
     def sweep(self, example: Example, settings: Sequence[Setting]) -> Iterator[tuple[Setting, Tensor]]:
         """Yield every setting with its result, reusing features, weights and earlier passes."""
         sharpener = self.sharpener.for_prediction(example.prediction)
-        features, scores = sharpener.prepare(
-            example.image[None].to(self.device),
-            example.prediction.scores[None].to(self.device),
-            self._features(example),
-        )
+        image, scores = example.image[None].to(self.device), example.prediction.scores[None].to(self.device)
+        features, scores = sharpener.prepare(image, scores, self._features(example))
         by_point = {self._config(sharpener.config, setting): setting for setting in settings}
-        for point, filtered in sweep(sharpener, features, scores, list(by_point)):
+        for point, filtered in sweep(sharpener, image, features, scores, list(by_point)):
             yield by_point[point], filtered.cpu()
 
     def _config(self, start: SharpenerConfig, setting: Setting) -> SharpenerConfig:

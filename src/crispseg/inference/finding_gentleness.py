@@ -13,7 +13,7 @@ regional levels mend what the network confused. A scene of many labels has diffe
 such as road and pavement, so regional levels do not act there.
 
 In an image of thin things alone, such as vessels or cracks, every window lies mostly beside them. There the filter is
-gentler as well, and no regional level acts.
+gentler as well, and no regional level acts. In a faint image, differences count more, as if it were not faint.
 """
 
 from typing import NamedTuple
@@ -26,6 +26,7 @@ from crispseg.data.box import cut
 from crispseg.data.pixels import Pixels
 from crispseg.grid import Line
 from crispseg.inference.configured import ConfiguredModule
+from crispseg.inference.faintness import faintness, faintness_of_pixels
 from crispseg.inference.gentleness import Gentleness
 from crispseg.inference.nodata import valid_there
 from crispseg.inference.shares import Shares
@@ -91,21 +92,22 @@ class _Samples(NamedTuple):
         return cls(1 - best.unsqueeze(1), labels, counted.sum((-2, -1), keepdim=True))
 
 
-def gentleness_of(scores: Tensor, kind: Scores, lines: tuple[Line, Line]) -> Gentleness:
+def gentleness_of(image: Tensor, scores: Tensor, kind: Scores, lines: tuple[Line, Line]) -> Gentleness:
     """Return how gently the scores of each image are treated.
 
     Args:
+        image: (N, 3, H, W) images.
         scores: (N, C, h, w) scores, float32 or wider.
         kind: Their kind.
         lines: How the rows and columns of the image map to them.
     """
     rows, columns = (_sampled(line, scores.device) for line in lines)
     samples = _Samples.of(scores.detach().index_select(-2, rows).index_select(-1, columns), kind)
-    return _gentleness(samples, kind, lines, _unrepeated(rows, columns, _size(lines)))
+    return _gentleness(samples, kind, lines, _unrepeated(rows, columns, _size(lines)), faintness(image.detach()))
 
 
-def gentleness_of_pixels(scores: Pixels, kind: Scores, lines: tuple[Line, Line]) -> Gentleness:
-    """Return what `gentleness_of` returns for (C, h, w) scores read in parts, without pixels that lack data."""
+def gentleness_of_pixels(image: Pixels, scores: Pixels, kind: Scores, lines: tuple[Line, Line]) -> Gentleness:
+    """Return what `gentleness_of` returns for an image and its scores read in parts, without pixels that lack data."""
     rows, columns = (_sampled(line) for line in lines)
     doubt = torch.full((1, 1, len(rows), len(columns)), _NO_DATA)
     overlapping = scores.channels if kind in MULTILABEL else 1
@@ -120,18 +122,20 @@ def gentleness_of_pixels(scores: Pixels, kind: Scores, lines: tuple[Line, Line])
         part = _Samples.of(scores.read(box)[None, :, y, x].float(), kind, known)
         doubt[there], labels[there] = part.doubt.where(known, _NO_DATA).cpu(), part.labels.cpu()
         counts = counts + part.counts.cpu()
-    return _gentleness(_Samples(doubt, labels, counts), kind, lines, _unrepeated(rows, columns, _size(lines)))
+    once = _unrepeated(rows, columns, _size(lines))
+    return _gentleness(_Samples(doubt, labels, counts), kind, lines, once, faintness_of_pixels(image))
 
 
-def contrast_of_labels(labels: Tensor, sharpener: ConfiguredModule, size: tuple[int, int]) -> float:
-    """Return the contrast for an (h, w) label map of an image (height, width): above 1 if its labels are thin."""
+def contrast_of_labels(image: Pixels, labels: Tensor, sharpener: ConfiguredModule) -> float:
+    """Return the contrast for the (h, w) label map of an image: above 1 if its labels are thin, or it is faint."""
     if not sharpener.finds_gentleness:
         return 1.0
+    size = image.size
     rows, columns = (_sampled(line) for line in sharpener.grid.lines(size, (labels.shape[-2], labels.shape[-1])))
     samples = labels.cpu()[rows[:, None], columns][None, None]
     there, counts = torch.unique(samples, return_counts=True)
     thin = thinness(samples, there[counts.argmax()], _unrepeated(rows, columns, size))
-    return 1 + (CONTRAST - 1) * float(thin)
+    return max(1 + (CONTRAST - 1) * float(thin), float(faintness_of_pixels(image)))
 
 
 def _size(lines: tuple[Line, Line]) -> tuple[int, int]:
@@ -166,7 +170,7 @@ def _unrepeated(rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Tensor:
     return down[:, None] & across
 
 
-def _gentleness(samples: _Samples, kind: Scores, lines: tuple[Line, Line], once: Tensor) -> Gentleness:
+def _gentleness(samples: _Samples, kind: Scores, lines: tuple[Line, Line], once: Tensor, faint: Tensor) -> Gentleness:
     """Return how gently to treat scores.
 
     Args:
@@ -174,6 +178,8 @@ def _gentleness(samples: _Samples, kind: Scores, lines: tuple[Line, Line], once:
         kind: Their kind.
         lines: How the rows and columns of the image map to them.
         once: Mask (h, w) without the samples that repeat others.
+        faint: By how much differences count more since the image is faint. What is thin is faint as well, so the
+            larger factor counts.
     """
     doubt, labels, counts = samples
     overlap = kind in MULTILABEL  # nothing tells how sure they are of what is not there
@@ -184,8 +190,9 @@ def _gentleness(samples: _Samples, kind: Scores, lines: tuple[Line, Line], once:
     rows, columns = (torch.scalar_tensor(line.pixels) / torch.scalar_tensor(line.steps) for line in lines)
     pixels = torch.maximum(rows, columns).to(sure)
     factor = (_MOST + 1 - pixels / _CLOSE).clamp(_LEAST, _MOST)
+    for_thin = 1 + ((CONTRAST_ALONE if overlap else CONTRAST) - 1) * thin
     return Gentleness(
-        contrast=(1 + (factor - 1) * sure) * (1 + ((CONTRAST_ALONE if overlap else CONTRAST) - 1) * thin),
+        contrast=(1 + (factor - 1) * sure) * torch.maximum(for_thin, faint.to(for_thin)),
         guarding=1 - (1 - pixels / _COARSE).clamp(min=0) * sure - _less(pixels) * thin * (unsure - sure),
         regional=(_SCENE - _labels_of(counts)).clamp(0, 1) * (1 - thin),
     )

@@ -15,7 +15,7 @@ class Gentleness(NamedTuple):
     """How gently the scores of each image of a batch are treated, as (N, 1, 1, 1) tensors."""
 
     contrast: Tensor
-    """By how much the differences of pixels count more in the filter, from 1 to 10.5."""
+    """By how much the differences of pixels count more in the filter, from 1 to 30."""
     guarding: Tensor
     """How much of the guard acts, from 0 to 1."""
     regional: Tensor

@@ -69,7 +69,7 @@ def sharpen_label_map(image: Tensor, labels: Tensor, sharpener: Sharpener, featu
         features,
     )
     whole, known = Box(0, 0, *size), without_padding(labels, sharpener.grid, size)
-    compared, contrast = PartOfPixels(given[0], whole, size), contrast_of_labels(known, sharpener, size)
+    compared, contrast = PartOfPixels(given[0], whole, size), contrast_of_labels(TensorPixels(image), known, sharpener)
     return sharpened_labels(sharpener, TensorPixels(known[None]), compared, whole, contrast).cpu()
 
 

@@ -197,7 +197,7 @@ class Sharpener(ConfiguredModule):
         if grid is not None:
             return self.expecting(self.scores, grid)(image, scores, features=features, output_size=output_size)  # type: ignore[no-any-return]
         features, wide = self.prepare(image, scores, features)
-        crisp = self.filtered(self.upsample(wide, features), features)
+        crisp = self.filtered(self.upsample(image, wide, features), features)
         if output_size is not None:
             crisp = crisp.expanded().mapped(partial(resize, size=output_size))
         return crisp.scores().to(scores.dtype)
@@ -220,10 +220,10 @@ class Sharpener(ConfiguredModule):
         known = without_padding(scores, self.grid, (image.shape[-2], image.shape[-1]))
         return features, known.to(torch.promote_types(self.cue.image_dtype, torch.float32))
 
-    def upsample(self, scores: Tensor, features: Tensor) -> Shares:
+    def upsample(self, image: Tensor, scores: Tensor, features: Tensor) -> Shares:
         """Return the shares of (N, C, h, w) scores, float32 or wider, at the size of their (N, D, H, W) features."""
         lines = self.grid.lines((features.shape[-2], features.shape[-1]), (scores.shape[-2], scores.shape[-1]))
-        gentleness = gentleness_of(scores, self.scores, lines) if self.finds_gentleness else None
+        gentleness = gentleness_of(image, scores, self.scores, lines) if self.finds_gentleness else None
         shares = upsample(
             scores,
             for_upsampling(features, gentleness),

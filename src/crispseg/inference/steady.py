@@ -128,7 +128,7 @@ class SteadySharpener:
         last = self._clip.last
         if last is not None:
             _check_same(last, features, wide.shape[1], sharpener.scores)
-        shares = sharpener.filtered(sharpener.upsample(wide, features), features).expanded()
+        shares = sharpener.filtered(sharpener.upsample(image, wide, features), features).expanded()
         if last is not None:
             past, likeness = recalled(features, last.features, last.shares.values, sharpener, self.reach)
             shares = shares.with_values(shares.values.lerp(past, self.past * likeness))

@@ -76,7 +76,7 @@ class Tiles:
         self._channels, self.size = scores.channels, image.size
         self._parts = parts = Parts(sharpener, image, scores, features)
         suits = sharpener.finds_gentleness
-        self._gentleness = gentleness_of_pixels(parts.scores, sharpener.scores, parts.lines) if suits else None
+        self._gentleness = gentleness_of_pixels(image, parts.scores, sharpener.scores, parts.lines) if suits else None
         sharpener = parts.sharpener = sharpener.acting_on(self._gentleness)  # then tiles may need less around them
         contrasted = self._gentleness is not None and not self._gentleness.is_usual
         each = bytes_per_pixel(sharpener, scores.channels, contrasted=contrasted)
@@ -178,7 +178,7 @@ def sharpen_label_map_tiled(
     sharpener, pixels = sharpener.of_labels(), TensorPixels(image)
     said, given = TensorPixels(labels[None]), None if features is None else TensorPixels(features[0])
     check_place(pixels.size, said.size, 2, sharpener.grid, "probabilities")
-    contrast = contrast_of_labels(without_padding(labels, sharpener.grid, pixels.size), sharpener, pixels.size)
+    contrast = contrast_of_labels(pixels, without_padding(labels, sharpener.grid, pixels.size), sharpener)
     parts = Parts(sharpener, pixels, said, given)
     result = torch.empty(pixels.size, dtype=torch.int64)
     each = bytes_per_pixel(sharpener, TOGETHER, of_labels=True)

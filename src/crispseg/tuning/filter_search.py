@@ -159,7 +159,7 @@ def _counts(
     image, scores = sample.image[None].to(sharpener.device), prediction.scores[None].to(sharpener.device)
     expecting = sharpener.for_prediction(prediction)
     features, scores = expecting.prepare(image, scores, features_of(boundary, sharpener))
-    for setting, filtered in sweep(expecting, features, scores, grid):
+    for setting, filtered in sweep(expecting, image, features, scores, grid):
         after[setting] = counts_of(prediction.as_probabilities.labels(filtered[0].cpu()), truth)
     return {"before": before, "after": [after[setting] for setting in grid]}
 
@@ -169,12 +169,13 @@ _FILTERED = {"passes": 1, "guard": None}
 
 
 def sweep(
-    sharpener: Sharpener, features: Tensor, scores: Tensor, settings: Iterable[SharpenerConfig]
+    sharpener: Sharpener, image: Tensor, features: Tensor, scores: Tensor, settings: Iterable[SharpenerConfig]
 ) -> Iterator[tuple[SharpenerConfig, Tensor]]:
     """Yield every config with its filtered probabilities, reusing weights and earlier passes of a single window.
 
     Args:
         sharpener: Sharpener with the cue, and with the kind and the grid of the scores.
+        image: (N, 3, H, W) images.
         features: (N, D, H, W), from `Sharpener.prepare`.
         scores: (N, C, h, w), from `Sharpener.prepare`.
         settings: Configs to visit, each once; the order of visits may differ.
@@ -184,7 +185,7 @@ def sweep(
     """
     for group in _grouped(settings, _FILTERED):
         first = _variant(sharpener, group[0])
-        before = first.upsample(scores, features)
+        before = first.upsample(image, scores, features)
         filtered = _by_passes if len(first.window) == 1 else _by_windows
         for variant, setting, after in filtered(sharpener, before, features, group):
             yield setting, variant.guarded(before, after).probabilities()
