@@ -1,4 +1,4 @@
-"""What differs between versions of PyTorch: functions of newer ones, and what none of them promises to keep."""
+"""Differences between versions of PyTorch: functions of newer ones, and those that none of them promises to keep."""
 
 from pkgutil import resolve_name
 from typing import Any

@@ -18,7 +18,7 @@ _LOCK = ".crispseg.lock"
 """The name of the lock file in a folder. It is hidden, and removed at the end."""
 
 _HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
-"""What the operating systems say of a lock that another process holds. Whatever else they say means: no locks here."""
+"""The errors that say that another process holds a lock. All others say that there are no locks here."""
 
 
 @contextmanager

@@ -251,3 +251,11 @@ def test_another_run_with_the_same_output_is_refused(
     assert not (root / "out").exists()
     assert sharpen(root) == 0
     assert not list((root / "out").glob(".*"))
+
+
+def test_runs_of_one_image_each_may_share_a_folder(root: Path) -> None:
+    """As those that xargs starts."""
+    one = [root / "images" / "scene2.png", "--predictions", root / "scores" / "scene2.npy", "--cue", "rgb"]
+    with only_writer(root / "out"):
+        assert main(["sharpen", *map(str, one), "--output", str(root / "out")]) == 0
+    assert "scene2.png" in pictures(root / "out")

@@ -160,7 +160,9 @@ def test_an_interrupted_run_goes_on(
 
 
 def test_another_run_with_the_same_output_is_refused(tmp_path: Path) -> None:
-    images = write_folder(tmp_path / "data", 1) / "images"
+    images = write_folder(tmp_path / "data", 2) / "images"
     with only_writer(tmp_path / "out"), pytest.raises(InputError, match="another run is writing to it"):
         networks.predict([images], HED().eval(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+    with only_writer(tmp_path / "out"):
+        assert len(networks.predict([images / "scene0.png"], HED().eval(), tmp_path / "out")) == 1

@@ -1,7 +1,7 @@
 """Sharpen the predictions of images in files."""
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -84,8 +84,8 @@ def sharpen_files(
         The outcome of each image, in order of completion.
 
     Raises:
-        InputError: If the arguments do not fit together, resumed settings differ, another run writes to the output, or,
-            if strict, a file cannot be read or does not fit. Outputs written before that are complete.
+        InputError: If the arguments do not fit together, resumed settings differ, another run writes many images to
+            the output, or, if strict, a file cannot be read or does not fit. Outputs written before that are complete.
         OutputError: If the output cannot be written.
     """
     if memory is not None:
@@ -109,7 +109,9 @@ def sharpen_files(
     if value_range != "auto":
         noted["range"] = value_range
     known: list[Outcome] = []
-    with only_writer(outputs.folder):
+    with (
+        only_writer(outputs.folder) if len(jobs) > 1 else nullcontext()
+    ):  # many runs of one image each may share a folder
         there = finished(outputs, noted, jobs) if resume else None
         done, begin = there or set(), Beginning(outputs, noted, anew=there is None)
         left = [job for job in jobs if job.name not in done] if steady is None else unfinished(jobs, done)

@@ -1,6 +1,7 @@
 """Run a trained network over images in files, and write its predictions."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,7 +111,8 @@ def predict(
     noted |= {"arguments": getattr(network, "arguments", {}), "range": value_range, "image suffix": image_suffix}
     jobs = [Job(name, path, path, None) for name, path in found.items()]
     device = next(network.parameters()).device
-    with only_writer(output):
+    # Many runs of one image each may share a folder.
+    with only_writer(output) if len(jobs) > 1 else nullcontext():
         there = finished(outputs, noted, jobs, SETTINGS) if resume else None
         begin = Beginning(outputs, noted, anew=there is None, file=SETTINGS)
         left = [(path, outputs.target(name)) for name, path in found.items() if name not in (there or ())]

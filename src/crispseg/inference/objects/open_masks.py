@@ -30,7 +30,7 @@ SOFTER = 0.625
 
 
 class Nature(NamedTuple):
-    """What a mask is like, by which its filter is made harder or softer."""
+    """The nature of a mask, by which its filter is made harder or softer."""
 
     thin: bool
     """Whether it is a thin thing, such as a vessel."""
