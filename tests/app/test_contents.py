@@ -94,7 +94,7 @@ def test_the_masks_of_a_pixel_are_those_of_the_filter_that_its_object_goes_throu
     config = defaults_of("objects", offered_cue("rgb").cue)
     assert config.hardness == 5
     found = session.masks((30, 8), config)
-    hardness, window = (5.0, "5@8,5@4,5@2,5") if form == "bools" else (7.5, "5")
+    hardness, window = (5.0, "5@16,5@8,5@4,5@2,5") if form == "bools" else (7.5, "5")
     assert (found.config.hardness, found.config.texts()["window"]) == (hardness, window)
     step = found.config.windows[0].dilation
     colours = session.desk.inputs.image[:, 8, :].float() / 255
@@ -149,7 +149,7 @@ def test_what_a_sample_says_goes_with_it(session: Session, given: Given) -> None
 def test_the_defaults_depend_on_what_the_prediction_holds() -> None:
     learned = offered_cue("learned fast").cue
     assert [defaults_of(content, learned).hardness for content in ("classes", "mask", "objects")] == [1.5, 1.5, 4]
-    assert str(defaults_of("objects", CueConfig("rgb")).window) == "5@8,5@4,5@2,5"
+    assert str(defaults_of("objects", CueConfig("rgb")).window) == "5@16,5@8,5@4,5@2,5"
 
 
 def test_names_are_those_of_a_data_set_or_typed() -> None:
