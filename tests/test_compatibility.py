@@ -1,4 +1,4 @@
-"""What PyTorch does not promise to keep may go: then crispseg says so, or finds out in another way."""
+"""Parts of PyTorch that it does not promise to keep may go: crispseg says so then, or finds out in another way."""
 
 from collections.abc import Callable
 

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from crispseg import InputError, Sharpener, Window, sharpen_array
 from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
+from crispseg.data import Prediction
+from crispseg.inference.one_image import sharpen_one
 from crispseg.inference.tiles import sharpen_tiled
 from crispseg.ops import local_distance
 
@@ -104,3 +106,12 @@ def test_a_network_in_training_mode_is_warned_of(layer: nn.Module) -> None:
         sharpener.eval()
         with torch.inference_mode():
             sharpener(image, scores)
+
+
+@pytest.mark.parametrize("cue", [RGBCue(), SoftSegmentationCue(), LearnedCue(nn.Identity()), None], ids=str)
+def test_boundary_maps_are_for_contour_cues_alone(cue: Cue | None) -> None:
+    sharpener = Sharpener(cue) if cue is not None else None
+    prediction = Prediction(torch.rand(3, 6, 8), "logits", (0, 1, 2))
+    image = torch.zeros(3, 48, 64, dtype=torch.uint8)
+    with pytest.raises(InputError, match="boundary maps were given, but the cue is"):
+        sharpen_one(image, prediction, sharpener, torch.rand(1, 48, 64))

@@ -25,7 +25,8 @@ def scenes() -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("kind", ["multilabel", "multilabel_probabilities"])
 @pytest.mark.parametrize("cue", ["learned", "rgb", "rgb:norm=2"])
-def test_masks_that_are_right_stay_right(kind: Scores, cue: str) -> None:
+def test_masks_that_are_right_stay_right(kind: Scores, cue: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crispseg.inference.faintness._USUAL", 0)  # these images are faint, which helps both
     images, masks = scenes()
     scores = masks.float() if kind == "multilabel_probabilities" else 18.0 * masks - 9
     even = 0.5 if kind == "multilabel_probabilities" else 0
@@ -33,7 +34,7 @@ def test_masks_that_are_right_stay_right(kind: Scores, cue: str) -> None:
     with torch.inference_mode():
         kept, alike = (one(images, scores) > even for one in (sharpener, sharpener.with_options(cue_weight=1)))
     assert iou(kept, masks) > 0.9
-    assert iou(kept, masks) > iou(alike, masks) + 0.03
+    assert iou(kept, masks) > iou(alike, masks) + 0.05
 
 
 def test_the_image_counts_twice_unless_a_cue_weight_is_given() -> None:

@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from crispseg import InputError, Sharpener, Window
 from crispseg.config_values import LADDER_PASSES
 from crispseg.cues import ContourCue, Cue, LearnedCue, RGBCue, SoftSegmentationCue
-from crispseg.data import Prediction
-from crispseg.inference.one_image import sharpen_one
 from crispseg.inference.upsampling import resize
 from crispseg.registry import CUES
 from crispseg.window import Windows
@@ -290,12 +288,3 @@ def test_wrong_options_are_refused(options: dict[str, object], message: str) -> 
 def test_missing_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"weights .*none.safetensors: no such file"):
         Sharpener.from_pretrained(tmp_path / "none.safetensors")
-
-
-@pytest.mark.parametrize("cue", [RGBCue(), SoftSegmentationCue(), LearnedCue(nn.Identity()), None], ids=str)
-def test_boundary_maps_are_for_contour_cues_alone(cue: Cue | None) -> None:
-    sharpener = Sharpener(cue) if cue is not None else None
-    prediction = Prediction(torch.rand(3, 6, 8), "logits", (0, 1, 2))
-    image = torch.zeros(3, 48, 64, dtype=torch.uint8)
-    with pytest.raises(InputError, match="boundary maps were given, but the cue is"):
-        sharpen_one(image, prediction, sharpener, torch.rand(1, 48, 64))
